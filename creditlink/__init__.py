@@ -1,0 +1,1 @@
+"""CreditLink: consented records of small firms, explained credit profiles, matched loan products."""

@@ -1,0 +1,1 @@
+"""Append-only, hash-chained evidence of every disclosure and refusal."""

@@ -1,0 +1,40 @@
+"""Time: instants are aware UTC, days are dates in Asia/Shanghai."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def utc_now() -> datetime:
+    """Return the current instant; the one place where the system clock is read."""
+    return datetime.now(UTC)
+
+
+def day_of(instant: datetime) -> date:
+    """Return the calendar day in Asia/Shanghai on which an aware `instant` falls."""
+    return instant.astimezone(SHANGHAI).date()
+
+
+def start_of_day(day: date) -> datetime:
+    """Return the first instant of `day` in Asia/Shanghai, as UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def month_start(day: date) -> date:
+    """Return the first day of the month of `day`."""
+    return day.replace(day=1)
+
+
+def add_months(day: date, months: int) -> date:
+    """Return `day` moved by whole months, clipped to the last day of the target month."""
+    index = day.year * 12 + day.month - 1 + months
+    year, month = divmod(index, 12)
+    next_first = date(year + (month == 11), (month + 1) % 12 + 1, 1)
+    last = (next_first - timedelta(days=1)).day
+    return date(year, month + 1, min(day.day, last))
+
+
+def month_index(day: date) -> int:
+    """Return months since January of year 0, so that differences count months."""
+    return day.year * 12 + day.month - 1

@@ -1,0 +1,1 @@
+"""The consent artefact: what a firm agreed, its states, limits and receipts."""

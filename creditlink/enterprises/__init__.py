@@ -1,0 +1,1 @@
+"""The registry of firms: USCC, life-cycle, and who may act for a firm."""

@@ -1,0 +1,1 @@
+"""Indicators: one catalogue and one implementation, for one firm and for millions."""

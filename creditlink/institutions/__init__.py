@@ -1,0 +1,1 @@
+"""Banks and other lenders, their OAuth clients and keys."""

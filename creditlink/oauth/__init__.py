@@ -1,0 +1,1 @@
+"""The authorization server: PAR, codes, tokens, introspection, revocation, grants."""

@@ -1,0 +1,1 @@
+"""Web pages: sign-in, the consent screen, the firm's home."""

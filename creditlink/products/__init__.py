@@ -1,0 +1,1 @@
+"""Loan products, eligibility rules and matching."""

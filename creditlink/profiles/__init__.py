@@ -1,0 +1,1 @@
+"""The main job: the pipeline, its API, snapshots and replay."""

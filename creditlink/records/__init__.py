@@ -1,0 +1,1 @@
+"""What the bureaus know: catalogue, connectors, pulls, stored facts, quality."""

@@ -1,0 +1,1 @@
+"""A synthetic city, three bureau servers and a demo bank."""

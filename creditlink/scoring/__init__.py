@@ -1,0 +1,1 @@
+"""The credit model: PD, points, grade, exact contributions, reason codes."""

@@ -1,0 +1,1 @@
+"""From a city of records to a validated model folder."""
