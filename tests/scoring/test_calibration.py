@@ -1,0 +1,63 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from creditlink.scoring.calibration import Calibration, CalibrationInvalid, sigmoid
+
+MARGINS = np.linspace(-30, 30, 601)
+
+
+@given(a=st.floats(0.01, 5), b=st.floats(-5, 5))
+def test_platt_is_a_line_and_round_trips(a, b):
+    calibration = Calibration("platt", a, b)
+    assert np.allclose(calibration.logit(MARGINS), a * MARGINS + b)
+    assert Calibration.from_json(calibration.to_json()) == calibration
+
+
+@given(a=st.floats(0.01, 5), b=st.floats(0.01, 5), c=st.floats(-5, 5))
+def test_beta_is_increasing_and_round_trips(a, b, c):
+    calibration = Calibration("beta", a, b, c)
+    assert (np.diff(calibration.logit(MARGINS)) > 0).all()
+    assert Calibration.from_json(calibration.to_json()) == calibration
+
+
+def test_beta_with_equal_parameters_is_platt():
+    beta = Calibration("beta", 1.3, 1.3, -0.2)
+    assert np.allclose(beta.logit(MARGINS), Calibration("platt", 1.3, -0.2).logit(MARGINS))
+
+
+def test_identity_gives_the_margin_and_pd_its_sigmoid():
+    assert (Calibration.identity().logit(MARGINS) == MARGINS).all()
+    assert np.allclose(Calibration.identity().pd(MARGINS), 1 / (1 + np.exp(-MARGINS)))
+    assert sigmoid(np.array([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"kind": "spline", "a": 1, "b": 0}, "kind: 'spline'"),
+        ({"kind": "platt", "a": 0, "b": 0}, "a: 0"),
+        ({"kind": "platt", "a": "1", "b": 0}, "a: '1'"),
+        ({"kind": "platt", "a": 1, "b": float("nan")}, "b: nan"),
+        ({"kind": "platt", "a": 1, "b": 0, "c": 1}, "c: 1"),
+        ({"kind": "platt", "a": 1}, "b: missing"),
+        ({"kind": "beta", "a": -1, "b": 1}, "a, b: -1"),
+        ([1, 2], "an object"),
+    ],
+)
+def test_a_wrong_calibration_names_the_field(fields, message):
+    with pytest.raises(CalibrationInvalid, match=message):
+        Calibration.from_json(json.dumps(fields))
+
+
+def test_text_that_is_not_json_is_refused():
+    with pytest.raises(CalibrationInvalid, match="not JSON"):
+        Calibration.from_json("{")
+
+
+def test_extra_keys_are_let_pass():
+    text = json.dumps({"kind": "platt", "a": 1.5, "b": 0.5, "fitted_on": 1200})
+    assert Calibration.from_json(text) == Calibration("platt", 1.5, 0.5)
