@@ -1,0 +1,160 @@
+"""Settings: frozen, from `config/*.toml` and the environment, checked once at start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_CHOICES = {
+    "environment": ("sandbox", "production", "test"),
+    "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "log_format": ("json", "console"),
+}
+_AT_LEAST = {
+    "max_body_bytes": 1024,
+    "trusted_proxies": 0,
+    "pool_size": 1,
+    "worker_concurrency": 1,
+    "max_wait_seconds": 0,
+}
+_MIN_SECRET = 32
+
+
+class SettingError(Exception):
+    """A setting is absent or wrong; the message names it and where it is set."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a process needs to know before it starts."""
+
+    environment: str
+    issuer: str
+    model: str
+    log_level: str
+    log_format: str
+    max_body_bytes: int
+    trusted_proxies: int
+    pool_size: int
+    worker_concurrency: int
+    max_wait_seconds: int
+    secret_key: str = field(repr=False)
+    database_url: str | None = field(repr=False, default=None)
+    database_api_url: str | None = field(repr=False, default=None)
+    var_dir: Path = ROOT / "var"
+    config_dir: Path = ROOT / "config"
+    models_dir: Path = ROOT / "models"
+
+    @property
+    def is_production(self) -> bool:
+        """Whether sandbox conveniences must be off."""
+        return self.environment == "production"
+
+    def read_toml(self, name: str) -> dict[str, Any]:
+        """Return the parsed file `name` of the configuration folder.
+
+        Raises
+        ------
+        SettingError
+            The file is absent or is not TOML.
+        """
+        return _read_toml(self.config_dir / name)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings for this process.
+
+    Raises
+    ------
+    SettingError
+        A setting is unknown, absent, of the wrong type or out of range.
+    """
+    env = os.environ if environ is None else environ
+    config_dir = Path(env.get("CREDITLINK_CONFIG_DIR", ROOT / "config"))
+    values = _read_toml(config_dir / "default.toml")
+    name = env.get("CREDITLINK_ENVIRONMENT", values.get("environment", "sandbox"))
+    overrides = config_dir / f"{name}.toml"
+    if overrides.exists():
+        values |= _read_toml(overrides)
+    values["environment"] = name
+    known = {f.name: f for f in fields(Settings)}
+    for key in values:
+        if key not in known:
+            raise SettingError(f"unknown setting {key!r} in {config_dir.name}/*.toml")
+    for key in known:
+        variable = f"CREDITLINK_{key.upper()}"
+        if variable in env:
+            values[key] = env[variable]
+    for key in ("database_url", "database_api_url"):
+        if env.get(key.upper()):
+            values[key] = env[key.upper()]
+    values["config_dir"] = config_dir
+    return _checked(values)
+
+
+def _checked(values: dict[str, Any]) -> Settings:
+    for key, least in _AT_LEAST.items():
+        try:
+            values[key] = int(values[key])
+        except (KeyError, TypeError, ValueError):
+            raise SettingError(f"setting {key} must be a whole number, got {values.get(key)!r}") from None
+        if values[key] < least:
+            raise SettingError(f"setting {key} must be at least {least}, got {values[key]}")
+    for key, choices in _CHOICES.items():
+        if values.get(key) not in choices:
+            raise SettingError(f"setting {key} must be one of {', '.join(choices)}, got {values.get(key)!r}")
+    for key in ("var_dir", "config_dir", "models_dir"):
+        if key in values:
+            values[key] = Path(values[key]).resolve()
+    issuer = urlsplit(str(values.get("issuer", "")))
+    if issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.path or issuer.query:
+        raise SettingError(f"setting issuer must be scheme://host[:port] without a path, got {values.get('issuer')!r}")
+    production = values["environment"] == "production"
+    if production and issuer.scheme != "https":
+        raise SettingError("setting issuer must be https in production")
+    if production and not values.get("database_url"):
+        raise SettingError("setting database_url (DATABASE_URL) is required in production")
+    if not values.get("secret_key"):
+        if production:
+            raise SettingError("setting secret_key (CREDITLINK_SECRET_KEY) is required in production")
+        values["secret_key"] = _sandbox_secret(values.get("var_dir", ROOT / "var"))
+    if len(values["secret_key"]) < _MIN_SECRET:
+        raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+    return Settings(**values)
+
+
+def _sandbox_secret(var_dir: Path) -> str:
+    """Return a secret kept under `var/`, so that every sandbox process signs alike."""
+    path = var_dir / "secret_key"
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        var_dir.mkdir(parents=True, exist_ok=True)
+    candidate = var_dir / f".secret_key.{os.getpid()}"
+    candidate.touch(mode=0o600)
+    candidate.write_text(secrets.token_urlsafe(48))
+    try:
+        os.link(candidate, path)  # atomic: the first process wins, and the others read its secret
+    except FileExistsError:
+        pass
+    finally:
+        candidate.unlink()
+    return path.read_text()
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise SettingError(f"configuration file not found: {path}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"configuration file {path.name}: {error}") from None

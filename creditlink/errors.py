@@ -1,0 +1,168 @@
+"""Every error a caller can meet: one class is one RFC 9457 problem type."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class Problem(Exception):
+    """Base of what is answered as `application/problem+json`.
+
+    `detail` is for the caller to read; `extra` holds members a program can act on. Neither ever
+    holds a token, a body, or the record of a firm.
+    """
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Something failed on our side"
+
+    def __init__(self, detail: str | None = None, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.headers = headers or {}
+        self.extra = extra
+
+    def body(self, request_id: str | None = None) -> dict[str, Any]:
+        """Return the problem document."""
+        body: dict[str, Any] = {"type": f"/problems/{self.slug}", "title": self.title, "status": self.status}
+        if self.detail:
+            body["detail"] = self.detail
+        if request_id:
+            body["request_id"] = request_id
+        return body | self.extra
+
+
+class InvalidRequest(Problem):
+    """A body or parameter does not parse; `errors` names each field."""
+
+    status = 422
+    slug = "invalid-request"
+    title = "The request has invalid fields"
+
+
+class MalformedBody(Problem):
+    """The body is not JSON at all, or has duplicate members."""
+
+    status = 400
+    slug = "malformed-body"
+    title = "The request body cannot be read"
+
+
+class BodyTooLarge(Problem):
+    """The body exceeds the limit."""
+
+    status = 413
+    slug = "body-too-large"
+    title = "The request body is too large"
+
+
+class UnsupportedMediaType(Problem):
+    """The body is of a type the endpoint does not take."""
+
+    status = 415
+    slug = "unsupported-media-type"
+    title = "The content type is not accepted"
+
+
+class Unauthorized(Problem):
+    """No access token, or one that is not valid (any more)."""
+
+    status = 401
+    slug = "unauthorized"
+    title = "A valid access token is needed"
+
+
+class InsufficientScope(Problem):
+    """The token is valid but lacks the scope."""
+
+    status = 403
+    slug = "insufficient-scope"
+    title = "The access token lacks the scope"
+
+
+class ConsentRefused(Problem):
+    """No live consent covers the read; `reason` says which condition failed."""
+
+    status = 403
+    slug = "consent-refused"
+    title = "No live consent covers this read"
+
+
+class LimitExceeded(Problem):
+    """A fair-use limit of the consent would be exceeded; `attribute` names it."""
+
+    status = 412
+    slug = "limit-exceeded"
+    title = "A limit of the consent is reached"
+
+
+class NotFound(Problem):
+    """Unknown, or not yours: the two look the same."""
+
+    status = 404
+    slug = "not-found"
+    title = "There is no such resource for you"
+
+
+class MethodNotAllowed(Problem):
+    """The resource exists but not with this method."""
+
+    status = 405
+    slug = "method-not-allowed"
+    title = "The method is not allowed here"
+
+
+class Conflict(Problem):
+    """The state of the resource forbids the request."""
+
+    status = 409
+    slug = "conflict"
+    title = "The state of the resource forbids this"
+
+
+class RecordsUnavailable(Problem):
+    """The granted sources gave nothing to compute from; `sources` says why, one by one."""
+
+    status = 409
+    slug = "records-unavailable"
+    title = "No source delivered records to compute from"
+
+
+class IdempotencyMismatch(Problem):
+    """The Idempotency-Key was used with another request."""
+
+    status = 422
+    slug = "idempotency-mismatch"
+    title = "The idempotency key belongs to another request"
+
+
+class IdempotencyInProgress(Problem):
+    """The first request with this key has not finished."""
+
+    status = 409
+    slug = "idempotency-in-progress"
+    title = "The first request with this key is still running"
+
+
+class TooManyRequests(Problem):
+    """Slow down; `Retry-After` says how long."""
+
+    status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+
+
+class NotReady(Problem):
+    """A part the service needs is down."""
+
+    status = 503
+    slug = "not-ready"
+    title = "The service is not ready"
+
+
+class AuditUnavailable(Problem):
+    """The evidence could not be written, so no data goes out."""
+
+    status = 503
+    slug = "audit-unavailable"
+    title = "The evidence cannot be written, so nothing is disclosed"
