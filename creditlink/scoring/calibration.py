@@ -19,7 +19,7 @@ Kind = Literal["platt", "beta"]
 KINDS: tuple[Kind, ...] = ("platt", "beta")
 
 
-class CalibrationInvalid(ValueError):
+class CalibrationError(ValueError):
     """The calibration's parameters cannot be used; the message names the field and its value."""
 
 
@@ -31,7 +31,7 @@ class Calibration:
 
     Raises
     ------
-    CalibrationInvalid
+    CalibrationError
         A parameter is not finite, or the map would not be increasing.
 
     Source: Platt 1999, "Probabilistic outputs for support vector machines"; Kull, Silva Filho &
@@ -45,17 +45,17 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise CalibrationInvalid(f"calibration kind: {self.kind!r} is not one of {', '.join(KINDS)}")
+            raise CalibrationError(f"calibration kind: {self.kind!r} is not one of {', '.join(KINDS)}")
         for name in ("a", "b", "c"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise CalibrationInvalid(f"calibration {name}: {value!r} is not a finite number")
+                raise CalibrationError(f"calibration {name}: {value!r} is not a finite number")
         if self.kind == "platt" and self.a <= 0:
-            raise CalibrationInvalid(f"calibration a: {self.a!r} must be above 0, or PD would fall with risk")
+            raise CalibrationError(f"calibration a: {self.a!r} must be above 0, or PD would fall with risk")
         if self.kind == "platt" and self.c != 0:
-            raise CalibrationInvalid(f"calibration c: {self.c!r} has no meaning for kind platt")
+            raise CalibrationError(f"calibration c: {self.c!r} has no meaning for kind platt")
         if self.kind == "beta" and (self.a < 0 or self.b < 0 or self.a + self.b == 0):
-            raise CalibrationInvalid(
+            raise CalibrationError(
                 f"calibration a, b: {self.a!r}, {self.b!r} must be at least 0 and not both 0, "
                 "or PD would fall with risk"
             )
@@ -96,18 +96,18 @@ class Calibration:
 
         Raises
         ------
-        CalibrationInvalid
+        CalibrationError
             Not JSON, a parameter is missing, or its value cannot be used.
         """
         try:
             fields: Any = json.loads(text)
         except ValueError as error:
-            raise CalibrationInvalid(f"calibration is not JSON: {error}") from error
+            raise CalibrationError(f"calibration is not JSON: {error}") from error
         if not isinstance(fields, dict):
-            raise CalibrationInvalid(f"calibration: an object is expected, not {type(fields).__name__}")
+            raise CalibrationError(f"calibration: an object is expected, not {type(fields).__name__}")
         for name in ("kind", "a", "b"):
             if name not in fields:
-                raise CalibrationInvalid(f"calibration {name}: missing")
+                raise CalibrationError(f"calibration {name}: missing")
         return cls(fields["kind"], fields["a"], fields["b"], fields.get("c", 0.0))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditlink.scoring.calibration import Calibration, CalibrationInvalid, sigmoid
+from creditlink.scoring.calibration import Calibration, CalibrationError, sigmoid
 
 MARGINS = np.linspace(-30, 30, 601)
 
@@ -49,12 +49,12 @@ def test_identity_gives_the_margin_and_pd_its_sigmoid():
     ],
 )
 def test_a_wrong_calibration_names_the_field(fields, message):
-    with pytest.raises(CalibrationInvalid, match=message):
+    with pytest.raises(CalibrationError, match=message):
         Calibration.from_json(json.dumps(fields))
 
 
 def test_text_that_is_not_json_is_refused():
-    with pytest.raises(CalibrationInvalid, match="not JSON"):
+    with pytest.raises(CalibrationError, match="not JSON"):
         Calibration.from_json("{")
 
 
