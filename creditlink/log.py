@@ -62,5 +62,5 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level)
     # At DEBUG these print tokens, bodies or bind parameters; they never go below INFO or WARNING.
     logging.getLogger("authlib").setLevel(max(logging.INFO, root.level))
-    for name in ("httpx", "httpcore", "sqlalchemy.engine", "procrastinate", "stamina", "werkzeug"):
+    for name in ("httpx", "httpcore", "sqlalchemy.engine", "procrastinate", "stamina", "werkzeug", "alembic"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -1,0 +1,175 @@
+"""The API's own Api, Blueprint and Schema: problem+json, strict bodies, scopes in OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from http import HTTPStatus
+from typing import Any
+
+import flask
+import flask_smorest
+import marshmallow as ma
+import structlog
+from flask.typing import ResponseReturnValue
+from flask_smorest.utils import deepupdate
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import HTTPException
+
+from creditlink import errors
+from creditlink.errors import Problem
+
+PROBLEM_JSON = "application/problem+json"
+
+# What Flask and Werkzeug raise by themselves, as our problem types.
+_BY_STATUS: dict[int, type[Problem]] = {
+    400: errors.MalformedBody,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.BodyTooLarge,
+    415: errors.UnsupportedMediaType,
+    422: errors.InvalidRequest,
+}
+
+
+class Schema(ma.Schema):
+    """Base of all bodies and parameters: unknown fields are refused by name."""
+
+    class Meta:
+        """Strictness."""
+
+        unknown = ma.RAISE
+        ordered = True
+
+
+class ProblemSchema(ma.Schema):
+    """An RFC 9457 problem document."""
+
+    type = ma.fields.String(required=True, metadata={"description": "Which problem; listed in the README"})
+    title = ma.fields.String(required=True, metadata={"description": "The problem type in words"})
+    status = ma.fields.Integer(required=True, metadata={"description": "The HTTP status"})
+    detail = ma.fields.String(metadata={"description": "What happened this time"})
+    request_id = ma.fields.String(metadata={"description": "Quote it when you ask us"})
+    errors = ma.fields.List(ma.fields.Dict(), metadata={"description": "Per field: pointer, detail"})
+    reason = ma.fields.String(metadata={"description": "Machine-readable reason of a refused consent"})
+    attribute = ma.fields.String(metadata={"description": "The consent's attribute whose limit is reached"})
+
+
+class Parser(FlaskParser):
+    """Reads JSON strictly: a body that is not an object, or repeats a member, is refused."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": ma.RAISE}  # noqa: RUF012 (webargs reads it from the class)
+
+    def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
+        """Return the parsed body."""
+        if not req.is_json:
+            if not req.get_data():
+                return ma.missing
+            raise errors.UnsupportedMediaType("send application/json")
+        try:
+            return flask.json.loads(req.get_data(), object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        except UnicodeDecodeError:
+            raise errors.MalformedBody("the body is not UTF-8") from None
+        except RecursionError:
+            raise errors.MalformedBody("the body is nested too deeply") from None
+        except ValueError as error:
+            raise errors.MalformedBody(f"the body is not valid JSON: {error}") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    body = dict(pairs)
+    if len(body) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"member {next(n for n in names if names.count(n) > 1)!r} appears twice")
+    return body
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # the library has no types
+    """A slice's routes. `problems` states what a route may refuse; `arguments` are strict."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def problems(self, *kinds: type[Problem]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Document the problem types that the route may answer."""
+
+        def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+            by_status: dict[int, list[type[Problem]]] = {}
+            for kind in kinds:
+                by_status.setdefault(kind.status, []).append(kind)
+            for status, same in by_status.items():
+                description = "; ".join(f"{kind.title} (`{kind.slug}`)" for kind in same)
+                view = self.alt_response(
+                    status, schema=ProblemSchema, description=description, content_type=PROBLEM_JSON
+                )(view)
+            return view
+
+        return decorate
+
+
+def document_security(view: Callable[..., Any], scope: str) -> Callable[..., Any]:
+    """State in OpenAPI, and for the convention tests, that `view` needs an access token with `scope`."""
+    view.required_scope = scope  # type: ignore[attr-defined]  # functions carry it for the guard tests
+    doc = deepcopy(getattr(view, "_apidoc", {}))
+    view._apidoc = deepupdate(doc, {"manual_doc": {"security": [{"oauth2": [scope]}]}})  # type: ignore[attr-defined]  # smorest's own hook
+    return view
+
+
+def public(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a route as open to everybody, on purpose."""
+    view.required_scope = None  # type: ignore[attr-defined]  # see document_security
+    return view
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]  # the library has no types
+    """Registers blueprints, makes OpenAPI 3.1, answers every error as a problem."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def handle_http_exception(self, error: HTTPException) -> Any:
+        """Answer what Flask, Werkzeug or webargs raised."""
+        return problem_response(_from_http(error))
+
+
+def _from_http(error: HTTPException) -> Problem:
+    status = error.code or 500
+    data: Mapping[str, Any] = getattr(error, "data", None) or {}
+    kind = _BY_STATUS.get(status)
+    if kind is None:
+        unnamed = Problem()
+        unnamed.status = status  # type: ignore[misc]  # an instance may narrow the class's status
+        unnamed.title = HTTPStatus(status).phrase  # type: ignore[misc]  # as above
+        unnamed.slug = HTTPStatus(status).phrase.lower().replace(" ", "-")  # type: ignore[misc]  # as above
+        return unnamed
+    methods = getattr(error, "valid_methods", None)
+    headers = {"Allow": ", ".join(sorted(methods))} if methods else {}
+    messages = data.get("messages")
+    if messages is None:
+        return kind(headers=headers)
+    return kind(errors=list(field_errors(messages)), headers=headers)
+
+
+def field_errors(messages: Any, pointer: str = "") -> list[dict[str, Any]]:
+    """Return marshmallow's nested messages as a flat list of `{pointer, detail}`."""
+    if isinstance(messages, Mapping):
+        found = []
+        for key, inner in messages.items():
+            step = "" if key == "_schema" else f"/{key}"
+            found += field_errors(inner, pointer + step)
+        return found
+    if isinstance(messages, list):
+        return [{"pointer": pointer or "/", "detail": str(message)} for message in messages]
+    return [{"pointer": pointer or "/", "detail": str(messages)}]
+
+
+def problem_response(problem: Problem) -> ResponseReturnValue:
+    """Return the response for a problem, with the request's id in it."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    response = flask.jsonify(problem.body(request_id))
+    response.status_code = problem.status
+    response.content_type = PROBLEM_JSON
+    response.headers.update(problem.headers)
+    return response

@@ -1,0 +1,99 @@
+"""create_app(): the one place where parts are joined."""
+
+from __future__ import annotations
+
+import re
+import time
+from uuid import uuid4
+
+import flask
+import structlog
+from flask.typing import ResponseReturnValue
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from creditlink import __version__, db, health, reference
+from creditlink.api import Api, problem_response
+from creditlink.config import Settings
+from creditlink.errors import Problem
+from creditlink.log import configure_logging
+from creditlink.metrics import REQUEST_SECONDS, REQUESTS
+from creditlink.wiring import register_slices
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
+
+
+def create_app(settings: Settings, database: db.Database) -> flask.Flask:
+    """Return the WSGI application: API, authorization server and pages.
+
+    The database is given, not opened here, so that tests and commands choose theirs.
+    """
+    configure_logging(settings)
+    db.configure(database, role="api")
+    app = flask.Flask("creditlink", static_folder=None)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        MAX_FORM_MEMORY_SIZE=settings.max_body_bytes,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.issuer.startswith("https"),
+        API_TITLE="CreditLink",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    app.extensions["settings"] = settings
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents
+    _observe(app)
+    app.register_error_handler(Problem, problem_response)
+    app.register_error_handler(Exception, _unexpected)
+    api = Api(app, spec_kwargs=reference.openapi_options(settings))
+    register_slices(app, api, settings)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(reference.blueprint)
+    return app
+
+
+def _observe(app: flask.Flask) -> None:
+    """Give every request an id, a log line and a measured time."""
+
+    @app.before_request
+    def begin() -> None:
+        given = flask.request.headers.get("X-Request-ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        flask.g.began = time.perf_counter()
+        flask.g.request_id = request_id
+
+    @app.after_request
+    def end(response: flask.Response) -> flask.Response:
+        seconds = time.perf_counter() - flask.g.get("began", time.perf_counter())
+        route = flask.request.url_rule.rule if flask.request.url_rule else "(none)"
+        response.headers["X-Request-ID"] = flask.g.get("request_id", "")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        REQUESTS.labels(flask.request.method, route, response.status_code).inc()
+        REQUEST_SECONDS.labels(route).observe(seconds)
+        if not route.startswith("/health") and route != "/metrics":
+            log.info(
+                "request",
+                method=flask.request.method,
+                route=route,
+                status=response.status_code,
+                ms=round(seconds * 1e3, 1),
+            )
+        return response
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    """Answer a bug with a plain 500 that carries the request id; the trace stays in the log."""
+    log.exception("unexpected_error", error=type(error).__name__)
+    return problem_response(Problem())

@@ -1,0 +1,88 @@
+"""Enterprises, the people who sign in, and who may act for whom."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from creditlink.db import Base
+
+ENTITY_TYPES = ("company", "partnership", "sole_trader", "cooperative")
+LIFE_CYCLE = ("active", "suspended", "revoked", "deregistered")
+
+
+class Enterprise(Base):
+    """A firm as it is registered. Struck-off firms stay: their history is evidence."""
+
+    __tablename__ = "enterprises"
+    __table_args__ = (
+        CheckConstraint("entity_type IN ('company', 'partnership', 'sole_trader', 'cooperative')", name="entity_type"),
+        CheckConstraint("status IN ('active', 'suspended', 'revoked', 'deregistered')", name="status"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    uscc: Mapped[str] = mapped_column(unique=True)
+    # Real codes that fail the check character exist: evidence for keeping this one, else null.
+    uscc_exception: Mapped[str | None]
+    name: Mapped[str]
+    name_en: Mapped[str | None]
+    industry: Mapped[str]  # GB/T 4754-2017 division, section letter + 2 digits
+    region: Mapped[str]  # GB/T 2260, 6 digits
+    entity_type: Mapped[str]
+    status: Mapped[str] = mapped_column(default="active")
+    registered_capital_fen: Mapped[int | None]
+    paid_in_capital_fen: Mapped[int | None]
+    established_on: Mapped[date | None]
+    linked_struck_off: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Account(Base):
+    """A natural person's sign-in; the person acts for firms only through a Representation."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    login: Mapped[str] = mapped_column(unique=True)
+    display_name: Mapped[str]
+    password_hash: Mapped[str]  # argon2id
+    totp_secret: Mapped[str | None]  # encrypted with the server's key
+    totp_last_step: Mapped[int | None]  # a one-time code is used once
+    role: Mapped[str] = mapped_column(default="enterprise")  # enterprise | risk | operator
+    status: Mapped[str] = mapped_column(default="active")
+    created_at: Mapped[datetime]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)
+
+
+class Representation(Base):
+    """That a person may act for a firm: its legal representative, or an agent it appointed."""
+
+    __tablename__ = "representations"
+    __table_args__ = (
+        CheckConstraint("role IN ('legal_representative', 'agent')", name="role"),
+        CheckConstraint("valid_until IS NULL OR valid_from < valid_until", name="validity"),
+        # A firm has one legal representative at a time.
+        Index(
+            "uq_representations_legal",
+            "enterprise_id",
+            unique=True,
+            postgresql_where=text("role = 'legal_representative' AND ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    role: Mapped[str]
+    # What an agent may do, e.g. {"categories": [...], "purposes": [...]}; null: everything.
+    limits: Mapped[dict[str, Any] | None]
+    appointed_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    valid_from: Mapped[datetime]
+    valid_until: Mapped[datetime | None]  # exclusive
+    ended_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]

@@ -1,0 +1,63 @@
+"""Is it alive, is it ready, how is it doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from creditlink import db, jobs, schema
+
+blueprint = flask.Blueprint("health", __name__)
+
+
+@blueprint.get("/health/live")
+def live() -> dict[str, str]:
+    """Say that the process answers; it asks nobody else."""
+    return {"status": "live"}
+
+
+@blueprint.get("/health/ready")
+def ready() -> tuple[dict[str, Any], int]:
+    """Say whether every part that a profile needs is there, part by part."""
+    checks = {**_database_checks(), "model": _model_check()}
+    good = all(check["ok"] for check in checks.values())
+    return {"status": "ready" if good else "not_ready", "checks": checks}, 200 if good else 503
+
+
+def _database_checks() -> dict[str, dict[str, Any]]:
+    try:
+        with db.transaction() as session:
+            at = schema.applied(session.connection())
+            beat = session.scalar(
+                text(
+                    "SELECT count(*) FROM procrastinate_workers"
+                    " WHERE last_heartbeat > now() - make_interval(secs => :seconds)"
+                ),
+                {"seconds": jobs.DEAD_AFTER_SECONDS * 2},
+            )
+    except SQLAlchemyError as error:
+        reason = type(error).__name__
+        return {name: {"ok": False, "reason": reason} for name in ("database", "migrations", "worker")}
+    head = schema.head()
+    return {
+        "database": {"ok": True},
+        "migrations": {"ok": at == head, "applied": at, "head": head},
+        "worker": {"ok": bool(beat), "alive": beat},
+    }
+
+
+def _model_check() -> dict[str, Any]:
+    model = flask.current_app.extensions.get("model")
+    if model is None:
+        return {"ok": False, "reason": "no model is loaded"}
+    return {"ok": True, "model_id": model.model_id}
+
+
+@blueprint.get("/metrics")
+def metrics() -> flask.Response:
+    """Return this process's metrics in Prometheus' text format."""
+    return flask.Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

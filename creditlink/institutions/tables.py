@@ -1,0 +1,58 @@
+"""Institutions and their OAuth clients."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from creditlink.db import Base
+
+INSTITUTION_KINDS = ("bank", "leasing", "guarantee", "microloan", "factoring")
+
+
+class Institution(Base):
+    """A lender (or guarantor). A suspended one is refused at once, in every process."""
+
+    __tablename__ = "institutions"
+    __table_args__ = (
+        CheckConstraint("kind IN ('bank', 'leasing', 'guarantee', 'microloan', 'factoring')", name="kind"),
+        CheckConstraint("status IN ('active', 'suspended')", name="status"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    code: Mapped[str] = mapped_column(unique=True)  # short and stable, e.g. FSRCB
+    name_zh: Mapped[str]
+    name_en: Mapped[str]
+    kind: Mapped[str]
+    status: Mapped[str] = mapped_column(default="active")
+    pairwise_salt: Mapped[str]  # makes the firm ids that this institution sees its own
+    created_at: Mapped[datetime]
+
+
+class Client(Base):
+    """An institution's software: its keys, where it may be sent back to, what it may ask."""
+
+    __tablename__ = "clients"
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'suspended')", name="status"),
+        CheckConstraint("(jwks IS NULL) <> (jwks_uri IS NULL)", name="one_key_source"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    client_id: Mapped[str] = mapped_column(unique=True)
+    institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"), index=True)
+    name: Mapped[str]
+    jwks: Mapped[dict[str, Any] | None]
+    jwks_uri: Mapped[str | None]
+    redirect_uris: Mapped[list[str]]
+    scopes: Mapped[list[str]]
+    categories: Mapped[list[str]]  # data categories it may ask for
+    webhook_url: Mapped[str | None]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)
+    status: Mapped[str] = mapped_column(default="active")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

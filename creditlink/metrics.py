@@ -1,0 +1,12 @@
+"""Prometheus metrics of this process."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("creditlink_requests_total", "HTTP requests", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram("creditlink_request_seconds", "Seconds per HTTP request", ["route"])
+PROFILES = Counter("creditlink_profiles_total", "Profiles computed", ["grade"])
+REFUSALS = Counter("creditlink_refusals_total", "Refused reads of a firm's data", ["reason"])
+PULLS = Counter("creditlink_pulls_total", "Pulls per source and outcome", ["source", "status"])
+PULL_SECONDS = Histogram("creditlink_pull_seconds", "Seconds per pull of one source", ["source"])
+CONSENTS = Counter("creditlink_consents_total", "Consents by the stage they reached", ["stage"])
+MODEL_INFO = Gauge("creditlink_model_info", "The model that is loaded", ["model_id"])

@@ -1,0 +1,53 @@
+"""The database schema over time: numbered migrations, up, down, and whether they are at head."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from creditlink.config import ROOT
+from creditlink.db import Database
+
+# Any number will do, as long as every process that migrates takes the same one.
+_ADVISORY_LOCK = 7_214_881
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema up to `revision`; processes that start together take turns."""
+    with database.engine("owner").connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+        connection.commit()
+        try:
+            command.upgrade(_config(connection), revision)
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+            connection.commit()
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Take the schema down to `revision` (`base` for nothing)."""
+    with database.engine("owner").connect() as connection:
+        command.downgrade(_config(connection), revision)
+        connection.commit()
+
+
+def head() -> str:
+    """Return the newest revision that this code knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or "base"
+
+
+def applied(connection: Connection) -> str:
+    """Return the revision that the database is at."""
+    return MigrationContext.configure(connection).get_current_revision() or "base"

@@ -1,0 +1,12 @@
+"""Which slices take part: blueprints, pages and the things loaded once per process."""
+
+from __future__ import annotations
+
+import flask
+
+from creditlink.api import Api
+from creditlink.config import Settings
+
+
+def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
+    """Join every slice to the application; the order is the order in the API's reference."""

@@ -1,0 +1,85 @@
+"""Fixtures: a real PostgreSQL, built by the migrations, one database per test worker."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from creditlink import db, embedded, schema
+from creditlink.config import Settings, load_settings
+
+TABLES_KEPT = {"alembic_version"}
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory) -> str:
+    """The server all test workers share; DATABASE_URL, or the embedded one in a temporary folder."""
+    if os.environ.get("TEST_DATABASE_URL"):
+        return os.environ["TEST_DATABASE_URL"]
+    # One server for all xdist workers: they share the parent of their base folders.
+    root = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        root = root.parent
+    return embedded.start(Path(tempfile.gettempdir()) / f"creditlink-tests-{os.getuid()}" / root.name / "pg")
+
+
+@pytest.fixture(scope="session")
+def database(postgres_url, worker_id="") -> db.Database:
+    """An empty database at head, this worker's own."""
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+    url = db.ensure_database(postgres_url, name)
+    opened = db.Database(url, pool_size=10)
+    with opened.engine("owner").connect() as connection:
+        # Durability is not under test; without it the suite is several times faster.
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+            text(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        )
+    schema.upgrade(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def empty_database(database) -> db.Database:
+    """The database with no rows, configured as this process's own."""
+    with database.transaction("owner") as session:
+        tables = session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
+        names = ", ".join(f'"{t}"' for t in tables if t not in TABLES_KEPT)
+        session.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
+        session.execute(text(f"TRUNCATE {names} CASCADE"))
+        session.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER USER"))
+    db.configure(database, role="api")
+    return database
+
+
+@pytest.fixture
+def settings(database, tmp_path) -> Settings:
+    """Settings of the sandbox, with this worker's database and a temporary `var`."""
+    return load_settings(
+        {
+            "CREDITLINK_ENVIRONMENT": "test",
+            "CREDITLINK_VAR_DIR": str(tmp_path),
+            "CREDITLINK_SECRET_KEY": "test-" + "k" * 40,
+            "DATABASE_URL": db.conninfo(database.url),
+        }
+    )
+
+
+@pytest.fixture
+def app(settings, empty_database):
+    """The application on an empty database."""
+    from creditlink.app import create_app
+
+    flask_app = create_app(settings, empty_database)
+    flask_app.testing = True
+    return flask_app
+
+
+@pytest.fixture
+def client(app):
+    """An HTTP client inside the process."""
+    return app.test_client()
