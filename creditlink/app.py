@@ -31,7 +31,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     """
     configure_logging(settings)
     db.configure(database, role="api")
-    app = flask.Flask("creditlink", static_folder=None)
+    app = flask.Flask("creditlink")
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,

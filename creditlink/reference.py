@@ -40,3 +40,14 @@ def openapi_options(settings: Settings) -> dict[str, Any]:
             }
         },
     }
+
+
+@blueprint.get("/reference")
+def page() -> flask.Response:
+    """Return the browsable reference; its script and styles are served from here."""
+    response = flask.make_response(flask.render_template("reference.html"))
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+        " connect-src 'self'; frame-ancestors 'none'"
+    )
+    return response

@@ -1,0 +1,66 @@
+"""`creditlink …`: every command of the platform. A group's module is loaded when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from creditlink import __version__
+from creditlink.config import SettingError
+
+# Command -> (where it lives, the line that `creditlink --help` shows).
+COMMANDS: dict[str, tuple[str, str]] = {
+    "db": ("creditlink.commands:database", "Upgrade, downgrade, reset or open the database"),
+    "run": ("creditlink.commands:run", "Serve the API and the pages"),
+    "worker": ("creditlink.commands:worker", "Run the background worker (pulls, expiry, purge)"),
+    "up": ("creditlink.sandbox.supervise:up", "Start the whole sandbox and leave it running"),
+    "demo": ("creditlink.sandbox.supervise:demo", "Walk through the main job over real HTTP, then stop"),
+    "sandbox": ("creditlink.sandbox.commands:sandbox", "The synthetic city, the bureau servers, credentials"),
+    "train": ("creditlink.training.commands:train", "Fit, calibrate and package a model"),
+    "institutions": ("creditlink.institutions.commands:institutions", "Add, list, suspend or resume institutions"),
+    "clients": (
+        "creditlink.institutions.commands:clients",
+        "Register, rotate keys of, suspend or resume OAuth clients",
+    ),
+    "enterprises": ("creditlink.enterprises.commands:enterprises", "Register firms, check USCCs, appoint who may act"),
+    "audit": ("creditlink.audit.commands:audit", "Export and verify the evidence; replay a profile"),
+    "openapi": ("creditlink.commands:openapi", "Print the OpenAPI document"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, so that `--help` is quick."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the commands in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Import and return one command."""
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """CreditLink: consented records of small firms, explained credit profiles, matched loan products."""
+
+
+def main() -> None:
+    """Run a command; a wrong setting ends it with one line, not a trace."""
+    try:
+        cli()
+    except SettingError as error:
+        click.echo(f"creditlink: {error}", err=True)
+        sys.exit(2)
