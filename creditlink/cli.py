@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "institutions": ("creditlink.institutions.commands:institutions", "Add, list, suspend or resume institutions"),
     "clients": (
         "creditlink.institutions.commands:clients",
-        "Register, rotate keys of, suspend or resume OAuth clients",
+        "Register, rotate, suspend or resume OAuth clients",
     ),
     "enterprises": ("creditlink.enterprises.commands:enterprises", "Register firms, check USCCs, appoint who may act"),
     "audit": ("creditlink.audit.commands:audit", "Export and verify the evidence; replay a profile"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 
 import click
 from sqlalchemy import text
@@ -69,7 +70,7 @@ def shell() -> None:
             raise click.ClickException("psql was not found: install a PostgreSQL client") from None
         binary = str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "psql")
     # Not exec: this process holds the embedded server open while the shell is used.
-    raise SystemExit(os.spawnv(os.P_WAIT, binary, [binary, url]))
+    raise SystemExit(subprocess.run([binary, url], check=False).returncode)  # noqa: S603 (psql, found above)
 
 
 @click.command()
@@ -81,6 +82,7 @@ def run(host: str, port: int, workers: int, threads: int) -> None:
     """Serve the API and the pages with granian."""
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.log import LogLevels
 
     # The children read the same settings; they join this process's database.
     settings = load_settings()
@@ -93,7 +95,7 @@ def run(host: str, port: int, workers: int, threads: int) -> None:
         workers=workers,
         blocking_threads=threads,
         log_access=False,
-        log_level="warning",
+        log_level=LogLevels.warning,
     ).serve()
 
 
