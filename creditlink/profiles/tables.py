@@ -1,0 +1,48 @@
+"""Profiles as they were given: immutable snapshots from which every answer is read."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from creditlink.db import Base
+
+
+class Profile(Base):
+    """One credit profile of one firm for one consent, with all that a replay needs.
+
+    A trigger refuses updates; only the purge, after the consent's data life, deletes.
+    """
+
+    __tablename__ = "profiles"
+    __table_args__ = (
+        CheckConstraint("state IN ('scored', 'not_scorable')", name="state"),
+        CheckConstraint("(state = 'scored') = (grade IS NOT NULL)", name="scored_has_grade"),
+        Index("ix_profiles_consent_id_created_at", "consent_id", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"))
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
+    institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"), index=True)
+    client_id: Mapped[str]
+    as_of: Mapped[date]
+    created_at: Mapped[datetime]  # also: facts recorded later did not count
+    state: Mapped[str]
+    grade: Mapped[str | None]
+    points: Mapped[int | None]
+    pd_12m: Mapped[float | None]
+    model_id: Mapped[str]
+    model_sha256: Mapped[str]
+    code_version: Mapped[str]
+    asked: Mapped[dict[str, Any]]  # categories, since, amount, term: the inputs besides the facts
+    inputs_sha256: Mapped[str]  # over the facts that were read
+    summary: Mapped[dict[str, Any]]  # dimensions, reasons, knock-outs
+    coverage: Mapped[dict[str, Any]]
+    explanation: Mapped[dict[str, Any]]  # per indicator: value, contribution, points
+    matches: Mapped[dict[str, Any]]
+    content_sha256: Mapped[str]  # over everything above; replay must give the same
