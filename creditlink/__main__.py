@@ -1,0 +1,5 @@
+"""`python -m creditlink` is `creditlink`."""
+
+from creditlink.cli import main
+
+main()
