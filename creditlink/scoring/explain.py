@@ -148,12 +148,11 @@ def _by_tables(tables: ShapTables, x: NDArray[np.float32], threads: int) -> Expl
 
 
 def _by_booster(booster: xgboost.Booster, x: NDArray[np.float32]) -> Explanation:
+    rows = x.shape[0]
+    if rows == 0:  # xgboost has no answer for no rows, but there is a base value
+        x = np.full((1, booster.num_features()), np.nan, np.float32)
     values = booster.predict(xgboost.DMatrix(x), pred_contribs=True, validate_features=False)
-    contributions = np.asarray(values[:, :-1], dtype=np.float32)
-    if values.shape[0]:
-        base_value = float(values[0, -1])
-    else:
-        probe = xgboost.DMatrix(np.full((1, booster.num_features()), np.nan, np.float32))
-        base_value = float(booster.predict(probe, pred_contribs=True, validate_features=False)[0, -1])
+    base_value = float(values[0, -1])
+    contributions = np.asarray(values[:rows, :-1], dtype=np.float32)
     margin = base_value + contributions.sum(axis=1, dtype=np.float64)
     return Explanation(base_value, contributions, margin)
