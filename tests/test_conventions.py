@@ -1,0 +1,145 @@
+"""House rules that no review should have to repeat."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from dataclasses import fields
+
+import pytest
+from sqlalchemy import BigInteger, DateTime, Float, Numeric
+
+import creditlink
+from creditlink import db, errors
+from creditlink.cli import COMMANDS
+from creditlink.config import ROOT, Settings
+from creditlink.features.catalogue import CATALOGUE
+
+README = (ROOT / "README.md").read_text()
+NAMES_NOT_TAKEN = {"utils", "helpers", "common", "manager", "misc", "base"}
+
+
+def _modules():
+    return [
+        m.name for m in pkgutil.walk_packages(creditlink.__path__, "creditlink.") if not m.name.endswith("__main__")
+    ]
+
+
+def _columns():
+    for name in _modules():
+        if name.endswith(".tables"):
+            importlib.import_module(name)
+    return [column for table in db.Base.metadata.tables.values() for column in table.columns]
+
+
+def _problems():
+    return [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.Problem)]
+
+
+def test_every_v1_route_names_a_scope_or_is_open_on_purpose(app):
+    silent = [
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/v1/")
+        for view in [app.view_functions[rule.endpoint]]
+        if not _states_access(view, rule.methods)
+    ]
+    assert silent == []
+
+
+def _states_access(view, methods):
+    target = view.view_class if hasattr(view, "view_class") else view
+    if inspect.isclass(target):
+        return all(hasattr(getattr(target, m.lower()), "required_scope") for m in methods - {"HEAD", "OPTIONS"})
+    return hasattr(target, "required_scope")
+
+
+def test_instants_carry_a_zone_and_end_in_at():
+    for column in _columns():
+        if isinstance(column.type, (DateTime, db.UTCDateTime)):
+            assert isinstance(column.type, db.UTCDateTime), column
+            assert re.search(r"(^|_)(at|from|until|expires|heartbeat)$", column.name), column
+
+
+def test_money_is_integer_fen():
+    for column in _columns():
+        if re.search(r"amount|capital|fee|price|_fen", column.name):
+            assert column.name.endswith("_fen"), column
+            assert isinstance(column.type, BigInteger), column
+        assert not isinstance(column.type, Numeric) or isinstance(column.type, Float), column
+
+
+def test_every_constraint_has_a_name():
+    for table in db.Base.metadata.tables.values():
+        assert all(c.name for c in table.constraints), table
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("kind", _problems(), ids=lambda c: c.__name__)
+def test_every_problem_is_in_the_readme(kind):
+    assert f"`{kind.slug}`" in README
+
+
+@pytest.mark.pure
+def test_slugs_are_unique():
+    slugs = [c.slug for c in _problems()]
+    assert len(slugs) == len(set(slugs))
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("setting", [f.name for f in fields(Settings)])
+def test_every_setting_is_in_the_readme(setting):
+    assert f"`{setting}`" in README
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command):
+    module, attribute = COMMANDS[command][0].split(":")
+    found = getattr(importlib.import_module(module), attribute)
+    assert found.help
+    assert f"creditlink {command}" in README
+
+
+@pytest.mark.pure
+def test_no_module_is_named_by_nothing():
+    assert [m for m in _modules() if m.rsplit(".", 1)[1] in NAMES_NOT_TAKEN] == []
+
+
+@pytest.mark.pure
+def test_modules_stay_readable():
+    long = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "creditlink").rglob("*.py")
+        if len(path.read_text().splitlines()) > 400
+    ]
+    assert long == []
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("indicator", CATALOGUE, ids=lambda i: i.name)
+def test_every_indicator_is_published_in_full(indicator):
+    assert indicator.label_zh
+    assert indicator.label_en
+    assert indicator.unit
+    assert indicator.category
+    assert indicator.dimension
+    assert indicator.direction in (-1, 0, 1)
+    assert indicator.formula
+    assert indicator.source
+    assert re.fullmatch(r"R\d{3}", indicator.reason_code)
+
+
+@pytest.mark.pure
+def test_the_repository_speaks_only_of_itself():
+    """No machine path and no registry host in any text that is committed."""
+    forbidden = re.compile(r"(/work/|/tmp/w/|\.\./shared|pypi\.org|npmjs\.(org|com)|deb\.debian)")
+    hits = []
+    for folder in ("creditlink", "config", "docs", "tests", "benchmarks", "migrations", "notebooks", "models"):
+        for path in (ROOT / folder).rglob("*"):
+            if (
+                path.suffix in {".py", ".md", ".toml", ".json", ".html", ".ipynb", ".txt", ".mk"}
+                and path != ROOT / "tests" / "test_conventions.py"
+            ):
+                hits += [f"{path.relative_to(ROOT)}: {m.group()}" for m in forbidden.finditer(path.read_text())]
+    assert hits == []
