@@ -54,6 +54,5 @@ def verify(file: Path) -> None:
     if broken:
         click.echo(f"{file.name} line {broken.line}: {broken.reason}")
         sys.exit(1)
-    click.echo(
-        f"{file.name}: {len(entries)} entries, the chain holds; last digest {entries[-1]['digest'] if entries else chain.GENESIS}"
-    )
+    last = entries[-1]["digest"] if entries else chain.GENESIS
+    click.echo(f"{file.name}: {len(entries)} entries, the chain holds; last digest {last}")
