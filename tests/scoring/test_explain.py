@@ -199,7 +199,7 @@ def test_a_matrix_of_another_kind_or_width_is_refused(model_and_rows):
 def test_the_kernel_runs_where_no_cache_can_be_written(monkeypatch, model_and_rows):
     tables, rows = model_and_rows
     cached = explain(tables, rows[:20])
-    monkeypatch.setattr(caching._CacheImpl, "_locator_classes", [])
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
     kernel = kernel_module._compiled()
     monkeypatch.setattr(explain_module, "explain_rows", kernel)
     assert explain(tables, rows[:20]).contributions.tobytes() == cached.contributions.tobytes()
