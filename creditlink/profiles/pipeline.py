@@ -1,0 +1,70 @@
+"""The main job, in one straight line: records → indicators → PD, points, grade → contributions → matches.
+
+Pure. The API passes one firm, screening passes a partition; there is no second scoring path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from creditlink.features.compute import compute
+from creditlink.products.book import ProductBook
+from creditlink.products.match import Matches, match_many
+from creditlink.products.offer import Ask
+from creditlink.products.subjects import subjects_of
+from creditlink.records.frames import RecordSet
+from creditlink.scoring.model import CreditModel, Scores
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """Profiles of n firms, by row: the order is that of `registration`, ascending by `firm`."""
+
+    as_of: date
+    registration: pl.DataFrame
+    features: pl.DataFrame  # firm, and one column per indicator
+    scores: Scores
+    matches: Matches
+
+
+def profile_many(
+    records: RecordSet,
+    *,
+    as_of: date,
+    model: CreditModel,
+    book: ProductBook,
+    granted: frozenset[str] | None = None,
+    ask: Ask | None = None,
+) -> Profiles:
+    """Compute the profiles of every firm in `records`.
+
+    Parameters
+    ----------
+    records : one registration row per firm; frames of categories that were not granted are empty.
+    as_of : the day whose knowledge counts.
+    model : the loaded credit model.
+    book : the compiled products.
+    granted : consent categories that these firms opened; None: all.
+    ask : the amount and term asked for; None: open.
+
+    Raises
+    ------
+    ValueError
+        The records disagree with their registration.
+    """
+    features = compute(records, as_of, model.reference)
+    scores = model.score(features)
+    subjects = subjects_of(
+        registration=records.registration,
+        features=features,
+        pd_12m=scores.pd_12m,
+        points=scores.points,
+        grade=scores.grade,
+        as_of=as_of,
+        granted=granted,
+    )
+    matches = match_many(book, subjects, ask=ask)
+    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches)
