@@ -1,0 +1,139 @@
+"""The social-security bureau: XML over GET, an API key, cursors."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from xml.etree import ElementTree
+
+import httpx
+
+from creditlink.records.connectors.fields import FieldError, Row, not_later, within
+from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
+from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
+
+_PATH = "/sbj/payroll"
+_PAGE_SIZE = 200
+_MAX_PAGES = 100
+# The dialect has no use for a document type; entities are how XML attacks its reader.
+_DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+class SocialSecurityConnector:
+    """Speaks the dialect of docs/bureaus.md, section 2."""
+
+    source = "social_security"
+
+    def __init__(self, wire: Wire, *, api_key: str) -> None:
+        self._wire = wire
+        self._api_key = api_key
+
+    def fetch(self, uscc: str, *, since: date, until: date, now: datetime, proceed: Proceed) -> Delivery:
+        """Return the firm's payroll months; see `wire.Connector`."""
+        result = ResourceResult()
+        delivery = Delivery(self.source, resources={"payroll": result})
+        digest = Digest()
+        cursor: str | None = None
+        seen_cursors: set[str] = set()
+        try:
+            while result.pages < _MAX_PAGES:
+                answer, root = self._page(uscc, since, until, cursor, proceed)
+                digest.add(answer)
+                if root is None:
+                    result.status = "NO_RECORD"
+                    break
+                result.pages += 1
+                result.total = _whole_attribute(root, "total")
+                if root.get("complete") != "true":
+                    result.status = "PARTIAL"
+                    result.error = "the office marked its answer as incomplete"
+                for index, element in enumerate(root.findall("month")):
+                    result.rows += 1
+                    _take(delivery, element, f"page {result.pages} row {index}", since, until, now)
+                cursor = root.findtext("next")
+                if not cursor:
+                    break
+                if cursor in seen_cursors:
+                    raise Failure("DOWN", "the office repeats a cursor")
+                seen_cursors.add(cursor)
+        except Failure as failure:
+            result.status = "PARTIAL" if result.rows else failure.status
+            result.error = failure.reason
+        result.rejected = len(delivery.rejects)
+        if result.status == "DELIVERED" and result.total is not None and result.rows < result.total:
+            result.status = "PARTIAL"
+            result.error = f"{result.rows} of {result.total} rows arrived"
+        delivery.digest = digest.hexdigest()
+        return delivery
+
+    def _page(
+        self, uscc: str, since: date, until: date, cursor: str | None, proceed: Proceed
+    ) -> tuple[Answer, ElementTree.Element | None]:
+        parameters = {"uscc": uscc, "from": f"{since:%Y-%m}", "to": f"{until:%Y-%m}", "limit": str(_PAGE_SIZE)}
+        if cursor:
+            parameters["cursor"] = cursor
+
+        def build(client: httpx.Client) -> httpx.Request:
+            return client.build_request("GET", _PATH, params=parameters, headers={"X-Api-Key": self._api_key})
+
+        return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc)), proceed)
+
+
+def _read(answer: Answer, uscc: str) -> ElementTree.Element | None:
+    """Return the root of an answer, None for a firm without a record."""
+    root = _parse(answer.content)
+    if answer.status == httpx.codes.OK:
+        if root.tag != "payrolls" or root.get("uscc") != uscc:
+            raise Passing("DOWN", "the answer is not about the firm asked for")
+        _whole_attribute(root, "total")
+        return root
+    code = root.get("code", "") if root.tag == "error" else ""
+    if answer.status == httpx.codes.NOT_FOUND and code == "NO_RECORD":
+        return None
+    raise refused(answer, code)
+
+
+def _parse(content: bytes) -> ElementTree.Element:
+    if _DOCTYPE.search(content):
+        raise Failure("DOWN", "the answer declares a document type or an entity")
+    try:
+        return ElementTree.fromstring(content)  # noqa: S314 (document types and entities are refused above)
+    except ElementTree.ParseError:
+        raise Passing("DOWN", "the answer is not well-formed XML") from None
+
+
+def _whole_attribute(root: ElementTree.Element, name: str) -> int:
+    try:
+        return int(root.get(name, ""))
+    except ValueError:
+        raise Passing("DOWN", f"the answer has no whole number in {name}") from None
+
+
+def _take(
+    delivery: Delivery, element: ElementTree.Element, position: str, since: date, until: date, now: datetime
+) -> None:
+    row = Row({child.tag: child.text or "" for child in element} | dict(element.attrib))
+    try:
+        row.record_id("id")
+        delivery.facts.append(
+            Fact(
+                frame="payroll_months",
+                period=within("period", row.month("period"), since, until),
+                subkey="",
+                values={
+                    "headcount": row.whole("headcount"),
+                    "base_fen": row.fen("base", signed=False),
+                    "due_fen": row.fen("due", signed=False),
+                    "paid_fen": row.fen("paid", signed=False),
+                    "due_on": row.day("dueOn").isoformat(),
+                    "paid_on": None if row.is_empty("paidOn") else row.day("paidOn").isoformat(),
+                    "joiners": row.whole("joiners"),
+                    "leavers": row.whole("leavers"),
+                    "fund_headcount": row.whole("fundHeadcount"),
+                },
+                known_at=not_later(row.instant("recordedAt"), now),
+                version=row.whole("version"),
+            )
+        )
+    except FieldError as error:
+        delivery.rejects.append(Reject.of(delivery.source, "payroll", position, error.field, error.value, error.reason))

@@ -1,0 +1,219 @@
+"""The tax bureau: JSON over POST, pinyin names, signed requests, numbered pages."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from datetime import date, datetime
+from math import ceil
+from typing import Any
+
+import httpx
+
+from creditlink.records.connectors import tax_invoices
+from creditlink.records.connectors.fields import FieldError, Row, not_later, within
+from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
+from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
+
+_PAGE_SIZE = 1000
+_MAX_PAGES = 2000
+_NO_RECORD = "4004"
+_GRADES = {grade: grade for grade in "ABMCD"}
+_KINDS = {"1": "general", "2": "small_scale"}
+
+
+class TaxConnector:
+    """Speaks the dialect of docs/bureaus.md, section 1."""
+
+    source = "tax"
+
+    def __init__(self, wire: Wire, *, app_id: str, secret: str, clock: Callable[[], datetime]) -> None:
+        self._wire = wire
+        self._app_id = app_id
+        self._secret = secret.encode()
+        self._clock = clock
+
+    def fetch(self, uscc: str, *, since: date, until: date, now: datetime, proceed: Proceed) -> Delivery:
+        """Return the firm's declarations, invoices by month, and standing; see `wire.Connector`."""
+        delivery = Delivery(self.source)
+        digest = Digest()
+        for resource, read in (("zzssb", _declaration), ("nsrzt", _standing)):
+            pages = self._pages(resource, uscc, since, until, proceed, delivery, digest)
+            _take_rows(delivery, resource, pages, read, since, until, now)
+        pages = self._pages("fapiao", uscc, since, until, proceed, delivery, digest)
+        facts, rejects, withheld = tax_invoices.monthly_facts(pages, since, until, now)
+        delivery.facts += facts
+        _keep_aside(delivery, "fapiao", rejects)
+        delivery.resources["fapiao"].withheld_months = withheld
+        delivery.digest = digest.hexdigest()
+        return delivery
+
+    def _pages(
+        self,
+        resource: str,
+        uscc: str,
+        since: date,
+        until: date,
+        proceed: Proceed,
+        delivery: Delivery,
+        digest: Digest,
+    ) -> list[tax_invoices.Page]:
+        """Return every page that could be had; how the resource answered goes into the delivery."""
+        result = delivery.resources[resource] = ResourceResult()
+        pages: list[tax_invoices.Page] = []
+        number = 1
+        try:
+            while number <= _MAX_PAGES:
+                answer, body = self._page(resource, uscc, since, until, number, proceed)
+                digest.add(answer)
+                if body is None:
+                    result.status = "NO_RECORD"
+                    break
+                result.pages += 1
+                result.total = total = body["total"]
+                rows = body["data"]
+                result.rows += len(rows)
+                should = max(0, min(_PAGE_SIZE, total - (number - 1) * _PAGE_SIZE))
+                whole = body.get("wzbz") == "Y" and len(rows) >= should
+                pages.append(tax_invoices.Page(number, rows, whole))
+                if not whole:
+                    result.status = "PARTIAL"
+                    result.error = "the office marked its answer as incomplete"
+                number += 1
+                if number > ceil(total / _PAGE_SIZE):
+                    break
+        except Failure as failure:
+            result.status = "PARTIAL" if result.rows else failure.status
+            result.error = failure.reason
+            if pages:
+                # What would have followed is missing.
+                pages.append(tax_invoices.Page(number, [], whole=False))
+        return pages
+
+    def _page(
+        self, resource: str, uscc: str, since: date, until: date, number: int, proceed: Proceed
+    ) -> tuple[Answer, dict[str, Any] | None]:
+        path = f"/swj/v1/{resource}/query"
+        asked = {
+            "tyshxydm": uscc,
+            "ssqQ": f"{since:%Y%m}",
+            "ssqZ": f"{until:%Y%m}",
+            "pageNum": number,
+            "pageSize": _PAGE_SIZE,
+        }
+        content = json.dumps(asked, separators=(",", ":")).encode()
+
+        def build(client: httpx.Client) -> httpx.Request:
+            # Signed anew for each attempt: a nonce is good for one.
+            return client.build_request("POST", path, content=content, headers=self._headers(path, content))
+
+        return self._wire.ask(build, lambda answer: (answer, _read(answer)), proceed)
+
+    def _headers(self, path: str, content: bytes) -> dict[str, str]:
+        timestamp = str(int(self._clock().timestamp() * 1000))
+        nonce = secrets.token_hex(16)
+        return {
+            "Content-Type": "application/json",
+            "X-App-Id": self._app_id,
+            "X-Timestamp": timestamp,
+            "X-Nonce": nonce,
+            "X-Signature": signature(self._secret, "POST", path, timestamp, nonce, content),
+        }
+
+
+def signature(secret: bytes, method: str, path: str, timestamp: str, nonce: str, content: bytes) -> str:
+    """Return the bureau's request signature.
+
+    Source: docs/bureaus.md, section 1: HMAC-SHA256 over method, path, timestamp, nonce and the body's SHA-256.
+    """
+    base = "\n".join((method, path, timestamp, nonce, hashlib.sha256(content).hexdigest()))
+    return hmac.new(secret, base.encode(), hashlib.sha256).hexdigest()
+
+
+def _read(answer: Answer) -> dict[str, Any] | None:
+    """Return the body of an answer, None for a firm without a record."""
+    try:
+        body = json.loads(answer.content)
+    except ValueError:
+        raise Passing("DOWN", "the answer is not JSON") from None
+    if not isinstance(body, dict):
+        raise Passing("DOWN", "the answer is not a JSON object")
+    code = str(body.get("code", ""))
+    if answer.status != httpx.codes.OK:
+        raise refused(answer, code)
+    if code == _NO_RECORD:
+        return None
+    total, data = body.get("total"), body.get("data")
+    if code != "0000" or type(total) is not int or total < 0 or not isinstance(data, list):
+        raise Passing("DOWN", f"the answer lacks its total or its data (code {code[:8]})")
+    return body
+
+
+def _take_rows(
+    delivery: Delivery,
+    resource: str,
+    pages: list[tax_invoices.Page],
+    read: Callable[[Row, date, date, datetime], Fact],
+    since: date,
+    until: date,
+    now: datetime,
+) -> None:
+    rejects = []
+    for page in pages:
+        for index, fields in enumerate(page.rows):
+            try:
+                delivery.facts.append(read(Row.of(fields), since, until, now))
+            except FieldError as error:
+                rejects.append((f"page {page.number} row {index}", error))
+    _keep_aside(delivery, resource, rejects)
+
+
+def _keep_aside(delivery: Delivery, resource: str, rejects: list[tuple[str, FieldError]]) -> None:
+    delivery.rejects += [
+        Reject.of(delivery.source, resource, where, error.field, error.value, error.reason) for where, error in rejects
+    ]
+    delivery.resources[resource].rejected = len(rejects)
+
+
+def _declaration(row: Row, since: date, until: date, now: datetime) -> Fact:
+    row.record_id("lsh")
+    filed = not row.is_empty("sbrq")
+    if not filed and not row.is_empty("ysxse"):
+        raise FieldError("sbrq", "", "empty although sales were declared")
+    return Fact(
+        frame="vat_declarations",
+        period=within("skssq", row.month("skssq", compact=True), since, until),
+        subkey="",
+        values={
+            "taxable_sales_fen": row.fen("ysxse", signed=False) if filed else None,
+            "output_tax_fen": row.fen("xxse") if filed else None,
+            "input_tax_fen": row.fen("jxse") if filed else None,
+            "payable_fen": row.fen("ynse") if filed else None,
+            "paid_fen": row.fen("yjse") if filed else None,
+            "due_on": row.day("sbqx", compact=True).isoformat(),
+            "filed_on": row.day("sbrq", compact=True).isoformat() if filed else None,
+        },
+        known_at=not_later(row.instant("lrsj", compact=True), now),
+        version=row.whole("bbh"),
+    )
+
+
+def _standing(row: Row, since: date, until: date, now: datetime) -> Fact:
+    row.record_id("lsh")
+    return Fact(
+        frame="tax_standing",
+        period=within("ny", row.month("ny", compact=True), since, until),
+        subkey="",
+        values={
+            "taxpayer_grade": row.choice("xydj", _GRADES),
+            "taxpayer_kind": row.choice("nsrlx", _KINDS),
+            "arrears_fen": row.fen("qsje", signed=False),
+            "arrears_days": row.whole("qsts"),
+            "penalties": row.whole("cfcs"),
+        },
+        known_at=not_later(row.instant("lrsj", compact=True), now),
+        version=row.whole("bbh"),
+    )

@@ -1,0 +1,202 @@
+"""The tax bureau's invoices: pages of rows to monthly facts, with gaps and bad rows accounted for.
+
+The rows are read column by column, since a firm may have a hundred thousand of them. What does not
+read that way is read again field by field, which gives the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from creditlink.clock import add_months, month_start
+from creditlink.records.connectors.fields import FieldError, Row, not_later, within
+from creditlink.records.delivery import Fact
+from creditlink.records.frames import FRAME_SCHEMAS
+from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
+
+_TEXTS = ("lsh", "kprq", "fx", "dfdm", "je", "se", "hj", "zt", "lrsj")
+_DIRECTIONS = {"X": "output", "J": "input"}
+_STATES = {"0": "", "1": "void"}
+_YUAN = r"^-?\d{1,13}\.\d{2}$"
+_VALUES = [name for name in FRAME_SCHEMAS["invoice_months"] if name not in ("firm", "period", "direction", "known_on")]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as it arrived; not `whole` when the office left rows out."""
+
+    number: int
+    rows: list[Any]
+    whole: bool
+
+
+def monthly_facts(
+    pages: list[Page], since: date, until: date, now: datetime
+) -> tuple[list[Fact], list[tuple[str, FieldError]], list[str]]:
+    """Return the facts of each month, the rows kept aside, and the months withheld.
+
+    Rows come in the order of their days, so the rows that a page lacks lie between its last row and
+    the first row of the next page. The months in between would be too low; they are withheld, and
+    a later pull brings them.
+    """
+    good, bad, rejects = _read_rows(pages, since, until)
+    if good.is_empty():
+        return [], rejects, _names(_gaps(pages, good, since, until))
+    gaps = _gaps(pages, good, since, until)
+    facts = []
+    months = invoice_months(good.select(INVOICE_SCHEMA.keys()), by=())
+    for row in months.iter_rows(named=True):
+        if row["period"] in gaps:
+            continue
+        facts.append(
+            Fact(
+                frame="invoice_months",
+                period=row["period"],
+                subkey=row["direction"],
+                values={name: row[name] for name in _VALUES},
+                known_at=not_later(row["known_at"], now),
+                complete=row["period"] not in bad,
+            )
+        )
+    return facts, rejects, _names(gaps)
+
+
+def _names(months: set[date]) -> list[str]:
+    return sorted(f"{month:%Y-%m}" for month in months)
+
+
+def _read_rows(
+    pages: list[Page], since: date, until: date
+) -> tuple[pl.DataFrame, set[date], list[tuple[str, FieldError]]]:
+    """Return the rows that read, the months that lack a row, and the rows that do not read."""
+    raw = [row for page in pages for row in page.rows]
+    where = [(page.number, index) for page in pages for index in range(len(page.rows))]
+    frame = _columns(raw).with_columns(pl.Series("page", [page for page, _ in where], dtype=pl.Int32))
+    first, last = month_start(since), month_start(until)
+    fits = frame["fits"] & frame["issued_on"].dt.truncate("1mo").is_between(first, last)
+    rejects: list[tuple[str, FieldError]] = []
+    months: set[date] = set()
+    mended: list[dict[str, Any]] = []
+    for index in (~fits).arg_true().to_list():
+        page, position = where[index]
+        try:
+            mended.append(_invoice(Row.of(raw[index]), since, until) | {"page": page})
+        except FieldError as error:
+            rejects.append((f"page {page} row {position}", error))
+            months |= _month_of_bad(frame, index)
+    good = frame.filter(fits).select(*INVOICE_SCHEMA, "page")
+    if mended:
+        good = pl.concat([good, pl.DataFrame(mended, schema=good.schema)])
+    return good, months, rejects
+
+
+def _columns(raw: list[Any]) -> pl.DataFrame:
+    """Read the rows column by column; `fits` says where every field reads."""
+    rows = [row if isinstance(row, dict) else {} for row in raw]
+    texts = {
+        name: pl.Series(name, [v if type(v := row.get(name)) is str else None for row in rows], dtype=pl.String)
+        for name in _TEXTS
+    }
+    versions = [v if type(v := row.get("bbh")) is int and 0 <= v < 2**31 else None for row in rows]
+    frame = pl.DataFrame({**texts, "version": pl.Series(versions, dtype=pl.Int32)})
+    return frame.select(
+        pl.col("fx")
+        .replace_strict(_DIRECTIONS, default=None, return_dtype=INVOICE_SCHEMA["direction"])
+        .alias("direction"),
+        pl.col("kprq").str.to_date("%Y%m%d", strict=False).alias("issued_on"),
+        pl.col("dfdm").alias("counterparty"),
+        _fen("je").alias("amount_fen"),
+        _fen("se").alias("tax_fen"),
+        pl.col("zt").replace_strict({"0": False, "1": True}, default=None, return_dtype=pl.Boolean).alias("is_void"),
+        pl.col("lsh").alias("record_id"),
+        "version",
+        pl.col("lrsj").str.to_datetime("%Y%m%d%H%M%S%z", strict=False, time_unit="us").alias("recorded_at"),
+        _fen("hj").alias("total_fen"),
+        _is_plain().alias("plain"),
+    ).with_columns(
+        (
+            pl.col("plain")
+            & pl.all_horizontal(pl.col(*INVOICE_SCHEMA).is_not_null())
+            & (pl.col("total_fen") == pl.col("amount_fen") + pl.col("tax_fen"))
+        )
+        .fill_null(value=False)
+        .alias("fits")
+    )
+
+
+def _fen(name: str) -> pl.Expr:
+    # A double holds any amount of 13 digits and two decimals exactly enough to round back.
+    yuan = pl.when(pl.col(name).str.contains(_YUAN)).then(pl.col(name)).cast(pl.Float64)
+    return (yuan * 100).round(0).cast(pl.Int64)
+
+
+def _is_plain() -> pl.Expr:
+    """Whether the texts have the shapes of the manual, which the readers of days do not check."""
+    return (
+        pl.col("lsh").str.contains(r"^[\x21-\x7e]{1,40}$")
+        & pl.col("kprq").str.contains(r"^\d{8}$")
+        & pl.col("lrsj").str.contains(r"^\d{14}[+-]\d{4}$")
+        & (pl.col("dfdm").str.len_chars() > 0)
+    )
+
+
+def _invoice(row: Row, since: date, until: date) -> dict[str, Any]:
+    """Read one row field by field: the definition that the columns above follow."""
+    issued_on = row.day("kprq", compact=True)
+    within("kprq", month_start(issued_on), since, until)
+    amount_fen, tax_fen = row.fen("je"), row.fen("se")
+    if row.fen("hj") != amount_fen + tax_fen:
+        raise FieldError("hj", row.raw("hj"), "not the sum of je and se")
+    counterparty = row.text("dfdm")
+    if not counterparty:
+        raise FieldError("dfdm", "", "empty counterparty")
+    return {
+        "direction": row.choice("fx", _DIRECTIONS),
+        "issued_on": issued_on,
+        "counterparty": counterparty,
+        "amount_fen": amount_fen,
+        "tax_fen": tax_fen,
+        "is_void": bool(row.choice("zt", _STATES)),
+        "record_id": row.record_id("lsh"),
+        "version": row.whole("bbh"),
+        "recorded_at": row.instant("lrsj", compact=True),
+    }
+
+
+def _month_of_bad(frame: pl.DataFrame, index: int) -> set[date]:
+    """Return the month that lacks the bad row: its own, or that of its neighbours in the order of days."""
+    days = frame["issued_on"]
+    own = days[index]
+    if own is not None:
+        return {month_start(own)}
+    before = days.slice(0, index).drop_nulls()
+    after = days.slice(index + 1).drop_nulls()
+    return {
+        month_start(d) for d in (before.last() if len(before) else None, after.first() if len(after) else None) if d
+    }
+
+
+def _gaps(pages: list[Page], good: pl.DataFrame, since: date, until: date) -> set[date]:
+    """Return the months into which rows missing from the pages may fall."""
+    months: set[date] = set()
+    spans = {
+        page: (first, last)
+        for page, first, last in good.group_by("page")
+        .agg(pl.col("issued_on").min().alias("first"), pl.col("issued_on").max().alias("last"))
+        .iter_rows()
+    }
+    for page in pages:
+        if page.whole:
+            continue
+        before = [last for number, (_, last) in spans.items() if number <= page.number]
+        after = [first for number, (first, _) in spans.items() if number > page.number]
+        month = month_start(max(before, default=since))
+        end = month_start(min(after, default=until))
+        while month <= end:
+            months.add(month)
+            month = add_months(month, 1)
+    return months

@@ -1,0 +1,180 @@
+"""The utility bureau: CSV over GET, HTTP Basic, `Link` headers, one endpoint for each kind of meter."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from creditlink.records.connectors.fields import FieldError, Row, not_later, within
+from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
+from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
+from creditlink.records.frames import METER_KINDS
+
+_PAGE_SIZE = 500
+_MAX_PAGES = 100
+_METHODS = {"DD": "direct_debit", "TR": "transfer", "CA": "cash"}
+_QUALITIES = {"A": "actual", "E": "estimated", "S": "substituted"}
+_FLAGS = {"0": "", "1": "yes"}
+_UNITS = {"electricity": "kWh", "water": "m3", "gas": "m3"}
+_HEADER = (
+    "record_id,version,service_point,period,usage,unit,amount_fen,due_on,paid_on,method,read_quality,disconnected,"
+    "recorded_at"
+).split(",")
+
+
+class Torn(Passing):
+    """The CSV ends in the middle of a line; its whole lines are still good."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("DOWN", "the answer is cut off")
+        self.answer = answer
+
+
+class UtilityConnector:
+    """Speaks the dialect of docs/bureaus.md, section 3."""
+
+    source = "utility"
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def fetch(self, uscc: str, *, since: date, until: date, now: datetime, proceed: Proceed) -> Delivery:
+        """Return the firm's metered months; see `wire.Connector`."""
+        delivery = Delivery(self.source)
+        digest = Digest()
+        for kind in METER_KINDS:
+            self._fetch_kind(kind, delivery, digest, uscc, since, until, now, proceed)
+        delivery.digest = digest.hexdigest()
+        return delivery
+
+    def _fetch_kind(
+        self,
+        kind: str,
+        delivery: Delivery,
+        digest: Digest,
+        uscc: str,
+        since: date,
+        until: date,
+        now: datetime,
+        proceed: Proceed,
+    ) -> None:
+        result = delivery.resources[kind] = ResourceResult()
+        rejects: list[Reject] = []
+        path: str | None = f"/v1/{kind}/months"
+        parameters = {"uscc": uscc, "from": f"{since:%Y-%m}", "to": f"{until:%Y-%m}", "per_page": str(_PAGE_SIZE)}
+        try:
+            while path and result.pages < _MAX_PAGES:
+                try:
+                    answer = self._page(path, parameters, proceed)
+                except Torn as torn_answer:
+                    answer = torn_answer.answer
+                    result.status = "PARTIAL"
+                    result.error = torn_answer.reason
+                digest.add(answer)
+                if answer.status == httpx.codes.NO_CONTENT:
+                    result.status = "NO_RECORD"
+                    break
+                result.pages += 1
+                result.total = _total(answer)
+                if answer.headers.get("X-Complete") != "true":
+                    result.status = "PARTIAL"
+                    result.error = "the office marked its answer as incomplete"
+                rows, torn = _rows(answer.content)
+                for index, fields in enumerate(rows):
+                    result.rows += 1
+                    try:
+                        delivery.facts.append(_fact(kind, fields, since, until, now))
+                    except FieldError as error:
+                        where = f"page {result.pages} row {index}"
+                        rejects.append(Reject.of(self.source, kind, where, error.field, error.value, error.reason))
+                if torn is not None:
+                    where = f"page {result.pages} row {len(rows)}"
+                    rejects.append(Reject.of(self.source, kind, where, "(line)", torn, "the line is cut off"))
+                path, parameters = _next(answer, f"/v1/{kind}/months"), {}
+        except Failure as failure:
+            result.status = "PARTIAL" if result.rows else failure.status
+            result.error = failure.reason
+        if result.status == "DELIVERED" and result.total is not None and result.rows < result.total:
+            result.status = "PARTIAL"
+            result.error = f"{result.rows} of {result.total} rows arrived"
+        result.rejected = len(rejects)
+        delivery.rejects += rejects
+
+    def _page(self, path: str, parameters: dict[str, str], proceed: Proceed) -> Answer:
+        def build(client: httpx.Client) -> httpx.Request:
+            # None leaves the query of a `next` link as it is.
+            return client.build_request("GET", path, params=parameters or None)
+
+        return self._wire.ask(build, _read, proceed)
+
+
+def _read(answer: Answer) -> Answer:
+    if answer.status == httpx.codes.OK:
+        if not answer.headers.get("Content-Type", "").startswith("text/csv"):
+            raise Passing("DOWN", "the answer is not CSV")
+        header = answer.content.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+        if header.split(",") != _HEADER:
+            raise Passing("DOWN", "the CSV has other columns than the manual's")
+        _total(answer)
+        if not answer.content.endswith(b"\r\n"):
+            raise Torn(answer)
+        return answer
+    if answer.status == httpx.codes.NO_CONTENT and answer.headers.get("X-Record") == "none":
+        return answer
+    raise refused(answer, answer.content[:40].decode("ascii", "replace").partition(":")[0])
+
+
+def _total(answer: Answer) -> int:
+    try:
+        return int(answer.headers.get("X-Total-Count", ""))
+    except ValueError:
+        raise Passing("DOWN", "the answer has no X-Total-Count") from None
+
+
+def _rows(content: bytes) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the rows of a CSV and, apart, a last line that was cut off."""
+    whole, _, torn = content.decode("utf-8", "replace").rpartition("\r\n")
+    lines = csv.reader(io.StringIO(whole, newline=""))
+    next(lines, None)
+    # A short line lacks its last columns: the row says so when they are read.
+    return [dict(zip(_HEADER, line, strict=False)) for line in lines], torn or None
+
+
+def _next(answer: Answer, path: str) -> str | None:
+    """Return the next page's path and query; only of the same endpoint on the same server."""
+    for link in answer.headers.get("Link", "").split(","):
+        target, _, parameters = link.partition(";")
+        if 'rel="next"' in parameters:
+            parts = urlsplit(target.strip().removeprefix("<").removesuffix(">"))
+            if parts.scheme or parts.netloc or parts.path != path:
+                raise Failure("DOWN", "the next page is elsewhere")
+            return f"{parts.path}?{parts.query}"
+    return None
+
+
+def _fact(kind: str, fields: dict[str, Any], since: date, until: date, now: datetime) -> Fact:
+    row = Row(fields)
+    row.record_id("record_id")
+    row.choice("unit", {_UNITS[kind]: ""})
+    return Fact(
+        frame="meter_months",
+        period=within("period", row.month("period"), since, until),
+        # Several service points of one kind stay apart in the store and are summed when read.
+        subkey=f"{kind}/{row.record_id('service_point')}",
+        values={
+            "usage": None if row.is_empty("usage") else row.number("usage"),
+            "amount_fen": row.whole("amount_fen", least=-(2**53), most=2**53),
+            "due_on": row.day("due_on").isoformat(),
+            "paid_on": None if row.is_empty("paid_on") else row.day("paid_on").isoformat(),
+            "method": row.choice("method", _METHODS),
+            "read_quality": row.choice("read_quality", _QUALITIES),
+            "disconnected": bool(row.choice("disconnected", _FLAGS)),
+        },
+        known_at=not_later(row.instant("recorded_at"), now),
+        version=row.whole("version"),
+    )

@@ -1,0 +1,172 @@
+"""HTTP to an office: time limits, bounded retries, and errors told apart."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol, TypeVar
+
+import httpx
+import stamina
+
+from creditlink.records.delivery import Delivery, Status
+
+T = TypeVar("T")
+
+_MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """How long an office may take, and how often it is asked again after a passing fault."""
+
+    connect_seconds: float = 2.0
+    read_seconds: float = 10.0
+    attempts: int = 3
+    wait_seconds: float = 0.2
+    wait_max_seconds: float = 2.0
+    jitter_seconds: float = 0.2
+    total_seconds: float = 30.0  # for one request, all attempts together
+
+
+class Failure(Exception):
+    """The office did not answer as its manual says; `status` is what the pull will report."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status: Status = status
+        self.reason = reason
+
+
+class Passing(Failure):
+    """A failure worth asking again for: time-out, 5xx, a torn or unreadable answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an office answered, read to its end."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+
+class Stopped(Exception):
+    """The consent no longer allows the pull."""
+
+
+Proceed = Callable[[], bool]
+"""Asked before and after every request; False stops the pull."""
+
+
+class Connector(Protocol):
+    """One office's dialect."""
+
+    source: str
+
+    def fetch(self, uscc: str, *, since: date, until: date, now: datetime, proceed: Proceed) -> Delivery:
+        """Return everything the office holds on a firm for the months `since` to `until`, both included.
+
+        Failures of the office are in the delivery, resource by resource, not raised.
+
+        Raises
+        ------
+        Stopped
+            `proceed` said no; nothing read so far may be used.
+        """
+        ...
+
+
+class Wire:
+    """One office's HTTP client, shared by the threads of a process."""
+
+    def __init__(self, base_url: str, limits: TimeLimits, *, auth: httpx.Auth | None = None) -> None:
+        self.limits = limits
+        self._client = httpx.Client(
+            base_url=base_url,
+            auth=auth,
+            timeout=httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds),
+            follow_redirects=False,
+            trust_env=False,  # offices are reached directly, never through a proxy of the environment
+            headers={"Accept-Encoding": "identity", "User-Agent": "creditlink"},
+        )
+
+    def ask(self, build: Callable[[httpx.Client], httpx.Request], read: Callable[[Answer], T], proceed: Proceed) -> T:
+        """Send a request made anew for each attempt and return what `read` makes of the answer.
+
+        Raises
+        ------
+        Failure
+            The last attempt failed, or the office refused.
+        Stopped
+            `proceed` said no before or after a request.
+        """
+        limits = self.limits
+        for attempt in stamina.retry_context(
+            on=Passing,
+            attempts=limits.attempts,
+            timeout=limits.total_seconds,
+            wait_initial=limits.wait_seconds,
+            wait_max=limits.wait_max_seconds,
+            wait_jitter=limits.jitter_seconds,
+        ):
+            with attempt:
+                if not proceed():
+                    raise Stopped
+                answer = self._send(build(self._client))
+                if not proceed():
+                    raise Stopped
+                return read(answer)
+        raise AssertionError("stamina gives at least one attempt")
+
+    def _send(self, request: httpx.Request) -> Answer:
+        deadline = time.monotonic() + self.limits.total_seconds
+        body = bytearray()
+        try:
+            response = self._client.send(request, stream=True)
+            try:
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > _MAX_BODY_BYTES:
+                        raise Failure("DOWN", f"the answer exceeds {_MAX_BODY_BYTES} bytes")
+                    if time.monotonic() > deadline:
+                        raise Passing("TIMEOUT", "the answer does not end in time")
+            finally:
+                response.close()
+        except httpx.TimeoutException:
+            raise Passing("TIMEOUT", "no answer in time") from None
+        except httpx.HTTPError as error:
+            # The library's own words may hold the address, and the address holds the firm's code.
+            raise Passing("DOWN", f"connection failed ({type(error).__name__})") from None
+        if response.status_code == httpx.codes.GATEWAY_TIMEOUT:
+            raise Passing("TIMEOUT", "the office reports a time-out")
+        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise Passing("DOWN", f"the office answers {response.status_code}")
+        return Answer(response.status_code, response.headers, bytes(body))
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._client.close()
+
+
+def refused(answer: Answer, code: str) -> Failure:
+    """Return the failure for a 4xx answer: the office does not let us, and asking again will not help."""
+    return Failure("DENIED", f"the office refuses: {answer.status} {code}"[:120])
+
+
+class Digest:
+    """SHA-256 over the answers in the order they came."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+
+    def add(self, answer: Answer) -> None:
+        """Take in one answer."""
+        self._sha.update(hashlib.sha256(answer.content).digest())
+
+    def hexdigest(self) -> str:
+        """Return the digest so far."""
+        return self._sha.hexdigest()

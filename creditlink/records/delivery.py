@@ -1,0 +1,136 @@
+"""What a connector hands back: typed facts, rows kept aside, and how each resource answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal
+
+Status = Literal["READY", "PENDING", "DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN"]
+"""READY: queued, not asked yet. PENDING: being asked. The others are answers."""
+
+OPEN_STATUSES: tuple[Status, ...] = ("READY", "PENDING")
+ANSWERED: tuple[Status, ...] = ("DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN")
+FAILED: tuple[Status, ...] = ("DENIED", "TIMEOUT", "DOWN")
+
+# From the value of a rejected field, enough to find it at the source and no more.
+EXCERPT_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One row of a record frame as an office knew it from `known_at` on.
+
+    `subkey` is what identifies the fact beside enterprise, frame and period (direction, meter and
+    service point, event). `values` holds the frame's remaining columns in JSON types: days as ISO
+    text. `complete` is False where rows that belong to this aggregate were kept aside.
+    """
+
+    frame: str
+    period: date
+    subkey: str
+    values: dict[str, Any]
+    known_at: datetime
+    version: int = 0
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not taken in: where it stands, which field, what stood there, and why."""
+
+    source: str
+    resource: str
+    position: str
+    field: str
+    excerpt: str
+    reason: str
+
+    @classmethod
+    def of(cls, source: str, resource: str, position: str, field: str, value: object, reason: str) -> Reject:
+        """Build one, keeping only an excerpt of the value."""
+        text = "" if value is None else str(value)
+        return cls(source, resource, position, field, text[:EXCERPT_LENGTH], reason)
+
+
+@dataclass(slots=True)
+class ResourceResult:
+    """How one resource of a source answered. `total` is what the office says it holds in the range."""
+
+    status: Status = "DELIVERED"
+    rows: int = 0
+    total: int | None = None
+    rejected: int = 0
+    pages: int = 0
+    error: str | None = None
+    withheld_months: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as stored with the pull."""
+        return {
+            "status": self.status,
+            "rows": self.rows,
+            "total": self.total,
+            "rejected": self.rejected,
+            "pages": self.pages,
+            "error": self.error,
+            "withheld_months": self.withheld_months,
+        }
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What one source gave for one firm."""
+
+    source: str
+    facts: list[Fact] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    resources: dict[str, ResourceResult] = field(default_factory=dict)
+    digest: str = ""  # SHA-256 over the raw answers; the answers themselves are not kept
+
+    @property
+    def status(self) -> Status:
+        """Return the source's status from those of its resources."""
+        return overall(result.status for result in self.resources.values())
+
+    @property
+    def error(self) -> str | None:
+        """Return what went wrong, resource by resource."""
+        found = [f"{name}: {result.error}" for name, result in self.resources.items() if result.error]
+        return "; ".join(found) or None
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows of the office were read."""
+        return sum(result.rows for result in self.resources.values())
+
+    @property
+    def total(self) -> int | None:
+        """Return how many rows the office says it holds in the range, if it said so."""
+        said = [result.total for result in self.resources.values() if result.total is not None]
+        return sum(said) if said else None
+
+    @classmethod
+    def failed(cls, source: str, status: Status, error: str) -> Delivery:
+        """Build the answer of a source that could not be asked at all."""
+        return cls(source, resources={"*": ResourceResult(status=status, error=error)})
+
+
+def overall(statuses: Iterable[Status]) -> Status:
+    """Return one status for several resources: whatever arrived counts, whatever is missing shows.
+
+    All alike: that one. Some delivered and the others without a record: DELIVERED, since a firm
+    need not have every kind of record. Some delivered and others failed: PARTIAL. Nothing
+    delivered: the failure, before NO_RECORD.
+    """
+    seen = set(statuses)
+    if not seen:
+        return "NO_RECORD"
+    if len(seen) == 1:
+        return seen.pop()
+    arrived = seen & {"DELIVERED", "PARTIAL"}
+    failures = [status for status in ("DOWN", "TIMEOUT", "DENIED") if status in seen]
+    if arrived:
+        return "PARTIAL" if failures or "PARTIAL" in seen else "DELIVERED"
+    return failures[0]  # type: ignore[return-value]  # members of Status by construction

@@ -1,0 +1,125 @@
+"""Sources, pulls, stored facts, and the rows that did not read."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from creditlink.db import Base
+
+
+class Source(Base):
+    """The last that is known of an office's health, kept by the workers."""
+
+    __tablename__ = "sources"
+    __table_args__ = (CheckConstraint("state IN ('up', 'degraded', 'down')", name="state"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    changed_at: Mapped[datetime]
+    last_success_at: Mapped[datetime | None]
+    last_failure_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+
+
+class Pull(Base):
+    """One round of asking the sources that a consent grants; at most one is open for a consent."""
+
+    __tablename__ = "pulls"
+    __table_args__ = (
+        CheckConstraint("status IN ('OPEN', 'DONE', 'STOPPED')", name="status"),
+        CheckConstraint('"trigger" IN (\'consent\', \'profile\', \'retry\', \'operator\')', name="trigger"),
+        CheckConstraint("(status = 'OPEN') = (finished_at IS NULL)", name="finished"),
+        Index("uq_pulls_open", "consent_id", unique=True, postgresql_where=text("status = 'OPEN'")),
+        Index("ix_pulls_consent_id_requested_at", "consent_id", "requested_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"))
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
+    trigger: Mapped[str]
+    status: Mapped[str]  # STOPPED: the consent was paused, revoked or ran out meanwhile
+    since: Mapped[date]  # first month asked for
+    until: Mapped[date]  # the day up to which was asked
+    requested_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class PullPart(Base):
+    """What one source answered in one pull. It is written as a whole, in the transaction of its facts."""
+
+    __tablename__ = "pull_parts"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('READY', 'PENDING', 'DELIVERED', 'PARTIAL', 'NO_RECORD', 'DENIED', 'TIMEOUT', 'DOWN')",
+            name="status",
+        ),
+        CheckConstraint("(status IN ('READY', 'PENDING')) = (finished_at IS NULL)", name="finished"),
+        Index("ix_pull_parts_source_finished_at", "source", "finished_at"),
+    )
+
+    pull_id: Mapped[UUID] = mapped_column(ForeignKey("pulls.id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    attempt: Mapped[int]  # how often this part was begun; more than 1 after a crash
+    rows: Mapped[int]  # rows read at the source
+    total: Mapped[int | None]  # rows that the source says it holds
+    new_rows: Mapped[int]  # facts that were not known before
+    rejected: Mapped[int]
+    resources: Mapped[dict[str, Any]]  # per resource: status, rows, total, rejected, error, withheld months
+    error: Mapped[str | None]
+    digest: Mapped[str | None]  # SHA-256 over the raw answers, which are not kept
+    began_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class FactRow(Base):
+    """One version of one fact. Rows are only added: a correction is a further row with a later `known_at`.
+
+    The unique key makes a repeated pull add nothing. Beside the key, `content_hash` covers the values
+    and the office's version and instant, so that a correction back to an earlier value is not lost.
+    """
+
+    __tablename__ = "facts"
+    __table_args__ = (
+        # Also the index for reading: its first three columns.
+        UniqueConstraint("enterprise_id", "frame", "period", "subkey", "content_hash"),
+        Index("ix_facts_pull_id", "pull_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"))
+    category: Mapped[str]
+    frame: Mapped[str]
+    period: Mapped[date]
+    subkey: Mapped[str]
+    values: Mapped[dict[str, Any]]
+    version: Mapped[int]
+    complete: Mapped[bool]
+    known_at: Mapped[datetime]
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    source: Mapped[str]
+    pull_id: Mapped[UUID | None] = mapped_column(ForeignKey("pulls.id"))
+    recorded_at: Mapped[datetime]
+
+
+class RejectedRow(Base):
+    """A row that did not read, kept aside so that its source can correct it."""
+
+    __tablename__ = "rejected_rows"
+    __table_args__ = (Index("ix_rejected_rows_source_recorded_at", "source", "recorded_at"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"))
+    pull_id: Mapped[UUID] = mapped_column(ForeignKey("pulls.id", ondelete="CASCADE"), index=True)
+    source: Mapped[str]
+    resource: Mapped[str]
+    position: Mapped[str]
+    field: Mapped[str]
+    excerpt: Mapped[str]
+    reason: Mapped[str]
+    recorded_at: Mapped[datetime]
