@@ -1,0 +1,388 @@
+"""The life of a consent: asked, granted, paused, taken back, used up. The session is the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from sqlalchemy import Select, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from creditlink import db, jobs
+from creditlink.audit import service as audit
+from creditlink.consents import rules
+from creditlink.consents.details import AuthorizationDetails
+from creditlink.consents.limits import FairUse
+from creditlink.consents.rules import Ask
+from creditlink.consents.statement import Statement, statement
+from creditlink.consents.tables import Consent, ConsentEvent, ConsentUse
+from creditlink.enterprises.service import may_act, outside_limits
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.errors import Conflict, ConsentRefused, InvalidRequest, LimitExceeded
+from creditlink.institutions.tables import Client, Institution
+
+# A firm that was sent here by its bank decides within this time, or the bank asks again.
+ANSWER_WITHIN = timedelta(hours=1)
+# A request in the inbox waits for a person who is away: never less than this.
+INBOX_AT_LEAST = timedelta(minutes=30)
+
+
+class BankAccess(Protocol):
+    """The part of `oauth.access.Access` that a consent is held against."""
+
+    @property
+    def institution_id(self) -> UUID:
+        """The institution of the token's client."""
+
+    @property
+    def consent_id(self) -> UUID:
+        """The consent that the token was issued for."""
+
+
+@dataclass(frozen=True)
+class ConsentGrant:
+    """What a live consent gives, as tokens carry it."""
+
+    consent_id: UUID
+    institution_id: UUID
+    enterprise_id: UUID
+    expires_at: datetime
+    authorization_details: list[dict[str, Any]]
+
+
+def request_consent(
+    session: Session,
+    *,
+    client: Client,
+    details: AuthorizationDetails,
+    now: datetime,
+    amends: Consent | None = None,
+    channel: str = "redirect",
+    answer_until: datetime | None = None,
+) -> Consent:
+    """Record what a bank asks for. It opens nothing until the firm decides (C8).
+
+    Raises
+    ------
+    InvalidRequest
+        The inbox would leave the firm less than half an hour.
+    """
+    deadline = answer_until or now + (ANSWER_WITHIN if channel == "redirect" else 2 * INBOX_AT_LEAST)
+    if channel == "inbox" and deadline < now + INBOX_AT_LEAST:
+        raise InvalidRequest(f"answer_until {deadline.isoformat()} leaves the firm less than 30 minutes")
+    consent = Consent(
+        id=uuid4(),
+        institution_id=client.institution_id,
+        client_id=client.client_id,
+        channel=channel,
+        amends=amends.id if amends else None,
+        version=amends.version + 1 if amends else 1,
+        asked=details.to_dict(),
+        asked_uscc=details.uscc,
+        categories_asked=list(details.categories),
+        optional_categories=list(details.optional_categories),
+        purpose=details.purpose,
+        access=details.access,
+        actions=list(details.actions),
+        history_months=details.history_months,
+        data_life_days=details.data_life_days,
+        pulls_per_month=details.pulls_per_month,
+        pulls_per_day=details.pulls_per_day,
+        expires_at=details.valid_until,
+        fair_use_version=details.fair_use_version,
+        requested_at=now,
+        answer_until=min(deadline, details.valid_until),
+        categories=[],
+        state="REQUESTED",
+        changed_at=now,
+    )
+    session.add(consent)
+    session.flush()
+    session.add(
+        ConsentEvent(
+            consent_id=consent.id,
+            at=now,
+            actor=f"bank:{client.client_id}",
+            from_state=None,
+            to_state="REQUESTED",
+            reason="asked",
+        )
+    )
+    session.flush()
+    return consent
+
+
+def statement_for(session: Session, consent: Consent, *, fair_use: FairUse, lang: str) -> Statement:
+    """Return the text that the page shows for a request, and whose hash the consent keeps."""
+    institution = session.get_one(Institution, consent.institution_id)
+    return statement(
+        consent.details(),
+        institution_zh=institution.name_zh,
+        institution_en=institution.name_en,
+        template=fair_use.templates.get(consent.purpose),
+        lang=lang,
+    )
+
+
+def approve(
+    session: Session,
+    consent: Consent,
+    *,
+    account: Account,
+    enterprise: Enterprise,
+    categories: Collection[str],
+    shown: Statement,
+    now: datetime,
+) -> Consent:
+    """Grant what was asked, or less of it: optional categories may be left out.
+
+    The pull of the granted sources is queued in the same transaction.
+
+    Raises
+    ------
+    Conflict
+        The request was decided already, or its time is over.
+    ConsentRefused
+        `account` may not act for `enterprise`, or not so far; or the request names another firm.
+    InvalidRequest
+        `categories` leaves out a required one or names one that was not asked for.
+    """
+    held = _locked(session, consent.id)
+    if held.state != "REQUESTED":
+        raise Conflict("the request was decided already", reason="decided")
+    if now >= held.answer_until or now >= held.expires_at:
+        raise Conflict("the time to answer is over", reason="too_late")
+    if held.asked_uscc is not None and held.asked_uscc != enterprise.uscc:
+        raise ConsentRefused("the request is for another firm", reason="other_firm")
+    right = may_act(session, account, enterprise, now)
+    if right is None:
+        raise ConsentRefused("this account does not act for the firm", reason="not_representative")
+    granted = _narrowed(held, categories)
+    beyond = outside_limits(right, purpose=held.purpose, categories=granted)
+    if beyond is not None:
+        raise ConsentRefused(f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits")
+    actor = f"account:{account.id}"
+    if held.amends is not None:
+        _supersede(session, held, held.amends, enterprise, actor=actor, now=now)
+    held.enterprise_id = enterprise.id
+    held.categories = granted
+    held.starts_at = now
+    held.granted_by = account.id
+    held.granted_role = right.role
+    held.text_version, held.text_lang, held.text_sha256 = shown.version, shown.lang, shown.sha256
+    _move(session, held, "ACTIVE", actor=actor, reason="approved", now=now)
+    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{held.id}", consent_id=str(held.id))
+    _record(session, held, "consent.approve", actor=actor, now=now, detail={"categories": granted})
+    return held
+
+
+def _narrowed(consent: Consent, categories: Collection[str]) -> list[str]:
+    chosen = set(categories)
+    strange = chosen - set(consent.categories_asked)
+    if strange:
+        raise InvalidRequest(f"category {min(strange)!r} was not asked for")
+    missing = set(consent.categories_asked) - set(consent.optional_categories) - chosen
+    if missing:
+        raise InvalidRequest(f"category {min(missing)!r} is required: decline if it should not be granted")
+    return [c for c in consent.categories_asked if c in chosen]
+
+
+def _supersede(
+    session: Session, consent: Consent, former_id: UUID, enterprise: Enterprise, *, actor: str, now: datetime
+) -> None:
+    """End the version that an amendment takes the place of."""
+    former = _locked(session, former_id)
+    if former.institution_id != consent.institution_id or former.enterprise_id != enterprise.id:
+        raise ConsentRefused("the amendment is for another firm's consent", reason="other_firm")
+    if rules.may_change(former.state, "REVOKED"):
+        _move(session, former, "REVOKED", actor=actor, reason="amended", now=now)
+
+
+def reject(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
+    """Decline a request."""
+    return _changed(session, consent, "REJECTED", "consent.reject", actor=actor, reason=reason, now=now)
+
+
+def pause(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
+    """Stop all reads until `resume`; the consent's time runs on."""
+    return _changed(session, consent, "PAUSED", "consent.pause", actor=actor, reason=reason, now=now)
+
+
+def resume(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
+    """Let reads go on, and fetch what was missed."""
+    held = _changed(session, consent, "ACTIVE", "consent.resume", actor=actor, reason=reason, now=now)
+    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{held.id}", consent_id=str(held.id))
+    return held
+
+
+def revoke(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
+    """Take a consent back, for good; the next read in any process is refused."""
+    return _changed(session, consent, "REVOKED", "consent.revoke", actor=actor, reason=reason, now=now)
+
+
+def _changed(
+    session: Session, consent: Consent, to: str, action: str, *, actor: str, reason: str, now: datetime
+) -> Consent:
+    held = _locked(session, consent.id)
+    if held.state in ("ACTIVE", "PAUSED") and now >= held.expires_at and to != "EXPIRED":
+        raise Conflict("the consent has expired", reason="expired")
+    if not rules.may_change(held.state, to) or (action == "consent.resume" and held.state != "PAUSED"):
+        raise Conflict(f"the consent is {held.state}: it cannot become {to}", reason=held.state.lower())
+    _move(session, held, to, actor=actor, reason=reason, now=now)
+    _record(session, held, action, actor=actor, now=now, detail={"reason": reason})
+    return held
+
+
+def end(session: Session, held: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
+    """Move a consent that the caller has locked to a state that time or use brought about."""
+    _move(session, held, to, actor=actor, reason=reason, now=now)
+    _record(session, held, f"consent.{to.lower()}", actor=actor, now=now, detail={"reason": reason})
+
+
+def _locked(session: Session, consent_id: UUID) -> Consent:
+    query = select(Consent).where(Consent.id == consent_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _move(session: Session, held: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
+    event = ConsentEvent(consent_id=held.id, at=now, actor=actor, from_state=held.state, to_state=to, reason=reason)
+    held.state, held.changed_at = to, now
+    session.add(event)
+    session.flush()  # the trigger judges the change here, before anything else is built on it
+
+
+def _record(session: Session, held: Consent, action: str, *, actor: str, now: datetime, detail: dict[str, Any]) -> None:
+    audit.record(
+        session,
+        action=action,
+        result="done",
+        actor=actor,
+        now=now,
+        enterprise_id=held.enterprise_id,
+        institution_id=held.institution_id,
+        client_id=held.client_id,
+        consent_id=held.id,
+        purpose=held.purpose,
+        detail=detail,
+    )
+
+
+def _with_standing(consent_id: UUID) -> Select[Consent, str, str]:
+    return (
+        select(Consent, Institution.status, Institution.pairwise_salt)
+        .join(Institution, Institution.id == Consent.institution_id)
+        .where(Consent.id == consent_id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def live_consent(
+    session: Session,
+    consent_id: UUID,
+    *,
+    access: BankAccess,
+    action: str,
+    now: datetime,
+    categories: Collection[str] = (),
+) -> Consent:
+    """Return the consent that opens this read, as it is now, and open the rows that it covers.
+
+    The row is locked in share mode: a revocation that commits before this read starts is seen, one
+    that comes later waits until the read is committed.
+
+    Raises
+    ------
+    ConsentRefused
+        No such consent for this token, or it is not alive, or does not cover the read; `reason` says.
+    """
+    db.enter(session, institution_id=access.institution_id)
+    row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
+    # An unknown consent, another institution's, and one that the token was not issued for look the same.
+    if row is None or consent_id != access.consent_id:
+        raise ConsentRefused(reason="wrong_institution")
+    consent, status, _ = row
+    ask = Ask(access.institution_id, action, frozenset(categories))
+    refused = rules.refusal(consent.terms(institution_active=status == "active"), ask, now)
+    if refused:
+        raise ConsentRefused(reason=refused.reason)
+    db.enter(session, consent_id=consent.id)
+    return consent
+
+
+def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Consent:
+    """Return the consent under which queued work may go on, locked in share mode.
+
+    Raises
+    ------
+    ConsentRefused
+        It is not alive (any more).
+    """
+    row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
+    if row is None:
+        raise ConsentRefused(reason="not_active")
+    dead = rules.dead_reason(row[0].terms(institution_active=row[1] == "active"), now)
+    if dead:
+        raise ConsentRefused(reason=dead)
+    db.enter(session, consent_id=row[0].id, institution_id=row[0].institution_id)
+    return row[0]
+
+
+def consume_use(session: Session, consent: Consent, now: datetime) -> None:
+    """Count one use in every window, or refuse: exactly as many as allowed succeed, however many try.
+
+    Raises
+    ------
+    LimitExceeded
+        The window is full and the next one brings new uses; `attribute` names the limit.
+    ConsentRefused
+        All uses of the consent are spent: `exhausted`.
+    """
+    for period, limit in rules.windows(consent.terms()):
+        counted = session.scalar(
+            insert(ConsentUse)
+            .values(consent_id=consent.id, period=rules.window_key(period, now), used=1, last_at=now)
+            .on_conflict_do_update(
+                index_elements=[ConsentUse.consent_id, ConsentUse.period],
+                set_={"used": ConsentUse.used + 1, "last_at": now},
+                where=ConsentUse.used < limit,
+            )
+            .returning(ConsentUse.used)
+        )
+        if counted is None and period == "total":
+            raise ConsentRefused("every use of the consent is spent", reason="exhausted")
+        if counted is None:
+            attribute = f"pulls_per_{period}"
+            raise LimitExceeded(f"{attribute}: {limit} of {limit} used in this calendar {period}", attribute=attribute)
+
+
+def uses(session: Session, consent: Consent, now: datetime) -> dict[str, tuple[int, int]]:
+    """Return used and allowed per window that counts at `now`."""
+    windows = {rules.window_key(p, now): (p, limit) for p, limit in rules.windows(consent.terms())}
+    used = dict(
+        session.execute(
+            select(ConsentUse.period, ConsentUse.used).where(
+                ConsentUse.consent_id == consent.id, ConsentUse.period.in_(windows)
+            )
+        ).all()
+    )
+    return {period: (used.get(key, 0), limit) for key, (period, limit) in windows.items()}
+
+
+def grant_of(session: Session, consent_id: UUID, *, now: datetime) -> ConsentGrant | None:
+    """Return what the consent gives now, None unless it is alive: for refresh and introspection."""
+    row = session.execute(_with_standing(consent_id)).one_or_none()
+    if row is None or rules.dead_reason(row[0].terms(institution_active=row[1] == "active"), now):
+        return None
+    consent: Consent = row[0]
+    assert consent.enterprise_id is not None  # noqa: S101 (a constraint of the table, for the type checker)
+    return ConsentGrant(
+        consent.id,
+        consent.institution_id,
+        consent.enterprise_id,
+        consent.expires_at,
+        [consent.granted_details(row[2])],
+    )

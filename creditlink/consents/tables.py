@@ -1,0 +1,146 @@
+"""The consent artefact, what happened to it, and what was used of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from creditlink import ids
+from creditlink.consents import rules
+from creditlink.consents.details import AuthorizationDetails
+from creditlink.consents.rules import ConsentTerms
+from creditlink.db import Base
+
+
+class Consent(Base):
+    """A firm's permission for one institution: what was asked, what was granted, and its state.
+
+    What was asked never changes; what was granted is written once, when the firm decides; after that
+    only the state moves, along `rules.TRANSITIONS`. The database's trigger refuses anything else, so
+    that a row proves what was agreed. Widening or renewing makes a new row that `amends` the old one.
+    """
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('REQUESTED', 'ACTIVE', 'PAUSED', 'REJECTED', 'REVOKED', 'EXPIRED', 'EXHAUSTED')", name="state"
+        ),
+        CheckConstraint("access IN ('once', 'recurring')", name="access"),
+        CheckConstraint("channel IN ('redirect', 'inbox')", name="channel"),
+        CheckConstraint(
+            "state IN ('REQUESTED', 'REJECTED') OR (enterprise_id IS NOT NULL AND granted_by IS NOT NULL"
+            " AND starts_at IS NOT NULL AND text_sha256 IS NOT NULL AND cardinality(categories) > 0)",
+            name="granted_in_full",
+        ),
+        CheckConstraint("starts_at IS NULL OR starts_at < expires_at", name="validity"),
+        CheckConstraint("categories <@ categories_asked", name="never_wider"),
+        Index("ix_consents_enterprise_id_requested_at", "enterprise_id", "requested_at"),
+        Index("ix_consents_institution_id_requested_at", "institution_id", "requested_at", "id"),
+        Index("ix_consents_state_expires_at", "state", "expires_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"), index=True)
+    channel: Mapped[str]  # redirect: the bank sends the firm's browser; inbox: it waits for the firm
+    amends: Mapped[UUID | None] = mapped_column(ForeignKey("consents.id"), index=True)
+    version: Mapped[int]  # 1, and one more with each amendment
+
+    # What was asked.
+    asked: Mapped[dict[str, Any]]
+    asked_uscc: Mapped[str | None] = mapped_column(index=True)
+    categories_asked: Mapped[list[str]]
+    optional_categories: Mapped[list[str]]
+    purpose: Mapped[str]
+    access: Mapped[str]
+    actions: Mapped[list[str]]
+    history_months: Mapped[int]
+    data_life_days: Mapped[int]
+    pulls_per_month: Mapped[int]  # under access `once`: over the whole consent
+    pulls_per_day: Mapped[int | None]
+    expires_at: Mapped[datetime]  # exclusive
+    fair_use_version: Mapped[str]
+    requested_at: Mapped[datetime]
+    answer_until: Mapped[datetime]  # exclusive; unanswered until then, the request is over
+
+    # What was granted, by whom, on seeing which text.
+    enterprise_id: Mapped[UUID | None] = mapped_column(ForeignKey("enterprises.id"))
+    categories: Mapped[list[str]]
+    starts_at: Mapped[datetime | None]
+    granted_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    granted_role: Mapped[str | None]  # legal_representative | agent, at that moment
+    text_version: Mapped[str | None]
+    text_lang: Mapped[str | None]
+    text_sha256: Mapped[str | None]
+
+    state: Mapped[str]
+    changed_at: Mapped[datetime]
+
+    @property
+    def wire_id(self) -> str:
+        """Return the id on the wire; it is the `grant_id` too."""
+        return ids.external("cns", self.id)
+
+    def details(self) -> AuthorizationDetails:
+        """Return what was asked."""
+        return AuthorizationDetails.from_dict(self.asked)
+
+    def granted_details(self, salt: str) -> dict[str, Any]:
+        """Return what was granted, as banks see it: the firm by the id that is this institution's own."""
+        body = self.details().narrowed(self.categories).to_dict()
+        if self.enterprise_id is not None:
+            body["enterprise"] = ids.pairwise(salt, self.enterprise_id)
+        return body
+
+    def terms(self, *, institution_active: bool = True) -> ConsentTerms:
+        """Return the part the rules need, free of the session."""
+        return ConsentTerms(
+            consent_id=self.id,
+            institution_id=self.institution_id,
+            enterprise_id=self.enterprise_id,
+            state=self.state,
+            categories=frozenset(self.categories),
+            actions=frozenset(self.actions),
+            purpose=self.purpose,
+            access=self.access,
+            history_months=self.history_months,
+            starts_at=self.starts_at,
+            expires_at=self.expires_at,
+            pulls_per_month=self.pulls_per_month,
+            pulls_per_day=self.pulls_per_day,
+            institution_active=institution_active,
+        )
+
+    def is_final(self) -> bool:
+        """Return whether no change can follow."""
+        return not rules.TRANSITIONS[self.state]
+
+
+class ConsentEvent(Base):
+    """One change of state: who, why, when. Rows are only ever added."""
+
+    __tablename__ = "consent_events"
+    __table_args__ = (Index("ix_consent_events_consent_id_id", "consent_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"))
+    at: Mapped[datetime]
+    actor: Mapped[str]  # account:<id>, bank:<client_id>, operator, system
+    from_state: Mapped[str | None]  # null: the request itself
+    to_state: Mapped[str]
+    reason: Mapped[str]
+
+
+class ConsentUse(Base):
+    """How much of a consent was used in one window: `total`, `2026-08` or `2026-08-24`."""
+
+    __tablename__ = "consent_uses"
+
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"), primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    used: Mapped[int]
+    last_at: Mapped[datetime]

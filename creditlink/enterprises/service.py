@@ -1,0 +1,242 @@
+"""The registry of firms, and who may act for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from creditlink import uscc as uscc_rules
+from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise, Representation
+from creditlink.errors import Conflict, InvalidRequest
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A firm as it is entered: the columns of the registry, before they are checked."""
+
+    uscc: str
+    name: str
+    industry: str
+    region: str
+    entity_type: str = "company"
+    name_en: str | None = None
+    registered_capital_fen: int | None = None
+    paid_in_capital_fen: int | None = None
+    established_on: date | None = None
+    uscc_exception: str | None = None
+    linked_struck_off: bool = False
+
+
+@dataclass(frozen=True)
+class NearDuplicate:
+    """A registered firm that may be the same as another: to be corrected at the source."""
+
+    enterprise_id: UUID
+    uscc: str
+    name: str
+    why: str  # same_name | one_character_off
+
+
+def register(session: Session, entry: Registration, *, now: datetime) -> Enterprise:
+    """Add a firm to the registry.
+
+    Raises
+    ------
+    InvalidRequest
+        The code is malformed, or fails its check character with no exception given, or another
+        field is wrong; `errors` names each.
+    Conflict
+        The code is registered already.
+    """
+    checked = uscc_rules.check(entry.uscc)
+    errors = _errors_in(entry, checked)
+    if errors:
+        raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
+    if by_uscc(session, checked.uscc) is not None:
+        raise Conflict(f"uscc {checked.uscc} is registered already", reason="duplicate_uscc")
+    enterprise = Enterprise(
+        uscc=checked.uscc,
+        uscc_exception=None if checked.check_ok else entry.uscc_exception,
+        name=entry.name.strip(),
+        name_en=entry.name_en,
+        industry=entry.industry,
+        region=entry.region,
+        entity_type=entry.entity_type,
+        status="active",
+        registered_capital_fen=entry.registered_capital_fen,
+        paid_in_capital_fen=entry.paid_in_capital_fen,
+        established_on=entry.established_on,
+        linked_struck_off=entry.linked_struck_off,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(enterprise)
+    session.flush()
+    return enterprise
+
+
+def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck) -> list[dict[str, str]]:
+    errors = []
+
+    def wrong(field: str, detail: str) -> None:
+        errors.append({"pointer": f"/{field}", "detail": detail})
+
+    if not checked.well_formed:
+        wrong("uscc", f"{checked.uscc!r} {checked.reason}")
+    elif not checked.check_ok and not entry.uscc_exception:
+        wrong("uscc", f"{checked.uscc} fails its check ({checked.reason}); register an exception with its evidence")
+    if not entry.name.strip():
+        wrong("name", "must not be empty")
+    if entry.entity_type not in ENTITY_TYPES:
+        wrong("entity_type", f"must be one of {', '.join(ENTITY_TYPES)}, got {entry.entity_type!r}")
+    industry = entry.industry
+    if not (len(industry) == 3 and "A" <= industry[0] <= "T" and industry[1:].isdigit()):
+        wrong("industry", f"must be a GB/T 4754 section letter and division such as C13, got {industry!r}")
+    if not (len(entry.region) == 6 and entry.region.isascii() and entry.region.isdigit()):
+        wrong("region", f"must be 6 digits of GB/T 2260, got {entry.region!r}")
+    for field in ("registered_capital_fen", "paid_in_capital_fen"):
+        amount = getattr(entry, field)
+        if amount is not None and amount < 0:
+            wrong(field, f"must not be negative, got {amount}")
+    return errors
+
+
+def by_uscc(session: Session, uscc: str) -> Enterprise | None:
+    """Return the firm with this code."""
+    return session.scalar(select(Enterprise).where(Enterprise.uscc == uscc))
+
+
+def near_duplicates(session: Session, enterprise: Enterprise) -> list[NearDuplicate]:
+    """Return other firms with the same name, or with a code one character off.
+
+    A code that differs in one place keeps either its first or its last nine characters, so only those
+    are compared.
+    """
+    code = enterprise.uscc
+    candidates = session.scalars(
+        select(Enterprise).where(
+            Enterprise.id != enterprise.id,
+            or_(
+                Enterprise.name == enterprise.name,
+                Enterprise.uscc.startswith(code[:9]),
+                Enterprise.uscc.endswith(code[9:]),
+            ),
+        )
+    )
+    found = []
+    for other in candidates:
+        off = sum(a != b for a, b in zip(code, other.uscc, strict=True))
+        if off == 1 or other.name == enterprise.name:
+            why = "one_character_off" if off == 1 else "same_name"
+            found.append(NearDuplicate(other.id, other.uscc, other.name, why))
+    return found
+
+
+def appoint(
+    session: Session,
+    *,
+    enterprise: Enterprise,
+    account: Account,
+    role: str,
+    now: datetime,
+    valid_until: datetime | None = None,
+    limits: dict[str, list[str]] | None = None,
+    appointed_by: Account | None = None,
+) -> Representation:
+    """Let a person act for a firm; a new legal representative takes the place of the former one.
+
+    `limits` bounds an agent: `{"categories": [...], "purposes": [...]}`; absent means all.
+
+    Raises
+    ------
+    InvalidRequest
+        The role, the end or the limits make no sense.
+    """
+    if role not in ("legal_representative", "agent"):
+        raise InvalidRequest(f"role must be legal_representative or agent, got {role!r}")
+    if valid_until is not None and valid_until <= now:
+        raise InvalidRequest(f"valid_until {valid_until.isoformat()} is not in the future")
+    if limits is not None and not set(limits) <= {"categories", "purposes"}:
+        raise InvalidRequest(f"limits may hold categories and purposes, got {', '.join(sorted(limits))}")
+    if role == "legal_representative":
+        for former in _current(session, now, Representation.enterprise_id == enterprise.id):
+            if former.role == role:
+                former.ended_at = now
+        session.flush()  # the index allows one at a time
+    representation = Representation(
+        enterprise_id=enterprise.id,
+        account_id=account.id,
+        role=role,
+        limits=limits if role == "agent" else None,
+        appointed_by=appointed_by.id if appointed_by else None,
+        valid_from=now,
+        valid_until=valid_until,
+        created_at=now,
+    )
+    session.add(representation)
+    session.flush()
+    return representation
+
+
+def end_representation(session: Session, representation: Representation, *, now: datetime) -> None:
+    """End what a person may do for a firm; the consents they gave stay alive, for the firm gave them."""
+    representation.ended_at = now
+    session.flush()
+
+
+def _current(session: Session, now: datetime, *conditions: object) -> Sequence[Representation]:
+    return session.scalars(
+        select(Representation)
+        .where(
+            *conditions,  # type: ignore[arg-type]  # column expressions of this module
+            Representation.valid_from <= now,
+            or_(Representation.valid_until.is_(None), Representation.valid_until > now),
+            or_(Representation.ended_at.is_(None), Representation.ended_at > now),
+        )
+        .order_by(Representation.created_at)
+    ).all()
+
+
+def may_act(session: Session, account: Account, enterprise: Enterprise, now: datetime) -> Representation | None:
+    """Return by what right `account` acts for `enterprise` at `now`; None: by none.
+
+    A legal representative comes before an agent. An inactive account, and a firm that no longer
+    exists, can decide nothing.
+    """
+    if account.status != "active" or enterprise.status == "deregistered":
+        return None
+    rights = _current(
+        session, now, Representation.account_id == account.id, Representation.enterprise_id == enterprise.id
+    )
+    return max(rights, key=lambda right: right.role == "legal_representative", default=None)
+
+
+def represented_by(session: Session, account: Account, now: datetime) -> list[tuple[Enterprise, Representation]]:
+    """Return the firms that `account` may act for at `now`, by name, each with its right."""
+    best: dict[UUID, Representation] = {}
+    for right in _current(session, now, Representation.account_id == account.id):
+        if right.enterprise_id not in best or right.role == "legal_representative":
+            best[right.enterprise_id] = right
+    enterprises = session.scalars(
+        select(Enterprise)
+        .where(Enterprise.id.in_(best), Enterprise.status != "deregistered")
+        .order_by(Enterprise.name, Enterprise.id)
+    )
+    return [(enterprise, best[enterprise.id]) for enterprise in enterprises]
+
+
+def outside_limits(right: Representation, *, purpose: str, categories: Sequence[str]) -> str | None:
+    """Return what of a request is beyond an agent's limits (`purpose`, `category:<c>`), or None."""
+    limits = right.limits or {}
+    if "purposes" in limits and purpose not in limits["purposes"]:
+        return "purpose"
+    if "categories" in limits:
+        for category in categories:
+            if category not in limits["categories"]:
+                return f"category:{category}"
+    return None
