@@ -1,0 +1,330 @@
+"""A credit model: a folder whose every file is what its manifest says, and the scores it gives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import polars as pl
+import xgboost
+from numpy.typing import NDArray
+
+from creditlink.scoring.calibration import Calibration, CalibrationError, sigmoid
+from creditlink.scoring.explain import Explainer, Explanation, explain, prepare
+from creditlink.scoring.scale import Scale, rounded
+from creditlink.scoring.tables import ShapTables
+
+MANIFEST = "manifest.json"
+MODEL = "model.ubj"
+CALIBRATION = "calibration.json"
+TOLERANCE = 1e-6
+
+_CHECKED_ROWS = 1024  # at a time; the sums of more would leave the cache
+
+
+class ModelFolderError(Exception):
+    """A model folder cannot be used; the message names the file and what is wrong with it."""
+
+
+class FeatureError(ValueError):
+    """A feature frame does not fit the model; the message names the columns."""
+
+
+class InexactScoreError(Exception):
+    """Base, contributions and calibration do not add up: no such score may leave the process."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of n firms by a model of k features.
+
+    Always: ``base_value + contributions.sum(axis=1) == margin`` and ``points_base +
+    points_contributions.sum(axis=1) + points_calibration == points_exact``, within 1e-6.
+
+    Attributes
+    ----------
+    margin
+        Shape (n,): log-odds of bad before calibration.
+    pd_raw, pd_12m
+        Shape (n,): probability of bad before and after calibration.
+    points_exact, points
+        Shape (n,): points before and after rounding; up is safer.
+    grade
+        Shape (n,): A+ A B C D E.
+    contributions
+        Shape (n, k), stored by column: SHAP values in log-odds of bad, in the order of `features`.
+    points_base
+        Points of the base value: the same for every firm.
+    points_calibration
+        Shape (n,): what calibration adds to the points.
+    """
+
+    model_id: str
+    features: tuple[str, ...]
+    base_value: float
+    margin: NDArray[np.float64]
+    pd_raw: NDArray[np.float64]
+    pd_12m: NDArray[np.float64]
+    points_exact: NDArray[np.float64]
+    points: NDArray[np.int32]
+    grade: NDArray[np.str_]
+    contributions: NDArray[np.float32]
+    points_base: float
+    points_calibration: NDArray[np.float64]
+    points_per_logit: float
+
+    @cached_property
+    def points_contributions(self) -> NDArray[np.float64]:
+        """Contributions in points, shape (n, k): made when first asked for, as screening never asks."""
+        return self.contributions * np.float64(self.points_per_logit)
+
+    def __len__(self) -> int:
+        return len(self.margin)
+
+
+@dataclass(frozen=True, eq=False)
+class CreditModel:
+    """A loaded model; it holds no state that scoring changes, and may be used by many threads."""
+
+    model_id: str
+    purpose: str
+    created_at: str
+    features: tuple[str, ...]
+    versions: Mapping[str, int]
+    base_rate: float | None
+    calibration: Calibration
+    scale: Scale
+    explainer: Explainer
+    booster: xgboost.Booster
+    peers: Mapping[str, Mapping[str, float]]
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    def score(self, features: pl.DataFrame, *, threads: int | None = None) -> Scores:
+        """Return the scores of the firms in `features`, one row each, in its order.
+
+        Columns beyond the model's features are let pass; null is missing.
+
+        Raises
+        ------
+        FeatureError
+            A feature is not a column, not a number, or holds an infinite value.
+        InexactScoreError
+            The parts of a score do not add up to it.
+        """
+        explanation = explain(self.explainer, self.matrix(features), threads=threads)
+        logit = self.calibration.logit(explanation.margin)
+        exact = self.scale.points_exact(logit)
+        pd_12m = sigmoid(logit)
+        scores = Scores(
+            model_id=self.model_id,
+            features=self.features,
+            base_value=explanation.base_value,
+            margin=explanation.margin,
+            pd_raw=sigmoid(explanation.margin),
+            pd_12m=pd_12m,
+            points_exact=exact,
+            points=rounded(exact),
+            grade=self.scale.grade(pd_12m),
+            contributions=explanation.contributions,
+            points_base=float(self.scale.points_exact(explanation.base_value)),
+            points_calibration=self.scale.points_per_logit * (logit - explanation.margin),
+            points_per_logit=self.scale.points_per_logit,
+        )
+        check_sums(scores)
+        return scores
+
+    def matrix(self, features: pl.DataFrame) -> NDArray[np.float32]:
+        """Return the features the model reads, (n, k), missing as NaN, stored by column.
+
+        Raises
+        ------
+        FeatureError
+            A feature is not a column, not a number, or holds an infinite value.
+        """
+        absent = [name for name in self.features if name not in features.columns]
+        if absent:
+            raise FeatureError(f"features lack {', '.join(absent)}")
+        chosen = features.select(self.features)
+        schema = chosen.schema
+        odd = [
+            name for name in self.features if not (schema[name].is_numeric() or schema[name] in (pl.Boolean, pl.Null))
+        ]
+        if odd:
+            raise FeatureError(f"features are not numbers: {', '.join(f'{n} is {schema[n]}' for n in odd)}")
+        x = np.empty((len(self.features), chosen.height), np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is reported below as infinite
+            for row, series in zip(x, chosen.iter_columns(), strict=True):
+                row[:] = series.cast(pl.Float64).to_numpy()
+        # Smallest and largest: NaN is passed over, and an infinity cannot hide.
+        endless = np.isinf(np.fmin.reduce(x, axis=1, initial=0)) | np.isinf(np.fmax.reduce(x, axis=1, initial=0))
+        if endless.any():
+            names = [name for name, bad in zip(self.features, endless, strict=True) if bad]
+            raise FeatureError(f"features hold an infinite value: {', '.join(names)}")
+        return x.T
+
+    def version_mismatches(self, served: Mapping[str, int]) -> tuple[str, ...]:
+        """Return what differs between the model's indicators and those `served` (name -> version)."""
+        found = []
+        for name, version in self.versions.items():
+            if name not in served:
+                found.append(f"{name}: the model needs version {version}, the catalogue has none")
+            elif served[name] != version:
+                found.append(f"{name}: the model needs version {version}, the catalogue has {served[name]}")
+        return tuple(found)
+
+
+def check_sums(scores: Scores) -> None:
+    """Hold the two sums that every score promises.
+
+    Raises
+    ------
+    InexactScoreError
+        One does not hold within 1e-6; the message names the row and both sides.
+    """
+    by_feature = scores.contributions.T
+    for first in range(0, len(scores), _CHECKED_ROWS):
+        rows = slice(first, first + _CHECKED_ROWS)
+        shares = by_feature[:, rows].astype(np.float64)
+        margin = scores.base_value + shares.sum(axis=0)
+        shares *= scores.points_per_logit
+        points = scores.points_base + shares.sum(axis=0) + scores.points_calibration[rows]
+        for name, summed, stated in (
+            ("margin", margin, scores.margin[rows]),
+            ("points", points, scores.points_exact[rows]),
+        ):
+            # Not "difference > tolerance": a NaN must not pass.
+            wrong = ~(np.abs(summed - stated) <= TOLERANCE)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise InexactScoreError(
+                    f"{name} of row {first + row}: the parts give {summed[row]!r}, the score says {stated[row]!r}"
+                )
+
+
+def load(path: Path | str, scale: Scale | None = None) -> CreditModel:
+    """Return the model in folder `path`, every file of which must have the sha256 its manifest states.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    scale
+        Points and grades; None: those of the manifest's `scale`, or the defaults of `Scale`.
+
+    Raises
+    ------
+    ModelFolderError
+        A file is absent, was changed, or cannot be read as what it should be.
+    """
+    folder = Path(path)
+    manifest = _manifest(folder)
+    contents = _verified(folder, manifest)
+    try:
+        calibration = Calibration.from_json(contents[CALIBRATION].decode())
+    except (CalibrationError, UnicodeDecodeError) as error:
+        raise ModelFolderError(f"{folder.name}/{CALIBRATION}: {error}") from error
+    booster = xgboost.Booster()
+    try:
+        booster.load_model(bytearray(contents[MODEL]))
+    except xgboost.core.XGBoostError as error:
+        raise ModelFolderError(f"{folder.name}/{MODEL}: not a booster") from error
+    names = tuple(row["name"] for row in manifest["features"])
+    if booster.num_features() != len(names):
+        raise ModelFolderError(
+            f"{folder.name}/{MANIFEST}: {len(names)} features, but {MODEL} has {booster.num_features()}"
+        )
+    explainer = prepare(booster)
+    _probe(folder.name, booster, explainer)
+    return CreditModel(
+        model_id=str(manifest["model_id"]),
+        purpose=str(manifest.get("purpose", "")),
+        created_at=str(manifest.get("created_at", "")),
+        features=names,
+        versions=MappingProxyType({row["name"]: int(row.get("version", 1)) for row in manifest["features"]}),
+        base_rate=manifest.get("base_rate"),
+        calibration=calibration,
+        scale=scale or _scale(folder.name, manifest),
+        explainer=explainer,
+        booster=booster,
+        peers=manifest.get("peers", {}),
+        manifest=MappingProxyType(manifest),
+    )
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the hexadecimal SHA-256 that a manifest states of a file."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    name = f"{folder.name}/{MANIFEST}"
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise ModelFolderError(f"{name}: no such file") from None
+    except ValueError as error:
+        raise ModelFolderError(f"{name}: not JSON ({error})") from error
+    if not isinstance(manifest, dict):
+        raise ModelFolderError(f"{name}: an object is expected")
+    for key, kind in (("model_id", str), ("features", list), ("files", dict)):
+        if not isinstance(manifest.get(key), kind):
+            raise ModelFolderError(f"{name}: {key} is missing or not a {kind.__name__}")
+    rows = manifest["features"]
+    if not rows or not all(isinstance(row, dict) and isinstance(row.get("name"), str) for row in rows):
+        raise ModelFolderError(f"{name}: features must be objects with a name")
+    return manifest
+
+
+def _verified(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """Read every file of the manifest once, and return those whose hash is right: all of them."""
+    contents: dict[str, bytes] = {}
+    for required in (MODEL, CALIBRATION):
+        if required not in manifest["files"]:
+            raise ModelFolderError(f"{folder.name}/{MANIFEST}: files lack {required}")
+    for name, expected in manifest["files"].items():
+        if Path(name).name != name:
+            raise ModelFolderError(f"{folder.name}/{MANIFEST}: {name!r} is not a file of this folder")
+        try:
+            contents[name] = (folder / name).read_bytes()
+        except OSError as error:
+            raise ModelFolderError(f"{folder.name}/{name}: {error.strerror}") from error
+        found = sha256_of(contents[name])
+        if found != expected:
+            raise ModelFolderError(f"{folder.name}/{name}: sha256 is {found}, the manifest states {expected}")
+    return contents
+
+
+def _scale(name: str, manifest: Mapping[str, Any]) -> Scale:
+    stated = manifest.get("scale")
+    if not stated:
+        return Scale()
+    try:
+        return Scale(**(dict(stated) | ({"pd_bounds": tuple(stated["pd_bounds"])} if "pd_bounds" in stated else {})))
+    except TypeError as error:
+        raise ModelFolderError(f"{name}/{MANIFEST}: scale: {error}") from error
+
+
+def _probe(name: str, booster: xgboost.Booster, explainer: Explainer) -> None:
+    """Compare tables with xgboost's own values on rows around the thresholds: no silent change of format."""
+    if not isinstance(explainer, ShapTables) or not explainer.columns.size:
+        return
+    random = np.random.default_rng(0)
+    rows = np.full((32, explainer.width), np.nan, np.float32)
+    for feature in range(explainer.width):
+        cuts = explainer.thresholds[explainer.targets == feature]
+        if cuts.size:
+            rows[:, feature] = random.choice(cuts, len(rows)) + random.normal(0, 1e-3, len(rows))
+    rows[random.random(rows.shape) < 0.2] = np.nan
+    ours: Explanation = explain(explainer, rows, threads=1)
+    theirs = booster.predict(xgboost.DMatrix(rows), pred_contribs=True, validate_features=False)
+    together = np.column_stack([ours.contributions, np.full(len(rows), ours.base_value)])
+    largest = float(np.abs(together - theirs).max())
+    if not largest <= 1e-4 * max(1.0, float(np.abs(theirs).max())):
+        raise ModelFolderError(f"{name}/{MODEL}: tables differ from xgboost by {largest:g}")
