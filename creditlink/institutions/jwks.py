@@ -1,0 +1,74 @@
+"""Public keys that a client publishes at its `jwks_uri`, kept for a short time per process."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from creditlink.institutions.targets import TargetRefused, fetch_json
+
+log = structlog.get_logger()
+
+FRESH = timedelta(minutes=5)
+# A key not among those kept may be new; but an unknown kid must not make us call out each time.
+UNKNOWN_KID_PAUSE = timedelta(seconds=30)
+# While the bank's server is down its keys hold this long.
+STALE_AT_MOST = timedelta(hours=1)
+
+
+class KeysNeeded(Exception):
+    """The keys at `uri` must be fetched, outside any transaction, and the request done again."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__("keys needed")
+        self.uri = uri
+
+
+@dataclass(frozen=True)
+class _Kept:
+    jwks: dict[str, Any]
+    fetched_at: datetime
+    tried_at: datetime
+
+
+class RemoteKeys:
+    """The JWK Sets of this process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def lookup(self, uri: str, *, kid: str | None, now: datetime) -> dict[str, Any]:
+        """Return the JWK Set at `uri`, empty if it cannot be had.
+
+        Raises
+        ------
+        KeysNeeded
+            It was not fetched lately, or lacks `kid` and has not been tried for a while.
+        """
+        kept = self._kept.get(uri)
+        if kept is None:
+            raise KeysNeeded(uri)
+        knows = kid is None or any(isinstance(k, dict) and k.get("kid") == kid for k in kept.jwks.get("keys", []))
+        due = FRESH if knows else UNKNOWN_KID_PAUSE
+        if now - kept.fetched_at >= due and now - kept.tried_at >= UNKNOWN_KID_PAUSE:
+            raise KeysNeeded(uri)
+        return kept.jwks if now - kept.fetched_at < STALE_AT_MOST else {}
+
+    def fetch(self, uri: str, *, now: datetime) -> None:
+        """Fetch the JWK Set at `uri` and keep it; a failure keeps the older one for a while."""
+        try:
+            jwks = fetch_json(uri)
+        except TargetRefused as error:
+            log.warning("jwks_not_fetched", reason=str(error))
+            jwks = None
+        with self._lock:
+            before = self._kept.get(uri)
+            if isinstance(jwks, dict):
+                self._kept[uri] = _Kept(jwks, now, now)
+            else:
+                self._kept[uri] = _Kept(before.jwks if before else {}, before.fetched_at if before else now, now)

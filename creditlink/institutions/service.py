@@ -1,0 +1,249 @@
+"""Onboarding institutions and their OAuth clients: what the operator may register, and turn off at once."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from creditlink.audit import service as audit
+from creditlink.institutions import targets
+from creditlink.institutions.tables import INSTITUTION_KINDS, Client, Institution
+
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
+_LONGEST_NAME = 200
+_LONGEST_URI = 2000
+
+
+class RegistrationRefused(Exception):
+    """What was given cannot be registered; the message names the field and the value."""
+
+
+def add_institution(
+    session: Session, *, code: str, name_zh: str, name_en: str, kind: str, now: datetime
+) -> Institution:
+    """Add an institution.
+
+    Raises
+    ------
+    RegistrationRefused
+        A field is wrong, or the code is taken.
+    """
+    if not _CODE.fullmatch(code):
+        raise RegistrationRefused(f"code {code!r} must be 2 to 32 of A-Z, 0-9 and _, starting with a letter")
+    if kind not in INSTITUTION_KINDS:
+        raise RegistrationRefused(f"kind {kind!r} must be one of {', '.join(INSTITUTION_KINDS)}")
+    institution = Institution(
+        code=code,
+        name_zh=_name("name_zh", name_zh),
+        name_en=_name("name_en", name_en),
+        kind=kind,
+        status="active",
+        pairwise_salt=secrets.token_hex(32),
+        created_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(institution)
+    except IntegrityError:
+        raise RegistrationRefused(f"code {code!r} is taken") from None
+    return institution
+
+
+def institution_of(session: Session, code: str) -> Institution:
+    """Return the institution with this code.
+
+    Raises
+    ------
+    RegistrationRefused
+        There is none.
+    """
+    found = session.scalar(select(Institution).where(Institution.code == code))
+    if found is None:
+        raise RegistrationRefused(f"there is no institution {code!r}")
+    return found
+
+
+def register_client(
+    session: Session,
+    *,
+    institution: Institution,
+    name: str,
+    redirect_uris: Sequence[str],
+    scopes: Collection[str],
+    categories: Collection[str],
+    now: datetime,
+    jwks: Mapping[str, Any] | None = None,
+    jwks_uri: str | None = None,
+    webhook_url: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Client:
+    """Register an institution's software.
+
+    Whether scopes, categories and keys are known ones is for the caller to check, who knows them.
+
+    Raises
+    ------
+    RegistrationRefused
+        A field is wrong.
+    """
+    if not redirect_uris:
+        raise RegistrationRefused("at least one redirect_uri is needed")
+    for address in redirect_uris:
+        check_redirect_uri(address)
+    if len(set(redirect_uris)) != len(redirect_uris):
+        raise RegistrationRefused("a redirect_uri is given twice")
+    if not scopes:
+        raise RegistrationRefused("at least one scope is needed")
+    client = Client(
+        client_id=f"{institution.code.lower()}-{secrets.token_hex(8)}",
+        institution_id=institution.id,
+        name=_name("name", name),
+        redirect_uris=list(redirect_uris),
+        scopes=sorted(set(scopes)),
+        categories=sorted(set(categories)),
+        webhook_url=webhook_url,
+        metadata_=dict(metadata or {}),
+        status="active",
+        created_at=now,
+        updated_at=now,
+        **_key_source(jwks, jwks_uri),
+    )
+    session.add(client)
+    session.flush()
+    _record(session, client, "client.register", now=now)
+    return client
+
+
+def client_of(session: Session, client_id: str) -> Client:
+    """Return the client with this id.
+
+    Raises
+    ------
+    RegistrationRefused
+        There is none.
+    """
+    found = session.scalar(select(Client).where(Client.client_id == client_id))
+    if found is None:
+        raise RegistrationRefused(f"there is no client {client_id!r}")
+    return found
+
+
+def rotate_keys(
+    session: Session,
+    client: Client,
+    *,
+    now: datetime,
+    jwks: Mapping[str, Any] | None = None,
+    jwks_uri: str | None = None,
+) -> None:
+    """Replace the client's keys; what the old ones signed is refused from the next request on.
+
+    Raises
+    ------
+    RegistrationRefused
+        Not exactly one source of keys, or its address is not one that we call.
+    """
+    source = _key_source(jwks, jwks_uri)
+    client.jwks, client.jwks_uri, client.updated_at = source["jwks"], source["jwks_uri"], now
+    _record(session, client, "client.rotate_keys", now=now)
+
+
+def set_client_status(session: Session, client: Client, status: str, *, now: datetime) -> None:
+    """Suspend or resume a client; every process sees it with its next request."""
+    client.status, client.updated_at = status, now
+    _record(session, client, f"client.{'suspend' if status == 'suspended' else 'resume'}", now=now)
+
+
+def set_institution_status(session: Session, institution: Institution, status: str, *, now: datetime) -> None:
+    """Suspend or resume an institution with all its clients."""
+    institution.status = status
+    action = f"institution.{'suspend' if status == 'suspended' else 'resume'}"
+    audit.record(session, action=action, result="done", actor="operator", now=now, institution_id=institution.id)
+
+
+def check_redirect_uri(address: str) -> None:
+    """Refuse what could send a code to somebody else, or be read in two ways.
+
+    Raises
+    ------
+    RegistrationRefused
+        Not https (or http on a loopback address), or with a fragment, a user, dot segments or odd characters.
+    """
+    shown = address[:80]
+    if len(address) > _LONGEST_URI:
+        raise RegistrationRefused(f"redirect_uri {shown!r}… is longer than {_LONGEST_URI} characters")
+    plain = address.startswith("http://")
+    try:
+        parts = targets.check_form("https" + address[4:] if plain else address)
+    except targets.TargetRefused as error:
+        raise RegistrationRefused(f"redirect_uri {shown!r}: {error}") from None
+    if plain and not _is_loopback(parts.hostname or ""):
+        raise RegistrationRefused(f"redirect_uri {shown!r}: http is only for loopback addresses")
+    if any(segment in (".", "..") for segment in urlsplit(address).path.replace("%2e", ".").split("/")):
+        raise RegistrationRefused(f"redirect_uri {shown!r}: dot segments are not accepted")
+
+
+def as_json(client: Client, institution: Institution) -> dict[str, Any]:
+    """Return a client as the commands print it."""
+    return {
+        "client_id": client.client_id,
+        "institution": institution.code,
+        "name": client.name,
+        "status": client.status,
+        "redirect_uris": client.redirect_uris,
+        "scopes": client.scopes,
+        "categories": client.categories,
+        "jwks_uri": client.jwks_uri,
+        "kids": [key.get("kid") for key in (client.jwks or {}).get("keys", [])],
+        "webhook_url": client.webhook_url,
+        "created_at": client.created_at.isoformat(),
+        "updated_at": client.updated_at.isoformat(),
+    }
+
+
+def _key_source(jwks: Mapping[str, Any] | None, jwks_uri: str | None) -> dict[str, Any]:
+    if (jwks is None) == (jwks_uri is None):
+        raise RegistrationRefused("exactly one of jwks and jwks_uri is needed")
+    if jwks_uri is not None:
+        try:
+            targets.resolve(jwks_uri)
+        except targets.TargetRefused as error:
+            raise RegistrationRefused(f"jwks_uri {jwks_uri[:80]!r}: {error}") from None
+    return {"jwks": None if jwks is None else dict(jwks), "jwks_uri": jwks_uri}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(field: str, value: str) -> str:
+    text = " ".join(value.split())
+    if not text or len(text) > _LONGEST_NAME or not text.isprintable():
+        raise RegistrationRefused(f"{field} needs 1 to {_LONGEST_NAME} printable characters, got {value[:80]!r}")
+    return text
+
+
+def _record(session: Session, client: Client, action: str, *, now: datetime) -> None:
+    audit.record(
+        session,
+        action=action,
+        result="done",
+        actor="operator",
+        now=now,
+        institution_id=client.institution_id,
+        client_id=client.client_id,
+    )

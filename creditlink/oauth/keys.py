@@ -1,0 +1,183 @@
+"""Signatures of clients: which algorithms and keys are accepted, and how a signed JWT is read.
+
+Only asymmetric FAPI 2.0 algorithms; the key comes from the registration (or, for a DPoP proof, from the
+proof, whose thumbprint is what counts), never from `jku`, `x5u` or another reference in the header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwk, jws
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+
+ALGORITHMS = ("PS256", "ES256", "EdDSA", "Ed25519")
+ADVERTISED = ["PS256", "ES256", "EdDSA"]
+_RSA_BITS = (2048, 8192)  # the upper bound keeps a verification cheap
+_FOR_KEY = {"RSA": ("PS256",), "EC": ("ES256",), "OKP": ("EdDSA", "Ed25519")}
+_PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+_REFERENCES = ("jku", "x5u", "x5c", "crit", "b64", "zip")
+_LONGEST = 16_384
+
+
+class _Registry(jws.JWSRegistry):
+    """joserfc's default header limit of 512 bytes would refuse every DPoP proof with an RSA key."""
+
+    max_header_length = 4096
+    max_payload_length = 8192
+
+    def get_alg(self, name: str) -> Any:
+        """Return the algorithm; without joserfc's warning about the name EdDSA, which FAPI 2.0 asks for."""
+        if name not in ALGORITHMS:
+            raise UnsupportedAlgorithmError(name)
+        return self.algorithms[name]
+
+
+# Unknown header members are harmless and allowed by RFC 7515; the harmful ones are refused by name.
+_REGISTRY = _Registry(strict_check_header=False)
+
+
+class JwtRefused(Exception):
+    """A JWT or key that is not accepted; the text is for our log, not for the sender."""
+
+
+@dataclass(frozen=True)
+class SignedJwt:
+    """A JWT read but not yet verified."""
+
+    raw: str
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+
+
+def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
+    """Return header and claims of a compact JWS, before its signature is verified.
+
+    Raises
+    ------
+    JwtRefused
+        It does not parse, its algorithm is not accepted, or its header points at keys elsewhere.
+    """
+    if len(raw) > _LONGEST:
+        raise JwtRefused("too long")
+    try:
+        # RecursionError: a few kilobytes of brackets are enough for the JSON parser.
+        parsed = jws.extract_compact(raw.encode("ascii"), registry=_REGISTRY)
+        claims = json.loads(parsed.payload or b"", object_pairs_hook=_no_repeats)
+        header = parsed.headers()
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise JwtRefused(f"not a JWT: {type(error).__name__}") from None
+    if not isinstance(claims, dict) or not isinstance(header, dict):
+        raise JwtRefused("header and claims must be objects")
+    if header.get("alg") not in ALGORITHMS:
+        raise JwtRefused("algorithm not accepted")
+    for name in (*_REFERENCES, *(() if may_embed_key else ("jwk",))):
+        if name in header:
+            raise JwtRefused(f"header member {name} not accepted")
+    return SignedJwt(raw, header, claims)
+
+
+def verify(token: SignedJwt, keys: Sequence[Key]) -> None:
+    """Check the signature against the keys that fit its `kid` and algorithm.
+
+    Raises
+    ------
+    JwtRefused
+        No key fits, or none verifies.
+    """
+    kid, algorithm = token.header.get("kid"), token.header["alg"]
+    for key in keys:
+        if kid is not None and key.kid is not None and key.kid != kid:
+            continue
+        if algorithm not in _FOR_KEY[key.key_type]:
+            continue
+        try:
+            jws.deserialize_compact(token.raw.encode("ascii"), key, registry=_REGISTRY)
+        except (JoseError, ValueError, TypeError):
+            continue
+        return
+    raise JwtRefused("no key verifies the signature")
+
+
+def public_key(data: Any) -> Key:
+    """Return the public key of a JWK.
+
+    Raises
+    ------
+    JwtRefused
+        Not a public key of an accepted kind and size.
+    """
+    if not isinstance(data, Mapping):
+        raise JwtRefused("a key must be an object")
+    if data.get("kty") not in _FOR_KEY:
+        raise JwtRefused("kty must be RSA, EC or OKP")
+    if any(name in data for name in _PRIVATE):
+        raise JwtRefused("the key holds private members; send only the public key")
+    if data.get("use") not in (None, "sig"):
+        raise JwtRefused("use must be sig")
+    if data.get("alg") not in (None, *_FOR_KEY[data["kty"]]):
+        raise JwtRefused(f"alg of a {data['kty']} key must be {_FOR_KEY[data['kty']][0]}")
+    try:
+        key = jwk.import_key(dict(data))
+    except (JoseError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise JwtRefused(f"not a valid JWK: {type(error).__name__}") from None
+    if isinstance(key, RSAKey) and not _RSA_BITS[0] <= key.public_key.key_size <= _RSA_BITS[1]:
+        raise JwtRefused(f"an RSA key must have {_RSA_BITS[0]} to {_RSA_BITS[1]} bits")
+    if isinstance(key, ECKey) and key.curve_name != "P-256":
+        raise JwtRefused(f"an EC key must be on P-256, got {key.curve_name}")
+    if isinstance(key, OKPKey) and key.curve_name != "Ed25519":
+        raise JwtRefused(f"an OKP key must be Ed25519, got {key.curve_name}")
+    return key
+
+
+def public_keys(jwks: Any) -> list[Key]:
+    """Return the accepted keys of a JWK Set, at least one, with distinct `kid`s.
+
+    Raises
+    ------
+    JwtRefused
+        Naming the first key that is wrong.
+    """
+    entries = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    if not isinstance(entries, list) or not entries:
+        raise JwtRefused("a JWK Set needs a non-empty array keys")
+    keys = []
+    for index, entry in enumerate(entries):
+        try:
+            keys.append(public_key(entry))
+        except JwtRefused as error:
+            raise JwtRefused(f"keys[{index}]: {error}") from None
+    kids = [key.kid for key in keys if key.kid is not None]
+    if len(set(kids)) != len(kids):
+        raise JwtRefused("two keys share a kid")
+    return keys
+
+
+def whole_seconds(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
+    """Return the numeric dates among `names` that are present.
+
+    Raises
+    ------
+    JwtRefused
+        One is not a number (NaN and infinities are not).
+    """
+    found = {}
+    for name in names:
+        if name not in claims:
+            continue
+        value = claims[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+            raise JwtRefused(f"{name} must be a number of seconds")
+        found[name] = float(value)
+    return found
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    body = dict(pairs)
+    if len(body) != len(pairs):
+        raise ValueError("a member appears twice")
+    return body

@@ -1,0 +1,132 @@
+"""The authorization server's addresses. Each answers from one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import flask
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from creditlink import db
+from creditlink.api import public
+from creditlink.clock import utc_now
+from creditlink.config import Settings
+from creditlink.institutions.jwks import KeysNeeded
+from creditlink.oauth import authorize, context, grants, metadata, token
+from creditlink.oauth.access import require_access
+from creditlink.oauth.context import OAuthContext
+from creditlink.oauth.errors import InvalidRequestError, OAuth2Error
+from creditlink.oauth.requests import FormRequest, read_form
+from creditlink.oauth.server import Server
+from creditlink.oauth.settings import load_oauth_settings
+
+blueprint = flask.Blueprint("oauth", __name__)
+
+Endpoint = Callable[[Server, FormRequest], flask.Response]
+
+
+def register(app: flask.Flask, settings: Settings) -> None:
+    """Join the authorization server to the application."""
+    app.extensions["oauth"] = OAuthContext(load_oauth_settings(settings), settings.secret_key)
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/.well-known/oauth-authorization-server")
+@public
+def get_metadata() -> flask.Response:
+    """Describe the server (RFC 8414)."""
+    response = flask.jsonify(metadata.document(context.current().settings))
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+@blueprint.post("/oauth/par")
+@public
+def push() -> flask.Response:
+    """Take an authorization request (RFC 9126)."""
+    return _answer(lambda server, request: server.create_endpoint_response("pushed_authorization_request", request))
+
+
+@blueprint.get("/oauth/authorize")
+@public
+def begin() -> flask.Response:
+    """Send the browser to the consent page."""
+    with db.transaction() as session:
+        return authorize.answer(session, flask.request, now=utc_now())
+
+
+@blueprint.post("/oauth/token")
+@public
+def issue() -> flask.Response:
+    """Exchange a code, refresh, or poll (RFC 6749 section 3.2)."""
+    return _answer(token.answer)
+
+
+@blueprint.post("/oauth/introspect")
+@public
+def introspect() -> flask.Response:
+    """Say what the client's own token is good for (RFC 7662)."""
+    return _answer(lambda server, request: server.create_endpoint_response("introspection", request))
+
+
+@blueprint.post("/oauth/revoke")
+@public
+def revoke() -> flask.Response:
+    """Revoke the client's own token (RFC 7009)."""
+    return _answer(lambda server, request: server.create_endpoint_response("revocation", request))
+
+
+@blueprint.get("/oauth/grants/<grant_id>")
+@require_access(grants.QUERY)
+def query_grant(grant_id: str) -> flask.Response:
+    """Show the client's own grant (Grant Management)."""
+    with db.transaction() as session:
+        return flask.jsonify(grants.query(session, flask.g.access, grant_id, now=utc_now()))
+
+
+@blueprint.delete("/oauth/grants/<grant_id>")
+@require_access(grants.REVOKE)
+def revoke_grant(grant_id: str) -> flask.Response:
+    """Revoke the client's own grant, and with it every token (Grant Management)."""
+    with db.transaction() as session:
+        grants.revoke(session, flask.g.access, grant_id, now=utc_now())
+    return flask.Response(status=204)
+
+
+def _answer(endpoint: Endpoint) -> flask.Response:
+    """Read the parameters, open the one transaction, answer.
+
+    An OAuth error is an answer like any other and commits: a used jti stays used, a replayed code stays
+    revoked. Only an exception rolls back.
+    """
+    now = utc_now()
+    try:
+        form = read_form(flask.request)
+    except RequestEntityTooLarge:
+        return _refusal(InvalidRequestError("the body is too large", status_code=413))
+    except OAuth2Error as error:
+        return _refusal(error)
+    try:
+        return _in_transaction(endpoint, form)
+    except KeysNeeded as needed:
+        # The keys are fetched between two transactions: no database connection waits for a bank's server.
+        context.current().remote_keys.fetch(needed.uri, now=now)
+    try:
+        return _in_transaction(endpoint, form)
+    except KeysNeeded:
+        return _refusal(InvalidRequestError("the client keys are not available", status_code=503))
+
+
+def _in_transaction(endpoint: Endpoint, form: Mapping[str, str]) -> flask.Response:
+    with db.transaction() as session:
+        server = Server(session, context.current(), now=utc_now())
+        sent = flask.request
+        return endpoint(server, server.request(method=sent.method, path=sent.path, form=form, headers=sent.headers))
+
+
+def _refusal(error: OAuth2Error) -> flask.Response:
+    status, body, headers = error()
+    response = flask.jsonify(body)
+    response.status_code = status
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,127 @@
+"""What the authorization server remembers. Of every secret only SHA-256 is stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from creditlink.db import Base
+
+
+class PushedRequest(Base):
+    """An authorization request as an authenticated client pushed it (RFC 9126), or as it waits in an inbox.
+
+    The row is the only source of what the firm decides on. It is decided once: `decided_at`.
+    """
+
+    __tablename__ = "pushed_requests"
+    __table_args__ = (
+        CheckConstraint("(redirect_uri IS NULL) = (code_challenge IS NULL)", name="front_channel"),
+        CheckConstraint("outcome IN ('approved', 'denied')", name="outcome"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    # SHA-256 of the request_uri; of the auth_req_id where the bank polls (backchannel).
+    request_uri_hash: Mapped[str] = mapped_column(unique=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"), index=True)
+    consent_id: Mapped[UUID] = mapped_column(index=True)
+    redirect_uri: Mapped[str | None]  # null: backchannel
+    scopes: Mapped[list[str]]
+    state: Mapped[str | None]
+    code_challenge: Mapped[str | None]
+    dpop_jkt: Mapped[str | None]  # the code is bound to this key
+    details: Mapped[list[dict[str, Any]]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]  # of the request_uri, exclusive
+    opened_at: Mapped[datetime | None]
+    decided_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    polled_at: Mapped[datetime | None]
+
+
+class AuthorizationCode(Base):
+    """A code, bound to the client, the redirect address, the PKCE challenge and, if known, the DPoP key."""
+
+    __tablename__ = "authorization_codes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    pushed_request_id: Mapped[UUID] = mapped_column(ForeignKey("pushed_requests.id", ondelete="CASCADE"), unique=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"))
+    consent_id: Mapped[UUID]
+    account_id: Mapped[UUID]  # who approved
+    redirect_uri: Mapped[str]
+    scopes: Mapped[list[str]]
+    code_challenge: Mapped[str]
+    dpop_jkt: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]  # exclusive
+    used_at: Mapped[datetime | None]
+
+    def get_redirect_uri(self) -> str:
+        """Return where the code was sent (Authlib compares it)."""
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        """Return the granted scopes, joined (Authlib's form)."""
+        return " ".join(self.scopes)
+
+
+class RefreshToken(Base):
+    """Lives as long as the consent and is not rotated; it needs the client's authentication each time."""
+
+    __tablename__ = "refresh_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"))
+    consent_id: Mapped[UUID] = mapped_column(index=True)
+    origin_id: Mapped[UUID] = mapped_column(index=True)  # the pushed request it all comes from
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]  # exclusive
+    revoked_at: Mapped[datetime | None]
+
+    def get_scope(self) -> str:
+        """Return the granted scopes, joined (Authlib's form)."""
+        return " ".join(self.scopes)
+
+    def check_client(self, client: Any) -> bool:
+        """Whether it was issued to `client` (Authlib asks)."""
+        return bool(self.client_id == client.client_id)
+
+
+class AccessToken(Base):
+    """A short-lived opaque token, useless without the key it is bound to."""
+
+    __tablename__ = "access_tokens"
+    __table_args__ = (CheckConstraint("(jkt IS NULL) <> (x5t_s256 IS NULL)", name="one_binding"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"))
+    institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"))
+    consent_id: Mapped[UUID] = mapped_column(index=True)
+    origin_id: Mapped[UUID] = mapped_column(index=True)  # the pushed request it all comes from
+    refresh_token_id: Mapped[UUID | None] = mapped_column(ForeignKey("refresh_tokens.id", ondelete="CASCADE"))
+    scopes: Mapped[list[str]]
+    details: Mapped[list[dict[str, Any]]]
+    jkt: Mapped[str | None]  # RFC 7638 thumbprint of the DPoP key
+    x5t_s256: Mapped[str | None]  # SHA-256 of the client's certificate (RFC 8705)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)  # exclusive
+    revoked_at: Mapped[datetime | None]
+
+
+class UsedJti(Base):
+    """That an assertion or proof was seen: the same one is refused by every process until it is too old anyway."""
+
+    __tablename__ = "used_jtis"
+    __table_args__ = (Index("ix_used_jtis_expires_at", "expires_at"),)
+
+    digest: Mapped[str] = mapped_column(primary_key=True)  # SHA-256 over kind, owner and jti
+    expires_at: Mapped[datetime]
