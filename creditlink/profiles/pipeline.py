@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from creditlink.features.compute import compute
+from creditlink.features.reference import Reference
 from creditlink.products.book import ProductBook
 from creditlink.products.match import Matches, match_many
 from creditlink.products.offer import Ask
@@ -35,6 +36,7 @@ def profile_many(
     *,
     as_of: date,
     model: CreditModel,
+    reference: Reference,
     book: ProductBook,
     granted: frozenset[str] | None = None,
     ask: Ask | None = None,
@@ -46,6 +48,7 @@ def profile_many(
     records : one registration row per firm; frames of categories that were not granted are empty.
     as_of : the day whose knowledge counts.
     model : the loaded credit model.
+    reference : the industry table that came with the model.
     book : the compiled products.
     granted : consent categories that these firms opened; None: all.
     ask : the amount and term asked for; None: open.
@@ -55,7 +58,7 @@ def profile_many(
     ValueError
         The records disagree with their registration.
     """
-    features = compute(records, as_of, model.reference)
+    features = compute(records, as_of, reference)
     scores = model.score(features)
     subjects = subjects_of(
         registration=records.registration,

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.db import Base
@@ -40,7 +41,9 @@ class Profile(Base):
     model_sha256: Mapped[str]
     code_version: Mapped[str]
     asked: Mapped[dict[str, Any]]  # categories, since, amount, term: the inputs besides the facts
-    inputs_sha256: Mapped[str]  # over the facts that were read
+    registration: Mapped[dict[str, Any]]  # the firm as it was registered at that moment
+    fact_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))  # exactly the facts that were read
+    inputs_sha256: Mapped[str]  # over the registration and those facts
     summary: Mapped[dict[str, Any]]  # dimensions, reasons, knock-outs
     coverage: Mapped[dict[str, Any]]
     explanation: Mapped[dict[str, Any]]  # per indicator: value, contribution, points

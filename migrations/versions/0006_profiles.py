@@ -31,6 +31,8 @@ def upgrade() -> None:
         sa.Column("model_sha256", sa.Text, nullable=False),
         sa.Column("code_version", sa.Text, nullable=False),
         sa.Column("asked", pg.JSONB, nullable=False),
+        sa.Column("registration", pg.JSONB, nullable=False),
+        sa.Column("fact_ids", pg.ARRAY(sa.BigInteger), nullable=False),
         sa.Column("inputs_sha256", sa.Text, nullable=False),
         sa.Column("summary", pg.JSONB, nullable=False),
         sa.Column("coverage", pg.JSONB, nullable=False),

@@ -1,0 +1,56 @@
+"""What a process scores with: the live model, its reference, the score's rules, and the products of today."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from creditlink.config import SettingError, Settings
+from creditlink.features.catalogue import BY_NAME
+from creditlink.features.reference import Reference
+from creditlink.metrics import MODEL_INFO
+from creditlink.scoring import settings as score_settings
+from creditlink.scoring.model import CreditModel, ModelFolderError, load
+from creditlink.scoring.settings import ScoreSettings
+
+
+@dataclass(frozen=True, eq=False)
+class LiveModel:
+    """A credit model with everything that turns its output into a profile."""
+
+    model: CreditModel
+    reference: Reference
+    rules: ScoreSettings
+
+    @property
+    def model_id(self) -> str:
+        """The model's name: its folder."""
+        return self.model.model_id
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the model file, as its manifest states and loading checked."""
+        return str(self.model.manifest["files"]["model.ubj"])
+
+
+def load_live(settings: Settings) -> LiveModel:
+    """Load the model that the settings name.
+
+    Raises
+    ------
+    SettingError
+        The folder is absent or damaged, or the model reads indicators in versions that this code
+        does not compute.
+    """
+    folder = settings.models_dir / settings.model
+    rules = score_settings.parse(settings.read_toml("score.toml"))
+    try:
+        model = load(folder, rules.scale)
+        reference = Reference.from_json(json.loads((folder / "reference.json").read_text()))
+    except (ModelFolderError, OSError) as error:
+        raise SettingError(f"setting model={settings.model!r}: {error}") from error
+    wrong = model.version_mismatches({name: indicator.version for name, indicator in BY_NAME.items()})
+    if wrong:
+        raise SettingError(f"setting model={settings.model!r}: {'; '.join(wrong)}")
+    MODEL_INFO.labels(model.model_id).set(1)
+    return LiveModel(model, reference, rules)
