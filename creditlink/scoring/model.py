@@ -26,6 +26,7 @@ MODEL = "model.ubj"
 CALIBRATION = "calibration.json"
 TOLERANCE = 1e-6
 
+_FEW_ROWS = 256
 _CHECKED_ROWS = 1024  # at a time; the sums of more would leave the cache
 
 
@@ -148,24 +149,16 @@ class CreditModel:
         FeatureError
             A feature is not a column, not a number, or holds an infinite value.
         """
-        absent = [name for name in self.features if name not in features.columns]
-        if absent:
-            raise FeatureError(f"features lack {', '.join(absent)}")
-        chosen = features.select(self.features)
-        schema = chosen.schema
-        odd = [
-            name for name in self.features if not (schema[name].is_numeric() or schema[name] in (pl.Boolean, pl.Null))
-        ]
-        if odd:
-            raise FeatureError(f"features are not numbers: {', '.join(f'{n} is {schema[n]}' for n in odd)}")
-        x = np.empty((len(self.features), chosen.height), np.float32)
+        try:
+            chosen = features[list(self.features)]
+        except pl.exceptions.ColumnNotFoundError:
+            absent = [name for name in self.features if name not in features.columns]
+            raise FeatureError(f"features lack {', '.join(absent)}") from None
         with np.errstate(over="ignore"):  # what float32 cannot hold is reported below as infinite
-            for row, series in zip(x, chosen.iter_columns(), strict=True):
-                row[:] = series.cast(pl.Float64).to_numpy()
-        # Smallest and largest: NaN is passed over, and an infinity cannot hide.
-        endless = np.isinf(np.fmin.reduce(x, axis=1, initial=0)) | np.isinf(np.fmax.reduce(x, axis=1, initial=0))
-        if endless.any():
-            names = [name for name, bad in zip(self.features, endless, strict=True) if bad]
+            x = _float32(chosen)
+        infinite = np.flatnonzero(np.isinf(x).any(axis=1))
+        if infinite.size:
+            names = [self.features[column] for column in infinite]
             raise FeatureError(f"features hold an infinite value: {', '.join(names)}")
         return x.T
 
@@ -178,6 +171,21 @@ class CreditModel:
             elif served[name] != version:
                 found.append(f"{name}: the model needs version {version}, the catalogue has {served[name]}")
         return tuple(found)
+
+
+def _float32(chosen: pl.DataFrame) -> NDArray[np.float32]:
+    """Return the columns as rows of a float32 matrix (k, n), null as NaN."""
+    if chosen.height <= _FEW_ROWS:
+        # At once: for one firm, the cost of asking polars column by column is all there is.
+        whole = chosen.to_numpy()
+        if whole.dtype == np.float64:
+            return np.ascontiguousarray(whole.T, dtype=np.float32)
+    x = np.empty((chosen.width, chosen.height), np.float32)
+    for row, series in zip(x, chosen.iter_columns(), strict=True):
+        if not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
+            raise FeatureError(f"feature {series.name} is {series.dtype}, not a number")
+        row[:] = series.cast(pl.Float64).to_numpy()
+    return x
 
 
 def check_sums(scores: Scores) -> None:
