@@ -161,8 +161,3 @@ def within(name: str, period: date, since: date, until: date) -> date:
     if not since.replace(day=1) <= period <= until:
         raise FieldError(name, period.isoformat(), f"outside the asked range {since:%Y-%m} to {until:%Y-%m}")
     return period
-
-
-def not_later(instant: datetime, now: datetime) -> datetime:
-    """Return the office's instant, but never one in the future: clocks differ a little."""
-    return min(instant, now)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date
 from xml.etree import ElementTree
 
 import httpx
 
-from creditlink.records.connectors.fields import FieldError, Row, not_later, within
+from creditlink.records.connectors.fields import FieldError, Row, within
 from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
 from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
 
@@ -28,7 +28,7 @@ class SocialSecurityConnector:
         self._wire = wire
         self._api_key = api_key
 
-    def fetch(self, uscc: str, *, since: date, until: date, now: datetime, proceed: Proceed) -> Delivery:
+    def fetch(self, uscc: str, *, since: date, until: date, proceed: Proceed) -> Delivery:
         """Return the firm's payroll months; see `wire.Connector`."""
         result = ResourceResult()
         delivery = Delivery(self.source, resources={"payroll": result})
@@ -49,7 +49,7 @@ class SocialSecurityConnector:
                     result.error = "the office marked its answer as incomplete"
                 for index, element in enumerate(root.findall("month")):
                     result.rows += 1
-                    _take(delivery, element, f"page {result.pages} row {index}", since, until, now)
+                    _take(delivery, element, f"page {result.pages} row {index}", since, until)
                 cursor = root.findtext("next")
                 if not cursor:
                     break
@@ -109,9 +109,7 @@ def _whole_attribute(root: ElementTree.Element, name: str) -> int:
         raise Passing("DOWN", f"the answer has no whole number in {name}") from None
 
 
-def _take(
-    delivery: Delivery, element: ElementTree.Element, position: str, since: date, until: date, now: datetime
-) -> None:
+def _take(delivery: Delivery, element: ElementTree.Element, position: str, since: date, until: date) -> None:
     row = Row({child.tag: child.text or "" for child in element} | dict(element.attrib))
     try:
         row.record_id("id")
@@ -131,7 +129,7 @@ def _take(
                     "leavers": row.whole("leavers"),
                     "fund_headcount": row.whole("fundHeadcount"),
                 },
-                known_at=not_later(row.instant("recordedAt"), now),
+                known_at=row.instant("recordedAt"),
                 version=row.whole("version"),
             )
         )

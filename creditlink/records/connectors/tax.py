@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from creditlink.records.connectors import tax_invoices
-from creditlink.records.connectors.fields import FieldError, Row, not_later, within
+from creditlink.records.connectors.fields import FieldError, Row, within
 from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
 from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
 
@@ -36,15 +36,15 @@ class TaxConnector:
         self._secret = secret.encode()
         self._clock = clock
 
-    def fetch(self, uscc: str, *, since: date, until: date, now: datetime, proceed: Proceed) -> Delivery:
+    def fetch(self, uscc: str, *, since: date, until: date, proceed: Proceed) -> Delivery:
         """Return the firm's declarations, invoices by month, and standing; see `wire.Connector`."""
         delivery = Delivery(self.source)
         digest = Digest()
         for resource, read in (("zzssb", _declaration), ("nsrzt", _standing)):
             pages = self._pages(resource, uscc, since, until, proceed, delivery, digest)
-            _take_rows(delivery, resource, pages, read, since, until, now)
+            _take_rows(delivery, resource, pages, read, since, until)
         pages = self._pages("fapiao", uscc, since, until, proceed, delivery, digest)
-        facts, rejects, withheld = tax_invoices.monthly_facts(pages, since, until, now)
+        facts, rejects, withheld = tax_invoices.monthly_facts(pages, since, until)
         delivery.facts += facts
         _keep_aside(delivery, "fapiao", rejects)
         delivery.resources["fapiao"].withheld_months = withheld
@@ -156,16 +156,15 @@ def _take_rows(
     delivery: Delivery,
     resource: str,
     pages: list[tax_invoices.Page],
-    read: Callable[[Row, date, date, datetime], Fact],
+    read: Callable[[Row, date, date], Fact],
     since: date,
     until: date,
-    now: datetime,
 ) -> None:
     rejects = []
     for page in pages:
         for index, fields in enumerate(page.rows):
             try:
-                delivery.facts.append(read(Row.of(fields), since, until, now))
+                delivery.facts.append(read(Row.of(fields), since, until))
             except FieldError as error:
                 rejects.append((f"page {page.number} row {index}", error))
     _keep_aside(delivery, resource, rejects)
@@ -178,7 +177,7 @@ def _keep_aside(delivery: Delivery, resource: str, rejects: list[tuple[str, Fiel
     delivery.resources[resource].rejected = len(rejects)
 
 
-def _declaration(row: Row, since: date, until: date, now: datetime) -> Fact:
+def _declaration(row: Row, since: date, until: date) -> Fact:
     row.record_id("lsh")
     filed = not row.is_empty("sbrq")
     if not filed and not row.is_empty("ysxse"):
@@ -196,12 +195,12 @@ def _declaration(row: Row, since: date, until: date, now: datetime) -> Fact:
             "due_on": row.day("sbqx", compact=True).isoformat(),
             "filed_on": row.day("sbrq", compact=True).isoformat() if filed else None,
         },
-        known_at=not_later(row.instant("lrsj", compact=True), now),
+        known_at=row.instant("lrsj", compact=True),
         version=row.whole("bbh"),
     )
 
 
-def _standing(row: Row, since: date, until: date, now: datetime) -> Fact:
+def _standing(row: Row, since: date, until: date) -> Fact:
     row.record_id("lsh")
     return Fact(
         frame="tax_standing",
@@ -214,6 +213,6 @@ def _standing(row: Row, since: date, until: date, now: datetime) -> Fact:
             "arrears_days": row.whole("qsts"),
             "penalties": row.whole("cfcs"),
         },
-        known_at=not_later(row.instant("lrsj", compact=True), now),
+        known_at=row.instant("lrsj", compact=True),
         version=row.whole("bbh"),
     )

@@ -7,13 +7,13 @@ read that way is read again field by field, which gives the reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import polars as pl
 
 from creditlink.clock import add_months, month_start
-from creditlink.records.connectors.fields import FieldError, Row, not_later, within
+from creditlink.records.connectors.fields import FieldError, Row, within
 from creditlink.records.delivery import Fact
 from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
@@ -35,7 +35,7 @@ class Page:
 
 
 def monthly_facts(
-    pages: list[Page], since: date, until: date, now: datetime
+    pages: list[Page], since: date, until: date
 ) -> tuple[list[Fact], list[tuple[str, FieldError]], list[str]]:
     """Return the facts of each month, the rows kept aside, and the months withheld.
 
@@ -58,7 +58,7 @@ def monthly_facts(
                 period=row["period"],
                 subkey=row["direction"],
                 values={name: row[name] for name in _VALUES},
-                known_at=not_later(row["known_at"], now),
+                known_at=row["known_at"],
                 complete=row["period"] not in bad,
             )
         )
@@ -170,14 +170,11 @@ def _invoice(row: Row, since: date, until: date) -> dict[str, Any]:
 def _month_of_bad(frame: pl.DataFrame, index: int) -> set[date]:
     """Return the month that lacks the bad row: its own, or that of its neighbours in the order of days."""
     days = frame["issued_on"]
-    own = days[index]
-    if own is not None:
-        return {month_start(own)}
-    before = days.slice(0, index).drop_nulls()
-    after = days.slice(index + 1).drop_nulls()
-    return {
-        month_start(d) for d in (before.last() if len(before) else None, after.first() if len(after) else None) if d
-    }
+    if days[index] is not None:
+        near = days.slice(index, 1)
+    else:
+        near = pl.concat([days.slice(0, index).drop_nulls().tail(1), days.slice(index + 1).drop_nulls().head(1)])
+    return set(near.dt.truncate("1mo"))
 
 
 def _gaps(pages: list[Page], good: pl.DataFrame, since: date, until: date) -> set[date]:

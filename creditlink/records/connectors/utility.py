@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from creditlink.records.connectors.fields import FieldError, Row, not_later, within
+from creditlink.records.connectors.fields import FieldError, Row, within
 from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
 from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
 from creditlink.records.frames import METER_KINDS
@@ -21,10 +21,10 @@ _METHODS = {"DD": "direct_debit", "TR": "transfer", "CA": "cash"}
 _QUALITIES = {"A": "actual", "E": "estimated", "S": "substituted"}
 _FLAGS = {"0": "", "1": "yes"}
 _UNITS = {"electricity": "kWh", "water": "m3", "gas": "m3"}
-_HEADER = (
-    "record_id,version,service_point,period,usage,unit,amount_fen,due_on,paid_on,method,read_quality,disconnected,"
-    "recorded_at"
-).split(",")
+_HEADER = [
+    *("record_id", "version", "service_point", "period", "usage", "unit", "amount_fen"),
+    *("due_on", "paid_on", "method", "read_quality", "disconnected", "recorded_at"),
+]
 
 
 class Torn(Passing):
@@ -43,12 +43,12 @@ class UtilityConnector:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def fetch(self, uscc: str, *, since: date, until: date, now: datetime, proceed: Proceed) -> Delivery:
+    def fetch(self, uscc: str, *, since: date, until: date, proceed: Proceed) -> Delivery:
         """Return the firm's metered months; see `wire.Connector`."""
         delivery = Delivery(self.source)
         digest = Digest()
         for kind in METER_KINDS:
-            self._fetch_kind(kind, delivery, digest, uscc, since, until, now, proceed)
+            self._fetch_kind(kind, delivery, digest, uscc, since, until, proceed)
         delivery.digest = digest.hexdigest()
         return delivery
 
@@ -60,7 +60,6 @@ class UtilityConnector:
         uscc: str,
         since: date,
         until: date,
-        now: datetime,
         proceed: Proceed,
     ) -> None:
         result = delivery.resources[kind] = ResourceResult()
@@ -88,7 +87,7 @@ class UtilityConnector:
                 for index, fields in enumerate(rows):
                     result.rows += 1
                     try:
-                        delivery.facts.append(_fact(kind, fields, since, until, now))
+                        delivery.facts.append(_fact(kind, fields, since, until))
                     except FieldError as error:
                         where = f"page {result.pages} row {index}"
                         rejects.append(Reject.of(self.source, kind, where, error.field, error.value, error.reason))
@@ -157,7 +156,7 @@ def _next(answer: Answer, path: str) -> str | None:
     return None
 
 
-def _fact(kind: str, fields: dict[str, Any], since: date, until: date, now: datetime) -> Fact:
+def _fact(kind: str, fields: dict[str, Any], since: date, until: date) -> Fact:
     row = Row(fields)
     row.record_id("record_id")
     row.choice("unit", {_UNITS[kind]: ""})
@@ -175,6 +174,6 @@ def _fact(kind: str, fields: dict[str, Any], since: date, until: date, now: date
             "read_quality": row.choice("read_quality", _QUALITIES),
             "disconnected": bool(row.choice("disconnected", _FLAGS)),
         },
-        known_at=not_later(row.instant("recorded_at"), now),
+        known_at=row.instant("recorded_at"),
         version=row.whole("version"),
     )

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Protocol, TypeVar
 
 import httpx
@@ -67,7 +67,7 @@ class Connector(Protocol):
 
     source: str
 
-    def fetch(self, uscc: str, *, since: date, until: date, now: datetime, proceed: Proceed) -> Delivery:
+    def fetch(self, uscc: str, *, since: date, until: date, proceed: Proceed) -> Delivery:
         """Return everything the office holds on a firm for the months `since` to `until`, both included.
 
         Failures of the office are in the delivery, resource by resource, not raised.

@@ -1,0 +1,130 @@
+"""What a profile is computed from and what was missing, category by category.
+
+Not granted, no record, source down and nothing in the range are different answers, and stay so.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from creditlink.clock import start_of_day
+from creditlink.consents.tables import Consent
+from creditlink.records import pull, sources
+from creditlink.records.frames import CATEGORY_FRAMES
+from creditlink.records.pull import PullState, SourceState
+from creditlink.records.tables import FactRow, Pull, PullPart
+
+CoverageStatus = Literal[
+    "not_granted",
+    "not_connected",  # no office is connected for the category yet
+    "pending",
+    "delivered",
+    "partial",
+    "no_record",
+    "denied",
+    "timeout",
+    "source_down",
+]
+
+_STATUS: dict[str, CoverageStatus] = {
+    "READY": "pending",
+    "PENDING": "pending",
+    "DELIVERED": "delivered",
+    "PARTIAL": "partial",
+    "NO_RECORD": "no_record",
+    "DENIED": "denied",
+    "TIMEOUT": "timeout",
+    "DOWN": "source_down",
+}
+
+
+def coverage(
+    session: Session, consent: Consent, *, as_of: date, now: datetime, state: PullState | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return, for every category of the catalogue, what the profile could draw on.
+
+    Each entry: `granted`, `status`, `source`, `rows` (facts that hold on `as_of`), `months` (distinct
+    months they cover), `first_month`, `last_month`, `fresh_at` (when the source last gave something), `stale`,
+    `rejected` (rows kept aside at the last answer), `error` and, where invoices were missing, `withheld_months`.
+    """
+    held = state or pull.state_now(session, consent, now)
+    since, _ = pull.look_back(consent, now)
+    counts = _counts(session, consent, since, as_of)
+    parts = _last_parts(session, consent.id)
+    config = sources.current().config
+    found: dict[str, dict[str, Any]] = {}
+    for category in CATEGORY_FRAMES:
+        granted = category in consent.categories or category == "registration"
+        entry: dict[str, Any] = {"granted": granted, "status": "not_granted", "source": None, "rows": 0, "months": 0}
+        if category == "registration":
+            # CreditLink's own registry: public, and always there.
+            entry |= {"status": "delivered", "source": "registry", "rows": 1, "stale": False}
+        elif granted:
+            name = config.of_category(category)
+            entry |= counts.get(category, {})
+            entry |= _answer(name, held.sources.get(name) if name else None, parts.get(name) if name else None)
+        found[category] = entry
+    return found
+
+
+def _answer(name: str | None, state: SourceState | None, part: PullPart | None) -> dict[str, Any]:
+    if name is None:
+        return {"status": "not_connected"}
+    if state is None:
+        return {"status": "pending", "source": name}
+    answer: dict[str, Any] = {
+        "status": _STATUS[state.status],
+        "source": name,
+        "fresh_at": state.usable_at.isoformat() if state.usable_at else None,
+        "stale": state.stale,
+        "rejected": part.rejected if part else 0,
+        "error": state.error,
+    }
+    withheld = sorted({m for r in (part.resources if part else {}).values() for m in r.get("withheld_months", ())})
+    return answer | ({"withheld_months": withheld} if withheld else {})
+
+
+def _counts(session: Session, consent: Consent, since: date, as_of: date) -> dict[str, dict[str, Any]]:
+    key = func.count(func.distinct(func.row(FactRow.frame, FactRow.period, FactRow.subkey)))
+    query = (
+        select(
+            FactRow.category,
+            key.label("rows"),
+            func.count(func.distinct(FactRow.period)).label("months"),
+            func.min(FactRow.period).label("first"),
+            func.max(FactRow.period).label("last"),
+        )
+        .where(
+            FactRow.enterprise_id == consent.enterprise_id,
+            FactRow.category.in_(consent.categories),
+            FactRow.period >= since,
+            FactRow.period <= as_of,
+            FactRow.known_at < start_of_day(as_of + timedelta(days=1)),
+        )
+        .group_by(FactRow.category)
+    )
+    return {
+        row.category: {
+            "rows": row.rows,
+            "months": row.months,
+            "first_month": f"{row.first:%Y-%m}",
+            "last_month": f"{row.last:%Y-%m}",
+        }
+        for row in session.execute(query)
+    }
+
+
+def _last_parts(session: Session, consent_id: UUID) -> dict[str, PullPart]:
+    query = (
+        select(PullPart)
+        .join(Pull, Pull.id == PullPart.pull_id)
+        .where(Pull.consent_id == consent_id, PullPart.finished_at.is_not(None))
+        .distinct(PullPart.source)
+        .order_by(PullPart.source, PullPart.finished_at.desc())
+    )
+    return {part.source: part for part in session.scalars(query)}

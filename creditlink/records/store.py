@@ -1,0 +1,249 @@
+"""The fact store: deliveries in, record sets as of a day out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+from sqlalchemy.types import BigInteger, Uuid
+
+from creditlink.clock import day_of, start_of_day
+from creditlink.enterprises.tables import Enterprise
+from creditlink.records.delivery import Delivery, Fact
+from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet, empty
+from creditlink.records.meters import sum_service_points
+from creditlink.records.tables import RejectedRow
+
+FRAME_CATEGORY = {frame: category for category, frames in CATEGORY_FRAMES.items() for frame in frames}
+
+_INSERT = text("""
+    INSERT INTO facts (enterprise_id, category, frame, period, subkey, "values", version, complete, known_at,
+                       content_hash, source, pull_id, recorded_at)
+    SELECT :enterprise_id, u.category, u.frame, u.period, u.subkey, u.body::jsonb, u.version, u.complete, u.known_at,
+           u.content_hash, :source, :pull_id, :recorded_at
+    FROM unnest(CAST(:categories AS text[]), CAST(:frames AS text[]), CAST(:periods AS date[]),
+                CAST(:subkeys AS text[]), CAST(:bodies AS text[]), CAST(:versions AS bigint[]),
+                CAST(:completes AS boolean[]), CAST(:known_ats AS timestamptz[]), CAST(:hashes AS bytea[]))
+         AS u(category, frame, period, subkey, body, version, complete, known_at, content_hash)
+    ON CONFLICT (enterprise_id, frame, period, subkey, content_hash) DO NOTHING
+""")
+
+# Of the rows of one key, the highest version known on that day holds; of two tellings of one version,
+# the complete one, then the one that was stored last.
+_READ = text("""
+    SELECT DISTINCT ON (enterprise_id, frame, period, subkey)
+           id, enterprise_id, frame, period, subkey, "values", known_at, content_hash
+    FROM facts
+    WHERE enterprise_id = ANY(:enterprise_ids) AND frame = ANY(:frames)
+      AND period >= :since AND period <= :as_of AND known_at < :known_before
+    ORDER BY enterprise_id, frame, period, subkey, version DESC, known_at DESC, complete DESC, id DESC
+""").bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)))
+
+_READ_AGAIN = text("""
+    SELECT id, enterprise_id, frame, period, subkey, "values", known_at, content_hash
+    FROM facts WHERE id = ANY(:ids) AND enterprise_id = ANY(:enterprise_ids)
+    ORDER BY enterprise_id, frame, period, subkey
+""").bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)), bindparam("ids", type_=ARRAY(BigInteger)))
+
+_DAYS = {
+    frame: tuple(name for name, kind in schema.items() if kind == pl.Date and name not in ("period", "known_on"))
+    for frame, schema in FRAME_SCHEMAS.items()
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a profile is computed from, and what identifies it: for replay, byte by byte."""
+
+    records: RecordSet
+    fact_ids: tuple[int, ...]
+    sha256: str
+
+
+def content_hash(fact: Fact) -> bytes:
+    """Return the SHA-256 that tells one version of a fact from another."""
+    body = [fact.frame, fact.period.isoformat(), fact.subkey, fact.version, fact.known_at.isoformat(), fact.values]
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+def save_facts(
+    session: Session,
+    facts: Sequence[Fact],
+    *,
+    enterprise_id: UUID,
+    source: str,
+    pull_id: UUID | None,
+    now: datetime,
+) -> int:
+    """Store facts; return how many were new. What is known already adds nothing."""
+    if not facts:
+        return 0
+    result = session.execute(
+        _INSERT,
+        {
+            "enterprise_id": enterprise_id,
+            "source": source,
+            "pull_id": pull_id,
+            "recorded_at": now,
+            "categories": [FRAME_CATEGORY[fact.frame] for fact in facts],
+            "frames": [fact.frame for fact in facts],
+            "periods": [fact.period for fact in facts],
+            "subkeys": [fact.subkey for fact in facts],
+            "bodies": [json.dumps(fact.values, separators=(",", ":")) for fact in facts],
+            "versions": [fact.version for fact in facts],
+            "completes": [fact.complete for fact in facts],
+            "known_ats": [min(fact.known_at, now) for fact in facts],
+            "hashes": [content_hash(fact) for fact in facts],
+        },
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # of a cursor result
+
+
+def save_delivery(session: Session, delivery: Delivery, *, enterprise_id: UUID, pull_id: UUID, now: datetime) -> int:
+    """Store a delivery: its facts, and the rows kept aside; return how many facts were new."""
+    if delivery.rejects:
+        session.execute(
+            insert(RejectedRow),
+            [
+                {
+                    "enterprise_id": enterprise_id,
+                    "pull_id": pull_id,
+                    "source": reject.source,
+                    "resource": reject.resource,
+                    "position": reject.position,
+                    "field": reject.field,
+                    "excerpt": reject.excerpt,
+                    "reason": reject.reason,
+                    "recorded_at": now,
+                }
+                for reject in delivery.rejects
+            ],
+        )
+    return save_facts(
+        session, delivery.facts, enterprise_id=enterprise_id, source=delivery.source, pull_id=pull_id, now=now
+    )
+
+
+def record_sets(
+    session: Session,
+    enterprise_ids: Sequence[UUID],
+    *,
+    categories: Collection[str],
+    since: date,
+    as_of: date,
+) -> RecordSet:
+    """Return what was known of the firms on `as_of`: see `read_inputs`."""
+    return read_inputs(session, enterprise_ids, categories=categories, since=since, as_of=as_of).records
+
+
+def read_inputs(
+    session: Session,
+    enterprise_ids: Sequence[UUID],
+    *,
+    categories: Collection[str],
+    since: date,
+    as_of: date,
+    only: Collection[int] | None = None,
+) -> Inputs:
+    """Return the facts of the granted categories as they were known on a day.
+
+    Parameters
+    ----------
+    enterprise_ids : the firms; `firm` in the frames is the place in this list.
+    categories : what was granted; facts of other categories are not read.
+    since : first month of the look-back; the periods returned are in [month of `since`, `as_of`].
+    as_of : the day (Asia/Shanghai) whose knowledge counts; corrections known by then are applied.
+    only : ids of facts of an earlier read; exactly those are read again, whatever came since.
+
+    Raises
+    ------
+    KeyError
+        A firm is not in the registry.
+    """
+    registration = _registration(session, enterprise_ids)
+    frames = [
+        frame for category in categories for frame in CATEGORY_FRAMES.get(category, ()) if frame != "registration"
+    ]
+    if only is not None:
+        rows = session.execute(_READ_AGAIN, {"ids": list(only), "enterprise_ids": list(enterprise_ids)}).all()
+        rows = [row for row in rows if row.frame in frames]
+    elif frames:
+        asked = {
+            "enterprise_ids": list(enterprise_ids),
+            "frames": frames,
+            "since": since.replace(day=1),
+            "as_of": as_of,
+            "known_before": start_of_day(as_of + timedelta(days=1)),
+        }
+        rows = session.execute(_READ, asked).all()
+    else:
+        rows = []
+    return Inputs(
+        records=_record_set(registration, rows, enterprise_ids),
+        fact_ids=tuple(row.id for row in rows),
+        sha256=inputs_hash(registration, (row.content_hash for row in rows)),
+    )
+
+
+def inputs_hash(registration: pl.DataFrame, hashes: Iterable[bytes]) -> str:
+    """Return the SHA-256 over the registration and the hashes of the facts, in whatever order they come."""
+    sha = hashlib.sha256(json.dumps(registration.rows(), default=str, separators=(",", ":")).encode())
+    for one in sorted(bytes(h) for h in hashes):
+        sha.update(one)
+    return sha.hexdigest()
+
+
+def _registration(session: Session, enterprise_ids: Sequence[UUID]) -> pl.DataFrame:
+    found = {row.id: row for row in session.scalars(select(Enterprise).where(Enterprise.id.in_(enterprise_ids)))}
+    columns: dict[str, list[Any]] = {name: [] for name in FRAME_SCHEMAS["registration"]}
+    for index, enterprise_id in enumerate(enterprise_ids):
+        enterprise = found[enterprise_id]
+        for name, values in columns.items():
+            values.append(index if name == "firm" else getattr(enterprise, name))
+    return pl.DataFrame(columns, schema=FRAME_SCHEMAS["registration"])
+
+
+def _record_set(registration: pl.DataFrame, rows: Sequence[Any], enterprise_ids: Sequence[UUID]) -> RecordSet:
+    firm_of = {enterprise_id: index for index, enterprise_id in enumerate(enterprise_ids)}
+    by_frame: dict[str, list[Any]] = {}
+    for row in rows:
+        by_frame.setdefault(row.frame, []).append(row)
+    frames = {name: _frame(name, found, firm_of) for name, found in by_frame.items()}
+    return RecordSet.of(registration=registration, **frames)
+
+
+def _frame(name: str, rows: list[Any], firm_of: dict[UUID, int]) -> pl.DataFrame:
+    schema = FRAME_SCHEMAS[name]
+    held = [row._mapping["values"] for row in rows]  # `values` is a method of rows
+    columns: dict[str, list[Any]] = {
+        "firm": [firm_of[row.enterprise_id] for row in rows],
+        "period": [row.period for row in rows],
+    }
+    key = _SUBKEY.get(name)
+    if key:
+        columns[key] = [row.subkey.partition("/")[0] for row in rows]
+    for column in schema:
+        if column in columns or column == "known_on":
+            continue
+        values = [value.get(column) for value in held]
+        if column in _DAYS[name]:
+            values = [None if v is None else date.fromisoformat(v) for v in values]
+        columns[column] = values
+    columns["known_on"] = [day_of(row.known_at) for row in rows]
+    if not rows:
+        return empty(name)
+    frame = pl.DataFrame({column: columns[column] for column in schema}, schema=schema)
+    return sum_service_points(frame) if name == "meter_months" else frame
+
+
+# The column that the first part of the sub-key holds.
+_SUBKEY = {"invoice_months": "direction", "meter_months": "kind", "credit_events": "kind", "property_grants": "kind"}
