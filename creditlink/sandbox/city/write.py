@@ -1,0 +1,206 @@
+"""Write a city to disk, partition by partition."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from creditlink.records.frames import FRAME_SCHEMAS
+from creditlink.sandbox.city import activity as activities
+from creditlink.sandbox.city import events, latent, meters, names, payroll, tax
+from creditlink.sandbox.city.economy import Calendar
+from creditlink.sandbox.city.hazard import HazardTable
+from creditlink.sandbox.city.payments import coded
+
+GENERATOR_VERSION = "1"
+"""Raised whenever the same seed no longer gives the same bytes."""
+
+TRUTH_SCHEMA = {
+    "firm": pl.Int32,
+    "as_of": pl.Date,
+    "kind": pl.Enum([kind.name for kind in latent.KINDS]),
+    "inflates": pl.String,  # category that a manipulator makes look better; null for the honest
+    "hazard_12m": pl.Float64,  # null where the firm is not at risk: not yet there, gone, or in default
+    "default_on": pl.Date,  # null: never within the simulated time
+}
+FIRMS_SCHEMA = {
+    "firm": pl.Int32,
+    "uscc": pl.String,
+    "name_zh": pl.String,
+    "name_en": pl.String,
+    "legal_representative": pl.String,
+}
+Progress = Callable[[int, int], None]
+"""Called with firms done and firms in all."""
+
+
+def simulate_block(
+    seed: int, block: int, calendar: Calendar, coverage: Mapping[str, float], hazards: HazardTable
+) -> dict[str, pl.DataFrame]:
+    """Return all frames of one block of firms, with `firms` and `truth`."""
+    firms = latent.draw_firms(seed, block, calendar, coverage)
+    paths = latent.draw_paths(firms, calendar)
+    doing = activities.simulate(firms, paths, calendar)
+    office = tax.TaxRecords(firms, doing, calendar)
+    invoices, sold, bought = office.invoice_months()
+    declarations, unpaid, late = office.declarations(sold, bought)
+    return {
+        "registration": names.registration(firms),
+        "vat_declarations": declarations,
+        "invoice_months": invoices,
+        "tax_standing": office.standing(unpaid, late),
+        "payroll_months": payroll.payroll_months(firms, doing, calendar),
+        "meter_months": meters.meter_months(firms, doing, calendar),
+        "credit_events": events.credit_events(firms, doing, calendar),
+        "contract_months": events.contract_months(firms, doing, calendar),
+        "property_grants": events.property_grants(firms, doing, calendar),
+        "shipment_months": events.shipment_months(firms, doing, calendar),
+        "firms": names.firms_frame(firms),
+        "truth": _truth(firms, paths, calendar, hazards),
+    }
+
+
+def _truth(firms: latent.Firms, paths: latent.Paths, calendar: Calendar, hazards: HazardTable) -> pl.DataFrame:
+    rows = latent.truth(firms, paths, calendar, hazards)
+    index = rows["index"]
+    default = paths.default_day[index]
+    # The last day of the quarter's last month.
+    as_of = calendar.starts[rows["snapshot"] + 1] - 1
+    return pl.DataFrame(
+        {
+            "firm": firms.firm[index].astype(np.int32),
+            "as_of": pl.Series(as_of.astype(np.int32)).cast(pl.Date),
+            "kind": coded("kind", firms.kind[index], TRUTH_SCHEMA["kind"]),
+            "inflates": pl.Series(latent.INFLATES).gather(firms.inflates[index]).replace({"": None}),
+            "hazard_12m": pl.Series(rows["hazard_12m"]).fill_nan(None),
+            "default_on": pl.Series(default.astype(np.int32))
+            .set(pl.Series(default == latent.NEVER), None)
+            .cast(pl.Date),
+        },
+        schema=TRUTH_SCHEMA,
+    )
+
+
+def merged_coverage(coverage: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the coverage of each source with the given ones set.
+
+    `utility` sets electricity, and water and gas in their usual proportion to it.
+
+    Raises
+    ------
+    ValueError
+        A source is unknown or a share is not within 0 … 1.
+    """
+    given = dict(coverage or {})
+    for name, share in given.items():
+        if name not in latent.COVERAGE and name != "utility":
+            raise ValueError(f"coverage: unknown source {name!r}, one of {', '.join(latent.COVERAGE)}, utility")
+        if not 0 <= share <= 1:
+            raise ValueError(f"coverage: {name} must be within 0 … 1, got {share}")
+    merged = dict(latent.COVERAGE)
+    if "utility" in given:
+        share = given.pop("utility")
+        for name in ("water", "gas"):
+            merged[name] = min(share * latent.COVERAGE[name] / latent.COVERAGE["electricity"], 1.0)
+        merged["electricity"] = share
+    return {**merged, **given}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_city(
+    out: Path,
+    *,
+    firms: int,
+    months: int,
+    seed: int,
+    until: date,
+    partition_firms: int = 100_000,
+    progress: Progress | None = None,
+    coverage: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Write a synthetic city and return its manifest. The same arguments give the same bytes.
+
+    Parameters
+    ----------
+    out
+        Folder to write to; made if absent. Files of an earlier city in it are overwritten.
+    firms, months
+        How many firms (any city is the beginning of a larger one of the same seed), and how many months of
+        records up to and including the month of `until`. Nothing recorded later than the 20th of the
+        following month is in the city.
+    seed
+        0 or more.
+    partition_firms
+        Firms per file, rounded up to whole blocks; it does not change the firms.
+    progress
+        Called with firms done and firms in all.
+    coverage
+        Share of firms known to a source, by name: `tax`, `social_security`, `electricity`, `utility` …
+
+    Raises
+    ------
+    ValueError
+        A number is out of range; the message names it.
+    """
+    for name, value, least, most in (
+        ("firms", firms, 1, 100_000_000),
+        ("months", months, 6, 240),
+        ("seed", seed, 0, 2**63 - 1),
+        ("partition_firms", partition_firms, 1, 10_000_000),
+    ):
+        if not least <= value <= most:
+            raise ValueError(f"{name}: must be within {least} … {most}, got {value}")
+    shares = merged_coverage(coverage)
+    calendar = Calendar(until.replace(day=1), months)
+    hazards = HazardTable(calendar)
+    per_part = -(-partition_firms // latent.BLOCK_FIRMS)
+    blocks = -(-firms // latent.BLOCK_FIRMS)
+    digests: dict[str, str] = {}
+    rows: dict[str, int] = {}
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for part, first in enumerate(range(0, blocks, per_part)):
+            numbers = range(first, min(first + per_part, blocks))
+            done: list[dict[str, pl.DataFrame]] = []
+            for frames in pool.map(lambda b: simulate_block(seed, b, calendar, shares, hazards), numbers):
+                done.append(frames)
+                if progress:
+                    progress(min((first + len(done)) * latent.BLOCK_FIRMS, firms), firms)
+            for name in (*FRAME_SCHEMAS, "firms", "truth"):
+                frame = pl.concat([frames.pop(name) for frames in done], rechunk=False)
+                if numbers[-1] == blocks - 1:
+                    frame = frame.filter(pl.col("firm") < firms)
+                path = out / name / f"part-{part:05d}.parquet"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=262_144)
+                digests[path.relative_to(out).as_posix()] = _sha256(path)
+                rows[name] = rows.get(name, 0) + frame.height
+    manifest = {
+        "generator_version": GENERATOR_VERSION,
+        "seed": seed,
+        "firms": firms,
+        "months": months,
+        "first_period": calendar.day(0).isoformat(),
+        "last_period": calendar.day(months - 1).isoformat(),
+        "known_until": np.datetime64(calendar.cut, "D").item().isoformat(),
+        "partition_firms": per_part * latent.BLOCK_FIRMS,
+        "coverage": shares,
+        "shock": [calendar.day(calendar.shock[0]).isoformat(), calendar.day(calendar.shock[1]).isoformat()],
+        "relief": [calendar.day(calendar.relief[0]).isoformat(), calendar.day(calendar.relief[1]).isoformat()],
+        "rows": rows,
+        "sha256": dict(sorted(digests.items())),
+    }
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return manifest
