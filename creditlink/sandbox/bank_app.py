@@ -1,0 +1,130 @@
+"""The demo bank: a web application of its own that reaches the platform only over public HTTP.
+
+Its loan officer's desk is plain JSON on loopback; the one page that the firm sees is where the browser
+lands after the consent.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import flask
+import httpx
+
+from creditlink.sandbox.bank import Authorization, BankError, DemoBank
+
+
+@dataclass
+class Case:
+    """One firm that the bank has asked."""
+
+    authorization: Authorization
+    state: str = "asked"  # asked | granted | declined
+    error: str | None = None
+
+
+@dataclass
+class Desk:
+    """The bank's cases, by id and by the `state` that a browser brings back."""
+
+    bank: DemoBank
+    cases: dict[str, Case] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def case(self, case_id: str) -> Case:
+        """Return a case or answer 404."""
+        if case_id not in self.cases:
+            flask.abort(404)
+        return self.cases[case_id]
+
+
+_LANDED = """<!doctype html><html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title><body style="font-family:sans-serif;max-width:40rem;margin:15vh auto;padding:0 1rem">
+<h1>{title}</h1><p>{text}</p></body></html>"""
+
+
+def create_bank_app(bank: DemoBank) -> flask.Flask:
+    """Return the bank's web application."""
+    app = flask.Flask("creditlink.sandbox.bank_app")
+    desk = Desk(bank)
+
+    @app.errorhandler(BankError)
+    def refused(error: BankError) -> tuple[dict[str, Any], int]:
+        return {"platform_status": error.status, "platform_said": error.body}, 502
+
+    @app.errorhandler(httpx.HTTPError)
+    def unreachable(error: httpx.HTTPError) -> tuple[dict[str, Any], int]:
+        return {"platform_status": 0, "platform_said": type(error).__name__}, 502
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"client_id": bank.client_id}
+
+    @app.post("/cases")
+    def ask() -> tuple[dict[str, str], int]:
+        """Ask a firm: push the request and hand out the address for its browser."""
+        wanted = flask.request.get_json()
+        authorization = bank.push([wanted["authorization_details"]], scope=wanted["scope"])
+        case_id = secrets.token_hex(8)
+        with desk.lock:
+            desk.cases[case_id] = Case(authorization)
+        return {"case": case_id, "send_the_firm_to": bank.authorize_url(authorization)}, 201
+
+    @app.get("/callback")
+    def callback() -> str:
+        """Take the browser back: exchange the code for tokens."""
+        state = flask.request.args.get("state", "")
+        case = next((c for c in desk.cases.values() if secrets.compare_digest(c.authorization.state, state)), None)
+        if case is None:
+            flask.abort(400)
+        try:
+            bank.exchange(bank.code_from(flask.request.url, case.authorization), case.authorization)
+        except BankError as error:
+            case.state, case.error = "declined", str(error.body)
+            return _LANDED.format(
+                title="未授权 Not authorised", text="您可以随时重新申请。 You may ask again at any time."
+            )
+        case.state = "granted"
+        return _LANDED.format(
+            title="感谢授权 Thank you", text="银行将读取您同意的数据。 The bank will read what you agreed to."
+        )
+
+    @app.get("/cases/<case_id>")
+    def show(case_id: str) -> dict[str, Any]:
+        """Say how a case stands, without its tokens."""
+        case = desk.case(case_id)
+        granted = {k: v for k, v in case.authorization.answer.items() if not k.endswith("_token")}
+        return {"state": case.state, "error": case.error, "granted": granted}
+
+    @app.post("/cases/<case_id>/call")
+    def call(case_id: str) -> dict[str, Any]:
+        """Call the platform under the case's consent and show what it answered."""
+        wanted = flask.request.get_json()
+        response = bank.call(
+            wanted["method"],
+            wanted["path"],
+            desk.case(case_id).authorization,
+            headers=wanted.get("headers", {}),
+            **({"json": wanted["json"]} if "json" in wanted else {}),
+        )
+        return {
+            "status": response.status_code,
+            "headers": {k: v for k, v in response.headers.items() if k.lower() in ("location", "www-authenticate")},
+            "body": response.json() if response.content else None,
+            "seconds": response.elapsed.total_seconds(),
+        }
+
+    @app.post("/cases/<case_id>/refresh")
+    def refresh(case_id: str) -> dict[str, Any]:
+        """Try for a new access token."""
+        case = desk.case(case_id)
+        try:
+            bank.refresh(case.authorization)
+        except BankError as error:
+            return {"status": error.status, "body": error.body}
+        return {"status": 200}
+
+    return app
