@@ -1,0 +1,64 @@
+"""Sources, pulls and the data catalogue over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from sqlalchemy import select
+
+from creditlink import db, ids
+from creditlink.api import Blueprint, public
+from creditlink.clock import utc_now
+from creditlink.consents import service as consents
+from creditlink.errors import ConsentRefused, InsufficientScope, NotFound, Unauthorized
+from creditlink.oauth.access import require_access
+from creditlink.records import health, pull
+from creditlink.records.catalogue import CATEGORIES
+from creditlink.records.schemas import CatalogueSchema, PullSchema, SourcesSchema
+from creditlink.records.tables import Pull, PullPart
+
+blueprint = Blueprint("records", __name__, url_prefix="/v1", description="Sources, pulls and the data catalogue")
+
+
+@blueprint.route("/sources", methods=["GET"])
+@public
+@blueprint.response(200, SourcesSchema)
+def list_sources() -> dict[str, Any]:
+    """Say how each office has answered lately; nothing here is about any firm."""
+    with db.transaction() as session:
+        found = health.source_health(session, utc_now())
+    return {"window_hours": health.WINDOW_HOURS, "items": found}
+
+
+@blueprint.route("/data-categories", methods=["GET"])
+@public
+@blueprint.response(200, CatalogueSchema)
+def list_categories() -> dict[str, Any]:
+    """List what each data category holds, whose it is, and what opens it."""
+    return {"items": [category.as_json() for category in CATEGORIES.values()]}
+
+
+@blueprint.route("/pulls/<pull_id>", methods=["GET"])
+@require_access("profile:create")
+@blueprint.response(200, PullSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound)
+def show_pull(pull_id: str) -> dict[str, Any]:
+    """Say how the fetching of records stands; poll it after a 202."""
+    wanted = ids.internal(pull.PREFIX, pull_id)
+    now = utc_now()
+    with db.transaction() as session:
+        access = flask.g.access
+        consent = consents.live_consent(session, access.consent_id, access=access, action="profile", now=now)
+        found = session.scalars(select(Pull).where(Pull.id == wanted, Pull.consent_id == consent.id)).one_or_none()
+        if found is None:
+            raise NotFound
+        parts = session.scalars(select(PullPart).where(PullPart.pull_id == found.id).order_by(PullPart.source)).all()
+        return {
+            "id": ids.external(pull.PREFIX, found.id),
+            "consent_id": consent.wire_id,
+            "status": "PENDING" if found.status == "OPEN" else found.status,
+            "requested_at": found.requested_at,
+            "finished_at": found.finished_at,
+            "sources": parts,
+        }
