@@ -18,9 +18,9 @@ __all__ = [
     "ClientRefused",
     "GrantExpired",
     "InvalidGrantError",
+    "InvalidGrantId",
     "InvalidRequestError",
     "InvalidScopeError",
-    "InvalidTarget",
     "NonceNeeded",
     "OAuth2Error",
     "ProofRefused",
@@ -69,7 +69,7 @@ class NonceNeeded(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
     description = "repeat the request with the nonce of the DPoP-Nonce header"
 
 
-class InvalidTarget(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+class InvalidGrantId(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
     """The grant to be managed is unknown or not the client's own."""
 
     error = "invalid_grant_id"

@@ -8,6 +8,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
 from creditlink.consents.details import KNOWN_TYPES
 from creditlink.oauth import keys
+from creditlink.oauth.amend import ACTIONS_SUPPORTED
 from creditlink.oauth.client import AUTH_METHOD, GRANT_TYPES
 from creditlink.oauth.scopes import SCOPES
 from creditlink.oauth.settings import OAuthSettings
@@ -34,7 +35,7 @@ def document(settings: OAuthSettings) -> dict[str, Any]:
         "tls_client_certificate_bound_access_tokens": bool(settings.mtls_header),
         "authorization_details_types_supported": list(KNOWN_TYPES),
         "grant_management_endpoint": f"{issuer}/oauth/grants",
-        "grant_management_actions_supported": ["query", "revoke"],
+        "grant_management_actions_supported": ACTIONS_SUPPORTED,
         "grant_management_action_required": False,
         "ui_locales_supported": ["zh", "en"],
     }

@@ -12,6 +12,7 @@ from creditlink.consents import details as consent_details
 from creditlink.consents import service as consents
 from creditlink.consents.details import AuthorizationDetails, DetailsRefused
 from creditlink.oauth import binding, context
+from creditlink.oauth.amend import amended_consent, merged
 from creditlink.oauth.client import AUTH_METHOD, OAuthClient
 from creditlink.oauth.errors import (
     AuthorizationDetailsRefused,
@@ -50,7 +51,12 @@ class PushedAuthorization(Endpoint):  # type: ignore[misc]  # Authlib has no typ
         redirect_uri = grant.validate_consent_request()  # address, response type, scope, PKCE
         jkt = self._code_key(request)
         details = read_details(form, client, now=self.server.now)
-        consent = consents.request_consent(self.server.session, client=client.row, details=details, now=self.server.now)
+        former = amended_consent(self.server.session, form, client.client_id, now=self.server.now)
+        if former is not None and form["grant_management_action"] == "merge":
+            details = merged(details, former)
+        consent = consents.request_consent(
+            self.server.session, client=client.row, details=details, amends=former, now=self.server.now
+        )
         request_uri = new_secret(REQUEST_URI)
         life = self.server.settings.request_uri_life
         self.server.session.add(

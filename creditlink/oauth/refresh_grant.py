@@ -21,8 +21,8 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
     TOKEN_ENDPOINT_AUTH_METHODS = (AUTH_METHOD,)
     INCLUDE_NEW_REFRESH_TOKEN = False
 
-    def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken | None:
-        """Return the client's own token, neither expired nor revoked."""
+    def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken:
+        """Return the client's own token, neither expired nor revoked; the three other cases look the same."""
         stored: RefreshToken | None = self.server.session.scalar(
             select(RefreshToken).where(
                 RefreshToken.token_hash == hashed(refresh_token),
@@ -31,6 +31,8 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
                 RefreshToken.expires_at > self.server.now,
             )
         )
+        if stored is None:
+            raise InvalidGrantError("the refresh token is not valid")
         return stored
 
     def validate_token_request(self) -> None:

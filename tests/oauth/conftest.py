@@ -1,90 +1,48 @@
-"""A bank at the authorization server: in this process, through httpx, without a network."""
+"""A bank at the authorization server: in this process through httpx, or in two others over HTTP."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 
 import httpx
 import pytest
+from flask import Blueprint, g, jsonify
 
-from creditlink import db
-from creditlink.clock import utc_now
-from creditlink.consents import service as consents
-from creditlink.consents.statement import statement
-from creditlink.consents.tables import Consent
-from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.oauth import service as oauth
-from creditlink.sandbox.bank import Authorization, DemoBank, new_key, public_jwks
-from tests import factories
-
-ISSUER = "http://127.0.0.1:8000"
-SCOPE = "profile:create profile:read consent:read grant_management_query grant_management_revoke"
-REDIRECT_URI = "https://bank.example/callback"
-# Keys are slow to make and carry no state.
-KEYS = {name: new_key(name) for name in ("ES256", "PS256", "EdDSA")}
-
-
-def details(**values) -> list[dict]:
-    """What a bank asks for, live from now."""
-    from datetime import timedelta
-
-    return [
-        {
-            "type": "enterprise_credit_profile",
-            "categories": ["registration", "tax"],
-            "purpose": "underwriting",
-            "history_months": 24,
-            "valid_until": (utc_now() + timedelta(days=20)).isoformat(timespec="seconds"),
-        }
-        | values
-    ]
-
-
-@dataclass
-class Firm:
-    """A firm and the person who acts for it."""
-
-    enterprise: Enterprise
-    account: Account
+from creditlink.oauth.access import require_access
+from creditlink.sandbox.bank import Authorization, DemoBank
+from tests import serving
+from tests.oauth import flow
 
 
 @pytest.fixture
-def firm(empty_database) -> Firm:
-    with empty_database.transaction("owner") as session:
-        enterprise = factories.make_enterprise(session)
-        account = factories.make_account(session)
-        factories.make_representation(session, enterprise, account)
-    return Firm(enterprise, account)
+def app(app):
+    """The application, with one resource of its own."""
+    resource = Blueprint("resource", __name__)
+
+    @resource.route("/v1/resource", methods=["GET", "POST"])
+    @require_access("profile:read")
+    def read():
+        return jsonify(client_id=g.access.client_id, consent_id=str(g.access.consent_id))
+
+    app.register_blueprint(resource)
+    return app
+
+
+@pytest.fixture
+def firm(empty_database) -> flow.Firm:
+    return flow.make_firm(empty_database)
 
 
 @pytest.fixture
 def http(app):
     """Requests into the application of this process."""
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url=ISSUER) as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url=flow.ISSUER) as client:
         yield client
 
 
 @pytest.fixture
 def make_bank(empty_database, http):
-    """Register a client of a new institution and return its software."""
-
-    def make(algorithm="ES256", *, dpop="ES256", key=None, connection=None, **values) -> DemoBank:
-        key = key or KEYS[algorithm]
-        with empty_database.transaction("owner") as session:
-            row = factories.make_client(
-                session,
-                **{"jwks": public_jwks(key), "redirect_uris": [REDIRECT_URI], "scopes": SCOPE.split()} | values,
-            )
-        return DemoBank(
-            client_id=row.client_id,
-            redirect_uri=row.redirect_uris[0],
-            issuer=ISSUER,
-            key=key,
-            dpop_key=KEYS[dpop] if dpop != "ES256" else new_key("ES256"),
-            http=connection or http,
-        )
-
-    return make
+    return partial(flow.register_bank, empty_database, http)
 
 
 @pytest.fixture
@@ -94,44 +52,44 @@ def bank(make_bank) -> DemoBank:
 
 @pytest.fixture
 def approve(app, firm):
-    """Do what the consent page does when the firm approves; return where the browser goes."""
+    """Open the page and approve; return the callback address."""
 
-    def run(bank: DemoBank, authorization: Authorization, *, firm: Firm = firm, categories=None, now=None) -> str:
-        handle = open_page(bank, authorization)
-        now = now or utc_now()
-        with app.test_request_context(), db.transaction("api") as session:
-            pending = oauth.load_pending(session, handle, now)
-            consent = session.get_one(Consent, pending.consent_id)
-            shown = statement(consent.details(), institution_zh="银行", institution_en="Bank", template=None, lang="zh")
-            consent = consents.approve(
-                session,
-                consent,
-                account=session.get_one(Account, firm.account.id),
-                enterprise=session.get_one(Enterprise, firm.enterprise.id),
-                categories=categories or consent.categories_asked,
-                shown=shown,
-                now=now,
-            )
-            return oauth.finish_authorization(session, pending, consent, firm.account, now)
+    def run(bank: DemoBank, authorization: Authorization, **values) -> str:
+        return flow.decide(app, values.pop("firm", firm), flow.open_page(bank, authorization), **values)
 
     return run
-
-
-def open_page(bank: DemoBank, authorization: Authorization) -> str:
-    """Follow the authorization address; return the handle of the page it leads to."""
-    response = bank.http.get(bank.authorize_url(authorization).removeprefix(bank.issuer))
-    assert response.status_code == 303, response.text
-    assert response.headers["Location"].startswith("/portal/authorize/")
-    return response.headers["Location"].removeprefix("/portal/authorize/")
 
 
 @pytest.fixture
 def authorized(approve):
     """Run the whole flow and return the authorization with its tokens."""
 
-    def run(bank: DemoBank, *, scope=SCOPE, **values) -> Authorization:
-        authorization = bank.push(details(**values), scope=scope)
+    def run(bank: DemoBank, *, scope=flow.SCOPE, **values) -> Authorization:
+        authorization = bank.push(flow.details(**values), scope=scope)
         bank.exchange(bank.code_from(approve(bank, authorization), authorization), authorization)
         return authorization
 
     return run
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Set the time of this process, for the server and for the bank."""
+
+    def at(instant) -> None:
+        monkeypatch.setattr("creditlink.sandbox.bank.time.time", instant.timestamp)
+        monkeypatch.setattr("creditlink.oauth.routes.utc_now", lambda: instant)
+        monkeypatch.setattr("creditlink.oauth.access.utc_now", lambda: instant)
+
+    return at
+
+
+@pytest.fixture
+def two_servers(app, empty_database, tmp_path):
+    """Two more processes on the same database, as connections of two banks' gateways."""
+    with (
+        serving.serve(serving.environment(empty_database, tmp_path), processes=2) as (first, second),
+        httpx.Client(base_url=first, timeout=30) as one,
+        httpx.Client(base_url=second, timeout=30) as two,
+    ):
+        yield one, two
