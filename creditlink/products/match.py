@@ -1,0 +1,253 @@
+"""Matching: hard rules first, then an order by approval odds × yearly cost × fit; many firms at a time.
+
+One code serves the API, which passes one firm, and screening, which passes a partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creditlink.products.book import ProductBook
+from creditlink.products.offer import Ask, Floats, Standing, standing
+from creditlink.products.outcomes import ProductMatch, RuleOutcome, near_miss_distance, product_match
+from creditlink.products.rules import FAIL, UNKNOWN, Evaluation
+from creditlink.products.subjects import Subjects
+
+ELIGIBLE, UNDETERMINED, INELIGIBLE = 0, 1, 2
+STATES = ("eligible", "undetermined", "ineligible")
+
+_RANKED_FIRMS = 256
+"""Firms ranked at once: products × firms of float64 stays in the processor's cache."""
+
+_TIE_MASK = np.uint64(2**20 - 1)
+
+
+def match_many(book: ProductBook, subjects: Subjects, *, ask: Ask | None = None, odds: Floats | None = None) -> Matches:
+    """Return every product's state for every firm, ready to be ranked and explained.
+
+    Parameters
+    ----------
+    book : the compiled products.
+    subjects : the firms.
+    ask : what they ask for, the same for all; None: open.
+    odds : array of shape (n_products, n_firms), learned approval probabilities; None: the proxy from PD.
+
+    Raises
+    ------
+    ValueError
+        `odds` has another shape.
+    """
+    if odds is not None and odds.shape != (len(book), len(subjects)):
+        raise ValueError(f"odds has shape {odds.shape}, wanted {(len(book), len(subjects))}")
+    status = book.rule_set.statuses(subjects)
+    failed = _any(book, status == FAIL)
+    undecided = _any(book, status == UNKNOWN) | _ungranted(book, subjects)[:, None]
+    states = np.where(failed, INELIGIBLE, undecided.astype(np.uint8) * np.uint8(UNDETERMINED)).astype(np.uint8)
+    return Matches(book, subjects, ask or Ask(), states, odds)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Products × firms. `states` has shape (n_products, n_firms), positions in `STATES`."""
+
+    book: ProductBook
+    subjects: Subjects
+    ask: Ask
+    states: NDArray[np.uint8]
+    odds: Floats | None = None
+
+    def explain(self, i: int) -> FirmMatches:
+        """Return firm `i`'s products in order, every rule evaluated; each is put into words when read."""
+        odds = None if self.odds is None else self.odds[:, i : i + 1]
+        return FirmMatches(self.book, self.subjects.take(i), self.ask, self.states[:, i], odds)
+
+    def best(self, k: int) -> tuple[NDArray[np.int32], Floats]:
+        """Return each firm's `k` best eligible products and their scores, shape (n_firms, k).
+
+        Products are positions in the book, -1 (score 0) where fewer are eligible.
+        """
+        n, k = len(self.subjects), min(k, len(self.book))
+        chosen = np.full((n, k), -1, dtype=np.int32)
+        scores = np.zeros((n, k))
+        for start in range(0, n, _RANKED_FIRMS) if k else ():
+            rows = slice(start, start + _RANKED_FIRMS)
+            part = self.subjects.slice(rows)
+            odds = None if self.odds is None else self.odds[:, rows]
+            # Eligible products have no undecided rule, so no discount for them is needed here.
+            score = standing(self.book, part, np.zeros((1, 1)), self.ask, odds).score.T
+            eligible = (self.states[:, rows] == ELIGIBLE).T
+            keys = np.where(eligible, order_keys(self.book, part, score), 0)
+            leading = np.argpartition(keys, len(self.book) - k, axis=1)[:, len(self.book) - k :]
+            inside = np.argsort(np.take_along_axis(keys, leading, axis=1), axis=1)[:, ::-1]
+            leading = np.take_along_axis(leading, inside, axis=1)
+            held = np.take_along_axis(eligible, leading, axis=1)
+            chosen[rows] = np.where(held, leading, -1)
+            scores[rows] = np.where(held, np.take_along_axis(score, leading, axis=1), 0.0)
+        return chosen, scores
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many firms are eligible, undetermined and ineligible, shape (n_products, 3)."""
+        return np.stack([(self.states == state).sum(axis=1) for state in range(len(STATES))], axis=1)
+
+
+@dataclass(frozen=True)
+class FirmMatches:
+    """One firm's products, in order: eligible, undetermined, ineligible, each by score.
+
+    Columns are computed for all products at once; `self[rank]` puts one of them into words.
+    """
+
+    book: ProductBook
+    subject: Subjects  # of one firm
+    ask: Ask
+    states: NDArray[np.uint8]  # shape (n_products,)
+    odds: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.book)
+
+    def __getitem__(self, rank: int) -> ProductMatch:
+        """Return the product at a 0-based `rank`, with every rule in words."""
+        return self._match(int(self.order[rank]), range(len(self))[rank] + 1)
+
+    def __iter__(self) -> Iterator[ProductMatch]:
+        return (self[rank] for rank in range(len(self)))
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Every distinct rule on this firm, arrays of shape (n_rules, 1)."""
+        return self.book.rule_set.evaluate(self.subject)
+
+    @cached_property
+    def failed(self) -> NDArray[np.int64]:
+        """How many rules of each product fail, shape (n_products,)."""
+        return _count(self.book, self.evaluation.status[:, 0] == FAIL)
+
+    @cached_property
+    def unknown(self) -> NDArray[np.int64]:
+        """How many rules of each product could not be decided, shape (n_products,)."""
+        return _count(self.book, self.evaluation.status[:, 0] == UNKNOWN)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Limit, price, cost, fit and score, arrays of shape (n_products, 1)."""
+        return standing(self.book, self.subject, self.unknown[:, None].astype(np.float64), self.ask, self.odds)
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        """Positions in the book, best first, shape (n_products,)."""
+        keys = order_keys(self.book, self.subject, self.standing.score.T)[0]
+        return np.lexsort((~keys, self.states))
+
+    def rule_table(self) -> tuple[NDArray[np.uint8], Floats, Floats]:
+        """Return status, observed value and gap of every rule of every product, in the order of `book.entries`."""
+        at = self.book.entries
+        return (
+            self.evaluation.status[at, 0],
+            self.evaluation.observed[at, 0],
+            self.evaluation.gap[at, 0],
+        )
+
+    def count(self, state: str) -> int:
+        """Return how many products are in a state out of `STATES`."""
+        return int((self.states == STATES.index(state)).sum())
+
+    def top(self, k: int) -> list[ProductMatch]:
+        """Return the `k` best eligible products in order."""
+        return [self[rank] for rank in range(min(k, self.count("eligible")))]
+
+    def undetermined(self, k: int) -> list[ProductMatch]:
+        """Return the `k` best products that only missing records keep from being decided."""
+        first = self.count("eligible")
+        return [self[first + rank] for rank in range(min(k, self.count("undetermined")))]
+
+    def near_misses(self, k: int) -> list[ProductMatch]:
+        """Return the `k` nearest ineligible products: few rules fail, and the firm can change all of those.
+
+        Nearest first, by the sum of each gap relative to its limit; then by score.
+        """
+        few = (self.failed > 0) & (self.failed <= self.book.settings.near_miss_failed_rules)
+        distance, feasible = self._distances
+        candidates = np.flatnonzero(few & feasible)
+        order = np.lexsort((-self.standing.score[candidates, 0], distance[candidates]))
+        ranks = np.empty(len(self), dtype=np.intp)
+        ranks[self.order] = np.arange(len(self))
+        return [self._match(int(p), int(ranks[p]) + 1) for p in candidates[order][:k]]
+
+    @cached_property
+    def _distances(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return each product's distance over its failing rules, and whether the firm can change them all."""
+        per_rule = near_miss_distance(self.book.rule_set, self.evaluation)
+        blocked = np.isinf(per_rule)
+        distance = _sum(self.book, np.where(blocked, 0.0, per_rule))
+        return distance, _count(self.book, blocked) == 0
+
+    def _match(self, position: int, rank: int) -> ProductMatch:
+        return product_match(
+            self.book,
+            self.subject,
+            self.standing,
+            position,
+            rank,
+            STATES[self.states[position]],
+            self._outcomes,
+        )
+
+    @cached_property
+    def _outcomes(self) -> dict[int, RuleOutcome]:
+        """Rules put into words so far, by position: products share them."""
+        return RuleOutcome.cache_for(self.book, self.subject, self.evaluation)
+
+
+def _any(book: ProductBook, hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return whether any rule of each product is hit, shape (n_products, n_firms), for hits (n_rules, n_firms).
+
+    Firms are packed eight to a byte, so that the rules of a product are joined eight firms at a time.
+    """
+    entries, starts = book.padded
+    if not len(book):
+        return np.zeros((0, hits.shape[1]), dtype=bool)
+    packed = np.packbits(np.vstack([hits, np.zeros((1, hits.shape[1]), dtype=bool)]), axis=1)
+    joined = np.bitwise_or.reduceat(packed[entries], starts, axis=0)
+    return np.unpackbits(joined, axis=1, count=hits.shape[1]).astype(bool)
+
+
+def _sum(book: ProductBook, values: Floats) -> Floats:
+    """Return the sum of `values`, shape (n_rules,), over each product's rules, shape (n_products,)."""
+    if not len(book):
+        return np.zeros(0)
+    entries, starts = book.padded
+    total: Floats = np.add.reduceat(np.append(values, 0.0)[entries], starts)
+    return total
+
+
+def _count(book: ProductBook, hits: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return _sum(book, hits.astype(np.float64)).astype(np.int64)
+
+
+def _ungranted(book: ProductBook, subjects: Subjects) -> NDArray[np.bool_]:
+    by_set = {one: any(not subjects.is_granted(name) for name in one) for one in set(book.category_sets)}
+    return np.array([by_set[one] for one in book.category_sets], dtype=bool)
+
+
+def order_keys(book: ProductBook, subjects: Subjects, score: Floats) -> NDArray[np.uint64]:
+    """Return distinct numbers to order each firm's products by, greatest first, shape (n_firms, n_products).
+
+    The upper bits are those of `score`, which is never negative; the lowest, worth less than one part in
+    10⁹, settle equal scores by a place that is fixed for a firm and different for the next one, so that no
+    product code wins every tie.
+
+    Parameters
+    ----------
+    score : array of shape (n_firms, n_products), at least 0.
+    """
+    bits = np.ascontiguousarray(score).view(np.uint64) & ~_TIE_MASK
+    firm = np.nan_to_num(subjects.number("profile.pd_12m")).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    places = book.tie_places[None, :] ^ (firm >> np.uint64(44))[:, None]
+    keys: NDArray[np.uint64] = bits | places
+    return keys

@@ -1,0 +1,160 @@
+"""What a product would come to for a firm: limit, price, yearly cost, and the score it is ranked by.
+
+Everything here is elementwise over products × firms and takes nothing but published terms, published
+settings, the firm's own numbers and what it asks for. No institution's name or code gets here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creditlink.products.book import ProductBook
+from creditlink.products.subjects import Subjects
+from creditlink.products.terms import GRADES
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a firm asks for; None: it left that open."""
+
+    amount_fen: int | None = None
+    term_months: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("amount_fen", "term_months"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name}: value {value!r}: must be positive")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Each product's worth to each firm; arrays of shape (n_products, n_firms).
+
+    `limit_fen` is NaN where no record allows a limit and 0 where the firm cannot carry the smallest amount;
+    `rate_bps` is what the lender charges, `yearly_cost_bps` what the firm pays in all, a year.
+    """
+
+    approval: Floats
+    rate_bps: Floats
+    yearly_cost_bps: Floats
+    limit_fen: Floats
+    fit: Floats
+    score: Floats
+
+
+def standing(book: ProductBook, subjects: Subjects, unknowns: Floats, ask: Ask, odds: Floats | None = None) -> Standing:
+    """Return limit, price, cost, fit and score of every product for every firm.
+
+    Parameters
+    ----------
+    unknowns : array of shape (n_products, n_firms), rules that could not be decided.
+    odds : array of shape (n_products, n_firms), learned approval probabilities; None: the proxy from PD.
+    """
+    pd_12m = subjects.number("profile.pd_12m")[None, :]
+    approval = _approval(book, pd_12m, unknowns) if odds is None else odds
+    rate = np.clip(price_bps(book, pd_12m), *(bound[:, None] for bound in book.rate_range))
+    cost = yearly_cost_bps(book, rate, ask)
+    sized = sized_fen(book, subjects)
+    limit = suggested_limit_fen(book, sized)
+    fit = _amount_fit(book, sized, ask) * _term_fit(book, ask)[:, None]
+    settings = book.settings
+    score = (
+        _weighed(approval, settings.weight_approval)
+        * _weighed(settings.reference_bps / (settings.reference_bps + cost), settings.weight_cost)
+        * _weighed(fit, settings.weight_fit)
+    )
+    # A firm without a score has no order among its products but still gets all of them explained.
+    return Standing(approval, rate, cost, limit, fit, np.nan_to_num(score, nan=0.0))
+
+
+def price_bps(book: ProductBook, pd_12m: Floats) -> Floats:
+    """Return the lender's own cost of a loan before the product's range applies, in basis points a year.
+
+    Source: risk-based pricing, price = PD × LGD + funding + operating cost (Basel II, IRB expected loss).
+    """
+    return pd_12m * (book.loss_share * 10_000)[:, None] + book.running_bps[:, None]
+
+
+def yearly_cost_bps(book: ProductBook, rate_bps: Floats, ask: Ask) -> Floats:
+    """Return what the firm pays a year in all: rate, less subsidy, plus fees over the mean life of the principal.
+
+    The mean life of equal monthly instalments over T months is about (T + 1) / 2, of a bullet T. Against
+    the internal rate of return that notices on disclosing yearly cost prescribe, this is a close and quick
+    approximation; `cost.annual_rate_bps` gives the exact figure for one loan.
+    """
+    term = np.clip(ask.term_months or book.settings.term_months, book.term_min, book.term_max)
+    life = np.where(book.amortises, (term + 1) / 2, term)
+    fees = book.fees * 12 / life
+    cost: Floats = np.maximum(rate_bps - book.subsidy[:, None], 0) + fees[:, None]
+    return cost
+
+
+def sized_fen(book: ProductBook, subjects: Subjects) -> Floats:
+    """Return what the firm's records can carry under each product's bases, before the product's amounts apply.
+
+    The mean of the bases that can be computed, times the grade's factor; NaN where none can.
+    """
+    bases = basis_fen(book, subjects)
+    sets, chosen = book.sizing
+    n = len(subjects)
+    mean = np.empty((len(sets), n))
+    for k, members in enumerate(sets):
+        some = bases[list(members)]
+        known = ~np.isnan(some)
+        count = known.sum(axis=0)
+        mean[k] = np.where(known, some, 0.0).sum(axis=0) / np.where(count, count, np.nan)
+    factor = np.array([book.settings.grade_factor[grade] for grade in GRADES] + [np.nan])
+    rank = subjects.number("profile.grade")
+    mean *= factor[np.where(np.isnan(rank), len(GRADES), rank).astype(np.intp)]
+    sized: Floats = mean[chosen]
+    return sized
+
+
+def basis_fen(book: ProductBook, subjects: Subjects) -> Floats:
+    """Return each basis of the settings in fen, shape (n_bases, n_firms), NaN where it is missing."""
+    rows = [
+        np.maximum(subjects.number(f"indicator.{basis.indicator}") * basis.factor, 0) for basis in book.settings.bases
+    ]
+    return np.stack(rows) if rows else np.empty((0, len(subjects)))
+
+
+def suggested_limit_fen(book: ProductBook, sized: Floats) -> Floats:
+    """Return the suggested limit: rounded down, at most the product's largest amount, 0 below its smallest."""
+    step = book.settings.round_to_fen
+    limit = np.minimum(np.floor(sized / step) * step, book.amount_max[:, None])
+    # NaN compares false and so stays NaN: not known is not nothing.
+    return np.where(limit < book.amount_min[:, None], 0.0, limit)
+
+
+def _approval(book: ProductBook, pd_12m: Floats, unknowns: Floats) -> Floats:
+    appetite = book.appetite[:, None]
+    return appetite / (appetite + pd_12m) * book.settings.unknown_discount**unknowns
+
+
+def _amount_fit(book: ProductBook, sized: Floats, ask: Ask) -> Floats:
+    """Return how much of what is asked, or of the smallest amount where nothing is, can be had."""
+    least, most = book.amount_min[:, None], book.amount_max[:, None]
+    wanted = least if ask.amount_fen is None else np.full_like(least, ask.amount_fen)
+    in_range = np.minimum(np.minimum(most / wanted, wanted / least), 1)
+    carried = np.where(np.isnan(sized), book.settings.unsized_fit, np.minimum(sized / wanted, 1))
+    fit: Floats = in_range * carried
+    return fit
+
+
+def _term_fit(book: ProductBook, ask: Ask) -> Floats:
+    if ask.term_months is None:
+        return np.ones(len(book))
+    term = float(ask.term_months)
+    fit: Floats = np.minimum(np.minimum(term / book.term_min, book.term_max / term), 1)
+    return fit
+
+
+def _weighed(part: Floats, weight: float) -> Floats:
+    # A weight of one is the published default; leaving the power out keeps screening quick.
+    return part if weight == 1 else part**weight

@@ -1,0 +1,259 @@
+"""What is told of one product and one firm: each rule's outcome, the offer and how it comes about."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creditlink.products import phrases
+from creditlink.products.book import ProductBook
+from creditlink.products.offer import Floats, Standing, basis_fen, price_bps
+from creditlink.products.rules import FAIL, OUTCOMES, UNKNOWN, Evaluation, RuleSet
+from creditlink.products.subjects import Subjects
+from creditlink.products.terms import GRADES, Limit, ProductTerms
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """One rule on one firm. `gap` is how far the observed value must move to pass, in the subject's unit.
+
+    `grant` names the consent categories that would decide an unknown rule; empty where they are granted
+    and the source simply has no record.
+    """
+
+    subject: str
+    operator: str
+    limit: Limit
+    outcome: str  # pass | fail | unknown
+    observed: float | str | None
+    gap: float | None
+    unit: str
+    categories: tuple[str, ...]
+    grant: tuple[str, ...]
+    text_zh: str
+    text_en: str
+
+    @classmethod
+    def cache_for(cls, book: ProductBook, subject: Subjects, evaluation: Evaluation) -> dict[int, RuleOutcome]:
+        """Return a dict that puts rule after rule into words as they are asked for."""
+        return _Outcomes(book.rule_set, subject, evaluation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain data."""
+        raw = {name: getattr(self, name) for name in self.__slots__}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in raw.items()}
+
+
+class _Outcomes(dict[int, RuleOutcome]):
+    def __init__(self, rule_set: RuleSet, subject: Subjects, evaluation: Evaluation) -> None:
+        super().__init__()
+        self._rule_set, self._subject, self._evaluation = rule_set, subject, evaluation
+
+    def __missing__(self, position: int) -> RuleOutcome:
+        rule = self._rule_set.rules[position]
+        about = self._rule_set.known[rule.subject]
+        status = int(self._evaluation.status[position, 0])
+        gap = float(self._evaluation.gap[position, 0])
+        observed = _observed(self._subject, about.name, about.form)
+        withheld = tuple(name for name in about.categories if not self._subject.is_granted(name))
+        grant = withheld if status == UNKNOWN else ()
+        shown_gap = None if np.isnan(gap) else gap
+        zh, en = phrases.outcome_texts(rule, about, OUTCOMES[status], observed, shown_gap, grant)
+        self[position] = outcome = RuleOutcome(
+            rule.subject,
+            rule.operator,
+            rule.limit,
+            OUTCOMES[status],
+            observed,
+            shown_gap,
+            about.unit,
+            about.categories,
+            grant,
+            zh,
+            en,
+        )
+        return outcome
+
+
+def _observed(subject: Subjects, name: str, form: str) -> float | str | None:
+    if form in ("code", "prefix"):
+        column = subject.text(name)
+        code = int(column.codes[0])
+        return None if code < 0 else column.values[code]
+    value = float(subject.number(name)[0])
+    if np.isnan(value):
+        return None
+    return GRADES[int(value)] if form == "grade" else value
+
+
+@dataclass(frozen=True, slots=True)
+class LimitBasis:
+    """One way the limit could be sized; `amount_fen` is None where its record is missing."""
+
+    name: str
+    indicator: str
+    observed: float | None
+    factor: float
+    amount_fen: int | None
+    label_zh: str
+    label_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The suggested limit and price, and their derivation, line by line.
+
+    limit = mean of the known bases × grade factor, rounded down, within the product's amounts;
+    rate = PD × loss share + running cost, within the product's range; the firm pays it less the subsidy.
+    """
+
+    limit_fen: int | None  # None: no record to size it by; 0: below the smallest amount
+    rate_bps: int | None  # None: the firm has no PD to price
+    yearly_cost_bps: int | None
+    bases: tuple[LimitBasis, ...]
+    grade_factor: float | None
+    expected_loss_bps: float | None
+    running_bps: float
+    unclipped_bps: float | None
+    subsidy_bps: int
+    fees_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProductMatch:
+    """One product for one firm: state, rank, score and its parts, every rule, the offer, what unlocks it."""
+
+    product: ProductTerms
+    state: str  # eligible | undetermined | ineligible
+    rank: int  # from 1
+    score: float
+    approval: float | None  # None: not scored
+    fit: float
+    rules: tuple[RuleOutcome, ...]
+    categories_to_grant: tuple[str, ...]
+    offer: Offer
+
+    @property
+    def failed(self) -> tuple[RuleOutcome, ...]:
+        """The rules that fail."""
+        return tuple(rule for rule in self.rules if rule.outcome == "fail")
+
+    @property
+    def unlock_zh(self) -> str:
+        """What would unlock the product, in Chinese; empty when nothing stands in the way."""
+        return phrases.unlock_zh([rule.text_zh for rule in self.failed], self.categories_to_grant)
+
+    @property
+    def unlock_en(self) -> str:
+        """What would unlock the product, in English; empty when nothing stands in the way."""
+        return phrases.unlock_en([rule.text_en for rule in self.failed], self.categories_to_grant)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the match as plain data for a snapshot; the product by code and version."""
+        return {
+            "product": self.product.code,
+            "version": self.product.version,
+            "institution": self.product.institution_code,
+            "name_zh": self.product.name_zh,
+            "name_en": self.product.name_en,
+            "kind": self.product.kind,
+            "state": self.state,
+            "rank": self.rank,
+            "score": self.score,
+            "approval": self.approval,
+            "fit": self.fit,
+            "rules": [rule.to_dict() for rule in self.rules],
+            "categories_to_grant": list(self.categories_to_grant),
+            "offer": asdict(self.offer) | {"bases": [asdict(basis) for basis in self.offer.bases]},
+            "unlock_zh": self.unlock_zh,
+            "unlock_en": self.unlock_en,
+        }
+
+
+def product_match(
+    book: ProductBook,
+    subject: Subjects,
+    standing: Standing,
+    position: int,
+    rank: int,
+    state: str,
+    outcomes: dict[int, RuleOutcome],
+) -> ProductMatch:
+    """Return one product of the book for the one firm in `subject`, in words."""
+    terms = book.products[position]
+    rules = tuple(outcomes[int(e)] for e in book.entries[book.starts[position] : book.starts[position + 1]])
+    wanted = {name for rule in rules for name in rule.grant}
+    wanted |= {name for name in terms.required_categories if not subject.is_granted(name)}
+    return ProductMatch(
+        terms,
+        state,
+        rank,
+        float(standing.score[position, 0]),
+        _known(standing.approval[position, 0]),
+        float(standing.fit[position, 0]),
+        rules,
+        tuple(sorted(wanted)),
+        _offer(book, subject, standing, position),
+    )
+
+
+def _offer(book: ProductBook, subject: Subjects, standing: Standing, position: int) -> Offer:
+    terms, settings = book.products[position], book.settings
+    amounts = basis_fen(book, subject)[:, 0]
+    bases = []
+    for member in settings.bases_for(terms.kind):
+        basis = settings.bases[member]
+        value = float(subject.number(f"indicator.{basis.indicator}")[0])
+        missing = np.isnan(value)
+        bases.append(
+            LimitBasis(
+                basis.name,
+                basis.indicator,
+                None if missing else value,
+                basis.factor,
+                None if missing else int(amounts[member]),
+                basis.label_zh,
+                basis.label_en,
+            )
+        )
+    grade = _observed(subject, "profile.grade", "grade")
+    pd_12m = subject.number("profile.pd_12m")
+    loss = pd_12m[0] * book.loss_share[position] * 10_000
+    limit = float(standing.limit_fen[position, 0])
+    return Offer(
+        limit_fen=None if np.isnan(limit) else int(limit),
+        rate_bps=_whole(standing.rate_bps[position, 0]),
+        yearly_cost_bps=_whole(standing.yearly_cost_bps[position, 0]),
+        bases=tuple(bases),
+        grade_factor=settings.grade_factor[grade] if isinstance(grade, str) else None,
+        expected_loss_bps=_known(loss),
+        running_bps=float(book.running_bps[position]),
+        unclipped_bps=_known(price_bps(book, pd_12m[None, :])[position, 0]),
+        subsidy_bps=terms.subsidy_bps,
+        fees_bps=terms.fees_bps,
+    )
+
+
+def _whole(bps: float) -> int | None:
+    return None if np.isnan(bps) else int(np.floor(bps + 0.5))
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def near_miss_distance(rule_set: RuleSet, evaluation: Evaluation) -> NDArray[np.float64]:
+    """Return how far each rule is from passing relative to its size, shape (n_rules,).
+
+    0 where it passes or is unknown, infinite where the firm cannot change it (its industry, say) or where
+    there is no distance (a text). A gap is measured against the larger of the observed value and the limit.
+    """
+    failed = evaluation.status[:, 0] == FAIL
+    observed, gap = evaluation.observed[:, 0], evaluation.gap[:, 0]
+    fixed = np.array([rule_set.known[rule.subject].change == "never" for rule in rule_set.rules], dtype=bool)
+    scale = np.maximum(np.maximum(np.abs(observed), np.abs(observed + gap)), 1e-12)
+    distance: Floats = np.where(failed, np.abs(gap) / scale, 0.0)
+    return np.where(failed & (fixed | np.isnan(gap)), np.inf, distance)

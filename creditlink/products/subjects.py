@@ -1,0 +1,240 @@
+"""What rules may speak about, and the firms' values under those names.
+
+A subject is `profile.<field>`, `registration.<column>` or `indicator.<name>`. The first two are declared
+here; indicators come from the catalogue the caller passes in, so that this slice knows their names, units
+and categories without knowing how they are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from creditlink.products.terms import GRADES
+
+Change = Literal["action", "time", "never"]
+Form = Literal["number", "grade", "code", "prefix"]
+
+
+class IndicatorInfo(Protocol):
+    """The part of an indicator's declaration that rules and their wording need."""
+
+    @property
+    def name(self) -> str:
+        """Name without the `indicator.` prefix."""
+        ...
+
+    @property
+    def label_zh(self) -> str:
+        """Label in Chinese."""
+        ...
+
+    @property
+    def label_en(self) -> str:
+        """Label in English."""
+        ...
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Consent categories it cannot be computed without."""
+        ...
+
+    @property
+    def actionable(self) -> bool:
+        """Whether a firm can act on it."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """Unit of its value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One thing a rule can be about; `change` says whether a firm can act on it, wait for it, or neither.
+
+    `categories` are the consent categories without which it is unknown; none for what is always there.
+    """
+
+    name: str
+    label_zh: str
+    label_en: str
+    unit: str
+    categories: tuple[str, ...] = ()
+    form: Form = "number"
+    change: Change = "action"
+
+
+_DECLARED = (
+    Subject("profile.grade", "信用等级", "credit grade", "grade", form="grade"),
+    Subject("profile.pd_12m", "12个月违约概率", "12-month probability of default", "ratio"),
+    Subject("profile.points", "信用分", "credit points", "points"),
+    Subject("registration.industry", "行业", "industry", "code", form="prefix", change="never"),
+    Subject("registration.region", "注册地区", "region", "code", form="prefix", change="never"),
+    Subject("registration.entity_type", "主体类型", "entity type", "code", form="code", change="never"),
+    Subject("registration.status", "登记状态", "registration status", "code", form="code"),
+    Subject("registration.age_months", "成立时间", "time since registration", "months", change="time"),
+    Subject("registration.registered_capital_fen", "注册资本", "registered capital", "fen"),
+    Subject("registration.paid_in_capital_fen", "实缴资本", "paid-in capital", "fen"),
+    Subject(
+        "registration.linked_struck_off",
+        "与被吊销企业关联",
+        "link to a struck-off firm",
+        "flag",
+        change="never",
+    ),
+)
+
+# A rank is told by its letter.
+_UNITS_OF = {"taxpayer_grade": "tax_grade"}
+
+
+def known_subjects(indicators: Iterable[IndicatorInfo] | Mapping[str, IndicatorInfo]) -> dict[str, Subject]:
+    """Return every subject a rule may name, by name: the declared ones and one for each indicator."""
+    declared = indicators.values() if isinstance(indicators, Mapping) else indicators
+    subjects = {subject.name: subject for subject in _DECLARED}
+    for one in declared:
+        name = f"indicator.{one.name}"
+        unit = _UNITS_OF.get(one.name, one.unit)
+        change: Change = "action" if one.actionable else "time"
+        subjects[name] = Subject(name, one.label_zh, one.label_en, unit, tuple(one.categories), change=change)
+    return subjects
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """A text per firm as codes into its distinct values, shape (n_firms,); -1 is unknown."""
+
+    codes: NDArray[np.int32]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Firms as the rules see them.
+
+    `numbers` holds float64 columns of shape (n_firms,) by subject name with NaN for unknown; `texts` holds
+    text columns. A subject without a column is unknown for every firm. `granted` are the consent categories
+    these firms opened; None: all of them.
+    """
+
+    firms: NDArray[np.int32]
+    numbers: Mapping[str, NDArray[np.float64]]
+    texts: Mapping[str, TextColumn]
+    granted: frozenset[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.firms)
+
+    def number(self, name: str) -> NDArray[np.float64]:
+        """Return a number column, all NaN when there is none."""
+        column = self.numbers.get(name)
+        return np.full(len(self), np.nan) if column is None else column
+
+    def text(self, name: str) -> TextColumn:
+        """Return a text column, all unknown when there is none."""
+        return self.texts.get(name) or TextColumn(np.full(len(self), -1, dtype=np.int32), ())
+
+    def slice(self, rows: slice) -> Subjects:
+        """Return some of the firms, as views of the same columns."""
+        return Subjects(
+            self.firms[rows],
+            {name: column[rows] for name, column in self.numbers.items()},
+            {name: TextColumn(column.codes[rows], column.values) for name, column in self.texts.items()},
+            self.granted,
+        )
+
+    def take(self, i: int) -> Subjects:
+        """Return one firm.
+
+        Raises
+        ------
+        IndexError
+            There is no firm at position `i`.
+        """
+        if not 0 <= i < len(self):
+            raise IndexError(f"no firm at position {i} of {len(self)}")
+        return self if len(self) == 1 else self.slice(slice(i, i + 1))
+
+    def is_granted(self, category: str) -> bool:
+        """Tell whether these firms opened a consent category; registration is public."""
+        return category == "registration" or self.granted is None or category in self.granted
+
+
+def subjects_of(
+    *,
+    registration: pl.DataFrame,
+    features: pl.DataFrame,
+    pd_12m: NDArray[np.float64],
+    points: NDArray[np.float64] | NDArray[np.int64],
+    grade: Sequence[str | None] | NDArray[np.str_],
+    as_of: date,
+    granted: frozenset[str] | None = None,
+) -> Subjects:
+    """Return the firms of one partition as subjects, in the order of `features`.
+
+    Parameters
+    ----------
+    registration : frame of `FRAME_SCHEMAS["registration"]`, one row per firm.
+    features : frame with `firm` and one Float64 column per indicator, null where missing, n rows.
+    pd_12m, points, grade : the scores, each of shape (n,), in the order of `features`; NaN and None for a
+        firm that is not scored.
+    as_of : day the profile speaks of; firm ages are whole months before it.
+    granted : consent categories opened by these firms; None: all.
+
+    Raises
+    ------
+    ValueError
+        The scores have another length than `features`, a firm of `features` has no registration, or a
+        grade is not one of `GRADES`.
+    """
+    n = features.height
+    for name, column in (("pd_12m", pd_12m), ("points", points), ("grade", grade)):
+        if len(column) != n:
+            raise ValueError(f"{name} has {len(column)} values for {n} firms")
+    firms = features["firm"]
+    known = features.select("firm").join(registration, on="firm", how="left", maintain_order="left")
+    if absent := known.filter(pl.col("established_on").is_null() & pl.col("industry").is_null())["firm"].to_list():
+        raise ValueError(f"firm {absent[0]} has no registration")
+    ranks = {name: float(rank) for rank, name in enumerate(GRADES)}
+    grades = pl.Series("grade", grade, dtype=pl.String)
+    if strange := set(grades.drop_nulls().unique()) - set(ranks):
+        raise ValueError(f"grade {min(strange)!r} is not one of {', '.join(GRADES)}")
+    age = pl.lit(as_of.year * 12 + as_of.month) - (
+        pl.col("established_on").dt.year().cast(pl.Int32) * 12 + pl.col("established_on").dt.month()
+    )
+    whole = age - (pl.col("established_on").dt.day() > as_of.day).cast(pl.Int32)
+    aged = known.with_columns(age_months=whole)
+    numbers = {
+        "profile.pd_12m": np.asarray(pd_12m, dtype=np.float64),
+        "profile.points": np.asarray(points, dtype=np.float64),
+        "profile.grade": _floats(grades.replace_strict(ranks, return_dtype=pl.Float64)),
+    }
+    for name in ("age_months", "registered_capital_fen", "paid_in_capital_fen", "linked_struck_off"):
+        numbers[f"registration.{name}"] = _floats(aged[name])
+    for name in features.columns:
+        if name != "firm":
+            numbers[f"indicator.{name}"] = _floats(features[name])
+    texts = {f"registration.{name}": _coded(known[name]) for name in ("industry", "region", "entity_type", "status")}
+    return Subjects(firms.to_numpy().astype(np.int32), numbers, texts, granted)
+
+
+def _floats(column: pl.Series) -> NDArray[np.float64]:
+    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _coded(column: pl.Series) -> TextColumn:
+    values = tuple(column.drop_nulls().unique().sort().to_list())
+    codes = (
+        column.replace_strict(list(values), list(range(len(values))), default=-1, return_dtype=pl.Int32)
+        if values
+        else pl.Series([-1] * column.len(), dtype=pl.Int32)
+    )
+    return TextColumn(codes.fill_null(-1).to_numpy(), values)
