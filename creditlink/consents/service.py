@@ -25,8 +25,8 @@ from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import Conflict, ConsentRefused, InvalidRequest, LimitExceeded
 from creditlink.institutions.tables import Client, Institution
 
-# A firm that was sent here by its bank decides within this time, or the bank asks again.
-ANSWER_WITHIN = timedelta(hours=1)
+# A firm that was sent here by its bank decides within this time at most; the page itself lives shorter.
+ANSWER_WITHIN = timedelta(hours=3)
 # A request in the inbox waits for a person who is away: never less than this.
 INBOX_AT_LEAST = timedelta(minutes=30)
 

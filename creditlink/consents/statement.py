@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from creditlink.clock import SHANGHAI
@@ -20,17 +20,31 @@ LANGUAGES = ("zh", "en")
 
 
 @dataclass(frozen=True)
+class DataItem:
+    """One category in the text: what it holds, where it comes from, whether it can be left out."""
+
+    category: str
+    is_optional: bool
+    label: str
+    holds: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Statement:
-    """What the page says, line by line: a heading and what stands under it."""
+    """What the page says: who asks for which data, and line by line under which terms."""
 
     lang: str
+    institution: str
+    purpose: str
+    data: tuple[DataItem, ...]
     lines: tuple[tuple[str, str], ...]
     version: str = TEXT_VERSION
 
     @property
     def sha256(self) -> str:
         """Return the hash that the consent keeps."""
-        text = json.dumps([self.version, self.lang, self.lines], ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -38,9 +52,19 @@ def statement(
     details: AuthorizationDetails, *, institution_zh: str, institution_en: str, template: Template | None, lang: str
 ) -> Statement:
     """Return the text for one request in `lang`; the same request gives the same text, to the byte."""
-    make = _chinese if lang == "zh" else _english
-    name = institution_zh if lang == "zh" else institution_en
-    return Statement(lang if lang == "zh" else "en", tuple(make(details, name, template)))
+    chinese = lang == "zh"
+    items = []
+    for category in (*details.required_categories, *details.optional_categories):
+        label, holds, source = CATEGORIES[category].text(lang)
+        items.append(DataItem(category, category in details.optional_categories, label, holds, source))
+    labels = (template.label_zh, template.label_en) if template else (details.purpose, details.purpose)
+    return Statement(
+        lang="zh" if chinese else "en",
+        institution=institution_zh if chinese else institution_en,
+        purpose=labels[0] if chinese else labels[1],
+        data=tuple(items),
+        lines=tuple((_chinese if chinese else _english)(details)),
+    )
 
 
 def when(instant: datetime, lang: str) -> str:
@@ -51,22 +75,7 @@ def when(instant: datetime, lang: str) -> str:
     return f"{local.day} {local:%b %Y, %H:%M} (Beijing time)"
 
 
-def _listed(details: AuthorizationDetails, lang: str, *, optional: bool) -> list[str]:
-    names = details.optional_categories if optional else details.required_categories
-    mark = {"zh": ("必需", "可选"), "en": ("required", "optional")}[lang][optional]
-    found = []
-    for name in names:
-        label, holds, source = CATEGORIES[name].text(lang)
-        found.append(
-            f"{label}({mark}):{holds}。来源:{source}。"
-            if lang == "zh"
-            else f"{label} ({mark}): {holds}. From {source}."
-        )
-    return found
-
-
-def _chinese(details: AuthorizationDetails, name: str, template: Template | None) -> Sequence[tuple[str, str]]:
-    purpose = template.label_zh if template else details.purpose
+def _chinese(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
     often = (
         f"共可使用 {details.pulls_per_month} 次"
         if details.access == "once"
@@ -75,39 +84,34 @@ def _chinese(details: AuthorizationDetails, name: str, template: Template | None
     if details.pulls_per_day is not None:
         often += f",每天最多 {details.pulls_per_day} 次"
     return (
-        ("申请机构", name),
-        ("用途", purpose),
-        ("数据", " ".join(_listed(details, "zh", optional=False) + _listed(details, "zh", optional=True))),
         ("可以做什么", "、".join(ACTIONS[a][0] for a in details.actions)),
-        ("回溯期", f"最近 {details.history_months} 个月"),
-        ("授权期限", f"自同意之时起,至 {when(details.valid_until, 'zh')} 止"),
+        ("数据回溯", f"最近 {details.history_months} 个月"),
+        ("授权期限", f"自您同意之时起,至 {when(details.valid_until, 'zh')} 止"),
         ("使用次数", often),
-        ("数据保存", f"据此产生的结果最多保存 {details.data_life_days} 天"),
-        ("如何停止", "可随时在“我的授权”中暂停或撤回,立即生效;撤回不影响贵企业使用本平台的其他服务"),
+        ("保存时间", f"据此产生的结果最多保存 {details.data_life_days} 天"),
+        ("如何停止", "随时可在“我的授权”中暂停或撤回,立即生效;撤回不影响贵企业使用本平台的其他服务。"),
     )
 
 
-def _english(details: AuthorizationDetails, name: str, template: Template | None) -> Sequence[tuple[str, str]]:
-    purpose = template.label_en if template else details.purpose
-    often = (
-        f"{details.pulls_per_month} time(s) in all"
-        if details.access == "once"
-        else f"at most {details.pulls_per_month} time(s) in a calendar month"
-    )
+def _english(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
+    pulls = _times(details.pulls_per_month)
+    often = f"{pulls} in all" if details.access == "once" else f"at most {pulls} a calendar month"
     if details.pulls_per_day is not None:
-        often += f", at most {details.pulls_per_day} a day"
+        often += f", at most {_times(details.pulls_per_day)} a day"
+    days = "1 day" if details.data_life_days == 1 else f"{details.data_life_days} days"
     return (
-        ("Who asks", name),
-        ("Purpose", purpose),
-        ("Data", " ".join(_listed(details, "en", optional=False) + _listed(details, "en", optional=True))),
         ("What they may do", "; ".join(ACTIONS[a][1] for a in details.actions)),
         ("How far back", f"the last {details.history_months} months"),
         ("How long", f"from the moment you agree until {when(details.valid_until, 'en')}"),
         ("How often", often),
-        ("Kept for", f"what is made from it is kept for {details.data_life_days} day(s) at most"),
+        ("How long it is kept", f"what is made from the data is kept for {days} at most"),
         (
             "How to stop",
-            "Pause or withdraw at any time under My consents; it takes effect at once, "
-            "and withdrawing has no effect on your use of other services here",
+            "You can pause or withdraw under My consents at any time; it takes effect at once. "
+            "Withdrawing does not affect other services here.",
         ),
     )
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")

@@ -384,7 +384,7 @@ class TestSweep:
         with db.transaction("worker") as session:
             assert sum(sweep.sweep(session, NOW).values()) == 0
         with db.transaction("worker") as session:
-            assert sweep.sweep(session, NOW + timedelta(hours=2))["REJECTED"] == 1
+            assert sweep.sweep(session, NOW + timedelta(hours=4))["REJECTED"] == 1
         with db.transaction("worker") as session:
             assert sweep.sweep(session, active.expires_at)["EXPIRED"] == 2
         with db.transaction("owner") as session:

@@ -1,0 +1,151 @@
+"""Sign-in of natural persons: passwords (argon2id) and one-time codes (TOTP, RFC 6238)."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from datetime import datetime
+
+import pyotp
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from creditlink.enterprises.tables import Account
+from creditlink.errors import Conflict, InvalidRequest
+
+SHORTEST_PASSWORD = 12
+_LONGEST_PASSWORD = 256  # hashing is slow on purpose: an endless password would be a way to stop us
+_STEP = 30
+_ISSUER = "CreditLink"
+ROLES = ("enterprise", "risk", "operator")
+
+# Source: RFC 9106 section 4, second recommended option (64 MiB, 3 passes).
+_hasher = PasswordHasher()
+# Verified against when the login is unknown, so that the answer takes as long.
+_NOBODY = _hasher.hash("nobody has this password")
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id hash that is stored."""
+    return _hasher.hash(password)
+
+
+def create_account(
+    session: Session, *, login: str, display_name: str, password: str, now: datetime, role: str = "enterprise"
+) -> Account:
+    """Add a person's sign-in; it acts for nobody yet.
+
+    Raises
+    ------
+    InvalidRequest
+        The login, password or role cannot be used.
+    Conflict
+        The login is taken.
+    """
+    name = login.strip().lower()
+    if not (3 <= len(name) <= 128 and name.isprintable() and " " not in name):
+        raise InvalidRequest(f"login must be 3 to 128 characters without spaces, got {login!r}")
+    if not SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
+        raise InvalidRequest(f"password must have {SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters")
+    if role not in ROLES:
+        raise InvalidRequest(f"role must be one of {', '.join(ROLES)}, got {role!r}")
+    if by_login(session, name) is not None:
+        raise Conflict(f"login {name} is taken", reason="duplicate_login")
+    account = Account(
+        login=name,
+        display_name=display_name,
+        password_hash=hash_password(password),
+        role=role,
+        status="active",
+        created_at=now,
+        metadata_={},
+    )
+    session.add(account)
+    session.flush()
+    return account
+
+
+def by_login(session: Session, login: str) -> Account | None:
+    """Return the account with this login; letter case does not matter."""
+    return session.scalar(select(Account).where(Account.login == login.strip().lower()))
+
+
+def password_matches(account: Account | None, password: str) -> bool:
+    """Return whether the password is right; for nobody's account it takes as long and is wrong."""
+    stored = account.password_hash if account is not None else _NOBODY
+    try:
+        _hasher.verify(stored, password[:_LONGEST_PASSWORD])
+    except (VerificationError, InvalidHashError):
+        return False
+    return account is not None and account.status == "active"
+
+
+def refresh_hash(account: Account, password: str) -> None:
+    """Store the password anew when the cost of hashing was raised since."""
+    if _hasher.check_needs_rehash(account.password_hash):
+        account.password_hash = hash_password(password)
+
+
+def new_totp_secret() -> str:
+    """Return a fresh base32 secret for an authenticator app."""
+    return pyotp.random_base32()
+
+
+def totp_uri(secret: str, account: Account) -> str:
+    """Return the address that authenticator apps read."""
+    return pyotp.TOTP(secret).provisioning_uri(name=account.login, issuer_name=_ISSUER)
+
+
+def enroll_totp(account: Account, secret: str, *, key: str) -> None:
+    """Store the secret encrypted: a copy of the database alone makes no codes."""
+    account.totp_secret = _box(key).encrypt(secret.encode()).decode()
+    account.totp_last_step = None
+
+
+def totp_secret(account: Account, *, key: str) -> str | None:
+    """Return the account's secret, None when none is enrolled or the server's key was changed."""
+    if account.totp_secret is None:
+        return None
+    try:
+        return _box(key).decrypt(account.totp_secret.encode()).decode()
+    except InvalidToken:
+        return None
+
+
+def code_step(secret: str, code: str, now: datetime) -> int | None:
+    """Return the time step that `code` belongs to, one step of drift either way; None: it is wrong."""
+    digits = "".join(code.split())
+    if len(digits) != 6 or not (digits.isascii() and digits.isdigit()):
+        return None
+    step = int(now.timestamp()) // _STEP
+    totp = pyotp.TOTP(secret)
+    matching = [s for s in (step, step - 1, step + 1) if hmac.compare_digest(totp.generate_otp(s), digits)]
+    return matching[0] if matching else None
+
+
+def spend_totp(session: Session, account: Account, code: str, *, key: str, now: datetime) -> bool:
+    """Return whether the one-time code is right, and use it up: a second try with it fails, in any process."""
+    secret = totp_secret(account, key=key)
+    step = code_step(secret, code, now) if secret else None
+    if step is None:
+        return False
+    spent = session.scalar(
+        update(Account)
+        .where(Account.id == account.id, or_(Account.totp_last_step.is_(None), Account.totp_last_step < step))
+        .values(totp_last_step=step)
+        .returning(Account.id)
+        .execution_options(synchronize_session=False)
+    )
+    return spent is not None
+
+
+def _box(key: str) -> Fernet:
+    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"creditlink totp secrets").derive(
+        key.encode()
+    )
+    return Fernet(base64.urlsafe_b64encode(derived))

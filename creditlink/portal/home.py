@@ -1,0 +1,108 @@
+"""The firm's home: every consent with its state, who read what, and how to stop it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from creditlink import db, ids
+from creditlink.consents import service as consents
+from creditlink.consents.tables import Consent
+from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.errors import InvalidRequest, NotFound
+from creditlink.portal import overview
+from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
+
+PAGE_OF_ACCESSES = 50
+_CHANGES = {"pause": consents.pause, "resume": consents.resume, "revoke": consents.revoke}
+
+
+@blueprint.get("/")
+@signed_in
+def home(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Show the consents of the chosen firm."""
+    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    firm = _chosen(firms)
+    if firm is None:
+        return page("home.html", firms=firms, firm=None, active=[], past=[])
+    db.enter(session, enterprise_id=firm.id)
+    rows = overview.consents_of(session, firm, now, lang=lang(), fair_use=fair_use())
+    return page(
+        "home.html",
+        firms=firms,
+        firm=firm,
+        active=[row for row in rows if not row.is_over],
+        past=[row for row in rows if row.is_over],
+    )
+
+
+@blueprint.get("/consents/<consent_id>")
+@signed_in
+def consent(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
+    """Show one consent in full: what was agreed, what happened to it, who read what under it."""
+    firm, held = _own(session, account, consent_id, now)
+    return page(
+        "consent.html",
+        firm=firm,
+        row=overview.row_of(session, held, now, lang=lang(), fair_use=fair_use()),
+        shown=consents.statement_for(session, held, fair_use=fair_use(), lang=lang()),
+        events=overview.events_of(session, held),
+        accesses=overview.accesses_of(session, firm, lang=lang(), consent_id=held.id, limit=PAGE_OF_ACCESSES),
+    )
+
+
+@blueprint.post("/consents/<consent_id>/<change>")
+@signed_in
+def change(session: Session, account: Account, now: datetime, consent_id: str, change: str) -> ResponseReturnValue:
+    """Pause, resume or take back a consent; it acts at once."""
+    if change not in _CHANGES:
+        raise NotFound
+    _, held = _own(session, account, consent_id, now)
+    _CHANGES[change](session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
+    return see_other(flask.url_for("portal.consent", consent_id=ids.external("cns", held.id)))
+
+
+@blueprint.get("/accesses")
+@signed_in
+def accesses(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Show every access to the firm's data, refused ones too, the latest first."""
+    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    firm = _chosen(firms)
+    before = flask.request.args.get("before", "")
+    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+        raise InvalidRequest(gettext("The page number is not a number."))
+    rows = []
+    if firm is not None:
+        db.enter(session, enterprise_id=firm.id)
+        rows = overview.accesses_of(
+            session, firm, lang=lang(), before=int(before) if before else None, limit=PAGE_OF_ACCESSES + 1
+        )
+    older = rows[PAGE_OF_ACCESSES - 1].seq if len(rows) > PAGE_OF_ACCESSES else None
+    return page("accesses.html", firms=firms, firm=firm, accesses=rows[:PAGE_OF_ACCESSES], older=older)
+
+
+def _chosen(firms: list[Enterprise]) -> Enterprise | None:
+    asked = flask.request.args.get("enterprise")
+    if asked is None:
+        return firms[0] if firms else None
+    found = next((firm for firm in firms if str(firm.id) == asked), None)
+    if found is None:
+        raise NotFound  # the same for a firm that does not exist and one that is somebody else's
+    return found
+
+
+def _own(session: Session, account: Account, consent_id: str, now: datetime) -> tuple[Enterprise, Consent]:
+    """Return a consent of a firm that the account acts for, and the firm."""
+    found: UUID = ids.internal("cns", consent_id)
+    held = session.get(Consent, found)
+    firms = {firm.id: firm for firm, _ in represented_by(session, account, now)}
+    if held is None or held.enterprise_id is None or held.enterprise_id not in firms:
+        raise NotFound
+    db.enter(session, enterprise_id=held.enterprise_id)
+    return firms[held.enterprise_id], held

@@ -1,0 +1,139 @@
+"""What the firm's pages show of consents and accesses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from creditlink.audit.tables import AuditEntry
+from creditlink.consents import rules
+from creditlink.consents import service as consents
+from creditlink.consents.categories import CATEGORIES
+from creditlink.consents.limits import FairUse
+from creditlink.consents.tables import Consent, ConsentEvent
+from creditlink.enterprises.tables import Enterprise
+from creditlink.institutions.tables import Institution
+
+
+@dataclass(frozen=True)
+class ConsentRow:
+    """A consent as the firm sees it."""
+
+    consent: Consent
+    state: str  # by the clock: an expired one says so even before the sweep
+    institution: str
+    purpose: str
+    categories: list[str]
+    used: int
+    allowed: int
+    window: str  # total | month
+    last_access_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether nothing can follow."""
+        return not rules.TRANSITIONS[self.state]
+
+
+@dataclass(frozen=True)
+class AccessRow:
+    """One access to the firm's data, or one that was refused."""
+
+    seq: int
+    at: datetime
+    institution: str | None
+    action: str
+    result: str
+    purpose: str | None
+    categories: list[str]
+    reason: str | None
+    consent_id: UUID | None
+    digest: str
+
+
+def consents_of(session: Session, firm: Enterprise, now: datetime, *, lang: str, fair_use: FairUse) -> list[ConsentRow]:
+    """Return all consents that the firm ever decided on, the latest first; none disappears (C7)."""
+    query = select(Consent).where(Consent.enterprise_id == firm.id).order_by(Consent.requested_at.desc(), Consent.id)
+    return [row_of(session, consent, now, lang=lang, fair_use=fair_use) for consent in session.scalars(query)]
+
+
+def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair_use: FairUse) -> ConsentRow:
+    """Return what the pages show of one consent."""
+    institution = session.get_one(Institution, consent.institution_id)
+    template = fair_use.templates.get(consent.purpose)
+    labels = (template.label_zh, template.label_en) if template else (consent.purpose, consent.purpose)
+    used = consents.uses(session, consent, now)
+    window = "total" if "total" in used else "month"
+    late = consent.state in ("ACTIVE", "PAUSED") and now >= consent.expires_at
+    return ConsentRow(
+        consent=consent,
+        state="EXPIRED" if late else consent.state,
+        institution=_name(institution, lang),
+        purpose=labels[0] if lang == "zh" else labels[1],
+        categories=[CATEGORIES[c].text(lang)[0] for c in consent.categories or consent.categories_asked],
+        used=used[window][0],
+        allowed=used[window][1],
+        window=window,
+        last_access_at=session.scalar(
+            select(func.max(AuditEntry.at)).where(
+                AuditEntry.enterprise_id == consent.enterprise_id,
+                AuditEntry.consent_id == consent.id,
+                AuditEntry.result == "disclosed",
+            )
+        ),
+    )
+
+
+def events_of(session: Session, consent: Consent) -> list[ConsentEvent]:
+    """Return every change of a consent, the latest first."""
+    query = select(ConsentEvent).where(ConsentEvent.consent_id == consent.id).order_by(ConsentEvent.id.desc())
+    return list(session.scalars(query))
+
+
+def accesses_of(
+    session: Session,
+    firm: Enterprise,
+    *,
+    lang: str,
+    consent_id: UUID | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[AccessRow]:
+    """Return accesses from the firm's own chain of evidence, the latest first, refused ones too."""
+    query = (
+        select(AuditEntry, Institution)
+        .outerjoin(Institution, Institution.id == AuditEntry.institution_id)
+        .where(AuditEntry.chain_id == firm.id, AuditEntry.result.in_(("disclosed", "refused")))
+        .order_by(AuditEntry.seq.desc())
+        .limit(limit)
+    )
+    if consent_id is not None:
+        query = query.where(AuditEntry.consent_id == consent_id)
+    if before is not None:
+        query = query.where(AuditEntry.seq < before)
+    rows = []
+    for entry, institution in session.execute(query):
+        named = entry.detail.get("categories", [])
+        rows.append(
+            AccessRow(
+                seq=entry.seq,
+                at=entry.at,
+                institution=_name(institution, lang) if institution else None,
+                action=entry.action,
+                result=entry.result,
+                purpose=entry.purpose,
+                categories=[CATEGORIES[c].text(lang)[0] for c in named if c in CATEGORIES],
+                reason=entry.detail.get("reason"),
+                consent_id=entry.consent_id,
+                digest=entry.digest,
+            )
+        )
+    return rows
+
+
+def _name(institution: Institution, lang: str) -> str:
+    return institution.name_zh if lang == "zh" else institution.name_en

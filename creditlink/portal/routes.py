@@ -1,0 +1,16 @@
+"""Joins the pages to the application."""
+
+from __future__ import annotations
+
+import flask
+
+from creditlink.config import Settings
+from creditlink.portal import authorize, home, signin, site  # noqa: F401 (each adds its views to the blueprint)
+from creditlink.portal.sessions import StoredSessions
+
+
+def register(app: flask.Flask, settings: Settings) -> None:
+    """Join the pages, their sessions and languages."""
+    app.session_interface = StoredSessions(secure=settings.issuer.startswith("https"))
+    site.configure(app)
+    app.register_blueprint(site.blueprint)

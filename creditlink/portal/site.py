@@ -1,0 +1,224 @@
+"""What all pages share: the blueprint, language, CSRF, headers, who is signed in, how errors look."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import Babel, get_locale, gettext
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
+
+from creditlink import db
+from creditlink.clock import utc_now
+from creditlink.config import Settings
+from creditlink.consents.limits import FairUse
+from creditlink.consents.statement import LANGUAGES, when
+from creditlink.enterprises.tables import Account
+from creditlink.errors import NotFound, Problem
+from creditlink.portal.sessions import PATH, PortalSession
+
+blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder="templates", static_folder="static")
+csrf = CSRFProtect()
+_LANG_COOKIE = "creditlink_lang"
+_YEAR = 365 * 86400
+
+
+def settings() -> Settings:
+    """Return the application's settings."""
+    return cast(Settings, flask.current_app.extensions["settings"])
+
+
+def fair_use() -> FairUse:
+    """Return the application's limits by purpose."""
+    return cast(FairUse, flask.current_app.extensions["fair_use"])
+
+
+def browser() -> PortalSession:
+    """Return the session of the browser that asks."""
+    return cast(PortalSession, flask.session._get_current_object())  # type: ignore[attr-defined]  # a proxy
+
+
+def configure(app: flask.Flask) -> None:
+    """Join languages and CSRF protection to the application; both act on the pages only."""
+    app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
+    # Our own check of the Origin stands in for the Referer check.
+    app.config.setdefault("WTF_CSRF_SSL_STRICT", False)
+    app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # as long as the session
+    csrf.init_app(app)
+    Babel(
+        app,
+        default_locale="zh",
+        default_timezone="Asia/Shanghai",
+        default_translation_directories=str(blueprint.root_path) + "/translations",
+        locale_selector=chosen_language,
+    )
+
+
+def chosen_language() -> str:
+    """Return `zh` or `en`: asked for in the address, kept in the cookie, or as the browser prefers."""
+    asked = flask.request.args.get("lang") or flask.request.cookies.get(_LANG_COOKIE)
+    if asked in LANGUAGES:
+        return asked
+    return flask.request.accept_languages.best_match(LANGUAGES) or "zh"
+
+
+def lang() -> str:
+    """Return the language of this page."""
+    locale = get_locale()
+    return locale.language if locale else "zh"
+
+
+@blueprint.before_request
+def guard() -> None:
+    """Check every form: the token of this session, and that it was sent from our own pages."""
+    if flask.request.method != "POST":
+        return
+    origin = flask.request.headers.get("Origin")
+    ours = urlsplit(settings().issuer)
+    here = {f"{ours.scheme}://{ours.netloc}", flask.request.host_url.rstrip("/")}
+    if origin is not None and origin not in here:
+        raise CSRFError("the form was sent from another site")
+    csrf.protect()
+
+
+@blueprint.after_request
+def harden(response: flask.Response) -> flask.Response:
+    """Set the headers of a page: nothing from elsewhere, no framing, no caching."""
+    if flask.request.endpoint == "portal.static":
+        response.headers["Cache-Control"] = "public, max-age=3600"
+        return response
+    # Browsers apply form-action to where a form's answer redirects, so the bank's address has to be named.
+    onward = flask.g.get("form_target", "")
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
+        f"form-action 'self'{' ' + onward if onward else ''}"
+    )
+    # Within our pages the Referer stays, so that browsers send a true Origin; to others nothing goes.
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
+    response.headers["Cache-Control"] = "no-store"
+    if flask.request.args.get("lang") in LANGUAGES:
+        response.set_cookie(
+            _LANG_COOKIE,
+            flask.request.args["lang"],
+            max_age=_YEAR,
+            path=PATH,
+            secure=settings().issuer.startswith("https"),
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def allow_form_target(address: str) -> None:
+    """Let this page's forms end at the site of `address`, a registered redirect address."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    flask.g.form_target = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+
+
+def page(template: str, *, status: int = 200, **values: Any) -> ResponseReturnValue:
+    """Render a page."""
+    account = flask.g.get("account")
+    body = flask.render_template(
+        f"portal/{template}",
+        account=account,
+        lang=lang(),
+        other_languages=_language_links(),
+        environment=settings().environment,
+        navigation=[("portal.home", gettext("My consents")), ("portal.accesses", gettext("Who saw what"))],
+        when=lambda instant: when(instant, lang()),
+        **values,
+    )
+    return flask.Response(body, status=status, content_type="text/html; charset=utf-8")
+
+
+def _language_links() -> list[tuple[str, str]]:
+    arguments = {k: v for k, v in flask.request.args.items() if k != "lang"}
+    path = flask.request.path if flask.request.method == "GET" else PATH + "/"
+    names = {"zh": "中文", "en": "English"}
+    return [(names[code], f"{path}?{urlencode(arguments | {'lang': code})}") for code in LANGUAGES if code != lang()]
+
+
+def see_other(address: str) -> ResponseReturnValue:
+    """Send the browser on with 303: what it posted is not posted again."""
+    return flask.Response(status=303, headers={"Location": address})
+
+
+def safe_next(address: str | None) -> str:
+    """Return where to go after sign-in: a page of ours, whatever the address says."""
+    home = PATH + "/"
+    if not address or not address.startswith(home) or not address.isascii() or not address.isprintable():
+        return home
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or "\\" in address or ".." in address or "//" in address:
+        return home
+    return address
+
+
+def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a view run for a person who is signed in: `account` is its second argument, in its transaction."""
+
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        account_id = browser().account_id
+        if account_id is not None:
+            now = utc_now()
+            with db.transaction() as session:
+                account = session.get(Account, account_id)
+                if account is not None and account.status == "active":
+                    flask.g.account = account
+                    db.enter(session, account_id=account.id)
+                    return view(session, account, now, *args, **kwargs)
+            browser().end()  # the account was closed: its session ends with it
+        here = flask.request.full_path.rstrip("?") if flask.request.method == "GET" else PATH + "/"
+        return see_other(flask.url_for("portal.sign_in", next=safe_next(here)))
+
+    return guarded
+
+
+PageView = Callable[[Session, Account, datetime], ResponseReturnValue]
+
+
+@blueprint.errorhandler(Problem)
+def show_problem(problem: Problem) -> ResponseReturnValue:
+    """Show what was refused, in words."""
+    return page("problem.html", status=problem.status, title=gettext("This is not possible"), detail=_said(problem))
+
+
+@blueprint.errorhandler(HTTPException)
+def show_http_error(error: HTTPException) -> ResponseReturnValue:
+    """Show what Flask refused: a stale form, a wrong method, a page that is not there."""
+    if isinstance(error, CSRFError):
+        detail = gettext("The form is no longer valid. Open the page again and repeat what you wanted to do.")
+        return page("problem.html", status=400, title=gettext("Please try again"), detail=detail)
+    status = error.code or 500
+    titles = {404: gettext("This page does not exist"), 413: gettext("That was too much data")}
+    return page("problem.html", status=status, title=titles.get(status, gettext("This is not possible")), detail="")
+
+
+def _said(problem: Problem) -> str:
+    said = {
+        "expired": gettext("The consent has expired."),
+        "revoked": gettext("The consent was withdrawn already."),
+        "decided": gettext("The request was decided already."),
+        "too_late": gettext("The time to answer this request is over. Ask the bank to send it again."),
+        "other_firm": gettext("The request is for another firm than the one you chose."),
+        "not_representative": gettext("You are not registered as a person who may act for this firm."),
+        "beyond_agent_limits": gettext(
+            "This is more than your firm appointed you to decide. Ask the legal representative."
+        ),
+    }
+    if isinstance(problem, NotFound):
+        return str(gettext("It does not exist, is over, or belongs to somebody else."))
+    return str(said.get(str(problem.extra.get("reason", "")), problem.detail or ""))

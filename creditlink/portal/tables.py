@@ -1,0 +1,38 @@
+"""Web sessions of people, and how often a sign-in was tried."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from creditlink.db import Base
+
+
+class WebSession(Base):
+    """A browser's session. Only the SHA-256 of its id is stored, and it can be ended from elsewhere."""
+
+    __tablename__ = "web_sessions"
+
+    id_hash: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)  # exclusive, whatever is done meanwhile
+    strong_at: Mapped[datetime | None]  # when a one-time code was last given
+    address: Mapped[str]
+    agent: Mapped[str]
+
+
+class SignInTries(Base):
+    """How often one account or one address tried in the current window."""
+
+    __tablename__ = "sign_in_tries"
+
+    key: Mapped[str] = mapped_column(primary_key=True)  # account:<sha256 of login> or address:<ip>
+    tries: Mapped[int]
+    window_from: Mapped[datetime]

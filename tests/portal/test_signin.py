@@ -1,0 +1,200 @@
+"""Signing in: sessions, CSRF, throttling, one-time codes."""
+
+from datetime import timedelta
+
+import pyotp
+import pytest
+from sqlalchemy import select, text
+
+from creditlink import db
+from creditlink.clock import utc_now
+from creditlink.enterprises import accounts
+from creditlink.enterprises.tables import Account
+from creditlink.portal import throttle
+from creditlink.portal.site import safe_next
+from creditlink.portal.tables import WebSession
+from tests import factories as make
+from tests.portal.conftest import Person
+
+
+def test_a_person_signs_in_and_out(person):
+    assert person.get("/portal/").headers["Location"] == "/portal/sign-in?next=/portal/"
+    answer = person.sign_in()
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/portal/")
+    assert person.get("/portal/?lang=en").status_code == 200
+    assert person.post("/portal/sign-out").headers["Location"] == "/portal/sign-in"
+    assert person.get("/portal/").status_code == 303
+
+
+def test_a_copied_cookie_is_worth_nothing_after_sign_out(person, app):
+    person.sign_in()
+    copied = person.client.get_cookie("creditlink_session", path="/portal").value
+    person.get("/portal/")
+    person.post("/portal/sign-out")
+    thief = app.test_client()
+    thief.set_cookie("creditlink_session", copied, path="/portal")
+    assert thief.get("/portal/").status_code == 303
+
+
+@pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"login": "nobody"}, {"password": ""}])
+def test_every_way_to_be_wrong_looks_the_same(person, wrong):
+    answer = person.sign_in(**wrong)
+    assert answer.status_code == 401
+    assert "Login, password or one-time code is wrong." in answer.text
+    assert person.get("/portal/").status_code == 303
+
+
+def test_session_fixation(person):
+    """An id known before sign-in is not the id after it, and is not signed in."""
+    person.get("/portal/sign-in")
+    before = person.client.get_cookie("creditlink_session", path="/portal").value
+    person.sign_in()
+    after = person.client.get_cookie("creditlink_session", path="/portal").value
+    assert before != after
+    with db.transaction("owner") as session:
+        rows = session.scalars(select(WebSession)).all()
+        assert [row.account_id for row in rows] == [person.account.id]
+        assert after not in rows[0].id_hash  # only its hash is stored
+
+
+def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(person):
+    person.get("/portal/sign-in")
+    cookie = person.page.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/portal" in cookie
+
+
+@pytest.mark.parametrize("token", ["", "forged", None])
+def test_a_form_without_this_sessions_token_is_refused(person, app, token):
+    if token is None:  # a true token, of another session
+        other = Person(app.test_client())
+        other.get("/portal/sign-in")
+        token = other.page.text.split('name="csrf_token" value="')[1].split('"')[0]
+    person.get("/portal/sign-in")
+    answer = person.post("/portal/sign-in", token=token, login=person.account.login, password=make.PASSWORD)
+    assert answer.status_code == 400
+    assert person.get("/portal/").status_code == 303
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
+def test_a_form_from_another_origin_is_refused(person, origin):
+    person.get("/portal/sign-in")
+    answer = person.post(
+        "/portal/sign-in", headers={"Origin": origin}, login=person.account.login, password=make.PASSWORD
+    )
+    assert answer.status_code == 400
+
+
+def test_brute_force_is_slowed_per_account_and_a_right_password_does_not_help(person):
+    person.get("/portal/sign-in")
+    for _ in range(throttle.PER_ACCOUNT):
+        assert person.post("/portal/sign-in", login=person.account.login, password="guess").status_code == 401
+    answer = person.sign_in()
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    with db.transaction("owner") as session:
+        session.execute(text("UPDATE sign_in_tries SET window_from = window_from - interval '16 minutes'"))
+    assert person.sign_in().status_code == 303
+
+
+def test_brute_force_is_slowed_per_address(app, empty_database):
+    now = utc_now()
+    with db.transaction() as session:
+        waits = [
+            throttle.admit(session, throttle.keys_for(f"login{n}", "192.0.2.1"), now)
+            for n in range(throttle.PER_ADDRESS + 1)
+        ]
+        assert throttle.admit(session, throttle.keys_for("login", "192.0.2.2"), now) is None
+    assert waits[:-1] == [None] * throttle.PER_ADDRESS
+    assert waits[-1] == throttle.WINDOW
+
+
+def test_signing_in_clears_the_accounts_count(person):
+    for _ in range(throttle.PER_ACCOUNT + 2):
+        assert person.sign_in().status_code == 303
+        person.get("/portal/")
+        person.post("/portal/sign-out")
+
+
+def test_a_one_time_code_is_asked_for_when_enrolled_and_used_once(person, settings):
+    secret = accounts.new_totp_secret()
+    with db.transaction("owner") as session:
+        accounts.enroll_totp(session.get_one(Account, person.account.id), secret, key=settings.secret_key)
+        stored = session.get_one(Account, person.account.id).totp_secret
+    assert secret not in stored
+    code = pyotp.TOTP(secret).now()
+    assert person.sign_in().status_code == 401
+    assert person.sign_in(totp="000000" if code != "000000" else "000001").status_code == 401
+    assert person.sign_in(totp=code).status_code == 303
+    person.get("/portal/")
+    person.post("/portal/sign-out")
+    assert person.sign_in(totp=code).status_code == 401
+
+
+def test_codes_drift_by_one_step_only(settings):
+    secret, now = accounts.new_totp_secret(), utc_now()
+    totp = pyotp.TOTP(secret)
+    for steps, good in [(-2, False), (-1, True), (0, True), (1, True), (2, False)]:
+        code = totp.at(now + timedelta(seconds=30 * steps))
+        assert (accounts.code_step(secret, code, now) is not None) == good
+    assert accounts.code_step(secret, "١٢٣٤٥٦", now) is None
+
+
+def test_an_inactive_account_is_out_at_once(person):
+    person.sign_in()
+    with db.transaction("owner") as session:
+        session.execute(text("UPDATE accounts SET status = 'locked'"))
+    assert person.get("/portal/").status_code == 303
+    assert person.sign_in().status_code == 401
+
+
+def test_an_idle_session_ends(person):
+    person.sign_in()
+    with db.transaction("owner") as session:
+        session.execute(text("UPDATE web_sessions SET seen_at = seen_at - interval '31 minutes'"))
+    assert person.get("/portal/").status_code == 303
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/",
+        "//evil.example/portal/",
+        "/portal/..//evil.example",
+        "/portal//evil.example",
+        "/portal/\\evil.example",
+        "javascript:alert(1)",
+        "/oauth/authorize",
+        "/portalevil",
+        "/portal/\r\nSet-Cookie: a=b",
+        "/portal/\u202e",
+        "",
+        None,
+    ],
+)
+def test_open_redirect_after_sign_in(address):
+    assert safe_next(address) == "/portal/"
+
+
+@pytest.mark.pure
+def test_a_page_of_ours_is_where_sign_in_leads():
+    assert safe_next("/portal/authorize/abc.def_-1?lang=en") == "/portal/authorize/abc.def_-1?lang=en"
+
+
+def test_pages_carry_the_headers_that_keep_others_out(person):
+    headers = person.get("/portal/sign-in").headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_language_by_address_cookie_and_browser(person):
+    assert "登录" in person.get("/portal/sign-in", headers={"Accept-Language": "zh-CN,zh;q=0.9"}).text
+    assert "登录" in person.get("/portal/sign-in", headers={"Accept-Language": "fr"}).text
+    assert "Sign in" in person.get("/portal/sign-in", headers={"Accept-Language": "en-GB"}).text
+    person.get("/portal/sign-in?lang=en")
+    assert "Sign in" in person.get("/portal/sign-in", headers={"Accept-Language": "zh-CN"}).text
