@@ -13,7 +13,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from creditlink import __version__, db, health, reference
 from creditlink.api import Api, problem_response
+from creditlink.clock import utc_now
 from creditlink.config import Settings
+from creditlink.consents.refusals import record_refusal
 from creditlink.errors import Problem
 from creditlink.log import configure_logging
 from creditlink.metrics import REQUEST_SECONDS, REQUESTS
@@ -50,7 +52,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents
     _observe(app)
-    app.register_error_handler(Problem, problem_response)
+    app.register_error_handler(Problem, _refused)
     app.register_error_handler(Exception, _unexpected)
     api = Api(app, spec_kwargs=reference.openapi_options(settings))
     register_slices(app, api, settings)
@@ -91,6 +93,15 @@ def _observe(app: flask.Flask) -> None:
                 ms=round(seconds * 1e3, 1),
             )
         return response
+
+
+def _refused(problem: Problem) -> ResponseReturnValue:
+    """Answer a problem; where it refuses a bank a firm's data, leave evidence first."""
+    access = flask.g.get("access")
+    if access is not None:
+        route = flask.request.url_rule.rule if flask.request.url_rule else "(none)"
+        record_refusal(access, access.client_id, problem, route=f"{flask.request.method} {route}", now=utc_now())
+    return problem_response(problem)
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:

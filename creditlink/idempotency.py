@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -72,15 +72,17 @@ def claim(session: Session, institution_id: UUID, key: str, request: dict[str, A
     fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
     session.execute(text("SET LOCAL lock_timeout = '5s'"))
     try:
-        made = session.execute(
+        # RETURNING, not rowcount: the ORM's insert reports -1 whether or not a row was made.
+        made = session.scalar(
             insert(IdempotencyKey)
             .values(institution_id=institution_id, key=key, request_hash=fingerprint, created_at=now)
             .on_conflict_do_nothing()
+            .returning(IdempotencyKey.key)
         )
     except OperationalError:
         raise IdempotencyInProgress(headers={"Retry-After": "1"}) from None
     session.execute(text("SET LOCAL lock_timeout = DEFAULT"))
-    if made.rowcount:  # type: ignore[attr-defined]  # a cursor result, by what was executed
+    if made is not None:
         return None
     earlier = session.get_one(IdempotencyKey, (institution_id, key))
     if earlier.request_hash != fingerprint:
@@ -91,3 +93,10 @@ def claim(session: Session, institution_id: UUID, key: str, request: dict[str, A
 def settle(session: Session, institution_id: UUID, key: str, resource_id: UUID) -> None:
     """Note which resource came of the claimed key."""
     session.get_one(IdempotencyKey, (institution_id, key)).resource_id = resource_id
+
+
+def release(session: Session, institution_id: UUID, key: str) -> None:
+    """Give a claimed key back: the work is not done, and the same request will come again."""
+    session.execute(
+        delete(IdempotencyKey).where(IdempotencyKey.institution_id == institution_id, IdempotencyKey.key == key)
+    )

@@ -11,6 +11,7 @@ from creditlink.features.reference import Reference
 from creditlink.metrics import MODEL_INFO
 from creditlink.scoring import settings as score_settings
 from creditlink.scoring.model import CreditModel, ModelFolderError, load
+from creditlink.scoring.ranking import ReasonBook, reason_book
 from creditlink.scoring.settings import ScoreSettings
 
 
@@ -21,6 +22,7 @@ class LiveModel:
     model: CreditModel
     reference: Reference
     rules: ScoreSettings
+    reasons: ReasonBook
 
     @property
     def model_id(self) -> str:
@@ -53,4 +55,4 @@ def load_live(settings: Settings) -> LiveModel:
     if wrong:
         raise SettingError(f"setting model={settings.model!r}: {'; '.join(wrong)}")
     MODEL_INFO.labels(model.model_id).set(1)
-    return LiveModel(model, reference, rules)
+    return LiveModel(model, reference, rules, reason_book(model.features, BY_NAME, rules.reasons.groups))

@@ -1,0 +1,180 @@
+"""`/v1/profiles`: compute, read, explain, match."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import flask
+from flask import g
+
+from creditlink import db, idempotency, ids
+from creditlink.api import Blueprint
+from creditlink.clock import utc_now
+from creditlink.consents.tables import Consent
+from creditlink.errors import (
+    Conflict,
+    ConsentRefused,
+    IdempotencyMismatch,
+    InsufficientScope,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    RecordsUnavailable,
+    Unauthorized,
+)
+from creditlink.features.catalogue import BY_NAME
+from creditlink.oauth.access import require_access
+from creditlink.products.service import live_book
+from creditlink.profiles import service
+from creditlink.profiles.schemas import (
+    ExplanationSchema,
+    MatchesSchema,
+    PendingSchema,
+    ProfilePageSchema,
+    ProfileQuerySchema,
+    ProfileRequestSchema,
+    ProfileSchema,
+)
+from creditlink.profiles.service import Pending
+from creditlink.profiles.tables import Profile
+
+blueprint = Blueprint(
+    "profiles", __name__, url_prefix="/v1/profiles", description="Explained credit profiles of firms that agreed"
+)
+
+_WAIT = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)")
+_POLL_SECONDS = 0.1
+
+
+@blueprint.route("", methods=["POST"])
+@require_access("profile:create")
+@blueprint.arguments(ProfileRequestSchema)
+@blueprint.response(201, ProfileSchema)
+@blueprint.alt_response(202, schema=PendingSchema, description="The records are being fetched; see `Location`")
+@blueprint.problems(
+    InvalidRequest,
+    Unauthorized,
+    InsufficientScope,
+    ConsentRefused,
+    LimitExceeded,
+    RecordsUnavailable,
+    IdempotencyMismatch,
+)
+def create_profile(body):
+    """Compute the profile of the firm that the token's consent is about.
+
+    Answers 201 when the granted records are fresh; otherwise 202 with a session to poll. `Prefer: wait=N` lets
+    the request wait up to N seconds for the records; `Idempotency-Key` makes a repeated request give the same profile.
+    """
+    settings = flask.current_app.extensions["settings"]
+    key = idempotency.checked_key(flask.request.headers.get("Idempotency-Key"))
+    wait = _preferred_wait(flask.request.headers.get("Prefer", ""), settings.max_wait_seconds)
+    deadline = time.monotonic() + wait
+    while True:
+        # Each try is a transaction of its own: nothing is locked, and no connection held, while waiting.
+        with db.transaction() as session:
+            made = service.create_profile(
+                session,
+                g.access,
+                body,
+                live=flask.current_app.extensions["model"],
+                book=live_book(session, settings),
+                key=key,
+                now=utc_now(),
+            )
+            if isinstance(made, Profile):
+                answer = _wire(session, made)
+                location = f"/v1/profiles/{answer['id']}"
+                return answer, 201, {"Location": location, **_applied(wait)}
+        if time.monotonic() >= deadline:
+            return _pending(made, wait)
+        time.sleep(min(_POLL_SECONDS, max(deadline - time.monotonic(), 0.0)))
+
+
+def _pending(made: Pending, wait: int) -> flask.Response:
+    response = flask.jsonify({"pull_id": made.pull_id, "status": "PENDING", "sources": made.sources})
+    response.status_code = 202
+    response.headers["Location"] = f"/v1/pulls/{made.pull_id}"
+    response.headers["Retry-After"] = "2"
+    response.headers.update(_applied(wait))
+    return response
+
+
+def _preferred_wait(header: str, most: int) -> int:
+    """Return the seconds of RFC 7240's `wait`, at most the setting; what does not parse is ignored, as it says."""
+    found = _WAIT.search(header)
+    return min(int(found.group(1)), most) if found else 0
+
+
+def _applied(wait: int) -> dict[str, str]:
+    return {"Preference-Applied": f"wait={wait}"} if wait else {}
+
+
+def _wire(session, profile: Profile) -> dict[str, Any]:
+    return service.as_wire(session, profile, session.get_one(Consent, profile.consent_id).purpose)
+
+
+@blueprint.route("", methods=["GET"])
+@require_access("profile:read")
+@blueprint.arguments(ProfileQuerySchema, location="query")
+@blueprint.response(200, ProfilePageSchema)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, ConsentRefused)
+def list_profiles(query):
+    """List the profiles computed under the token's consent, newest first."""
+    with db.transaction() as session:
+        page, cursor = service.list_profiles(session, g.access, query, now=utc_now())
+        return {"items": [_wire(session, profile) for profile in page], "next_cursor": cursor}
+
+
+@blueprint.route("/<profile_id>", methods=["GET"])
+@require_access("profile:read")
+@blueprint.response(200, ProfileSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound, Conflict)
+def read_profile(profile_id):
+    """Read a profile as it was computed."""
+    with db.transaction() as session:
+        return _wire(session, _read(session, profile_id, "summary"))
+
+
+@blueprint.route("/<profile_id>/explanation", methods=["GET"])
+@require_access("profile:read")
+@blueprint.response(200, ExplanationSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound)
+def read_explanation(profile_id):
+    """Read every indicator's value and exact contribution: base + contributions = margin."""
+    with db.transaction() as session:
+        profile = _read(session, profile_id, "explanation")
+        parts = dict(profile.explanation)
+        indicators = [
+            {
+                "name": name,
+                "label_zh": BY_NAME[name].label_zh,
+                "label_en": BY_NAME[name].label_en,
+                "dimension": BY_NAME[name].dimension,
+                "category": BY_NAME[name].category,
+                "unit": BY_NAME[name].unit,
+                "direction": BY_NAME[name].direction,
+                "value": value,
+                "contribution": contribution,
+                "points_contribution": points,
+            }
+            for name, (value, contribution, points) in parts.pop("indicators").items()
+        ]
+        return {"profile_id": profile_id, **parts, "indicators": indicators}
+
+
+@blueprint.route("/<profile_id>/matches", methods=["GET"])
+@require_access("profile:read")
+@blueprint.response(200, MatchesSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound)
+def read_matches(profile_id):
+    """Read every product in order, every rule pass, fail or unknown with its gap, and the near misses."""
+    with db.transaction() as session:
+        return {"profile_id": profile_id, **_read(session, profile_id, "matches").matches}
+
+
+def _read(session, profile_id: str, part: str) -> Profile:
+    known = ids.internal("prf", profile_id)
+    return service.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)

@@ -1,0 +1,136 @@
+"""What is kept of a profile, as plain data: the same records and model give the same bytes. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from creditlink.features.catalogue import BY_NAME
+from creditlink.features.indicator import DIMENSION_LABELS
+from creditlink.products.match import STATES, FirmMatches
+from creditlink.profiles.live import LiveModel
+from creditlink.profiles.pipeline import Profiles
+from creditlink.records.catalogue import CATEGORIES
+from creditlink.scoring import knockouts, reasons
+from creditlink.scoring.dimensions import sums_by
+from creditlink.scoring.model import Scores
+
+TOP, NEAR = 10, 5
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One firm's profile, ready to be stored; every member is JSON."""
+
+    state: str
+    grade: str | None
+    points: int | None
+    pd_12m: float | None
+    summary: dict[str, Any]
+    explanation: dict[str, Any]
+    matches: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that a replay must give again."""
+        parts = [
+            self.state, self.grade, self.points, self.pd_12m, self.summary, self.explanation, self.matches
+        ]  # fmt: skip
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[str, str]) -> Snapshot:
+    """Return the profile of the firm in row `i`.
+
+    Parameters
+    ----------
+    missing : category -> why it gave nothing (not_granted, no_record, source_down …).
+    """
+    scores, features = profiles.scores, profiles.features
+    row = features.row(i, named=True)
+    registration = profiles.registration.row(i, named=True)
+    verdict = knockouts.judge(live.rules, registration=registration, features=row)
+    scored = verdict.not_scorable is None
+    told = reasons.reasons_for(
+        scores.take(i),
+        features[i : i + 1],
+        live.model,
+        live.reasons,
+        settings=live.rules.reasons,
+        industries=[registration["industry"]],
+        missing=[missing],
+    )[0]
+    summary = {
+        "not_scorable_reason": verdict.not_scorable,
+        "human_review": [found.to_dict() for found in verdict.human_review],
+        "knock_outs": [found.to_dict() for found in verdict.knock_outs],
+        "dimensions": _sums(scores, i, "dimension") if scored else [],
+        "categories": _sums(scores, i, "category") if scored else [],
+        "reasons": [r.to_dict() for r in told.adverse] if scored else [],
+        "strengths": [r.to_dict() for r in told.strengths] if scored else [],
+    }
+    return Snapshot(
+        state="scored" if scored else "not_scorable",
+        grade=str(scores.grade[i]) if scored else None,
+        points=int(scores.points[i]) if scored else None,
+        pd_12m=float(scores.pd_12m[i]) if scored else None,
+        summary=summary,
+        explanation=_explanation(scores, row, i),
+        matches=_matches(profiles.matches.explain(i)) if scored else _no_matches(),
+    )
+
+
+def _explanation(scores: Scores, row: Mapping[str, Any], i: int) -> dict[str, Any]:
+    shares = scores.contributions[i].astype(float)
+    points = scores.points_contributions[i]
+    return {
+        "base_value": float(scores.base_value),
+        "margin": float(scores.margin[i]),
+        "pd_raw": float(scores.pd_raw[i]),
+        "points_base": float(scores.points_base),
+        "points_calibration": float(scores.points_calibration[i]),
+        "points_exact": float(scores.points_exact[i]),
+        "indicators": {
+            name: [_number(row[name]), float(shares[k]), float(points[k])] for k, name in enumerate(scores.features)
+        },
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def _sums(scores: Scores, i: int, by: str) -> list[dict[str, Any]]:
+    rows = []
+    for key, sums in sums_by(scores, [getattr(BY_NAME[name], by) for name in scores.features]).items():
+        zh, en = DIMENSION_LABELS[key] if by == "dimension" else (CATEGORIES[key].label_zh, CATEGORIES[key].label_en)
+        share = float(sums[i])
+        points = share * scores.points_per_logit
+        rows.append({"name": key, "label_zh": zh, "label_en": en, "contribution": share, "points_contribution": points})
+    return sorted(rows, key=lambda row: -abs(row["points_contribution"]))
+
+
+def _matches(firm: FirmMatches) -> dict[str, Any]:
+    return {
+        "counts": {state: firm.count(state) for state in STATES},
+        "products": [match.to_dict() for match in firm],
+        "near_misses": [match.to_dict() for match in firm.near_misses(NEAR)],
+    }
+
+
+def _no_matches() -> dict[str, Any]:
+    return {"counts": dict.fromkeys(STATES, 0), "products": [], "near_misses": []}
+
+
+def registration_json(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return the one registration row as JSON, for replay."""
+    row = frame.row(0, named=True)
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}

@@ -1,0 +1,141 @@
+"""A bank, a firm that agreed, and the firm's facts in the store, as a finished pull leaves them."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+from uuid import uuid4
+
+import httpx
+import polars as pl
+import pytest
+
+from creditlink.clock import utc_now
+from creditlink.records.delivery import Fact
+from creditlink.records.frames import CATEGORY_FRAMES, FRAME_KEYS
+from creditlink.records.store import save_facts
+from creditlink.records.tables import Pull, PullPart
+from creditlink.sandbox.city import write_city
+from creditlink.sandbox.stack import last_complete_month
+from tests.oauth import flow
+
+CORE = ("tax", "social_security", "utility")
+
+
+@pytest.fixture(scope="session")
+def city(tmp_path_factory):
+    """A small city up to last month."""
+    folder = tmp_path_factory.mktemp("city") / "small"
+    write_city(folder, firms=300, months=40, seed=11, until=last_complete_month(utc_now()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rich_firm(city) -> int:
+    """The first firm of the city that all three offices know."""
+    known = [
+        set(pl.read_parquet(city / name / "*.parquet", columns=["firm"])["firm"].to_list())
+        for name in ("vat_declarations", "invoice_months", "payroll_months", "meter_months")
+    ]
+    return min(set.intersection(*known))
+
+
+def facts_of(city, firm: int, categories=CORE) -> list[Fact]:
+    """One firm's rows of a city as facts."""
+    found = []
+    for category in categories:
+        for frame in CATEGORY_FRAMES[category]:
+            rows = pl.read_parquet(city / frame / "*.parquet").filter(pl.col("firm") == firm)
+            keys = [k for k in FRAME_KEYS[frame] if k not in ("firm", "period")]
+            for row in rows.to_dicts():
+                known_on, period = row.pop("known_on"), row.pop("period")
+                row.pop("firm")
+                subkey = "/".join(str(row.pop(k)) for k in keys)
+                values = {k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()}
+                at = datetime.combine(known_on, datetime.min.time(), tzinfo=utc_now().tzinfo)
+                found.append(Fact(frame, period, subkey, json.loads(json.dumps(values)), at))
+    return found
+
+
+def store_pull(session, consent, parts: dict[str, str], now) -> None:
+    """Leave behind what a finished pull leaves: `parts` is source -> status."""
+    pull = Pull(
+        id=uuid4(), consent_id=consent.id, enterprise_id=consent.enterprise_id, trigger="consent", status="DONE",
+        since=now.date(), until=now.date(), requested_at=now, finished_at=now,
+    )  # fmt: skip
+    session.add(pull)
+    session.flush()
+    for source, status in parts.items():
+        session.add(
+            PullPart(
+                pull_id=pull.id, source=source, status=status, attempt=1, rows=1, total=1, new_rows=1, rejected=0,
+                resources={}, error=None, digest=None, began_at=now, finished_at=now,
+            )
+        )  # fmt: skip
+
+
+@pytest.fixture
+def firm(empty_database) -> flow.Firm:
+    return flow.make_firm(empty_database)
+
+
+@pytest.fixture
+def http(app):
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url=flow.ISSUER) as client:
+        yield client
+
+
+@pytest.fixture
+def bank(empty_database, http):
+    return flow.register_bank(empty_database, http)
+
+
+@pytest.fixture
+def authorized(app, firm):
+    """Run the whole flow for a bank; return the authorization with its tokens."""
+
+    def run(bank, *, categories=("tax", "social_security", "utility"), kept=None, **values):
+        asked = flow.details(
+            categories=list(categories), optional_categories=[c for c in categories if kept and c not in kept],
+            actions=["profile", "match"], history_months=36, pulls_per_month=3, **values,
+        )  # fmt: skip
+        authorization = bank.push(asked, scope=flow.SCOPE)
+        callback = flow.decide(app, firm, flow.open_page(bank, authorization), categories=kept)
+        bank.exchange(bank.code_from(callback, authorization), authorization)
+        return authorization
+
+    return run
+
+
+@pytest.fixture
+def delivered(empty_database, city, rich_firm):
+    """Store facts for a consent's firm and mark its sources as answered."""
+
+    def run(authorization, *, categories=CORE, **statuses):
+        from creditlink.consents.tables import Consent
+
+        now = utc_now()
+        with empty_database.transaction("owner") as session:
+            consent = session.get_one(Consent, flow.consent_of(authorization))
+            for category in categories:
+                save_facts(
+                    session, facts_of(city, rich_firm, (category,)), enterprise_id=consent.enterprise_id,
+                    source=category, pull_id=None, now=now - timedelta(seconds=1),
+                )  # fmt: skip
+            store_pull(session, consent, dict.fromkeys(categories, "DELIVERED") | statuses, now)
+
+    return run
+
+
+@pytest.fixture
+def created(bank, authorized, delivered):
+    """A created profile: the authorization and the answer's body."""
+
+    def run(**values):
+        authorization = authorized(bank, **values)
+        delivered(authorization)
+        response = bank.call("POST", "/v1/profiles", authorization, json={})
+        assert response.status_code == 201, response.text
+        return authorization, response.json()
+
+    return run
