@@ -129,10 +129,9 @@ def allow_form_target(address: str) -> None:
 
 def page(template: str, *, status: int = 200, **values: Any) -> ResponseReturnValue:
     """Render a page."""
-    account = flask.g.get("account")
     body = flask.render_template(
         f"portal/{template}",
-        account=account,
+        person=flask.g.get("person"),
         lang=lang(),
         other_languages=_language_links(),
         environment=settings().environment,
@@ -177,7 +176,8 @@ def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
             with db.transaction() as session:
                 account = session.get(Account, account_id)
                 if account is not None and account.status == "active":
-                    flask.g.account = account
+                    # Not the row: after a refusal has rolled back, the error's page still names the person.
+                    flask.g.person = account.display_name
                     db.enter(session, account_id=account.id)
                     return view(session, account, now, *args, **kwargs)
             browser().end()  # the account was closed: its session ends with it

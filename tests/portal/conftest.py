@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
 from creditlink import db
+from creditlink.clock import utc_now
+from creditlink.consents import service as consents
+from creditlink.oauth import service as oauth
+from creditlink.oauth.opaque import REQUEST_URI, hashed, new_secret
+from creditlink.oauth.tables import PushedRequest
 from tests import factories as make
 
 
@@ -51,3 +57,46 @@ def owner(person):
         make.make_representation(session, person.firm, person.account)
     assert person.sign_in().status_code == 303
     return person
+
+
+@dataclass
+class Bank:
+    """A bank's client whose request was pushed and opened: the firm's browser is on its way to us."""
+
+    app: object
+    client: object
+    institution: object
+
+    def asks(self, *, state="xyz", **details):
+        """Return the path of the page, and the request as stored."""
+        now = utc_now()
+        with self.app.app_context(), db.transaction("owner") as session:
+            asked = make.make_details(**{"valid_until": now + timedelta(days=30)} | details)
+            consent = consents.request_consent(session, client=self.client, details=asked, now=now)
+            request_uri = new_secret(REQUEST_URI)
+            session.add(
+                PushedRequest(
+                    request_uri_hash=hashed(request_uri),
+                    client_id=self.client.client_id,
+                    consent_id=consent.id,
+                    redirect_uri=self.client.redirect_uris[0],
+                    scopes=["profile:create"],
+                    state=state,
+                    code_challenge="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+                    details=asked.as_json(),
+                    created_at=now,
+                    expires_at=now + timedelta(minutes=5),
+                )
+            )
+            session.flush()
+            handle = oauth.open_request(session, client_id=self.client.client_id, request_uri=request_uri, now=now)
+        return f"/portal/authorize/{handle}", consent
+
+
+@pytest.fixture
+def bank(app):
+    """A bank that may ask for consent."""
+    with db.transaction("owner") as session:
+        institution = make.make_institution(session, name_en="First River Bank", name_zh="第一江河银行")
+        client = make.make_client(session, institution)
+    return Bank(app, client, institution)
