@@ -19,8 +19,6 @@ def sum_service_points(frame: pl.DataFrame) -> pl.DataFrame:
     of the largest bill. Supply was cut where it was cut at any point.
     """
     keys = list(FRAME_KEYS["meter_months"])
-    if not frame.select(pl.struct(keys).is_duplicated().any()).item():
-        return frame
     read, paid = pl.col("usage").is_not_null(), pl.col("paid_on").is_not_null()
     quality = (
         pl.col("read_quality")

@@ -16,10 +16,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Uuid
 
-from creditlink.clock import day_of, start_of_day
+from creditlink.clock import start_of_day
 from creditlink.enterprises.tables import Enterprise
 from creditlink.records.delivery import Delivery, Fact
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet, empty
+from creditlink.records.frames import CATEGORY_FRAMES, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
 from creditlink.records.meters import sum_service_points
 from creditlink.records.tables import RejectedRow
 
@@ -41,7 +41,8 @@ _INSERT = text("""
 # the complete one, then the one that was stored last.
 _READ = text("""
     SELECT DISTINCT ON (enterprise_id, frame, period, subkey)
-           id, enterprise_id, frame, period, subkey, "values", known_at, content_hash
+           id, enterprise_id, frame, period, subkey, "values"::text AS body,
+           (known_at AT TIME ZONE 'Asia/Shanghai')::date AS known_on, content_hash
     FROM facts
     WHERE enterprise_id = ANY(:enterprise_ids) AND frame = ANY(:frames)
       AND period >= :since AND period <= :as_of AND known_at < :known_before
@@ -49,15 +50,16 @@ _READ = text("""
 """).bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)))
 
 _READ_AGAIN = text("""
-    SELECT id, enterprise_id, frame, period, subkey, "values", known_at, content_hash
+    SELECT id, enterprise_id, frame, period, subkey, "values"::text AS body,
+           (known_at AT TIME ZONE 'Asia/Shanghai')::date AS known_on, content_hash
     FROM facts WHERE id = ANY(:ids) AND enterprise_id = ANY(:enterprise_ids)
     ORDER BY enterprise_id, frame, period, subkey
 """).bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)), bindparam("ids", type_=ARRAY(BigInteger)))
 
-_DAYS = {
-    frame: tuple(name for name, kind in schema.items() if kind == pl.Date and name not in ("period", "known_on"))
-    for frame, schema in FRAME_SCHEMAS.items()
-}
+# The column that the first part of the sub-key holds.
+_SUBKEY = {"invoice_months": "direction", "meter_months": "kind", "credit_events": "kind", "property_grants": "kind"}
+
+_EMPTY = {name: empty(name) for name in FRAME_SCHEMAS}
 
 
 @dataclass(frozen=True)
@@ -203,13 +205,11 @@ def inputs_hash(registration: pl.DataFrame, hashes: Iterable[bytes]) -> str:
 
 
 def _registration(session: Session, enterprise_ids: Sequence[UUID]) -> pl.DataFrame:
-    found = {row.id: row for row in session.scalars(select(Enterprise).where(Enterprise.id.in_(enterprise_ids)))}
-    columns: dict[str, list[Any]] = {name: [] for name in FRAME_SCHEMAS["registration"]}
-    for index, enterprise_id in enumerate(enterprise_ids):
-        enterprise = found[enterprise_id]
-        for name, values in columns.items():
-            values.append(index if name == "firm" else getattr(enterprise, name))
-    return pl.DataFrame(columns, schema=FRAME_SCHEMAS["registration"])
+    names = [name for name in FRAME_SCHEMAS["registration"] if name != "firm"]
+    query = select(Enterprise.id, *(getattr(Enterprise, name) for name in names))
+    found = {row[0]: row[1:] for row in session.execute(query.where(Enterprise.id.in_(enterprise_ids)))}
+    rows = [(index, *found[enterprise_id]) for index, enterprise_id in enumerate(enterprise_ids)]
+    return pl.DataFrame(rows, schema=FRAME_SCHEMAS["registration"], orient="row")
 
 
 def _record_set(registration: pl.DataFrame, rows: Sequence[Any], enterprise_ids: Sequence[UUID]) -> RecordSet:
@@ -218,32 +218,28 @@ def _record_set(registration: pl.DataFrame, rows: Sequence[Any], enterprise_ids:
     for row in rows:
         by_frame.setdefault(row.frame, []).append(row)
     frames = {name: _frame(name, found, firm_of) for name, found in by_frame.items()}
-    return RecordSet.of(registration=registration, **frames)
+    return RecordSet(**_EMPTY | frames | {"registration": registration})
 
 
 def _frame(name: str, rows: list[Any], firm_of: dict[UUID, int]) -> pl.DataFrame:
     schema = FRAME_SCHEMAS[name]
-    held = [row._mapping["values"] for row in rows]  # `values` is a method of rows
-    columns: dict[str, list[Any]] = {
-        "firm": [firm_of[row.enterprise_id] for row in rows],
-        "period": [row.period for row in rows],
-    }
-    key = _SUBKEY.get(name)
-    if key:
-        columns[key] = [row.subkey.partition("/")[0] for row in rows]
+    # All bodies in one document: the parser is called once, not once a row.
+    bodies = json.loads(f"[{','.join([row.body for row in rows])}]")
+    columns: dict[str, list[Any]] = {}
     for column in schema:
-        if column in columns or column == "known_on":
-            continue
-        values = [value.get(column) for value in held]
-        if column in _DAYS[name]:
-            values = [None if v is None else date.fromisoformat(v) for v in values]
-        columns[column] = values
-    columns["known_on"] = [day_of(row.known_at) for row in rows]
-    if not rows:
-        return empty(name)
-    frame = pl.DataFrame({column: columns[column] for column in schema}, schema=schema)
-    return sum_service_points(frame) if name == "meter_months" else frame
-
-
-# The column that the first part of the sub-key holds.
-_SUBKEY = {"invoice_months": "direction", "meter_months": "kind", "credit_events": "kind", "property_grants": "kind"}
+        if column == "firm":
+            columns[column] = [firm_of[row.enterprise_id] for row in rows]
+        elif column == "period":
+            columns[column] = [row.period for row in rows]
+        elif column == "known_on":
+            columns[column] = [row.known_on for row in rows]
+        elif column == _SUBKEY.get(name):
+            columns[column] = [row.subkey.partition("/")[0] for row in rows]
+        elif schema[column] == pl.Date:
+            columns[column] = [None if (v := body.get(column)) is None else date.fromisoformat(v) for body in bodies]
+        else:
+            columns[column] = [body.get(column) for body in bodies]
+    frame = pl.DataFrame(columns, schema=schema)
+    if name == "meter_months" and len(set(zip(*(columns[key] for key in FRAME_KEYS[name]), strict=True))) < len(rows):
+        return sum_service_points(frame)
+    return frame
