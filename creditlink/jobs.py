@@ -20,7 +20,7 @@ DEAD_AFTER_SECONDS = 8.0
 
 app = procrastinate.App(
     connector=PsycopgConnector(),
-    import_paths=["creditlink.records.tasks", "creditlink.consents.tasks"],
+    import_paths=["creditlink.records.tasks", "creditlink.consents.tasks", "creditlink.oauth.tasks"],
     worker_defaults={
         "update_heartbeat_interval": HEARTBEAT_SECONDS,
         "stalled_worker_timeout": DEAD_AFTER_SECONDS,
