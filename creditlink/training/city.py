@@ -1,0 +1,98 @@
+"""Reading a city folder: record frames, truth and manifest, checked before any long work starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+
+TRUTH_SCHEMA: dict[str, Any] = {"firm": pl.Int32, "as_of": pl.Date, "hazard_12m": pl.Float64, "default_on": pl.Date}
+"""Columns of `truth` that labels are made from; a city may hold more."""
+
+
+class CityError(ValueError):
+    """A city folder cannot be used; the message names the file, and the column where it is one."""
+
+
+@dataclass(frozen=True, eq=False)
+class City:
+    """A city folder: its records, and the truth that is never an input to scoring."""
+
+    path: Path
+    manifest: dict[str, Any]
+    records: RecordSet
+    truth: pl.DataFrame
+
+    @property
+    def first_period(self) -> date:
+        """First month of the records."""
+        return date.fromisoformat(str(self.manifest["first_period"]))
+
+    @property
+    def snapshots(self) -> list[date]:
+        """Days on which the true hazard is known, ascending."""
+        return sorted(self.truth["as_of"].unique().to_list())
+
+
+def read_city(path: Path | str) -> City:
+    """Read a city folder.
+
+    Raises
+    ------
+    CityError
+        A file is absent or not Parquet, or a column is absent, of another type, or impossible.
+    """
+    folder = Path(path)
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+    except FileNotFoundError:
+        raise CityError(f"{folder}/manifest.json: no such file; is this a city folder?") from None
+    except ValueError as error:
+        raise CityError(f"{folder}/manifest.json: not JSON ({error})") from error
+    try:
+        date.fromisoformat(manifest["first_period"])
+    except (KeyError, TypeError, ValueError):
+        raise CityError(f"{folder}/manifest.json: first_period is not a date") from None
+    frames = {name: _read(folder, name, schema) for name, schema in FRAME_SCHEMAS.items()}
+    truth = _read(folder, "truth", TRUTH_SCHEMA)
+    for name, frame in frames.items():
+        _refuse_impossible(folder, name, frame)
+    return City(folder, manifest, RecordSet(**frames), truth)
+
+
+def _read(folder: Path, name: str, schema: dict[str, Any]) -> pl.DataFrame:
+    parts = sorted((folder / name).glob("*.parquet"))
+    if not parts:
+        raise CityError(f"{folder}/{name}: no Parquet file")
+    frames = []
+    for part in parts:
+        try:
+            present = pl.read_parquet_schema(part)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise CityError(f"{part}: not readable as Parquet ({error})") from error
+        for column, dtype in schema.items():
+            if column not in present:
+                raise CityError(f"{part}: column {column} is absent")
+            if present[column] != dtype:
+                raise CityError(f"{part}: column {column} is {present[column]}, expected {dtype}")
+        frames.append(pl.read_parquet(part, columns=list(schema)))
+    return pl.concat(frames)
+
+
+def _refuse_impossible(folder: Path, name: str, frame: pl.DataFrame) -> None:
+    """Refuse null keys and negative counts: they would silently become features."""
+    for column in ("firm", "period", "known_on"):
+        if column in frame.columns and frame[column].null_count():
+            row = frame[column].is_null().arg_max()
+            raise CityError(f"{folder}/{name}: column {column} is null in row {row}")
+    counts = [c for c, t in frame.schema.items() if t == pl.Int32 and c != "firm"]
+    for column in counts:
+        negative = (frame[column] < 0).fill_null(value=False)
+        if negative.any():
+            raise CityError(f"{folder}/{name}: column {column} is negative in row {negative.arg_max()}")

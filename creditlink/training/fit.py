@@ -1,0 +1,139 @@
+"""Fitting the booster: shallow, monotone as the catalogue says, stopped early, the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+Labels = NDArray[np.int8]
+
+THREADS = 2
+"""Fixed: the order in which threads add histograms is part of the model's last bits."""
+
+MAX_DEPTH = 3
+"""Shallow trees keep the tables of the exact explanation small."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Hyper-parameters of a fit, as the manifest keeps them."""
+
+    eta: float = 0.06
+    max_depth: int = MAX_DEPTH
+    min_child_weight: float = 8.0
+    subsample: float = 0.8
+    colsample_bytree: float = 0.3
+    reg_lambda: float = 8.0
+    reg_alpha: float = 0.0
+    gamma: float = 0.0
+    max_bin: int = 256
+    rounds: int = 300
+    patience: int = 40
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_depth <= MAX_DEPTH:
+            raise ValueError(f"max_depth: {self.max_depth} is not between 1 and {MAX_DEPTH}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members for the manifest."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A booster cut at its best round, and how it got there."""
+
+    booster: xgboost.Booster
+    rounds: int
+    stop_logloss: float
+
+
+def fit(
+    x: Matrix,
+    is_bad: Labels,
+    stop_x: Matrix,
+    stop_is_bad: Labels,
+    *,
+    names: Sequence[str],
+    directions: Sequence[int],
+    parameters: Parameters,
+    seed: int,
+    step: Callable[[], None] = lambda: None,
+) -> Fitted:
+    """Fit a monotone booster, stopping when the held-out log loss no longer falls.
+
+    Parameters
+    ----------
+    x, stop_x : shape (n, k), missing as NaN, to fit on and to stop by
+    is_bad, stop_is_bad : 0 or 1, shape (n,)
+    directions : +1, −1 or 0 per column: where more is riskier, safer, or the model is free
+    step : called after every round
+
+    Raises
+    ------
+    ValueError
+        Either set lacks goods or bads.
+    """
+    for label, values in (("to fit on", is_bad), ("to stop by", stop_is_bad)):
+        if values.min(initial=1) == values.max(initial=0):
+            raise ValueError(f"is_bad: the rows {label} are all {'bad' if values.min(initial=1) else 'good'}")
+    settings = {
+        "objective": "binary:logistic",
+        "eval_metric": "logloss",
+        "tree_method": "hist",
+        "eta": parameters.eta,
+        "max_depth": parameters.max_depth,
+        "min_child_weight": parameters.min_child_weight,
+        "subsample": parameters.subsample,
+        "colsample_bytree": parameters.colsample_bytree,
+        "lambda": parameters.reg_lambda,
+        "alpha": parameters.reg_alpha,
+        "gamma": parameters.gamma,
+        "max_bin": parameters.max_bin,
+        "monotone_constraints": tuple(int(d) for d in directions),
+        "base_score": float(is_bad.mean()),
+        "seed": seed,
+        "nthread": THREADS,
+        "verbosity": 0,
+    }
+    columns = list(names)
+    train = xgboost.QuantileDMatrix(x, label=is_bad, feature_names=columns, max_bin=parameters.max_bin, nthread=THREADS)
+    stop = xgboost.QuantileDMatrix(stop_x, label=stop_is_bad, feature_names=columns, ref=train, nthread=THREADS)
+    booster = xgboost.train(
+        settings,
+        train,
+        num_boost_round=parameters.rounds,
+        evals=[(stop, "stop")],
+        callbacks=[
+            _Step(step),
+            xgboost.callback.EarlyStopping(rounds=parameters.patience, save_best=False),
+        ],
+        verbose_eval=False,
+    )
+    rounds, loss = int(booster.best_iteration) + 1, float(booster.best_score)
+    best = booster[:rounds]
+    # What early stopping noted is about the longer booster; it would only confuse a reader of the file.
+    best.set_attr(best_iteration=None, best_score=None)
+    return Fitted(best, rounds, loss)
+
+
+def margin(booster: xgboost.Booster, x: Matrix) -> NDArray[np.float64]:
+    """Return the uncalibrated log-odds of bad, shape (n,)."""
+    predicted = booster.inplace_predict(x, predict_type="margin", validate_features=False)
+    return np.asarray(predicted, dtype=np.float64)
+
+
+class _Step(xgboost.callback.TrainingCallback):
+    def __init__(self, step: Callable[[], None]) -> None:
+        self.step = step
+
+    def after_iteration(self, model: xgboost.Booster, epoch: int, evals_log: Any) -> bool:
+        """Tell the progress bar; never stop."""
+        self.step()
+        return False

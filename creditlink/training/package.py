@@ -1,0 +1,113 @@
+"""Writing a model folder: every file, its hash, and the card; all of it or nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from creditlink.features.catalogue import CATALOGUE
+from creditlink.scoring.model import MANIFEST, sha256_of
+from creditlink.training.card import render_card
+from creditlink.training.champion import Champion
+from creditlink.training.dataset import OUTCOME_MONTHS, add_months
+
+PACKAGES = ("xgboost", "polars", "numpy", "scipy")
+
+
+def write_model(
+    out: Path,
+    champion: Champion,
+    *,
+    city_manifest: dict[str, Any],
+    purpose: str,
+    created_at: datetime,
+    replace: bool = False,
+) -> dict[str, Any]:
+    """Write the folder of a model and return its manifest.
+
+    The folder appears whole: it is written beside its place and renamed, so that no process ever
+    loads half of one.
+
+    Raises
+    ------
+    FileExistsError
+        The folder exists and `replace` is false.
+    """
+    if out.exists() and not replace:
+        raise FileExistsError(f"{out} exists; a model is never overwritten, give it another name or --replace it")
+    contents = {
+        "model.ubj": bytes(champion.fitted.booster.save_raw("ubj")),
+        "calibration.json": champion.calibration.to_json().encode(),
+        "reference.json": _json(champion.reference.to_json()),
+    }
+    manifest = _manifest(out.name, champion, city_manifest, purpose, created_at)
+    contents["card.md"] = render_card(manifest, champion.measured).encode()
+    manifest["files"] = {name: sha256_of(content) for name, content in sorted(contents.items())}
+    contents[MANIFEST] = _json(manifest)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        for name, content in contents.items():
+            (beside / name).write_bytes(content)
+        beside.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(beside, out)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return manifest
+
+
+def _manifest(
+    model_id: str, champion: Champion, city_manifest: dict[str, Any], purpose: str, created_at: datetime
+) -> dict[str, Any]:
+    plan = champion.plan
+    return {
+        "model_id": model_id,
+        "purpose": purpose,
+        "created_at": created_at.isoformat(timespec="seconds"),
+        "target": "90 days past due within 12 months after as_of",
+        "base_rate": champion.base_rate,
+        "features": [{"name": i.name, "version": i.version, "direction": i.direction} for i in CATALOGUE],
+        "training": {
+            "data": "synthetic city",
+            "city": {
+                k: city_manifest.get(k)
+                for k in ("generator_version", "seed", "firms", "months", "first_period", "last_period")
+            },
+            "snapshots": [day.isoformat() for day in plan.train],
+            "window": [plan.train[0].isoformat(), add_months(plan.train[-1], OUTCOME_MONTHS).isoformat()],
+            "test_snapshot": plan.test.isoformat(),
+            "seed": champion.seed,
+            "rows": champion.rows,
+            "parameters": champion.parameters.to_json(),
+            "rounds": champion.fitted.rounds,
+        },
+        "packages": {name: _version(name) for name in PACKAGES},
+        "grade_bands_version": 1,
+        "measured": {
+            case: {k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items() if k != "reliability"}
+            for case, figures in champion.measured.items()
+        },
+        "peers": champion.peers,
+    }
+
+
+def _version(package: str) -> str:
+    for name in (package, f"{package}-cpu"):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _json(members: dict[str, Any]) -> bytes:
+    return (json.dumps(members, indent=1, ensure_ascii=False) + "\n").encode()
