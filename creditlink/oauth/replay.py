@@ -20,5 +20,8 @@ def first_use(
     A parallel transaction with the same jti waits for this one, so exactly one of them is first.
     """
     digest = hashlib.sha256("\0".join((kind, owner, jti)).encode()).hexdigest()
-    made = session.execute(insert(UsedJti).values(digest=digest, expires_at=expires_at).on_conflict_do_nothing())
-    return bool(made.rowcount)  # type: ignore[attr-defined]  # a cursor result, by what was executed
+    # RETURNING, not rowcount: the ORM's insert reports -1 whether or not a row was made.
+    made = session.scalar(
+        insert(UsedJti).values(digest=digest, expires_at=expires_at).on_conflict_do_nothing().returning(UsedJti.digest)
+    )
+    return made is not None
