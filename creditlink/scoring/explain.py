@@ -29,11 +29,12 @@ KEPT_MODELS = 8
 class Explanation:
     """SHAP values of n rows and k features, in log-odds of bad.
 
-    `base_value + contributions.sum(axis=1, dtype=float64)` is `margin`, to the last few bits.
+    `base_value + contributions.sum(axis=1)` is `margin`; from tables, without any rounding error
+    and in whatever order it is added up, for all three are whole multiples of one power of two.
     """
 
     base_value: float
-    contributions: NDArray[np.float32]  # (n, k), stored by column
+    contributions: NDArray[np.float64]  # (n, k), stored by column
     margin: NDArray[np.float64]  # (n,)
 
 
@@ -110,7 +111,7 @@ def _by_tables(tables: ShapTables, x: NDArray[np.float32], threads: int) -> Expl
     rows = x.shape[0]
     stored_by_column = x.T.flags.c_contiguous
     by_column = x.T if stored_by_column else np.empty((tables.width, rows), np.float32)
-    contributions = np.empty((tables.width, rows), np.float32)
+    contributions = np.empty((tables.width, rows), np.float64)
     margin = np.empty(rows, np.float64)
 
     def run(start: int, stop: int) -> None:
@@ -129,7 +130,7 @@ def _by_tables(tables: ShapTables, x: NDArray[np.float32], threads: int) -> Expl
             tables.targets,
             tables.tables,
             tables.scale,
-            tables.base_value,
+            tables.base_units,
             contributions,
             margin,
         )
@@ -153,6 +154,6 @@ def _by_booster(booster: xgboost.Booster, x: NDArray[np.float32]) -> Explanation
         x = np.full((1, booster.num_features()), np.nan, np.float32)
     values = booster.predict(xgboost.DMatrix(x), pred_contribs=True, validate_features=False)
     base_value = float(values[0, -1])
-    contributions = np.asarray(values[:rows, :-1], dtype=np.float32)
-    margin = base_value + contributions.sum(axis=1, dtype=np.float64)
+    contributions = np.asarray(values[:rows, :-1], dtype=np.float64)
+    margin = base_value + contributions.sum(axis=1)
     return Explanation(base_value, contributions, margin)

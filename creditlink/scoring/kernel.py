@@ -137,7 +137,7 @@ def _explain_rows(
     targets: Any,
     tables: Any,
     scale: float,
-    base_value: float,
+    base_units: int,
     contributions: Any,
     margin: Any,
 ) -> None:
@@ -146,6 +146,7 @@ def _explain_rows(
     block = min(BLOCK, (stop - start + LANES - 1) // LANES * LANES)
     stage = np.zeros((fill_feature.shape[0], block), np.float32)
     sums = np.empty((width + 1, block), np.int32)  # the last row takes what belongs to no split
+    totals = np.empty(block, np.int64)
     for first in range(start, stop, block):
         rows = min(block, stop - first)
         padded = (rows + LANES - 1) // LANES * LANES
@@ -158,12 +159,13 @@ def _explain_rows(
         for tree in range(columns.shape[0]):
             _add_tree(stage, sums, columns, thresholds, targets, tables, tree, padded)
         for i in range(rows):
-            margin[first + i] = base_value
+            totals[i] = base_units
         for feature in range(width):
             for i in range(rows):
-                share = np.float32(sums[feature, i] * scale)
-                contributions[feature, first + i] = share
-                margin[first + i] += share
+                contributions[feature, first + i] = sums[feature, i] * scale
+                totals[i] += sums[feature, i]
+        for i in range(rows):
+            margin[first + i] = totals[i] * scale
 
 
 def _compiled() -> Callable[..., None]:

@@ -59,6 +59,8 @@ class Scores:
         Shape (n,): points before and after rounding; up is safer.
     grade
         Shape (n,): A+ A B C D E.
+    x
+        Shape (n, k): what the model read, in the order of `features`; missing is NaN.
     contributions
         Shape (n, k), stored by column: SHAP values in log-odds of bad, in the order of `features`.
     points_base
@@ -69,6 +71,7 @@ class Scores:
 
     model_id: str
     features: tuple[str, ...]
+    x: NDArray[np.float32]
     base_value: float
     margin: NDArray[np.float64]
     pd_raw: NDArray[np.float64]
@@ -76,7 +79,7 @@ class Scores:
     points_exact: NDArray[np.float64]
     points: NDArray[np.int32]
     grade: NDArray[np.str_]
-    contributions: NDArray[np.float32]
+    contributions: NDArray[np.float64]
     points_base: float
     points_calibration: NDArray[np.float64]
     points_per_logit: float
@@ -84,7 +87,7 @@ class Scores:
     @cached_property
     def points_contributions(self) -> NDArray[np.float64]:
         """Contributions in points, shape (n, k): made when first asked for, as screening never asks."""
-        return self.contributions * np.float64(self.points_per_logit)
+        return self.contributions * self.points_per_logit
 
     def __len__(self) -> int:
         return len(self.margin)
@@ -119,13 +122,15 @@ class CreditModel:
         InexactScoreError
             The parts of a score do not add up to it.
         """
-        explanation = explain(self.explainer, self.matrix(features), threads=threads)
+        x = self.matrix(features)
+        explanation = explain(self.explainer, x, threads=threads)
         logit = self.calibration.logit(explanation.margin)
         exact = self.scale.points_exact(logit)
         pd_12m = sigmoid(logit)
         scores = Scores(
             model_id=self.model_id,
             features=self.features,
+            x=x,
             base_value=explanation.base_value,
             margin=explanation.margin,
             pd_raw=sigmoid(explanation.margin),
@@ -199,10 +204,9 @@ def check_sums(scores: Scores) -> None:
     by_feature = scores.contributions.T
     for first in range(0, len(scores), _CHECKED_ROWS):
         rows = slice(first, first + _CHECKED_ROWS)
-        shares = by_feature[:, rows].astype(np.float64)
+        shares = by_feature[:, rows]
         margin = scores.base_value + shares.sum(axis=0)
-        shares *= scores.points_per_logit
-        points = scores.points_base + shares.sum(axis=0) + scores.points_calibration[rows]
+        points = scores.points_base + (shares * scores.points_per_logit).sum(axis=0) + scores.points_calibration[rows]
         for name, summed, stated in (
             ("margin", margin, scores.margin[rows]),
             ("points", points, scores.points_exact[rows]),

@@ -8,7 +8,9 @@ of eight: every group says something about its root, its middle and its lowest s
 
 The tables hold whole numbers (a fixed-point image of log-odds, `scale` to a unit): whole numbers
 add up to the same bits in any order, so a firm's explanation does not depend on how many firms it
-is explained with, on how many threads, or on which processor.
+is explained with, on how many threads, or on which processor. The few units lost by rounding a
+tree's values are given to its root split, so that base value and contributions add up to the sum
+of the leaves without an error, and a monotone model stays monotone to the last bit.
 
 Source: Lundberg et al. 2020, "From local explanations to global understanding with explainable AI
 for trees", Nature Machine Intelligence 2, algorithm 1 (path-dependent values) and its covers.
@@ -47,8 +49,8 @@ class ShapTables:
     ----------
     width
         Number of features, k.
-    base_value
-        Expected margin over the training covers, log-odds.
+    base_units
+        Expected margin over the training covers, in units of `scale`.
     fill_feature, fill_value
         Shape (m,): the staged columns; column c is feature `fill_feature[c]` with its missing
         values replaced by `fill_value[c]`, so that a plain comparison follows the default direction.
@@ -63,7 +65,7 @@ class ShapTables:
     """
 
     width: int
-    base_value: float
+    base_units: int
     fill_feature: NDArray[np.int32]
     fill_value: NDArray[np.float32]
     columns: NDArray[np.int32]
@@ -71,6 +73,11 @@ class ShapTables:
     targets: NDArray[np.int32]
     tables: NDArray[np.int32]
     scale: float
+
+    @property
+    def base_value(self) -> float:
+        """Expected margin over the training covers, log-odds."""
+        return self.base_units * self.scale
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,26 @@ class _Step:
     feature: int
     goes_left: bool
     share: float  # of the split's cover that went this way
+
+    @property
+    def holds(self) -> NDArray[np.bool_]:
+        """Whether it goes this way, by the outcomes (8,) of its group."""
+        agrees: NDArray[np.bool_] = ((np.arange(OUTCOMES) >> self.level) & 1) == self.goes_left
+        return agrees
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A leaf's value and the splits on its path."""
+
+    value: float
+    path: tuple[_Step, ...]
+
+    @property
+    def group(self) -> int:
+        """The group that knows of it; above the lowest level, the left-most below its last split."""
+        last = self.path[-1]
+        return last.slot - 3 if last.level == 2 else 2 * (last.slot - 1) if last.level else 0
 
 
 def build(model_json: bytes) -> ShapTables:
@@ -102,10 +129,7 @@ def build(model_json: bytes) -> ShapTables:
     thresholds = np.full((count, SPLITS), -np.inf, np.float32)  # no split: never holds
     targets = np.full((count, SPLITS), width, np.int32)
     exact = np.zeros((count, DEPTH * GROUPS, OUTCOMES))
-    base_value = intercept
-    for tree in trees:
-        if tree["left_children"][0] == -1:
-            base_value += float(np.float32(tree["split_conditions"][0]))
+    grown_leaves = [_leaves(tree) for tree in grown]
     for number, tree in enumerate(grown):
         for slot, node in _splits(tree):
             feature = int(tree["split_indices"][node])
@@ -113,20 +137,26 @@ def build(model_json: bytes) -> ShapTables:
             columns[number, slot] = staged.setdefault(key, len(staged))
             thresholds[number, slot] = np.float32(tree["split_conditions"][node])
             targets[number, slot] = feature
-        for value, path in _leaves(tree):
-            base_value += value * math.prod(step.share for step in path)
-            _add_leaf(exact[number], value, path)
+        for leaf in grown_leaves[number]:
+            _add_leaf(exact[number], leaf)
+    scale = _unit(exact, targets, width)
+    tables = np.rint(exact / scale).astype(np.int64)
+    base_units = round(intercept / scale)
+    for tree in trees:
+        if tree["left_children"][0] == -1:
+            base_units += round(float(np.float32(tree["split_conditions"][0])) / scale)
+    for number, leaves in enumerate(grown_leaves):
+        base_units += _settle(tables[number], leaves, scale)
     fills = list(staged) or [(0, True)]
-    tables, scale = _fixed_point(exact, targets, width)
     return ShapTables(
         width=width,
-        base_value=base_value,
+        base_units=base_units,
         fill_feature=np.array([feature for feature, _ in fills], np.int32),
         fill_value=np.array([-np.inf if left else np.inf for _, left in fills], np.float32),
         columns=columns,
         thresholds=thresholds,
         targets=targets,
-        tables=tables,
+        tables=tables.astype(np.int32),
         scale=scale,
     )
 
@@ -172,15 +202,15 @@ def _splits(tree: dict[str, Any]) -> list[tuple[int, int]]:
     return found
 
 
-def _leaves(tree: dict[str, Any]) -> list[tuple[float, tuple[_Step, ...]]]:
-    """Return each leaf's value and the splits on its path."""
-    found: list[tuple[float, tuple[_Step, ...]]] = []
+def _leaves(tree: dict[str, Any]) -> list[_Leaf]:
+    """Return the leaves of a tree that has a split."""
+    found: list[_Leaf] = []
     waiting: list[tuple[int, int, tuple[_Step, ...]]] = [(0, 0, ())]
     while waiting:
         slot, node, path = waiting.pop()
         left, right = tree["left_children"][node], tree["right_children"][node]
         if left == -1:
-            found.append((float(np.float32(tree["split_conditions"][node])), path))
+            found.append(_Leaf(float(np.float32(tree["split_conditions"][node])), path))
             continue
         cover = float(np.float32(tree["sum_hessian"][node]))
         if not cover > 0:
@@ -192,21 +222,17 @@ def _leaves(tree: dict[str, Any]) -> list[tuple[float, tuple[_Step, ...]]]:
     return found
 
 
-def _add_leaf(tables: NDArray[np.float64], value: float, path: tuple[_Step, ...]) -> None:
+def _add_leaf(tables: NDArray[np.float64], leaf: _Leaf) -> None:
     """Add a leaf's SHAP values for all outcomes of its group to one tree's tables (12, 8).
 
     A feature met twice on a path is one player: its conditions must hold together, and its shares
     multiply. Its value is entered at its first split.
     """
-    # A leaf above the lowest level belongs to any group below its path's last split: the left-most.
-    group = (path[-1].slot - 3) if path[-1].level == 2 else 2 * (path[-1].slot - 1) if path[-1].level else 0
-    outcomes = np.arange(OUTCOMES)
     holds: dict[int, NDArray[np.float64]] = {}
     shares: dict[int, float] = {}
     levels: dict[int, int] = {}
-    for step in path:
-        agrees = (((outcomes >> step.level) & 1) == step.goes_left).astype(np.float64)
-        holds[step.feature] = holds.get(step.feature, np.ones(OUTCOMES)) * agrees
+    for step in leaf.path:
+        holds[step.feature] = holds.get(step.feature, np.ones(OUTCOMES)) * step.holds
         shares[step.feature] = shares.get(step.feature, 1.0) * step.share
         levels.setdefault(step.feature, step.level)
     for feature, level in levels.items():
@@ -219,11 +245,11 @@ def _add_leaf(tables: NDArray[np.float64], value: float, path: tuple[_Step, ...]
                 for other in others:
                     term = term * (holds[other] if other in known else shares[other])
                 weight += term
-        tables[GROUPS * level + group] += value * (holds[feature] - shares[feature]) * weight
+        tables[GROUPS * level + leaf.group] += leaf.value * (holds[feature] - shares[feature]) * weight
 
 
-def _fixed_point(exact: NDArray[np.float64], targets: NDArray[np.int32], width: int) -> tuple[NDArray[np.int32], float]:
-    """Return the tables as whole numbers and their unit, as fine as no sum over the trees can overflow."""
+def _unit(exact: NDArray[np.float64], targets: NDArray[np.int32], width: int) -> float:
+    """Return log-odds per unit: a power of two, as fine as no sum over the trees can overflow."""
     largest = np.abs(exact).max(axis=2)  # (trees, 12)
     slot_of = np.array([0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6])
     reach = np.zeros(width + 1)
@@ -231,6 +257,23 @@ def _fixed_point(exact: NDArray[np.float64], targets: NDArray[np.int32], width: 
     bound = float(reach.max(initial=0.0))
     if not math.isfinite(bound):
         raise NotTabulableError("a leaf value is not finite")
-    # One bit is left for the roundings; a bound of 0 (no tree has a split) takes any unit.
-    scale = 2.0 ** (math.frexp(bound)[1] - 30)
-    return np.rint(exact / scale).astype(np.int32), scale
+    # One bit is left for the roundings. Where no tree has a split, any unit does.
+    return float(2.0 ** (math.frexp(bound)[1] - 30))
+
+
+def _settle(tables: NDArray[np.int64], leaves: list[_Leaf], scale: float) -> int:
+    """Give what rounding lost to the root split of one tree; return the tree's base value in units.
+
+    Whatever the outcomes, base value and contributions are then the rounded value of the leaf that
+    is reached.
+    """
+    total = np.zeros((GROUPS, OUTCOMES), np.int64)
+    base = 0
+    for leaf in leaves:
+        expected = round(leaf.value * math.prod(step.share for step in leaf.path) / scale)
+        reached = np.logical_and.reduce([step.holds for step in leaf.path])
+        total[leaf.group] += np.where(reached, round(leaf.value / scale), 0) - expected
+        base += expected
+    stated = tables.reshape(DEPTH, GROUPS, OUTCOMES).sum(axis=0)
+    tables[:GROUPS] += total - stated
+    return base

@@ -210,7 +210,7 @@ def test_tables_that_differ_from_xgboost_are_refused(tmp_path, monkeypatch):
 
     def spoiled(booster):
         tables = prepared(booster)
-        return replace(tables, base_value=tables.base_value + 0.01)
+        return replace(tables, base_units=tables.base_units + round(0.01 / tables.scale))
 
     monkeypatch.setattr(model_module, "prepare", spoiled)
     with pytest.raises(ModelFolderError, match="tables differ from xgboost"):

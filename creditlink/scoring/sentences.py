@@ -1,0 +1,148 @@
+"""The sentences of reasons and strengths, in Chinese and English."""
+
+from __future__ import annotations
+
+CATEGORY_LABELS: dict[str, tuple[str, str]] = {
+    "registration": ("登记信息", "registration"),
+    "tax": ("纳税", "tax"),
+    "social_security": ("社保", "social security"),
+    "utility": ("水电气", "utility"),
+    "public_credit": ("公共信用", "public credit"),
+    "contract": ("合同履约", "contract"),
+    "intellectual_property": ("知识产权", "intellectual property"),
+    "logistics": ("仓储物流", "logistics"),
+}
+"""Consent category -> its label in zh and en."""
+
+MISSING_CODES: dict[str, str] = {
+    "registration": "R901",
+    "tax": "R902",
+    "social_security": "R903",
+    "utility": "R904",
+    "public_credit": "R905",
+    "contract": "R906",
+    "intellectual_property": "R907",
+    "logistics": "R908",
+}
+"""Category -> the code of the reason that its values are missing; never reused."""
+
+NOT_COMPUTABLE = "not_computable"
+"""The category was delivered, and still some of its indicators have no value."""
+
+_CAUSES: dict[str, tuple[str, str]] = {
+    "not_granted": ("企业未授权", "the firm did not grant them"),
+    "not_connected": ("尚未接入该数据源", "no source is connected yet"),
+    "pending": ("数据尚未取得", "the source has not answered yet"),
+    "no_record": ("数据源没有该企业的记录", "the source has no record of the firm"),
+    "denied": ("数据源拒绝提供", "the source refused"),
+    "timeout": ("数据源未及时响应", "the source did not answer in time"),
+    "source_down": ("数据源暂不可用", "the source is down"),
+    NOT_COMPUTABLE: ("记录不足以计算部分指标", "the records do not suffice for some indicators"),
+}
+
+_UNITS: dict[str, tuple[str, str]] = {
+    "months": ("个月", " months"),
+    "days": ("天", " days"),
+    "count": ("", ""),
+    "people": ("人", " people"),
+    "score": ("分", ""),
+    "kg": ("千克", " kg"),
+    "deviations": ("个标准偏差", " deviations"),
+}
+
+_RANKS: dict[str, tuple[tuple[str, str], ...]] = {
+    # Position in the list is the indicator's value less its first value, below.
+    "taxpayer_grade": tuple((grade, grade) for grade in "ABMCD"),
+    "status_rank": (("存续", "active"), ("停业", "suspended"), ("吊销或注销", "revoked or deregistered")),
+}
+_FIRST_RANK = {"taxpayer_grade": 1, "status_rank": 0}
+
+
+def missing_cause(cause: str | None) -> str:
+    """Return the cause that is told for a category's missing values, given its coverage status."""
+    return cause if cause in _CAUSES else NOT_COMPUTABLE
+
+
+def missing_sentences(category: str, cause: str, adverse_points: float) -> tuple[str, str]:
+    """Return what is said where values of a category are missing and that costs points."""
+    label = CATEGORY_LABELS.get(category, (category, category))
+    why = _CAUSES[missing_cause(cause)]
+    lost = _number(abs(adverse_points), 0)
+    return (
+        f"{label[0]}数据缺失：{why[0]}，评分因此减少{lost}分。",
+        f"No values from {label[1]} records: {why[1]}. This costs {lost} points.",
+    )
+
+
+def value_text(name: str, value: float, unit: str) -> tuple[str, str]:
+    """Return an observed value with its unit, in zh and en."""
+    if name in _RANKS:
+        position = round(value) - _FIRST_RANK[name]
+        ranks = _RANKS[name]
+        return ranks[position] if 0 <= position < len(ranks) else (_number(value), _number(value))
+    match unit:
+        case "fen":
+            return _money(value)
+        case "fen/kWh":
+            return f"每千瓦时{_money(value)[0]}", f"{_money(value)[1]} per kWh"
+        case "ratio":
+            return f"{_number(value * 100, 1)}%", f"{_number(value * 100, 1)}%"
+        case "flag":
+            return (("否", "no"), ("是", "yes"))[bool(value)]
+        case "kg/fen":  # a fen is too little to picture: per ten thousand yuan
+            return f"每万元{_number(value * 1e6)}千克", f"{_number(value * 1e6)} kg per CNY 10,000"
+        case _:
+            zh, en = _UNITS.get(unit, ("", ""))
+            return _number(value) + zh, _number(value) + en
+
+
+def indicator_sentences(
+    *,
+    name: str,
+    labels: tuple[str, str],
+    value: float,
+    unit: str,
+    direction: int,
+    median: float | None,
+    same_industry: bool,
+    points: float,
+) -> tuple[str, str]:
+    """Return what is said of an indicator: its value, its peers', how it is read and what it did.
+
+    Parameters
+    ----------
+    points
+        What its group adds to the points; negative costs points.
+    """
+    observed = value_text(name, value, unit)
+    zh, en = f"{labels[0]}为{observed[0]}", f"{labels[1]}: {observed[1]}"
+    if median is not None:
+        usual = value_text(name, median, unit)
+        peers = ("同行业", "firms of the industry") if same_industry else ("全体企业", "all firms")
+        if observed == usual:
+            zh += f"，与{peers[0]}中位数相当"
+            en += f", about the median of {peers[1]}"
+        else:
+            lies = ("低于", "below") if value < median else ("高于", "above")
+            zh += f"，{lies[0]}{peers[0]}中位数{usual[0]}"
+            en += f", {lies[1]} the median of {peers[1]}, {usual[1]}"
+    if direction and unit != "flag":
+        zh += "；该指标越高，风险越高" if direction > 0 else "；该指标越高，风险越低"
+        en += "; higher is riskier" if direction > 0 else "; higher is safer"
+    size = _number(abs(points), 0)
+    zh += f"。评分因此{'减少' if points < 0 else '增加'}{size}分。"
+    en += f". This {'costs' if points < 0 else 'adds'} {size} points."
+    return zh, en
+
+
+def _money(fen: float) -> tuple[str, str]:
+    yuan = fen / 100
+    zh = f"{_number(yuan / 10_000)}万元" if abs(yuan) >= 10_000 else f"{_number(yuan)}元"
+    return zh, f"CNY {_number(yuan, 0 if abs(yuan) >= 100 else 2)}"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    text = f"{value:,.{digits}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
