@@ -157,6 +157,15 @@ def parse_product(raw: Mapping[str, Any], *, line: int | None = None) -> Product
     flaws = [flaw for error in _validator().iter_errors(plain) for flaw in _flaws_of(error)]
     if flaws:
         raise ProductInvalid(code, sorted(flaws, key=lambda flaw: flaw.field), line)
+    terms = terms_from_checked(plain)
+    if flaws := _contradictions(terms):
+        raise ProductInvalid(code, flaws, line)
+    return terms
+
+
+def terms_from_checked(raw: Mapping[str, Any]) -> ProductTerms:
+    """Return the typed terms of a product in its open form that `parse_product` accepted before."""
+    plain = dict(raw)
     plain["valid_from"] = date.fromisoformat(plain["valid_from"])
     if plain.get("valid_until") is not None:
         plain["valid_until"] = date.fromisoformat(plain["valid_until"])
@@ -165,10 +174,7 @@ def parse_product(raw: Mapping[str, Any], *, line: int | None = None) -> Product
     plain["rules"] = tuple(_rule(rule) for rule in plain.get("rules", ()))
     # JSON has one number type: 12.0 is a whole number there and must be one here.
     fields: dict[str, Any] = {k: int(v) if isinstance(v, float) else v for k, v in plain.items()}
-    terms = ProductTerms(**fields)
-    if flaws := _contradictions(terms):
-        raise ProductInvalid(code, flaws, line)
-    return terms
+    return ProductTerms(**fields)
 
 
 def _rule(raw: Mapping[str, Any]) -> Rule:

@@ -1,0 +1,81 @@
+"""The public catalogue: which products a question finds, and how each is told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from creditlink.products.phrases import rule_texts
+from creditlink.products.rules import texts_of
+from creditlink.products.subjects import Subject
+from creditlink.products.terms import KIND_LABELS, ProductTerms
+
+
+def find(
+    products: Iterable[ProductTerms], names: Mapping[str, tuple[str, str]], query: Mapping[str, Any]
+) -> list[ProductTerms]:
+    """Return the products that every filter of `query` lets through, in their order.
+
+    Parameters
+    ----------
+    names : institution code -> its name in zh and en.
+    query : filters by the names of `ProductQuerySchema`; absent ones let everything through.
+    """
+    words = [word.casefold() for word in str(query.get("q", "")).split()]
+    return [
+        terms for terms in products if _fits(terms, query) and _has_words(terms, names[terms.institution_code], words)
+    ]
+
+
+def _has_words(terms: ProductTerms, institution: tuple[str, str], words: list[str]) -> bool:
+    text = " ".join((terms.name_zh, terms.name_en, *institution)).casefold()
+    return all(word in text for word in words)
+
+
+def _fits(terms: ProductTerms, query: Mapping[str, Any]) -> bool:
+    exact = {
+        "kind": terms.kind,
+        "institution": terms.institution_code,
+        "institution_kind": terms.institution_kind,
+    }
+    amount, term = query.get("amount_fen"), query.get("term_months")
+    return (
+        all(query.get(name, value) == value for name, value in exact.items())
+        and ("tag" not in query or query["tag"] in terms.tags)
+        and (amount is None or terms.amount_min_fen <= amount <= terms.amount_max_fen)
+        and (term is None or terms.term_months_min <= term <= terms.term_months_max)
+        and terms.rate_bps_min <= query.get("rate_bps_at_most", terms.rate_bps_min)
+        and _covers(terms, "registration.region", query.get("region"))
+        and _covers(terms, "registration.industry", query.get("industry"))
+    )
+
+
+def _covers(terms: ProductTerms, subject: str, code: str | None) -> bool:
+    """Tell whether the product's rules on a code leave `code`, or a code it begins, a way to pass."""
+    if code is None:
+        return True
+    for rule in terms.rules:
+        if rule.subject != subject:
+            continue
+        if rule.operator == "not_in":
+            if any(code.startswith(text) for text in texts_of(rule)):
+                return False
+        elif not any(code.startswith(text) or text.startswith(code) for text in texts_of(rule)):
+            return False
+    return True
+
+
+def told(terms: ProductTerms, institution: tuple[str, str], known: Mapping[str, Subject]) -> dict[str, Any]:
+    """Return a product as the public sees it: its open form, labels, and every rule in words."""
+    rules = []
+    for rule in terms.rules:
+        zh, en = rule_texts(rule, known[rule.subject])
+        rules.append(rule.to_dict() | {"text_zh": zh, "text_en": en})
+    kind_zh, kind_en = KIND_LABELS[terms.kind]
+    return terms.to_dict() | {
+        "institution_name_zh": institution[0],
+        "institution_name_en": institution[1],
+        "kind_zh": kind_zh,
+        "kind_en": kind_en,
+        "rules": rules,
+    }

@@ -1,0 +1,86 @@
+"""`/v1/products`: the public catalogue of loan products."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import flask
+
+from creditlink import db
+from creditlink.api import Blueprint, public
+from creditlink.errors import InvalidRequest, NotFound
+from creditlink.products import listing, service
+from creditlink.products.schemas import ProductPageSchema, ProductQuerySchema, ProductSchema
+from creditlink.products.terms import product_schema
+
+blueprint = Blueprint("products", __name__, url_prefix="/v1/products", description="The public catalogue of products")
+
+_CACHE = "public, max-age=60"
+
+
+@blueprint.route("", methods=["GET"])
+@public
+@blueprint.arguments(ProductQuerySchema, location="query")
+@blueprint.response(200, ProductPageSchema)
+@blueprint.alt_response(304, description="The page is the one that `If-None-Match` names", success=True)
+@blueprint.problems(InvalidRequest)
+def list_products(query: dict[str, Any]):
+    """Search the products on offer today; anybody may.
+
+    The order is that of the codes. No order anywhere depends on who pays.
+    """
+    with db.transaction() as session:
+        held = service.listing(session, flask.current_app.extensions["settings"])
+    etag = _etag(held.revision, repr(sorted(query.items())))
+    if unchanged := _unchanged(etag):
+        return unchanged
+    found = listing.find(held.book.products, held.institutions, query)
+    rest = [terms for terms in found if terms.code > query.get("cursor", "")]
+    page = rest[: query["limit"]]
+    body = {
+        "revision": held.revision,
+        "total": len(found),
+        "items": [listing.told(terms, held.institutions[terms.institution_code], held.book.known) for terms in page],
+        "next": page[-1].code if len(rest) > len(page) else None,
+    }
+    return body, 200, {"ETag": f'"{etag}"', "Cache-Control": _CACHE}
+
+
+@blueprint.route("/schema", methods=["GET"])
+@public
+@blueprint.response(200)
+def show_schema():
+    """Return the JSON Schema of a product, the open form in which products are published."""
+    return product_schema(), 200, {"Cache-Control": _CACHE, "Content-Type": "application/schema+json"}
+
+
+@blueprint.route("/<code>", methods=["GET"])
+@public
+@blueprint.response(200, ProductSchema)
+@blueprint.alt_response(304, description="The product is the one that `If-None-Match` names", success=True)
+@blueprint.problems(NotFound)
+def show_product(code: str):
+    """Return one product on offer today, every condition in words."""
+    with db.transaction() as session:
+        held = service.listing(session, flask.current_app.extensions["settings"])
+    terms = held.by_code.get(code)
+    if terms is None:
+        raise NotFound
+    etag = _etag(held.revision, code)
+    if unchanged := _unchanged(etag):
+        return unchanged
+    body = listing.told(terms, held.institutions[terms.institution_code], held.book.known)
+    return body, 200, {"ETag": f'"{etag}"', "Cache-Control": _CACHE}
+
+
+def _etag(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _unchanged(etag: str) -> flask.Response | None:
+    if etag not in flask.request.if_none_match:
+        return None
+    response = flask.Response(status=304, headers={"Cache-Control": _CACHE})
+    response.set_etag(etag)
+    return response

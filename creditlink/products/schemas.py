@@ -1,0 +1,89 @@
+"""What is told of products, and what may be asked of the public catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from creditlink.api import Schema
+from creditlink.products.terms import INSTITUTION_KINDS, KIND_LABELS
+
+
+def _text(description: str, **options: Any) -> ma.fields.String:
+    return ma.fields.String(metadata={"description": description}, **options)
+
+
+def _number(description: str, **options: Any) -> ma.fields.Integer:
+    return ma.fields.Integer(metadata={"description": description}, **options)
+
+
+class ProductQuerySchema(Schema):
+    """Filters of the catalogue; those given must all hold."""
+
+    q = _text("Words in the names of product or institution, either language", validate=ma.validate.Length(1, 80))
+    kind = _text("Kind of product", validate=ma.validate.OneOf(list(KIND_LABELS)))
+    institution = _text("Code of the institution", validate=ma.validate.Length(1, 32))
+    institution_kind = _text("Kind of institution", validate=ma.validate.OneOf(INSTITUTION_KINDS))
+    tag = _text("Campaign tag", validate=ma.validate.Length(1, 40))
+    region = _text("GB/T 2260 code; products lent there", validate=ma.validate.Regexp(r"^\d{2,6}$"))
+    industry = _text("GB/T 4754 code; products for it", validate=ma.validate.Regexp(r"^[A-T]\d{0,2}$"))
+    amount_fen = _number("An amount it must be able to lend, in fen", validate=ma.validate.Range(1, 10**13))
+    term_months = _number("A term it must allow, in months", validate=ma.validate.Range(1, 360))
+    rate_bps_at_most = _number("Lowest rate at most this, in basis points", validate=ma.validate.Range(0, 3600))
+    limit = _number("Products on a page", load_default=50, validate=ma.validate.Range(1, 200))
+    cursor = _text("`next` of the page before", validate=ma.validate.Length(1, 40))
+
+
+class RuleSchema(Schema):
+    """One hard condition."""
+
+    subject = _text("profile.…, registration.… or indicator.…")
+    operator = _text(">=, <=, >, <, ==, between, in, not_in or at_least_grade")
+    limit = ma.fields.Raw(metadata={"description": "A number, a text, two bounds or a list of texts"})
+    text_zh = _text("The condition in Chinese")
+    text_en = _text("The condition in English")
+
+
+class ProductSchema(Schema):
+    """A loan product in its live version. Amounts in fen, rates in basis points a year."""
+
+    code = _text("Unique code, kept through all versions")
+    version = _number("Version of the terms")
+    institution_code = _text("Code of the institution")
+    institution_kind = _text("Kind of institution")
+    institution_name_zh = _text("Institution in Chinese")
+    institution_name_en = _text("Institution in English")
+    name_zh = _text("Name in Chinese")
+    name_en = _text("Name in English")
+    kind = _text("Kind of product")
+    kind_zh = _text("Kind in Chinese")
+    kind_en = _text("Kind in English")
+    amount_min_fen = _number("Smallest amount")
+    amount_max_fen = _number("Largest amount")
+    term_months_min = _number("Shortest term")
+    term_months_max = _number("Longest term")
+    rate_bps_min = _number("Lowest yearly rate")
+    rate_bps_max = _number("Highest yearly rate")
+    fees_bps = _number("All one-off fees, of the amount drawn")
+    repayment = _text("bullet, equal_instalment or revolving")
+    guarantee = _text("none, guarantor, collateral, pledge or fund")
+    risk_share_bps = _number("Share of a loss that a guarantor or fund carries")
+    subsidy_bps = _number("Public interest subsidy, a year")
+    tags = ma.fields.List(ma.fields.String(), metadata={"description": "Campaigns"})
+    quota_fen = _number("What the programme lends in all; absent: no cap")
+    valid_from = _text("First day it is offered")
+    valid_until = _text("First day it is no longer offered; absent: open")
+    required_categories = ma.fields.List(
+        ma.fields.String(), metadata={"description": "Data categories the lender must be granted"}
+    )
+    rules = ma.fields.List(ma.fields.Nested(RuleSchema), metadata={"description": "Hard conditions; all must hold"})
+
+
+class ProductPageSchema(Schema):
+    """A page of the catalogue, in order of code."""
+
+    revision = _text("Changes whenever the catalogue does")
+    total = _number("Products that match the filters, on all pages")
+    items = ma.fields.List(ma.fields.Nested(ProductSchema))
+    next = _text("Cursor of the next page; null on the last", allow_none=True)

@@ -1,0 +1,190 @@
+"""Products in the database: loaded from the seed, read as the book of a day, told to the public."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from creditlink.clock import day_of, utc_now
+from creditlink.config import SettingError, Settings
+from creditlink.features.catalogue import BY_NAME
+from creditlink.institutions.tables import Institution
+from creditlink.products.book import ProductBook, compile_book
+from creditlink.products.seed import SeedInvalid, load_seed
+from creditlink.products.settings import MatchingSettings, MatchingSettingsInvalid, load_settings
+from creditlink.products.tables import Product
+from creditlink.products.terms import ProductInvalid, ProductTerms
+
+SEED_WRITER, SEED_CHECKER = "seed", "seed-check"
+_LOCK = 0x70726F64  # "prod": one writer of revisions at a time
+
+
+def load_products(session: Session, settings: Settings, *, now: datetime) -> int:
+    """Publish the products of `config/products.toml`; return how many were added or changed.
+
+    Doing it again changes nothing. A product whose terms differ from its live version becomes a further
+    version, and the one before is retired. The institutions must be registered already.
+
+    Raises
+    ------
+    SettingError
+        The file is wrong, a rule speaks of an unknown indicator, or an institution is not registered.
+    """
+    path = settings.config_dir / "products.toml"
+    try:
+        _, products = load_seed(path)
+        compile_book(products, BY_NAME, matching_settings(settings.config_dir))
+    except (SeedInvalid, ProductInvalid, ValueError) as error:
+        raise SettingError(f"configuration file {path.name}: {error}") from error
+    ids = {row.code: row.id for row in session.execute(select(Institution.code, Institution.id))}
+    session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    live = {row.code: row for row in session.scalars(select(Product).where(Product.state == "live"))}
+    revisions = iter(_revisions(session, 2 * len(products)))
+    rows = []
+    for terms in products:
+        if terms.institution_code not in ids:
+            raise SettingError(
+                f"configuration file {path.name}: product {terms.code!r}: field 'institution_code': "
+                f"value {terms.institution_code!r}: is not a registered institution"
+            )
+        held = live.get(terms.code)
+        version = terms.version
+        if held is not None:
+            if replace(terms, version=held.version) == held.to_terms():
+                continue
+            held.state, held.changed_at, held.revision = "retired", now, next(revisions)
+            version = held.version + 1
+        rows.append(
+            _row(replace(terms, version=version), ids[terms.institution_code], revision=next(revisions), now=now)
+        )
+    # What is retired goes first: two versions of a product are never live together.
+    session.flush()
+    session.add_all(rows)
+    session.flush()
+    return len(rows)
+
+
+def _row(terms: ProductTerms, institution_id: UUID, *, revision: int, now: datetime) -> Product:
+    plain = terms.to_dict()
+    return Product(
+        institution_id=institution_id,
+        code=terms.code,
+        version=terms.version,
+        state="live",
+        terms=plain,
+        terms_sha256=terms_sha256(plain),
+        revision=revision,
+        written_by=SEED_WRITER,
+        checked_by=SEED_CHECKER,
+        created_at=now,
+        changed_at=now,
+    )
+
+
+def _revisions(session: Session, count: int) -> list[int]:
+    """Return the next revisions, ascending; gaps are harmless."""
+    numbers = select(func.nextval("product_revisions")).select_from(func.generate_series(1, count).alias())
+    return sorted(session.scalars(numbers))
+
+
+def terms_sha256(plain: dict[str, object]) -> str:
+    """Return the hash of a product's open form, whatever the order of its members."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The live products of a day with their institutions' names, as the public sees them."""
+
+    revision: str  # changes whenever anything here does; the base of ETags
+    book: ProductBook
+    institutions: dict[str, tuple[str, str]]  # code -> name_zh, name_en
+    by_code: dict[str, ProductTerms]
+
+
+def live_book(session: Session, settings: Settings, *, on: date | None = None) -> ProductBook:
+    """Return the products offered on a day (today unless told), compiled; kept until any product changes."""
+    return listing(session, settings, on=on).book
+
+
+def listing(session: Session, settings: Settings, *, on: date | None = None) -> Listing:
+    """Return the live products of active institutions offered on a day; kept until any of that changes."""
+    day = on or day_of(utc_now())
+    revision = session.scalar(select(func.max(Product.revision))) or 0
+    suspended = session.scalars(
+        select(Institution.code).where(Institution.status != "active").order_by(Institution.code)
+    ).all()
+    url = str(session.get_bind().engine.url)
+    key = (url, revision, tuple(suspended), day, str(settings.config_dir))
+    held = _listings.get(key)
+    if held is None:
+        held = _read_listing(session, settings, day, f"{revision}-{day.isoformat()}-{_digest(suspended)}")
+        # A day, a change or a suspension starts a new entry; a handful of days is all that is ever asked for.
+        while len(_listings) >= _KEPT:
+            _listings.pop(next(iter(_listings)), None)
+        _listings[key] = held
+    return held
+
+
+_KEPT = 4
+_listings: dict[tuple[str, int, tuple[str, ...], date, str], Listing] = {}
+
+
+def _digest(codes: Iterable[str]) -> str:
+    return hashlib.sha256(",".join(codes).encode()).hexdigest()[:8]
+
+
+def _read_listing(session: Session, settings: Settings, day: date, revision: str) -> Listing:
+    rows = session.execute(
+        select(Product, Institution.code, Institution.name_zh, Institution.name_en)
+        .join(Institution, Institution.id == Product.institution_id)
+        .where(Product.state == "live", Institution.status == "active")
+        .order_by(Product.code)
+    ).all()
+    book = compile_book(
+        [row.Product.to_terms() for row in rows], BY_NAME, matching_settings(settings.config_dir), on=day
+    )
+    names = {row.code: (row.name_zh, row.name_en) for row in rows}
+    return Listing(revision, book, names, {terms.code: terms for terms in book.products})
+
+
+def book_of(session: Session, settings: Settings, versions: Sequence[tuple[str, int]]) -> ProductBook:
+    """Return the book of exactly these (code, version) pairs, in their order: what a past profile was matched to.
+
+    Raises
+    ------
+    LookupError
+        A version is not stored; the message names it.
+    """
+    wanted = [(code, version) for code, version in versions]
+    rows = session.scalars(select(Product).where(tuple_(Product.code, Product.version).in_(wanted))) if wanted else ()
+    found = {(row.code, row.version): row.to_terms() for row in rows}
+    for code, version in wanted:
+        if (code, version) not in found:
+            raise LookupError(f"product {code!r}: field 'version': value {version}: is not stored")
+    return compile_book([found[one] for one in wanted], BY_NAME, matching_settings(settings.config_dir))
+
+
+@lru_cache(maxsize=8)
+def matching_settings(config_dir: Path) -> MatchingSettings:
+    """Return the settings of `config/matching.toml`, read once per process.
+
+    Raises
+    ------
+    SettingError
+        The file is wrong.
+    """
+    try:
+        return load_settings(config_dir / "matching.toml")
+    except (MatchingSettingsInvalid, OSError) as error:
+        raise SettingError(f"configuration file matching.toml: {error}") from error

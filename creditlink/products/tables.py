@@ -1,0 +1,57 @@
+"""Products as they were written, checked, published and retired."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from creditlink.db import Base
+from creditlink.products.terms import ProductTerms, terms_from_checked
+
+STATES = ("draft", "checked", "live", "retired")
+
+
+class Product(Base):
+    """One version of a product. Its terms never change once it is checked; a change is a further version.
+
+    `revision` grows with every change of any product and is given under a lock held until the commit,
+    so that a reader who has seen revision n has seen every change up to n.
+    """
+
+    __tablename__ = "products"
+    __table_args__ = (
+        UniqueConstraint("code", "version"),
+        CheckConstraint("state IN ('draft', 'checked', 'live', 'retired')", name="state"),
+        CheckConstraint("version >= 1", name="version"),
+        CheckConstraint(
+            "state IN ('draft', 'retired') OR (checked_by IS NOT NULL AND checked_by <> written_by)",
+            name="four_eyes",
+        ),
+        CheckConstraint("terms ->> 'code' = code AND (terms ->> 'version')::bigint = version", name="terms"),
+        Index("uq_products_live", "code", unique=True, postgresql_where=text("state = 'live'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"), index=True)
+    code: Mapped[str]
+    version: Mapped[int]
+    state: Mapped[str]
+    terms: Mapped[dict[str, Any]]
+    terms_sha256: Mapped[str]
+    revision: Mapped[int] = mapped_column(unique=True)
+    written_by: Mapped[str]
+    checked_by: Mapped[str | None]
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+    def to_terms(self) -> ProductTerms:
+        """Return the part matching needs, free of the session; they were checked when written."""
+        return terms_from_checked(self.terms)
+
+
+REVISIONS = Sequence("product_revisions", metadata=Base.metadata)
+"""Where `Product.revision` comes from."""
