@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from creditlink import db, jobs
+from creditlink.audit import service as audit
 from creditlink.consents.service import live_for_work
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Enterprise
@@ -100,11 +101,12 @@ def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> bool:
     try:
         with db.transaction("worker") as session:
             # The consent is held in share mode until the facts are in: a revocation comes before or after.
-            live_for_work(session, task.consent_id, now=now)
+            consent = live_for_work(session, task.consent_id, now=now)
             new_rows = store.save_delivery(
                 session, delivery, enterprise_id=task.enterprise_id, pull_id=task.pull_id, now=now
             )
             _mark_finished(session, task, delivery, new_rows, now)
+            _record(session, consent, delivery, new_rows, now)
     except ConsentRefused:
         return False
     PULLS.labels(name, delivery.status).inc()
@@ -199,6 +201,29 @@ def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: i
                 "last_error": row.excluded.last_error,
             },
         )
+    )
+
+
+def _record(session: Session, consent: Consent, delivery: Delivery, new_rows: int, now: datetime) -> None:
+    """Leave a trace that the firm sees: which office was asked, and how much it said."""
+    audit.record(
+        session,
+        action="records.pull",
+        result=delivery.status.lower(),
+        actor="system",
+        now=now,
+        enterprise_id=consent.enterprise_id,
+        institution_id=consent.institution_id,
+        client_id=consent.client_id,
+        consent_id=consent.id,
+        purpose=consent.purpose,
+        detail={
+            "source": delivery.source,
+            "rows": delivery.rows,
+            "new_rows": new_rows,
+            "rejected": len(delivery.rejects),
+            "digest": delivery.digest or None,
+        },
     )
 
 

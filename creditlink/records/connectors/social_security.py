@@ -81,7 +81,12 @@ class SocialSecurityConnector:
 
 def _read(answer: Answer, uscc: str) -> ElementTree.Element | None:
     """Return the root of an answer, None for a firm without a record."""
-    root = _parse(answer.content)
+    try:
+        root = _parse(answer.content)
+    except Passing:
+        if answer.status != httpx.codes.OK:
+            raise refused(answer, "") from None
+        raise
     if answer.status == httpx.codes.OK:
         if root.tag != "payrolls" or root.get("uscc") != uscc:
             raise Passing("DOWN", "the answer is not about the firm asked for")

@@ -138,6 +138,8 @@ def _read(answer: Answer) -> dict[str, Any] | None:
     try:
         body = json.loads(answer.content)
     except ValueError:
+        if answer.status != httpx.codes.OK:
+            raise refused(answer, "") from None
         raise Passing("DOWN", "the answer is not JSON") from None
     if not isinstance(body, dict):
         raise Passing("DOWN", "the answer is not a JSON object")
