@@ -9,14 +9,14 @@ from typing import Any
 
 from creditlink.money import fen_from_yuan
 
-_YUAN = re.compile(r"-?\d{1,15}\.\d{2}")
-_WHOLE = re.compile(r"-?\d{1,18}")
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_COMPACT_DAY = re.compile(r"\d{8}")
-_COMPACT_MONTH = re.compile(r"\d{6}")
-_MONTH = re.compile(r"\d{4}-\d{2}")
-_COMPACT_INSTANT = re.compile(r"\d{14}[+-]\d{4}")
+_YUAN = re.compile(r"-?[0-9]{1,15}\.[0-9]{2}")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_COMPACT_DAY = re.compile(r"[0-9]{8}")
+_COMPACT_MONTH = re.compile(r"[0-9]{6}")
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+_COMPACT_INSTANT = re.compile(r"[0-9]{14}[+-][0-9]{4}")
 _RECORD_ID = re.compile(r"[\x21-\x7e]{1,40}")
 
 

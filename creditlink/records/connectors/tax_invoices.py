@@ -21,7 +21,7 @@ from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
 _TEXTS = ("lsh", "kprq", "fx", "dfdm", "je", "se", "hj", "zt", "lrsj")
 _DIRECTIONS = {"X": "output", "J": "input"}
 _STATES = {"0": "", "1": "void"}
-_YUAN = r"^-?\d{1,13}\.\d{2}$"
+_YUAN = r"^-?[0-9]{1,13}\.[0-9]{2}$"
 _VALUES = [name for name in FRAME_SCHEMAS["invoice_months"] if name not in ("firm", "period", "direction", "known_on")]
 
 
@@ -138,8 +138,8 @@ def _is_plain() -> pl.Expr:
     """Whether the texts have the shapes of the manual, which the readers of days do not check."""
     return (
         pl.col("lsh").str.contains(r"^[\x21-\x7e]{1,40}$")
-        & pl.col("kprq").str.contains(r"^\d{8}$")
-        & pl.col("lrsj").str.contains(r"^\d{14}[+-]\d{4}$")
+        & pl.col("kprq").str.contains(r"^[0-9]{8}$")
+        & pl.col("lrsj").str.contains(r"^[0-9]{14}[+-][0-9]{4}$")
         & (pl.col("dfdm").str.len_chars() > 0)
     )
 
