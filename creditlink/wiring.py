@@ -6,15 +6,23 @@ import flask
 
 from creditlink.api import Api
 from creditlink.config import Settings
+from creditlink.consents import routes as consents_routes
 from creditlink.consents.limits import fair_use_from
 from creditlink.oauth import routes as oauth_routes
 from creditlink.portal import routes as portal_routes
+from creditlink.profiles import routes as profiles_routes
+from creditlink.profiles.live import load_live
+from creditlink.products import routes as products_routes
 from creditlink.records import routes as records_routes
 
 
 def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     """Join every slice to the application; the order is the order in the API's reference."""
+    app.extensions["model"] = load_live(settings)
     app.extensions["fair_use"] = fair_use_from(settings.read_toml("purposes.toml"))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
+    api.register_blueprint(consents_routes.blueprint)
+    api.register_blueprint(profiles_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
+    api.register_blueprint(products_routes.blueprint)

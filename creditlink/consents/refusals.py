@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink import db
 from creditlink.audit import service as audit
+from creditlink.consents import sweep
 from creditlink.consents.service import BankAccess
 from creditlink.consents.tables import Consent
 from creditlink.errors import ConsentRefused, InsufficientScope, LimitExceeded, NotFound, Problem, RecordsUnavailable
@@ -37,6 +38,9 @@ def record_refusal(access: BankAccess, client_id: str, problem: Problem, *, rout
             db.enter(session, institution_id=access.institution_id)
             consent = session.scalar(select(Consent).where(Consent.id == access.consent_id))
             firm: UUID | None = consent.enterprise_id if consent else None
+            if reason == "exhausted":
+                # The one use too many that was asked for ends the consent.
+                sweep.end_exhausted(session, access.consent_id, actor=f"bank:{client_id}", now=now)
             audit.record(
                 session,
                 action="read.refused",

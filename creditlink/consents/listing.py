@@ -1,0 +1,120 @@
+"""Consents as their bank sees them: its own only, the firm under an id that no other bank knows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink import db, ids
+from creditlink.consents import service
+from creditlink.consents.tables import Consent, ConsentEvent
+from creditlink.errors import InvalidRequest, NotFound
+from creditlink.institutions.tables import Institution
+
+_BY = {"account": "firm", "bank": "bank", "operator": "operator", "system": "system"}
+
+
+def page_of(
+    session: Session, institution_id: UUID, query: dict[str, Any], *, now: datetime
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return one page of the institution's consents, newest first, and the cursor of the next.
+
+    Raises
+    ------
+    InvalidRequest
+        The cursor is not one of this list.
+    """
+    db.enter(session, institution_id=institution_id)
+    salt = session.get_one(Institution, institution_id).pairwise_salt
+    wanted = select(Consent).where(Consent.institution_id == institution_id)
+    if "state" in query:
+        wanted = wanted.where(Consent.state == query["state"])
+    if "enterprise" in query:
+        wanted = wanted.where(Consent.enterprise_id == _firm_behind(session, institution_id, salt, query["enterprise"]))
+    if query.get("cursor"):
+        last = session.get(Consent, ids.internal("cns", query["cursor"]))
+        if last is None or last.institution_id != institution_id:
+            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
+        wanted = wanted.where(
+            (Consent.requested_at < last.requested_at)
+            | ((Consent.requested_at == last.requested_at) & (Consent.id < last.id))
+        )
+    limit = query["limit"]
+    rows = session.scalars(wanted.order_by(Consent.requested_at.desc(), Consent.id.desc()).limit(limit + 1)).all()
+    page = [_as_wire(session, consent, salt, now) for consent in rows[:limit]]
+    return page, page[-1]["id"] if len(rows) > limit else None
+
+
+def _firm_behind(session: Session, institution_id: UUID, salt: str, external: str) -> UUID:
+    """Return the firm that the institution knows as `external`: one of those that it asked, or none."""
+    asked = select(Consent.enterprise_id).where(
+        Consent.institution_id == institution_id, Consent.enterprise_id.is_not(None)
+    )
+    for enterprise_id in session.scalars(asked.distinct()):
+        if enterprise_id is not None and ids.pairwise(salt, enterprise_id) == external:
+            return enterprise_id
+    return UUID(int=0)  # no firm has it: an empty page, the same as for another institution's id
+
+
+def one_of(session: Session, institution_id: UUID, consent_id: UUID, *, now: datetime) -> dict[str, Any]:
+    """Return a consent of the institution with its history.
+
+    Raises
+    ------
+    NotFound
+        Unknown, or another institution's: the two look the same.
+    """
+    db.enter(session, institution_id=institution_id)
+    consent = session.get(Consent, consent_id)
+    if consent is None or consent.institution_id != institution_id:
+        raise NotFound
+    salt = session.get_one(Institution, institution_id).pairwise_salt
+    events = session.scalars(
+        select(ConsentEvent).where(ConsentEvent.consent_id == consent.id).order_by(ConsentEvent.id)
+    )
+    return _as_wire(session, consent, salt, now) | {
+        "text_version": consent.text_version,
+        "text_sha256": consent.text_sha256,
+        "fair_use_version": consent.fair_use_version,
+        "events": [
+            {
+                "at": event.at,
+                "from_state": event.from_state,
+                "to_state": event.to_state,
+                "by": _BY.get(event.actor.partition(":")[0], "system"),
+                "reason": event.reason,
+            }
+            for event in events
+        ],
+    }
+
+
+def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> dict[str, Any]:
+    late = consent.state in ("ACTIVE", "PAUSED") and now >= consent.expires_at
+    return {
+        "id": consent.wire_id,
+        "state": "EXPIRED" if late else consent.state,  # the clock before the sweep
+        "enterprise": ids.pairwise(salt, consent.enterprise_id) if consent.enterprise_id else None,
+        "purpose": consent.purpose,
+        "categories_asked": consent.categories_asked,
+        "categories": consent.categories,
+        "access": consent.access,
+        "actions": consent.actions,
+        "history_months": consent.history_months,
+        "data_life_days": consent.data_life_days,
+        "version": consent.version,
+        "amends": ids.external("cns", consent.amends) if consent.amends else None,
+        "requested_at": consent.requested_at,
+        "answer_until": consent.answer_until,
+        "starts_at": consent.starts_at,
+        "expires_at": consent.expires_at,
+        "changed_at": consent.changed_at,
+        "uses": [
+            {"window": window, "used": used, "allowed": allowed}
+            for window, (used, allowed) in service.uses(session, consent, now).items()
+        ],
+    }

@@ -1,0 +1,211 @@
+"""`creditlink enterprises …`: the operator's registry of firms and people. Every answer is JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink import uscc as uscc_rules
+from creditlink.clock import start_of_day, utc_now
+from creditlink.enterprises import accounts, service
+from creditlink.enterprises.service import Registration
+from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise
+from creditlink.errors import Problem
+from creditlink.process import start
+
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
+    _, database = start("owner")
+    try:
+        with database.transaction("owner") as session:
+            yield session
+    except Problem as problem:
+        raise click.ClickException(str(problem)) from None
+
+
+def _show(body: Any) -> None:
+    click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=str))
+
+
+@click.group()
+def enterprises() -> None:
+    """Register firms, check USCCs, appoint who may act."""
+
+
+@enterprises.command("add")
+@click.option("--uscc", required=True, help="Unified social credit code, 18 characters.")
+@click.option("--name", required=True)
+@click.option("--name-en")
+@click.option("--industry", required=True, help="GB/T 4754 section letter and division, e.g. C33.")
+@click.option("--region", required=True, help="GB/T 2260, 6 digits.")
+@click.option("--entity-type", type=click.Choice(ENTITY_TYPES), default="company", show_default=True)
+@click.option("--established-on", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--registered-capital-fen", type=click.IntRange(0))
+@click.option("--paid-in-capital-fen", type=click.IntRange(0))
+@click.option("--exception", "uscc_exception", help="Evidence that a code with a wrong check character is real.")
+def add(established_on: datetime | None, **values: Any) -> None:
+    """Register one firm; possible duplicates are reported."""
+    founded = established_on.date() if established_on else None
+    with _transaction() as session:
+        made = service.register(session, Registration(established_on=founded, **values), now=utc_now())
+        _show(_firm(made) | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, made)]})
+
+
+@enterprises.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_firms(file: Path) -> None:
+    """Register the firms of a CSV FILE; rows that cannot be taken are reported with their line, the rest go in."""
+    known = {f.name for f in fields(Registration)}
+    taken, refused, near = 0, [], []
+    with _transaction() as session, file.open(encoding="utf-8-sig", newline="") as opened:
+        rows = csv.DictReader(opened)
+        strange = set(rows.fieldnames or ()) - known
+        missing = {"uscc", "name", "industry", "region"} - set(rows.fieldnames or ())
+        if strange or missing:
+            raise click.ClickException(f"{file.name}: unknown columns {sorted(strange)}, missing {sorted(missing)}")
+        for row in rows:
+            try:
+                with session.begin_nested():
+                    made = service.register(session, _entry(row), now=utc_now())
+            except (Problem, ValueError, TypeError) as error:
+                refused.append({"line": rows.line_num, "uscc": row.get("uscc"), "reason": str(error)})
+                continue
+            taken += 1
+            near += [{"uscc": made.uscc, **asdict(n)} for n in service.near_duplicates(session, made)]
+        _show({"registered": taken, "refused": refused, "near_duplicates": near})
+
+
+def _entry(row: dict[str, str]) -> Registration:
+    """Return a row's registration; empty cells are absent."""
+    values: dict[str, Any] = {name: text.strip() for name, text in row.items() if text and text.strip()}
+    for name in ("registered_capital_fen", "paid_in_capital_fen"):
+        if name in values:
+            values[name] = int(values[name])
+    if "established_on" in values:
+        values["established_on"] = date.fromisoformat(values["established_on"])
+    if "linked_struck_off" in values:
+        values["linked_struck_off"] = values["linked_struck_off"].lower() in ("1", "true", "yes")
+    for name in ("uscc", "name", "industry", "region"):
+        values.setdefault(name, "")
+    return Registration(**values)
+
+
+@enterprises.command("list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+def list_firms(limit: int) -> None:
+    """List registered firms by code."""
+    with _transaction() as session:
+        _show([_firm(e) for e in session.scalars(select(Enterprise).order_by(Enterprise.uscc).limit(limit))])
+
+
+@enterprises.command("check-uscc")
+@click.argument("codes", nargs=-1, required=True)
+def check_uscc(codes: tuple[str, ...]) -> None:
+    """Check codes as typed (GB 32100-2015); no database is needed. Ends with 1 if one is not well-formed."""
+    found = [uscc_rules.check(code) for code in codes]
+    _show([asdict(check) for check in found])
+    if not all(check.well_formed for check in found):
+        raise SystemExit(1)
+
+
+@enterprises.command("duplicates")
+def duplicates() -> None:
+    """Report firms that may be the same one: one character off, or the same name."""
+    with _transaction() as session:
+        pairs = {}
+        for firm in session.scalars(select(Enterprise).order_by(Enterprise.uscc)):
+            for near in service.near_duplicates(session, firm):
+                pair = tuple(sorted((firm.uscc, near.uscc)))
+                pairs[pair] = {"usccs": pair, "names": sorted({firm.name, near.name}), "why": near.why}
+        _show(list(pairs.values()))
+
+
+@enterprises.command("add-account")
+@click.option("--login", required=True)
+@click.option("--name", required=True, help="Shown on the pages.")
+@click.option("--role", type=click.Choice(accounts.ROLES), default="enterprise", show_default=True)
+@click.password_option(help="At least 12 characters; asked for when not given.")
+def add_account(login: str, name: str, role: str, password: str) -> None:
+    """Add a person's sign-in; it acts for no firm yet."""
+    with _transaction() as session:
+        made = accounts.create_account(
+            session, login=login, display_name=name, password=password, role=role, now=utc_now()
+        )
+        _show({"login": made.login, "role": made.role})
+
+
+@enterprises.command("appoint")
+@click.option("--login", required=True)
+@click.option("--uscc", required=True)
+@click.option("--role", type=click.Choice(["legal_representative", "agent"]), required=True)
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="First day on which it no longer holds.")
+@click.option("--category", "categories", multiple=True, help="An agent may grant only these; all when absent.")
+@click.option("--purpose", "purposes", multiple=True, help="An agent may decide only for these; all when absent.")
+def appoint(
+    login: str, uscc: str, role: str, until: datetime | None, categories: tuple[str, ...], purposes: tuple[str, ...]
+) -> None:
+    """Let a person act for a firm. A new legal representative takes the place of the former one."""
+    limits = {name: list(v) for name, v in (("categories", categories), ("purposes", purposes)) if v}
+    with _transaction() as session:
+        account, enterprise = _account(session, login), _enterprise(session, uscc)
+        made = service.appoint(
+            session,
+            enterprise=enterprise,
+            account=account,
+            role=role,
+            limits=limits or None,
+            valid_until=start_of_day(until.date()) if until else None,
+            now=utc_now(),
+        )
+        _show({"login": account.login, "uscc": enterprise.uscc, "role": made.role, "valid_until": made.valid_until})
+
+
+@enterprises.command("dismiss")
+@click.option("--login", required=True)
+@click.option("--uscc", required=True)
+def dismiss(login: str, uscc: str) -> None:
+    """End what a person may do for a firm; the consents they gave stay alive."""
+    with _transaction() as session:
+        right = service.may_act(session, _account(session, login), _enterprise(session, uscc), utc_now())
+        if right is None:
+            raise click.ClickException(f"{login} does not act for {uscc}")
+        service.end_representation(session, right, now=utc_now())
+        _show({"login": login, "uscc": uscc, "ended": right.role})
+
+
+def _account(session: Session, login: str) -> Account:
+    found = accounts.by_login(session, login)
+    if found is None:
+        raise click.ClickException(f"no account {login!r}")
+    return found
+
+
+def _enterprise(session: Session, uscc: str) -> Enterprise:
+    found = service.by_uscc(session, uscc_rules.check(uscc).uscc)
+    if found is None:
+        raise click.ClickException(f"no enterprise {uscc!r}")
+    return found
+
+
+def _firm(enterprise: Enterprise) -> dict[str, Any]:
+    return {
+        "uscc": enterprise.uscc,
+        "name": enterprise.name,
+        "industry": enterprise.industry,
+        "region": enterprise.region,
+        "entity_type": enterprise.entity_type,
+        "status": enterprise.status,
+        "uscc_exception": enterprise.uscc_exception,
+    }
