@@ -35,6 +35,11 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
+def last_complete_month(instant: datetime) -> date:
+    """Return the first day of the month before the one (in Asia/Shanghai) of `instant`."""
+    return add_months(month_start(day_of(instant)), -1)
+
+
 def month_index(day: date) -> int:
     """Return months since January of year 0, so that differences count months."""
     return day.year * 12 + day.month - 1

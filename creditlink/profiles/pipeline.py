@@ -8,16 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from creditlink.features.compute import compute
-from creditlink.features.reference import Reference
 from creditlink.products.book import ProductBook
 from creditlink.products.match import Matches, match_many
 from creditlink.products.offer import Ask
 from creditlink.products.subjects import subjects_of
+from creditlink.profiles.live import LiveModel
 from creditlink.records.frames import RecordSet
-from creditlink.scoring.model import CreditModel, Scores
+from creditlink.scoring.model import Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,7 @@ def profile_many(
     records: RecordSet,
     *,
     as_of: date,
-    model: CreditModel,
-    reference: Reference,
+    live: LiveModel,
     book: ProductBook,
     granted: frozenset[str] | None = None,
     ask: Ask | None = None,
@@ -47,8 +47,7 @@ def profile_many(
     ----------
     records : one registration row per firm; frames of categories that were not granted are empty.
     as_of : the day whose knowledge counts.
-    model : the loaded credit model.
-    reference : the industry table that came with the model.
+    live : the loaded credit model, the industry table that came with it, and the score's rules.
     book : the compiled products.
     granted : consent categories that these firms opened; None: all.
     ask : the amount and term asked for; None: open.
@@ -58,13 +57,13 @@ def profile_many(
     ValueError
         The records disagree with their registration.
     """
-    features = compute(records, as_of, reference)
-    scores = model.score(features)
+    features = compute(records, as_of, live.reference)
+    scores = live.model.score(features)
     subjects = subjects_of(
         registration=records.registration,
         features=features,
         pd_12m=scores.pd_12m,
-        points=scores.points,
+        points=scores.points.astype(np.int64),
         grade=scores.grade,
         as_of=as_of,
         granted=granted,

@@ -7,8 +7,8 @@ import marshmallow as ma
 from creditlink.api import Schema
 
 
-def _text(description: str, **options: object) -> ma.fields.String:
-    return ma.fields.String(metadata={"description": description}, **options)
+def _text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:
+    return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
 
 
 class ProfileRequestSchema(Schema):
@@ -74,7 +74,9 @@ class ProfileSchema(Schema):
     )
     points = ma.fields.Integer(allow_none=True, metadata={"description": "600 + 40·log2(odds/20); more is safer"})
     grade = _text("A+ A B C D E", allow_none=True)
-    human_review = ma.fields.Boolean(metadata={"description": "A person must review a decision on this firm"})
+    human_review = ma.fields.List(
+        ma.fields.Dict(), metadata={"description": "Why a person must look at a decision on this firm"}
+    )
     knock_outs = ma.fields.List(ma.fields.Dict(), metadata={"description": "Facts that rule out, apart from the score"})
     dimensions = ma.fields.List(ma.fields.Nested(DimensionSchema))
     categories = ma.fields.List(ma.fields.Nested(DimensionSchema))

@@ -163,8 +163,7 @@ def compute_snapshot(
     profiles = profile_many(
         inputs.records,
         as_of=as_of,
-        model=live.model,
-        reference=live.reference,
+        live=live,
         book=book,
         granted=frozenset(asked["categories"]) | {"registration"},
         ask=Ask(asked["amount_fen"], asked["term_months"]),

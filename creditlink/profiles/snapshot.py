@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -18,9 +18,10 @@ from creditlink.products.match import STATES, FirmMatches
 from creditlink.profiles.live import LiveModel
 from creditlink.profiles.pipeline import Profiles
 from creditlink.records.catalogue import CATEGORIES
-from creditlink.scoring import knockouts, reasons
+from creditlink.scoring import knockouts, reasons, scorable
 from creditlink.scoring.dimensions import sums_by
 from creditlink.scoring.model import Scores
+from creditlink.scoring.settings import Rule
 
 TOP, NEAR = 10, 5
 
@@ -54,24 +55,24 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
     ----------
     missing : category -> why it gave nothing (not_granted, no_record, source_down …).
     """
-    scores, features = profiles.scores, profiles.features
-    row = features.row(i, named=True)
-    registration = profiles.registration.row(i, named=True)
-    verdict = knockouts.judge(live.rules, registration=registration, features=row)
-    scored = verdict.not_scorable is None
+    scores, features = profiles.scores, profiles.features[i : i + 1]
+    registration = profiles.registration[i : i + 1]
+    industry = registration["industry"][0]
+    scored = bool(scorable.scorable(features, live.rules.scorable)[0])
+    refused = None if scored else scorable.refusal(live.rules.scorable)
     told = reasons.reasons_for(
-        scores.take(i),
-        features[i : i + 1],
+        one_of(scores, i),
+        features,
         live.model,
         live.reasons,
         settings=live.rules.reasons,
-        industries=[registration["industry"]],
+        industries=[industry],
         missing=[missing],
     )[0]
     summary = {
-        "not_scorable_reason": verdict.not_scorable,
-        "human_review": [found.to_dict() for found in verdict.human_review],
-        "knock_outs": [found.to_dict() for found in verdict.knock_outs],
+        "not_scorable_reason": None if refused is None else refused.to_dict(),
+        "human_review": _hits(live.rules.human_review, features, registration),
+        "knock_outs": _hits(live.rules.knockouts, features, registration),
         "dimensions": _sums(scores, i, "dimension") if scored else [],
         "categories": _sums(scores, i, "category") if scored else [],
         "reasons": [r.to_dict() for r in told.adverse] if scored else [],
@@ -83,9 +84,25 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
         points=int(scores.points[i]) if scored else None,
         pd_12m=float(scores.pd_12m[i]) if scored else None,
         summary=summary,
-        explanation=_explanation(scores, row, i),
+        explanation=_explanation(scores, features.row(0, named=True), i),
         matches=_matches(profiles.matches.explain(i)) if scored else _no_matches(),
     )
+
+
+def _hits(rules: Sequence[Rule], features: pl.DataFrame, registration: pl.DataFrame) -> list[dict[str, str]]:
+    found = knockouts.apply_rules(rules, features, registration).of(0)
+    return [{"code": rule.code, "label_zh": rule.label_zh, "label_en": rule.label_en} for rule in found]
+
+
+def one_of(scores: Scores, i: int) -> Scores:
+    """Return the scores of firm `i` alone."""
+    rows = {
+        name: getattr(scores, name)[i : i + 1]
+        for name in (
+            "margin", "pd_raw", "pd_12m", "points_exact", "points", "grade", "contributions", "points_calibration"
+        )
+    }  # fmt: skip
+    return replace(scores, **rows)
 
 
 def _explanation(scores: Scores, row: Mapping[str, Any], i: int) -> dict[str, Any]:

@@ -125,6 +125,19 @@ class Browser:
             f"no form with {', '.join(having)} at {self.url.split('?')[0]} ({self.status}): {self.text[:300]}"
         )
 
+    def form_to(self, ending: str) -> Form:
+        """Return the first form whose address ends so.
+
+        Raises
+        ------
+        PageError
+            The page has none.
+        """
+        for form in self._page.forms:
+            if form.action.endswith(ending):
+                return form
+        raise PageError(f"no form to …{ending} at {self.url.split('?')[0]} ({self.status}): {self.text[:300]}")
+
     def submit(self, form: Form, *, press: tuple[str, str] | None = None, **values: str | list[str]) -> None:
         """Fill in and send a form; a list gives a repeated field, an empty list unticks it."""
         fields = [(n, v) for n, v in form.fields if n not in values]

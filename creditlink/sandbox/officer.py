@@ -38,7 +38,7 @@ class Officer:
             "type": "enterprise_credit_profile",
             "uscc": uscc,
             "categories": [*required, *optional],
-            "optional_categories": optional,
+            **({"optional_categories": optional} if optional else {}),
             "purpose": "underwriting",
             "access": "once",
             "history_months": 36,
@@ -103,8 +103,10 @@ class Representative:
         return said
 
     def revoke(self, consent_id: str) -> None:
-        """Take a consent back from the firm's home."""
-        self.browser.open(f"{self._home}/portal/consents/{consent_id}")
+        """Take a consent back: its page is one click from the firm's home, the button another."""
+        browser = self.browser
+        browser.open(f"{self._home}/portal/consents/{consent_id}")
         self.sign_in_if_asked()
-        form = self.browser.form("revoke")
-        self.browser.submit(form, press=("revoke", "1"))
+        browser.submit(browser.form_to("/revoke"))
+        if browser.status != 200:
+            raise PageError(f"the withdrawal ended with {browser.status}: {browser.text[:300]}")

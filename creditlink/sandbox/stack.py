@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
 from creditlink import db, schema
-from creditlink.clock import add_months, day_of, month_start, utc_now
+from creditlink.clock import last_complete_month, utc_now
 from creditlink.config import Settings, load_settings
 from creditlink.embedded import database_url
 from creditlink.sandbox import seed
@@ -78,11 +78,6 @@ class Stack:
     credentials: Credentials
     credentials_file: Path
     services: Services
-
-
-def last_complete_month(now: datetime) -> date:
-    """Return the month before that of `now`, by its first day."""
-    return add_months(month_start(day_of(now)), -1)
 
 
 def prepare_city(folder: Path, until: date, say: Say) -> Path:

@@ -10,13 +10,12 @@ import httpx
 import polars as pl
 import pytest
 
-from creditlink.clock import utc_now
+from creditlink.clock import last_complete_month, utc_now
 from creditlink.records.delivery import Fact
 from creditlink.records.frames import CATEGORY_FRAMES, FRAME_KEYS
 from creditlink.records.store import save_facts
 from creditlink.records.tables import Pull, PullPart
 from creditlink.sandbox.city import write_city
-from creditlink.sandbox.stack import last_complete_month
 from tests.oauth import flow
 
 CORE = ("tax", "social_security", "utility")
@@ -95,10 +94,17 @@ def authorized(app, firm):
     """Run the whole flow for a bank; return the authorization with its tokens."""
 
     def run(bank, *, categories=("tax", "social_security", "utility"), kept=None, **values):
+        optional = [c for c in categories if kept and c not in kept]
         asked = flow.details(
-            categories=list(categories), optional_categories=[c for c in categories if kept and c not in kept],
-            actions=["profile", "match"], history_months=36, pulls_per_month=3, **values,
-        )  # fmt: skip
+            **{
+                "categories": list(categories),
+                "actions": ["profile", "match"],
+                "history_months": 36,
+                "pulls_per_month": 3,
+                **({"optional_categories": optional} if optional else {}),
+            }
+            | values
+        )
         authorization = bank.push(asked, scope=flow.SCOPE)
         callback = flow.decide(app, firm, flow.open_page(bank, authorization), categories=kept)
         bank.exchange(bank.code_from(callback, authorization), authorization)
@@ -125,6 +131,15 @@ def delivered(empty_database, city, rich_firm):
             store_pull(session, consent, dict.fromkeys(categories, "DELIVERED") | statuses, now)
 
     return run
+
+
+@pytest.fixture
+def products(empty_database, settings):
+    """The seed's lenders and their published products."""
+    from creditlink.sandbox.seed import seed_lenders
+
+    with empty_database.transaction("owner") as session:
+        seed_lenders(session, settings, now=utc_now())
 
 
 @pytest.fixture

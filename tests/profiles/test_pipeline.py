@@ -1,0 +1,122 @@
+"""The one straight line: the API answers what the pipeline computes, alone or among many; a replay gives the same."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from creditlink import ids
+from creditlink.clock import utc_now
+from creditlink.features.catalogue import BY_NAME
+from creditlink.products.book import compile_book
+from creditlink.products.seed import load_seed
+from creditlink.products.service import listing, matching_settings
+from creditlink.profiles.live import load_live
+from creditlink.profiles.pipeline import profile_many
+from creditlink.profiles.replay import replay_profile
+from creditlink.profiles.tables import Profile
+from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+
+
+@pytest.fixture(scope="module")
+def live(database, tmp_path_factory):
+    from creditlink.config import load_settings
+
+    return load_live(load_settings({"CREDITLINK_ENVIRONMENT": "test", "CREDITLINK_SECRET_KEY": "k" * 40}))
+
+
+@pytest.fixture(scope="module")
+def book():
+    from creditlink.config import ROOT
+
+    _, products = load_seed(ROOT / "config" / "products.toml")
+    return compile_book(products, BY_NAME, matching_settings(ROOT / "config"))
+
+
+@pytest.fixture(scope="module")
+def records(city):
+    return RecordSet.of(**{name: pl.read_parquet(city / name / "*.parquet") for name in FRAME_SCHEMAS})
+
+
+def only(records: RecordSet, firms: list[int]) -> RecordSet:
+    return RecordSet.of(**{name: records.frame(name).filter(pl.col("firm").is_in(firms)) for name in FRAME_SCHEMAS})
+
+
+def test_one_firm_alone_and_among_many_are_identical(records, live, book):
+    as_of = utc_now().date()
+    together = profile_many(records, as_of=as_of, live=live, book=book)
+    for firm in (0, 7, 123, 299):
+        alone = profile_many(only(records, [firm]), as_of=as_of, live=live, book=book)
+        row = together.features["firm"].to_list().index(firm)
+        assert alone.features.row(0, named=True) == together.features.row(row, named=True)
+        assert alone.scores.margin[0] == together.scores.margin[row]
+        assert alone.scores.pd_12m[0] == together.scores.pd_12m[row]
+        np.testing.assert_array_equal(alone.scores.contributions[0], together.scores.contributions[row])
+        np.testing.assert_array_equal(alone.matches.states[:, 0], together.matches.states[:, row])
+
+
+def test_the_api_answers_what_the_pipeline_computes(
+    products, created, bank, records, rich_firm, live, empty_database, settings
+):
+    authorization, profile = created()
+    explained = bank.call("GET", f"/v1/profiles/{profile['id']}/explanation", authorization).json()
+    with empty_database.transaction("owner") as session:
+        stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
+        book = listing(session, settings).book
+    frames = {
+        name: records.frame(name).filter(pl.col("firm") == rich_firm)
+        for name in ("vat_declarations", "invoice_months", "tax_standing", "payroll_months", "meter_months")
+    }
+    since = stored.asked["since"]
+    frames = {name: frame.filter(pl.col("period") >= pl.lit(since).cast(pl.Date)) for name, frame in frames.items()}
+    registration = pl.DataFrame([stored.registration]).with_columns(
+        pl.col("established_on").cast(pl.Date), firm=pl.lit(rich_firm)
+    )
+    frames["registration"] = registration.cast(FRAME_SCHEMAS["registration"]).select(
+        list(FRAME_SCHEMAS["registration"])
+    )
+    direct = profile_many(
+        RecordSet.of(**frames), as_of=stored.as_of, live=live, book=book,
+        granted=frozenset(stored.asked["categories"]) | {"registration"},
+    )  # fmt: skip
+    assert profile["pd_12m"] == direct.scores.pd_12m[0]
+    assert profile["points"] == direct.scores.points[0]
+    assert profile["grade"] == direct.scores.grade[0]
+    values = {row["name"]: row["value"] for row in explained["indicators"]}
+    expected = direct.features.row(0, named=True)
+    assert values == {name: expected[name] for name in values}
+
+
+def test_a_replay_gives_the_same_bytes(products, created, live, empty_database, settings):
+    _, profile = created()
+    with empty_database.transaction("owner") as session:
+        stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
+        found = replay_profile(session, stored, live=live, settings=settings)
+    assert found.differences == ()
+    assert found.same
+    assert found.replayed_sha256 == profile["content_sha256"]
+
+
+def test_a_later_correction_does_not_change_a_replay(products, created, delivered, live, empty_database, settings):
+    from creditlink.records.delivery import Fact
+    from creditlink.records.store import save_facts
+
+    _, profile = created()
+    with empty_database.transaction("owner") as session:
+        stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
+        period = (utc_now().date().replace(day=1) - timedelta(days=1)).replace(day=1)
+        wrong = Fact("vat_declarations", period, "", {"taxable_sales_fen": 1}, utc_now(), version=99)
+        save_facts(session, [wrong], enterprise_id=stored.enterprise_id, source="tax", pull_id=None, now=utc_now())
+        assert replay_profile(session, stored, live=live, settings=settings).same
+
+
+def test_another_model_is_refused(products, created, live, empty_database, settings):
+    from dataclasses import replace
+
+    _, profile = created()
+    other = replace(live, model=replace(live.model, model_id="other"))
+    with empty_database.transaction("owner") as session:
+        stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
+        with pytest.raises(ValueError, match="computed by model"):
+            replay_profile(session, stored, live=other, settings=settings)
