@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -91,6 +91,24 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.margin)
+
+    def take(self, row: int) -> Scores:
+        """Return the scores of one firm, as `score` would have given them for it alone."""
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)} scores")
+        one = slice(row, row + 1)
+        return replace(
+            self,
+            x=self.x[one],
+            margin=self.margin[one],
+            pd_raw=self.pd_raw[one],
+            pd_12m=self.pd_12m[one],
+            points_exact=self.points_exact[one],
+            points=self.points[one],
+            grade=self.grade[one],
+            contributions=self.contributions[one],
+            points_calibration=self.points_calibration[one],
+        )
 
 
 @dataclass(frozen=True, eq=False)

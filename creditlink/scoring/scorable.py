@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.scoring.sentences import CATEGORY_LABELS
@@ -16,62 +17,49 @@ from creditlink.scoring.settings import ScorableSettings
 class NotScorable:
     """Why a firm has no score."""
 
-    code: str  # N01: no record at all; N02: a record too short
+    code: str
     least_months: int
-    months: Mapping[str, int]
+    categories: tuple[str, ...]
     sentence_zh: str
     sentence_en: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for a stored profile."""
+        return asdict(self) | {"categories": list(self.categories)}
 
-def scorable(months: Mapping[str, NDArray[np.int64]], settings: ScorableSettings) -> NDArray[np.bool_]:
-    """Return for which firms at least one category has months enough, shape (n,).
+
+def scorable(features: pl.DataFrame, settings: ScorableSettings) -> NDArray[np.bool_]:
+    """Return for which firms there is evidence of a long enough record, shape (n,).
 
     Parameters
     ----------
-    months
-        Category -> months on record, shape (n,); a category that was not granted has none.
+    features
+        One row per firm, a column per indicator; null is missing.
 
     Raises
     ------
     ValueError
-        A category of the settings is not in `months`.
+        `features` lack an indicator of the settings.
     """
-    absent = [category for category in settings.categories if category not in months]
-    if absent:
-        raise ValueError(f"months: no counts for {', '.join(absent)}")
-    best = np.maximum.reduce([np.asarray(months[category]) for category in settings.categories])
-    enough: NDArray[np.bool_] = best >= settings.least_months
+    enough = np.zeros(features.height, bool)
+    for evidence in settings.evidence:
+        if evidence.indicator not in features.columns:
+            raise ValueError(f"scorable: no column {evidence.indicator!r}")
+        values = features[evidence.indicator].cast(pl.Float64).to_numpy()
+        enough |= values >= evidence.at_least  # a missing value is NaN, and not at least anything
     return enough
 
 
-def refusal(months: Mapping[str, int], settings: ScorableSettings) -> NotScorable | None:
-    """Return why one firm is not scored, or None if it is.
-
-    Raises
-    ------
-    ValueError
-        A category of the settings is not in `months`.
-    """
-    if scorable({category: np.array([count]) for category, count in months.items()}, settings)[0]:
-        return None
-    held = {category: int(months[category]) for category in settings.categories}
-    longest = max(held, key=lambda category: held[category])
-    names_zh = "、".join(CATEGORY_LABELS[category][0] for category in held)
-    names_en = ", ".join(CATEGORY_LABELS[category][1] for category in held)
+def refusal(settings: ScorableSettings) -> NotScorable:
+    """Return what a firm is told that is not scorable."""
+    categories = tuple(dict.fromkeys(evidence.category for evidence in settings.evidence))
+    names_zh = "、".join(CATEGORY_LABELS[category][0] for category in categories)
+    names_en = ", ".join(CATEGORY_LABELS[category][1] for category in categories)
     least = settings.least_months
-    if held[longest] == 0:
-        return NotScorable(
-            "N01",
-            least,
-            held,
-            f"没有{names_zh}中任何一类的记录，无法评分；至少一类需要{least}个月。",
-            f"No record of any of {names_en}: {least} months of one of them are needed for a score.",
-        )
-    zh, en = CATEGORY_LABELS[longest]
     return NotScorable(
-        "N02",
-        least,
-        held,
-        f"最长的记录为{zh}{held[longest]}个月，评分至少需要{least}个月。",
-        f"The longest record is {en} with {held[longest]} months; a score needs {least}.",
+        code="N01",
+        least_months=least,
+        categories=categories,
+        sentence_zh=f"{names_zh}中没有一类数据有{least}个月的记录，无法评分。",
+        sentence_en=f"No score: none of {names_en} has {least} months of record.",
     )

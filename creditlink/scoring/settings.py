@@ -24,17 +24,26 @@ class Rule:
     label_en: str
     category: str = "registration"
     indicator: str | None = None
-    at_least: float = math.inf
+    at_least: float = -math.inf
     registration: str | None = None
     one_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class ScorableSettings:
-    """A firm needs `least_months` of record in at least one of `categories` to be scored."""
+class Evidence:
+    """An indicator that shows, when known and at least so much, that a category's record is long enough."""
 
-    categories: tuple[str, ...] = ("tax", "social_security", "utility")
-    least_months: int = 6
+    category: str
+    indicator: str
+    at_least: float = -math.inf
+
+
+@dataclass(frozen=True)
+class ScorableSettings:
+    """A firm is scored when any of `evidence` holds; `least_months` is how a refusal puts it."""
+
+    least_months: int
+    evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True)
@@ -150,9 +159,15 @@ def _reasons(table: Mapping[str, Any]) -> ReasonSettings:
 
 
 def _scorable(table: Mapping[str, Any]) -> ScorableSettings:
-    return ScorableSettings(
-        _texts(table.get("categories"), "scorable.categories"), _whole(table, "scorable", "least_months", 0)
-    )
+    rows = _rows(table, "evidence")
+    if not rows:
+        raise ScoreSettingError("scorable.evidence: at least one row is expected")
+    evidence = []
+    for number, row in enumerate(rows):
+        where = f"scorable.evidence.{number}"
+        bound = _number(row, where, "at_least", -math.inf) if "at_least" in row else -math.inf
+        evidence.append(Evidence(_text(row, where, "category"), _text(row, where, "indicator"), bound))
+    return ScorableSettings(_whole(table, "scorable", "least_months", 0), tuple(evidence))
 
 
 def _rule(name: str, row: Mapping[str, Any]) -> Rule:

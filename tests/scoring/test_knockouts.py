@@ -1,12 +1,13 @@
 import math
+from dataclasses import replace
 
-import numpy as np
 import polars as pl
 import pytest
 
-from creditlink.scoring.knockouts import apply_rules
-from creditlink.scoring.scorable import refusal, scorable
-from creditlink.scoring.settings import Rule, ScorableSettings
+from creditlink.scoring.knockouts import apply_rules, judge
+from creditlink.scoring.scale import Scale
+from creditlink.scoring.scorable import scorable
+from creditlink.scoring.settings import Evidence, ReasonSettings, Rule, ScorableSettings, ScoreSettings
 
 pytestmark = pytest.mark.pure
 
@@ -39,21 +40,60 @@ def test_wrong_frames_are_named():
         apply_rules(RULES, FEATURES, REGISTRATION[:1])
 
 
-SETTINGS = ScorableSettings(("tax", "utility"), 6)
+SETTINGS = ScoreSettings(
+    scale=Scale(),
+    reasons=ReasonSettings(),
+    scorable=ScorableSettings(6, (Evidence("tax", "tax_record_months", 6.0), Evidence("utility", "usage"))),
+    knockouts=RULES,
+    human_review=(Rule("H01", "个体工商户", "Sole trader", registration="entity_type", one_of=("sole_trader",)),),
+)
+ORDINARY = {"dishonest_debtor": 0.0, "tax_record_months": 30.0, "usage": None, "other": 5.0}
+COMPANY = {"status": "active", "entity_type": "company", "industry": "C26"}
 
 
-def test_one_category_with_months_enough_suffices():
-    months = {"tax": np.array([0, 6, 5, 36]), "utility": np.array([6, 0, 5, 0]), "contract": np.full(4, 99)}
-    assert scorable(months, SETTINGS).tolist() == [True, True, False, True]
-    with pytest.raises(ValueError, match="no counts for utility"):
-        scorable({"tax": np.array([1])}, SETTINGS)
+def test_evidence_of_one_category_suffices():
+    features = pl.DataFrame(
+        {"tax_record_months": [None, 5.0, 6.0, None, math.nan], "usage": [None, None, None, -1.0, math.nan]}
+    )
+    assert scorable(features, SETTINGS.scorable).tolist() == [False, False, True, True, False]
+    with pytest.raises(ValueError, match="no column 'usage'"):
+        scorable(features.drop("usage"), SETTINGS.scorable)
 
 
-def test_a_refusal_says_what_there_is_and_what_it_takes():
-    assert refusal({"tax": 6, "utility": 0}, SETTINGS) is None
-    none = refusal({"tax": 0, "utility": 0}, SETTINGS)
-    assert (none.code, none.months) == ("N01", {"tax": 0, "utility": 0})
-    short = refusal({"tax": 2, "utility": 5, "contract": 30}, SETTINGS)
-    assert short.code == "N02"
-    assert short.sentence_zh == "最长的记录为水电气5个月，评分至少需要6个月。"
-    assert short.sentence_en == "The longest record is utility with 5 months; a score needs 6."
+def test_an_ordinary_firm_has_nothing_apart_from_its_score():
+    verdict = judge(SETTINGS, registration=COMPANY, features=ORDINARY)
+    assert (verdict.knock_outs, verdict.human_review, verdict.not_scorable) == ((), (), None)
+
+
+def test_a_verdict_names_the_facts():
+    verdict = judge(
+        SETTINGS,
+        registration={"status": "revoked", "entity_type": "sole_trader"},
+        features=ORDINARY | {"dishonest_debtor": 1.0, "tax_record_months": 3.0},
+    )
+    assert [found.to_dict() for found in verdict.knock_outs] == [
+        {"code": "K01", "category": "public_credit", "subject": "indicator.dishonest_debtor", "observed": 1.0,
+         "label_zh": "名单", "label_en": "List"},
+        {"code": "K02", "category": "registration", "subject": "registration.status", "observed": "revoked",
+         "label_zh": "吊销", "label_en": "Revoked"},
+    ]  # fmt: skip
+    assert [found.rule.code for found in verdict.human_review] == ["H01"]
+    assert verdict.not_scorable == {
+        "code": "N01",
+        "least_months": 6,
+        "categories": ["tax", "utility"],
+        "sentence_zh": "纳税、水电气中没有一类数据有6个月的记录，无法评分。",
+        "sentence_en": "No score: none of tax, utility has 6 months of record.",
+    }
+
+
+def test_a_rule_about_an_absent_fact_is_an_error_not_a_pass():
+    with pytest.raises(ValueError, match="rule K01: no column 'dishonest_debtor'"):
+        judge(SETTINGS, registration=COMPANY, features={"tax_record_months": 9.0, "usage": 1.0})
+
+
+def test_rules_of_one_kind_only():
+    for knockouts in (RULES[:1], RULES[1:], ()):
+        settings = replace(SETTINGS, knockouts=knockouts, human_review=())
+        verdict = judge(settings, registration={"status": "revoked"}, features=ORDINARY | {"dishonest_debtor": 1.0})
+        assert [found.rule for found in verdict.knock_outs] == list(knockouts)

@@ -86,6 +86,18 @@ def test_a_firm_scores_the_same_alone_and_in_company(model):
         assert alone.contributions.tobytes() == together.contributions[i : i + 1].tobytes()
 
 
+def test_one_firm_taken_out_is_the_firm_alone(model):
+    features = frame()
+    scores = model.score(features)
+    alone, taken = model.score(features[7:8]), scores.take(7)
+    check_sums(taken)
+    assert len(taken) == 1
+    for name in ("x", "margin", "pd_12m", "points", "grade", "contributions", "points_contributions"):
+        np.testing.assert_array_equal(getattr(taken, name), getattr(alone, name))
+    with pytest.raises(IndexError, match="row 50 of 50"):
+        scores.take(50)
+
+
 def test_the_order_of_columns_and_further_columns_do_not_matter(model):
     features = frame()
     other = features.select(reversed(features.columns)).with_columns(firm=pl.lit("x"))

@@ -6,7 +6,7 @@ import pytest
 
 import creditlink
 from creditlink.features.catalogue import BY_NAME
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS
+from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.scoring.scale import Scale
 from creditlink.scoring.settings import ScoreSettingError, parse
 
@@ -22,7 +22,8 @@ def test_the_committed_file_fits_the_catalogue_and_the_defaults():
     assert settings.reasons.limit == 4
     members = [name for group in settings.reasons.groups.values() for name in group]
     assert [name for name in members if name not in BY_NAME] == []
-    assert set(settings.scorable.categories) <= set(CATEGORY_FRAMES)
+    for evidence in settings.scorable.evidence:
+        assert BY_NAME[evidence.indicator].category == evidence.category
     for rule in (*settings.knockouts, *settings.human_review):
         if rule.indicator:
             assert rule.indicator in BY_NAME
@@ -65,7 +66,9 @@ def changed(path, value):
         (("reasons", "groups", "margin"), [], r"reasons\.groups\.margin"),
         (("reasons", "groups", "margin"), ["sales_3_fen"], "'sales_3_fen' is in two groups"),
         (("scorable", "least_months"), -1, r"scorable\.least_months"),
-        (("scorable", "categories"), "tax", r"scorable\.categories"),
+        (("scorable", "evidence"), [], r"scorable\.evidence"),
+        (("scorable", "evidence", 0, "at_least"), "6", r"scorable\.evidence\.0\.at_least: .* got '6'"),
+        (("scorable", "evidence", 1, "indicator"), None, r"scorable\.evidence\.1\.indicator"),
         (("knockouts", 0, "code"), "X1", r"knockouts\.code: .* got 'X1'"),
         (("knockouts", 0, "code"), "K02", "'K02' is given to two rules"),
         (("knockouts", 0, "at_least"), None, r"knockouts\.K01\.at_least"),
