@@ -13,7 +13,8 @@ from typing import Any
 
 from joserfc import jwk, jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from joserfc.jwk import ECKey, Key, OKPKey
+from joserfc.util import urlsafe_b64decode
 
 ALGORITHMS = ("PS256", "ES256", "EdDSA", "Ed25519")
 ADVERTISED = ["PS256", "ES256", "EdDSA"]
@@ -121,12 +122,12 @@ def public_key(data: Any) -> Key:
         raise JwtRefused("use must be sig")
     if data.get("alg") not in (None, *_FOR_KEY[data["kty"]]):
         raise JwtRefused(f"alg of a {data['kty']} key must be {_FOR_KEY[data['kty']][0]}")
+    if data["kty"] == "RSA" and not _RSA_BITS[0] <= _modulus_bits(data.get("n")) <= _RSA_BITS[1]:
+        raise JwtRefused(f"an RSA key must have {_RSA_BITS[0]} to {_RSA_BITS[1]} bits")
     try:
         key = jwk.import_key(dict(data))
     except (JoseError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise JwtRefused(f"not a valid JWK: {type(error).__name__}") from None
-    if isinstance(key, RSAKey) and not _RSA_BITS[0] <= key.public_key.key_size <= _RSA_BITS[1]:
-        raise JwtRefused(f"an RSA key must have {_RSA_BITS[0]} to {_RSA_BITS[1]} bits")
     if isinstance(key, ECKey) and key.curve_name != "P-256":
         raise JwtRefused(f"an EC key must be on P-256, got {key.curve_name}")
     if isinstance(key, OKPKey) and key.curve_name != "Ed25519":
@@ -174,6 +175,16 @@ def whole_seconds(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, 
             raise JwtRefused(f"{name} must be a number of seconds")
         found[name] = float(value)
     return found
+
+
+def _modulus_bits(modulus: Any) -> int:
+    """Return the size of an RSA key, found before any arithmetic is done with it."""
+    if not isinstance(modulus, str) or len(modulus) > _LONGEST:
+        return 0
+    try:
+        return int.from_bytes(urlsafe_b64decode(modulus.encode("ascii")), "big").bit_length()
+    except (ValueError, UnicodeError):
+        return 0
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
