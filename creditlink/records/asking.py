@@ -19,7 +19,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from creditlink import db, jobs
+from creditlink import db
 from creditlink.audit import service as audit
 from creditlink.consents.service import live_for_work
 from creditlink.consents.tables import Consent
@@ -243,13 +243,8 @@ def _finish(task: Task, sources: Sources, now: datetime) -> None:
         consent = session.get_one(Consent, task.consent_id)
         if failed and delay is not None and now + delay < consent.expires_at:
             # Without a lock: a job that waits would hold up the pulls that a bank asks for meanwhile.
-            jobs.defer(
-                session,
-                "records.retry_pull",
-                queue="pulls",
-                queueing_lock=f"retry:{task.consent_id}",
-                schedule_at=now + delay,
-                consent_id=str(task.consent_id),
+            pulls.defer_once(
+                session, "records.retry_pull", f"retry:{task.consent_id}", task.consent_id, schedule_at=now + delay
             )
 
 

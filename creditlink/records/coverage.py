@@ -10,6 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from creditlink.clock import start_of_day
@@ -124,7 +125,7 @@ def _last_parts(session: Session, consent_id: UUID) -> dict[str, PullPart]:
         select(PullPart)
         .join(Pull, Pull.id == PullPart.pull_id)
         .where(Pull.consent_id == consent_id, PullPart.finished_at.is_not(None))
-        .distinct(PullPart.source)
+        .ext(distinct_on(PullPart.source))
         .order_by(PullPart.source, PullPart.finished_at.desc())
     )
     return {part.source: part for part in session.scalars(query)}

@@ -7,13 +7,13 @@ is in `asking.py`. The two meet in the tables, so that any process may die at an
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from creditlink import ids, jobs
@@ -81,9 +81,9 @@ def ensure_fresh(session: Session, consent: Consent, now: datetime) -> PullState
     The caller has checked that the consent is live, in this transaction.
     """
     state, due = _judge(session, consent, now)
-    if state.state == "pending" and state.pull_id is None:
-        pull_id = start(session, consent, due, trigger="profile", now=now)
-        return PullState("pending", pull_id, {**state.sources, **{name: SourceState(name, "READY") for name in due}})
+    if state.state == "pending":
+        # Also where a pull is open: it may have lost its job, and one that waits already is not doubled.
+        return replace(state, pull_id=start(session, consent, due, trigger="profile", now=now))
     return state
 
 
@@ -139,7 +139,7 @@ def last_answers(session: Session, consent_id: UUID) -> dict[str, Answer]:
         select(PullPart.source, PullPart.status, PullPart.finished_at, PullPart.error, usable_at.label("usable_at"))
         .join(Pull, Pull.id == PullPart.pull_id)
         .where(Pull.consent_id == consent_id, PullPart.finished_at.is_not(None))
-        .distinct(PullPart.source)
+        .ext(distinct_on(PullPart.source))
         .order_by(PullPart.source, PullPart.finished_at.desc())
     )
     return {
@@ -151,15 +151,40 @@ def last_answers(session: Session, consent_id: UUID) -> dict[str, Answer]:
 def start(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID:
     """Open a pull of the named sources and queue its work; return the open one if there is one already."""
     pull_id = open_pull(session, consent, names, trigger=trigger, now=now)
-    jobs.defer(
-        session,
-        "records.pull_consent",
-        queue="pulls",
-        lock=f"consent:{consent.id}",
-        queueing_lock=f"pull:{consent.id}",
-        consent_id=str(consent.id),
-    )
+    queue_work(session, consent.id)
     return pull_id
+
+
+def queue_work(session: Session, consent_id: UUID) -> None:
+    """Queue the work of a consent's pull, unless it waits already."""
+    defer_once(session, "records.pull_consent", f"pull:{consent_id}", consent_id, lock=f"consent:{consent_id}")
+
+
+def defer_once(
+    session: Session,
+    task: str,
+    queueing_lock: str,
+    consent_id: UUID,
+    *,
+    lock: str | None = None,
+    schedule_at: datetime | None = None,
+) -> None:
+    """Queue a job of a consent, unless one with the same `queueing_lock` waits already."""
+    # The refusal of a double is an error of the database: the savepoint keeps it from the caller's transaction.
+    savepoint = session.connection().begin_nested()
+    job_id = jobs.defer(
+        session,
+        task,
+        queue="pulls",
+        lock=lock,
+        queueing_lock=queueing_lock,
+        schedule_at=schedule_at,
+        consent_id=str(consent_id),
+    )
+    if job_id is None:
+        savepoint.rollback()
+    else:
+        savepoint.commit()
 
 
 def open_pull(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID:

@@ -178,6 +178,11 @@ class Sources:
                 name, failures=config.circuit_failures, reset_seconds=config.circuit_reset_seconds
             )
 
+    def close(self) -> None:
+        """Close the connections to the offices."""
+        for connector in self.connectors.values():
+            connector.close()
+
 
 def _connector(source: SourceConfig, limits: TimeLimits) -> Connector:
     held = source.credentials

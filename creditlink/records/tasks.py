@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from procrastinate import RetryStrategy
+
 from creditlink import db, jobs
 from creditlink.clock import utc_now
 from creditlink.consents.service import live_for_work
 from creditlink.errors import ConsentRefused
 from creditlink.records import asking, pull, sources
 
+# Sources that fail are no exceptions: what raises here is our own database being away for a moment.
+_AGAIN = RetryStrategy(max_attempts=6, exponential_wait=2)
 
-@jobs.app.task(name="records.pull_consent", queue="pulls")
+
+@jobs.app.task(name="records.pull_consent", queue="pulls", retry=_AGAIN)
 def pull_consent(consent_id: str) -> None:
     """Fetch what a consent grants, as far as it is not fresh."""
     asking.run_pull(UUID(consent_id), sources.current(), utc_now)
 
 
-@jobs.app.task(name="records.retry_pull", queue="pulls")
+@jobs.app.task(name="records.retry_pull", queue="pulls", retry=_AGAIN)
 def retry_pull(consent_id: str) -> None:
     """Ask the sources that failed again, if the consent still lives."""
     now = utc_now()

@@ -28,6 +28,10 @@ class SocialSecurityConnector:
         self._wire = wire
         self._api_key = api_key
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._wire.close()
+
     def fetch(self, uscc: str, *, since: date, until: date, proceed: Proceed) -> Delivery:
         """Return the firm's payroll months; see `wire.Connector`."""
         result = ResourceResult()

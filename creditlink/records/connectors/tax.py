@@ -36,6 +36,10 @@ class TaxConnector:
         self._secret = secret.encode()
         self._clock = clock
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._wire.close()
+
     def fetch(self, uscc: str, *, since: date, until: date, proceed: Proceed) -> Delivery:
         """Return the firm's declarations, invoices by month, and standing; see `wire.Connector`."""
         delivery = Delivery(self.source)

@@ -43,6 +43,10 @@ class UtilityConnector:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._wire.close()
+
     def fetch(self, uscc: str, *, since: date, until: date, proceed: Proceed) -> Delivery:
         """Return the firm's metered months; see `wire.Connector`."""
         delivery = Delivery(self.source)

@@ -79,6 +79,10 @@ class Connector(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        ...
+
 
 class Wire:
     """One office's HTTP client, shared by the threads of a process."""

@@ -1,0 +1,356 @@
+"""Pulls on the real database, against offices on real sockets."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import func, select, text
+
+from creditlink import db
+from creditlink.audit.tables import AuditEntry
+from creditlink.clock import day_of, utc_now
+from creditlink.consents import service as consents
+from creditlink.records import asking, coverage, pull, sources, store
+from creditlink.records.sources import Sources
+from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow, Source
+from tests import factories as make
+from tests.records.conftest import FACTS_OF_A_FIRM, MONTHS, config_for
+from tests.records.offices import Reply
+
+
+def run(consent, offices, clock=utc_now, **more):
+    asking.run_pull(consent.id, offices, clock, **more)
+
+
+def statuses(consent):
+    with db.transaction("worker") as session:
+        rows = session.execute(
+            select(PullPart.source, PullPart.status)
+            .join(Pull)
+            .where(Pull.consent_id == consent.id)
+            .order_by(Pull.requested_at)
+        )
+        return dict(rows.all())
+
+
+def count(table):
+    with db.transaction("worker") as session:
+        return session.scalar(select(func.count()).select_from(table))
+
+
+def state(consent, now=None):
+    with db.transaction("worker") as session:
+        return pull.state_now(session, consent, now or utc_now())
+
+
+def covered(consent, now=None):
+    now = now or utc_now()
+    with db.transaction("worker") as session:
+        return coverage.coverage(session, consent, as_of=day_of(now), now=now)
+
+
+def jobs_named(name):
+    with db.transaction("owner") as session:
+        rows = session.execute(
+            text("SELECT args, scheduled_at FROM procrastinate_jobs WHERE task_name = :name AND status = 'todo'"),
+            {"name": name},
+        )
+        return rows.all()
+
+
+def failing(*names, reply=None):
+    return lambda source, _asked: (reply or Reply(500, b"")) if source in names else None
+
+
+def change(consent, action, **values):
+    with db.transaction("owner") as session:
+        action(session, consent, actor="account:test", reason="test", now=utc_now(), **values)
+
+
+class TestAPull:
+    def test_every_granted_source_is_asked_and_its_facts_are_stored(self, consent, offices):
+        run(consent, offices)
+        assert statuses(consent) == dict.fromkeys(("tax", "social_security", "utility"), "DELIVERED")
+        assert count(FactRow) == FACTS_OF_A_FIRM
+        assert state(consent).state == "fresh"
+        with db.transaction("worker") as session:
+            records = store.record_sets(
+                session,
+                [consent.enterprise_id],
+                categories=consent.categories,
+                since=pull.look_back(consent, utc_now())[0],
+                as_of=day_of(utc_now()),
+            )
+        assert records.payroll_months.height == MONTHS
+        assert records.invoice_months.height == 2 * MONTHS
+
+    def test_repeated_it_adds_nothing(self, consent, offices):
+        run(consent, offices)
+        run(consent, offices, clock=lambda: utc_now() + timedelta(days=5))
+        assert count(Pull) == 2
+        assert count(FactRow) == FACTS_OF_A_FIRM
+
+    def test_nothing_is_asked_while_all_is_fresh(self, consent, offices, desk):
+        run(consent, offices)
+        asked = len(desk.asked)
+        run(consent, offices)
+        assert len(desk.asked) == asked
+        assert count(Pull) == 1
+
+    def test_a_correction_adds_a_row(self, consent, offices, city):
+        run(consent, offices)
+        city.corrected = True
+        run(consent, offices, clock=lambda: utc_now() + timedelta(days=8))
+        assert count(FactRow) == FACTS_OF_A_FIRM + 1
+
+    def test_only_the_granted_sources_are_asked_and_only_for_the_look_back(self, empty_database, offices, desk):
+        with db.transaction("owner") as session:
+            consent = make.make_consent(
+                session,
+                now=utc_now() - timedelta(minutes=1),
+                categories=("registration", "social_security"),
+                optional_categories=("tax", "utility"),
+                history_months=3,
+            )
+        run(consent, offices)
+        assert {a.path for a in desk.asked} == {"/sbj/payroll"}
+        since, until = pull.look_back(consent, utc_now())
+        assert desk.asked[0].query["from"] == f"{since:%Y-%m}"
+        assert desk.asked[0].query["to"] == f"{until:%Y-%m}"
+        # What the office sent beyond the range is not covered by the consent: it is kept aside.
+        assert count(FactRow) == 3
+        assert count(RejectedRow) == MONTHS - 3
+
+    def test_it_leaves_a_trace_for_the_firm(self, consent, offices):
+        run(consent, offices)
+        with db.transaction("owner") as session:
+            entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "records.pull")).all()
+        assert {e.detail["source"] for e in entries} == {"tax", "social_security", "utility"}
+        assert all(e.enterprise_id == consent.enterprise_id and len(e.detail["digest"]) == 64 for e in entries)
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("reply", "status", "shown"),
+        [
+            (Reply(500), "DOWN", "source_down"),
+            (Reply(504), "TIMEOUT", "timeout"),
+            (Reply(401), "DENIED", "denied"),
+            (Reply(404, b'<error code="NO_RECORD">none</error>'), "NO_RECORD", "no_record"),
+        ],
+    )
+    def test_one_source_fails_and_the_others_deliver(self, consent, offices, city, reply, status, shown):
+        city.spoil = failing("social_security", reply=reply)
+        run(consent, offices)
+        assert statuses(consent) == {"tax": "DELIVERED", "social_security": status, "utility": "DELIVERED"}
+        found = covered(consent)
+        assert found["social_security"]["status"] == shown
+        assert found["tax"]["status"] == "delivered"
+        assert found["tax"]["months"] == MONTHS
+        assert found["public_credit"] == {
+            "granted": False,
+            "status": "not_granted",
+            "source": None,
+            "rows": 0,
+            "months": 0,
+        }
+        assert found["registration"]["status"] == "delivered"
+        assert state(consent).state == "fresh"
+
+    def test_all_sources_fail(self, consent, offices, city):
+        city.spoil = failing("tax", "social_security", "utility")
+        run(consent, offices)
+        found = state(consent)
+        assert found.state == "failed"
+        assert {s.status for s in found.sources.values()} == {"DOWN"}
+        assert found.sources["tax"].error.startswith("zzssb: the office answers 500")
+
+    def test_facts_of_before_stay_usable_and_are_marked_stale(self, consent, offices, city):
+        run(consent, offices)
+        city.spoil = failing("tax", "social_security", "utility")
+        later = utc_now() + timedelta(days=10)
+        run(consent, offices, clock=lambda: later)
+        found = state(consent, later)
+        assert found.state == "fresh"
+        assert all(s.stale and s.status == "DOWN" for s in found.sources.values())
+        tax = covered(consent, later)["tax"]
+        assert (tax["status"], tax["stale"], tax["rows"]) == ("source_down", True, 4 * MONTHS)
+
+    def test_a_failed_source_is_asked_again_later_by_the_worker(self, consent, offices, city):
+        city.spoil = failing("utility")
+        run(consent, offices)
+        [job] = jobs_named("records.retry_pull")
+        assert job.args == {"consent_id": str(consent.id)}
+        assert timedelta(seconds=50) < job.scheduled_at - utc_now() <= timedelta(seconds=60)
+        city.spoil = failing()
+        run(consent, offices, clock=lambda: utc_now() + timedelta(minutes=1), trigger="retry")
+        assert statuses(consent)["utility"] == "DELIVERED"
+        assert count(FactRow) == FACTS_OF_A_FIRM
+
+    def test_the_next_profile_asks_a_failed_source_again(self, consent, offices, city):
+        city.spoil = failing("utility")
+        run(consent, offices)
+        assert state(consent).state == "fresh"
+        soon = utc_now() + timedelta(seconds=20)
+        assert state(consent, soon).state == "pending"
+
+    def test_malformed_rows_are_kept_aside_with_their_place(self, consent, offices, city):
+        def break_a_row(source, asked):
+            if source != "social_security":
+                return None
+            spoil, city.spoil = city.spoil, failing()
+            reply = city.answer(asked)
+            city.spoil = spoil
+            return Reply(body=reply.body.replace(b"<headcount>10<", b"<headcount>n/a<", 1))
+
+        city.spoil = break_a_row
+        run(consent, offices)
+        with db.transaction("worker") as session:
+            row = session.scalars(select(RejectedRow)).one()
+        assert (row.source, row.position, row.field, row.excerpt) == (
+            "social_security",
+            "page 1 row 0",
+            "headcount",
+            "n/a",
+        )
+        assert count(FactRow) == FACTS_OF_A_FIRM - 1
+        assert covered(consent)["social_security"]["rejected"] == 1
+        city.spoil = failing()
+        run(consent, offices, clock=lambda: utc_now() + timedelta(days=8))
+        assert count(FactRow) == FACTS_OF_A_FIRM
+
+    def test_a_bug_in_one_connector_does_not_stop_the_others(self, consent, offices, monkeypatch):
+        class Broken:
+            source = "tax"
+
+            def fetch(self, *_args, **_more):
+                raise ZeroDivisionError
+
+        monkeypatch.setitem(offices.connectors, "tax", Broken())
+        run(consent, offices)
+        assert statuses(consent) == {"tax": "DOWN", "social_security": "DELIVERED", "utility": "DELIVERED"}
+
+    def test_a_source_that_keeps_failing_is_left_alone_for_a_while(self, consent, desk, city):
+        opened = Sources(config_for(desk.url, circuit_failures=2, circuit_reset_seconds=90))
+        sources.configure(opened)
+        city.spoil = failing("utility")
+        now, asked = utc_now(), []
+        try:
+            # The third finds the circuit open; the fourth comes after it has reset.
+            for minutes in (0, 0.5, 1, 3):
+                run(consent, opened, clock=lambda minutes=minutes: now + timedelta(minutes=minutes))
+                asked.append(len(desk.asked))
+        finally:
+            opened.close()
+            sources.configure(None)
+        assert [later - earlier for earlier, later in pairwise(asked)] == [6, 0, 6]
+        assert statuses(consent)["utility"] == "DOWN"
+
+    def test_the_health_of_the_offices_is_told(self, consent, offices, city, client):
+        city.spoil = failing("utility")
+        run(consent, offices)
+        response = client.get("/v1/sources")
+        assert response.status_code == 200
+        found = {row["source"]: row for row in response.json["items"]}
+        assert (found["utility"]["state"], found["utility"]["success_rate"]) == ("down", 0.0)
+        assert (found["tax"]["state"], found["tax"]["success_rate"]) == ("up", 1.0)
+        assert found["tax"]["p50_seconds"] > 0
+
+
+class TestEnsuringFreshness:
+    def test_the_first_ask_queues_one_pull_and_later_ones_join_it(self, consent, offices):
+        with db.transaction("api") as session:
+            first = pull.ensure_fresh(session, consent, utc_now())
+        with db.transaction("api") as session:
+            second = pull.ensure_fresh(session, consent, utc_now())
+        assert first.state == second.state == "pending"
+        assert first.pull_id == second.pull_id
+        assert first.wire_id.startswith("pul_")
+        assert {s.status for s in first.sources.values()} == {"READY"}
+        # The approval of the consent queued one, this one the other; they take turns.
+        assert len(jobs_named("records.pull_consent")) == 2
+        run(consent, offices)
+        assert state(consent).state == "fresh"
+        assert count(Pull) == 1
+
+    def test_a_consent_without_sources_is_fresh_at_once(self, empty_database, offices):
+        with db.transaction("owner") as session:
+            consent = make.make_consent(
+                session,
+                now=utc_now() - timedelta(minutes=1),
+                categories=("registration",),
+                optional_categories=("tax", "social_security", "utility"),
+            )
+        with db.transaction("api") as session:
+            assert pull.ensure_fresh(session, consent, utc_now()).state == "fresh"
+        assert jobs_named("records.pull_consent")[0].args == {"consent_id": str(consent.id)}
+        run(consent, offices)
+        assert count(Pull) == 0
+
+    def test_old_facts_are_fetched_again(self, consent, offices):
+        run(consent, offices)
+        later = utc_now() + timedelta(hours=73)
+        found = state(consent, later)
+        assert found.state == "pending"
+        assert found.sources["tax"].status == "READY"
+
+
+class TestConsent:
+    @pytest.mark.parametrize("action", [consents.pause, consents.revoke])
+    def test_a_dead_consent_asks_nobody(self, consent, offices, desk, action):
+        with db.transaction("api") as session:
+            pull.ensure_fresh(session, consent, utc_now())
+        change(consent, action)
+        run(consent, offices)
+        assert desk.asked == []
+        assert count(FactRow) == 0
+        with db.transaction("worker") as session:
+            assert session.scalars(select(Pull.status)).one() == "STOPPED"
+
+    def test_what_arrives_after_a_revocation_is_thrown_away(self, consent, offices, city):
+        def revoke_meanwhile(source, _asked):
+            if source == "social_security":
+                city.spoil = failing()
+                change(consent, consents.revoke)
+
+        city.spoil = revoke_meanwhile
+        run(consent, offices)
+        with db.transaction("worker") as session:
+            assert session.scalars(select(Pull.status)).one() == "STOPPED"
+            stored = session.scalar(
+                select(func.count()).select_from(FactRow).where(FactRow.source == "social_security")
+            )
+        assert stored == 0
+
+    def test_a_resumed_consent_is_pulled_in_full(self, consent, offices, city):
+        def pause_meanwhile(source, _asked):
+            if source == "social_security":
+                city.spoil = failing()
+                change(consent, consents.pause)
+
+        city.spoil = pause_meanwhile
+        run(consent, offices)
+        change(consent, consents.resume)
+        run(consent, offices)
+        assert count(FactRow) == FACTS_OF_A_FIRM
+        assert state(consent).state == "fresh"
+
+
+def test_a_dead_workers_parts_are_asked_again_and_finished_ones_are_not(consent, offices, desk, city):
+    """What a killed worker leaves: one part done, one begun, one untouched."""
+    with db.transaction("worker") as session:
+        pull.open_pull(session, consent, ["tax", "social_security", "utility"], trigger="consent", now=utc_now())
+        session.execute(text("UPDATE pull_parts SET status = 'PENDING', attempt = 1 WHERE source = 'tax'"))
+        session.execute(
+            text(
+                "UPDATE pull_parts SET status = 'DELIVERED', attempt = 1, finished_at = now() WHERE source = 'utility'"
+            )
+        )
+    run(consent, offices)
+    assert "utility" not in {c for a in desk.asked for c in a.path.split("/")}
+    assert not any("electricity" in a.path for a in desk.asked)
+    with db.transaction("worker") as session:
+        attempts = dict(session.execute(select(PullPart.source, PullPart.attempt)).all())
+        assert session.scalars(select(Pull.status)).one() == "DONE"
+        assert session.scalars(select(Source.name)).all()
+    assert attempts == {"tax": 2, "social_security": 1, "utility": 1}
