@@ -188,7 +188,7 @@ def check_redirect_uri(address: str) -> None:
         raise RegistrationRefused(f"redirect_uri {shown!r}: {error}") from None
     if plain and not _is_loopback(parts.hostname or ""):
         raise RegistrationRefused(f"redirect_uri {shown!r}: http is only for loopback addresses")
-    if any(segment in (".", "..") for segment in urlsplit(address).path.replace("%2e", ".").split("/")):
+    if any(segment in (".", "..") for segment in urlsplit(address).path.lower().replace("%2e", ".").split("/")):
         raise RegistrationRefused(f"redirect_uri {shown!r}: dot segments are not accepted")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _SECONDS = 3.0
 _LARGEST = 65_536
 
@@ -65,6 +67,8 @@ def check_form(url: str) -> SplitResult:
         raise TargetRefused("the address must be https")
     if not parts.hostname or "%" in parts.netloc or parts.netloc.endswith(":"):
         raise TargetRefused("the address needs a host name")
+    if not (_HOST.fullmatch(parts.hostname) or parts.netloc.startswith("[")):
+        raise TargetRefused("the host name has odd characters")
     if parts.username is not None or parts.password is not None:
         raise TargetRefused("the address must not hold a user")
     if parts.fragment or "#" in url:
