@@ -6,6 +6,7 @@ Each adds its row to the session it is given and returns it. Data of people and 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import count
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from creditlink.consents import service as consents
 from creditlink.consents.details import AuthorizationDetails
 from creditlink.consents.statement import statement
 from creditlink.enterprises import service as enterprises
+from creditlink.enterprises.accounts import hash_password
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.institutions.tables import Client, Institution
 
@@ -24,6 +26,7 @@ CATEGORIES = ("registration", "tax", "social_security", "utility")
 PASSWORD = "correct horse battery"
 
 _numbers = count(1)
+_hashed = lru_cache(hash_password)
 
 
 def make_uscc(number: int | None = None) -> str:
@@ -102,9 +105,7 @@ def make_account(session, *, password: str | None = None, **values) -> Account:
     """`password` is hashed only if given: hashing is slow on purpose."""
     number = next(_numbers)
     if password is not None:
-        from creditlink.enterprises.accounts import hash_password
-
-        values["password_hash"] = hash_password(password)
+        values["password_hash"] = _hashed(password)
     row = Account(
         **{
             "login": f"person{number}",

@@ -33,7 +33,7 @@ CATEGORIES: dict[str, Category] = {
     "tax": Category(
         "纳税与开票",
         "Tax and invoices",
-        "每期增值税申报的销售额、应缴与已缴税额、欠税、纳税信用等级,以及按月汇总的开票情况",
+        "每期增值税申报的销售额、应缴与已缴税额、欠税、纳税信用等级，以及按月汇总的开票情况",
         "sales and tax due and paid in each VAT return, arrears, taxpayer grade, and invoices summed by month",
         "税务部门",
         "the tax office",
@@ -41,7 +41,7 @@ CATEGORIES: dict[str, Category] = {
     "social_security": Category(
         "社保与公积金",
         "Social security and housing fund",
-        "每月参保人数、缴费基数、应缴与实缴金额、缴费日期;不含任何员工的个人信息",
+        "每月参保人数、缴费基数、应缴与实缴金额、缴费日期；不含任何员工的个人信息",
         "insured headcount, contribution base, amounts due and paid, payment dates by month; nothing on any employee",
         "人力资源和社会保障部门、公积金中心",
         "the social-security office and the housing fund",

@@ -18,6 +18,8 @@ TEXT_VERSION = "2026-1"
 
 LANGUAGES = ("zh", "en")
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 
 @dataclass(frozen=True)
 class DataItem:
@@ -67,12 +69,13 @@ def statement(
     )
 
 
-def when(instant: datetime, lang: str) -> str:
-    """Return an instant as people in China read it."""
+def when(instant: datetime, lang: str, *, zone: bool = True) -> str:
+    """Return an instant as people in China read it; `zone` says which clock it is."""
     local = instant.astimezone(SHANGHAI)
     if lang == "zh":
-        return f"{local.year}年{local.month}月{local.day}日 {local:%H:%M}(北京时间)"
-    return f"{local.day} {local:%b %Y, %H:%M} (Beijing time)"
+        return f"{local.year}年{local.month}月{local.day}日 {local:%H:%M}" + ("（北京时间）" if zone else "")
+    # Not strftime's month: that would follow the server's locale.
+    return f"{local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M}" + (" (Beijing time)" if zone else "")
 
 
 def _chinese(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
@@ -82,14 +85,14 @@ def _chinese(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
         else f"每个自然月最多 {details.pulls_per_month} 次"
     )
     if details.pulls_per_day is not None:
-        often += f",每天最多 {details.pulls_per_day} 次"
+        often += f"，每天最多 {details.pulls_per_day} 次"
     return (
         ("可以做什么", "、".join(ACTIONS[a][0] for a in details.actions)),
         ("数据回溯", f"最近 {details.history_months} 个月"),
-        ("授权期限", f"自您同意之时起,至 {when(details.valid_until, 'zh')} 止"),
+        ("授权期限", f"自您同意之时起，至 {when(details.valid_until, 'zh')} 止"),
         ("使用次数", often),
         ("保存时间", f"据此产生的结果最多保存 {details.data_life_days} 天"),
-        ("如何停止", "随时可在“我的授权”中暂停或撤回,立即生效;撤回不影响贵企业使用本平台的其他服务。"),
+        ("如何停止", "随时可在“我的授权”中暂停或撤回，立即生效；撤回不影响贵企业使用本平台的其他服务。"),
     )
 
 

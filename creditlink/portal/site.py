@@ -136,7 +136,7 @@ def page(template: str, *, status: int = 200, **values: Any) -> ResponseReturnVa
         other_languages=_language_links(),
         environment=settings().environment,
         navigation=[("portal.home", gettext("My consents")), ("portal.accesses", gettext("Who saw what"))],
-        when=lambda instant: when(instant, lang()),
+        when=lambda instant, zone=False: when(instant, lang(), zone=zone),
         **values,
     )
     return flask.Response(body, status=status, content_type="text/html; charset=utf-8")
