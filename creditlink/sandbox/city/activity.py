@@ -47,15 +47,15 @@ def simulate(firms: Firms, paths: Paths, calendar: Calendar) -> Activity:
     felt = _smoothed(health - firms.level[:, None], 0.45)
     drift = firms.growth[:, None] * (index - months / 2)
     shock = firms.of_trade("exposure")[:, None] * calendar.sales_shock[:months]
-    slow = drift + 0.42 * felt + shock + decline
+    slow = drift + 0.60 * felt + shock + decline
     season = firms.season[:, None] * _SEASON_TABLE[firms.trade][:, calendar.month_of_year[:months]]
 
     # Volatility is the firm's own, and rises as health falls.
-    spread = np.exp(-0.28 - 0.14 * (firms.size - 12) + 0.35 * rng.standard_normal(n))
-    spread = np.clip(spread, 0.15, 2.0)[:, None] * np.exp(-0.12 * np.clip(health, -3, 2))
+    spread = np.exp(-0.28 - 0.14 * (firms.size - 12) + 0.22 * rng.standard_normal(n))
+    spread = np.clip(spread, 0.15, 2.0)[:, None] * np.exp(-0.30 * np.clip(health, -3, 2))
     noise = spread * rng.standard_normal((n, months)) - spread**2 / 2
     lump = 0.10 * _smoothed(rng.standard_normal((n, months)) * 2.2, 0.35)
-    gap_chance = np.clip(firms.gap[:, None] * np.exp(-0.40 * np.clip(health, -3, 2)), 0, 0.97)
+    gap_chance = np.clip(firms.gap[:, None] * np.exp(-0.60 * np.clip(health, -3, 2)), 0, 0.97)
     silent = rng.random((n, months)) < gap_chance
     # The new year's month is the quietest.
     silent |= (calendar.month_of_year[:months] == 1) & (rng.random((n, months)) < 0.05)

@@ -14,12 +14,12 @@ import numpy as np
 from creditlink.sandbox.city.economy import Calendar, Floats
 
 PERSISTENCE = 0.97
-NOISE = 0.16
-JUMP_CHANCE = 0.006
-JUMP_SIZE = 0.8
-SLOPE = 2.3
+NOISE = 0.12
+JUMP_CHANCE = 0.005
+JUMP_SIZE = 0.6
+SLOPE = 1.75
 """β: log-hazard per unit of health."""
-BASE = -7.85
+BASE = -7.08
 """Log of the monthly hazard at health 0 with no other risk."""
 LEAVE_CHANCE = 0.0012
 HORIZON = 12

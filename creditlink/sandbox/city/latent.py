@@ -54,15 +54,15 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("healthy", 0.40, 0.75, 0.0, 0.3, 0.04, 1.0, 0.05, {}),
-    Kind("seasonal", 0.09, 0.55, 0.1, 0.1, 0.03, 2.6, 0.08, {}),
-    Kind("growing", 0.08, 0.65, 0.2, 0.1, 0.28, 1.0, 0.05, {}),
-    Kind("distressed", 0.09, -0.75, 0.2, 0.0, -0.10, 1.0, 0.10, {}),
-    Kind("dormant", 0.05, -0.10, 0.0, -2.2, -0.05, 1.0, 0.86, {"social_security": 0.4, "electricity": 0.6}),
+    Kind("healthy", 0.40, 1.00, 0.0, 0.3, 0.04, 1.0, 0.05, {}),
+    Kind("seasonal", 0.09, 0.75, 0.1, 0.1, 0.03, 2.6, 0.08, {}),
+    Kind("growing", 0.08, 0.85, 0.2, 0.1, 0.28, 1.0, 0.05, {}),
+    Kind("distressed", 0.09, -0.95, 0.2, 0.0, -0.10, 1.0, 0.10, {}),
+    Kind("dormant", 0.05, 0.0, 0.0, -2.2, -0.05, 1.0, 0.86, {"social_security": 0.4, "electricity": 0.6}),
     Kind("shell", 0.02, -0.30, 1.1, 0.2, 0.10, 0.6, 0.12, {"social_security": 0.8, "electricity": 0.8, "gas": 0.2}),
-    Kind("manipulator", 0.02, -0.60, 0.5, 0.1, 0.0, 1.0, 0.05, {"social_security": 1.3, "electricity": 1.3}),
+    Kind("manipulator", 0.02, -0.70, 0.5, 0.1, 0.0, 1.0, 0.05, {"social_security": 1.3, "electricity": 1.3}),
     Kind("thin", 0.07, 0.10, 0.3, -0.6, 0.15, 1.0, 0.35, {"tax": 0.8, "social_security": 0.4, "electricity": 0.5}),
-    Kind("sole_trader", 0.18, 0.40, 0.1, -1.5, 0.02, 1.2, 0.12, {"social_security": 0.6, "electricity": 1.0}),
+    Kind("sole_trader", 0.18, 0.55, 0.1, -1.5, 0.02, 1.2, 0.12, {"social_security": 0.6, "electricity": 1.0}),
 )
 KIND = {kind.name: index for index, kind in enumerate(KINDS)}
 
@@ -185,7 +185,7 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
     # Records begin in the month after the founding.
     first_month = np.where(age <= 0, first_month + 1, 0)
 
-    level = _of_kind(kind, "health") + 0.45 * rng.standard_normal(n)
+    level = _of_kind(kind, "health") + 0.80 * rng.standard_normal(n)
     risk = (
         _of_kind(kind, "risk")
         + trade_column("risk")[trade]
@@ -214,8 +214,8 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
         size=size,
         level=level,
         risk=risk,
-        sloppy=0.55 * rng.standard_normal(n),
-        growth=(_of_kind(kind, "growth") + 0.07 * rng.standard_normal(n)) / 12,
+        sloppy=0.25 * rng.standard_normal(n),
+        growth=(_of_kind(kind, "growth") + 0.16 * (level - 0.3) + 0.04 * rng.standard_normal(n)) / 12,
         season=season,
         gap=np.where(kind == KIND["dormant"], np.maximum(gap, 0.7), gap),
         established_day=established,

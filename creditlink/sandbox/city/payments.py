@@ -20,9 +20,9 @@ class Habit:
     early: float  # mean days before the due day
 
 
-UTILITY = Habit(-3.15, 1.45, 5.0)
-SOCIAL_SECURITY = Habit(-4.05, 1.55, 4.0)
-TAX = Habit(-4.70, 1.60, 3.5)
+UTILITY = Habit(-2.70, 2.80, 5.0)
+SOCIAL_SECURITY = Habit(-3.45, 2.90, 4.0)
+TAX = Habit(-3.90, 2.90, 3.5)
 """Stress shows in utilities first, then in social security, then in tax."""
 
 

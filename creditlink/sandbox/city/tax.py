@@ -50,9 +50,9 @@ class TaxRecords:
         few = firms.is_kind("shell")
         spread_out = np.where(few, spread_out * 0.6, spread_out)
         parts = []
-        margin = np.clip(0.62 + 0.13 * rng.standard_normal(n), 0.12, 1.05)
+        margin = np.clip(0.62 + 0.06 * rng.standard_normal(n), 0.12, 1.05)
         # A firm in trouble buys dear and sells cheap.
-        bought = activity.invoiced * margin[:, None] * np.exp(-0.07 * np.clip(activity.health, -3, 2))
+        bought = activity.invoiced * margin[:, None] * np.exp(-0.20 * np.clip(activity.health, -3, 2))
         bought *= np.exp(0.45 * rng.standard_normal((n, months)) - 0.1)
         bought = np.where(rng.random((n, months)) < 0.10, 0.0, bought)
         for direction, amount in enumerate((activity.invoiced, bought)):
@@ -79,9 +79,9 @@ class TaxRecords:
 
         own_void, own_red = rng.standard_normal(len(firms)), rng.standard_normal(len(firms))
         void_base, red_base = ((0.100, 0.021), (0.045, 0.0095))[direction]
-        trouble = np.exp(-0.28 * np.clip(health, -3, 2))
-        void = _counts(rng, n * void_base * np.exp(0.6 * own_void[rows] - 0.15) * trouble)
-        red = np.minimum(_counts(rng, n * red_base * np.exp(0.8 * own_red[rows] - 0.2) * trouble), n)
+        trouble = np.exp(-0.38 * np.clip(health, -3, 2))
+        void = _counts(rng, n * void_base * np.exp(0.45 * own_void[rows] - 0.12) * trouble)
+        red = np.minimum(_counts(rng, n * red_base * np.exp(0.6 * own_red[rows] - 0.15) * trouble), n)
         share = np.minimum(red / n * np.exp(0.7 * rng.standard_normal(size)), 0.9)
         red_fen = np.where(red > 0, np.maximum(np.rint(fen * share).astype(np.int64), red), 0)
         bps = _vat_bps(firms, calendar, rows, months)
