@@ -168,13 +168,13 @@ def _explain_rows(
             margin[first + i] = totals[i] * scale
 
 
-def _compiled() -> Callable[..., None]:
-    """Return the kernel, its machine code kept on disk where a place can be written."""
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Return `function` compiled, its machine code kept on disk where a place can be written."""
     try:
-        kernel: Callable[..., None] = njit(nogil=True, cache=True)(_explain_rows)
+        kernel: Callable[..., None] = njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba found no directory to keep it in: compile in every process
-        kernel = njit(nogil=True)(_explain_rows)
+        kernel = njit(nogil=True)(function)
     return kernel
 
 
-explain_rows = _compiled()
+explain_rows = compiled(_explain_rows)

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from creditlink.scoring.scorable import refusal, scorable
 from creditlink.scoring.settings import Rule, ScoreSettings
 
+Facts = pl.DataFrame | Mapping[str, Any]
+"""Facts by name: columns of many firms, or one firm's values."""
+
 
 @dataclass(frozen=True, eq=False)
 class RuleHits:
@@ -48,15 +51,26 @@ def apply_rules(rules: Sequence[Rule], features: pl.DataFrame, registration: pl.
         raise ValueError(f"features have {features.height} rows, registration has {registration.height}")
     holds = np.zeros((features.height, len(rules)), bool)
     for number, rule in enumerate(rules):
-        frame, column = (features, rule.indicator) if rule.indicator else (registration, rule.registration)
-        if column is None or column not in frame.columns:
-            raise ValueError(f"rule {rule.code}: no column {column!r}")
-        series = frame[column]
-        met = series.cast(pl.String).is_in(rule.one_of) if rule.one_of else series >= rule.at_least
-        # NaN compares as larger than any number in polars; it is unknown here.
-        known = series.is_not_null() & (series.is_not_nan() if series.dtype.is_float() else True)
-        holds[:, number] = (met.fill_null(value=False) & known).to_numpy()
+        holds[:, number] = _met(rule, _fact(rule, features, registration)).to_numpy()
     return RuleHits(tuple(rules), holds)
+
+
+def _fact(rule: Rule, features: Facts, registration: Facts) -> pl.Series:
+    """Return the column that a rule is about, of a frame, or of one firm's facts."""
+    facts, name, dtype = (
+        (features, rule.indicator, pl.Float64) if rule.indicator else (registration, rule.registration, pl.String)
+    )
+    if name is None or name not in facts:
+        raise ValueError(f"rule {rule.code}: no column {name!r}")
+    column = facts[name]
+    return column.cast(dtype) if isinstance(column, pl.Series) else pl.Series([column], dtype=dtype)
+
+
+def _met(rule: Rule, fact: pl.Series) -> pl.Series:
+    if rule.one_of:
+        return fact.is_in(rule.one_of).fill_null(value=False)
+    # NaN compares as larger than any number in polars; here it is unknown, as null is.
+    return (fact.fill_nan(None) >= rule.at_least).fill_null(value=False)
 
 
 @dataclass(frozen=True)
@@ -96,27 +110,17 @@ def judge(settings: ScoreSettings, *, registration: Mapping[str, Any], features:
     ValueError
         A rule names a column that neither mapping has.
     """
-    rules = (*settings.knockouts, *settings.human_review)
-    indicators = [rule.indicator for rule in rules] + [row.indicator for row in settings.scorable.evidence]
-    features_row = _row(features, indicators, pl.Float64)
-    registration_row = _row(registration, [rule.registration for rule in rules], pl.String)
 
     def found(rules: Sequence[Rule]) -> tuple[Found, ...]:
-        held = apply_rules(rules, features_row, registration_row).of(0) if rules else ()
+        met = [rule for rule in rules if _met(rule, _fact(rule, features, registration))[0]]
         return tuple(
             Found(rule, features[rule.indicator] if rule.indicator else registration[str(rule.registration)])
-            for rule in held
+            for rule in met
         )
 
-    enough = bool(scorable(features_row, settings.scorable)[0])
+    enough = bool(scorable(features, settings.scorable)[0])
     return Verdict(
         knock_outs=found(settings.knockouts),
         human_review=found(settings.human_review),
         not_scorable=None if enough else refusal(settings.scorable).to_dict(),
     )
-
-
-def _row(facts: Mapping[str, Any], names: Sequence[str | None], dtype: type[pl.DataType]) -> pl.DataFrame:
-    """Return the named facts as a frame of one row; `firm` is there so that no name still makes a row."""
-    columns = {name: pl.Series([facts[name]], dtype=dtype) for name in names if name in facts and name is not None}
-    return pl.DataFrame({"firm": [0]}).with_columns(**columns)

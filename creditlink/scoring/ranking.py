@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from creditlink.scoring.kernel import compiled
 from creditlink.scoring.model import Scores
-
-_ROWS = 2048  # at a time: the arrays of a block stay in the cache
 
 
 class IndicatorLike(Protocol):
@@ -73,8 +72,9 @@ class ReasonBook:
 
     indicators: tuple[IndicatorLike, ...]  # in the order of the model's features
     groups: tuple[str, ...]
-    members: tuple[tuple[int, ...], ...]  # feature numbers, by group
     categories: tuple[str, ...]
+    group_of: NDArray[np.intp]  # (k,): the group of each feature
+    reads: NDArray[np.intp]  # (k, most): the categories each feature reads, its own first, then -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +116,20 @@ def reason_book(
     absent = [name for name in features if name not in catalogue]
     if absent:
         raise ValueError(f"features not in the catalogue: {', '.join(absent)}")
-    group_of = {member: group for group, members in groups.items() for member in members}
-    collected: dict[str, list[int]] = {}
-    for number, name in enumerate(features):
-        collected.setdefault(group_of.get(name, name), []).append(number)
+    named = {member: group for group, members in groups.items() for member in members}
     indicators = tuple(catalogue[name] for name in features)
+    group_names = [named.get(name, name) for name in features]
+    distinct = tuple(dict.fromkeys(group_names))
+    categories = tuple(dict.fromkeys(c for indicator in indicators for c in indicator.categories))
+    reads = np.full((len(indicators), max(len(indicator.categories) for indicator in indicators)), -1, np.intp)
+    for row, indicator in zip(reads, indicators, strict=True):
+        row[: len(indicator.categories)] = [categories.index(category) for category in indicator.categories]
     return ReasonBook(
         indicators=indicators,
-        groups=tuple(collected),
-        members=tuple(tuple(members) for members in collected.values()),
-        categories=tuple(dict.fromkeys(c for indicator in indicators for c in indicator.categories)),
+        groups=distinct,
+        categories=categories,
+        group_of=np.array([distinct.index(name) for name in group_names], np.intp),
+        reads=reads,
     )
 
 
@@ -146,74 +150,80 @@ def rank(
         True: groups that cost points, missing values among them. False: strengths, which missing
         values never are.
     absent
-        Category -> whether nothing of it is known, per firm or for all: an indicator that reads
-        several categories is missing because of the first absent one.
+        Category -> whether nothing of it is known, per firm (n,) or for all: an indicator that
+        reads several categories is missing because of the first absent one.
     """
     count = len(scores)
     group = np.full((count, limit), -1, np.int16)
     lead = np.full((count, limit), -1, np.int16)
-    contribution = np.zeros((count, limit))
-    least = least_points / abs(scores.points_per_logit)
-    members = _padded(book)
-    for first in range(0, count, _ROWS):
-        rows = slice(first, min(first + _ROWS, count))
-        shares = scores.contributions.T[:, rows]
-        missing = np.isnan(scores.x.T[:, rows])
-        present = np.where(missing, 0.0, shares)
-        totals = np.zeros((len(book.groups), present.shape[1]))
-        for total, features in zip(totals, book.members, strict=True):
-            for feature in features:  # one by one: the same order of adding for one firm and for many
-                total += present[feature]
-        if adverse:
-            blame = _missing_totals(book, np.where(missing, shares, 0.0), missing, absent or {}, rows)
-            totals = np.concatenate([totals, blame])
-        weights = totals if adverse else -totals
-        width = weights.shape[1]
-        across = np.arange(width)
-        # An indicator that stands out, not one that is merely present: its own share, in the same sense.
-        own = np.where(missing, -np.inf, shares if adverse else -shares)
-        own = np.concatenate([own, np.full((1, width), -np.inf)])  # the padding of `members`
-        weights = weights.copy()
-        for place in range(min(limit, len(weights))):
-            best = weights.argmax(axis=0)
-            holds = weights[best, across] >= max(least, np.finfo(np.float64).tiny)
-            candidates = members[best]  # (width, most members)
-            leader = candidates[across, own[candidates, across[:, None]].argmax(axis=1)]
-            of_indicators = holds & (best < len(book.groups))
-            group[rows, place] = np.where(holds, best, -1)
-            lead[rows, place] = np.where(of_indicators, leader, -1)
-            contribution[rows, place] = np.where(holds, totals[best, across], 0)
-            weights[best, across] = -np.inf
+    contribution = np.zeros((count, limit), np.float64)
+    gone = np.zeros((len(book.categories), count), bool)
+    for number, category in enumerate(book.categories):
+        gone[number] = (absent or {}).get(category, False)
+    _rank_rows(
+        np.ascontiguousarray(scores.contributions.T),
+        np.ascontiguousarray(scores.x.T),
+        book.group_of,
+        book.reads,
+        gone,
+        len(book.groups),
+        1.0 if adverse else -1.0,
+        least_points / abs(scores.points_per_logit),
+        group,
+        lead,
+        contribution,
+    )
     return Ranking(group, lead, contribution)
 
 
-def _padded(book: ReasonBook) -> NDArray[np.intp]:
-    """Return the members of each group, and none for missing values, padded with a feature that never leads."""
-    most = max(len(group) for group in book.members)
-    none = len(book.indicators)
-    rows = [(*group, *[none] * (most - len(group))) for group in book.members]
-    return np.array(rows + [(none,) * most] * len(book.categories), np.intp)
+def _rank_loop(
+    shares: Any,
+    x: Any,
+    group_of: Any,
+    reads: Any,
+    gone: Any,
+    groups: int,
+    sign: float,
+    least: float,
+    group: Any,
+    lead: Any,
+    contribution: Any,
+) -> None:
+    """Rank the groups of each row: `shares` and `x` are (k, n), `reads` (k, most), `gone` (categories, n)."""
+    totals = np.empty(groups + gone.shape[0])
+    largest = np.empty(groups)
+    leader = np.empty(groups, np.int16)
+    for row in range(shares.shape[1]):
+        totals[:] = 0.0
+        largest[:] = -np.inf
+        for feature in range(shares.shape[0]):
+            share = shares[feature, row]
+            if np.isnan(x[feature, row]):
+                blamed = reads[feature, 0]
+                for category in reads[feature]:
+                    if category >= 0 and gone[category, row]:
+                        blamed = category
+                        break
+                totals[groups + blamed] += share
+            else:
+                number = group_of[feature]
+                totals[number] += share
+                if sign * share > largest[number]:
+                    largest[number] = sign * share
+                    leader[number] = feature
+        # Missing values are never a strength.
+        told = totals.shape[0] if sign > 0 else groups
+        for place in range(group.shape[1]):
+            best, weight = -1, 0.0
+            for number in range(told):
+                if sign * totals[number] > weight:
+                    best, weight = number, sign * totals[number]
+            if best < 0 or weight < least:
+                break
+            group[row, place] = best
+            lead[row, place] = leader[best] if best < groups else -1
+            contribution[row, place] = totals[best]
+            totals[best] = 0.0
 
 
-def _missing_totals(
-    book: ReasonBook,
-    shares: NDArray[np.float64],
-    missing: NDArray[np.bool_],
-    absent: Mapping[str, NDArray[np.bool_] | bool],
-    rows: slice,
-) -> NDArray[np.float64]:
-    """Return what missing values contribute, by category: shape (categories, rows)."""
-    totals = np.zeros((len(book.categories), shares.shape[1]))
-    number = {category: n for n, category in enumerate(book.categories)}
-    for feature, indicator in enumerate(book.indicators):
-        if not missing[feature].any():
-            continue
-        share, open_rows = shares[feature], np.ones(shares.shape[1], bool)
-        if len(indicator.categories) > 1:
-            for category in indicator.categories:
-                whole = np.asarray(absent.get(category, False))
-                gone = open_rows & (whole[rows] if whole.ndim else whole)
-                totals[number[category]] += np.where(gone, share, 0)
-                open_rows &= ~gone
-        totals[number[indicator.category]] += np.where(open_rows, share, 0)
-    return totals
+_rank_rows = compiled(_rank_loop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,24 +29,24 @@ class NotScorable:
         return asdict(self) | {"categories": list(self.categories)}
 
 
-def scorable(features: pl.DataFrame, settings: ScorableSettings) -> NDArray[np.bool_]:
+def scorable(features: pl.DataFrame | Mapping[str, Any], settings: ScorableSettings) -> NDArray[np.bool_]:
     """Return for which firms there is evidence of a long enough record, shape (n,).
 
     Parameters
     ----------
     features
-        One row per firm, a column per indicator; null is missing.
+        One row per firm, a column per indicator, null is missing; or one firm's values by name.
 
     Raises
     ------
     ValueError
         `features` lack an indicator of the settings.
     """
-    enough = np.zeros(features.height, bool)
+    enough = np.zeros(features.height if isinstance(features, pl.DataFrame) else 1, bool)
     for evidence in settings.evidence:
-        if evidence.indicator not in features.columns:
+        if evidence.indicator not in features:
             raise ValueError(f"scorable: no column {evidence.indicator!r}")
-        values = features[evidence.indicator].cast(pl.Float64).to_numpy()
+        values = np.atleast_1d(np.asarray(features[evidence.indicator], dtype=np.float64))
         enough |= values >= evidence.at_least  # a missing value is NaN, and not at least anything
     return enough
 

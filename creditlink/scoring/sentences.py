@@ -93,7 +93,8 @@ def value_text(name: str, value: float, unit: str) -> tuple[str, str]:
             return f"每万元{_number(value * 1e6)}千克", f"{_number(value * 1e6)} kg per CNY 10,000"
         case _:
             zh, en = _UNITS.get(unit, ("", ""))
-            return _number(value) + zh, _number(value) + en
+            text = _number(value, 1 if unit in ("months", "days", "count", "people", "kg") else 2)
+            return text + zh, text + en
 
 
 def indicator_sentences(
@@ -119,14 +120,17 @@ def indicator_sentences(
     if median is not None:
         usual = value_text(name, median, unit)
         peers = ("同行业", "firms of the industry") if same_industry else ("全体企业", "all firms")
-        if observed == usual:
+        if unit == "rank":  # a word is neither below nor above another
+            zh += f"，{peers[0]}中位数为{usual[0]}"
+            en += f"; the median of {peers[1]} is {usual[1]}"
+        elif observed == usual:
             zh += f"，与{peers[0]}中位数相当"
             en += f", about the median of {peers[1]}"
         else:
             lies = ("低于", "below") if value < median else ("高于", "above")
             zh += f"，{lies[0]}{peers[0]}中位数{usual[0]}"
             en += f", {lies[1]} the median of {peers[1]}, {usual[1]}"
-    if direction and unit != "flag":
+    if direction and unit not in ("flag", "rank"):
         zh += "；该指标越高，风险越高" if direction > 0 else "；该指标越高，风险越低"
         en += "; higher is riskier" if direction > 0 else "; higher is safer"
     size = _number(abs(points), 0)

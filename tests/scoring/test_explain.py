@@ -215,7 +215,7 @@ def test_the_kernel_runs_where_no_cache_can_be_written(monkeypatch, model_and_ro
     tables, rows = model_and_rows
     cached = explain(tables, rows[:20])
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
-    kernel = kernel_module._compiled()
+    kernel = kernel_module.compiled(kernel_module._explain_rows)
     monkeypatch.setattr(explain_module, "explain_rows", kernel)
     assert explain(tables, rows[:20]).contributions.tobytes() == cached.contributions.tobytes()
     assert not kernel.stats.cache_path

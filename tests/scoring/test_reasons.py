@@ -246,6 +246,21 @@ def test_a_whole_sentence():
     )
 
 
+def test_a_rank_is_told_as_a_word():
+    zh, en = sentences.indicator_sentences(
+        name="taxpayer_grade",
+        labels=("纳税信用等级", "Taxpayer credit grade"),
+        value=5.0,
+        unit="rank",
+        direction=1,
+        median=2.0,
+        same_industry=False,
+        points=7.6,
+    )
+    assert zh == "纳税信用等级为D，全体企业中位数为B。评分因此增加8分。"
+    assert en == "Taxpayer credit grade: D; the median of all firms is B. This adds 8 points."
+
+
 @given(value=st.floats(-1e15, 1e15), unit=st.sampled_from(sorted({i.unit for i in BY_NAME.values()})))
 def test_every_unit_of_the_catalogue_can_be_told(value, unit):
     for text in sentences.value_text("x", value, unit):
