@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
-import polars as pl
 from sqlalchemy.orm import Session
 
 from creditlink import ids
@@ -18,6 +17,7 @@ from creditlink.process import start
 from creditlink.products.service import book_of
 from creditlink.profiles.live import LiveModel, load_live
 from creditlink.profiles.service import compute_snapshot
+from creditlink.profiles.snapshot import registration_frame
 from creditlink.profiles.tables import Profile
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.records.store import read_inputs
@@ -55,10 +55,8 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     gone = len(set(profile.fact_ids) - set(held.fact_ids))
     if gone:
         raise ValueError(f"{gone} of {len(profile.fact_ids)} facts are gone: their data life is over")
-    registration = pl.DataFrame([profile.registration]).with_columns(pl.col("established_on").cast(pl.Date))
-    frames = {name: held.records.frame(name) for name in FRAME_SCHEMAS} | {
-        "registration": registration.cast(FRAME_SCHEMAS["registration"]).select(list(FRAME_SCHEMAS["registration"]))  # type: ignore[arg-type]  # polars' own schema form
-    }
+    frames = {name: held.records.frame(name) for name in FRAME_SCHEMAS}
+    frames["registration"] = registration_frame(profile.registration)
     inputs = type(held)(RecordSet(**frames), held.fact_ids, held.sha256)
     made = compute_snapshot(
         inputs, profile.as_of, profile.asked, live=live, book=book_of(session, settings, profile.asked["products"])

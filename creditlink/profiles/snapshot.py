@@ -18,6 +18,7 @@ from creditlink.products.match import STATES, FirmMatches
 from creditlink.profiles.live import LiveModel
 from creditlink.profiles.pipeline import Profiles
 from creditlink.records.catalogue import CATEGORIES
+from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.scoring import knockouts, reasons, scorable
 from creditlink.scoring.dimensions import sums_by
 from creditlink.scoring.model import Scores
@@ -106,8 +107,9 @@ def one_of(scores: Scores, i: int) -> Scores:
 
 
 def _explanation(scores: Scores, row: Mapping[str, Any], i: int) -> dict[str, Any]:
-    shares = scores.contributions[i].astype(float)
-    points = scores.points_contributions[i]
+    # Adding zero turns -0.0 into 0.0, which the database does not tell apart.
+    shares = scores.contributions[i].astype(float) + 0.0
+    points = scores.points_contributions[i] + 0.0
     return {
         "base_value": float(scores.base_value),
         "margin": float(scores.margin[i]),
@@ -151,3 +153,10 @@ def registration_json(frame: pl.DataFrame) -> dict[str, Any]:
     """Return the one registration row as JSON, for replay."""
     row = frame.row(0, named=True)
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
+
+
+def registration_frame(row: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the frame that `registration_json` told."""
+    days = {name for name, kind in FRAME_SCHEMAS["registration"].items() if kind == pl.Date}
+    values = {name: date.fromisoformat(v) if name in days and v else v for name, v in row.items()}
+    return pl.DataFrame([values], schema=FRAME_SCHEMAS["registration"])

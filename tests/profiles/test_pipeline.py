@@ -1,6 +1,6 @@
 """The one straight line: the API answers what the pipeline computes, alone or among many; a replay gives the same."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ from creditlink.products.service import listing, matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.profiles.pipeline import profile_many
 from creditlink.profiles.replay import replay_profile
+from creditlink.profiles.snapshot import registration_frame
 from creditlink.profiles.tables import Profile
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 
@@ -68,14 +69,9 @@ def test_the_api_answers_what_the_pipeline_computes(
         name: records.frame(name).filter(pl.col("firm") == rich_firm)
         for name in ("vat_declarations", "invoice_months", "tax_standing", "payroll_months", "meter_months")
     }
-    since = stored.asked["since"]
-    frames = {name: frame.filter(pl.col("period") >= pl.lit(since).cast(pl.Date)) for name, frame in frames.items()}
-    registration = pl.DataFrame([stored.registration]).with_columns(
-        pl.col("established_on").cast(pl.Date), firm=pl.lit(rich_firm)
-    )
-    frames["registration"] = registration.cast(FRAME_SCHEMAS["registration"]).select(
-        list(FRAME_SCHEMAS["registration"])
-    )
+    since = date.fromisoformat(stored.asked["since"])
+    frames = {name: frame.filter(pl.col("period") >= since) for name, frame in frames.items()}
+    frames["registration"] = registration_frame(stored.registration | {"firm": rich_firm})
     direct = profile_many(
         RecordSet.of(**frames), as_of=stored.as_of, live=live, book=book,
         granted=frozenset(stored.asked["categories"]) | {"registration"},
