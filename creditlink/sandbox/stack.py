@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
 from creditlink import db, schema
-from creditlink.clock import last_complete_month, utc_now
+from creditlink.clock import day_of, last_complete_month, utc_now
 from creditlink.config import Settings, load_settings
 from creditlink.embedded import database_url
 from creditlink.sandbox import seed
@@ -113,7 +112,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
         credentials.banks = seed.seed_banks(session, folder, ports.banks, now=now)
         credentials.firms = seed.seed_city(session, city, per_kind=1 if real else 2, now=now)
         if real is not None:
-            credentials.firms += seed.seed_real_firms(session, real_firms(real), now=now)
+            credentials.firms += seed.seed_real_firms(session, real_firms(real, today=day_of(now)), now=now)
     credentials_file = folder / "credentials.json"
     credentials.save(credentials_file)
     env = {
@@ -180,8 +179,3 @@ def credentials_path(settings: Settings) -> Path:
 
 RUN_DATABASE = "creditlink"
 DEMO_DATABASE = "creditlink_demo"
-
-
-def inherited_database() -> bool:
-    """Return whether the environment names a database, which the demo must not empty."""
-    return bool(os.environ.get("DATABASE_URL"))

@@ -1,0 +1,62 @@
+"""What an office holds: a city's frames on disk, one firm's rows at a time."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from creditlink.clock import month_index
+from creditlink.records.frames import FRAME_KEYS
+
+
+class HoldingsError(Exception):
+    """The folder is not a city; the message names what is missing."""
+
+
+class Holdings:
+    """The frames of a city, each sorted by firm, found by USCC."""
+
+    def __init__(self, city: Path, frames: tuple[str, ...]) -> None:
+        manifest = city / "manifest.json"
+        if not manifest.is_file():
+            raise HoldingsError(f"{city}: not a city, manifest.json is missing")
+        self.seed: int = json.loads(manifest.read_text())["seed"]
+        firms = pl.read_parquet(city / "firms" / "*.parquet", columns=["firm", "uscc"])
+        self._firm = dict(zip(firms["uscc"], firms["firm"], strict=True))
+        self._frames = {name: pl.read_parquet(city / name / "*.parquet").sort("firm") for name in frames}
+        self._starts = {name: frame["firm"].to_numpy() for name, frame in self._frames.items()}
+
+    def firm(self, uscc: str) -> int | None:
+        """Return the firm's number, None when the code is not of this city."""
+        return self._firm.get(uscc)
+
+    def rows(self, frame: str, uscc: str) -> pl.DataFrame:
+        """Return one firm's rows with `version`: how many rows of the same fact were recorded before it."""
+        number = self._firm.get(uscc, -1)
+        first, last = np.searchsorted(self._starts[frame], [number, number + 1])
+        keys = [key for key in FRAME_KEYS[frame] if key != "firm"]
+        held = self._frames[frame][int(first) : int(last)].sort(*keys, "known_on")
+        return held.with_columns(version=pl.int_range(pl.len()).over(keys))
+
+
+def within(frame: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+    """Return the rows whose month lies in a range, both ends included."""
+    return frame.filter(pl.col("period").is_between(first, last))
+
+
+def months_between(first: date, last: date) -> int:
+    """Return how many months a range holds."""
+    return month_index(last) - month_index(first) + 1
+
+
+def day(value: date | None, form: str) -> str:
+    """Return a day as text, empty for none."""
+    return "" if value is None else value.strftime(form)
+
+
+Rows = list[dict[str, Any]]

@@ -1,0 +1,92 @@
+"""A month of the city told invoice by invoice, so that counting them up again gives back the month exactly."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from creditlink.sandbox.city import split
+
+_EPOCH = date(1970, 1, 1)
+_DIRECTION = {"output": 0, "input": 1}
+
+
+def expand(months: pl.DataFrame, seed: int) -> list[dict[str, Any]]:
+    """Return the invoices of one firm's rows of `invoice_months`, by day and record id.
+
+    The first version of a month is split as the generator split it; what a later version adds was
+    registered late, and is the largest counterparty's. `amount_fen` is negative for a red-letter invoice.
+    """
+    told: list[dict[str, Any]] = []
+    for (firm, period, direction), versions in months.sort("known_on").group_by(
+        "firm", "period", "direction", maintain_order=True
+    ):
+        key = (int(firm), period, str(direction))
+        before: dict[str, Any] | None = None
+        count = 0
+        for row in versions.to_dicts():
+            told += _batch(row, before, key, seed, count)
+            count = len([one for one in told if one["key"] == key])
+            before = row
+    return sorted(told, key=lambda one: (one["issued_on"], one["record_id"]))
+
+
+def _batch(
+    row: dict[str, Any], before: dict[str, Any] | None, key: tuple[int, date, str], seed: int, count: int
+) -> list[dict[str, Any]]:
+    def gain(name: str) -> int:
+        return int(row[name]) - int(before[name] if before else 0)
+
+    firm, period, direction = key
+    n, red, red_fen = gain("invoices"), gain("red_invoices"), gain("red_amount_fen")
+    positive = gain("amount_fen") + red_fen
+    if before is None and n:
+        steep = int(split.steepness(seed, [firm], [_DIRECTION[direction]], [(period - _EPOCH).days])[0])
+        k = int(row["counterparties"])
+        counts, sums = split.split(n, positive, k, split.WEIGHTS[steep], split.WEIGHT_SUMS[steep, k - 1])
+    else:
+        counts, sums = np.array([n]), np.array([positive])
+    parts = [(rank, fen) for rank, (c, s) in enumerate(zip(counts, sums, strict=True)) for fen in _even(int(s), int(c))]
+    parts += [(0, -fen) for fen in _even(red_fen, red)]
+    taxes = _taxes([fen for _, fen in parts], gain("tax_fen"))
+    voids = [(0, max(positive // max(n, 1), 100)) for _ in range(gain("void_invoices"))]
+    month = f"{period:%Y%m}"
+    return [
+        {
+            "key": key,
+            "record_id": f"F{direction[0].upper()}{firm:07d}-{month}-{count + i:05d}",
+            "number": f"{(firm * 7919 + count + i) % 100_000_000:08d}",
+            # Spread over the month, the same every time.
+            "issued_on": period + timedelta(days=(count + i) * 11 % 28),
+            "direction": direction,
+            "counterparty": f"{direction[0].upper()}{firm:X}{rank:03X}",
+            "amount_fen": fen,
+            "tax_fen": tax,
+            "is_void": i >= len(parts),
+            "known_on": row["known_on"],
+        }
+        for i, ((rank, fen), tax) in enumerate(
+            zip([*parts, *voids], [*taxes, *(fen * 13 // 100 for _, fen in voids)], strict=True)
+        )
+    ]
+
+
+def _even(total: int, parts: int) -> list[int]:
+    """Return `total` in `parts` near-even whole shares."""
+    if parts == 0:
+        return []
+    share, rest = divmod(total, parts)
+    return [share + (i < rest) for i in range(parts)]
+
+
+def _taxes(amounts: list[int], tax: int) -> list[int]:
+    """Return each invoice's tax at the common rate; the first takes what rounding leaves."""
+    whole = sum(amounts)
+    if not amounts:
+        return []
+    shares = [fen * tax // whole if whole else 0 for fen in amounts]
+    shares[0] += tax - sum(shares)
+    return shares

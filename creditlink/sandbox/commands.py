@@ -1,0 +1,159 @@
+"""`creditlink sandbox`: the synthetic city, a bureau server, a demo bank, the sandbox's credentials."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import click
+import flask
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from werkzeug.serving import make_server
+
+from creditlink.clock import day_of, last_complete_month, utc_now
+from creditlink.config import load_settings
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group()
+def sandbox() -> None:
+    """A synthetic city and the offices that hold its records, for development and demonstration."""
+
+
+@sandbox.command()
+@click.option("--firms", default=2000, show_default=True, type=click.IntRange(1, 100_000_000))
+@click.option("--months", default=48, show_default=True, type=click.IntRange(6, 240), help="Months of records.")
+@click.option(
+    "--seed", default=7, show_default=True, type=click.IntRange(0), help="The same seed gives the same bytes."
+)
+@click.option("--until", help="Last month, YYYY-MM; default the last complete one.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+def city(firms: int, months: int, seed: int, until: str | None, out: Path, force: bool) -> None:
+    """Write a synthetic city: firms, records of every source with two clocks, and the truth about each firm.
+
+    Example: creditlink sandbox city --firms 20000 --months 48 --out var/city20k
+    """
+    from creditlink.sandbox.city import write_city
+
+    if out.exists() and any(out.iterdir()) and not force:
+        raise click.ClickException(f"--out {out}: the folder is not empty (use --force)")
+    columns = (TextColumn("firms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("firms", total=firms)
+        try:
+            manifest = write_city(
+                out,
+                firms=firms,
+                months=months,
+                seed=seed,
+                until=_month(until),
+                progress=lambda done, _all: progress.update(task, completed=done),
+            )
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+    rows = sum(manifest["rows"].values())
+    click.echo(
+        f"{out}: {firms} firms, {manifest['first_period']} to {manifest['last_period']}, {rows} rows, seed {seed}"
+    )
+
+
+def _month(text: str | None) -> date:
+    if text is None:
+        return last_complete_month(utc_now())
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
+        raise click.BadParameter(f"needs YYYY-MM, got {text!r}", param_hint="--until")
+    return date(int(text[:4]), int(text[5:]), 1)
+
+
+@sandbox.command()
+@click.argument("kind", type=click.Choice(("tax", "social_security", "utility")))
+@click.option("--city", "folder", required=True, type=_FOLDER, help="A folder that `sandbox city` wrote.")
+@click.option("--invoices", type=_FOLDER, help="tax only: also serve the firms of a folder of real VAT invoices.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", required=True, type=click.IntRange(1, 65535))
+def bureau(kind: str, folder: Path, invoices: Path | None, host: str, port: int) -> None:
+    """Serve one bureau over a city's records; docs/bureaus.md is its manual.
+
+    Credentials come from the environment (CREDITLINK_BUREAU_TAX_SECRET …), with public sandbox defaults.
+    """
+    from creditlink.sandbox.bureaus.holdings import HoldingsError
+    from creditlink.sandbox.bureaus.real import RealInvoicesError
+
+    if invoices is not None and kind != "tax":
+        raise click.BadParameter("only the tax bureau holds invoices", param_hint="--invoices")
+    try:
+        app = bureau_app(kind, folder, invoices, os.environ)
+    except (HoldingsError, RealInvoicesError) as error:
+        raise click.ClickException(str(error)) from None
+    _serve(app, host, port)
+
+
+def bureau_app(kind: str, folder: Path, invoices: Path | None, env: Mapping[str, str]) -> flask.Flask:
+    """Return one bureau's web application, with its credentials from `env`."""
+    from creditlink.sandbox.bureaus import real, social_security, tax, utility
+    from creditlink.sandbox.bureaus.holdings import Holdings
+
+    def credential(name: str, default: str) -> str:
+        return env.get(f"CREDITLINK_BUREAU_{kind.upper()}_{name}", default)
+
+    if kind == "tax":
+        held = real.load(invoices, today=day_of(utc_now())) if invoices else None
+        return tax.TaxBureau(
+            Holdings(folder, tax.FRAMES),
+            held,
+            credential("APP_ID", "creditlink-sandbox"),
+            credential("SECRET", "sandbox-tax-secret"),
+        ).application()
+    if kind == "social_security":
+        return social_security.SocialSecurityBureau(
+            Holdings(folder, social_security.FRAMES), credential("API_KEY", "sandbox-social-security-key")
+        ).application()
+    return utility.UtilityBureau(
+        Holdings(folder, utility.FRAMES),
+        credential("USER", "creditlink"),
+        credential("PASSWORD", "sandbox-utility-password"),
+    ).application()
+
+
+@sandbox.command()
+@click.argument("index", type=click.IntRange(0, 1))
+@click.option("--credentials", "file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def bank(index: int, file: Path) -> None:
+    """Serve demo bank INDEX (0 or 1): an OAuth client in a process of its own."""
+    from creditlink.sandbox.bank import DemoBank, load_key
+    from creditlink.sandbox.bank_app import create_bank_app
+    from creditlink.sandbox.seed import Credentials
+
+    held = Credentials.read(file)
+    client = held.banks[index]
+    desk = DemoBank(
+        client_id=client.client_id,
+        redirect_uri=client.redirect_uri,
+        issuer=held.issuer,
+        key=load_key(Path(client.key_file).read_text()),
+    )
+    _serve(create_bank_app(desk), "127.0.0.1", client.port)
+
+
+@sandbox.command()
+def credentials() -> None:
+    """Print the credentials of the sandbox that `make run` started, as JSON."""
+    from creditlink.sandbox.stack import credentials_path
+
+    path = credentials_path(load_settings())
+    if not path.exists():
+        raise click.ClickException("there are none yet: start the sandbox with `make run` first")
+    click.echo(path.read_text(), nl=False)
+
+
+def _serve(app: flask.Flask, host: str, port: int) -> None:
+    # Request lines hold USCCs.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    make_server(host, port, app, threaded=True).serve_forever()
