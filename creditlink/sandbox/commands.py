@@ -23,7 +23,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.group()
 def sandbox() -> None:
-    """A synthetic city and the offices that hold its records, for development and demonstration."""
+    """Make a synthetic city and serve the offices that hold its records."""
 
 
 @sandbox.command()

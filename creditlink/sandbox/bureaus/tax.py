@@ -147,15 +147,9 @@ class TaxBureau:
         return told
 
     def _check_signature(self, body: bytes) -> None:
-        sent = {
-            name: flask.request.headers.get(name, "") for name in ("X-App-Id", "X-Timestamp", "X-Nonce", "X-Signature")
-        }
+        sent = {name: flask.request.headers.get(name, "") for name in _SIGNED}
         for name, value in sent.items():
-            if (
-                not value
-                or (name == "X-Timestamp" and not value.isdigit())
-                or (name == "X-Nonce" and not _NONCE.fullmatch(value))
-            ):
+            if not _SIGNED[name].fullmatch(value):
                 raise Refused(401, "1001", "签名头缺失或格式错误", name)
         if sent["X-App-Id"] != self._app_id:
             raise Refused(401, "1002", "应用标识不存在")

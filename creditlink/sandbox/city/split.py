@@ -2,7 +2,8 @@
 
 A month of `n` invoices worth `amount` fen with `k` counterparties is split by rank: counterparty j (0 the largest)
 has weight (j + 1)^−a, with `a` drawn from the firm, the direction and the month by hashing. Every invoice has at
-least one fen, counts and amounts do not increase with rank, and what rounding leaves goes to rank 0. Sums are therefore exact.
+least one fen, counts and amounts do not increase with rank, and what rounding leaves goes to rank 0. Sums are
+therefore exact.
 """
 
 from __future__ import annotations
