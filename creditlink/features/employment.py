@@ -14,7 +14,7 @@ from creditlink.features.indicator import (
     log_ratio,
     ratio,
 )
-from creditlink.features.window import known, latest, longest_gap, mean, peak, total, trough
+from creditlink.features.window import faded_mean, known, latest, longest_gap, mean, peak, total, trough
 
 _people = partial(Indicator, category="social_security", dimension="employment")
 
@@ -129,6 +129,18 @@ INDICATORS = (
         formula="ln(1 + months insured m01..m36 / 12 × mean monthly contributions in yuan × mean headcount, m01..m12)",
         source=_NANYANG, reason_code="R069",
         expression=(known("heads", 36) * mean("contributions_due", 12) * mean("heads", 12) * (1 / 1200)).log1p(),
+    ),
+    _people(
+        "contributions_late_habit_36", "社保缴费逾期倾向(36月)", "Habit of contributing late", unit="ratio", window=36,
+        direction=1, missing=NO_RECORD, formula="share of due contributions m01..m36 paid late or not at all, months "
+        "weighted by half every 12 months back", source=_LAW, reason_code="R070",
+        expression=faded_mean("contributions_late", 36), actionable=True,
+    ),
+    _people(
+        "contributions_days_late_habit_36", "社保缴费逾期天数倾向(36月)", "Days a contribution is usually late",
+        unit="days", window=36, direction=1, missing=NO_RECORD, formula="mean days late of due contributions "
+        "m01..m36, months weighted by half every 12 months back", source=_LAW, reason_code="R071",
+        expression=faded_mean("contributions_days_late", 36), actionable=True,
     ),
 )
 # fmt: on

@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 
 from creditlink.features.indicator import FEW_MONTHS, NO_DENOMINATOR, NO_RECORD, Indicator, added, growth, ratio
-from creditlink.features.window import idle, mean, peak, season, total, trough, volatility
+from creditlink.features.window import faded, idle, mean, peak, season, total, trough, volatility
 from creditlink.records.frames import METER_KINDS
 
 _utility = partial(Indicator, category="utility", dimension="energy")
@@ -155,6 +155,24 @@ INDICATORS = (
         "carbon_12_kg", "近12月碳排放", "Carbon dioxide of 12 months", unit="kg", window=12, direction=0,
         missing=NO_RECORD, formula="0.5366 × kWh + 2.162 × gas m³, m01..m12", source=_CARBON, reason_code="R102",
         expression=carbon_kg_12,
+    ),
+    _utility(
+        "bills_late_habit_36", "账单逾期倾向(36月)", "Habit of paying bills late", unit="ratio", window=36, direction=1,
+        missing=NO_RECORD, formula="share of due bills of all meters m01..m36 paid late or not at all, months weighted "
+        "by half every 12 months back", source=_ENERGY_LOAN, reason_code="R103",
+        expression=ratio(faded("bills_late", 36), faded("bills_count_late", 36)), actionable=True,
+    ),
+    _utility(
+        "bills_days_late_habit_36", "账单逾期天数倾向(36月)", "Days a bill is usually late", unit="days", window=36,
+        direction=1, missing=NO_RECORD, formula="mean days late of due bills of all meters m01..m36, months weighted "
+        "by half every 12 months back", source=_ENERGY_LOAN, reason_code="R104",
+        expression=ratio(faded("bills_days_late", 36), faded("bills_count_days_late", 36)), actionable=True,
+    ),
+    _utility(
+        "direct_debit_habit_36", "代扣缴费倾向(36月)", "Habit of paying by direct debit", unit="ratio", window=36,
+        direction=-1, missing=NO_DENOMINATOR, formula="share of bills of all meters m01..m36 by direct debit, months "
+        "weighted by half every 12 months back", source=_ENERGY_LOAN, reason_code="R105",
+        expression=ratio(faded("bills_debit", 36), faded("bills_count_debit", 36)), actionable=True,
     ),
 )
 # fmt: on

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from creditlink.features.indicator import NO_DENOMINATOR, NO_RECORD, Indicator, growth, ratio
-from creditlink.features.window import mean, newest_positive, positive, total
+from creditlink.features.window import faded, mean, newest_positive, oldest, positive, total
 
 _invoice = partial(Indicator, category="tax", dimension="tax")
 
@@ -93,6 +93,25 @@ INDICATORS = (
         direction=1, missing=NO_DENOMINATOR, formula="sum(largest supplier's amount) / sum(gross input), m01..m12",
         source=_CONCENTRATION, reason_code="R044",
         expression=ratio(total("bought_top1", 12), total("bought_gross", 12)), actionable=True,
+    ),
+    _invoice(
+        "void_habit_36", "作废发票倾向(36月)", "Habit of voiding invoices", unit="ratio", window=36, direction=1,
+        missing=NO_DENOMINATOR, formula="voided / issued output invoices m01..m36, months weighted by half every 12 "
+        "months back", source=_INVOICES, reason_code="R045",
+        expression=ratio(faded("sold_void", 36), faded("sold_issued", 36)), actionable=True,
+    ),
+    _invoice(
+        "red_letter_habit_36", "红字发票倾向(36月)", "Habit of reversing invoices", unit="ratio", window=36,
+        direction=1, missing=NO_DENOMINATOR,
+        formula="red-letter amount / gross output amount m01..m36, months weighted by half every 12 months back",
+        source=_INVOICES, reason_code="R046",
+        expression=ratio(faded("sold_red", 36), faded("sold_gross", 36)), actionable=True,
+    ),
+    _invoice(
+        "sales_silent_share_36", "无销售月份占比(36月)", "Share of silent months in 36", unit="ratio", window=36,
+        direction=1, missing=NO_RECORD, formula="1 − months with sales / months m01..m36 since the oldest record",
+        source=_INVOICES, reason_code="R047", expression=1 - positive("turnover", 36) / oldest("turnover", 36),
+        actionable=True,
     ),
 )
 # fmt: on

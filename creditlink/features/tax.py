@@ -16,6 +16,7 @@ from creditlink.features.indicator import (
     ratio,
 )
 from creditlink.features.window import (
+    faded_mean,
     known,
     latest,
     longest_gap,
@@ -186,6 +187,24 @@ INDICATORS = (
         "tax_record_months", "纳税记录月数", "Months of tax record", unit="months", window=36, direction=-1,
         missing=NO_RECORD, formula="months m01..m36 with a declaration", source=_BANK_TAX, reason_code="R027",
         expression=known("sales", 36),
+    ),
+    _tax(
+        "tax_late_habit_36", "申报逾期倾向(36月)", "Habit of filing late", unit="ratio", window=36, direction=1,
+        missing=NO_RECORD, formula="share of due declarations m01..m36 filed late or not at all, months weighted by "
+        "half every 12 months back", source=_VAT, reason_code="R028", expression=faded_mean("filing_late", 36),
+        actionable=True,
+    ),
+    _tax(
+        "tax_paid_share_24", "应缴税款实缴率(24月)", "Share of VAT payable that was paid, 24 months", unit="ratio",
+        window=24, direction=-1, missing=NO_DENOMINATOR, formula="sum(VAT paid m01..m24) / sum(VAT payable m01..m24)",
+        source=_ADMIN, reason_code="R029", expression=ratio(total("vat_paid", 24), total("vat_payable", 24)),
+        actionable=True,
+    ),
+    _tax(
+        "sales_volatility_24", "销售波动率(24月)", "Volatility of sales over 24 months", unit="ratio", window=24,
+        direction=1, missing=FEW_MONTHS,
+        formula="deviation of sales m01..m24 around a fitted straight line / mean(sales m01..m24)", source=_BANK_TAX,
+        reason_code="R030", expression=volatility("turnover", 24),
     ),
 )
 # fmt: on

@@ -23,6 +23,12 @@ Array = NDArray[np.float64]
 MIN_POINTS_FOR_SPREAD = 6
 """Fewer observed months than this say nothing about volatility."""
 
+HALF_LIFE_MONTHS = 12
+"""How fast the past fades in recency-weighted habits of paying.
+
+Source: RiskMetrics (1996), exponential weighting; the half-life is a design choice.
+"""
+
 IDLE_SHARE_OF_PEAK = 0.05
 """A month below this share of the window's peak is idle: standby load, not production.
 
@@ -73,6 +79,16 @@ def mean(item: str, first: int, last: int | None = None) -> pl.Expr:
 def monthly(item: str, first: int, last: int | None = None) -> pl.Expr:
     """Mean over the months the record reaches; a silent month inside the record counts as zero."""
     return _column("monthly", item, first, last)
+
+
+def faded(item: str, first: int, last: int | None = None) -> pl.Expr:
+    """Sum of the known months, each month weighing half as much as the one HALF_LIFE_MONTHS later."""
+    return _column("faded", item, first, last)
+
+
+def faded_mean(item: str, first: int, last: int | None = None) -> pl.Expr:
+    """Mean of the known months with the weights of `faded`."""
+    return _column("faded_mean", item, first, last)
 
 
 def known(item: str, first: int, last: int | None = None) -> pl.Expr:
@@ -168,6 +184,21 @@ def _sum(x: Array) -> Array:
     """Sum over months in their order: `accumulate` is sequential for every shape, `sum` is not."""
     total: Array = np.add.accumulate(x, axis=0)[-1]
     return total
+
+
+def _faded(months: Months, first: int, last: int) -> Array:
+    weighted = _sum(months.filled[first - 1 : last] * _fading(first, last))
+    return np.where(months.known(first, last) > 0, weighted, np.nan)
+
+
+def _faded_mean(months: Months, first: int, last: int) -> Array:
+    weight = _sum(months.seen[first - 1 : last] * _fading(first, last))
+    return _faded(months, first, last) / np.where(weight > 0, weight, np.nan)
+
+
+def _fading(first: int, last: int) -> Array:
+    weights: Array = 0.5 ** (np.arange(first - 1, last) / HALF_LIFE_MONTHS)
+    return weights[:, None]
 
 
 def _known(months: Months, first: int, last: int) -> Array:
@@ -274,6 +305,8 @@ KERNELS: dict[str, Callable[[Months, int, int], Array]] = {
     "total": _total,
     "mean": _mean,
     "monthly": _monthly,
+    "faded": _faded,
+    "faded_mean": _faded_mean,
     "known": _known,
     "positive": _positive,
     "peak": _peak,
