@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from types import TracebackType
 from urllib.parse import urljoin
 
 import httpx
@@ -93,12 +92,8 @@ class Browser:
         self.html = ""
         self._page = _Forms()
 
-    def __enter__(self) -> Browser:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close it, with its cookies."""
         self._http.close()
 
     @property

@@ -30,6 +30,10 @@ class Officer:
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(base_url=url, timeout=120, trust_env=False)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
     def ask(
         self, uscc: str, *, required: list[str], optional: list[str], purpose: str = "underwriting"
     ) -> dict[str, Any]:
@@ -77,6 +81,10 @@ class Representative:
         self._login = login
         self._home = home
         self.browser = Browser(language=language)
+
+    def close(self) -> None:
+        """Close the browser."""
+        self.browser.close()
 
     def sign_in_if_asked(self) -> None:
         """Fill in the sign-in page when that is where we are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
@@ -69,11 +70,11 @@ def demo(real: Path | None, firms: int | None, out: Path | None) -> None:
             say = _teller(console)
             stack = start_stack(services, Ports.free(), database=DEMO_DATABASE, real=real, say=say)
             say("everything is up")
-            walk = Walk(console, stack, began=began)
-            if real is None:
-                walk.synthetic_firms()
-            else:
-                walk.real_firms(limit=firms, out=out)
+            with closing(Walk(console, stack, began=began)) as walk:
+                if real is None:
+                    walk.synthetic_firms()
+                else:
+                    walk.real_firms(limit=firms, out=out)
             console.print(f"\n[bold green]done[/] in {time.monotonic() - began:.1f} s; stopping what was started")
     except KeyboardInterrupt:
         raise click.ClickException("interrupted") from None

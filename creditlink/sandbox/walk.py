@@ -35,6 +35,17 @@ class Walk:
         self._began = began
         self._officer = Officer(stack.bank_urls[0])
         self._bank = stack.credentials.banks[0]
+        self._people: list[Representative] = []
+
+    def close(self) -> None:
+        """Let everybody hang up."""
+        self._officer.close()
+        for person in self._people:
+            person.close()
+
+    def _person(self, firm: FirmLogin, language: str = "en") -> Representative:
+        self._people.append(Representative(firm, self._stack.issuer, language=language))
+        return self._people[-1]
 
     def synthetic_firms(self) -> None:
         """Walk a healthy firm through everything, then a distressed one through partial data."""
@@ -44,7 +55,7 @@ class Walk:
 
     def _healthy(self, firm: FirmLogin) -> None:
         self._heading(f"A bank asks {firm.name} for consent")
-        person = Representative(firm, self._stack.issuer)
+        person = self._person(firm)
         case = self._consented(firm, person, required=["tax", "social_security"], optional=["utility"])
         profile = self._profiled(case)
         self._show(profile)
@@ -65,7 +76,7 @@ class Walk:
     def _distressed(self, firm: FirmLogin) -> None:
         self._heading(f"A second firm, {firm.name}: one category withheld, one office down")
         self._fault("social_security", firm.uscc, "http500", times=1000)
-        person = Representative(firm, self._stack.issuer, language="zh")
+        person = self._person(firm, "zh")
         case = self._consented(
             firm, person, required=["tax"], optional=["social_security", "utility"], without=("utility",)
         )
@@ -78,7 +89,7 @@ class Walk:
         """Profile firms whose tax records are real invoices; show three in full and count the grades."""
         firms = [firm for firm in self._stack.credentials.firms if firm.kind == "real"][:limit]
         self._heading(f"{len(firms)} firms whose tax records are real VAT invoices")
-        person = Representative(firms[0], self._stack.issuer)
+        person = self._person(firms[0])
         profiles: list[dict[str, Any]] = []
         columns = (TextColumn("profiling"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
