@@ -10,9 +10,9 @@ from creditlink.consents import routes as consents_routes
 from creditlink.consents.limits import fair_use_from
 from creditlink.oauth import routes as oauth_routes
 from creditlink.portal import routes as portal_routes
+from creditlink.products import routes as products_routes
 from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.live import load_live
-from creditlink.products import routes as products_routes
 from creditlink.records import routes as records_routes
 
 
@@ -23,6 +23,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
     api.register_blueprint(consents_routes.blueprint)
+    api.register_blueprint(consents_routes.receipt_keys)
     api.register_blueprint(profiles_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import flask
 from flask import g
 
 from creditlink import db, ids
-from creditlink.api import Blueprint
+from creditlink.api import Blueprint, public
 from creditlink.clock import utc_now
-from creditlink.consents import listing
-from creditlink.consents.schemas import ConsentInFullSchema, ConsentPageSchema, ConsentQuerySchema
+from creditlink.consents import listing, receipts
+from creditlink.consents.schemas import ConsentInFullSchema, ConsentPageSchema, ConsentQuerySchema, KeySetSchema
 from creditlink.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
 from creditlink.oauth.access import require_access
 
 blueprint = Blueprint(
     "consents", __name__, url_prefix="/v1/consents", description="What firms agreed to, and what became of it"
 )
+
+receipt_keys = Blueprint("receipts", __name__, url_prefix="/v1/receipt-keys", description="Keys of consent receipts")
+
+
+@receipt_keys.route("", methods=["GET"])
+@public
+@receipt_keys.response(200, KeySetSchema)
+def show_receipt_keys() -> dict[str, Any]:
+    """Return the JWK set that verifies the receipts of this server, offline and for good: keep a copy."""
+    return receipts.public_keys(flask.current_app.extensions["settings"].secret_key)
 
 
 @blueprint.route("", methods=["GET"])

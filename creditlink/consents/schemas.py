@@ -80,3 +80,9 @@ class ConsentPageSchema(Schema):
 
     items = ma.fields.List(ma.fields.Nested(ConsentSchema))
     next_cursor = _text("Give it as `cursor` for the next page; null on the last", allow_none=True)
+
+
+class KeySetSchema(Schema):
+    """A JWK set (RFC 7517)."""
+
+    keys = ma.fields.List(ma.fields.Dict(), metadata={"description": "Public keys; each with its `kid`"})

@@ -174,6 +174,7 @@ def approve(
     held.granted_by = account.id
     held.granted_role = right.role
     held.text_version, held.text_lang, held.text_sha256 = shown.version, shown.lang, shown.sha256
+    held.text_shown = shown.as_json()
     _move(session, held, "ACTIVE", actor=actor, reason="approved", now=now)
     jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{held.id}", consent_id=str(held.id))
     _record(session, held, "consent.approve", actor=actor, now=now, detail={"categories": granted})

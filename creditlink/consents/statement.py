@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from creditlink.clock import SHANGHAI
 from creditlink.consents.categories import ACTIONS, CATEGORIES
 from creditlink.consents.details import AuthorizationDetails
 from creditlink.consents.limits import Template
+from creditlink.consents.receipts import text_hash
 
 TEXT_VERSION = "2026-1"
 """Raised with every change of wording below: a consent says which text was shown."""
@@ -46,8 +47,12 @@ class Statement:
     @property
     def sha256(self) -> str:
         """Return the hash that the consent keeps."""
-        text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return text_hash(self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the text as the consent keeps it."""
+        shown: dict[str, Any] = json.loads(json.dumps(asdict(self), ensure_ascii=False))
+        return shown
 
 
 def statement(

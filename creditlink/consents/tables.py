@@ -76,6 +76,7 @@ class Consent(Base):
     text_version: Mapped[str | None]
     text_lang: Mapped[str | None]
     text_sha256: Mapped[str | None]
+    text_shown: Mapped[dict[str, Any] | None]  # the text itself: a receipt proves what its hash is of
 
     state: Mapped[str]
     changed_at: Mapped[datetime]

@@ -21,6 +21,7 @@ DECIDED = (
     "text_version",
     "text_lang",
     "text_sha256",
+    "text_shown",
 )
 
 
@@ -57,6 +58,7 @@ def upgrade() -> None:
         sa.Column("text_version", sa.Text),
         sa.Column("text_lang", sa.Text),
         sa.Column("text_sha256", sa.Text),
+        sa.Column("text_shown", pg.JSONB),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("changed_at", INSTANT, nullable=False),
         sa.CheckConstraint(

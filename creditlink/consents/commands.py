@@ -1,0 +1,94 @@
+"""`creditlink consents …`: try limits on past requests, verify receipts."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from creditlink.consents import limits, receipts
+from creditlink.consents.limits import FairUse
+from creditlink.consents.tables import Consent
+from creditlink.process import start
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def consents() -> None:
+    """Try new fair-use limits on past requests; verify receipts."""
+
+
+@consents.command()
+@click.argument("file", type=_FILE)
+@click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many to list.")
+def simulate(file: Path, show: int) -> None:
+    """Judge every past request by the limits in FILE (the layout of config/purposes.toml). Nothing is changed."""
+    proposed = _read_limits(file)
+    _, database = start("owner")
+    breaches: Counter[str] = Counter()
+    states: Counter[str] = Counter()
+    listed: list[dict[str, Any]] = []
+    judged = 0
+    with database.transaction("owner") as session:
+        rows = session.scalars(select(Consent).order_by(Consent.requested_at, Consent.id))
+        for consent in rows.yield_per(500):
+            judged += 1
+            found = judge(consent, proposed)
+            if found is None:
+                continue
+            breaches[f"{consent.purpose}.{found.attribute}"] += 1
+            states[consent.state] += 1
+            if len(listed) < show:
+                listed.append({"consent": consent.wire_id, "state": consent.state, "breach": found.message})
+    _show(
+        {
+            "version": proposed.version,
+            "requests": judged,
+            "would_be_refused": sum(breaches.values()),
+            "by_attribute": dict(breaches.most_common()),
+            "by_state": dict(states.most_common()),
+            "listed": listed,
+        }
+    )
+
+
+def judge(consent: Consent, proposed: FairUse) -> limits.Breach | None:
+    """Return what a past request would have breached at the moment it was made."""
+    if consent.purpose not in proposed.templates:
+        return limits.Breach("purpose", consent.purpose, ", ".join(proposed.templates))
+    return limits.breach(consent.details(), proposed, consent.requested_at)
+
+
+def _read_limits(file: Path) -> FairUse:
+    try:
+        return limits.fair_use_from(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, UnicodeDecodeError) as error:  # TOMLDecodeError is a ValueError
+        raise click.ClickException(f"{file.name}: {error}") from None
+
+
+@consents.command("verify-receipt")
+@click.argument("file", type=_FILE)
+@click.option("--keys", type=_FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
+def verify_receipt(file: Path, keys: Path) -> None:
+    """Verify the receipt in FILE; no database and no network are needed. Ends with 1 if it does not hold."""
+    try:
+        known = json.loads(keys.read_text(encoding="utf-8"))
+        if not isinstance(known, dict) or not isinstance(known.get("keys"), list):
+            raise ValueError("not a JWK set")
+    except ValueError as error:
+        raise click.ClickException(f"{keys.name}: {error}") from None
+    try:
+        found = receipts.verify(file.read_text(encoding="utf-8"), known)
+    except (receipts.ReceiptRefused, UnicodeDecodeError) as refused:
+        raise click.ClickException(f"{file.name}: {refused}") from None
+    _show({"valid": True, "kid": found.kid, **found.claims})
+
+
+def _show(body: Any) -> None:
+    click.echo(json.dumps(body, ensure_ascii=False, indent=2))

@@ -1,0 +1,42 @@
+"""What an amendment changes, so that the page can show it (C6). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_WIDER_WHEN_MORE = ("history_months", "valid_until", "data_life_days", "pulls_per_month", "pulls_per_day")
+_LISTS = ("categories", "actions")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One attribute that differs; `is_wider` when the bank would get more than before."""
+
+    attribute: str
+    before: Any
+    after: Any
+    is_wider: bool
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """Return what differs between the details granted before and those asked for now, in the order of the page.
+
+    An instant in `valid_until` compares as text: both are written in UTC by `AuthorizationDetails.to_dict`.
+    """
+    found = []
+    for name in _LISTS:
+        old, new = list(before.get(name, [])), list(after.get(name, []))
+        if set(old) != set(new):
+            found.append(Change(name, old, new, bool(set(new) - set(old))))
+    for name in ("purpose", "access"):
+        if before.get(name) != after.get(name):
+            found.append(Change(name, before.get(name), after.get(name), is_wider=True))
+    for name in _WIDER_WHEN_MORE:
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            # No daily limit at all is wider than any.
+            wider = new is None or (old is not None and new > old)
+            found.append(Change(name, old, new, wider))
+    return found
