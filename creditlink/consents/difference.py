@@ -27,9 +27,9 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Chan
     """
     found = []
     for name in _LISTS:
-        old, new = list(before.get(name, [])), list(after.get(name, []))
-        if set(old) != set(new):
-            found.append(Change(name, old, new, bool(set(new) - set(old))))
+        had, wanted = list(before.get(name, [])), list(after.get(name, []))
+        if set(had) != set(wanted):
+            found.append(Change(name, had, wanted, bool(set(wanted) - set(had))))
     for name in ("purpose", "access"):
         if before.get(name) != after.get(name):
             found.append(Change(name, before.get(name), after.get(name), is_wider=True))

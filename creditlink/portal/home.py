@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from uuid import UUID
 
@@ -11,13 +12,16 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from creditlink import db, ids
+from creditlink.audit import service as audit
+from creditlink.consents import receipts
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import InvalidRequest, NotFound
+from creditlink.institutions.tables import Institution
 from creditlink.portal import overview
-from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
+from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in
 
 PAGE_OF_ACCESSES = 50
 _CHANGES = {"pause": consents.pause, "resume": consents.resume, "revoke": consents.revoke}
@@ -66,6 +70,41 @@ def change(session: Session, account: Account, now: datetime, consent_id: str, c
     _, held = _own(session, account, consent_id, now)
     _CHANGES[change](session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
     return see_other(flask.url_for("portal.consent", consent_id=ids.external("cns", held.id)))
+
+
+@blueprint.get("/consents/<consent_id>/receipt")
+@signed_in
+def receipt(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
+    """Give the firm the signed receipt of a consent, with all that happened to it until now."""
+    firm, held = _own(session, account, consent_id, now)
+    if held.text_shown is None:
+        raise NotFound
+    claims = receipts.claims_of(
+        held,
+        issuer=settings().issuer,
+        institution=session.get_one(Institution, held.institution_id),
+        enterprise=firm,
+        events=overview.events_of(session, held)[::-1],
+    )
+    return _download(receipts.sign(claims, secret=settings().secret_key) + "\n", f"{held.wire_id}.jws")
+
+
+@blueprint.get("/accesses.jsonl")
+@signed_in
+def evidence(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Give the firm its whole chain of evidence, one JSON object a line, as `creditlink audit verify` takes it."""
+    firm = _chosen([enterprise for enterprise, _ in represented_by(session, account, now)])
+    if firm is None:
+        raise NotFound
+    db.enter(session, enterprise_id=firm.id)
+    lines = [json.dumps(line, ensure_ascii=False) for line in audit.export(session, firm.id)]
+    return _download("".join(f"{line}\n" for line in lines), "evidence.jsonl")
+
+
+def _download(text: str, name: str) -> ResponseReturnValue:
+    response = flask.Response(text, content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 @blueprint.get("/accesses")

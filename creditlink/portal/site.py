@@ -135,7 +135,12 @@ def page(template: str, *, status: int = 200, **values: Any) -> ResponseReturnVa
         lang=lang(),
         other_languages=_language_links(),
         environment=settings().environment,
-        navigation=[("portal.home", gettext("My consents")), ("portal.accesses", gettext("Who saw what"))],
+        navigation=[
+            ("portal.home", gettext("My consents")),
+            ("portal.inbox", gettext("Requests")),
+            ("portal.accesses", gettext("Who saw what")),
+            ("portal.security", gettext("Security")),
+        ],
         when=lambda instant, zone=False: when(instant, lang(), zone=zone),
         **values,
     )

@@ -1,0 +1,181 @@
+"""A firm's decision on a request: what the page shows and what its form does, wherever the request came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from creditlink import db
+from creditlink.consents import limits
+from creditlink.consents import service as consents
+from creditlink.consents.categories import ACTIONS, CATEGORIES
+from creditlink.consents.difference import difference
+from creditlink.consents.tables import Consent
+from creditlink.enterprises import accounts
+from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.errors import InvalidRequest
+from creditlink.portal.site import browser, fair_use, lang, page, settings
+
+# A one-time code given this recently counts for a decision.
+STRONG_FOR = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the form says: for which firm, with which optional categories; or what is wrong with it."""
+
+    enterprise: Enterprise | None
+    categories: frozenset[str]
+    error: str | None = None
+
+
+def is_declined(form: MultiDict[str, str]) -> bool:
+    """Return whether the form declines.
+
+    Raises
+    ------
+    InvalidRequest
+        It says neither yes nor no.
+    """
+    if form.get("decision") not in ("approve", "decline"):
+        raise InvalidRequest(gettext("Choose whether to agree or to decline."))
+    return form["decision"] == "decline"
+
+
+def read(session: Session, account: Account, consent: Consent, form: MultiDict[str, str], now: datetime) -> Wanted:
+    """Return what a form that agrees says; a one-time code in it is used up.
+
+    What was asked comes from the stored request: of the categories the form can only leave optional ones out.
+    """
+    firms = firms_for(session, account, consent, now)
+    enterprise = next((f for f in firms if str(f.id) == form.get("enterprise", "")), None)
+    if enterprise is None and len(firms) == 1 and "enterprise" not in form:
+        enterprise = firms[0]
+    wanted = Wanted(enterprise, frozenset(form.getlist("category")) | frozenset(consent.details().required_categories))
+    if enterprise is None:
+        return replace(wanted, error=gettext("Choose the firm that you decide for."))
+    if settings().is_production and account.totp_secret is None:
+        return replace(wanted, error=gettext("Set up one-time codes under Security first."))
+    if needs_code(account, now):
+        if not accounts.spend_totp(session, account, form.get("totp", ""), key=settings().secret_key, now=now):
+            return replace(wanted, error=gettext("The one-time code is wrong or was used."))
+        browser().strengthen(now)
+    return wanted
+
+
+def grant(session: Session, account: Account, consent: Consent, wanted: Wanted, now: datetime) -> Consent:
+    """Approve as the form says, on the text in the language of the page."""
+    assert wanted.enterprise is not None  # noqa: S101 (no error, so there is one; for the type checker)
+    shown = consents.statement_for(session, consent, fair_use=fair_use(), lang=lang())
+    db.enter(session, enterprise_id=wanted.enterprise.id)
+    return consents.approve(
+        session,
+        consent,
+        account=account,
+        enterprise=wanted.enterprise,
+        categories=wanted.categories,
+        shown=shown,
+        now=now,
+    )
+
+
+def firms_for(session: Session, account: Account, consent: Consent, now: datetime) -> list[Enterprise]:
+    """Return the firms that `account` may decide for, of those that the request can be about."""
+    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    if consent.amends is not None:
+        former = session.get_one(Consent, consent.amends)
+        firms = [f for f in firms if f.id == former.enterprise_id]
+    return [f for f in firms if consent.asked_uscc in (None, f.uscc)]
+
+
+def needs_code(account: Account, now: datetime) -> bool:
+    """Return whether a fresh one-time code is asked for: who has enrolled confirms every decision with one."""
+    strong_at = browser().strong_at
+    return account.totp_secret is not None and (strong_at is None or now >= strong_at + STRONG_FOR)
+
+
+def show(
+    session: Session,
+    account: Account,
+    consent: Consent,
+    now: datetime,
+    *,
+    answer_until: datetime,
+    error: str | None = None,
+    kept: MultiDict[str, str] | None = None,
+) -> ResponseReturnValue:
+    """Show who asks for what; after a mistake with what was ticked before it."""
+    details = consent.details()
+    template = fair_use().templates.get(details.purpose)
+    firms = firms_for(session, account, consent, now)
+    return page(
+        "authorize.html",
+        status=200 if error is None else 422,
+        shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
+        details=details,
+        changes=changes_of(session, consent),
+        firms=firms,
+        chosen_firm=kept.get("enterprise") if kept else None,
+        unticked=set(details.optional_categories) - set(kept.getlist("category")) if kept else set(),
+        unusual=limits.unusual(details, fair_use()),
+        usual=template.usual_pulls if template else None,
+        ask_code=needs_code(account, now),
+        answer_until=min(answer_until, consent.answer_until),
+        error=error,
+    )
+
+
+def changes_of(session: Session, consent: Consent) -> list[tuple[str, str, str, bool]] | None:
+    """Return what an amendment changes, in words: attribute, before, after, whether it is more; None for a new one."""
+    if consent.amends is None:
+        return None
+    former = session.get_one(Consent, consent.amends)
+    before = former.details().narrowed(former.categories).to_dict()
+    return [
+        (_attribute(c.attribute), _value(c.attribute, c.before), _value(c.attribute, c.after), c.is_wider)
+        for c in difference(before, consent.asked)
+    ]
+
+
+def _attribute(name: str) -> str:
+    words = {
+        "categories": gettext("Data"),
+        "actions": gettext("What they may do"),
+        "purpose": gettext("Purpose"),
+        "access": gettext("Once or repeatedly"),
+        "history_months": gettext("How far back, in months"),
+        "valid_until": gettext("Until"),
+        "data_life_days": gettext("Kept for, in days"),
+        "pulls_per_month": gettext("How many times"),
+        "pulls_per_day": gettext("How many times a day"),
+    }
+    return str(words[name])
+
+
+def _value(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    place = 0 if lang() == "zh" else 1
+    if name == "categories":
+        return (
+            "、".join(CATEGORIES[c].label_zh for c in value)
+            if place == 0
+            else ", ".join(CATEGORIES[c].label_en for c in value)
+        )
+    if name == "actions":
+        return ("、" if place == 0 else "; ").join(ACTIONS[a][place] for a in value)
+    if name == "purpose":
+        template = fair_use().templates.get(value)
+        return (template.label_zh if place == 0 else template.label_en) if template else str(value)
+    if name == "access":
+        return str({"once": gettext("once"), "recurring": gettext("repeatedly")}[value])
+    if name == "valid_until":
+        return str(value)[:16].replace("T", " ") + " UTC"
+    return str(value)

@@ -1,0 +1,106 @@
+"""Requests that wait for the firm, and amendments."""
+
+from datetime import timedelta
+
+import pytest
+
+from creditlink import db
+from creditlink.clock import utc_now
+from creditlink.consents import service
+from creditlink.consents.tables import Consent
+from creditlink.errors import InvalidRequest
+from tests import factories as make
+
+
+@pytest.fixture
+def waiting(owner, bank):
+    now = utc_now()
+    with db.transaction("owner") as session:
+        details = make.make_details(valid_until=now + timedelta(days=20), uscc=owner.firm.uscc)
+        return service.request_consent(session, client=bank.client, details=details, now=now, channel="inbox")
+
+
+def stored(consent):
+    with db.transaction("owner") as session:
+        return session.get_one(Consent, consent.id)
+
+
+def test_a_request_waits_in_the_inbox_of_its_firm_only(owner, waiting, app):
+    assert "First River Bank" in owner.get("/portal/inbox").text
+    with db.transaction("owner") as session:
+        stranger = make.make_account(session, password=make.PASSWORD)
+    other = type(owner)(app.test_client(), stranger)
+    other.sign_in()
+    assert "First River Bank" not in other.get("/portal/inbox").text
+    assert other.get(f"/portal/inbox/{waiting.wire_id}").status_code == 404
+    other.get("/portal/inbox")
+    assert other.post(f"/portal/inbox/{waiting.wire_id}", decision="decline").status_code == 404
+    assert stored(waiting).state == "REQUESTED"
+
+
+def test_agreeing_in_the_inbox(owner, waiting):
+    path = f"/portal/inbox/{waiting.wire_id}"
+    assert "Loan underwriting" in owner.get(path).text
+    answer = owner.post(path, decision="approve", category=[])
+    assert answer.headers["Location"] == f"/portal/consents/{waiting.wire_id}"
+    held = stored(waiting)
+    assert held.state == "ACTIVE"
+    assert "utility" not in held.categories
+    assert owner.get(path).status_code == 404
+
+
+def test_declining_in_the_inbox(owner, waiting):
+    owner.get(f"/portal/inbox/{waiting.wire_id}")
+    owner.post(f"/portal/inbox/{waiting.wire_id}", decision="decline")
+    assert stored(waiting).state == "REJECTED"
+
+
+def test_a_request_sent_through_the_browser_is_not_in_the_inbox(owner, bank):
+    _, consent = bank.asks(uscc=owner.firm.uscc)
+    assert owner.get(f"/portal/inbox/{consent.wire_id}").status_code == 404
+    assert "No request is waiting" in owner.get("/portal/inbox").text
+
+
+def test_the_firm_always_has_half_an_hour(bank):
+    now = utc_now()
+    details = make.make_details(valid_until=now + timedelta(days=20), uscc=make.make_uscc())
+    with db.transaction("owner") as session:
+        with pytest.raises(InvalidRequest, match="30 minutes"):
+            service.request_consent(
+                session,
+                client=bank.client,
+                details=details,
+                now=now,
+                channel="inbox",
+                answer_until=now + timedelta(minutes=29),
+            )
+        made = service.request_consent(session, client=bank.client, details=details, now=now, channel="inbox")
+    assert made.answer_until >= now + timedelta(minutes=30)
+
+
+def test_an_amendment_shows_what_would_change(owner, bank):
+    now = utc_now()
+    with db.transaction("owner") as session:
+        former = make.make_consent(
+            session,
+            client=bank.client,
+            enterprise=owner.firm,
+            account=owner.account,
+            now=now,
+            categories=["registration", "tax", "social_security"],
+        )
+        details = make.make_details(
+            valid_until=now + timedelta(days=20), uscc=owner.firm.uscc, history_months=36, pulls_per_month=1
+        )
+        amendment = service.request_consent(
+            session, client=bank.client, details=details, now=now, channel="inbox", amends=former
+        )
+    path = f"/portal/inbox/{amendment.wire_id}"
+    said = owner.get(path).text
+    assert "What would change" in said
+    for words in ("How far back, in months", "36 <span", "Electricity, water and gas", "How many times"):
+        assert words in said
+    assert said.count(">more</span>") == 2
+    assert said.count(">less</span>") == 2  # it ends sooner, and allows fewer uses
+    owner.post(path, decision="approve", category=["utility"])
+    assert (stored(former).state, stored(amendment).state) == ("REVOKED", "ACTIVE")
