@@ -38,7 +38,7 @@ run: setup ## Start everything in the sandbox and leave it running, with address
 	@$(BIN)/creditlink up $(if $(REAL),--real "$(REAL)") $(if $(API_PROCESSES),--api-processes $(API_PROCESSES))
 
 test: setup-dev ## All tests, or those under T=<path>
-	@$(BIN)/python -m pytest -n $(WORKERS) $(T)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(T)
 
 fast: setup-dev ## Only the tests that need no database (seconds)
 	@$(BIN)/python -m pytest -m pure

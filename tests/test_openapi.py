@@ -20,4 +20,5 @@ def test_the_reference_page_needs_nothing_from_elsewhere(client):
     assert page.status_code == 200
     assert "http:" not in page.text
     for path in ("vendor/swagger-ui/swagger-ui-bundle.js", "vendor/swagger-ui/swagger-ui.css", "reference.js"):
-        assert client.get(f"/static/{path}").status_code == 200
+        with client.get(f"/static/{path}") as file:
+            assert file.status_code == 200

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.db import Base
@@ -46,7 +47,8 @@ class Client(Base):
     client_id: Mapped[str] = mapped_column(unique=True)
     institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"), index=True)
     name: Mapped[str]
-    jwks: Mapped[dict[str, Any] | None]
+    # SQL's null, not JSON's: the constraint tells the two sources apart by it.
+    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     jwks_uri: Mapped[str | None]
     redirect_uris: Mapped[list[str]]
     scopes: Mapped[list[str]]

@@ -253,7 +253,10 @@ def near_miss_distance(rule_set: RuleSet, evaluation: Evaluation) -> NDArray[np.
     """
     failed = evaluation.status[:, 0] == FAIL
     observed, gap = evaluation.observed[:, 0], evaluation.gap[:, 0]
-    fixed = np.array([rule_set.known[rule.subject].change == "never" for rule in rule_set.rules], dtype=bool)
+    about = [rule_set.known[rule.subject] for rule in rule_set.rules]
+    fixed = np.array([one.change == "never" for one in about], dtype=bool)
+    # Nobody grows younger.
+    fixed |= np.array([one.change == "age" for one in about], dtype=bool) & (gap < 0)
     scale = np.maximum(np.maximum(np.abs(observed), np.abs(observed + gap)), 1e-12)
     distance: Floats = np.where(failed, np.abs(gap) / scale, 0.0)
     return np.where(failed & (fixed | np.isnan(gap)), np.inf, distance)

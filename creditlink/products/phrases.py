@@ -149,12 +149,12 @@ def outcome_texts(
     zh, en = f"{zh}，目前为{value_zh(observed, about.unit)}", f"{en}, now {value_en(observed, about.unit)}"
     if outcome == "pass":
         return zh, en
-    if about.change == "never":
+    if about.change == "never" or (about.change == "age" and gap is not None and gap < 0):
         return f"{zh}，无法改变", f"{en}, which cannot be changed"
     if gap is None or about.unit in ("flag", "tax_grade"):
         return zh, en
     size_zh, size_en = value_zh(abs(gap), about.unit), value_en(abs(gap), about.unit)
-    if about.name == "registration.age_months" and gap > 0:
+    if about.change == "age":
         return f"{zh}，{size_zh}后满足", f"{en}; met in {size_en}"
     if gap > 0:
         return f"{zh}，还差{size_zh}", f"{en}: {size_en} short"

@@ -25,7 +25,7 @@ _CACHE = "public, max-age=60"
 @blueprint.response(200, ProductPageSchema)
 @blueprint.alt_response(304, description="The page is the one that `If-None-Match` names", success=True)
 @blueprint.problems(InvalidRequest)
-def list_products(query: dict[str, Any]):
+def list_products(query: dict[str, Any]) -> Any:
     """Search the products on offer today; anybody may.
 
     The order is that of the codes. No order anywhere depends on who pays.
@@ -50,7 +50,7 @@ def list_products(query: dict[str, Any]):
 @blueprint.route("/schema", methods=["GET"])
 @public
 @blueprint.response(200)
-def show_schema():
+def show_schema() -> Any:
     """Return the JSON Schema of a product, the open form in which products are published."""
     return product_schema(), 200, {"Cache-Control": _CACHE, "Content-Type": "application/schema+json"}
 
@@ -60,7 +60,7 @@ def show_schema():
 @blueprint.response(200, ProductSchema)
 @blueprint.alt_response(304, description="The product is the one that `If-None-Match` names", success=True)
 @blueprint.problems(NotFound)
-def show_product(code: str):
+def show_product(code: str) -> Any:
     """Return one product on offer today, every condition in words."""
     with db.transaction() as session:
         held = service.listing(session, flask.current_app.extensions["settings"])

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from creditlink.products.terms import GRADES
 
-Change = Literal["action", "time", "never"]
+Change = Literal["action", "time", "age", "never"]
+"""Whether a firm can act on it, must wait, grows into it month by month, or cannot change it."""
 Form = Literal["number", "grade", "code", "prefix"]
 
 
@@ -58,7 +59,7 @@ class IndicatorInfo(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One thing a rule can be about; `change` says whether a firm can act on it, wait for it, or neither.
+    """One thing a rule can be about.
 
     `categories` are the consent categories without which it is unknown; none for what is always there.
     """
@@ -80,7 +81,7 @@ _DECLARED = (
     Subject("registration.region", "注册地区", "region", "code", form="prefix", change="never"),
     Subject("registration.entity_type", "主体类型", "entity type", "code", form="code", change="never"),
     Subject("registration.status", "登记状态", "registration status", "code", form="code"),
-    Subject("registration.age_months", "成立时间", "time since registration", "months", change="time"),
+    Subject("registration.age_months", "成立时间", "time since registration", "months", change="age"),
     Subject("registration.registered_capital_fen", "注册资本", "registered capital", "fen"),
     Subject("registration.paid_in_capital_fen", "实缴资本", "paid-in capital", "fen"),
     Subject(

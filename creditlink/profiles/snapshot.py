@@ -84,10 +84,21 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
         grade=str(scores.grade[i]) if scored else None,
         points=int(scores.points[i]) if scored else None,
         pd_12m=float(scores.pd_12m[i]) if scored else None,
-        summary=summary,
-        explanation=_explanation(scores, features.row(0, named=True), i),
-        matches=_matches(profiles.matches.explain(i)) if scored else _no_matches(),
+        summary=settled(summary),
+        explanation=settled(_explanation(scores, features.row(0, named=True), i)),
+        matches=settled(_matches(profiles.matches.explain(i)) if scored else _no_matches()),
     )
+
+
+def settled(value: Any) -> Any:
+    """Return `value` as it comes back from the database: -0.0, which it does not tell from 0.0, becomes 0.0."""
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, dict):
+        return {key: settled(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [settled(inner) for inner in value]
+    return value
 
 
 def _hits(rules: Sequence[Rule], features: pl.DataFrame, registration: pl.DataFrame) -> list[dict[str, str]]:
@@ -107,9 +118,8 @@ def one_of(scores: Scores, i: int) -> Scores:
 
 
 def _explanation(scores: Scores, row: Mapping[str, Any], i: int) -> dict[str, Any]:
-    # Adding zero turns -0.0 into 0.0, which the database does not tell apart.
-    shares = scores.contributions[i].astype(float) + 0.0
-    points = scores.points_contributions[i] + 0.0
+    shares = scores.contributions[i].astype(float)
+    points = scores.points_contributions[i]
     return {
         "base_value": float(scores.base_value),
         "margin": float(scores.margin[i]),

@@ -14,6 +14,23 @@ from creditlink.sandbox.seed import FirmLogin
 SCOPE = "profile:create profile:read consent:read"
 
 
+def underwriting(uscc: str, *, required: list[str], optional: list[str], pulls: int) -> dict[str, Any]:
+    """Return what a bank asks a firm for before it lends: `authorization_details`, one object."""
+    return {
+        "type": "enterprise_credit_profile",
+        "uscc": uscc,
+        "categories": [*required, *optional],
+        **({"optional_categories": optional} if optional else {}),
+        "purpose": "underwriting",
+        "access": "once",
+        "history_months": 36,
+        "valid_until": (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "data_life_days": 30,
+        "pulls_per_month": pulls,
+        "actions": ["profile", "match"],
+    }
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the platform answered to the bank."""
@@ -38,19 +55,7 @@ class Officer:
         self, uscc: str, *, required: list[str], optional: list[str], purpose: str = "underwriting"
     ) -> dict[str, Any]:
         """Ask a firm for consent; the answer says where to send its browser."""
-        details = {
-            "type": "enterprise_credit_profile",
-            "uscc": uscc,
-            "categories": [*required, *optional],
-            **({"optional_categories": optional} if optional else {}),
-            "purpose": "underwriting",
-            "access": "once",
-            "history_months": 36,
-            "valid_until": (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "data_life_days": 30,
-            "pulls_per_month": 2,
-            "actions": ["profile", "match"],
-        }
+        details = underwriting(uscc, required=required, optional=optional, pulls=2)
         response = self._http.post("/cases", json={"authorization_details": details, "scope": SCOPE})
         response.raise_for_status()
         asked: dict[str, Any] = response.json()

@@ -51,26 +51,21 @@ def apply_rules(rules: Sequence[Rule], features: pl.DataFrame, registration: pl.
         raise ValueError(f"features have {features.height} rows, registration has {registration.height}")
     holds = np.zeros((features.height, len(rules)), bool)
     for number, rule in enumerate(rules):
-        holds[:, number] = _met(rule, _fact(rule, features, registration)).to_numpy()
+        fact: pl.Series = _fact(rule, features, registration)
+        if rule.one_of:
+            met = fact.cast(pl.String).is_in(rule.one_of)
+        else:  # NaN compares as larger than any number in polars; here it is unknown, as null is
+            met = fact.cast(pl.Float64).fill_nan(None) >= rule.at_least
+        holds[:, number] = met.fill_null(value=False).to_numpy()
     return RuleHits(tuple(rules), holds)
 
 
-def _fact(rule: Rule, features: Facts, registration: Facts) -> pl.Series:
-    """Return the column that a rule is about, of a frame, or of one firm's facts."""
-    facts, name, dtype = (
-        (features, rule.indicator, pl.Float64) if rule.indicator else (registration, rule.registration, pl.String)
-    )
+def _fact(rule: Rule, features: Facts, registration: Facts) -> Any:
+    """Return the column that a rule is about, or one firm's value."""
+    facts, name = (features, rule.indicator) if rule.indicator else (registration, rule.registration)
     if name is None or name not in facts:
         raise ValueError(f"rule {rule.code}: no column {name!r}")
-    column = facts[name]
-    return column.cast(dtype) if isinstance(column, pl.Series) else pl.Series([column], dtype=dtype)
-
-
-def _met(rule: Rule, fact: pl.Series) -> pl.Series:
-    if rule.one_of:
-        return fact.is_in(rule.one_of).fill_null(value=False)
-    # NaN compares as larger than any number in polars; here it is unknown, as null is.
-    return (fact.fill_nan(None) >= rule.at_least).fill_null(value=False)
+    return facts[name]
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,7 @@ class Verdict:
 
 
 def judge(settings: ScoreSettings, *, registration: Mapping[str, Any], features: Mapping[str, Any]) -> Verdict:
-    """Return the verdict on one firm: `apply_rules` and `scorable` on a single row.
+    """Return the verdict on one firm, from its values by name: what `apply_rules` and `scorable` say of a row.
 
     Raises
     ------
@@ -112,11 +107,8 @@ def judge(settings: ScoreSettings, *, registration: Mapping[str, Any], features:
     """
 
     def found(rules: Sequence[Rule]) -> tuple[Found, ...]:
-        met = [rule for rule in rules if _met(rule, _fact(rule, features, registration))[0]]
-        return tuple(
-            Found(rule, features[rule.indicator] if rule.indicator else registration[str(rule.registration)])
-            for rule in met
-        )
+        facts = [(rule, _fact(rule, features, registration)) for rule in rules]
+        return tuple(Found(rule, fact) for rule, fact in facts if _holds(rule, fact))
 
     enough = bool(scorable(features, settings.scorable)[0])
     return Verdict(
@@ -124,3 +116,10 @@ def judge(settings: ScoreSettings, *, registration: Mapping[str, Any], features:
         human_review=found(settings.human_review),
         not_scorable=None if enough else refusal(settings.scorable).to_dict(),
     )
+
+
+def _holds(rule: Rule, fact: Any) -> bool:
+    """Say of one value what `apply_rules` says of a column: a frame for each firm would cost milliseconds."""
+    if fact is None:
+        return False
+    return fact in rule.one_of if rule.one_of else bool(fact >= rule.at_least)

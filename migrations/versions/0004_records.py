@@ -39,9 +39,7 @@ def upgrade() -> None:
         sa.CheckConstraint("\"trigger\" IN ('consent', 'profile', 'retry', 'operator')", name="trigger"),
         sa.CheckConstraint("(status = 'OPEN') = (finished_at IS NULL)", name="finished"),
     )
-    op.create_index(
-        "uq_pulls_open", "pulls", ["consent_id"], unique=True, postgresql_where=sa.text("status = 'OPEN'")
-    )
+    op.create_index("uq_pulls_open", "pulls", ["consent_id"], unique=True, postgresql_where=sa.text("status = 'OPEN'"))
     op.create_index("ix_pulls_consent_id_requested_at", "pulls", ["consent_id", "requested_at"])
     op.create_table(
         "pull_parts",

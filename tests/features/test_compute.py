@@ -7,7 +7,6 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
-from builders import AS_OF, declarations, economy, frame, meters, months_back, payroll, registration
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from creditlink.features.catalogue import CATALOGUE
 from creditlink.features.compute import compute, reference_values
 from creditlink.features.reference import fit_reference
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+from tests.features.builders import AS_OF, declarations, economy, frame, meters, months_back, payroll, registration
 
 pytestmark = pytest.mark.pure
 

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import polars as pl
-from boosters import fitted, matrix
 
 from creditlink.scoring.calibration import Calibration
 from creditlink.scoring.model import sha256_of
+from tests.scoring.boosters import fitted, matrix
 
 NAMES = ("sales", "headcount", "late", "usage", "age")
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import xgboost as xgb
-from boosters import exact_margins, fitted, imported_shap, matrix
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import caching
@@ -11,6 +10,7 @@ from creditlink.scoring import kernel as kernel_module
 from creditlink.scoring.explain import PARALLEL_ROWS, BoosterContributions, explain, prepare
 from creditlink.scoring.kernel import BLOCK
 from creditlink.scoring.tables import ShapTables
+from tests.scoring.boosters import exact_margins, fitted, imported_shap, matrix
 
 pytestmark = pytest.mark.pure
 

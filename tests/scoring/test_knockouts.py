@@ -3,6 +3,8 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from creditlink.scoring.knockouts import apply_rules, judge
 from creditlink.scoring.scale import Scale
@@ -38,6 +40,25 @@ def test_wrong_frames_are_named():
         apply_rules(RULES, pl.DataFrame({"x": [1.0]}), REGISTRATION[:1])
     with pytest.raises(ValueError, match="features have 5 rows, registration has 1"):
         apply_rules(RULES, FEATURES, REGISTRATION[:1])
+
+
+@given(
+    listed=st.lists(st.none() | st.floats(-2, 3, allow_nan=True), min_size=1, max_size=5),
+    status=st.sampled_from([None, "active", "revoked", "deregistered", ""]),
+)
+def test_a_verdict_is_a_row_of_the_rules(listed, status):
+    features = pl.DataFrame({"dishonest_debtor": pl.Series(listed, dtype=pl.Float64)}).with_columns(
+        tax_record_months=pl.lit(9.0), usage=pl.lit(None, pl.Float64)
+    )
+    registration = pl.DataFrame({"status": pl.Series([status] * len(listed), dtype=pl.String)})
+    hits = apply_rules(RULES, features, registration)
+    for row in range(len(listed)):
+        verdict = judge(
+            replace(SETTINGS, human_review=()),
+            registration=registration.row(row, named=True),
+            features=features.row(row, named=True),
+        )
+        assert tuple(found.rule for found in verdict.knock_outs) == hits.of(row)
 
 
 SETTINGS = ScoreSettings(

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 import xgboost as xgb
-from folders import NAMES, frame, write_folder
 
 from creditlink.scoring import model as model_module
 from creditlink.scoring.calibration import Calibration
 from creditlink.scoring.model import FeatureError, InexactScoreError, ModelFolderError, check_sums, load
 from creditlink.scoring.scale import Scale
+from tests.scoring.folders import NAMES, frame, write_folder
 
 pytestmark = pytest.mark.pure
 

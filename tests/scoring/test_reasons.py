@@ -1,10 +1,8 @@
 import numpy as np
 import polars as pl
 import pytest
-from folders import frame, write_folder
 from hypothesis import given
 from hypothesis import strategies as st
-from indicators import CATALOGUE, DIRECTIONS, GROUPS, NAMES
 
 from creditlink.features.catalogue import BY_NAME
 from creditlink.records.frames import CATEGORY_FRAMES
@@ -14,6 +12,8 @@ from creditlink.scoring.model import load
 from creditlink.scoring.ranking import rank, reason_book
 from creditlink.scoring.reasons import compare, reasons_for
 from creditlink.scoring.settings import ReasonSettings
+from tests.scoring.folders import frame, write_folder
+from tests.scoring.indicators import CATALOGUE, DIRECTIONS, GROUPS, NAMES
 
 pytestmark = pytest.mark.pure
 

@@ -59,7 +59,7 @@ class Faults:
         if flask.request.method == "GET":
             with self._lock:
                 return {"faults": [asdict(fault) for fault in self._held]}
-        wanted = flask.request.get_json(silent=True)
+        wanted: Any = flask.request.get_json(silent=True)
         field, message = self._wrong(wanted)
         if field:
             return {"field": field, "message": message}, 422
