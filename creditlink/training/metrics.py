@@ -88,7 +88,7 @@ def psi(expected: ArrayLike, actual: ArrayLike, bins: int = 10) -> float:
         where = np.where(missing, len(edges) + 1, np.searchsorted(edges, values, side="right"))
         counts = np.bincount(where, minlength=len(edges) + 2)
         # Half a firm in every bin keeps an empty one finite.
-        smoothed: Array = (counts + 0.5) / (len(values) + 0.5 * len(counts))
+        smoothed: Array = np.asarray((counts + 0.5) / (len(values) + 0.5 * len(counts)), dtype=np.float64)
         return smoothed
 
     p, q = shares(before), shares(after)
@@ -108,8 +108,8 @@ def expected_auc(hazard: ArrayLike, score: ArrayLike) -> float:
     """
     p, values = np.asarray(hazard, dtype=np.float64), np.asarray(score, dtype=np.float64)
     levels, group = np.unique(values, return_inverse=True)
-    bad: Array = np.bincount(group, weights=p, minlength=len(levels))
-    good: Array = np.bincount(group, weights=1 - p, minlength=len(levels))
+    bad: Array = np.bincount(group, weights=p, minlength=len(levels)).astype(np.float64)
+    good: Array = np.bincount(group, weights=1 - p, minlength=len(levels)).astype(np.float64)
     below = np.cumsum(good) - good
     # A firm is never compared with itself: its own pair is taken out of the ties and of the total.
     own = float(np.sum(p * (1 - p)))
