@@ -56,7 +56,7 @@ openapi: setup ## Write docs/openapi.json anew
 	@$(BIN)/creditlink openapi > docs/openapi.json
 
 golden: setup-dev ## Write the golden files anew; the difference is reviewed like code
-	@$(BIN)/python -m pytest tests/profiles/test_golden.py --write-golden
+	@WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/profiles/test_golden.py
 
 check: lint types test ## What CI decides by: style, types, imports, tests (with OpenAPI and migrations)
 

@@ -102,16 +102,8 @@ def request_consent(
     )
     session.add(consent)
     session.flush()
-    session.add(
-        ConsentEvent(
-            consent_id=consent.id,
-            at=now,
-            actor=f"bank:{client.client_id}",
-            from_state=None,
-            to_state="REQUESTED",
-            reason="asked",
-        )
-    )
+    actor = f"bank:{client.client_id}"
+    session.add(ConsentEvent(consent_id=consent.id, at=now, actor=actor, to_state="REQUESTED", reason="asked"))
     session.flush()
     return consent
 
@@ -203,9 +195,13 @@ def _supersede(
         _move(session, former, "REVOKED", actor=actor, reason="amended", now=now)
 
 
-def reject(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
-    """Decline a request."""
-    return _changed(session, consent, "REJECTED", "consent.reject", actor=actor, reason=reason, now=now)
+def reject(
+    session: Session, consent: Consent, *, actor: str, reason: str, now: datetime, enterprise: Enterprise | None = None
+) -> Consent:
+    """Decline a request; where the firm is known, it finds what it declined among its own ever after."""
+    return _changed(
+        session, consent, "REJECTED", "consent.reject", actor=actor, reason=reason, now=now, enterprise=enterprise
+    )
 
 
 def pause(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
@@ -226,13 +222,23 @@ def revoke(session: Session, consent: Consent, *, actor: str, reason: str, now: 
 
 
 def _changed(
-    session: Session, consent: Consent, to: str, action: str, *, actor: str, reason: str, now: datetime
+    session: Session,
+    consent: Consent,
+    to: str,
+    action: str,
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+    enterprise: Enterprise | None = None,
 ) -> Consent:
     held = _locked(session, consent.id)
     if held.state in ("ACTIVE", "PAUSED") and now >= held.expires_at and to != "EXPIRED":
         raise Conflict("the consent has expired", reason="expired")
     if not rules.may_change(held.state, to) or (action == "consent.resume" and held.state != "PAUSED"):
         raise Conflict(f"the consent is {held.state}: it cannot become {to}", reason=held.state.lower())
+    if enterprise is not None:
+        held.enterprise_id = enterprise.id
     _move(session, held, to, actor=actor, reason=reason, now=now)
     _record(session, held, action, actor=actor, now=now, detail={"reason": reason})
     return held

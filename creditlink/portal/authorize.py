@@ -8,7 +8,6 @@ import flask
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Account
 from creditlink.oauth import service as oauth
@@ -35,7 +34,7 @@ def authorize_decide(session: Session, account: Account, now: datetime, handle: 
     consent = session.get_one(Consent, pending.consent_id)
     form = flask.request.form
     if decision.is_declined(form):
-        consents.reject(session, consent, actor=f"account:{account.id}", reason="declined", now=now)
+        decision.decline(session, account, consent, form, now)
         return see_other(oauth.deny_authorization(session, pending, now))
     wanted = decision.read(session, account, consent, form, now)
     if wanted.error:

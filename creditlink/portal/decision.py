@@ -86,6 +86,16 @@ def grant(session: Session, account: Account, consent: Consent, wanted: Wanted, 
     )
 
 
+def decline(session: Session, account: Account, consent: Consent, form: MultiDict[str, str], now: datetime) -> Consent:
+    """Decline; for the firm named in the form, or the only one it can be."""
+    firms = firms_for(session, account, consent, now)
+    named = [f for f in firms if str(f.id) == form.get("enterprise", "")] or (firms if len(firms) == 1 else [])
+    actor = f"account:{account.id}"
+    return consents.reject(
+        session, consent, actor=actor, reason="declined", now=now, enterprise=named[0] if named else None
+    )
+
+
 def firms_for(session: Session, account: Account, consent: Consent, now: datetime) -> list[Enterprise]:
     """Return the firms that `account` may decide for, of those that the request can be about."""
     firms = [enterprise for enterprise, _ in represented_by(session, account, now)]

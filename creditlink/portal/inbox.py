@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink import ids
-from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account
@@ -53,7 +52,7 @@ def answer_decide(session: Session, account: Account, now: datetime, consent_id:
     consent = _waiting(session, account, consent_id, now)
     form = flask.request.form
     if decision.is_declined(form):
-        consents.reject(session, consent, actor=f"account:{account.id}", reason="declined", now=now)
+        decision.decline(session, account, consent, form, now)
         return see_other(flask.url_for("portal.inbox"))
     wanted = decision.read(session, account, consent, form, now)
     if wanted.error:

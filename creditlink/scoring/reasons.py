@@ -117,8 +117,10 @@ def reasons_for(
                 _indicator_reason(
                     scores, features, model, book, row, int(lead), int(group), float(share), industries[row]
                 )
-                if lead >= 0
-                else _missing_reason(scores, book, int(group), float(share), missing[row])
+                if lead >= 0 and features[book.indicators[lead].name][row] is not None
+                else _missing_reason(
+                    scores, book, _missing_group(book, int(group), int(lead)), float(share), missing[row]
+                )
                 for group, lead, share in zip(
                     ranking.group[row], ranking.lead[row], ranking.contribution[row], strict=True
                 )
@@ -188,6 +190,11 @@ def _indicator_reason(
         sentence_zh=sentence_zh,
         sentence_en=sentence_en,
     )
+
+
+def _missing_group(book: ReasonBook, group: int, lead: int) -> int:
+    """Return the missing-values group of the lead's category, where a group of indicators is led by no value at all."""
+    return group if lead < 0 else len(book.groups) + book.categories.index(book.indicators[lead].category)
 
 
 def _missing_reason(scores: Scores, book: ReasonBook, group: int, share: float, missing: Mapping[str, str]) -> Reason:

@@ -92,6 +92,9 @@ def test_declining_gives_the_bank_an_error_and_nothing_else(owner, bank):
     assert "code" not in got
     assert "iss" in got
     assert stored(consent).state == "REJECTED"
+    # What the firm declined stays among its own.
+    assert "Declined" in owner.get("/portal/").text
+    assert owner.get(f"/portal/consents/{consent.wire_id}").status_code == 200
 
 
 def test_both_answers_are_equally_prominent(owner, bank):
