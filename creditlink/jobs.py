@@ -51,6 +51,7 @@ def defer(
     try:
         # A savepoint: the refusal of a double leaves the caller's transaction usable.
         with session.begin_nested():
+            session.connection()  # SQLAlchemy sends the SAVEPOINT only now, and the driver would not make it
             return app.configure_task(task, **options).defer(**args)
     except procrastinate.exceptions.AlreadyEnqueued:
         return None
