@@ -21,7 +21,11 @@ def test_a_double_is_refused_and_the_transaction_goes_on(empty_database):
 
 
 def test_a_job_exists_exactly_if_the_transaction_commits(empty_database):
-    with pytest.raises(RuntimeError), empty_database.transaction("api") as session:
-        jobs.defer(session, "records.retry_pull", consent_id="x")
-        raise RuntimeError
+    def fails():
+        with empty_database.transaction("api") as session:
+            jobs.defer(session, "records.retry_pull", consent_id="x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert _waiting(empty_database) == 0
