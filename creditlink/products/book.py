@@ -132,9 +132,11 @@ class ProductBook:
         return tuple(places), np.array([places[one] for one in sets], dtype=np.intp)
 
     @cached_property
-    def category_sets(self) -> tuple[frozenset[str], ...]:
-        """Return the categories each product requires."""
-        return tuple(frozenset(terms.required_categories) for terms in self.products)
+    def category_sets(self) -> tuple[tuple[frozenset[str], ...], NDArray[np.intp]]:
+        """Return the distinct sets of required categories, and which one each product has."""
+        sets = [frozenset(terms.required_categories) for terms in self.products]
+        places = {one: k for k, one in enumerate(dict.fromkeys(sets))}
+        return tuple(places), np.array([places[one] for one in sets], dtype=np.intp)
 
     @cached_property
     def tie_places(self) -> NDArray[np.uint64]:

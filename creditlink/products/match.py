@@ -24,6 +24,8 @@ STATES = ("eligible", "undetermined", "ineligible")
 _RANKED_FIRMS = 256
 """Firms ranked at once: products × firms of float64 stays in the processor's cache."""
 
+_EVALUATED_FIRMS = 4
+
 _TIE_MASK = np.uint64(2**20 - 1)
 
 
@@ -44,11 +46,13 @@ def match_many(book: ProductBook, subjects: Subjects, *, ask: Ask | None = None,
     """
     if odds is not None and odds.shape != (len(book), len(subjects)):
         raise ValueError(f"odds has shape {odds.shape}, wanted {(len(book), len(subjects))}")
-    status = book.rule_set.statuses(subjects)
+    # Distances to passing cost memory for a crowd and are only ever told of one firm.
+    evaluation = book.rule_set.evaluate(subjects) if len(subjects) <= _EVALUATED_FIRMS else None
+    status = book.rule_set.statuses(subjects) if evaluation is None else evaluation.status
     failed = _any(book, status == FAIL)
     undecided = _any(book, status == UNKNOWN) | _ungranted(book, subjects)[:, None]
     states = np.where(failed, INELIGIBLE, undecided.astype(np.uint8) * np.uint8(UNDETERMINED)).astype(np.uint8)
-    return Matches(book, subjects, ask or Ask(), states, odds)
+    return Matches(book, subjects, ask or Ask(), states, odds, evaluation)
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,15 @@ class Matches:
     ask: Ask
     states: NDArray[np.uint8]
     odds: Floats | None = None
+    evaluation: Evaluation | None = None  # kept where there are few firms
 
     def explain(self, i: int) -> FirmMatches:
         """Return firm `i`'s products in order, every rule evaluated; each is put into words when read."""
         odds = None if self.odds is None else self.odds[:, i : i + 1]
-        return FirmMatches(self.book, self.subjects.take(i), self.ask, self.states[:, i], odds)
+        subject = self.subjects.take(i)
+        kept = self.evaluation
+        evaluation = self.book.rule_set.evaluate(subject) if kept is None else kept.of_firm(i)
+        return FirmMatches(self.book, subject, self.ask, self.states[:, i], evaluation, odds)
 
     def best(self, k: int) -> tuple[NDArray[np.int32], Floats]:
         """Return each firm's `k` best eligible products and their scores, shape (n_firms, k).
@@ -106,6 +114,7 @@ class FirmMatches:
     subject: Subjects  # of one firm
     ask: Ask
     states: NDArray[np.uint8]  # shape (n_products,)
+    evaluation: Evaluation  # every distinct rule, arrays of shape (n_rules, 1)
     odds: Floats | None = None
 
     def __len__(self) -> int:
@@ -117,11 +126,6 @@ class FirmMatches:
 
     def __iter__(self) -> Iterator[ProductMatch]:
         return (self[rank] for rank in range(len(self)))
-
-    @cached_property
-    def evaluation(self) -> Evaluation:
-        """Every distinct rule on this firm, arrays of shape (n_rules, 1)."""
-        return self.book.rule_set.evaluate(self.subject)
 
     @cached_property
     def failed(self) -> NDArray[np.int64]:
@@ -231,8 +235,10 @@ def _count(book: ProductBook, hits: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _ungranted(book: ProductBook, subjects: Subjects) -> NDArray[np.bool_]:
-    by_set = {one: any(not subjects.is_granted(name) for name in one) for one in set(book.category_sets)}
-    return np.array([by_set[one] for one in book.category_sets], dtype=bool)
+    sets, chosen = book.category_sets
+    withheld = np.array([any(not subjects.is_granted(name) for name in one) for one in sets], dtype=bool)
+    found: NDArray[np.bool_] = withheld[chosen]
+    return found
 
 
 def order_keys(book: ProductBook, subjects: Subjects, score: Floats) -> NDArray[np.uint64]:

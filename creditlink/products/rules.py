@@ -19,6 +19,9 @@ from creditlink.products.terms import GRADES, Flaw, Operator, Rule, numbers_of
 PASS, FAIL, UNKNOWN = 0, 1, 2
 OUTCOMES = ("pass", "fail", "unknown")
 
+_MOST_ANSWERS = 10_000
+"""Distinct texts whose answers a rule set keeps; industries, regions, types and states are far fewer."""
+
 _OPERATORS: dict[str, tuple[Operator, ...]] = {
     "number": (">=", "<=", ">", "<", "==", "between"),
     "grade": ("at_least_grade", "==", "in", "not_in"),
@@ -102,6 +105,10 @@ class Evaluation:
     observed: NDArray[np.float64]
     gap: NDArray[np.float64]
 
+    def of_firm(self, i: int) -> Evaluation:
+        """Return one firm's, arrays of shape (n_rules, 1)."""
+        return Evaluation(self.status[:, i : i + 1], self.observed[:, i : i + 1], self.gap[:, i : i + 1])
+
 
 @dataclass(frozen=True)
 class RuleSet:
@@ -152,8 +159,7 @@ class RuleSet:
             observed[at] = values
             # Adding the missing value keeps it missing; infinities only arise on the side that passes.
             gap[at] = np.where(missing, np.nan, np.where(below > 0, below, np.minimum(above, 0)))
-        for i in self._textual:
-            status[i] = self._text_status(self.rules[i], subjects)
+        self._fill_texts(status, subjects)
         return Evaluation(status, observed, gap)
 
     def statuses(self, subjects: Subjects) -> NDArray[np.uint8]:
@@ -168,17 +174,40 @@ class RuleSet:
                 row = status[at[r]]
                 np.copyto(row, (values < low) | (values > high))
                 row[missing] = UNKNOWN
-        for i in self._textual:
-            status[i] = self._text_status(self.rules[i], subjects)
+        self._fill_texts(status, subjects)
         return status
 
-    def _text_status(self, rule: Rule, subjects: Subjects) -> NDArray[np.uint8]:
-        form = self.known[rule.subject].form
-        column = _grade_texts(subjects) if form == "grade" else subjects.text(rule.subject)
-        by_value = [PASS if passes_text(rule, value, prefix=form == "prefix") else FAIL for value in column.values]
-        # The last entry answers code -1: unknown.
-        statuses: NDArray[np.uint8] = np.array([*by_value, UNKNOWN], dtype=np.uint8)[column.codes]
-        return statuses
+    def _fill_texts(self, status: NDArray[np.uint8], subjects: Subjects) -> None:
+        """Write the statuses of the rules on texts into `status`, shape (n_rules, n_firms)."""
+        for name, rules in self._by_text.items():
+            form = self.known[name].form
+            column = _grade_texts(subjects) if form == "grade" else subjects.text(name)
+            # The last row answers code -1: unknown.
+            table = np.array([*(self._answers(name, value) for value in column.values), [UNKNOWN] * len(rules)])
+            status[rules] = table.astype(np.uint8)[column.codes].T
+
+    @cached_property
+    def _by_text(self) -> dict[str, list[int]]:
+        """Return subject -> positions of its rules on texts."""
+        found: dict[str, list[int]] = {}
+        for i in self._textual:
+            found.setdefault(self.rules[i].subject, []).append(i)
+        return found
+
+    @cached_property
+    def _answered(self) -> dict[tuple[str, str], list[int]]:
+        return {}
+
+    def _answers(self, name: str, value: str) -> list[int]:
+        """Return what each rule on the texts of one subject says to one value; there are few, so they are kept."""
+        answers = self._answered.get((name, value))
+        if answers is None:
+            prefix = self.known[name].form == "prefix"
+            rules = (self.rules[i] for i in self._by_text[name])
+            answers = [PASS if passes_text(rule, value, prefix=prefix) else FAIL for rule in rules]
+            if len(self._answered) < _MOST_ANSWERS:
+                self._answered[name, value] = answers
+        return answers
 
 
 def _grade_texts(subjects: Subjects) -> TextColumn:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from creditlink.clock import utc_now
+from creditlink.features.catalogue import CATALOGUE
+from creditlink.features.document import render_reference
 from creditlink.training.champion import steps_of, train_champion
 from creditlink.training.city import CityError, read_city
 from creditlink.training.fit import Parameters
@@ -78,6 +80,16 @@ def city(city_dir: Path, out: Path, seed: int, rounds: int, purpose: str, replac
     click.echo(f"{out}: {champion.fitted.rounds} trees, model.ubj {manifest['files']['model.ubj'][:16]}…")
     for case, figures in champion.measured.items():
         click.echo(_line(case, figures))
+
+
+@train.command()
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("docs/indicators.md"), show_default=True
+)
+def indicators(out: Path) -> None:
+    """Rewrite the reference of indicators from the catalogue."""
+    out.write_text(render_reference(), encoding="utf-8")
+    click.echo(f"{out}: {len(CATALOGUE)} indicators")
 
 
 def _line(case: str, m: dict[str, Any]) -> str:
