@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink import db
@@ -36,11 +35,11 @@ def record_refusal(access: BankAccess, client_id: str, problem: Problem, *, rout
     try:
         with db.transaction() as session:
             db.enter(session, institution_id=access.institution_id)
-            consent = session.scalar(select(Consent).where(Consent.id == access.consent_id))
+            consent = None if access.consent_id is None else session.get(Consent, access.consent_id)
             firm: UUID | None = consent.enterprise_id if consent else None
-            if reason == "exhausted":
+            if reason == "exhausted" and consent is not None:
                 # The one use too many that was asked for ends the consent.
-                sweep.end_exhausted(session, access.consent_id, actor=f"bank:{client_id}", now=now)
+                sweep.end_exhausted(session, consent.id, actor=f"bank:{client_id}", now=now)
             audit.record(
                 session,
                 action="read.refused",

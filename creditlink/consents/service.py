@@ -39,8 +39,8 @@ class BankAccess(Protocol):
         """The institution of the token's client."""
 
     @property
-    def consent_id(self) -> UUID:
-        """The consent that the token was issued for."""
+    def consent_id(self) -> UUID | None:
+        """The consent that the token was issued for; None: it is the institution's own."""
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ def _with_standing(consent_id: UUID) -> Select[Consent, str, str]:
 
 def live_consent(
     session: Session,
-    consent_id: UUID,
+    consent_id: UUID | None,
     *,
     access: BankAccess,
     action: str,
@@ -307,6 +307,8 @@ def live_consent(
         No such consent for this token, or it is not alive, or does not cover the read; `reason` says.
     """
     db.enter(session, institution_id=access.institution_id)
+    if consent_id is None:
+        raise ConsentRefused("the token is the institution's own, no firm's consent is behind it", reason="no_consent")
     row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     # An unknown consent, another institution's, and one that the token was not issued for look the same.
     if row is None or consent_id != access.consent_id:

@@ -45,11 +45,11 @@ class InvalidTokenRequest(Problem):
 
 @dataclass(frozen=True)
 class Access:
-    """Who calls, under which consent, and for what."""
+    """Who calls, under which consent (None: in the institution's own name), and for what."""
 
     client_id: str
     institution_id: UUID
-    consent_id: UUID
+    consent_id: UUID | None
     scopes: frozenset[str]
     authorization_details: tuple[Mapping[str, Any], ...]
     token_id: UUID

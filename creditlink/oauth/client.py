@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from creditlink.institutions.tables import Client, Institution
 
 AUTH_METHOD = "private_key_jwt"
-GRANT_TYPES = ("authorization_code", "refresh_token", "urn:openid:params:grant-type:ciba")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", "urn:openid:params:grant-type:ciba")
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,6 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
         now = self.server.now
         if token is None or token.revoked_at is not None or token.expires_at <= now:
             return {"active": False}
-        grant = consents.grant_of(self.server.session, token.consent_id, now=now)
-        if grant is None:
-            return {"active": False}
         body: dict[str, Any] = {
             "active": True,
             "iss": self.server.settings.issuer,
@@ -44,13 +41,14 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
             "scope": " ".join(token.scopes),
             "iat": int(token.created_at.timestamp()),
             "exp": int(token.expires_at.timestamp()),
-            "grant_id": external("cns", token.consent_id),
         }
+        if token.consent_id is not None:
+            grant = consents.grant_of(self.server.session, token.consent_id, now=now)
+            if grant is None:
+                return {"active": False}
+            details = grant.authorization_details if isinstance(token, RefreshToken) else token.details
+            body |= {"grant_id": external("cns", token.consent_id), "authorization_details": details}
         if isinstance(token, RefreshToken):
-            return body | {"authorization_details": grant.authorization_details}
+            return body
         bound = Binding(jkt=token.jkt, x5t_s256=token.x5t_s256)
-        return body | {
-            "token_type": "DPoP" if token.jkt else "Bearer",
-            "cnf": bound.confirmation(),
-            "authorization_details": token.details,
-        }
+        return body | {"token_type": "DPoP" if token.jkt else "Bearer", "cnf": bound.confirmation()}

@@ -9,8 +9,25 @@ SCOPES: dict[str, str] = {
     "financing:read": "Read the financing requests addressed to the institution",
     "financing:write": "Answer financing requests",
     "outcome:write": "Report what became of a loan",
-    "product:write": "Publish and change the institution's loan products",
+    "product:write": "Write, publish and retire the institution's loan products",
+    "product:check": "Check a product that somebody else of the institution wrote",
+    "notification:read": "See the institution's notifications and whether they were delivered",
+    "notification:replay": "Have notifications delivered again",
     # Named by the draft, not by us.
     "grant_management_query": "Ask what a grant still covers",
     "grant_management_revoke": "Give a grant back",
 }
+
+INSTITUTION_SCOPES = frozenset(
+    {
+        "consent:read",
+        "financing:read",
+        "financing:write",
+        "outcome:write",
+        "product:write",
+        "product:check",
+        "notification:read",
+        "notification:replay",
+    }
+)
+"""What an institution may do in its own name, without a firm's consent (`client_credentials`)."""

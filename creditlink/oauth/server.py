@@ -26,6 +26,7 @@ from creditlink.oauth.client_assertion import ClientAssertion
 from creditlink.oauth.code_grant import CodeGrant
 from creditlink.oauth.context import OAuthContext
 from creditlink.oauth.errors import ClientRefused, NonceNeeded, OAuth2Error, ProofRefused
+from creditlink.oauth.institution_grant import InstitutionGrant
 from creditlink.oauth.introspect import Introspection
 from creditlink.oauth.par import PushedAuthorization
 from creditlink.oauth.pkce import S256
@@ -64,6 +65,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
         self.register_token_generator("default", new_token)
         self.register_grant(CodeGrant, [S256()])
         self.register_grant(RefreshGrant)
+        self.register_grant(InstitutionGrant)
         self.register_endpoint(PushedAuthorization)
         self.register_endpoint(Introspection)
         self.register_endpoint(Revocation)

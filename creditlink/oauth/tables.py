@@ -105,7 +105,7 @@ class AccessToken(Base):
     token_hash: Mapped[str] = mapped_column(unique=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"))
     institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"))
-    consent_id: Mapped[UUID] = mapped_column(index=True)
+    consent_id: Mapped[UUID | None] = mapped_column(index=True)  # null: a token of the institution itself
     origin_id: Mapped[UUID] = mapped_column(index=True)  # the pushed request it all comes from
     refresh_token_id: Mapped[UUID | None] = mapped_column(ForeignKey("refresh_tokens.id", ondelete="CASCADE"))
     scopes: Mapped[list[str]]

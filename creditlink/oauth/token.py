@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import flask
 
@@ -44,8 +45,9 @@ def new_token(
 def save_token(server: Server, token: dict[str, Any], request: FormRequest) -> None:
     """Store the token, hashed, and complete the answer: type, lifetime, what was granted, the grant's id."""
     session, now, grant = server.session, server.now, request.user
-    # C4: neither token outlives the consent.
-    expires_at = min(now + timedelta(seconds=server.settings.access_token_life), grant.expires_at)
+    expires_at = now + timedelta(seconds=server.settings.access_token_life)
+    if grant is not None:
+        expires_at = min(expires_at, grant.expires_at)  # C4: neither token outlives the consent
     refresh_id = request.refresh_token.id if request.refresh_token is not None else None
     if "refresh_token" in token:
         refresh = RefreshToken(
@@ -61,14 +63,15 @@ def save_token(server: Server, token: dict[str, Any], request: FormRequest) -> N
         session.add(refresh)
         session.flush()  # its id, made by the database layer, goes into the access token's row
         refresh_id = refresh.id
-    details = request.details if request.details is not None else grant.authorization_details
+    granted = [] if grant is None else grant.authorization_details
+    details = request.details if request.details is not None else granted
     session.add(
         AccessToken(
             token_hash=hashed(token["access_token"]),
             client_id=request.client.client_id,
             institution_id=request.client.institution.id,
-            consent_id=grant.consent_id,
-            origin_id=request.origin_id,
+            consent_id=None if grant is None else grant.consent_id,
+            origin_id=request.origin_id or uuid4(),
             refresh_token_id=refresh_id,
             scopes=token["scope"].split(" "),
             details=details,
@@ -81,5 +84,6 @@ def save_token(server: Server, token: dict[str, Any], request: FormRequest) -> N
     )
     token["token_type"] = "DPoP" if request.binding.jkt else "Bearer"
     token["expires_in"] = int((expires_at - now).total_seconds())
-    token["authorization_details"] = details
-    token["grant_id"] = external("cns", grant.consent_id)
+    if grant is not None:
+        token["authorization_details"] = details
+        token["grant_id"] = external("cns", grant.consent_id)

@@ -200,6 +200,13 @@ class DemoBank:
         form = {"grant_type": "refresh_token", "refresh_token": authorization.refresh_token or ""}
         return self._keep(authorization, self.post("/oauth/token", self.client_parameters() | form | more, dpop=True))
 
+    def in_own_name(self, *, scope: str) -> Authorization:
+        """Get a token for what needs no firm's consent: the bank's products, requests addressed to it."""
+        own = Authorization(request_uri="", state="", verifier="", redirect_uri="")
+        form = {"grant_type": "client_credentials", "scope": scope}
+        self._keep(own, self.post("/oauth/token", self.client_parameters() | form, dpop=True))
+        return own
+
     def introspect(self, token: str) -> dict[str, Any]:
         """Ask what a token is good for."""
         return self.post("/oauth/introspect", self.client_parameters() | {"token": token})

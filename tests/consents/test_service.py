@@ -196,6 +196,7 @@ class TestReading:
         consent, other = stored(), stored()
         assert reason(consent, access=access_to(consent, institution_id=other.institution_id)) == "wrong_institution"
         assert reason(consent, access=access_to(consent, consent_id=other.id)) == "wrong_institution"
+        assert reason(consent, access=access_to(consent, consent_id=None)) == "wrong_institution"
         consent_id = uuid4()
         with pytest.raises(ConsentRefused) as caught, db.transaction() as session:
             service.live_consent(session, consent_id, access=Access(uuid4(), consent_id), action="profile", now=NOW)

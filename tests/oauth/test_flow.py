@@ -214,6 +214,6 @@ def test_metadata_says_what_is_needed(http):
     assert body["authorization_response_iss_parameter_supported"] is True
     assert body["code_challenge_methods_supported"] == ["S256"]
     assert body["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
-    assert not set(body["grant_types_supported"]) & {"password", "implicit", "client_credentials"}
+    assert not set(body["grant_types_supported"]) & {"password", "implicit"}
     paths = [body[k] for k in body if k.endswith("_endpoint")]
     assert all(path.startswith(flow.ISSUER) for path in paths)
