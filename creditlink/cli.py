@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "enterprises": ("creditlink.enterprises.commands:enterprises", "Register firms, check USCCs, appoint who may act"),
     "consents": ("creditlink.consents.commands:consents", "Try new fair-use limits on past requests; verify receipts"),
-    "audit": ("creditlink.audit.commands:audit", "Export and verify the evidence"),
+    "audit": ("creditlink.audit.commands:audit", "Export, verify and check the evidence"),
     "replay": ("creditlink.profiles.replay:replay", "Compute a stored profile again and compare byte by byte"),
     "openapi": ("creditlink.commands:openapi", "Print the OpenAPI document"),
 }

@@ -31,9 +31,21 @@ class Break:
     reason: str
 
 
-def verify(entries: Iterable[Mapping[str, Any]]) -> Break | None:
-    """Return the first break in an export of one chain, or None when it holds from its genesis."""
-    previous, expected_seq = GENESIS, 1
+@dataclass(frozen=True)
+class Head:
+    """The last link of a chain: what pins its end, so that a cut-off tail is seen."""
+
+    seq: int
+    digest: str
+
+
+def verify(entries: Iterable[Mapping[str, Any]], head: Head | None = None) -> Break | None:
+    """Return the first break in an export of one chain, or None when it holds from its genesis.
+
+    A chain by itself cannot show that its last lines were cut off: with `head`, from a place that the one
+    who cuts cannot write to, it must end exactly there.
+    """
+    previous, expected_seq, chain_id, line = GENESIS, 1, None, 0
     for line, entry in enumerate(entries, start=1):
         if entry.get("seq") != expected_seq:
             return Break(line, f"expected seq {expected_seq}, found {entry.get('seq')}: removed or reordered")
@@ -41,5 +53,9 @@ def verify(entries: Iterable[Mapping[str, Any]]) -> Break | None:
             return Break(line, f"seq {expected_seq} does not follow the line before it")
         if entry.get("digest") != digest(entry):
             return Break(line, f"seq {expected_seq} was changed after it was written")
-        previous, expected_seq = entry["digest"], expected_seq + 1
+        if line > 1 and entry.get("chain_id") != chain_id:
+            return Break(line, f"seq {expected_seq} belongs to another chain")
+        previous, expected_seq, chain_id = entry["digest"], expected_seq + 1, entry.get("chain_id")
+    if head is not None and (head.seq, head.digest) != (expected_seq - 1, previous):
+        return Break(line + 1, f"the chain ends at seq {expected_seq - 1}, its head is at seq {head.seq}: cut off")
     return None

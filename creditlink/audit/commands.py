@@ -1,18 +1,25 @@
-"""`creditlink audit`: export the evidence, verify it without the database."""
+"""`creditlink audit`: export the evidence, verify it without the database, check all that is stored."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
-from sqlalchemy import select
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import select, union
 
+from creditlink import keyring
 from creditlink.audit import chain, service
+from creditlink.audit.tables import AuditEntry, AuditHead
+from creditlink.clock import utc_now
 from creditlink.enterprises.tables import Enterprise
 from creditlink.process import start
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -24,8 +31,8 @@ def audit() -> None:
 @click.option("--uscc", help="The firm; without it the chain of events in which no firm was known.")
 @click.option("--out", type=click.File("w"), default="-", help="File to write (JSON lines); default standard output.")
 def export(uscc: str | None, out: TextIO) -> None:
-    """Write one firm's chain of evidence, oldest first, one JSON object a line."""
-    _, database = start("owner")
+    """Write one firm's chain of evidence, oldest first, one JSON object a line; the last line is its signed head."""
+    settings, database = start("owner")
     with database.transaction("owner") as session:
         chain_id = service.NO_FIRM
         if uscc:
@@ -33,26 +40,93 @@ def export(uscc: str | None, out: TextIO) -> None:
             if found is None:
                 raise click.ClickException(f"--uscc {uscc}: no such firm is registered")
             chain_id = found
-        for line in service.export(session, chain_id):
+        lines = service.export_sealed(
+            session, chain_id, issuer=settings.issuer, secret=settings.secret_key, now=utc_now()
+        )
+        for line in lines:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 @audit.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def verify(file: Path) -> None:
-    """Check an exported chain; needs no database. Exit status 1 when it does not hold."""
-    entries = []
+@click.argument("file", type=_FILE)
+@click.option("--keys", type=_FILE, help="The JWK set from /v1/receipt-keys, kept from then: verifies the head.")
+@click.option("--head", "pinned", help="A head you noted earlier, SEQ:DIGEST: the chain must still hold that link.")
+def verify(file: Path, keys: Path | None, pinned: str | None) -> None:
+    """Check an exported chain; needs no database and no network. Exit status 1 when it does not hold.
+
+    A changed, removed or reordered line breaks the chain of digests. A tail that was cut off breaks nothing by
+    itself: the chain's end is pinned by the last line, its head, signed by the server. Give --keys to hold that
+    signature to keys you have kept, or --head to hold the chain to a link you noted before.
+    """
+    lines = _read(file)
+    if not lines or set(lines[-1]) != {"head"}:
+        _broken(file, chain.Break(len(lines) + 1, "there is no head: the end may have been cut off"))
+    entries = lines[:-1]
+    claims = _head_claims(file, str(lines[-1]["head"]), keys)
+    head = chain.Head(claims.get("seq", -1), claims.get("digest", ""))
+    broken = chain.verify(entries, head) or _not_holding(entries, pinned)
+    if broken is None and entries and entries[0].get("chain_id") != claims.get("chain_id"):
+        broken = chain.Break(len(lines), "the head is another chain's")
+    if broken:
+        _broken(file, broken)
+    trust = "signed by the given keys" if keys else "signature not verified (give --keys)"
+    click.echo(f"{file.name}: {len(entries)} entries, the chain holds; head {head.seq}:{head.digest}, {trust}")
+
+
+@audit.command()
+def check() -> None:
+    """Check every chain in the database against its digests and its head. Exit status 1 when one does not hold."""
+    _, database = start("owner")
+    with database.transaction("owner") as session:
+        chains = session.scalars(union(select(AuditHead.chain_id), select(AuditEntry.chain_id))).all()
+        broken = 0
+        columns = (TextColumn("chains"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            for chain_id in progress.track(chains):
+                found = service.check(session, chain_id)
+                if found:
+                    broken += 1
+                    click.echo(f"chain {chain_id}, line {found.line}: {found.reason}")
+    click.echo(f"{len(chains)} chains, {broken} do not hold")
+    if broken:
+        sys.exit(1)
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    lines = []
     for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            entry = json.loads(text)
+            line = json.loads(text)
         except ValueError as error:
             raise click.ClickException(f"{file.name} line {number}: not JSON: {error}") from None
-        if not isinstance(entry, dict):
+        if not isinstance(line, dict):
             raise click.ClickException(f"{file.name} line {number}: not a JSON object")
-        entries.append(entry)
-    broken = chain.verify(entries)
-    if broken:
-        click.echo(f"{file.name} line {broken.line}: {broken.reason}")
-        sys.exit(1)
-    last = entries[-1]["digest"] if entries else chain.GENESIS
-    click.echo(f"{file.name}: {len(entries)} entries, the chain holds; last digest {last}")
+        lines.append(line)
+    return lines
+
+
+def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, Any]:
+    try:
+        if keys is None:
+            return keyring.unverified(head)
+        return dict(keyring.verify(head, json.loads(keys.read_text(encoding="utf-8")), typ=service.HEAD_TYPE).claims)
+    except (keyring.SignatureRefused, ValueError, TypeError) as error:
+        raise click.ClickException(f"{file.name}: the head in the last line: {error}") from None
+
+
+def _not_holding(entries: list[dict[str, Any]], pinned: str | None) -> chain.Break | None:
+    """Return a break when the link that was noted before is not in the chain."""
+    if pinned is None:
+        return None
+    seq, _, digest = pinned.partition(":")
+    if not seq.isdigit() or len(digest) != len(chain.GENESIS):
+        raise click.BadParameter(f"needs SEQ:DIGEST, got {pinned!r}", param_hint="--head")
+    held = entries[int(seq) - 1]["digest"] if 1 <= int(seq) <= len(entries) else None
+    if int(seq) == 0 or held == digest:
+        return None
+    return chain.Break(int(seq), f"seq {seq} is not the link that was noted: rewritten or cut off")
+
+
+def _broken(file: Path, broken: chain.Break) -> None:
+    click.echo(f"{file.name} line {broken.line}: {broken.reason}")
+    sys.exit(1)

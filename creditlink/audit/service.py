@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,11 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from creditlink import keyring
 from creditlink.audit import chain
 from creditlink.audit.tables import AuditEntry, AuditHead
 
 # The chain of events in which no firm is known yet (a refused token, an unknown code).
 NO_FIRM = UUID(int=0)
+HEAD_TYPE = "audit-head+jws"
 
 
 def record(
@@ -69,11 +72,46 @@ def record(
     return entry
 
 
-def export(session: Session, chain_id: UUID) -> Iterator[dict[str, Any]]:
-    """Yield the lines of one chain, oldest first, as `chain.verify` takes them."""
+def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Generator[dict[str, Any]]:
+    """Yield the lines of one chain, oldest first, up to seq `until`, as `chain.verify` takes them."""
     query = select(AuditEntry).where(AuditEntry.chain_id == chain_id).order_by(AuditEntry.seq)
-    for entry in session.scalars(query.execution_options(yield_per=500)):
-        yield as_line(entry)
+    if until is not None:
+        query = query.where(AuditEntry.seq <= until)
+    with session.scalars(query.execution_options(yield_per=500)) as entries:
+        for entry in entries:
+            yield as_line(entry)
+
+
+def head_of(session: Session, chain_id: UUID) -> chain.Head:
+    """Return the last link of a chain; of one that does not exist the genesis."""
+    found = session.get(AuditHead, chain_id, populate_existing=True)
+    return chain.Head(found.seq, found.digest) if found else chain.Head(0, chain.GENESIS)
+
+
+def export_sealed(
+    session: Session, chain_id: UUID, *, issuer: str, secret: str, now: datetime
+) -> Iterator[dict[str, Any]]:
+    """Yield a chain and, as the last line, its head signed by this server: what `creditlink audit verify` takes.
+
+    The head is read first, so that what is added meanwhile is in neither.
+    """
+    head = head_of(session, chain_id)
+    yield from export(session, chain_id, until=head.seq)
+    claims = {
+        "iss": issuer,
+        "iat": int(now.timestamp()),
+        "chain_id": str(chain_id),
+        "seq": head.seq,
+        "digest": head.digest,
+    }
+    yield {"head": keyring.sign(claims, typ=HEAD_TYPE, secret=secret)}
+
+
+def check(session: Session, chain_id: UUID) -> chain.Break | None:
+    """Return the first break in a stored chain, held to its stored head."""
+    head = head_of(session, chain_id)
+    with closing(export(session, chain_id)) as lines:
+        return chain.verify(lines, head)
 
 
 def as_line(entry: AuditEntry) -> dict[str, Any]:

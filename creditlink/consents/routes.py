@@ -7,10 +7,10 @@ from typing import Any
 import flask
 from flask import g
 
-from creditlink import db, ids
+from creditlink import db, ids, keyring
 from creditlink.api import Blueprint, public
 from creditlink.clock import utc_now
-from creditlink.consents import listing, receipts
+from creditlink.consents import listing
 from creditlink.consents.schemas import ConsentInFullSchema, ConsentPageSchema, ConsentQuerySchema, KeySetSchema
 from creditlink.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
 from creditlink.oauth.access import require_access
@@ -27,7 +27,7 @@ receipt_keys = Blueprint("receipts", __name__, url_prefix="/v1/receipt-keys", de
 @receipt_keys.response(200, KeySetSchema)
 def show_receipt_keys() -> dict[str, Any]:
     """Return the JWK set that verifies the receipts of this server, offline and for good: keep a copy."""
-    return receipts.public_keys(flask.current_app.extensions["settings"].secret_key)
+    return keyring.public_keys(flask.current_app.extensions["settings"].secret_key)
 
 
 @blueprint.route("", methods=["GET"])

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 from datetime import datetime
 
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from creditlink.enterprises.tables import Account
 from creditlink.errors import Conflict, InvalidRequest
+from creditlink.keyring import box
 
 SHORTEST_PASSWORD = 12
 _LONGEST_PASSWORD = 256  # hashing is slow on purpose: an endless password would be a way to stop us
 _STEP = 30
+_SEALED = "creditlink totp secrets"
 _ISSUER = "CreditLink"
 ROLES = ("enterprise", "risk", "operator")
 
@@ -103,7 +102,7 @@ def totp_uri(secret: str, account: Account) -> str:
 
 def enroll_totp(account: Account, secret: str, *, key: str) -> None:
     """Store the secret encrypted: a copy of the database alone makes no codes."""
-    account.totp_secret = _box(key).encrypt(secret.encode()).decode()
+    account.totp_secret = box(key, _SEALED).encrypt(secret.encode()).decode()
     account.totp_last_step = None
 
 
@@ -112,7 +111,7 @@ def totp_secret(account: Account, *, key: str) -> str | None:
     if account.totp_secret is None:
         return None
     try:
-        return _box(key).decrypt(account.totp_secret.encode()).decode()
+        return box(key, _SEALED).decrypt(account.totp_secret.encode()).decode()
     except InvalidToken:
         return None
 
@@ -142,10 +141,3 @@ def spend_totp(session: Session, account: Account, code: str, *, key: str, now: 
         .execution_options(synchronize_session=False)
     )
     return spent is not None
-
-
-def _box(key: str) -> Fernet:
-    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"creditlink totp secrets").derive(
-        key.encode()
-    )
-    return Fernet(base64.urlsafe_b64encode(derived))

@@ -97,7 +97,8 @@ def evidence(session: Session, account: Account, now: datetime) -> ResponseRetur
     if firm is None:
         raise NotFound
     db.enter(session, enterprise_id=firm.id)
-    lines = [json.dumps(line, ensure_ascii=False) for line in audit.export(session, firm.id)]
+    sealed = audit.export_sealed(session, firm.id, issuer=settings().issuer, secret=settings().secret_key, now=now)
+    lines = [json.dumps(line, ensure_ascii=False) for line in sealed]
     return _download("".join(f"{line}\n" for line in lines), "evidence.jsonl")
 
 

@@ -50,3 +50,21 @@ def test_a_removed_line_is_found_unless_it_was_the_last(given_details, data):
 @given(details)
 def test_a_reordered_chain_is_found(given_details):
     assert chain.verify(list(reversed(built(given_details)))).line == 1
+
+
+@given(details, st.data())
+def test_a_cut_off_tail_is_found_by_the_head_alone(given_details, data):
+    entries = built(given_details)
+    head = chain.Head(len(entries), entries[-1]["digest"])
+    left = data.draw(st.integers(0, len(entries) - 1))
+    assert chain.verify(entries, head) is None
+    assert chain.verify(entries[:left]) is None
+    assert "cut off" in chain.verify(entries[:left], head).reason
+
+
+def test_a_line_of_another_chain_is_found():
+    first = {"seq": 1, "chain_id": "a", "previous": chain.GENESIS}
+    first["digest"] = chain.digest(first)
+    second = {"seq": 2, "chain_id": "b", "previous": first["digest"]}
+    second["digest"] = chain.digest(second)
+    assert chain.verify([first, second]).reason.endswith("another chain")

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
+from creditlink import keyring
 from creditlink.audit import chain, service
 from creditlink.audit.commands import audit
 from creditlink.clock import utc_now
@@ -45,16 +46,82 @@ def test_nobody_changes_evidence(empty_database, statement, role):
         session.execute(text(statement))
 
 
-def test_an_exported_file_is_verified_without_a_database(empty_database, tmp_path):
-    firm = uuid4()
-    for n in range(3):
+@pytest.fixture
+def exported(empty_database, settings, tmp_path):
+    """Write an export of four entries, its lines edited by `change`; return how `audit verify` ends."""
+    firm, keys = uuid4(), tmp_path / "keys.json"
+    keys.write_text(json.dumps(keyring.public_keys(settings.secret_key)))
+    for n in range(4):
         _record(empty_database, firm, n)
-    with empty_database.transaction("owner") as session:
-        lines = [json.dumps(line, ensure_ascii=False) for line in service.export(session, firm)]
-    file = tmp_path / "chain.jsonl"
-    file.write_text("\n".join(lines), encoding="utf-8")
-    assert CliRunner().invoke(audit, ["verify", str(file)]).exit_code == 0
-    file.write_text("\n".join([lines[0], lines[2]]), encoding="utf-8")
-    removed = CliRunner().invoke(audit, ["verify", str(file)])
-    assert removed.exit_code == 1
-    assert "line 2" in removed.output
+
+    def run(change=lambda lines: lines, *options, secret=None):
+        with empty_database.transaction("owner") as session:
+            sealed = service.export_sealed(
+                session, firm, issuer=settings.issuer, secret=secret or settings.secret_key, now=utc_now()
+            )
+            lines = [json.dumps(line, ensure_ascii=False) for line in sealed]
+        file = tmp_path / "chain.jsonl"
+        file.write_text("\n".join(change(lines)), encoding="utf-8")
+        return CliRunner().invoke(audit, ["verify", str(file), "--keys", str(keys), *options])
+
+    return run
+
+
+class TestVerifyingAFile:
+    def test_it_holds_without_a_database(self, exported):
+        result = exported()
+        assert (result.exit_code, "4 entries, the chain holds" in result.output) == (0, True)
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            (lambda lines: [lines[0], *lines[2:]], "line 2: expected seq 2"),
+            (lambda lines: [lines[1], lines[0], *lines[2:]], "line 1: expected seq 1"),
+            (lambda lines: [lines[0].replace("disclosed", "refused"), *lines[1:]], "line 1: seq 1 was changed"),
+            (lambda lines: [*lines[:3], lines[-1]], "line 4: the chain ends at seq 3, its head is at seq 4"),
+            (lambda lines: lines[-1:], "line 1: the chain ends at seq 0"),
+            (lambda lines: lines[:-1], "line 5: there is no head"),
+            (lambda _lines: [], "there is no head"),
+        ],
+        ids=["removed", "reordered", "changed", "truncated", "emptied", "headless", "nothing"],
+    )
+    def test_what_was_done_to_it_is_found(self, exported, change, said):
+        result = exported(change)
+        assert result.exit_code == 1
+        assert said in result.output
+
+    def test_a_head_of_another_signer_does_not_pin(self, exported):
+        result = exported(secret="other" * 10)
+        assert result.exit_code == 1
+        assert "the signature does not hold" in result.output
+
+    def test_a_link_noted_before_finds_a_chain_written_anew(self, exported):
+        seen = []
+        exported(lambda lines: seen.extend(lines) or lines)
+        noted = json.loads(seen[1])["digest"]
+        assert exported(lambda lines: lines, "--head", f"2:{noted}").exit_code == 0
+        rewritten = exported(lambda lines: lines, "--head", "2:" + "0" * 64)
+        assert (rewritten.exit_code, "not the link that was noted" in rewritten.output) == (1, True)
+
+
+class TestCheckingTheDatabase:
+    def test_every_chain_is_held_to_its_head(self, empty_database, monkeypatch, settings):
+        firms = [uuid4(), uuid4()]
+        for firm in firms:
+            for n in range(3):
+                _record(empty_database, firm, n)
+        monkeypatch.setattr("creditlink.audit.commands.start", lambda _role: (settings, empty_database))
+        result = CliRunner().invoke(audit, ["check"])
+        assert (result.exit_code, "2 chains, 0 do not hold" in result.output) == (0, True)
+        with empty_database.transaction("owner") as session:
+            # A superuser can: that is what the check is for.
+            session.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
+            session.execute(text("DELETE FROM audit_entries WHERE chain_id = :firm AND seq = 3"), {"firm": firms[0]})
+            session.execute(
+                text("UPDATE audit_entries SET result = 'x' WHERE chain_id = :f AND seq = 2"), {"f": firms[1]}
+            )
+            session.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER USER"))
+        result = CliRunner().invoke(audit, ["check"])
+        assert result.exit_code == 1
+        assert f"chain {firms[0]}, line 3: the chain ends at seq 2, its head is at seq 3" in result.output
+        assert f"chain {firms[1]}, line 2: seq 2 was changed" in result.output

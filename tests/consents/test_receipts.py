@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from joserfc import jws
 
-from creditlink import db
+from creditlink import db, keyring
 from creditlink.config import ROOT
 from creditlink.consents import commands, receipts
 from tests import factories as make
@@ -21,29 +21,29 @@ CLAIMS = {"consent": "cns_1", "text": {"sha256": receipts.text_hash(SHOWN), "sho
 @pytest.mark.pure
 class TestReceipts:
     def test_a_receipt_verifies_with_the_public_keys_alone(self):
-        keys = receipts.public_keys(SECRET)
+        keys = keyring.public_keys(SECRET)
         assert "d" not in keys["keys"][0]
         found = receipts.verify(receipts.sign(CLAIMS, secret=SECRET), json.loads(json.dumps(keys)))
         assert found.claims == CLAIMS
         assert found.kid == keys["keys"][0]["kid"]
 
     def test_every_process_signs_with_the_same_key(self):
-        assert receipts.public_keys(SECRET) == receipts.public_keys(SECRET)
-        assert receipts.public_keys(SECRET) != receipts.public_keys("other" * 10)
+        assert keyring.public_keys(SECRET) == keyring.public_keys(SECRET)
+        assert keyring.public_keys(SECRET) != keyring.public_keys("other" * 10)
 
     def test_a_changed_receipt_is_found(self):
         head, body, signature = receipts.sign(CLAIMS, secret=SECRET).split(".")
         forged = base64.urlsafe_b64encode(json.dumps(CLAIMS | {"consent": "cns_2"}).encode()).rstrip(b"=").decode()
         for text in (f"{head}.{forged}.{signature}", f"{head}.{body}.{signature[:-8]}AAAAAAAA", body, "", "a.b.c", "é"):
             with pytest.raises(receipts.ReceiptRefused):
-                receipts.verify(text, receipts.public_keys(SECRET))
+                receipts.verify(text, keyring.public_keys(SECRET))
 
     def test_another_server_cannot_sign_for_this_one(self):
         with pytest.raises(receipts.ReceiptRefused):
-            receipts.verify(receipts.sign(CLAIMS, secret="other" * 10), receipts.public_keys(SECRET))
+            receipts.verify(receipts.sign(CLAIMS, secret="other" * 10), keyring.public_keys(SECRET))
 
     def test_no_unsigned_and_no_hmac_receipt(self):
-        public = receipts.public_keys(SECRET)
+        public = keyring.public_keys(SECRET)
         head = (
             base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": receipts.TYPE}).encode()).rstrip(b"=").decode()
         )
@@ -52,22 +52,22 @@ class TestReceipts:
             receipts.verify(f"{head}.{body}.", public)
 
     def test_another_signed_thing_is_not_a_receipt(self):
-        key = receipts.signing_key(SECRET)
+        key = keyring.signing_key(SECRET)
         other = jws.serialize_compact({"alg": "ES256", "kid": key.kid}, json.dumps(CLAIMS).encode(), key)
         with pytest.raises(receipts.ReceiptRefused, match="not a consent receipt"):
-            receipts.verify(other, receipts.public_keys(SECRET))
+            receipts.verify(other, keyring.public_keys(SECRET))
 
     def test_the_text_is_held_to_its_hash(self):
         claims = {"text": {"sha256": receipts.text_hash(SHOWN), "shown": SHOWN | {"lang": "en"}}}
         with pytest.raises(receipts.ReceiptRefused, match="hash"):
-            receipts.verify(receipts.sign(claims, secret=SECRET), receipts.public_keys(SECRET))
+            receipts.verify(receipts.sign(claims, secret=SECRET), keyring.public_keys(SECRET))
 
 
 class TestCommands:
     def test_verify_needs_no_database(self, tmp_path):
         receipt, keys = tmp_path / "r.jws", tmp_path / "keys.json"
         receipt.write_text(receipts.sign(CLAIMS, secret=SECRET) + "\n")
-        keys.write_text(json.dumps(receipts.public_keys(SECRET)))
+        keys.write_text(json.dumps(keyring.public_keys(SECRET)))
         result = CliRunner().invoke(commands.consents, ["verify-receipt", str(receipt), "--keys", str(keys)])
         assert json.loads(result.output)["valid"] is True
         receipt.write_text(receipts.sign(CLAIMS, secret="other" * 10))
@@ -108,4 +108,4 @@ class TestCommands:
 
 
 def test_the_keys_are_published(client, settings):
-    assert client.get("/v1/receipt-keys").json == receipts.public_keys(settings.secret_key)
+    assert client.get("/v1/receipt-keys").json == keyring.public_keys(settings.secret_key)

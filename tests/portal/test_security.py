@@ -6,8 +6,9 @@ import re
 import pyotp
 import pytest
 
-from creditlink import db
+from creditlink import db, keyring
 from creditlink.audit import chain
+from creditlink.audit import service as audit
 from creditlink.clock import utc_now
 from creditlink.consents import receipts
 from tests import factories as make
@@ -63,19 +64,22 @@ def test_the_firm_gets_a_receipt_that_holds_without_us(owner, bank, settings, st
         )
     answer = owner.get(f"/portal/consents/{consent.wire_id}/receipt")
     assert answer.headers["Content-Disposition"].endswith('.jws"')
-    found = receipts.verify(answer.text, receipts.public_keys(settings.secret_key)).claims
+    found = receipts.verify(answer.text, keyring.public_keys(settings.secret_key)).claims
     assert (found["state"], found["enterprise"]["uscc"]) == (state, owner.firm.uscc)
     assert found["granted"]["categories"] == list(make.CATEGORIES)
     assert found["text"]["sha256"] == consent.text_sha256
     assert [e["to"] for e in found["events"]][:2] == ["REQUESTED", "ACTIVE"]
 
 
-def test_the_firm_takes_its_evidence_along(owner, bank):
+def test_the_firm_takes_its_evidence_along(owner, bank, settings):
     with db.transaction("owner") as session:
         make.make_consent(session, client=bank.client, enterprise=owner.firm, account=owner.account, now=utc_now())
         other = make.make_consent(session, now=utc_now())
     lines = [json.loads(line) for line in owner.get("/portal/accesses.jsonl").text.splitlines()]
-    assert lines
-    assert chain.verify(lines) is None
+    *entries, last = lines
+    assert entries
+    head = keyring.verify(last["head"], keyring.public_keys(settings.secret_key), typ=audit.HEAD_TYPE).claims
+    assert head["chain_id"] == str(owner.firm.id)
+    assert chain.verify(entries, chain.Head(head["seq"], head["digest"])) is None
     assert owner.get(f"/portal/accesses.jsonl?enterprise={other.enterprise_id}").status_code == 404
     assert owner.get(f"/portal/consents/{other.wire_id}/receipt").status_code == 404
