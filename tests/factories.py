@@ -11,9 +11,11 @@ from itertools import count
 from uuid import uuid4
 
 from creditlink import uscc as uscc_rules
+from creditlink.consents import approval
 from creditlink.consents import service as consents
 from creditlink.consents.details import AuthorizationDetails
 from creditlink.consents.statement import statement
+from creditlink.enterprises import representation
 from creditlink.enterprises import service as enterprises
 from creditlink.enterprises.accounts import hash_password
 from creditlink.enterprises.tables import Account, Enterprise, Representation
@@ -124,7 +126,7 @@ def make_account(session, *, password: str | None = None, **values) -> Account:
 
 
 def make_representation(session, enterprise, account, role="legal_representative", **values) -> Representation:
-    return enterprises.appoint(
+    return representation.appoint(
         session, **{"enterprise": enterprise, "account": account, "role": role, "now": NOW} | values
     )
 
@@ -176,7 +178,7 @@ def make_consent(
     if enterprises.may_act(session, account, enterprise, now) is None:
         make_representation(session, enterprise, account, now=now)
     shown = statement(asked, institution_zh="银行", institution_en="Bank", template=None, lang="zh")
-    consents.approve(
+    approval.approve(
         session,
         consent,
         account=account,

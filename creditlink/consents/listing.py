@@ -34,7 +34,7 @@ def page_of(
     if "state" in query:
         wanted = wanted.where(Consent.state == query["state"])
     if "enterprise" in query:
-        wanted = wanted.where(Consent.enterprise_id == _firm_behind(session, institution_id, salt, query["enterprise"]))
+        wanted = wanted.where(Consent.enterprise_id == firm_behind(session, institution_id, salt, query["enterprise"]))
     if query.get("cursor"):
         last = session.get(Consent, ids.internal("cns", query["cursor"]))
         if last is None or last.institution_id != institution_id:
@@ -49,7 +49,7 @@ def page_of(
     return page, page[-1]["id"] if len(rows) > limit else None
 
 
-def _firm_behind(session: Session, institution_id: UUID, salt: str, external: str) -> UUID:
+def firm_behind(session: Session, institution_id: UUID, salt: str, external: str) -> UUID:
     """Return the firm that the institution knows as `external`: one of those that it asked, or none."""
     asked = select(Consent.enterprise_id).where(
         Consent.institution_id == institution_id, Consent.enterprise_id.is_not(None)

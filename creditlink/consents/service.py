@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,8 +20,7 @@ from creditlink.consents.limits import FairUse
 from creditlink.consents.rules import Ask
 from creditlink.consents.statement import Statement, statement
 from creditlink.consents.tables import Consent, ConsentEvent, ConsentUse
-from creditlink.enterprises.service import may_act, outside_limits
-from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.enterprises.tables import Enterprise
 from creditlink.errors import Conflict, ConsentRefused, InvalidRequest, LimitExceeded
 from creditlink.institutions.tables import Client, Institution
 
@@ -63,8 +62,11 @@ def request_consent(
     amends: Consent | None = None,
     channel: str = "redirect",
     answer_until: datetime | None = None,
+    asked_uscc: str | None = None,
 ) -> Consent:
     """Record what a bank asks for. It opens nothing until the firm decides (C8).
+
+    `asked_uscc` names the firm where the details do not, because the bank knows it only by its own id.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def request_consent(
         amends=amends.id if amends else None,
         version=amends.version + 1 if amends else 1,
         asked=details.to_dict(),
-        asked_uscc=details.uscc,
+        asked_uscc=details.uscc or asked_uscc,
         categories_asked=list(details.categories),
         optional_categories=list(details.optional_categories),
         purpose=details.purpose,
@@ -108,6 +110,23 @@ def request_consent(
     return consent
 
 
+def count_waiting(session: Session, institution_id: UUID, uscc: str, now: datetime) -> int:
+    """Return how many requests of an institution wait in the inbox of the firm with this code."""
+    waiting = select(func.count()).where(
+        Consent.institution_id == institution_id,
+        Consent.asked_uscc == uscc,
+        Consent.state == "REQUESTED",
+        Consent.channel == "inbox",
+        Consent.answer_until > now,
+    )
+    return session.scalar(waiting) or 0
+
+
+def code_of(session: Session, enterprise_id: UUID) -> str | None:
+    """Return the code of a firm, None if there is no such firm."""
+    return session.scalar(select(Enterprise.uscc).where(Enterprise.id == enterprise_id))
+
+
 def statement_for(session: Session, consent: Consent, *, fair_use: FairUse, lang: str) -> Statement:
     """Return the text that the page shows for a request, and whose hash the consent keeps."""
     institution = session.get_one(Institution, consent.institution_id)
@@ -118,81 +137,6 @@ def statement_for(session: Session, consent: Consent, *, fair_use: FairUse, lang
         template=fair_use.templates.get(consent.purpose),
         lang=lang,
     )
-
-
-def approve(
-    session: Session,
-    consent: Consent,
-    *,
-    account: Account,
-    enterprise: Enterprise,
-    categories: Collection[str],
-    shown: Statement,
-    now: datetime,
-) -> Consent:
-    """Grant what was asked, or less of it: optional categories may be left out.
-
-    The pull of the granted sources is queued in the same transaction.
-
-    Raises
-    ------
-    Conflict
-        The request was decided already, or its time is over.
-    ConsentRefused
-        `account` may not act for `enterprise`, or not so far; or the request names another firm.
-    InvalidRequest
-        `categories` leaves out a required one or names one that was not asked for.
-    """
-    held = _locked(session, consent.id)
-    if held.state != "REQUESTED":
-        raise Conflict("the request was decided already", reason="decided")
-    if now >= held.answer_until or now >= held.expires_at:
-        raise Conflict("the time to answer is over", reason="too_late")
-    if held.asked_uscc is not None and held.asked_uscc != enterprise.uscc:
-        raise ConsentRefused("the request is for another firm", reason="other_firm")
-    right = may_act(session, account, enterprise, now)
-    if right is None:
-        raise ConsentRefused("this account does not act for the firm", reason="not_representative")
-    granted = _narrowed(held, categories)
-    beyond = outside_limits(right, purpose=held.purpose, categories=granted)
-    if beyond is not None:
-        raise ConsentRefused(f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits")
-    actor = f"account:{account.id}"
-    if held.amends is not None:
-        _supersede(session, held, held.amends, enterprise, actor=actor, now=now)
-    held.enterprise_id = enterprise.id
-    held.categories = granted
-    held.starts_at = now
-    held.granted_by = account.id
-    held.granted_role = right.role
-    held.text_version, held.text_lang, held.text_sha256 = shown.version, shown.lang, shown.sha256
-    held.text_shown = shown.as_json()
-    _move(session, held, "ACTIVE", actor=actor, reason="approved", now=now)
-    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{held.id}", consent_id=str(held.id))
-    _record(session, held, "consent.approve", actor=actor, now=now, detail={"categories": granted})
-    return held
-
-
-def _narrowed(consent: Consent, categories: Collection[str]) -> list[str]:
-    chosen = set(categories)
-    strange = chosen - set(consent.categories_asked)
-    if strange:
-        raise InvalidRequest(f"category {min(strange)!r} was not asked for")
-    missing = set(consent.categories_asked) - set(consent.optional_categories) - chosen
-    if missing:
-        raise InvalidRequest(f"category {min(missing)!r} is required: decline if it should not be granted")
-    return [c for c in consent.categories_asked if c in chosen]
-
-
-def _supersede(
-    session: Session, consent: Consent, former_id: UUID, enterprise: Enterprise, *, actor: str, now: datetime
-) -> None:
-    """End the version that an amendment takes the place of."""
-    former = _locked(session, former_id)
-    if former.institution_id != consent.institution_id or former.enterprise_id != enterprise.id:
-        raise ConsentRefused("the amendment is for another firm's consent", reason="other_firm")
-    if rules.may_change(former.state, "REVOKED"):
-        _move(session, former, "REVOKED", actor=actor, reason="amended", now=now)
 
 
 def reject(
@@ -232,44 +176,56 @@ def _changed(
     now: datetime,
     enterprise: Enterprise | None = None,
 ) -> Consent:
-    held = _locked(session, consent.id)
+    held = locked(session, consent.id)
     if held.state in ("ACTIVE", "PAUSED") and now >= held.expires_at and to != "EXPIRED":
         raise Conflict("the consent has expired", reason="expired")
     if not rules.may_change(held.state, to) or (action == "consent.resume" and held.state != "PAUSED"):
         raise Conflict(f"the consent is {held.state}: it cannot become {to}", reason=held.state.lower())
     if enterprise is not None:
         held.enterprise_id = enterprise.id
-    _move(session, held, to, actor=actor, reason=reason, now=now)
-    _record(session, held, action, actor=actor, now=now, detail={"reason": reason})
+    move(session, held, to, actor=actor, reason=reason, now=now)
+    record(session, held, action, actor=actor, now=now, detail={"reason": reason})
     return held
 
 
 def end(session: Session, held: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
     """Move a consent that the caller has locked to a state that time or use brought about."""
-    _move(session, held, to, actor=actor, reason=reason, now=now)
-    _record(session, held, f"consent.{to.lower()}", actor=actor, now=now, detail={"reason": reason})
+    move(session, held, to, actor=actor, reason=reason, now=now)
+    record(session, held, f"consent.{to.lower()}", actor=actor, now=now, detail={"reason": reason})
 
 
-def _locked(session: Session, consent_id: UUID) -> Consent:
+def locked(session: Session, consent_id: UUID) -> Consent:
+    """Return the consent as it is now, locked until the transaction ends."""
     query = select(Consent).where(Consent.id == consent_id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
-def _move(session: Session, held: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
+def move(session: Session, held: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
+    """Change the state of a locked consent, and keep who did it, why and when: the one place where states change."""
     event = ConsentEvent(consent_id=held.id, at=now, actor=actor, from_state=held.state, to_state=to, reason=reason)
     held.state, held.changed_at = to, now
     session.add(event)
     session.flush()  # the trigger judges the change here, before anything else is built on it
 
 
-def _record(session: Session, held: Consent, action: str, *, actor: str, now: datetime, detail: dict[str, Any]) -> None:
+def record(
+    session: Session,
+    held: Consent,
+    action: str,
+    *,
+    actor: str,
+    now: datetime,
+    detail: dict[str, Any],
+    firm: UUID | None = None,
+) -> None:
+    """Write what happened to a consent into the firm's evidence; `firm` names it while the consent does not."""
     audit.record(
         session,
         action=action,
         result="done",
         actor=actor,
         now=now,
-        enterprise_id=held.enterprise_id,
+        enterprise_id=held.enterprise_id or firm,
         institution_id=held.institution_id,
         client_id=held.client_id,
         consent_id=held.id,

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink import ids
@@ -76,7 +77,8 @@ class Consent(Base):
     text_version: Mapped[str | None]
     text_lang: Mapped[str | None]
     text_sha256: Mapped[str | None]
-    text_shown: Mapped[dict[str, Any] | None]  # the text itself: a receipt proves what its hash is of
+    # The text itself: a receipt proves what its hash is of.
+    text_shown: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     state: Mapped[str]
     changed_at: Mapped[datetime]
@@ -134,6 +136,27 @@ class ConsentEvent(Base):
     from_state: Mapped[str | None]  # null: the request itself
     to_state: Mapped[str]
     reason: Mapped[str]
+
+
+class ConsentSignature(Base):
+    """One person's yes: to which categories, on which text, by what right. Rows are only ever added.
+
+    Where the firm wants two to sign, the first one's waits here while the consent is REQUESTED.
+    """
+
+    __tablename__ = "consent_signatures"
+    __table_args__ = (CheckConstraint("role IN ('legal_representative', 'agent')", name="role"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"), index=True)
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    role: Mapped[str]
+    categories: Mapped[list[str]]
+    text_version: Mapped[str]
+    text_lang: Mapped[str]
+    text_sha256: Mapped[str]
+    signed_at: Mapped[datetime]
 
 
 class ConsentUse(Base):

@@ -17,9 +17,11 @@ from sqlalchemy.orm import Session
 
 from creditlink import uscc as uscc_rules
 from creditlink.clock import start_of_day, utc_now
-from creditlink.enterprises import accounts, service
+from creditlink.consents.categories import CATEGORIES
+from creditlink.consents.limits import fair_use_from
+from creditlink.enterprises import accounts, representation, service
 from creditlink.enterprises.service import Registration
-from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise
+from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise, Representation
 from creditlink.errors import Problem
 from creditlink.process import start
 
@@ -151,38 +153,108 @@ def add_account(login: str, name: str, role: str, password: str) -> None:
 @click.option("--uscc", required=True)
 @click.option("--role", type=click.Choice(["legal_representative", "agent"]), required=True)
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="First day on which it no longer holds.")
-@click.option("--category", "categories", multiple=True, help="An agent may grant only these; all when absent.")
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    type=click.Choice(list(CATEGORIES)),
+    help="An agent may grant only these.",
+)
 @click.option("--purpose", "purposes", multiple=True, help="An agent may decide only for these; all when absent.")
+@click.option("--longest-days", type=click.IntRange(1, 3660), help="An agent may grant a consent no longer than this.")
+@click.option("--by", "appointed_by", help="Login of the legal representative who appoints; else the operator does.")
+@click.option("--reason", default="registered", show_default=True, help="Kept in the firm's evidence.")
 def appoint(
-    login: str, uscc: str, role: str, until: datetime | None, categories: tuple[str, ...], purposes: tuple[str, ...]
+    login: str, uscc: str, role: str, until: datetime | None, appointed_by: str | None, reason: str, **bounds: Any
 ) -> None:
     """Let a person act for a firm. A new legal representative takes the place of the former one."""
-    limits = {name: list(v) for name, v in (("categories", categories), ("purposes", purposes)) if v}
+    settings, _ = start("owner")
+    known = fair_use_from(settings.read_toml("purposes.toml")).templates
+    for purpose in bounds["purposes"]:
+        if purpose not in known:
+            raise click.BadParameter(f"{purpose!r} is none of {', '.join(known)}", param_hint="--purpose")
+    limits = {name: list(value) if isinstance(value, tuple) else value for name, value in bounds.items() if value}
     with _transaction() as session:
         account, enterprise = _account(session, login), _enterprise(session, uscc)
-        made = service.appoint(
+        made = representation.appoint(
             session,
             enterprise=enterprise,
             account=account,
             role=role,
             limits=limits or None,
             valid_until=start_of_day(until.date()) if until else None,
+            appointed_by=_legal_representative(session, appointed_by, enterprise) if appointed_by else None,
+            reason=reason,
             now=utc_now(),
         )
-        _show({"login": account.login, "uscc": enterprise.uscc, "role": made.role, "valid_until": made.valid_until})
+        _show(_right(enterprise, made, account))
 
 
 @enterprises.command("dismiss")
 @click.option("--login", required=True)
 @click.option("--uscc", required=True)
-def dismiss(login: str, uscc: str) -> None:
+@click.option("--by", "ended_by", help="Login of the legal representative who ends it; else the operator does.")
+@click.option("--reason", default="dismissed", show_default=True, help="Kept in the firm's evidence.")
+def dismiss(login: str, uscc: str, ended_by: str | None, reason: str) -> None:
     """End what a person may do for a firm; the consents they gave stay alive."""
     with _transaction() as session:
-        right = service.may_act(session, _account(session, login), _enterprise(session, uscc), utc_now())
+        enterprise, now = _enterprise(session, uscc), utc_now()
+        right = service.may_act(session, _account(session, login), enterprise, now)
         if right is None:
             raise click.ClickException(f"{login} does not act for {uscc}")
-        service.end_representation(session, right, now=utc_now())
-        _show({"login": login, "uscc": uscc, "ended": right.role})
+        actor = (
+            f"account:{_legal_representative(session, ended_by, enterprise).id}"
+            if ended_by
+            else representation.OPERATOR
+        )
+        representation.end_representation(session, right, actor=actor, reason=reason, now=now)
+        _show({"login": login, "uscc": enterprise.uscc, "ended": right.role, "reason": reason})
+
+
+@enterprises.command("representatives")
+@click.option("--uscc", required=True)
+def representatives(uscc: str) -> None:
+    """List who may act for a firm now, within which limits, and whether two must sign."""
+    with _transaction() as session:
+        enterprise = _enterprise(session, uscc)
+        people = representation.representatives_of(session, enterprise, utc_now())
+        _show(
+            {
+                "uscc": enterprise.uscc,
+                "two_signatures": enterprise.two_signatures,
+                "representatives": [_right(enterprise, right, account) for right, account in people],
+            }
+        )
+
+
+@enterprises.command("two-signatures")
+@click.argument("wanted", type=click.Choice(["on", "off"]))
+@click.option("--uscc", required=True)
+@click.option("--reason", required=True, help="Kept in the firm's evidence.")
+def two_signatures(wanted: str, uscc: str, reason: str) -> None:
+    """Say whether two people must sign for a firm before a consent opens anything."""
+    with _transaction() as session:
+        enterprise = _enterprise(session, uscc)
+        representation.want_two_signatures(session, enterprise, wanted == "on", reason=reason, now=utc_now())
+        _show({"uscc": enterprise.uscc, "two_signatures": enterprise.two_signatures})
+
+
+def _right(enterprise: Enterprise, right: Representation, account: Account) -> dict[str, Any]:
+    return {
+        "login": account.login,
+        "uscc": enterprise.uscc,
+        "role": right.role,
+        "limits": right.limits,
+        "valid_until": right.valid_until,
+    }
+
+
+def _legal_representative(session: Session, login: str, enterprise: Enterprise) -> Account:
+    account = _account(session, login)
+    right = service.may_act(session, account, enterprise, utc_now())
+    if right is None or right.role != "legal_representative":
+        raise click.ClickException(f"{login} is not the legal representative of {enterprise.uscc}")
+    return account
 
 
 def _account(session: Session, login: str) -> Account:

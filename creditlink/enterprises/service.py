@@ -1,4 +1,4 @@
-"""The registry of firms, and who may act for one."""
+"""The registry of firms, and by what right somebody acts for one."""
 
 from __future__ import annotations
 
@@ -137,59 +137,8 @@ def near_duplicates(session: Session, enterprise: Enterprise) -> list[NearDuplic
     return found
 
 
-def appoint(
-    session: Session,
-    *,
-    enterprise: Enterprise,
-    account: Account,
-    role: str,
-    now: datetime,
-    valid_until: datetime | None = None,
-    limits: dict[str, list[str]] | None = None,
-    appointed_by: Account | None = None,
-) -> Representation:
-    """Let a person act for a firm; a new legal representative takes the place of the former one.
-
-    `limits` bounds an agent: `{"categories": [...], "purposes": [...]}`; absent means all.
-
-    Raises
-    ------
-    InvalidRequest
-        The role, the end or the limits make no sense.
-    """
-    if role not in ("legal_representative", "agent"):
-        raise InvalidRequest(f"role must be legal_representative or agent, got {role!r}")
-    if valid_until is not None and valid_until <= now:
-        raise InvalidRequest(f"valid_until {valid_until.isoformat()} is not in the future")
-    if limits is not None and not set(limits) <= {"categories", "purposes"}:
-        raise InvalidRequest(f"limits may hold categories and purposes, got {', '.join(sorted(limits))}")
-    if role == "legal_representative":
-        for former in _current(session, now, Representation.enterprise_id == enterprise.id):
-            if former.role == role:
-                former.ended_at = now
-        session.flush()  # the index allows one at a time
-    representation = Representation(
-        enterprise_id=enterprise.id,
-        account_id=account.id,
-        role=role,
-        limits=limits if role == "agent" else None,
-        appointed_by=appointed_by.id if appointed_by else None,
-        valid_from=now,
-        valid_until=valid_until,
-        created_at=now,
-    )
-    session.add(representation)
-    session.flush()
-    return representation
-
-
-def end_representation(session: Session, representation: Representation, *, now: datetime) -> None:
-    """End what a person may do for a firm; the consents they gave stay alive, for the firm gave them."""
-    representation.ended_at = now
-    session.flush()
-
-
-def _current(session: Session, now: datetime, *conditions: object) -> Sequence[Representation]:
+def current_rights(session: Session, now: datetime, *conditions: object) -> Sequence[Representation]:
+    """Return the rights that hold at `now`, of those that meet `conditions`, the oldest first."""
     return session.scalars(
         select(Representation)
         .where(
@@ -210,7 +159,7 @@ def may_act(session: Session, account: Account, enterprise: Enterprise, now: dat
     """
     if account.status != "active" or enterprise.status == "deregistered":
         return None
-    rights = _current(
+    rights = current_rights(
         session, now, Representation.account_id == account.id, Representation.enterprise_id == enterprise.id
     )
     return max(rights, key=lambda right: right.role == "legal_representative", default=None)
@@ -219,7 +168,7 @@ def may_act(session: Session, account: Account, enterprise: Enterprise, now: dat
 def represented_by(session: Session, account: Account, now: datetime) -> list[tuple[Enterprise, Representation]]:
     """Return the firms that `account` may act for at `now`, by name, each with its right."""
     best: dict[UUID, Representation] = {}
-    for right in _current(session, now, Representation.account_id == account.id):
+    for right in current_rights(session, now, Representation.account_id == account.id):
         if right.enterprise_id not in best or right.role == "legal_representative":
             best[right.enterprise_id] = right
     enterprises = session.scalars(
@@ -230,8 +179,11 @@ def represented_by(session: Session, account: Account, now: datetime) -> list[tu
     return [(enterprise, best[enterprise.id]) for enterprise in enterprises]
 
 
-def outside_limits(right: Representation, *, purpose: str, categories: Sequence[str]) -> str | None:
-    """Return what of a request is beyond an agent's limits (`purpose`, `category:<c>`), or None."""
+def outside_limits(right: Representation, *, purpose: str, categories: Sequence[str], runs_days: float) -> str | None:
+    """Return what of a request is beyond an agent's limits, or None.
+
+    That is `purpose`, `category:<c>`, or `longest_days` for a consent that would run on for more days than allowed.
+    """
     limits = right.limits or {}
     if "purposes" in limits and purpose not in limits["purposes"]:
         return "purpose"
@@ -239,4 +191,6 @@ def outside_limits(right: Representation, *, purpose: str, categories: Sequence[
         for category in categories:
             if category not in limits["categories"]:
                 return f"category:{category}"
+    if "longest_days" in limits and runs_days > limits["longest_days"]:
+        return "longest_days"
     return None

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.db import Base
@@ -38,6 +39,7 @@ class Enterprise(Base):
     paid_in_capital_fen: Mapped[int | None]
     established_on: Mapped[date | None]
     linked_struck_off: Mapped[bool] = mapped_column(default=False)
+    two_signatures: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # two people must agree
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -79,8 +81,8 @@ class Representation(Base):
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     role: Mapped[str]
-    # What an agent may do, e.g. {"categories": [...], "purposes": [...]}; null: everything.
-    limits: Mapped[dict[str, Any] | None]
+    # What an agent may do, e.g. {"categories": [...], "purposes": [...], "longest_days": 31}; null: everything.
+    limits: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     appointed_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]  # exclusive

@@ -62,5 +62,6 @@ def merged(details: AuthorizationDetails, consent: Consent) -> AuthorizationDeta
             c for c in CATEGORIES if c in details.optional_categories or c in categories - {*details.categories}
         ),
         actions=tuple(a for a in ACTIONS if a in actions),
-        uscc=details.uscc or consent.asked_uscc,
+        # Only what this bank itself wrote: it may know the firm by the pairwise id alone.
+        uscc=details.uscc or consent.details().uscc,
     )

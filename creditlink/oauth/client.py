@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from creditlink.institutions.tables import Client, Institution
 
 AUTH_METHOD = "private_key_jwt"
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", "urn:openid:params:grant-type:ciba")
+CIBA = "urn:openid:params:grant-type:ciba"
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", CIBA)
 
 
 @dataclass(frozen=True)

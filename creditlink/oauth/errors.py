@@ -17,6 +17,7 @@ __all__ = [
     "AuthorizationPending",
     "ClientRefused",
     "GrantExpired",
+    "InvalidBindingMessage",
     "InvalidGrantError",
     "InvalidGrantId",
     "InvalidRequestError",
@@ -25,6 +26,7 @@ __all__ = [
     "OAuth2Error",
     "ProofRefused",
     "SlowDown",
+    "TooManyWaiting",
     "WrongMediaType",
 ]
 
@@ -95,6 +97,21 @@ class GrantExpired(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
 
     error = "expired_token"
     description = "the request was not answered in time"
+
+
+class InvalidBindingMessage(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+    """The binding message cannot be shown."""
+
+    error = "invalid_binding_message"
+    description = "binding_message must be at most 64 printable characters"
+
+
+class TooManyWaiting(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+    """The institution has as many requests in one inbox as it may; known from its own requests alone."""
+
+    error = "temporarily_unavailable"
+    description = "too many requests of your institution wait for this firm already"
+    status_code = 429
 
 
 class WrongMediaType(InvalidRequestError):  # type: ignore[misc]  # Authlib has no types

@@ -47,6 +47,13 @@ def push() -> flask.Response:
     return _answer(lambda server, request: server.create_endpoint_response("pushed_authorization_request", request))
 
 
+@blueprint.post("/oauth/bc-authorize")
+@public
+def ask_in_inbox() -> flask.Response:
+    """Take a request that waits in the firm's inbox (CIBA, poll mode)."""
+    return _answer(lambda server, request: server.create_endpoint_response("backchannel_authentication", request))
+
+
 @blueprint.get("/oauth/authorize")
 @public
 def begin() -> flask.Response:

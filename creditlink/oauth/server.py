@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
 from creditlink.oauth import binding, dpop
+from creditlink.oauth.backchannel import BackchannelAuthentication
 from creditlink.oauth.binding import Binding
 from creditlink.oauth.client import AUTH_METHOD, OAuthClient, active_client
 from creditlink.oauth.client_assertion import ClientAssertion
@@ -30,6 +31,7 @@ from creditlink.oauth.institution_grant import InstitutionGrant
 from creditlink.oauth.introspect import Introspection
 from creditlink.oauth.par import PushedAuthorization
 from creditlink.oauth.pkce import S256
+from creditlink.oauth.poll_grant import PollGrant
 from creditlink.oauth.refresh_grant import RefreshGrant
 from creditlink.oauth.requests import FormRequest
 from creditlink.oauth.revoke import Revocation
@@ -66,7 +68,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
         self.register_grant(CodeGrant, [S256()])
         self.register_grant(RefreshGrant)
         self.register_grant(InstitutionGrant)
+        self.register_grant(PollGrant)
         self.register_endpoint(PushedAuthorization)
+        self.register_endpoint(BackchannelAuthentication)
         self.register_endpoint(Introspection)
         self.register_endpoint(Revocation)
         self.register_extension(_Issuer)

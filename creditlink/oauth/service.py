@@ -103,6 +103,11 @@ def load_pending(session: Session, handle: str, now: datetime) -> PendingAuthori
     )
 
 
+def binding_message_of(session: Session, consent_id: UUID) -> str | None:
+    """Return what the bank wants the person to compare, while the request is kept."""
+    return session.scalar(select(PushedRequest.binding_message).where(PushedRequest.consent_id == consent_id))
+
+
 def finish_authorization(
     session: Session, pending: PendingAuthorization, consent: Consent, account: Account, now: datetime
 ) -> str:

@@ -33,12 +33,13 @@ class PushedRequest(Base):
     scopes: Mapped[list[str]]
     state: Mapped[str | None]
     code_challenge: Mapped[str | None]
-    dpop_jkt: Mapped[str | None]  # the code is bound to this key
+    dpop_jkt: Mapped[str | None]  # the code, or the poll, is bound to this key
+    binding_message: Mapped[str | None]  # backchannel: both sides show it to the person
     details: Mapped[list[dict[str, Any]]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]  # of the request_uri, exclusive
     opened_at: Mapped[datetime | None]
-    decided_at: Mapped[datetime | None]
+    decided_at: Mapped[datetime | None]  # backchannel: when the bank fetched the answer, and with that used it up
     outcome: Mapped[str | None]
     polled_at: Mapped[datetime | None]
 

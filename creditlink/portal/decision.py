@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from creditlink import db
-from creditlink.consents import limits
+from creditlink.consents import approval, limits
 from creditlink.consents import service as consents
 from creditlink.consents.categories import ACTIONS, CATEGORIES
 from creditlink.consents.difference import difference
@@ -21,6 +21,7 @@ from creditlink.enterprises import accounts
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import InvalidRequest
+from creditlink.oauth import service as oauth
 from creditlink.portal.site import browser, fair_use, lang, page, settings
 
 # A one-time code given this recently counts for a decision.
@@ -75,7 +76,7 @@ def grant(session: Session, account: Account, consent: Consent, wanted: Wanted, 
     assert wanted.enterprise is not None  # noqa: S101 (no error, so there is one; for the type checker)
     shown = consents.statement_for(session, consent, fair_use=fair_use(), lang=lang())
     db.enter(session, enterprise_id=wanted.enterprise.id)
-    return consents.approve(
+    return approval.approve(
         session,
         consent,
         account=account,
@@ -131,6 +132,7 @@ def show(
         shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
         details=details,
         changes=changes_of(session, consent),
+        message=oauth.binding_message_of(session, consent.id),
         firms=firms,
         chosen_firm=kept.get("enterprise") if kept else None,
         unticked=set(details.optional_categories) - set(kept.getlist("category")) if kept else set(),

@@ -41,6 +41,11 @@ class BankError(Exception):
         self.status = status
         self.body = body
 
+    @property
+    def code(self) -> str | None:
+        """The OAuth error, where it is one."""
+        return self.body.get("error") if isinstance(self.body, dict) else None
+
 
 def new_key(algorithm: str = "ES256", kid: str | None = None) -> SigningKey:
     """Return a new private key for `ES256`, `PS256` or `EdDSA`."""
@@ -59,14 +64,10 @@ def public_jwks(*keys: SigningKey) -> dict[str, Any]:
     return {"keys": [key.as_dict(private=False) for key in keys]}
 
 
-@dataclass
-class Authorization:
-    """One authorization, from the push to its tokens."""
+@dataclass(kw_only=True)
+class Tokens:
+    """What a bank holds once a firm has agreed."""
 
-    request_uri: str
-    state: str
-    verifier: str
-    redirect_uri: str
     access_token: str | None = None
     refresh_token: str | None = None
     answer: dict[str, Any] = field(default_factory=dict)
@@ -75,6 +76,25 @@ class Authorization:
     def grant_id(self) -> str:
         """The consent's id."""
         return str(self.answer["grant_id"])
+
+
+@dataclass
+class Authorization(Tokens):
+    """One authorization through the firm's browser, from the push to its tokens."""
+
+    request_uri: str
+    state: str
+    verifier: str
+    redirect_uri: str
+
+
+@dataclass
+class Waiting(Tokens):
+    """One request in the firm's inbox, from the asking to its tokens."""
+
+    auth_req_id: str
+    expires_in: int
+    interval: int
 
 
 class DemoBank:
@@ -195,7 +215,41 @@ class DemoBank:
         }
         return self._keep(authorization, self.post("/oauth/token", self.client_parameters() | form | more, dpop=True))
 
-    def refresh(self, authorization: Authorization, **more: str) -> dict[str, Any]:
+    def ask_in_inbox(
+        self, authorization_details: list[dict[str, Any]], *, scope: str, login_hint: str, **more: str
+    ) -> Waiting:
+        """Lay a request into the firm's inbox (CIBA); `more` adds e.g. `binding_message` or `requested_expiry`."""
+        form = {
+            "scope": scope,
+            "login_hint": login_hint,
+            "authorization_details": json.dumps(authorization_details, ensure_ascii=False),
+        }
+        answer = self.post("/oauth/bc-authorize", self.client_parameters() | form | more, dpop=True)
+        return Waiting(answer["auth_req_id"], answer["expires_in"], answer["interval"])
+
+    def poll(self, waiting: Waiting, **more: str) -> bool:
+        """Ask once whether the firm has answered; True with its tokens, False while it has not.
+
+        Ask again after `waiting.interval` seconds, which grows when the platform says `slow_down`.
+
+        Raises
+        ------
+        BankError
+            The firm declined (`access_denied`), did not answer (`expired_token`), or the request is used up.
+        """
+        form = {"grant_type": "urn:openid:params:grant-type:ciba", "auth_req_id": waiting.auth_req_id}
+        try:
+            answer = self.post("/oauth/token", self.client_parameters() | form | more, dpop=True)
+        except BankError as error:
+            if error.code == "slow_down":
+                waiting.interval += 5
+            if error.code in ("authorization_pending", "slow_down"):
+                return False
+            raise
+        self._keep(waiting, answer)
+        return True
+
+    def refresh(self, authorization: Tokens, **more: str) -> dict[str, Any]:
         """Get a new access token under the same consent."""
         form = {"grant_type": "refresh_token", "refresh_token": authorization.refresh_token or ""}
         return self._keep(authorization, self.post("/oauth/token", self.client_parameters() | form | more, dpop=True))
@@ -215,7 +269,7 @@ class DemoBank:
         """Revoke a token."""
         self.post("/oauth/revoke", self.client_parameters() | {"token": token})
 
-    def call(self, method: str, path: str, authorization: Authorization, **kwargs: Any) -> httpx.Response:
+    def call(self, method: str, path: str, authorization: Tokens, **kwargs: Any) -> httpx.Response:
         """Call a resource with the access token and a proof; the answer is returned whatever it is."""
         token = authorization.access_token or ""
         headers = dict(kwargs.pop("headers", {}))
@@ -261,7 +315,7 @@ class DemoBank:
         )
 
     @staticmethod
-    def _keep(authorization: Authorization, answer: dict[str, Any]) -> dict[str, Any]:
+    def _keep(authorization: Tokens, answer: dict[str, Any]) -> dict[str, Any]:
         authorization.access_token = answer["access_token"]
         authorization.refresh_token = answer.get("refresh_token", authorization.refresh_token)
         authorization.answer = answer

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from creditlink.config import Settings
 from creditlink.enterprises import accounts
-from creditlink.enterprises.service import appoint, by_uscc
+from creditlink.enterprises.representation import appoint
+from creditlink.enterprises.service import by_uscc
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Client, Institution

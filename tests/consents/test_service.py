@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from creditlink import db
 from creditlink.audit.tables import AuditEntry
-from creditlink.consents import service, sweep
+from creditlink.consents import approval, service, sweep
 from creditlink.consents.statement import statement
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.errors import Conflict, ConsentRefused, InvalidRequest, LimitExceeded
@@ -77,7 +77,7 @@ class TestApproval:
     def approve(asked, **values):
         consent, firm, person = asked
         with db.transaction() as session:
-            return service.approve(
+            return approval.approve(
                 session,
                 consent,
                 **{
@@ -105,7 +105,7 @@ class TestApproval:
                 (None, "REQUESTED", f"bank:{granted.client_id}"),
                 ("REQUESTED", "ACTIVE", f"account:{asked[2].id}"),
             ]
-            entry = session.scalars(select(AuditEntry)).one()
+            entry = session.scalars(select(AuditEntry).where(AuditEntry.consent_id == granted.id)).one()
             assert (entry.action, entry.consent_id, entry.chain_id) == ("consent.approve", granted.id, asked[1].id)
 
     def test_a_narrower_approval_is_honoured(self, asked):
@@ -420,7 +420,7 @@ def test_an_amendment_takes_the_place_of_the_former_version(stored):
     assert second.version == 2
     assert read(first).state == "ACTIVE"  # until the firm agrees
     with db.transaction() as session:
-        service.approve(
+        approval.approve(
             session,
             second,
             account=person,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creditlink import db, uscc
-from creditlink.enterprises import accounts, commands, service
+from creditlink.enterprises import accounts, commands, representation, service
 from creditlink.enterprises.service import Registration
 from creditlink.errors import Conflict, InvalidRequest
 from tests import factories as make
@@ -133,7 +133,7 @@ class TestRepresentation:
         agent.status = "locked"
         assert service.may_act(session, agent, firm, NOW) is None
         agent.status = "active"
-        service.end_representation(session, right, now=NOW + timedelta(hours=1))
+        representation.end_representation(session, right, now=NOW + timedelta(hours=1))
         assert service.may_act(session, agent, firm, NOW + timedelta(hours=1)) is None
 
     def test_nobody_acts_for_a_firm_that_is_gone(self, session):
@@ -146,9 +146,12 @@ class TestRepresentation:
         right = make.make_representation(
             session, firm, agent, "agent", limits={"categories": ["tax"], "purposes": ["report"]}
         )
-        assert service.outside_limits(right, purpose="report", categories=["tax"]) is None
-        assert service.outside_limits(right, purpose="underwriting", categories=["tax"]) == "purpose"
-        assert service.outside_limits(right, purpose="report", categories=["tax", "utility"]) == "category:utility"
+        assert service.outside_limits(right, purpose="report", categories=["tax"], runs_days=1) is None
+        assert service.outside_limits(right, purpose="underwriting", categories=["tax"], runs_days=1) == "purpose"
+        assert (
+            service.outside_limits(right, purpose="report", categories=["tax", "utility"], runs_days=1)
+            == "category:utility"
+        )
 
     @pytest.mark.parametrize("wrong", [{"role": "owner"}, {"valid_until": NOW}, {"limits": {"amount": ["1"]}}])
     def test_an_appointment_that_makes_no_sense_is_refused(self, session, wrong):

@@ -9,6 +9,7 @@ import httpx
 
 from creditlink import db
 from creditlink.clock import utc_now
+from creditlink.consents import approval
 from creditlink.consents import service as consents
 from creditlink.consents.statement import statement
 from creditlink.consents.tables import Consent
@@ -90,7 +91,7 @@ def decide(app, firm: Firm, handle: str, *, approve=True, categories=None, now=N
             consents.reject(session, consent, actor=f"account:{firm.account.id}", reason="declined", now=now)
             return oauth.deny_authorization(session, pending, now)
         shown = statement(consent.details(), institution_zh="银行", institution_en="Bank", template=None, lang="zh")
-        consent = consents.approve(
+        consent = approval.approve(
             session,
             consent,
             account=session.get_one(Account, firm.account.id),

@@ -19,7 +19,7 @@ from creditlink.sandbox.bank import BankError, new_key, public_jwks
 from tests.oauth import flow
 from tests.oauth.flow import SCOPE, details
 
-ENDPOINTS = ["/oauth/par", "/oauth/token", "/oauth/introspect", "/oauth/revoke"]
+ENDPOINTS = ["/oauth/par", "/oauth/bc-authorize", "/oauth/token", "/oauth/introspect", "/oauth/revoke"]
 
 
 def send(bank, path="/oauth/introspect", **replaced):

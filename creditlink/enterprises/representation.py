@@ -1,0 +1,177 @@
+"""Who may act for a firm: appointed, limited, ended, and how many must sign. Every change is in the firm's evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.audit import service as audit
+from creditlink.enterprises.service import current_rights
+from creditlink.enterprises.tables import Account, Enterprise, Representation
+from creditlink.errors import Conflict, InvalidRequest
+
+LONGEST_REASON = 200
+_LONGEST_DAYS = 3660
+_LISTS = ("categories", "purposes")
+OPERATOR = "operator"
+
+
+def appoint(
+    session: Session,
+    *,
+    enterprise: Enterprise,
+    account: Account,
+    role: str,
+    now: datetime,
+    valid_until: datetime | None = None,
+    limits: Mapping[str, Any] | None = None,
+    appointed_by: Account | None = None,
+    reason: str = "registered",
+) -> Representation:
+    """Let a person act for a firm; a new legal representative takes the place of the former one.
+
+    `limits` bounds an agent, each of its members may be absent: `{"categories": [...], "purposes": [...],
+    "longest_days": 31}`. An agent appointed again gets the new limits in place of the old.
+
+    Raises
+    ------
+    InvalidRequest
+        The role, the end, the limits or the reason make no sense.
+    Conflict
+        The person is the firm's legal representative already.
+    """
+    if role not in ("legal_representative", "agent"):
+        raise InvalidRequest(f"role must be legal_representative or agent, got {role!r}")
+    if valid_until is not None and valid_until <= now:
+        raise InvalidRequest(f"valid_until {valid_until.isoformat()} is not in the future")
+    _check_limits(limits)
+    _check_reason(reason)
+    actor = f"account:{appointed_by.id}" if appointed_by else OPERATOR
+    for former in current_rights(session, now, Representation.enterprise_id == enterprise.id):
+        if former.role == role == "legal_representative":
+            _end(session, former, actor=actor, reason="succeeded", now=now)
+        elif former.account_id == account.id and former.role == "legal_representative":
+            raise Conflict("the legal representative needs no appointment", reason="legal_representative")
+        elif former.account_id == account.id:
+            _end(session, former, actor=actor, reason="appointed anew", now=now)
+    session.flush()  # the index allows one legal representative at a time
+    made = Representation(
+        enterprise_id=enterprise.id,
+        account_id=account.id,
+        role=role,
+        limits=dict(limits) if limits and role == "agent" else None,
+        appointed_by=appointed_by.id if appointed_by else None,
+        valid_from=now,
+        valid_until=valid_until,
+        created_at=now,
+    )
+    session.add(made)
+    session.flush()
+    detail = {"limits": made.limits, "until": valid_until.isoformat() if valid_until else None}
+    _record(session, made, "representation.appoint", actor=actor, reason=reason, now=now, **detail)
+    return made
+
+
+def end_representation(
+    session: Session, representation: Representation, *, now: datetime, actor: str = OPERATOR, reason: str = "dismissed"
+) -> None:
+    """End what a person may do for a firm; the consents they gave stay alive, for the firm gave them.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no reason, or an endless one.
+    Conflict
+        It has ended already.
+    """
+    _check_reason(reason)
+    if representation.ended_at is not None:
+        raise Conflict("it has ended already", reason="ended")
+    _end(session, representation, actor=actor, reason=reason, now=now)
+
+
+def want_two_signatures(
+    session: Session, enterprise: Enterprise, wanted: bool, *, now: datetime, actor: str = OPERATOR, reason: str
+) -> None:
+    """Decide whether two people of the firm must sign a consent; consents in force are not touched.
+
+    Raises
+    ------
+    Conflict
+        Fewer than two people may act for the firm: nothing could be signed any more.
+    InvalidRequest
+        There is no reason, or an endless one.
+    """
+    _check_reason(reason)
+    if wanted:
+        people = {r.account_id for r in current_rights(session, now, Representation.enterprise_id == enterprise.id)}
+        if len(people) < 2:
+            raise Conflict("two people must be able to act for the firm first", reason="needs_two_people")
+    if enterprise.two_signatures == wanted:
+        return
+    enterprise.two_signatures, enterprise.updated_at = wanted, now
+    session.flush()
+    audit.record(
+        session,
+        action="enterprise.signatures",
+        result="done",
+        actor=actor,
+        now=now,
+        enterprise_id=enterprise.id,
+        detail={"two_signatures": wanted, "reason": reason},
+    )
+
+
+def representatives_of(session: Session, enterprise: Enterprise, now: datetime) -> list[tuple[Representation, Account]]:
+    """Return who may act for the firm now, the legal representative first."""
+    rights = current_rights(session, now, Representation.enterprise_id == enterprise.id)
+    people = {a.id: a for a in session.scalars(select(Account).where(Account.id.in_(r.account_id for r in rights)))}
+    ordered = sorted(rights, key=lambda right: right.role != "legal_representative")
+    return [(right, people[right.account_id]) for right in ordered]
+
+
+def representation_of(session: Session, enterprise: Enterprise, representation_id: UUID) -> Representation | None:
+    """Return a right to act for this firm and no other."""
+    found = session.get(Representation, representation_id, with_for_update=True)
+    return found if found is not None and found.enterprise_id == enterprise.id else None
+
+
+def _end(session: Session, held: Representation, *, actor: str, reason: str, now: datetime) -> None:
+    held.ended_at = now
+    session.flush()
+    _record(session, held, "representation.end", actor=actor, reason=reason, now=now)
+
+
+def _record(
+    session: Session, held: Representation, action: str, *, actor: str, reason: str, now: datetime, **more: Any
+) -> None:
+    audit.record(
+        session,
+        action=action,
+        result="done",
+        actor=actor,
+        now=now,
+        enterprise_id=held.enterprise_id,
+        detail={"account": str(held.account_id), "role": held.role, "reason": reason, **more},
+    )
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise InvalidRequest(f"reason must be 1 to {LONGEST_REASON} printable characters, got {len(reason)}")
+
+
+def _check_limits(limits: Mapping[str, Any] | None) -> None:
+    for name, value in (limits or {}).items():
+        if name in _LISTS:
+            if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+                raise InvalidRequest(f"limits.{name} must be a list of one name or more, got {value!r}")
+        elif name != "longest_days":
+            raise InvalidRequest(f"limits may hold categories, purposes and longest_days, got {name!r}")
+        elif type(value) is not int or not 1 <= value <= _LONGEST_DAYS:
+            raise InvalidRequest(f"limits.longest_days must be a whole number 1..{_LONGEST_DAYS}, got {value!r}")
