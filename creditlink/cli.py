@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "creditlink.institutions.commands:clients",
         "Register, rotate, suspend or resume OAuth clients",
     ),
+    "webhooks": ("creditlink.notifications.commands:webhooks", "Where clients are told, what failed, send it anew"),
     "enterprises": ("creditlink.enterprises.commands:enterprises", "Register firms, check USCCs, appoint who may act"),
     "consents": ("creditlink.consents.commands:consents", "Try new fair-use limits on past requests; verify receipts"),
     "audit": ("creditlink.audit.commands:audit", "Export, verify and check the evidence"),

@@ -20,7 +20,12 @@ DEAD_AFTER_SECONDS = 8.0
 
 app = procrastinate.App(
     connector=PsycopgConnector(),
-    import_paths=["creditlink.records.tasks", "creditlink.consents.tasks", "creditlink.oauth.tasks"],
+    import_paths=[
+        "creditlink.records.tasks",
+        "creditlink.consents.tasks",
+        "creditlink.oauth.tasks",
+        "creditlink.notifications.tasks",
+    ],
     worker_defaults={
         "update_heartbeat_interval": HEARTBEAT_SECONDS,
         "stalled_worker_timeout": DEAD_AFTER_SECONDS,
@@ -37,6 +42,7 @@ def defer(
     lock: str | None = None,
     queueing_lock: str | None = None,
     schedule_at: datetime | None = None,
+    priority: int = 0,
     **args: Any,
 ) -> int | None:
     """Queue `task` in the transaction of `session`: it exists exactly if the transaction commits.
@@ -44,7 +50,13 @@ def defer(
     Returns the job's id, or None when one with the same `queueing_lock` is already waiting.
     """
     connection = session.connection().connection.driver_connection
-    options: dict[str, Any] = {"queue": queue, "lock": lock, "queueing_lock": queueing_lock, "connection": connection}
+    options: dict[str, Any] = {
+        "queue": queue,
+        "lock": lock,
+        "queueing_lock": queueing_lock,
+        "priority": priority,
+        "connection": connection,
+    }
     if schedule_at is not None:
         options["schedule_at"] = schedule_at
     session.flush()  # the driver's connection is used beside the session from here

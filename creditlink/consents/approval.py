@@ -181,4 +181,4 @@ def _supersede(
     if former.institution_id != consent.institution_id or former.enterprise_id != enterprise.id:
         raise ConsentRefused("the amendment is for another firm's consent", reason="other_firm")
     if rules.may_change(former.state, "REVOKED"):
-        service.move(session, former, "REVOKED", actor=actor, reason="amended", now=now)
+        service.move(session, former, "REVOKED", actor=actor, reason="amended", now=now, successor=consent)

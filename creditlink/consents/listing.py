@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink import db, ids
-from creditlink.consents import service
+from creditlink.consents import counters
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.errors import InvalidRequest, NotFound
 from creditlink.institutions.tables import Institution
@@ -115,6 +115,6 @@ def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> di
         "changed_at": consent.changed_at,
         "uses": [
             {"window": window, "used": used, "allowed": allowed}
-            for window, (used, allowed) in service.uses(session, consent, now).items()
+            for window, (used, allowed) in counters.uses(session, consent, now).items()
         ],
     }

@@ -9,19 +9,19 @@ from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from creditlink import db, jobs
 from creditlink.audit import service as audit
 from creditlink.consents import rules
+from creditlink.consents.announcement import announce
 from creditlink.consents.details import AuthorizationDetails
 from creditlink.consents.limits import FairUse
 from creditlink.consents.rules import Ask
 from creditlink.consents.statement import Statement, statement
-from creditlink.consents.tables import Consent, ConsentEvent, ConsentUse
+from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Enterprise
-from creditlink.errors import Conflict, ConsentRefused, InvalidRequest, LimitExceeded
+from creditlink.errors import Conflict, ConsentRefused, InvalidRequest
 from creditlink.institutions.tables import Client, Institution
 
 # A firm that was sent here by its bank decides within this time at most; the page itself lives shorter.
@@ -200,12 +200,22 @@ def locked(session: Session, consent_id: UUID) -> Consent:
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
-def move(session: Session, held: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
+def move(
+    session: Session,
+    held: Consent,
+    to: str,
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+    successor: Consent | None = None,
+) -> None:
     """Change the state of a locked consent, and keep who did it, why and when: the one place where states change."""
     event = ConsentEvent(consent_id=held.id, at=now, actor=actor, from_state=held.state, to_state=to, reason=reason)
     held.state, held.changed_at = to, now
     session.add(event)
     session.flush()  # the trigger judges the change here, before anything else is built on it
+    announce(session, held, from_state=str(event.from_state), reason=reason, now=now, successor=successor)
 
 
 def record(
@@ -294,47 +304,6 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
         raise ConsentRefused(reason=dead)
     db.enter(session, consent_id=row[0].id, institution_id=row[0].institution_id)
     return row[0]
-
-
-def consume_use(session: Session, consent: Consent, now: datetime) -> None:
-    """Count one use in every window, or refuse: exactly as many as allowed succeed, however many try.
-
-    Raises
-    ------
-    LimitExceeded
-        The window is full and the next one brings new uses; `attribute` names the limit.
-    ConsentRefused
-        All uses of the consent are spent: `exhausted`.
-    """
-    for period, limit in rules.windows(consent.terms()):
-        counted = session.scalar(
-            insert(ConsentUse)
-            .values(consent_id=consent.id, period=rules.window_key(period, now), used=1, last_at=now)
-            .on_conflict_do_update(
-                index_elements=[ConsentUse.consent_id, ConsentUse.period],
-                set_={"used": ConsentUse.used + 1, "last_at": now},
-                where=ConsentUse.used < limit,
-            )
-            .returning(ConsentUse.used)
-        )
-        if counted is None and period == "total":
-            raise ConsentRefused("every use of the consent is spent", reason="exhausted")
-        if counted is None:
-            attribute = f"pulls_per_{period}"
-            raise LimitExceeded(f"{attribute}: {limit} of {limit} used in this calendar {period}", attribute=attribute)
-
-
-def uses(session: Session, consent: Consent, now: datetime) -> dict[str, tuple[int, int]]:
-    """Return used and allowed per window that counts at `now`."""
-    windows = {rules.window_key(p, now): (p, limit) for p, limit in rules.windows(consent.terms())}
-    used = dict(
-        session.execute(
-            select(ConsentUse.period, ConsentUse.used).where(
-                ConsentUse.consent_id == consent.id, ConsentUse.period.in_(windows)
-            )
-        ).all()
-    )
-    return {period: (used.get(key, 0), limit) for key, (period, limit) in windows.items()}
 
 
 def grant_of(session: Session, consent_id: UUID, *, now: datetime) -> ConsentGrant | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Integer, and_, cast, func, select
 from sqlalchemy.orm import Session
 
-from creditlink.consents import service
+from creditlink.consents import counters, service
 from creditlink.consents.tables import Consent, ConsentUse
 
 SYSTEM = "system"
@@ -56,7 +56,7 @@ def end_exhausted(session: Session, consent_id: UUID, *, actor: str, now: dateti
     consent = session.scalars(select(Consent).where(Consent.id == consent_id).with_for_update()).one_or_none()
     if consent is None or consent.state != "ACTIVE" or consent.access != "once":
         return False
-    used, limit = service.uses(session, consent, now)["total"]
+    used, limit = counters.uses(session, consent, now)["total"]
     if used < limit:
         return False
     service.end(session, consent, "EXHAUSTED", actor=actor, reason="uses_spent", now=now)

@@ -12,10 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.clock import utc_now
+from creditlink.config import load_settings
 from creditlink.consents.categories import CATEGORIES
 from creditlink.institutions import service
 from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import INSTITUTION_KINDS, Client, Institution
+from creditlink.notifications import endpoints
 from creditlink.oauth import keys
 from creditlink.oauth.scopes import SCOPES
 from creditlink.process import start
@@ -96,7 +98,7 @@ def clients() -> None:
 @click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, help="Exact address; repeatable.")
 @click.option("--scope", "scopes", multiple=True, default=_DEFAULT_SCOPES, show_default=True, help="Repeatable.")
 @click.option("--categories", "categories", multiple=True, help="Data it may ask for; repeatable. Default: all.")
-@click.option("--webhook-url", help="Where notifications go (https).")
+@click.option("--webhook-url", help="Where webhooks go (https); prints their secret, once.")
 def register(
     code: str,
     name: str,
@@ -108,6 +110,7 @@ def register(
     webhook_url: str | None,
 ) -> None:
     """Register a client and print it with its client_id. Values may also be joined by spaces or commas."""
+    settings, now = load_settings(), utc_now()
     with _transaction() as session:
         institution = service.institution_of(session, code)
         client = service.register_client(
@@ -119,10 +122,19 @@ def register(
             categories=_known("category", categories, CATEGORIES) or list(CATEGORIES),
             jwks=_public_keys(jwks_file),
             jwks_uri=jwks_uri,
-            webhook_url=webhook_url,
-            now=utc_now(),
+            now=now,
         )
-        _show(service.as_json(client, institution))
+        told = {}
+        if webhook_url is not None:
+            told["webhook_secret"] = endpoints.set_address(
+                session,
+                client,
+                webhook_url,
+                key=settings.secret_key,
+                allow_loopback=not settings.is_production,
+                now=now,
+            )
+        _show(service.as_json(client, institution) | told)
 
 
 @clients.command("rotate-keys")

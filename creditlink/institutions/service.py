@@ -83,7 +83,6 @@ def register_client(
     now: datetime,
     jwks: Mapping[str, Any] | None = None,
     jwks_uri: str | None = None,
-    webhook_url: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Client:
     """Register an institution's software.
@@ -110,7 +109,6 @@ def register_client(
         redirect_uris=list(redirect_uris),
         scopes=sorted(set(scopes)),
         categories=sorted(set(categories)),
-        webhook_url=webhook_url,
         metadata_=dict(metadata or {}),
         status="active",
         created_at=now,

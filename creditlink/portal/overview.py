@@ -10,8 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
-from creditlink.consents import rules
-from creditlink.consents import service as consents
+from creditlink.consents import counters, rules
 from creditlink.consents.categories import CATEGORIES
 from creditlink.consents.limits import FairUse
 from creditlink.consents.tables import Consent, ConsentEvent
@@ -66,7 +65,7 @@ def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair
     institution = session.get_one(Institution, consent.institution_id)
     template = fair_use.templates.get(consent.purpose)
     labels = (template.label_zh, template.label_en) if template else (consent.purpose, consent.purpose)
-    used = consents.uses(session, consent, now)
+    used = counters.uses(session, consent, now)
     window = "total" if "total" in used else "month"
     late = consent.state in ("ACTIVE", "PAUSED") and now >= consent.expires_at
     return ConsentRow(

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from creditlink import __version__, idempotency, ids
 from creditlink.audit import service as audit
 from creditlink.clock import add_months, day_of, month_start
-from creditlink.consents.service import consume_use, live_consent
+from creditlink.consents.counters import consume_use
+from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
 from creditlink.errors import AuditUnavailable, InvalidRequest, NotFound, RecordsUnavailable
 from creditlink.institutions.tables import Institution

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import time
@@ -320,6 +321,29 @@ class DemoBank:
         authorization.refresh_token = answer.get("refresh_token", authorization.refresh_token)
         authorization.answer = answer
         return answer
+
+
+def verified_webhook(
+    secret: str, headers: Mapping[str, str], body: bytes, *, now: float, tolerance: float = 300.0
+) -> dict[str, Any]:
+    """Return the event in a webhook whose signature holds (Standard Webhooks).
+
+    Raises
+    ------
+    BankError
+        It is not signed with `secret`, or more than `tolerance` seconds old: an old one sent again.
+    """
+    sent = {name.lower(): value for name, value in headers.items()}
+    message_id, timestamp = sent.get("webhook-id", ""), sent.get("webhook-timestamp", "")
+    if not timestamp.isdigit() or abs(now - int(timestamp)) > tolerance:
+        raise BankError(0, "the webhook is not of now")
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    expected = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    given = [part.removeprefix("v1,") for part in sent.get("webhook-signature", "").split() if part.startswith("v1,")]
+    if not any(hmac.compare_digest(base64.b64encode(expected).decode(), signature) for signature in given):
+        raise BankError(0, "the webhook is not signed with our secret")
+    event: dict[str, Any] = json.loads(body)
+    return event
 
 
 def load_key(text: str) -> SigningKey:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import flask
 import httpx
 
-from creditlink.sandbox.bank import Authorization, BankError, DemoBank
+from creditlink.sandbox.bank import Authorization, BankError, DemoBank, verified_webhook
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Desk:
 
     bank: DemoBank
     cases: dict[str, Case] = field(default_factory=dict)
+    heard: dict[str, dict[str, Any]] = field(default_factory=dict)  # webhook-id -> event, so that a double is one
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def case(self, case_id: str) -> Case:
@@ -46,8 +48,8 @@ _LANDED = """<!doctype html><html lang="zh"><meta charset="utf-8"><meta name="vi
 <h1>{title}</h1><p>{text}</p></body></html>"""
 
 
-def create_bank_app(bank: DemoBank) -> flask.Flask:
-    """Return the bank's web application."""
+def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
+    """Return the bank's web application; with a secret it takes webhooks."""
     app = flask.Flask("creditlink.sandbox.bank_app")
     desk = Desk(bank)
 
@@ -91,6 +93,27 @@ def create_bank_app(bank: DemoBank) -> flask.Flask:
         return _LANDED.format(
             title="感谢授权 Thank you", text="银行将读取您同意的数据。 The bank will read what you agreed to."
         )
+
+    @app.post("/webhooks")
+    def told() -> tuple[str, int]:
+        """Take a webhook if the platform signed it; the same one twice is one."""
+        if not webhook_secret:
+            flask.abort(404)
+        try:
+            event = verified_webhook(
+                webhook_secret, dict(flask.request.headers), flask.request.get_data(), now=time.time()
+            )
+        except BankError:
+            return "", 401
+        with desk.lock:
+            desk.heard.setdefault(flask.request.headers["webhook-id"], event)
+        return "", 204
+
+    @app.get("/webhooks")
+    def heard() -> list[dict[str, Any]]:
+        """Show what the platform told the bank, the first first."""
+        with desk.lock:
+            return [{"webhook_id": key, **event} for key, event in desk.heard.items()]
 
     @app.get("/cases/<case_id>")
     def show(case_id: str) -> dict[str, Any]:

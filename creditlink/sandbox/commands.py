@@ -139,7 +139,7 @@ def bank(index: int, file: Path) -> None:
         issuer=held.issuer,
         key=load_key(Path(client.key_file).read_text()),
     )
-    _serve(create_bank_app(desk), "127.0.0.1", client.port)
+    _serve(create_bank_app(desk, webhook_secret=client.webhook_secret), "127.0.0.1", client.port)
 
 
 @sandbox.command()

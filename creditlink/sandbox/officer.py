@@ -66,6 +66,11 @@ class Officer:
         shown: dict[str, Any] = self._http.get(f"/cases/{case}").json()
         return shown
 
+    def heard(self, type_: str, consent_id: str) -> dict[str, Any] | None:
+        """Return what the platform told the bank of a consent by webhook, if it did."""
+        told = self._http.get("/webhooks").json()
+        return next((e for e in told if e["type"] == type_ and e["data"]["consent_id"] == consent_id), None)
+
     def call(self, case: str, method: str, path: str, **wanted: Any) -> Answer:
         """Call the platform under a case's consent."""
         response = self._http.post(f"/cases/{case}/call", json={"method": method, "path": path, **wanted})

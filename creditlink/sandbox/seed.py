@@ -21,6 +21,7 @@ from creditlink.enterprises.service import by_uscc
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Client, Institution
+from creditlink.notifications import endpoints
 from creditlink.oauth.scopes import SCOPES
 from creditlink.products import service as products
 from creditlink.products.seed import load_seed
@@ -52,6 +53,7 @@ class BankClient:
     redirect_uri: str
     port: int
     key_file: str
+    webhook_secret: str
 
 
 @dataclass
@@ -87,8 +89,10 @@ def seed_lenders(session: Session, settings: Settings, *, now: datetime) -> None
     products.load_products(session, settings, now=now)
 
 
-def seed_banks(session: Session, folder: Path, ports: tuple[int, ...], *, now: datetime) -> list[BankClient]:
-    """Register one client each for the first banks, with a new key kept under `folder`."""
+def seed_banks(
+    session: Session, settings: Settings, folder: Path, ports: tuple[int, ...], *, now: datetime
+) -> list[BankClient]:
+    """Register one client each for the first banks, with a new key kept under `folder`, and tell it on its port."""
     folder.mkdir(parents=True, exist_ok=True)
     banks = session.scalars(select(Institution).where(Institution.kind == "bank").order_by(Institution.code)).all()
     made = []
@@ -112,7 +116,13 @@ def seed_banks(session: Session, folder: Path, ports: tuple[int, ...], *, now: d
             )
         client.redirect_uris = [redirect_uri]
         client.jwks = public_jwks(key)
-        made.append(BankClient(bank.code, client.client_id, redirect_uri, port, str(key_file)))
+        client.scopes = sorted(SCOPES)
+        endpoints.set_address(
+            session, client, f"http://127.0.0.1:{port}/webhooks", key=settings.secret_key, allow_loopback=True, now=now
+        )
+        # A secret is shown once: the bank's process, which starts anew each time, gets a new one.
+        secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=now, overlap=False)
+        made.append(BankClient(bank.code, client.client_id, redirect_uri, port, str(key_file), secret))
     return made
 
 

@@ -109,7 +109,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
     credentials = Credentials(issuer)
     with opened.transaction("owner") as session:
         seed.seed_lenders(session, settings, now=now)
-        credentials.banks = seed.seed_banks(session, folder, ports.banks, now=now)
+        credentials.banks = seed.seed_banks(session, settings, folder, ports.banks, now=now)
         credentials.firms = seed.seed_city(session, city, per_kind=1 if real else 2, now=now)
         if real is not None:
             credentials.firms += seed.seed_real_firms(session, real_firms(real, today=day_of(now)), now=now)

@@ -19,6 +19,7 @@ from creditlink.sandbox.officer import Answer, Officer, Representative
 from creditlink.sandbox.seed import FirmLogin
 from creditlink.sandbox.stack import Stack
 
+HEARD_WITHIN = 20
 GRADES = ("A+", "A", "B", "C", "D", "E")
 
 
@@ -72,6 +73,17 @@ class Walk:
         renewed = self._officer.refresh(case)
         self._must(renewed["status"] == 400, "no new token after revocation", renewed)
         self._step(f"the bank's next token request: {renewed['status']} {renewed['body'].get('error')}")
+        self._step(self._heard_of("consent.revoked", profile["consent_id"]))
+
+    def _heard_of(self, type_: str, consent_id: str) -> str:
+        """Wait until the bank was told; return what it was told, in words."""
+        deadline = time.monotonic() + HEARD_WITHIN
+        while (event := self._officer.heard(type_, consent_id)) is None:
+            self._must(time.monotonic() < deadline, f"the bank hears of it within {HEARD_WITHIN} s", {"type": type_})
+            time.sleep(0.1)
+        return (
+            f"the bank was told by a signed webhook, {event['webhook_id']}: {event['type']} {event['data']['reason']}"
+        )
 
     def _distressed(self, firm: FirmLogin) -> None:
         self._heading(f"A second firm, {firm.name}: one category withheld, one office down")

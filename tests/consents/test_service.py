@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from creditlink import db
 from creditlink.audit.tables import AuditEntry
-from creditlink.consents import approval, service, sweep
+from creditlink.consents import approval, counters, service, sweep
 from creditlink.consents.statement import statement
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.errors import Conflict, ConsentRefused, InvalidRequest, LimitExceeded
@@ -244,7 +244,7 @@ class TestUses:
 
         def use(now):
             with db.transaction() as session:
-                service.consume_use(session, consent, now)
+                counters.consume_use(session, consent, now)
 
         use(NOW)
         use(NOW + timedelta(days=20))  # another calendar month
@@ -263,7 +263,7 @@ class TestUses:
 
         def use(now):
             with db.transaction() as session:
-                service.consume_use(session, consent, now)
+                counters.consume_use(session, consent, now)
 
         use(NOW)
         with pytest.raises(LimitExceeded) as caught:
@@ -279,7 +279,7 @@ class TestUses:
             try:
                 with db.transaction() as session:
                     service.live_consent(session, consent.id, access=access_to(consent), action="profile", now=NOW)
-                    service.consume_use(session, consent, NOW)
+                    counters.consume_use(session, consent, NOW)
             except LimitExceeded as error:
                 return error.extra["attribute"]
             return "served"
@@ -290,15 +290,15 @@ class TestUses:
         assert outcomes.count("pulls_per_day") == 20 - allowed
         with db.transaction() as session:
             # A use refused by the day is not counted in the month.
-            assert service.uses(session, consent, NOW) == {"month": (allowed, 5), "day": (allowed, allowed)}
+            assert counters.uses(session, consent, NOW) == {"month": (allowed, 5), "day": (allowed, allowed)}
 
     def test_a_rolled_back_use_is_not_counted(self, stored):
         consent = stored()
         with db.transaction() as session:
-            service.consume_use(session, consent, NOW)
+            counters.consume_use(session, consent, NOW)
             session.rollback()
         with db.transaction() as session:
-            assert service.uses(session, consent, NOW) == {"total": (0, 3)}
+            assert counters.uses(session, consent, NOW) == {"total": (0, 3)}
 
 
 class TestChanges:
@@ -395,7 +395,7 @@ class TestSweep:
     def test_a_spent_consent_ends_with_its_data_life(self, stored):
         consent = stored(pulls_per_month=1, data_life_days=5)
         with db.transaction() as session:
-            service.consume_use(session, consent, NOW)
+            counters.consume_use(session, consent, NOW)
         with db.transaction("worker") as session:
             assert sweep.sweep(session, NOW + timedelta(days=4, hours=23))["EXHAUSTED"] == 0
             assert sweep.sweep(session, NOW + timedelta(days=5))["EXHAUSTED"] == 1
@@ -404,7 +404,7 @@ class TestSweep:
     def test_a_refused_extra_use_ends_only_what_is_spent(self, stored):
         consent = stored(pulls_per_month=2)
         with db.transaction() as session:
-            service.consume_use(session, consent, NOW)
+            counters.consume_use(session, consent, NOW)
             assert not sweep.end_exhausted(session, consent.id, actor="system", now=NOW)
 
 

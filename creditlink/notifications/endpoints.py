@@ -1,0 +1,98 @@
+"""Where a client is told, and the secrets that sign what it is told: set and rotated by the operator."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from cryptography.fernet import InvalidToken
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from creditlink import keyring
+from creditlink.audit import service as audit
+from creditlink.institutions import targets
+from creditlink.institutions.service import RegistrationRefused
+from creditlink.institutions.tables import Client
+from creditlink.notifications import message
+from creditlink.notifications.tables import WebhookSecret
+
+_PURPOSE = "creditlink webhook secrets"
+
+
+def set_address(
+    session: Session, client: Client, url: str, *, key: str, allow_loopback: bool, now: datetime
+) -> str | None:
+    """Set where a client is told; return its first secret, to be shown this once, None where it has one already.
+
+    Raises
+    ------
+    RegistrationRefused
+        The address is not one that we call.
+    """
+    try:
+        targets.resolve(url, allow_loopback=allow_loopback)
+    except targets.TargetRefused as error:
+        raise RegistrationRefused(f"webhook_url {url[:80]!r}: {error}") from None
+    client.webhook_url, client.updated_at = url, now
+    _record(session, client, "webhook.set", now)
+    return None if _valid(session, client.client_id, now) else _new_secret(session, client, key=key, now=now)
+
+
+def remove_address(session: Session, client: Client, *, now: datetime) -> None:
+    """Tell a client nothing any more; what is on its way fails."""
+    client.webhook_url, client.updated_at = None, now
+    _record(session, client, "webhook.remove", now)
+
+
+def rotate_secret(session: Session, client: Client, *, key: str, now: datetime, overlap: bool = True) -> str:
+    """Return a new secret, to be shown this once; the old one goes on signing beside it for a day.
+
+    Without `overlap` the old one stops at once: for a secret that has leaked.
+    """
+    until = now + message.OVERLAP if overlap else now
+    session.execute(
+        update(WebhookSecret)
+        .where(
+            WebhookSecret.client_id == client.client_id,
+            or_(WebhookSecret.expires_at.is_(None), WebhookSecret.expires_at > until),
+        )
+        .values(expires_at=until)
+    )
+    _record(session, client, "webhook.rotate_secret", now)
+    return _new_secret(session, client, key=key, now=now)
+
+
+def signing_secrets(session: Session, client_id: str, *, key: str, now: datetime) -> list[str]:
+    """Return the secrets that sign at `now`, the newest first; none when the server's key was changed since."""
+    try:
+        return [keyring.box(key, _PURPOSE).decrypt(row.sealed).decode() for row in _valid(session, client_id, now)]
+    except InvalidToken:
+        return []
+
+
+def _valid(session: Session, client_id: str, now: datetime) -> list[WebhookSecret]:
+    query = select(WebhookSecret).where(
+        WebhookSecret.client_id == client_id, or_(WebhookSecret.expires_at.is_(None), WebhookSecret.expires_at > now)
+    )
+    return list(session.scalars(query.order_by(WebhookSecret.created_at.desc(), WebhookSecret.id)))
+
+
+def _new_secret(session: Session, client: Client, *, key: str, now: datetime) -> str:
+    secret = message.secret_text(secrets.token_bytes(message.SECRET_BYTES))
+    sealed = keyring.box(key, _PURPOSE).encrypt(secret.encode()).decode()
+    session.add(WebhookSecret(client_id=client.client_id, sealed=sealed, created_at=now))
+    session.flush()
+    return secret
+
+
+def _record(session: Session, client: Client, action: str, now: datetime) -> None:
+    audit.record(
+        session,
+        action=action,
+        result="done",
+        actor="operator",
+        now=now,
+        institution_id=client.institution_id,
+        client_id=client.client_id,
+    )

@@ -1,0 +1,62 @@
+"""`/v1/webhook-deliveries`: what an institution was told, what failed, and sending it anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g
+
+from creditlink import db
+from creditlink.api import Blueprint
+from creditlink.clock import utc_now
+from creditlink.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.notifications import service
+from creditlink.notifications.schemas import DeliveryPageSchema, DeliveryQuerySchema, DeliverySchema
+from creditlink.oauth.access import require_access
+
+blueprint = Blueprint(
+    "webhooks", __name__, url_prefix="/v1/webhook-deliveries", description="Webhooks sent to your clients"
+)
+
+
+@blueprint.route("", methods=["GET"])
+@require_access("webhook:read")
+@blueprint.arguments(DeliveryQuerySchema, location="query")
+@blueprint.response(200, DeliveryPageSchema)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
+def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
+    """List the institution's deliveries, newest first; `state=failed` shows those that were given up."""
+    with db.transaction() as session:
+        db.enter(session, institution_id=g.access.institution_id)
+        page, cursor = service.page_of(
+            session,
+            g.access.institution_id,
+            state=query.get("state"),
+            cursor=query.get("cursor"),
+            limit=query["limit"],
+        )
+    return {"items": [service.as_json(*row) for row in page], "next_cursor": cursor}
+
+
+@blueprint.route("/<delivery_id>", methods=["GET"])
+@require_access("webhook:read")
+@blueprint.response(200, DeliverySchema)
+@blueprint.problems(Unauthorized, InsufficientScope, NotFound)
+def show_delivery(delivery_id: str) -> dict[str, Any]:
+    """Show how one delivery stands."""
+    with db.transaction() as session:
+        db.enter(session, institution_id=g.access.institution_id)
+        return service.as_json(*service.delivery_of(session, g.access.institution_id, delivery_id))
+
+
+@blueprint.route("/<delivery_id>/replay", methods=["POST"])
+@require_access("webhook:replay")
+@blueprint.response(202, DeliverySchema)
+@blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
+def replay_delivery(delivery_id: str) -> dict[str, Any]:
+    """Send a delivered or failed webhook anew, under its old `webhook-id`, with eight new tries."""
+    with db.transaction() as session:
+        db.enter(session, institution_id=g.access.institution_id)
+        delivery, notification = service.delivery_of(session, g.access.institution_id, delivery_id)
+        service.replay(session, delivery, actor=f"bank:{g.access.client_id}", now=utc_now())
+        return service.as_json(delivery, notification)

@@ -1,0 +1,174 @@
+"""Telling institutions: `notify` is the one seam. It queues in the caller's transaction, and sends nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Select, insert, select, update
+from sqlalchemy.orm import Session
+
+from creditlink import ids, jobs
+from creditlink.audit import service as audit
+from creditlink.errors import Conflict, InvalidRequest, NotFound
+from creditlink.institutions.tables import Client
+from creditlink.notifications import message
+from creditlink.notifications.tables import Notification, WebhookDelivery
+
+# Behind every pull that waits: a slow endpoint must not hold up a firm's records.
+PRIORITY = -1
+
+
+def notify(session: Session, institution_id: UUID, type_: str, data: Mapping[str, Any], now: datetime) -> UUID | None:
+    """Tell every client of an institution that has an address for it; exactly if the transaction commits.
+
+    `data` is small, names firms by the institution's pairwise id, and never by their USCC. Returns the
+    notification's id, None where nobody wants to be told.
+    """
+    clients = session.scalars(
+        select(Client.client_id)
+        .where(Client.institution_id == institution_id, Client.webhook_url.is_not(None))
+        .order_by(Client.client_id)
+    ).all()
+    if not clients:
+        return None
+    notification_id = uuid4()
+    body = message.body_of(type_, data, now)
+    # Plain inserts: the API's role may add these rows, and see them only as the bank whose they are.
+    session.execute(
+        insert(Notification).values(
+            id=notification_id, institution_id=institution_id, type=type_, body=body, created_at=now
+        )
+    )
+    for client_id in clients:
+        delivery_id = uuid4()
+        session.execute(
+            insert(WebhookDelivery).values(
+                id=delivery_id,
+                notification_id=notification_id,
+                institution_id=institution_id,
+                client_id=client_id,
+                state="waiting",
+                tries=0,
+                replays=0,
+                created_at=now,
+                next_try_at=now,
+            )
+        )
+        queue(session, delivery_id)
+    return notification_id
+
+
+def queue(session: Session, delivery_id: UUID, *, at: datetime | None = None) -> None:
+    """Queue one try."""
+    jobs.defer(
+        session,
+        "notifications.deliver",
+        queue="webhooks",
+        priority=PRIORITY,
+        schedule_at=at,
+        delivery_id=str(delivery_id),
+    )
+
+
+def replay(session: Session, delivery: WebhookDelivery, *, actor: str, now: datetime) -> None:
+    """Send a delivery anew, with eight new tries and its old id.
+
+    Raises
+    ------
+    Conflict
+        It is on its way already.
+    """
+    # The condition decides: of two that replay at once one does.
+    changed = session.scalar(
+        update(WebhookDelivery)
+        .where(WebhookDelivery.id == delivery.id, WebhookDelivery.state != "waiting")
+        .values(state="waiting", tries=0, replays=WebhookDelivery.replays + 1, next_try_at=now)
+        .returning(WebhookDelivery.id)
+    )
+    if changed is None:
+        raise Conflict("the delivery is on its way already", reason="waiting")
+    session.refresh(delivery)
+    queue(session, delivery.id)
+    audit.record(
+        session,
+        action="webhook.replay",
+        result="done",
+        actor=actor,
+        now=now,
+        institution_id=delivery.institution_id,
+        client_id=delivery.client_id,
+        detail={"delivery": delivery.wire_id},
+    )
+
+
+def delivery_of(session: Session, institution_id: UUID, external: str) -> tuple[WebhookDelivery, Notification]:
+    """Return one of an institution's deliveries.
+
+    Raises
+    ------
+    NotFound
+        Unknown, or another institution's.
+    """
+    query = _with_message(institution_id).where(WebhookDelivery.id == ids.internal("whd", external))
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise NotFound
+    return row[0], row[1]
+
+
+def page_of(
+    session: Session, institution_id: UUID, *, state: str | None, cursor: str | None, limit: int
+) -> tuple[list[tuple[WebhookDelivery, Notification]], str | None]:
+    """Return one page of an institution's deliveries, newest first, and the cursor of the next.
+
+    Raises
+    ------
+    InvalidRequest
+        The cursor is not one of this list.
+    """
+    query = _with_message(institution_id)
+    if state is not None:
+        query = query.where(WebhookDelivery.state == state)
+    if cursor is not None:
+        try:
+            last, _ = delivery_of(session, institution_id, cursor)
+        except NotFound:
+            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}]) from None
+        query = query.where(
+            (WebhookDelivery.created_at < last.created_at)
+            | ((WebhookDelivery.created_at == last.created_at) & (WebhookDelivery.id < last.id))
+        )
+    ordered = query.order_by(WebhookDelivery.created_at.desc(), WebhookDelivery.id.desc()).limit(limit + 1)
+    rows = [(row[0], row[1]) for row in session.execute(ordered)]
+    page = rows[:limit]
+    return page, page[-1][0].wire_id if len(rows) > limit else None
+
+
+def as_json(delivery: WebhookDelivery, notification: Notification) -> dict[str, Any]:
+    """Return a delivery as banks and operators see it."""
+    return {
+        "id": delivery.wire_id,
+        "webhook_id": notification.wire_id,
+        "client_id": delivery.client_id,
+        "type": notification.type,
+        "state": delivery.state,
+        "tries": delivery.tries,
+        "replays": delivery.replays,
+        "created_at": delivery.created_at,
+        "last_try_at": delivery.last_try_at,
+        "next_try_at": delivery.next_try_at if delivery.state == "waiting" else None,
+        "last_status": delivery.last_status,
+        "last_error": delivery.last_error,
+        "delivered_at": delivery.delivered_at,
+    }
+
+
+def _with_message(institution_id: UUID) -> Select[WebhookDelivery, Notification]:
+    return (
+        select(WebhookDelivery, Notification)
+        .join(Notification, Notification.id == WebhookDelivery.notification_id)
+        .where(WebhookDelivery.institution_id == institution_id)
+    )
