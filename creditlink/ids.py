@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from uuid import UUID
 
 from creditlink.errors import NotFound
+
+_DIGITS = re.compile(r"[0-9a-f]{32}")
 
 
 def external(prefix: str, value: UUID) -> str:
@@ -23,12 +26,10 @@ def internal(prefix: str, text: str) -> UUID:
         It is not an id of that kind: the same answer as for one that does not exist.
     """
     head, _, digits = text.partition("_")
-    if head != prefix or len(digits) != 32 or digits != digits.lower():
+    # One spelling each: UUID() alone would take full-width digits, signs and underscores too.
+    if head != prefix or not _DIGITS.fullmatch(digits):
         raise NotFound
-    try:
-        return UUID(hex=digits)
-    except ValueError:
-        raise NotFound from None
+    return UUID(hex=digits)
 
 
 def pairwise(salt: str, enterprise_id: UUID) -> str:

@@ -27,6 +27,14 @@ def test_metrics(client):
     assert b"creditlink_requests_total" in client.get("/metrics").data
 
 
+def test_made_up_methods_make_no_new_time_series(client):
+    for number in range(3):
+        assert client.open("/health/live", method=f"ATTACK{number}").status_code == 405
+    said = client.get("/metrics").data
+    assert b"ATTACK" not in said
+    assert b'method="other"' in said
+
+
 def test_unknown_path_is_a_problem(client):
     response = client.get("/v1/nowhere")
     assert response.status_code == 404

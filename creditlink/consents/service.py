@@ -16,6 +16,7 @@ from creditlink.audit import service as audit
 from creditlink.consents import rules
 from creditlink.consents.announcement import announce
 from creditlink.consents.details import AuthorizationDetails
+from creditlink.consents.holding import keep_reads_out, wait_in_line
 from creditlink.consents.limits import FairUse
 from creditlink.consents.rules import Ask
 from creditlink.consents.statement import Statement, statement
@@ -195,7 +196,8 @@ def end(session: Session, held: Consent, to: str, *, actor: str, reason: str, no
 
 
 def locked(session: Session, consent_id: UUID) -> Consent:
-    """Return the consent as it is now, locked until the transaction ends."""
+    """Return the consent as it is now, with reads and other changes kept out until the transaction ends."""
+    keep_reads_out(session, consent_id)
     query = select(Consent).where(Consent.id == consent_id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
@@ -265,7 +267,7 @@ def live_consent(
     """Return the consent that opens this read, as it is now, and open the rows that it covers.
 
     The row is locked in share mode: a revocation that commits before this read starts is seen, one
-    that comes later waits until the read is committed.
+    that comes later waits until the read is committed, and reads that come after it wait for it.
 
     Raises
     ------
@@ -275,6 +277,7 @@ def live_consent(
     db.enter(session, institution_id=access.institution_id)
     if consent_id is None:
         raise ConsentRefused("the token is the institution's own, no firm's consent is behind it", reason="no_consent")
+    wait_in_line(session, consent_id)
     row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     # An unknown consent, another institution's, and one that the token was not issued for look the same.
     if row is None or consent_id != access.consent_id:
@@ -296,6 +299,7 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
     ConsentRefused
         It is not alive (any more).
     """
+    wait_in_line(session, consent_id)
     row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     if row is None:
         raise ConsentRefused(reason="not_active")

@@ -53,8 +53,10 @@ def _spent_and_over(now: datetime) -> ColumnElement[bool]:
 
 def end_exhausted(session: Session, consent_id: UUID, *, actor: str, now: datetime) -> bool:
     """End a consent of which one use more than agreed was asked for; return whether it did."""
-    consent = session.scalars(select(Consent).where(Consent.id == consent_id).with_for_update()).one_or_none()
-    if consent is None or consent.state != "ACTIVE" or consent.access != "once":
+    if session.get(Consent, consent_id) is None:
+        return False
+    consent = service.locked(session, consent_id)
+    if consent.state != "ACTIVE" or consent.access != "once":
         return False
     used, limit = counters.uses(session, consent, now)["total"]
     if used < limit:

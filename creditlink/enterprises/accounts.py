@@ -71,6 +71,8 @@ def create_account(
 
 def by_login(session: Session, login: str) -> Account | None:
     """Return the account with this login; letter case does not matter."""
+    if "\0" in login:  # no login holds one, and PostgreSQL takes none
+        return None
     return session.scalar(select(Account).where(Account.login == login.strip().lower()))
 
 

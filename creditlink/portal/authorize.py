@@ -39,7 +39,14 @@ def authorize_decide(session: Session, account: Account, now: datetime, handle: 
     wanted = decision.read(session, account, consent, form, now)
     if wanted.error:
         return decision.show(
-            session, account, consent, now, answer_until=pending.expires_at, error=wanted.error, kept=form
+            session,
+            account,
+            consent,
+            now,
+            answer_until=pending.expires_at,
+            error=wanted.error,
+            status=wanted.status,
+            kept=form,
         )
     granted = decision.grant(session, account, consent, wanted, now)
     return see_other(oauth.finish_authorization(session, pending, granted, account, now))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import InvalidRequest
 from creditlink.oauth import service as oauth
+from creditlink.portal import throttle
 from creditlink.portal.site import browser, fair_use, lang, page, settings
 
 # A one-time code given this recently counts for a decision.
@@ -35,6 +37,7 @@ class Wanted:
     enterprise: Enterprise | None
     categories: frozenset[str]
     error: str | None = None
+    status: int = 422  # of the answer, where there is an error
 
 
 def is_declined(form: MultiDict[str, str]) -> bool:
@@ -65,8 +68,13 @@ def read(session: Session, account: Account, consent: Consent, form: MultiDict[s
     if settings().is_production and account.totp_secret is None:
         return replace(wanted, error=gettext("Set up one-time codes under Security first."))
     if needs_code(account, now):
+        # Who holds a stolen session must not be able to try code after code.
+        keys = throttle.keys_for(account.login, flask.request.remote_addr or "")
+        if throttle.admit(session, keys, now) is not None:
+            return replace(wanted, error=gettext("Too many tries. Wait a while."), status=429)
         if not accounts.spend_totp(session, account, form.get("totp", ""), key=settings().secret_key, now=now):
             return replace(wanted, error=gettext("The one-time code is wrong or was used."))
+        throttle.forgive(session, keys)
         browser().strengthen(now)
     return wanted
 
@@ -120,6 +128,7 @@ def show(
     *,
     answer_until: datetime,
     error: str | None = None,
+    status: int = 422,
     kept: MultiDict[str, str] | None = None,
 ) -> ResponseReturnValue:
     """Show who asks for what; after a mistake with what was ticked before it."""
@@ -128,7 +137,7 @@ def show(
     firms = firms_for(session, account, consent, now)
     return page(
         "authorize.html",
-        status=200 if error is None else 422,
+        status=200 if error is None else status,
         shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
         details=details,
         changes=changes_of(session, consent),

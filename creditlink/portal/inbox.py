@@ -57,7 +57,14 @@ def answer_decide(session: Session, account: Account, now: datetime, consent_id:
     wanted = decision.read(session, account, consent, form, now)
     if wanted.error:
         return decision.show(
-            session, account, consent, now, answer_until=consent.answer_until, error=wanted.error, kept=form
+            session,
+            account,
+            consent,
+            now,
+            answer_until=consent.answer_until,
+            error=wanted.error,
+            status=wanted.status,
+            kept=form,
         )
     granted = decision.grant(session, account, consent, wanted, now)
     return see_other(flask.url_for("portal.consent", consent_id=granted.wire_id))

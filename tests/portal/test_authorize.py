@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from creditlink import db
+from creditlink.clock import utc_now
 from creditlink.consents.tables import Consent
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
+from creditlink.portal import throttle
 from tests import factories as make
 
 
@@ -226,6 +228,21 @@ def test_a_fresh_code_confirms_a_decision(owner, bank, settings):
     assert 'value="utility" checked' not in refused.text
     assert answer_of(owner.post(path, decision="approve", totp=code))["code"]
     assert stored(consent).state == "ACTIVE"
+
+
+def test_one_time_codes_cannot_be_guessed_with_a_stolen_session(owner, bank, settings):
+    secret = accounts.new_totp_secret()
+    with db.transaction("owner") as session:
+        accounts.enroll_totp(session.get_one(Account, owner.account.id), secret, key=settings.secret_key)
+    path, consent = bank.asks()
+    owner.get(path)
+    step = int(utc_now().timestamp()) // 30
+    right = {pyotp.TOTP(secret).generate_otp(step + drift) for drift in range(-1, 4)}
+    wrong = next(code for code in ("111111", "222222", "333333", "444444", "555555", "666666") if code not in right)
+    answers = [owner.post(path, decision="approve", totp=wrong).status_code for _ in range(throttle.PER_ACCOUNT + 2)]
+    assert answers == [422] * throttle.PER_ACCOUNT + [429] * 2
+    assert owner.post(path, decision="approve", totp=pyotp.TOTP(secret).now()).status_code == 429
+    assert stored(consent).state == "REQUESTED"
 
 
 def test_the_page_shows_no_script_and_loads_nothing_from_elsewhere(owner, bank):

@@ -36,7 +36,17 @@ def test_a_copied_cookie_is_worth_nothing_after_sign_out(person, app):
     assert thief.get("/portal/").status_code == 303
 
 
-@pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"login": "nobody"}, {"password": ""}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"password": "wrong"},
+        {"login": "nobody"},
+        {"password": ""},
+        {"login": "a\0b"},
+        {"password": "\0"},
+    ],
+    ids=ascii,
+)
 def test_every_way_to_be_wrong_looks_the_same(person, wrong):
     answer = person.sign_in(**wrong)
     assert answer.status_code == 401
