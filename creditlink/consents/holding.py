@@ -2,7 +2,7 @@
 
 Row locks alone are not fair: PostgreSQL lets a new reader share a row past a change that waits for it, so that a
 bank which keeps reading could hold up a revocation for as long as it likes. Advisory locks queue in order: once a
-change waits, later reads wait behind it. docs/adr/0012-reads-and-revocations-queue.md
+change waits, later reads wait behind it. docs/adr/0013-reads-and-revocations-queue.md
 """
 
 from __future__ import annotations
