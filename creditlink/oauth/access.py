@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,7 @@ from creditlink.oauth.opaque import hashed
 from creditlink.oauth.tables import AccessToken
 
 _LONGEST_TOKEN = 128
+_SALT = "pairwise_salt"
 
 
 class InvalidTokenRequest(Problem):
@@ -53,6 +54,7 @@ class Access:
     scopes: frozenset[str]
     authorization_details: tuple[Mapping[str, Any], ...]
     token_id: UUID
+    pairwise_salt: str = field(repr=False)  # of the institution: makes the firm ids that only it sees
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         row = self._session.execute(
             select(
                 AccessToken,
+                Institution.pairwise_salt,
                 # What a crash of the database may lose here is the last half second of used jtis, each
                 # good for a minute at most; waiting for the disk at every read would buy only that.
                 func.set_config("synchronous_commit", "off", True),
@@ -95,7 +98,11 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
                 Institution.status == "active",
             )
         ).one_or_none()
-        return None if row is None else row[0]
+        if row is None:
+            return None
+        self._session.info[_SALT] = row.pairwise_salt
+        token: AccessToken = row[0]
+        return token
 
     def validate_token(self, token: AccessToken | None, scopes: list[str], request: _Call, **_more: Any) -> None:
         """Refuse a dead token, a wrong key, and a missing scope, in this order."""
@@ -192,6 +199,7 @@ def authenticate(scope: str) -> Access:
         scopes=frozenset(token.scopes),
         authorization_details=tuple(token.details),
         token_id=token.id,
+        pairwise_salt=session.info[_SALT],
     )
 
 

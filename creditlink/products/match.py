@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditlink.products.book import ProductBook
+from creditlink.products.derivation import Derivation, derive
 from creditlink.products.offer import Ask, Floats, Standing, standing
 from creditlink.products.outcomes import ProductMatch, RuleOutcome, near_miss_distance, product_match
 from creditlink.products.rules import FAIL, UNKNOWN, Evaluation
@@ -72,7 +73,7 @@ class Matches:
         subject = self.subjects.take(i)
         kept = self.evaluation
         evaluation = self.book.rule_set.evaluate(subject) if kept is None else kept.of_firm(i)
-        return FirmMatches(self.book, subject, self.ask, self.states[:, i], evaluation, odds)
+        return firm_matches(self.book, subject, self.ask, self.states[:, i], evaluation, odds)
 
     def best(self, k: int) -> tuple[NDArray[np.int32], Floats]:
         """Return each firm's `k` best eligible products and their scores, shape (n_firms, k).
@@ -107,15 +108,17 @@ class Matches:
 class FirmMatches:
     """One firm's products, in order: eligible, undetermined, ineligible, each by score.
 
-    Columns are computed for all products at once; `self[rank]` puts one of them into words.
+    Columns are computed for all products at once; `self[rank]` puts one of them into words. Nothing is computed
+    when words are made, so that a stored one (`products.kept`) tells what was decided then.
     """
 
     book: ProductBook
     subject: Subjects  # of one firm
-    ask: Ask
     states: NDArray[np.uint8]  # shape (n_products,)
     evaluation: Evaluation  # every distinct rule, arrays of shape (n_rules, 1)
-    odds: Floats | None = None
+    standing: Standing  # limit, price, cost, fit and score, arrays of shape (n_products, 1)
+    derivation: Derivation
+    order: NDArray[np.intp]  # positions in the book, best first, shape (n_products,)
 
     def __len__(self) -> int:
         return len(self.book)
@@ -131,22 +134,6 @@ class FirmMatches:
     def failed(self) -> NDArray[np.int64]:
         """How many rules of each product fail, shape (n_products,)."""
         return _count(self.book, self.evaluation.status[:, 0] == FAIL)
-
-    @cached_property
-    def unknown(self) -> NDArray[np.int64]:
-        """How many rules of each product could not be decided, shape (n_products,)."""
-        return _count(self.book, self.evaluation.status[:, 0] == UNKNOWN)
-
-    @cached_property
-    def standing(self) -> Standing:
-        """Limit, price, cost, fit and score, arrays of shape (n_products, 1)."""
-        return standing(self.book, self.subject, self.unknown[:, None].astype(np.float64), self.ask, self.odds)
-
-    @cached_property
-    def order(self) -> NDArray[np.intp]:
-        """Positions in the book, best first, shape (n_products,)."""
-        keys = order_keys(self.book, self.subject, self.standing.score.T)[0]
-        return np.lexsort((~keys, self.states))
 
     def rule_table(self) -> tuple[NDArray[np.uint8], Floats, Floats]:
         """Return status, observed value and gap of every rule of every product, in the order of `book.entries`."""
@@ -196,6 +183,7 @@ class FirmMatches:
             self.book,
             self.subject,
             self.standing,
+            self.derivation,
             position,
             rank,
             STATES[self.states[position]],
@@ -206,6 +194,27 @@ class FirmMatches:
     def _outcomes(self) -> dict[int, RuleOutcome]:
         """Rules put into words so far, by position: products share them."""
         return RuleOutcome.cache_for(self.book, self.subject, self.evaluation)
+
+
+def firm_matches(
+    book: ProductBook,
+    subject: Subjects,
+    ask: Ask,
+    states: NDArray[np.uint8],
+    evaluation: Evaluation,
+    odds: Floats | None = None,
+) -> FirmMatches:
+    """Return one firm's products with everything that is told of them, computed.
+
+    Parameters
+    ----------
+    states : array of shape (n_products,). evaluation : of this firm. odds : array of shape (n_products, 1) or None.
+    """
+    unknown = _count(book, evaluation.status[:, 0] == UNKNOWN)
+    stands = standing(book, subject, unknown[:, None].astype(np.float64), ask, odds)
+    keys = order_keys(book, subject, stands.score.T)[0]
+    order = np.lexsort((~keys, states))
+    return FirmMatches(book, subject, states, evaluation, stands, derive(book, subject), order)
 
 
 def _any(book: ProductBook, hits: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 
 from creditlink.products import phrases
 from creditlink.products.book import ProductBook
-from creditlink.products.offer import Floats, Standing, basis_fen, price_bps
+from creditlink.products.derivation import Derivation, LimitBasis
+from creditlink.products.offer import Floats, Standing
 from creditlink.products.rules import FAIL, OUTCOMES, UNKNOWN, Evaluation, RuleSet
 from creditlink.products.subjects import Subjects
 from creditlink.products.terms import GRADES, Limit, ProductTerms
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RuleOutcome:
     """One rule on one firm. `gap` is how far the observed value must move to pass, in the subject's unit.
 
@@ -41,9 +43,10 @@ class RuleOutcome:
         """Return a dict that puts rule after rule into words as they are asked for."""
         return _Outcomes(book.rule_set, subject, evaluation)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the outcome as plain data."""
-        raw = {name: getattr(self, name) for name in self.__slots__}
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """The outcome as plain data: one object for all products that share the rule, not to be changed."""
+        raw = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in raw.items()}
 
 
@@ -90,19 +93,6 @@ def _observed(subject: Subjects, name: str, form: str) -> float | str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitBasis:
-    """One way the limit could be sized; `amount_fen` is None where its record is missing."""
-
-    name: str
-    indicator: str
-    observed: float | None
-    factor: float
-    amount_fen: int | None
-    label_zh: str
-    label_en: str
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
     """The suggested limit and price, and their derivation, line by line.
 
@@ -120,6 +110,11 @@ class Offer:
     unclipped_bps: float | None
     subsidy_bps: int
     fees_bps: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the offer as plain data."""
+        raw = {name: getattr(self, name) for name in self.__slots__}
+        return raw | {"bases": [basis.to_dict() for basis in self.bases]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +160,9 @@ class ProductMatch:
             "score": self.score,
             "approval": self.approval,
             "fit": self.fit,
-            "rules": [rule.to_dict() for rule in self.rules],
+            "rules": [rule.plain for rule in self.rules],
             "categories_to_grant": list(self.categories_to_grant),
-            "offer": asdict(self.offer) | {"bases": [asdict(basis) for basis in self.offer.bases]},
+            "offer": self.offer.to_dict(),
             "unlock_zh": self.unlock_zh,
             "unlock_en": self.unlock_en,
         }
@@ -177,6 +172,7 @@ def product_match(
     book: ProductBook,
     subject: Subjects,
     standing: Standing,
+    derivation: Derivation,
     position: int,
     rank: int,
     state: str,
@@ -196,42 +192,21 @@ def product_match(
         float(standing.fit[position, 0]),
         rules,
         tuple(sorted(wanted)),
-        _offer(book, subject, standing, position),
+        _offer(terms, standing, derivation, position),
     )
 
 
-def _offer(book: ProductBook, subject: Subjects, standing: Standing, position: int) -> Offer:
-    terms, settings = book.products[position], book.settings
-    amounts = basis_fen(book, subject)[:, 0]
-    bases = []
-    for member in settings.bases_for(terms.kind):
-        basis = settings.bases[member]
-        value = float(subject.number(f"indicator.{basis.indicator}")[0])
-        missing = np.isnan(value)
-        bases.append(
-            LimitBasis(
-                basis.name,
-                basis.indicator,
-                None if missing else value,
-                basis.factor,
-                None if missing else int(amounts[member]),
-                basis.label_zh,
-                basis.label_en,
-            )
-        )
-    grade = _observed(subject, "profile.grade", "grade")
-    pd_12m = subject.number("profile.pd_12m")
-    loss = pd_12m[0] * book.loss_share[position] * 10_000
+def _offer(terms: ProductTerms, standing: Standing, derivation: Derivation, position: int) -> Offer:
     limit = float(standing.limit_fen[position, 0])
     return Offer(
         limit_fen=None if np.isnan(limit) else int(limit),
         rate_bps=_whole(standing.rate_bps[position, 0]),
         yearly_cost_bps=_whole(standing.yearly_cost_bps[position, 0]),
-        bases=tuple(bases),
-        grade_factor=settings.grade_factor[grade] if isinstance(grade, str) else None,
-        expected_loss_bps=_known(loss),
-        running_bps=float(book.running_bps[position]),
-        unclipped_bps=_known(price_bps(book, pd_12m[None, :])[position, 0]),
+        bases=derivation.bases_of(position),
+        grade_factor=derivation.grade_factor,
+        expected_loss_bps=_known(derivation.expected_loss_bps[position]),
+        running_bps=float(derivation.running_bps[position]),
+        unclipped_bps=_known(derivation.unclipped_bps[position]),
         subsidy_bps=terms.subsidy_bps,
         fees_bps=terms.fees_bps,
     )

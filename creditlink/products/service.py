@@ -166,7 +166,21 @@ def book_of(session: Session, settings: Settings, versions: Sequence[tuple[str, 
     LookupError
         A version is not stored; the message names it.
     """
-    wanted = [(code, version) for code, version in versions]
+    wanted = tuple((code, version) for code, version in versions)
+    key = (str(session.get_bind().engine.url), str(settings.config_dir), wanted)
+    held = _books.get(key)
+    if held is None:
+        while len(_books) >= _KEPT:
+            _books.pop(next(iter(_books)), None)
+        held = _books[key] = _read_book(session, settings, wanted)
+    return held
+
+
+# A version that was published never changes, so that a book of versions never does.
+_books: dict[tuple[str, str, tuple[tuple[str, int], ...]], ProductBook] = {}
+
+
+def _read_book(session: Session, settings: Settings, wanted: Sequence[tuple[str, int]]) -> ProductBook:
     rows = session.scalars(select(Product).where(tuple_(Product.code, Product.version).in_(wanted))) if wanted else ()
     found = {(row.code, row.version): row.to_terms() for row in rows}
     for code, version in wanted:

@@ -204,27 +204,48 @@ def subjects_of(
     known = features.select("firm").join(registration, on="firm", how="left", maintain_order="left")
     if absent := known.filter(pl.col("established_on").is_null() & pl.col("industry").is_null())["firm"].to_list():
         raise ValueError(f"firm {absent[0]} has no registration")
-    ranks = {name: float(rank) for rank, name in enumerate(GRADES)}
-    grades = pl.Series("grade", grade, dtype=pl.String)
-    if strange := set(grades.drop_nulls().unique()) - set(ranks):
-        raise ValueError(f"grade {min(strange)!r} is not one of {', '.join(GRADES)}")
-    age = pl.lit(as_of.year * 12 + as_of.month) - (
-        pl.col("established_on").dt.year().cast(pl.Int32) * 12 + pl.col("established_on").dt.month()
-    )
-    whole = age - (pl.col("established_on").dt.day() > as_of.day).cast(pl.Int32)
-    aged = known.with_columns(age_months=whole)
     numbers = {
         "profile.pd_12m": np.asarray(pd_12m, dtype=np.float64),
         "profile.points": np.asarray(points, dtype=np.float64),
-        "profile.grade": _floats(grades.replace_strict(ranks, return_dtype=pl.Float64)),
+        "profile.grade": _ranks(grade),
+        "registration.age_months": _age_months(known["established_on"], as_of),
     }
-    for name in ("age_months", "registered_capital_fen", "paid_in_capital_fen", "linked_struck_off"):
-        numbers[f"registration.{name}"] = _floats(aged[name])
-    for name in features.columns:
-        if name != "firm":
-            numbers[f"indicator.{name}"] = _floats(features[name])
+    for name in ("registered_capital_fen", "paid_in_capital_fen", "linked_struck_off"):
+        numbers[f"registration.{name}"] = _floats(known[name])
+    indicators = [name for name in features.columns if name != "firm"]
+    if n <= _FEW:
+        block = features.select(indicators).to_numpy().astype(np.float64)
+        numbers |= {f"indicator.{name}": block[:, k] for k, name in enumerate(indicators)}
+    else:
+        numbers |= {f"indicator.{name}": _floats(features[name]) for name in indicators}
     texts = {f"registration.{name}": _coded(known[name]) for name in ("industry", "region", "entity_type", "status")}
     return Subjects(firms.to_numpy().astype(np.int32), numbers, texts, granted)
+
+
+_FEW = 1000
+"""Up to here a loop over values costs less than one over polars' expressions, each of which costs by itself."""
+
+
+def _ranks(grade: Sequence[str | None] | NDArray[np.str_]) -> NDArray[np.float64]:
+    ranks: dict[str | None, float] = {name: float(rank) for rank, name in enumerate(GRADES)} | {None: float("nan")}
+    grades = pl.Series("grade", grade, dtype=pl.String)
+    distinct = {None if text is None else str(text) for text in (grade if len(grade) <= _FEW else grades.unique())}
+    if strange := distinct - set(ranks):
+        raise ValueError(f"grade {min(str(text) for text in strange)!r} is not one of {', '.join(GRADES)}")
+    if len(grade) <= _FEW:
+        return np.array([ranks[None if text is None else str(text)] for text in grade], dtype=np.float64)
+    return _floats(grades.replace_strict(ranks, return_dtype=pl.Float64))
+
+
+def _age_months(established_on: pl.Series, as_of: date) -> NDArray[np.float64]:
+    """Return whole months from registration to `as_of`, NaN where the day is not known."""
+    days = established_on.to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    known = ~np.isnan(days)
+    day = np.where(known, days, 0.0).astype(np.int64).astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    day_of_month = (day - month).astype(np.int64) + 1
+    months = (np.datetime64(as_of, "M") - month).astype(np.int64) - (day_of_month > as_of.day)
+    return np.where(known, months.astype(np.float64), np.nan)
 
 
 def _floats(column: pl.Series) -> NDArray[np.float64]:
@@ -232,6 +253,10 @@ def _floats(column: pl.Series) -> NDArray[np.float64]:
 
 
 def _coded(column: pl.Series) -> TextColumn:
+    if column.len() <= _FEW:
+        texts = column.to_list()
+        places = {text: k for k, text in enumerate(sorted({text for text in texts if text is not None}))}
+        return TextColumn(np.array([places.get(text, -1) for text in texts], dtype=np.int32), tuple(places))
     values = tuple(column.drop_nulls().unique().sort().to_list())
     codes = (
         column.replace_strict(list(values), list(range(len(values))), default=-1, return_dtype=pl.Int32)

@@ -62,7 +62,7 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
         inputs, profile.as_of, profile.asked, live=live, book=book_of(session, settings, profile.asked["products"])
     )
     stored: dict[str, Any] = {name: getattr(profile, name) for name in ("state", "grade", "points", "pd_12m")}
-    stored |= {name: getattr(profile, name) for name in ("summary", "explanation", "matches")}
+    stored |= {name: getattr(profile, name) for name in ("summary", "explanation", "products", "matches")}
     different = tuple(name for name, value in stored.items() if _plain(getattr(made, name)) != _plain(value))
     return Replay(
         ids.external("prf", profile.id),
@@ -74,7 +74,7 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
 
 
 def _plain(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return value.hex() if isinstance(value, bytes) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 @click.command()

@@ -12,7 +12,6 @@ from flask import g
 from creditlink import db, idempotency, ids
 from creditlink.api import Blueprint
 from creditlink.clock import utc_now
-from creditlink.consents.tables import Consent
 from creditlink.errors import (
     Conflict,
     ConsentRefused,
@@ -24,10 +23,9 @@ from creditlink.errors import (
     RecordsUnavailable,
     Unauthorized,
 )
-from creditlink.features.catalogue import BY_NAME
 from creditlink.oauth.access import require_access
-from creditlink.products.service import live_book
-from creditlink.profiles import service
+from creditlink.products.service import book_of, live_book
+from creditlink.profiles import service, wire
 from creditlink.profiles.schemas import (
     ExplanationSchema,
     MatchesSchema,
@@ -37,8 +35,7 @@ from creditlink.profiles.schemas import (
     ProfileRequestSchema,
     ProfileSchema,
 )
-from creditlink.profiles.service import Pending
-from creditlink.profiles.tables import Profile
+from creditlink.profiles.service import Pending, Served
 
 blueprint = Blueprint(
     "profiles", __name__, url_prefix="/v1/profiles", description="Explained credit profiles of firms that agreed"
@@ -84,8 +81,8 @@ def create_profile(body):
                 key=key,
                 now=utc_now(),
             )
-            if isinstance(made, Profile):
-                answer = _wire(session, made)
+            if not isinstance(made, Pending):
+                answer = _summary(made)
                 location = f"/v1/profiles/{answer['id']}"
                 return answer, 201, {"Location": location, **_applied(wait)}
         if time.monotonic() >= deadline:
@@ -112,8 +109,8 @@ def _applied(wait: int) -> dict[str, str]:
     return {"Preference-Applied": f"wait={wait}"} if wait else {}
 
 
-def _wire(session, profile: Profile) -> dict[str, Any]:
-    return service.as_wire(session, profile, session.get_one(Consent, profile.consent_id).purpose)
+def _summary(served: Served) -> dict[str, Any]:
+    return wire.summary(served.profile, purpose=served.consent.purpose, salt=g.access.pairwise_salt)
 
 
 @blueprint.route("", methods=["GET"])
@@ -125,7 +122,7 @@ def list_profiles(query):
     """List the profiles computed under the token's consent, newest first."""
     with db.transaction() as session:
         page, cursor = service.list_profiles(session, g.access, query, now=utc_now())
-        return {"items": [_wire(session, profile) for profile in page], "next_cursor": cursor}
+        return {"items": [_summary(served) for served in page], "next_cursor": cursor}
 
 
 @blueprint.route("/<profile_id>", methods=["GET"])
@@ -135,7 +132,7 @@ def list_profiles(query):
 def read_profile(profile_id):
     """Read a profile as it was computed."""
     with db.transaction() as session:
-        return _wire(session, _read(session, profile_id, "summary"))
+        return _summary(_read(session, profile_id, "summary"))
 
 
 @blueprint.route("/<profile_id>/explanation", methods=["GET"])
@@ -145,24 +142,7 @@ def read_profile(profile_id):
 def read_explanation(profile_id):
     """Read every indicator's value and exact contribution: base + contributions = margin."""
     with db.transaction() as session:
-        profile = _read(session, profile_id, "explanation")
-        parts = dict(profile.explanation)
-        indicators = [
-            {
-                "name": name,
-                "label_zh": BY_NAME[name].label_zh,
-                "label_en": BY_NAME[name].label_en,
-                "dimension": BY_NAME[name].dimension,
-                "category": BY_NAME[name].category,
-                "unit": BY_NAME[name].unit,
-                "direction": BY_NAME[name].direction,
-                "value": value,
-                "contribution": contribution,
-                "points_contribution": points,
-            }
-            for name, (value, contribution, points) in parts.pop("indicators").items()
-        ]
-        return {"profile_id": profile_id, **parts, "indicators": indicators}
+        return wire.explanation(_read(session, profile_id, "explanation").profile)
 
 
 @blueprint.route("/<profile_id>/matches", methods=["GET"])
@@ -172,9 +152,12 @@ def read_explanation(profile_id):
 def read_matches(profile_id):
     """Read every product in order, every rule pass, fail or unknown with its gap, and the near misses."""
     with db.transaction() as session:
-        return {"profile_id": profile_id, **_read(session, profile_id, "matches").matches}
+        profile = _read(session, profile_id, "matches").profile
+        settings = flask.current_app.extensions["settings"]
+        book = book_of(session, settings, profile.asked["products"]) if profile.matches else None
+    return wire.matches(profile, book)
 
 
-def _read(session, profile_id: str, part: str) -> Profile:
+def _read(session, profile_id: str, part: str) -> Served:
     known = ids.internal("prf", profile_id)
     return service.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)

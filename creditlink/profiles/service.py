@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from creditlink import __version__, idempotency, ids
 from creditlink.audit import service as audit
@@ -19,7 +19,6 @@ from creditlink.consents.counters import consume_use
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
 from creditlink.errors import AuditUnavailable, InvalidRequest, NotFound, RecordsUnavailable
-from creditlink.institutions.tables import Institution
 from creditlink.metrics import PROFILES
 from creditlink.oauth.access import Access
 from creditlink.products.book import ProductBook
@@ -34,6 +33,13 @@ from creditlink.records.pull import PullState
 from creditlink.records.store import Inputs, read_inputs
 
 DISCLOSED = ("summary", "coverage", "products")
+
+
+class Served(NamedTuple):
+    """A profile that goes out, and the live consent it goes out under."""
+
+    profile: Profile
+    consent: Consent
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def create_profile(
     book: ProductBook,
     key: str | None,
     now: datetime,
-) -> Profile | Pending:
+) -> Served | Pending:
     """Compute the profile of the firm that the token's consent is about, or say what it waits for.
 
     Everything happens in the caller's transaction: the consent is locked, the use counted, the snapshot
@@ -96,7 +102,7 @@ def create_profile(
     session.flush()
     disclose(session, access, consent, profile, "profile.create", DISCLOSED, now=now)
     PROFILES.labels(profile.grade or "not_scorable").inc()
-    return profile
+    return Served(profile, consent)
 
 
 def _computed(
@@ -146,6 +152,7 @@ def _computed(
         summary=made.summary,
         coverage=covered,
         explanation=made.explanation,
+        products=made.products,
         matches=made.matches,
         content_sha256=made.sha256,
     )
@@ -183,7 +190,7 @@ def missing_causes(covered: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 def read_profile(
     session: Session, access: Access, profile_id: UUID, *, action: str, now: datetime, part: str = "summary"
-) -> Profile:
+) -> Served:
     """Return a stored profile under the token's live consent.
 
     Raises
@@ -192,19 +199,21 @@ def read_profile(
         There is none under this consent: unknown and another consent's look the same.
     """
     consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(part, "profile"), now=now)
-    profile = session.scalar(select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id))
+    wanted = select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id)
+    profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(part, ()))))
     if profile is None:
         raise NotFound
     disclose(session, access, consent, profile, action, (part,), now=now)
-    return profile
+    return Served(profile, consent)
 
 
 _ACTIONS = {"matches": "match"}
+_COLUMNS = {"explanation": (Profile.explanation,), "matches": (Profile.matches, Profile.asked)}
 
 
 def list_profiles(
     session: Session, access: Access, query: dict[str, Any], *, now: datetime
-) -> tuple[list[Profile], str | None]:
+) -> tuple[list[Served], str | None]:
     """Return one page of the consent's profiles, newest first, and the cursor of the next."""
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
     wanted = select(Profile).where(Profile.consent_id == consent.id)
@@ -228,7 +237,8 @@ def list_profiles(
     page = list(rows[:limit])
     if page:
         disclose(session, access, consent, page[0], "profile.list", ("summary",), now=now, count=len(page))
-    return page, ids.external("prf", page[-1].id) if len(rows) > limit else None
+    cursor = ids.external("prf", page[-1].id) if len(rows) > limit else None
+    return [Served(profile, consent) for profile in page], cursor
 
 
 def disclose(
@@ -271,31 +281,3 @@ def disclose(
         )
     except SQLAlchemyError as error:
         raise AuditUnavailable from error
-
-
-def as_wire(session: Session, profile: Profile, purpose: str) -> dict[str, Any]:
-    """Return a profile as the bank sees it: the firm under the id that is this institution's own."""
-    salt = session.get_one(Institution, profile.institution_id).pairwise_salt
-    best = profile.matches["products"]
-    return {
-        "id": ids.external("prf", profile.id),
-        "enterprise_id": ids.pairwise(salt, profile.enterprise_id),
-        "consent_id": ids.external("cns", profile.consent_id),
-        "purpose": purpose,
-        "created_at": profile.created_at,
-        "as_of": profile.as_of,
-        "state": profile.state,
-        "pd_12m": profile.pd_12m,
-        "points": profile.points,
-        "grade": profile.grade,
-        **profile.summary,
-        "coverage": profile.coverage,
-        "products": {
-            "counts": profile.matches["counts"],
-            "best": [p for p in best if p["state"] == "eligible"][:3],
-            "near_misses": profile.matches["near_misses"][:3],
-        },
-        "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
-        "inputs_sha256": profile.inputs_sha256,
-        "content_sha256": profile.content_sha256,
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -14,22 +14,26 @@ import polars as pl
 
 from creditlink.features.catalogue import BY_NAME
 from creditlink.features.indicator import DIMENSION_LABELS
+from creditlink.products import kept
 from creditlink.products.match import STATES, FirmMatches
 from creditlink.profiles.live import LiveModel
 from creditlink.profiles.pipeline import Profiles
 from creditlink.records.catalogue import CATEGORIES
 from creditlink.records.frames import FRAME_SCHEMAS
-from creditlink.scoring import knockouts, reasons, scorable
+from creditlink.scoring import knockouts, reasons
 from creditlink.scoring.dimensions import sums_by
 from creditlink.scoring.model import Scores
-from creditlink.scoring.settings import Rule
 
-TOP, NEAR = 10, 5
+BEST, NEAR = 3, 5
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One firm's profile, ready to be stored; every member is JSON."""
+    """One firm's profile, ready to be stored; every member is JSON, `matches` apart.
+
+    `products` is what an answer tells in words: counts, the best, the near misses. `matches` is every product with
+    every rule, as `products.kept` packs it; empty where there is no score to match by.
+    """
 
     state: str
     grade: str | None
@@ -37,13 +41,15 @@ class Snapshot:
     pd_12m: float | None
     summary: dict[str, Any]
     explanation: dict[str, Any]
-    matches: dict[str, Any]
+    products: dict[str, Any]
+    matches: bytes
 
     @property
     def sha256(self) -> str:
         """Hash of everything that a replay must give again."""
         parts = [
-            self.state, self.grade, self.points, self.pd_12m, self.summary, self.explanation, self.matches
+            self.state, self.grade, self.points, self.pd_12m, self.summary, self.explanation, self.products,
+            hashlib.sha256(self.matches).hexdigest(),
         ]  # fmt: skip
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -57,23 +63,23 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
     missing : category -> why it gave nothing (not_granted, no_record, source_down …).
     """
     scores, features = profiles.scores, profiles.features[i : i + 1]
-    registration = profiles.registration[i : i + 1]
-    industry = registration["industry"][0]
-    scored = bool(scorable.scorable(features, live.rules.scorable)[0])
-    refused = None if scored else scorable.refusal(live.rules.scorable)
+    row, registration = features.row(0, named=True), profiles.registration.row(i, named=True)
+    verdict = knockouts.judge(live.rules, registration=registration, features=row)
+    scored = verdict.not_scorable is None
+    firm = profiles.matches.explain(i) if scored else None
     told = reasons.reasons_for(
         one_of(scores, i),
         features,
         live.model,
         live.reasons,
         settings=live.rules.reasons,
-        industries=[industry],
+        industries=[registration["industry"]],
         missing=[missing],
     )[0]
     summary = {
-        "not_scorable_reason": None if refused is None else refused.to_dict(),
-        "human_review": _hits(live.rules.human_review, features, registration),
-        "knock_outs": _hits(live.rules.knockouts, features, registration),
+        "not_scorable_reason": verdict.not_scorable,
+        "human_review": [hit.to_dict() for hit in verdict.human_review],
+        "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
         "dimensions": _sums(scores, i, "dimension") if scored else [],
         "categories": _sums(scores, i, "category") if scored else [],
         "reasons": [r.to_dict() for r in told.adverse] if scored else [],
@@ -85,8 +91,9 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
         points=int(scores.points[i]) if scored else None,
         pd_12m=float(scores.pd_12m[i]) if scored else None,
         summary=settled(summary),
-        explanation=settled(_explanation(scores, features.row(0, named=True), i)),
-        matches=settled(_matches(profiles.matches.explain(i)) if scored else _no_matches()),
+        explanation=settled(_explanation(scores, row, i)),
+        products=_no_products() if firm is None else settled(_products(firm)),
+        matches=b"" if firm is None else kept.pack(firm),
     )
 
 
@@ -99,11 +106,6 @@ def settled(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [settled(inner) for inner in value]
     return value
-
-
-def _hits(rules: Sequence[Rule], features: pl.DataFrame, registration: pl.DataFrame) -> list[dict[str, str]]:
-    found = knockouts.apply_rules(rules, features, registration).of(0)
-    return [{"code": rule.code, "label_zh": rule.label_zh, "label_en": rule.label_en} for rule in found]
 
 
 def one_of(scores: Scores, i: int) -> Scores:
@@ -147,16 +149,16 @@ def _sums(scores: Scores, i: int, by: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -abs(row["points_contribution"]))
 
 
-def _matches(firm: FirmMatches) -> dict[str, Any]:
+def _products(firm: FirmMatches) -> dict[str, Any]:
     return {
         "counts": {state: firm.count(state) for state in STATES},
-        "products": [match.to_dict() for match in firm],
+        "best": [match.to_dict() for match in firm.top(BEST)],
         "near_misses": [match.to_dict() for match in firm.near_misses(NEAR)],
     }
 
 
-def _no_matches() -> dict[str, Any]:
-    return {"counts": dict.fromkeys(STATES, 0), "products": [], "near_misses": []}
+def _no_products() -> dict[str, Any]:
+    return {"counts": dict.fromkeys(STATES, 0), "best": [], "near_misses": []}
 
 
 def registration_json(frame: pl.DataFrame) -> dict[str, Any]:

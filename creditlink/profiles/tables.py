@@ -40,12 +40,16 @@ class Profile(Base):
     model_id: Mapped[str]
     model_sha256: Mapped[str]
     code_version: Mapped[str]
-    asked: Mapped[dict[str, Any]]  # categories, since, amount, term: the inputs besides the facts
-    registration: Mapped[dict[str, Any]]  # the firm as it was registered at that moment
-    fact_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))  # exactly the facts that were read
+    # What only a replay or one further route reads is fetched when it is asked for: most reads want the summary.
+    asked: Mapped[dict[str, Any]] = mapped_column(
+        deferred=True
+    )  # categories, since, amount, term: the inputs besides the facts
+    registration: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # the firm as it was registered at that moment
+    fact_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), deferred=True)  # exactly the facts that were read
     inputs_sha256: Mapped[str]  # over the registration and those facts
     summary: Mapped[dict[str, Any]]  # dimensions, reasons, knock-outs
     coverage: Mapped[dict[str, Any]]
-    explanation: Mapped[dict[str, Any]]  # per indicator: value, contribution, points
-    matches: Mapped[dict[str, Any]]
+    explanation: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # per indicator: value, contribution, points
+    products: Mapped[dict[str, Any]]  # in words: counts, the best, the near misses
+    matches: Mapped[bytes] = mapped_column(deferred=True)  # every product and rule: `products.kept`
     content_sha256: Mapped[str]  # over everything above; replay must give the same

@@ -13,6 +13,7 @@ import pytest
 
 from creditlink.config import ROOT, load_settings
 from creditlink.features.catalogue import BY_NAME
+from creditlink.products import kept
 from creditlink.products.book import compile_book
 from creditlink.products.seed import load_seed
 from creditlink.products.service import matching_settings
@@ -55,10 +56,15 @@ def profiles(folder) -> dict:
             "reasons": [r["code"] for r in one.summary["reasons"]],
             "strengths": [r["code"] for r in one.summary["strengths"]],
             "dimensions": {d["name"]: round(d["points_contribution"], 3) for d in one.summary["dimensions"]},
-            "products": one.matches["counts"],
-            "first": [p["product"] for p in one.matches["products"][:3]],
+            "products": one.products["counts"],
+            "first": first(one.matches, book),
         }
     return found
+
+
+def first(matches: bytes, book) -> list[str]:
+    firm = kept.unpack(matches, book) if matches else ()
+    return [firm[rank].product.code for rank in range(min(3, len(firm)))]
 
 
 def test_every_kind_of_firm_gets_what_it_got(tmp_path):

@@ -65,16 +65,17 @@ def test_the_api_answers_what_the_pipeline_computes(
     with empty_database.transaction("owner") as session:
         stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
         book = listing(session, settings).book
+        asked, registered = stored.asked, stored.registration
     frames = {
         name: records.frame(name).filter(pl.col("firm") == rich_firm)
         for name in ("vat_declarations", "invoice_months", "tax_standing", "payroll_months", "meter_months")
     }
-    since = date.fromisoformat(stored.asked["since"])
+    since = date.fromisoformat(asked["since"])
     frames = {name: frame.filter(pl.col("period") >= since) for name, frame in frames.items()}
-    frames["registration"] = registration_frame(stored.registration | {"firm": rich_firm})
+    frames["registration"] = registration_frame(registered | {"firm": rich_firm})
     direct = profile_many(
         RecordSet.of(**frames), as_of=stored.as_of, live=live, book=book,
-        granted=frozenset(stored.asked["categories"]) | {"registration"},
+        granted=frozenset(asked["categories"]) | {"registration"},
     )  # fmt: skip
     assert profile["pd_12m"] == direct.scores.pd_12m[0]
     assert profile["points"] == direct.scores.points[0]

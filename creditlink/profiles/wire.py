@@ -1,0 +1,74 @@
+"""Profiles as a bank sees them: the summary, every indicator, every product in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from creditlink import ids
+from creditlink.features.catalogue import BY_NAME
+from creditlink.products import kept
+from creditlink.products.book import ProductBook
+from creditlink.profiles.snapshot import BEST, settled
+from creditlink.profiles.tables import Profile
+
+
+def summary(profile: Profile, *, purpose: str, salt: str) -> dict[str, Any]:
+    """Return a profile's summary; `salt` makes the firm's id the one that only this institution sees."""
+    told = profile.products
+    return {
+        "id": ids.external("prf", profile.id),
+        "enterprise_id": ids.pairwise(salt, profile.enterprise_id),
+        "consent_id": ids.external("cns", profile.consent_id),
+        "purpose": purpose,
+        "created_at": profile.created_at,
+        "as_of": profile.as_of,
+        "state": profile.state,
+        "pd_12m": profile.pd_12m,
+        "points": profile.points,
+        "grade": profile.grade,
+        **profile.summary,
+        "coverage": profile.coverage,
+        "products": {"counts": told["counts"], "best": told["best"], "near_misses": told["near_misses"][:BEST]},
+        "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
+        "inputs_sha256": profile.inputs_sha256,
+        "content_sha256": profile.content_sha256,
+    }
+
+
+def explanation(profile: Profile) -> dict[str, Any]:
+    """Return every indicator's value and exact contribution: base + contributions = margin."""
+    parts = dict(profile.explanation)
+    indicators = [
+        {
+            "name": name,
+            "label_zh": BY_NAME[name].label_zh,
+            "label_en": BY_NAME[name].label_en,
+            "dimension": BY_NAME[name].dimension,
+            "category": BY_NAME[name].category,
+            "unit": BY_NAME[name].unit,
+            "direction": BY_NAME[name].direction,
+            "value": value,
+            "contribution": contribution,
+            "points_contribution": points,
+        }
+        for name, (value, contribution, points) in parts.pop("indicators").items()
+    ]
+    return {"profile_id": ids.external("prf", profile.id), **parts, "indicators": indicators}
+
+
+def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:
+    """Return every product in order with every rule, and the near misses; `book` holds the profile's products.
+
+    Raises
+    ------
+    KeptInvalid
+        What is kept is damaged, or belongs to other products.
+    """
+    products = [] if book is None else [one.to_dict() for one in kept.unpack(profile.matches, book)]
+    told = profile.products
+    return {
+        "profile_id": ids.external("prf", profile.id),
+        "counts": told["counts"],
+        "products": settled(products),
+        "near_misses": told["near_misses"],
+    }
