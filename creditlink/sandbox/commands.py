@@ -34,16 +34,40 @@ def sandbox() -> None:
 )
 @click.option("--until", help="Last month, YYYY-MM; default the last complete one.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
-@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
-def city(firms: int, months: int, seed: int, until: str | None, out: Path, force: bool) -> None:
-    """Write a synthetic city: firms, records of every source with two clocks, and the truth about each firm.
+@click.option(
+    "--coverage",
+    "shares",
+    multiple=True,
+    metavar="SOURCE=SHARE",
+    help="Share of firms that a source knows, 0 to 1: tax, social_security, electricity, water, gas, utility (all "
+    "three), contract, intellectual_property, logistics. May be repeated.",
+)
+@click.option(
+    "--partition-firms", default=100_000, show_default=True, type=click.IntRange(1, 10_000_000), help="Firms per file."
+)
+@click.option("--force", is_flag=True, help="Replace the city that the folder holds; anything else is never replaced.")
+def city(
+    firms: int,
+    months: int,
+    seed: int,
+    until: str | None,
+    out: Path,
+    shares: tuple[str, ...],
+    partition_firms: int,
+    force: bool,
+) -> None:
+    r"""Write a synthetic city: firms, records of every source with two clocks, and the truth about each firm.
 
-    Example: creditlink sandbox city --firms 20000 --months 48 --out var/city20k
+    The folder appears when the city is complete; if anything fails there is nothing. A city of N firms is the
+    beginning of any larger one of the same seed and months; how it is cut into files changes no record.
+
+    \b
+    creditlink sandbox city --firms 20000 --months 48 --out var/city20k
+    creditlink sandbox city --firms 50000 --coverage utility=0.046 --out var/few-meters
     """
-    from creditlink.sandbox.city import write_city
+    from creditlink.sandbox.city import FolderRefused, write_city
 
-    if out.exists() and any(out.iterdir()) and not force:
-        raise click.ClickException(f"--out {out}: the folder is not empty (use --force)")
+    coverage = dict(_share(text) for text in shares)
     columns = (TextColumn("firms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("firms", total=firms)
@@ -54,14 +78,28 @@ def city(firms: int, months: int, seed: int, until: str | None, out: Path, force
                 months=months,
                 seed=seed,
                 until=_month(until),
+                partition_firms=partition_firms,
+                coverage=coverage,
+                overwrite=force,
                 progress=lambda done, _all: progress.update(task, completed=done),
             )
         except ValueError as error:
             raise click.ClickException(str(error)) from None
+        except FolderRefused as error:
+            hint = " (--force replaces a city)" if not force else ""
+            raise click.ClickException(f"--out {error}{hint}") from None
     rows = sum(manifest["rows"].values())
     click.echo(
         f"{out}: {firms} firms, {manifest['first_period']} to {manifest['last_period']}, {rows} rows, seed {seed}"
     )
+
+
+def _share(text: str) -> tuple[str, float]:
+    source, _, share = text.partition("=")
+    try:
+        return source, float(share)
+    except ValueError:
+        raise click.BadParameter(f"needs SOURCE=SHARE, got {text!r}", param_hint="--coverage") from None
 
 
 def _month(text: str | None) -> date:

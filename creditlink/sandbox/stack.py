@@ -14,7 +14,7 @@ from creditlink.config import Settings, load_settings
 from creditlink.embedded import database_url
 from creditlink.sandbox import seed
 from creditlink.sandbox.bureaus.real import real_firms
-from creditlink.sandbox.city import write_city
+from creditlink.sandbox.city import GENERATOR_VERSION, write_city
 from creditlink.sandbox.seed import Credentials
 from creditlink.sandbox.services import ServiceFailed, Services, free_port, taken
 
@@ -84,10 +84,11 @@ def prepare_city(folder: Path, until: date, say: Say) -> Path:
     manifest = folder / "manifest.json"
     if manifest.exists():
         held = json.loads(manifest.read_text())
-        if (held["firms"], held["seed"], held["last_period"]) == (CITY_FIRMS, CITY_SEED, until.isoformat()):
+        wanted = (GENERATOR_VERSION, CITY_FIRMS, CITY_SEED, until.isoformat())
+        if (held["generator_version"], held["firms"], held["seed"], held["last_period"]) == wanted:
             return folder
     say(f"writing a synthetic city of {CITY_FIRMS} firms × {CITY_MONTHS} months")
-    write_city(folder, firms=CITY_FIRMS, months=CITY_MONTHS, seed=CITY_SEED, until=until)
+    write_city(folder, firms=CITY_FIRMS, months=CITY_MONTHS, seed=CITY_SEED, until=until, overwrite=True)
     return folder
 
 

@@ -44,8 +44,8 @@ def _batch(
     n, red, red_fen = gain("invoices"), gain("red_invoices"), gain("red_amount_fen")
     positive = gain("amount_fen") + red_fen
     if before is None and n:
-        steep = int(split.steepness(seed, [firm], [_DIRECTION[direction]], [(period - _EPOCH).days])[0])
         k = int(row["counterparties"])
+        steep = int(split.steepness(seed, [firm], [_DIRECTION[direction]], [(period - _EPOCH).days], [k])[0])
         counts, sums = split.split(n, positive, k, split.WEIGHTS[steep], split.WEIGHT_SUMS[steep, k - 1])
     else:
         counts, sums = np.array([n]), np.array([positive])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from creditlink.sandbox.city.economy import SEASONS, TRADES, Calendar, Floats
+from creditlink.sandbox.city.economy import SEASONS, SILENT_SEASON, TRADES, USUAL_SIZE, Calendar, Floats
 from creditlink.sandbox.city.latent import INFLATES, Bools, Firms, Paths
 
 _SEASON_TABLE = np.array([SEASONS[trade.season] for trade in TRADES])
@@ -23,6 +23,7 @@ class Activity:
     invoiced: Floats  # sales in yuan as shown to the tax office
     defaulted: Bools  # the month of default and all after
     trend: Floats  # slow part of log sales relative to usual; drives headcount
+    season: Floats  # log factor of the calendar month on sales
 
 
 def _smoothed(matrix: Floats, weight: float) -> Floats:
@@ -31,6 +32,23 @@ def _smoothed(matrix: Floats, weight: float) -> Floats:
     for t in range(matrix.shape[1]):
         level += weight * (matrix[:, t] - level)
         out[:, t] = level
+    return out
+
+
+def _silent(firms: Firms, health: Floats, calendar: Calendar, rng: np.random.Generator) -> Bools:
+    """Return the months in which a firm sells nothing: some firms pause for months on end, some skip one."""
+    n, months = health.shape
+    chance = np.clip(firms.gap[:, None] * np.exp(-0.60 * np.clip(health, -3, 2)), 1e-3, 0.96)
+    odds = np.log(chance / (1 - chance)) + SILENT_SEASON[calendar.month_of_year[:months]]
+    chance = 1 / (1 + np.exp(-odds))
+    lasting = rng.uniform(0.0, 0.7, n)
+    draws = rng.random((n, months))
+    out = np.zeros((n, months), dtype=bool)
+    before = draws[:, 0] < chance[:, 0]
+    for t in range(months):
+        # The share of silent months stays what the chance says; only their order changes.
+        before = draws[:, t] < chance[:, t] * (1 - lasting) + lasting * before
+        out[:, t] = before
     return out
 
 
@@ -51,19 +69,19 @@ def simulate(firms: Firms, paths: Paths, calendar: Calendar) -> Activity:
     season = firms.season[:, None] * _SEASON_TABLE[firms.trade][:, calendar.month_of_year[:months]]
 
     # Volatility is the firm's own, and rises as health falls.
-    spread = np.exp(-0.28 - 0.14 * (firms.size - 12) + 0.22 * rng.standard_normal(n))
-    spread = np.clip(spread, 0.15, 2.0)[:, None] * np.exp(-0.30 * np.clip(health, -3, 2))
+    spread = np.exp(-0.22 - 0.12 * (firms.size - USUAL_SIZE) + 0.36 * rng.standard_normal(n))
+    spread = np.clip(spread, 0.12, 2.2)[:, None] * np.exp(-0.30 * np.clip(health, -3, 2))
     noise = spread * rng.standard_normal((n, months)) - spread**2 / 2
-    lump = 0.10 * _smoothed(rng.standard_normal((n, months)) * 2.2, 0.35)
-    gap_chance = np.clip(firms.gap[:, None] * np.exp(-0.60 * np.clip(health, -3, 2)), 0, 0.97)
-    silent = rng.random((n, months)) < gap_chance
-    # The new year's month is the quietest.
-    silent |= (calendar.month_of_year[:months] == 1) & (rng.random((n, months)) < 0.05)
+    # Orders come in runs of months; the machines feel a part of it.
+    runs = _smoothed(rng.standard_normal((n, months)) * 2.2, 0.35)
+    lump = 0.10 * runs
+    orders = runs * np.minimum(np.exp(-1.5 + 0.8 * rng.standard_normal(n)), 0.8)[:, None]
+    silent = _silent(firms, health, calendar, rng)
 
     present = paths.present(firms, months)
-    sales = np.exp(np.clip(firms.size[:, None] + slow + season + noise + lump, 3, 20.5))
+    sales = np.exp(np.clip(firms.size[:, None] + slow + season + noise + orders, 3, 20.5))
     sales = np.where(present & ~silent, sales, 0.0)
-    production = np.exp(slow + 0.45 * season + lump)
+    production = np.exp(slow + 0.30 * season + lump)
     idle = firms.is_kind("dormant")[:, None] & (rng.random((n, months)) < 0.9)
     production = np.where(idle, 0.02, production)
 
@@ -78,4 +96,4 @@ def simulate(firms: Firms, paths: Paths, calendar: Calendar) -> Activity:
     )
     # A shell sells paper: nothing is made.
     production = np.where(shell, 0.0, production)
-    return Activity(present, health, sales, production, shown, defaulted, slow)
+    return Activity(present, health, sales, production, shown, defaulted, slow, season)

@@ -10,7 +10,7 @@ import polars as pl
 from creditlink.records.frames import EVENT_KINDS, FRAME_SCHEMAS
 from creditlink.sandbox.city import payments
 from creditlink.sandbox.city.activity import Activity
-from creditlink.sandbox.city.economy import TRADES, Calendar, Floats
+from creditlink.sandbox.city.economy import TRADES, USUAL_SIZE, Calendar, Floats
 from creditlink.sandbox.city.latent import NEVER, Bools, Firms
 
 _SHIPPING = np.array([trade.code[0] in "ACFG" for trade in TRADES])
@@ -97,7 +97,7 @@ def _monthly(
 def contract_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.DataFrame:
     """Return contracts signed, performed and breached of one block."""
     rng, n = firms.stream("contracts"), len(firms)
-    usual = np.exp(0.45 * (firms.size - 12.3) + 0.5 * rng.standard_normal(n) - 0.2)
+    usual = np.exp(0.45 * (firms.size - USUAL_SIZE) + 0.5 * rng.standard_normal(n) - 0.2)
     signed = rng.poisson(usual[:, None] * np.exp(0.2 * np.clip(activity.health, -3, 2)))
     due = np.roll(signed, 2, axis=1)
     due[:, :2] = 0
@@ -112,7 +112,7 @@ def property_grants(firms: Firms, activity: Activity, calendar: Calendar) -> pl.
     """Return grants of patents, models, trademarks and software of one block."""
     rng, (n, months) = firms.stream("grants"), activity.present.shape
     schema = FRAME_SCHEMAS["property_grants"]
-    inventive = np.exp(0.3 * (firms.size - 12) + 0.5 * rng.standard_normal(n)) * np.where(
+    inventive = np.exp(0.3 * (firms.size - USUAL_SIZE + 0.3) + 0.5 * rng.standard_normal(n)) * np.where(
         _INVENTING[firms.trade], 1.6, 0.4
     )
     parts = []
@@ -144,7 +144,7 @@ def property_grants(firms: Firms, activity: Activity, calendar: Calendar) -> pl.
 def shipment_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.DataFrame:
     """Return shipments and tonnes of one block; only firms that make or move goods."""
     rng, n = firms.stream("shipments"), len(firms)
-    usual = np.exp(0.7 * (firms.size - 12.3) + 0.5 * rng.standard_normal(n) + 1.6)
+    usual = np.exp(0.7 * (firms.size - USUAL_SIZE) + 0.5 * rng.standard_normal(n) + 1.6)
     shipments = rng.poisson(np.minimum(usual[:, None] * activity.production, 5000))
     tonnes = np.round(shipments * np.exp(0.4 + 0.6 * rng.standard_normal(n))[:, None], 2)
     cells = activity.present & (firms.covered["logistics"] & _SHIPPING[firms.trade])[:, None] & (shipments > 0)

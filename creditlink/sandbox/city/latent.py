@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creditlink.sandbox.city import hazard
-from creditlink.sandbox.city.economy import REGIONS, TRADES, Calendar, Floats, Ints, trade_column
+from creditlink.sandbox.city.economy import REGIONS, TRADES, USUAL_SIZE, Calendar, Floats, Ints, trade_column
 
 Bools = npt.NDArray[np.bool_]
 
@@ -153,7 +153,7 @@ def _covered(
         draw = np.where(own < 0.5, shared, rng.random(n)) if name in ("electricity", "water", "gas") else own
         if name == "social_security" and target < 1:
             # Larger firms insure their staff more often; the mean stays near the target.
-            likely = np.clip(likely + 0.10 * np.tanh(size - 11.8), 0.02, 1.0)
+            likely = np.clip(likely + 0.10 * np.tanh(size - USUAL_SIZE + 0.5), 0.02, 1.0)
         if name == "gas" and target < 1:
             uses = trade_column("gas")[trade] > 0
             likely = np.where(uses, np.minimum(likely * 1.7, 1.0), 0.0)
@@ -169,8 +169,8 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
     region = _pick(rng, [r[3] for r in REGIONS], n)
     sole = kind == KIND["sole_trader"]
     entity = np.where(sole, 2, np.array([0, 1, 3])[_pick(rng, [0.95, 0.035, 0.015], n)])
-    size = 12.3 + 1.30 * rng.standard_normal(n) + _of_kind(kind, "size")
-    size = np.clip(size, 8.2, 17.5)
+    size = USUAL_SIZE + 1.38 * rng.standard_normal(n) + _of_kind(kind, "size")
+    size = np.clip(size, 8.5, 18.0)
 
     thin = kind == KIND["thin"]
     years = rng.gamma(1.6, 5.0, n).clip(0.3, 38)
@@ -189,10 +189,11 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
     risk = (
         _of_kind(kind, "risk")
         + trade_column("risk")[trade]
-        - 0.16 * (size - 12.0)
+        - 0.15 * (size - USUAL_SIZE + 0.3)
         + 0.45 * np.exp(-np.maximum(age, 0) / 30.0)
     )
-    general = rng.random(n) < np.where(sole, 0.05, 1 / (1 + np.exp(-1.6 * (size - 12.2))))
+    # Registration as a general taxpayer is a duty from five million yuan of sales a year, and open to others.
+    general = rng.random(n) < np.where(sole, 0.05, 1 / (1 + np.exp(-1.6 * (size - np.log(5e6 / 12)))))
     cheat = kind == KIND["manipulator"]
     covered = _covered(rng, kind, trade, size, coverage)
     by_staff = cheat & covered["social_security"] & (rng.random(n) < 0.35)
@@ -202,7 +203,8 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
         covered["tax"] = covered["tax"] | (inflates == 1)
     season = _of_kind(kind, "season") * np.exp(0.35 * rng.standard_normal(n))
     gap_base = _of_kind(kind, "gap")
-    gap = np.clip(gap_base * np.exp(0.7 * rng.standard_normal(n)) * np.exp(-0.25 * (size - 12)), 0, 0.95)
+    gap = gap_base * np.exp(1.15 * rng.standard_normal(n) - 0.25 * (size - USUAL_SIZE))
+    gap = np.clip(gap, 0.002, 0.93)
     return Firms(
         seed=seed,
         block=block,

@@ -7,7 +7,7 @@ import polars as pl
 
 from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.sandbox.city.codes import codes
-from creditlink.sandbox.city.economy import REGIONS, TRADES
+from creditlink.sandbox.city.economy import REGIONS, TRADES, USUAL_SIZE
 from creditlink.sandbox.city.latent import ENTITY_TYPES, Firms
 
 _FIRST = (
@@ -74,7 +74,7 @@ def firms_frame(firms: Firms) -> pl.DataFrame:
 def registration(firms: Firms) -> pl.DataFrame:
     """Return the registration frame of one block. It says nothing of what became of a firm later."""
     rng, n = firms.stream("registration"), len(firms)
-    capital_wan = np.exp(0.6 * (firms.size - 12.3) + 4.6 + 0.9 * rng.standard_normal(n))
+    capital_wan = np.exp(0.6 * (firms.size - USUAL_SIZE) + 5.0 + 0.9 * rng.standard_normal(n))
     # Capital is registered in round sums.
     steps = np.array([1, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10000])
     capital = steps[np.abs(np.log(capital_wan)[:, None] - np.log(steps)).argmin(axis=1)]

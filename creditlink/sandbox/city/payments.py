@@ -20,9 +20,9 @@ class Habit:
     early: float  # mean days before the due day
 
 
-UTILITY = Habit(-2.70, 2.80, 5.0)
-SOCIAL_SECURITY = Habit(-3.45, 2.90, 4.0)
-TAX = Habit(-3.90, 2.90, 3.5)
+UTILITY = Habit(-2.70, 2.95, 5.0)
+SOCIAL_SECURITY = Habit(-3.45, 3.05, 4.0)
+TAX = Habit(-3.90, 3.05, 3.5)
 """Stress shows in utilities first, then in social security, then in tax."""
 
 
@@ -56,7 +56,10 @@ class Versions:
 
     def kept(self, calendar: Calendar) -> Versions:
         """Return the rows recorded by the end of the city."""
-        keep = self.known <= calendar.cut
+        return self.where(self.known <= calendar.cut)
+
+    def where(self, keep: Bools) -> Versions:
+        """Return the rows for which `keep` holds, shape (rows,)."""
         return Versions(self.of[keep], self.correction[keep], self.known[keep])
 
 

@@ -1,4 +1,4 @@
-"""The tax office's records: declarations, months of invoices, standing."""
+"""The tax office's records: declarations and standing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import numpy as np
 import polars as pl
 
 from creditlink.records.frames import FRAME_SCHEMAS
-from creditlink.sandbox.city import payments, split
+from creditlink.sandbox.city import payments
 from creditlink.sandbox.city.activity import Activity
 from creditlink.sandbox.city.economy import Calendar, Floats, Ints
+from creditlink.sandbox.city.invoices import vat_bps
 from creditlink.sandbox.city.latent import NEVER, Bools, Firms
 
 GRADES = ("A", "B", "M", "C", "D")
-MAX_INVOICES = 900
-RELIEF_SMALL_SCALE_BPS = 100
-SMALL_SCALE_BPS = 300
 EXEMPT_FEN = 10_000_000
 """A small-scale taxpayer with monthly sales up to 100,000 yuan pays no VAT.
 
@@ -22,108 +20,12 @@ Source: Caishui notice 2023 No. 1 of the Ministry of Finance and the State Taxat
 """
 
 
-def _counts(rng: np.random.Generator, mean: Floats) -> Ints:
-    return rng.poisson(np.minimum(mean, 5_000)).astype(np.int64)
-
-
-def _vat_bps(firms: Firms, calendar: Calendar, rows: Ints, months: Ints) -> Ints:
-    small = np.where(calendar.in_relief[months], RELIEF_SMALL_SCALE_BPS, SMALL_SCALE_BPS)
-    return np.where(firms.general[rows], firms.of_trade("vat_bps").astype(np.int64)[rows], small)
-
-
 class TaxRecords:
-    """Builds the three tax frames of one block."""
+    """Builds declarations and standing of one block."""
 
     def __init__(self, firms: Firms, activity: Activity, calendar: Calendar) -> None:
         self.firms, self.activity, self.calendar = firms, activity, calendar
         self.open = activity.present & firms.covered["tax"][:, None]
-
-    def invoice_months(self) -> tuple[pl.DataFrame, Floats, Floats]:
-        """Return the frame, and invoiced sales and purchases in yuan as matrices (n, months).
-
-        The counterparty figures follow `split`, so that the tax bureau can show the single invoices.
-        """
-        firms, activity, calendar = self.firms, self.activity, self.calendar
-        rng, n, months = firms.stream("invoices"), len(firms), calendar.months
-        ticket = 9.9 + 0.50 * (firms.size - 12.3) + 0.75 * rng.standard_normal(n)
-        spread_out = np.clip(0.66 + 0.20 * rng.standard_normal(n), 0.10, 1.0)
-        few = firms.is_kind("shell")
-        spread_out = np.where(few, spread_out * 0.6, spread_out)
-        parts = []
-        margin = np.clip(0.62 + 0.06 * rng.standard_normal(n), 0.12, 1.05)
-        # A firm in trouble buys dear and sells cheap.
-        bought = activity.invoiced * margin[:, None] * np.exp(-0.20 * np.clip(activity.health, -3, 2))
-        bought *= np.exp(0.45 * rng.standard_normal((n, months)) - 0.1)
-        bought = np.where(rng.random((n, months)) < 0.10, 0.0, bought)
-        for direction, amount in enumerate((activity.invoiced, bought)):
-            parts.append(self._direction(rng, direction, amount, ticket, spread_out))
-        frame = pl.concat(parts).sort("firm", "period", "direction", "known_on", maintain_order=True)
-        return frame, activity.invoiced, bought
-
-    def _direction(
-        self, rng: np.random.Generator, direction: int, amount: Floats, ticket: Floats, spread_out: Floats
-    ) -> pl.DataFrame:
-        firms, calendar, activity = self.firms, self.calendar, self.activity
-        rows, months = payments.facts(self.open & (amount >= 100))
-        size = rows.size
-        net = amount[rows, months]
-        health = activity.health[rows, months]
-        scale = ticket if direction == 0 else ticket - 0.55
-        mean = net / np.exp(scale[rows] + 0.35 * rng.standard_normal(size))
-        n = np.clip(1 + _counts(rng, mean), 1, np.minimum(MAX_INVOICES, (net / 20).astype(np.int64) + 1))
-        fen = np.rint(net * 100).astype(np.int64)
-        power = spread_out if direction == 0 else np.minimum(spread_out + 0.12, 1.0)
-        # Customers leave a firm in trouble.
-        k = n ** power[rows] * np.exp(0.30 * rng.standard_normal(size) + 0.06 * np.clip(health, -3, 1))
-        k = np.clip(np.rint(k).astype(np.int64), 1, np.minimum(n, split.MAX_COUNTERPARTIES))
-
-        own_void, own_red = rng.standard_normal(len(firms)), rng.standard_normal(len(firms))
-        void_base, red_base = ((0.100, 0.021), (0.045, 0.0095))[direction]
-        trouble = np.exp(-0.38 * np.clip(health, -3, 2))
-        void = _counts(rng, n * void_base * np.exp(0.45 * own_void[rows] - 0.12) * trouble)
-        red = np.minimum(_counts(rng, n * red_base * np.exp(0.6 * own_red[rows] - 0.15) * trouble), n)
-        share = np.minimum(red / n * np.exp(0.7 * rng.standard_normal(size)), 0.9)
-        red_fen = np.where(red > 0, np.maximum(np.rint(fen * share).astype(np.int64), red), 0)
-        bps = _vat_bps(firms, calendar, rows, months)
-        if direction == 1:
-            bps = np.where(rng.random(size) < 0.25, 600, 1300)
-        tax = (fen - red_fen) * bps // 10_000
-
-        published = calendar.starts[months + 1] + rng.integers(1, 4, size)
-        versions, late = payments.record(rng, published, None, 0.02)
-        versions = versions.kept(calendar)
-        more = np.where(late, 1 + _counts(rng, 0.05 * n), 0)
-        more_fen = np.where(late, np.maximum((fen * rng.uniform(0.01, 0.25, size)).astype(np.int64), 100 * more), 0)
-        more_red = (late & (rng.random(size) < 0.35)).astype(np.int64)
-        more_red_fen = more_red * np.maximum(fen // 20, 1)
-        more_tax = (more_fen - more_red_fen) * bps // 10_000
-
-        of, second = versions.of, versions.correction
-        add = second.astype(np.int64)
-        steep = split.steepness(firms.seed, firms.firm[rows], direction, calendar.starts[months])
-        top1, top5, hhi = split.concentration(
-            n[of], fen[of], k[of], steep[of], more_fen[of] * add, split.WEIGHTS, split.WEIGHT_SUMS
-        )
-        schema = FRAME_SCHEMAS["invoice_months"]
-        return pl.DataFrame(
-            {
-                "firm": firms.firm[rows][of].astype(np.int32),
-                "period": payments.days("period", calendar.starts[months][of]),
-                "direction": payments.coded("direction", np.full(of.size, direction), schema["direction"]),
-                "invoices": (n[of] + more[of] * add).astype(np.int32),
-                "amount_fen": (fen - red_fen)[of] + (more_fen - more_red_fen)[of] * add,
-                "tax_fen": tax[of] + more_tax[of] * add,
-                "void_invoices": void[of].astype(np.int32),
-                "red_invoices": (red[of] + more_red[of] * add).astype(np.int32),
-                "red_amount_fen": red_fen[of] + more_red_fen[of] * add,
-                "counterparties": k[of].astype(np.int32),
-                "top1_amount_fen": top1,
-                "top5_amount_fen": top5,
-                "hhi": hhi,
-                "known_on": payments.days("known_on", versions.known),
-            },
-            schema=schema,
-        )
 
     def declarations(self, sold: Floats, bought: Floats) -> tuple[pl.DataFrame, Ints, Bools]:
         """Return the frame and, as matrices (n, months), unpaid fen and what was filed late."""
@@ -134,7 +36,7 @@ class TaxRecords:
         uninvoiced = firms.of_trade("uninvoiced") * rng.uniform(0.3, 1.7, n)
         sales = sold[rows, columns] * (1 + uninvoiced[rows] * rng.uniform(0.7, 1.3, size))
         sales_fen = np.rint(sales * 100).astype(np.int64)
-        bps = _vat_bps(firms, calendar, rows, columns)
+        bps = vat_bps(firms, calendar, rows, columns)
         output = sales_fen * bps // 10_000
         general = firms.general[rows]
         inputs = np.where(general, np.rint(bought[rows, columns] * 100 * 0.105).astype(np.int64), 0)

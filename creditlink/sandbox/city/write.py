@@ -16,13 +16,17 @@ import polars as pl
 
 from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.sandbox.city import activity as activities
-from creditlink.sandbox.city import events, latent, meters, names, payroll, tax
+from creditlink.sandbox.city import events, invoices, latent, meters, names, payroll, tax
 from creditlink.sandbox.city.economy import Calendar
+from creditlink.sandbox.city.folder import MANIFEST, replaced_at_once
 from creditlink.sandbox.city.hazard import HazardTable
 from creditlink.sandbox.city.payments import coded
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 """Raised whenever the same seed no longer gives the same bytes."""
+
+BYTES_PER_FIRM_MONTH = 100
+"""Room to ask for on the disk; at the usual coverage a city takes about 75."""
 
 TRUTH_SCHEMA = {
     "firm": pl.Int32,
@@ -51,12 +55,12 @@ def simulate_block(
     paths = latent.draw_paths(firms, calendar)
     doing = activities.simulate(firms, paths, calendar)
     office = tax.TaxRecords(firms, doing, calendar)
-    invoices, sold, bought = office.invoice_months()
+    months, sold, bought = invoices.InvoiceRecords(firms, doing, calendar).frame()
     declarations, unpaid, late = office.declarations(sold, bought)
     return {
         "registration": names.registration(firms),
         "vat_declarations": declarations,
-        "invoice_months": invoices,
+        "invoice_months": months,
         "tax_standing": office.standing(unpaid, late),
         "payroll_months": payroll.payroll_months(firms, doing, calendar),
         "meter_months": meters.meter_months(firms, doing, calendar),
@@ -130,13 +134,16 @@ def write_city(
     partition_firms: int = 100_000,
     progress: Progress | None = None,
     coverage: Mapping[str, float] | None = None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write a synthetic city and return its manifest. The same arguments give the same bytes.
+
+    The folder appears when the city is complete; before that, and if anything fails, there is nothing.
 
     Parameters
     ----------
     out
-        Folder to write to; made if absent. Files of an earlier city in it are overwritten.
+        Folder to write to, absent or empty.
     firms, months
         How many firms (any city is the beginning of a larger one of the same seed), and how many months of
         records up to and including the month of `until`. Nothing recorded later than the 20th of the
@@ -144,16 +151,20 @@ def write_city(
     seed
         0 or more.
     partition_firms
-        Firms per file, rounded up to whole blocks; it does not change the firms.
+        Firms per file, rounded up to whole blocks; it changes neither the firms nor their records.
     progress
         Called with firms done and firms in all.
     coverage
         Share of firms known to a source, by name: `tax`, `social_security`, `electricity`, `utility` …
+    overwrite
+        Replace a city that `out` already holds; anything else in `out` is never replaced.
 
     Raises
     ------
     ValueError
         A number is out of range; the message names it.
+    FolderRefused
+        `out` cannot take a city: it is not empty, cannot be written, or its disk is too full.
     """
     for name, value, least, most in (
         ("firms", firms, 1, 100_000_000),
@@ -165,16 +176,53 @@ def write_city(
             raise ValueError(f"{name}: must be within {least} … {most}, got {value}")
     shares = merged_coverage(coverage)
     calendar = Calendar(until.replace(day=1), months)
+    needed = firms * months * BYTES_PER_FIRM_MONTH
+    with replaced_at_once(out, overwrite=overwrite, needed_bytes=needed) as folder:
+        per_part = -(-partition_firms // latent.BLOCK_FIRMS)
+        digests, rows = _write_partitions(folder, firms, seed, calendar, shares, per_part, progress)
+        manifest = {
+            "generator_version": GENERATOR_VERSION,
+            "seed": seed,
+            "firms": firms,
+            "months": months,
+            "first_period": calendar.day(0).isoformat(),
+            "last_period": calendar.day(months - 1).isoformat(),
+            "known_until": np.datetime64(calendar.cut, "D").item().isoformat(),
+            "partition_firms": per_part * latent.BLOCK_FIRMS,
+            "coverage": shares,
+            "shock": [calendar.day(month).isoformat() for month in calendar.shock],
+            "relief": [calendar.day(month).isoformat() for month in calendar.relief],
+            "rows": rows,
+            "sha256": dict(sorted(digests.items())),
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return manifest
+
+
+def _write_partitions(
+    folder: Path,
+    firms: int,
+    seed: int,
+    calendar: Calendar,
+    coverage: Mapping[str, float],
+    per_part: int,
+    progress: Progress | None,
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Write all partitions of `per_part` blocks; return the sha256 by file and the rows by frame."""
     hazards = HazardTable(calendar)
-    per_part = -(-partition_firms // latent.BLOCK_FIRMS)
     blocks = -(-firms // latent.BLOCK_FIRMS)
     digests: dict[str, str] = {}
     rows: dict[str, int] = {}
+
+    def simulate(block: int) -> dict[str, pl.DataFrame]:
+        return simulate_block(seed, block, calendar, coverage, hazards)
+
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for part, first in enumerate(range(0, blocks, per_part)):
             numbers = range(first, min(first + per_part, blocks))
             done: list[dict[str, pl.DataFrame]] = []
-            for frames in pool.map(lambda b: simulate_block(seed, b, calendar, shares, hazards), numbers):
+            for frames in pool.map(simulate, numbers):
                 done.append(frames)
                 if progress:
                     progress(min((first + len(done)) * latent.BLOCK_FIRMS, firms), firms)
@@ -182,25 +230,9 @@ def write_city(
                 frame = pl.concat([frames.pop(name) for frames in done], rechunk=False)
                 if numbers[-1] == blocks - 1:
                     frame = frame.filter(pl.col("firm") < firms)
-                path = out / name / f"part-{part:05d}.parquet"
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path = folder / name / f"part-{part:05d}.parquet"
+                path.parent.mkdir(exist_ok=True)
                 frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=262_144)
-                digests[path.relative_to(out).as_posix()] = _sha256(path)
+                digests[path.relative_to(folder).as_posix()] = _sha256(path)
                 rows[name] = rows.get(name, 0) + frame.height
-    manifest = {
-        "generator_version": GENERATOR_VERSION,
-        "seed": seed,
-        "firms": firms,
-        "months": months,
-        "first_period": calendar.day(0).isoformat(),
-        "last_period": calendar.day(months - 1).isoformat(),
-        "known_until": np.datetime64(calendar.cut, "D").item().isoformat(),
-        "partition_firms": per_part * latent.BLOCK_FIRMS,
-        "coverage": shares,
-        "shock": [calendar.day(calendar.shock[0]).isoformat(), calendar.day(calendar.shock[1]).isoformat()],
-        "relief": [calendar.day(calendar.relief[0]).isoformat(), calendar.day(calendar.relief[1]).isoformat()],
-        "rows": rows,
-        "sha256": dict(sorted(digests.items())),
-    }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return manifest
+    return digests, rows
