@@ -1,0 +1,73 @@
+"""What an offer costs in all, and that its hash says which offer it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from creditlink.financing.asking import AskInvalid, FinancingAsk
+from creditlink.financing.terms import OfferTerms, TermsInvalid
+
+pytestmark = pytest.mark.pure
+
+OFFER = OfferTerms(amount_fen=100_000_000, term_months=12, rate_bps=480, fee_fen=500_000)
+
+
+def test_a_loan_without_fees_costs_its_rate():
+    assert replace(OFFER, fee_fen=0).yearly_cost_bps == 480
+    assert replace(OFFER, fee_fen=0, repayment="bullet").yearly_cost_bps == 480
+
+
+def test_interest_of_a_bullet_loan_is_rate_times_amount():
+    assert replace(OFFER, fee_fen=0, repayment="bullet").total_cost_fen == 4_800_000
+
+
+def test_fees_weigh_more_on_a_short_loan():
+    assert OFFER.yearly_cost_bps > 480
+    assert replace(OFFER, term_months=6).yearly_cost_bps > OFFER.yearly_cost_bps
+
+
+@given(
+    amount=st.integers(100_000, 10_000_000_000),
+    term=st.integers(1, 360),
+    rate=st.integers(0, 3600),
+    fee_share=st.integers(0, 200),
+    repayment=st.sampled_from(["bullet", "equal_instalment", "revolving"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_costs_are_never_below_the_rate(amount, term, rate, fee_share, repayment):
+    offer = OfferTerms(amount, term, rate, fee_fen=amount * fee_share // 10_000, repayment=repayment)
+    assert offer.yearly_cost_bps >= rate
+    assert offer.total_cost_fen >= offer.fee_fen - 1
+
+
+def test_the_hash_changes_with_every_term():
+    said = {"application": "app_1", "valid_until": "2026-12-01T00:00:00+00:00"}
+    first = OFFER.sha256(**said)
+    assert OFFER.sha256(**said) == first
+    for changed in ({"rate_bps": 481}, {"fee_fen": 0}, {"conditions": "x"}, {"cooling_off_days": 4}):
+        assert replace(OFFER, **changed).sha256(**said) != first
+    assert OFFER.sha256(**(said | {"application": "app_2"})) != first
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("amount_fen", 0), ("term_months", 0), ("rate_bps", -1), ("fee_fen", 100_000_000), ("repayment", "whenever")],
+)
+def test_wrong_terms_name_field_and_value(field, value):
+    with pytest.raises(TermsInvalid) as wrong:
+        replace(OFFER, **{field: value})
+    assert (wrong.value.field, wrong.value.value) == (field, value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("amount_fen", 99), ("term_months", 361), ("use", "gambling"), ("collateral", "soul")]
+)
+def test_a_wrong_ask_names_field_and_value(field, value):
+    right = {"amount_fen": 1_000_000, "term_months": 12, "use": "payroll", "collateral": "none"}
+    with pytest.raises(AskInvalid) as wrong:
+        FinancingAsk(**(right | {field: value}))
+    assert (wrong.value.field, wrong.value.value) == (field, value)
