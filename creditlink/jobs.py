@@ -25,6 +25,7 @@ app = procrastinate.App(
         "creditlink.consents.tasks",
         "creditlink.oauth.tasks",
         "creditlink.notifications.tasks",
+        "creditlink.financing.tasks",
     ],
     worker_defaults={
         "update_heartbeat_interval": HEARTBEAT_SECONDS,

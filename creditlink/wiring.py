@@ -8,6 +8,7 @@ from creditlink.api import Api
 from creditlink.config import Settings
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.limits import fair_use_from
+from creditlink.financing import routes as financing_routes
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.portal import routes as portal_routes
@@ -29,3 +30,5 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)
+    api.register_blueprint(financing_routes.blueprint)
+    api.register_blueprint(financing_routes.decline_reasons)

@@ -31,7 +31,7 @@ class Consent(Base):
             "state IN ('REQUESTED', 'ACTIVE', 'PAUSED', 'REJECTED', 'REVOKED', 'EXPIRED', 'EXHAUSTED')", name="state"
         ),
         CheckConstraint("access IN ('once', 'recurring')", name="access"),
-        CheckConstraint("channel IN ('redirect', 'inbox')", name="channel"),
+        CheckConstraint("channel IN ('redirect', 'inbox', 'financing')", name="channel"),
         CheckConstraint(
             "state IN ('REQUESTED', 'REJECTED') OR (enterprise_id IS NOT NULL AND granted_by IS NOT NULL"
             " AND starts_at IS NOT NULL AND text_sha256 IS NOT NULL AND cardinality(categories) > 0)",
@@ -47,7 +47,8 @@ class Consent(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"))
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"), index=True)
-    channel: Mapped[str]  # redirect: the bank sends the firm's browser; inbox: it waits for the firm
+    # redirect: the bank sends the firm's browser; inbox: it waits for the firm; financing: the firm asked for a loan
+    channel: Mapped[str]
     amends: Mapped[UUID | None] = mapped_column(ForeignKey("consents.id"), index=True)
     version: Mapped[int]  # 1, and one more with each amendment
 

@@ -55,6 +55,6 @@ class FinancingAsk:
         ):
             if not least <= value <= most:
                 raise AskInvalid(name, value, f"must lie within {least} … {most}")
-        for name, value, known in (("use", self.use, USES), ("collateral", self.collateral, COLLATERAL)):
-            if value not in known:
-                raise AskInvalid(name, value, f"must be one of {', '.join(known)}")
+        for name, chosen, known in (("use", self.use, USES), ("collateral", self.collateral, COLLATERAL)):
+            if chosen not in known:
+                raise AskInvalid(name, chosen, f"must be one of {', '.join(known)}")

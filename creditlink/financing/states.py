@@ -93,6 +93,8 @@ OPEN = UNANSWERED | {"offered"}
 """States that lapse when the firm accepts somebody else's offer."""
 ACCEPTED = frozenset({"accepted", "signed", "drawn", "repaying", "closed", "written_off"})
 """States in which the request has found its lender; a request has at most one application here."""
+OVER = frozenset({"declined", "lapsed", "withdrawn", "expired"})
+"""States in which the lender is out: it has no more use for the firm's data."""
 LENT = frozenset({"drawn", "repaying", "closed", "written_off"})
 
 

@@ -1,0 +1,49 @@
+"""The slice's configuration files, each read once per process."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from creditlink.config import SettingError
+from creditlink.financing.declines import DeclineReason, declines_from
+from creditlink.financing.settings import Clocks, clocks_from
+
+
+@lru_cache(maxsize=8)
+def clocks(config_dir: Path) -> Clocks:
+    """Return the deadlines of `financing.toml`.
+
+    Raises
+    ------
+    SettingError
+        The file is absent or wrong; the message names it.
+    """
+    try:
+        return clocks_from(_read(config_dir / "financing.toml"))
+    except ValueError as error:
+        raise SettingError(f"configuration file financing.toml: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def declines(config_dir: Path) -> dict[str, DeclineReason]:
+    """Return the decline reasons of `declines.toml`.
+
+    Raises
+    ------
+    SettingError
+        The file is absent or wrong; the message names it.
+    """
+    try:
+        return declines_from(_read(config_dir / "declines.toml"))
+    except ValueError as error:
+        raise SettingError(f"configuration file declines.toml: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingError(f"configuration file {path.name}: {error.strerror}") from error

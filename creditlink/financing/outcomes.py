@@ -1,0 +1,114 @@
+"""What became of a loan, as its lender reports it: draws, repayment by month, closure, write-off, corrections."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.clock import day_of
+from creditlink.errors import Conflict, InvalidRequest
+from creditlink.financing import applications, states
+from creditlink.financing.applications import StepRefused
+from creditlink.financing.outcome_file import Outcome
+from creditlink.financing.tables import Application, LoanFact
+
+EVENT_OF = {"draw": "draw", "repayment": "report", "closure": "close", "write_off": "write_off"}
+
+
+def record(session: Session, held: Application, told: Outcome, *, actor: str, now: datetime) -> bool:
+    """Record one outcome of an application that the caller has locked; return whether it was new.
+
+    The same outcome again changes nothing. A different one under the same key (kind, day, reference) is a
+    correction: a further row, known later, that leaves the state as it is.
+
+    Raises
+    ------
+    StepRefused
+        The application's state allows no such outcome.
+    Conflict
+        More is drawn than the accepted offer promised.
+    InvalidRequest
+        The day lies in the future.
+    """
+    if told.about_on > day_of(now):
+        raise InvalidRequest(errors=[{"pointer": "/on", "detail": f"lies in the future, got {told.about_on}"}])
+    earlier = _latest(session, held, told)
+    if earlier is not None and (earlier.amount_fen, earlier.days_past_due) == (told.amount_fen, told.days_past_due):
+        return False
+    if held.state not in states.ACCEPTED:
+        raise StepRefused(
+            f"{told.kind}: the application is {held.state}: nothing was lent", state=held.state, allowed=[]
+        )
+    if told.kind == "draw":
+        _check_room(session, held, told, earlier)
+    if earlier is None:
+        applications.step(
+            session,
+            held,
+            EVENT_OF[told.kind],
+            role="bank",
+            actor=actor,
+            now=now,
+            detail={"on": told.about_on.isoformat(), "reference": told.reference},
+        )
+    elif now <= earlier.known_at:
+        raise Conflict("a correction must be known later than what it corrects", reason="clock")
+    session.add(
+        LoanFact(
+            application_id=held.id,
+            enterprise_id=held.enterprise_id,
+            institution_id=held.institution_id,
+            kind=told.kind,
+            about_on=told.about_on,
+            reference=told.reference,
+            amount_fen=told.amount_fen,
+            days_past_due=told.days_past_due,
+            known_at=now,
+            reported_by=actor,
+        )
+    )
+    session.flush()
+    return True
+
+
+def facts_of(session: Session, held: Application, *, known_at: datetime | None = None) -> list[LoanFact]:
+    """Return what holds of the loan, as known at an instant (default: now), by day."""
+    query = select(LoanFact).where(LoanFact.application_id == held.id)
+    if known_at is not None:
+        query = query.where(LoanFact.known_at <= known_at)
+    last: dict[tuple[str, date, str], LoanFact] = {}
+    for fact in session.scalars(query.order_by(LoanFact.known_at, LoanFact.id)):
+        last[fact.kind, fact.about_on, fact.reference] = fact
+    return sorted(last.values(), key=lambda fact: (fact.about_on, fact.id))
+
+
+def _latest(session: Session, held: Application, told: Outcome) -> LoanFact | None:
+    return session.scalars(
+        select(LoanFact)
+        .where(
+            LoanFact.application_id == held.id,
+            LoanFact.kind == told.kind,
+            LoanFact.about_on == told.about_on,
+            LoanFact.reference == told.reference,
+        )
+        .order_by(LoanFact.known_at.desc())
+        .limit(1)
+    ).first()
+
+
+def _check_room(session: Session, held: Application, told: Outcome, earlier: LoanFact | None) -> None:
+    """Refuse a draw beyond the offer; a revolving line may be drawn again and again."""
+    current = applications.latest_offer(session, held)
+    if current is None or current.terms["repayment"] == "revolving":
+        return
+    drawn = sum(fact.amount_fen for fact in facts_of(session, held) if fact.kind == "draw")
+    if earlier is not None:
+        drawn -= earlier.amount_fen
+    promised = int(current.terms["amount_fen"])
+    if drawn + told.amount_fen > promised:
+        raise Conflict(
+            f"amount_fen {told.amount_fen}: {promised - drawn} of the promised {promised} are left",
+            reason="beyond_the_offer",
+        )

@@ -1,0 +1,78 @@
+"""Taking a file of outcomes: every good line goes in, every wrong one is named, a second time adds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from creditlink.errors import Conflict, InvalidRequest, NotFound, Problem
+from creditlink.financing import outcomes, wire
+from creditlink.financing.outcome_file import Line, LineError, OutcomeInvalid, read_lines
+
+
+@dataclass
+class Taken:
+    """What became of the lines."""
+
+    lines: int = 0
+    recorded: int = 0
+    unchanged: int = 0
+    errors: list[LineError] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as told."""
+        return {
+            "lines": self.lines,
+            "recorded": self.recorded,
+            "unchanged": self.unchanged,
+            "errors": [error.to_dict() for error in self.errors],
+        }
+
+
+def take_file(session: Session, institution_id: UUID, text: str, *, form: str, actor: str, now: datetime) -> Taken:
+    """Record the outcomes of a file about the institution's own applications.
+
+    Raises
+    ------
+    InvalidRequest
+        The header is wrong; nothing was read.
+    """
+    try:
+        return take_lines(session, institution_id, read_lines(text, form=form), actor=actor, now=now)
+    except OutcomeInvalid as wrong:
+        raise InvalidRequest(errors=[{"pointer": "/line/1", "detail": str(wrong)}]) from None
+
+
+def take_lines(
+    session: Session, institution_id: UUID, lines: Iterable[Line | LineError], *, actor: str, now: datetime
+) -> Taken:
+    """Record lines one by one; each in a savepoint, so that a refused one leaves no trace."""
+    taken = Taken()
+    for line in lines:
+        taken.lines += 1
+        if isinstance(line, LineError):
+            taken.errors.append(line)
+            continue
+        try:
+            with session.begin_nested():
+                held = wire.own(session, institution_id, line.application, lock=True)
+                new = outcomes.record(session, held, line.outcome, actor=actor, now=now)
+        except NotFound:
+            problem = "there is no such application for you"
+            taken.errors.append(LineError(line.number, "application_id", line.application, problem))
+        except (Conflict, InvalidRequest) as refused:
+            taken.errors.append(LineError(line.number, "kind", line.outcome.kind, _said(refused)))
+        else:
+            taken.recorded += new
+            taken.unchanged += not new
+    return taken
+
+
+def _said(refused: Problem) -> str:
+    errors = refused.extra.get("errors")
+    return str(errors[0]["detail"]) if errors else str(refused.detail or refused.title)

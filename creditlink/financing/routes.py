@@ -1,0 +1,257 @@
+"""`/v1/financing`: the applications before an institution, its answers, and what became of the loans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from flask import g
+from sqlalchemy.orm import Session
+
+from creditlink import db, idempotency
+from creditlink.api import Blueprint, public
+from creditlink.clock import utc_now
+from creditlink.config import Settings
+from creditlink.errors import (
+    Conflict,
+    IdempotencyMismatch,
+    InsufficientScope,
+    InvalidRequest,
+    NotFound,
+    Unauthorized,
+)
+from creditlink.financing import applications, configuration, disagreement, outcomes, reporting, wire
+from creditlink.financing.outcome_file import Outcome
+from creditlink.financing.schemas import (
+    ApplicationInFullSchema,
+    ApplicationPageSchema,
+    ApplicationQuerySchema,
+    DeclineBodySchema,
+    DeclineReasonsSchema,
+    DisagreementSchema,
+    OfferBodySchema,
+    OutcomeBodySchema,
+    OutcomeFileSchema,
+    SignatureBodySchema,
+)
+from creditlink.financing.tables import Application
+from creditlink.financing.terms import OfferTerms, TermsInvalid
+from creditlink.oauth.access import require_access
+
+blueprint = Blueprint(
+    "financing",
+    __name__,
+    url_prefix="/v1/financing",
+    description="Requests that firms bring before your institution, your answers, and what became of the loans",
+)
+decline_reasons = Blueprint(
+    "decline_reasons", __name__, url_prefix="/v1/decline-reasons", description="Why lenders decline, as codes"
+)
+
+_REFUSALS = (Unauthorized, InsufficientScope, NotFound, Conflict, InvalidRequest, IdempotencyMismatch)
+_FORMS = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+
+
+def _settings() -> Settings:
+    settings: Settings = flask.current_app.extensions["settings"]
+    return settings
+
+
+def _actor() -> str:
+    return f"bank:{g.access.client_id}"
+
+
+def _stepped(application_id: str, body: dict[str, Any], act: Callable[[Session, Application], object]) -> Any:
+    """Run one step on the locked application and tell how it stands; a repeated Idempotency-Key runs nothing."""
+    key = idempotency.checked_key(flask.request.headers.get("Idempotency-Key"))
+    now, institution_id = utc_now(), g.access.institution_id
+    with db.transaction() as session:
+        held = wire.own(session, institution_id, application_id, lock=True)
+        asked = {"route": str(flask.request.url_rule), "application": held.wire_id, **body}
+        earlier = key and idempotency.claim(session, institution_id, key, asked, now=now)
+        if not earlier:
+            act(session, held)
+            if key:
+                idempotency.settle(session, institution_id, key, held.id)
+        return _in_full(session, held)
+
+
+def _in_full(session: Session, held: Application) -> dict[str, Any]:
+    (told,) = wire.told(session, [held])
+    return told | {"history": wire.history(session, held), "loan": wire.loan(outcomes.facts_of(session, held))}
+
+
+@blueprint.route("/applications", methods=["GET"])
+@require_access("financing:read")
+@blueprint.arguments(ApplicationQuerySchema, location="query")
+@blueprint.response(200, ApplicationPageSchema)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
+def list_applications(query):
+    """List the applications before your institution, newest first."""
+    with db.transaction() as session:
+        page, cursor = wire.page_of(session, g.access.institution_id, query)
+    return {"items": page, "next_cursor": cursor}
+
+
+@blueprint.route("/applications/<application_id>", methods=["GET"])
+@require_access("financing:read")
+@blueprint.response(200, ApplicationInFullSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, NotFound)
+def show_application(application_id):
+    """Show one application with its history and what became of the loan."""
+    with db.transaction() as session:
+        return _in_full(session, wire.own(session, g.access.institution_id, application_id))
+
+
+@blueprint.route("/applications/<application_id>/receipt", methods=["POST"])
+@require_access("financing:write")
+@blueprint.response(200, ApplicationInFullSchema)
+@blueprint.problems(*_REFUSALS)
+def confirm_receipt(application_id):
+    """Say that the application arrived."""
+    return _stepped(application_id, {}, lambda s, held: applications.receive(s, held, actor=_actor(), now=utc_now()))
+
+
+@blueprint.route("/applications/<application_id>/review", methods=["POST"])
+@require_access("financing:write")
+@blueprint.response(200, ApplicationInFullSchema)
+@blueprint.problems(*_REFUSALS)
+def begin_review(application_id):
+    """Say that somebody is looking at it."""
+    return _stepped(application_id, {}, lambda s, held: applications.review(s, held, actor=_actor(), now=utc_now()))
+
+
+@blueprint.route("/applications/<application_id>/offers", methods=["POST"])
+@require_access("financing:write")
+@blueprint.arguments(OfferBodySchema)
+@blueprint.response(200, ApplicationInFullSchema)
+@blueprint.problems(*_REFUSALS)
+def make_offer(body, application_id):
+    """Make an offer, or a better one in its place. Its terms are frozen by their hash."""
+    valid_until = body.pop("valid_until")
+    try:
+        terms = OfferTerms(**body)
+    except TermsInvalid as wrong:
+        raise InvalidRequest(errors=[{"pointer": f"/{wrong.field}", "detail": str(wrong)}]) from None
+
+    def act(session, held):
+        applications.offer(
+            session,
+            held,
+            terms,
+            valid_until=valid_until,
+            clocks=configuration.clocks(_settings().config_dir),
+            actor=_actor(),
+            now=utc_now(),
+        )
+
+    return _stepped(application_id, {**body, "valid_until": valid_until.isoformat()}, act)
+
+
+@blueprint.route("/applications/<application_id>/decline", methods=["POST"])
+@require_access("financing:write")
+@blueprint.arguments(DeclineBodySchema)
+@blueprint.response(200, ApplicationInFullSchema)
+@blueprint.problems(*_REFUSALS)
+def decline_application(body, application_id):
+    """Decline with typed reasons; the firm sees them, and how they agree with the explanation that you had."""
+    known = configuration.declines(_settings().config_dir)
+    for k, code in enumerate(body["reasons"]):
+        if code not in known:
+            raise InvalidRequest(
+                errors=[{"pointer": f"/reasons/{k}", "detail": f"{code!r} is not a code of /v1/decline-reasons"}]
+            )
+    reasons = [known[code] for code in dict.fromkeys(body["reasons"])]
+
+    def act(session, held):
+        applications.decline(
+            session,
+            held,
+            reasons,
+            note=body["note"],
+            weighed=disagreement.weighed(session, held, reasons),
+            actor=_actor(),
+            now=utc_now(),
+        )
+
+    return _stepped(application_id, body, act)
+
+
+@blueprint.route("/applications/<application_id>/signature", methods=["POST"])
+@require_access("financing:write")
+@blueprint.arguments(SignatureBodySchema)
+@blueprint.response(200, ApplicationInFullSchema)
+@blueprint.problems(*_REFUSALS)
+def sign_contract(body, application_id):
+    """Say that the contract was signed, on exactly the offer that the firm accepted."""
+
+    def act(session, held):
+        applications.sign(
+            session,
+            held,
+            offer_sha256=body["offer_sha256"],
+            clocks=configuration.clocks(_settings().config_dir),
+            actor=_actor(),
+            now=utc_now(),
+        )
+
+    return _stepped(application_id, body, act)
+
+
+@blueprint.route("/applications/<application_id>/outcomes", methods=["POST"])
+@require_access("outcome:write")
+@blueprint.arguments(OutcomeBodySchema)
+@blueprint.response(200, ApplicationInFullSchema)
+@blueprint.problems(*_REFUSALS)
+def report_outcome(body, application_id):
+    """Report one thing that became of the loan. A different one for the same day and reference corrects it."""
+    if (body["kind"] == "repayment") != ("days_past_due" in body):
+        raise InvalidRequest(errors=[{"pointer": "/days_past_due", "detail": "belongs to a repayment, and only there"}])
+    if body["kind"] == "repayment" and body["on"].day != 1:
+        raise InvalidRequest(errors=[{"pointer": "/on", "detail": "of a repayment is the first day of its month"}])
+    told = Outcome(body["kind"], body["on"], body["amount_fen"], body.get("days_past_due"), body["reference"])
+    return _stepped(application_id, body, lambda s, held: outcomes.record(s, held, told, actor=_actor(), now=utc_now()))
+
+
+@blueprint.route("/outcomes", methods=["POST"])
+@require_access("outcome:write")
+@blueprint.response(200, OutcomeFileSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, InvalidRequest)
+def report_outcomes():
+    """Report a file of outcomes, `text/csv` or `application/x-ndjson`: good lines are in, each wrong one is named.
+
+    Sending a file again, whole or in part, records nothing twice.
+    """
+    form = _FORMS.get(flask.request.mimetype)
+    if form is None:
+        raise InvalidRequest(
+            errors=[{"pointer": "/headers/Content-Type", "detail": f"must be one of {', '.join(_FORMS)}"}]
+        )
+    try:
+        text = flask.request.get_data().decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        raise InvalidRequest(errors=[{"pointer": "/", "detail": f"byte {wrong.start} is not UTF-8"}]) from None
+    with db.transaction() as session:
+        return reporting.take_file(
+            session, g.access.institution_id, text, form=form, actor=_actor(), now=utc_now()
+        ).to_dict()
+
+
+@blueprint.route("/disagreements", methods=["GET"])
+@require_access("financing:read")
+@blueprint.response(200, DisagreementSchema)
+@blueprint.problems(Unauthorized, InsufficientScope)
+def show_disagreements():
+    """Show how your declines agree with the explanations: you declined for X, the explanation said Y."""
+    with db.transaction() as session:
+        db.enter(session, institution_id=g.access.institution_id)
+        return disagreement.report(session, g.access.institution_id)
+
+
+@decline_reasons.route("", methods=["GET"])
+@public
+@decline_reasons.response(200, DeclineReasonsSchema)
+def list_decline_reasons():
+    """List the decline reasons in both languages, and the reason codes of the score that speak of the same."""
+    return {"items": [reason.to_dict() for reason in configuration.declines(_settings().config_dir).values()]}

@@ -1,0 +1,240 @@
+"""Financing as banks read and write it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from creditlink.api import Schema
+from creditlink.financing.asking import AMOUNT_FEN, TERM_MONTHS
+from creditlink.financing.outcome_file import KINDS, MOST_DAYS, MOST_FEN
+from creditlink.financing.states import STATES
+from creditlink.financing.terms import REPAYMENTS
+
+
+def _text(description: str, **options: Any) -> ma.fields.String:
+    return ma.fields.String(metadata={"description": description}, **options)
+
+
+def _number(description: str, **options: Any) -> ma.fields.Integer:
+    return ma.fields.Integer(strict=True, metadata={"description": description}, **options)
+
+
+def _instant(description: str, **options: Any) -> ma.fields.AwareDateTime:
+    return ma.fields.AwareDateTime(metadata={"description": description}, **options)
+
+
+class ApplicationQuerySchema(Schema):
+    """Which applications to list."""
+
+    state = _text("Only in this state", validate=ma.validate.OneOf(list(STATES)))
+    request = _text("Only of this request (`fin_…`)")
+    changed_from = _instant("Only those changed at this instant or later")
+    limit = ma.fields.Integer(
+        load_default=20, validate=ma.validate.Range(1, 100), metadata={"description": "Applications per page"}
+    )
+    cursor = _text("Where the page before ended: its `next_cursor`")
+
+
+class RequestSchema(Schema):
+    """What the firm asks for, as it stands now."""
+
+    id = _text("The request; several of your products may be asked under one")
+    version = _number("1, and one more with each amendment")
+    amount_fen = _number("How much, in fen")
+    term_months = _number("For how long")
+    use = _text("What for: `working_capital`, `equipment` …")
+    collateral = _text("What it can give as security, `none` for nothing")
+    expires_at = _instant("When it ends without an accepted offer, exclusive")
+
+
+class AppliedProductSchema(Schema):
+    """The product applied for."""
+
+    code = _text("Its code")
+    version = _number("The version that the firm saw")
+
+
+class OfferBodySchema(Schema):
+    """What you promise until the offer lapses."""
+
+    amount_fen = _number("How much, in fen", required=True, validate=ma.validate.Range(*AMOUNT_FEN))
+    term_months = _number("For how long", required=True, validate=ma.validate.Range(*TERM_MONTHS))
+    rate_bps = _number("Rate in basis points a year", required=True, validate=ma.validate.Range(0, 10_000))
+    fee_fen = _number("Fees, once, taken out of what is paid out", load_default=0, validate=ma.validate.Range(min=0))
+    repayment = _text(
+        "`bullet`, `equal_instalment` or `revolving`",
+        load_default="equal_instalment",
+        validate=ma.validate.OneOf(list(REPAYMENTS)),
+    )
+    cooling_off_days = _number(
+        "Days after signing in which the firm may step back for nothing",
+        load_default=3,
+        validate=ma.validate.Range(0, 60),
+    )
+    conditions = _text("Anything else, in words", load_default="", validate=ma.validate.Length(max=2000))
+    valid_until = _instant("Until when the offer stands, exclusive", required=True)
+
+
+class OfferSchema(Schema):
+    """An offer, frozen by its hash."""
+
+    id = _text("The offer")
+    revision = _number("1, and one more with each better offer")
+    amount_fen = _number("How much, in fen")
+    term_months = _number("For how long")
+    rate_bps = _number("Rate in basis points a year")
+    fee_fen = _number("Fees, once")
+    repayment = _text("How it is repaid")
+    cooling_off_days = _number("Days in which the firm may step back after signing")
+    conditions = _text("Anything else, in words")
+    yearly_cost_bps = _number("Yearly rate of all costs, by the internal rate of return")
+    total_cost_fen = _number("All that the firm pays beyond what it gets")
+    valid_until = _instant("Until when it stands, exclusive")
+    made_at = _instant("When it was made")
+    sha256 = _text("Hash over the terms, the application and `valid_until`; signing names it")
+
+
+class DeclinedForSchema(Schema):
+    """One reason of a decline beside the explanation."""
+
+    code = _text("The decline reason")
+    agreement = _text("`agrees`, `minor`, `contradicts`, `outside` or `no_profile`")
+
+
+class ApplicationSchema(Schema):
+    """A request before your institution."""
+
+    id = _text("The application")
+    state = _text(f"One of {', '.join(STATES)}")
+    allowed = ma.fields.List(_text("An event"), metadata={"description": "What you may do in this state"})
+    enterprise_id = _text("The firm, by an id that only your institution sees")
+    request = ma.fields.Nested(RequestSchema)
+    product = ma.fields.Nested(AppliedProductSchema)
+    consent_id = _text("The consent that the firm gave with this application")
+    consent_state = _text("Its state")
+    made_at = _instant("When the firm applied")
+    changed_at = _instant("When the state last changed")
+    answer_due_at = _instant("Until when you answer, exclusive; then it expires")
+    escalated_at = _instant("When you were reminded", allow_none=True)
+    answered_at = _instant("When you first answered", allow_none=True)
+    due_at = _instant("Until when the accepted offer is signed, then drawn", allow_none=True)
+    offer = ma.fields.Nested(OfferSchema, allow_none=True)
+    declined_for = ma.fields.List(ma.fields.Nested(DeclinedForSchema))
+
+
+class EventSchema(Schema):
+    """One thing that happened."""
+
+    at = _instant("When")
+    event = _text("What")
+    by = _text("`firm`, `bank` or `system`")
+    from_state = _text("Before", allow_none=True)
+    to_state = _text("After", allow_none=True)
+    detail = ma.fields.Dict(metadata={"description": "Offer hash, reasons, days: what belongs to the event"})
+
+
+class LoanFactSchema(Schema):
+    """One thing that became of the loan, as it is known now."""
+
+    kind = _text("`draw`, `repayment`, `closure` or `write_off`")
+    on = ma.fields.Date(metadata={"description": "The day it is about; of a repayment the first of its month"})
+    reference = _text("Your own reference")
+    amount_fen = _number("Drawn, outstanding, or written off")
+    days_past_due = _number("The worst of the month", allow_none=True)
+    known_at = _instant("When you told us")
+
+
+class ApplicationInFullSchema(ApplicationSchema):
+    """An application with all that happened and all that became of the loan."""
+
+    history = ma.fields.List(ma.fields.Nested(EventSchema))
+    loan = ma.fields.List(ma.fields.Nested(LoanFactSchema))
+
+
+class ApplicationPageSchema(Schema):
+    """A page of applications, newest first."""
+
+    items = ma.fields.List(ma.fields.Nested(ApplicationSchema))
+    next_cursor = _text("Give it as `cursor` for the next page; null on the last", allow_none=True)
+
+
+class DeclineBodySchema(Schema):
+    """Why you decline."""
+
+    reasons = ma.fields.List(
+        _text("A code of `/v1/decline-reasons`"),
+        required=True,
+        validate=ma.validate.Length(1, 4),
+        metadata={"description": "One to four reasons, the strongest first"},
+    )
+    note = _text("A sentence for the firm", load_default="", validate=ma.validate.Length(max=500))
+
+
+class SignatureBodySchema(Schema):
+    """Which offer the contract was signed on."""
+
+    offer_sha256 = _text("The hash of the accepted offer", required=True, validate=ma.validate.Length(equal=64))
+
+
+class OutcomeBodySchema(Schema):
+    """One thing that became of the loan."""
+
+    kind = _text("`draw`, `repayment`, `closure` or `write_off`", required=True, validate=ma.validate.OneOf(KINDS))
+    on = ma.fields.Date(
+        required=True, metadata={"description": "The day it is about; of a repayment the first day of its month"}
+    )
+    amount_fen = _number(
+        "Drawn, outstanding at the month's end, or written off", load_default=0, validate=ma.validate.Range(0, MOST_FEN)
+    )
+    days_past_due = _number("Of a repayment: the worst of the month", validate=ma.validate.Range(0, MOST_DAYS))
+    reference = _text("Yours, where a day may hold several draws", load_default="", validate=ma.validate.Length(max=64))
+
+
+class LineErrorSchema(Schema):
+    """A line that was not taken."""
+
+    line = _number("Its number in the file, from 1")
+    field = _text("Which field")
+    value = _text("What stood there")
+    problem = _text("What is wrong with it")
+
+
+class OutcomeFileSchema(Schema):
+    """What became of a file of outcomes: the good lines are in."""
+
+    lines = _number("Lines that held something")
+    recorded = _number("New outcomes and corrections")
+    unchanged = _number("Outcomes that were known already")
+    errors = ma.fields.List(ma.fields.Nested(LineErrorSchema))
+
+
+class DeclineReasonSchema(Schema):
+    """A typed decline reason."""
+
+    code = _text("Never reused")
+    label_zh = _text("In Chinese")
+    label_en = _text("In English")
+    reason_codes = ma.fields.List(_text("A reason code of the score"))
+
+
+class DeclineReasonsSchema(Schema):
+    """Every decline reason."""
+
+    items = ma.fields.List(ma.fields.Nested(DeclineReasonSchema))
+
+
+class DisagreementRowSchema(Schema):
+    """How often one reason was given, and how it agreed."""
+
+    code = _text("The decline reason")
+    declines = _number("How often it was given")
+    agreements = ma.fields.Dict(metadata={"description": "Verdict -> how often"})
+
+
+class DisagreementSchema(Schema):
+    """What you said beside what the explanations said."""
+
+    declines = _number("Reasons given in all")
+    by_reason = ma.fields.List(ma.fields.Nested(DisagreementRowSchema))

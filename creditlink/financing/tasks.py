@@ -1,0 +1,23 @@
+"""Queued work on financing: bringing it up to the clock."""
+
+from __future__ import annotations
+
+import structlog
+
+from creditlink import db, jobs
+from creditlink.clock import utc_now
+from creditlink.config import load_settings
+from creditlink.financing import sweep
+from creditlink.financing.configuration import clocks
+
+log = structlog.get_logger()
+
+
+@jobs.app.periodic(cron="* * * * * */15", periodic_id="financing")
+@jobs.app.task(name="financing.sweep", queue="system", queueing_lock="financing.sweep")
+def sweep_financing(timestamp: int) -> None:
+    """End what is unanswered, lapsed or overdue, and tell lenders that are late."""
+    with db.transaction("worker") as session:
+        done = sweep.sweep(session, utc_now(), clocks(load_settings().config_dir))
+    if done:
+        log.info("financing_swept", **done)

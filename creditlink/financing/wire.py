@@ -1,0 +1,158 @@
+"""An application as its lender sees it: the firm under the id that is this institution's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink import db, ids
+from creditlink.consents.tables import Consent
+from creditlink.errors import InvalidRequest, NotFound
+from creditlink.financing import applications, states
+from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, LoanFact, Offer
+from creditlink.institutions.tables import Institution
+
+_BY = {"account": "firm", "bank": "bank", "system": "system"}
+
+
+def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+    """Return one page of the applications before the institution, newest first, and the cursor of the next.
+
+    Raises
+    ------
+    InvalidRequest
+        The cursor is not one of this list.
+    """
+    db.enter(session, institution_id=institution_id)
+    wanted = select(Application).where(Application.institution_id == institution_id)
+    if "state" in query:
+        wanted = wanted.where(Application.state == query["state"])
+    if "request" in query:
+        wanted = wanted.where(Application.request_id == ids.internal("fin", query["request"]))
+    if query.get("changed_from"):
+        wanted = wanted.where(Application.changed_at >= query["changed_from"])
+    if query.get("cursor"):
+        last = session.get(Application, ids.internal("app", query["cursor"]))
+        if last is None or last.institution_id != institution_id:
+            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
+        wanted = wanted.where(
+            (Application.made_at < last.made_at) | ((Application.made_at == last.made_at) & (Application.id < last.id))
+        )
+    limit = query["limit"]
+    rows = session.scalars(wanted.order_by(Application.made_at.desc(), Application.id.desc()).limit(limit + 1)).all()
+    page = told(session, rows[:limit])
+    return page, page[-1]["id"] if len(rows) > limit else None
+
+
+def own(session: Session, institution_id: UUID, application_id: str, *, lock: bool = False) -> Application:
+    """Return one application before the institution, locked if it is about to change.
+
+    Raises
+    ------
+    NotFound
+        There is none: unknown and another institution's look the same.
+    """
+    db.enter(session, institution_id=institution_id)
+    wanted = select(Application).where(
+        Application.id == applications.internal(application_id), Application.institution_id == institution_id
+    )
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    held = session.scalars(wanted).one_or_none()
+    if held is None:
+        raise NotFound
+    return held
+
+
+def told(session: Session, rows: Sequence[Application]) -> list[dict[str, Any]]:
+    """Return applications of one institution as told to it."""
+    if not rows:
+        return []
+    salt = session.get_one(Institution, rows[0].institution_id).pairwise_salt
+    offers = applications.latest_offers(session, rows)
+    wanted = [row.request_id for row in rows]
+    requests = {one.id: one for one in session.scalars(select(FinancingRequest).where(FinancingRequest.id.in_(wanted)))}
+    consents: dict[UUID, str] = dict(
+        session.execute(select(Consent.id, Consent.state).where(Consent.id.in_([row.consent_id for row in rows]))).all()
+    )
+    return [
+        _one(row, requests[row.request_id], offers.get(row.id), consents[row.consent_id], salt=salt) for row in rows
+    ]
+
+
+def _one(
+    held: Application, request: FinancingRequest, offer: Offer | None, consent_state: str, *, salt: str
+) -> dict[str, Any]:
+    return {
+        "id": held.wire_id,
+        "state": held.state,
+        "allowed": list(states.allowed(held.state, "bank")),
+        "enterprise_id": ids.pairwise(salt, held.enterprise_id),
+        "request": {
+            "id": request.wire_id,
+            "version": request.version,
+            "amount_fen": request.amount_fen,
+            "term_months": request.term_months,
+            "use": request.use,
+            "collateral": request.collateral,
+            "expires_at": request.expires_at,
+        },
+        "product": {"code": held.product_code, "version": held.product_version},
+        "consent_id": ids.external("cns", held.consent_id),
+        "consent_state": consent_state,
+        "made_at": held.made_at,
+        "changed_at": held.changed_at,
+        "answer_due_at": held.answer_due_at,
+        "escalated_at": held.escalated_at,
+        "answered_at": held.answered_at,
+        "due_at": held.due_at,
+        "offer": None if offer is None else as_told(offer),
+        "declined_for": held.decline_weighed,
+    }
+
+
+def as_told(offer: Offer) -> dict[str, Any]:
+    """Return an offer: its terms, what follows from them, and the hash that freezes it."""
+    return {
+        "id": offer.wire_id,
+        "revision": offer.revision,
+        **offer.terms,
+        "valid_until": offer.valid_until,
+        "made_at": offer.made_at,
+        "sha256": offer.sha256,
+    }
+
+
+def history(session: Session, held: Application) -> list[dict[str, Any]]:
+    """Return what happened to an application, oldest first; of persons only which side they are on."""
+    query = select(FinancingEvent).where(FinancingEvent.application_id == held.id).order_by(FinancingEvent.id)
+    return [
+        {
+            "at": event.at,
+            "event": event.event,
+            "by": _BY.get(event.actor.partition(":")[0], "system"),
+            "from_state": event.from_state,
+            "to_state": event.to_state,
+            "detail": event.detail,
+        }
+        for event in session.scalars(query)
+    ]
+
+
+def loan(facts: Sequence[LoanFact]) -> list[dict[str, Any]]:
+    """Return what holds of a loan, by day."""
+    return [
+        {
+            "kind": fact.kind,
+            "on": fact.about_on,
+            "reference": fact.reference,
+            "amount_fen": fact.amount_fen,
+            "days_past_due": fact.days_past_due,
+            "known_at": fact.known_at,
+        }
+        for fact in facts
+    ]
