@@ -31,13 +31,14 @@ class StepRefused(Conflict):
 
 def locked(session: Session, application_id: UUID) -> Application:
     """Return the application, locked until the transaction ends."""
-    query = select(Application).where(Application.id == application_id).with_for_update()
+    # Not the key: events and offers that refer to the row are written by others meanwhile, and must not wait for it.
+    query = select(Application).where(Application.id == application_id).with_for_update(key_share=True)
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def locked_request(session: Session, request_id: UUID) -> FinancingRequest:
     """Return the request, locked until the transaction ends. Where both are locked, the request comes first."""
-    query = select(FinancingRequest).where(FinancingRequest.id == request_id).with_for_update()
+    query = select(FinancingRequest).where(FinancingRequest.id == request_id).with_for_update(key_share=True)
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
@@ -310,7 +311,7 @@ def _others(session: Session, held: Application) -> list[Application]:
         select(Application)
         .where(Application.request_id == held.request_id, Application.id != held.id)
         .order_by(Application.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     return list(session.scalars(query))

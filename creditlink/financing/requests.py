@@ -218,7 +218,7 @@ def of_request(session: Session, request_id: UUID, *, lock: bool = False) -> lis
     """Return a request's applications in the order they were made."""
     query = select(Application).where(Application.request_id == request_id).order_by(Application.id)
     if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     return sorted(session.scalars(query), key=lambda one: (one.made_at, one.id))
 
 

@@ -36,7 +36,7 @@ def sweep(session: Session, now: datetime, clocks: Clocks) -> Counter[str]:
 
 def _each(session: Session, now: datetime, *which: object, event: str, reason: str = "clock") -> int:
     query = select(Application).where(*which).order_by(Application.id).limit(_AT_ONCE)  # type: ignore[arg-type]  # columns' conditions
-    rows = session.scalars(query.with_for_update(skip_locked=True)).all()
+    rows = session.scalars(query.with_for_update(key_share=True, skip_locked=True)).all()
     for held in rows:
         applications.step(session, held, event, role="system", actor="system", now=now, detail={"reason": reason})
     return len(rows)
@@ -44,7 +44,7 @@ def _each(session: Session, now: datetime, *which: object, event: str, reason: s
 
 def _lapse_offers(session: Session, now: datetime) -> int:
     query = select(Application).where(Application.state == "offered").order_by(Application.changed_at).limit(_AT_ONCE)
-    rows = session.scalars(query.with_for_update(skip_locked=True)).all()
+    rows = session.scalars(query.with_for_update(key_share=True, skip_locked=True)).all()
     offers = applications.latest_offers(session, rows)
     over = [held for held in rows if held.id in offers and offers[held.id].valid_until <= now]
     for held in over:
@@ -67,7 +67,7 @@ def _escalate(session: Session, now: datetime, clocks: Clocks) -> int:
         .order_by(Application.id)
         .limit(_AT_ONCE)
     )
-    rows = session.scalars(query.with_for_update(skip_locked=True)).all()
+    rows = session.scalars(query.with_for_update(key_share=True, skip_locked=True)).all()
     for held in rows:
         held.escalated_at = now
         left: timedelta = held.answer_due_at - now
@@ -95,7 +95,7 @@ def _end_requests(session: Session, now: datetime) -> int:
         .where(FinancingRequest.ended_at.is_(None), FinancingRequest.expires_at <= now)
         .order_by(FinancingRequest.id)
         .limit(_AT_ONCE)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     )
     rows = session.scalars(query).all()
     for request in rows:
@@ -103,7 +103,7 @@ def _end_requests(session: Session, now: datetime) -> int:
             select(Application)
             .where(Application.request_id == request.id, Application.state.in_(states.OPEN))
             .order_by(Application.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         for held in open_ones:
             detail = {"reason": "request_expired"}

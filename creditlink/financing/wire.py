@@ -61,7 +61,7 @@ def own(session: Session, institution_id: UUID, application_id: str, *, lock: bo
         Application.id == applications.internal(application_id), Application.institution_id == institution_id
     )
     if lock:
-        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+        wanted = wanted.with_for_update(key_share=True).execution_options(populate_existing=True)
     held = session.scalars(wanted).one_or_none()
     if held is None:
         raise NotFound
