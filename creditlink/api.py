@@ -149,7 +149,14 @@ def _from_http(error: HTTPException) -> Problem:
     messages = data.get("messages")
     if messages is None:
         return kind(headers=headers)
-    return kind(errors=list(field_errors(messages)), headers=headers)
+    # webargs says where it looked; body and query are told as everywhere else, by the field alone.
+    found = [
+        error for place, inner in messages.items() for error in field_errors(inner, _PLACES.get(place, f"/{place}"))
+    ]
+    return kind(errors=found, headers=headers)
+
+
+_PLACES = {"json": "", "query": ""}
 
 
 def field_errors(messages: Any, pointer: str = "") -> list[dict[str, Any]]:

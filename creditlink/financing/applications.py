@@ -21,6 +21,8 @@ from creditlink.financing.settings import Clocks
 from creditlink.financing.states import NotAllowed, Role
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, Offer
 from creditlink.financing.terms import OfferTerms
+from creditlink.institutions.tables import Institution
+from creditlink.notifications.service import notify
 
 _ANSWERS = frozenset({"offer", "decline"})
 
@@ -98,9 +100,40 @@ def step(
         consent_id=held.consent_id,
         detail={"application": held.wire_id, "state": to},
     )
+    _tell_lender(session, held, event, role=role, now=now)
     if to in states.OVER:
         _end_consent(session, held, reason=f"financing_{to}", now=now)
     return True
+
+
+def _tell_lender(session: Session, held: Application, event: str, *, role: Role, now: datetime) -> None:
+    """Tell the lender what it did not do itself."""
+    if role != "bank":
+        tell(session, held, event, now=now)
+
+
+def tell(session: Session, held: Application, event: str, *, now: datetime) -> None:
+    """Queue a webhook to the lender about its application."""
+    salt = session.get_one(Institution, held.institution_id).pairwise_salt
+    data = {
+        "application_id": held.wire_id,
+        "enterprise_id": ids.pairwise(salt, held.enterprise_id),
+        "event": event,
+        "state": held.state,
+    }
+    notify(session, held.institution_id, f"financing.{_TYPES.get(event, event)}", data, now)
+
+
+_TYPES = {
+    "apply": "applied",
+    "accept": "accepted",
+    "refuse": "refused",
+    "withdraw": "withdrawn",
+    "lapse": "lapsed",
+    "expire": "expired",
+    "escalate": "reminder",
+    "amend": "amended",
+}
 
 
 def _end_consent(session: Session, held: Application, *, reason: str, now: datetime) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.consents import service as consents
+from creditlink.consents.approval import approve
 from creditlink.consents.categories import CATEGORIES
 from creditlink.consents.details import AuthorizationDetails
 from creditlink.consents.limits import FairUse
@@ -69,8 +70,8 @@ def amend(
     held = applications.locked_request(session, request.id)
     if held.ended_at is not None:
         raise Conflict("the request has ended", reason=held.end_reason)
-    answered = [one for one in of_request(session, held.id) if one.state not in states.UNANSWERED]
-    if answered:
+    before = of_request(session, held.id)
+    if any(one.state not in states.UNANSWERED for one in before):
         raise Conflict("a lender answered already: withdraw and ask anew", reason="answered")
     if held.ask() == wanted:
         return held
@@ -86,6 +87,8 @@ def amend(
         now=now,
         detail=asdict(wanted) | {"version": held.version},
     )
+    for one in before:
+        applications.tell(session, one, "amend", now=now)
     return held
 
 
@@ -125,9 +128,16 @@ def apply(
     if sum(one.state not in states.FINAL for one in there) >= MOST_LENDERS:
         raise Conflict(f"at most {MOST_LENDERS} lenders are asked at once", reason="too_many_lenders")
     details = details_for(product, enterprise, desk.client, fair_use=fair_use, now=now)
-    consent = consents.request_consent(session, client=desk.client, details=details, now=now, channel="financing")
+    consent = consents.request_consent(
+        session,
+        client=desk.client,
+        details=details,
+        now=now,
+        channel="financing",
+        answer_until=now + clocks.after("answer_days"),
+    )
     shown = consents.statement_for(session, consent, fair_use=fair_use, lang=lang)
-    consent = consents.approve(
+    consent = approve(
         session, consent, account=account, enterprise=enterprise, categories=categories, shown=shown, now=now
     )
     made = Application(
@@ -151,6 +161,7 @@ def apply(
     session.flush()
     actor = f"account:{account.id}"
     _tell(session, held, "apply", actor=actor, now=now, detail={"product": product.code}, application=made)
+    applications.tell(session, made, "apply", now=now)
     return made
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import flask
 from flask import g
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink import db, idempotency
 from creditlink.api import Blueprint, public
 from creditlink.clock import utc_now
 from creditlink.config import Settings
+from creditlink.consents.tables import Consent
 from creditlink.errors import (
     Conflict,
     IdempotencyMismatch,
@@ -30,6 +32,7 @@ from creditlink.financing.schemas import (
     DeclineBodySchema,
     DeclineReasonsSchema,
     DisagreementSchema,
+    HandoverSchema,
     OfferBodySchema,
     OutcomeBodySchema,
     OutcomeFileSchema,
@@ -37,7 +40,9 @@ from creditlink.financing.schemas import (
 )
 from creditlink.financing.tables import Application
 from creditlink.financing.terms import OfferTerms, TermsInvalid
+from creditlink.institutions.tables import Client
 from creditlink.oauth.access import require_access
+from creditlink.oauth.handover import hand_over
 
 blueprint = Blueprint(
     "financing",
@@ -50,6 +55,7 @@ decline_reasons = Blueprint(
 )
 
 _REFUSALS = (Unauthorized, InsufficientScope, NotFound, Conflict, InvalidRequest, IdempotencyMismatch)
+_HANDED = ("profile:create", "profile:read")
 _FORMS = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 
 
@@ -102,6 +108,37 @@ def show_application(application_id):
     """Show one application with its history and what became of the loan."""
     with db.transaction() as session:
         return _in_full(session, wire.own(session, g.access.institution_id, application_id))
+
+
+@blueprint.route("/applications/<application_id>/authorization", methods=["POST"])
+@require_access("financing:read")
+@blueprint.response(201, HandoverSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
+def authorize(application_id):
+    """Get the way to tokens for the firm's data, under the consent that it gave with its application.
+
+    The answer's `auth_req_id` is good once, for minutes, and with your client's keys only; asking again voids the
+    one before.
+    """
+    now = utc_now()
+    with db.transaction() as session:
+        held = wire.own(session, g.access.institution_id, application_id)
+        if held.client_id != g.access.client_id:
+            raise NotFound
+        consent = session.get_one(Consent, held.consent_id)
+        if consent.state not in ("ACTIVE", "REQUESTED"):
+            raise Conflict(f"the consent is {consent.state}", reason=consent.state.lower())
+        client = session.scalars(select(Client).where(Client.client_id == held.client_id)).one()
+        scopes = [scope for scope in _HANDED if scope in client.scopes]
+        if not scopes:
+            raise Conflict("your client is registered for no scope of a firm's data", reason="no_scope")
+        auth_req_id, expires_at = hand_over(session, client=client, consent=consent, scopes=scopes, now=now)
+    return {
+        "auth_req_id": auth_req_id,
+        "expires_at": expires_at,
+        "scope": " ".join(scopes),
+        "consent_id": consent.wire_id,
+    }
 
 
 @blueprint.route("/applications/<application_id>/receipt", methods=["POST"])

@@ -178,6 +178,15 @@ class SignatureBodySchema(Schema):
     offer_sha256 = _text("The hash of the accepted offer", required=True, validate=ma.validate.Length(equal=64))
 
 
+class HandoverSchema(Schema):
+    """The way to the tokens of the consent that the firm gave with its application."""
+
+    auth_req_id = _text("For the token endpoint: `grant_type=urn:openid:params:grant-type:ciba`; once")
+    expires_at = _instant("Until when, exclusive")
+    scope = _text("What the tokens will be good for")
+    consent_id = _text("The consent, as `grant_id` in the token answer")
+
+
 class OutcomeBodySchema(Schema):
     """One thing that became of the loan."""
 

@@ -85,6 +85,7 @@ def _escalate(session: Session, now: datetime, clocks: Clocks) -> int:
                 detail={"hours_left": int(left.total_seconds() // 3600)},
             )
         )
+        applications.tell(session, held, "escalate", now=now)
     session.flush()
     return len(rows)
 

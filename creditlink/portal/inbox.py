@@ -27,7 +27,7 @@ def inbox(session: Session, account: Account, now: datetime) -> ResponseReturnVa
         select(Consent)
         .where(
             Consent.state == "REQUESTED",
-            Consent.channel == "inbox",
+            Consent.channel.in_(("inbox", "financing")),
             Consent.asked_uscc.in_(codes),
             Consent.answer_until > now,
         )
@@ -75,7 +75,7 @@ def _waiting(session: Session, account: Account, consent_id: str, now: datetime)
     consent = session.get(Consent, ids.internal("cns", consent_id))
     if (
         consent is None
-        or consent.channel != "inbox"
+        or consent.channel not in ("inbox", "financing")
         or consent.state != "REQUESTED"
         or now >= consent.answer_until
         or not decision.firms_for(session, account, consent, now)
