@@ -1,0 +1,6 @@
+"""A bank that has read everything once, and then loses its right to it."""
+
+from tests.oauth.conftest import approve, make_bank
+from tests.profiles.conftest import city, delivered, firm, http, products, rich_firm
+
+__all__ = ["approve", "city", "delivered", "firm", "http", "make_bank", "products", "rich_firm"]

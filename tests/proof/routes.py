@@ -1,0 +1,87 @@
+"""What each route is to a firm's data. A route that is not here must show in the walk that it reads under a consent."""
+
+from __future__ import annotations
+
+import re
+
+# Nothing of any firm: served to everybody.
+OPEN = {
+    "api-docs.openapi_json",
+    "health.live",
+    "health.metrics",
+    "health.ready",
+    "oauth.get_metadata",
+    "products.list_products",
+    "products.show_product",
+    "products.show_schema",
+    "receipts.show_receipt_keys",
+    "records.list_categories",
+    "records.list_sources",
+    "reference.page",
+}
+# The protocol itself: walked one by one, with its own answers.
+PROTOCOL = {
+    "oauth.ask_in_inbox",
+    "oauth.begin",
+    "oauth.introspect",
+    "oauth.issue",
+    "oauth.push",
+    "oauth.revoke",
+}
+FILES = {"portal.static", "static"}
+# An institution's own matters. They may answer when a consent is dead, but never with anything computed or fetched.
+OWN_SCOPES = {
+    "consent:read",
+    "financing:read",
+    "financing:write",
+    "grant_management_query",
+    "grant_management_revoke",
+    "notification:read",
+    "notification:replay",
+    "outcome:write",
+    "product:check",
+    "product:write",
+    "webhook:read",
+    "webhook:replay",
+}
+# Bodies and queries with which a read that needs some succeeds while the consent lives: endpoint -> keyword arguments.
+SAMPLES = {
+    "profiles.create_profile": {"json": {"amount_fen": 100_000_000, "term_months": 12}},
+}
+PARAMETER = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?(\w+)>")
+
+
+def rules_of(app, method_and_kind):
+    """Return (method, rule) of the routes of a kind, each method by itself."""
+    return [
+        (method, rule)
+        for rule in app.url_map.iter_rules()
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"})
+        if method_and_kind(method, rule, kind_of(app, rule))
+    ]
+
+
+def kind_of(app, rule) -> str:
+    """Return open, protocol, file, page, own or read: whatever takes a token and is nothing else is a read."""
+    if rule.endpoint in OPEN:
+        return "open"
+    if rule.endpoint in PROTOCOL:
+        return "protocol"
+    if rule.endpoint in FILES:
+        return "file"
+    if rule.rule.startswith("/portal/"):
+        return "page"
+    scope = scope_of(app, rule)
+    if scope is None:
+        return "unknown"
+    return "own" if scope in OWN_SCOPES else "read"
+
+
+def scope_of(app, rule) -> str | None:
+    """Return the scope that the route's view names."""
+    return getattr(app.view_functions[rule.endpoint], "required_scope", None)
+
+
+def filled(rule, known: dict[str, str]) -> str:
+    """Return the route's path with known ids in it."""
+    return PARAMETER.sub(lambda found: known.get(found.group(1), "x"), rule.rule)
