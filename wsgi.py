@@ -1,12 +1,24 @@
 """The WSGI entry: `granian --interface wsgi wsgi:app` or `gunicorn wsgi:app`."""
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from creditlink.app import create_app
+from creditlink.clock import day_of, utc_now
 from creditlink.config import load_settings
 from creditlink.db import Database
 from creditlink.embedded import database_url
+from creditlink.products.service import live_book
+from creditlink.profiles.warm import settle_memory, warm_up
 
 settings = load_settings()
-app = create_app(
-    settings,
-    Database(database_url(settings), api_url=settings.database_api_url, pool_size=settings.pool_size),
-)
+database = Database(database_url(settings), api_url=settings.database_api_url, pool_size=settings.pool_size)
+app = create_app(settings, database)
+try:
+    with database.transaction("api") as session:
+        book = live_book(session, settings)
+    warm_up(app.extensions["model"], book, as_of=day_of(utc_now()))
+except SQLAlchemyError as error:
+    # A server may start before its database is there or migrated: /health/ready says so until it is.
+    structlog.get_logger().warning("not_warmed_up", error=type(error).__name__)
+settle_memory()

@@ -73,6 +73,11 @@ def shell() -> None:
     raise SystemExit(subprocess.run([binary, url], check=False).returncode)  # noqa: S603 (psql, found above)
 
 
+# A request computes one firm: microseconds of arithmetic, which a pool of threads per library only delays.
+# The server's own processes and threads use the cores.
+_THREAD_POOLS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -87,6 +92,8 @@ def run(host: str, port: int, workers: int, threads: int) -> None:
     # The children read the same settings; they join this process's database.
     settings = load_settings()
     os.environ["DATABASE_URL"] = database_url(settings)
+    for name in _THREAD_POOLS:
+        os.environ.setdefault(name, "1")
     Granian(
         "wsgi:app",
         address=host,

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, make_url, text
+import psycopg
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import BigInteger, Text, TypeDecorator, Uuid
@@ -89,9 +92,9 @@ class Database:
             self._api_url if own_login and self._api_url else self.url,
             pool_size=self._pool_size,
             max_overflow=self._pool_size,
-            pool_pre_ping=True,
             connect_args={"options": "-c timezone=utc", "connect_timeout": 10},
         )
+        _ping_idle_connections(engine)
         name = ROLE_NAMES[role]
         if name and not own_login:
 
@@ -115,6 +118,28 @@ class Database:
         for engine in self._engines.values():
             engine.dispose()
         self._engines.clear()
+
+
+_FRESH_SECONDS = 1.0
+"""A connection given back so lately is taken without asking whether it lives: under load that is most of them."""
+
+
+def _ping_idle_connections(engine: Engine) -> None:
+    """Replace, on being taken, a pooled connection that died while it lay idle (the server was restarted, say)."""
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        since = entry.info.get("idle_since")
+        if since is None or time.monotonic() - since < _FRESH_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise DisconnectionError from error  # the pool then opens another one
 
 
 _current: Database | None = None
@@ -157,11 +182,9 @@ def enter(session: Session, **settings: UUID | str) -> None:
     `consent_id` opens what one live consent covers, `institution_id` a bank's own rows,
     `enterprise_id` the firm's own view, `actor="audit"` the risk desk.
     """
-    for name, value in settings.items():
-        session.execute(
-            text("SELECT set_config(:name, :value, true)"),
-            {"name": f"creditlink.{name}", "value": str(value)},
-        )
+    session.execute(
+        select(*(func.set_config(f"creditlink.{name}", str(value), True) for name, value in settings.items()))
+    )
 
 
 def as_psycopg(url: str) -> URL:

@@ -41,13 +41,12 @@ def record(
     The chain's head row is locked until the transaction ends, so call it last.
     """
     chain_id = enterprise_id or NO_FIRM
-    session.execute(insert(AuditHead).values(chain_id=chain_id, seq=0, digest=chain.GENESIS).on_conflict_do_nothing())
-    head = session.execute(
-        select(AuditHead)
-        .where(AuditHead.chain_id == chain_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).scalar_one()
+    link = select(AuditHead).where(AuditHead.chain_id == chain_id).with_for_update()
+    head = session.scalar(link.execution_options(populate_existing=True))
+    if head is None:
+        new = insert(AuditHead).values(chain_id=chain_id, seq=0, digest=chain.GENESIS)
+        session.execute(new.on_conflict_do_nothing())
+        head = session.scalars(link.execution_options(populate_existing=True)).one()
     entry = AuditEntry(
         chain_id=chain_id,
         seq=head.seq + 1,

@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Text, func, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from creditlink.clock import day_of, utc_now
@@ -120,15 +121,12 @@ def live_book(session: Session, settings: Settings, *, on: date | None = None) -
 def listing(session: Session, settings: Settings, *, on: date | None = None) -> Listing:
     """Return the live products of active institutions offered on a day; kept until any of that changes."""
     day = on or day_of(utc_now())
-    revision = session.scalar(select(func.max(Product.revision))) or 0
-    suspended = session.scalars(
-        select(Institution.code).where(Institution.status != "active").order_by(Institution.code)
-    ).all()
+    revision, suspended = session.execute(_STANDING).one()
     url = str(session.get_bind().engine.url)
-    key = (url, revision, tuple(suspended), day, str(settings.config_dir))
+    key = (url, revision or 0, tuple(suspended), day, str(settings.config_dir))
     held = _listings.get(key)
     if held is None:
-        held = _read_listing(session, settings, day, f"{revision}-{day.isoformat()}-{_digest(suspended)}")
+        held = _read_listing(session, settings, day, f"{revision or 0}-{day.isoformat()}-{_digest(suspended)}")
         # A day, a change or a suspension starts a new entry; a handful of days is all that is ever asked for.
         while len(_listings) >= _KEPT:
             _listings.pop(next(iter(_listings)), None)
@@ -136,6 +134,13 @@ def listing(session: Session, settings: Settings, *, on: date | None = None) -> 
     return held
 
 
+_STANDING = select(
+    select(func.max(Product.revision)).scalar_subquery(),
+    func.array(
+        select(Institution.code).where(Institution.status != "active").order_by(Institution.code).scalar_subquery(),
+        type_=ARRAY(Text),
+    ),
+)
 _KEPT = 4
 _listings: dict[tuple[str, int, tuple[str, ...], date, str], Listing] = {}
 

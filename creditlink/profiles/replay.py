@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -57,7 +57,7 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
         raise ValueError(f"{gone} of {len(profile.fact_ids)} facts are gone: their data life is over")
     frames = {name: held.records.frame(name) for name in FRAME_SCHEMAS}
     frames["registration"] = registration_frame(profile.registration)
-    inputs = type(held)(RecordSet(**frames), held.fact_ids, held.sha256)
+    inputs = replace(held, records=RecordSet(**frames))
     made = compute_snapshot(
         inputs, profile.as_of, profile.asked, live=live, book=book_of(session, settings, profile.asked["products"])
     )

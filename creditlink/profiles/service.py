@@ -120,7 +120,7 @@ def _computed(
     assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
     since = look_back_of(consent, as_of, now)
     inputs = read_inputs(session, [consent.enterprise_id], categories=consent.categories, since=since, as_of=as_of)
-    covered = coverage(session, consent, as_of=as_of, now=now, state=state)
+    covered = coverage(session, consent, as_of=as_of, now=now, state=state, inputs=inputs)
     asked = {
         "categories": sorted(consent.categories),
         "since": since.isoformat(),

@@ -5,20 +5,21 @@ Not granted, no record, source down and nothing in the range are different answe
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from creditlink.clock import start_of_day
 from creditlink.consents.tables import Consent
 from creditlink.records import pull, sources
 from creditlink.records.frames import CATEGORY_FRAMES
 from creditlink.records.pull import PullState, SourceState
-from creditlink.records.tables import FactRow, Pull, PullPart
+from creditlink.records.store import Inputs, read_inputs
+from creditlink.records.tables import Pull, PullPart
 
 CoverageStatus = Literal[
     "not_granted",
@@ -45,17 +46,30 @@ _STATUS: dict[str, CoverageStatus] = {
 
 
 def coverage(
-    session: Session, consent: Consent, *, as_of: date, now: datetime, state: PullState | None = None
+    session: Session,
+    consent: Consent,
+    *,
+    as_of: date,
+    now: datetime,
+    state: PullState | None = None,
+    inputs: Inputs | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return, for every category of the catalogue, what the profile could draw on.
 
     Each entry: `granted`, `status`, `source`, `rows` (facts that hold on `as_of`), `months` (distinct
     months they cover), `first_month`, `last_month`, `fresh_at` (when the source last gave something), `stale`,
     `rejected` (rows kept aside at the last answer), `error` and, where invoices were missing, `withheld_months`.
+
+    Parameters
+    ----------
+    state : how the sources stand; None: it is looked up.
+    inputs : the facts that the profile is computed from; None: what the consent opens on `as_of` is read.
     """
     held = state or pull.state_now(session, consent, now)
-    since, _ = pull.look_back(consent, now)
-    counts = _counts(session, consent, since, as_of)
+    if inputs is None:
+        assert consent.enterprise_id is not None  # noqa: S101 (a granted consent names its firm; for the type checker)
+        since, _ = pull.look_back(consent, now)
+        inputs = read_inputs(session, [consent.enterprise_id], categories=consent.categories, since=since, as_of=as_of)
     parts = _last_parts(session, consent.id)
     config = sources.current().config
     found: dict[str, dict[str, Any]] = {}
@@ -67,7 +81,7 @@ def coverage(
             entry |= {"status": "delivered", "source": "registry", "rows": 1, "stale": False}
         elif granted:
             name = config.of_category(category)
-            entry |= counts.get(category, {})
+            entry |= _counts(periods) if (periods := inputs.periods.get(category)) else {}
             entry |= _answer(name, held.sources.get(name) if name else None, parts.get(name) if name else None)
         found[category] = entry
     return found
@@ -90,33 +104,12 @@ def _answer(name: str | None, state: SourceState | None, part: PullPart | None) 
     return answer | ({"withheld_months": withheld} if withheld else {})
 
 
-def _counts(session: Session, consent: Consent, since: date, as_of: date) -> dict[str, dict[str, Any]]:
-    key = func.count(func.distinct(func.row(FactRow.frame, FactRow.period, FactRow.subkey)))
-    query = (
-        select(
-            FactRow.category,
-            key.label("rows"),
-            func.count(func.distinct(FactRow.period)).label("months"),
-            func.min(FactRow.period).label("first"),
-            func.max(FactRow.period).label("last"),
-        )
-        .where(
-            FactRow.enterprise_id == consent.enterprise_id,
-            FactRow.category.in_(consent.categories),
-            FactRow.period >= since,
-            FactRow.period <= as_of,
-            FactRow.known_at < start_of_day(as_of + timedelta(days=1)),
-        )
-        .group_by(FactRow.category)
-    )
+def _counts(periods: Sequence[date]) -> dict[str, Any]:
     return {
-        row.category: {
-            "rows": row.rows,
-            "months": row.months,
-            "first_month": f"{row.first:%Y-%m}",
-            "last_month": f"{row.last:%Y-%m}",
-        }
-        for row in session.execute(query)
+        "rows": len(periods),
+        "months": len(set(periods)),
+        "first_month": f"{min(periods):%Y-%m}",
+        "last_month": f"{max(periods):%Y-%m}",
     }
 
 

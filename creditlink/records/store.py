@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -69,6 +69,7 @@ class Inputs:
     records: RecordSet
     fact_ids: tuple[int, ...]
     sha256: str
+    periods: Mapping[str, Sequence[date]]  # category -> the period of each fact that was read
 
 
 def content_hash(fact: Fact) -> bytes:
@@ -189,10 +190,14 @@ def read_inputs(
         rows = session.execute(_READ, asked).all()
     else:
         rows = []
+    periods: dict[str, list[date]] = {}
+    for row in rows:
+        periods.setdefault(FRAME_CATEGORY[row.frame], []).append(row.period)
     return Inputs(
         records=_record_set(registration, rows, enterprise_ids),
         fact_ids=tuple(row.id for row in rows),
         sha256=inputs_hash(registration, (row.content_hash for row in rows)),
+        periods=periods,
     )
 
 

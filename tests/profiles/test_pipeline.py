@@ -17,6 +17,7 @@ from creditlink.profiles.pipeline import profile_many
 from creditlink.profiles.replay import replay_profile
 from creditlink.profiles.snapshot import registration_frame
 from creditlink.profiles.tables import Profile
+from creditlink.profiles.warm import warm_up
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 
 
@@ -117,3 +118,10 @@ def test_another_model_is_refused(products, created, live, empty_database, setti
         stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
         with pytest.raises(ValueError, match="computed by model"):
             replay_profile(session, stored, live=other, settings=settings)
+
+
+@pytest.mark.parametrize("products", [True, False])
+def test_a_process_warms_up_with_and_without_products(live, book, products):
+    offered = book if products else compile_book([], BY_NAME, book.settings)
+    warm_up(live, offered, as_of=date(2026, 1, 15))
+    assert "tie_places" in vars(offered)  # the columns that a request would have to make

@@ -225,6 +225,7 @@ class TestEvidence:
             lines = list(audit.export(session, firm.enterprise.id))
         assert chain.verify(lines) is None
         assert [(line["action"], line["result"]) for line in lines] == [
+            ("representation.appoint", "done"),
             ("consent.approve", "done"),
             ("profile.create", "disclosed"),
             ("profile.matches", "disclosed"),
