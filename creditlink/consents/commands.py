@@ -1,4 +1,4 @@
-"""`creditlink consents …`: try limits on past requests, verify receipts."""
+"""`creditlink consents …`: try limits on past requests, verify receipts, delete what is over, verify that."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select
 
+from creditlink import keyring
+from creditlink.clock import utc_now
 from creditlink.consents import limits, receipts
 from creditlink.consents.limits import FairUse
 from creditlink.consents.tables import Consent
 from creditlink.process import start
+from creditlink.retention import certificates
+from creditlink.retention import purge as purging
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
 def consents() -> None:
-    """Try new fair-use limits on past requests; verify receipts."""
+    """Try new fair-use limits on past requests; verify receipts; delete data whose life is over, and verify that."""
 
 
 @consents.command()
@@ -77,17 +83,60 @@ def _read_limits(file: Path) -> FairUse:
 @click.option("--keys", type=_FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
 def verify_receipt(file: Path, keys: Path) -> None:
     """Verify the receipt in FILE; no database and no network are needed. Ends with 1 if it does not hold."""
+    known = _read_keys(keys)
+    try:
+        found = receipts.verify(file.read_text(encoding="utf-8"), known)
+    except (receipts.ReceiptRefused, UnicodeDecodeError) as refused:
+        raise click.ClickException(f"{file.name}: {refused}") from None
+    _show({"valid": True, "kid": found.kid, **found.claims})
+
+
+@consents.command("verify-deletion")
+@click.argument("file", type=_FILE)
+@click.option("--keys", type=_FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
+def verify_deletion(file: Path, keys: Path) -> None:
+    """Verify the certificate of deletion in FILE; needs no database. Ends with 1 if it does not hold."""
+    known = _read_keys(keys)
+    try:
+        found = certificates.verify(file.read_text(encoding="utf-8"), known)
+    except (keyring.SignatureRefused, UnicodeDecodeError) as refused:
+        raise click.ClickException(f"{file.name}: {refused}") from None
+    _show({"valid": True, "kid": found.kid, **found.claims})
+
+
+@consents.command()
+@click.option("--dry-run", is_flag=True, help="Say what would go, and delete nothing.")
+def purge(dry_run: bool) -> None:
+    """Delete facts and profiles whose data life is over; the worker does the same every hour.
+
+    Each firm is one transaction with its certificates: stop it at any time and run it again.
+    """
+    settings, database = start("owner")
+    now = utc_now()
+    with database.transaction("owner") as session:
+        firms = purging.firms_due(session, now)
+    counts: Counter[str] = Counter()
+    issued: list[str] = []
+    columns = (TextColumn("firms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        for firm in progress.track(firms):
+            with database.transaction("owner") as session:
+                done = purging.purge_firm(session, firm, issuer=settings.issuer, secret=settings.secret_key, now=now)
+                counts.update(done.rows)
+                issued += [certificate.wire_id for certificate in done.certificates]
+                if dry_run:
+                    session.rollback()
+    _show({"dry_run": dry_run, "firms": len(firms), "rows": dict(sorted(counts.items())), "certificates": len(issued)})
+
+
+def _read_keys(keys: Path) -> dict[str, Any]:
     try:
         known = json.loads(keys.read_text(encoding="utf-8"))
         if not isinstance(known, dict) or not isinstance(known.get("keys"), list):
             raise ValueError("not a JWK set")
     except ValueError as error:
         raise click.ClickException(f"{keys.name}: {error}") from None
-    try:
-        found = receipts.verify(file.read_text(encoding="utf-8"), known)
-    except (receipts.ReceiptRefused, UnicodeDecodeError) as refused:
-        raise click.ClickException(f"{file.name}: {refused}") from None
-    _show({"valid": True, "kid": found.kid, **found.claims})
+    return known
 
 
 def _show(body: Any) -> None:

@@ -20,7 +20,7 @@ blueprint = Blueprint(
 
 
 @blueprint.route("", methods=["GET"])
-@require_access("webhook:read")
+@require_access("notification:read")
 @blueprint.arguments(DeliveryQuerySchema, location="query")
 @blueprint.response(200, DeliveryPageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
@@ -39,7 +39,7 @@ def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/<delivery_id>", methods=["GET"])
-@require_access("webhook:read")
+@require_access("notification:read")
 @blueprint.response(200, DeliverySchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
 def show_delivery(delivery_id: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def show_delivery(delivery_id: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<delivery_id>/replay", methods=["POST"])
-@require_access("webhook:replay")
+@require_access("notification:replay")
 @blueprint.response(202, DeliverySchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
 def replay_delivery(delivery_id: str) -> dict[str, Any]:

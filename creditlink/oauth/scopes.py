@@ -6,8 +6,6 @@ SCOPES: dict[str, str] = {
     "profile:create": "Compute a credit profile of the firm that agreed",
     "profile:read": "Read the profiles computed under the consent, their explanations and matches",
     "consent:read": "See the institution's own consents and their states",
-    "webhook:read": "See the webhooks sent to the institution's clients, and which failed",
-    "webhook:replay": "Have a webhook sent anew",
     "financing:read": "Read the financing requests addressed to the institution",
     "financing:write": "Answer financing requests",
     "outcome:write": "Report what became of a loan",

@@ -22,6 +22,7 @@ from creditlink.errors import InvalidRequest, NotFound
 from creditlink.institutions.tables import Institution
 from creditlink.portal import overview
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in
+from creditlink.retention import certificates
 
 PAGE_OF_ACCESSES = 50
 _CHANGES = {"pause": consents.pause, "resume": consents.resume, "revoke": consents.revoke}
@@ -50,13 +51,14 @@ def home(session: Session, account: Account, now: datetime) -> ResponseReturnVal
 @signed_in
 def consent(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
     """Show one consent in full: what was agreed, what happened to it, who read what under it."""
-    firm, held = _own(session, account, consent_id, now)
+    firm, held = own_consent(session, account, consent_id, now)
     return page(
         "consent.html",
         firm=firm,
         row=overview.row_of(session, held, now, lang=lang(), fair_use=fair_use()),
         shown=consents.statement_for(session, held, fair_use=fair_use(), lang=lang()),
         events=overview.events_of(session, held),
+        deletions=certificates.of_consent(session, held.id),
         accesses=overview.accesses_of(session, firm, lang=lang(), consent_id=held.id, limit=PAGE_OF_ACCESSES),
     )
 
@@ -67,7 +69,7 @@ def change(session: Session, account: Account, now: datetime, consent_id: str, c
     """Pause, resume or take back a consent; it acts at once."""
     if change not in _CHANGES:
         raise NotFound
-    _, held = _own(session, account, consent_id, now)
+    _, held = own_consent(session, account, consent_id, now)
     _CHANGES[change](session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
     return see_other(flask.url_for("portal.consent", consent_id=ids.external("cns", held.id)))
 
@@ -76,7 +78,7 @@ def change(session: Session, account: Account, now: datetime, consent_id: str, c
 @signed_in
 def receipt(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
     """Give the firm the signed receipt of a consent, with all that happened to it until now."""
-    firm, held = _own(session, account, consent_id, now)
+    firm, held = own_consent(session, account, consent_id, now)
     if held.text_shown is None:
         raise NotFound
     claims = receipts.claims_of(
@@ -86,7 +88,7 @@ def receipt(session: Session, account: Account, now: datetime, consent_id: str) 
         enterprise=firm,
         events=overview.events_of(session, held)[::-1],
     )
-    return _download(receipts.sign(claims, secret=settings().secret_key) + "\n", f"{held.wire_id}.jws")
+    return download(receipts.sign(claims, secret=settings().secret_key) + "\n", f"{held.wire_id}.jws")
 
 
 @blueprint.get("/accesses.jsonl")
@@ -99,10 +101,11 @@ def evidence(session: Session, account: Account, now: datetime) -> ResponseRetur
     db.enter(session, enterprise_id=firm.id)
     sealed = audit.export_sealed(session, firm.id, issuer=settings().issuer, secret=settings().secret_key, now=now)
     lines = [json.dumps(line, ensure_ascii=False) for line in sealed]
-    return _download("".join(f"{line}\n" for line in lines), "evidence.jsonl")
+    return download("".join(f"{line}\n" for line in lines), "evidence.jsonl")
 
 
-def _download(text: str, name: str) -> ResponseReturnValue:
+def download(text: str, name: str) -> ResponseReturnValue:
+    """Return a text as a file to keep."""
     response = flask.Response(text, content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -137,7 +140,7 @@ def _chosen(firms: list[Enterprise]) -> Enterprise | None:
     return found
 
 
-def _own(session: Session, account: Account, consent_id: str, now: datetime) -> tuple[Enterprise, Consent]:
+def own_consent(session: Session, account: Account, consent_id: str, now: datetime) -> tuple[Enterprise, Consent]:
     """Return a consent of a firm that the account acts for, and the firm."""
     found: UUID = ids.internal("cns", consent_id)
     held = session.get(Consent, found)

@@ -17,7 +17,7 @@ from tests.records.offices import Reply
 
 __all__ = ["approve", "authorized", "firm", "http", "make_bank"]
 
-SCOPE = "consent:read webhook:read webhook:replay"
+SCOPE = "consent:read notification:read notification:replay"
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_the_database_shows_a_bank_only_its_own(failed, make_bank):
 
 def test_the_scopes_are_needed(bank, authorized, failed):
     _, row = failed
-    reader = authorized(bank, scope="consent:read webhook:read")
+    reader = authorized(bank, scope="consent:read notification:read")
     assert bank.call("POST", f"/v1/webhook-deliveries/{row.wire_id}/replay", reader).status_code == 403
     assert bank.call("GET", "/v1/webhook-deliveries", authorized(bank, scope="consent:read")).status_code == 403
 

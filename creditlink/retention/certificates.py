@@ -1,0 +1,128 @@
+"""Certificates of deletion: issued with the deletion, in its transaction; verified by anybody, offline."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from creditlink import ids, keyring
+from creditlink.consents.tables import Consent
+from creditlink.errors import InvalidRequest, NotFound
+from creditlink.institutions.tables import Institution
+from creditlink.keyring import Signed
+from creditlink.retention.tables import DeletionCertificate
+
+TYPE = "deletion-certificate+jws"
+
+
+def tally(rows: Iterable[str]) -> dict[str, Any]:
+    """Return how many rows of a table were deleted, and one hash over theirs in sorted order.
+
+    Whoever kept a row's own hash (the evidence keeps those of profiles and of the offices' answers) can show
+    that it is among them or is not.
+    """
+    hashes = sorted(rows)
+    return {"rows": len(hashes), "sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest()}
+
+
+def issue(
+    session: Session,
+    consent: Consent,
+    deleted: Mapping[str, dict[str, Any]],
+    *,
+    issuer: str,
+    secret: str,
+    now: datetime,
+) -> DeletionCertificate:
+    """Store and return the signed certificate of what was just deleted of a consent."""
+    assert consent.enterprise_id is not None  # noqa: S101 (a constraint of the table, for the type checker)
+    institution = session.get_one(Institution, consent.institution_id)
+    certificate_id = uuid4()
+    claims = {
+        "iss": issuer,
+        "iat": int(now.timestamp()),
+        "jti": ids.external("del", certificate_id),
+        "consent": consent.wire_id,
+        "institution": institution.code,
+        # The id that this institution knows the firm by: the certificate goes to both.
+        "enterprise": ids.pairwise(institution.pairwise_salt, consent.enterprise_id),
+        "state": consent.state,
+        "data_life_days": consent.data_life_days,
+        "deleted_at": now.isoformat(),
+        "deleted": dict(deleted),
+    }
+    values = {
+        "id": certificate_id,
+        "consent_id": consent.id,
+        "enterprise_id": consent.enterprise_id,
+        "institution_id": consent.institution_id,
+        "issued_at": now,
+        "deleted": dict(deleted),
+        "document": keyring.sign(claims, typ=TYPE, secret=secret),
+    }
+    session.execute(insert(DeletionCertificate).values(**values))
+    return DeletionCertificate(**values)
+
+
+def verify(document: str, keys: Mapping[str, Any]) -> Signed:
+    """Return what a certificate says, if one of `keys` (a JWK set) signed it.
+
+    Raises
+    ------
+    keyring.SignatureRefused
+        It is not a certificate, was changed, or was signed by somebody else.
+    """
+    return keyring.verify(document, keys, typ=TYPE)
+
+
+def of_consent(session: Session, consent_id: UUID) -> list[DeletionCertificate]:
+    """Return the certificates of one consent, the latest first, as far as the transaction may see them."""
+    query = select(DeletionCertificate).where(DeletionCertificate.consent_id == consent_id)
+    return list(session.scalars(query.order_by(DeletionCertificate.issued_at.desc(), DeletionCertificate.id)))
+
+
+def page_of(
+    session: Session, institution_id: UUID, *, consent: str | None, cursor: str | None, limit: int
+) -> tuple[list[DeletionCertificate], str | None]:
+    """Return one page of an institution's certificates, newest first, and the cursor of the next.
+
+    Raises
+    ------
+    InvalidRequest
+        The cursor is not one of this list.
+    """
+    wanted = select(DeletionCertificate).where(DeletionCertificate.institution_id == institution_id)
+    if consent is not None:
+        wanted = wanted.where(DeletionCertificate.consent_id == ids.internal("cns", consent))
+    if cursor is not None:
+        try:
+            last = session.get(DeletionCertificate, ids.internal("del", cursor))
+        except NotFound:
+            last = None
+        if last is None or last.institution_id != institution_id:
+            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
+        wanted = wanted.where(
+            (DeletionCertificate.issued_at < last.issued_at)
+            | ((DeletionCertificate.issued_at == last.issued_at) & (DeletionCertificate.id < last.id))
+        )
+    ordered = wanted.order_by(DeletionCertificate.issued_at.desc(), DeletionCertificate.id.desc())
+    rows = session.scalars(ordered.limit(limit + 1)).all()
+    page = list(rows[:limit])
+    return page, page[-1].wire_id if len(rows) > limit else None
+
+
+def as_json(certificate: DeletionCertificate) -> dict[str, Any]:
+    """Return a certificate as banks see it."""
+    return {
+        "id": certificate.wire_id,
+        "consent_id": ids.external("cns", certificate.consent_id),
+        "issued_at": certificate.issued_at,
+        "deleted": [{"table": name, **counted} for name, counted in sorted(certificate.deleted.items())],
+        "document": certificate.document,
+    }

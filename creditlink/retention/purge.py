@@ -1,0 +1,206 @@
+"""The purge: one firm a transaction, everything of it or nothing, and again without harm.
+
+Deleting, the certificates, the evidence and the webhooks are one transaction, so that a crash at any moment leaves
+either all of them or none. The firm's consents are locked first: a read that is under way ends before its facts go.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.orm import Session
+
+from creditlink import ids
+from creditlink.audit import service as audit
+from creditlink.consents import rules as consent_rules
+from creditlink.consents import service
+from creditlink.consents.tables import Consent
+from creditlink.institutions.tables import Institution
+from creditlink.notifications.service import notify
+from creditlink.profiles.tables import Profile
+from creditlink.records import pull as pulls
+from creditlink.records import sources
+from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow
+from creditlink.retention import certificates, rules
+from creditlink.retention.rules import Holder
+from creditlink.retention.tables import DeletionCertificate
+
+PURGED = ("facts", "profiles", "pull_parts", "pulls", "rejected_rows")
+"""The tables that the purge empties; a convention test holds every table with firm data to this list or to a reason."""
+
+_DUE = text("""
+    SELECT p.enterprise_id FROM profiles p JOIN consents c ON c.id = p.consent_id
+    WHERE p.created_at + make_interval(days => c.data_life_days::int) <= :now
+    UNION
+    SELECT p.enterprise_id FROM pulls p JOIN consents c ON c.id = p.consent_id
+    WHERE c.expires_at <= :now OR c.state NOT IN ('REQUESTED', 'ACTIVE', 'PAUSED')
+       OR coalesce(p.finished_at, p.requested_at) + make_interval(days => c.data_life_days::int) <= :now
+    UNION
+    SELECT DISTINCT f.enterprise_id FROM facts f
+    WHERE f.pull_id IS NULL AND NOT EXISTS (
+        SELECT 1 FROM consents c WHERE c.enterprise_id = f.enterprise_id AND c.state IN ('ACTIVE', 'PAUSED')
+                                   AND c.expires_at > :now)
+    ORDER BY 1
+""")
+
+# A fact goes unless a living consent covers it or a living profile was computed from it.
+_FACTS = text("""
+    DELETE FROM facts f
+    WHERE f.enterprise_id = :firm
+      AND NOT EXISTS (
+          SELECT 1 FROM unnest(CAST(:categories AS text[]), CAST(:since AS date[])) AS held(category, since)
+          WHERE held.category = f.category AND f.period >= held.since)
+      AND NOT EXISTS (
+          SELECT 1 FROM profiles p WHERE p.enterprise_id = :firm AND f.id = ANY(p.fact_ids))
+    RETURNING f.pull_id, encode(f.content_hash, 'hex')
+""")
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What was deleted of one firm: certificates, one a consent."""
+
+    enterprise_id: UUID
+    certificates: list[DeletionCertificate]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Return rows per table."""
+        counts: dict[str, int] = defaultdict(int)
+        for certificate in self.certificates:
+            for table, counted in certificate.deleted.items():
+                counts[table] += counted["rows"]
+        return dict(counts)
+
+
+def firms_due(session: Session, now: datetime) -> list[UUID]:
+    """Return the firms of which something may be over."""
+    return list(session.scalars(_DUE, {"now": now}))
+
+
+def purge_firm(session: Session, enterprise_id: UUID, *, issuer: str, secret: str, now: datetime) -> Purged:
+    """Delete what is over of one firm, certify it, record it, and tell the banks; nothing over, nothing done."""
+    query = select(Consent).where(Consent.enterprise_id == enterprise_id, Consent.starts_at.is_not(None))
+    found = session.scalars(query.order_by(Consent.id)).all()
+    consents = [service.locked(session, consent.id) for consent in found]
+    gone: dict[UUID, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for table, consent_id, row_hash in _deleted(session, enterprise_id, consents, now):
+        gone[consent_id][table].append(row_hash)
+    issued = []
+    for consent in consents:
+        if consent.id not in gone:
+            continue
+        deleted = {table: certificates.tally(rows) for table, rows in sorted(gone[consent.id].items())}
+        certificate = certificates.issue(session, consent, deleted, issuer=issuer, secret=secret, now=now)
+        _tell(session, consent, certificate, now)
+        issued.append(certificate)
+    return Purged(enterprise_id, issued)
+
+
+def _deleted(
+    session: Session, enterprise_id: UUID, consents: list[Consent], now: datetime
+) -> Iterator[tuple[str, UUID, str]]:
+    """Delete; yield table, consent and hash of every row that went. Profiles go first: they hold facts."""
+    for consent in consents:
+        profiles = delete(Profile).where(Profile.consent_id == consent.id, Profile.created_at <= now - _life(consent))
+        for content in session.scalars(profiles.returning(Profile.content_sha256)):
+            yield "profiles", consent.id, content
+    holders = [_holder(session, consent, now) for consent in consents]
+    owners = dict(session.execute(select(Pull.id, Pull.consent_id).where(Pull.enterprise_id == enterprise_id)).all())
+    held = rules.holds(holders, now)
+    facts = session.execute(
+        _FACTS, {"firm": enterprise_id, "categories": [h.category for h in held], "since": [h.since for h in held]}
+    )
+    # Facts that came in without a pull belong to the consent that changed last.
+    others = max(consents, key=lambda c: c.changed_at).id if consents else None
+    for pull_id, content in facts:
+        owner = owners.get(pull_id, others)
+        if owner is not None:
+            yield "facts", owner, content
+    for consent, holder in zip(consents, holders, strict=True):
+        over = _over(consent, holder, now)
+        yield from _rejected(session, consent, holder, over)
+        for pull_id in session.scalars(select(Pull.id).where(Pull.consent_id == consent.id, over)).all():
+            if session.scalar(select(FactRow.id).where(FactRow.pull_id == pull_id).limit(1)) is not None:
+                continue  # facts that another consent holds came with it
+            parts = delete(PullPart).where(PullPart.pull_id == pull_id).returning(PullPart.digest)
+            for digest in session.scalars(parts):
+                yield "pull_parts", consent.id, digest or "-"
+            session.execute(delete(Pull).where(Pull.id == pull_id))
+            yield "pulls", consent.id, pull_id.hex
+
+
+def _rejected(session: Session, consent: Consent, holder: Holder, over: Any) -> Iterator[tuple[str, UUID, str]]:
+    """Rows that did not read wait for their source's correction only while the consent lives."""
+    of_pulls = select(Pull.id).where(Pull.consent_id == consent.id)
+    if holder.is_live:
+        of_pulls = of_pulls.where(over)
+    row = RejectedRow
+    content = func.encode(
+        func.sha256(
+            func.convert_to(
+                func.concat_ws("\n", row.source, row.resource, row.position, row.field, row.reason, row.excerpt), "UTF8"
+            )
+        ),
+        "hex",
+    )
+    for row_hash in session.scalars(delete(row).where(row.pull_id.in_(of_pulls)).returning(content)):
+        yield "rejected_rows", consent.id, row_hash
+
+
+def _holder(session: Session, consent: Consent, now: datetime) -> Holder:
+    answered_at: dict[str, datetime] = {}
+    config = sources.current().config
+    for name, answer in pulls.last_answers(session, consent.id).items():
+        if answer.usable_at is not None and name in config.sources:
+            answered_at |= dict.fromkeys(config.sources[name].categories, answer.usable_at)
+    return Holder(
+        consent_id=consent.id,
+        # A paused consent may be resumed: what it fetched stays, and is not served.
+        is_live=consent.state in ("ACTIVE", "PAUSED") and now < consent.expires_at,
+        since=pulls.look_back(consent, now)[0],
+        life=_life(consent),
+        answered_at={c: at for c, at in answered_at.items() if c in consent.categories},
+    )
+
+
+def _life(consent: Consent) -> timedelta:
+    return timedelta(days=consent.data_life_days)
+
+
+def _over(consent: Consent, holder: Holder, now: datetime) -> Any:
+    """Return the condition of a consent's pulls whose data life is over; an open one is over with its consent."""
+    ended = func.coalesce(Pull.finished_at, Pull.requested_at) <= now - _life(consent)
+    return ended & (Pull.status != "OPEN") if holder.is_live else ended
+
+
+def _tell(session: Session, consent: Consent, certificate: DeletionCertificate, now: datetime) -> None:
+    assert consent.enterprise_id is not None  # noqa: S101 (a constraint of the table, for the type checker)
+    salt = session.get_one(Institution, consent.institution_id).pairwise_salt
+    data = {
+        "consent_id": consent.wire_id,
+        "enterprise_id": ids.pairwise(salt, consent.enterprise_id),
+        "state": consent.state,
+        "reason": "data_life_over" if consent_rules.TRANSITIONS[consent.state] else "consent_over",
+        "certificate_id": certificate.wire_id,
+    }
+    notify(session, consent.institution_id, "consent.data_deleted", data, now)
+    audit.record(
+        session,
+        action="data.purge",
+        result="done",
+        actor="system",
+        now=now,
+        enterprise_id=consent.enterprise_id,
+        institution_id=consent.institution_id,
+        client_id=consent.client_id,
+        consent_id=consent.id,
+        purpose=consent.purpose,
+        detail={"certificate": certificate.wire_id, "deleted": certificate.deleted},
+    )

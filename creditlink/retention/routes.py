@@ -1,0 +1,40 @@
+"""`/v1/deletion-certificates`: what was deleted of an institution's consents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g
+
+from creditlink import db
+from creditlink.api import Blueprint
+from creditlink.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.oauth.access import require_access
+from creditlink.retention import certificates
+from creditlink.retention.schemas import CertificatePageSchema, CertificateQuerySchema
+
+blueprint = Blueprint(
+    "deletions",
+    __name__,
+    url_prefix="/v1/deletion-certificates",
+    description="Certificates of what was deleted when its data life ended",
+)
+
+
+@blueprint.route("", methods=["GET"])
+@require_access("consent:read")
+@blueprint.arguments(CertificateQuerySchema, location="query")
+@blueprint.response(200, CertificatePageSchema)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
+def list_certificates(query: dict[str, Any]) -> dict[str, Any]:
+    """List the certificates of the institution's consents, newest first."""
+    with db.transaction() as session:
+        db.enter(session, institution_id=g.access.institution_id)
+        page, cursor = certificates.page_of(
+            session,
+            g.access.institution_id,
+            consent=query.get("consent"),
+            cursor=query.get("cursor"),
+            limit=query["limit"],
+        )
+        return {"items": [certificates.as_json(row) for row in page], "next_cursor": cursor}

@@ -1,0 +1,48 @@
+"""Certificates of deletion as banks see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from creditlink.api import Schema
+
+
+def _text(description: str, **options: Any) -> ma.fields.String:
+    return ma.fields.String(metadata={"description": description}, **options)
+
+
+class CertificateQuerySchema(Schema):
+    """Which certificates to list."""
+
+    consent = _text("Only of this consent (`cns_…`)")
+    limit = ma.fields.Integer(
+        load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "Certificates per page"}
+    )
+    cursor = _text("Where the page before ended: its `next_cursor`")
+
+
+class DeletedSchema(Schema):
+    """What was deleted of one table."""
+
+    table = _text("`facts`, `profiles`, `pulls`, `pull_parts` or `rejected_rows`")
+    rows = ma.fields.Integer(metadata={"description": "How many rows"})
+    sha256 = _text("Over the rows' own hashes, sorted, joined by line feeds")
+
+
+class CertificateSchema(Schema):
+    """What was deleted of one of your consents at one time."""
+
+    id = _text("The certificate")
+    consent_id = _text("The consent")
+    issued_at = ma.fields.AwareDateTime(metadata={"description": "When it was deleted"})
+    deleted = ma.fields.List(ma.fields.Nested(DeletedSchema), metadata={"description": "Per table"})
+    document = _text("The certificate as a compact JWS; `/v1/receipt-keys` verifies it, offline and for good")
+
+
+class CertificatePageSchema(Schema):
+    """A page of certificates, newest first."""
+
+    items = ma.fields.List(ma.fields.Nested(CertificateSchema))
+    next_cursor = _text("Give it as `cursor` for the next page; null on the last", allow_none=True)
