@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 import time
 from contextlib import closing
+from datetime import timedelta
 
 import httpx
 import pytest
 from rich.console import Console
 
+from creditlink.clock import utc_now
 from creditlink.config import ROOT
+from creditlink.sandbox.bank import new_key, public_jwks
 from creditlink.sandbox.officer import Officer, Representative
 from creditlink.sandbox.services import Services
 from creditlink.sandbox.stack import Ports, start_stack
@@ -25,7 +31,7 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README.split("## Worked examples")[1].sp
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory, postgres_url):
-    """Two API processes, a worker, three bureaus and two banks on a database of their own."""
+    """Three API processes, a worker, three bureaus and two banks on a database of their own."""
     from creditlink import db
 
     folder = tmp_path_factory.mktemp("stack")
@@ -34,7 +40,7 @@ def stack(tmp_path_factory, postgres_url):
     os.environ["DATABASE_URL"] = db.ensure_database(postgres_url, f"stack_{os.getpid()}")
     try:
         with Services(folder / "log") as services:
-            yield start_stack(services, Ports.free(2), database="stack", real=None, say=lambda _text: None)
+            yield start_stack(services, Ports.free(3), database="stack", real=None, say=lambda _text: None)
     finally:
         for name, value in kept.items():
             if value is None:
@@ -79,7 +85,7 @@ def test_revocation_reaches_every_process(stack, meet):
     made = officer.call(asked["case"], "POST", "/v1/profiles", json={}, headers={"Prefer": "wait=20"})
     assert made.status == 201, made.body
     person.revoke(made.body["consent_id"])
-    for _ in range(4):  # both processes answer on their own ports; the token's proofs name the issuer
+    for _ in range(4):  # the processes answer on their own ports; the token's proofs name the issuer
         refused = officer.call(asked["case"], "GET", f"/v1/profiles/{made.body['id']}")
         assert (refused.status, refused.body["reason"]) == (403, "revoked")
     other = httpx.get(f"{stack.api_urls[1]}/health/ready", trust_env=False)
@@ -117,3 +123,93 @@ def test_the_readme_examples_run(stack, meet, tmp_path):
             env["CASE"] = case
     assert '"margin"' in done.stdout
     assert '"eligible"' in done.stdout
+
+
+CLIENT = ROOT / "tests" / "clients"
+
+
+@pytest.fixture(scope="session")
+def certified_client(tmp_path_factory):
+    """The folder in which `openid-client`, at its locked version, is installed with our script."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs node and npm: the certified client must not be skipped there")
+        pytest.skip("node and npm are not installed: the certified client cannot run")
+    folder = tmp_path_factory.mktemp("client")
+    for name in ("package.json", "package-lock.json", "walk.mjs"):
+        shutil.copy(CLIENT / name, folder)
+    install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+    done = subprocess.run(install, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
+
+
+def operate(*arguments: str) -> str:
+    """Run an operator's command as docs/integrate.md has it; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "creditlink", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def register(folder, code: str, kind: str, algorithm: str, redirect_uri: str) -> dict:
+    """Onboard an institution with one client; return the client's side of it."""
+    key = new_key(algorithm)
+    jwks = folder / f"{code}.jwks.json"
+    jwks.write_text(json.dumps(public_jwks(key)))
+    operate("institutions", "add", "--code", code, "--name-zh", code, "--name-en", code, "--kind", kind)
+    printed = operate(
+        "clients", "register", "--institution", code, "--name", "Lending desk", "--jwks", str(jwks),
+        "--redirect-uri", redirect_uri, "--scope", "profile:create profile:read consent:read",
+    )  # fmt: skip
+    client_id = json.loads(printed)["client_id"]
+    return {"client_id": client_id, "redirect_uri": redirect_uri, "alg": algorithm, "jwk": key.as_dict(private=True)}
+
+
+def test_a_certified_client_completes_the_whole_flow(stack, certified_client, tmp_path):
+    """openid-client knows nothing of us: PAR, PKCE, private_key_jwt (ES256, PS256), DPoP, RAR over three processes."""
+    firm = next(f for f in stack.credentials.firms if f.kind == "growing")
+    given = {
+        "issuer": stack.issuer,
+        "api_urls": stack.api_urls,
+        "banks": [
+            register(tmp_path, "FSRCB", "bank", "ES256", "https://127.0.0.1:9443/callback"),
+            register(tmp_path, "NHLEASE", "leasing", "PS256", "http://127.0.0.1:9000/callback"),
+        ],
+        "firm": {"uscc": firm.uscc, "login": firm.login, "password": firm.password},
+        "scope": "profile:create profile:read consent:read",
+        "authorization_details": {
+            "type": "enterprise_credit_profile",
+            "categories": ["tax", "social_security"],
+            "purpose": "underwriting",
+            "history_months": 24,
+            "valid_until": (utc_now() + timedelta(days=20)).isoformat(timespec="seconds"),
+            "actions": ["profile", "match"],
+        },
+    }
+    done = subprocess.run(
+        ["node", "walk.mjs"], cwd=certified_client, input=json.dumps(given), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(done.stdout)
+    pairwise = [said[algorithm].pop("enterprise") for algorithm in ("ES256", "PS256")]
+    assert len(set(pairwise)) == 2
+    for algorithm in ("ES256", "PS256"):
+        assert said[algorithm] == {
+            "token_type": "dpop",
+            "granted": ["tax", "social_security"],
+            "created": 201,
+            "read": 200,
+            "refreshed": True,
+            "active": True,
+            "code_again": "invalid_grant",
+        }
+    assert said["stolen"] == {
+        "profile_of_the_other_bank": 404,
+        "token_of_the_other_bank": 401,
+        "introspected_by_the_other_bank": {"active": False},
+        "refreshed_by_the_other_bank": "invalid_grant",
+    }
+    assert said["revoked"] == {"read": 401, "active": False, "refresh": "invalid_grant"}
+    assert said["processes_reached"] == 3
