@@ -46,9 +46,9 @@ def appoint(
         The person is the firm's legal representative already.
     """
     if role not in ("legal_representative", "agent"):
-        raise InvalidRequest(f"role must be legal_representative or agent, got {role!r}")
+        raise _invalid("role", f"must be legal_representative or agent, got {role!r}")
     if valid_until is not None and valid_until <= now:
-        raise InvalidRequest(f"valid_until {valid_until.isoformat()} is not in the future")
+        raise _invalid("valid_until", f"{valid_until.isoformat()} is not in the future")
     _check_limits(limits)
     _check_reason(reason)
     actor = f"account:{appointed_by.id}" if appointed_by else OPERATOR
@@ -163,15 +163,19 @@ def _record(
 
 def _check_reason(reason: str) -> None:
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
-        raise InvalidRequest(f"reason must be 1 to {LONGEST_REASON} printable characters, got {len(reason)}")
+        raise _invalid("reason", f"must be 1 to {LONGEST_REASON} printable characters, got {len(reason)}")
 
 
 def _check_limits(limits: Mapping[str, Any] | None) -> None:
     for name, value in (limits or {}).items():
         if name in _LISTS:
             if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-                raise InvalidRequest(f"limits.{name} must be a list of one name or more, got {value!r}")
+                raise _invalid(f"limits/{name}", f"must be a list of one name or more, got {value!r}")
         elif name != "longest_days":
-            raise InvalidRequest(f"limits may hold categories, purposes and longest_days, got {name!r}")
+            raise _invalid("limits", f"may hold categories, purposes and longest_days, got {name!r}")
         elif type(value) is not int or not 1 <= value <= _LONGEST_DAYS:
-            raise InvalidRequest(f"limits.longest_days must be a whole number 1..{_LONGEST_DAYS}, got {value!r}")
+            raise _invalid("limits/longest_days", f"must be a whole number 1..{_LONGEST_DAYS}, got {value!r}")
+
+
+def _invalid(field: str, detail: str) -> InvalidRequest:
+    return InvalidRequest(f"{field} {detail}", errors=[{"pointer": f"/{field}", "detail": detail}])

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
+from creditlink.consents import approval
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Account
 from creditlink.errors import NotFound
@@ -88,6 +89,9 @@ def load_pending(session: Session, handle: str, now: datetime) -> PendingAuthori
         raise PendingGone
     # Ours, not itsdangerous', clock: `now` is an argument everywhere.
     expires_at = pushed.opened_at + timedelta(seconds=life)
+    consent = session.get_one(Consent, pushed.consent_id)
+    if approval.signatures_of(session, consent.id):  # one of two has signed: the other may be away
+        expires_at = max(expires_at, consent.answer_until)
     client = active_client(session, pushed.client_id)
     if now >= expires_at or client is None:
         raise PendingGone

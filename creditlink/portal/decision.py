@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
@@ -18,16 +17,12 @@ from creditlink.consents import service as consents
 from creditlink.consents.categories import ACTIONS, CATEGORIES
 from creditlink.consents.difference import difference
 from creditlink.consents.tables import Consent
-from creditlink.enterprises import accounts
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import InvalidRequest
 from creditlink.oauth import service as oauth
-from creditlink.portal import throttle
-from creditlink.portal.site import browser, fair_use, lang, page, settings
-
-# A one-time code given this recently counts for a decision.
-STRONG_FOR = timedelta(minutes=5)
+from creditlink.portal import stepup
+from creditlink.portal.site import fair_use, lang, page
 
 
 @dataclass(frozen=True)
@@ -65,17 +60,9 @@ def read(session: Session, account: Account, consent: Consent, form: MultiDict[s
     wanted = Wanted(enterprise, frozenset(form.getlist("category")) | frozenset(consent.details().required_categories))
     if enterprise is None:
         return replace(wanted, error=gettext("Choose the firm that you decide for."))
-    if settings().is_production and account.totp_secret is None:
-        return replace(wanted, error=gettext("Set up one-time codes under Security first."))
-    if needs_code(account, now):
-        # Who holds a stolen session must not be able to try code after code.
-        keys = throttle.keys_for(account.login, flask.request.remote_addr or "")
-        if throttle.admit(session, keys, now) is not None:
-            return replace(wanted, error=gettext("Too many tries. Wait a while."), status=429)
-        if not accounts.spend_totp(session, account, form.get("totp", ""), key=settings().secret_key, now=now):
-            return replace(wanted, error=gettext("The one-time code is wrong or was used."))
-        throttle.forgive(session, keys)
-        browser().strengthen(now)
+    missing = stepup.missing(session, account, form, now)
+    if missing:
+        return replace(wanted, error=missing.text, status=missing.status)
     return wanted
 
 
@@ -114,12 +101,6 @@ def firms_for(session: Session, account: Account, consent: Consent, now: datetim
     return [f for f in firms if consent.asked_uscc in (None, f.uscc)]
 
 
-def needs_code(account: Account, now: datetime) -> bool:
-    """Return whether a fresh one-time code is asked for: who has enrolled confirms every decision with one."""
-    strong_at = browser().strong_at
-    return account.totp_secret is not None and (strong_at is None or now >= strong_at + STRONG_FOR)
-
-
 def show(
     session: Session,
     account: Account,
@@ -127,17 +108,29 @@ def show(
     now: datetime,
     *,
     answer_until: datetime,
-    error: str | None = None,
-    status: int = 422,
+    wrong: Wanted | None = None,
     kept: MultiDict[str, str] | None = None,
 ) -> ResponseReturnValue:
-    """Show who asks for what; after a mistake with what was ticked before it."""
+    """Show who asks for what; after a mistake with what was ticked before it.
+
+    Who has signed already sees that a second signature is waited for, and nothing to sign.
+    """
+    signed = signed_for(session, account, consent, now)
+    if signed is not None and wrong is None:
+        return page(
+            "signed.html",
+            shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
+            firm=signed,
+            consent=consent,
+            answer_until=min(answer_until, consent.answer_until),
+        )
     details = consent.details()
     template = fair_use().templates.get(details.purpose)
     firms = firms_for(session, account, consent, now)
+    first = _first_signature(session, account, consent, firms, now)
     return page(
         "authorize.html",
-        status=200 if error is None else status,
+        status=200 if wrong is None else wrong.status,
         shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
         details=details,
         changes=changes_of(session, consent),
@@ -145,12 +138,46 @@ def show(
         firms=firms,
         chosen_firm=kept.get("enterprise") if kept else None,
         unticked=set(details.optional_categories) - set(kept.getlist("category")) if kept else set(),
+        left_out=set(details.categories) - set(first.categories) if first else set(),
         unusual=limits.unusual(details, fair_use()),
         usual=template.usual_pulls if template else None,
-        ask_code=needs_code(account, now),
+        ask_code=stepup.needs_code(account, now),
         answer_until=min(answer_until, consent.answer_until),
-        error=error,
+        error=wrong.error if wrong else None,
+        first=first,
+        two_signatures=any(f.two_signatures for f in firms),
     )
+
+
+@dataclass(frozen=True)
+class FirstSignature:
+    """What somebody else of the firm signed already: the second can agree to no more than that."""
+
+    by: str
+    at: datetime
+    categories: list[str]
+
+
+def _first_signature(
+    session: Session, account: Account, consent: Consent, firms: list[Enterprise], now: datetime
+) -> FirstSignature | None:
+    for firm in firms:
+        for signature in approval.standing_signatures(session, consent, firm, now, but=account.id):
+            name = session.get_one(Account, signature.account_id).display_name
+            return FirstSignature(name, signature.signed_at, signature.categories)
+    return None
+
+
+def signed_for(session: Session, account: Account, consent: Consent, now: datetime) -> Enterprise | None:
+    """Return the firm for which `account` has signed a request that waits for somebody else's signature."""
+    if consent.state != "REQUESTED":
+        return None
+    own = {s.enterprise_id for s in approval.signatures_of(session, consent.id) if s.account_id == account.id}
+    for firm in firms_for(session, account, consent, now):
+        if firm.id in own and firm.two_signatures:
+            others = approval.standing_signatures(session, consent, firm, now, but=account.id)
+            return None if others else firm
+    return None
 
 
 def changes_of(session: Session, consent: Consent) -> list[tuple[str, str, str, bool]] | None:

@@ -16,11 +16,11 @@ from creditlink.audit import service as audit
 from creditlink.consents import receipts
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
-from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.service import may_act, outside_limits, represented_by
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.errors import InvalidRequest, NotFound
+from creditlink.errors import ConsentRefused, InvalidRequest, NotFound
 from creditlink.institutions.tables import Institution
-from creditlink.portal import overview
+from creditlink.portal import inbox, overview, stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in
 from creditlink.retention import certificates
 
@@ -35,13 +35,14 @@ def home(session: Session, account: Account, now: datetime) -> ResponseReturnVal
     firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
     firm = _chosen(firms)
     if firm is None:
-        return page("home.html", firms=firms, firm=None, active=[], past=[])
+        return page("home.html", firms=firms, firm=None, active=[], past=[], waiting=0)
     db.enter(session, enterprise_id=firm.id)
     rows = overview.consents_of(session, firm, now, lang=lang(), fair_use=fair_use())
     return page(
         "home.html",
         firms=firms,
         firm=firm,
+        waiting=len(inbox.waiting_for(session, firms, now)),
         active=[row for row in rows if not row.is_over],
         past=[row for row in rows if row.is_over],
     )
@@ -59,6 +60,7 @@ def consent(session: Session, account: Account, now: datetime, consent_id: str) 
         shown=consents.statement_for(session, held, fair_use=fair_use(), lang=lang()),
         events=overview.events_of(session, held),
         deletions=certificates.of_consent(session, held.id),
+        signatures=overview.signatures_of(session, held),
         accesses=overview.accesses_of(session, firm, lang=lang(), consent_id=held.id, limit=PAGE_OF_ACCESSES),
     )
 
@@ -69,9 +71,23 @@ def change(session: Session, account: Account, now: datetime, consent_id: str, c
     """Pause, resume or take back a consent; it acts at once."""
     if change not in _CHANGES:
         raise NotFound
-    _, held = own_consent(session, account, consent_id, now)
+    firm, held = own_consent(session, account, consent_id, now)
+    if change == "resume":  # the one that lets data flow again; pausing and taking back stay one step
+        _refuse_beyond_limits(session, account, firm, held, now)
+        missing = stepup.missing(session, account, flask.request.form, now)
+        if missing:
+            row = overview.row_of(session, held, now, lang=lang(), fair_use=fair_use())
+            return page("resume.html", status=missing.status, row=row, firm=firm, error=missing.text)
     _CHANGES[change](session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
     return see_other(flask.url_for("portal.consent", consent_id=ids.external("cns", held.id)))
+
+
+def _refuse_beyond_limits(session: Session, account: Account, firm: Enterprise, held: Consent, now: datetime) -> None:
+    right = may_act(session, account, firm, now)
+    runs_days = (held.expires_at - now).total_seconds() / 86400
+    beyond = right and outside_limits(right, purpose=held.purpose, categories=held.categories, runs_days=runs_days)
+    if beyond:
+        raise ConsentRefused(f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits", beyond=beyond)
 
 
 @blueprint.get("/consents/<consent_id>/receipt")

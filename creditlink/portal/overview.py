@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
-from creditlink.consents import counters, rules
+from creditlink.consents import approval, counters, rules
 from creditlink.consents.categories import CATEGORIES
 from creditlink.consents.limits import FairUse
 from creditlink.consents.tables import Consent, ConsentEvent
-from creditlink.enterprises.tables import Enterprise
+from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 
 
@@ -91,6 +91,23 @@ def events_of(session: Session, consent: Consent) -> list[ConsentEvent]:
     """Return every change of a consent, the latest first."""
     query = select(ConsentEvent).where(ConsentEvent.consent_id == consent.id).order_by(ConsentEvent.id.desc())
     return list(session.scalars(query))
+
+
+@dataclass(frozen=True)
+class SignatureRow:
+    """Who signed a consent, by what right, when."""
+
+    name: str
+    role: str
+    at: datetime
+
+
+def signatures_of(session: Session, consent: Consent) -> list[SignatureRow]:
+    """Return who signed a consent, the first one first."""
+    return [
+        SignatureRow(session.get_one(Account, s.account_id).display_name, s.role, s.signed_at)
+        for s in approval.signatures_of(session, consent.id)
+    ]
 
 
 def accesses_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import flask
 
 from creditlink.config import Settings
-from creditlink.portal import authorize, deletions, home, inbox, security, signin, site  # noqa: F401 (each adds its views to the blueprint)
+from creditlink.portal import authorize, deletions, home, inbox, representatives, security, signin, site  # noqa: F401 (each adds its views to the blueprint)
 from creditlink.portal.sessions import StoredSessions
 
 

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 from creditlink import db
 from creditlink.clock import utc_now
 from creditlink.config import Settings
+from creditlink.consents.categories import CATEGORIES
 from creditlink.consents.limits import FairUse
 from creditlink.consents.statement import LANGUAGES, when
 from creditlink.enterprises.tables import Account
@@ -139,6 +140,7 @@ def page(template: str, *, status: int = 200, **values: Any) -> ResponseReturnVa
             ("portal.home", gettext("My consents")),
             ("portal.inbox", gettext("Requests")),
             ("portal.accesses", gettext("Who saw what")),
+            ("portal.representatives", gettext("Who may act")),
             ("portal.security", gettext("Security")),
         ],
         when=lambda instant, zone=False: when(instant, lang(), zone=zone),
@@ -220,10 +222,23 @@ def _said(problem: Problem) -> str:
         "too_late": gettext("The time to answer this request is over. Ask the bank to send it again."),
         "other_firm": gettext("The request is for another firm than the one you chose."),
         "not_representative": gettext("You are not registered as a person who may act for this firm."),
-        "beyond_agent_limits": gettext(
-            "This is more than your firm appointed you to decide. Ask the legal representative."
-        ),
+        "signed_already": gettext("You have signed. Somebody else of the firm must sign too."),
     }
+    if problem.extra.get("reason") == "beyond_agent_limits":
+        return _beyond(str(problem.extra.get("beyond", "")))
     if isinstance(problem, NotFound):
         return str(gettext("It does not exist, is over, or belongs to somebody else."))
     return str(said.get(str(problem.extra.get("reason", "")), problem.detail or ""))
+
+
+def _beyond(limit: str) -> str:
+    """Return which of an agent's limits a decision would exceed, in words."""
+    kind, _, category = limit.partition(":")
+    if kind == "purpose":
+        said = gettext("Your firm did not appoint you to decide for this purpose.")
+    elif kind == "longest_days":
+        said = gettext("The consent would run longer than your firm appointed you to decide.")
+    else:
+        name = CATEGORIES[category].text(lang())[0] if category in CATEGORIES else category
+        said = gettext("Your firm did not appoint you to share this kind of data: %(name)s.", name=name)
+    return f"{said} " + str(gettext("Ask the legal representative."))

@@ -189,7 +189,7 @@ def test_an_agent_is_held_to_its_limits(person, bank):
     person.get(path)
     answer = person.post(path, decision="approve")
     assert answer.status_code == 403
-    assert "more than your firm appointed you" in answer.text
+    assert "Your firm did not appoint you" in answer.text
     assert stored(consent).state == "REQUESTED"
 
 
