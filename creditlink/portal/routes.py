@@ -5,7 +5,17 @@ from __future__ import annotations
 import flask
 
 from creditlink.config import Settings
-from creditlink.portal import authorize, deletions, home, inbox, representatives, security, signin, site  # noqa: F401 (each adds its views to the blueprint)
+from creditlink.portal import (  # noqa: F401 (each adds its views to the blueprint)
+    authorize,
+    deletions,
+    financing,
+    home,
+    inbox,
+    representatives,
+    security,
+    signin,
+    site,
+)
 from creditlink.portal.sessions import StoredSessions
 
 

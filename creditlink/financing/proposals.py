@@ -1,0 +1,87 @@
+"""What a firm could get: the catalogue matched to the firm's own records, for the firm's own eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+
+from sqlalchemy.orm import Session
+
+from creditlink import db
+from creditlink.clock import add_months, month_start
+from creditlink.enterprises.tables import Enterprise
+from creditlink.financing.asking import FinancingAsk
+from creditlink.financing.requests import Desk
+from creditlink.products.book import ProductBook
+from creditlink.products.offer import Ask
+from creditlink.products.outcomes import ProductMatch
+from creditlink.products.terms import ProductTerms
+from creditlink.profiles.live import LiveModel
+from creditlink.profiles.pipeline import profile_many
+from creditlink.records.catalogue import CATEGORIES
+from creditlink.records.store import read_inputs
+
+LOOK_BACK_MONTHS = 36
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One product of a lender that takes requests here, as it would come out for the firm."""
+
+    terms: ProductTerms
+    desk: Desk
+    match: ProductMatch
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What to choose from, best first, and what is nearly within reach."""
+
+    open: tuple[Proposal, ...]  # eligible, then those that only missing records keep from being decided
+    near: tuple[Proposal, ...]
+
+
+def proposals_for(
+    session: Session,
+    enterprise: Enterprise,
+    ask: FinancingAsk,
+    *,
+    live: LiveModel,
+    book: ProductBook,
+    desks: Mapping[str, Desk],
+    as_of: date,
+    without: frozenset[str] = frozenset(),
+) -> Proposals:
+    """Return the products to propose, in the published order; lenders without a desk here are left out.
+
+    The firm's own records are read, as far as they were ever fetched; nothing is disclosed to anybody.
+
+    Parameters
+    ----------
+    without : product codes that are before a lender already.
+    """
+    db.enter(session, enterprise_id=enterprise.id)
+    inputs = read_inputs(
+        session,
+        [enterprise.id],
+        categories=[name for name in CATEGORIES if name != "registration"],
+        since=add_months(month_start(as_of), -LOOK_BACK_MONTHS),
+        as_of=as_of,
+    )
+    profiles = profile_many(inputs.records, as_of=as_of, live=live, book=book, ask=Ask(ask.amount_fen, ask.term_months))
+    firm = profiles.matches.explain(0)
+
+    def offered(matches: Iterable[ProductMatch]) -> tuple[Proposal, ...]:
+        # Words are made as they are asked for: only of what is shown.
+        wanted = (
+            Proposal(match.product, desks[match.product.institution_code], match)
+            for match in matches
+            if match.product.institution_code in desks and match.product.code not in without
+        )
+        return tuple(islice(wanted, SHOWN))
+
+    possible = firm.count("eligible") + firm.count("undetermined")
+    return Proposals(offered(firm[rank] for rank in range(possible)), offered(firm.near_misses(len(firm))))
