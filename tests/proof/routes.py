@@ -1,24 +1,15 @@
-"""What each route is to a firm's data. A route that is not here must show in the walk that it reads under a consent."""
+"""What each route is to a firm's data: told by its own marks, or here where it has none.
+
+A route with an access token is a read that must be refused without a live consent, unless its scope is one of the
+institution's own matters.
+"""
 
 from __future__ import annotations
 
 import re
 
-# Nothing of any firm: served to everybody.
-OPEN = {
-    "api-docs.openapi_json",
-    "health.live",
-    "health.metrics",
-    "health.ready",
-    "oauth.get_metadata",
-    "products.list_products",
-    "products.show_product",
-    "products.show_schema",
-    "receipts.show_receipt_keys",
-    "records.list_categories",
-    "records.list_sources",
-    "reference.page",
-}
+# Nothing of any firm, served to everybody; beside these, whatever is marked `@public`.
+OPEN = {"api-docs.openapi_json", "health.live", "health.metrics", "health.ready", "reference.page"}
 # The protocol itself: walked one by one, with its own answers.
 PROTOCOL = {
     "oauth.ask_in_inbox",
@@ -71,15 +62,12 @@ def kind_of(app, rule) -> str:
         return "file"
     if rule.rule.startswith("/portal/"):
         return "page"
-    scope = scope_of(app, rule)
+    scope = getattr(app.view_functions[rule.endpoint], "required_scope", "unmarked")
     if scope is None:
+        return "open"
+    if scope == "unmarked":
         return "unknown"
     return "own" if scope in OWN_SCOPES else "read"
-
-
-def scope_of(app, rule) -> str | None:
-    """Return the scope that the route's view names."""
-    return getattr(app.view_functions[rule.endpoint], "required_scope", None)
 
 
 def filled(rule, known: dict[str, str]) -> str:

@@ -283,8 +283,8 @@ def rows_seen(world) -> int:
         return sum(session.scalar(text(f"SELECT count(*) FROM {table}")) for table in tables)
 
 
-# Work that is about no consent in particular.
-HOUSEKEEPING = {"jobs.rescue", "consents.sweep", "oauth.sweep", "notifications.deliver"}
+# Work that reads no firm's data.
+NO_READS = {"notifications.deliver"}
 
 
 @pytest.fixture
@@ -316,9 +316,11 @@ def run_queued_work(world) -> None:
     with world.database.transaction("owner") as session:
         session.execute(text("UPDATE pull_parts SET finished_at = finished_at - interval '90 days'"))
     for name, task in jobs.app.tasks.items():
-        if "procrastinate" in name or name in HOUSEKEEPING:
+        takes = list(inspect.signature(task.func).parameters)
+        # What the clock starts is about no consent in particular: what it finds due, it queues as work of a consent.
+        if "procrastinate" in name or name in NO_READS or "timestamp" in takes:
             continue
-        assert list(inspect.signature(task.func).parameters) == ["consent_id"], f"task {name} is not in the walk"
+        assert takes == ["consent_id"], f"task {name} is not in the walk"
         task.func(consent_id=str(consent_of_the_tokens(world)))
     with world.database.transaction("owner") as session:
         session.execute(text("UPDATE pull_parts SET finished_at = finished_at + interval '90 days'"))
