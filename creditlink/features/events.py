@@ -59,7 +59,7 @@ def event_columns(records: RecordSet, as_of: date, firms: NDArray[np.int64]) -> 
     keep = keep[np.append(~same, True)[: len(keep)]]
     held = {c: column[keep] for c, column in rows.items()}
     place = np.searchsorted(firms, held["firm"])
-    refuse_unknown(rows["firm"], firms, "credit_events")
+    refuse_unknown(np.sort(rows["firm"]), firms, "credit_events")
     kind, in_force = held["kind"], ~(held["ended_on"] <= today)
     months = (today - held["occurred_on"]) / DAYS_OF_MONTH
     severity, amount = np.nan_to_num(held["severity"], nan=1.0), np.nan_to_num(held["amount_fen"])

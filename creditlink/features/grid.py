@@ -1,9 +1,10 @@
 """From long record frames to months counted back from `as_of`, and from those to window columns.
 
-Each item of a frame is scattered into an array of shape (months, firms), newest month first, NaN
-where nothing is known; the windows that the indicators ask for are computed from it and become the
-columns of one polars frame, a row per firm. Scattering costs nanoseconds per fact and no value
-depends on which other firms are present.
+Each item of a frame becomes an array of shape (months, firms), newest month first, NaN where nothing
+is known; the windows that the indicators ask for are computed from it and become the columns of one
+polars frame, a row per firm. The loops are compiled (`rows`, `statistics`), take some hundred firms
+at a time, whose arrays stay in the processor's cache, and no value depends on which other firms are
+present.
 
 Two rules keep the future out. A row counts only if it was known on `as_of`, and among the rows of
 one key the one known last holds (as `records.frames.as_known` says). A month counts only if it
@@ -12,28 +13,38 @@ ended before the month of `as_of` began. Dates inside a row (filed, paid) are re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.features.items import SOURCES, Source
-from creditlink.features.window import KERNELS, Months, Window
+from creditlink.features.rows import first_known, first_stranger, pool, speakers
+from creditlink.features.statistics import STATISTICS, fading, fill_windows
+from creditlink.features.window import Window
 from creditlink.records.frames import RecordSet
 
 MONTHS = 36
 """How far back any window may reach; the longest look-back a consent may grant."""
 
 BLOCK_FIRMS = 4096
-"""Firms computed at once: the arrays of a block stay in the processor's cache."""
+"""Firms whose windows become one polars frame."""
+
+GRID_FIRMS = 256
+"""Firms scattered at once: the months of an item and the rows behind them stay in the second-level cache."""
 
 Values = NDArray[Any]
 
 _EPOCH = date(1970, 1, 1)
+_WEIGHTS = fading(MONTHS)
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
+_ONE_KIND = np.empty(0, np.int32)
+_INT32, _INT64 = (int(np.iinfo(kind).min) for kind in (np.int32, np.int64))
+_NEVER = int(np.iinfo(np.int32).max)
 
 
 def day_number(day: date) -> int:
@@ -62,68 +73,115 @@ def numbers(series: pl.Series) -> Values:
     return series.to_numpy()
 
 
-class FrameReader:
-    """One frame, sorted by firm, cut into blocks of firms and scattered into months."""
+def unmasked(series: pl.Series, null: int = _INT32) -> Values:
+    """Return a column as `rows` reads it: int32, int64 or float64, `null` (or its like) where it is null."""
+    kind = series.dtype
+    if kind == pl.Float64:
+        return series.to_numpy()
+    if kind == pl.Enum:
+        series = series.to_physical()
+    if kind != pl.Int64 and series.dtype != pl.Int32:
+        series = series.cast(pl.Int32)
+    if series.null_count():
+        series = series.fill_null(_INT64 if kind == pl.Int64 else null)
+    return series.to_numpy()
 
-    def __init__(self, records: RecordSet, source: Source, items: Set[str], as_of: date) -> None:
+
+class Room:
+    """Memory that is used again for block after block of firms."""
+
+    def __init__(self, firms: int, kinds: int) -> None:
+        self.rows, self.latest = (np.empty(kinds * MONTHS * firms, np.int32) for _ in range(2))
+        self.months, self.pooled, self.count = (np.empty(k * MONTHS * firms) for k in (kinds, 1, 1))
+        self.kept: dict[str, NDArray[np.float64]] = {}
+
+    @staticmethod
+    def shaped(room: Values, *shape: int) -> Values:
+        """Return the beginning of `room` in this shape."""
+        return room[: int(np.prod(shape))].reshape(shape)
+
+
+class Asked:
+    """The windows to compute, by item, as `fill_windows` takes them."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        found: dict[str, list[tuple[int, int, int, int]]] = {}
+        for row, window in enumerate(windows):
+            entry = (STATISTICS.index(window.statistic), window.first, window.last, row)
+            found.setdefault(window.item, []).append(entry)
+        self.by_item = {item: np.array(entries, np.int64) for item, entries in found.items()}
+        # Turnover is sales as declared and, in months without a declaration, as invoiced.
+        self.kept = ("sales", "sold_amount") if "turnover" in self.by_item else ()
+        self.items = {*self.by_item, *self.kept}
+
+    def of(self, source: Source) -> dict[str, tuple[str, ...]]:
+        """Return the suffixes of a source that are asked for, each with its names."""
+        named = {suffix: source.names(suffix) for suffix in source.items}
+        return {suffix: names for suffix, names in named.items() if self.items & {*names}}
+
+
+class FrameReader:
+    """One frame, sorted by firm, cut into blocks of firms and read month by month."""
+
+    def __init__(self, records: RecordSet, source: Source, asked: Asked, as_of: date) -> None:
         frame = records.frame(source.frame)
         if not frame["firm"].is_sorted():
             frame = frame.sort("firm", maintain_order=True)
-        self.source, self.as_of = source, as_of
-        self.suffixes = [s for s in source.items if any(name in items for name in source.names(s))]
-        needed = {c for s in self.suffixes for c in source.items[s][0]}
-        self.wanted = items
-        self.columns = {c: numbers(frame[c]) for c in sorted(needed)}
-        self.firm, self.period, self.known = (numbers(frame[c]) for c in ("firm", "period", "known_on"))
-        self.kind = numbers(frame[source.kind_column]) if source.kind_column else None
+        self.source, self.asked = source, asked
+        self.suffixes = asked.of(source)
+        needed = {c for suffix in self.suffixes for c in source.items[suffix].columns}
+        self.columns = {c: unmasked(frame[c]) for c in sorted(needed)}
+        self.firm, self.period = unmasked(frame["firm"]), unmasked(frame["period"])
+        self.known = unmasked(frame["known_on"], null=_NEVER)
+        self.kind = unmasked(frame[source.kind_column]) if source.kind_column else _ONE_KIND
+        self.start, self.back = _month_of_day(as_of)
+        self.today = day_number(as_of)
 
-    def scatter(self, firms: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Return item -> array (MONTHS, len(firms)) of what was known; no entry when there is no row.
+    def fill(self, firms: NDArray[np.int64], room: Room, begin: int, out: NDArray[np.float64]) -> None:
+        """Write the windows of this frame's items for `firms`, ascending, into columns of `out` from `begin`."""
+        # Keys of the column's own type: numpy would turn the whole column into theirs.
+        ends = firms[[0, -1]].astype(self.firm.dtype)
+        first, last = (int(np.searchsorted(self.firm, end, side)) for end, side in zip(ends, _SIDES, strict=True))
+        if first == last:
+            return
+        cut, source, n = slice(first, last), self.source, len(firms)
+        kinds = len(source.prefixes)
+        rows = Room.shaped(room.rows, kinds, MONTHS, n)
+        speakers(
+            self.firm[cut],
+            self.period[cut],
+            self.known[cut],
+            self.kind[cut] if source.kind_column else _ONE_KIND,
+            firms,
+            self.back,
+            self.start,
+            self.today,
+            Room.shaped(room.latest, kinds, MONTHS, n),
+            rows,
+        )
+        columns = {name: column[cut] for name, column in self.columns.items()}
+        months = Room.shaped(room.months, kinds, MONTHS, n)
+        for suffix, names in self.suffixes.items():
+            formula = source.items[suffix]
+            pooled = source.pooled is not None and bool(self.asked.items & {*names[-2:]})
+            for kind in range(kinds):
+                if pooled or names[kind] in self.asked.items:
+                    read = [columns[c] for c in formula.columns]
+                    formula.read(rows[kind], float(self.today), float(formula.constant), *read, months[kind])
+                    self._windows(names[kind], months[kind], room, begin, out)
+            if pooled:
+                sums, count = (Room.shaped(part, MONTHS, n) for part in (room.pooled, room.count))
+                pool(months, sums, count)
+                self._windows(names[-2], sums, room, begin, out)
+                self._windows(names[-1], count, room, begin, out)
 
-        `firms` is sorted.
-        """
-        begin, end = np.searchsorted(self.firm, [firms[0], firms[-1] + 1])
-        if begin == end:
-            return {}
-        cut = slice(int(begin), int(end))
-        start, back = _month_of_day(self.as_of)
-        today = day_number(self.as_of)
-        day = self.period[cut].astype(np.int64) - start
-        ok = (self.known[cut] <= today) & (day >= 0) & (day < len(back))
-        keep = np.flatnonzero(ok)
-        place = np.searchsorted(firms, self.firm[cut][keep])
-        size = MONTHS * len(firms)
-        cell = back[day[keep]] * len(firms) + place
-        if self.kind is not None:
-            cell += self.kind[cut][keep].astype(np.int64) * size
-        # The latest known row of a cell must be written last. Corrections are rare: only they are sorted.
-        total = size * len(self.source.prefixes)
-        again = np.bincount(cell, minlength=total)[cell] > 1
-        if again.any():
-            by_known = np.flatnonzero(again)
-            by_known = by_known[np.argsort(self.known[cut][keep[by_known]], kind="stable")]
-            order = np.concatenate([np.flatnonzero(~again), by_known])
-            keep, cell = keep[order], cell[order]
-        rows = {name: column[cut][keep].astype(np.float64) for name, column in self.columns.items()}
-        out: dict[str, NDArray[np.float64]] = {}
-        for suffix in self.suffixes:
-            grid = np.full(total, np.nan)
-            grid[cell] = self.source.items[suffix][1](rows, today)
-            names, kinds = self.source.names(suffix), grid.reshape(-1, MONTHS, len(firms))
-            out.update(zip(names, kinds, strict=False))
-            if self.source.pooled is not None and self.wanted & {*names[-2:]}:
-                out[names[-2]], out[names[-1]] = _pool(kinds)
-        return out
-
-
-def _pool(kinds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sum over kinds, in their order, and the number known; both NaN where none is."""
-    sums, count = np.zeros(kinds.shape[1:]), np.zeros(kinds.shape[1:])
-    for kind in kinds:
-        seen = ~np.isnan(kind)
-        sums += np.where(seen, kind, 0.0)
-        count += seen
-    return np.where(count > 0, sums, np.nan), np.where(count > 0, count, np.nan)
+    def _windows(
+        self, item: str, months: NDArray[np.float64], room: Room, begin: int, out: NDArray[np.float64]
+    ) -> None:
+        if item in self.asked.kept:
+            room.kept[item] = months.copy()
+        if item in self.asked.by_item:
+            fill_windows(months, _WEIGHTS, self.asked.by_item[item], begin, out)
 
 
 def window_blocks(
@@ -141,47 +199,55 @@ def window_blocks(
         A frame holds a firm that the registration does not.
     """
     firms = np.sort(records.registration["firm"].to_numpy()).astype(np.int64)
-    items = {w.item for w in windows}
-    if "turnover" in items:
-        items |= {"sales", "sold_amount"}
+    asked = Asked(windows)
     readers = []
     for source in SOURCES:
-        if records.frame(source.frame).height and any(n in items for s in source.items for n in source.names(s)):
-            reader = FrameReader(records, source, items, as_of)
+        if records.frame(source.frame).height and asked.of(source):
+            reader = FrameReader(records, source, asked, as_of)
             refuse_unknown(reader.firm, firms, source.frame)
             readers.append(reader)
+    room = Room(min(GRID_FIRMS, len(firms)), max((len(s.prefixes) for s in SOURCES), default=1))
     names = [w.column for w in windows]
     for begin in range(0, len(firms), BLOCK_FIRMS):
         block = firms[begin : begin + BLOCK_FIRMS]
-        grids: dict[str, NDArray[np.float64]] = {}
-        for reader in readers:
-            grids |= reader.scatter(block)
-        _add_turnover(grids)
-        items_of_block = {name: Months(grid) for name, grid in grids.items()}
         values = np.full((len(windows), len(block)), np.nan)
-        for row, window in zip(values, windows, strict=True):
-            months = items_of_block.get(window.item)
-            if months is not None:
-                row[:] = KERNELS[window.statistic](months, window.first, window.last)
+        for at in range(0, len(block), GRID_FIRMS):
+            _fill(readers, asked, block[at : at + GRID_FIRMS], room, at, values)
         flat = pl.Series(values.reshape(-1), nan_to_null=True)
         columns = [flat.slice(k * len(block), len(block)).alias(name) for k, name in enumerate(names)]
         yield block, pl.DataFrame(columns)
 
 
-def _add_turnover(grids: dict[str, NDArray[np.float64]]) -> None:
-    """Add sales as declared and, in months without a declaration, as invoiced."""
-    declared, invoiced = grids.get("sales"), grids.get("sold_amount")
-    if declared is not None and invoiced is not None:
-        grids["turnover"] = np.where(np.isnan(declared), invoiced, declared)
-    elif declared is not None:
-        grids["turnover"] = declared
-    elif invoiced is not None:
-        grids["turnover"] = invoiced
+def _fill(
+    readers: Iterable[FrameReader],
+    asked: Asked,
+    firms: NDArray[np.int64],
+    room: Room,
+    begin: int,
+    out: NDArray[np.float64],
+) -> None:
+    room.kept.clear()
+    for reader in readers:
+        reader.fill(firms, room, begin, out)
+    kept = [room.kept[item] for item in asked.kept if item in room.kept]
+    if len(kept) > 1:
+        first_known(*kept, kept[0])
+    if kept:
+        fill_windows(kept[0], _WEIGHTS, asked.by_item["turnover"], begin, out)
+
+
+def columns_read(frame: str, windows: Iterable[Window]) -> tuple[str, ...]:
+    """Return the columns of a record frame that are read for these windows, its keys first; empty: none."""
+    asked = Asked(tuple(windows))
+    for source in SOURCES:
+        if source.frame == frame and (suffixes := asked.of(source)):
+            keys = ["firm", "period", *([source.kind_column] if source.kind_column else []), "known_on"]
+            return tuple(dict.fromkeys([*keys, *(c for s in suffixes for c in source.items[s].columns)]))
+    return ()
 
 
 def refuse_unknown(present: Values, firms: NDArray[np.int64], frame: str) -> None:
-    """Raise ValueError when `frame` holds a firm that is not among the registered `firms` (sorted)."""
-    at = np.minimum(np.searchsorted(firms, present), len(firms) - 1)
-    strange = np.flatnonzero(firms[at] != present) if len(firms) else np.arange(len(present))
-    if len(strange):
-        raise ValueError(f"{frame}: firm {int(present[strange[0]])} is not in the registration")
+    """Raise ValueError when `frame` holds a firm that is not among the registered `firms`; both ascending."""
+    strange = first_stranger(present, firms)
+    if strange >= 0:
+        raise ValueError(f"{frame}: firm {int(present[strange])} is not in the registration")

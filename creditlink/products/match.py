@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from creditlink.products import crowd
 from creditlink.products.book import ProductBook
 from creditlink.products.derivation import Derivation, derive
 from creditlink.products.offer import Ask, Floats, Standing, standing
@@ -50,9 +51,8 @@ def match_many(book: ProductBook, subjects: Subjects, *, ask: Ask | None = None,
     # Distances to passing cost memory for a crowd and are only ever told of one firm.
     evaluation = book.rule_set.evaluate(subjects) if len(subjects) <= _EVALUATED_FIRMS else None
     status = book.rule_set.statuses(subjects) if evaluation is None else evaluation.status
-    failed = _any(book, status == FAIL)
-    undecided = _any(book, status == UNKNOWN) | _ungranted(book, subjects)[:, None]
-    states = np.where(failed, INELIGIBLE, undecided.astype(np.uint8) * np.uint8(UNDETERMINED)).astype(np.uint8)
+    states = np.empty((len(book), len(subjects)), dtype=np.uint8)
+    crowd.join_rules(status, book.entries, book.starts, _ungranted(book, subjects), states)
     return Matches(book, subjects, ask or Ask(), states, odds, evaluation)
 
 
@@ -81,6 +81,9 @@ class Matches:
         Products are positions in the book, -1 (score 0) where fewer are eligible.
         """
         n, k = len(self.subjects), min(k, len(self.book))
+        if k and self.odds is None and crowd.is_plain(self.book):
+            places = firm_places(self.subjects)
+            return crowd.best(self.book, self.subjects, self.states, self.ask, places, _TIE_MASK, k)
         chosen = np.full((n, k), -1, dtype=np.int32)
         scores = np.zeros((n, k))
         for start in range(0, n, _RANKED_FIRMS) if k else ():
@@ -217,19 +220,6 @@ def firm_matches(
     return FirmMatches(book, subject, states, evaluation, stands, derive(book, subject), order)
 
 
-def _any(book: ProductBook, hits: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return whether any rule of each product is hit, shape (n_products, n_firms), for hits (n_rules, n_firms).
-
-    Firms are packed eight to a byte, so that the rules of a product are joined eight firms at a time.
-    """
-    entries, starts = book.padded
-    if not len(book):
-        return np.zeros((0, hits.shape[1]), dtype=bool)
-    packed = np.packbits(np.vstack([hits, np.zeros((1, hits.shape[1]), dtype=bool)]), axis=1)
-    joined = np.bitwise_or.reduceat(packed[entries], starts, axis=0)
-    return np.unpackbits(joined, axis=1, count=hits.shape[1]).astype(bool)
-
-
 def _sum(book: ProductBook, values: Floats) -> Floats:
     """Return the sum of `values`, shape (n_rules,), over each product's rules, shape (n_products,)."""
     if not len(book):
@@ -262,7 +252,12 @@ def order_keys(book: ProductBook, subjects: Subjects, score: Floats) -> NDArray[
     score : array of shape (n_firms, n_products), at least 0.
     """
     bits = np.ascontiguousarray(score).view(np.uint64) & ~_TIE_MASK
-    firm = np.nan_to_num(subjects.number("profile.pd_12m")).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    places = book.tie_places[None, :] ^ (firm >> np.uint64(44))[:, None]
-    keys: NDArray[np.uint64] = bits | places
+    keys: NDArray[np.uint64] = bits | (book.tie_places[None, :] ^ firm_places(subjects)[:, None])
     return keys
+
+
+def firm_places(subjects: Subjects) -> NDArray[np.uint64]:
+    """Return what each firm's places among equal scores are turned by, shape (n_firms,), below 2²⁰."""
+    firm = np.nan_to_num(subjects.number("profile.pd_12m")).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    places: NDArray[np.uint64] = firm >> np.uint64(44)
+    return places

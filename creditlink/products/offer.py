@@ -62,7 +62,7 @@ def standing(book: ProductBook, subjects: Subjects, unknowns: Floats, ask: Ask, 
     cost = yearly_cost_bps(book, rate, ask)
     sized = sized_fen(book, subjects)
     limit = suggested_limit_fen(book, sized)
-    fit = _amount_fit(book, sized, ask) * _term_fit(book, ask)[:, None]
+    fit = _amount_fit(book, sized, ask) * term_fit(book, ask)[:, None]
     settings = book.settings
     score = (
         _weighed(approval, settings.weight_approval)
@@ -88,11 +88,16 @@ def yearly_cost_bps(book: ProductBook, rate_bps: Floats, ask: Ask) -> Floats:
     the internal rate of return that notices on disclosing yearly cost prescribe, this is a close and quick
     approximation; `cost.annual_rate_bps` gives the exact figure for one loan.
     """
+    cost: Floats = np.maximum(rate_bps - book.subsidy[:, None], 0) + yearly_fees_bps(book, ask)[:, None]
+    return cost
+
+
+def yearly_fees_bps(book: ProductBook, ask: Ask) -> Floats:
+    """Return each product's fees spread over the mean life of the principal, in basis points a year."""
     term = np.clip(ask.term_months or book.settings.term_months, book.term_min, book.term_max)
     life = np.where(book.amortises, (term + 1) / 2, term)
-    fees = book.fees * 12 / life
-    cost: Floats = np.maximum(rate_bps - book.subsidy[:, None], 0) + fees[:, None]
-    return cost
+    fees: Floats = book.fees * 12 / life
+    return fees
 
 
 def sized_fen(book: ProductBook, subjects: Subjects) -> Floats:
@@ -100,8 +105,14 @@ def sized_fen(book: ProductBook, subjects: Subjects) -> Floats:
 
     The mean of the bases that can be computed, times the grade's factor; NaN where none can.
     """
+    sized: Floats = sized_by_set(book, subjects)[book.sizing[1]]
+    return sized
+
+
+def sized_by_set(book: ProductBook, subjects: Subjects) -> Floats:
+    """Return the same once per distinct set of bases, shape (n_sets, n_firms); `book.sizing` says who has which."""
     bases = basis_fen(book, subjects)
-    sets, chosen = book.sizing
+    sets, _ = book.sizing
     n = len(subjects)
     mean = np.empty((len(sets), n))
     for k, members in enumerate(sets):
@@ -112,8 +123,7 @@ def sized_fen(book: ProductBook, subjects: Subjects) -> Floats:
     factor = np.array([book.settings.grade_factor[grade] for grade in GRADES] + [np.nan])
     rank = subjects.number("profile.grade")
     mean *= factor[np.where(np.isnan(rank), len(GRADES), rank).astype(np.intp)]
-    sized: Floats = mean[chosen]
-    return sized
+    return mean
 
 
 def basis_fen(book: ProductBook, subjects: Subjects) -> Floats:
@@ -139,15 +149,22 @@ def _approval(book: ProductBook, pd_12m: Floats, unknowns: Floats) -> Floats:
 
 def _amount_fit(book: ProductBook, sized: Floats, ask: Ask) -> Floats:
     """Return how much of what is asked, or of the smallest amount where nothing is, can be had."""
-    least, most = book.amount_min[:, None], book.amount_max[:, None]
-    wanted = least if ask.amount_fen is None else np.full_like(least, ask.amount_fen)
-    in_range = np.minimum(np.minimum(most / wanted, wanted / least), 1)
-    carried = np.where(np.isnan(sized), book.settings.unsized_fit, np.minimum(sized / wanted, 1))
-    fit: Floats = in_range * carried
+    wanted = book.amount_min if ask.amount_fen is None else np.full(len(book), float(ask.amount_fen))
+    carried = np.where(np.isnan(sized), book.settings.unsized_fit, np.minimum(sized / wanted[:, None], 1))
+    fit: Floats = amount_range_fit(book, ask)[:, None] * carried
     return fit
 
 
-def _term_fit(book: ProductBook, ask: Ask) -> Floats:
+def amount_range_fit(book: ProductBook, ask: Ask) -> Floats:
+    """Return how well what is asked lies within each product's amounts, shape (n_products,); 1 where nothing is."""
+    least, most = book.amount_min, book.amount_max
+    wanted = least if ask.amount_fen is None else np.full_like(least, ask.amount_fen)
+    fit: Floats = np.minimum(np.minimum(most / wanted, wanted / least), 1)
+    return fit
+
+
+def term_fit(book: ProductBook, ask: Ask) -> Floats:
+    """Return how well the term asked for lies within each product's terms, shape (n_products,); 1 where none is."""
     if ask.term_months is None:
         return np.ones(len(book))
     term = float(ask.term_months)

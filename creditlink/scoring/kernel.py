@@ -11,14 +11,15 @@ no thread: callers may run it on disjoint row ranges at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from creditlink.compiled import compiled
 
 BLOCK = 512  # rows; 60 features staged and summed take 240 KiB
 LANES = 8
@@ -166,15 +167,6 @@ def _explain_rows(
                 totals[i] += sums[feature, i]
         for i in range(rows):
             margin[first + i] = totals[i] * scale
-
-
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Return `function` compiled, its machine code kept on disk where a place can be written."""
-    try:
-        kernel: Callable[..., None] = njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba found no directory to keep it in: compile in every process
-        kernel = njit(nogil=True)(function)
-    return kernel
 
 
 explain_rows = compiled(_explain_rows)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from creditlink.scoring.kernel import compiled
+from creditlink.compiled import compiled
 from creditlink.scoring.model import Scores
 
 

@@ -242,8 +242,9 @@ class TestAloneOrInACrowd:
 
     def test_in_blocks_of_thousands(self, monkeypatch):
         crowd = compute(ECONOMY, AS_OF, REFERENCE)
-        for block in (1, 3, 17):
+        for block, grid in ((1, 1), (3, 2), (17, 5), (4096, 7)):
             monkeypatch.setattr("creditlink.features.grid.BLOCK_FIRMS", block)
+            monkeypatch.setattr("creditlink.features.grid.GRID_FIRMS", grid)
             assert compute(ECONOMY, AS_OF, REFERENCE).equals(crowd)
 
     def test_row_order_does_not_matter(self):

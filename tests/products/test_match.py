@@ -186,6 +186,16 @@ class TestManyFirms:
             assert [seeded.products.index(m.product) for m in top] == [p for p in best[i] if p >= 0]
             assert [m.score for m in top] == pytest.approx(scores[i][: len(top)], abs=0)
 
+    @pytest.mark.parametrize("ask", [None, Ask(60_000_00, 18), Ask(900_000_000_00)])
+    def test_the_compiled_ranking_has_the_bits_of_the_columns(self, seeded, monkeypatch, ask):
+        matches = match_many(seeded, crowd(700), ask=ask)
+        compiled = matches.best(6)
+        monkeypatch.setattr("creditlink.products.crowd.is_plain", lambda book: False)
+        by_columns = matches.best(6)
+        assert (compiled[0] >= 0).any()
+        np.testing.assert_array_equal(compiled[0], by_columns[0])
+        np.testing.assert_array_equal(compiled[1], by_columns[1])
+
     def test_states_say_what_the_rules_say(self, seeded):
         matches = match_many(seeded, crowd(40))
         for i in range(40):
