@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "webhooks": ("creditlink.notifications.commands:webhooks", "Where clients are told, what failed, send it anew"),
     "enterprises": ("creditlink.enterprises.commands:enterprises", "Register firms, check USCCs, appoint who may act"),
     "consents": ("creditlink.consents.commands:consents", "Try new limits, verify receipts, delete what is over"),
+    "financing": ("creditlink.financing.commands:financing", "The funnel, answer times, outcomes from a lender's file"),
     "audit": ("creditlink.audit.commands:audit", "Export, verify and check the evidence"),
     "replay": ("creditlink.profiles.replay:replay", "Compute a stored profile again and compare byte by byte"),
     "openapi": ("creditlink.commands:openapi", "Print the OpenAPI document"),

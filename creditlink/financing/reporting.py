@@ -24,6 +24,15 @@ class Taken:
     unchanged: int = 0
     errors: list[LineError] = field(default_factory=list)
 
+    def __add__(self, other: Taken) -> Taken:
+        """Return both together."""
+        return Taken(
+            self.lines + other.lines,
+            self.recorded + other.recorded,
+            self.unchanged + other.unchanged,
+            self.errors + other.errors,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as told."""
         return {

@@ -24,6 +24,7 @@ from creditlink.errors import (
     Unauthorized,
 )
 from creditlink.financing import applications, configuration, disagreement, outcomes, reporting, wire
+from creditlink.financing.funnel import OTHER
 from creditlink.financing.outcome_file import Outcome
 from creditlink.financing.schemas import (
     ApplicationInFullSchema,
@@ -32,13 +33,15 @@ from creditlink.financing.schemas import (
     DeclineBodySchema,
     DeclineReasonsSchema,
     DisagreementSchema,
+    FunnelQuerySchema,
+    FunnelSchema,
     HandoverSchema,
     OfferBodySchema,
     OutcomeBodySchema,
     OutcomeFileSchema,
     SignatureBodySchema,
 )
-from creditlink.financing.tables import Application
+from creditlink.financing.tables import Application, FunnelRow
 from creditlink.financing.terms import OfferTerms, TermsInvalid
 from creditlink.institutions.tables import Client
 from creditlink.oauth.access import require_access
@@ -284,6 +287,32 @@ def show_disagreements():
     with db.transaction() as session:
         db.enter(session, institution_id=g.access.institution_id)
         return disagreement.report(session, g.access.institution_id)
+
+
+@blueprint.route("/funnel", methods=["GET"])
+@public
+@blueprint.arguments(FunnelQuerySchema, location="query")
+@blueprint.response(200, FunnelSchema)
+@blueprint.problems(InvalidRequest)
+def show_funnel(query):
+    """Show how many applied, were approved, drew and repaid: separate facts, never of fewer than ten firms."""
+    with db.transaction() as session:
+        rows = session.scalars(select(FunnelRow).where(FunnelRow.dimension == query["by"])).all()
+    ordered = sorted(rows, key=lambda row: (row.key == OTHER, -row.applied, row.key))
+    return {"by": query["by"], "computed_at": rows[0].computed_at if rows else None, "rows": ordered}
+
+
+@blueprint.route("/answer-times", methods=["GET"])
+@public
+@blueprint.response(200, FunnelSchema)
+def show_answer_times():
+    """Show the institutions by how soon they answer, the quickest first."""
+    with db.transaction() as session:
+        rows = session.scalars(
+            select(FunnelRow).where(FunnelRow.dimension == "institution", FunnelRow.median_answer_hours.is_not(None))
+        ).all()
+    ordered = sorted((row for row in rows if row.key != OTHER), key=lambda row: (row.median_answer_hours, row.key))
+    return {"by": "institution", "computed_at": rows[0].computed_at if rows else None, "rows": ordered}
 
 
 @decline_reasons.route("", methods=["GET"])

@@ -8,6 +8,7 @@ import marshmallow as ma
 
 from creditlink.api import Schema
 from creditlink.financing.asking import AMOUNT_FEN, TERM_MONTHS
+from creditlink.financing.funnel import DIMENSIONS
 from creditlink.financing.outcome_file import KINDS, MOST_DAYS, MOST_FEN
 from creditlink.financing.states import STATES
 from creditlink.financing.terms import REPAYMENTS
@@ -232,6 +233,41 @@ class DeclineReasonsSchema(Schema):
     """Every decline reason."""
 
     items = ma.fields.List(ma.fields.Nested(DeclineReasonSchema))
+
+
+class FunnelQuerySchema(Schema):
+    """By what to break the funnel down."""
+
+    by = _text("Dimension", load_default="all", validate=ma.validate.OneOf(list(DIMENSIONS)))
+
+
+class FunnelRowSchema(Schema):
+    """One group of at least ten firms; each fact apart, none of them a rate."""
+
+    key = _text("The institution, product, industry section, city or month; `other` for groups too small to tell")
+    firms = _number("Different firms")
+    applied = _number("Applications")
+    approved = _number("Of them: the lender made an offer")
+    declined = _number("Of them: the lender declined")
+    drawn = _number("Of them: money was paid out")
+    repaid = _number("Of them: repaid to the end")
+    written_off = _number("Of them: written off")
+    overdue_90 = _number("Of them: at any time 90 days past due")
+    asked_fen = _number("Asked for in all")
+    approved_fen = _number("Offered in all")
+    drawn_fen = _number("Paid out in all")
+    answered = _number("Of them: the lender answered")
+    median_answer_hours = ma.fields.Float(
+        allow_none=True, metadata={"description": "Median hours from applying to the first answer"}
+    )
+
+
+class FunnelSchema(Schema):
+    """The funnel broken down by one dimension; the rows add up to the total."""
+
+    by = _text("The dimension")
+    computed_at = _instant("When", allow_none=True)
+    rows = ma.fields.List(ma.fields.Nested(FunnelRowSchema))
 
 
 class DisagreementRowSchema(Schema):

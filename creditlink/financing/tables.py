@@ -171,3 +171,27 @@ class LoanFact(Base):
     days_past_due: Mapped[int | None]  # the worst of the month
     known_at: Mapped[datetime]
     reported_by: Mapped[str]
+
+
+class FunnelRow(Base):
+    """One group of the funnel as it is told to everybody, never of fewer than ten firms; the worker computes it."""
+
+    __tablename__ = "financing_funnel"
+    __table_args__ = (CheckConstraint("firms >= 10", name="firms"),)
+
+    dimension: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    firms: Mapped[int]
+    applied: Mapped[int]
+    approved: Mapped[int]
+    declined: Mapped[int]
+    drawn: Mapped[int]
+    repaid: Mapped[int]
+    written_off: Mapped[int]
+    overdue_90: Mapped[int]
+    asked_fen: Mapped[int]
+    approved_fen: Mapped[int]
+    drawn_fen: Mapped[int]
+    answered: Mapped[int]
+    median_answer_hours: Mapped[float | None]
+    computed_at: Mapped[datetime]

@@ -7,10 +7,19 @@ import structlog
 from creditlink import db, jobs
 from creditlink.clock import utc_now
 from creditlink.config import load_settings
-from creditlink.financing import sweep
+from creditlink.financing import cases, sweep
 from creditlink.financing.configuration import clocks
 
 log = structlog.get_logger()
+
+
+@jobs.app.periodic(cron="*/10 * * * *", periodic_id="financing_funnel")
+@jobs.app.task(name="financing.funnel", queue="system", queueing_lock="financing.funnel")
+def publish_funnel(timestamp: int) -> None:
+    """Compute the funnel anew."""
+    with db.transaction("worker") as session:
+        rows = cases.publish(session, utc_now())
+    log.info("funnel_published", rows=rows)
 
 
 @jobs.app.periodic(cron="* * * * * */15", periodic_id="financing")

@@ -1,0 +1,100 @@
+"""The applications of the funnel, read row by row from what happened; and what is told of them, kept for the public."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from creditlink.clock import day_of
+from creditlink.enterprises.tables import Enterprise
+from creditlink.financing.funnel import DIMENSIONS, Case, funnel
+from creditlink.financing.tables import Application, FinancingRequest, FunnelRow, LoanFact, Offer
+from creditlink.institutions.tables import Institution
+
+BAD_DAYS = 90
+
+
+def cases_of(session: Session, *, known_at: datetime | None = None) -> list[Case]:
+    """Return every application as a case, as far as it was known at an instant (default: now)."""
+    query = (
+        select(Application, FinancingRequest.amount_fen, Institution.code, Enterprise.industry, Enterprise.region)
+        .join(FinancingRequest, FinancingRequest.id == Application.request_id)
+        .join(Institution, Institution.id == Application.institution_id)
+        .join(Enterprise, Enterprise.id == Application.enterprise_id)
+        .order_by(Application.made_at, Application.id)
+    )
+    if known_at is not None:
+        query = query.where(Application.made_at <= known_at)
+    rows = session.execute(query).all()
+    offered = _offered(session, known_at)
+    facts = _facts(session, known_at)
+    return [
+        _case(held, asked_fen, code, industry, region, offered.get(held.id), facts.get(held.id, ()))
+        for held, asked_fen, code, industry, region in rows
+    ]
+
+
+def _offered(session: Session, known_at: datetime | None) -> dict[UUID, int]:
+    """Return application -> the amount of its last offer."""
+    query = select(Offer.application_id, Offer.terms["amount_fen"].as_integer()).order_by(Offer.revision)
+    if known_at is not None:
+        query = query.where(Offer.made_at <= known_at)
+    return dict(session.execute(query).all())
+
+
+def _facts(session: Session, known_at: datetime | None) -> dict[UUID, list[LoanFact]]:
+    """Return application -> what holds of its loan: of each key the row known last."""
+    query = select(LoanFact).order_by(LoanFact.known_at, LoanFact.id)
+    if known_at is not None:
+        query = query.where(LoanFact.known_at <= known_at)
+    last: dict[tuple[object, ...], LoanFact] = {}
+    for fact in session.scalars(query):
+        last[fact.application_id, fact.kind, fact.about_on, fact.reference] = fact
+    found: dict[UUID, list[LoanFact]] = {}
+    for fact in last.values():
+        found.setdefault(fact.application_id, []).append(fact)
+    return found
+
+
+def _case(
+    held: Application,
+    asked_fen: int,
+    institution: str,
+    industry: str,
+    region: str,
+    offered_fen: int | None,
+    facts: Sequence[LoanFact],
+) -> Case:
+    answered = held.answered_at
+    return Case(
+        application=held.id,
+        firm=held.enterprise_id,
+        institution=institution,
+        product=held.product_code,
+        industry=industry[:1],
+        region=f"{region[:4]}00",
+        month=f"{day_of(held.made_at):%Y-%m}",
+        asked_fen=asked_fen,
+        approved=offered_fen is not None,
+        approved_fen=offered_fen or 0,
+        declined=held.state == "declined",
+        drawn_fen=sum(fact.amount_fen for fact in facts if fact.kind == "draw"),
+        repaid=any(fact.kind == "closure" for fact in facts),
+        written_off=any(fact.kind == "write_off" for fact in facts),
+        overdue_90=any((fact.days_past_due or 0) >= BAD_DAYS for fact in facts),
+        answer_hours=None if answered is None else (answered - held.made_at).total_seconds() / 3600,
+    )
+
+
+def publish(session: Session, now: datetime) -> int:
+    """Compute every dimension anew and keep it for `/v1/financing/funnel`; return how many rows."""
+    cases = cases_of(session)
+    rows = [row for dimension in DIMENSIONS for row in funnel(cases, dimension)]
+    session.execute(delete(FunnelRow))
+    if rows:
+        session.execute(insert(FunnelRow), [{**row.to_dict(), "computed_at": now} for row in rows])
+    return len(rows)

@@ -1,0 +1,117 @@
+"""`creditlink financing …`: the funnel, answer times, outcomes from a file."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from sqlalchemy import select
+
+from creditlink import db
+from creditlink.clock import utc_now
+from creditlink.financing import cases
+from creditlink.financing.funnel import DIMENSIONS, Row, funnel, league
+from creditlink.financing.outcome_file import OutcomeInvalid, read_lines
+from creditlink.financing.reporting import Taken, take_lines
+from creditlink.institutions.tables import Institution
+from creditlink.process import start
+
+_AT_ONCE = 500
+_FORMS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+
+
+@click.group()
+def financing() -> None:
+    """See what became of financing requests, and take in what lenders report."""
+
+
+@financing.command("funnel")
+@click.option("--by", type=click.Choice(list(DIMENSIONS)), default="institution", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def show_funnel(by: str, as_json: bool) -> None:
+    """Show applied, approved, drawn and repaid, each apart; groups of under ten firms together as `other`."""
+    start("owner")
+    with db.transaction() as session:
+        rows = funnel(cases.cases_of(session), by)
+    _print(rows, as_json, title=f"Funnel by {by}")
+
+
+@financing.command("answer-times")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def answer_times(as_json: bool) -> None:
+    """Show institutions by how soon they answer, the quickest first."""
+    start("owner")
+    with db.transaction() as session:
+        rows = league(cases.cases_of(session))
+    _print(rows, as_json, title="Answer times")
+
+
+def _print(rows: list[Row], as_json: bool, *, title: str) -> None:
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row.to_dict(), ensure_ascii=False))
+        return
+    if not rows:
+        click.echo("fewer than ten firms: nothing is told")
+        return
+    table = Table(
+        "group", "firms", "applied", "approved", "drawn", "repaid", "90 days late", "median hours", title=title
+    )
+    for row in rows:
+        hours = "" if row.median_answer_hours is None else f"{row.median_answer_hours:.1f}"
+        counts = (row.firms, row.applied, row.approved, row.drawn, row.repaid, row.overdue_90)
+        table.add_row(row.key, *map(str, counts), hours)
+    Console().print(table)
+
+
+@financing.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--institution", required=True, help="Code of the institution whose loans these are.")
+def outcomes(file: Path, institution: str) -> None:
+    r"""Take in a lender's FILE of outcomes (.csv or .ndjson).
+
+    Good lines go in, 500 at a time; each wrong one is named with line, field and value. A run that was cut off
+    is simply repeated: nothing is recorded twice. The exit code is 1 when lines were wrong.
+
+    \b
+    application_id,kind,on,amount_fen,days_past_due,reference
+    app_…,draw,2026-03-05,50000000,,first
+    app_…,repayment,2026-04-01,45000000,0,
+    """
+    form = _FORMS.get(file.suffix)
+    if form is None:
+        raise click.BadParameter(f"{file.name}: must end in {', '.join(_FORMS)}", param_hint="FILE")
+    start("owner")
+    with db.transaction() as session:
+        known = session.scalar(select(Institution.id).where(Institution.code == institution))
+    if known is None:
+        raise click.BadParameter(f"{institution!r} is not a registered institution", param_hint="--institution")
+    try:
+        text = file.read_text("utf-8")
+        lines = list(read_lines(text, form=form))
+    except UnicodeDecodeError as wrong:
+        raise click.ClickException(f"{file.name}: byte {wrong.start} is not UTF-8") from None
+    except OutcomeInvalid as wrong:
+        raise click.ClickException(f"{file.name}: line 1: {wrong}") from None
+    total, waiting = Taken(), iter(lines)
+    columns = (TextColumn("outcomes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("outcomes", total=len(lines))
+        while part := list(islice(waiting, _AT_ONCE)):
+            with db.transaction() as session:
+                total += take_lines(session, known, part, actor="operator", now=utc_now())
+            progress.advance(task, len(part))
+    for error in total.errors:
+        click.echo(
+            f"{file.name}: line {error.line}: field {error.field!r}: value {error.value!r}: {error.problem}", err=True
+        )
+    click.echo(
+        f"{total.lines} lines: {total.recorded} recorded, {total.unchanged} known already, {len(total.errors)} wrong"
+    )
+    if total.errors:
+        raise SystemExit(1)

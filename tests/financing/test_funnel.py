@@ -1,0 +1,183 @@
+"""The funnel: separate facts, reconciled to the row, and nothing told of fewer than ten firms."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from creditlink import db
+from creditlink.financing import applications, cases, outcomes
+from creditlink.financing.applications import locked
+from creditlink.financing.commands import financing
+from creditlink.financing.funnel import DIMENSIONS, LEAST_FIRMS, OTHER, Case, funnel, league
+from creditlink.financing.outcome_file import Outcome
+from creditlink.ids import external
+from tests.financing.conftest import NOW, bank_of
+
+SUMMED = ("applied", "approved", "declined", "drawn", "repaid", "written_off", "asked_fen", "approved_fen", "drawn_fen")
+
+
+def case(firm: int, institution="A", **values) -> Case:
+    return Case(
+        **{
+            "application": uuid4(), "firm": UUID(int=firm), "institution": institution, "product": f"{institution}-1",
+            "industry": "C", "region": "440600", "month": "2026-08", "asked_fen": 100, "approved": False,
+            "approved_fen": 0, "declined": False, "drawn_fen": 0, "repaid": False, "written_off": False,
+            "overdue_90": False, "answer_hours": None,
+        }
+        | values
+    )  # fmt: skip
+
+
+@pytest.mark.pure
+class TestPure:
+    def test_each_fact_is_counted_apart(self):
+        told = [
+            case(k, approved=k < 8, approved_fen=90 * (k < 8), drawn_fen=80 * (k < 5), repaid=k < 2) for k in range(12)
+        ]
+        (row,) = funnel(told, "institution")
+        assert (row.firms, row.applied, row.approved, row.drawn, row.repaid) == (12, 12, 8, 5, 2)
+        assert (row.asked_fen, row.approved_fen, row.drawn_fen) == (1200, 720, 400)
+
+    def test_ten_applications_of_one_firm_are_one_firm(self):
+        assert funnel([case(1) for _ in range(50)], "institution") == []
+
+    def test_small_groups_are_told_together_and_take_a_larger_one_along_when_too_small(self):
+        told = [case(k, "A") for k in range(30)] + [case(k, "B") for k in range(12)] + [case(99, "C")]
+        rows = {row.key: row.applied for row in funnel(told, "institution")}
+        assert rows == {"A": 30, OTHER: 13}
+
+    def test_the_quickest_to_answer_leads(self):
+        told = [case(k, "A", answer_hours=5.0) for k in range(10)] + [case(k, "B", answer_hours=2.0) for k in range(10)]
+        assert [row.key for row in league(told)] == ["B", "A"]
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 40), st.sampled_from("ABCDE"), st.booleans(), st.booleans()), max_size=150)
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_what_is_told_adds_up_and_hides_every_small_group(self, drawn):
+        told = [case(firm, at, approved=a, drawn_fen=7 * d) for firm, at, a, d in drawn]
+        total = funnel(told, "all")
+        rows = funnel(told, "institution")
+        assert all(row.firms >= LEAST_FIRMS for row in rows)
+        hidden = [one for one in told if one.institution not in {row.key for row in rows}]
+        if total and rows and (OTHER in {row.key for row in rows} or not hidden):
+            for name in SUMMED:
+                assert sum(getattr(row, name) for row in rows) == getattr(total[0], name)
+        elif hidden and total:
+            # Nothing else was told either, so nothing can be subtracted.
+            assert rows == []
+
+
+class TestFromTheDatabase:
+    @pytest.fixture
+    def lived(self, market, asked):
+        """Twelve requests, each before three lenders: the first offers and lends, the second declines."""
+        ids = [asked() for _ in range(12)]
+        with db.transaction("owner") as session:
+            for k, (first, second, _) in enumerate(ids):
+                held = locked(session, first)
+                made = market.offer(session, held, now=NOW + timedelta(hours=4))
+                declined = locked(session, second)
+                applications.decline(
+                    session, declined, [declines()["D33"]], note="", weighed=[], actor=bank_of(declined),
+                    now=NOW + timedelta(hours=10),
+                )  # fmt: skip
+                market.accept(session, held, made.sha256, now=NOW + timedelta(hours=5))
+                market.sign(session, locked(session, first), made.sha256, now=NOW + timedelta(hours=6))
+                if k < 6:
+                    drawn = Outcome("draw", date(2026, 8, 24), 90_000_000)
+                    outcomes.record(session, locked(session, first), drawn, actor="x", now=NOW + timedelta(days=1))
+        return ids
+
+    def test_every_row_is_accounted_for(self, lived):
+        with db.transaction("owner") as session:
+            found = cases.cases_of(session)
+        assert {one.application for one in found} == {one for ids in lived for one in ids}
+        assert sum(one.approved for one in found) == 12
+        assert sum(one.declined for one in found) == 12
+        assert sum(one.drawn_fen for one in found) == 6 * 90_000_000
+        assert {one.answer_hours for one in found} == {4.0, 10.0, None}
+
+    def test_one_firm_is_too_few_to_tell(self, lived, client):
+        with db.transaction("worker") as session:
+            cases.publish(session, NOW)
+        assert client.get("/v1/financing/funnel?by=institution").json["rows"] == []
+
+    def test_what_is_published_is_what_the_rows_say(self, lived, client, monkeypatch):
+        with db.transaction("owner") as session:
+            true = list(cases.cases_of(session))
+        # One firm stands behind all twelve requests of the fixture: let each count as a firm of its own.
+        spread = [
+            Case(**{name: getattr(one, name) for name in Case.__slots__} | {"firm": one.application}) for one in true
+        ]
+        monkeypatch.setattr(cases, "cases_of", lambda session: spread)
+        with db.transaction("worker") as session:
+            cases.publish(session, NOW)
+        for dimension in DIMENSIONS:
+            rows = client.get(f"/v1/financing/funnel?by={dimension}").json["rows"]
+            assert sum(row["applied"] for row in rows) == 36
+            assert sum(row["drawn_fen"] for row in rows) == 6 * 90_000_000
+        times = client.get("/v1/financing/answer-times").json["rows"]
+        assert [row["median_answer_hours"] for row in times] == [4.0, 10.0]
+
+    def test_a_wrong_dimension_is_refused(self, client):
+        answer = client.get("/v1/financing/funnel?by=surname")
+        assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/by")
+
+
+def declines():
+    from creditlink.config import ROOT
+    from creditlink.financing import configuration
+
+    return configuration.declines(ROOT / "config")
+
+
+class TestCommands:
+    @pytest.fixture
+    def run(self, monkeypatch, empty_database):
+        monkeypatch.setattr("creditlink.financing.commands.start", lambda role: db.configure(empty_database, role=role))
+        return lambda *arguments: CliRunner().invoke(financing, [str(one) for one in arguments])
+
+    def test_outcomes_from_a_file(self, run, market, asked, tmp_path):
+        (first, *_) = asked(1)
+        with db.transaction("owner") as session:
+            made = market.offer(session, locked(session, first))
+            market.accept(session, locked(session, first), made.sha256)
+            market.sign(session, locked(session, first), made.sha256)
+        file = tmp_path / "loans.csv"
+        wire = external("app", first)
+        file.write_text(f"application_id,kind,on,amount_fen\n{wire},draw,2026-08-20,50\n{wire},draw,yesterday,50\n")
+        code = market.lenders[0][0].code
+        answer = run("outcomes", file, "--institution", code)
+        assert answer.exit_code == 1
+        assert "line 3: field 'on': value 'yesterday'" in answer.output
+        assert "2 lines: 1 recorded, 0 known already, 1 wrong" in answer.output
+        assert "0 recorded, 1 known already" in run("outcomes", file, "--institution", code).output
+
+    @pytest.mark.parametrize(
+        ("name", "text", "institution", "said"),
+        [
+            ("loans.txt", "x", None, ".csv"),
+            ("loans.csv", "application_id\n", None, "lacks the column"),
+            ("loans.csv", "application_id,kind,on\n", "NOBODY", "NOBODY"),
+        ],
+    )
+    def test_a_wrong_file_is_refused_before_anything(self, run, market, tmp_path, name, text, institution, said):
+        file = tmp_path / name
+        file.write_text(text)
+        answer = run("outcomes", file, "--institution", institution or market.lenders[0][0].code)
+        assert answer.exit_code != 0
+        assert said in answer.output
+
+    def test_the_funnel_says_when_there_is_too_little_to_tell(self, run, asked):
+        asked()
+        assert "fewer than ten firms" in run("funnel").output
+        assert run("funnel", "--json").output == ""
+        assert [json.loads(line) for line in run("answer-times", "--json").output.splitlines()] == []
