@@ -94,6 +94,25 @@ def city(
     )
 
 
+@sandbox.command()
+@click.option("--city", "folder", required=True, type=_FOLDER, help="A folder that `sandbox city` wrote.")
+@click.option("--firms", default=300, show_default=True, type=click.IntRange(1, 100_000), help="How many firms.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
+def invoices(folder: Path, firms: int, out: Path) -> None:
+    """Write the single VAT invoices of a city's firms, in the layout in which real ones are published.
+
+    Example: creditlink sandbox invoices --city var/city20k --firms 300 --out var/invoices
+    """
+    from creditlink.sandbox.city import FolderRefused
+    from creditlink.sandbox.invoice_folder import write_invoice_folder
+
+    try:
+        count = write_invoice_folder(folder, out, firms=firms)
+    except FolderRefused as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{out}: {count} invoices")
+
+
 def _share(text: str) -> tuple[str, float]:
     source, _, share = text.partition("=")
     try:

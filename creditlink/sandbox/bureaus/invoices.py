@@ -6,9 +6,12 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from creditlink.sandbox.city import split
+
+Ints = npt.NDArray[np.int64]
 
 _EPOCH = date(1970, 1, 1)
 _DIRECTION = {"output": 0, "input": 1}
@@ -49,8 +52,13 @@ def _batch(
         counts, sums = split.split(n, positive, k, split.WEIGHTS[steep], split.WEIGHT_SUMS[steep, k - 1])
     else:
         counts, sums = np.array([n]), np.array([positive])
-    parts = [(rank, fen) for rank, (c, s) in enumerate(zip(counts, sums, strict=True)) for fen in _even(int(s), int(c))]
-    parts += [(0, -fen) for fen in _even(red_fen, red)]
+    mark = int(split.mix(seed, firm, period.toordinal(), _DIRECTION[direction], count).astype(np.int64))
+    spread = float(split.mix(seed, firm, _DIRECTION[direction])) / 2**64
+    ranks, fens = _uneven(np.asarray(sums), np.asarray(counts), 0.9 * spread**1.5, mark)
+    parts = list(zip(ranks, fens, strict=True))
+    if red:
+        _, back = _uneven(np.array([red_fen]), np.array([red]), 0.3, mark + 1)
+        parts += [(0, -fen) for fen in back]
     taxes = _taxes([fen for _, fen in parts], gain("tax_fen"))
     voids = [(0, max(positive // max(n, 1), 100)) for _ in range(gain("void_invoices"))]
     month = f"{period:%Y%m}"
@@ -58,9 +66,9 @@ def _batch(
         {
             "key": key,
             "record_id": f"F{direction[0].upper()}{firm:07d}-{month}-{count + i:05d}",
-            "number": f"{(firm * 7919 + count + i) % 100_000_000:08d}",
+            "number": f"{(mark + count + i) % 100_000_000:08d}",
             # Spread over the month, the same every time.
-            "issued_on": period + timedelta(days=(count + i) * 11 % 28),
+            "issued_on": _working_day(period + timedelta(days=(mark + (count + i) * 11) % 28), count + i),
             "direction": direction,
             "counterparty": f"{direction[0].upper()}{firm:X}{rank:03X}",
             "amount_fen": fen,
@@ -74,12 +82,32 @@ def _batch(
     ]
 
 
-def _even(total: int, parts: int) -> list[int]:
-    """Return `total` in `parts` near-even whole shares."""
-    if parts == 0:
-        return []
-    share, rest = divmod(total, parts)
-    return [share + (i < rest) for i in range(parts)]
+def _uneven(sums: Ints, counts: Ints, spread: float, mark: int) -> tuple[list[int], list[int]]:
+    """Return each invoice's counterparty and amount: `sums` in `counts` whole shares, the same every time.
+
+    The shares' logs spread with standard deviation `spread`, and three in ten repeat the one before, as real ones do.
+    The first invoice takes what rounding leaves.
+    """
+    ranks = np.repeat(np.arange(counts.size), counts)
+    index = np.arange(ranks.size)
+    kept = np.where(split.mix(mark, index, 1) % np.uint64(10) < 3, 0, index)
+    weights = np.exp(spread * split.normal(split.mix(mark, np.maximum.accumulate(kept))))
+    whole = np.bincount(ranks, weights, minlength=counts.size)
+    least = np.minimum(sums // np.maximum(counts, 1), 1)
+    fens = (weights / whole[ranks] * (sums - least * counts)[ranks]).astype(np.int64) + least[ranks]
+    over = sums - np.bincount(ranks, fens, minlength=counts.size).astype(np.int64)
+    some = counts > 0
+    fens[(np.cumsum(counts) - counts)[some]] += over[some]
+    return ranks.tolist(), fens.tolist()
+
+
+def _working_day(day: date, mark: int) -> date:
+    """Return a day of the same month; most invoices that would fall on a weekend are written on a weekday."""
+    over = day.weekday() - 4
+    if over <= 0 or mark % 5 == 0:
+        return day
+    back, on = over + mark % 5, 3 - over + mark % 5
+    return day - timedelta(days=back) if day.day > back else day + timedelta(days=on)
 
 
 def _taxes(amounts: list[int], tax: int) -> list[int]:

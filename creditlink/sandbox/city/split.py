@@ -50,18 +50,18 @@ def steepness(
     k
         Counterparties in the month, 1 or more.
     """
-    normal = 0.80 * _normal(mix(seed, firm, direction)) + 0.60 * _normal(mix(seed, firm, direction, period))
+    where = 0.80 * normal(mix(seed, firm, direction)) + 0.60 * normal(mix(seed, firm, direction, period))
     k = np.asarray(k, dtype=np.float64)
     # Fitted by eye to the largest counterparty's share in months of 2, 3-5, 6-20 and more real counterparties;
     # purchases lean on fewer suppliers than sales on buyers.
     median = (0.85 + 1.55 * k**-0.75) * np.where(np.asarray(direction) == 1, 1.2 + 0.008 * np.minimum(k, 40), 1.0)
-    log = np.log(median) + (0.45 + 1.3 / k) * normal
+    log = np.log(median) + (0.45 + 1.3 / k) * where
     step = np.log(STEEPNESS[1] / STEEPNESS[0])
     where = np.rint((log - np.log(STEEPNESS[0])) / step)
     return np.clip(where, 0, len(STEEPNESS) - 1).astype(np.int64)
 
 
-def _normal(hashed: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+def normal(hashed: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
     """Return nearly normal numbers, mean 0 and variance 1: the sum of four uniform ones, by whole arithmetic."""
     total = np.zeros(hashed.shape, dtype=np.int64)
     for shift in (0, 16, 32, 48):

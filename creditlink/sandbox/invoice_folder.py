@@ -1,0 +1,57 @@
+"""A city's invoices as a folder in the layout of real ones, for whoever has no real ones at hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from creditlink.records.invoice_folder import FIRMS_FILE, INVOICE_FILES
+from creditlink.sandbox.bureaus.invoices import expand
+from creditlink.sandbox.city.folder import MANIFEST, FolderRefused, replaced_at_once
+
+
+def write_invoice_folder(city: Path, out: Path, *, firms: int) -> int:
+    """Write the single invoices of a city's first firms that the tax office knows; return how many invoices.
+
+    Names are masked as the publisher of the real ones masked them: nothing but a number is left.
+
+    Raises
+    ------
+    FolderRefused
+        `city` holds no city, or `out` is not empty or cannot be written.
+    ValueError
+        `firms` is below 1.
+    """
+    if firms < 1:
+        raise ValueError(f"firms: must be at least 1, got {firms}")
+    if not (city / MANIFEST).is_file():
+        raise FolderRefused(f"{city}: holds no city ({MANIFEST} is missing)")
+    seed = int(json.loads((city / MANIFEST).read_text(encoding="utf-8"))["seed"])
+    months = pl.scan_parquet(city / "invoice_months" / "*.parquet")
+    known = months.select("firm").unique().sort("firm").head(firms).collect()["firm"]
+    held = months.filter(pl.col("firm") <= known.max()).collect()
+    told = [
+        one | {"firm": f"S{firm}"}
+        for (firm,), rows in held.group_by("firm", maintain_order=True)
+        for one in expand(rows, seed)
+    ]
+    amount, tax = pl.col("amount_fen") / 100, pl.col("tax_fen") / 100
+    rows = pl.DataFrame([{k: v for k, v in one.items() if k != "key"} for one in told]).select(
+        "firm",
+        "direction",
+        pl.col("number").alias("invoice_no"),
+        pl.col("issued_on").cast(pl.Datetime("us")).alias("date"),
+        "counterparty",
+        amount.alias("amount"),
+        tax.alias("tax"),
+        ((pl.col("amount_fen") + pl.col("tax_fen")) / 100).alias("total"),
+        pl.when("is_void").then(pl.lit("void")).otherwise(pl.lit("valid")).alias("status"),
+    )
+    with replaced_at_once(out, overwrite=False, needed_bytes=40 * rows.height) as folder:
+        names = pl.DataFrame({"firm": [f"S{firm}" for firm in known]})
+        names.with_columns(name=pl.lit("***有限公司") + pl.col("firm")).write_csv(folder / FIRMS_FILE)
+        for direction, name in INVOICE_FILES.items():
+            rows.filter(direction=direction).drop("direction").sort("firm", "date").write_parquet(folder / name)
+    return rows.height
