@@ -24,6 +24,7 @@ app = procrastinate.App(
         "creditlink.records.tasks",
         "creditlink.consents.tasks",
         "creditlink.oauth.tasks",
+        "creditlink.portal.tasks",
         "creditlink.retention.tasks",
         "creditlink.notifications.tasks",
         "creditlink.financing.tasks",

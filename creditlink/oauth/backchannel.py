@@ -24,6 +24,7 @@ from creditlink.oauth.errors import (
     InvalidBindingMessage,
     InvalidRequestError,
     InvalidScopeError,
+    RequestNotSupported,
     TooManyWaiting,
 )
 from creditlink.oauth.opaque import AUTH_REQ_ID, hashed, new_secret
@@ -100,7 +101,7 @@ class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has 
 
 def _scopes(form: dict[str, str], client: OAuthClient) -> list[str]:
     if "request" in form:
-        raise InvalidRequestError("request objects are not supported")
+        raise RequestNotSupported
     if "scope" not in form:
         raise InvalidScopeError("scope is required")
     allowed = client.get_allowed_scope(form["scope"])

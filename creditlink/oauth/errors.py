@@ -25,6 +25,7 @@ __all__ = [
     "NonceNeeded",
     "OAuth2Error",
     "ProofRefused",
+    "RequestNotSupported",
     "SlowDown",
     "TooManyWaiting",
     "WrongMediaType",
@@ -112,6 +113,13 @@ class TooManyWaiting(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
     error = "temporarily_unavailable"
     description = "too many requests of your institution wait for this firm already"
     status_code = 429
+
+
+class RequestNotSupported(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+    """A request object was sent (RFC 9101); what counts here is the authenticated push."""
+
+    error = "request_not_supported"
+    description = "request objects are not supported"
 
 
 class WrongMediaType(InvalidRequestError):  # type: ignore[misc]  # Authlib has no types

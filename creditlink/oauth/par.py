@@ -20,6 +20,7 @@ from creditlink.oauth.errors import (
     InvalidScopeError,
     OAuth2Error,
     ProofRefused,
+    RequestNotSupported,
 )
 from creditlink.oauth.opaque import REQUEST_URI, hashed, new_secret
 from creditlink.oauth.tables import PushedRequest
@@ -95,7 +96,7 @@ def _check_shape(form: dict[str, str]) -> None:
     if "request_uri" in form:
         raise InvalidRequestError("request_uri is not accepted here")
     if "request" in form:
-        raise InvalidRequestError("request objects are not supported")
+        raise RequestNotSupported
     if "response_type" not in form:
         raise InvalidRequestError("response_type is required")
     if form.get("response_mode", "query") != "query":

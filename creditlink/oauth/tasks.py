@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, exists
 from sqlalchemy.orm import Session
 
 from creditlink import db, jobs
@@ -30,7 +30,11 @@ def sweep(session: Session, *, now: datetime) -> int:
         delete(UsedJti).where(UsedJti.expires_at < now - _JTI_MARGIN),
         delete(AccessToken).where(AccessToken.expires_at < now - KEPT_AFTER_USE),
         delete(RefreshToken).where(RefreshToken.expires_at < now - KEPT_AFTER_USE),
-        delete(PushedRequest).where(PushedRequest.expires_at < now - KEPT_AFTER_USE),
+        # A code used a second time ends every token that came of it, however late: it is known while one lives.
+        delete(PushedRequest).where(
+            PushedRequest.expires_at < now - KEPT_AFTER_USE,
+            ~exists().where(RefreshToken.origin_id == PushedRequest.id),
+        ),
     ):
         result = session.execute(statement.execution_options(synchronize_session=False))
         gone += result.rowcount  # type: ignore[attr-defined]  # a cursor result, by what was executed

@@ -161,11 +161,6 @@ def end_sessions(session: Session, account_id: UUID, *, but: str | None = None) 
     return len(session.scalars(query.returning(WebSession.id_hash)).all())
 
 
-def purge(session: Session, now: datetime) -> None:
-    """Remove sessions that are over; called when somebody signs in, so that the table stays small."""
-    session.execute(delete(WebSession).where(WebSession.expires_at <= now))
-
-
 def _new_token() -> str:
     return secrets.token_urlsafe(32)
 

@@ -13,7 +13,7 @@ from creditlink import db
 from creditlink.clock import utc_now
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
-from creditlink.portal import sessions, throttle
+from creditlink.portal import devices, throttle
 from creditlink.portal.site import blueprint, browser, page, safe_next, see_other, settings
 
 
@@ -35,7 +35,8 @@ def sign_in_submit() -> ResponseReturnValue:
     form, now = flask.request.form, utc_now()
     target = safe_next(form.get("next") or flask.request.args.get("next"))
     login, password, code = form.get("login", "")[:128], form.get("password", ""), form.get("totp", "")
-    keys = throttle.keys_for(login, flask.request.remote_addr or "")
+    device = devices.known(login, secret=settings().secret_key)
+    keys = throttle.keys_for(login, flask.request.remote_addr or "", device=device)
     with db.transaction() as session:
         wait = throttle.admit(session, keys, now)
     if wait is not None:
@@ -49,9 +50,12 @@ def sign_in_submit() -> ResponseReturnValue:
             return page("sign_in.html", status=401, target=target, login=login, error=error)
         accounts.refresh_hash(account, password)
         throttle.forgive(session, keys)
-        sessions.purge(session, now)
         browser().sign_in(account.id, strong_at=now if enrolled else None)
-    return see_other(target)
+    response = see_other(target)
+    assert isinstance(response, flask.Response)  # noqa: S101 (see_other returns one; for the type checker)
+    secure = settings().issuer.startswith("https")
+    devices.remember(response, login, secret=settings().secret_key, secure=secure)
+    return response
 
 
 def _code_is_right(session: Session, account: Account, code: str, now: datetime) -> bool:

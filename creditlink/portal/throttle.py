@@ -1,4 +1,10 @@
-"""Guessing passwords is slow: tries are counted per account and per address, before they are judged."""
+"""Guessing passwords is slow: tries are counted before they are judged.
+
+Three counters. One address may try so many times in all. One address may try one account a few times. One account
+takes more tries than that from all addresses together, so that a stranger who knows a login cannot keep its owner
+out with a handful of wrong passwords; and a browser that has signed in as this account before counts by itself
+(`device`), so that not even many strangers keep the owner from signing in to withdraw a consent.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +19,34 @@ from sqlalchemy.orm import Session
 from creditlink.portal.tables import SignInTries
 
 WINDOW = timedelta(minutes=15)
-PER_ACCOUNT = 8
+PER_PAIR = 8
+PER_ACCOUNT = 40
 PER_ADDRESS = 60
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Under which names a try is counted; the login itself is not stored."""
+    """Under which names a try is counted, each with how many it takes; the login itself is not stored."""
 
-    account: str
+    pair: str
+    account: str | None  # none for a known browser
     address: str
 
+    def limits(self) -> list[tuple[str, int]]:
+        """Return the counters, in the order in which their rows are locked."""
+        shared = [] if self.account is None else [(self.account, PER_ACCOUNT)]
+        return [(self.address, PER_ADDRESS), *shared, (self.pair, PER_PAIR)]
 
-def keys_for(login: str, address: str) -> Keys:
-    """Return the names for one try; unknown logins count like known ones, and tell nothing."""
-    return Keys(f"account:{hashlib.sha256(login.strip().lower().encode()).hexdigest()}", f"address:{address}")
+
+def keys_for(login: str, address: str, *, device: str | None = None) -> Keys:
+    """Return the names for one try; unknown logins count like known ones, and tell nothing.
+
+    `device` is the id of a browser that has signed in with this login before.
+    """
+    account = _hashed(login.strip().lower())
+    if device is not None:
+        return Keys(f"device:{_hashed(device + account)}", None, f"address:{address}")
+    return Keys(f"pair:{_hashed(account + address)}", f"account:{account}", f"address:{address}")
 
 
 def admit(session: Session, keys: Keys, now: datetime) -> timedelta | None:
@@ -36,7 +55,7 @@ def admit(session: Session, keys: Keys, now: datetime) -> timedelta | None:
     Counting comes first, so that twenty tries at once are twenty tries.
     """
     waits = []
-    for key, most in ((keys.address, PER_ADDRESS), (keys.account, PER_ACCOUNT)):
+    for key, most in keys.limits():
         fresh = SignInTries.window_from <= now - WINDOW
         tries, since = session.execute(
             insert(SignInTries)
@@ -56,11 +75,15 @@ def admit(session: Session, keys: Keys, now: datetime) -> timedelta | None:
 
 
 def forgive(session: Session, keys: Keys) -> None:
-    """Forget the tries of an account that signed in, and take its own try off the address."""
-    session.execute(delete(SignInTries).where(SignInTries.key == keys.account))
+    """Forget this browser's tries of an account that signed in, and take its own try off the shared counters."""
+    session.execute(delete(SignInTries).where(SignInTries.key == keys.pair))
     session.execute(
         update(SignInTries)
-        .where(SignInTries.key == keys.address, SignInTries.tries > 0)
+        .where(SignInTries.key.in_([keys.address, keys.account]), SignInTries.tries > 0)
         .values(tries=SignInTries.tries - 1)
         .execution_options(synchronize_session=False)
     )
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

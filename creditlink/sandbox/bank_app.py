@@ -15,14 +15,14 @@ from typing import Any
 import flask
 import httpx
 
-from creditlink.sandbox.bank import Authorization, BankError, DemoBank, verified_webhook
+from creditlink.sandbox.bank import Authorization, BankError, DemoBank, Waiting, verified_webhook
 
 
 @dataclass
 class Case:
     """One firm that the bank has asked."""
 
-    authorization: Authorization
+    authorization: Authorization | Waiting
     state: str = "asked"  # asked | granted | declined
     error: str | None = None
 
@@ -41,6 +41,14 @@ class Desk:
         if case_id not in self.cases:
             flask.abort(404)
         return self.cases[case_id]
+
+    def sent_with(self, state: str) -> tuple[Case, Authorization] | None:
+        """Return the case whose browser was sent off with this `state`."""
+        for case in self.cases.values():
+            sent = case.authorization
+            if isinstance(sent, Authorization) and secrets.compare_digest(sent.state.encode(), state.encode()):
+                return case, sent
+        return None
 
 
 _LANDED = """<!doctype html><html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -67,23 +75,43 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
 
     @app.post("/cases")
     def ask() -> tuple[dict[str, str], int]:
-        """Ask a firm: push the request and hand out the address for its browser."""
-        wanted = flask.request.get_json()
-        authorization = bank.push([wanted["authorization_details"]], scope=wanted["scope"])
-        case_id = secrets.token_hex(8)
+        """Ask a firm: through its browser, whose address is handed out; or, with `inbox`, where it finds it later."""
+        wanted, case_id = flask.request.get_json(), secrets.token_hex(8)
+        details, scope = [wanted["authorization_details"]], wanted["scope"]
+        if "inbox" in wanted:
+            waiting = bank.ask_in_inbox(details, scope=scope, **wanted["inbox"])
+            answer = {"case": case_id, "poll_every_seconds": str(waiting.interval)}
+            authorization: Authorization | Waiting = waiting
+        else:
+            authorization = bank.push(details, scope=scope)
+            answer = {"case": case_id, "send_the_firm_to": bank.authorize_url(authorization)}
         with desk.lock:
             desk.cases[case_id] = Case(authorization)
-        return {"case": case_id, "send_the_firm_to": bank.authorize_url(authorization)}, 201
+        return answer, 201
+
+    @app.post("/cases/<case_id>/poll")
+    def poll(case_id: str) -> dict[str, Any]:
+        """Ask once whether the firm has answered the request in its inbox."""
+        case = desk.case(case_id)
+        if not isinstance(case.authorization, Waiting):
+            flask.abort(404)
+        try:
+            if bank.poll(case.authorization):
+                case.state = "granted"
+        except BankError as error:
+            case.state, case.error = "declined", str(error.body)
+        return {"state": case.state, "error": case.error}
 
     @app.get("/callback")
     def callback() -> str:
         """Take the browser back: exchange the code for tokens."""
         state = flask.request.args.get("state", "")
-        case = next((c for c in desk.cases.values() if secrets.compare_digest(c.authorization.state, state)), None)
-        if case is None:
+        found = desk.sent_with(state)
+        if found is None:
             flask.abort(400)
+        case, authorization = found
         try:
-            bank.exchange(bank.code_from(flask.request.url, case.authorization), case.authorization)
+            bank.exchange(bank.code_from(flask.request.url, authorization), authorization)
         except BankError as error:
             case.state, case.error = "declined", str(error.body)
             return _LANDED.format(

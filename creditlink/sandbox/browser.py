@@ -34,6 +34,7 @@ class _Forms(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self.text: list[str] = []
+        self.links: list[str] = []
         self._select: str | None = None
         self._skip = 0
 
@@ -41,6 +42,8 @@ class _Forms(HTMLParser):
         at = {k: v or "" for k, v in attributes}
         if tag in ("script", "style"):
             self._skip += 1
+        if tag == "a" and at.get("href"):
+            self.links.append(at["href"])
         if tag == "form":
             self.forms.append(Form(at.get("action", ""), at.get("method", "get").lower()))
         if not self.forms:
@@ -104,6 +107,10 @@ class Browser:
     def open(self, url: str) -> None:
         """Go to an address."""
         self._show(self._http.get(urljoin(self.url, url) if self.url else url))
+
+    def links(self, beginning: str) -> list[str]:
+        """Return the addresses on the page that begin so."""
+        return [link for link in self._page.links if link.startswith(beginning)]
 
     def form(self, *having: str) -> Form:
         """Return the first form with all these fields.

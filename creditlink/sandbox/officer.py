@@ -61,6 +61,20 @@ class Officer:
         asked: dict[str, Any] = response.json()
         return asked
 
+    def ask_in_inbox(self, uscc: str, *, required: list[str], optional: list[str], message: str) -> tuple[str, float]:
+        """Lay a request into a firm's inbox; return the case and how many seconds to wait between two polls."""
+        details = underwriting(uscc, required=required, optional=optional, pulls=2)
+        inbox = {"login_hint": uscc, "binding_message": message, "requested_expiry": "7200"}
+        wanted = {"authorization_details": details, "scope": SCOPE, "inbox": inbox}
+        response = self._http.post("/cases", json=wanted)
+        response.raise_for_status()
+        return response.json()["case"], float(response.json()["poll_every_seconds"])
+
+    def poll(self, case: str) -> dict[str, Any]:
+        """Ask once whether the firm has answered."""
+        polled: dict[str, Any] = self._http.post(f"/cases/{case}/poll").json()
+        return polled
+
     def case(self, case: str) -> dict[str, Any]:
         """Say how a case stands."""
         shown: dict[str, Any] = self._http.get(f"/cases/{case}").json()
@@ -109,6 +123,21 @@ class Representative:
         browser = self.browser
         browser.open(address)
         self.sign_in_if_asked()
+        return self._decide_here(without, approve)
+
+    def answer_inbox(self, *, having: str, approve: bool = True) -> str:
+        """Sign in, open the request in the inbox whose page has this text, and decide; return what the page said."""
+        browser = self.browser
+        browser.open(f"{self._home}/portal/inbox")
+        self.sign_in_if_asked()
+        for address in browser.links("/portal/inbox/"):
+            browser.open(address)
+            if having in browser.text:
+                return self._decide_here((), approve)
+        raise PageError(f"no request in the inbox says {having!r}")
+
+    def _decide_here(self, without: tuple[str, ...], approve: bool) -> str:
+        browser = self.browser
         form = browser.form("decision")
         said = browser.text
         kept = [value for name, value in form.fields if name == "category" and value not in without]

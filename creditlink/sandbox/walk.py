@@ -53,6 +53,21 @@ class Walk:
         firms = {firm.kind: firm for firm in self._stack.credentials.firms}
         self._healthy(firms["healthy"])
         self._distressed(firms["distressed"])
+        self._away(firms["growing"])
+
+    def _away(self, firm: FirmLogin) -> None:
+        self._heading(f"A third firm, {firm.name}, is away: the request waits in its inbox")
+        case, interval = self._officer.ask_in_inbox(firm.uscc, required=["tax"], optional=[], message="0042")
+        first = self._officer.poll(case)
+        self._must(first["state"] == "asked", "nothing before the firm answers", first)
+        asked_at = time.monotonic()
+        self._step("the bank polled: authorization_pending")
+        self._person(firm).answer_inbox(having="0042")
+        self._step("the firm signed in, found the request with the bank's reference 0042, and approved")
+        time.sleep(max(0.0, asked_at + interval + 0.2 - time.monotonic()))  # as the platform told the bank to
+        second = self._officer.poll(case)
+        self._must(second["state"] == "granted", "the next poll brings the tokens", second)
+        self._step("the bank polled again and got its tokens, once")
 
     def _healthy(self, firm: FirmLogin) -> None:
         self._heading(f"A bank asks {firm.name} for consent")

@@ -202,7 +202,7 @@ class TestMalformed:
             ({"login_hint": "９１440600MA0000001X"}, "invalid_request"),
             ({"login_hint_token": "x"}, "invalid_request"),
             ({"id_token_hint": "x"}, "invalid_request"),
-            ({"request": "x"}, "invalid_request"),
+            ({"request": "x"}, "request_not_supported"),
             ({"scope": ""}, "invalid_scope"),
             ({"scope": "profile:create unknown"}, "invalid_scope"),
             ({"scope": "profile:create  profile:read"}, "invalid_scope"),

@@ -9,8 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
 
+from creditlink import db
 from creditlink.clock import utc_now
+from creditlink.oauth import tasks
+from creditlink.oauth.tables import PushedRequest
 from creditlink.sandbox.bank import BankError, new_key
 from tests.oauth import flow
 from tests.oauth.flow import SCOPE, details
@@ -34,6 +38,18 @@ class TestCodeReplay:
         assert bank.introspect(asked.refresh_token) == {"active": False}
         assert refused(bank.refresh, asked) == "invalid_grant"
         assert bank.call("GET", "/v1/resource", asked).status_code == 401
+
+    def test_is_known_as_long_as_a_token_of_it_lives(self, bank, approve):
+        asked = bank.push(details(), scope=SCOPE)
+        code = bank.code_from(approve(bank, asked), asked)
+        bank.exchange(code, asked)
+        with db.transaction("worker") as session:
+            tasks.sweep(session, now=utc_now() + timedelta(days=5))
+        assert refused(bank.exchange, code, asked) == "invalid_grant"
+        assert bank.introspect(asked.refresh_token) == {"active": False}
+        with db.transaction("worker") as session:
+            tasks.sweep(session, now=utc_now() + timedelta(days=40))
+            assert session.scalar(select(func.count()).select_from(PushedRequest)) == 0
 
     def test_after_its_lifetime_still_revokes(self, bank, approve, clock):
         asked = bank.push(details(), scope=SCOPE)
@@ -247,7 +263,7 @@ class TestOnlyPushedRequests:
             ({"response_type": ""}, "invalid_request"),
             ({"response_mode": "fragment"}, "invalid_request"),
             ({"request_uri": "urn:x"}, "invalid_request"),
-            ({"request": "eyJ"}, "invalid_request"),
+            ({"request": "eyJ"}, "request_not_supported"),
             ({"scope": "profile:read everything"}, "invalid_scope"),
             ({"scope": "profile:read profile:read"}, "invalid_scope"),
             ({"scope": "profile:read  profile:create"}, "invalid_scope"),

@@ -239,8 +239,8 @@ def test_one_time_codes_cannot_be_guessed_with_a_stolen_session(owner, bank, set
     step = int(utc_now().timestamp()) // 30
     right = {pyotp.TOTP(secret).generate_otp(step + drift) for drift in range(-1, 4)}
     wrong = next(code for code in ("111111", "222222", "333333", "444444", "555555", "666666") if code not in right)
-    answers = [owner.post(path, decision="approve", totp=wrong).status_code for _ in range(throttle.PER_ACCOUNT + 2)]
-    assert answers == [422] * throttle.PER_ACCOUNT + [429] * 2
+    answers = [owner.post(path, decision="approve", totp=wrong).status_code for _ in range(throttle.PER_PAIR + 2)]
+    assert answers == [422] * throttle.PER_PAIR + [429] * 2
     assert owner.post(path, decision="approve", totp=pyotp.TOTP(secret).now()).status_code == 429
     assert stored(consent).state == "REQUESTED"
 

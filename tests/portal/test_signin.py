@@ -10,7 +10,7 @@ from creditlink import db
 from creditlink.clock import utc_now
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
-from creditlink.portal import throttle
+from creditlink.portal import devices, tasks, throttle
 from creditlink.portal.site import safe_next
 from creditlink.portal.tables import WebSession
 from tests import factories as make
@@ -98,7 +98,7 @@ def test_a_form_from_another_origin_is_refused(person, origin):
 
 def test_brute_force_is_slowed_per_account_and_a_right_password_does_not_help(person):
     person.get("/portal/sign-in")
-    for _ in range(throttle.PER_ACCOUNT):
+    for _ in range(throttle.PER_PAIR):
         assert person.post("/portal/sign-in", login=person.account.login, password="guess").status_code == 401
     answer = person.sign_in()
     assert answer.status_code == 429
@@ -120,8 +120,55 @@ def test_brute_force_is_slowed_per_address(app, empty_database):
     assert waits[-1] == throttle.WINDOW
 
 
+def test_strangers_who_know_a_login_do_not_keep_its_owner_out(person, app):
+    """Many addresses guess: a browser that has signed in before still gets in, a new one waits."""
+    person.sign_in()
+    person.get("/portal/")
+    person.post("/portal/sign-out")
+    now = utc_now()
+    with db.transaction() as session:
+        waits = [
+            throttle.admit(session, throttle.keys_for(person.account.login, f"192.0.2.{n}"), now)
+            for n in range(throttle.PER_ACCOUNT + 1)
+        ]
+    assert waits[:-1] == [None] * throttle.PER_ACCOUNT
+    assert waits[-1] is not None
+    assert type(person)(app.test_client(), person.account).sign_in().status_code == 429
+    assert person.sign_in().status_code == 303
+
+
+def test_a_known_browser_is_no_way_to_guess_on(person):
+    person.sign_in()
+    person.get("/portal/")
+    person.post("/portal/sign-out")
+    person.get("/portal/sign-in")
+    answers = [person.post("/portal/sign-in", login=person.account.login, password="guess") for _ in range(9)]
+    assert [a.status_code for a in answers] == [401] * throttle.PER_PAIR + [429]
+
+
+def test_a_note_of_one_account_is_none_of_another(person, app):
+    with db.transaction("owner") as session:
+        victim = make.make_account(session)
+    person.sign_in()
+    note = person.client.get_cookie(devices.COOKIE, path="/portal").value
+    with app.test_request_context(headers={"Cookie": f"{devices.COOKIE}={note}"}):
+        secret = app.extensions["settings"].secret_key
+        assert devices.known(person.account.login, secret=secret) is not None
+        assert devices.known(victim.login, secret=secret) is None
+        assert devices.known(person.account.login, secret="another") is None
+
+
+def test_what_is_over_is_swept(person, app):
+    person.sign_in()
+    app.test_client().get("/portal/sign-in")
+    later = utc_now() + timedelta(hours=9)
+    with db.transaction("worker") as session:
+        assert tasks.sweep(session, now=later) >= 3  # two sessions, and the tries
+        assert tasks.sweep(session, now=later) == 0
+
+
 def test_signing_in_clears_the_accounts_count(person):
-    for _ in range(throttle.PER_ACCOUNT + 2):
+    for _ in range(throttle.PER_PAIR + 2):
         assert person.sign_in().status_code == 303
         person.get("/portal/")
         person.post("/portal/sign-out")
