@@ -1,4 +1,4 @@
-"""A person at a real browser without JavaScript, on desktop and phone, zh and en; BROWSER_SHOTS=<folder> for pictures."""
+"""A person at a real browser without JavaScript, desktop and phone, zh and en; BROWSER_SHOTS=<folder> keeps them."""
 
 from __future__ import annotations
 
