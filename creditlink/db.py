@@ -23,6 +23,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.functions import Function
 from sqlalchemy.types import BigInteger, Text, TypeDecorator, Uuid
 
 Role = Literal["owner", "api", "worker"]
@@ -182,9 +183,12 @@ def enter(session: Session, **settings: UUID | str) -> None:
     `consent_id` opens what one live consent covers, `institution_id` a bank's own rows,
     `enterprise_id` the firm's own view, `actor="audit"` the risk desk.
     """
-    session.execute(
-        select(*(func.set_config(f"creditlink.{name}", str(value), True) for name, value in settings.items()))
-    )
+    session.execute(select(*entering(**settings)))
+
+
+def entering(**settings: UUID | str) -> list[Function[str]]:
+    """Return what `enter` selects, for a caller that selects more in the same statement."""
+    return [func.set_config(f"creditlink.{name}", str(value), True) for name, value in settings.items()]
 
 
 def as_psycopg(url: str) -> URL:

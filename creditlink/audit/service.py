@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from creditlink.audit.tables import AuditEntry, AuditHead
 # The chain of events in which no firm is known yet (a refused token, an unknown code).
 NO_FIRM = UUID(int=0)
 HEAD_TYPE = "audit-head+jws"
+_COLUMNS = tuple(column.key for column in AuditEntry.__table__.columns if column.key != "id")
 
 
 def record(
@@ -65,9 +66,10 @@ def record(
         digest="",
     )
     entry.digest = chain.digest(as_line(entry))
-    head.seq, head.digest = entry.seq, entry.digest
-    session.add(entry)
-    session.flush()  # a duplicate seq must fail here, before anything is disclosed
+    # One statement for both; a duplicate seq fails here, before anything is disclosed.
+    added = insert(AuditEntry).values({name: getattr(entry, name) for name in _COLUMNS}).cte("added")
+    moved = update(AuditHead).where(AuditHead.chain_id == chain_id).values(seq=entry.seq, digest=entry.digest)
+    session.execute(moved.add_cte(added).execution_options(synchronize_session=False))
     return entry
 
 

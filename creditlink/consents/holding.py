@@ -12,15 +12,19 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from creditlink import db
+
 
 def keep_reads_out(session: Session, consent_id: UUID) -> None:
     """Wait for the reads under way, and let no other begin until the transaction ends."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(consent_id), 0))))
 
 
-def wait_in_line(session: Session, consent_id: UUID) -> None:
+def wait_in_line(session: Session, consent_id: UUID, **settings: UUID) -> None:
     """Let no change of the consent commit until the transaction ends, and let those that wait already go first.
 
-    It is a statement of its own: the next one sees what was committed while this one waited.
+    It is a statement of its own: the next one sees what was committed while this one waited. `settings` are entered
+    (`db.enter`) by the same statement.
     """
-    session.execute(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(str(consent_id), 0))))
+    lock = func.pg_advisory_xact_lock_shared(func.hashtextextended(str(consent_id), 0))
+    session.execute(select(*db.entering(**settings), lock))

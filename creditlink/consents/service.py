@@ -274,10 +274,9 @@ def live_consent(
     ConsentRefused
         No such consent for this token, or it is not alive, or does not cover the read; `reason` says.
     """
-    db.enter(session, institution_id=access.institution_id)
     if consent_id is None:
         raise ConsentRefused("the token is the institution's own, no firm's consent is behind it", reason="no_consent")
-    wait_in_line(session, consent_id)
+    wait_in_line(session, consent_id, institution_id=access.institution_id)
     row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     # An unknown consent, another institution's, and one that the token was not issued for look the same.
     if row is None or consent_id != access.consent_id:

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal
-from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
@@ -19,7 +16,6 @@ from creditlink.records import pull, sources
 from creditlink.records.frames import CATEGORY_FRAMES
 from creditlink.records.pull import PullState, SourceState
 from creditlink.records.store import Inputs, read_inputs
-from creditlink.records.tables import Pull, PullPart
 
 CoverageStatus = Literal[
     "not_granted",
@@ -70,7 +66,6 @@ def coverage(
         assert consent.enterprise_id is not None  # noqa: S101 (a granted consent names its firm; for the type checker)
         since, _ = pull.look_back(consent, now)
         inputs = read_inputs(session, [consent.enterprise_id], categories=consent.categories, since=since, as_of=as_of)
-    parts = _last_parts(session, consent.id)
     config = sources.current().config
     found: dict[str, dict[str, Any]] = {}
     for category in CATEGORY_FRAMES:
@@ -82,12 +77,12 @@ def coverage(
         elif granted:
             name = config.of_category(category)
             entry |= _counts(periods) if (periods := inputs.periods.get(category)) else {}
-            entry |= _answer(name, held.sources.get(name) if name else None, parts.get(name) if name else None)
+            entry |= _answer(name, held.sources.get(name) if name else None)
         found[category] = entry
     return found
 
 
-def _answer(name: str | None, state: SourceState | None, part: PullPart | None) -> dict[str, Any]:
+def _answer(name: str | None, state: SourceState | None) -> dict[str, Any]:
     if name is None:
         return {"status": "not_connected"}
     if state is None:
@@ -97,11 +92,10 @@ def _answer(name: str | None, state: SourceState | None, part: PullPart | None) 
         "source": name,
         "fresh_at": state.usable_at.isoformat() if state.usable_at else None,
         "stale": state.stale,
-        "rejected": part.rejected if part else 0,
+        "rejected": state.rejected,
         "error": state.error,
     }
-    withheld = sorted({m for r in (part.resources if part else {}).values() for m in r.get("withheld_months", ())})
-    return answer | ({"withheld_months": withheld} if withheld else {})
+    return answer | ({"withheld_months": list(state.withheld_months)} if state.withheld_months else {})
 
 
 def _counts(periods: Sequence[date]) -> dict[str, Any]:
@@ -111,14 +105,3 @@ def _counts(periods: Sequence[date]) -> dict[str, Any]:
         "first_month": f"{min(periods):%Y-%m}",
         "last_month": f"{max(periods):%Y-%m}",
     }
-
-
-def _last_parts(session: Session, consent_id: UUID) -> dict[str, PullPart]:
-    query = (
-        select(PullPart)
-        .join(Pull, Pull.id == PullPart.pull_id)
-        .where(Pull.consent_id == consent_id, PullPart.finished_at.is_not(None))
-        .ext(distinct_on(PullPart.source))
-        .order_by(PullPart.source, PullPart.finished_at.desc())
-    )
-    return {part.source: part for part in session.scalars(query)}

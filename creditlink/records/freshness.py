@@ -21,6 +21,8 @@ class Answer:
     finished_at: datetime
     error: str | None = None
     usable_at: datetime | None = None  # when it last answered DELIVERED, PARTIAL or NO_RECORD
+    rejected: int = 0  # rows kept aside
+    withheld_months: tuple[str, ...] = ()  # months of which invoices were missing
 
 
 @dataclass(frozen=True)

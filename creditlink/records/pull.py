@@ -39,6 +39,8 @@ class SourceState:
     usable_at: datetime | None = None
     stale: bool = True
     error: str | None = None
+    rejected: int = 0  # rows kept aside at the last answer
+    withheld_months: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as banks see it."""
@@ -110,7 +112,16 @@ def _judge(session: Session, consent: Consent, now: datetime) -> tuple[PullState
             found[name] = SourceState(name, open_parts.get(name, "READY"))
         elif answer is not None:
             stale = is_stale(answer, patience(config, name), now)
-            found[name] = SourceState(name, answer.status, answer.finished_at, answer.usable_at, stale, answer.error)
+            found[name] = SourceState(
+                name,
+                answer.status,
+                answer.finished_at,
+                answer.usable_at,
+                stale,
+                answer.error,
+                answer.rejected,
+                answer.withheld_months,
+            )
     state = state_of({name: answers.get(name) for name in needed}, set(due))
     # A pull that is under way for something else does not answer what is due here.
     pull_id = next((row.id for row in running if set(due) <= {r.source for r in running}), None)
@@ -136,16 +147,30 @@ def last_answers(session: Session, consent_id: UUID) -> dict[str, Answer]:
     """Return what each source last answered under a consent."""
     usable_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(USABLE)).over(partition_by=PullPart.source)
     query = (
-        select(PullPart.source, PullPart.status, PullPart.finished_at, PullPart.error, usable_at.label("usable_at"))
+        select(
+            PullPart.source,
+            PullPart.status,
+            PullPart.finished_at,
+            PullPart.error,
+            PullPart.rejected,
+            PullPart.resources,
+            usable_at.label("usable_at"),
+        )
         .join(Pull, Pull.id == PullPart.pull_id)
         .where(Pull.consent_id == consent_id, PullPart.finished_at.is_not(None))
         .ext(distinct_on(PullPart.source))
         .order_by(PullPart.source, PullPart.finished_at.desc())
     )
     return {
-        row.source: Answer(row.source, row.status, row.finished_at, row.error, row.usable_at)
+        row.source: Answer(
+            row.source, row.status, row.finished_at, row.error, row.usable_at, row.rejected, _withheld(row.resources)
+        )
         for row in session.execute(query)
     }
+
+
+def _withheld(resources: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted({month for one in resources.values() for month in one.get("withheld_months", ())}))
 
 
 def start(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID:
