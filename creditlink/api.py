@@ -129,6 +129,13 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # the library has no types
 
     ERROR_SCHEMA = ProblemSchema
 
+    def _register_responses(self) -> None:
+        # smorest documents its default answers, errors all of them, as application/json.
+        usual: str = self.DEFAULT_RESPONSE_CONTENT_TYPE  # type: ignore[has-type]  # the library has no types
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_JSON
+        super()._register_responses()
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = usual
+
     def handle_http_exception(self, error: HTTPException) -> Any:
         """Answer what Flask, Werkzeug or webargs raised."""
         return problem_response(_from_http(error))
