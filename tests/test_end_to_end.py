@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from rich.console import Console
+from sqlalchemy import text
 
 from creditlink.clock import utc_now
 from creditlink.config import ROOT
-from creditlink.sandbox.bank import new_key, public_jwks
-from creditlink.sandbox.officer import Officer, Representative
+from creditlink.db import Database
+from creditlink.sandbox.bank import DemoBank, load_key, new_key, public_jwks
+from creditlink.sandbox.browser import PageError
+from creditlink.sandbox.officer import Officer, Representative, underwriting
 from creditlink.sandbox.services import Services
 from creditlink.sandbox.stack import Ports, start_stack
 from creditlink.sandbox.walk import Walk
@@ -213,3 +220,55 @@ def test_a_certified_client_completes_the_whole_flow(stack, certified_client, tm
     }
     assert said["revoked"] == {"read": 401, "active": False, "refresh": "invalid_grant"}
     assert said["processes_reached"] == 3
+
+
+def test_a_killed_api_process_loses_nothing_of_a_pull(stack):
+    """It dies while a bank waits: the pull goes on, and the same request to another process finds what it brought.
+
+    The last test of this file: the process that it kills stays dead.
+    """
+    firm = next(f for f in stack.credentials.firms if f.kind == "healthy")
+    login = stack.credentials.banks[1]
+    bank = DemoBank(
+        client_id=login.client_id, redirect_uri=login.redirect_uri, issuer=stack.issuer,
+        key=load_key(Path(login.key_file).read_text()),
+    )  # fmt: skip
+    slow = {"uscc": firm.uscc, "mode": "latency", "times": 1, "seconds": 4, "resource": "fapiao"}
+    faults = f"{stack.bureau_urls['tax']}/_faults"
+    assert httpx.post(faults, json=slow, trust_env=False).status_code == 201
+    wanted = underwriting(firm.uscc, required=["tax", "utility"], optional=[], pulls=1)
+    authorization = bank.push([wanted], scope="profile:create profile:read consent:read")
+    with closing(Representative(firm, stack.issuer)) as person:
+        # The demo bank's desk does not know our state; the code is in the address.
+        with contextlib.suppress(PageError):
+            person.decide(bank.authorize_url(authorization))
+        bank.exchange(bank.code_from(person.browser.url, authorization), authorization)
+    headers = {"Idempotency-Key": "killed-in-the-middle", "Prefer": "wait=20", "Content-Type": "application/json"}
+    proof = {
+        "Authorization": f"DPoP {authorization.access_token}",
+        "DPoP": bank.proof("POST", "/v1/profiles", authorization.access_token),
+    }
+    (process,) = (process for name, process in stack.services.running if name == "api-2")
+    with socket.create_connection(("127.0.0.1", httpx.URL(stack.api_urls[2]).port), timeout=30) as wire:
+        lines = [f"{name}: {value}" for name, value in (headers | proof | {"Host": "x", "Content-Length": "2"}).items()]
+        wire.sendall("\r\n".join(["POST /v1/profiles HTTP/1.1", *lines, "", "{}"]).encode())
+        # Another process says that nothing is there yet: the first one waits for it.
+        pending = bank.call("POST", "/v1/profiles", authorization, json={})
+        assert pending.status_code == 202, pending.text
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        with contextlib.suppress(ConnectionResetError):
+            assert wire.recv(1) == b""  # no answer ever came
+    answers = [bank.call("POST", "/v1/profiles", authorization, json={}, headers=headers) for _ in range(2)]
+    assert [a.status_code for a in answers] == [201, 201], answers[0].text
+    assert answers[0].json() == answers[1].json()
+    assert {answers[0].json()["coverage"][name]["status"] for name in ("tax", "utility")} == {"delivered"}
+    assert len(bank.call("GET", "/v1/profiles", authorization).json()["items"]) == 1
+    once_more = bank.call("POST", "/v1/profiles", authorization, json={})
+    assert (once_more.status_code, once_more.json()["reason"]) == (403, "exhausted")  # one use, counted once
+    bank.http.close()
+    database = Database(os.environ["DATABASE_URL"])
+    with closing(database), database.transaction("owner") as session:
+        # A correction is a further row, known later; the same telling twice would be a pull that was stored twice.
+        told = "SELECT enterprise_id, frame, period, subkey, version, known_at FROM facts"
+        assert len(rows := session.execute(text(told)).all()) == len(set(rows)) > 100

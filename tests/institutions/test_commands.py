@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from joserfc.jwk import ECKey, RSAKey
 
+from creditlink.config import ROOT
 from creditlink.institutions import commands, service
 from creditlink.institutions.service import RegistrationRefused, check_redirect_uri
 from creditlink.sandbox.bank import new_key, public_jwks
@@ -59,6 +63,27 @@ def register(run, jwks_file, *more):
         *("register", "--institution", "FSRCB", "--name", "Lending desk", "--jwks", jwks_file),
         *("--redirect-uri", REDIRECT_URI, *more),
     )
+
+
+class TestTheIntegrationGuide:
+    def test_its_commands_register_two_clients_of_two_institutions(self, run, tmp_path, monkeypatch):
+        """Each line as a reader would paste it, with the files that the page names."""
+        monkeypatch.chdir(tmp_path)
+        for algorithm in ("ES256", "PS256"):
+            Path(f"{algorithm.lower()}.jwks.json").write_text(json.dumps(public_jwks(new_key(algorithm))))
+        guide = (ROOT / "docs" / "integrate.md").read_text().split("## Register")[1]
+        lines = re.search(r"```\n(.*?)```", guide, re.DOTALL).group(1).replace("\\\n", " ").splitlines()
+        printed = []
+        for line in lines:
+            program, group, *arguments = shlex.split(line)
+            assert program == "creditlink"
+            done = run({"institutions": commands.institutions, "clients": commands.clients}[group], *arguments)
+            assert done.exit_code == 0, f"{line}\n{done.output}"
+            printed.append(json.loads(done.output))
+        assert [p["kind"] for p in printed[:2]] == ["bank", "leasing"]
+        assert len({p["client_id"] for p in printed[2:]}) == 2
+        assert printed[2]["redirect_uris"] == ["https://127.0.0.1:9443/callback"]
+        assert printed[3]["categories"] == ["registration", "tax"]
 
 
 class TestClients:
