@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("creditlink.sandbox.supervise:demo", "Walk through the main job over real HTTP, then stop"),
     "sandbox": ("creditlink.sandbox.commands:sandbox", "The synthetic city, the bureau servers, credentials"),
     "train": ("creditlink.training.commands:train", "Fit, calibrate and package a model"),
+    "screen": ("creditlink.screening.commands:screen", "Screen a whole city; ask who qualifies for a product"),
     "institutions": ("creditlink.institutions.commands:institutions", "Add, list, suspend or resume institutions"),
     "clients": (
         "creditlink.institutions.commands:clients",

@@ -218,7 +218,7 @@ def subjects_of(
         numbers |= {f"indicator.{name}": block[:, k] for k, name in enumerate(indicators)}
     else:
         numbers |= {f"indicator.{name}": _floats(features[name]) for name in indicators}
-    texts = {f"registration.{name}": _coded(known[name]) for name in ("industry", "region", "entity_type", "status")}
+    texts = {f"registration.{name}": coded(known[name]) for name in ("industry", "region", "entity_type", "status")}
     return Subjects(firms.to_numpy().astype(np.int32), numbers, texts, granted)
 
 
@@ -252,7 +252,8 @@ def _floats(column: pl.Series) -> NDArray[np.float64]:
     return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def _coded(column: pl.Series) -> TextColumn:
+def coded(column: pl.Series) -> TextColumn:
+    """Return a text column as codes into its distinct values, in order."""
     if column.len() <= _FEW:
         texts = column.to_list()
         places = {text: k for k, text in enumerate(sorted({text for text in texts if text is not None}))}

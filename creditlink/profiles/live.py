@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from creditlink.config import SettingError, Settings
 from creditlink.features.catalogue import BY_NAME
@@ -44,15 +45,26 @@ def load_live(settings: Settings) -> LiveModel:
         The folder is absent or damaged, or the model reads indicators in versions that this code
         does not compute.
     """
-    folder = settings.models_dir / settings.model
     rules = score_settings.parse(settings.read_toml("score.toml"))
+    live = live_model(settings.models_dir / settings.model, rules)
+    MODEL_INFO.labels(live.model_id).set(1)
+    return live
+
+
+def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
+    """Load a model folder with the rules of the score; what a worker of a screening does.
+
+    Raises
+    ------
+    SettingError
+        As for `load_live`.
+    """
     try:
         model = load(folder, rules.scale)
         reference = Reference.from_json(json.loads((folder / "reference.json").read_text()))
     except (ModelFolderError, OSError) as error:
-        raise SettingError(f"setting model={settings.model!r}: {error}") from error
+        raise SettingError(f"setting model={folder.name!r}: {error}") from error
     wrong = model.version_mismatches({name: indicator.version for name, indicator in BY_NAME.items()})
     if wrong:
-        raise SettingError(f"setting model={settings.model!r}: {'; '.join(wrong)}")
-    MODEL_INFO.labels(model.model_id).set(1)
+        raise SettingError(f"setting model={folder.name!r}: {'; '.join(wrong)}")
     return LiveModel(model, reference, rules, reason_book(model.features, BY_NAME, rules.reasons.groups))

@@ -1,0 +1,192 @@
+"""Reverse matching: who of a screened city qualifies for one product, and how many more if one rule moved.
+
+The rules are evaluated by the code that matches products to firms, over columns that the screening kept; so a
+product that was never screened can be asked about too, as long as its rules speak of columns that were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from creditlink.products.rules import FAIL, PASS, UNKNOWN, RuleSet, check_rule, interval
+from creditlink.products.subjects import IndicatorInfo, Subjects, coded, known_subjects
+from creditlink.products.terms import GRADES, Flaw, ProductInvalid, ProductTerms, Rule
+from creditlink.screening.results import Results
+from creditlink.screening.summary import LEAST
+
+STEPS = (0.05, 0.10, 0.25, 0.50)
+"""How far each number rule is moved to tell what it keeps out, relative to its bound."""
+
+_COLUMNS = {"profile.grade": "grade", "profile.pd_12m": "pd_12m", "profile.points": "points"}
+
+
+@dataclass(frozen=True)
+class RuleEffect:
+    """One rule: how many firms it alone keeps out, and how many more would qualify if it moved.
+
+    `steps` is (relative step, new bound, firms gained) for number rules; none for rules on texts and grades.
+    """
+
+    rule: Rule
+    fails: int
+    alone: int
+    steps: tuple[tuple[float, float, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Qualified:
+    """The answer for one product: `firms` are those that qualify, as rows of the result."""
+
+    product: ProductTerms
+    population: int
+    qualify: int
+    undetermined: int
+    rules: tuple[RuleEffect, ...]
+    rows: NDArray[np.intp]
+
+    def to_dict(self, *, least: int = 1) -> dict[str, Any]:
+        """Return counts as plain values; those of one firm to `least` - 1 are null."""
+
+        def told(count: int) -> int | None:
+            return count if count == 0 or count >= least else None
+
+        # Hiding a count that can be had by taking one told count from another hides nothing: round all to tens.
+        def rounded(count: int) -> int | None:
+            return told(count) if least <= 1 else (None if told(count) is None else count // 10 * 10)
+
+        return {
+            "product": self.product.code,
+            "version": self.product.version,
+            "population": rounded(self.population),
+            "qualify": rounded(self.qualify),
+            "undetermined": rounded(self.undetermined),
+            "rules": [
+                {
+                    **effect.rule.to_dict(),
+                    "fails": rounded(effect.fails),
+                    "alone": rounded(effect.alone),
+                    "steps": [
+                        {"step": step, "limit": limit, "gained": rounded(gained)}
+                        for step, limit, gained in effect.steps
+                    ],
+                }
+                for effect in self.rules
+            ],
+        }
+
+
+def qualify(
+    results: Results,
+    product: ProductTerms,
+    indicators: Mapping[str, IndicatorInfo],
+    *,
+    discoverable_only: bool = False,
+) -> Qualified:
+    """Return which firms of a screening pass every rule of `product`, and what each rule keeps out.
+
+    Parameters
+    ----------
+    discoverable_only : only firms that opted in to be counted for banks.
+
+    Raises
+    ------
+    ProductInvalid
+        A rule speaks of an unknown subject, or of one the screening did not keep.
+    """
+    known = known_subjects(indicators)
+    rules = tuple(dict.fromkeys(product.rules))
+    flaws = [(i, flaw) for i, rule in enumerate(rules) if (flaw := check_rule(rule, known))]
+    kept = {*results.manifest["subjects"], *_COLUMNS, *(f"registration.{t}" for t in _TEXTS)}
+    flaws += [
+        (i, Flaw("subject", rule.subject, "is not kept by this screening; screen again with this product"))
+        for i, rule in enumerate(rules)
+        if rule.subject in known and rule.subject not in kept
+    ]
+    if flaws:
+        raise ProductInvalid(product.code, [replace(flaw, field=f"rules[{i}].{flaw.field}") for i, flaw in flaws])
+    subjects = _subjects(results, rules, discoverable_only=discoverable_only)
+    status = RuleSet(rules, known).statuses(subjects)
+    return _counted(product, rules, known, subjects, status)
+
+
+_TEXTS = ("industry", "region", "entity_type", "status")
+
+
+def _subjects(results: Results, rules: tuple[Rule, ...], *, discoverable_only: bool) -> Subjects:
+    named = {rule.subject for rule in rules}
+    columns = sorted({_COLUMNS.get(name, _stored(name)) for name in named} | {"firm"})
+    frame = results.columns(columns, pl.col("discoverable") if discoverable_only else None)
+    numbers: dict[str, NDArray[np.float64]] = {}
+    texts = {}
+    for name in named:
+        column = frame[_COLUMNS.get(name, _stored(name))]
+        if name == "profile.grade":  # stored from the safest to the riskiest, compared the other way round
+            numbers[name] = float(len(GRADES) - 1) - column.to_physical().cast(pl.Float64).to_numpy()
+        elif name.removeprefix("registration.") in _TEXTS:
+            texts[name] = coded(column)
+        else:
+            numbers[name] = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return Subjects(frame["firm"].to_numpy(), numbers, texts)
+
+
+def _stored(subject: str) -> str:
+    name = subject.removeprefix("registration.")
+    return name if subject.startswith("registration.") and name in _TEXTS else subject
+
+
+def _counted(
+    product: ProductTerms, rules: tuple[Rule, ...], known: Any, subjects: Subjects, status: NDArray[np.uint8]
+) -> Qualified:
+    failing = status == FAIL
+    failed = failing.sum(axis=0, dtype=np.int16)
+    unknown = (status == UNKNOWN).any(axis=0)
+    qualifies = (failed == 0) & ~unknown
+    effects = []
+    for i, rule in enumerate(rules):
+        # Firms that pass every other rule: only they are gained when this one moves.
+        alone = failing[i] & (failed == 1) & ~unknown
+        steps: list[tuple[float, float, int]] = []
+        if known[rule.subject].form == "number":
+            values = subjects.number(rule.subject)[alone]
+            low, high = interval(rule)
+            for step in STEPS:
+                moved_low = low - abs(low) * step if np.isfinite(low) else low
+                moved_high = high + abs(high) * step if np.isfinite(high) else high
+                bound = moved_low if np.isfinite(moved_low) else moved_high
+                steps.append((step, float(bound), int(((values >= moved_low) & (values <= moved_high)).sum())))
+        effects.append(RuleEffect(rule, int(failing[i].sum()), int(alone.sum()), tuple(steps)))
+    return Qualified(
+        product,
+        population=len(subjects),
+        qualify=int(qualifies.sum()),
+        undetermined=int(((failed == 0) & unknown).sum()),
+        rules=tuple(effects),
+        rows=np.flatnonzero(qualifies),
+    )
+
+
+def moved(product: ProductTerms, subject: str, limit: float) -> ProductTerms:
+    """Return the product with its number rule on `subject` at another limit.
+
+    Raises
+    ------
+    ValueError
+        The product has no such rule, or more than one, or it compares no single number.
+    """
+    at = [i for i, rule in enumerate(product.rules) if rule.subject == subject]
+    if len(at) != 1:
+        raise ValueError(f"product {product.code}: {len(at)} rules speak of {subject}, one is needed")
+    rule = product.rules[at[0]]
+    if not isinstance(rule.limit, (int, float)):
+        raise ValueError(f"product {product.code}: the rule on {subject} has no single number to move")
+    rules = (*product.rules[: at[0]], replace(rule, limit=float(limit)), *product.rules[at[0] + 1 :])
+    return replace(product, rules=rules)
+
+
+__all__ = ["LEAST", "PASS", "STEPS", "Qualified", "RuleEffect", "moved", "qualify"]

@@ -1,0 +1,74 @@
+"""A city's summary from its partitions' counts, with nothing told of fewer than ten firms. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+LEAST = 10
+"""Counts of fewer firms are hidden: k-anonymity with k = 10.
+
+Source: domain rule; Sweeney 2002, "k-anonymity".
+"""
+
+_BY = ("industry", "region", "size")
+
+
+def hidden(count: int) -> int | None:
+    """Return a count, or None where it speaks of one firm to nine."""
+    return count if count == 0 or count >= LEAST else None
+
+
+def summary(parts: Iterable[Mapping[str, Any]], products: Sequence[str]) -> dict[str, Any]:
+    """Return grades by industry section, region and size, sizes of the lists, and a row per product.
+
+    Parameters
+    ----------
+    parts : the counts of each partition, as `screen_partition` wrote them
+    products : product codes in the order of the book
+
+    Returns
+    -------
+    plain values; a count of one firm to nine is null
+    """
+    firms, rows = 0, 0
+    grades: Counter[str] = Counter()
+    lists: Counter[str] = Counter()
+    by: dict[str, dict[str, Counter[str]]] = {name: {} for name in _BY}
+    states = [[0, 0, 0] for _ in products]
+    pushed = [0] * len(products)
+    for part in parts:
+        firms += part["firms"]
+        rows += part["rows"]
+        for section, region, size, grade, listed, count in part["cells"]:
+            told = grade or "not_scored"
+            grades[told] += count
+            lists[listed] += count
+            for name, value in zip(_BY, (section, region, size), strict=True):
+                by[name].setdefault(value or "unknown", Counter())[told] += count
+        for total, more in zip(states, part["products"], strict=True):
+            for k in range(3):
+                total[k] += more[k]
+        pushed = [total + more for total, more in zip(pushed, part["pushed"], strict=True)]
+    return {
+        "firms": firms,
+        "rows": rows,
+        "grades": _hidden(grades),
+        "lists": _hidden({name: count for name, count in lists.items() if name != "none"}),
+        **{f"grades_by_{name}": {value: _hidden(found) for value, found in sorted(by[name].items())} for name in _BY},
+        "products": [
+            {
+                "product": code,
+                "eligible": hidden(state[0]),
+                "undetermined": hidden(state[1]),
+                "ineligible": hidden(state[2]),
+                "pushed": hidden(push),
+            }
+            for code, state, push in zip(products, states, pushed, strict=True)
+        ],
+    }
+
+
+def _hidden(counts: Mapping[str, int]) -> dict[str, int | None]:
+    return {name: hidden(count) for name, count in sorted(counts.items())}

@@ -1,0 +1,106 @@
+"""Reverse matching: against the plain count firm by firm, what a moved rule gains, what a bank is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from creditlink.features.catalogue import BY_NAME
+from creditlink.products.match import ELIGIBLE
+from creditlink.products.seed import load_seed
+from creditlink.products.terms import ProductInvalid, Rule
+from creditlink.profiles.pipeline import profile_many
+from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.screening.plan import tools
+from creditlink.screening.qualify import moved, qualify
+from creditlink.screening.results import Results
+from tests.products.samples import SEED
+from tests.screening.conftest import AS_OF, FIRMS
+
+pytestmark = pytest.mark.pure
+
+
+@pytest.fixture(scope="module")
+def results(screened):
+    return Results(str(screened))
+
+
+@pytest.fixture(scope="module")
+def products():
+    return {terms.code: terms for terms in load_seed(SEED)[1]}
+
+
+def test_it_finds_the_firms_that_matching_finds_for_every_product(town, screened, make_plan, results, products):
+    used = tools(make_plan(town, screened))
+    records = RecordSet.of(**{name: pl.read_parquet(town / name / "*.parquet") for name in FRAME_SCHEMAS})
+    matches = profile_many(records, as_of=AS_OF, live=used.live, book=used.book).matches
+    found = 0
+    for position, terms in enumerate(used.book.products):
+        answer = qualify(results, products[terms.code], BY_NAME)
+        np.testing.assert_array_equal(answer.rows, np.flatnonzero(matches.states[position] == ELIGIBLE))
+        assert answer.qualify + answer.undetermined + (matches.states[position] == 2).sum() == FIRMS
+        found += answer.qualify
+    assert found > FIRMS
+
+
+def test_what_a_step_promises_is_what_the_moved_rule_gives(results, products):
+    gained_somewhere = 0
+    for terms in list(products.values())[:20]:
+        now = qualify(results, terms, BY_NAME)
+        for effect in now.rules:
+            for _, limit, gained in effect.steps:
+                if (
+                    effect.rule.operator in (">=", "<=")
+                    and [r.subject for r in terms.rules].count(effect.rule.subject) == 1
+                ):
+                    then = qualify(results, moved(terms, effect.rule.subject, limit), BY_NAME)
+                    assert then.qualify - now.qualify == gained
+                    gained_somewhere += gained
+    assert gained_somewhere
+
+
+def test_a_product_that_was_never_screened(results, products):
+    terms = replace(
+        next(iter(products.values())), code="NEW", rules=(Rule("profile.grade", "at_least_grade", "A"),
+                                                          Rule("registration.industry", "in", ("C", "F"))),
+    )  # fmt: skip
+    frame = results.columns(["grade", "industry"])
+    wanted = frame.filter(pl.col("grade").cast(pl.String).is_in(["A+", "A"]) & pl.col("industry").str.contains("^[CF]"))
+    assert qualify(results, terms, BY_NAME).qualify == wanted.height > 0
+
+
+def test_a_rule_on_what_was_not_kept_is_refused_by_name(results, products):
+    terms = replace(next(iter(products.values())), rules=(Rule("indicator.gas_idle_months_12", "<=", 2.0),))
+    with pytest.raises(ProductInvalid, match=r"gas_idle_months_12.*not kept by this screening"):
+        qualify(results, terms, BY_NAME)
+
+
+class TestBank:
+    def test_only_firms_that_opted_in_are_counted(self, results, products):
+        terms = next(iter(products.values()))
+        answer = qualify(results, terms, BY_NAME, discoverable_only=True)
+        assert answer.population == 200
+        assert answer.qualify <= qualify(results, terms, BY_NAME).qualify
+
+    def test_no_count_tells_of_fewer_than_ten_and_none_is_exact(self, results, products):
+        """Exact counts could be subtracted from one another, so that a step tells of one firm."""
+        told = []
+        for terms in list(products.values())[:40]:
+            answer = qualify(results, terms, BY_NAME, discoverable_only=True).to_dict(least=10)
+            told += [answer["population"], answer["qualify"], answer["undetermined"]]
+            for rule in answer["rules"]:
+                told += [rule["fails"], rule["alone"], *(step["gained"] for step in rule["steps"])]
+        assert None in told
+        assert not [count for count in told if count is not None and count % 10]
+
+    def test_without_an_opt_in_nobody_is_counted(self, town, make_plan, tmp_path, products):
+        from creditlink.screening import run
+        from creditlink.screening.engines import InProcess
+        from tests.screening.conftest import NOW
+
+        run.screen(make_plan(town, tmp_path), InProcess(), now=NOW)
+        terms = next(iter(products.values()))
+        assert qualify(Results(str(tmp_path)), terms, BY_NAME, discoverable_only=True).population == 0

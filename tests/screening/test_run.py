@@ -1,0 +1,221 @@
+"""A screening: equal to the API firm by firm, resumed after a kill, past a corrupt partition, on any engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from creditlink.products.match import ELIGIBLE, UNDETERMINED
+from creditlink.profiles.pipeline import profile_many
+from creditlink.profiles.snapshot import snapshot
+from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet
+from creditlink.screening import run
+from creditlink.screening.engines import Cluster, InProcess, Processes
+from creditlink.screening.plan import tools
+from creditlink.screening.results import Results, ResultsUnusable
+from tests.screening.conftest import AS_OF, FIRMS, NOW, PARTS, frames_of
+
+pytestmark = pytest.mark.pure
+
+
+def same(first, second):
+    assert first.keys() == second.keys()
+    for name, frame in first.items():
+        assert frame.equals(second[name]), name
+
+
+class TestEquality:
+    def test_every_firm_is_what_the_api_computes_for_it_alone(self, town, screened, make_plan):
+        used = tools(make_plan(town, screened))
+        result = pl.concat(frames_of(screened).values())
+        assert result.height == FIRMS
+        records = {name: pl.read_parquet(town / name / "*.parquet") for name in FRAME_SCHEMAS}
+        manifest = json.loads((screened / "manifest.json").read_text())
+        for firm in range(0, FIRMS, 7):
+            alone = RecordSet.of(**{n: f.filter(pl.col("firm") == firm) for n, f in records.items()})
+            profile = profile_many(alone, as_of=AS_OF, live=used.live, book=used.book)
+            row = result.row(firm, named=True)
+            assert row["firm"] == firm
+            assert row["pd_12m"] == profile.scores.pd_12m[0]
+            assert row["points"] == profile.scores.points[0]
+            assert row["grade"] == profile.scores.grade[0]
+            assert row["eligible"] == (profile.matches.states == ELIGIBLE).sum()
+            assert row["undetermined"] == (profile.matches.states == UNDETERMINED).sum()
+            best = [manifest["products"][row[f"product_{k}"]] for k in range(1, 6) if row[f"product_{k}"] >= 0]
+            assert best == [match.product.code for match in profile.matches.explain(0).top(5)]
+            for name in manifest["subjects"]:
+                expected = profile.matches.subjects.number(name)[0]
+                assert row[name] == (None if np.isnan(expected) else expected), name
+
+    def test_reasons_are_those_of_the_stored_profile(self, town, screened, make_plan):
+        used = tools(make_plan(town, screened))
+        result = pl.concat(frames_of(screened).values())
+        records = {name: pl.read_parquet(town / name / "*.parquet") for name in FRAME_SCHEMAS}
+        names = json.loads((screened / "manifest.json").read_text())["reasons"]
+        told = 0
+        for firm in range(3, FIRMS, 31):
+            alone = RecordSet.of(**{n: f.filter(pl.col("firm") == firm) for n, f in records.items()})
+            held = {c: bool(sum(alone.frame(f).height for f in frames)) for c, frames in CATEGORY_FRAMES.items()}
+            profile = profile_many(alone, as_of=AS_OF, live=used.live, book=used.book)
+            missing = {category: "no_record" for category, there in held.items() if not there}
+            made = snapshot(profile, 0, live=used.live, missing=missing)
+            if made.grade is None:
+                assert not result["scored"][firm]
+                continue
+            adverse = [reason["group"] for reason in made.summary["reasons"]]
+            row = result.row(firm, named=True)
+            assert [names[row[f"reason_{k}"]] for k in range(1, 5) if row[f"reason_{k}"] >= 0] == adverse
+            told += len(adverse)
+        assert told > 10
+
+    def test_the_manifest_says_what_it_was_made_of(self, town, screened):
+        manifest = json.loads((screened / "manifest.json").read_text())
+        stated = json.loads((town / "manifest.json").read_text())["sha256"]
+        assert manifest["state"] == "complete"
+        assert manifest["firms"] == FIRMS
+        assert manifest["inputs"].items() <= stated.items()
+        assert {name.split("/")[0] for name in manifest["inputs"]} == set(FRAME_SCHEMAS)
+        assert set(manifest["versions"]) == {"creditlink", "numba", "numpy", "polars", "xgboost"}
+
+
+class TestSummary:
+    def test_counts_add_up_and_few_firms_are_hidden(self, screened):
+        summary = json.loads((screened / "summary.json").read_text())
+        result = pl.concat(frames_of(screened).values())
+        assert summary["firms"] == FIRMS
+        counted = dict(result.filter("scored").group_by(pl.col("grade").cast(pl.String)).len().rows())
+        for grade, count in summary["grades"].items():
+            if grade != "not_scored":
+                assert count == (counted[grade] if counted[grade] >= 10 else None)
+        numbers = [n for by in ("industry", "region", "size") for row in summary[f"grades_by_{by}"].values()
+                   for n in row.values()]  # fmt: skip
+        numbers += [row[name] for row in summary["products"] for name in ("eligible", "undetermined", "pushed")]
+        assert None in numbers
+        assert not [n for n in numbers if n is not None and 0 < n < 10]
+
+    def test_lists_are_read_when_asked_for(self, screened):
+        results = Results(str(screened))
+        high, white = results.listed("high_risk"), results.listed("whitelist")
+        assert high["pd_12m"].is_sorted(descending=True)
+        assert set(white["grade"].cast(pl.String).unique()) <= {"A+", "A"}
+        assert not set(high["firm"]) & set(white["firm"])
+        product = max(json.loads((screened / "summary.json").read_text())["products"], key=lambda p: p["pushed"] or 0)
+        pushed = results.pushed(product["product"])
+        assert pushed.height == product["pushed"]
+        assert pushed["place"].is_sorted()
+        with pytest.raises(KeyError):
+            results.pushed("NO-SUCH")
+
+
+class TestResume:
+    def test_a_killed_run_goes_on_where_it_stood(self, town, screened, make_plan, tmp_path):
+        """The process is killed with SIGKILL while it writes its second partition."""
+        code = (
+            "import os, signal, sys, pickle\n"
+            "from creditlink.screening import partition, run, storage\n"
+            "from creditlink.screening.engines import InProcess\n"
+            "from tests.screening.conftest import NOW\n"
+            "write = os.replace\n"
+            "def dying(source, target):\n"
+            "    if str(target).endswith('firms/part-00001.parquet'):\n"
+            "        os.kill(os.getpid(), signal.SIGKILL)\n"
+            "    write(source, target)\n"
+            "storage.os.replace = dying\n"
+            "run.screen(pickle.load(open(sys.argv[1], 'rb')), InProcess(), now=NOW)\n"
+        )
+        plan = make_plan(town, tmp_path / "out")
+        (tmp_path / "plan").write_bytes(pickle.dumps(plan))
+        done = subprocess.run([sys.executable, "-c", code, tmp_path / "plan"], env=dict(os.environ), check=False)
+        assert done.returncode == -signal.SIGKILL
+        firms = tmp_path / "out" / "firms"
+        assert [p.name for p in firms.glob("part-*")] == [PARTS[0]]  # none half-written
+        with pytest.raises(ResultsUnusable, match="not finished"):
+            Results(str(tmp_path / "out"))
+        kept = (firms / PARTS[0]).stat().st_mtime_ns
+        outcome = run.screen(plan, InProcess(), now=NOW)
+        assert outcome.manifest["partitions_resumed"] == 1
+        assert (firms / PARTS[0]).stat().st_mtime_ns == kept
+        undisclosed = {name: frame.drop("discoverable") for name, frame in frames_of(screened).items()}
+        same({n: f.drop("discoverable") for n, f in frames_of(tmp_path / "out").items()}, undisclosed)
+
+    def test_another_plan_does_not_mix_with_what_is_there(self, town, screened, make_plan):
+        with pytest.raises(run.AnotherRun, match="another screening"):
+            run.screen(make_plan(town, screened, as_of=AS_OF.replace(day=1)), InProcess(), now=NOW)
+
+
+class TestCorruption:
+    @pytest.mark.parametrize("stated", [True, False])
+    def test_a_corrupt_partition_is_named_and_set_aside(self, town, make_plan, tmp_path, stated):
+        shutil.copytree(town, tmp_path / "town")
+        broken = tmp_path / "town" / "meter_months" / PARTS[1]
+        whole = broken.read_bytes()
+        broken.write_bytes(whole[: len(whole) // 2])
+        plan = make_plan(tmp_path / "town", tmp_path / "out", **({} if stated else {"stated": {}}))
+        outcome = run.screen(plan, InProcess(), now=NOW)
+        assert list(outcome.rejected) == [PARTS[1]]
+        assert f"meter_months/{PARTS[1]}" in outcome.rejected[PARTS[1]]
+        assert outcome.manifest["state"] == "incomplete"
+        assert outcome.manifest["firms"] == FIRMS * 2 // 3
+        assert sorted(frames_of(tmp_path / "out")) == [PARTS[0], PARTS[2]]
+        broken.write_bytes(whole)
+        assert not run.screen(plan, InProcess(), now=NOW).rejected
+
+    def test_a_firm_that_is_not_registered_sets_its_partition_aside(self, town, make_plan, tmp_path):
+        shutil.copytree(town, tmp_path / "town")
+        path = tmp_path / "town" / "registration" / PARTS[2]
+        pl.read_parquet(path)[1:].write_parquet(path)
+        outcome = run.screen(make_plan(tmp_path / "town", tmp_path / "out", stated={}), InProcess(), now=NOW)
+        assert list(outcome.rejected) == [PARTS[2]]
+        assert "is not in the registration" in outcome.rejected[PARTS[2]]
+
+
+class TestEngines:
+    def test_processes_give_the_same(self, town, screened, make_plan, tmp_path):
+        run.screen(make_plan(town, tmp_path), Processes(2), now=NOW)
+        expected = frames_of(screened)
+        same({n: f.drop("discoverable") for n, f in frames_of(tmp_path).items()},
+             {n: f.drop("discoverable") for n, f in expected.items()})  # fmt: skip
+
+    def test_a_remote_file_system_gives_the_same(self, town, screened, make_plan):
+        fsspec = pytest.importorskip("fsspec")
+        system = fsspec.filesystem("memory")
+        system.put(f"{town}/", "/town", recursive=True)
+        plan = make_plan("memory://town", "memory://out")
+        run.screen(plan, InProcess(), now=NOW)
+        found = Results("memory://out").columns(["firm", "pd_12m", "product_1"])
+        expected = pl.concat(frames_of(screened).values()).select("firm", "pd_12m", "product_1")
+        assert found.equals(expected)
+
+    def test_a_lost_worker_of_a_cluster_changes_nothing(self, town, screened, make_plan, tmp_path, socket_enabled):
+        """When the first partition is done, a worker that is at another one is killed with SIGKILL."""
+        distributed = pytest.importorskip("distributed")
+        with (
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", memory_limit=0
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            client.wait_for_workers(2)
+            killed = []
+
+            def kill(done, total, firms):
+                if done and not killed:
+                    busy = next(worker for worker, tasks in client.processing().items() if tasks)
+                    os.kill(client.run(os.getpid)[busy], signal.SIGKILL)
+                    killed.append(busy)
+
+            plan = make_plan(town, tmp_path)
+            outcome = run.screen(plan, Cluster(cluster.scheduler_address, 2), now=NOW, progress=kill)
+        assert killed
+        assert not outcome.rejected
+        same({n: f.drop("discoverable") for n, f in frames_of(tmp_path).items()},
+             {n: f.drop("discoverable") for n, f in frames_of(screened).items()})  # fmt: skip
