@@ -23,6 +23,7 @@ from creditlink import db
 from creditlink.clock import day_of, utc_now
 from creditlink.consents.tables import Consent
 from creditlink.ids import internal
+from creditlink.institutions.tables import Institution
 from creditlink.oauth.access import Access
 from creditlink.profiles import service
 from creditlink.profiles.tables import Profile
@@ -51,9 +52,18 @@ def measure(rounds, folder, services, progress):
     now = utc_now()
     with db.transaction("owner") as session:
         consent = session.get_one(Consent, internal("cns", authorization.grant_id))
+        salt = session.get_one(Institution, consent.institution_id).pairwise_salt
         since, _ = pull.look_back(consent, now)
     settings = {"consent_id": consent.id, "institution_id": consent.institution_id}
-    access = Access(consent.client_id, consent.institution_id, consent.id, frozenset(), (), consent.id)
+    access = Access(
+        client_id=consent.client_id,
+        institution_id=consent.institution_id,
+        pairwise_salt=salt,
+        consent_id=consent.id,
+        scopes=frozenset(),
+        authorization_details=(),
+        token_id=consent.id,
+    )
     kinds = {
         "the firm's facts": lambda s: read_inputs(
             s, [consent.enterprise_id], categories=consent.categories, since=since, as_of=day_of(now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,6 @@ from creditlink.clock import utc_now
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.errors import ConsentRefused
-from creditlink.oauth.access import Access
 from tests.oauth import flow
 
 READERS, READS, HELD = 15, 60, 0.05
@@ -24,7 +24,7 @@ def test_a_bank_that_keeps_reading_cannot_hold_up_the_firm(bank, authorized, emp
     consent_id = flow.consent_of(authorization)
     with empty_database.transaction("owner") as session:
         institution = session.get_one(Consent, consent_id).institution_id
-    access = Access(bank.client_id, institution, consent_id, frozenset(), (), consent_id)
+    access = SimpleNamespace(institution_id=institution, consent_id=consent_id)
     reading, refused = threading.Semaphore(0), []
     hold = threading.Event()  # never set: waiting on it is the time that a profile takes to build
 

@@ -152,7 +152,7 @@ def test_the_authorization_server(app, senders):
     assert {"invalid_client", "invalid_request"} <= errors
 
 
-NASTY = ("a\0b", "é" * 3000, "9" * 400, "1e999", "\r\nX-Injected: y", "' OR 1=1 --", "\u202e\uffff", "")
+NASTY = ("a\0b", "é" * 3000, "9" * 400, "\r\nX-Injected: \u202e")
 FIELDS = ("login", "password", "totp", "next", "decision", "enterprise", "category", "lang", "before", "csrf_token")
 
 
