@@ -12,12 +12,11 @@ from nbclient import NotebookClient
 from creditlink.config import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SMALL = {"CITY_FIRMS": "1200"}
+SMALL = {"CITY_FIRMS": "1000"}
 REAL = ("REAL_DATA",)
 
-pytestmark = pytest.mark.pure
 
-
+# Warnings of the notebook client and its event loop are not ours; those of the notebook stay in its kernel.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
