@@ -5,30 +5,29 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import extract, func, select
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from creditlink.records import sources
-from creditlink.records.delivery import FAILED
-from creditlink.records.tables import PullPart, Source
+from creditlink.records.tables import Source
 
 WINDOW_HOURS = 24
 
 
+_SINCE = text("SELECT source, answers, good, p50 FROM creditlink_source_health(:since)")
+
+
+def answers_since(session: Session, since: datetime) -> dict[str, Row[Any]]:
+    """Return per source how many answers came, how many were good, and the median seconds.
+
+    A function of the database sums them up: the API's role sees no pull but those of a live consent.
+    """
+    return {row.source: row for row in session.execute(_SINCE, {"since": since})}
+
+
 def source_health(session: Session, now: datetime) -> list[dict[str, Any]]:
     """Return state, success rate and median time of each office over the last `WINDOW_HOURS`."""
-    seconds = extract("epoch", PullPart.finished_at - PullPart.began_at)
-    query = (
-        select(
-            PullPart.source,
-            func.count().label("answers"),
-            func.count().filter(PullPart.status.not_in(FAILED)).label("good"),
-            func.percentile_cont(0.5).within_group(seconds).label("p50"),
-        )
-        .where(PullPart.finished_at >= now - timedelta(hours=WINDOW_HOURS))
-        .group_by(PullPart.source)
-    )
-    lately = {row.source: row for row in session.execute(query)}
+    lately = answers_since(session, now - timedelta(hours=WINDOW_HOURS))
     states = {source.name: source for source in session.scalars(select(Source))}
     found = []
     for name, config in sources.current().config.sources.items():

@@ -211,7 +211,8 @@ class TestTheCertificate:
                 return session.scalar(text("SELECT count(*) FROM deletion_certificates"))
 
         assert seen(institution_id=consent.institution_id) == 1
-        assert seen(enterprise_id=consent.enterprise_id) == 1
+        assert seen(enterprise_id=consent.enterprise_id, account_id=consent.granted_by) == 1
+        assert seen(enterprise_id=consent.enterprise_id) == seen(account_id=consent.granted_by) == 0
         assert (seen(), seen(institution_id=other), seen(enterprise_id=other)) == (0, 0, 0)
 
 
