@@ -19,6 +19,7 @@ from creditlink.consents.refusals import record_refusal
 from creditlink.errors import Problem
 from creditlink.log import configure_logging
 from creditlink.metrics import REQUEST_SECONDS, REQUESTS
+from creditlink.status.recorder import Recorder
 from creditlink.wiring import register_slices
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
 
 def _observe(app: flask.Flask) -> None:
     """Give every request an id, a log line and a measured time."""
+    recorder = app.extensions["recorder"] = Recorder()
 
     @app.before_request
     def begin() -> None:
@@ -87,6 +89,8 @@ def _observe(app: flask.Flask) -> None:
         method = flask.request.method if flask.request.method in _METHODS else "other"
         REQUESTS.labels(method, route, response.status_code).inc()
         REQUEST_SECONDS.labels(route).observe(seconds)
+        recorder.observe(route, response.status_code, seconds, utc_now())
+        response.call_on_close(lambda: recorder.write(utc_now()))
         if not route.startswith("/health") and route != "/metrics":
             log.info(
                 "request",

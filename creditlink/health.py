@@ -10,6 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink import db, jobs, schema
+from creditlink.clock import utc_now
+from creditlink.consents import funnel
+from creditlink.metrics import CONSENT_FUNNEL
 
 blueprint = flask.Blueprint("health", __name__)
 
@@ -59,5 +62,13 @@ def _model_check() -> dict[str, Any]:
 
 @blueprint.get("/metrics")
 def metrics() -> flask.Response:
-    """Return this process's metrics in Prometheus' text format."""
+    """Return this process's metrics in Prometheus' text format, and the consent funnel over all processes."""
+    try:
+        with db.transaction() as session:
+            found = funnel.counts(session, utc_now())
+    except SQLAlchemyError:
+        found = {}  # the process's own metrics are worth most just then
+    CONSENT_FUNNEL.clear()
+    for stage, requests in found.items():
+        CONSENT_FUNNEL.labels(stage).set(requests)
     return flask.Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

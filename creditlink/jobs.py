@@ -26,6 +26,7 @@ app = procrastinate.App(
         "creditlink.oauth.tasks",
         "creditlink.portal.tasks",
         "creditlink.retention.tasks",
+        "creditlink.status.tasks",
         "creditlink.notifications.tasks",
         "creditlink.financing.tasks",
     ],

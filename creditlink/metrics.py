@@ -9,5 +9,9 @@ REFUSALS = Counter("creditlink_refusals_total", "Refused reads of a firm's data"
 PULLS = Counter("creditlink_pulls_total", "Pulls per source and outcome", ["source", "status"])
 PULL_SECONDS = Histogram("creditlink_pull_seconds", "Seconds per pull of one source", ["source"])
 WEBHOOKS = Counter("creditlink_webhook_tries_total", "Tries of webhook deliveries by outcome", ["outcome"])
-CONSENTS = Counter("creditlink_consents_total", "Consents by the stage they reached", ["stage"])
+CONSENT_FUNNEL = Gauge(
+    "creditlink_consent_funnel",
+    "Requests for consent of the last 30 days by the stage they reached; none that fewer than ten firms reached",
+    ["stage"],
+)
 MODEL_INFO = Gauge("creditlink_model_info", "The model that is loaded", ["model_id"])

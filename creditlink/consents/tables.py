@@ -169,3 +169,14 @@ class ConsentUse(Base):
     period: Mapped[str] = mapped_column(primary_key=True)
     used: Mapped[int]
     last_at: Mapped[datetime]
+
+
+class ConsentStage(Base):
+    """A stage before the decision that a request reached: `shown`, `signed_in`."""
+
+    __tablename__ = "consent_stages"
+    __table_args__ = (CheckConstraint("stage IN ('shown', 'signed_in')", name="stage"),)
+
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    reached_at: Mapped[datetime]

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
-from creditlink.consents import approval
+from creditlink.consents import approval, funnel
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Account
 from creditlink.errors import NotFound
@@ -68,6 +68,7 @@ def open_request(session: Session, *, client_id: str, request_uri: str, now: dat
         raise PendingGone
     if pushed.opened_at is None:
         pushed.opened_at = now
+        funnel.reached(session, pushed.consent_id, "shown", now)
     return _handles().dumps(pushed.id.hex)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from creditlink import db
-from creditlink.consents import approval, limits
+from creditlink.consents import approval, funnel, limits
 from creditlink.consents import service as consents
 from creditlink.consents.categories import ACTIONS, CATEGORIES
 from creditlink.consents.difference import difference
@@ -115,6 +115,8 @@ def show(
 
     Who has signed already sees that a second signature is waited for, and nothing to sign.
     """
+    for stage in ("shown", "signed_in"):
+        funnel.reached(session, consent.id, stage, now)
     signed = signed_for(session, account, consent, now)
     if signed is not None and wrong is None:
         return page(

@@ -15,6 +15,7 @@ from creditlink.portal import (  # noqa: F401 (each adds its views to the bluepr
     security,
     signin,
     site,
+    status,
 )
 from creditlink.portal.sessions import StoredSessions
 

@@ -17,8 +17,8 @@ WINDOW_HOURS = 24
 _SINCE = text("SELECT source, answers, good, p50 FROM creditlink_source_health(:since)")
 
 
-def answers_since(session: Session, since: datetime) -> dict[str, Row[Any]]:
-    """Return per source how many answers came, how many were good, and the median seconds.
+def answers_since(session: Session, since: datetime) -> dict[str | None, Row[Any]]:
+    """Return per source (None: all together) how many answers came, how many were good, and the median seconds.
 
     A function of the database sums them up: the API's role sees no pull but those of a live consent.
     """

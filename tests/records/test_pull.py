@@ -257,11 +257,18 @@ class TestFaults:
         assert found["tax"]["p50_seconds"] > 0
 
 
+def open_to(session, consent):
+    """What `live_consent` leaves in the transaction's settings."""
+    db.enter(session, consent_id=consent.id, institution_id=consent.institution_id)
+
+
 class TestEnsuringFreshness:
     def test_the_first_ask_queues_one_pull_and_later_ones_join_it(self, consent, offices):
         with db.transaction("api") as session:
+            open_to(session, consent)
             first = pull.ensure_fresh(session, consent, utc_now())
         with db.transaction("api") as session:
+            open_to(session, consent)
             second = pull.ensure_fresh(session, consent, utc_now())
         assert first.state == second.state == "pending"
         assert first.pull_id == second.pull_id
@@ -299,6 +306,7 @@ class TestConsent:
     @pytest.mark.parametrize("action", [consents.pause, consents.revoke])
     def test_a_dead_consent_asks_nobody(self, consent, offices, desk, action):
         with db.transaction("api") as session:
+            open_to(session, consent)
             pull.ensure_fresh(session, consent, utc_now())
         change(consent, action)
         run(consent, offices)

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -19,14 +19,14 @@ FUNCTIONS = {
               AND (r.valid_until IS NULL OR clock_timestamp() < r.valid_until)
               AND (r.ended_at IS NULL OR clock_timestamp() < r.ended_at)
             LIMIT 1 $$""",
-    # What everybody may know of the sources: sums over all pulls, and nothing of any firm.
+    # What everybody may know of the sources: sums over all pulls, by source and (null) altogether; nothing of any firm.
     "creditlink_source_health(since timestamptz)": """
         CREATE FUNCTION creditlink_source_health(since timestamptz)
         RETURNS TABLE (source text, answers bigint, good bigint, p50 double precision)
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
             SELECT p.source, count(*), count(*) FILTER (WHERE p.status NOT IN ('DENIED', 'TIMEOUT', 'DOWN')),
                    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM p.finished_at - p.began_at))
-            FROM pull_parts p WHERE p.finished_at >= since GROUP BY p.source $$""",
+            FROM pull_parts p WHERE p.finished_at >= since GROUP BY GROUPING SETS ((p.source), ()) $$""",
 }
 FIRM_BEFORE = "enterprise_id = (SELECT creditlink_setting('enterprise_id'))"
 FIRM = "enterprise_id = (SELECT creditlink_firm())"
