@@ -66,12 +66,16 @@ def upgrade() -> None:
         op.execute(f"CREATE POLICY worker_purges ON {table} FOR DELETE TO creditlink_worker USING (true)")
         op.execute(f"CREATE POLICY worker_adds ON {table} FOR INSERT TO creditlink_worker WITH CHECK ({condition})")
     op.execute("REVOKE SELECT ON accounts FROM creditlink_worker")
+    # The sweep looks at when they end, not at what is in them.
+    op.execute("REVOKE SELECT ON web_sessions, sign_in_tries FROM creditlink_worker")
+    op.execute("GRANT SELECT (expires_at) ON web_sessions TO creditlink_worker")
+    op.execute("GRANT SELECT (window_from) ON sign_in_tries TO creditlink_worker")
     op.execute("REVOKE SELECT ON audit_entries FROM creditlink_worker")
 
 
 def downgrade() -> None:
     """Undo."""
-    op.execute("GRANT SELECT ON accounts, audit_entries TO creditlink_worker")
+    op.execute("GRANT SELECT ON accounts, audit_entries, web_sessions, sign_in_tries TO creditlink_worker")
     for table in ("facts", "rejected_rows"):
         for policy in ("worker_reads", "worker_purges", "worker_adds"):
             op.execute(f"DROP POLICY {policy} ON {table}")
