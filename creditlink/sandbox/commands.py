@@ -45,6 +45,13 @@ def sandbox() -> None:
 @click.option(
     "--partition-firms", default=100_000, show_default=True, type=click.IntRange(1, 10_000_000), help="Firms per file."
 )
+@click.option(
+    "--processes",
+    default=lambda: os.cpu_count() or 1,
+    show_default="one per processor",
+    type=click.IntRange(1, 1024),
+    help="Partitions written at once.",
+)
 @click.option("--force", is_flag=True, help="Replace the city that the folder holds; anything else is never replaced.")
 def city(
     firms: int,
@@ -54,6 +61,7 @@ def city(
     out: Path,
     shares: tuple[str, ...],
     partition_firms: int,
+    processes: int,
     force: bool,
 ) -> None:
     r"""Write a synthetic city: firms, records of every source with two clocks, and the truth about each firm.
@@ -81,6 +89,7 @@ def city(
                 partition_firms=partition_firms,
                 coverage=coverage,
                 overwrite=force,
+                processes=processes,
                 progress=lambda done, _all: progress.update(task, completed=done),
             )
         except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,5 +68,7 @@ def replaced_at_once(out: Path, *, overwrite: bool, needed_bytes: int) -> Iterat
             shutil.rmtree(old)
     except OSError as error:
         raise FolderRefused(f"{out}: writing failed: {error.strerror or error}; nothing was kept") from error
+    except BrokenProcessPool as error:
+        raise FolderRefused(f"{out}: a process that wrote it was killed (out of memory?); nothing was kept") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def write_city(
     progress: Progress | None = None,
     coverage: Mapping[str, float] | None = None,
     overwrite: bool = False,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Write a synthetic city and return its manifest. The same arguments give the same bytes.
 
@@ -158,6 +160,8 @@ def write_city(
         Share of firms known to a source, by name: `tax`, `social_security`, `electricity`, `utility` …
     overwrite
         Replace a city that `out` already holds; anything else in `out` is never replaced.
+    processes
+        How many processes write partitions at once; more than one needs a main module that can be imported.
 
     Raises
     ------
@@ -171,6 +175,7 @@ def write_city(
         ("months", months, 6, 240),
         ("seed", seed, 0, 2**63 - 1),
         ("partition_firms", partition_firms, 1, 10_000_000),
+        ("processes", processes, 1, 1024),
     ):
         if not least <= value <= most:
             raise ValueError(f"{name}: must be within {least} … {most}, got {value}")
@@ -179,7 +184,12 @@ def write_city(
     needed = firms * months * BYTES_PER_FIRM_MONTH
     with replaced_at_once(out, overwrite=overwrite, needed_bytes=needed) as folder:
         per_part = -(-partition_firms // latent.BLOCK_FIRMS)
-        digests, rows = _write_partitions(folder, firms, seed, calendar, shares, per_part, progress)
+        blocks = -(-firms // latent.BLOCK_FIRMS)
+        parts = [
+            _Partition(folder, number, range(first, min(first + per_part, blocks)), firms, seed, calendar, shares)
+            for number, first in enumerate(range(0, blocks, per_part))
+        ]
+        digests, rows = _write_partitions(parts, processes, progress)
         manifest = {
             "generator_version": GENERATOR_VERSION,
             "seed": seed,
@@ -200,39 +210,63 @@ def write_city(
     return manifest
 
 
+@dataclass(frozen=True)
+class _Partition:
+    """What one file of each frame needs to be made, by this process or by another."""
+
+    folder: Path
+    number: int
+    blocks: range
+    firms: int  # of the whole city
+    seed: int
+    calendar: Calendar
+    coverage: dict[str, float]
+
+    def write(self, progress: Callable[[], None] | None = None) -> tuple[dict[str, str], dict[str, int]]:
+        """Write the partition; return the sha256 by file and the rows by frame."""
+        hazards = HazardTable(self.calendar)
+        done: list[dict[str, pl.DataFrame]] = []
+        for block in self.blocks:
+            done.append(simulate_block(self.seed, block, self.calendar, self.coverage, hazards))
+            if progress:
+                progress()
+        digests: dict[str, str] = {}
+        rows: dict[str, int] = {}
+        for name in (*FRAME_SCHEMAS, "firms", "truth"):
+            frame = pl.concat([frames.pop(name) for frames in done], rechunk=False).filter(pl.col("firm") < self.firms)
+            path = self.folder / name / f"part-{self.number:05d}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=262_144)
+            digests[path.relative_to(self.folder).as_posix()] = _sha256(path)
+            rows[name] = frame.height
+        return digests, rows
+
+
 def _write_partitions(
-    folder: Path,
-    firms: int,
-    seed: int,
-    calendar: Calendar,
-    coverage: Mapping[str, float],
-    per_part: int,
-    progress: Progress | None,
+    parts: list[_Partition], processes: int, progress: Progress | None
 ) -> tuple[dict[str, str], dict[str, int]]:
-    """Write all partitions of `per_part` blocks; return the sha256 by file and the rows by frame."""
-    hazards = HazardTable(calendar)
-    blocks = -(-firms // latent.BLOCK_FIRMS)
-    digests: dict[str, str] = {}
-    rows: dict[str, int] = {}
+    """Write all partitions; return the sha256 by file and the rows by frame.
 
-    def simulate(block: int) -> dict[str, pl.DataFrame]:
-        return simulate_block(seed, block, calendar, coverage, hazards)
+    Numpy holds the interpreter's lock in most of what a city does: only processes make it faster.
+    """
+    firms, written = parts[0].firms, 0
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for part, first in enumerate(range(0, blocks, per_part)):
-            numbers = range(first, min(first + per_part, blocks))
-            done: list[dict[str, pl.DataFrame]] = []
-            for frames in pool.map(simulate, numbers):
-                done.append(frames)
-                if progress:
-                    progress(min((first + len(done)) * latent.BLOCK_FIRMS, firms), firms)
-            for name in (*FRAME_SCHEMAS, "firms", "truth"):
-                frame = pl.concat([frames.pop(name) for frames in done], rechunk=False)
-                if numbers[-1] == blocks - 1:
-                    frame = frame.filter(pl.col("firm") < firms)
-                path = folder / name / f"part-{part:05d}.parquet"
-                path.parent.mkdir(exist_ok=True)
-                frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=262_144)
-                digests[path.relative_to(folder).as_posix()] = _sha256(path)
-                rows[name] = rows.get(name, 0) + frame.height
-    return digests, rows
+    def told(blocks: int) -> None:
+        nonlocal written
+        written += blocks
+        if progress:
+            progress(min(written * latent.BLOCK_FIRMS, firms), firms)
+
+    done: list[tuple[dict[str, str], dict[str, int]]] = []
+    workers = min(processes, len(parts))
+    if workers < 2:
+        done = [part.write(lambda: told(1)) for part in parts]
+    else:
+        # Spawned, as polars' threads do not survive a fork.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            tasks = {pool.submit(part.write): part for part in parts}
+            for task in as_completed(tasks):
+                done.append(task.result())
+                told(len(tasks[task].blocks))
+    rows = {name: sum(counted[name] for _, counted in done) for name in done[0][1]}
+    return {name: digest for digests, _ in done for name, digest in digests.items()}, rows

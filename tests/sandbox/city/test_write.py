@@ -45,6 +45,17 @@ class TestSameSeedSameBytes:
             cut = _all(tmp_path / "cut", name).filter(pl.col("firm") < 4500)
             assert cut.equals(_all(tmp_path / "whole", name)), name
 
+    def test_several_processes_write_the_same_bytes(self, tmp_path):
+        given = {"firms": 4100, "months": 8, "seed": 5, "until": UNTIL, "partition_firms": 2000}
+        seen = []
+        alone = write_city(tmp_path / "alone", **given)
+        several = write_city(
+            tmp_path / "several", **given, processes=2, progress=lambda done, of: seen.append((done, of))
+        )
+        assert alone == several
+        assert seen[-1] == (4100, 4100)
+        assert len(seen) == 3
+
     def test_the_manifest_tells_the_digest_of_every_file(self, city):
         folder, manifest = city
         files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
@@ -93,6 +104,7 @@ class TestBadInput:
             ({"months": 5}, "months: must be within"),
             ({"seed": -1}, "seed: must be within"),
             ({"partition_firms": 0}, "partition_firms: must be within"),
+            ({"processes": 0}, "processes: must be within"),
             ({"coverage": {"tax": 1.2}}, "coverage: tax must be within"),
             ({"coverage": {"steam": 0.5}}, "coverage: unknown source 'steam'"),
         ],
