@@ -21,6 +21,7 @@ POPULATION = 2_230_000 * 36
 
 
 def main() -> None:
+    """Write the same city twice and print how long it took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--firms", type=int, default=40_000)
     parser.add_argument("--months", type=int, default=36)

@@ -73,7 +73,7 @@ def city(
     creditlink sandbox city --firms 20000 --months 48 --out var/city20k
     creditlink sandbox city --firms 50000 --coverage utility=0.046 --out var/few-meters
     """
-    from creditlink.sandbox.city import FolderRefused, write_city
+    from creditlink.sandbox.city import FolderRefused, FolderTaken, write_city
 
     coverage = dict(_share(text) for text in shares)
     columns = (TextColumn("firms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -94,9 +94,10 @@ def city(
             )
         except ValueError as error:
             raise click.ClickException(str(error)) from None
+        except FolderTaken as error:
+            raise click.ClickException(f"--out {error} (--force replaces a city)") from None
         except FolderRefused as error:
-            hint = " (--force replaces a city)" if not force else ""
-            raise click.ClickException(f"--out {error}{hint}") from None
+            raise click.ClickException(f"--out {error}") from None
     rows = sum(manifest["rows"].values())
     click.echo(
         f"{out}: {firms} firms, {manifest['first_period']} to {manifest['last_period']}, {rows} rows, seed {seed}"

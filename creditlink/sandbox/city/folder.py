@@ -17,20 +17,26 @@ class FolderRefused(Exception):
     """A city cannot be written to a folder; the message names it and says why."""
 
 
+class FolderTaken(FolderRefused):
+    """The folder is not empty, and was not to be replaced."""
+
+
 def check_target(out: Path, *, overwrite: bool) -> None:
     """Refuse a target that holds something which may not be replaced.
 
     Raises
     ------
+    FolderTaken
+        `out` is not empty and `overwrite` is not set.
     FolderRefused
-        `out` is a file, or is not empty and `overwrite` is not set, or holds something that is no city.
+        `out` is a file, or holds something that is no city.
     """
     if out.exists() and not out.is_dir():
         raise FolderRefused(f"{out}: there is a file of this name")
     if not out.is_dir() or not any(out.iterdir()):
         return
     if not overwrite:
-        raise FolderRefused(f"{out}: the folder is not empty")
+        raise FolderTaken(f"{out}: the folder is not empty")
     if not (out / MANIFEST).is_file():
         raise FolderRefused(f"{out}: the folder holds something that is not a city, which is never replaced")
 
