@@ -107,7 +107,10 @@ def _refused(problem: Problem) -> ResponseReturnValue:
     access = flask.g.get("access")
     if access is not None:
         route = flask.request.url_rule.rule if flask.request.url_rule else "(none)"
-        record_refusal(access, access.client_id, problem, route=f"{flask.request.method} {route}", now=utc_now())
+        why = flask.g.get("refused_for")
+        record_refusal(
+            access, access.client_id, problem, route=f"{flask.request.method} {route}", now=utc_now(), why=why
+        )
     return problem_response(problem)
 
 

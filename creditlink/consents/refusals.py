@@ -13,12 +13,20 @@ from creditlink.audit import service as audit
 from creditlink.consents import sweep
 from creditlink.consents.service import BankAccess
 from creditlink.consents.tables import Consent
-from creditlink.errors import ConsentRefused, InsufficientScope, LimitExceeded, NotFound, Problem, RecordsUnavailable
+from creditlink.errors import (
+    ConsentRefused,
+    InsufficientScope,
+    LimitExceeded,
+    NotFound,
+    Problem,
+    RecordsUnavailable,
+    Unauthorized,
+)
 from creditlink.metrics import REFUSALS
 
 log = structlog.get_logger()
 
-RECORDED = (ConsentRefused, LimitExceeded, InsufficientScope, NotFound, RecordsUnavailable)
+RECORDED = (ConsentRefused, LimitExceeded, InsufficientScope, NotFound, RecordsUnavailable, Unauthorized)
 
 
 def reason_of(problem: Problem) -> str:
@@ -26,11 +34,16 @@ def reason_of(problem: Problem) -> str:
     return str(problem.extra.get("reason") or problem.extra.get("attribute") or problem.slug)
 
 
-def record_refusal(access: BankAccess, client_id: str, problem: Problem, *, route: str, now: datetime) -> None:
-    """Record that a bank was refused. It is refused also when the record cannot be written."""
+def record_refusal(
+    access: BankAccess, client_id: str, problem: Problem, *, route: str, now: datetime, why: str | None = None
+) -> None:
+    """Record that a bank was refused. It is refused also when the record cannot be written.
+
+    `why` is a reason that the sender is not told: which of the many ways a token can be bad.
+    """
     if not isinstance(problem, RECORDED):
         return
-    reason = reason_of(problem)
+    reason = why or reason_of(problem)
     REFUSALS.labels(reason).inc()
     try:
         with db.transaction() as session:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from creditlink.api import document_security
 from creditlink.clock import utc_now
 from creditlink.errors import InsufficientScope, Problem, Unauthorized
 from creditlink.institutions.tables import Client, Institution
-from creditlink.oauth import binding, context, dpop, keys
+from creditlink.oauth import binding, context, dpop, keys, replay
 from creditlink.oauth.context import OAuthContext
 from creditlink.oauth.errors import InvalidRequestError, NonceNeeded, ProofRefused
 from creditlink.oauth.opaque import hashed
@@ -187,11 +187,55 @@ def authenticate(scope: str) -> Access:
         # RFC 6750 section 3.1: who sent no token is told the scheme, and no error.
         raise Unauthorized(headers=_challenge(oauth, None, now)) from None
     except InsufficientScopeError as error:
+        _note_whose(sent.headers, "insufficient_scope", now)
         raise InsufficientScope(
             f"the scope {scope} is needed", headers=_challenge(oauth, error.error, now, scope=scope)
         ) from None
     except (InvalidTokenError, ProofRefused, NonceNeeded) as error:
+        if not isinstance(error, NonceNeeded):
+            _note_whose(sent.headers, None, now)
         raise Unauthorized(_SAID[error.error], headers=_challenge(oauth, error.error, now)) from None
+    return _access(token, session.info[_SALT])
+
+
+def _note_whose(headers: Headers, reason: str | None, now: datetime) -> None:
+    """Remember whose token was refused, and why, so that the refusal leaves evidence with its firm.
+
+    The sender is told no more than before. Who holds a dead token needs no key to be refused again and again, so
+    that one line stands for all refusals of one token for one reason within a minute.
+    """
+    sent = headers.get("Authorization", "").partition(" ")[2].strip()
+    if not sent or len(sent) > _LONGEST_TOKEN:
+        return
+    with db.transaction() as session:
+        row = session.execute(
+            select(AccessToken, Client.status, Institution.status, Institution.pairwise_salt)
+            .join(Client, Client.client_id == AccessToken.client_id)
+            .join(Institution, Institution.id == AccessToken.institution_id)
+            .where(AccessToken.token_hash == hashed(sent))
+        ).one_or_none()
+        if row is None:
+            return
+        token, client_status, institution_status, salt = row
+        why = reason or _why_dead(token, client_status, institution_status, now)
+        minute = int(now.timestamp()) // 60
+        until = now + timedelta(minutes=2)
+        if not replay.first_use(session, "refusal", token.id.hex, f"{why}:{minute}", expires_at=until):
+            return
+    flask.g.access, flask.g.refused_for = _access(token, salt), why
+
+
+def _why_dead(token: AccessToken, client_status: str, institution_status: str, now: datetime) -> str:
+    if institution_status != "active":
+        return "institution_suspended"
+    if client_status != "active":
+        return "client_suspended"
+    if token.revoked_at is not None:
+        return "token_revoked"
+    return "token_expired" if token.expires_at <= now else "wrong_key"
+
+
+def _access(token: AccessToken, salt: str) -> Access:
     return Access(
         client_id=token.client_id,
         institution_id=token.institution_id,
@@ -199,7 +243,7 @@ def authenticate(scope: str) -> Access:
         scopes=frozenset(token.scopes),
         authorization_details=tuple(token.details),
         token_id=token.id,
-        pairwise_salt=session.info[_SALT],
+        pairwise_salt=salt,
     )
 
 

@@ -13,7 +13,7 @@ from creditlink.oauth.tables import UsedJti
 
 
 def first_use(
-    session: Session, kind: Literal["assertion", "proof"], owner: str, jti: str, *, expires_at: datetime
+    session: Session, kind: Literal["assertion", "proof", "refusal"], owner: str, jti: str, *, expires_at: datetime
 ) -> bool:
     """Return whether `jti` was never seen from `owner`, and remember it until `expires_at`.
 
