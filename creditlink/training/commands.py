@@ -16,6 +16,7 @@ from creditlink.training.champion import steps_of, train_champion
 from creditlink.training.city import CityError, read_city
 from creditlink.training.fit import Parameters
 from creditlink.training.package import write_model
+from creditlink.training.table_command import table
 
 
 class DefaultGroup(click.Group):
@@ -90,6 +91,9 @@ def indicators(out: Path) -> None:
     """Rewrite the reference of indicators from the catalogue."""
     out.write_text(render_reference(), encoding="utf-8")
     click.echo(f"{out}: {len(CATALOGUE)} indicators")
+
+
+train.add_command(table)
 
 
 def _line(case: str, m: dict[str, Any]) -> str:

@@ -64,6 +64,10 @@ def fit(
     directions: Sequence[int],
     parameters: Parameters,
     seed: int,
+    weight: NDArray[np.float64] | None = None,
+    stop_weight: NDArray[np.float64] | None = None,
+    types: Sequence[str] | None = None,
+    threads: int = THREADS,
     step: Callable[[], None] = lambda: None,
 ) -> Fitted:
     """Fit a monotone booster, stopping when the held-out log loss no longer falls.
@@ -73,6 +77,9 @@ def fit(
     x, stop_x : shape (n, k), missing as NaN, to fit on and to stop by
     is_bad, stop_is_bad : 0 or 1, shape (n,)
     directions : +1, −1 or 0 per column: where more is riskier, safer, or the model is free
+    weight, stop_weight : positive, shape (n,); None: all rows weigh the same
+    types : `q` or, for codes of a category, `c` per column; None: numbers only
+    threads : part of the model's last bits: the order in which they add histograms is
     step : called after every round
 
     Raises
@@ -97,14 +104,17 @@ def fit(
         "gamma": parameters.gamma,
         "max_bin": parameters.max_bin,
         "monotone_constraints": tuple(int(d) for d in directions),
-        "base_score": float(is_bad.mean()),
+        "base_score": float(np.average(is_bad, weights=weight)),
         "seed": seed,
-        "nthread": THREADS,
+        "nthread": threads,
         "verbosity": 0,
     }
     columns = list(names)
-    train = xgboost.QuantileDMatrix(x, label=is_bad, feature_names=columns, max_bin=parameters.max_bin, nthread=THREADS)
-    stop = xgboost.QuantileDMatrix(stop_x, label=stop_is_bad, feature_names=columns, ref=train, nthread=THREADS)
+    shape: dict[str, Any] = {"feature_names": columns, "nthread": threads}
+    if types is not None:
+        shape |= {"feature_types": list(types), "enable_categorical": True}
+    train = xgboost.QuantileDMatrix(x, label=is_bad, weight=weight, max_bin=parameters.max_bin, **shape)
+    stop = xgboost.QuantileDMatrix(stop_x, label=stop_is_bad, weight=stop_weight, ref=train, **shape)
     booster = xgboost.train(
         settings,
         train,
