@@ -1,16 +1,15 @@
-"""Intake and computation without HTTP: invoices to monthly facts, and indicators and profiles per firm.
+"""Computation without HTTP: indicators and profiles, of one firm and of many at once (intake is in intake.py).
 
-python benchmarks/pipeline.py [--invoices N] [--firms N] [--json]
+python benchmarks/pipeline.py [--firms N] [--json]
 """
 
 import argparse
 import json
 import tempfile
 import time
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from creditlink.config import ROOT, load_settings
@@ -22,27 +21,7 @@ from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.profiles.pipeline import profile_many
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
-from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
 from creditlink.sandbox.city import write_city
-
-
-def invoices(n):
-    """Return n made-up invoices of one firm in the intake's schema."""
-    rng = np.random.default_rng(1)
-    amount = rng.lognormal(12, 1.5, n).astype(np.int64) + 1
-    return pl.DataFrame(
-        {
-            "direction": pl.Series(np.where(rng.random(n) < 0.5, "output", "input")),
-            "issued_on": pl.Series(rng.integers(19_000, 20_000, n)).cast(pl.Int32).cast(pl.Date),
-            "counterparty": pl.Series(rng.integers(0, 500, n)).cast(pl.String),
-            "amount_fen": amount,
-            "tax_fen": amount * 13 // 100,
-            "is_void": rng.random(n) < 0.05,
-            "record_id": pl.Series(np.arange(n)).cast(pl.String),
-            "version": np.zeros(n, dtype=np.int32),
-            "recorded_at": datetime(2026, 1, 1, tzinfo=UTC),
-        }
-    ).select([pl.col(name).cast(kind) for name, kind in INVOICE_SCHEMA.items()])
 
 
 def timed(call, repeat=1):
@@ -58,12 +37,10 @@ def timed(call, repeat=1):
 def main():
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--invoices", type=int, default=1_000_000)
     parser.add_argument("--firms", type=int, default=5000)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    frame = invoices(given.invoices)
-    results = {"intake_invoices_per_second": given.invoices / timed(lambda: invoice_months(frame, by=()))}
+    results = {}
     settings = load_settings({"CREDITLINK_ENVIRONMENT": "test", "CREDITLINK_SECRET_KEY": "k" * 40})
     live = load_live(settings)
     _, products = load_seed(ROOT / "config" / "products.toml")

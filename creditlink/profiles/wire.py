@@ -8,7 +8,7 @@ from creditlink import ids
 from creditlink.features.catalogue import BY_NAME
 from creditlink.products import kept
 from creditlink.products.book import ProductBook
-from creditlink.profiles.snapshot import BEST, settled
+from creditlink.profiles.snapshot import BEST
 from creditlink.profiles.tables import Profile
 
 
@@ -69,6 +69,6 @@ def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:
     return {
         "profile_id": ids.external("prf", profile.id),
         "counts": told["counts"],
-        "products": settled(products),
+        "products": products,
         "near_misses": told["near_misses"],
     }
