@@ -122,6 +122,9 @@ def _checked(values: dict[str, Any]) -> Settings:
         raise SettingError("setting issuer must be https in production")
     if production and not values.get("database_url"):
         raise SettingError("setting database_url (DATABASE_URL) is required in production")
+    if production and not values.get("database_api_url"):
+        # A login that may be the owner can leave the API's role again (RESET ROLE), and row-level security with it.
+        raise SettingError("setting database_api_url (DATABASE_API_URL) is required in production")
     if not values.get("secret_key"):
         if production:
             raise SettingError("setting secret_key (CREDITLINK_SECRET_KEY) is required in production")
