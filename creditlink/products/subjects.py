@@ -202,7 +202,9 @@ def subjects_of(
             raise ValueError(f"{name} has {len(column)} values for {n} firms")
     firms = features["firm"]
     known = features.select("firm").join(registration, on="firm", how="left", maintain_order="left")
-    if absent := known.filter(pl.col("established_on").is_null() & pl.col("industry").is_null())["firm"].to_list():
+    # Only a row without both can be one that the join did not find; it may also be a registration that tells little.
+    bare = known.filter(pl.col("established_on").is_null() & pl.col("industry").is_null())
+    if absent := bare.join(registration, on="firm", how="anti")["firm"].to_list():
         raise ValueError(f"firm {absent[0]} has no registration")
     numbers = {
         "profile.pd_12m": np.asarray(pd_12m, dtype=np.float64),

@@ -22,6 +22,7 @@ from creditlink.scoring.explain import available_threads
 from creditlink.screening import run
 from creditlink.screening.engines import Cluster, Engine, EngineError, InProcess, Processes
 from creditlink.screening.inputs import CityUnusable, stated_hashes
+from creditlink.screening.invoice_command import invoices
 from creditlink.screening.plan import Plan
 from creditlink.screening.qualify import moved
 from creditlink.screening.qualify import qualify as qualified
@@ -169,6 +170,9 @@ def _tell(manifest: dict[str, Any], summary: dict[str, Any]) -> None:
     click.echo("grades  " + "  ".join(f"{name} {count}" for name, count in told.items()))
     told = {name: "<10" if count is None else f"{count:,}" for name, count in summary["lists"].items()}
     click.echo("lists   " + "  ".join(f"{name} {count}" for name, count in told.items()))
+
+
+screen.add_command(invoices)
 
 
 @screen.command("list")

@@ -1,0 +1,198 @@
+"""A folder of VAT invoices screened without a database: one row per firm, through the one pipeline.
+
+The folder says nothing of a firm but its name and invoices. What else a registration would tell is
+unknown, not guessed: a reason must never speak of a guess. A name that says 个体 (sole trader) is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from creditlink.products.book import ProductBook
+from creditlink.products.match import ELIGIBLE, UNDETERMINED
+from creditlink.profiles.live import LiveModel
+from creditlink.profiles.pipeline import Profiles, profile_many
+from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet
+from creditlink.records.invoice_folder import InvoiceFolder
+from creditlink.records.invoices import invoice_months
+from creditlink.scoring.knockouts import apply_rules
+from creditlink.scoring.reasons import reasons_for
+from creditlink.scoring.scorable import scorable
+
+GRANTED = frozenset(("registration", "tax"))
+SUFFIXES = (".parquet", ".csv", ".json")
+REASONS = 4
+SOLE_TRADER_WORD = "个体"
+
+
+@dataclass(frozen=True, eq=False)
+class Screened:
+    """A row per firm, and what was left out: invoices dated after `as_of`, by file order."""
+
+    frame: pl.DataFrame
+    later: int
+
+
+def screen_invoices(folder: InvoiceFolder, as_of: date, *, live: LiveModel, book: ProductBook) -> Screened:
+    """Profile every firm of a folder as of a day.
+
+    Returns
+    -------
+    Screened
+        `frame` has firm, name, as_of, state, pd_12m, points, grade (null where not scorable), the rules
+        that apply, coverage, the strongest reasons with their sentences, the count of products by state,
+        and one column `indicator.<name>` per indicator, null where missing.
+
+    Raises
+    ------
+    ValueError
+        The folder lists no firm.
+    """
+    if folder.firms.is_empty():
+        raise ValueError("the folder lists no firm")
+    numbered = folder.firms.with_row_index("number").with_columns(pl.col("number").cast(pl.Int32))
+    known = folder.invoices.filter(pl.col("issued_on") <= as_of)
+    months = _months(known, numbered)
+    records = RecordSet.of(registration=_registration(numbered), invoice_months=months)
+    profiles = profile_many(records, as_of=as_of, live=live, book=book, granted=GRANTED)
+    frame = pl.concat(
+        [
+            numbered.select("firm", "name", pl.lit(as_of).alias("as_of")),
+            _scores(profiles, live),
+            _coverage(months, numbered, folder.rejects),
+            _reasons(profiles, live),
+            profiles.features.drop("firm").rename(lambda name: f"indicator.{name}"),
+        ],
+        how="horizontal",
+    )
+    return Screened(frame, folder.invoices.height - known.height)
+
+
+def _registration(numbered: pl.DataFrame) -> pl.DataFrame:
+    rows = numbered.select(
+        pl.col("number").alias("firm"),
+        pl.when(pl.col("name").str.contains(SOLE_TRADER_WORD, literal=True))
+        .then(pl.lit("sole_trader"))
+        .otherwise(pl.lit("company"))
+        .alias("entity_type"),
+        pl.lit("active").alias("status"),
+    )
+    unknown = [pl.lit(None, t).alias(c) for c, t in FRAME_SCHEMAS["registration"].items() if c not in rows.columns]
+    return rows.with_columns(unknown).select(FRAME_SCHEMAS["registration"].keys())
+
+
+def _months(invoices: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
+    numbers = dict(zip(numbered["firm"], numbered["number"], strict=True))
+    rows = invoices.with_columns(pl.col("firm").replace_strict(numbers, return_dtype=pl.Int32))
+    return invoice_months(rows).select(FRAME_SCHEMAS["invoice_months"].keys()).sort("firm", "period")
+
+
+def _scores(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
+    scores = profiles.scores
+    scored = pl.Series(scorable(profiles.features, live.rules.scorable))
+    knocked = apply_rules(live.rules.knockouts, profiles.features, profiles.registration)
+    reviewed = apply_rules(live.rules.human_review, profiles.features, profiles.registration)
+    firms = range(len(scores))
+    return pl.DataFrame(
+        {
+            "state": pl.Series(["scored" if one else "not_scorable" for one in scored]),
+            "pd_12m": scores.pd_12m,
+            "points": scores.points,
+            "grade": [str(grade) for grade in scores.grade],
+            "knock_outs": [" ".join(rule.code for rule in knocked.of(i)) for i in firms],
+            "human_review": [" ".join(rule.code for rule in reviewed.of(i)) for i in firms],
+            "products_eligible": (profiles.matches.states == ELIGIBLE).sum(axis=0).astype("int32"),
+            "products_undetermined": (profiles.matches.states == UNDETERMINED).sum(axis=0).astype("int32"),
+        }
+    ).with_columns(pl.when(pl.col("state") == "scored").then(pl.col("pd_12m", "points", "grade")))
+
+
+def _coverage(months: pl.DataFrame, numbered: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
+    """Return what there is of each firm: months with invoices, first and last, rows left out, what is missing."""
+    seen = months.group_by("firm").agg(
+        *(pl.col("period").filter(pl.col("direction") == d).n_unique().alias(n) for d, n in _MONTHS.items()),
+        pl.col("period").min().alias("first_month"),
+        pl.col("period").max().alias("last_month"),
+    )
+    dirty = rejects.group_by("firm").agg(pl.len().alias("rows_left_out"))
+    joined = numbered.join(seen, left_on="number", right_on="firm", how="left", maintain_order="left")
+    joined = joined.join(dirty, on="firm", how="left", maintain_order="left")
+    absent = " ".join(category for category in CATEGORY_FRAMES if category not in GRANTED)
+    return joined.select(
+        *(pl.col(name).fill_null(0).cast(pl.Int32) for name in (*_MONTHS.values(), "rows_left_out")),
+        "first_month",
+        "last_month",
+        pl.when(pl.col("first_month").is_null())
+        .then(pl.lit(f"tax {absent}"))
+        .otherwise(pl.lit(absent))
+        .alias("missing"),
+    )
+
+
+_MONTHS = {"output": "sales_months", "input": "purchase_months"}
+
+
+def _reasons(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
+    absent = dict.fromkeys((c for c in CATEGORY_FRAMES if c not in GRANTED), "no_record")
+    told = reasons_for(
+        profiles.scores,
+        profiles.features,
+        live.model,
+        live.reasons,
+        settings=live.rules.reasons,
+        industries=profiles.registration["industry"].to_list(),
+        missing=[absent] * len(profiles.scores),
+    )
+    rows: list[dict[str, Any]] = []
+    for firm in told:
+        row: dict[str, Any] = {}
+        for k in range(REASONS):
+            reason = firm.adverse[k] if k < len(firm.adverse) else None
+            row |= {
+                f"reason_{k + 1}": reason.code if reason else None,
+                f"reason_{k + 1}_points": reason.points_contribution if reason else None,
+                f"reason_{k + 1}_zh": reason.sentence_zh if reason else None,
+                f"reason_{k + 1}_en": reason.sentence_en if reason else None,
+            }
+        rows.append(row)
+    kinds: dict[str, Any] = {}
+    for k in range(1, REASONS + 1):
+        kinds |= {f"reason_{k}": pl.String, f"reason_{k}_points": pl.Float64}
+        kinds |= {f"reason_{k}_zh": pl.String, f"reason_{k}_en": pl.String}
+    return pl.DataFrame(rows, schema=kinds)
+
+
+def write_rows(frame: pl.DataFrame, out: Path) -> None:
+    """Write rows as the file's suffix says; the file appears whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        The suffix is not one of SUFFIXES.
+    OSError
+        It cannot be written there.
+    """
+    writers: dict[str, Callable[[Path], Any]] = {
+        ".parquet": frame.write_parquet,
+        ".csv": lambda path: frame.write_csv(path, include_bom=True),  # spreadsheets then read the Chinese
+        ".json": frame.write_json,
+    }
+    if out.suffix not in writers:
+        raise ValueError(f"{out.name}: the suffix must be one of {', '.join(SUFFIXES)}")
+    handle, beside = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    os.close(handle)
+    try:
+        writers[out.suffix](Path(beside))
+        os.chmod(beside, 0o644)
+        os.replace(beside, out)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
