@@ -31,8 +31,8 @@ from creditlink.records.frames import RecordSet
 MONTHS = 36
 """How far back any window may reach; the longest look-back a consent may grant."""
 
-BLOCK_FIRMS = 4096
-"""Firms whose windows become one polars frame."""
+BLOCK_FIRMS = 65_536
+"""Firms whose windows become one polars frame: a partition, as a rule, so that no frames are joined."""
 
 GRID_FIRMS = 256
 """Firms scattered at once: the months of an item and the rows behind them stay in the second-level cache."""

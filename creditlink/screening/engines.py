@@ -11,7 +11,18 @@ from typing import Any, Protocol
 from creditlink.screening.partition import Done, screen_partition
 from creditlink.screening.plan import Plan
 
-_THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+_WORKER = {
+    # One thread each: partitions are the unit of parallelism.
+    "POLARS_MAX_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    # Memory of one partition is used again for the next one, and not given back and zeroed anew by the system:
+    # for glibc's allocator and for that of polars.
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1",
+}
+"""Environment of the processes that compute partitions."""
 
 
 class EngineError(RuntimeError):
@@ -48,8 +59,8 @@ class Processes:
         EngineError
             A process died, for want of memory perhaps.
         """
-        before = {name: os.environ.get(name) for name in _THREADS}
-        os.environ.update(dict.fromkeys(_THREADS, "1"))  # read by the children when they start
+        before = {name: os.environ.get(name) for name in _WORKER}
+        os.environ.update(_WORKER)  # read by the children when they start
         pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"), initializer=_hold, initargs=(plan,))
         try:
             pending: set[Future[Done]] = {pool.submit(_screen_held, name) for name in names}
@@ -109,7 +120,7 @@ class Cluster:
                 started.append(
                     distributed.LocalCluster(
                         n_workers=self.workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1",
-                        env=dict.fromkeys(_THREADS, "1"),
+                        env=_WORKER,
                     )
                 )  # fmt: skip
             client = distributed.Client(started[0] if started else self.address)
