@@ -132,10 +132,9 @@ def main():
         return
     for r in results:
         stages = "  ".join(f"{name} {seconds:.1f}" for name, seconds in r["stage_seconds_of_all_workers"].items())
-        print(
-            f"{r['firms']:>10,} firms  {r['rows']:>12,} rows  {r['seconds']:>7.1f} s  {r['firms_per_second']:>7,} firms/s"
-            f"  {r['peak_memory_gb']:.1f} GB\n            of all {r['workers']} workers: {stages} s"
-        )
+        told_rate = f"{r['seconds']:>7.1f} s  {r['firms_per_second']:>7,} firms/s"
+        print(f"{r['firms']:>10,} firms  {r['rows']:>12,} rows  {told_rate}")
+        print(f"  {r['peak_memory_gb']:.1f} GB; seconds of all {r['workers']} workers: {stages}")
     print(f"scaling exponent {told['scaling_exponent']}")
 
 

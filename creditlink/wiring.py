@@ -17,6 +17,7 @@ from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.live import load_live
 from creditlink.records import routes as records_routes
 from creditlink.retention import routes as retention_routes
+from creditlink.screening import routes as screening_routes
 from creditlink.status import routes as status_routes
 
 
@@ -36,3 +37,4 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(financing_routes.decline_reasons)
     api.register_blueprint(retention_routes.blueprint)
     api.register_blueprint(status_routes.blueprint)
+    api.register_blueprint(screening_routes.blueprint)

@@ -11,6 +11,7 @@ SCOPES: dict[str, str] = {
     "outcome:write": "Report what became of a loan",
     "product:write": "Write, publish and retire the institution's loan products",
     "product:check": "Check a product that somebody else of the institution wrote",
+    "discovery:count": "Count the firms that the institution's products are for",
     "notification:read": "See the institution's notifications and whether they were delivered",
     "notification:replay": "Have notifications delivered again",
     # Named by the draft, not by us.
@@ -21,6 +22,7 @@ SCOPES: dict[str, str] = {
 INSTITUTION_SCOPES = frozenset(
     {
         "consent:read",
+        "discovery:count",
         "financing:read",
         "financing:write",
         "outcome:write",

@@ -8,15 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+from creditlink.errors import NotFound
 from creditlink.features.catalogue import BY_NAME
 from creditlink.products.match import ELIGIBLE
 from creditlink.products.seed import load_seed
 from creditlink.products.terms import ProductInvalid, Rule
 from creditlink.profiles.pipeline import profile_many
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.screening.discovery import told_to
 from creditlink.screening.plan import tools
 from creditlink.screening.qualify import moved, qualify
 from creditlink.screening.results import Results
+from creditlink.screening.schemas import DiscoverySchema
 from tests.products.samples import SEED
 from tests.screening.conftest import AS_OF, FIRMS
 
@@ -95,6 +98,16 @@ class TestBank:
                 told += [rule["fails"], rule["alone"], *(step["gained"] for step in rule["steps"])]
         assert None in told
         assert not [count for count in told if count is not None and count % 10]
+
+    def test_is_told_in_the_form_of_the_schema(self, screened, products, tmp_path):
+        terms = next(iter(products.values()))
+        told = told_to(screened, terms)
+        assert DiscoverySchema().dump(told) == told
+        assert told["population"] == 200
+        with pytest.raises(NotFound):
+            told_to(tmp_path, terms)
+        with pytest.raises(NotFound):
+            told_to(screened, replace(terms, rules=(Rule("indicator.gas_idle_months_12", "<=", 2.0),)))
 
     def test_without_an_opt_in_nobody_is_counted(self, town, make_plan, tmp_path, products):
         from creditlink.screening import run
