@@ -18,7 +18,8 @@ def sweep(session: Session, now: datetime, *, at_most: int = 500) -> dict[str, i
     """Bring stored states up to the clock; return how many went where.
 
     The clock already refuses what is late: this makes the state say so. Rows that another transaction
-    holds are left for the next time.
+    holds come last, in the queue of `service.locked`: a bank that never stops asking cannot keep its consent
+    from ending, and its other consents do not wait for it.
     """
     due = {
         ("REJECTED", "unanswered"): and_(Consent.state == "REQUESTED", Consent.answer_until <= now),
@@ -32,6 +33,14 @@ def sweep(session: Session, now: datetime, *, at_most: int = 500) -> dict[str, i
         for consent in found:
             service.end(session, consent, to, actor=SYSTEM, reason=why, now=now)
         ended[to] = len(found)
+    for (to, why), condition in due.items():
+        for consent_id in session.scalars(
+            select(Consent.id).where(condition).order_by(Consent.id).limit(at_most)
+        ).all():
+            held = service.locked(session, consent_id)
+            if session.scalar(select(Consent.id).where(Consent.id == consent_id, condition)) is not None:
+                service.end(session, held, to, actor=SYSTEM, reason=why, now=now)
+                ended[to] += 1
     return ended
 
 

@@ -392,6 +392,20 @@ class TestSweep:
             states = dict(session.execute(select(Consent.id, Consent.state)).all())
         assert states == {unanswered.id: "REJECTED", paused.id: "EXPIRED", active.id: "EXPIRED"}
 
+    def test_a_bank_that_is_reading_cannot_keep_its_consent_from_ending(self, stored):
+        consent = stored()
+        with ThreadPoolExecutor(1) as pool:
+            with db.transaction() as reading:
+                service.live_consent(reading, consent.id, access=access_to(consent), action="profile", now=NOW)
+                swept = pool.submit(self.swept, NOW + timedelta(days=31))
+                # The reader holds the row until here; the sweep waits its turn instead of passing it by.
+            assert swept.result(30)["EXPIRED"] == 1
+
+    @staticmethod
+    def swept(now):
+        with db.transaction("worker") as session:
+            return sweep.sweep(session, now)
+
     def test_a_spent_consent_ends_with_its_data_life(self, stored):
         consent = stored(pulls_per_month=1, data_life_days=5)
         with db.transaction() as session:
