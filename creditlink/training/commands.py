@@ -17,6 +17,7 @@ from creditlink.training.city import CityError, read_city
 from creditlink.training.fit import Parameters
 from creditlink.training.package import write_model
 from creditlink.training.table_command import table
+from creditlink.training.validation_command import validate_model
 
 
 class DefaultGroup(click.Group):
@@ -94,6 +95,7 @@ def indicators(out: Path) -> None:
 
 
 train.add_command(table)
+train.add_command(validate_model)
 
 
 def _line(case: str, m: dict[str, Any]) -> str:

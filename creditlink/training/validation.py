@@ -1,0 +1,229 @@
+"""The figures of a model's validation on a city: one document, from which page and JSON are both made. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from creditlink.features.catalogue import BY_NAME, CATALOGUE
+from creditlink.features.reference import Reference
+from creditlink.scoring.model import CreditModel
+from creditlink.training import metrics
+from creditlink.training.city import City
+from creditlink.training.dataset import plan_for, snapshot
+
+Array = NDArray[np.float64]
+Step = Callable[[str], None]
+
+LEAST_FIRMS, LEAST_BADS = 50, 10
+"""Segments smaller than this are not told; with fewer bads their AUC is not."""
+
+ALARM_RATE = 0.05
+"""Share of ordinary firms that a cross-check may alarm."""
+
+INJECTED = ("shell", "manipulator")
+GRID, GRID_FIRMS, MOVED_FIRMS, TOLD = 15, 100, 1000, 20
+FEATURES = [i.name for i in CATALOGUE]
+
+
+def validate(
+    model: CreditModel,
+    reference: Reference,
+    city: City,
+    kinds: pl.DataFrame | None,
+    *,
+    challenger: Callable[[pl.DataFrame, NDArray[np.int8], pl.DataFrame], Array] | None = None,
+    step: Step = lambda _: None,
+) -> dict[str, Any]:
+    """Measure a model out of time on a city.
+
+    Parameters
+    ----------
+    kinds : firm and kind, the truth about injected firms; None: not told
+    challenger : fits on (columns, is_bad) and returns probabilities for the columns of the third; None: none
+    step : called with what was measured
+
+    Raises
+    ------
+    ValueError
+        The city is too short, or holds no goods or no bads on the day that judges.
+    """
+    plan = plan_for(city.snapshots, city.first_period)
+    rows = snapshot(city, plan.test, reference, withhold=[])
+    scores = model.score(rows.select(FEATURES))
+    bad, pd_12m = rows["is_bad"].to_numpy(), scores.pd_12m
+    hazard = rows["hazard_12m"].to_numpy()
+    best, reached = metrics.expected_auc(hazard, hazard), metrics.expected_auc(hazard, pd_12m)
+    out: dict[str, Any] = {
+        "model_id": model.model_id,
+        "purpose": model.purpose,
+        "created_at": model.created_at,
+        "as_of": plan.test.isoformat(),
+        "city": {k: city.manifest.get(k) for k in ("firms", "months", "seed", "generator_version", "last_period")},
+        "overall": _quality(bad, pd_12m)
+        | {"expected_auc": reached, "best_expected_auc": best, "share_of_best": (reached - 0.5) / (best - 0.5)},
+        "reliability": [list(row) for row in metrics.reliability(bad, pd_12m)],
+        "gains": _gains(bad, pd_12m),
+    }
+    step("overall")
+    registration = city.records.registration
+    out["segments"] = segments(rows, registration, plan.test, pd_12m)
+    step("segments")
+    out["stability"] = stability(model, city, reference, [*plan.train, plan.test], rows)
+    step("stability")
+    out["sensitivity"] = sensitivity(model, rows)
+    out["monotonicity"] = monotonicity(model, rows)
+    step("sensitivity")
+    out["cross_checks"] = cross_checks(rows, kinds, pd_12m)
+    out["challenger"] = None
+    if challenger is not None:
+        learned = snapshot(city, plan.train[-1], reference, withhold=[])
+        theirs = challenger(learned.select(FEATURES), learned["is_bad"].to_numpy(), rows.select(FEATURES))
+        out["challenger"] = _quality(bad, theirs) | {"expected_auc": metrics.expected_auc(hazard, theirs)}
+    step("challenger")
+    return out
+
+
+def _quality(bad: NDArray[np.int8], pd_12m: Array) -> dict[str, Any]:
+    return {
+        "firms": len(bad),
+        "bads": int(bad.sum()),
+        "auc": metrics.auc(bad, pd_12m),
+        "gini": metrics.gini(bad, pd_12m),
+        "ks": metrics.ks(bad, pd_12m),
+        "brier": metrics.brier(bad, pd_12m),
+        "ece": metrics.ece(bad, pd_12m),
+        "mean_pd": float(pd_12m.mean()),
+        "bad_rate": float(bad.mean()),
+    }
+
+
+def _gains(bad: NDArray[np.int8], pd_12m: Array) -> list[list[float]]:
+    """Return, per share of firms from the riskiest on, the share of bads among them."""
+    found = np.cumsum(bad[np.argsort(-pd_12m, kind="stable")]) / bad.sum()
+    return [[k / 20, float(found[max(0, round(len(bad) * k / 20) - 1)])] for k in range(1, 21)]
+
+
+def segments(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date, pd_12m: Array) -> list[dict[str, Any]]:
+    """Return quality and parity per segment: what the model says against what happened."""
+    known = rows.select("firm", "is_bad", "headcount").join(registration, on="firm", how="left", maintain_order="left")
+    years = (pl.lit(as_of) - pl.col("established_on")).dt.total_days() / 365.25
+    heads = pl.col("headcount")
+    labelled = known.select(
+        region=pl.col("region").str.slice(0, 4),
+        industry=pl.col("industry").str.slice(0, 1),
+        entity_type=pl.col("entity_type"),
+        size=pl.when(heads.is_null()).then(pl.lit("unknown")).when(heads < 10).then(pl.lit("1-9"))
+        .when(heads < 50).then(pl.lit("10-49")).otherwise(pl.lit("50+")),
+        age=pl.when(years.is_null()).then(pl.lit("unknown")).when(years < 3).then(pl.lit("0-2 years"))
+        .when(years < 8).then(pl.lit("3-7 years")).otherwise(pl.lit("8+ years")),
+    )  # fmt: skip
+    bad = known["is_bad"].to_numpy()
+    out = []
+    for by in labelled.columns:
+        labels = labelled[by].fill_null("unknown").to_numpy()
+        for label in sorted(set(labels)):
+            in_it = labels == label
+            bads = int(bad[in_it].sum())
+            if in_it.sum() < LEAST_FIRMS:
+                continue
+            expected, happened = float(pd_12m[in_it].mean()), float(bad[in_it].mean())
+            enough = bads >= LEAST_BADS and bads < in_it.sum()
+            # Binomial error of the observed rate: parity is judged against what chance alone would do.
+            error = float(np.sqrt(expected * (1 - expected) / in_it.sum()))
+            out.append(
+                {
+                    "by": by,
+                    "segment": str(label),
+                    "firms": int(in_it.sum()),
+                    "bads": bads,
+                    "auc": metrics.auc(bad[in_it], pd_12m[in_it]) if enough else None,
+                    "mean_pd": expected,
+                    "bad_rate": happened,
+                    "z": (happened - expected) / error if error else 0.0,
+                }
+            )
+    return out
+
+
+def stability(
+    model: CreditModel, city: City, reference: Reference, days: Sequence[date], newest: pl.DataFrame
+) -> dict[str, Any]:
+    """Return PSI of the score and CSI of the indicators against the first day; below 0.10 stable."""
+    first = snapshot(city, days[0], reference, withhold=[])
+    before = np.log(model.score(first.select(FEATURES)).pd_12m)
+    psi = []
+    for day in days[1:]:
+        rows = newest if day == days[-1] else snapshot(city, day, reference, withhold=[])
+        psi.append([day.isoformat(), metrics.psi(before, np.log(model.score(rows.select(FEATURES)).pd_12m))])
+    csi = {name: metrics.psi(_values(first, name), _values(newest, name)) for name in model.features}
+    strongest = sorted(csi.items(), key=lambda item: -item[1])[:TOLD]
+    return {"since": days[0].isoformat(), "psi": psi, "csi": [list(item) for item in strongest]}
+
+
+def _values(rows: pl.DataFrame, name: str) -> Array:
+    return rows[name].fill_null(np.nan).to_numpy().astype(np.float64)
+
+
+def sensitivity(model: CreditModel, rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return how far log-odds move when an indicator moves by half its spread, strongest first."""
+    some = rows.select(FEATURES)[:MOVED_FIRMS]
+    base = model.score(some).margin
+    out: list[dict[str, Any]] = []
+    for name in model.features:
+        known = some[name].drop_nulls()
+        spread = float(known.std() or 0.0) if known.len() > 1 else 0.0  # type: ignore[arg-type]  # numbers
+        if spread == 0:
+            continue
+        moved = model.score(some.with_columns(pl.col(name) + spread / 2)).margin - base
+        out.append({"indicator": name, "mean": float(moved.mean()), "mean_abs": float(np.abs(moved).mean())})
+    return sorted(out, key=lambda row: -float(row["mean_abs"]))[:TOLD]
+
+
+def monotonicity(model: CreditModel, rows: pl.DataFrame) -> dict[str, Any]:
+    """Return how many declared directions were walked on a grid of real values, and which were broken."""
+    some = rows.select(FEATURES)[:GRID_FIRMS]
+    broken, tested = [], 0
+    for name in model.features:
+        direction, known = BY_NAME[name].direction, rows[name].drop_nulls()
+        values = np.unique(np.quantile(known.to_numpy(), np.linspace(0, 1, GRID))) if known.len() else np.empty(0)
+        if direction == 0 or len(values) < 2:
+            continue
+        tested += 1
+        walked = np.array([model.score(some.with_columns(pl.lit(float(v)).alias(name))).margin for v in values])
+        if (direction * np.diff(walked, axis=0) < -1e-6).any():
+            broken.append(name)
+    return {"directions": tested, "broken": broken}
+
+
+def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Array) -> list[dict[str, Any]]:
+    """Return which share of injected firms each cross-check finds, when it may alarm a fixed share of others."""
+    if kinds is None:
+        return []
+    kind = rows.select("firm").join(kinds, on="firm", how="left", maintain_order="left")["kind"].cast(pl.String)
+    ordinary = ~kind.is_in(INJECTED).fill_null(value=False).to_numpy()
+    checks = {
+        i.name: _values(rows, i.name) for i in CATALOGUE if i.dimension == "consistency" and i.name.endswith("_z")
+    }
+    ranked = {}
+    for name, values in checks.items():
+        away = np.abs(np.nan_to_num(values, nan=0.0))
+        ranked[name] = np.searchsorted(np.sort(away[ordinary]), away, side="left") / max(1, int(ordinary.sum()))
+    if ranked:
+        ranked["all cross-checks together"] = np.max(list(ranked.values()), axis=0)
+    ranked["pd_12m"] = pd_12m
+    out = []
+    for name, score in ranked.items():
+        limit = float(np.quantile(score[ordinary], 1 - ALARM_RATE))
+        row: dict[str, Any] = {"check": name, "alarm_rate": float((score[ordinary] > limit).mean())}
+        for which in INJECTED:
+            mine = (kind == which).fill_null(value=False).to_numpy()
+            row[which] = float((score[mine] > limit).mean()) if mine.any() else None
+            row[f"{which}s"] = int(mine.sum())
+        out.append(row)
+    return out

@@ -1,0 +1,113 @@
+"""The validation pack: its figures against their definitions, and the page made from them."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from creditlink.config import ROOT, load_settings
+from creditlink.sandbox.commands import sandbox
+from creditlink.training import validation
+from creditlink.training.commands import train
+from creditlink.training.validation_command import write_pack
+
+pytestmark = pytest.mark.pure
+
+MODEL = ROOT / "models" / load_settings().model
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("validated") / "city"
+    words = ["city", "--firms", "700", "--months", "36", "--seed", "5", "--until", "2026-06", "--out", str(folder)]
+    made = CliRunner().invoke(sandbox, words)
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pack(city, tmp_path_factory):
+    out = tmp_path_factory.mktemp("packs") / "pack"
+    done = CliRunner().invoke(
+        train, ["validate", str(MODEL), "--city", str(city), "--out", str(out), "--no-challenger"]
+    )
+    assert done.exit_code == 0, done.output
+    return out, json.loads((out / "validation.json").read_text())
+
+
+def test_the_pack_holds_every_part(pack):
+    _, figures = pack
+    assert 0.5 < figures["overall"]["auc"] <= 1
+    assert figures["overall"]["gini"] == pytest.approx(2 * figures["overall"]["auc"] - 1)
+    assert figures["overall"]["best_expected_auc"] >= figures["overall"]["expected_auc"]
+    assert {s["by"] for s in figures["segments"]} >= {"region", "industry", "entity_type", "size", "age"}
+    assert figures["gains"][-1] == [1.0, 1.0]
+    assert figures["stability"]["psi"]
+    assert figures["monotonicity"]["directions"] > 60
+    assert figures["monotonicity"]["broken"] == []
+    assert {"shell", "manipulator", "alarm_rate"} <= set(figures["cross_checks"][0])
+    assert figures["challenger"] is None
+
+
+def test_segments_add_up_to_the_whole(pack):
+    _, figures = pack
+    for by in ("size", "age"):
+        assert sum(s["firms"] for s in figures["segments"] if s["by"] == by) <= figures["overall"]["firms"]
+
+
+def test_the_page_stands_alone_and_says_what_the_json_says(pack):
+    out, figures = pack
+    page = (out / "validation.html").read_text()
+    assert f"<b>{figures['overall']['auc']:.4f}</b>" in page
+    assert page.count("<svg") == 2
+    assert "模型验证" in page
+    assert "src=" not in page
+    assert "<link" not in page
+    assert "@import" not in page
+
+
+def test_an_existing_pack_and_a_damaged_model_are_refused_before_work(pack, city, tmp_path):
+    out, _ = pack
+    again = CliRunner().invoke(train, ["validate", str(MODEL), "--city", str(city), "--out", str(out)])
+    assert again.exit_code == 2
+    damaged = tmp_path / MODEL.name
+    damaged.mkdir()
+    for file in MODEL.iterdir():
+        (damaged / file.name).write_bytes(file.read_bytes() + (b" " if file.name == "calibration.json" else b""))
+    done = CliRunner().invoke(train, ["validate", str(damaged), "--city", str(city), "--out", str(tmp_path / "p")])
+    assert done.exit_code == 1
+    assert f"{MODEL.name}/calibration.json: sha256 is" in done.output
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_folder_that_is_no_city_is_named(tmp_path):
+    done = CliRunner().invoke(train, ["validate", str(MODEL), "--city", str(tmp_path), "--out", str(tmp_path / "p")])
+    assert done.exit_code == 1
+    assert "manifest.json: no such file" in done.output
+
+
+def test_nothing_half_written(tmp_path, pack, monkeypatch):
+    _, figures = pack
+    monkeypatch.setattr("creditlink.training.validation_command.render_page", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_pack(figures, tmp_path / "p")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gains_of_a_perfect_score_find_all_bads_at_once():
+    bad = np.r_[np.ones(5, np.int8), np.zeros(95, np.int8)]
+    assert validation._gains(bad, bad.astype(float))[0] == [0.05, 1.0]
+
+
+def test_a_cross_check_that_knows_the_kind_finds_all_at_the_alarm_rate():
+    rows = pl.DataFrame({"firm": pl.Series(range(200), dtype=pl.Int32)}).with_columns(
+        pl.lit(0.0).alias(i.name) for i in validation.CATALOGUE
+    )
+    kinds = rows.select("firm", kind=pl.when(pl.col("firm") < 20).then(pl.lit("shell")).otherwise(pl.lit("healthy")))
+    pd_12m = np.where(np.arange(200) < 20, 0.9, np.linspace(0.01, 0.5, 200))
+    told = {row["check"]: row for row in validation.cross_checks(rows, kinds, pd_12m)}
+    assert told["pd_12m"]["shell"] == 1.0
+    assert told["pd_12m"]["alarm_rate"] <= validation.ALARM_RATE + 0.01
+    assert told["pd_12m"]["manipulator"] is None
