@@ -63,6 +63,10 @@ def read_city(path: Path | str) -> City:
     truth = _read(folder, "truth", TRUTH_SCHEMA)
     for name, frame in frames.items():
         _refuse_impossible(folder, name, frame)
+        _refuse_future(folder, name, frame, manifest.get("last_period"))
+    wrong = ~truth["hazard_12m"].is_between(0, 1).fill_null(value=True)
+    if wrong.any():
+        raise CityError(f"{folder}/truth: column hazard_12m is not a probability in row {wrong.arg_max()}")
     return City(folder, manifest, RecordSet(**frames), truth)
 
 
@@ -96,3 +100,17 @@ def _refuse_impossible(folder: Path, name: str, frame: pl.DataFrame) -> None:
         negative = (frame[column] < 0).fill_null(value=False)
         if negative.any():
             raise CityError(f"{folder}/{name}: column {column} is negative in row {negative.arg_max()}")
+
+
+def _refuse_future(folder: Path, name: str, frame: pl.DataFrame, last: Any) -> None:
+    """Refuse facts about months after the city's last one, where its manifest names it."""
+    if "period" not in frame.columns or not isinstance(last, str):
+        return
+    try:
+        end = date.fromisoformat(last)
+    except ValueError:
+        raise CityError(f"{folder}/manifest.json: last_period {last!r} is not a date") from None
+    later = (frame["period"] > end).fill_null(value=False)
+    if later.any():
+        row = later.arg_max() or 0
+        raise CityError(f"{folder}/{name}: column period is {frame['period'][row]} in row {row}, after {end}")

@@ -1,0 +1,80 @@
+"""A city folder with flaws is refused before any long work, with file, column and row."""
+
+import shutil
+from datetime import date
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from creditlink.sandbox.commands import sandbox
+from creditlink.training.city import CityError, read_city
+
+pytestmark = pytest.mark.pure
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "city"
+    words = ["city", "--firms", "40", "--months", "14", "--seed", "5", "--until", "2026-06", "--out", str(folder)]
+    made = CliRunner().invoke(sandbox, words)
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+@pytest.fixture
+def city(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "city")
+    return tmp_path / "city"
+
+
+def change(city, name, column, value):
+    """Set `column` to `value` in row 2 of the first part."""
+    path = sorted((city / name).glob("*.parquet"))[0]
+    frame = pl.read_parquet(path)
+    changed = pl.when(pl.int_range(pl.len()) == 2).then(pl.lit(value, frame.schema[column])).otherwise(pl.col(column))
+    frame.with_columns(changed.alias(column)).write_parquet(path)
+
+
+def test_a_whole_city_is_read(city):
+    assert read_city(city).records.registration.height == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "told"),
+    [
+        ("payroll_months", "headcount", -3, "payroll_months: column headcount is negative in row 2"),
+        ("invoice_months", "period", date(2031, 1, 1), "invoice_months: column period is 2031-01-01 in row 2, after"),
+        ("meter_months", "known_on", None, "meter_months: column known_on is null in row 2"),
+        ("truth", "hazard_12m", 1.5, "truth: column hazard_12m is not a probability in row 2"),
+    ],
+)
+def test_an_impossible_value_is_named(city, name, column, value, told):
+    change(city, name, column, value)
+    with pytest.raises(CityError) as error:
+        read_city(city)
+    assert told in str(error.value)
+
+
+def test_missing_files_columns_and_types_are_named(city):
+    path = sorted((city / "tax_standing").glob("*.parquet"))[0]
+    frame = pl.read_parquet(path)
+    frame.with_columns(pl.col("penalties").cast(pl.String)).write_parquet(path)
+    with pytest.raises(CityError, match=r"part-00000\.parquet: column penalties is String, expected Int32"):
+        read_city(city)
+    frame.drop("penalties").write_parquet(path)
+    with pytest.raises(CityError, match="column penalties is absent"):
+        read_city(city)
+    path.write_text("no parquet")
+    with pytest.raises(CityError, match=r"part-00000\.parquet: not readable as Parquet"):
+        read_city(city)
+    shutil.rmtree(city / "tax_standing")
+    with pytest.raises(CityError, match="tax_standing: no Parquet file"):
+        read_city(city)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"first_period": "soon"}'])
+def test_a_manifest_that_is_none(city, text):
+    (city / "manifest.json").write_text(text)
+    with pytest.raises(CityError, match=r"manifest\.json"):
+        read_city(city)
