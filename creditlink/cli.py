@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("creditlink.sandbox.commands:sandbox", "The synthetic city, the bureau servers, credentials"),
     "train": ("creditlink.training.commands:train", "Fit, calibrate and package a model"),
     "screen": ("creditlink.screening.commands:screen", "Screen a whole city; ask who qualifies for a product"),
+    "models": ("creditlink.training.models:models", "Register, promote and retire models, with four eyes"),
     "institutions": ("creditlink.institutions.commands:institutions", "Add, list, suspend or resume institutions"),
     "clients": (
         "creditlink.institutions.commands:clients",

@@ -120,6 +120,14 @@ class Conflict(Problem):
     title = "The state of the resource forbids this"
 
 
+class ModelPurpose(Problem):
+    """The model in use was not made for the purpose of the consent."""
+
+    status = 409
+    slug = "model-purpose"
+    title = "No model is in use for the purpose of this consent"
+
+
 class RecordsUnavailable(Problem):
     """The granted sources gave nothing to compute from; `sources` says why, one by one."""
 

@@ -30,6 +30,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(consents_routes.blueprint)
     api.register_blueprint(consents_routes.receipt_keys)
     api.register_blueprint(profiles_routes.blueprint)
+    api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)

@@ -10,10 +10,14 @@ from creditlink.config import SettingError, Settings
 from creditlink.features.catalogue import BY_NAME
 from creditlink.features.reference import Reference
 from creditlink.metrics import MODEL_INFO
+from creditlink.scoring import registry
 from creditlink.scoring import settings as score_settings
-from creditlink.scoring.model import CreditModel, ModelFolderError, load
+from creditlink.scoring.levers import Levers, levers_of
+from creditlink.scoring.model import MANIFEST, CreditModel, ModelFolderError, load, sha256_of
 from creditlink.scoring.ranking import ReasonBook, reason_book
 from creditlink.scoring.settings import ScoreSettings
+
+REGISTRY = "registry.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +28,8 @@ class LiveModel:
     reference: Reference
     rules: ScoreSettings
     reasons: ReasonBook
+    levers: Levers
+    purposes: tuple[str, ...]
 
     @property
     def model_id(self) -> str:
@@ -47,6 +53,7 @@ def load_live(settings: Settings) -> LiveModel:
     """
     rules = score_settings.parse(settings.read_toml("score.toml"))
     live = live_model(settings.models_dir / settings.model, rules)
+    _check_standing(settings, settings.models_dir / settings.model, live.model)
     MODEL_INFO.labels(live.model_id).set(1)
     return live
 
@@ -67,4 +74,19 @@ def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
     wrong = model.version_mismatches({name: indicator.version for name, indicator in BY_NAME.items()})
     if wrong:
         raise SettingError(f"setting model={folder.name!r}: {'; '.join(wrong)}")
-    return LiveModel(model, reference, rules, reason_book(model.features, BY_NAME, rules.reasons.groups))
+    reasons = reason_book(model.features, BY_NAME, rules.reasons.groups)
+    return LiveModel(model, reference, rules, reasons, levers_of(model, reasons), model.purposes)
+
+
+def _check_standing(settings: Settings, folder: Path, model: CreditModel) -> None:
+    """Refuse a model that the register of models does not let serve."""
+    path = settings.models_dir / REGISTRY
+    try:
+        entries = registry.from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
+        standing = registry.standings(entries).get(model.model_id)
+    except registry.RegistryError as error:
+        raise SettingError(f"{path.name}: {error}") from error
+    found = sha256_of((folder / MANIFEST).read_bytes())
+    why = registry.refusal(standing, manifest_sha256=found, production=settings.is_production)
+    if why:
+        raise SettingError(f"setting model={settings.model!r}: the model {why}")

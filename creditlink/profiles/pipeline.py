@@ -17,8 +17,10 @@ from creditlink.products.match import Matches, match_many
 from creditlink.products.offer import Ask
 from creditlink.products.subjects import subjects_of
 from creditlink.profiles.live import LiveModel
-from creditlink.records.frames import RecordSet
+from creditlink.records.frames import CATEGORY_FRAMES, RecordSet
 from creditlink.scoring.model import Scores
+
+OPTIONAL_CATEGORIES = frozenset(CATEGORY_FRAMES) - {"registration"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,7 @@ class Profiles:
     features: pl.DataFrame  # firm, and one column per indicator
     scores: Scores
     matches: Matches
+    granted: frozenset[str]  # optional categories that these firms opened
 
 
 def profile_many(
@@ -58,7 +61,8 @@ def profile_many(
         The records disagree with their registration.
     """
     features = compute(records, as_of, live.reference)
-    scores = live.model.score(features)
+    opened = OPTIONAL_CATEGORIES if granted is None else OPTIONAL_CATEGORIES & granted
+    scores = live.model.score(features, refused=OPTIONAL_CATEGORIES - opened)
     subjects = subjects_of(
         registration=records.registration,
         features=features,
@@ -69,4 +73,4 @@ def profile_many(
         granted=granted,
     )
     matches = match_many(book, subjects, ask=ask)
-    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches)
+    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches, opened)

@@ -10,7 +10,7 @@ import flask
 from flask import g
 
 from creditlink import db, idempotency, ids
-from creditlink.api import Blueprint
+from creditlink.api import Blueprint, public
 from creditlink.clock import utc_now
 from creditlink.errors import (
     Conflict,
@@ -19,6 +19,7 @@ from creditlink.errors import (
     InsufficientScope,
     InvalidRequest,
     LimitExceeded,
+    ModelPurpose,
     NotFound,
     RecordsUnavailable,
     Unauthorized,
@@ -26,19 +27,27 @@ from creditlink.errors import (
 from creditlink.oauth.access import require_access
 from creditlink.products.service import book_of, live_book
 from creditlink.profiles import service, wire
+from creditlink.profiles.codes import code_book
 from creditlink.profiles.schemas import (
     ExplanationSchema,
+    ImprovementsSchema,
     MatchesSchema,
     PendingSchema,
     ProfilePageSchema,
     ProfileQuerySchema,
     ProfileRequestSchema,
     ProfileSchema,
+    ReasonCodeQuerySchema,
+    ReasonCodesSchema,
 )
 from creditlink.profiles.service import Pending, Served
 
 blueprint = Blueprint(
     "profiles", __name__, url_prefix="/v1/profiles", description="Explained credit profiles of firms that agreed"
+)
+
+reason_codes = Blueprint(
+    "reason_codes", __name__, url_prefix="/v1/reason-codes", description="The public book of reason codes"
 )
 
 _WAIT = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)")
@@ -57,6 +66,7 @@ _POLL_SECONDS = 0.1
     ConsentRefused,
     LimitExceeded,
     RecordsUnavailable,
+    ModelPurpose,
     IdempotencyMismatch,
 )
 def create_profile(body):
@@ -158,6 +168,47 @@ def read_matches(profile_id):
     return wire.matches(profile, book)
 
 
+@blueprint.route("/<profile_id>/improvements", methods=["GET"])
+@require_access("profile:read")
+@blueprint.response(200, ImprovementsSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound, Conflict)
+def read_improvements(profile_id):
+    """Read the smallest changes, of what the firm can act on, that raise its grade; each is verified by scoring.
+
+    409 when another model scored the profile than the one in use: compute a new profile first.
+    """
+    with db.transaction() as session:
+        profile = _read(session, profile_id, "improvements").profile
+    live = flask.current_app.extensions["model"]
+    if (profile.model_id, profile.model_sha256) != (live.model_id, live.sha256):
+        raise Conflict(f"the profile was scored by model {profile.model_id}, in use is {live.model_id}")
+    return wire.improvements(profile, live)
+
+
 def _read(session, profile_id: str, part: str) -> Served:
     known = ids.internal("prf", profile_id)
     return service.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)
+
+
+@reason_codes.route("", methods=["GET"])
+@public
+@reason_codes.arguments(ReasonCodeQuerySchema, location="query")
+@reason_codes.response(200, ReasonCodesSchema)
+@reason_codes.alt_response(304, description="The book is the one that `If-None-Match` names", success=True)
+@reason_codes.problems(InvalidRequest)
+def list_reason_codes(query):
+    """Read what every code of a profile means, in Chinese and English; anybody may.
+
+    Generated from the catalogue of indicators and the rules in force; a code is never reused.
+    """
+    book = code_book(flask.current_app.extensions["model"].rules)
+    headers = {"ETag": f'"{book.revision}"', "Cache-Control": "public, max-age=3600"}
+    if book.revision in flask.request.if_none_match:
+        return flask.Response(status=304, headers=headers)
+    items = [
+        item
+        for item in book.items
+        if query.get("kind") in (None, item["kind"])
+        and ("category" not in query or query["category"] in (item["categories"] or ()))
+    ]
+    return {"revision": book.revision, "items": items}, 200, headers

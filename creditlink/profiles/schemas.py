@@ -5,6 +5,8 @@ from __future__ import annotations
 import marshmallow as ma
 
 from creditlink.api import Schema
+from creditlink.profiles.codes import KINDS
+from creditlink.records.catalogue import CATEGORIES
 
 
 def _text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:
@@ -58,6 +60,30 @@ class DimensionSchema(Schema):
     points_contribution = ma.fields.Float(metadata={"description": "The same in points; + is safer"})
 
 
+class IntervalSchema(Schema):
+    """Where the firm's own probability lies, as far as the data tell."""
+
+    level = ma.fields.Float(metadata={"description": "Nominal coverage; the measured one is on the model's card"})
+    pd_low = ma.fields.Float(metadata={"description": "Least PD of the interval"})
+    pd_high = ma.fields.Float(metadata={"description": "Largest PD of the interval"})
+    points_low = ma.fields.Integer(metadata={"description": "Points at the largest PD"})
+    points_high = ma.fields.Integer(metadata={"description": "Points at the least PD"})
+    grade_best = _text("Grade at the least PD")
+    grade_worst = _text("Grade at the largest PD")
+
+
+class WithoutCategorySchema(Schema):
+    """The score had the firm refused one category."""
+
+    category = _text("The category refused")
+    points = ma.fields.Integer(allow_none=True, metadata={"description": "Null: too little record for a score"})
+    grade = _text("A+ A B C D E", allow_none=True)
+    pd_12m = ma.fields.Float(allow_none=True, metadata={"description": "Calibrated PD without the category"})
+    points_gained = ma.fields.Integer(
+        allow_none=True, metadata={"description": "What granting it changed: points with it less points without"}
+    )
+
+
 class ProfileSchema(Schema):
     """An explained credit profile."""
 
@@ -74,6 +100,13 @@ class ProfileSchema(Schema):
     )
     points = ma.fields.Integer(allow_none=True, metadata={"description": "600 + 40·log2(odds/20); more is safer"})
     grade = _text("A+ A B C D E", allow_none=True)
+    interval = ma.fields.Nested(
+        IntervalSchema, allow_none=True, metadata={"description": "Null where the model has no interval"}
+    )
+    without_category = ma.fields.List(
+        ma.fields.Nested(WithoutCategorySchema),
+        metadata={"description": "Per granted category of which anything is known: the score without it"},
+    )
     human_review = ma.fields.List(
         ma.fields.Dict(), metadata={"description": "Why a person must look at a decision on this firm"}
     )
@@ -117,6 +150,95 @@ class ExplanationSchema(Schema):
     )
     indicators = ma.fields.List(
         ma.fields.Dict(), metadata={"description": "name, labels, value, unit, contribution, points_contribution"}
+    )
+
+
+class ReasonCodeQuerySchema(Schema):
+    """Which codes to list."""
+
+    kind = ma.fields.String(validate=ma.validate.OneOf(KINDS), metadata={"description": "Only codes of this kind"})
+    category = ma.fields.String(
+        validate=ma.validate.OneOf(list(CATEGORIES)),
+        metadata={"description": "Only codes that read this data category"},
+    )
+
+
+class ReasonCodeSchema(Schema):
+    """One code, what it means, and how what it speaks of is computed."""
+
+    code = _text("The code as profiles name it; never reused")
+    kind = _text(f"{', '.join(KINDS)}")
+    label_zh = _text("Name in Chinese")
+    label_en = _text("Name in English")
+    text_zh = _text("What it means, in Chinese")
+    text_en = _text("What it means, in English")
+    category = _text("Data category it is explained under", allow_none=True)
+    categories = ma.fields.List(
+        ma.fields.String(), allow_none=True, metadata={"description": "All data categories it reads"}
+    )
+    dimension = _text("Dimension of the portrait", allow_none=True)
+    group = _text("Indicators of one group are one reason together", allow_none=True)
+    indicator = _text("Column of the indicator", allow_none=True)
+    unit = _text("Unit of its values", allow_none=True)
+    window_months = ma.fields.Integer(
+        allow_none=True, metadata={"description": "Months it looks back; 0 for a state as of the day"}
+    )
+    direction = ma.fields.Integer(
+        allow_none=True, metadata={"description": "1: the higher, the riskier; -1: the safer; 0: the model decides"}
+    )
+    formula = _text("How it is computed", allow_none=True)
+    source = _text("Where the formula stands", allow_none=True)
+    missing = _text("When it has no value", allow_none=True)
+    version = ma.fields.Integer(allow_none=True, metadata={"description": "Version of its formula"})
+    actionable = ma.fields.Boolean(allow_none=True, metadata={"description": "Whether the firm can act on it"})
+
+
+class ReasonCodesSchema(Schema):
+    """The book of reason codes."""
+
+    revision = _text("Changes when anything in the book does")
+    items = ma.fields.List(ma.fields.Nested(ReasonCodeSchema), metadata={"description": "By code"})
+
+
+class ChangeSchema(Schema):
+    """One indicator that would have to change."""
+
+    indicator = _text("The indicator")
+    code = _text("Its reason code")
+    category = _text("Its data category")
+    label_zh = _text("Name in Chinese")
+    label_en = _text("Name in English")
+    unit = _text("Unit of its values")
+    before = ma.fields.Float(metadata={"description": "Its value in the profile"})
+    after = ma.fields.Float(metadata={"description": "What it would have to be"})
+    months = ma.fields.Integer(metadata={"description": "Months until a whole window shows the change; 0: at once"})
+    text_zh = _text("The change in Chinese")
+    text_en = _text("The change in English")
+
+
+class PlanSchema(Schema):
+    """Changes that together raise the grade."""
+
+    changes = ma.fields.List(ma.fields.Nested(ChangeSchema), metadata={"description": "None can be left out"})
+    pd_12m = ma.fields.Float(metadata={"description": "PD of the changed firm, scored again"})
+    points = ma.fields.Integer(metadata={"description": "Points of the changed firm"})
+    grade = _text("Grade of the changed firm")
+    effort = ma.fields.Float(metadata={"description": "Per cent of its peers the firm passes, over all changes"})
+
+
+class ImprovementsSchema(Schema):
+    """What would raise the firm's grade."""
+
+    profile_id = _text("The profile")
+    state = _text("`scored`, or `not_scorable`: then there is no plan")
+    grade = _text("Grade of the profile", allow_none=True)
+    points = ma.fields.Integer(allow_none=True, metadata={"description": "Points of the profile"})
+    target = _text("The next better grade; null when there is none", allow_none=True)
+    best_points = ma.fields.Integer(
+        allow_none=True, metadata={"description": "Points with everything in reach: as the best tenth of its peers"}
+    )
+    plans = ma.fields.List(
+        ma.fields.Nested(PlanSchema), metadata={"description": "At most 3, the least effort first; none: out of reach"}
     )
 
 

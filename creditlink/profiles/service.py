@@ -18,7 +18,7 @@ from creditlink.clock import add_months, day_of, month_start
 from creditlink.consents.counters import consume_use
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
-from creditlink.errors import AuditUnavailable, InvalidRequest, NotFound, RecordsUnavailable
+from creditlink.errors import AuditUnavailable, InvalidRequest, ModelPurpose, NotFound, RecordsUnavailable
 from creditlink.metrics import PROFILES
 from creditlink.oauth.access import Access
 from creditlink.products.book import ProductBook
@@ -73,8 +73,12 @@ def create_profile(
         No granted source has ever delivered.
     InvalidRequest
         `as_of` lies outside what the consent opens.
+    ModelPurpose
+        The model in use is not for the consent's purpose.
     """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
+    if consent.purpose not in live.purposes:
+        raise ModelPurpose(f"model {live.model_id} is for {', '.join(live.purposes)}, not for {consent.purpose}")
     as_of = body.get("as_of") or day_of(now)
     since, today = pull.look_back(consent, now)
     if not since <= as_of <= today:
@@ -208,7 +212,11 @@ def read_profile(
 
 
 _ACTIONS = {"matches": "match"}
-_COLUMNS = {"explanation": (Profile.explanation,), "matches": (Profile.matches, Profile.asked)}
+_COLUMNS = {
+    "explanation": (Profile.explanation,),
+    "matches": (Profile.matches, Profile.asked),
+    "improvements": (Profile.explanation, Profile.registration, Profile.asked),
+}
 
 
 def list_profiles(

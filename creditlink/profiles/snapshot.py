@@ -17,12 +17,14 @@ from creditlink.features.indicator import DIMENSION_LABELS
 from creditlink.products import kept
 from creditlink.products.match import STATES, FirmMatches
 from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import Profiles
+from creditlink.profiles.pipeline import OPTIONAL_CATEGORIES, Profiles
 from creditlink.records.catalogue import CATEGORIES
 from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.scoring import knockouts, reasons
+from creditlink.scoring.coverage import without_each
 from creditlink.scoring.dimensions import sums_by
 from creditlink.scoring.model import Scores
+from creditlink.scoring.scale import rounded
 
 BEST, NEAR = 3, 5
 
@@ -80,6 +82,8 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
         "not_scorable_reason": verdict.not_scorable,
         "human_review": [hit.to_dict() for hit in verdict.human_review],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
+        "interval": _interval(scores, i, live) if scored else None,
+        "without_category": _without_each(profiles, i, live) if scored else [],
         "dimensions": _sums(scores, i, "dimension") if scored else [],
         "categories": _sums(scores, i, "category") if scored else [],
         "reasons": [r.to_dict() for r in told.adverse] if scored else [],
@@ -117,6 +121,36 @@ def one_of(scores: Scores, i: int) -> Scores:
         )
     }  # fmt: skip
     return replace(scores, **rows)
+
+
+def _interval(scores: Scores, i: int, live: LiveModel) -> dict[str, Any] | None:
+    """Return the interval of the PD, and the points and grades at its ends; None where the model has none."""
+    if scores.pd_low is None or scores.pd_high is None or live.model.interval is None:
+        return None
+    low, high = float(scores.pd_low[i]), float(scores.pd_high[i])
+    scale = live.model.scale
+    worst, best = (int(rounded(scale.points_exact(math.log(pd / (1 - pd))))) for pd in (high, low))
+    return {
+        "level": live.model.interval.level,
+        "pd_low": low,
+        "pd_high": high,
+        "points_low": worst,
+        "points_high": best,
+        "grade_best": str(scale.grade(low)),
+        "grade_worst": str(scale.grade(high)),
+    }
+
+
+def _without_each(profiles: Profiles, i: int, live: LiveModel) -> list[dict[str, Any]]:
+    found = without_each(
+        live.model,
+        profiles.scores.x[i],
+        categories=[c for c in CATEGORIES if c in profiles.granted],
+        refused=OPTIONAL_CATEGORIES - profiles.granted,
+        points=int(profiles.scores.points[i]),
+        settings=live.rules.scorable,
+    )
+    return [one.to_dict() for one in found]
 
 
 def _explanation(scores: Scores, row: Mapping[str, Any], i: int) -> dict[str, Any]:

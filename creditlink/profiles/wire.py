@@ -8,6 +8,8 @@ from creditlink import ids
 from creditlink.features.catalogue import BY_NAME
 from creditlink.products import kept
 from creditlink.products.book import ProductBook
+from creditlink.profiles.improvements import improvements_of
+from creditlink.profiles.live import LiveModel
 from creditlink.profiles.snapshot import BEST
 from creditlink.profiles.tables import Profile
 
@@ -54,6 +56,17 @@ def explanation(profile: Profile) -> dict[str, Any]:
         for name, (value, contribution, points) in parts.pop("indicators").items()
     ]
     return {"profile_id": ids.external("prf", profile.id), **parts, "indicators": indicators}
+
+
+def improvements(profile: Profile, live: LiveModel) -> dict[str, Any]:
+    """Return what would raise the firm's grade; no plan for a firm without a score."""
+    told: dict[str, Any] = {"profile_id": ids.external("prf", profile.id), "state": profile.state}
+    if profile.state != "scored":
+        return told | {"grade": None, "points": None, "target": None, "best_points": None, "plans": []}
+    values = {name: value for name, (value, *_) in profile.explanation["indicators"].items()}
+    return told | improvements_of(
+        values, industry=profile.registration["industry"], granted=profile.asked["categories"], live=live
+    )
 
 
 def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:

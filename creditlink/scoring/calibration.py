@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ class Calibration:
     """A strictly increasing map of log-odds.
 
     `platt`: ``a * margin + b``. `beta`: ``a * ln(p) - b * ln(1 - p) + c`` with ``p = sigmoid(margin)``.
+    `refusals`: what is added for each category that the firm refused, so that refusing is neutral in
+    expectation: the model itself cannot tell it from a category without records, which is not neutral.
 
     Raises
     ------
@@ -42,6 +45,7 @@ class Calibration:
     a: float
     b: float
     c: float = 0.0
+    refusals: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -50,6 +54,9 @@ class Calibration:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise CalibrationError(f"calibration {name}: {value!r} is not a finite number")
+        for name, shift in self.refusals.items():
+            if isinstance(shift, bool) or not isinstance(shift, (int, float)) or not math.isfinite(shift):
+                raise CalibrationError(f"calibration refusals.{name}: {shift!r} is not a finite number")
         if self.kind == "platt" and self.a <= 0:
             raise CalibrationError(f"calibration a: {self.a!r} must be above 0, or PD would fall with risk")
         if self.kind == "platt" and self.c != 0:
@@ -65,29 +72,35 @@ class Calibration:
         """Return the calibration that changes nothing."""
         return cls("platt", 1.0, 0.0)
 
-    def logit(self, margin: ArrayLike) -> NDArray[np.float64]:
+    def logit(self, margin: ArrayLike, refused: Collection[str] = ()) -> NDArray[np.float64]:
         """Return the calibrated log-odds of bad.
 
         Parameters
         ----------
         margin
             Any shape; log-odds of bad as the booster gives them.
+        refused
+            Categories that these firms did not grant.
         """
         x = np.asarray(margin, dtype=np.float64)
+        # In the order of the file, so that the sum is the same to the last bit whatever the caller's set.
+        shift = sum(value for name, value in self.refusals.items() if name in refused)
         if self.kind == "platt":
-            return np.asarray(self.a * x + self.b, dtype=np.float64)
+            return np.asarray(self.a * x + (self.b + shift), dtype=np.float64)
         # ln(p) = -ln(1 + e^-x) and ln(1 - p) = -ln(1 + e^x): logaddexp neither overflows nor loses digits.
-        return np.asarray(-self.a * np.logaddexp(0.0, -x) + self.b * np.logaddexp(0.0, x) + self.c)
+        return np.asarray(-self.a * np.logaddexp(0.0, -x) + self.b * np.logaddexp(0.0, x) + (self.c + shift))
 
-    def pd(self, margin: ArrayLike) -> NDArray[np.float64]:
+    def pd(self, margin: ArrayLike, refused: Collection[str] = ()) -> NDArray[np.float64]:
         """Return the calibrated probability of bad, same shape, in [0, 1]."""
-        return sigmoid(self.logit(margin))
+        return sigmoid(self.logit(margin, refused))
 
     def to_json(self) -> str:
         """Return the text of `calibration.json`; the same calibration always gives the same bytes."""
-        fields = asdict(self)
+        fields = asdict(self) | {"refusals": dict(self.refusals)}
         if self.kind == "platt":
             del fields["c"]
+        if not self.refusals:
+            del fields["refusals"]
         return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
     @classmethod
@@ -108,7 +121,10 @@ class Calibration:
         for name in ("kind", "a", "b"):
             if name not in fields:
                 raise CalibrationError(f"calibration {name}: missing")
-        return cls(fields["kind"], fields["a"], fields["b"], fields.get("c", 0.0))
+        refusals = fields.get("refusals", {})
+        if not isinstance(refusals, dict):
+            raise CalibrationError(f"calibration refusals: an object is expected, not {type(refusals).__name__}")
+        return cls(fields["kind"], fields["a"], fields["b"], fields.get("c", 0.0), dict(sorted(refusals.items())))
 
 
 def sigmoid(logit: ArrayLike) -> NDArray[np.float64]:

@@ -1,15 +1,14 @@
-"""A credit model: a folder whose every file is what its manifest says, and the scores it gives."""
+"""A credit model: a folder whose every file is what its manifest says."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,16 +17,22 @@ from numpy.typing import NDArray
 
 from creditlink.scoring.calibration import Calibration, CalibrationError, sigmoid
 from creditlink.scoring.explain import Explainer, Explanation, explain, prepare
+from creditlink.scoring.interval import IntervalTable
+from creditlink.scoring.peers import PeerTable
 from creditlink.scoring.scale import Scale, rounded
+from creditlink.scoring.scores import InexactScoreError, Scores, check_sums
 from creditlink.scoring.tables import ShapTables
 
 MANIFEST = "manifest.json"
 MODEL = "model.ubj"
 CALIBRATION = "calibration.json"
-TOLERANCE = 1e-6
+INTERVAL = "interval.json"
+PEERS = "peers.json"
+Part = TypeVar("Part")
+
+__all__ = ["CreditModel", "FeatureError", "InexactScoreError", "ModelFolderError", "Scores", "load", "sha256_of"]
 
 _FEW_ROWS = 256
-_CHECKED_ROWS = 1024  # at a time; the sums of more would leave the cache
 
 
 class ModelFolderError(Exception):
@@ -36,79 +41,6 @@ class ModelFolderError(Exception):
 
 class FeatureError(ValueError):
     """A feature frame does not fit the model; the message names the columns."""
-
-
-class InexactScoreError(Exception):
-    """Base, contributions and calibration do not add up: no such score may leave the process."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """The scores of n firms by a model of k features.
-
-    Always: ``base_value + contributions.sum(axis=1) == margin`` and ``points_base +
-    points_contributions.sum(axis=1) + points_calibration == points_exact``, within 1e-6.
-
-    Attributes
-    ----------
-    margin
-        Shape (n,): log-odds of bad before calibration.
-    pd_raw, pd_12m
-        Shape (n,): probability of bad before and after calibration.
-    points_exact, points
-        Shape (n,): points before and after rounding; up is safer.
-    grade
-        Shape (n,): A+ A B C D E.
-    x
-        Shape (n, k): what the model read, in the order of `features`; missing is NaN.
-    contributions
-        Shape (n, k), stored by column: SHAP values in log-odds of bad, in the order of `features`.
-    points_base
-        Points of the base value: the same for every firm.
-    points_calibration
-        Shape (n,): what calibration adds to the points.
-    """
-
-    model_id: str
-    features: tuple[str, ...]
-    x: NDArray[np.float32]
-    base_value: float
-    margin: NDArray[np.float64]
-    pd_raw: NDArray[np.float64]
-    pd_12m: NDArray[np.float64]
-    points_exact: NDArray[np.float64]
-    points: NDArray[np.int32]
-    grade: NDArray[np.str_]
-    contributions: NDArray[np.float64]
-    points_base: float
-    points_calibration: NDArray[np.float64]
-    points_per_logit: float
-
-    @cached_property
-    def points_contributions(self) -> NDArray[np.float64]:
-        """Contributions in points, shape (n, k): made when first asked for, as screening never asks."""
-        return self.contributions * self.points_per_logit
-
-    def __len__(self) -> int:
-        return len(self.margin)
-
-    def take(self, row: int) -> Scores:
-        """Return the scores of one firm, as `score` would have given them for it alone."""
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)} scores")
-        one = slice(row, row + 1)
-        return replace(
-            self,
-            x=self.x[one],
-            margin=self.margin[one],
-            pd_raw=self.pd_raw[one],
-            pd_12m=self.pd_12m[one],
-            points_exact=self.points_exact[one],
-            points=self.points[one],
-            grade=self.grade[one],
-            contributions=self.contributions[one],
-            points_calibration=self.points_calibration[one],
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,13 +57,15 @@ class CreditModel:
     scale: Scale
     explainer: Explainer
     booster: xgboost.Booster
-    peers: Mapping[str, Mapping[str, float]]
+    peers: PeerTable
+    interval: IntervalTable | None
     manifest: Mapping[str, Any] = field(repr=False)
 
-    def score(self, features: pl.DataFrame, *, threads: int | None = None) -> Scores:
+    def score(self, features: pl.DataFrame, *, refused: Collection[str] = (), threads: int | None = None) -> Scores:
         """Return the scores of the firms in `features`, one row each, in its order.
 
-        Columns beyond the model's features are let pass; null is missing.
+        Columns beyond the model's features are let pass; null is missing. `refused` are the categories
+        that these firms did not grant.
 
         Raises
         ------
@@ -140,9 +74,21 @@ class CreditModel:
         InexactScoreError
             The parts of a score do not add up to it.
         """
-        x = self.matrix(features)
+        return self.score_matrix(self.matrix(features), refused=refused, threads=threads)
+
+    def score_matrix(
+        self, x: NDArray[np.float32], *, refused: Collection[str] = (), threads: int | None = None
+    ) -> Scores:
+        """Return the scores of what `matrix` gave, shape (n, k), or of changes to it.
+
+        Raises
+        ------
+        InexactScoreError
+            The parts of a score do not add up to it.
+        """
         explanation = explain(self.explainer, x, threads=threads)
-        logit = self.calibration.logit(explanation.margin)
+        logit = self.calibration.logit(explanation.margin, refused)
+        low, high = (None, None) if self.interval is None else self.interval.of(self.features, x, logit)
         exact = self.scale.points_exact(logit)
         pd_12m = sigmoid(logit)
         scores = Scores(
@@ -160,6 +106,8 @@ class CreditModel:
             points_base=float(self.scale.points_exact(explanation.base_value)),
             points_calibration=self.scale.points_per_logit * (logit - explanation.margin),
             points_per_logit=self.scale.points_per_logit,
+            pd_low=low,
+            pd_high=high,
         )
         check_sums(scores)
         return scores
@@ -184,6 +132,12 @@ class CreditModel:
             names = [self.features[column] for column in infinite]
             raise FeatureError(f"features hold an infinite value: {', '.join(names)}")
         return x.T
+
+    @property
+    def purposes(self) -> tuple[str, ...]:
+        """What the model may be used for, as its manifest says."""
+        stated = self.manifest.get("purposes", [self.purpose] if self.purpose else [])
+        return tuple(str(purpose) for purpose in stated)
 
     def version_mismatches(self, served: Mapping[str, int]) -> tuple[str, ...]:
         """Return what differs between the model's indicators and those `served` (name -> version)."""
@@ -211,33 +165,6 @@ def _float32(chosen: pl.DataFrame) -> NDArray[np.float32]:
     return x
 
 
-def check_sums(scores: Scores) -> None:
-    """Hold the two sums that every score promises.
-
-    Raises
-    ------
-    InexactScoreError
-        One does not hold within 1e-6; the message names the row and both sides.
-    """
-    by_feature = scores.contributions.T
-    for first in range(0, len(scores), _CHECKED_ROWS):
-        rows = slice(first, first + _CHECKED_ROWS)
-        shares = by_feature[:, rows]
-        margin = scores.base_value + shares.sum(axis=0)
-        points = scores.points_base + (shares * scores.points_per_logit).sum(axis=0) + scores.points_calibration[rows]
-        for name, summed, stated in (
-            ("margin", margin, scores.margin[rows]),
-            ("points", points, scores.points_exact[rows]),
-        ):
-            # Not "difference > tolerance": a NaN must not pass.
-            wrong = ~(np.abs(summed - stated) <= TOLERANCE)
-            if wrong.any():
-                row = int(np.argmax(wrong))
-                raise InexactScoreError(
-                    f"{name} of row {first + row}: the parts give {summed[row]!r}, the score says {stated[row]!r}"
-                )
-
-
 def load(path: Path | str, scale: Scale | None = None) -> CreditModel:
     """Return the model in folder `path`, every file of which must have the sha256 its manifest states.
 
@@ -260,6 +187,8 @@ def load(path: Path | str, scale: Scale | None = None) -> CreditModel:
         calibration = Calibration.from_json(contents[CALIBRATION].decode())
     except (CalibrationError, UnicodeDecodeError) as error:
         raise ModelFolderError(f"{folder.name}/{CALIBRATION}: {error}") from error
+    interval = _optional(folder.name, contents, INTERVAL, IntervalTable.from_json)
+    peers = _optional(folder.name, contents, PEERS, lambda text: PeerTable.from_json(json.loads(text))) or PeerTable()
     booster = xgboost.Booster()
     try:
         booster.load_model(bytearray(contents[MODEL]))
@@ -283,7 +212,8 @@ def load(path: Path | str, scale: Scale | None = None) -> CreditModel:
         scale=scale or _scale(folder.name, manifest),
         explainer=explainer,
         booster=booster,
-        peers=manifest.get("peers", {}),
+        peers=peers,
+        interval=interval,
         manifest=MappingProxyType(manifest),
     )
 
@@ -329,6 +259,15 @@ def _verified(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
         if found != expected:
             raise ModelFolderError(f"{folder.name}/{name}: sha256 is {found}, the manifest states {expected}")
     return contents
+
+
+def _optional(name: str, contents: Mapping[str, bytes], file: str, read: Callable[[str], Part]) -> Part | None:
+    if file not in contents:
+        return None
+    try:
+        return read(contents[file].decode())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelFolderError(f"{name}/{file}: {error}") from error
 
 
 def _scale(name: str, manifest: Mapping[str, Any]) -> Scale:

@@ -50,6 +50,10 @@ class IndicatorLike(Protocol):
         """+1 riskier when higher, -1 safer, 0 free."""
 
     @property
+    def window(self) -> int:
+        """Months it looks back; 0 for a state."""
+
+    @property
     def reason_code(self) -> str:
         """Code, never reused."""
 

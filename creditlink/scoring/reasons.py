@@ -15,19 +15,9 @@ import polars as pl
 
 from creditlink.scoring import sentences
 from creditlink.scoring.model import CreditModel, Scores
+from creditlink.scoring.peers import Comparison, size_of
 from creditlink.scoring.ranking import ReasonBook, rank
 from creditlink.scoring.settings import ReasonSettings
-
-ALL_PEERS = "*"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The median of a firm's peers: an industry section's letter, or `*` for all firms."""
-
-    peers: str
-    median: float
-    relation: Literal["below", "equal", "above"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +92,7 @@ def reasons_for(
         )
         for category in book.categories
     }
+    sizes = sizes_of(features)
     found: dict[bool, list[tuple[Reason, ...]]] = {}
     for adverse in (True, False):
         ranking = rank(
@@ -115,7 +106,7 @@ def reasons_for(
         found[adverse] = [
             tuple(
                 _indicator_reason(
-                    scores, features, model, book, row, int(lead), int(group), float(share), industries[row]
+                    scores, features, model, book, row, int(lead), int(group), float(share), industries[row], sizes[row]
                 )
                 if lead >= 0 and features[book.indicators[lead].name][row] is not None
                 else _missing_reason(
@@ -131,18 +122,10 @@ def reasons_for(
     return [FirmReasons(*both) for both in zip(found[True], found[False], strict=True)]
 
 
-def compare(
-    peers: Mapping[str, Mapping[str, float]], industry: str | None, name: str, value: float
-) -> Comparison | None:
-    """Return how `value` lies to the median of the industry's section, else of all firms; None without one."""
-    for key in (*((industry[0],) if industry else ()), ALL_PEERS):
-        median = peers.get(key, {}).get(name)
-        if median is not None and np.isfinite(median):
-            relation: Literal["below", "equal", "above"] = (
-                "below" if value < median else "above" if value > median else "equal"
-            )
-            return Comparison(key, float(median), relation)
-    return None
+def sizes_of(features: pl.DataFrame) -> list[str | None]:
+    """Return each firm's size, as far as its sales or staff are known."""
+    columns = [features[name] if name in features.columns else None for name in ("sales_12_fen", "headcount")]
+    return [size_of(*(None if column is None else column[row] for column in columns)) for row in range(features.height)]
 
 
 def _indicator_reason(
@@ -155,10 +138,11 @@ def _indicator_reason(
     group: int,
     share: float,
     industry: str | None,
+    size: str | None,
 ) -> Reason:
     indicator = book.indicators[lead]
     value = float(features[indicator.name][row])
-    comparison = compare(model.peers, industry, indicator.name, value)
+    comparison = model.peers.compare(industry, size, indicator.name, value)
     points = share * scores.points_per_logit
     sentence_zh, sentence_en = sentences.indicator_sentences(
         name=indicator.name,
@@ -167,7 +151,7 @@ def _indicator_reason(
         unit=indicator.unit,
         direction=indicator.direction,
         median=comparison.median if comparison else None,
-        same_industry=comparison is not None and comparison.peers != ALL_PEERS,
+        peers=comparison.peers if comparison else None,
         points=points,
     )
     return Reason(

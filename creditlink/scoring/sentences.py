@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from creditlink.scoring.peers import ALL_PEERS
+
 CATEGORY_LABELS: dict[str, tuple[str, str]] = {
     "registration": ("登记信息", "registration"),
     "tax": ("纳税", "tax"),
@@ -105,13 +107,15 @@ def indicator_sentences(
     unit: str,
     direction: int,
     median: float | None,
-    same_industry: bool,
+    peers: str | None,
     points: float,
 ) -> tuple[str, str]:
     """Return what is said of an indicator: its value, its peers', how it is read and what it did.
 
     Parameters
     ----------
+    peers
+        Whose median it is: `C/small`, `C`, or `*` for all firms.
     points
         What its group adds to the points; negative costs points.
     """
@@ -119,17 +123,17 @@ def indicator_sentences(
     zh, en = f"{labels[0]}为{observed[0]}", f"{labels[1]}: {observed[1]}"
     if median is not None:
         usual = value_text(name, median, unit)
-        peers = ("同行业", "firms of the industry") if same_industry else ("全体企业", "all firms")
+        who = peers_text(peers or ALL_PEERS)
         if unit == "rank":  # a word is neither below nor above another
-            zh += f"，{peers[0]}中位数为{usual[0]}"
-            en += f"; the median of {peers[1]} is {usual[1]}"
+            zh += f"，{who[0]}中位数为{usual[0]}"
+            en += f"; the median of {who[1]} is {usual[1]}"
         elif observed == usual:
-            zh += f"，与{peers[0]}中位数相当"
-            en += f", about the median of {peers[1]}"
+            zh += f"，与{who[0]}中位数相当"
+            en += f", about the median of {who[1]}"
         else:
             lies = ("低于", "below") if value < median else ("高于", "above")
-            zh += f"，{lies[0]}{peers[0]}中位数{usual[0]}"
-            en += f", {lies[1]} the median of {peers[1]}, {usual[1]}"
+            zh += f"，{lies[0]}{who[0]}中位数{usual[0]}"
+            en += f", {lies[1]} the median of {who[1]}, {usual[1]}"
     if direction and unit not in ("flag", "rank"):
         zh += "；该指标越高，风险越高" if direction > 0 else "；该指标越高，风险越低"
         en += "; higher is riskier" if direction > 0 else "; higher is safer"
@@ -137,6 +141,15 @@ def indicator_sentences(
     zh += f"。评分因此{'减少' if points < 0 else '增加'}{size}分。"
     en += f". This {'costs' if points < 0 else 'adds'} {size} points."
     return zh, en
+
+
+def peers_text(peers: str) -> tuple[str, str]:
+    """Return how the peers of a comparison are called, in zh and en."""
+    if peers == ALL_PEERS:
+        return "全体企业", "all firms"
+    return (
+        ("同行业同规模企业", "firms of the industry and size") if "/" in peers else ("同行业", "firms of the industry")
+    )
 
 
 def _money(fen: float) -> tuple[str, str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from creditlink.features.catalogue import BY_NAME
 from creditlink.features.indicator import DIMENSION_LABELS
+from creditlink.scoring.scale import GRADES
+from creditlink.training.measure import GRANTED, RANDOM
 
 _SIGN = {1: "more is riskier", -1: "more is safer", 0: "free"}
 
@@ -18,7 +20,7 @@ _COLUMNS = (
 
 def render_card(manifest: dict[str, Any], measured: dict[str, Any]) -> str:
     """Return card.md from the same figures that the manifest keeps."""
-    training, whole = manifest["training"], measured["all granted"]
+    training, whole = manifest["training"], measured[GRANTED]
     city = training["city"]
     lines = [
         f"# {manifest['model_id']}",
@@ -27,15 +29,18 @@ def render_card(manifest: dict[str, Any], measured: dict[str, Any]) -> str:
         f"{city['last_period']}, seed {city['seed']}, generator {city['generator_version']}). Its probabilities say "
         "nothing about real firms until it is calibrated on real outcomes.",
         "",
-        f"Purpose: {manifest['purpose']}. Event: {manifest['target']}. Created {manifest['created_at']}.",
+        f"Purposes: {', '.join(manifest['purposes'])}. Event: {manifest['target']}. Created {manifest['created_at']}.",
         "",
         "## Method",
         "",
         f"XGBoost, {training['rounds']} trees of depth at most {training['parameters']['max_depth']}, monotone in "
         f"{sum(f['direction'] != 0 for f in manifest['features'])} of {len(manifest['features'])} indicators as the "
-        "catalogue declares. Every firm is seen on each snapshot day with all categories granted and once more with "
-        "categories withheld at random, so that a partial consent is ordinary. A firm is in one fold only: fit, early "
-        "stopping or calibration. Calibration is a logistic map fitted on firms that the booster has not seen.",
+        "catalogue declares. Every firm is seen on each snapshot day with everything, once more with categories "
+        "refused at random, and once more with single sources lacking at random or all but one, so that a partial "
+        "consent and a source that is not connected are ordinary. A firm is in one fold only: fit, early stopping or "
+        "calibration. "
+        "Calibration is a logistic map fitted on firms that the booster has not seen, with a shift for each refused "
+        "category that makes refusing neutral in expectation.",
         "",
         f"Snapshots: {', '.join(training['snapshots'])}. Judged out of time on {training['test_snapshot']}; every "
         "training outcome was known by that day. "
@@ -59,6 +64,7 @@ def render_card(manifest: dict[str, Any], measured: dict[str, Any]) -> str:
         "|---|---|---|",
     ]
     lines += [f"| {n} | {pd_12m:.4f} | {bad:.4f} |" for n, pd_12m, bad in whole["reliability"]]
+    lines += _refusing(measured) + _coverage(measured, manifest)
     lines += ["", "## Indicators", ""]
     counts = Counter(BY_NAME[f["name"]].dimension for f in manifest["features"])
     lines += [f"- {DIMENSION_LABELS[d][1]}: {n}" for d, n in counts.items()]
@@ -69,12 +75,50 @@ def render_card(manifest: dict[str, Any], measured: dict[str, Any]) -> str:
         "## Limits",
         "",
         "- A synthetic economy: its relations between records and default were chosen, not observed.",
-        "- A category that was refused and one without records look alike to the model; the profile tells them apart.",
+        "- A category that was refused and one without records look alike to the trees; calibration and the profile "
+        "tell them apart.",
         "- Sole traders get the same score and the stricter regime: explanation and human review.",
-        "- Not for any purpose but the one named above.",
+        "- Not for any purpose but those named above.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _refusing(measured: dict[str, Any]) -> list[str]:
+    lines = [
+        "",
+        "## Refusing",
+        "",
+        "Mean PD when every firm refuses, less mean PD of the same firms with everything granted; on firms that "
+        "neither the booster nor the shifts were fitted on. Goods lose and bads gain a little by hiding what speaks "
+        "for or against them; together it is neutral.",
+        "",
+        "| refused | all | goods | bads | relative |",
+        "|---|---|---|---|---|",
+    ]
+    mean = measured[GRANTED]["mean_pd"]
+    for case, m in measured.items():
+        if case == RANDOM or case.startswith("without "):
+            cells = (f"{m[k]:+.5f}" for k in ("shift", "shift_of_goods", "shift_of_bads"))
+            lines.append(f"| {case.removeprefix('without ')} | {' | '.join(cells)} | {m['shift'] / mean:+.1%} |")
+    return lines
+
+
+def _coverage(measured: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
+    lines = [
+        "",
+        "## Interval",
+        "",
+        f"Nominal coverage {manifest['interval_level']:.0%} of a firm's true probability; measured out of time.",
+        "",
+        "| case | coverage | mean width |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {c} | {m['interval_coverage']:.3f} | {m['interval_width']:.4f} |" for c, m in measured.items()]
+    lines += ["", "| grade, all granted | firms | coverage |", "|---|---|---|"]
+    for grade, (firms, share) in zip(GRADES, measured[GRANTED]["coverage_by_band"], strict=True):
+        lines.append(f"| {grade} | {firms} | {'' if share is None else f'{share:.3f}'} |")
+    return lines
 
 
 def _cells(m: dict[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
-"""From a city to a champion: reference, dataset, fit, calibration and the measurements of its card."""
+"""From a city to a champion: reference, dataset, fit, calibration, interval and peers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,26 +11,31 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.features.catalogue import CATALOGUE
-from creditlink.features.reference import MIN_FIRMS, Reference
+from creditlink.features.reference import Reference
 from creditlink.scoring.calibration import Calibration
-from creditlink.training import metrics
-from creditlink.training.calibrate import fit_calibration
+from creditlink.scoring.interval import IntervalTable
+from creditlink.scoring.peers import PeerTable
+from creditlink.training.calibrate import fit_calibration, fit_refusals, refusing_logit
 from creditlink.training.city import City
+from creditlink.training.conformal import fit_interval
 from creditlink.training.dataset import (
-    OPTIONAL_CATEGORIES,
-    OUTCOME_MONTHS,
+    COPIES,
+    EVERYTHING,
+    FEATURES,
+    REFUSED,
+    Day,
     Plan,
     build,
     folds,
+    matrix,
     measure_reference,
     plan_for,
-    snapshot,
+    read_day,
 )
 from creditlink.training.fit import Fitted, Parameters, fit, margin
-
-FEATURES = tuple(i.name for i in CATALOGUE)
-COPIES = 1
-"""Rows with categories withheld at random, beside each row with everything granted."""
+from creditlink.training.measure import MEASURED_CASES, measure
+from creditlink.training.peers import peer_table
+from creditlink.training.withheld import OPTIONAL_CATEGORIES
 
 FIT, STOP, CALIBRATE = 0, 1, 2
 
@@ -46,26 +51,60 @@ class Champion:
     parameters: Parameters
     fitted: Fitted
     calibration: Calibration
+    interval: IntervalTable
     reference: Reference
     base_rate: float
     rows: dict[str, int]
-    peers: dict[str, dict[str, float]] = field(repr=False)
+    peers: PeerTable = field(repr=False)
     measured: dict[str, Any] = field(repr=False)
 
 
-def matrix(frame: pl.DataFrame) -> NDArray[np.float32]:
-    """Return the indicators of a dataset in catalogue order, shape (n, k), missing as NaN."""
-    return frame.select(FEATURES).fill_null(np.nan).to_numpy().astype(np.float32)
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The training table of a city, firms in one fold each, and the reference it was computed with."""
+
+    plan: Plan
+    reference: Reference
+    rows: pl.DataFrame
+    fold: NDArray[np.int8]
+
+    def part(self, fold: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """Return the matrix (n, k) and the outcomes (n,) of one fold."""
+        rows = self.rows.filter(pl.Series(self.fold == fold))
+        return matrix(rows), rows["is_bad"].to_numpy()
+
+
+def read_dataset(city: City, *, seed: int, step: Step = lambda _: None) -> Dataset:
+    """Return the training table of a city; same city and seed, same table.
+
+    Raises
+    ------
+    ValueError
+        The city is too short.
+    """
+    plan = plan_for(city.snapshots, city.first_period)
+    firms = city.records.registration["firm"]
+    fit_firms = firms.filter(pl.Series(folds(firms, seed) == FIT))
+    reference = measure_reference(city, plan.train[-1], fit_firms)
+    step("reference")
+    rows = build(city, plan.train, reference, seed=seed, step=lambda: step("snapshot"))
+    return Dataset(plan, reference, rows, folds(rows["firm"], seed))
 
 
 def train_champion(
-    city: City, *, seed: int, parameters: Parameters | None = None, step: Step = lambda _: None
+    city: City,
+    *,
+    seed: int,
+    bounds: Sequence[float],
+    parameters: Parameters | None = None,
+    step: Step = lambda _: None,
 ) -> Champion:
     """Fit, calibrate and measure a champion on a city.
 
     Parameters
     ----------
     seed : decides the folds, what is withheld and the booster's sampling; same city and seed, same bytes
+    bounds : calibrated PDs between grades
     step : called with what has just been done, for a progress bar
 
     Raises
@@ -74,111 +113,64 @@ def train_champion(
         The city is too short, or a fold lacks goods or bads.
     """
     chosen = parameters or Parameters()
-    plan = plan_for(city.snapshots, city.first_period)
-    firms = city.records.registration["firm"]
-    fit_firms = firms.filter(pl.Series(folds(firms, seed) == FIT))
-    reference = measure_reference(city, plan.train[-1], fit_firms)
-    step("reference")
-    rows = build(city, plan.train, reference, copies=COPIES, seed=seed, step=lambda: step("snapshot"))
-    fold = folds(rows["firm"], seed)
-    parts = {
-        name: rows.filter(pl.Series(fold == k)) for name, k in (("fit", FIT), ("stop", STOP), ("calibrate", CALIBRATE))
-    }
-    x = {name: matrix(part) for name, part in parts.items()}
-    y = {name: part["is_bad"].to_numpy() for name, part in parts.items()}
+    data = read_dataset(city, seed=seed, step=step)
+    x, y = data.part(FIT)
+    stop_x, stop_y = data.part(STOP)
     fitted = fit(
-        x["fit"],
-        y["fit"],
-        x["stop"],
-        y["stop"],
+        x,
+        y,
+        stop_x,
+        stop_y,
         names=FEATURES,
         directions=[i.direction for i in CATALOGUE],
         parameters=chosen,
         seed=seed,
         step=lambda: step("round"),
     )
-    calibration = fit_calibration(margin(fitted.booster, x["calibrate"]), y["calibrate"])
+    held = data.rows.filter(pl.Series(data.fold == CALIBRATE))
+    held_x = matrix(held)
+    calibration = fit_calibration(margin(fitted.booster, held_x), held["is_bad"].to_numpy())
+    test = read_day(city, data.plan.test, data.reference)
+    calibration = neutral(calibration, fitted, test, seed)
+    logit = refusing_logit(calibration, margin(fitted.booster, held_x), held["refused"].to_numpy())
+    interval = fit_interval(logit, held["hazard_12m"].to_numpy(), held_x, FEATURES, bounds)
     step("calibration")
-    measured = measure(city, plan, fitted, calibration, reference, seed, step)
-    newest = rows.filter((pl.col("as_of") == plan.train[-1]) & (pl.col("copy") == 0))
+    measured = measure(test, fitted, calibration, interval, seed, lambda: step("measure"))
+    newest = data.rows.filter((pl.col("as_of") == data.plan.train[-1]) & (pl.col("copy") == EVERYTHING))
     return Champion(
-        plan=plan,
+        plan=data.plan,
         seed=seed,
         parameters=chosen,
         fitted=fitted,
         calibration=calibration,
-        reference=reference,
-        base_rate=float(rows["is_bad"].mean()),  # type: ignore[arg-type]  # a column of numbers that is not empty
-        rows={name: part.height for name, part in parts.items()},
-        peers=peer_medians(newest),
+        interval=interval,
+        reference=data.reference,
+        base_rate=float(data.rows["is_bad"].mean()),  # type: ignore[arg-type]  # numbers, not empty
+        rows={"fit": len(y), "stop": len(stop_y), "calibrate": held.height},
+        peers=peer_table(newest),
         measured=measured,
     )
 
 
-def measure(
-    city: City, plan: Plan, fitted: Fitted, calibration: Calibration, reference: Reference, seed: int, step: Step
-) -> dict[str, Any]:
-    """Measure the model out of time, with everything granted, with each category withheld and at random."""
-    cases: list[tuple[str, dict[str, Any]]] = [("all granted", {"withhold": []}), ("random consent", {"copy": 1})]
-    cases += [(f"without {c}", {"withhold": [c]}) for c in OPTIONAL_CATEGORIES]
-    out: dict[str, Any] = {}
-    for name, how in cases:
-        rows = snapshot(city, plan.test, reference, seed=seed, **how)
-        logit = calibration.logit(margin(fitted.booster, matrix(rows)))
-        pd_12m = calibration.pd(margin(fitted.booster, matrix(rows)))
-        bad, hazard = rows["is_bad"].to_numpy(), rows["hazard_12m"].to_numpy()
-        best, reached = metrics.expected_auc(hazard, hazard), metrics.expected_auc(hazard, logit)
-        out[name] = {
-            "firms": rows.height,
-            "bads": int(bad.sum()),
-            "auc": metrics.auc(bad, logit),
-            "gini": metrics.gini(bad, logit),
-            "ks": metrics.ks(bad, logit),
-            "brier": metrics.brier(bad, pd_12m),
-            "ece": metrics.ece(bad, pd_12m),
-            "ece_against_hazard": metrics.ece(hazard, pd_12m),
-            "mean_pd": float(pd_12m.mean()),
-            "bad_rate": float(bad.mean()),
-            "auc_of_true_hazard": metrics.auc(bad, hazard),
-            "expected_auc": reached,
-            "best_expected_auc": best,
-            "share_of_best": (reached - 0.5) / (best - 0.5),
-            "reliability": metrics.reliability(bad, pd_12m),
-        }
-        if name == "all granted":
-            unseen = folds(rows["firm"], seed) != FIT
-            out[name]["expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], logit[unseen])
-            out[name]["best_expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], hazard[unseen])
-        step("measure")
-    return out
+def neutral(calibration: Calibration, fitted: Fitted, day: Day, seed: int) -> Calibration:
+    """Return the calibration under which refusing is neutral for the firms of a day that were fitted on.
 
-
-def peer_medians(rows: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Return industry section -> indicator -> median; never from fewer than MIN_FIRMS known values."""
-    out: dict[str, dict[str, float]] = {"*": _medians(rows)}
-    sections = rows.with_columns(pl.col("industry").str.slice(0, 1).alias("section"))
-    for (section,), part in sections.group_by("section", maintain_order=True):
-        medians = _medians(part)
-        if medians:
-            out[str(section)] = medians
-    return dict(sorted(out.items()))
-
-
-def _medians(rows: pl.DataFrame) -> dict[str, float]:
-    known = rows.select(pl.col(FEATURES).count()).row(0)
-    medians = rows.select(pl.col(FEATURES).median()).row(0)
-    # Six digits: enough to compare with, too few to tell one firm's books from the median of twenty.
-    return {
-        name: float(f"{median:.6g}")
-        for name, count, median in zip(FEATURES, known, medians, strict=True)
-        if count >= MIN_FIRMS
-    }
+    Each category refused alone, and once several at random. The others' shift is measured, and reported, on the
+    same day.
+    """
+    seen = folds(day.labels["firm"], seed) == FIT
+    everyone = np.ones(day.labels.height, bool)
+    granted = calibration.pd(margin(fitted.booster, matrix(day.rows(EVERYTHING))))[seen]
+    refusing = [day.refusing({c: everyone}) for c in OPTIONAL_CATEGORIES] + [day.rows(REFUSED, seed=seed)]
+    return fit_refusals(
+        calibration,
+        np.concatenate([margin(fitted.booster, matrix(rows))[seen] for rows in refusing]),
+        np.tile(granted, len(refusing)),
+        np.concatenate([rows["refused"].to_numpy()[seen] for rows in refusing]),
+    )
 
 
 def steps_of(city: City, parameters: Parameters) -> int:
     """Return how often `train_champion` calls `step`, at most."""
     plan = plan_for(city.snapshots, city.first_period)
-    return 2 + len(plan.train) * (COPIES + 1) + parameters.rounds + 2 + len(OPTIONAL_CATEGORIES)
-
-
-__all__ = ["OUTCOME_MONTHS", "Champion", "measure", "peer_medians", "steps_of", "train_champion"]
+    return 2 + len(plan.train) * len(COPIES) + parameters.rounds + len(MEASURED_CASES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from creditlink.clock import utc_now
+from creditlink.config import SettingError, Settings, load_settings
 from creditlink.features.catalogue import CATALOGUE
 from creditlink.features.document import render_reference
-from creditlink.training.champion import steps_of, train_champion
+from creditlink.scoring import settings as score_settings
+from creditlink.training.champion import read_dataset, steps_of, train_champion
 from creditlink.training.city import CityError, read_city
 from creditlink.training.fit import Parameters
 from creditlink.training.package import write_model
+from creditlink.training.search import as_toml
+from creditlink.training.search import search as run_search
 from creditlink.training.table_command import table
 from creditlink.training.validation_command import validate_model
+
+PURPOSES = ("prequalification", "underwriting", "monitoring", "report", "cultivation")
 
 
 class DefaultGroup(click.Group):
@@ -48,40 +55,112 @@ def train() -> None:
     "--out", type=click.Path(path_type=Path), required=True, help="Model folder to write, e.g. models/city-2026b."
 )
 @click.option("--seed", type=int, default=2026, show_default=True, help="Folds, withheld categories, sampling.")
-@click.option("--rounds", type=click.IntRange(10, 300), default=300, show_default=True, help="Trees at most.")
-@click.option("--purpose", default="underwriting", show_default=True, help="What the model may be used for.")
-@click.option("--replace", is_flag=True, help="Overwrite an existing model folder.")
-def city(city_dir: Path, out: Path, seed: int, rounds: int, purpose: str, replace: bool) -> None:
+@click.option("--rounds", type=click.IntRange(10, 300), help="Trees at most; default: as config/champion.toml says.")
+@click.option(
+    *("--purpose", "purposes"),
+    multiple=True,
+    default=PURPOSES,
+    show_default=True,
+    help="What the model may be used for; may be given several times.",
+)
+@click.option("--replace", "overwrite", is_flag=True, help="Overwrite an existing model folder.")
+def city(city_dir: Path, out: Path, seed: int, rounds: int | None, purposes: tuple[str, ...], overwrite: bool) -> None:
     """Train on a synthetic city and write a model folder.
 
     Learns from every quarter-end with enough history whose outcomes were known by the newest one, and is judged on
-    that newest one. The same city and seed give the same model.ubj, byte for byte.
+    that newest one. Hyper-parameters are those of config/champion.toml, grades those of config/score.toml. The same
+    city and seed give the same model.ubj, byte for byte.
     """
-    if out.exists() and not replace:
+    if out.exists() and not overwrite:
         raise click.UsageError(f"{out} exists; give the model another name, or --replace it")
-    parameters = Parameters(rounds=rounds)
     console = Console(stderr=True)
     try:
+        settings = load_settings()
+        parameters = champion_parameters(settings)
+        if rounds is not None:
+            parameters = replace(parameters, rounds=rounds)
+        bounds = score_settings.parse(settings.read_toml("score.toml")).scale.pd_bounds
         with console.status(f"reading {city_dir}"):
             data = read_city(city_dir)
-        columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console) as progress:
+        with _progress(console) as progress:
             task = progress.add_task("reference", total=steps_of(data, parameters))
             champion = train_champion(
                 data,
                 seed=seed,
+                bounds=bounds,
                 parameters=parameters,
                 step=lambda done: progress.update(task, advance=1, description=done),
             )
             progress.update(task, completed=progress.tasks[0].total, description="done")
         manifest = write_model(
-            out, champion, city_manifest=data.manifest, purpose=purpose, created_at=utc_now(), replace=replace
+            out, champion, city_manifest=data.manifest, purposes=purposes, created_at=utc_now(), replace=overwrite
         )
-    except (CityError, ValueError) as error:
+    except (CityError, SettingError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{out}: {champion.fitted.rounds} trees, model.ubj {manifest['files']['model.ubj'][:16]}…")
     for case, figures in champion.measured.items():
         click.echo(_line(case, figures))
+
+
+@train.command()
+@click.argument("city_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--trials", type=click.IntRange(1, 1000), default=30, show_default=True, help="How many tries.")
+@click.option("--seed", type=int, default=2026, show_default=True, help="Folds, what is withheld, and the tries.")
+@click.option(
+    *("--share", "share"),
+    type=click.FloatRange(0.05, 1.0),
+    default=0.5,
+    show_default=True,
+    help="Share of the firms to fit each try on.",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("config/champion.toml"), show_default=True
+)
+def search(city_dir: Path, trials: int, seed: int, share: float, out: Path) -> None:
+    """Search hyper-parameters on a city with optuna and write them down.
+
+    Starts from those in use, judges by the log loss of held-out firms, and never ends worse than it began. Commit the
+    file, then train.
+    """
+    console = Console(stderr=True)
+    try:
+        start = champion_parameters(load_settings())
+        with console.status(f"reading {city_dir}"):
+            data = read_city(city_dir)
+        with _progress(console) as progress:
+            task = progress.add_task("dataset", total=trials)
+            table = read_dataset(data, seed=seed, step=lambda _: None)
+            found = run_search(
+                table,
+                start=start,
+                trials=trials,
+                seed=seed,
+                share=share,
+                step=lambda loss: progress.update(task, advance=1, description=f"loss {loss:.5f}"),
+            )
+    except (CityError, SettingError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    origin = ", ".join(f"{k} {data.manifest.get(k)}" for k in ("firms", "months", "seed", "generator_version"))
+    beside = out.with_name(f".{out.name}.new")
+    beside.write_text(as_toml(found, f"City of {origin}"), encoding="utf-8")
+    beside.replace(out)
+    click.echo(f"{out}: log loss {found.loss:.6f}, {found.loss_before:.6f} before")
+
+
+def champion_parameters(settings: Settings) -> Parameters:
+    """Return the hyper-parameters of `config/champion.toml`.
+
+    Raises
+    ------
+    SettingError, ValueError
+        The file is absent, not TOML, or holds something else.
+    """
+    return Parameters.from_table(settings.read_toml("champion.toml").get("parameters", {}))
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
 
 
 @train.command()
@@ -101,5 +180,6 @@ train.add_command(validate_model)
 def _line(case: str, m: dict[str, Any]) -> str:
     return (
         f"{case:28} AUC {m['auc']:.4f}  KS {m['ks']:.3f}  ECE {m['ece']:.4f}  expected AUC {m['expected_auc']:.4f} "
-        f"of {m['best_expected_auc']:.4f} best = {m['share_of_best']:.3f}"
+        f"of {m['best_expected_auc']:.4f} best = {m['share_of_best']:.3f}  coverage {m['interval_coverage']:.3f}  "
+        f"shift {m['shift']:+.5f}"
     )

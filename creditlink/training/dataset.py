@@ -2,13 +2,14 @@
 
 Every row is a firm on a day. Its indicators come from the serving code, as of that day; its outcome
 is whether it went bad within the twelve months after. A firm that had gone bad before is not in the
-table. Beside the row with all categories stands one with a random choice of the optional categories
-withheld, so that a partial consent is ordinary to the model and refusing tells it nothing.
+table. Beside the row with everything stand one with a random choice of the optional categories
+refused and one with a random choice of sources lacking, so that a partial consent and a source that is
+not connected are ordinary to the model, and refusing tells it nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,20 +17,25 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.features.catalogue import CATALOGUE
 from creditlink.features.compute import compute, reference_values
 from creditlink.features.grid import MONTHS
 from creditlink.features.reference import Reference, fit_reference
-from creditlink.records.frames import CATEGORY_FRAMES, RecordSet
+from creditlink.features.withhold import without
+from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.training.city import City
+from creditlink.training.withheld import OPTIONAL_CATEGORIES, draw_lacking, draw_refusals, lacking_sources
 
 OUTCOME_MONTHS = 12
-OPTIONAL_CATEGORIES = tuple(c for c in CATEGORY_FRAMES if c != "registration")
 
-WITHHELD_SHARE = 0.35
-"""Chance that a category is withheld in a row's second copy. Source: design choice; partial consent as ordinary."""
+FEATURES = tuple(i.name for i in CATALOGUE)
+"""The columns a model reads, in the order of the catalogue."""
 
-LABELS = ("firm", "as_of", "copy", "is_bad", "hazard_12m", "industry")
-"""Columns of a dataset that are not indicators."""
+EVERYTHING, REFUSED, LACKING = COPIES = (0, 1, 2)
+"""The copies of a row: with everything, with categories refused, with sources lacking."""
+
+LABELS = ("firm", "as_of", "copy", "refused", "is_bad", "hazard_12m", "industry")
+"""Columns of a dataset that are not indicators; `refused` is a bit set over OPTIONAL_CATEGORIES."""
 
 
 @dataclass(frozen=True)
@@ -74,75 +80,81 @@ def outcomes(city: City, as_of: date) -> pl.DataFrame:
     return rows.select("firm", is_bad, "hazard_12m").sort("firm")
 
 
-def granted_records(
-    records: RecordSet, as_of: date, firms: pl.Series, withheld: dict[str, NDArray[np.bool_]]
-) -> RecordSet:
-    """Return the records of `firms` that windows before `as_of` can reach, without what is withheld.
+def known_records(records: RecordSet, as_of: date, firms: pl.Series) -> RecordSet:
+    """Return the records of `firms` that windows before `as_of` can reach.
 
     Parameters
     ----------
     firms : Int32, ascending, shape (n,)
-    withheld : category -> shape (n,), True where the firm refuses it; categories not named are granted
     """
     numbers = firms.to_numpy()
     size = int(max(numbers.max(), records.registration["firm"].max() or 0)) + 1 if len(numbers) else 1
     oldest = add_months(as_of.replace(day=1), -MONTHS)
+    keep = np.zeros(size, dtype=bool)
+    keep[numbers] = True
     frames = {}
-    for category, names in CATEGORY_FRAMES.items():
-        keep = np.zeros(size, dtype=bool)
-        refuses = withheld.get(category)
-        keep[numbers if refuses is None else numbers[~refuses]] = True
-        for name in names:
-            frame = records.frame(name)
-            if name != "registration" and name != "credit_events":
-                frame = frame.filter((pl.col("period") >= oldest) & (pl.col("period") <= as_of))
-            frames[name] = frame.filter(pl.Series(keep[frame["firm"].to_numpy()]))
+    for name in FRAME_SCHEMAS:
+        frame = records.frame(name)
+        if name != "registration" and name != "credit_events":
+            frame = frame.filter((pl.col("period") >= oldest) & (pl.col("period") <= as_of))
+        frames[name] = frame.filter(pl.Series(keep[frame["firm"].to_numpy()]))
     return RecordSet(**frames)
 
 
-def snapshot(
-    city: City,
-    as_of: date,
-    reference: Reference,
-    *,
-    copy: int = 0,
-    seed: int = 0,
-    withhold: Sequence[str] | None = None,
-) -> pl.DataFrame:
-    """Return the rows of one day: LABELS and every indicator.
+@dataclass(frozen=True, eq=False)
+class Day:
+    """One snapshot day: who is judged, what became of them, and what was known of them."""
 
-    Parameters
-    ----------
-    copy : 0 for all categories granted; any other number draws categories to withhold per firm
-    withhold : instead of the draw, withhold exactly these categories from every firm
-    """
+    as_of: date
+    labels: pl.DataFrame  # firm, is_bad, hazard_12m, industry; ascending by firm
+    records: RecordSet
+    reference: Reference
+    features: pl.DataFrame  # with everything; one column per indicator
+
+    def rows(self, copy: int = EVERYTHING, *, seed: int = 0) -> pl.DataFrame:
+        """Return LABELS and indicators of one copy, what is withheld drawn from the seed, the copy and the day."""
+        rng = np.random.default_rng([seed, copy, self.as_of.toordinal()])
+        if copy == EVERYTHING:
+            return self._labelled(self.features, copy)
+        if copy == REFUSED:
+            return self.refusing(draw_refusals(rng, self.labels.height), copy)
+        return self.lacking(draw_lacking(rng, self.labels.height), copy)
+
+    def refusing(self, refused: Mapping[str, NDArray[np.bool_]], copy: int = REFUSED) -> pl.DataFrame:
+        """Return the rows where firms refuse: category -> who does, shape (n,)."""
+        features = without(self.features, {c: pl.Series(mask) for c, mask in refused.items()})
+        return self._labelled(features, copy, refused)
+
+    def lacking(self, lacking: dict[str, NDArray[np.bool_]], copy: int = LACKING) -> pl.DataFrame:
+        """Return the rows where sources have nothing: source -> of whom, shape (n,)."""
+        records = lacking_sources(self.records, self.labels["firm"], lacking)
+        return self._labelled(compute(records, self.as_of, self.reference).drop("firm"), copy)
+
+    def _labelled(
+        self, features: pl.DataFrame, copy: int, refused: Mapping[str, NDArray[np.bool_]] | None = None
+    ) -> pl.DataFrame:
+        bits = np.zeros(self.labels.height, np.uint16)
+        for category, mask in (refused or {}).items():
+            bits |= mask.astype(np.uint16) << OPTIONAL_CATEGORIES.index(category)
+        labels = self.labels.with_columns(
+            pl.lit(self.as_of).alias("as_of"), pl.lit(copy, pl.Int8).alias("copy"), pl.Series("refused", bits)
+        )
+        return labels.select(LABELS).hstack(features)
+
+
+def read_day(city: City, as_of: date, reference: Reference) -> Day:
+    """Return a snapshot day of a city, its indicators computed as of that day."""
     labels = outcomes(city, as_of)
-    n = labels.height
-    if withhold is not None:
-        withheld = {c: np.ones(n, dtype=bool) for c in withhold}
-    elif copy == 0:
-        withheld = {}
-    else:
-        rng = np.random.default_rng([seed, copy, as_of.toordinal()])
-        withheld = {c: rng.random(n) < WITHHELD_SHARE for c in OPTIONAL_CATEGORIES}
-    records = granted_records(city.records, as_of, labels["firm"], withheld)
-    features = compute(records, as_of, reference)
+    records = known_records(city.records, as_of, labels["firm"])
     industry = records.registration.select("firm", "industry")
-    labels = labels.join(industry, on="firm", how="left", maintain_order="left").select(
-        "firm",
-        pl.lit(as_of).alias("as_of"),
-        pl.lit(copy, pl.Int8).alias("copy"),
-        "is_bad",
-        "hazard_12m",
-        "industry",
-    )
-    return labels.hstack(features.drop("firm"))
+    labels = labels.join(industry, on="firm", how="left", maintain_order="left")
+    return Day(as_of, labels, records, reference, compute(records, as_of, reference).drop("firm"))
 
 
 def measure_reference(city: City, as_of: date, firms: pl.Series) -> Reference:
     """Measure the reference table on `firms`, with all categories, as of a training day."""
     labels = outcomes(city, as_of).filter(pl.col("firm").is_in(firms.implode()))
-    records = granted_records(city.records, as_of, labels["firm"], {})
+    records = known_records(city.records, as_of, labels["firm"])
     values = reference_values(records, as_of)
     industry = labels.join(records.registration.select("firm", "industry"), on="firm", maintain_order="left")[
         "industry"
@@ -151,21 +163,21 @@ def measure_reference(city: City, as_of: date, firms: pl.Series) -> Reference:
 
 
 def build(
-    city: City,
-    days: Sequence[date],
-    reference: Reference,
-    *,
-    copies: int,
-    seed: int,
-    step: Callable[[], None] = lambda: None,
+    city: City, days: Sequence[date], reference: Reference, *, seed: int, step: Callable[[], None] = lambda: None
 ) -> pl.DataFrame:
-    """Return all rows of `days`: one copy with everything granted and `copies` with categories withheld."""
+    """Return all rows of `days`, every copy of them."""
     parts = []
-    for day in days:
-        for copy in range(copies + 1):
-            parts.append(snapshot(city, day, reference, copy=copy, seed=seed))
+    for as_of in days:
+        day = read_day(city, as_of, reference)
+        for copy in COPIES:
+            parts.append(day.rows(copy, seed=seed))
             step()
     return pl.concat(parts)
+
+
+def matrix(rows: pl.DataFrame) -> NDArray[np.float32]:
+    """Return the indicators of a dataset in catalogue order, shape (n, k), missing as NaN."""
+    return rows.select(pl.col(FEATURES).cast(pl.Float32).fill_null(np.nan)).to_numpy()
 
 
 def folds(firms: pl.Series, seed: int, shares: Sequence[float] = (0.7, 0.15, 0.15)) -> NDArray[np.int8]:

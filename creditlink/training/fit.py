@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,23 @@ class Parameters:
     def __post_init__(self) -> None:
         if not 1 <= self.max_depth <= MAX_DEPTH:
             raise ValueError(f"max_depth: {self.max_depth} is not between 1 and {MAX_DEPTH}")
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Parameters:
+        """Read the `[parameters]` of `config/champion.toml`; what is not named keeps its default.
+
+        Raises
+        ------
+        ValueError
+            A name is unknown, or a value is of another type than its default.
+        """
+        kinds = {f.name: type(getattr(cls, f.name)) for f in fields(cls)}
+        for name, value in table.items():
+            if name not in kinds:
+                raise ValueError(f"parameters.{name}: there is no such parameter; known are {', '.join(kinds)}")
+            if isinstance(value, bool) or not isinstance(value, (int, kinds[name])):
+                raise ValueError(f"parameters.{name}: {value!r} is not of type {kinds[name].__name__}")
+        return cls(**{name: kinds[name](value) for name, value in table.items()})
 
     def to_json(self) -> dict[str, Any]:
         """Return the members for the manifest."""

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from creditlink.training.card import render_card
 from creditlink.training.champion import Champion
 from creditlink.training.dataset import OUTCOME_MONTHS, add_months
 
-PACKAGES = ("xgboost", "polars", "numpy", "scipy")
+PACKAGES = ("xgboost", "polars", "numpy", "scipy", "crepes")
 
 
 def write_model(
@@ -25,7 +26,7 @@ def write_model(
     champion: Champion,
     *,
     city_manifest: dict[str, Any],
-    purpose: str,
+    purposes: Sequence[str],
     created_at: datetime,
     replace: bool = False,
 ) -> dict[str, Any]:
@@ -44,9 +45,11 @@ def write_model(
     contents = {
         "model.ubj": bytes(champion.fitted.booster.save_raw("ubj")),
         "calibration.json": champion.calibration.to_json().encode(),
+        "interval.json": champion.interval.to_json().encode(),
+        "peers.json": _compact(champion.peers.to_json()),
         "reference.json": _json(champion.reference.to_json()),
     }
-    manifest = _manifest(out.name, champion, city_manifest, purpose, created_at)
+    manifest = _manifest(out.name, champion, city_manifest, purposes, created_at)
     contents["card.md"] = render_card(manifest, champion.measured).encode()
     manifest["files"] = {name: sha256_of(content) for name, content in sorted(contents.items())}
     contents[MANIFEST] = _json(manifest)
@@ -66,12 +69,12 @@ def write_model(
 
 
 def _manifest(
-    model_id: str, champion: Champion, city_manifest: dict[str, Any], purpose: str, created_at: datetime
+    model_id: str, champion: Champion, city_manifest: dict[str, Any], purposes: Sequence[str], created_at: datetime
 ) -> dict[str, Any]:
     plan = champion.plan
     return {
         "model_id": model_id,
-        "purpose": purpose,
+        "purposes": list(purposes),
         "created_at": created_at.isoformat(timespec="seconds"),
         "target": "90 days past due within 12 months after as_of",
         "base_rate": champion.base_rate,
@@ -92,12 +95,15 @@ def _manifest(
         },
         "packages": {name: _version(name) for name in PACKAGES},
         "grade_bands_version": 1,
+        "interval_level": champion.interval.level,
         "measured": {
-            case: {k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items() if k != "reliability"}
+            case: {k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items() if k not in _TABLES}
             for case, figures in champion.measured.items()
         },
-        "peers": champion.peers,
     }
+
+
+_TABLES = ("reliability", "coverage_by_band")
 
 
 def _version(package: str) -> str:
@@ -111,3 +117,8 @@ def _version(package: str) -> str:
 
 def _json(members: dict[str, Any]) -> bytes:
     return (json.dumps(members, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _compact(members: dict[str, Any]) -> bytes:
+    """As `_json`, on one line: a table of ten thousand numbers is not read by people."""
+    return (json.dumps(members, separators=(",", ":"), ensure_ascii=False) + "\n").encode()

@@ -15,7 +15,7 @@ from creditlink.features.reference import Reference
 from creditlink.scoring.model import CreditModel
 from creditlink.training import metrics
 from creditlink.training.city import City
-from creditlink.training.dataset import plan_for, snapshot
+from creditlink.training.dataset import plan_for, read_day
 
 Array = NDArray[np.float64]
 Step = Callable[[str], None]
@@ -54,7 +54,7 @@ def validate(
         The city is too short, or holds no goods or no bads on the day that judges.
     """
     plan = plan_for(city.snapshots, city.first_period)
-    rows = snapshot(city, plan.test, reference, withhold=[])
+    rows = read_day(city, plan.test, reference).rows()
     scores = model.score(rows.select(FEATURES))
     bad, pd_12m = rows["is_bad"].to_numpy(), scores.pd_12m
     hazard = rows["hazard_12m"].to_numpy()
@@ -82,7 +82,7 @@ def validate(
     out["cross_checks"] = cross_checks(rows, kinds, pd_12m)
     out["challenger"] = None
     if challenger is not None:
-        learned = snapshot(city, plan.train[-1], reference, withhold=[])
+        learned = read_day(city, plan.train[-1], reference).rows()
         theirs = challenger(learned.select(FEATURES), learned["is_bad"].to_numpy(), rows.select(FEATURES))
         out["challenger"] = _quality(bad, theirs) | {"expected_auc": metrics.expected_auc(hazard, theirs)}
     step("challenger")
@@ -155,11 +155,11 @@ def stability(
     model: CreditModel, city: City, reference: Reference, days: Sequence[date], newest: pl.DataFrame
 ) -> dict[str, Any]:
     """Return PSI of the score and CSI of the indicators against the first day; below 0.10 stable."""
-    first = snapshot(city, days[0], reference, withhold=[])
+    first = read_day(city, days[0], reference).rows()
     before = np.log(model.score(first.select(FEATURES)).pd_12m)
     psi = []
     for day in days[1:]:
-        rows = newest if day == days[-1] else snapshot(city, day, reference, withhold=[])
+        rows = newest if day == days[-1] else read_day(city, day, reference).rows()
         psi.append([day.isoformat(), metrics.psi(before, np.log(model.score(rows.select(FEATURES)).pd_12m))])
     csi = {name: metrics.psi(_values(first, name), _values(newest, name)) for name in model.features}
     strongest = sorted(csi.items(), key=lambda item: -item[1])[:TOLD]

@@ -1,5 +1,7 @@
 """`/v1/profiles` over HTTP: what is answered, what is refused, and what is left behind."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
@@ -34,6 +36,41 @@ class TestCreateProfile:
         assert profile["points"] == pytest.approx(body["points_exact"], abs=0.5 + 1e-9)
         dimensions = sum(row["points_contribution"] for row in profile["dimensions"])
         assert dimensions == pytest.approx(sum(r["points_contribution"] for r in body["indicators"]), abs=1e-6)
+
+    def test_the_interval_and_the_score_without_each_category_are_told(self, created):
+        _, profile = created()
+        interval = profile["interval"]
+        assert interval["pd_low"] <= profile["pd_12m"] <= interval["pd_high"]
+        assert interval["points_low"] <= profile["points"] <= interval["points_high"]
+        without = {row["category"]: row for row in profile["without_category"]}
+        assert set(without) == {"tax", "social_security", "utility"}
+        for row in without.values():
+            assert row["points"] + row["points_gained"] == profile["points"]
+
+    def test_improvements_are_read_and_leave_evidence(self, created, bank, empty_database):
+        authorization, profile = created()
+        body = bank.call("GET", f"/v1/profiles/{profile['id']}/improvements", authorization).json()
+        assert (body["grade"], body["points"]) == (profile["grade"], profile["points"])
+        assert body["best_points"] >= body["points"]
+        for plan in body["plans"]:
+            assert plan["changes"]
+            assert plan["points"] > body["points"]
+        with empty_database.transaction("owner") as session:
+            actions = list(session.scalars(text("SELECT action FROM audit_entries")))
+        assert "profile.improvements" in actions
+
+    def test_a_model_is_not_used_outside_its_purpose(self, app, bank, authorized, delivered):
+        authorization = authorized(bank)
+        delivered(authorization)
+        live = app.extensions["model"]
+        app.extensions["model"] = replace(live, purposes=("monitoring",))
+        try:
+            answer = bank.call("POST", "/v1/profiles", authorization, json={})
+        finally:
+            app.extensions["model"] = live
+        assert answer.status_code == 409
+        assert answer.json()["type"] == "/problems/model-purpose"
+        assert "is for monitoring, not for underwriting" in answer.json()["detail"]
 
     def test_every_rule_is_reported(self, products, created, bank):
         authorization, profile = created()

@@ -12,7 +12,15 @@ from tests.scoring.boosters import fitted, matrix
 NAMES = ("sales", "headcount", "late", "usage", "age")
 
 
-def write_folder(folder, *, names=NAMES, calibration=None, seed=0, manifest=None, **parameters):
+def peers_json(rows):
+    """peers.json where every comparison is from 40 firms, its tenths evenly about the median."""
+    spread = {
+        cell: {n: [40, *(m + k / 10 for k in range(-4, 5))] for n, m in row.items()} for cell, row in rows.items()
+    }
+    return json.dumps({"least_firms": 20, "rows": spread}).encode()
+
+
+def write_folder(folder, *, names=NAMES, calibration=None, seed=0, manifest=None, files=None, **parameters):
     """Fit a small booster on random firms and write it as the trainer does; return its folder."""
     rng = np.random.default_rng(seed)
     booster = fitted(rng, matrix(rng, 600, len(names)), 25, **parameters)
@@ -21,6 +29,8 @@ def write_folder(folder, *, names=NAMES, calibration=None, seed=0, manifest=None
         "model.ubj": bytes(booster.save_raw("ubj")),
         "calibration.json": (calibration or Calibration("platt", 0.9, -0.4)).to_json().encode(),
         "card.md": b"# A model of random firms\n",
+        "peers.json": peers_json({"*": dict.fromkeys(names, 0.0), "C": {"sales": 0.5}}),
+        **(files or {}),
     }
     for name, content in contents.items():
         (folder / name).write_bytes(content)
@@ -33,7 +43,6 @@ def write_folder(folder, *, names=NAMES, calibration=None, seed=0, manifest=None
         "base_rate": 0.03,
         "packages": {"xgboost": "3"},
         "training": {"seed": seed},
-        "peers": {"*": dict.fromkeys(names, 0.0), "C": {"sales": 0.5}},
     }
     (folder / "manifest.json").write_text(json.dumps(stated | (manifest or {})))
     return folder

@@ -13,6 +13,7 @@ class Plain:
     reason_code: str
     also: tuple[str, ...] = ()
     actionable: bool = True
+    window: int = 12
 
     @property
     def label_zh(self):

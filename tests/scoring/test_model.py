@@ -31,7 +31,7 @@ def test_the_manifest_is_the_model(model):
     assert (model.model_id, model.purpose, model.features) == ("tiny-1", "underwriting", NAMES)
     assert model.base_rate == 0.03
     assert model.calibration == Calibration("platt", 0.9, -0.4)
-    assert model.peers["C"] == {"sales": 0.5}
+    assert model.peers.compare("C26", None, "sales", 0.5).median == 0.5
 
 
 def test_a_score_is_the_boosters_margin_calibrated(model):

@@ -10,7 +10,7 @@ from creditlink.scoring import sentences
 from creditlink.scoring.dimensions import sums_by
 from creditlink.scoring.model import load
 from creditlink.scoring.ranking import rank, reason_book
-from creditlink.scoring.reasons import compare, reasons_for
+from creditlink.scoring.reasons import reasons_for
 from creditlink.scoring.settings import ReasonSettings
 from tests.scoring.folders import frame, write_folder
 from tests.scoring.indicators import CATALOGUE, DIRECTIONS, GROUPS, NAMES
@@ -23,8 +23,7 @@ SETTINGS = ReasonSettings(limit=4, least_points=1.0, groups=GROUPS)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "reasons"
-    peers = {"*": dict.fromkeys(NAMES, 0.0), "C": {"sales": 0.5}}
-    return load(write_folder(folder, names=NAMES, manifest={"peers": peers}, monotone_constraints=DIRECTIONS))
+    return load(write_folder(folder, names=NAMES, monotone_constraints=DIRECTIONS))
 
 
 @pytest.fixture(scope="module")
@@ -174,15 +173,6 @@ def test_small_contributions_are_no_reasons(model, book, firms):
             assert (ranking.contribution[ranking.group < 0] == 0).all()
 
 
-def test_comparison_with_the_section_else_with_all(model):
-    assert vars(compare(model.peers, "C26", "sales", 0.2)) == {"peers": "C", "median": 0.5, "relation": "below"}
-    assert vars(compare(model.peers, "C26", "late", 2.0)) == {"peers": "*", "median": 0.0, "relation": "above"}
-    assert vars(compare(model.peers, "J66", "sales", 0.0)) == {"peers": "*", "median": 0.0, "relation": "equal"}
-    assert compare(model.peers, None, "sales", 0.2).peers == "*"
-    assert compare({"*": {"sales": float("nan")}}, "C26", "sales", 0.2) is None
-    assert compare({}, "C26", "sales", 0.2) is None
-
-
 def test_a_feature_outside_the_catalogue_is_named():
     with pytest.raises(ValueError, match="not in the catalogue: strange"):
         reason_book(("sales", "strange"), CATALOGUE, {})
@@ -236,7 +226,7 @@ def test_a_whole_sentence():
         unit="fen",
         direction=-1,
         median=80_000_000.0,
-        same_industry=True,
+        peers="C",
         points=-12.4,
     )
     assert zh == "近12月销售额为50万元，低于同行业中位数80万元；该指标越高，风险越低。评分因此减少12分。"
@@ -254,7 +244,7 @@ def test_a_rank_is_told_as_a_word():
         unit="rank",
         direction=1,
         median=2.0,
-        same_industry=False,
+        peers="*",
         points=7.6,
     )
     assert zh == "纳税信用等级为D，全体企业中位数为B。评分因此增加8分。"

@@ -1,0 +1,38 @@
+"""What would raise the grade of a stored profile, verified by scoring the changed firm. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from creditlink.profiles.live import LiveModel
+from creditlink.profiles.pipeline import OPTIONAL_CATEGORIES
+from creditlink.scoring.improve import improvements
+from creditlink.scoring.peers import size_of
+
+
+def improvements_of(
+    values: Mapping[str, float | None], *, industry: str | None, granted: Collection[str], live: LiveModel
+) -> dict[str, Any]:
+    """Return the plans of one firm as plain data.
+
+    Parameters
+    ----------
+    values : indicator -> value as the profile keeps it; None where missing
+    industry : GB/T 4754 code of the firm, for its peers
+    granted : categories that the firm opened, as when it was scored
+    live : the model that scored it
+    """
+    known = [values[name] for name in live.model.features]
+    row = np.array([np.nan if value is None else value for value in known], np.float32)
+    found = improvements(
+        live.model,
+        live.levers,
+        row,
+        industry=industry,
+        size=size_of(values.get("sales_12_fen"), values.get("headcount")),
+        refused=OPTIONAL_CATEGORIES - frozenset(granted),
+    )
+    return found.to_dict()

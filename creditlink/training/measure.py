@@ -1,0 +1,116 @@
+"""Measuring a champion out of time: with everything granted, with each category refused, with one source only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from creditlink.scoring.calibration import Calibration, sigmoid
+from creditlink.scoring.interval import IntervalTable
+from creditlink.training import metrics
+from creditlink.training.calibrate import refusing_logit
+from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, Day, folds, matrix
+from creditlink.training.fit import Fitted, margin
+from creditlink.training.withheld import OPTIONAL_CATEGORIES, SINGLE, only
+
+GRANTED, RANDOM, SOURCES = "all granted", "random consent", "random sources"
+
+MEASURED_CASES = (
+    *(GRANTED, RANDOM, SOURCES),
+    *(f"without {c}" for c in OPTIONAL_CATEGORIES),
+    *(f"only {s}" for s in SINGLE),
+)
+
+Array = NDArray[np.float64]
+
+
+def measure(
+    day: Day,
+    fitted: Fitted,
+    calibration: Calibration,
+    interval: IntervalTable,
+    seed: int,
+    step: Callable[[], None] = lambda: None,
+) -> dict[str, dict[str, Any]]:
+    """Return case -> figures on the firms of a day that was not learned from.
+
+    Figures of refusing (`shift…`: mean PD less the mean PD with everything granted) and of unseen firms are from
+    firms that neither the booster nor the shifts were fitted on.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    unseen = folds(day.labels["firm"], seed) != 0
+    with_everything: Array | None = None
+    for case in MEASURED_CASES:
+        rows = _rows(day, case, seed)
+        x = matrix(rows)
+        logit = refusing_logit(calibration, margin(fitted.booster, x), rows["refused"].to_numpy())
+        low, high = interval.of(FEATURES, x, logit)
+        pd_12m = sigmoid(logit)
+        with_everything = pd_12m if with_everything is None else with_everything
+        out[case] = figures(rows["is_bad"].to_numpy(), rows["hazard_12m"].to_numpy(), logit, low, high)
+        out[case] |= _shifts(rows["is_bad"].to_numpy()[unseen], pd_12m[unseen], with_everything[unseen])
+        if case == GRANTED:
+            hazard = rows["hazard_12m"].to_numpy()
+            out[case]["expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], logit[unseen])
+            out[case]["best_expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], hazard[unseen])
+            out[case]["coverage_by_band"] = _by_band(hazard, pd_12m, low, high, interval.bounds)
+        step()
+    return out
+
+
+def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, low: Array, high: Array) -> dict[str, Any]:
+    """Return discrimination, calibration and coverage of scores against outcomes and true hazards, all (n,)."""
+    pd_12m = sigmoid(logit)
+    best, reached = metrics.expected_auc(hazard, hazard), metrics.expected_auc(hazard, logit)
+    return {
+        "firms": len(bad),
+        "bads": int(bad.sum()),
+        "auc": metrics.auc(bad, logit),
+        "gini": metrics.gini(bad, logit),
+        "ks": metrics.ks(bad, logit),
+        "brier": metrics.brier(bad, pd_12m),
+        "ece": metrics.ece(bad, pd_12m),
+        "ece_against_hazard": metrics.ece(hazard, pd_12m),
+        "mean_pd": float(pd_12m.mean()),
+        "bad_rate": float(bad.mean()),
+        "auc_of_true_hazard": metrics.auc(bad, hazard),
+        "expected_auc": reached,
+        "best_expected_auc": best,
+        "share_of_best": (reached - 0.5) / (best - 0.5),
+        "interval_coverage": float(((low <= hazard) & (hazard <= high)).mean()),
+        "interval_width": float((high - low).mean()),
+        "reliability": metrics.reliability(bad, pd_12m),
+    }
+
+
+def _shifts(bad: NDArray[np.int8], pd_12m: Array, granted: Array) -> dict[str, float]:
+    moved = pd_12m - granted
+    return {
+        "shift": float(moved.mean()),
+        "shift_of_goods": float(moved[bad == 0].mean()),
+        "shift_of_bads": float(moved[bad == 1].mean()) if bad.any() else 0.0,
+    }
+
+
+def _by_band(hazard: Array, pd_12m: Array, low: Array, high: Array, bounds: tuple[float, ...]) -> list[Any]:
+    """Return (firms, coverage) by grade, the best first."""
+    band = np.searchsorted(np.asarray(bounds), pd_12m, side="right")
+    within = (low <= hazard) & (hazard <= high)
+    return [
+        (int((band == b).sum()), float(within[band == b].mean()) if (band == b).any() else None)
+        for b in range(len(bounds) + 1)
+    ]
+
+
+def _rows(day: Day, case: str, seed: int) -> pl.DataFrame:
+    firms = day.labels.height
+    kind, _, name = case.partition(" ")
+    if case in (GRANTED, RANDOM, SOURCES):
+        return day.rows({GRANTED: EVERYTHING, RANDOM: REFUSED, SOURCES: LACKING}[case], seed=seed)
+    if kind == "without":
+        return day.refusing({name: np.ones(firms, bool)})
+    return day.lacking(only(name, firms))

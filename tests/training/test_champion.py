@@ -1,0 +1,178 @@
+"""Training on a small city: the same bytes again, refusing neutral, rows of firms with one source only."""
+
+import json
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from creditlink.features.catalogue import BY_NAME
+from creditlink.features.withhold import TAKEN
+from creditlink.sandbox.city import write_city
+from creditlink.scoring.calibration import Calibration, sigmoid
+from creditlink.training.calibrate import fit_refusals, refusing_logit
+from creditlink.training.champion import FIT, STOP, read_dataset, train_champion
+from creditlink.training.city import read_city
+from creditlink.training.conformal import fit_interval
+from creditlink.training.dataset import FEATURES, LACKING, REFUSED, measure_reference, plan_for, read_day
+from creditlink.training.fit import Parameters, fit
+from creditlink.training.package import write_model
+from creditlink.training.peers import peer_table
+from creditlink.training.withheld import OPTIONAL_CATEGORIES, SINGLE, SOURCES, draw_lacking, only
+
+pytestmark = pytest.mark.pure
+
+BOUNDS = (0.003, 0.008, 0.02, 0.05, 0.15)
+SMALL = Parameters(rounds=12, patience=12)
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("city") / "training"
+    write_city(folder, firms=1500, months=34, seed=5, until=date(2026, 10, 1))
+    return read_city(folder)
+
+
+@pytest.fixture(scope="module")
+def day(city):
+    plan = plan_for(city.snapshots, city.first_period)
+    return read_day(city, plan.test, measure_reference(city, plan.test, city.records.registration["firm"]))
+
+
+@pytest.fixture(scope="module")
+def champion(city):
+    return train_champion(city, seed=3, bounds=BOUNDS, parameters=SMALL)
+
+
+def test_the_same_city_and_seed_give_the_same_bytes(city, champion, tmp_path):
+    again = train_champion(city, seed=3, bounds=BOUNDS, parameters=SMALL)
+    folders = []
+    for number, one in enumerate((champion, again)):
+        out = tmp_path / str(number) / "small"
+        write_model(
+            out,
+            one,
+            city_manifest=city.manifest,
+            purposes=["underwriting"],
+            created_at=pl.datetime_range(date(2026, 1, 1), date(2026, 1, 1), eager=True, time_zone="UTC")[0],
+        )
+        folders.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert folders[0] == folders[1]
+    assert {"model.ubj", "interval.json", "peers.json", "calibration.json", "card.md"} <= folders[0].keys()
+
+
+def test_the_measurements_cover_every_refusal_and_single_source(champion):
+    assert {f"without {c}" for c in OPTIONAL_CATEGORIES} | {f"only {s}" for s in SINGLE} < champion.measured.keys()
+    for figures in champion.measured.values():
+        assert 0.5 < figures["interval_coverage"] <= 1
+        assert abs(figures["shift"]) < 0.02
+
+
+def test_refusing_is_neutral_on_the_firms_that_the_shifts_were_fitted_on(day):
+    rng = np.random.default_rng(0)
+    margins = rng.normal(-4, 1.5, 4000)
+    granted = sigmoid(margins)
+    refused = rng.integers(0, 1 << len(OPTIONAL_CATEGORIES), 4000).astype(np.uint16)
+    blurred = 0.7 * margins - 1.2
+    found = fit_refusals(Calibration("platt", 1.0, 0.0), blurred, granted, refused)
+    pd_12m = sigmoid(refusing_logit(found, blurred, refused))
+    for number, category in enumerate(OPTIONAL_CATEGORIES):
+        here = (refused >> number) & 1 == 1
+        assert pd_12m[here].mean() == pytest.approx(granted[here].mean(), rel=1e-3), category
+    unchanged = refusing_logit(found, blurred, np.zeros(4000, np.uint16))
+    np.testing.assert_array_equal(unchanged, blurred)
+
+
+def test_a_refused_category_leaves_no_value_of_it(day):
+    rows = day.rows(REFUSED, seed=1)
+    for number, category in enumerate(OPTIONAL_CATEGORIES):
+        refusing = rows.filter((pl.col("refused").cast(pl.Int32) // (1 << number)) % 2 == 1)
+        assert 0.2 < refusing.height / rows.height < 0.5
+        assert refusing.select(pl.col(TAKEN[category]).count()).row(0) == (0,) * len(TAKEN[category])
+
+
+def test_firms_with_one_source_only_are_trained_for(day):
+    rows = day.rows(LACKING, seed=1)
+    categories = {c: [n for n in FEATURES if BY_NAME[n].categories == (c,)] for c in OPTIONAL_CATEGORIES}
+    known = {
+        c: rows.select(pl.any_horizontal(pl.col(names).is_not_null())).to_series() for c, names in categories.items()
+    }
+    no_declarations = known["tax"] & rows["tax_filed_share_24"].is_null() & rows["invoiced_12_fen"].is_not_null()
+    alone = no_declarations & ~known["social_security"] & ~known["utility"] & ~known["public_credit"]
+    assert alone.sum() > 0.05 * rows.height
+    assert rows.filter(alone)["sales_12_fen"].null_count() == 0  # invoices stand in for declarations
+
+
+def test_only_one_source_means_only_one():
+    lacking = only("invoice_months", 5)
+    assert [name for name, mask in lacking.items() if not mask.any()] == ["invoice_months"]
+    with pytest.raises(KeyError, match="rumours"):
+        only("rumours", 5)
+    drawn = draw_lacking(np.random.default_rng(0), 20_000)
+    assert drawn.keys() == {s.name for s in SOURCES}
+    there = np.sum([~mask for mask in drawn.values()], axis=0)
+    assert 0.35 < (there == 1).mean() < 0.45
+
+
+def test_an_interval_covers_what_it_says():
+    rng = np.random.default_rng(2)
+    logit = rng.normal(-4, 1.5, 40_000)
+    x = rng.normal(size=(40_000, len(FEATURES))).astype(np.float32)
+    unknown = rng.random(40_000) < 0.3
+    x[unknown, FEATURES.index("tax_filed_share_24")] = np.nan
+    hazard = sigmoid(logit + rng.normal(0.2, np.where(unknown, 1.5, 0.5)))
+    half = slice(0, 20_000), slice(20_000, 40_000)
+    table = fit_interval(logit[half[0]], hazard[half[0]], x[half[0]], FEATURES, BOUNDS)
+    low, high = table.of(FEATURES, x[half[1]], logit[half[1]])
+    within = (low <= hazard[half[1]]) & (hazard[half[1]] <= high)
+    for here in (unknown[half[1]], ~unknown[half[1]]):
+        assert within[here].mean() == pytest.approx(0.9, abs=0.02)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        fit_interval(logit, np.zeros(40_000), x, FEATURES, BOUNDS)
+
+
+def test_peers_are_never_fewer_than_twenty_firms(day):
+    table = peer_table(day.rows())
+    assert "C/micro" in table.rows
+    for row in table.rows.values():
+        assert all(firms >= 20 for firms, _ in row.values())
+    sparse = day.rows().with_columns(pl.when(pl.int_range(pl.len()) < 19).then("headcount").alias("headcount"))
+    assert all("headcount" not in row for row in peer_table(sparse).rows.values())
+    with pytest.raises(ValueError, match="twice"):
+        peer_table(pl.concat([day.rows(), day.rows()]))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [({"depth": 3}, "depth: there is no"), ({"eta": "x"}, "eta: 'x'"), ({"max_depth": 4}, "max_depth: 4")],
+)
+def test_wrong_hyper_parameters_are_named(table, message):
+    with pytest.raises(ValueError, match=message):
+        Parameters.from_table(table)
+
+
+def test_a_search_never_ends_worse_than_it_began(city):
+    pytest.importorskip("optuna")
+    from creditlink.training.search import as_toml, search
+
+    data = read_dataset(city, seed=3)
+    found = [search(data, start=SMALL, trials=2, seed=1, share=0.3) for _ in range(2)]
+    assert found[0] == found[1]
+    assert found[0].loss <= found[0].loss_before
+    import tomllib
+
+    assert Parameters.from_table(tomllib.loads(as_toml(found[0], "x"))["parameters"]) == found[0].parameters
+    assert json.dumps(found[0].parameters.to_json())
+    assert len(data.part(FIT)[1]) > len(data.part(STOP)[1])
+    with pytest.raises(ValueError, match="all good"):
+        fit(
+            np.zeros((5, 1), np.float32),
+            np.zeros(5, np.int8),
+            np.zeros((5, 1), np.float32),
+            np.zeros(5, np.int8),
+            names=["a"],
+            directions=[0],
+            parameters=SMALL,
+            seed=0,
+        )
