@@ -257,7 +257,7 @@ class TestBodies:
         [
             (None, "invalid_request"),
             ("password", "unsupported_grant_type"),
-            ("client_credentials", "unsupported_grant_type"),
+            ("client_credentials", "invalid_scope"),
             ("urn:ietf:params:oauth:grant-type:jwt-bearer", "unsupported_grant_type"),
             ('"\\\u4e2d', "unsupported_grant_type"),
         ],
