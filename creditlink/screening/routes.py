@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -9,6 +10,7 @@ from flask import g
 
 from creditlink import db
 from creditlink.api import Blueprint
+from creditlink.config import Settings
 from creditlink.errors import InsufficientScope, NotFound, Unauthorized
 from creditlink.institutions.tables import Institution
 from creditlink.oauth.access import require_access
@@ -40,4 +42,9 @@ def count_for_product(code: str) -> Any:
         terms = service.listing(session, settings).by_code.get(code)
     if terms is None or terms.institution_code != own:
         raise NotFound
-    return told_to(settings.var_dir / "screening", terms)
+    return told_to(results_folder(settings), terms)
+
+
+def results_folder(settings: Settings) -> Path:
+    """Return where the screening lies that banks are answered from."""
+    return settings.var_dir / "screening"
