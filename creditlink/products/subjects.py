@@ -261,9 +261,5 @@ def coded(column: pl.Series) -> TextColumn:
         places = {text: k for k, text in enumerate(sorted({text for text in texts if text is not None}))}
         return TextColumn(np.array([places.get(text, -1) for text in texts], dtype=np.int32), tuple(places))
     values = tuple(column.drop_nulls().unique().sort().to_list())
-    codes = (
-        column.replace_strict(list(values), list(range(len(values))), default=-1, return_dtype=pl.Int32)
-        if values
-        else pl.Series([-1] * column.len(), dtype=pl.Int32)
-    )
-    return TextColumn(codes.fill_null(-1).to_numpy(), values)
+    codes = column.cast(pl.Enum(values)).to_physical().cast(pl.Int32).fill_null(-1)
+    return TextColumn(codes.to_numpy(), values)

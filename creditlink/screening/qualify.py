@@ -143,14 +143,17 @@ def _stored(subject: str) -> str:
 def _counted(
     product: ProductTerms, rules: tuple[Rule, ...], known: Any, subjects: Subjects, status: NDArray[np.uint8]
 ) -> Qualified:
-    failing = status == FAIL
-    failed = failing.sum(axis=0, dtype=np.int16)
-    unknown = (status == UNKNOWN).any(axis=0)
+    failed = np.zeros(len(subjects), dtype=np.int16)
+    unknown = np.zeros(len(subjects), dtype=bool)
+    for row in status:  # row by row: no array of the size of all rules is made again
+        failed += row == FAIL
+        unknown |= row == UNKNOWN
     qualifies = (failed == 0) & ~unknown
+    near = np.flatnonzero((failed == 1) & ~unknown)
     effects = []
     for i, rule in enumerate(rules):
         # Firms that pass every other rule: only they are gained when this one moves.
-        alone = failing[i] & (failed == 1) & ~unknown
+        alone = near[status[i, near] == FAIL]
         steps: list[tuple[float, float, int]] = []
         if known[rule.subject].form == "number":
             values = subjects.number(rule.subject)[alone]
@@ -160,7 +163,7 @@ def _counted(
                 moved_high = high + abs(high) * step if np.isfinite(high) else high
                 bound = moved_low if np.isfinite(moved_low) else moved_high
                 steps.append((step, float(bound), int(((values >= moved_low) & (values <= moved_high)).sum())))
-        effects.append(RuleEffect(rule, int(failing[i].sum()), int(alone.sum()), tuple(steps)))
+        effects.append(RuleEffect(rule, int(np.count_nonzero(status[i] == FAIL)), len(alone), tuple(steps)))
     return Qualified(
         product,
         population=len(subjects),
