@@ -49,7 +49,15 @@ def text_hash(shown: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def claims_of(consent: Any, *, issuer: str, institution: Any, enterprise: Any, events: Sequence[Any]) -> dict[str, Any]:
+def claims_of(
+    consent: Any,
+    *,
+    issuer: str,
+    institution: Any,
+    enterprise: Any,
+    events: Sequence[Any],
+    signatures: Sequence[Any] = (),
+) -> dict[str, Any]:
     """Return what a receipt over a consent's row says: who, what, how long, on which text, what became of it."""
     return {
         "iss": issuer,
@@ -78,6 +86,10 @@ def claims_of(consent: Any, *, issuer: str, institution: Any, enterprise: Any, e
             "pulls_per_day": consent.pulls_per_day,
             "data_life_days": consent.data_life_days,
         },
+        "signatures": [
+            {"by_role": s.role, "at": s.signed_at.isoformat(), "categories": s.categories, "text_sha256": s.text_sha256}
+            for s in signatures
+        ],
         "asked": consent.asked,
         "text": {"version": consent.text_version, "sha256": consent.text_sha256, "shown": consent.text_shown},
         "events": [

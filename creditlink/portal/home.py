@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import db, ids
 from creditlink.audit import service as audit
-from creditlink.consents import receipts
+from creditlink.consents import approval, receipts
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.service import may_act, outside_limits, represented_by
@@ -103,6 +103,7 @@ def receipt(session: Session, account: Account, now: datetime, consent_id: str) 
         institution=session.get_one(Institution, held.institution_id),
         enterprise=firm,
         events=overview.events_of(session, held)[::-1],
+        signatures=approval.signatures_of(session, held.id),
     )
     return download(receipts.sign(claims, secret=settings().secret_key) + "\n", f"{held.wire_id}.jws")
 

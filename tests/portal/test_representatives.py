@@ -10,11 +10,12 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, select
 
-from creditlink import db
+from creditlink import db, keyring
 from creditlink.audit import chain
 from creditlink.audit import service as audit
 from creditlink.audit.tables import AuditEntry
 from creditlink.clock import utc_now
+from creditlink.consents import receipts
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises import accounts, commands, representation
@@ -287,6 +288,11 @@ class TestTwoSignatures:
         said = owner.get(f"/portal/consents/{consent.wire_id}").text
         assert owner.account.display_name in said
         assert other.account.display_name in said
+        receipt = receipts.verify(
+            owner.get(f"/portal/consents/{consent.wire_id}/receipt").text,
+            keyring.public_keys(owner.client.application.extensions["settings"].secret_key),
+        )
+        assert [s["by_role"] for s in receipt.claims["signatures"]] == ["legal_representative", "agent"]
         with db.transaction("owner") as session:
             events = session.scalars(select(ConsentEvent).where(ConsentEvent.consent_id == consent.id)).all()
         assert [(e.to_state, e.reason) for e in sorted(events, key=lambda e: e.id)] == [
