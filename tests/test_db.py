@@ -26,4 +26,5 @@ def test_settings_are_entered_for_the_transaction_and_no_longer(database):
         db.enter(session, actor="audit", account_id="it's 7")
         assert tuple(session.execute(query).one()) == ("audit", "it's 7")
     with database.transaction("api") as session:
-        assert tuple(session.execute(query).one()) in {(None, None), ("", "")}
+        # Never set on this connection, or set and let go again: the server tells the two apart.
+        assert set(session.execute(query).one()) <= {None, ""}

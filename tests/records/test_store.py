@@ -7,6 +7,9 @@ import pytest
 from sqlalchemy import select, text
 
 from creditlink import db
+from creditlink.clock import utc_now
+from creditlink.consents.tables import Consent
+from creditlink.enterprises.tables import Enterprise
 from creditlink.records import store
 from creditlink.records.delivery import Delivery, Reject
 from creditlink.records.frames import FRAME_KEYS, FRAME_SCHEMAS, as_known
@@ -26,8 +29,18 @@ def firm(empty_database):
         return make.make_enterprise(session).id
 
 
+def enter_consent(session, firm):
+    """Work under a live consent of the firm, as a pull does: workers add records under no other."""
+    with db.transaction("owner") as own:
+        held = own.scalars(select(Consent).where(Consent.enterprise_id == firm)).first()
+        if held is None:
+            held = make.make_consent(own, enterprise=own.get_one(Enterprise, firm), now=utc_now())
+    db.enter(session, consent_id=held.id, institution_id=held.institution_id)
+
+
 def save(firm, *facts, now=NOW):
     with db.transaction("worker") as session:
+        enter_consent(session, firm)
         return store.save_facts(session, facts, enterprise_id=firm, source="test", pull_id=None, now=now)
 
 
@@ -83,17 +96,19 @@ class TestSaving:
 
     def test_rows_kept_aside_are_stored_with_their_place_and_reason(self, firm):
         with db.transaction("owner") as session:
-            consent = make.make_consent(session)
+            consent = make.make_consent(session, now=utc_now())
             firm = consent.enterprise_id
         from creditlink.records import pull
 
         with db.transaction("worker") as session:
+            enter_consent(session, firm)
             pull_id = pull.open_pull(session, consent, ["tax"], trigger="operator", now=NOW)
             delivery = Delivery(
                 "tax", [], [Reject.of("tax", "fapiao", "page 2 row 17", "je", "n/a" * 99, "not an amount")]
             )
             store.save_delivery(session, delivery, enterprise_id=firm, pull_id=pull_id, now=NOW)
         with db.transaction("worker") as session:
+            enter_consent(session, firm)
             row = session.scalars(select(RejectedRow)).one()
         assert (row.resource, row.position, row.field, row.reason) == ("fapiao", "page 2 row 17", "je", "not an amount")
         assert len(row.excerpt) == 60
