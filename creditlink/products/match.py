@@ -39,7 +39,7 @@ def match_many(book: ProductBook, subjects: Subjects, *, ask: Ask | None = None,
     book : the compiled products.
     subjects : the firms.
     ask : what they ask for, the same for all; None: open.
-    odds : array of shape (n_products, n_firms), learned approval probabilities; None: the proxy from PD.
+    odds : array of shape (n_products, n_firms), learned approval probabilities, NaN where none was learned.
 
     Raises
     ------

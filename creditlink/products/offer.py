@@ -54,10 +54,14 @@ def standing(book: ProductBook, subjects: Subjects, unknowns: Floats, ask: Ask, 
     Parameters
     ----------
     unknowns : array of shape (n_products, n_firms), rules that could not be decided.
-    odds : array of shape (n_products, n_firms), learned approval probabilities; None: the proxy from PD.
+    odds : array of shape (n_products, n_firms), learned approval probabilities, NaN where none was
+        learned; None: the published rule for all.
     """
     pd_12m = subjects.number("profile.pd_12m")[None, :]
-    approval = _approval(book, pd_12m, unknowns) if odds is None else odds
+    approval = _approval(book, pd_12m, unknowns)
+    if odds is not None:
+        # Where nothing was learned, the published appetite rule stands.
+        approval = np.where(np.isnan(odds), approval, odds)
     rate = np.clip(price_bps(book, pd_12m), *(bound[:, None] for bound in book.rate_range))
     cost = yearly_cost_bps(book, rate, ask)
     sized = sized_fen(book, subjects)

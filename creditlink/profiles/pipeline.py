@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from creditlink.features.compute import compute
+from creditlink.products.approval import ApprovalModel
 from creditlink.products.book import ProductBook
 from creditlink.products.match import Matches, match_many
 from creditlink.products.offer import Ask
@@ -43,6 +44,7 @@ def profile_many(
     book: ProductBook,
     granted: frozenset[str] | None = None,
     ask: Ask | None = None,
+    approval: ApprovalModel | None = None,
 ) -> Profiles:
     """Compute the profiles of every firm in `records`.
 
@@ -54,6 +56,7 @@ def profile_many(
     book : the compiled products.
     granted : consent categories that these firms opened; None: all.
     ask : the amount and term asked for; None: open.
+    approval : odds learned from what lenders answered; None: the published rule alone.
 
     Raises
     ------
@@ -72,5 +75,6 @@ def profile_many(
         as_of=as_of,
         granted=granted,
     )
-    matches = match_many(book, subjects, ask=ask)
+    odds = None if approval is None else approval.odds(book, subjects, ask or Ask())
+    matches = match_many(book, subjects, ask=ask, odds=odds)
     return Profiles(as_of, records.registration.sort("firm"), features, scores, matches, opened)
