@@ -34,6 +34,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)
+    api.register_blueprint(products_routes.policy)
     api.register_blueprint(financing_routes.blueprint)
     api.register_blueprint(financing_routes.decline_reasons)
     api.register_blueprint(retention_routes.blueprint)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from creditlink import db
 from creditlink.clock import utc_now
-from creditlink.financing import cases
+from creditlink.financing import cases, learning
 from creditlink.financing.funnel import DIMENSIONS, Row, funnel, league
 from creditlink.financing.outcome_file import OutcomeInvalid, read_lines
 from creditlink.financing.reporting import Taken, take_lines
@@ -66,6 +66,30 @@ def _print(rows: list[Row], as_json: bool, *, title: str) -> None:
         hours = "" if row.median_answer_hours is None else f"{row.median_answer_hours:.1f}"
         counts = (row.firms, row.applied, row.approved, row.drawn, row.repaid, row.overdue_90)
         table.add_row(row.key, *map(str, counts), hours)
+    Console().print(table)
+
+
+@financing.command()
+@click.option("--json", "as_json", is_flag=True, help="The whole model as published.")
+def learn(as_json: bool) -> None:
+    """Fit approval odds to what lenders answered so far, and order products by them from now on.
+
+    A curve for each kind of product with at least 80 answers, 20 of each sort; its calibration is measured on answers
+    that it was not fitted to. Kinds with fewer answers are named and keep the published rule.
+    """
+    start("owner")
+    with db.transaction() as session:
+        model = learning.learn(session, now=utc_now())
+    if as_json:
+        click.echo(json.dumps(model.to_dict(), ensure_ascii=False))
+        return
+    table = Table("kind", "answers", "approved", "AUC", "Brier", "ECE", title=f"Approval odds {model.sha256[:16]}")
+    for curve in model.curves:
+        table.add_row(
+            curve.kind, str(curve.answers), str(curve.approvals), str(curve.auc), str(curve.brier), str(curve.ece)
+        )
+    for kind, answers in model.too_few.items():
+        table.add_row(kind, str(answers), "too few answers: the published rule stays", "", "", "")
     Console().print(table)
 
 

@@ -14,6 +14,7 @@ from creditlink.clock import add_months, month_start
 from creditlink.enterprises.tables import Enterprise
 from creditlink.financing.asking import FinancingAsk
 from creditlink.financing.requests import Desk
+from creditlink.products.approval import ApprovalModel
 from creditlink.products.book import ProductBook
 from creditlink.products.offer import Ask
 from creditlink.products.outcomes import ProductMatch
@@ -54,6 +55,7 @@ def proposals_for(
     desks: Mapping[str, Desk],
     as_of: date,
     without: frozenset[str] = frozenset(),
+    approval: ApprovalModel | None = None,
 ) -> Proposals:
     """Return the products to propose, in the published order; lenders without a desk here are left out.
 
@@ -71,7 +73,14 @@ def proposals_for(
         since=add_months(month_start(as_of), -LOOK_BACK_MONTHS),
         as_of=as_of,
     )
-    profiles = profile_many(inputs.records, as_of=as_of, live=live, book=book, ask=Ask(ask.amount_fen, ask.term_months))
+    profiles = profile_many(
+        inputs.records,
+        as_of=as_of,
+        live=live,
+        book=book,
+        ask=Ask(ask.amount_fen, ask.term_months),
+        approval=approval,
+    )
     firm = profiles.matches.explain(0)
 
     def offered(matches: Iterable[ProductMatch]) -> tuple[Proposal, ...]:

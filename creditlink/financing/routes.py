@@ -23,7 +23,7 @@ from creditlink.errors import (
     NotFound,
     Unauthorized,
 )
-from creditlink.financing import applications, configuration, disagreement, outcomes, reporting, wire
+from creditlink.financing import applications, configuration, disagreement, learning, outcomes, reporting, wire
 from creditlink.financing.funnel import OTHER
 from creditlink.financing.outcome_file import Outcome
 from creditlink.financing.schemas import (
@@ -176,6 +176,8 @@ def make_offer(body, application_id):
         raise InvalidRequest(errors=[{"pointer": f"/{wrong.field}", "detail": str(wrong)}]) from None
 
     def act(session, held):
+        if held.answered_at is None:
+            learning.remember(session, held, approved=True, now=utc_now())
         applications.offer(
             session,
             held,
@@ -205,6 +207,8 @@ def decline_application(body, application_id):
     reasons = [known[code] for code in dict.fromkeys(body["reasons"])]
 
     def act(session, held):
+        if held.answered_at is None:
+            learning.remember(session, held, approved=False, now=utc_now())
         applications.decline(
             session,
             held,

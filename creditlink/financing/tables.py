@@ -195,3 +195,17 @@ class FunnelRow(Base):
     answered: Mapped[int]
     median_answer_hours: Mapped[float | None]
     computed_at: Mapped[datetime]
+
+
+class ApprovalCase(Base):
+    """One lender's first answer with the numbers it had, rounded: no firm, no consent, no institution."""
+
+    __tablename__ = "approval_cases"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    product_kind: Mapped[str]
+    pd_12m: Mapped[float]
+    amount_fen: Mapped[int]
+    sales_12_fen: Mapped[float | None]
+    approved: Mapped[bool]
+    answered_on: Mapped[date]  # the first day of its month

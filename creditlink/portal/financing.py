@@ -32,6 +32,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.money import round_half_away
 from creditlink.portal import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in
+from creditlink.products import approval_store
 from creditlink.products.service import book_of, live_book
 from creditlink.products.terms import KIND_LABELS
 from creditlink.profiles.live import LiveModel
@@ -260,6 +261,7 @@ def _proposals(session: Session, firm: Enterprise, request: FinancingRequest, no
         desks=requests.desks(session),
         as_of=day_of(now),
         without=frozenset(before),
+        approval=approval_store.live(session),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from typing import Any
 
 import flask
@@ -10,8 +11,8 @@ import flask
 from creditlink import db
 from creditlink.api import Blueprint, public
 from creditlink.errors import InvalidRequest, NotFound
-from creditlink.products import listing, service
-from creditlink.products.schemas import ProductPageSchema, ProductQuerySchema, ProductSchema
+from creditlink.products import approval_store, listing, service
+from creditlink.products.schemas import PolicySchema, ProductPageSchema, ProductQuerySchema, ProductSchema
 from creditlink.products.terms import product_schema
 
 blueprint = Blueprint("products", __name__, url_prefix="/v1/products", description="The public catalogue of products")
@@ -72,6 +73,28 @@ def show_product(code: str) -> Any:
         return unchanged
     body = listing.told(terms, held.institutions[terms.institution_code], held.book.known)
     return body, 200, {"ETag": f'"{etag}"', "Cache-Control": _CACHE}
+
+
+policy = Blueprint(
+    "matching_policy", __name__, url_prefix="/v1/matching-policy", description="How products are ordered"
+)
+
+
+@policy.route("", methods=["GET"])
+@public
+@policy.response(200, PolicySchema)
+def show_policy() -> dict[str, Any]:
+    """Return everything besides a product's terms and the firm itself that enters an order, a limit or a price.
+
+    Approval odds learned from what lenders answered come with their calibration; kinds with too few answers are named.
+    """
+    settings = flask.current_app.extensions["settings"]
+    with db.transaction() as session:
+        model = approval_store.live(session)
+    return {
+        "settings": asdict(service.matching_settings(settings.config_dir)),
+        "approval_model": None if model is None else {"sha256": model.sha256, **model.to_dict()},
+    }
 
 
 def _etag(*parts: str) -> str:

@@ -87,3 +87,12 @@ class ProductPageSchema(Schema):
     total = _number("Products that match the filters, on all pages")
     items = ma.fields.List(ma.fields.Nested(ProductSchema))
     next = _text("Cursor of the next page; null on the last", allow_none=True)
+
+
+class PolicySchema(Schema):
+    """How products are ordered: the whole of it."""
+
+    settings = ma.fields.Dict(metadata={"description": "Weights, appetite, price and limit, as in the configuration"})
+    approval_model = ma.fields.Dict(
+        allow_none=True, metadata={"description": "Learned approval odds by kind of product, with their calibration"}
+    )

@@ -53,5 +53,15 @@ class Product(Base):
         return terms_from_checked(self.terms)
 
 
+class FittedApproval(Base):
+    """An approval model as it was fitted; the one fitted last is live, and all stay for replays."""
+
+    __tablename__ = "approval_models"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[dict[str, Any]]
+    fitted_at: Mapped[datetime]
+
+
 REVISIONS = Sequence("product_revisions", metadata=Base.metadata)
 """Where `Product.revision` comes from."""

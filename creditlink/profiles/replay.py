@@ -14,6 +14,7 @@ from creditlink import ids
 from creditlink.config import Settings
 from creditlink.errors import NotFound
 from creditlink.process import start
+from creditlink.products import approval_store
 from creditlink.products.service import book_of
 from creditlink.profiles.live import LiveModel, load_live
 from creditlink.profiles.service import compute_snapshot
@@ -58,8 +59,14 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     frames = {name: held.records.frame(name) for name in FRAME_SCHEMAS}
     frames["registration"] = registration_frame(profile.registration)
     inputs = replace(held, records=RecordSet(**frames))
+    named = profile.asked.get("approval_model")
     made = compute_snapshot(
-        inputs, profile.as_of, profile.asked, live=live, book=book_of(session, settings, profile.asked["products"])
+        inputs,
+        profile.as_of,
+        profile.asked,
+        live=live,
+        book=book_of(session, settings, profile.asked["products"]),
+        approval=None if named is None else approval_store.by_hash(session, named),
     )
     stored: dict[str, Any] = {name: getattr(profile, name) for name in ("state", "grade", "points", "pd_12m")}
     stored |= {name: getattr(profile, name) for name in ("summary", "explanation", "products", "matches")}

@@ -21,6 +21,8 @@ from creditlink.consents.tables import Consent
 from creditlink.errors import AuditUnavailable, InvalidRequest, ModelPurpose, NotFound, RecordsUnavailable
 from creditlink.metrics import PROFILES
 from creditlink.oauth.access import Access
+from creditlink.products import approval_store
+from creditlink.products.approval import ApprovalModel
 from creditlink.products.book import ProductBook
 from creditlink.products.offer import Ask
 from creditlink.profiles.live import LiveModel
@@ -125,6 +127,7 @@ def _computed(
     since = look_back_of(consent, as_of, now)
     inputs = read_inputs(session, [consent.enterprise_id], categories=consent.categories, since=since, as_of=as_of)
     covered = coverage(session, consent, as_of=as_of, now=now, state=state, inputs=inputs)
+    approval = approval_store.live(session)
     asked = {
         "categories": sorted(consent.categories),
         "since": since.isoformat(),
@@ -132,8 +135,9 @@ def _computed(
         "term_months": body.get("term_months"),
         "missing": missing_causes(covered),
         "products": [[terms.code, terms.version] for terms in book.products],
+        "approval_model": None if approval is None else approval.sha256,
     }
-    made = compute_snapshot(inputs, as_of, asked, live=live, book=book)
+    made = compute_snapshot(inputs, as_of, asked, live=live, book=book, approval=approval)
     return Profile(
         id=uuid4(),
         consent_id=consent.id,
@@ -169,7 +173,13 @@ def look_back_of(consent: Consent, as_of: date, now: datetime) -> date:
 
 
 def compute_snapshot(
-    inputs: Inputs, as_of: date, asked: dict[str, Any], *, live: LiveModel, book: ProductBook
+    inputs: Inputs,
+    as_of: date,
+    asked: dict[str, Any],
+    *,
+    live: LiveModel,
+    book: ProductBook,
+    approval: ApprovalModel | None = None,
 ) -> Snapshot:
     """Return the snapshot of the one firm in `inputs`; creation and replay both end here."""
     profiles = profile_many(
@@ -179,6 +189,7 @@ def compute_snapshot(
         book=book,
         granted=frozenset(asked["categories"]) | {"registration"},
         ask=Ask(asked["amount_fen"], asked["term_months"]),
+        approval=approval,
     )
     return snapshot(profiles, 0, live=live, missing=asked["missing"])
 

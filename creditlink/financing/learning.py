@@ -1,0 +1,129 @@
+"""Learning approval odds from what lenders answered: cases kept without the firm, curves with their calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink import db
+from creditlink.clock import day_of
+from creditlink.financing.tables import Application, ApprovalCase, FinancingRequest
+from creditlink.products.approval import (
+    ApprovalModel,
+    Curve,
+    expected_calibration_error,
+    inputs,
+    logit_pd,
+)
+from creditlink.products.approval_store import keep
+from creditlink.products.tables import Product
+from creditlink.profiles.tables import Profile
+
+LEAST_ANSWERS = 80
+LEAST_OF_EACH = 20
+FOLDS = 5
+_DIGITS = 3  # significant ones kept of a firm's numbers: enough to learn from, too few to know the firm again
+
+
+def remember(session: Session, held: Application, *, approved: bool, now: datetime) -> bool:
+    """Keep a lender's first answer as a case, if a profile stood behind it; return whether it was kept.
+
+    The case names no firm, consent or institution: it outlives the profile's data life, which the firm's data must not.
+    """
+    db.enter(session, consent_id=held.consent_id)
+    profile = session.scalars(
+        select(Profile).where(Profile.consent_id == held.consent_id).order_by(Profile.created_at.desc()).limit(1)
+    ).first()
+    if profile is None or profile.pd_12m is None:
+        return False
+    sales = profile.explanation["indicators"].get("sales_12_fen", (None,))[0]
+    add_case(session, held, pd_12m=profile.pd_12m, sales_12_fen=sales, approved=approved, now=now)
+    return True
+
+
+def add_case(
+    session: Session, held: Application, *, pd_12m: float, sales_12_fen: float | None, approved: bool, now: datetime
+) -> None:
+    """Keep one answer with the numbers the lender had before it, rounded."""
+    amount = session.get_one(FinancingRequest, held.request_id).amount_fen
+    kind = session.scalars(
+        select(Product.terms["kind"].as_string()).where(
+            Product.code == held.product_code, Product.version == held.product_version
+        )
+    ).first()
+    if kind is None:
+        return
+    session.add(
+        ApprovalCase(
+            product_kind=kind,
+            pd_12m=_rounded(pd_12m),
+            amount_fen=int(_rounded(float(amount))),
+            sales_12_fen=None if sales_12_fen is None else _rounded(sales_12_fen),
+            approved=approved,
+            answered_on=day_of(now).replace(day=1),
+        )
+    )
+    session.flush()
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def learn(session: Session, *, now: datetime) -> ApprovalModel:
+    """Fit the curves to every case and make them the live ones."""
+    model = fit(
+        session.scalars(select(ApprovalCase).order_by(ApprovalCase.id)).all(), fitted_on=day_of(now).isoformat()
+    )
+    keep(session, model, now=now)
+    return model
+
+
+def fit(cases: Sequence[ApprovalCase], *, fitted_on: str) -> ApprovalModel:
+    """Return a curve for each kind with enough answers of both sorts; the others are named with their count.
+
+    Calibration is that of five-fold cross-validation: each answer is predicted by a curve that did not see it.
+    """
+    groups: dict[str, list[ApprovalCase]] = {}
+    for case in cases:
+        groups.setdefault(case.product_kind, []).append(case)
+    curves, too_few = [], {}
+    for kind in sorted(groups):
+        held = groups[kind]
+        yes = sum(case.approved for case in held)
+        if len(held) < LEAST_ANSWERS or min(yes, len(held) - yes) < LEAST_OF_EACH:
+            too_few[kind] = len(held)
+        else:
+            curves.append(_curve(kind, held))
+    return ApprovalModel(tuple(curves), too_few, fitted_on, LEAST_ANSWERS)
+
+
+def _curve(kind: str, cases: Sequence[ApprovalCase]) -> Curve:
+    x = inputs(
+        logit_pd(np.array([case.pd_12m for case in cases])),
+        np.array([float(case.amount_fen) for case in cases]),
+        np.array([np.nan if case.sales_12_fen is None else case.sales_12_fen for case in cases]),
+    )
+    y = np.array([case.approved for case in cases], dtype=bool)
+    logistic = LogisticRegression(C=10.0, max_iter=1000)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    unseen = cross_val_predict(logistic, x, y, cv=folds, method="predict_proba")[:, 1]
+    logistic.fit(x, y)
+    first, second, third = (float(w) for w in logistic.coef_[0])
+    return Curve(
+        kind=kind,
+        intercept=float(logistic.intercept_[0]),
+        weights=(first, second, third),
+        answers=len(cases),
+        approvals=int(y.sum()),
+        auc=round(float(roc_auc_score(y, unseen)), 4),
+        brier=round(float(np.mean((unseen - y) ** 2)), 4),
+        ece=round(expected_calibration_error(unseen, y), 4),
+    )

@@ -1,0 +1,49 @@
+"""Approval models as they were fitted: the newest is live, every one stays for the profiles it ordered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.products.approval import ApprovalModel
+from creditlink.products.tables import FittedApproval
+
+_KEPT = 8
+_models: dict[str, ApprovalModel] = {}
+
+
+def keep(session: Session, model: ApprovalModel, *, now: datetime) -> None:
+    """Store a model and make it the live one; the same model again only becomes the newest."""
+    held = session.get(FittedApproval, model.sha256)
+    if held is None:
+        session.add(FittedApproval(sha256=model.sha256, model=model.to_dict(), fitted_at=now))
+    else:
+        held.fitted_at = now
+    session.flush()
+
+
+def live(session: Session) -> ApprovalModel | None:
+    """Return the model that orders products now; None while nothing was learned."""
+    newest = select(FittedApproval.sha256).order_by(FittedApproval.fitted_at.desc(), FittedApproval.sha256).limit(1)
+    sha256 = session.scalar(newest)
+    return None if sha256 is None else by_hash(session, sha256)
+
+
+def by_hash(session: Session, sha256: str) -> ApprovalModel:
+    """Return the model that a profile names.
+
+    Raises
+    ------
+    LookupError
+        It is not stored.
+    """
+    if sha256 not in _models:
+        held = session.get(FittedApproval, sha256)
+        if held is None:
+            raise LookupError(f"approval model {sha256[:16]}… is not stored")
+        while len(_models) >= _KEPT:
+            _models.pop(next(iter(_models)), None)
+        _models[sha256] = ApprovalModel.from_dict(held.model)
+    return _models[sha256]
