@@ -65,7 +65,7 @@ def add_case(
             product_kind=kind,
             pd_12m=_rounded(pd_12m),
             amount_fen=int(_rounded(float(amount))),
-            sales_12_fen=None if sales_12_fen is None else _rounded(sales_12_fen),
+            sales_12_fen=None if sales_12_fen is None else int(_rounded(sales_12_fen)),
             approved=approved,
             answered_on=day_of(now).replace(day=1),
         )

@@ -206,6 +206,6 @@ class ApprovalCase(Base):
     product_kind: Mapped[str]
     pd_12m: Mapped[float]
     amount_fen: Mapped[int]
-    sales_12_fen: Mapped[float | None]
+    sales_12_fen: Mapped[int | None]
     approved: Mapped[bool]
     answered_on: Mapped[date]  # the first day of its month

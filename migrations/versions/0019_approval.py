@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("product_kind", sa.Text, nullable=False),
         sa.Column("pd_12m", sa.Float, nullable=False),
         sa.Column("amount_fen", sa.BigInteger, nullable=False),
-        sa.Column("sales_12_fen", sa.Float),
+        sa.Column("sales_12_fen", sa.BigInteger),
         sa.Column("approved", sa.Boolean, nullable=False),
         sa.Column("answered_on", sa.Date, nullable=False),
     )

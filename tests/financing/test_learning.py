@@ -27,7 +27,7 @@ def answers(count: int, kind="tax", seed=3) -> list[ApprovalCase]:
     approved = random.random(count) < sigmoid(logit)
     return [
         ApprovalCase(
-            product_kind=kind, pd_12m=float(p), amount_fen=int(a), sales_12_fen=None if np.isnan(s) else float(s),
+            product_kind=kind, pd_12m=float(p), amount_fen=int(a), sales_12_fen=None if np.isnan(s) else int(s),
             approved=bool(y), answered_on=date(2026, 8, 1),
         )
         for p, a, s, y in zip(pd_12m, amount, sales, approved, strict=True)
