@@ -7,12 +7,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
 
 from creditlink import db, embedded, schema
 from creditlink.config import Settings, load_settings
 
 TABLES_KEPT = {"alembic_version"}
+
+# How fast a loaded machine draws examples says nothing about the code; the number of examples stays as each test says.
+hypothesis_settings.register_profile("any_machine", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+hypothesis_settings.load_profile("any_machine")
 
 
 @pytest.fixture(scope="session")
