@@ -9,23 +9,18 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db
 from creditlink.features.catalogue import BY_NAME
 from creditlink.financing.declines import AGREEMENTS, DeclineReason, weigh
 from creditlink.financing.tables import Application
 from creditlink.profiles.tables import Profile
 
 
-def weighed(session: Session, held: Application, reasons: Sequence[DeclineReason]) -> list[dict[str, Any]]:
-    """Return each reason's code and how it agrees with the last profile made under the application's consent.
+def weighed(profile: Profile | None, reasons: Sequence[DeclineReason]) -> list[dict[str, Any]]:
+    """Return each reason's code and how it agrees with the profile that the lender decided on.
 
     Only the verdict is kept, not the points behind it: those end with the data life of the profile. Where the bank made
-    no profile, or its consent is no longer alive, there is nothing to hold the reasons against.
+    no profile there is nothing to hold the reasons against.
     """
-    db.enter(session, consent_id=held.consent_id)
-    profile = session.scalars(
-        select(Profile).where(Profile.consent_id == held.consent_id).order_by(Profile.created_at.desc()).limit(1)
-    ).first()
     if profile is None:
         return [{"code": reason.code, "agreement": "no_profile"} for reason in reasons]
     adverse = {reason["code"] for reason in profile.summary["reasons"]}

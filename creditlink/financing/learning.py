@@ -12,7 +12,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db
 from creditlink.clock import day_of
 from creditlink.financing.tables import Application, ApprovalCase, FinancingRequest
 from creditlink.products.approval import (
@@ -32,15 +31,11 @@ FOLDS = 5
 _DIGITS = 3  # significant ones kept of a firm's numbers: enough to learn from, too few to know the firm again
 
 
-def remember(session: Session, held: Application, *, approved: bool, now: datetime) -> bool:
-    """Keep a lender's first answer as a case, if a profile stood behind it; return whether it was kept.
+def remember(session: Session, held: Application, profile: Profile | None, *, approved: bool, now: datetime) -> bool:
+    """Keep a lender's first answer as a case, if a scored profile stood behind it; return whether it was kept.
 
     The case names no firm, consent or institution: it outlives the profile's data life, which the firm's data must not.
     """
-    db.enter(session, consent_id=held.consent_id)
-    profile = session.scalars(
-        select(Profile).where(Profile.consent_id == held.consent_id).order_by(Profile.created_at.desc()).limit(1)
-    ).first()
     if profile is None or profile.pd_12m is None:
         return False
     sales = profile.explanation["indicators"].get("sales_12_fen", (None,))[0]

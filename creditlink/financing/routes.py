@@ -24,6 +24,7 @@ from creditlink.errors import (
     Unauthorized,
 )
 from creditlink.financing import applications, configuration, disagreement, learning, outcomes, reporting, wire
+from creditlink.financing.basis import last_profile
 from creditlink.financing.funnel import OTHER
 from creditlink.financing.outcome_file import Outcome
 from creditlink.financing.schemas import (
@@ -177,7 +178,7 @@ def make_offer(body, application_id):
 
     def act(session, held):
         if held.answered_at is None:
-            learning.remember(session, held, approved=True, now=utc_now())
+            learning.remember(session, held, last_profile(session, held), approved=True, now=utc_now())
         applications.offer(
             session,
             held,
@@ -207,14 +208,15 @@ def decline_application(body, application_id):
     reasons = [known[code] for code in dict.fromkeys(body["reasons"])]
 
     def act(session, held):
+        profile = last_profile(session, held)
         if held.answered_at is None:
-            learning.remember(session, held, approved=False, now=utc_now())
+            learning.remember(session, held, profile, approved=False, now=utc_now())
         applications.decline(
             session,
             held,
             reasons,
             note=body["note"],
-            weighed=disagreement.weighed(session, held, reasons),
+            weighed=disagreement.weighed(profile, reasons),
             actor=_actor(),
             now=utc_now(),
         )
