@@ -35,6 +35,7 @@ class _Forms(HTMLParser):
         self.forms: list[Form] = []
         self.text: list[str] = []
         self.links: list[str] = []
+        self.main_from: int | None = None  # where in `text` the page's main part begins
         self._select: str | None = None
         self._skip = 0
 
@@ -42,6 +43,8 @@ class _Forms(HTMLParser):
         at = {k: v or "" for k, v in attributes}
         if tag in ("script", "style"):
             self._skip += 1
+        if tag == "main":
+            self.main_from = len(self.text)
         if tag == "a" and at.get("href"):
             self.links.append(at["href"])
         if tag == "form":
@@ -101,8 +104,8 @@ class Browser:
 
     @property
     def text(self) -> str:
-        """What the page says, without its markup."""
-        return " ".join(self._page.text)
+        """What the page says, without its markup and the navigation above."""
+        return " ".join(self._page.text[self._page.main_from or 0 :])
 
     def open(self, url: str) -> None:
         """Go to an address."""
