@@ -16,6 +16,7 @@ ERRORS = {
     "invalid_grant_id",
     "invalid_request",
     "invalid_scope",
+    "request_not_supported",
     "slow_down",
     "unauthorized_client",
     "unknown_user_id",
