@@ -19,7 +19,7 @@ from creditlink import uscc as uscc_rules
 from creditlink.clock import start_of_day, utc_now
 from creditlink.consents.categories import CATEGORIES
 from creditlink.consents.limits import fair_use_from
-from creditlink.enterprises import accounts, representation, service
+from creditlink.enterprises import accounts, counting, representation, service
 from creditlink.enterprises.service import Registration
 from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise, Representation
 from creditlink.errors import Problem
@@ -120,6 +120,24 @@ def check_uscc(codes: tuple[str, ...]) -> None:
     _show([asdict(check) for check in found])
     if not all(check.well_formed for check in found):
         raise SystemExit(1)
+
+
+@enterprises.command("discoverable")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write them here; else they are printed.")
+def discoverable(to: Path | None) -> None:
+    r"""Write the USCCs, one a line, of the firms that agreed to be counted for banks.
+
+    \b
+    creditlink enterprises discoverable --to var/discoverable.txt
+    creditlink screen city var/city --as-of 2026-11-20 --out var/screening --discoverable var/discoverable.txt
+    """
+    with _transaction() as session:
+        lines = "".join(f"{code}\n" for code in counting.discoverable_usccs(session))
+    if to is None:
+        click.echo(lines, nl=False)
+    else:
+        to.write_text(lines)
+        click.echo(f"{lines.count(chr(10)):,} firms written to {to}", err=True)
 
 
 @enterprises.command("duplicates")

@@ -40,6 +40,7 @@ class Enterprise(Base):
     established_on: Mapped[date | None]
     linked_struck_off: Mapped[bool] = mapped_column(default=False)
     two_signatures: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # two people must agree
+    discoverable: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # may be counted for banks
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -12,15 +12,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.db import Base
 
-INSTITUTION_KINDS = ("bank", "leasing", "guarantee", "microloan", "factoring")
+INSTITUTION_KINDS = ("bank", "leasing", "guarantee", "microloan", "factoring", "operator")
 
 
 class Institution(Base):
-    """A lender (or guarantor). A suspended one is refused at once, in every process."""
+    """A lender (or guarantor), or the operator itself. A suspended one is refused at once, in every process."""
 
     __tablename__ = "institutions"
     __table_args__ = (
-        CheckConstraint("kind IN ('bank', 'leasing', 'guarantee', 'microloan', 'factoring')", name="kind"),
+        CheckConstraint("kind IN ('bank', 'leasing', 'guarantee', 'microloan', 'factoring', 'operator')", name="kind"),
         CheckConstraint("status IN ('active', 'suspended')", name="status"),
     )
 

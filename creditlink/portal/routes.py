@@ -7,6 +7,7 @@ import flask
 from creditlink.config import Settings
 from creditlink.portal import (  # noqa: F401 (each adds its views to the blueprint)
     authorize,
+    counting,
     deletions,
     financing,
     home,

@@ -1,0 +1,39 @@
+"""Whether a firm agreed to be counted for banks: off until it says so. Every change is in the firm's evidence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.audit import service as audit
+from creditlink.enterprises.tables import Enterprise
+
+ACTION = "enterprise.discoverable"
+
+
+def set_discoverable(session: Session, enterprise: Enterprise, wanted: bool, *, actor: str, now: datetime) -> None:
+    """Count a firm among those that banks may count, or no longer; said again, nothing changes.
+
+    It opens no record of the firm: banks are told how many firms a product is for, never which.
+    """
+    session.refresh(enterprise, with_for_update=True)
+    if enterprise.discoverable == wanted:
+        return
+    enterprise.discoverable = wanted
+    session.flush()
+    audit.record(
+        session,
+        action=ACTION,
+        result="done",
+        actor=actor,
+        now=now,
+        enterprise_id=enterprise.id,
+        detail={"discoverable": wanted},
+    )
+
+
+def discoverable_usccs(session: Session) -> list[str]:
+    """Return the codes of the firms that agreed to be counted, ascending."""
+    return list(session.scalars(select(Enterprise.uscc).where(Enterprise.discoverable).order_by(Enterprise.uscc)))
