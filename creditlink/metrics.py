@@ -6,6 +6,9 @@ REQUESTS = Counter("creditlink_requests_total", "HTTP requests", ["method", "rou
 REQUEST_SECONDS = Histogram("creditlink_request_seconds", "Seconds per HTTP request", ["route"])
 PROFILES = Counter("creditlink_profiles_total", "Profiles computed", ["grade"])
 REFUSALS = Counter("creditlink_refusals_total", "Refused reads of a firm's data", ["reason"])
+OAUTH_REFUSALS = Counter(
+    "creditlink_oauth_refusals_total", "Refusals of the authorization server, of whoever asked", ["route", "error"]
+)
 PULLS = Counter("creditlink_pulls_total", "Pulls per source and outcome", ["source", "status"])
 PULL_SECONDS = Histogram("creditlink_pull_seconds", "Seconds per pull of one source", ["source"])
 WEBHOOKS = Counter("creditlink_webhook_tries_total", "Tries of webhook deliveries by outcome", ["outcome"])

@@ -23,6 +23,13 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
 
     CLIENT_AUTH_METHODS = (AUTH_METHOD,)
 
+    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """Answer; that a token is not good (any more) is evidence with its firm."""
+        status, body, headers = super().create_endpoint_response(request)
+        if not body["active"]:
+            self.server.note_refusal(request, "inactive", status)
+        return status, body, headers
+
     def authenticate_token(self, request: FormRequest, client: OAuthClient) -> AccessToken | RefreshToken | None:
         """Return the client's own token. Unknown, foreign and dead ones all look the same: inactive."""
         if "token" not in request.form:

@@ -28,7 +28,10 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
         """Return the client's own token; the hint may be wrong or unknown and is not needed."""
         if "token" not in request.form:
             raise InvalidRequestError("token is required")
-        return own_token(self.server.session, request.form["token"], client.client_id)
+        own = own_token(self.server.session, request.form["token"], client.client_id)
+        if own is None:  # the answer is as if it had been revoked; whose it is learns of the try
+            self.server.note_refusal(request, "inactive", 200)
+        return own
 
     def revoke_token(self, token: AccessToken | RefreshToken, request: FormRequest) -> None:
         """Revoke it; with a refresh token everything that came from it."""
@@ -41,10 +44,15 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
 
 def own_token(session: Session, token: str, client_id: str) -> AccessToken | RefreshToken | None:
     """Return the access or refresh token that was issued to this client, in whatever state."""
+    found = any_token(session, token)
+    return found if found is not None and found.client_id == client_id else None
+
+
+def any_token(session: Session, token: str) -> AccessToken | RefreshToken | None:
+    """Return the access or refresh token, whoever holds it, in whatever state."""
     wanted = hashed(token)
-    access = select(AccessToken).where(AccessToken.token_hash == wanted, AccessToken.client_id == client_id)
-    refresh = select(RefreshToken).where(RefreshToken.token_hash == wanted, RefreshToken.client_id == client_id)
-    return session.scalar(access) or session.scalar(refresh)
+    access = session.scalar(select(AccessToken).where(AccessToken.token_hash == wanted))
+    return access or session.scalar(select(RefreshToken).where(RefreshToken.token_hash == wanted))
 
 
 def revoke_origin(session: Session, origin_id: UUID, *, now: datetime) -> None:

@@ -12,6 +12,7 @@ from creditlink.api import public
 from creditlink.clock import utc_now
 from creditlink.config import Settings
 from creditlink.institutions.jwks import KeysNeeded
+from creditlink.metrics import OAUTH_REFUSALS
 from creditlink.oauth import authorize, context, grants, metadata, token
 from creditlink.oauth.access import require_access
 from creditlink.oauth.context import OAuthContext
@@ -132,6 +133,7 @@ def _in_transaction(endpoint: Endpoint, form: Mapping[str, str]) -> flask.Respon
 
 
 def _refusal(error: OAuth2Error) -> flask.Response:
+    OAUTH_REFUSALS.labels(f"{flask.request.method} {flask.request.path}", error.error).inc()
     status, body, headers = error()
     response = flask.jsonify(body)
     response.status_code = status

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import flask
 import structlog
@@ -19,7 +20,8 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
-from creditlink.oauth import binding, dpop
+from creditlink.metrics import OAUTH_REFUSALS
+from creditlink.oauth import binding, dpop, evidence
 from creditlink.oauth.backchannel import BackchannelAuthentication
 from creditlink.oauth.binding import Binding
 from creditlink.oauth.client import AUTH_METHOD, OAuthClient, active_client
@@ -140,11 +142,24 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
 
     def handle_error_response(self, request: FormRequest, error: OAuth2Error) -> flask.Response:
         """Return the RFC 6749 error; what an endpoint of the back channel says never redirects."""
-        client = getattr(request.client, "client_id", None)
-        if not isinstance(error, NonceNeeded):
-            log.info("oauth_refused", error=error.error, reason=error.description, client_id=client)
+        self.note_refusal(request, error.error, error.status_code, reason=error.description)
         response: flask.Response = super().handle_error_response(request, error)
         return response
+
+    def note_refusal(self, request: FormRequest, error: str, status: int, *, reason: str | None = None) -> None:
+        """Count a refusal, log it, and leave evidence with the firm whose consent it is about.
+
+        Call it last: it holds the head of the firm's chain of evidence until the transaction ends.
+        """
+        if error == NonceNeeded.error:
+            return
+        route = f"{request.method} {urlsplit(request.uri).path}"
+        client_id = getattr(request.client, "client_id", None)
+        OAUTH_REFUSALS.labels(route, error).inc()
+        log.info("oauth_refused", error=error, reason=reason, client_id=client_id)
+        evidence.note(
+            self.session, request.form, error=error, status=status, route=route, client_id=client_id, now=self.now
+        )
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Send nothing: there are no listeners."""

@@ -1,0 +1,165 @@
+"""Evidence of what the authorization server refused: in the chain of the firm whose consent it was about.
+
+Who asked is told the OAuth error and no more; the firm is told which way it was wrong. A refusal that is about no
+consent that we know is nobody's evidence: the operator sees it in `creditlink_oauth_refusals_total` and in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from creditlink.audit import service as audit
+from creditlink.consents import rules
+from creditlink.consents.tables import Consent
+from creditlink.enterprises.tables import Enterprise
+from creditlink.errors import NotFound
+from creditlink.ids import internal
+from creditlink.institutions.tables import Client, Institution
+from creditlink.oauth import replay
+from creditlink.oauth.client import GRANT_TYPES
+from creditlink.oauth.opaque import hashed
+from creditlink.oauth.revoke import any_token
+from creditlink.oauth.tables import AccessToken, AuthorizationCode, PushedRequest, RefreshToken
+
+log = structlog.get_logger()
+
+# An answer of the protocol's own course, not a refusal of anything the firm decided.
+NOT_REFUSED = frozenset({"authorization_pending", "slow_down", "use_dpop_nonce"})
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a request was about: a consent, whose it is, and what was sent for it."""
+
+    consent_id: UUID
+    client_id: str
+    sent: UUID  # the row of the token, code or request that was sent; the consent's where its grant_id was
+    wrong: str | None = None  # what the row itself says against its use now
+
+
+def note(
+    session: Session,
+    form: Mapping[str, str],
+    *,
+    error: str,
+    status: int,
+    route: str,
+    client_id: str | None,
+    now: datetime,
+) -> None:
+    """Append the refusal to the firm's chain, if we know the consent that it is about.
+
+    `client_id` is the authenticated client's, None where nobody could prove to be one. One line stands for all refusals
+    of one thing for one reason by one client within a minute: a dead token cannot fill a firm's chain. It is
+    refused also when the evidence cannot be written.
+    """
+    if error in NOT_REFUSED:
+        return
+    try:
+        with session.begin_nested():
+            held = _held(session, form, now)
+            if held is not None:
+                _append(session, held, form, error, status, route, client_id, now)
+    except SQLAlchemyError as failed:
+        log.error("refusal_not_recorded", error=type(failed).__name__, reason=error)
+
+
+def _append(
+    session: Session,
+    held: _Held,
+    form: Mapping[str, str],
+    error: str,
+    status: int,
+    route: str,
+    client_id: str | None,
+    now: datetime,
+) -> None:
+    consent = session.get(Consent, held.consent_id)
+    firm = _firm(session, consent) if consent is not None else None
+    if consent is None or firm is None:
+        return
+    reason = _reason(session, held, consent, error, client_id, now)
+    minute, until = int(now.timestamp()) // 60, now + timedelta(minutes=2)
+    once = f"{route}:{reason}:{client_id}:{minute}"
+    if not replay.first_use(session, "refusal", held.sent.hex, once, expires_at=until):
+        return
+    by = session.scalar(select(Client.institution_id).where(Client.client_id == client_id))
+    detail = {"route": route, "reason": reason, "status": status}
+    if form.get("grant_type") in GRANT_TYPES:
+        detail["grant_type"] = form["grant_type"]
+    audit.record(
+        session,
+        action="token.refused",
+        result="refused",
+        actor=f"bank:{client_id}" if client_id else "unknown",
+        now=now,
+        enterprise_id=firm,
+        institution_id=by,
+        client_id=client_id,
+        consent_id=consent.id,
+        purpose=consent.purpose,
+        detail=detail,
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+    )
+
+
+def _held(session: Session, form: Mapping[str, str], now: datetime) -> _Held | None:
+    """Return what the request is about, by whichever secret or id it names; None where we know none of them."""
+    for name in ("refresh_token", "token"):
+        token = any_token(session, form[name]) if name in form else None
+        if token is not None:
+            return None if token.consent_id is None else _of_token(token, token.consent_id, now)
+    if "code" in form:
+        code = session.scalar(select(AuthorizationCode).where(AuthorizationCode.code_hash == hashed(form["code"])))
+        if code is not None:
+            wrong = "code_used" if code.used_at else "code_expired" if code.expires_at <= now else None
+            return _Held(code.consent_id, code.client_id, code.id, wrong)
+    if "auth_req_id" in form:
+        wanted = PushedRequest.request_uri_hash == hashed(form["auth_req_id"])
+        pushed = session.scalar(select(PushedRequest).where(wanted, PushedRequest.redirect_uri.is_(None)))
+        if pushed is not None:
+            wrong = "auth_req_id_used" if pushed.decided_at else None
+            return _Held(pushed.consent_id, pushed.client_id, pushed.id, wrong)
+    if "grant_id" in form:
+        try:
+            consent = session.get(Consent, internal("cns", form["grant_id"]))
+        except NotFound:
+            return None
+        return None if consent is None else _Held(consent.id, consent.client_id, consent.id)
+    return None
+
+
+def _of_token(token: RefreshToken | AccessToken, consent_id: UUID, now: datetime) -> _Held:
+    wrong = "token_revoked" if token.revoked_at else "token_expired" if token.expires_at <= now else None
+    return _Held(consent_id, token.client_id, token.id, wrong)
+
+
+def _reason(session: Session, held: _Held, consent: Consent, error: str, client_id: str | None, now: datetime) -> str:
+    """Return which way it was wrong: the asker, what was sent, the consent, else the request itself."""
+    institution = session.get_one(Institution, consent.institution_id)
+    if client_id is None:
+        client = session.scalar(select(Client.status).where(Client.client_id == held.client_id))
+        if institution.status != "active":
+            return "institution_suspended"
+        return "client_suspended" if client != "active" else "client_not_authenticated"
+    if client_id != held.client_id:
+        return "another_client"
+    if error not in ("invalid_grant", "access_denied", "expired_token", "inactive", "invalid_grant_id"):
+        return error
+    dead = rules.dead_reason(consent.terms(institution_active=institution.status == "active"), now)
+    return held.wrong or dead or error
+
+
+def _firm(session: Session, consent: Consent) -> UUID | None:
+    """Return the firm: the one that decided, else the one that was asked, if there is such a firm."""
+    if consent.enterprise_id is not None or consent.asked_uscc is None:
+        return consent.enterprise_id
+    return session.scalar(select(Enterprise.id).where(Enterprise.uscc == consent.asked_uscc))
