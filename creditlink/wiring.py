@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import flask
 
 from creditlink.api import Api
@@ -13,11 +15,13 @@ from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.portal import routes as portal_routes
 from creditlink.products import routes as products_routes
+from creditlink.products.catalogue import routes as catalogue_routes
 from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.live import load_live
 from creditlink.records import routes as records_routes
 from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
+from creditlink.screening.discovery import told_before_publishing
 from creditlink.status import routes as status_routes
 
 
@@ -25,6 +29,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     """Join every slice to the application; the order is the order in the API's reference."""
     app.extensions["model"] = load_live(settings)
     app.extensions["fair_use"] = fair_use_from(settings.read_toml("purposes.toml"))
+    app.extensions["count_firms"] = partial(told_before_publishing, screening_routes.results_folder(settings))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
     api.register_blueprint(consents_routes.blueprint)
@@ -33,6 +38,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)
+    api.register_blueprint(catalogue_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)
     api.register_blueprint(products_routes.policy)
     api.register_blueprint(financing_routes.blueprint)

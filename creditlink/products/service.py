@@ -33,7 +33,8 @@ def load_products(session: Session, settings: Settings, *, now: datetime) -> int
     """Publish the products of `config/products.toml`; return how many were added or changed.
 
     Doing it again changes nothing. A product whose terms differ from its live version becomes a further
-    version, and the one before is retired. The institutions must be registered already.
+    version, and the one before is retired. What a lender wrote or retired since is left alone. The institutions
+    must be registered already.
 
     Raises
     ------
@@ -47,9 +48,9 @@ def load_products(session: Session, settings: Settings, *, now: datetime) -> int
     except (SeedInvalid, ProductInvalid, ValueError) as error:
         raise SettingError(f"configuration file {path.name}: {error}") from error
     ids = {row.code: row.id for row in session.execute(select(Institution.code, Institution.id))}
-    session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    live = {row.code: row for row in session.scalars(select(Product).where(Product.state == "live"))}
-    revisions = iter(_revisions(session, 2 * len(products)))
+    take_turns(session)
+    last = {row.code: row for row in session.scalars(select(Product).order_by(Product.code, Product.version))}
+    revisions = iter(next_revisions(session, 2 * len(products)))
     rows = []
     for terms in products:
         if terms.institution_code not in ids:
@@ -57,9 +58,11 @@ def load_products(session: Session, settings: Settings, *, now: datetime) -> int
                 f"configuration file {path.name}: product {terms.code!r}: field 'institution_code': "
                 f"value {terms.institution_code!r}: is not a registered institution"
             )
-        held = live.get(terms.code)
+        held = last.get(terms.code)
         version = terms.version
         if held is not None:
+            if held.written_by != SEED_WRITER or held.state != "live":
+                continue
             if replace(terms, version=held.version) == held.to_terms():
                 continue
             held.state, held.changed_at, held.revision = "retired", now, next(revisions)
@@ -88,11 +91,17 @@ def _row(terms: ProductTerms, institution_id: UUID, *, revision: int, now: datet
         checked_by=SEED_CHECKER,
         created_at=now,
         changed_at=now,
+        published_at=now,
     )
 
 
-def _revisions(session: Session, count: int) -> list[int]:
-    """Return the next revisions, ascending; gaps are harmless."""
+def take_turns(session: Session) -> None:
+    """Let nobody else give out revisions until this transaction ends: who has seen n has then seen all up to n."""
+    session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def next_revisions(session: Session, count: int) -> list[int]:
+    """Return the next revisions, ascending; gaps are harmless. The caller holds `take_turns`."""
     numbers = select(func.nextval("product_revisions")).select_from(func.generate_series(1, count).alias())
     return sorted(session.scalars(numbers))
 
@@ -135,7 +144,7 @@ def listing(session: Session, settings: Settings, *, on: date | None = None) -> 
 
 
 _STANDING = select(
-    select(func.max(Product.revision)).scalar_subquery(),
+    select(func.max(Product.revision)).where(Product.published_at.is_not(None)).scalar_subquery(),
     func.array(
         select(Institution.code).where(Institution.status != "active").order_by(Institution.code).scalar_subquery(),
         type_=ARRAY(Text),

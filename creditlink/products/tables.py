@@ -6,17 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Sequence, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.db import Base
 from creditlink.products.terms import ProductTerms, terms_from_checked
 
-STATES = ("draft", "checked", "live", "retired")
-
 
 class Product(Base):
-    """One version of a product. Its terms never change once it is checked; a change is a further version.
+    """One version of a product. Once it is live its terms never change, by a trigger; a change is a further version.
 
     `revision` grows with every change of any product and is given under a lock held until the commit,
     so that a reader who has seen revision n has seen every change up to n.
@@ -32,7 +30,9 @@ class Product(Base):
             name="four_eyes",
         ),
         CheckConstraint("terms ->> 'code' = code AND (terms ->> 'version')::bigint = version", name="terms"),
+        CheckConstraint("state <> 'live' OR published_at IS NOT NULL", name="published"),
         Index("uq_products_live", "code", unique=True, postgresql_where=text("state = 'live'")),
+        Index("uq_products_pending", "code", unique=True, postgresql_where=text("state IN ('draft', 'checked')")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -47,10 +47,41 @@ class Product(Base):
     checked_by: Mapped[str | None]
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    published_at: Mapped[datetime | None]  # None: the public never saw it
 
     def to_terms(self) -> ProductTerms:
         """Return the part matching needs, free of the session; they were checked when written."""
         return terms_from_checked(self.terms)
+
+
+class ProductStep(Base):
+    """One thing that somebody did to a version of a product. Rows are only ever added."""
+
+    __tablename__ = "product_steps"
+    __table_args__ = (
+        CheckConstraint("step IN ('write', 'count', 'check', 'publish', 'retire')", name="step"),
+        Index("ix_product_steps_institution_id_at", "institution_id", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id"), index=True)
+    institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"))
+    at: Mapped[datetime]
+    step: Mapped[str]
+    actor: Mapped[str]  # bank:<client_id>, operator:<name>
+    terms_sha256: Mapped[str]  # of what stood there then
+    note: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
+class ProductCommitment(Base):
+    """What lenders committed under all versions of a product together, against its quota."""
+
+    __tablename__ = "product_commitments"
+    __table_args__ = (CheckConstraint("committed_fen >= 0", name="committed"),)
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    committed_fen: Mapped[int]
 
 
 class FittedApproval(Base):

@@ -25,8 +25,27 @@ def told_to(folder: Path, product: ProductTerms) -> dict[str, Any]:
         There is no finished screening, or it did not keep what the product's rules are about.
     """
     try:
-        results = Results(str(folder))
-        answer = qualify(results, product, BY_NAME, discoverable_only=True)
+        return _counted(folder, product)
     except (ResultsUnusable, ProductInvalid) as error:
         raise NotFound from error
+
+
+def told_before_publishing(folder: Path, product: ProductTerms) -> dict[str, Any]:
+    """Return the counts for a version that is being prepared, without those of moved rules; or why there are none.
+
+    `available` tells the two apart; of the second, `reason` says why.
+    """
+    try:
+        told = _counted(folder, product)
+    except ResultsUnusable:
+        return {"available": False, "reason": "no screening has been finished here"}
+    except ProductInvalid as error:
+        return {"available": False, "reason": str(error)}
+    rules = [{name: value for name, value in rule.items() if name != "steps"} for rule in told["rules"]]
+    return {"available": True, **told, "rules": rules}
+
+
+def _counted(folder: Path, product: ProductTerms) -> dict[str, Any]:
+    results = Results(str(folder))
+    answer = qualify(results, product, BY_NAME, discoverable_only=True)
     return answer.to_dict(least=LEAST) | {"as_of": results.manifest["as_of"], "model_id": results.manifest["model"]}

@@ -81,6 +81,7 @@ class TestStored:
                 Product(
                     institution_id=market.lenders[0][0].id, code="TAX-1", version=1, state="live", terms=terms,
                     terms_sha256="", revision=1, written_by="a", checked_by="b", created_at=NOW, changed_at=NOW,
+                    published_at=NOW,
                 )
             )  # fmt: skip
             learning.add_case(

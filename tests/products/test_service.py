@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from creditlink import db
@@ -158,6 +158,7 @@ class TestTable:
                 "written_by": "a",
                 "created_at": NOW,
                 "changed_at": NOW,
+                "published_at": NOW if values.get("state") == "live" else None,
             }
             | values
         )
@@ -192,3 +193,26 @@ class TestTable:
         terms = product("LJB-TAX").to_dict() | {"version": 2}
         with pytest.raises(IntegrityError, match="uq_products_live"), db.transaction("owner") as session:
             self.draft(session, state="live", checked_by="b", version=2, terms=terms, revision=2)
+
+    @pytest.mark.parametrize(
+        ("values", "change", "message"),
+        [
+            ({}, {"state": "live", "checked_by": "b", "published_at": NOW}, "a draft version cannot go live"),
+            ({"state": "live", "checked_by": "b"}, {"terms_sha256": "other"}, "live cannot become live"),
+            ({"state": "checked", "checked_by": "b"}, {"written_by": "c"}, "what was checked does not change"),
+            ({"state": "retired", "checked_by": "b"}, {"state": "draft"}, "retired cannot become draft"),
+        ],
+    )
+    def test_what_was_checked_stays_as_it_was_checked(self, values, change, message):
+        with db.transaction("owner") as session:
+            self.draft(session, **values)
+        with pytest.raises(IntegrityError, match=message), db.transaction() as session:
+            session.execute(update(Product).values(**change))
+
+    def test_what_a_lender_did_since_is_left_alone(self, settings, lenders):
+        load(settings)
+        with db.transaction("owner") as session:
+            session.scalars(select(Product).where(Product.code == "LJB-TAX")).one().state = "retired"
+        assert load(settings) == 0
+        with db.transaction() as session:
+            assert "LJB-TAX" not in listing(session, settings).by_code

@@ -1,0 +1,300 @@
+"""A lender's own products: written, checked by other hands, published and retired; every step leaves a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from creditlink.audit import service as audit
+from creditlink.clock import day_of, start_of_day
+from creditlink.errors import Conflict, NotFound, TooManyRequests
+from creditlink.features.catalogue import BY_NAME
+from creditlink.institutions.tables import Institution
+from creditlink.products.book import rule_flaws
+from creditlink.products.catalogue import lifecycle
+from creditlink.products.catalogue.lifecycle import Hands, StepNotAllowed
+from creditlink.products.checker import Finding, check_product
+from creditlink.products.service import next_revisions, take_turns, terms_sha256
+from creditlink.products.subjects import known_subjects
+from creditlink.products.tables import Product, ProductStep
+from creditlink.products.terms import Flaw, ProductInvalid, ProductTerms, parse_product
+
+KNOWN = known_subjects(BY_NAME)
+_COUNTING = 0x636F756E  # "coun": seeds the lock's number
+
+
+def write(
+    session: Session, institution: Institution, raw: Mapping[str, Any], *, hands: Hands, now: datetime, note: str = ""
+) -> Product:
+    """Write a draft: the product's first version, its next one, or over the version that is being prepared.
+
+    Writing the same terms again changes nothing. A checked version that is written to becomes a draft again.
+
+    Raises
+    ------
+    ProductInvalid
+        The terms are wrong, name an unknown indicator, or are another institution's; every flaw is told.
+    Conflict
+        The code is another institution's product.
+    """
+    take_turns(session)
+    code = str(raw.get("code", ""))
+    versions = session.scalars(select(Product).where(Product.code == code).order_by(Product.version)).all()
+    if any(one.institution_id != institution.id for one in versions):
+        raise Conflict(f"product {code}: the code is taken", reason="code_taken")
+    pending = next((one for one in versions if one.state in lifecycle.PENDING), None)
+    number = pending.version if pending else versions[-1].version + 1 if versions else 1
+    terms = _own_terms(institution, raw, number)
+    plain = terms.to_dict()
+    digest = terms_sha256(plain)
+    if pending is not None and pending.terms_sha256 == digest:
+        return pending
+    (revision,) = next_revisions(session, 1)
+    if pending is None:
+        pending = Product(
+            institution_id=institution.id,
+            code=terms.code,
+            version=number,
+            state="draft",
+            terms=plain,
+            terms_sha256=digest,
+            revision=revision,
+            written_by=hands.actor,
+            created_at=now,
+            changed_at=now,
+        )
+        session.add(pending)
+    else:
+        pending.state = lifecycle.after(pending.state, "write")
+        pending.terms, pending.terms_sha256, pending.revision = plain, digest, revision
+        pending.written_by, pending.checked_by, pending.changed_at = hands.actor, None, now
+    session.flush()
+    _note(session, pending, "write", hands, now=now, note=note)
+    return pending
+
+
+def _own_terms(institution: Institution, raw: Mapping[str, Any], number: int) -> ProductTerms:
+    """Return the terms of the institution's own product in the version it gets.
+
+    Raises
+    ------
+    ProductInvalid
+        Something is wrong; every flaw is told.
+    """
+    terms = parse_product({**raw, "version": raw.get("version", number)})
+    flaws = [
+        Flaw(field, value, f"must be {wanted!r}{why}")
+        for field, value, wanted, why in (
+            ("institution_code", terms.institution_code, institution.code, ", your own"),
+            ("institution_kind", terms.institution_kind, institution.kind, ", your own"),
+            ("version", terms.version, number, " or left out: the platform numbers versions"),
+        )
+        if value != wanted
+    ]
+    if not terms.code.startswith(f"{institution.code}-"):
+        flaws.append(Flaw("code", terms.code, f"must begin with '{institution.code}-'"))
+    if flaws := flaws + rule_flaws(terms, KNOWN):
+        raise ProductInvalid(terms.code, flaws)
+    return terms
+
+
+def check(
+    session: Session, held: Product, *, terms_sha256: str, hands: Hands, now: datetime, note: str = ""
+) -> Product:
+    """Confirm, with other hands than those that wrote it, exactly the terms of a hash.
+
+    Raises
+    ------
+    Conflict
+        The terms are no longer those, the state or the four eyes forbid it, or the rules cannot be met.
+    """
+    if held.terms_sha256 != terms_sha256:
+        raise Conflict("check: the terms are not those that were read", reason="terms_changed")
+    if held.state == "checked" and held.checked_by == hands.actor:
+        return held
+    with _refusing():
+        to = lifecycle.after(held.state, "check")
+        lifecycle.check_hands(hands, _writers(session, held))
+    _refuse_errors(held)
+    held.state, held.checked_by = to, hands.actor
+    return _stepped(session, held, "check", hands, now=now, note=note)
+
+
+def publish(session: Session, held: Product, *, hands: Hands, now: datetime, note: str = "") -> Product:
+    """Put a checked version on sale; the live version of the product, if there is one, is retired with it.
+
+    Raises
+    ------
+    Conflict
+        The version is not checked, its rules cannot be met, or its validity is over.
+    """
+    if held.state == "live":
+        return held
+    with _refusing():
+        to = lifecycle.after(held.state, "publish")
+    terms = held.to_terms()
+    if terms.valid_until is not None and terms.valid_until <= day_of(now):
+        raise Conflict(f"publish: valid_until {terms.valid_until} is past", reason="validity_over")
+    _refuse_errors(held)
+    before = session.scalars(select(Product).where(Product.code == held.code, Product.state == "live")).first()
+    if before is not None:
+        before.state = "retired"
+        _stepped(session, before, "retire", hands, now=now, note=f"superseded by version {held.version}")
+    held.state, held.published_at = to, now
+    return _stepped(session, held, "publish", hands, now=now, note=note)
+
+
+def retire(session: Session, held: Product, *, hands: Hands, now: datetime, note: str = "") -> Product:
+    """Take a version off sale, or drop one that was being prepared. Requests made under it go on as they are."""
+    if held.state == "retired":
+        return held
+    with _refusing():
+        held.state = lifecycle.after(held.state, "retire")
+    return _stepped(session, held, "retire", hands, now=now, note=note)
+
+
+def count(
+    session: Session,
+    held: Product,
+    count_firms: Callable[[ProductTerms], dict[str, Any]],
+    *,
+    hands: Hands,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return how many firms of the last screening a version is for, as `count_firms` tells it, and keep the answer.
+
+    The same terms and screening are answered from what was kept. With free choice of rules, counts could be played
+    off against each other until they speak of one firm; so besides being given in tens they are few a day.
+
+    Raises
+    ------
+    TooManyRequests
+        The institution had its counts of the day.
+    """
+    # One count of an institution at a time, or many at once would each be the day's last.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(held.institution_id), _COUNTING))))
+    told = count_firms(held.to_terms())
+    if not told["available"]:
+        return told
+    day = start_of_day(day_of(now))
+    counted = session.scalars(
+        select(ProductStep)
+        .where(ProductStep.institution_id == held.institution_id, ProductStep.step == "count")
+        .order_by(ProductStep.id)
+    ).all()
+    for one in counted:
+        kept: dict[str, Any] = one.detail.get("counted", {})
+        same = one.product_id == held.id and one.terms_sha256 == held.terms_sha256
+        if same and (kept.get("as_of"), kept.get("model_id")) == (told.get("as_of"), told.get("model_id")):
+            return kept
+    if sum(one.at >= day for one in counted) >= lifecycle.COUNTS_A_DAY:
+        raise TooManyRequests(f"at most {lifecycle.COUNTS_A_DAY} counts a day", headers={"Retry-After": "3600"})
+    _note(session, held, "count", hands, now=now, detail={"counted": told})
+    return told
+
+
+def own(session: Session, institution_id: UUID, code: str, version: int, *, lock: bool = False) -> Product:
+    """Return a version of the institution's own product.
+
+    Raises
+    ------
+    NotFound
+        There is none, or it is another's: the two look the same.
+    """
+    if lock:
+        take_turns(session)
+    query = select(Product).where(
+        Product.code == code, Product.version == version, Product.institution_id == institution_id
+    )
+    held = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if held is None:
+        raise NotFound
+    return held
+
+
+def steps_of(session: Session, held: Product) -> Sequence[ProductStep]:
+    """Return what was done to a version, oldest first."""
+    return session.scalars(select(ProductStep).where(ProductStep.product_id == held.id).order_by(ProductStep.id)).all()
+
+
+def findings_of(held: Product) -> list[Finding]:
+    """Return what the rule checker says of a version today."""
+    return check_product(held.to_terms(), KNOWN)
+
+
+def _refuse_errors(held: Product) -> None:
+    wrong = [finding for finding in findings_of(held) if finding.severity == "error"]
+    if wrong:
+        said = "; ".join(finding.text_en for finding in wrong)
+        raise Conflict(said, reason="findings", findings=[asdict(finding) for finding in wrong])
+
+
+def _writers(session: Session, held: Product) -> list[Hands]:
+    written = [one for one in steps_of(session, held) if one.step == "write"]
+    return [Hands(held.written_by), *(Hands(one.actor, frozenset(one.detail.get("keys", ()))) for one in written)]
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except StepNotAllowed as refused:
+        raise Conflict(str(refused), reason=refused.reason, allowed=list(refused.allowed)) from None
+
+
+def _stepped(session: Session, held: Product, step: str, hands: Hands, *, now: datetime, note: str) -> Product:
+    # A version that went live takes no further change, so that all of it must be written at once.
+    with session.no_autoflush:
+        (held.revision,) = next_revisions(session, 1)
+    held.changed_at = now
+    session.flush()
+    _note(session, held, step, hands, now=now, note=note)
+    return held
+
+
+def _note(
+    session: Session,
+    held: Product,
+    step: str,
+    hands: Hands,
+    *,
+    now: datetime,
+    note: str = "",
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    session.add(
+        ProductStep(
+            product_id=held.id,
+            institution_id=held.institution_id,
+            at=now,
+            step=step,
+            actor=hands.actor,
+            terms_sha256=held.terms_sha256,
+            note=note,
+            detail={"keys": sorted(hands.marks), **(detail or {})},
+        )
+    )
+    session.flush()
+    kind, _, name = hands.actor.partition(":")
+    audit.record(
+        session,
+        action=f"product.{step}",
+        result="done",
+        actor=hands.actor,
+        now=now,
+        institution_id=held.institution_id,
+        client_id=name if kind == "bank" else None,
+        detail={
+            "product": held.code,
+            "version": held.version,
+            "state": held.state,
+            "terms_sha256": held.terms_sha256,
+        },
+    )

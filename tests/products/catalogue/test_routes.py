@@ -1,0 +1,281 @@
+"""The life of an institution's own product over HTTP, and who is kept from which step."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import httpx
+import pytest
+
+from creditlink.products.catalogue import lifecycle
+from creditlink.products.service import book_of
+from creditlink.sandbox.bank import new_key, public_jwks
+from tests import factories
+from tests.oauth import flow
+from tests.products.samples import raw, rule
+
+SCOPES = "product:read product:write product:check discovery:count"
+KEYS = {name: new_key("ES256") for name in ("writer", "checker", "third", "rival")}
+CODE = "BANKA-TAX"
+
+
+@dataclass
+class Desk:
+    """An institution's software, with a token in its own name when it calls."""
+
+    bank: flow.DemoBank
+    scope: str
+
+    @cached_property
+    def token(self):
+        return self.bank.in_own_name(scope=self.scope)
+
+    def call(self, method, path="", **kwargs):
+        return self.bank.call(method, f"/v1/catalogue/products{path}", self.token, **kwargs)
+
+    def write(self, code=CODE, **values):
+        return self.call("PUT", f"/{code}", json=raw(code, institution_code="BANKA") | values)
+
+    def step(self, step, version=1, code=CODE, **body):
+        return self.call("POST", f"/{code}/versions/{version}/{step}", json=body)
+
+    def check(self, version=1, code=CODE):
+        sha = self.call("GET", f"/{code}/versions/{version}").json()["terms_sha256"]
+        return self.step("check", version, code, terms_sha256=sha)
+
+
+@pytest.fixture
+def desks(app, empty_database):
+    """Two clients of one bank, a third that holds the writer's key, and a client of another bank."""
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url=flow.ISSUER) as http:
+
+        def desk(institution, key, scope=SCOPES):
+            with empty_database.transaction("owner") as session:
+                owner = session.merge(institution)
+                client = factories.make_client(session, owner, scopes=scope.split(), jwks=public_jwks(key))
+                where = {"client_id": client.client_id, "redirect_uri": client.redirect_uris[0]}
+            bank = flow.DemoBank(**where, issuer=flow.ISSUER, key=key, http=http)
+            return Desk(bank, scope)
+
+        with empty_database.transaction("owner") as session:
+            own = factories.make_institution(session, code="BANKA", name_zh="甲银行", name_en="Bank A")
+            other = factories.make_institution(session, code="BANKB")
+        yield {
+            "writer": desk(own, KEYS["writer"]),
+            "checker": desk(own, KEYS["checker"]),
+            "third": desk(own, KEYS["third"]),
+            "twin": desk(own, KEYS["writer"], "product:read product:check"),
+            "rival": desk(other, KEYS["rival"]),
+        }
+
+
+@pytest.fixture
+def writer(desks):
+    return desks["writer"]
+
+
+@pytest.fixture
+def checker(desks):
+    return desks["checker"]
+
+
+def public(app, path=""):
+    return app.test_client().get(f"/v1/products{path}")
+
+
+def published(writer, checker, **values):
+    """Write, check and publish the next version; return its number."""
+    version = writer.write(**values).json()["version"]
+    assert checker.check(version).status_code == 200
+    assert writer.step("publish", version).status_code == 200
+    return version
+
+
+def refused(answer, reason):
+    assert (answer.status_code, answer.json()["reason"]) == (409, reason), answer.text
+    return answer.json()
+
+
+class TestLife:
+    def test_from_draft_to_retired_the_public_sees_it_only_while_it_is_live(self, app, writer, checker):
+        draft = writer.write()
+        assert draft.status_code == 200
+        assert (draft.json()["state"], draft.json()["version"], draft.json()["findings"]) == ("draft", 1, [])
+        assert public(app, f"/{CODE}").status_code == 404
+        assert checker.check().json()["state"] == "checked"
+        assert public(app, f"/{CODE}").status_code == 404
+        assert writer.step("publish", note="spring campaign").json()["state"] == "live"
+        assert public(app, f"/{CODE}").json["version"] == 1
+        gone = writer.step("retire").json()
+        assert (gone["state"], gone["allowed"]) == ("retired", [])
+        assert public(app, f"/{CODE}").status_code == 404
+        steps = writer.call("GET", f"/{CODE}/versions/1").json()["steps"]
+        assert [(one["step"], one["note"]) for one in steps] == [
+            ("write", ""), ("check", ""), ("publish", "spring campaign"), ("retire", ""),
+        ]  # fmt: skip
+        actors = [one["actor"] for one in steps]
+        assert actors[0] == actors[2] == f"bank:{writer.bank.client_id}" != actors[1]
+
+    def test_a_live_product_changes_by_a_new_version_and_the_old_one_can_still_be_read(
+        self, app, settings, empty_database, writer, checker
+    ):
+        published(writer, checker)
+        assert writer.write(rate_bps_min=250).json()["version"] == 2
+        assert public(app, f"/{CODE}").json["rate_bps_min"] == 300
+        checker.check(2)
+        writer.step("publish", 2)
+        assert public(app, f"/{CODE}").json["rate_bps_min"] == 250
+        assert writer.call("GET", f"/{CODE}/versions/1").json()["state"] == "retired"
+        with empty_database.transaction("api") as session:
+            kept = book_of(session, settings, [(CODE, 1)]).products[0]
+        assert kept.rate_bps_min == 300
+
+    def test_every_step_sent_twice_is_taken_once(self, writer, checker):
+        assert writer.write().json() == writer.write().json()
+        assert checker.check().json() == checker.check().json()
+        assert writer.step("publish").json() == writer.step("publish").json()
+        assert writer.step("retire").json() == writer.step("retire").json()
+        assert len(writer.call("GET", f"/{CODE}/versions/1").json()["steps"]) == 4
+
+    def test_a_step_out_of_place_names_those_that_are_possible(self, writer, checker):
+        writer.write()
+        assert refused(writer.step("publish"), "state")["allowed"] == ["check", "retire", "write"]
+        published(writer, checker)
+        assert refused(checker.check(), "state")["allowed"] == ["retire"]
+
+    def test_what_is_over_is_not_published(self, writer, checker):
+        writer.write(valid_until="2025-01-01")
+        checker.check()
+        refused(writer.step("publish"), "validity_over")
+
+    def test_lists_own_versions_by_state_page_by_page(self, desks, writer, checker):
+        published(writer, checker)
+        writer.write(rate_bps_min=250)
+        writer.write("BANKA-ENERGY")
+        found, query = [], "?limit=1"
+        while query:
+            page = writer.call("GET", query).json()
+            found += [(one["code"], one["version"], one["state"]) for one in page["items"]]
+            query = page["next_cursor"] and f"?limit=1&cursor={page['next_cursor']}"
+        assert found == [("BANKA-ENERGY", 1, "draft"), (CODE, 1, "live"), (CODE, 2, "draft")]
+        drafts = writer.call("GET", f"?state=draft&code={CODE}").json()["items"]
+        assert [one["version"] for one in drafts] == [2]
+        assert desks["rival"].call("GET").json()["items"] == []
+
+
+class TestFourEyes:
+    def test_a_client_may_not_check_what_it_wrote(self, writer):
+        writer.write()
+        refused(writer.check(), "own_work")
+
+    def test_two_clients_of_one_key_are_one_pair_of_eyes(self, desks, writer):
+        writer.write()
+        refused(desks["twin"].check(), "same_key")
+
+    def test_writing_in_turns_gives_nobody_the_check(self, desks, writer, checker):
+        writer.write()
+        checker.write(rate_bps_min=310)
+        refused(writer.check(), "own_work")
+        refused(checker.check(), "own_work")
+        assert desks["third"].check().status_code == 200
+
+    def test_only_what_was_read_is_confirmed(self, writer, checker):
+        seen = writer.write().json()["terms_sha256"]
+        writer.write(rate_bps_max=3600)
+        refused(checker.step("check", terms_sha256=seen), "terms_changed")
+
+    def test_what_is_changed_after_the_check_is_a_draft_again(self, writer, checker):
+        writer.write()
+        checker.check()
+        changed = writer.write(rate_bps_max=3600).json()
+        assert (changed["state"], changed["checked_by"]) == ("draft", None)
+        refused(writer.step("publish"), "state")
+
+    def test_each_step_has_its_scope(self, desks, writer):
+        writer.write()
+        for step in ("publish", "retire"):
+            assert desks["twin"].step(step).status_code == 403
+        assert desks["twin"].write().status_code == 403
+
+    def test_another_institution_sees_and_moves_nothing(self, desks, writer, checker):
+        writer.write()
+        rival = desks["rival"]
+        assert rival.call("GET", f"/{CODE}/versions/1").status_code == 404
+        sha = writer.call("GET", f"/{CODE}/versions/1").json()["terms_sha256"]
+        assert rival.step("check", terms_sha256=sha).status_code == 404
+        for step in ("publish", "retire", "count"):
+            assert rival.step(step).status_code == 404
+        refused(rival.write(), "code_taken")
+        claimed = rival.write("BANKA-OTHER").json()["errors"]
+        assert {one["pointer"] for one in claimed} == {"/institution_code", "/code"}
+
+
+class TestWrongProducts:
+    def test_each_flaw_is_pointed_at_with_its_value_and_nothing_is_kept(self, writer):
+        answer = writer.write(
+            amount_max_fen=1,
+            rules=[rule("profile.points", "between", [700, 600])],
+        )
+        assert answer.status_code == 422
+        assert [one["pointer"] for one in answer.json()["errors"]] == ["/amount_max_fen", "/rules/0/limit"]
+        assert "value 1: is below amount_min_fen = 1000000" in answer.json()["errors"][0]["detail"]
+        assert writer.call("GET").json()["items"] == []
+
+    @pytest.mark.parametrize(
+        ("values", "pointer"),
+        [
+            ({"colour": "red"}, "/colour"),
+            ({"kind": "gold"}, "/kind"),
+            ({"rules": [rule("indicator.shoe_size", ">=", 42)]}, "/rules/0/subject"),
+            ({"rules": [rule("profile.grade", ">=", 3)]}, "/rules/0/operator"),
+            ({"version": 7}, "/version"),
+            ({"institution_kind": "leasing"}, "/institution_kind"),
+        ],
+    )
+    def test_a_wrong_field_is_pointed_at(self, writer, values, pointer):
+        answer = writer.write(**values)
+        assert answer.status_code == 422
+        assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
+
+    def test_the_code_is_the_one_of_the_address(self, writer):
+        answer = writer.call("PUT", f"/{CODE}", json=raw("BANKA-OTHER", institution_code="BANKA"))
+        assert [one["pointer"] for one in answer.json()["errors"]] == ["/code"]
+
+    def test_what_is_no_object_is_refused(self, writer):
+        assert writer.call("PUT", f"/{CODE}", json=[]).status_code == 422
+        assert (
+            writer.call("PUT", f"/{CODE}", content=b"{", headers={"Content-Type": "application/json"}).status_code
+            == 400
+        )
+        assert writer.call("PUT", f"/{CODE}").status_code == 422
+
+    def test_rules_that_contradict_can_be_kept_as_a_draft_and_go_no_further(self, writer, checker):
+        rules = [rule("profile.points", ">=", 700), rule("profile.points", "<=", 600)]
+        told = writer.write(rules=rules).json()["findings"]
+        assert [(one["severity"], one["code"], one["rules"]) for one in told] == [("error", "contradiction", [0, 1])]
+        assert refused(checker.check(), "findings")["findings"] == told
+
+
+class TestCount:
+    def test_without_a_screening_it_says_so(self, writer):
+        writer.write()
+        assert writer.step("count").json() == {"available": False, "reason": "no screening has been finished here"}
+
+    def test_counts_are_kept_and_few_a_day(self, app, writer, monkeypatch):
+        asked = []
+
+        def counted(terms):
+            asked.append(terms.code)
+            return {"available": True, "qualify": 120, "as_of": "2026-11-20", "model_id": "m", "rules": []}
+
+        monkeypatch.setitem(app.extensions, "count_firms", counted)
+        monkeypatch.setattr(lifecycle, "COUNTS_A_DAY", 2)
+        writer.write()
+        assert writer.step("count").json()["qualify"] == 120
+        assert writer.step("count").status_code == 200  # the same terms: answered from what was kept
+        writer.write(rate_bps_min=290)
+        assert writer.step("count").status_code == 200
+        writer.write(rate_bps_min=280)
+        stopped = writer.step("count")
+        assert (stopped.status_code, stopped.json()["type"]) == (429, "/problems/too-many-requests")
+        steps = writer.call("GET", f"/{CODE}/versions/1").json()["steps"]
+        assert [one["step"] for one in steps].count("count") == 2
