@@ -56,16 +56,25 @@ def add_case(
     if kind is None:
         return
     session.add(
-        ApprovalCase(
-            product_kind=kind,
-            pd_12m=_rounded(pd_12m),
-            amount_fen=int(_rounded(float(amount))),
-            sales_12_fen=None if sales_12_fen is None else int(_rounded(sales_12_fen)),
-            approved=approved,
-            answered_on=day_of(now).replace(day=1),
+        case_of(
+            kind=kind, pd_12m=pd_12m, amount_fen=amount, sales_12_fen=sales_12_fen, approved=approved, answered_at=now
         )
     )
     session.flush()
+
+
+def case_of(
+    *, kind: str, pd_12m: float, amount_fen: int, sales_12_fen: float | None, approved: bool, answered_at: datetime
+) -> ApprovalCase:
+    """Return one answer as it is kept: rounded, and with no more of the day than its month."""
+    return ApprovalCase(
+        product_kind=kind,
+        pd_12m=_rounded(pd_12m),
+        amount_fen=int(_rounded(float(amount_fen))),
+        sales_12_fen=None if sales_12_fen is None else int(_rounded(sales_12_fen)),
+        approved=approved,
+        answered_on=day_of(answered_at).replace(day=1),
+    )
 
 
 def _rounded(value: float) -> float:

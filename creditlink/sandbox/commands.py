@@ -17,13 +17,17 @@ from werkzeug.serving import make_server
 
 from creditlink.clock import day_of, last_complete_month, utc_now
 from creditlink.config import load_settings
+from creditlink.sandbox.year.command import year
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.group()
 def sandbox() -> None:
-    """Make a synthetic city and serve the offices that hold its records."""
+    """Make a synthetic city, serve the offices that hold its records, live through a year on it."""
+
+
+sandbox.add_command(year)
 
 
 @sandbox.command()

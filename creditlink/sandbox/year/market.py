@@ -1,0 +1,320 @@
+"""The year as it goes: who asks whom, what is answered, accepted, drawn and repaid, as deeds in order.
+
+Nothing here touches a database: the same seed and city give the same deeds, and `stage` lets them happen on the
+platform.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creditlink.clock import add_months, day_of, month_index, start_of_day
+from creditlink.financing.learning import case_of, fit
+from creditlink.financing.outcome_file import Outcome
+from creditlink.financing.tables import ApprovalCase
+from creditlink.financing.terms import OfferTerms
+from creditlink.products.approval import ApprovalModel
+from creditlink.products.book import ProductBook
+from creditlink.products.terms import ProductTerms
+from creditlink.sandbox.year import loans
+from creditlink.sandbox.year.asking import MONTHS, Asking
+from creditlink.sandbox.year.ordering import Shown, shown
+from creditlink.sandbox.year.policies import FIT_SHARE, Answers, Chances, Lenders, Policy
+
+Kind = Literal[
+    "ask", "apply", "receive", "review", "offer", "decline", "accept", "refuse", "sign", "withdraw", "outcome", "learn"
+]
+
+LENDERS_ASKED = 3
+LEARN_MONTH = 8
+"""Approval odds are learned when this many months are over; the requests after that judge them."""
+_REFERRALS = 2
+_ANSWER_TIME = timedelta(days=5, hours=1)  # by then a lender that says nothing has let its time run out
+_WANDERS, _REFERS, _REFUSES, _STEPS_BACK, _NEVER_DRAWS, _IN_PARTS = 0.35, 0.8, 0.08, 0.03, 0.04, 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """One application: a product that a firm asked for, and how it is answered."""
+
+    number: int
+    request: int
+    place: int  # of the product in the request's book
+    product: ProductTerms
+    odds: dict[str, float]  # order -> the approval odds it showed
+    approved: bool
+    silent: bool
+    reason: int  # position in `policies.REASONS`, -1 where none
+    hours: float
+    terms: OfferTerms
+    cost_bps: float
+    applied_at: datetime
+    referred_from: int | None = None
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """When the lender answers; None: never."""
+        return None if self.silent else self.applied_at + timedelta(hours=self.hours)
+
+
+@dataclass(frozen=True, eq=False)
+class Deed:
+    """One thing that happens: to a request, to one of its applications, or to the platform (`learn`)."""
+
+    at: datetime
+    kind: Kind
+    request: int = -1
+    application: Tried | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A request beside the truth: what was shown of it, and how every product would have been answered then."""
+
+    asking: Asking
+    book: ProductBook
+    shown: Shown
+    answers: Answers
+    after_learning: bool
+
+
+@dataclass(eq=False)
+class Year:
+    """Everything that happened."""
+
+    start: date
+    until: date
+    deeds: list[Deed]
+    judged: list[Judged]
+    tried: list[Tried]
+    models: list[ApprovalModel]  # as learned after `LEARN_MONTH` months, and at the end
+    policies: tuple[Policy, ...]
+
+
+@dataclass(eq=False)
+class Market:
+    """The market while it runs."""
+
+    askings: Sequence[Asking]
+    policies: tuple[Policy, ...]
+    book_of: Callable[[date], ProductBook]
+    start: date
+    until: date
+    seed: int
+    _deeds: list[Deed] = field(default_factory=list)
+    _judged: dict[int, Judged] = field(default_factory=dict)
+    _tried: list[Tried] = field(default_factory=list)
+    _models: list[ApprovalModel] = field(default_factory=list)
+    _offers: dict[int, NDArray[np.int64]] = field(default_factory=dict)  # month -> offers by lender
+    _lenders: dict[date, Lenders] = field(default_factory=dict)
+
+    def run(self, step: Callable[[], None] = lambda: None) -> Year:
+        """Return the whole year; `step` is called once for each request."""
+        # Whom a lender still takes hangs on whom it took before: requests and referrals go in the order of time.
+        queue: list[tuple[datetime, int, int, tuple[int, ...]]] = []
+        for asking in self.askings:
+            heapq.heappush(queue, (asking.at, 0, asking.number, ()))
+        heapq.heappush(queue, (start_of_day(add_months(self.start, LEARN_MONTH)), -1, -1, ()))
+        by_number = {asking.number: asking for asking in self.askings}
+        while queue:
+            at, _, number, before = heapq.heappop(queue)
+            if number < 0:
+                self._learn(at)
+            elif not before:
+                again = self._ask(by_number[number])
+                step()
+                if again:
+                    heapq.heappush(queue, (again[0], 1, number, again[1]))
+            else:
+                again = self._refer(self._judged[number], at, before)
+                if again:
+                    heapq.heappush(queue, (again[0], 1, number, again[1]))
+        self._learn(start_of_day(self.until))
+        end = start_of_day(self.until)
+        # Sorting keeps the order in which deeds of one instant were made.
+        deeds = sorted((deed for deed in self._deeds if deed.at <= end), key=lambda deed: deed.at)
+        return Year(
+            self.start, self.until, deeds, list(self._judged.values()), self._tried, self._models, self.policies
+        )
+
+    def _ask(self, asking: Asking) -> tuple[datetime, tuple[int, ...]] | None:
+        month = day_of(asking.at).replace(day=1)
+        lenders = self._lenders_of(month)
+        live = self._models[-1] if self._models else None
+        seen = shown(lenders.book, asking.subject, asking.ask, live)
+        answers = self._answers(asking, lenders, seen, asking.at)
+        held = Judged(asking, lenders.book, seen, answers, live is not None)
+        self._judged[asking.number] = held
+        self._deed(asking.at, "ask", asking.number)
+        chosen = self._chosen(held, lenders)
+        if not chosen:
+            return None
+        tried = [
+            self._apply(held, place, asking.at + timedelta(minutes=5 * (k + 1)), answers)
+            for k, place in enumerate(chosen)
+        ]
+        return self._decide(held, tried)
+
+    def _chosen(self, held: Judged, lenders: Lenders) -> list[int]:
+        """Return whom the firm asks: the first products of different lenders, now and then one from further down."""
+        rng = self._rng(3, held.asking.number)
+        firsts: dict[int, int] = {}
+        for place in held.shown.in_force.tolist():
+            firsts.setdefault(int(lenders.lender[place]), place)
+        places = list(firsts.values())
+        chosen, rest = places[:LENDERS_ASKED], places[LENDERS_ASKED:]
+        if rest and rng.random() < _WANDERS:
+            chosen[-1] = rest[int(rng.integers(0, len(rest)))]
+        return chosen
+
+    def _refer(self, held: Judged, at: datetime, before: tuple[int, ...]) -> tuple[datetime, tuple[int, ...]] | None:
+        """Let a firm that nobody made an offer to go to the next best lender."""
+        tried = [self._tried[k] for k in before]
+        lenders = self._lenders_of(day_of(held.asking.at).replace(day=1))
+        asked = {int(lenders.lender[one.place]) for one in tried}
+        place = next((p for p in held.shown.in_force.tolist() if int(lenders.lender[p]) not in asked), None)
+        if place is None:
+            return None
+        answers = self._answers(held.asking, lenders, held.shown, at)
+        declined = next((one.number for one in reversed(tried) if not one.silent), None)
+        one = self._apply(held, place, at, answers, referred_from=declined)
+        return self._decide(held, [*tried, one])
+
+    def _apply(
+        self, held: Judged, place: int, at: datetime, answers: Answers, *, referred_from: int | None = None
+    ) -> Tried:
+        terms = held.book.products[place]
+        amount = int(answers.amount_fen[place]) if answers.approved[place] else held.asking.wanted.amount_fen
+        one = Tried(
+            number=len(self._tried),
+            request=held.asking.number,
+            place=place,
+            product=terms,
+            odds={name: float(odds[place]) for name, odds in held.shown.odds.items()},
+            approved=bool(answers.approved[place]),
+            silent=bool(answers.silent[place]),
+            reason=int(answers.reason[place]),
+            hours=float(answers.hours[place]),
+            terms=OfferTerms(
+                amount_fen=amount,
+                term_months=int(answers.term_months[place]),
+                rate_bps=int(answers.rate_bps[place]),
+                fee_fen=amount * terms.fees_bps // 10_000,
+                repayment=terms.repayment,
+            ),
+            cost_bps=float(answers.cost_bps[place]),
+            applied_at=at,
+            referred_from=referred_from,
+        )
+        self._tried.append(one)
+        self._deed(at, "apply", one.request, one)
+        answered_at = one.answered_at
+        if answered_at is not None:
+            for share, kind in ((0.2, "receive"), (0.6, "review")):
+                self._deed(at + share * (answered_at - at), kind, one.request, one)  # type: ignore[arg-type]  # both are kinds
+            self._deed(answered_at, "offer" if one.approved else "decline", one.request, one)
+        if one.approved:
+            offers = self._offers_of(at)
+            offers[self._lenders_of(day_of(held.asking.at).replace(day=1)).lender[place]] += 1
+        return one
+
+    def _decide(self, held: Judged, tried: list[Tried]) -> tuple[datetime, tuple[int, ...]] | None:
+        """Let the firm choose once all have answered or had their time; return when it asks the next, if it does."""
+        rng = self._rng(4, held.asking.number, len(tried))
+        last = max(one.answered_at or one.applied_at + _ANSWER_TIME for one in tried)
+        at = last + timedelta(hours=float(rng.uniform(2, 30)))
+        offers = [one for one in tried if one.approved]
+        if not offers:
+            more = len(tried) < LENDERS_ASKED + _REFERRALS and rng.random() < _REFERS
+            return (at, tuple(one.number for one in tried)) if more else None
+        enough = FIT_SHARE * held.asking.wanted.amount_fen
+        best = min(offers, key=lambda one: (-min(one.terms.amount_fen, enough), one.cost_bps))
+        if rng.random() < _REFUSES:
+            for one in offers:
+                self._deed(at, "refuse", one.request, one)
+            return None
+        self._deed(at, "accept", best.request, best)
+        self._lend(held, best, at, rng)
+        return None
+
+    def _lend(self, held: Judged, best: Tried, accepted_at: datetime, rng: np.random.Generator) -> None:
+        signed_at = accepted_at + timedelta(hours=float(rng.uniform(6, 80)))
+        self._deed(signed_at, "sign", best.request, best)
+        back, never, in_parts = (rng.random() < share for share in (_STEPS_BACK, _NEVER_DRAWS, _IN_PARTS))
+        if back:
+            self._deed(signed_at + timedelta(hours=20), "withdraw", best.request, best)
+        if back or never:
+            return
+        drawn_at = signed_at + timedelta(hours=float(rng.uniform(4, 60)))
+        drawn_on, amount = day_of(drawn_at), best.terms.amount_fen
+        parts = [amount * 6 // 10, amount - amount * 6 // 10] if in_parts else [amount]
+        for k, part in enumerate(parts):
+            at = drawn_at + timedelta(days=12 * k)
+            self._tell(at, best, Outcome("draw", day_of(at), part, reference=f"{k + 1}"))
+        for report in loans.run(
+            drawn_on=drawn_on,
+            amount_fen=amount,
+            term_months=best.terms.term_months,
+            amortises=best.terms.repayment == "equal_instalment",
+            hazard_12m=held.asking.applicant.hazard_12m,
+            default_on=held.asking.default_on,
+            until=self.until,
+            rng=self._rng(5, held.asking.number),
+        ):
+            self._tell(report.at, best, report.outcome)
+
+    def _tell(self, at: datetime, one: Tried, outcome: Outcome) -> None:
+        if day_of(at) < self.until:
+            self._deed(at, "outcome", one.request, one, outcome)
+
+    def _learn(self, at: datetime) -> None:
+        self._models.append(fit(list(self._cases(at)), fitted_on=day_of(at).isoformat()))
+        self._deed(at, "learn")
+
+    def _cases(self, at: datetime) -> Iterator[ApprovalCase]:
+        """Yield what was answered before an instant, in the order of the answers."""
+        answered = [(one.answered_at, one.number) for one in self._tried if one.answered_at is not None]
+        for answered_at, number in sorted(pair for pair in answered if pair[0] < at):
+            one = self._tried[number]
+            who = self._judged[one.request].asking.applicant
+            yield case_of(
+                kind=one.product.kind,
+                pd_12m=who.pd_12m,
+                amount_fen=who.amount_fen,
+                sales_12_fen=who.known_sales_fen,
+                approved=one.approved,
+                answered_at=answered_at,
+            )
+
+    def _answers(self, asking: Asking, lenders: Lenders, seen: Shown, at: datetime) -> Answers:
+        chances = Chances.draw(len(lenders.book), len(self.policies), seed=self.seed, request=asking.number)
+        return lenders.answers(asking.applicant, seen.states, chances, self._offers_of(at))
+
+    def _offers_of(self, at: datetime) -> NDArray[np.int64]:
+        return self._offers.setdefault(month_index(day_of(at)), np.zeros(len(self.policies), dtype=np.int64))
+
+    def _lenders_of(self, month: date) -> Lenders:
+        if month not in self._lenders:
+            self._lenders[month] = Lenders.of(self.book_of(month), self.policies)
+        return self._lenders[month]
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *key])
+
+    def _deed(
+        self, at: datetime, kind: Kind, request: int = -1, one: Tried | None = None, outcome: Outcome | None = None
+    ) -> None:
+        self._deeds.append(Deed(at, kind, request, one, outcome))
+
+
+def expected_end(start: date, follow: int) -> date:
+    """Return the day after the last simulated one: twelve months, and those in which loans are followed."""
+    return add_months(start, MONTHS + follow)
