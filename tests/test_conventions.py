@@ -92,6 +92,11 @@ def test_every_setting_is_in_the_readme(setting):
     assert f"`{setting}`" in README
 
 
+def _help_of(command):
+    below = getattr(command, "commands", {}).values()
+    return "".join([command.help or "", *map(_help_of, below)])
+
+
 @pytest.mark.pure
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command):
@@ -99,6 +104,7 @@ def test_every_command_has_help(command):
     found = getattr(importlib.import_module(module), attribute)
     assert found.help
     assert f"creditlink {command}" in README
+    assert "\\b" not in _help_of(found), "click's mark for lines kept as they are, printed: a raw docstring"
 
 
 @pytest.mark.pure

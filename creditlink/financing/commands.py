@@ -97,7 +97,7 @@ def learn(as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--institution", required=True, help="Code of the institution whose loans these are.")
 def outcomes(file: Path, institution: str) -> None:
-    r"""Take in a lender's FILE of outcomes (.csv or .ndjson).
+    """Take in a lender's FILE of outcomes (.csv or .ndjson).
 
     Good lines go in, 500 at a time; each wrong one is named with line, field and value. A run that was cut off
     is simply repeated: nothing is recorded twice. The exit code is 1 when lines were wrong.

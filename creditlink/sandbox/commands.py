@@ -68,7 +68,7 @@ def city(
     processes: int,
     force: bool,
 ) -> None:
-    r"""Write a synthetic city: firms, records of every source with two clocks, and the truth about each firm.
+    """Write a synthetic city: firms, records of every source with two clocks, and the truth about each firm.
 
     The folder appears when the city is complete; if anything fails there is nothing. A city of N firms is the
     beginning of any larger one of the same seed and months; how it is cut into files changes no record.

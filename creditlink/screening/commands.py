@@ -34,7 +34,7 @@ PRODUCTS = ROOT / "config" / "products.toml"
 
 @click.group()
 def screen() -> None:
-    r"""Screen whole populations from Parquet, and ask the results.
+    """Screen whole populations from Parquet, and ask the results.
 
     \b
     creditlink sandbox city --firms 100000 --months 36 --out var/city
@@ -112,7 +112,7 @@ def city(
     discoverable: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Screen a city: indicators, PD, grade, reasons and matches of every firm.
+    """Screen a city: indicators, PD, grade, reasons and matches of every firm.
 
     DIR holds a folder of Parquet partitions per record frame, as `creditlink sandbox city` writes them. DIR and
     --out may be addresses that fsspec opens (s3://bucket/city). Results are a Parquet file per partition in
@@ -181,7 +181,7 @@ screen.add_command(invoices)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Firms to print.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole list as CSV instead.")
 def list_firms(results: str, name: str, limit: int, to: Path | None) -> None:
-    r"""Print or write a list of a screening: the riskiest firms, the whitelist, the cultivation pool.
+    """Print or write a list of a screening: the riskiest firms, the whitelist, the cultivation pool.
 
     \b
     creditlink screen list var/screening whitelist --to var/whitelist.csv
@@ -196,7 +196,7 @@ def list_firms(results: str, name: str, limit: int, to: Path | None) -> None:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Firms to print.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole list as CSV instead.")
 def push(results: str, product: str, limit: int, to: Path | None) -> None:
-    r"""Print or write the push list of a product: firms that have it among their best five.
+    """Print or write the push list of a product: firms that have it among their best five.
 
     A list of fewer than 10 firms is not given out.
 
@@ -227,7 +227,7 @@ def push(results: str, product: str, limit: int, to: Path | None) -> None:
 def qualify(
     results: str, product: str, products: Path, move: tuple[str, float] | None, bank: bool, as_json: bool
 ) -> None:
-    r"""Tell how many firms qualify for a product, and how many more would if one rule moved.
+    """Tell how many firms qualify for a product, and how many more would if one rule moved.
 
     \b
     creditlink screen qualify var/screening --product PRODUCT_CODE

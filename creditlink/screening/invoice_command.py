@@ -39,7 +39,7 @@ from creditlink.screening.invoices import SUFFIXES, screen_invoices, write_rows
     "--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Also write the rows left out, as CSV."
 )
 def invoices(folder: Path, as_of: object, out: Path, products: Path, rejects: Path | None) -> None:
-    r"""Profile every firm in a folder of VAT invoices: indicators, PD, grade, reasons, coverage.
+    """Profile every firm in a folder of VAT invoices: indicators, PD, grade, reasons, coverage.
 
     \b
     creditlink screen invoices var/invoices --as-of 2020-01-15 --out var/firms.parquet

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from creditlink.training.dataset import (
     read_day,
 )
 from creditlink.training.fit import Fitted, Parameters, fit, margin
+from creditlink.training.leaks import Leak, find_leaks
 from creditlink.training.measure import MEASURED_CASES, measure
 from creditlink.training.peers import peer_table
 from creditlink.training.withheld import OPTIONAL_CATEGORIES
@@ -40,6 +42,13 @@ from creditlink.training.withheld import OPTIONAL_CATEGORIES
 FIT, STOP, CALIBRATE = 0, 1, 2
 
 Step = Callable[[str], None]
+
+
+class LeakError(ValueError):
+    """Indicators of a city know the outcome; the message names each and why."""
+
+    def __init__(self, leaks: Sequence[Leak]) -> None:
+        super().__init__("indicators that know the outcome: " + "; ".join(str(leak) for leak in leaks))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +64,7 @@ class Champion:
     reference: Reference
     base_rate: float
     rows: dict[str, int]
+    leaks: tuple[Leak, ...]
     peers: PeerTable = field(repr=False)
     measured: dict[str, Any] = field(repr=False)
 
@@ -67,6 +77,7 @@ class Dataset:
     reference: Reference
     rows: pl.DataFrame
     fold: NDArray[np.int8]
+    leaks: tuple[Leak, ...]
 
     def part(self, fold: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
         """Return the matrix (n, k) and the outcomes (n,) of one fold."""
@@ -74,21 +85,42 @@ class Dataset:
         return matrix(rows), rows["is_bad"].to_numpy()
 
 
-def read_dataset(city: City, *, seed: int, step: Step = lambda _: None) -> Dataset:
-    """Return the training table of a city; same city and seed, same table.
+def read_dataset(city: City, *, seed: int, allowed: Collection[str] = (), step: Step = lambda _: None) -> Dataset:
+    """Return the training table of a city, checked for leaks; same city and seed, same table.
+
+    Parameters
+    ----------
+    allowed : indicators that may look like a leak, because somebody knows better
 
     Raises
     ------
+    LeakError
+        An indicator knows the outcome.
     ValueError
-        The city is too short.
+        The city is too short, or `allowed` names no indicator.
     """
+    unknown = sorted(set(allowed) - set(FEATURES))
+    if unknown:
+        raise ValueError(f"{unknown[0]}: there is no such indicator to allow")
     plan = plan_for(city.snapshots, city.first_period)
     firms = city.records.registration["firm"]
     fit_firms = firms.filter(pl.Series(folds(firms, seed) == FIT))
     reference = measure_reference(city, plan.train[-1], fit_firms)
     step("reference")
     rows = build(city, plan.train, reference, seed=seed, step=lambda: step("snapshot"))
-    return Dataset(plan, reference, rows, folds(rows["firm"], seed))
+    fold = folds(rows["firm"], seed)
+    leaks = find_city_leaks(rows, fold, plan.train[-1])
+    stops = [leak for leak in leaks if leak.severity == "stop" and leak.column not in allowed]
+    if stops:
+        raise LeakError(stops)
+    step("leaks")
+    return Dataset(plan, reference, rows, fold, tuple(leaks))
+
+
+def find_city_leaks(rows: pl.DataFrame, fold: NDArray[np.int8], as_of: date) -> list[Leak]:
+    """Return what is suspect among the indicators of one day, each firm once, so that significance is honest."""
+    here = rows.filter(pl.Series(fold == FIT) & (pl.col("as_of") == as_of) & (pl.col("copy") == EVERYTHING))
+    return find_leaks(here.select(pl.col(FEATURES).cast(pl.Float64)), here["is_bad"].to_numpy())
 
 
 def train_champion(
@@ -97,6 +129,7 @@ def train_champion(
     seed: int,
     bounds: Sequence[float],
     parameters: Parameters | None = None,
+    allowed: Collection[str] = (),
     step: Step = lambda _: None,
 ) -> Champion:
     """Fit, calibrate and measure a champion on a city.
@@ -105,15 +138,18 @@ def train_champion(
     ----------
     seed : decides the folds, what is withheld and the booster's sampling; same city and seed, same bytes
     bounds : calibrated PDs between grades
+    allowed : indicators that may look like a leak
     step : called with what has just been done, for a progress bar
 
     Raises
     ------
+    LeakError
+        An indicator knows the outcome and is not among `allowed`.
     ValueError
         The city is too short, or a fold lacks goods or bads.
     """
     chosen = parameters or Parameters()
-    data = read_dataset(city, seed=seed, step=step)
+    data = read_dataset(city, seed=seed, allowed=allowed, step=step)
     x, y = data.part(FIT)
     stop_x, stop_y = data.part(STOP)
     fitted = fit(
@@ -147,6 +183,7 @@ def train_champion(
         reference=data.reference,
         base_rate=float(data.rows["is_bad"].mean()),  # type: ignore[arg-type]  # numbers, not empty
         rows={"fit": len(y), "stop": len(stop_y), "calibrate": held.height},
+        leaks=data.leaks,
         peers=peer_table(newest),
         measured=measured,
     )
@@ -173,4 +210,4 @@ def neutral(calibration: Calibration, fitted: Fitted, day: Day, seed: int) -> Ca
 def steps_of(city: City, parameters: Parameters) -> int:
     """Return how often `train_champion` calls `step`, at most."""
     plan = plan_for(city.snapshots, city.first_period)
-    return 2 + len(plan.train) * len(COPIES) + parameters.rounds + len(MEASURED_CASES)
+    return 3 + len(plan.train) * len(COPIES) + parameters.rounds + len(MEASURED_CASES)

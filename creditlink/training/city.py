@@ -64,6 +64,7 @@ def read_city(path: Path | str) -> City:
     for name, frame in frames.items():
         _refuse_impossible(folder, name, frame)
         _refuse_future(folder, name, frame, manifest.get("last_period"))
+        _refuse_foreknown(folder, name, frame)
     wrong = ~truth["hazard_12m"].is_between(0, 1).fill_null(value=True)
     if wrong.any():
         raise CityError(f"{folder}/truth: column hazard_12m is not a probability in row {wrong.arg_max()}")
@@ -114,3 +115,15 @@ def _refuse_future(folder: Path, name: str, frame: pl.DataFrame, last: Any) -> N
     if later.any():
         row = later.arg_max() or 0
         raise CityError(f"{folder}/{name}: column period is {frame['period'][row]} in row {row}, after {end}")
+
+
+def _refuse_foreknown(folder: Path, name: str, frame: pl.DataFrame) -> None:
+    """Refuse facts known before they happened: a point in time would be read with what came after it."""
+    for column in ("period", "occurred_on", "filed_on", "paid_on"):
+        if column not in frame.columns or "known_on" not in frame.columns:
+            continue
+        early = (frame["known_on"] < frame[column]).fill_null(value=False)
+        if early.any():
+            row = early.arg_max() or 0
+            told = f"column known_on is {frame['known_on'][row]} in row {row}, before {column} {frame[column][row]}"
+            raise CityError(f"{folder}/{name}: {told}: known before it happened")

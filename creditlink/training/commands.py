@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from creditlink.clock import utc_now
+from creditlink.clock import day_of, utc_now
 from creditlink.config import SettingError, Settings, load_settings
 from creditlink.features.catalogue import CATALOGUE
 from creditlink.features.document import render_reference
@@ -37,9 +37,17 @@ class DefaultGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
+_allow = click.option(
+    "--allow-leak",
+    multiple=True,
+    metavar="INDICATOR",
+    help="Go on although this indicator seems to know the outcome; several times for several.",
+)
+
+
 @click.group(cls=DefaultGroup)
 def train() -> None:
-    r"""Fit, calibrate and package a model.
+    """Fit, calibrate and package a model.
 
     \b
     creditlink sandbox city --firms 20000 --months 48 --seed 7 --out var/city
@@ -63,13 +71,22 @@ def train() -> None:
     show_default=True,
     help="What the model may be used for; may be given several times.",
 )
+@_allow
 @click.option("--replace", "overwrite", is_flag=True, help="Overwrite an existing model folder.")
-def city(city_dir: Path, out: Path, seed: int, rounds: int | None, purposes: tuple[str, ...], overwrite: bool) -> None:
+def city(
+    city_dir: Path,
+    out: Path,
+    seed: int,
+    rounds: int | None,
+    purposes: tuple[str, ...],
+    allow_leak: tuple[str, ...],
+    overwrite: bool,
+) -> None:
     """Train on a synthetic city and write a model folder.
 
     Learns from every quarter-end with enough history whose outcomes were known by the newest one, and is judged on
     that newest one. Hyper-parameters are those of config/champion.toml, grades those of config/score.toml. The same
-    city and seed give the same model.ubj, byte for byte.
+    city and seed give the same model.ubj, byte for byte. An indicator that knows the outcome stops the run by name.
     """
     if out.exists() and not overwrite:
         raise click.UsageError(f"{out} exists; give the model another name, or --replace it")
@@ -89,6 +106,7 @@ def city(city_dir: Path, out: Path, seed: int, rounds: int | None, purposes: tup
                 seed=seed,
                 bounds=bounds,
                 parameters=parameters,
+                allowed=allow_leak,
                 step=lambda done: progress.update(task, advance=1, description=done),
             )
             progress.update(task, completed=progress.tasks[0].total, description="done")
@@ -97,6 +115,8 @@ def city(city_dir: Path, out: Path, seed: int, rounds: int | None, purposes: tup
         )
     except (CityError, SettingError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+    for leak in champion.leaks:
+        click.echo(f"warning: {leak}", err=True)
     click.echo(f"{out}: {champion.fitted.rounds} trees, model.ubj {manifest['files']['model.ubj'][:16]}…")
     for case, figures in champion.measured.items():
         click.echo(_line(case, figures))
@@ -113,10 +133,11 @@ def city(city_dir: Path, out: Path, seed: int, rounds: int | None, purposes: tup
     show_default=True,
     help="Share of the firms to fit each try on.",
 )
+@_allow
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("config/champion.toml"), show_default=True
 )
-def search(city_dir: Path, trials: int, seed: int, share: float, out: Path) -> None:
+def search(city_dir: Path, trials: int, seed: int, share: float, allow_leak: tuple[str, ...], out: Path) -> None:
     """Search hyper-parameters on a city with optuna and write them down.
 
     Starts from those in use, judges by the log loss of held-out firms, and never ends worse than it began. Commit the
@@ -129,7 +150,7 @@ def search(city_dir: Path, trials: int, seed: int, share: float, out: Path) -> N
             data = read_city(city_dir)
         with _progress(console) as progress:
             task = progress.add_task("dataset", total=trials)
-            table = read_dataset(data, seed=seed, step=lambda _: None)
+            table = read_dataset(data, seed=seed, allowed=allow_leak)
             found = run_search(
                 table,
                 start=start,
@@ -142,7 +163,7 @@ def search(city_dir: Path, trials: int, seed: int, share: float, out: Path) -> N
         raise click.ClickException(str(error)) from error
     origin = ", ".join(f"{k} {data.manifest.get(k)}" for k in ("firms", "months", "seed", "generator_version"))
     beside = out.with_name(f".{out.name}.new")
-    beside.write_text(as_toml(found, f"City of {origin}"), encoding="utf-8")
+    beside.write_text(as_toml(found, f"city of {origin}", day_of(utc_now())), encoding="utf-8")
     beside.replace(out)
     click.echo(f"{out}: log loss {found.loss:.6f}, {found.loss_before:.6f} before")
 

@@ -63,6 +63,16 @@ class Parameters:
 
 
 @dataclass(frozen=True, eq=False)
+class Prepared:
+    """Rows to fit on and to stop by, binned."""
+
+    train: xgboost.QuantileDMatrix
+    stop: xgboost.QuantileDMatrix
+    max_bin: int
+    base_score: float
+
+
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A booster cut at its best round, and how it got there."""
 
@@ -104,9 +114,62 @@ def fit(
     ValueError
         Either set lacks goods or bads.
     """
+    prepared = prepare(
+        x, is_bad, stop_x, stop_is_bad, names=names, max_bin=parameters.max_bin,
+        weight=weight, stop_weight=stop_weight, types=types, threads=threads,
+    )  # fmt: skip
+    return boost(prepared, directions=directions, parameters=parameters, seed=seed, threads=threads, step=step)
+
+
+def prepare(
+    x: Matrix,
+    is_bad: Labels,
+    stop_x: Matrix,
+    stop_is_bad: Labels,
+    *,
+    names: Sequence[str],
+    max_bin: int,
+    weight: NDArray[np.float64] | None = None,
+    stop_weight: NDArray[np.float64] | None = None,
+    types: Sequence[str] | None = None,
+    threads: int = THREADS,
+) -> Prepared:
+    """Bin both sets, as `fit` does first; a search does it once for all its tries.
+
+    Raises
+    ------
+    ValueError
+        Either set lacks goods or bads.
+    """
     for label, values in (("to fit on", is_bad), ("to stop by", stop_is_bad)):
         if values.min(initial=1) == values.max(initial=0):
             raise ValueError(f"is_bad: the rows {label} are all {'bad' if values.min(initial=1) else 'good'}")
+    shape: dict[str, Any] = {"feature_names": list(names), "nthread": threads}
+    if types is not None:
+        shape |= {"feature_types": list(types), "enable_categorical": True}
+    train = xgboost.QuantileDMatrix(x, label=is_bad, weight=weight, max_bin=max_bin, **shape)
+    stop = xgboost.QuantileDMatrix(stop_x, label=stop_is_bad, weight=stop_weight, ref=train, **shape)
+    return Prepared(train, stop, max_bin, float(np.average(is_bad, weights=weight)))
+
+
+def boost(
+    data: Prepared,
+    *,
+    directions: Sequence[int],
+    parameters: Parameters,
+    seed: int,
+    threads: int = THREADS,
+    step: Callable[[], None] = lambda: None,
+) -> Fitted:
+    """Fit on sets that were binned before; see `fit`.
+
+    Raises
+    ------
+    ValueError
+        The sets were binned with another `max_bin` than the parameters say.
+    """
+    if data.max_bin != parameters.max_bin:
+        raise ValueError(f"max_bin: the rows were binned with {data.max_bin}, the parameters say {parameters.max_bin}")
     settings = {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
@@ -121,22 +184,16 @@ def fit(
         "gamma": parameters.gamma,
         "max_bin": parameters.max_bin,
         "monotone_constraints": tuple(int(d) for d in directions),
-        "base_score": float(np.average(is_bad, weights=weight)),
+        "base_score": data.base_score,
         "seed": seed,
         "nthread": threads,
         "verbosity": 0,
     }
-    columns = list(names)
-    shape: dict[str, Any] = {"feature_names": columns, "nthread": threads}
-    if types is not None:
-        shape |= {"feature_types": list(types), "enable_categorical": True}
-    train = xgboost.QuantileDMatrix(x, label=is_bad, weight=weight, max_bin=parameters.max_bin, **shape)
-    stop = xgboost.QuantileDMatrix(stop_x, label=stop_is_bad, weight=stop_weight, ref=train, **shape)
     booster = xgboost.train(
         settings,
-        train,
+        data.train,
         num_boost_round=parameters.rounds,
-        evals=[(stop, "stop")],
+        evals=[(data.stop, "stop")],
         callbacks=[
             _Step(step),
             xgboost.callback.EarlyStopping(rounds=parameters.patience, save_best=False),

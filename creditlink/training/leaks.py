@@ -59,7 +59,12 @@ class Leak:
 
 
 def find_leaks(
-    columns: pl.DataFrame, is_bad: Bad, *, as_of: pl.Series | None = None, rules: LeakRules | None = None
+    columns: pl.DataFrame,
+    is_bad: Bad,
+    *,
+    as_of: pl.Series | None = None,
+    excluded: pl.DataFrame | None = None,
+    rules: LeakRules | None = None,
 ) -> list[Leak]:
     """Return what is suspect in a table, stops first, then by column.
 
@@ -68,6 +73,8 @@ def find_leaks(
     columns : Float64, Date or String columns of n rows, null (or NaN) where missing
     is_bad : 0 or 1, shape (n,)
     as_of : Date, shape (n,): the day on which a row's values should have been known; None: not told
+    excluded : further columns of the same rows, which are not learned from and never named, but of which others
+        may have been computed; None: there are none
 
     Raises
     ------
@@ -83,18 +90,28 @@ def find_leaks(
     strength: dict[str, float] = {}
     found: list[Leak] = []
     for series in columns.iter_columns():
-        column = _numbers(series)
-        codes = Codes.of(column)
-        rates = held_out_rates(codes, is_bad)
-        strength[series.name] = auc(is_bad, rates)
-        found += _outcome_known(series.name, strength[series.name], rates, is_bad, chosen)
-        found += _missing_tells(series.name, codes, is_bad, chosen)
-        if series.dtype == pl.Float64:
-            found += _pattern(series.name, column, is_bad, chosen)
-        if series.dtype == pl.Date and as_of is not None:
-            found += _after(series, as_of, is_bad, chosen)
-    found += _derived(columns, [leak.column for leak in found if leak.severity == "stop"], strength)
+        found += _alone(series, is_bad, as_of, chosen, strength)
+    beside = pl.DataFrame() if excluded is None else excluded
+    traps = [leak for series in beside.iter_columns() for leak in _alone(series, is_bad, as_of, chosen, {})]
+    stopped = {leak.column for leak in (*found, *traps) if leak.severity == "stop"}
+    found += _derived(columns, beside, stopped, strength)
     return sorted(_strongest(found), key=lambda leak: (leak.severity != "stop", columns.columns.index(leak.column)))
+
+
+def _alone(
+    series: pl.Series, is_bad: Bad, as_of: pl.Series | None, rules: LeakRules, strength: dict[str, float]
+) -> Iterator[Leak]:
+    """Yield what is suspect in one column by itself, and note how strong it is."""
+    column = _numbers(series)
+    codes = Codes.of(column)
+    rates = held_out_rates(codes, is_bad)
+    strength[series.name] = auc(is_bad, rates)
+    yield from _outcome_known(series.name, strength[series.name], rates, is_bad, rules)
+    yield from _missing_tells(series.name, codes, is_bad, rules)
+    if series.dtype == pl.Float64:
+        yield from _pattern(series.name, column, is_bad, rules)
+    if series.dtype == pl.Date and as_of is not None:
+        yield from _after(series, as_of, is_bad, rules)
 
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
@@ -173,15 +190,17 @@ def _after(series: pl.Series, as_of: pl.Series, is_bad: Bad, rules: LeakRules) -
     yield Leak(series.name, "after_as_of", "stop" if certain else "warn", share, message)
 
 
-def _derived(columns: pl.DataFrame, stopped: list[str], strength: dict[str, float]) -> Iterator[Leak]:
-    """Yield columns that were computed from one that leaks."""
-    numeric = {s.name: _numbers(s) for s in columns.iter_columns() if s.dtype != pl.String}
-    leaking = {name: numeric[name] for name in stopped if name in numeric}
-    rest = {name: values for name, values in numeric.items() if name not in leaking}
+def _derived(
+    columns: pl.DataFrame, beside: pl.DataFrame, stopped: set[str], strength: dict[str, float]
+) -> Iterator[Leak]:
+    """Yield columns that were computed from one that leaks, with or without others that are not learned from."""
+    numeric = {s.name: _numbers(s) for f in (columns, beside) for s in f.iter_columns() if s.dtype != pl.String}
+    leaking = {name: values for name, values in numeric.items() if name in stopped}
+    rest = {name: values for name, values in numeric.items() if name not in stopped}
     for name, how, exact in derived_from(leaking, rest):
-        yield Leak(
-            name, "derived", "stop" if exact else "warn", strength[name], f"computed from a column that leaks: {how}"
-        )
+        if name in strength:
+            message = f"computed from a column that leaks: {how}"
+            yield Leak(name, "derived", "stop" if exact else "warn", strength[name], message)
 
 
 def _significant(flag: NDArray[np.bool_], bad: NDArray[np.bool_], gap: float, rules: LeakRules) -> bool:

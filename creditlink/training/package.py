@@ -92,6 +92,7 @@ def _manifest(
             "rows": champion.rows,
             "parameters": champion.parameters.to_json(),
             "rounds": champion.fitted.rounds,
+            "leak_warnings": [leak.to_dict() for leak in champion.leaks],
         },
         "packages": {name: _version(name) for name in PACKAGES},
         "grade_bands_version": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import polars as pl
 from creditlink.features.catalogue import CATALOGUE
 from creditlink.training.champion import FIT, STOP, Dataset
 from creditlink.training.dataset import FEATURES, matrix
-from creditlink.training.fit import Parameters, fit
+from creditlink.training.fit import Parameters, boost, prepare
 
 SPACE: dict[str, tuple[float, float, bool]] = {
     # parameter: (least, most, on a logarithmic scale)
@@ -35,6 +36,9 @@ class Found:
     loss: float
     loss_before: float
     trials: int
+    seed: int
+    share: float
+    rows: int
 
 
 def search(
@@ -60,8 +64,9 @@ def search(
     rows = data.rows.filter(pl.Series(data.fold == FIT))
     kept = rows["firm"].hash(seed + 1).to_numpy().astype(np.float64) / 2.0**64 < share
     rows = rows.filter(pl.Series(kept))
-    x, y = matrix(rows), rows["is_bad"].to_numpy()
-    stop_x, stop_y = data.part(STOP)
+    binned = prepare(
+        matrix(rows), rows["is_bad"].to_numpy(), *data.part(STOP), names=FEATURES, max_bin=start.max_bin, threads=1
+    )
     directions = [i.direction for i in CATALOGUE]
 
     def objective(trial: Any) -> float:
@@ -69,22 +74,25 @@ def search(
             name: trial.suggest_float(name, low, high, log=log) for name, (low, high, log) in SPACE.items()
         }
         chosen = replace(start, **drawn)
-        fitted = fit(x, y, stop_x, stop_y, names=FEATURES, directions=directions, parameters=chosen, seed=seed)
-        return fitted.stop_logloss
+        # One thread: a search is long, and its figures are then the same on every machine.
+        return boost(binned, directions=directions, parameters=chosen, seed=seed, threads=1).stop_logloss
 
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed))
     first = {name: min(max(getattr(start, name), low), high) for name, (low, high, _) in SPACE.items()}
     study.enqueue_trial(first)
     study.optimize(objective, n_trials=trials, callbacks=[lambda s, _: step(s.best_value)])
     best: dict[str, Any] = {name: float(f"{value:.3g}") for name, value in study.best_params.items()}
-    return Found(replace(start, **best), study.best_value, float(study.trials[0].value or 0.0), len(study.trials))
+    before = float(study.trials[0].value or 0.0)
+    return Found(replace(start, **best), study.best_value, before, len(study.trials), seed, share, rows.height)
 
 
-def as_toml(found: Found, origin: str) -> str:
-    """Return the text of `config/champion.toml`."""
+def as_toml(found: Found, origin: str, found_on: date) -> str:
+    """Return the text of `config/champion.toml`: the parameters, and how they were found."""
     lines = [
         "# Hyper-parameters of the champion, as `creditlink train search` found them; `creditlink train` reads them.",
-        f"# {origin}: log loss {found.loss:.6f} after {found.trials} tries, {found.loss_before:.6f} before.",
+        f"# {found_on}, {origin}: {found.trials} tries, seed {found.seed}, each fitted on {found.rows} rows",
+        f"# ({found.share:.0%} of the firms to fit on) with at most {found.parameters.rounds} trees. Log loss of",
+        f"# held-out firms {found.loss:.6f}; {found.loss_before:.6f} with the parameters before.",
         "[parameters]",
     ]
     lines += [f"{name} = {value!r}" for name, value in found.parameters.to_json().items()]

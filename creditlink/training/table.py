@@ -49,6 +49,9 @@ class Table:
         Shape (n,): rows of one group never stand in two folds.
     left_out
         Column -> why it is not learned from.
+    excluded
+        Columns that the caller named as not to be learned from, and the one of time, n rows: others may have been
+        computed from them.
     """
 
     file: str
@@ -62,6 +65,7 @@ class Table:
     group: NDArray[np.int64]
     left_out: dict[str, str]
     findings: tuple[Finding, ...]
+    excluded: pl.DataFrame
 
     def kind(self, column: str) -> Kind:
         """Return what a column holds."""
@@ -135,9 +139,10 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
         raise TableError(f"{file}: no column is left to learn from")
     ids = [frame[name] for name in (*roles.ids, *(n for n, why in left_out.items() if why == "nearly an id"))]
     group = _groups(file, kept, is_bad, ids, numbers, findings)
+    excluded = frame.select(name for name, why in left_out.items() if why in ("excluded", "time"))
     return Table(
-        file, roles.target, event, kept, is_bad, weight, time, as_of, group, left_out, tuple(findings)
-    )  # fmt: skip
+        file, roles.target, event, kept, is_bad, weight, time, as_of, group, left_out, tuple(findings), excluded
+    )
 
 
 def _outcome(

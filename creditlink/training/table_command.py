@@ -86,7 +86,7 @@ def table(
     seed: int,
     as_json: bool,
 ) -> None:
-    r"""Judge the trainer on a table that it has never seen: Parquet, or text with any separator.
+    """Judge the trainer on a table that it has never seen: Parquet, or text with any separator.
 
     \b
     creditlink train table loans.csv --target default --folds 10 --exclude status,closed_on --json
@@ -111,7 +111,7 @@ def table(
         refuse_absent(raw, lists[4])
         if time_column is not None:
             later_rows(data)
-        leaks = find_leaks(data.columns, data.is_bad, as_of=data.as_of)
+        leaks = find_leaks(data.columns, data.is_bad, as_of=data.as_of, excluded=data.excluded)
         stops = {leak.column: f"leak: {leak.message}" for leak in leaks if leak.severity == "stop"}
         stops = {name: why for name, why in stops.items() if name not in lists[4]}
         report = _about(data, leaks)

@@ -32,7 +32,7 @@ STEPS = 5
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write; must not exist.")
 @click.option("--challenger/--no-challenger", default=True, show_default=True, help="Also fit a WOE scorecard.")
 def validate_model(model: Path, city_dir: Path, out: Path, challenger: bool) -> None:
-    r"""Measure a model on a city and write validation.html and validation.json from the same figures.
+    """Measure a model on a city and write validation.html and validation.json from the same figures.
 
     \b
     creditlink train validate models/city-2026a --city var/city --out var/validation

@@ -1,11 +1,14 @@
 """Training on a small city: the same bytes again, refusing neutral, rows of firms with one source only."""
 
 import json
+import shutil
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from creditlink.features.catalogue import BY_NAME
 from creditlink.features.withhold import TAKEN
@@ -14,9 +17,10 @@ from creditlink.scoring.calibration import Calibration, sigmoid
 from creditlink.training.calibrate import fit_refusals, refusing_logit
 from creditlink.training.champion import FIT, STOP, read_dataset, train_champion
 from creditlink.training.city import read_city
+from creditlink.training.commands import train
 from creditlink.training.conformal import fit_interval
 from creditlink.training.dataset import FEATURES, LACKING, REFUSED, measure_reference, plan_for, read_day
-from creditlink.training.fit import Parameters, fit
+from creditlink.training.fit import Parameters, boost, fit, prepare
 from creditlink.training.package import write_model
 from creditlink.training.peers import peer_table
 from creditlink.training.withheld import OPTIONAL_CATEGORIES, SINGLE, SOURCES, draw_lacking, only
@@ -60,6 +64,50 @@ def test_the_same_city_and_seed_give_the_same_bytes(city, champion, tmp_path):
         folders.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert folders[0] == folders[1]
     assert {"model.ubj", "interval.json", "peers.json", "calibration.json", "card.md"} <= folders[0].keys()
+
+
+@pytest.fixture(scope="module")
+def leaking(city, tmp_path_factory):
+    """A city whose courts list every firm a month before it goes bad, and none beside."""
+    folder = tmp_path_factory.mktemp("leaking") / "city"
+    shutil.copytree(city.path, folder)
+    last = plan_for(city.snapshots, city.first_period).train[-1]
+    bads = city.truth.filter(pl.col("default_on") > last)["firm"].unique()
+    kinds = city.records.credit_events.schema["kind"]
+    every = city.records.registration.select(
+        "firm",
+        period=pl.lit(last).dt.month_start(),
+        kind=pl.lit("licence", kinds),
+        occurred_on=pl.lit(last).dt.month_start(),
+        severity=pl.lit(1, pl.Int8),
+        amount_fen=pl.lit(None, pl.Int64),
+        ended_on=pl.lit(None, pl.Date),
+        known_on=pl.lit(last).dt.month_start(),
+    )
+    listed = every.filter(pl.col("firm").is_in(bads.implode())).with_columns(kind=pl.lit("dishonest_debtor", kinds))
+    shutil.rmtree(folder / "credit_events")
+    (folder / "credit_events").mkdir()
+    pl.concat([every, listed]).write_parquet(folder / "credit_events" / "part-0.parquet")
+    return folder
+
+
+class TestLeaks:
+    """An indicator that knows the outcome stops the training of a city, by its name."""
+
+    def test_the_run_stops_with_its_name_and_writes_nothing(self, leaking, tmp_path):
+        done = CliRunner().invoke(train, [str(leaking), "--out", str(tmp_path / "model")])
+        assert done.exit_code == 1
+        assert "indicators that know the outcome: column dishonest_debtor: " in done.output
+        assert list(tmp_path.iterdir()) == []
+
+    def test_only_an_explicit_word_lets_it_pass(self, leaking):
+        data = read_dataset(read_city(leaking), seed=3, allowed=["dishonest_debtor"])
+        assert {leak.column for leak in data.leaks if leak.severity == "stop"} == {"dishonest_debtor"}
+        with pytest.raises(ValueError, match="rumour: there is no such indicator"):
+            read_dataset(read_city(leaking), seed=3, allowed=["rumour"])
+
+    def test_an_honest_city_passes(self, champion):
+        assert [leak for leak in champion.leaks if leak.severity == "stop"] == []
 
 
 def test_the_measurements_cover_every_refusal_and_single_source(champion):
@@ -162,9 +210,19 @@ def test_a_search_never_ends_worse_than_it_began(city):
     assert found[0].loss <= found[0].loss_before
     import tomllib
 
-    assert Parameters.from_table(tomllib.loads(as_toml(found[0], "x"))["parameters"]) == found[0].parameters
+    assert (
+        Parameters.from_table(tomllib.loads(as_toml(found[0], "x", date(2026, 1, 1)))["parameters"])
+        == found[0].parameters
+    )
     assert json.dumps(found[0].parameters.to_json())
     assert len(data.part(FIT)[1]) > len(data.part(STOP)[1])
+    with pytest.raises(ValueError, match="binned with 256, the parameters say 32"):
+        boost(
+            prepare(*data.part(STOP), *data.part(STOP), names=FEATURES, max_bin=256),
+            directions=[0] * len(FEATURES),
+            parameters=replace(SMALL, max_bin=32),
+            seed=0,
+        )
     with pytest.raises(ValueError, match="all good"):
         fit(
             np.zeros((5, 1), np.float32),

@@ -46,6 +46,8 @@ def test_a_whole_city_is_read(city):
         ("payroll_months", "headcount", -3, "payroll_months: column headcount is negative in row 2"),
         ("invoice_months", "period", date(2031, 1, 1), "invoice_months: column period is 2031-01-01 in row 2, after"),
         ("meter_months", "known_on", None, "meter_months: column known_on is null in row 2"),
+        ("payroll_months", "known_on", date(2020, 1, 1), "column known_on is 2020-01-01 in row 2, before period"),
+        ("meter_months", "paid_on", date(2031, 1, 1), "before paid_on 2031-01-01: known before it happened"),
         ("truth", "hazard_12m", 1.5, "truth: column hazard_12m is not a probability in row 2"),
     ],
 )

@@ -66,6 +66,24 @@ class TestTraps:
         assert ("written_off_on", "after_as_of") in {(x.column, x.check) for x in found if x.severity == "stop"}
 
 
+class TestExcluded:
+    """A column is no safer because what it was made of is not learned from."""
+
+    def made(self, table, *excluded):
+        bad = table["bad"].cast(pl.Int8).to_numpy()
+        columns = typed(table.drop("bad", "written_off_on", "state", "written_off", "term_days", "secured"))
+        return find_leaks(columns.drop(excluded), bad, excluded=columns.select(excluded))
+
+    @pytest.mark.parametrize("excluded", [("granted", "granted_on"), ("granted", "granted_on", "term"), ("term",)])
+    def test_the_sum_of_a_leak_and_a_date_is_named_though_its_parts_are_excluded(self, excluded):
+        stops = named(self.made(trapped(), *excluded))
+        assert "matures" in stops
+        assert not stops & {*excluded, "income", "debt_ratio", "staff"}
+
+    def test_excluded_columns_are_never_named(self):
+        assert named(self.made(trapped(), "term", "matures")) == set()
+
+
 class TestNoFalseAlarm:
     @pytest.mark.parametrize("seed", range(4))
     def test_an_honest_table_gives_none(self, seed):
