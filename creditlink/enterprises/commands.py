@@ -125,7 +125,7 @@ def check_uscc(codes: tuple[str, ...]) -> None:
 @enterprises.command("discoverable")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write them here; else they are printed.")
 def discoverable(to: Path | None) -> None:
-    r"""Write the USCCs, one a line, of the firms that agreed to be counted for banks.
+    """Write the USCCs, one a line, of the firms that agreed to be counted for banks.
 
     \b
     creditlink enterprises discoverable --to var/discoverable.txt

@@ -43,7 +43,7 @@ Expect = Callable[[str, int], None]
 def year(
     folder: Path, out: Path, firms: int, lenders: int, seed: int, follow: int, plan_only: bool, as_json: bool
 ) -> None:
-    r"""Let the demo lenders live through twelve simulated months on a city, and hold the ranking against the truth.
+    """Let the demo lenders live through twelve simulated months on a city, and hold the ranking against the truth.
 
     Firms ask in the order that the platform shows them; each lender answers by a policy of its own that nobody sees:
     how cautious it is, what it knows from its own books, sectors it does not like, how many offers it makes a month.
