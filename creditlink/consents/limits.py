@@ -49,8 +49,13 @@ class Breach:
 
     @property
     def message(self) -> str:
-        """Return the breach in ASCII words."""
+        """Return the breach in ASCII words, with what was asked."""
         return f"fair-use limit: {self.attribute} is {self.asked}, at most {self.limit}"
+
+    @property
+    def rule(self) -> str:
+        """Return what the limit allows, without what was asked."""
+        return f"fair-use limit: {self.attribute} at most {self.limit}"
 
 
 def fair_use_from(table: Mapping[str, Any]) -> FairUse:
@@ -102,7 +107,7 @@ def breach(asked: AuthorizationDetails, fair_use: FairUse, now: datetime) -> Bre
     if asked.pulls_per_month > template.pulls:
         return Breach("pulls_per_month", str(asked.pulls_per_month), str(template.pulls))
     if asked.pulls_per_day is not None and asked.pulls_per_day > asked.pulls_per_month:
-        return Breach("pulls_per_day", str(asked.pulls_per_day), str(asked.pulls_per_month))
+        return Breach("pulls_per_day", str(asked.pulls_per_day), "pulls_per_month")
     return None
 
 

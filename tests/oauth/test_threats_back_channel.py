@@ -450,6 +450,32 @@ class TestLeaks:
             assert secret not in caplog.text
         assert "FAKE" not in caplog.text
 
+    def test_errors_repeat_nothing_of_the_request(self, bank):
+        """What an attacker puts into a request is not carried by us to whoever reads the answer or its log."""
+        mark, said = "Zq7marker", {}
+        whole = {
+            "response_type": "code", "redirect_uri": bank.redirect_uri, "scope": SCOPE, "state": "s",
+            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256",
+        }  # fmt: skip
+        for member, value in details()[0].items():
+            odd = [mark] if isinstance(value, list) else mark
+            asked = json.dumps(details(**{member: odd}))
+            said[member] = send(bank, "/oauth/par", **whole | {"authorization_details": asked})
+        asked = json.dumps(details(**{mark: 1}))
+        said["unknown"] = send(bank, "/oauth/par", **whole | {"authorization_details": asked})
+        for name in ("response_type", "redirect_uri", "scope", "code_challenge", "dpop_jkt", "grant_management_action"):
+            said[name] = send(
+                bank, "/oauth/par", **whole | {"authorization_details": json.dumps(details()), name: f"{mark} {mark}"}
+            )
+        for name in ("grant_type", "client_assertion", "client_assertion_type", "client_id"):
+            said[name] = send(bank, "/oauth/token", **{"grant_type": "refresh_token", "refresh_token": mark, name: mark})
+        said["login_hint"] = send(
+            bank, "/oauth/bc-authorize", scope=SCOPE, login_hint=mark, authorization_details=json.dumps(details())
+        )
+        for where, answer in said.items():
+            assert 400 <= answer.status_code < 500, where
+            assert mark not in answer.text + str(answer.headers), where
+
     def test_log_injection_through_the_client_id(self, bank, caplog):
         send(bank, client_id='x\n{"event": "forged"}')
         bank.http.get("/oauth/authorize", params={"client_id": "x\nforged", "request_uri": "urn:x"})
