@@ -47,6 +47,7 @@ class Settings:
     worker_concurrency: int
     max_wait_seconds: int
     secret_key: str = field(repr=False)
+    metrics_token: str | None = field(repr=False, default=None)
     database_url: str | None = field(repr=False, default=None)
     database_api_url: str | None = field(repr=False, default=None)
     var_dir: Path = ROOT / "var"
@@ -131,6 +132,8 @@ def _checked(values: dict[str, Any]) -> Settings:
         values["secret_key"] = _sandbox_secret(values.get("var_dir", ROOT / "var"))
     if len(values["secret_key"]) < _MIN_SECRET:
         raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+    if values.get("metrics_token") is not None and len(values["metrics_token"]) < _MIN_SECRET:
+        raise SettingError(f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out")
     return Settings(**values)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 from typing import Any
 
 import flask
@@ -12,9 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from creditlink import db, jobs, schema
 from creditlink.clock import utc_now
 from creditlink.consents import funnel
+from creditlink.errors import NotFound, Unauthorized
 from creditlink.metrics import CONSENT_FUNNEL
 
 blueprint = flask.Blueprint("health", __name__)
+
+_OF_PROXIES = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
 
 
 @blueprint.get("/health/live")
@@ -62,7 +67,14 @@ def _model_check() -> dict[str, Any]:
 
 @blueprint.get("/metrics")
 def metrics() -> flask.Response:
-    """Return this process's metrics in Prometheus' text format, and the consent funnel over all processes."""
+    """Return this process's metrics in Prometheus' text format, and the consent funnel over all processes.
+
+    Raises
+    ------
+    Unauthorized, NotFound
+        Whoever asks is not the operator: see `_check_scraper`.
+    """
+    _check_scraper(flask.request)
     try:
         with db.transaction() as session:
             found = funnel.counts(session, utc_now())
@@ -72,3 +84,36 @@ def metrics() -> flask.Response:
     for stage, requests in found.items():
         CONSENT_FUNNEL.labels(stage).set(requests)
     return flask.Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _check_scraper(request: flask.Request) -> None:
+    """Let only the operator's scraper through.
+
+    With `metrics_token` set: who sends it as a bearer token (Prometheus' `authorization.credentials`), from anywhere.
+    Without: in the sandbox whoever is on this machine, in production nobody. A proxy on this machine is no neighbour:
+    whoever speaks through it comes from elsewhere.
+
+    Raises
+    ------
+    Unauthorized
+        There is a token, and it is not the one that was sent.
+    NotFound
+        There is no token, and the sender is not on this machine.
+    """
+    settings = flask.current_app.extensions["settings"]
+    if settings.metrics_token is not None:
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        right = hmac.compare_digest(sent.strip().encode(), settings.metrics_token.encode())
+        if scheme.lower() != "bearer" or not right:
+            raise Unauthorized("metrics are for the operator", headers={"WWW-Authenticate": "Bearer"})
+        return
+    forwarded = any(name in request.headers for name in _OF_PROXIES)
+    if settings.is_production or forwarded or not _is_here(request.remote_addr):
+        raise NotFound
+
+
+def _is_here(address: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False

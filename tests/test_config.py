@@ -28,3 +28,12 @@ def test_production_names_what_is_absent(left_out):
 def test_production_needs_https():
     with pytest.raises(SettingError, match="https"):
         load_settings(FULL | {"CREDITLINK_ISSUER": "http://credit.example"})
+
+
+def test_a_metrics_token_that_can_be_guessed_is_refused_and_never_shown():
+    with pytest.raises(SettingError, match="metrics_token") as refused:
+        load_settings(FULL | {"CREDITLINK_METRICS_TOKEN": "short"})
+    assert "short" not in str(refused.value)
+    settings = load_settings(FULL | {"CREDITLINK_METRICS_TOKEN": "m" * 32})
+    assert settings.metrics_token == "m" * 32
+    assert "mmm" not in repr(settings)

@@ -468,7 +468,9 @@ class TestLeaks:
                 bank, "/oauth/par", **whole | {"authorization_details": json.dumps(details()), name: f"{mark} {mark}"}
             )
         for name in ("grant_type", "client_assertion", "client_assertion_type", "client_id"):
-            said[name] = send(bank, "/oauth/token", **{"grant_type": "refresh_token", "refresh_token": mark, name: mark})
+            said[name] = send(
+                bank, "/oauth/token", **{"grant_type": "refresh_token", "refresh_token": mark, name: mark}
+            )
         said["login_hint"] = send(
             bank, "/oauth/bc-authorize", scope=SCOPE, login_hint=mark, authorization_details=json.dumps(details())
         )
