@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "creditlink.institutions.commands:clients",
         "Register, rotate, suspend or resume OAuth clients",
     ),
+    "products": ("creditlink.products.commands:products", "Check files of products; write, check, publish, retire"),
     "webhooks": ("creditlink.notifications.commands:webhooks", "Where clients are told, what failed, send it anew"),
     "enterprises": ("creditlink.enterprises.commands:enterprises", "Register firms, check USCCs, appoint who may act"),
     "consents": ("creditlink.consents.commands:consents", "Try new limits, verify receipts, delete what is over"),

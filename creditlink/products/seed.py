@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,20 @@ class SeedInstitution:
     scale: float  # multiplies the amounts of the templates
 
 
+@dataclass(frozen=True)
+class SeedRead:
+    """What a seed file holds: `products` with the line each begins at, and `problems`, everything that is wrong.
+
+    A wrong institution, template or product is left out; all others are there.
+    """
+
+    institutions: tuple[SeedInstitution, ...]
+    products: tuple[tuple[int, ProductTerms], ...]
+    problems: tuple[SeedInvalid | ProductInvalid, ...]
+
+
 def load_seed(path: Path, *, rounds: int = 1) -> tuple[list[SeedInstitution], list[ProductTerms]]:
-    """Return the institutions and products of a seed file.
+    """Return the institutions and products of a seed file without a fault.
 
     Parameters
     ----------
@@ -64,39 +77,76 @@ def load_seed(path: Path, *, rounds: int = 1) -> tuple[list[SeedInstitution], li
     ProductInvalid
         A product of the file, or one that a template makes, is wrong; `line` is where it begins.
     """
-    text = path.read_text("utf-8")
+    read = read_seed(path.read_text("utf-8"), path.name, rounds=rounds)
+    if read.problems:
+        raise read.problems[0]
+    return list(read.institutions), [terms for _, terms in read.products]
+
+
+def read_seed(text: str, name: str, *, rounds: int = 1) -> SeedRead:
+    """Return what can be read of a seed file, and everything that is wrong with it.
+
+    Parameters
+    ----------
+    name : of the file, for messages.
+    """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SeedInvalid(f"{path.name}: not TOML: {error}") from error
+        return SeedRead((), (), (SeedInvalid(f"{name}: not TOML: {error}"),))
     if strange := sorted(set(raw) - {"seed", "valid_from", "institutions", "templates", "products"}):
-        raise SeedInvalid(f"{path.name}: field {strange[0]!r}: is not part of a seed")
+        return SeedRead((), (), (SeedInvalid(f"{name}: field {strange[0]!r}: is not part of a seed"),))
     if not isinstance(raw.get("seed"), str) or not isinstance(raw.get("valid_from"), date):
-        raise SeedInvalid(f"{path.name}: fields 'seed' (text) and 'valid_from' (date) are needed")
-    lines = {name: _lines_of(text, name, len(raw.get(name, []))) for name in ("institutions", "templates", "products")}
-    institutions = [
-        _institution(one, f"{path.name} line {lines['institutions'][i]}")
-        for i, one in enumerate(raw.get("institutions", []))
-    ]
-    _no_repeats([one.code for one in institutions], lines["institutions"], path.name)
-    products: list[ProductTerms] = []
-    for i, template in enumerate(raw.get("templates", [])):
-        line = lines["templates"][i]
-        _check_template(template, f"{path.name} line {line}")
-        for lender in institutions:
-            for number in range(rounds):
-                pick = _Pick(raw["seed"], lender.code, template["key"], str(number))
-                if lender.kind in template["institutions"] and pick.happens("share", template.get("share", 1)):
-                    plain = _expand(template, lender, pick, raw["valid_from"], number)
-                    products.append(parse_product(plain, line=line))
-    kinds = {lender.code: lender.kind for lender in institutions}
-    for i, one in enumerate(raw.get("products", [])):
-        terms = parse_product(one, line=lines["products"][i])
-        if kinds.get(terms.institution_code) != terms.institution_kind:
-            flaw = Flaw("institution_code", terms.institution_code, "is not an institution of that kind here")
-            raise ProductInvalid(terms.code, [flaw], lines["products"][i])
-        products.append(terms)
-    return institutions, products
+        return SeedRead((), (), (SeedInvalid(f"{name}: fields 'seed' (text) and 'valid_from' (date) are needed"),))
+    for table in ("institutions", "templates", "products"):
+        held = raw.get(table, [])
+        if not isinstance(held, list) or not all(isinstance(one, dict) for one in held):
+            return SeedRead((), (), (SeedInvalid(f"{name}: field {table!r}: must be a list of tables"),))
+    entries = {
+        table: list(zip(raw.get(table, []), _lines_of(text, table, len(raw.get(table, []))), strict=True))
+        for table in ("institutions", "templates", "products")
+    }
+    problems: list[SeedInvalid | ProductInvalid] = []
+    institutions: dict[str, SeedInstitution] = {}
+    for one, line in entries["institutions"]:
+        try:
+            lender = _institution(one, f"{name} line {line}")
+            if lender.code in institutions:
+                raise SeedInvalid(f"{name} line {line}: field 'code': value {lender.code!r}: appears twice")
+            institutions[lender.code] = lender
+        except SeedInvalid as error:
+            problems.append(error)
+    products: list[tuple[int, ProductTerms]] = []
+    lenders = list(institutions.values())
+    for one, line in entries["templates"]:
+        try:
+            _check_template(one, f"{name} line {line}")
+            made = _made_of(one, lenders, raw["seed"], raw["valid_from"], rounds)
+            products += [(line, parse_product(plain, line=line)) for plain in made]
+        except (SeedInvalid, ProductInvalid) as error:
+            problems.append(error)
+    for one, line in entries["products"]:
+        try:
+            terms = parse_product(one, line=line)
+            lends = institutions.get(terms.institution_code)
+            if lends is None or lends.kind != terms.institution_kind:
+                flaw = Flaw("institution_code", terms.institution_code, "is not an institution of that kind here")
+                raise ProductInvalid(terms.code, [flaw], line)
+            products.append((line, terms))
+        except ProductInvalid as error:
+            problems.append(error)
+    return SeedRead(tuple(lenders), tuple(products), tuple(problems))
+
+
+def _made_of(
+    template: Mapping[str, Any], lenders: Sequence[SeedInstitution], seed: str, valid_from: date, rounds: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the products that a template makes, in their open form."""
+    for lender in lenders:
+        for number in range(rounds):
+            pick = _Pick(seed, lender.code, template["key"], str(number))
+            if lender.kind in template["institutions"] and pick.happens("share", template.get("share", 1)):
+                yield _expand(template, lender, pick, valid_from, number)
 
 
 class _Pick:
@@ -176,21 +226,74 @@ def _institution(raw: Mapping[str, Any], where: str) -> SeedInstitution:
             f"{where}: institution {raw['code']!r}: field 'kind': value {raw['kind']!r}: "
             f"must be one of {', '.join(INSTITUTION_KINDS)}"
         )
-    code, kind, short_zh, name_zh, short_en, name_en = (str(raw[name]) for name in _INSTITUTION_FIELDS[:6])
+    for name, (holds, wanted) in _INSTITUTION_FORMS.items():
+        if name in raw and not holds(raw[name]):
+            raise SeedInvalid(f"{where}: field {name!r}: value {raw[name]!r}: must {wanted}")
+    code, kind, short_zh, name_zh, short_en, name_en = (raw[name] for name in _INSTITUTION_FIELDS[:6])
     regions, scale = tuple(raw.get("regions", ())), float(raw.get("scale", 1))
     return SeedInstitution(code, kind, short_zh, name_zh, short_en, name_en, regions, scale)
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_rule(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3 and isinstance(value[2], list) and bool(value[2])
+
+
+def _is_range(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+
+
+def _are_days(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(day) is date for day in value)
+
+
+def _each(holds: Callable[[object], bool], *, some: bool = True) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and (bool(value) or not some) and all(map(holds, value))
+
+
+_Form = tuple[Callable[[object], bool], str]
+_TEXT: _Form = (_is_text, "be text")
+_TEXTS: _Form = (_each(_is_text), "list at least one text")
+_NUMBER: _Form = (_is_number, "be a number")
+_NUMBERS: _Form = (_each(_is_number), "list at least one option, a number")
+_RULES: _Form = (_each(_is_rule, some=False), "be [subject, operator, [limits]]")
+_INSTITUTION_FORMS: dict[str, _Form] = {
+    **dict.fromkeys(_INSTITUTION_FIELDS[:6], _TEXT),
+    "regions": _TEXTS,
+    "scale": _NUMBER,
+}
+_TEMPLATE_FORMS: dict[str, _Form] = {
+    **dict.fromkeys(("key", "kind"), _TEXT),
+    **dict.fromkeys(("institutions", "names_zh", "names_en", "repayment", "guarantee"), _TEXTS),
+    **dict.fromkeys(("categories", "tags"), (_each(_is_text, some=False), "list texts")),
+    **dict.fromkeys(("amount_min_wan", "amount_max_wan", "rate_min", "rate_spread"), _NUMBERS),
+    **dict.fromkeys(("risk_share", "subsidy", "fees", "quota_wan"), _NUMBERS),
+    **dict.fromkeys(("rules", "optional"), _RULES),
+    "terms": (_each(_is_range), "list at least one option, [shortest, longest]"),
+    "share": _NUMBER,
+    "local": (lambda value: isinstance(value, bool), "be true or false"),
+    "valid": (_are_days, "be [first day, first day no more]"),
+}
+"""Field -> whether a value has its form, and the form in words."""
+
+
 def _check_template(raw: Mapping[str, Any], where: str) -> None:
     _fields(raw, _TEMPLATE_FIELDS, _TEMPLATE_NEEDS, where)
-    for name in ("names_zh", "amount_min_wan", "amount_max_wan", "terms", "rate_min", "rate_spread"):
-        if not isinstance(raw[name], list) or not raw[name]:
-            raise SeedInvalid(f"{where}: field {name!r}: value {raw[name]!r}: must list at least one option")
+    for name, value in raw.items():
+        holds, wanted = _TEMPLATE_FORMS[name]
+        if not holds(value):
+            if holds is _RULES[0] and isinstance(value, list):
+                value = next(rule for rule in value if not _is_rule(rule))
+            raise SeedInvalid(f"{where}: field {name!r}: value {value!r}: must {wanted}")
     if len(raw["names_zh"]) != len(raw["names_en"]):
         raise SeedInvalid(f"{where}: field 'names_en': value {raw['names_en']!r}: must match names_zh one to one")
-    for rule in [*raw["rules"], *raw.get("optional", [])]:
-        if not isinstance(rule, list) or len(rule) != 3 or not isinstance(rule[2], list) or not rule[2]:
-            raise SeedInvalid(f"{where}: field 'rules': value {rule!r}: must be [subject, operator, [limits]]")
 
 
 def _fields(raw: Mapping[str, Any], known: Sequence[str], needed: Sequence[str], where: str) -> None:
@@ -213,9 +316,3 @@ def _lines_of(text: str, table: str, count: int) -> list[int]:
     if not found and opening:
         found = [number for number, line in lines if number > opening and re.match(r"\s*\{", line)]
     return found[:count] if len(found) >= count else [opening or 1] * count
-
-
-def _no_repeats(codes: Sequence[str], lines: Sequence[int], file: str) -> None:
-    for i, code in enumerate(codes):
-        if code in codes[:i]:
-            raise SeedInvalid(f"{file} line {lines[i]}: field 'code': value {code!r}: appears twice")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from creditlink.errors import NotFound
 from creditlink.features.catalogue import BY_NAME
+from creditlink.products.commands import validate
 from creditlink.products.match import ELIGIBLE
 from creditlink.products.seed import load_seed
 from creditlink.products.terms import ProductInvalid, Rule
 from creditlink.profiles.pipeline import profile_many
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
-from creditlink.screening.discovery import told_to
+from creditlink.screening.discovery import told_before_publishing, told_to
 from creditlink.screening.plan import tools
 from creditlink.screening.qualify import moved, qualify
 from creditlink.screening.results import Results
@@ -117,3 +120,32 @@ class TestBank:
         run.screen(make_plan(town, tmp_path), InProcess(), now=NOW)
         terms = next(iter(products.values()))
         assert qualify(Results(str(tmp_path)), terms, BY_NAME, discoverable_only=True).population == 0
+
+
+def test_a_file_of_products_is_counted_in_a_screening(screened, tmp_path, make_plan, town):
+    (terms, *_) = make_plan(town, screened).products
+    path = tmp_path / "products.json"
+    path.write_text(json.dumps([terms.to_dict()]), "utf-8")
+    result = CliRunner().invoke(validate, [str(path), "--screening", str(screened), "--json"])
+    told = json.loads(result.stdout)["products"][0]["firms"]
+    answer = qualify(Results(str(screened)), terms, BY_NAME)
+    assert told == {"population": 450, "qualify": answer.qualify, "undetermined": answer.undetermined}
+    assert told["qualify"] + told["undetermined"] > 0
+
+
+def test_before_publishing_a_bank_is_told_counts_or_why_there_are_none(screened, tmp_path, make_plan, town):
+    (terms, *_) = make_plan(town, screened).products
+    told = told_before_publishing(screened, terms)
+    counts = told_to(screened, terms)
+    assert told["available"]
+    assert [told[name] for name in ("population", "qualify", "as_of")] == [
+        counts[name] for name in ("population", "qualify", "as_of")
+    ]
+    assert all("steps" not in rule for rule in told["rules"])
+    assert told_before_publishing(tmp_path, terms) == {
+        "available": False, "reason": "no screening has been finished here",
+    }  # fmt: skip
+    unseen = replace(terms, rules=(Rule("indicator.water_idle_months", "<=", 3.0),))
+    answer = told_before_publishing(screened, unseen)
+    assert not answer["available"]
+    assert "rules[0].subject" in answer["reason"]
