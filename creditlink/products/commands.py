@@ -42,7 +42,7 @@ _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path
 
 @click.group()
 def products() -> None:
-    r"""Check files of products, and take a lender's products through their life.
+    """Check files of products, and take a lender's products through their life.
 
     draft → checked → live → retired. Lenders do this over /v1/catalogue with two clients; an operator does it for a
     lender without software. Who wrote a version cannot check it.
@@ -62,7 +62,7 @@ def products() -> None:
 @click.option("--screening", metavar="DIR", help="A finished screening to count firms in. Default: var/screening.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def validate(file: Path, screening: str | None, as_json: bool) -> None:
-    r"""Check a file of products (.json, .ndjson, .toml) without storing anything; no database is needed.
+    """Check a file of products (.json, .ndjson, .toml) without storing anything; no database is needed.
 
     Every wrong row is named by line, field and value, and the good ones are listed with what the rule checker says:
     rules that contradict, that no firm can pass, that repeat each other, and how many firms of the last screening
