@@ -23,6 +23,7 @@ from creditlink.financing.tables import Application, FinancingEvent, FinancingRe
 from creditlink.financing.terms import OfferTerms
 from creditlink.institutions.tables import Institution
 from creditlink.notifications.service import notify
+from creditlink.products import quota
 
 _ANSWERS = frozenset({"offer", "decline"})
 
@@ -70,6 +71,7 @@ def step(
         to = states.after(held.state, event, role)
     except NotAllowed as refused:
         raise StepRefused(str(refused), state=held.state, allowed=list(refused.allowed)) from None
+    _hold_quota(session, held, to)
     former, held.state, held.changed_at = held.state, to, now
     if event in _ANSWERS and held.answered_at is None:
         held.answered_at = now
@@ -104,6 +106,16 @@ def step(
     if to in states.OVER:
         _end_consent(session, held, reason=f"financing_{to}", now=now)
     return True
+
+
+def _hold_quota(session: Session, held: Application, to: str) -> None:
+    """Commit what was accepted against the product's quota; free it where nothing comes of it."""
+    before, then = held.state in states.ACCEPTED, to in states.ACCEPTED
+    if before == then:
+        return
+    current = latest_offer(session, held)
+    amount = int(current.terms["amount_fen"]) if current else 0
+    (quota.take if then else quota.give_back)(session, held.product_code, amount)
 
 
 def _tell_lender(session: Session, held: Application, event: str, *, role: Role, now: datetime) -> None:

@@ -23,6 +23,7 @@ from creditlink.institutions import service as institutions
 from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import Institution
 from creditlink.process import start
+from creditlink.products import service
 from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.catalogue.lifecycle import Hands
 from creditlink.products.checker import check_product
@@ -72,7 +73,7 @@ def validate(file: Path, screening: str | None, as_json: bool) -> None:
     creditlink products validate products.ndjson --screening var/screening
     """
     read = _read(file)
-    good = [(line, terms, check_product(terms, publishing.KNOWN)) for line, terms in read.products]
+    good = [(line, terms, check_product(terms, service.KNOWN)) for line, terms in read.products]
     counts, uncounted = _counts([terms for _, terms in read.products], screening)
     rows = [
         {
@@ -113,7 +114,7 @@ def _read(file: Path) -> ProductFile:
     if form is None:
         raise click.ClickException(f"{file.name}: a name must end in {', '.join(FORMS)}")
     try:
-        return read_products(file.read_text("utf-8"), form, publishing.KNOWN, name=file.name)
+        return read_products(file.read_text("utf-8"), form, service.KNOWN, name=file.name)
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{file.name}: not UTF-8 at byte {error.start}") from None
 

@@ -12,7 +12,14 @@ from creditlink import db
 from creditlink.api import Blueprint, public
 from creditlink.errors import InvalidRequest, NotFound
 from creditlink.products import approval_store, listing, service
-from creditlink.products.schemas import PolicySchema, ProductPageSchema, ProductQuerySchema, ProductSchema
+from creditlink.products.schemas import (
+    ChangesQuerySchema,
+    PolicySchema,
+    ProductChangesSchema,
+    ProductPageSchema,
+    ProductQuerySchema,
+    ProductSchema,
+)
 from creditlink.products.terms import product_schema
 
 blueprint = Blueprint("products", __name__, url_prefix="/v1/products", description="The public catalogue of products")
@@ -44,6 +51,43 @@ def list_products(query: dict[str, Any]) -> Any:
         "total": len(found),
         "items": [listing.told(terms, held.institutions[terms.institution_code], held.book.known) for terms in page],
         "next": page[-1].code if len(rest) > len(page) else None,
+    }
+    return body, 200, {"ETag": f'"{etag}"', "Cache-Control": _CACHE}
+
+
+@blueprint.route("/changes", methods=["GET"])
+@public
+@blueprint.arguments(ChangesQuerySchema, location="query")
+@blueprint.response(200, ProductChangesSchema)
+@blueprint.alt_response(304, description="Nothing changed since the answer that `If-None-Match` names", success=True)
+@blueprint.problems(InvalidRequest)
+def list_changes(query: dict[str, Any]) -> Any:
+    """Follow the catalogue: which versions went on sale or off it since a revision.
+
+    Who has seen a revision has seen all changes up to it. Days do not make changes: a mirror goes by `valid_from`
+    and `valid_until` itself. Versions that were never on sale are not told.
+    """
+    with db.transaction() as session:
+        now = service.standing(session)
+        etag = now.digest("changes", str(query["since"]), str(query["limit"]))
+        if unchanged := _unchanged(etag):
+            return unchanged
+        rows, more = service.changes(session, since=query["since"], limit=query["limit"])
+    body = {
+        "items": [
+            {name: getattr(held, name) for name in ("revision", "code", "version", "state", "changed_at")}
+            | {
+                "institution_code": lender.code,
+                "product": listing.told(held.to_terms(), (lender.name_zh, lender.name_en), service.KNOWN)
+                if held.state == "live"
+                else None,
+            }
+            for held, lender in rows
+        ],
+        "next_since": rows[-1][0].revision if rows else query["since"],
+        "more": more,
+        "suspended": now.suspended,
+        "exhausted": now.exhausted,
     }
     return body, 200, {"ETag": f'"{etag}"', "Cache-Control": _CACHE}
 

@@ -18,6 +18,9 @@ def _number(description: str, **options: Any) -> ma.fields.Integer:
     return ma.fields.Integer(metadata={"description": description}, **options)
 
 
+_FROM_0 = ma.validate.Range(0, 2**62)
+
+
 class ProductQuerySchema(Schema):
     """Filters of the catalogue; those given must all hold."""
 
@@ -87,6 +90,41 @@ class ProductPageSchema(Schema):
     total = _number("Products that match the filters, on all pages")
     items = ma.fields.List(ma.fields.Nested(ProductSchema))
     next = _text("Cursor of the next page; null on the last", allow_none=True)
+
+
+class ChangesQuerySchema(Schema):
+    """Where a mirror of the catalogue stands."""
+
+    since = _number("`next_since` of the answer before; 0: from the beginning", load_default=0, validate=_FROM_0)
+    limit = _number("Changes in an answer", load_default=100, validate=ma.validate.Range(1, 500))
+
+
+class ProductChangeSchema(Schema):
+    """One version that went on sale, or off it."""
+
+    revision = _number("Place of the change in the order of all changes")
+    code = _text("Code of the product")
+    version = _number("Number of the version")
+    institution_code = _text("Code of the institution")
+    state = _text("live: take it in, in place of any other version; retired: take it out")
+    changed_at = ma.fields.AwareDateTime(metadata={"description": "When"})
+    product = ma.fields.Nested(
+        ProductSchema, allow_none=True, metadata={"description": "The terms of a live version; null once retired"}
+    )
+
+
+class ProductChangesSchema(Schema):
+    """What changed since a revision, oldest first; each version as it stands now."""
+
+    items = ma.fields.List(ma.fields.Nested(ProductChangeSchema))
+    next_since = _number("`since` of the next question; the same as asked when nothing changed")
+    more = ma.fields.Boolean(metadata={"description": "Whether more changes are there already"})
+    suspended = ma.fields.List(
+        ma.fields.String(), metadata={"description": "Institutions none of whose products are on offer now"}
+    )
+    exhausted = ma.fields.List(
+        ma.fields.String(), metadata={"description": "Products whose quota is used up: not on offer now"}
+    )
 
 
 class PolicySchema(Schema):

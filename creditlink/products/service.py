@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import Text, func, select, tuple_
+from sqlalchemy import BigInteger, Text, cast, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -22,9 +22,12 @@ from creditlink.institutions.tables import Institution
 from creditlink.products.book import ProductBook, compile_book
 from creditlink.products.seed import SeedInvalid, load_seed
 from creditlink.products.settings import MatchingSettings, MatchingSettingsInvalid, load_settings
-from creditlink.products.tables import Product
+from creditlink.products.subjects import known_subjects
+from creditlink.products.tables import Product, ProductCommitment
 from creditlink.products.terms import ProductInvalid, ProductTerms
 
+KNOWN = known_subjects(BY_NAME)
+"""Every subject that a rule may name."""
 SEED_WRITER, SEED_CHECKER = "seed", "seed-check"
 _LOCK = 0x70726F64  # "prod": one writer of revisions at a time
 
@@ -61,6 +64,7 @@ def load_products(session: Session, settings: Settings, *, now: datetime) -> int
         held = last.get(terms.code)
         version = terms.version
         if held is not None:
+            # Retired, or a version of the lender's own.
             if held.written_by != SEED_WRITER or held.state != "live":
                 continue
             if replace(terms, version=held.version) == held.to_terms():
@@ -128,19 +132,42 @@ def live_book(session: Session, settings: Settings, *, on: date | None = None) -
 
 
 def listing(session: Session, settings: Settings, *, on: date | None = None) -> Listing:
-    """Return the live products of active institutions offered on a day; kept until any of that changes."""
+    """Return the live products of active institutions offered on a day; kept until any of that changes.
+
+    A product whose quota does not even cover its smallest amount any more is not offered.
+    """
     day = on or day_of(utc_now())
-    revision, suspended = session.execute(_STANDING).one()
+    now = standing(session)
     url = str(session.get_bind().engine.url)
-    key = (url, revision or 0, tuple(suspended), day, str(settings.config_dir))
+    key = (url, now, day, str(settings.config_dir))
     held = _listings.get(key)
     if held is None:
-        held = _read_listing(session, settings, day, f"{revision or 0}-{day.isoformat()}-{_digest(suspended)}")
+        held = _read_listing(session, settings, day, now)
         # A day, a change or a suspension starts a new entry; a handful of days is all that is ever asked for.
         while len(_listings) >= _KEPT:
             _listings.pop(next(iter(_listings)), None)
         _listings[key] = held
     return held
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueStanding:
+    """How the whole catalogue stands: what decides, besides the day, which products are offered."""
+
+    revision: int  # of the last change that the public saw
+    suspended: tuple[str, ...]  # institutions that lend nothing at the moment
+    exhausted: tuple[str, ...]  # products whose quota is used up
+
+    def digest(self, *more: str) -> str:
+        """Return a text that changes whenever this, or `more`, does."""
+        parts = [str(self.revision), ",".join(self.suspended), ",".join(self.exhausted), *more]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def standing(session: Session) -> CatalogueStanding:
+    """Return how the catalogue stands in this transaction."""
+    revision, suspended, exhausted = session.execute(_STANDING).one()
+    return CatalogueStanding(revision or 0, tuple(suspended), tuple(exhausted))
 
 
 _STANDING = select(
@@ -149,27 +176,48 @@ _STANDING = select(
         select(Institution.code).where(Institution.status != "active").order_by(Institution.code).scalar_subquery(),
         type_=ARRAY(Text),
     ),
+    func.array(
+        select(Product.code)
+        .join(ProductCommitment, ProductCommitment.code == Product.code)
+        .where(
+            Product.state == "live",
+            cast(Product.terms["quota_fen"].astext, BigInteger) - ProductCommitment.committed_fen
+            < cast(Product.terms["amount_min_fen"].astext, BigInteger),
+        )
+        .order_by(Product.code)
+        .scalar_subquery(),
+        type_=ARRAY(Text),
+    ),
 )
 _KEPT = 4
-_listings: dict[tuple[str, int, tuple[str, ...], date, str], Listing] = {}
+_listings: dict[tuple[str, CatalogueStanding, date, str], Listing] = {}
 
 
-def _digest(codes: Iterable[str]) -> str:
-    return hashlib.sha256(",".join(codes).encode()).hexdigest()[:8]
-
-
-def _read_listing(session: Session, settings: Settings, day: date, revision: str) -> Listing:
+def _read_listing(session: Session, settings: Settings, day: date, now: CatalogueStanding) -> Listing:
     rows = session.execute(
         select(Product, Institution.code, Institution.name_zh, Institution.name_en)
         .join(Institution, Institution.id == Product.institution_id)
-        .where(Product.state == "live", Institution.status == "active")
+        .where(Product.state == "live", Institution.status == "active", Product.code.not_in(now.exhausted))
         .order_by(Product.code)
     ).all()
     book = compile_book(
         [row.Product.to_terms() for row in rows], BY_NAME, matching_settings(settings.config_dir), on=day
     )
     names = {row.code: (row.name_zh, row.name_en) for row in rows}
+    revision = f"{now.revision}-{day.isoformat()}-{now.digest()[:8]}"
     return Listing(revision, book, names, {terms.code: terms for terms in book.products})
+
+
+def changes(session: Session, *, since: int, limit: int) -> tuple[list[tuple[Product, Institution]], bool]:
+    """Return the published versions that changed after revision `since`, oldest change first, and whether more did."""
+    rows = session.execute(
+        select(Product, Institution)
+        .join(Institution, Institution.id == Product.institution_id)
+        .where(Product.published_at.is_not(None), Product.revision > since)
+        .order_by(Product.revision)
+        .limit(limit + 1)
+    ).all()
+    return [(held, lender) for held, lender in rows[:limit]], len(rows) > limit
 
 
 def book_of(session: Session, settings: Settings, versions: Sequence[tuple[str, int]]) -> ProductBook:

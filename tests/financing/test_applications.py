@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from creditlink import db
@@ -16,7 +17,10 @@ from creditlink.financing.applications import StepRefused, locked
 from creditlink.financing.asking import MOST_LENDERS
 from creditlink.financing.declines import DeclineReason
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest
+from creditlink.products.tables import Product, ProductCommitment
 from tests.financing.conftest import ASK, NOW, OFFER, bank_of, state_of
+from tests.oauth import flow
+from tests.products import samples
 
 LATER = NOW + timedelta(hours=1)
 
@@ -288,3 +292,59 @@ class TestRowSecurity:
             assert session.query(Application).count() == 0
             assert session.query(FinancingRequest).count() == 0
             assert session.query(FinancingEvent).count() == 0
+
+
+class TestQuota:
+    """What is accepted is taken from the product's quota, once, and comes back where nothing comes of it."""
+
+    @pytest.fixture
+    def quota(self, market):
+        terms = samples.product(quota_fen=150_000_000).to_dict()
+        with db.transaction("owner") as session:
+            session.add(
+                Product(
+                    institution_id=market.lenders[0][0].id, code="TAX-1", version=1, state="live", terms=terms,
+                    terms_sha256="", revision=1, written_by="a", checked_by="b", created_at=NOW, changed_at=NOW,
+                    published_at=NOW,
+                )
+            )  # fmt: skip
+
+    def offered(self, market, empty_database):
+        """Another firm with an open offer of 100 million fen under the product."""
+        other = replace(market, firm=flow.make_firm(empty_database))
+        with db.transaction("api") as session:
+            held = other.apply(session, other.ask(session))
+        with db.transaction("owner") as session:
+            sha = other.offer(session, locked(session, held.id)).sha256
+        return other, held, sha
+
+    def accept(self, offered):
+        market, held, sha = offered
+        with db.transaction("api") as session:
+            market.accept(entered(session, market), held, sha)
+
+    def committed(self):
+        with db.transaction("owner") as session:
+            return session.scalar(select(ProductCommitment.committed_fen))
+
+    def test_what_it_no_longer_covers_cannot_be_accepted_until_some_comes_back(self, market, empty_database, quota):
+        first, second = (self.offered(market, empty_database) for _ in range(2))
+        assert self.committed() is None
+        self.accept(first)
+        self.accept(first)
+        assert self.committed() == 100_000_000
+        with pytest.raises(Conflict, match="its quota does not cover") as refused:
+            self.accept(second)
+        assert refused.value.extra["reason"] == "quota"
+        with db.transaction("owner") as session:
+            assert state_of(session, second[1].id) == "offered"
+            applications.withdraw(session, locked(session, first[1].id), actor=first[0].person, now=LATER)
+        assert self.committed() == 0
+        self.accept(second)
+        assert self.committed() == 100_000_000
+
+    def test_an_accepted_offer_that_is_never_signed_gives_it_back(self, market, empty_database, quota):
+        self.accept(self.offered(market, empty_database))
+        with db.transaction("worker") as session:
+            sweep.sweep(session, NOW + timedelta(days=14), market.clocks)
+        assert self.committed() == 0

@@ -15,18 +15,15 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.clock import day_of, start_of_day
 from creditlink.errors import Conflict, NotFound, TooManyRequests
-from creditlink.features.catalogue import BY_NAME
 from creditlink.institutions.tables import Institution
 from creditlink.products.book import rule_flaws
 from creditlink.products.catalogue import lifecycle
 from creditlink.products.catalogue.lifecycle import Hands, StepNotAllowed
 from creditlink.products.checker import Finding, check_product
-from creditlink.products.service import next_revisions, take_turns, terms_sha256
-from creditlink.products.subjects import known_subjects
+from creditlink.products.service import KNOWN, next_revisions, take_turns, terms_sha256
 from creditlink.products.tables import Product, ProductStep
 from creditlink.products.terms import Flaw, ProductInvalid, ProductTerms, parse_product
 
-KNOWN = known_subjects(BY_NAME)
 _COUNTING = 0x636F756E  # "coun": seeds the lock's number
 
 

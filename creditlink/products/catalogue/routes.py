@@ -26,7 +26,7 @@ from creditlink.errors import (
 )
 from creditlink.institutions.tables import Client, Institution
 from creditlink.oauth.access import require_access
-from creditlink.products import listing
+from creditlink.products import listing, service
 from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.catalogue.lifecycle import Hands
 from creditlink.products.catalogue.schemas import (
@@ -207,7 +207,7 @@ def _in_full(session: Session, held: Product) -> dict[str, Any]:
     institution = session.get_one(Institution, held.institution_id)
     names = (institution.name_zh, institution.name_en)
     return _told(held) | {
-        "product": listing.told(held.to_terms(), names, publishing.KNOWN),
+        "product": listing.told(held.to_terms(), names, service.KNOWN),
         "findings": [asdict(finding) for finding in publishing.findings_of(held)],
         "steps": [
             {name: getattr(one, name) for name in ("at", "step", "actor", "terms_sha256", "note")}

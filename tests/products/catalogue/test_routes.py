@@ -1,13 +1,19 @@
 """The life of an institution's own product over HTTP, and who is kept from which step."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
-from creditlink.products.catalogue import lifecycle
+from creditlink.clock import day_of, utc_now
+from creditlink.institutions.tables import Institution
+from creditlink.products import quota, service
+from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.service import book_of
+from creditlink.products.tables import Product
 from creditlink.sandbox.bank import new_key, public_jwks
 from tests import factories
 from tests.oauth import flow
@@ -82,11 +88,11 @@ def public(app, path=""):
     return app.test_client().get(f"/v1/products{path}")
 
 
-def published(writer, checker, **values):
+def published(writer, checker, code=CODE, **values):
     """Write, check and publish the next version; return its number."""
-    version = writer.write(**values).json()["version"]
-    assert checker.check(version).status_code == 200
-    assert writer.step("publish", version).status_code == 200
+    version = writer.write(code, **values).json()["version"]
+    assert checker.check(version, code).status_code == 200
+    assert writer.step("publish", version, code).status_code == 200
     return version
 
 
@@ -279,3 +285,97 @@ class TestCount:
         assert (stopped.status_code, stopped.json()["type"]) == (429, "/problems/too-many-requests")
         steps = writer.call("GET", f"/{CODE}/versions/1").json()["steps"]
         assert [one["step"] for one in steps].count("count") == 2
+
+
+class TestChanges:
+    def follow(self, app, mirror, since, limit=1):
+        """Bring a mirror of the catalogue up to date; return where it stands."""
+        while True:
+            page = public(app, f"/changes?since={since}&limit={limit}").json
+            assert [one["revision"] for one in page["items"]] == sorted({one["revision"] for one in page["items"]})
+            for one in page["items"]:
+                if one["state"] == "live":
+                    mirror[one["code"], one["version"]] = one["product"]
+                else:
+                    mirror.pop((one["code"], one["version"]), None)
+            since = page["next_since"]
+            if not page["more"]:
+                return since
+
+    def test_a_mirror_that_follows_holds_what_is_on_sale(self, app, writer, checker):
+        mirror, since = {}, 0
+        rounds = [
+            lambda: published(writer, checker),
+            lambda: writer.write(rate_bps_min=200),  # a draft: nobody's business
+            lambda: writer.step("retire", 2),
+            lambda: published(writer, checker, code="BANKA-ENERGY"),
+            lambda: (published(writer, checker, rate_bps_min=210), published(writer, checker, rate_bps_min=220)),
+            lambda: writer.step("retire", code="BANKA-ENERGY"),
+        ]
+        sizes = []
+        for act in rounds:
+            act()
+            since = self.follow(app, mirror, since)
+            on_sale = public(app).json["items"]
+            assert [mirror[key] for key in sorted(mirror)] == on_sale
+            sizes.append(len(mirror))
+        assert sizes == [1, 1, 1, 2, 2, 1]
+        anew = {}
+        assert self.follow(app, anew, 0, limit=500) == since
+        assert anew == mirror
+
+    def test_what_was_never_on_sale_is_not_told_and_moves_no_etag(self, app, writer, checker):
+        published(writer, checker)
+        feed, page = public(app, "/changes"), public(app)
+        writer.write(rate_bps_min=200)
+        checker.check(2)
+        for path, before in (("/changes", feed), ("", page)):
+            again = app.test_client().get(f"/v1/products{path}", headers={"If-None-Match": before.headers["ETag"]})
+            assert (again.status_code, again.data) == (304, b"")
+        writer.step("publish", 2)
+        for path, before in (("/changes", feed), ("", page)):
+            again = app.test_client().get(f"/v1/products{path}", headers={"If-None-Match": before.headers["ETag"]})
+            assert again.status_code == 200
+            assert again.headers["ETag"] != before.headers["ETag"]
+
+    def test_suspended_lenders_and_used_up_quotas_are_named(self, app, empty_database, writer, checker):
+        published(writer, checker, quota_fen=5_000_000)
+        with empty_database.transaction("api") as session:
+            quota.take(session, CODE, 4_500_000)
+        told = public(app, "/changes").json
+        assert (told["suspended"], told["exhausted"]) == ([], [CODE])
+        assert public(app).json["items"] == []
+        with empty_database.transaction("api") as session:
+            quota.give_back(session, CODE, 1_000_000)
+        assert [one["code"] for one in public(app).json["items"]] == [CODE]
+        with empty_database.transaction("owner") as session:
+            session.query(Institution).filter_by(code="BANKA").one().status = "suspended"
+        assert public(app, "/changes").json["suspended"] == ["BANKA"]
+        assert public(app).json["items"] == []
+
+    def test_revisions_are_given_by_one_at_a_time(self, empty_database, writer, checker):
+        published(writer, checker)
+        free = select(func.pg_try_advisory_xact_lock(service._LOCK))
+        with empty_database.transaction("owner") as session:
+            held = session.query(Product).one()
+            own = publishing.own(session, held.institution_id, CODE, 1, lock=True)
+            publishing.retire(session, own, hands=lifecycle.Hands("operator:lin"), now=factories.NOW)
+            with empty_database.transaction("owner") as other:
+                assert not other.scalar(free)
+        with empty_database.transaction("owner") as session:
+            assert session.scalar(free)
+
+    @pytest.mark.parametrize(("query", "field"), [("since=-1", "since"), ("limit=0", "limit"), ("after=1", "after")])
+    def test_a_wrong_question_is_named(self, app, query, field):
+        answer = public(app, f"/changes?{query}")
+        assert answer.status_code == 422
+        assert field in answer.json["errors"][0]["pointer"]
+
+
+def test_only_days_of_its_validity_show_a_product(app, writer, checker):
+    today = day_of(utc_now())
+    for code, days in (("BANKA-NOW", 0), ("BANKA-LATER", 9)):
+        window = {"valid_from": today + timedelta(days=days), "valid_until": today + timedelta(days=days + 8)}
+        published(writer, checker, code, **{name: str(day) for name, day in window.items()})
+    assert public(app, "/BANKA-LATER").status_code == 404
+    assert [one["code"] for one in public(app).json["items"]] == ["BANKA-NOW"]
