@@ -1,8 +1,9 @@
-"""`creditlink financing …`: the funnel, answer times, outcomes from a file."""
+"""`creditlink financing …`: the funnel, answer times, outcomes from a file, labels to learn from."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from rich.table import Table
 from sqlalchemy import select
 
 from creditlink import db
-from creditlink.clock import utc_now
+from creditlink.clock import day_of, utc_now
 from creditlink.financing import cases, learning
 from creditlink.financing.funnel import DIMENSIONS, Row, funnel, league
+from creditlink.financing.labels import GAPS, HORIZON_MONTHS, LABELS
 from creditlink.financing.outcome_file import OutcomeInvalid, read_lines
 from creditlink.financing.reporting import Taken, take_lines
 from creditlink.institutions.tables import Institution
@@ -91,6 +93,54 @@ def learn(as_json: bool) -> None:
     for kind, answers in model.too_few.items():
         table.add_row(kind, str(answers), "too few answers: the published rule stays", "", "", "")
     Console().print(table)
+
+
+@financing.command("labels")
+@click.option("--as-of", "cut", type=click.DateTime(["%Y-%m-%d"]), help="Day whose knowledge counts; default today.")
+@click.option("--horizon", default=12, show_default=True, type=click.IntRange(*HORIZON_MONTHS), help="In months.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .parquet or .csv file.")
+@click.option(
+    *("--city", "folder"),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Compute indicators from this city's records; without it, from the profiles that still stand.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
+def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | None, as_json: bool) -> None:
+    r"""Write a table to learn from: a firm's indicators when it asked, and whether its loan went bad.
+
+    Bad is 90 days past due, or written off, within the horizon after the indicators' day. What lenders told after
+    --as-of does not count, nor a correction known later. Loans whose horizon is not over, or was not reported to its
+    end, are left out and counted. Rows name no firm: `firm` is a number of this file, the same for loans of one firm.
+    They hold its numbers all the same: delete the file when the model is trained.
+
+    \b
+    creditlink financing labels --as-of 2026-10-31 --horizon 12 --city var/city --out var/labels.parquet
+    creditlink train table var/labels.parquet --target is_bad --id firm --time as_of
+    """
+    from creditlink.financing import labelled
+    from creditlink.profiles.live import load_live
+    from creditlink.training.city import CityError, read_city
+
+    if out.suffix not in labelled.FORMS:
+        raise click.BadParameter(f"{out.name}: must end in {', '.join(labelled.FORMS)}", param_hint="--out")
+    settings, _ = start("owner")
+    day = day_of(utc_now()) if cut is None else cut.date()
+    try:
+        with db.transaction() as session:
+            if folder is None:
+                told = labelled.from_profiles(session, cut=day, horizon_months=horizon)
+            else:
+                reference = load_live(settings).reference
+                told = labelled.from_city(session, read_city(folder), reference, cut=day, horizon_months=horizon)
+    except CityError as wrong:
+        raise click.ClickException(str(wrong)) from None
+    labelled.write(told, out)
+    if as_json:
+        click.echo(json.dumps({"as_of": day.isoformat(), "horizon_months": horizon, "counts": told.counts}))
+        return
+    for name, count in told.counts.items():
+        click.echo(f"{count:7} {name}: {LABELS.get(name) or GAPS[name]}")
+    click.echo(f"{out}: {told.rows.height} rows")
 
 
 @financing.command()

@@ -15,15 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from creditlink import db, schema
 from creditlink.config import Settings, load_settings
 from creditlink.embedded import database_url
-from creditlink.financing import cases
 from creditlink.financing.funnel import Row, funnel, league
-from creditlink.sandbox.year.report import show
-from creditlink.sandbox.year.simulate import Plan, Step, live_through, plan_year, reconciled
-from creditlink.sandbox.year.stage import StageTaken
-from creditlink.training.city import CityError
 
 REPORT = "year.json"
 Expect = Callable[[str, int], None]
+Step = Callable[[str], None]
 
 
 @click.command("year")
@@ -31,7 +27,7 @@ Expect = Callable[[str, int], None]
     *("--city", "folder"),
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A city of `sandbox city`, 36 months or longer (48 with the default --follow).",
+    help="A city of `sandbox city`, 30 months or longer, and --follow more.",
 )
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the year.")
 @click.option("--firms", default=500, show_default=True, type=click.IntRange(12, 100_000), help="How many firms ask.")
@@ -61,6 +57,13 @@ def year(
     hold no request yet); the report is --out/year.json. The best product of a request is the one at the lowest yearly
     cost among those whose lender would truly offer at least four fifths of the amount over the very term.
     """
+    # What these load takes seconds, which the help and the sandbox's processes should not wait for.
+    from creditlink.financing import cases
+    from creditlink.sandbox.year.report import show
+    from creditlink.sandbox.year.simulate import Plan, live_through, plan_year, reconciled
+    from creditlink.sandbox.year.stage import StageTaken
+    from creditlink.training.city import CityError
+
     console = Console(stderr=True)
     settings = load_settings()
     if (out / REPORT).exists():
