@@ -106,7 +106,7 @@ def learn(as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
 def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | None, as_json: bool) -> None:
-    r"""Write a table to learn from: a firm's indicators when it asked, and whether its loan went bad.
+    """Write a table to learn from: a firm's indicators when it asked, and whether its loan went bad.
 
     Bad is 90 days past due, or written off, within the horizon after the indicators' day. What lenders told after
     --as-of does not count, nor a correction known later. Loans whose horizon is not over, or was not reported to its

@@ -150,7 +150,7 @@ def _profiles(session: Session) -> dict[UUID, Profile]:
         .order_by(Profile.created_at)
         .options(undefer(Profile.explanation))
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def write(labelled: Labelled, file: Path) -> None:

@@ -17,6 +17,7 @@ from creditlink.financing.asking import FinancingAsk
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.financing.terms import OfferTerms
 from creditlink.institutions.tables import Client, Institution
+from creditlink.sandbox.bank import public_jwks
 from tests import factories
 from tests.oauth import flow
 from tests.products import samples
@@ -24,6 +25,7 @@ from tests.products import samples
 NOW = factories.NOW
 ASK = FinancingAsk(amount_fen=100_000_000, term_months=12, use="working_capital")
 OFFER = OfferTerms(amount_fen=100_000_000, term_months=12, rate_bps=480, fee_fen=100_000)
+OWN = "financing:read financing:write outcome:write"
 DESK_SCOPES = ["financing:read", "financing:write", "outcome:write", "consent:read"]
 
 
@@ -112,3 +114,22 @@ def asked(market):
 def http(app):
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url=flow.ISSUER) as client:
         yield client
+
+
+@pytest.fixture
+def desk(empty_database, market, http):
+    """The first lender's software, with a token in its own name."""
+    scopes = [*DESK_SCOPES, "profile:create", "profile:read"]
+    with empty_database.transaction("owner") as session:
+        row = market.lenders[0][1]
+        row = session.merge(row)
+        row.jwks, row.scopes = public_jwks(flow.KEYS["ES256"]), scopes
+    bank = flow.DemoBank(
+        client_id=row.client_id,
+        redirect_uri=row.redirect_uris[0],
+        issuer=flow.ISSUER,
+        key=flow.KEYS["ES256"],
+        http=http,
+    )
+    bank.own = bank.in_own_name(scope=OWN)
+    return bank

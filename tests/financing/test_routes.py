@@ -11,32 +11,10 @@ from creditlink import db
 from creditlink.clock import utc_now
 from creditlink.financing.tables import Application
 from creditlink.ids import external, internal
-from creditlink.sandbox.bank import Waiting, public_jwks
+from creditlink.sandbox.bank import Waiting
 from tests import factories
-from tests.financing.conftest import DESK_SCOPES
-from tests.oauth import flow
 
-OWN = "financing:read financing:write outcome:write"
 OFFER = {"amount_fen": 80_000_000, "term_months": 12, "rate_bps": 520, "fee_fen": 200_000}
-
-
-@pytest.fixture
-def desk(empty_database, market, http):
-    """The first lender's software, with a token in its own name."""
-    scopes = [*DESK_SCOPES, "profile:create", "profile:read"]
-    with empty_database.transaction("owner") as session:
-        row = market.lenders[0][1]
-        row = session.merge(row)
-        row.jwks, row.scopes = public_jwks(flow.KEYS["ES256"]), scopes
-    bank = flow.DemoBank(
-        client_id=row.client_id,
-        redirect_uri=row.redirect_uris[0],
-        issuer=flow.ISSUER,
-        key=flow.KEYS["ES256"],
-        http=http,
-    )
-    bank.own = bank.in_own_name(scope=OWN)
-    return bank
 
 
 @pytest.fixture
