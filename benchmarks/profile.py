@@ -24,7 +24,8 @@ from server import BARE, servers
 
 from creditlink.sandbox.bank import DemoBank, load_key
 from creditlink.sandbox.browser import PageError
-from creditlink.sandbox.officer import SCOPE, Representative, underwriting
+from creditlink.sandbox.officer import SCOPE, underwriting
+from creditlink.sandbox.representative import Representative
 from creditlink.sandbox.services import Services, free_port
 from creditlink.sandbox.stack import Ports, start_stack
 

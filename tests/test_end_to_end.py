@@ -27,7 +27,8 @@ from creditlink.config import ROOT
 from creditlink.db import Database
 from creditlink.sandbox.bank import DemoBank, load_key, new_key, public_jwks
 from creditlink.sandbox.browser import PageError
-from creditlink.sandbox.officer import Officer, Representative, underwriting
+from creditlink.sandbox.officer import Officer, underwriting
+from creditlink.sandbox.representative import Representative
 from creditlink.sandbox.services import Services
 from creditlink.sandbox.stack import Ports, start_stack
 from creditlink.sandbox.walk import Walk
@@ -38,7 +39,7 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README.split("## Worked examples")[1].sp
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory, postgres_url):
-    """Three API processes, a worker, three bureaus and two banks on a database of their own."""
+    """Three API processes, a worker, three bureaus and four banks on a database of their own."""
     from creditlink import db
 
     folder = tmp_path_factory.mktemp("stack")
@@ -62,7 +63,12 @@ def meet():
     met = []
 
     def together(stack, firm, bank=0):
-        met.extend([Officer(stack.bank_urls[bank]), Representative(firm, stack.issuer)])
+        met.extend(
+            [
+                Officer(stack.credentials.banks[bank].institution, stack.bank_urls[bank]),
+                Representative(firm, stack.issuer),
+            ]
+        )
         return met[-2], met[-1]
 
     yield together
@@ -71,16 +77,24 @@ def meet():
 
 
 def test_the_walk_of_the_demo(stack):
-    """Consent, pull, profile, explanation, products, partial data, revocation: each step checks itself."""
+    """Consent, pull, profile, products, a loan from asking to repaid at four banks, partial data, revocation.
+
+    Each step checks itself.
+    """
     out = io.StringIO()
     with closing(Walk(Console(file=out, width=120), stack, began=time.monotonic())) as walk:
         walk.synthetic_firms()
-    said = out.getvalue()
+    said = " ".join(out.getvalue().split())
     assert "grade" in said
     assert "(revoked)" in said
     assert "invalid_grant" in said
     assert "source_down" in said
     assert "not_granted" in said
+    life = ["requested", "received", "reviewing", "offered", "accepted", "signed", "drawn", "repaying", "closed"]
+    assert " → ".join(life) in said
+    assert "409, its allowed steps: ['revise']" in said
+    assert "'contradicts': 1" in said
+    assert "nothing is told: fewer than ten firms" in said
 
 
 def test_revocation_reaches_every_process(stack, meet):

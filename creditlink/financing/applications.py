@@ -11,18 +11,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from creditlink import ids
-from creditlink.audit import service as audit
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.errors import Conflict, InvalidRequest
-from creditlink.financing import states
+from creditlink.financing import events, states
 from creditlink.financing.declines import DeclineReason
 from creditlink.financing.settings import Clocks
 from creditlink.financing.states import NotAllowed, Role
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, Offer
 from creditlink.financing.terms import OfferTerms
-from creditlink.institutions.tables import Institution
-from creditlink.notifications.service import notify
 from creditlink.products import quota
 
 _ANSWERS = frozenset({"offer", "decline"})
@@ -75,34 +72,8 @@ def step(
     former, held.state, held.changed_at = held.state, to, now
     if event in _ANSWERS and held.answered_at is None:
         held.answered_at = now
-    session.add(
-        FinancingEvent(
-            request_id=held.request_id,
-            application_id=held.id,
-            enterprise_id=held.enterprise_id,
-            institution_id=held.institution_id,
-            at=now,
-            actor=actor,
-            event=event,
-            from_state=former,
-            to_state=to,
-            detail=told,
-        )
-    )
     session.flush()
-    audit.record(
-        session,
-        action=f"financing.{event}",
-        result="done",
-        actor=actor,
-        now=now,
-        enterprise_id=held.enterprise_id,
-        institution_id=held.institution_id,
-        client_id=held.client_id,
-        consent_id=held.consent_id,
-        detail={"application": held.wire_id, "state": to},
-    )
-    _tell_lender(session, held, event, role=role, now=now)
+    events.of_application(session, held, event, actor=actor, now=now, from_state=former, detail=told)
     if to in states.OVER:
         _end_consent(session, held, reason=f"financing_{to}", now=now)
     return True
@@ -116,36 +87,6 @@ def _hold_quota(session: Session, held: Application, to: str) -> None:
     current = latest_offer(session, held)
     amount = int(current.terms["amount_fen"]) if current else 0
     (quota.take if then else quota.give_back)(session, held.product_code, amount)
-
-
-def _tell_lender(session: Session, held: Application, event: str, *, role: Role, now: datetime) -> None:
-    """Tell the lender what it did not do itself."""
-    if role != "bank":
-        tell(session, held, event, now=now)
-
-
-def tell(session: Session, held: Application, event: str, *, now: datetime) -> None:
-    """Queue a webhook to the lender about its application."""
-    salt = session.get_one(Institution, held.institution_id).pairwise_salt
-    data = {
-        "application_id": held.wire_id,
-        "enterprise_id": ids.pairwise(salt, held.enterprise_id),
-        "event": event,
-        "state": held.state,
-    }
-    notify(session, held.institution_id, f"financing.{_TYPES.get(event, event)}", data, now)
-
-
-_TYPES = {
-    "apply": "applied",
-    "accept": "accepted",
-    "refuse": "refused",
-    "withdraw": "withdrawn",
-    "lapse": "lapsed",
-    "expire": "expired",
-    "escalate": "reminder",
-    "amend": "amended",
-}
 
 
 def _end_consent(session: Session, held: Application, *, reason: str, now: datetime) -> None:
@@ -254,11 +195,13 @@ def sign(session: Session, held: Application, *, offer_sha256: str, clocks: Cloc
 
     Raises
     ------
+    StepRefused
+        There is nothing to sign.
     Conflict
         The hash is another offer's.
     """
     current = latest_offer(session, held)
-    if current is None or current.sha256 != offer_sha256:
+    if held.state == "accepted" and (current is None or current.sha256 != offer_sha256):
         raise Conflict("offer_sha256 is not that of the offer the firm accepted", reason="other_offer")
     if step(session, held, "sign", role="bank", actor=actor, now=now, detail={"offer_sha256": offer_sha256}):
         held.signed_at, held.due_at = now, now + clocks.after("draw_days")

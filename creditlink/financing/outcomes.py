@@ -38,8 +38,9 @@ def record(session: Session, held: Application, told: Outcome, *, actor: str, no
     if earlier is not None and (earlier.amount_fen, earlier.days_past_due) == (told.amount_fen, told.days_past_due):
         return False
     if held.state not in states.ACCEPTED:
+        may = list(states.allowed(held.state, "bank"))
         raise StepRefused(
-            f"{told.kind}: the application is {held.state}: nothing was lent", state=held.state, allowed=[]
+            f"{told.kind}: the application is {held.state}: nothing was lent", state=held.state, allowed=may
         )
     if told.kind == "draw":
         _check_room(session, held, told, earlier)

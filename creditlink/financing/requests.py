@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,10 +17,10 @@ from creditlink.consents.details import AuthorizationDetails
 from creditlink.consents.limits import FairUse
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import Conflict
-from creditlink.financing import applications, states
+from creditlink.financing import applications, events, states
 from creditlink.financing.asking import MOST_LENDERS, FinancingAsk
 from creditlink.financing.settings import Clocks
-from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest
+from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution
 from creditlink.products.terms import ProductTerms
 
@@ -53,7 +52,7 @@ def ask(
     )
     session.add(request)
     session.flush()
-    _tell(session, request, "ask", actor=f"account:{account.id}", now=now, detail=asdict(wanted))
+    events.of_request(session, request, "ask", actor=f"account:{account.id}", now=now, detail=asdict(wanted))
     return request
 
 
@@ -79,16 +78,10 @@ def amend(
         setattr(held, name, value)
     held.version, held.changed_at = held.version + 1, now
     session.flush()
-    _tell(
-        session,
-        held,
-        "amend",
-        actor=f"account:{account.id}",
-        now=now,
-        detail=asdict(wanted) | {"version": held.version},
-    )
+    actor = f"account:{account.id}"
+    events.of_request(session, held, "amend", actor=actor, now=now, detail=asdict(wanted) | {"version": held.version})
     for one in before:
-        applications.tell(session, one, "amend", now=now)
+        events.tell(session, one, "amend", actor=actor, now=now)
     return held
 
 
@@ -159,9 +152,8 @@ def apply(
     )
     session.add(made)
     session.flush()
-    actor = f"account:{account.id}"
-    _tell(session, held, "apply", actor=actor, now=now, detail={"product": product.code}, application=made)
-    applications.tell(session, made, "apply", now=now)
+    actor, detail = f"account:{account.id}", {"product": product.code}
+    events.of_application(session, made, "apply", actor=actor, now=now, from_state=None, detail=detail)
     return made
 
 
@@ -222,7 +214,7 @@ def withdraw(session: Session, request: FinancingRequest, *, account: Account, n
     if held.ended_at is None:
         held.ended_at, held.end_reason, held.changed_at = now, "withdrawn", now
         session.flush()
-        _tell(session, held, "withdraw", actor=actor, now=now, detail={})
+        events.of_request(session, held, "withdraw", actor=actor, now=now, detail={})
 
 
 def of_request(session: Session, request_id: UUID, *, lock: bool = False) -> list[Application]:
@@ -231,30 +223,3 @@ def of_request(session: Session, request_id: UUID, *, lock: bool = False) -> lis
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     return sorted(session.scalars(query), key=lambda one: (one.made_at, one.id))
-
-
-def _tell(
-    session: Session,
-    request: FinancingRequest,
-    event: str,
-    *,
-    actor: str,
-    now: datetime,
-    detail: dict[str, Any],
-    application: Application | None = None,
-) -> None:
-    session.add(
-        FinancingEvent(
-            request_id=request.id,
-            application_id=application.id if application else None,
-            enterprise_id=request.enterprise_id,
-            institution_id=application.institution_id if application else None,
-            at=now,
-            actor=actor,
-            event=event,
-            from_state=None,
-            to_state=application.state if application else None,
-            detail=detail,
-        )
-    )
-    session.flush()

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink.financing import applications, states
+from creditlink.financing import applications, events, states
 from creditlink.financing.settings import Clocks
-from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest
+from creditlink.financing.tables import Application, FinancingRequest
 
 _AT_ONCE = 500
 
@@ -71,21 +71,10 @@ def _escalate(session: Session, now: datetime, clocks: Clocks) -> int:
     for held in rows:
         held.escalated_at = now
         left: timedelta = held.answer_due_at - now
-        session.add(
-            FinancingEvent(
-                request_id=held.request_id,
-                application_id=held.id,
-                enterprise_id=held.enterprise_id,
-                institution_id=held.institution_id,
-                at=now,
-                actor="system",
-                event="escalate",
-                from_state=held.state,
-                to_state=held.state,
-                detail={"hours_left": int(left.total_seconds() // 3600)},
-            )
-        )
-        applications.tell(session, held, "escalate", now=now)
+        events.of_application(
+            session, held, "escalate", actor="system", now=now, from_state=held.state,
+            detail={"hours_left": int(left.total_seconds() // 3600)},
+        )  # fmt: skip
     session.flush()
     return len(rows)
 
@@ -110,5 +99,6 @@ def _end_requests(session: Session, now: datetime) -> int:
             detail = {"reason": "request_expired"}
             applications.step(session, held, "lapse", role="system", actor="system", now=now, detail=detail)
         request.ended_at, request.end_reason, request.changed_at = now, "expired", now
-    session.flush()
+        session.flush()
+        events.of_request(session, request, "expire", actor="system", now=now, detail={})
     return len(rows)

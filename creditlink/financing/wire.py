@@ -13,10 +13,9 @@ from creditlink import db, ids
 from creditlink.consents.tables import Consent
 from creditlink.errors import InvalidRequest, NotFound
 from creditlink.financing import applications, states
+from creditlink.financing.events import side_of
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, LoanFact, Offer
 from creditlink.institutions.tables import Institution
-
-_BY = {"account": "firm", "bank": "bank", "system": "system"}
 
 
 def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
@@ -134,7 +133,7 @@ def history(session: Session, held: Application) -> list[dict[str, Any]]:
         {
             "at": event.at,
             "event": event.event,
-            "by": _BY.get(event.actor.partition(":")[0], "system"),
+            "by": side_of(event.actor),
             "from_state": event.from_state,
             "to_state": event.to_state,
             "detail": event.detail,

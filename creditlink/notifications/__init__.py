@@ -1,1 +1,1 @@
-"""Signed webhooks: what happened to a consent (and later to a request for financing), told to the bank."""
+"""Signed webhooks: what happened to a consent or a request for financing, told to the bank."""

@@ -10,73 +10,26 @@ import hashlib
 import hmac
 import json
 import secrets
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import httpx
-from joserfc import jwk, jws, jwt
-from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
+from creditlink.sandbox.bank_keys import SigningKey, base64url, load_key, new_key, public_jwks
+from creditlink.sandbox.bank_wire import BankError, BankWire, Tokens
 
-SigningKey = ECKey | RSAKey | OKPKey
-_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-class _Registry(jws.JWSRegistry):
-    """Signs with PS256 and EdDSA too, which joserfc does not offer by default."""
-
-    def get_alg(self, name: str) -> Any:
-        return self.algorithms[name]
-
-
-_REGISTRY = _Registry(strict_check_header=False)
-
-
-class BankError(Exception):
-    """The platform refused; `status` and `body` are what it said."""
-
-    def __init__(self, status: int, body: Any) -> None:
-        super().__init__(f"{status}: {body}")
-        self.status = status
-        self.body = body
-
-    @property
-    def code(self) -> str | None:
-        """The OAuth error, where it is one."""
-        return self.body.get("error") if isinstance(self.body, dict) else None
-
-
-def new_key(algorithm: str = "ES256", kid: str | None = None) -> SigningKey:
-    """Return a new private key for `ES256`, `PS256` or `EdDSA`."""
-    parameters: KeyParameters = {"use": "sig", "alg": algorithm, "kid": kid or secrets.token_hex(4)}
-    if algorithm == "ES256":
-        return ECKey.generate_key("P-256", parameters=parameters, private=True)
-    if algorithm == "PS256":
-        return RSAKey.generate_key(2048, parameters=parameters, private=True)
-    if algorithm == "EdDSA":
-        return OKPKey.generate_key("Ed25519", parameters=parameters, private=True)
-    raise ValueError(f"algorithm {algorithm!r} is none of ES256, PS256, EdDSA")
-
-
-def public_jwks(*keys: SigningKey) -> dict[str, Any]:
-    """Return the JWK Set to register."""
-    return {"keys": [key.as_dict(private=False) for key in keys]}
-
-
-@dataclass(kw_only=True)
-class Tokens:
-    """What a bank holds once a firm has agreed."""
-
-    access_token: str | None = None
-    refresh_token: str | None = None
-    answer: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def grant_id(self) -> str:
-        """The consent's id."""
-        return str(self.answer["grant_id"])
+__all__ = [
+    "Authorization",
+    "BankError",
+    "DemoBank",
+    "SigningKey",
+    "Tokens",
+    "Waiting",
+    "load_key",
+    "new_key",
+    "public_jwks",
+    "verified_webhook",
+]
 
 
 @dataclass
@@ -98,75 +51,8 @@ class Waiting(Tokens):
     interval: int
 
 
-class DemoBank:
-    """An OAuth client: keys, the flow, and calls with proof of possession.
-
-    Parameters
-    ----------
-    client_id, redirect_uri : as registered
-    issuer : the platform's address, exactly as its metadata says
-    http : a client whose requests reach the platform; by default one that connects to `issuer`
-    """
-
-    def __init__(
-        self,
-        *,
-        client_id: str,
-        redirect_uri: str,
-        issuer: str,
-        key: SigningKey,
-        dpop_key: SigningKey | None = None,
-        http: httpx.Client | None = None,
-    ) -> None:
-        self.client_id = client_id
-        self.redirect_uri = redirect_uri
-        self.issuer = issuer
-        self.key = key
-        self.dpop_key = dpop_key or new_key("ES256")
-        self.http = http or httpx.Client(base_url=issuer, timeout=30)
-        self._nonce: str | None = None
-
-    # What every request of the back channel carries.
-
-    def assertion(self, **claims: Any) -> str:
-        """Return a fresh `private_key_jwt` assertion (RFC 7523); `claims` replace the usual ones."""
-        now = int(time.time())
-        body = {
-            "iss": self.client_id,
-            "sub": self.client_id,
-            "aud": self.issuer,
-            "jti": secrets.token_urlsafe(16),
-            "iat": now,
-            "nbf": now,
-            "exp": now + 60,
-        }
-        return _signed({"alg": _algorithm(self.key), "kid": self.key.kid}, body | claims, self.key)
-
-    def client_parameters(self) -> dict[str, str]:
-        """Return the form parameters that authenticate the client."""
-        return {
-            "client_id": self.client_id,
-            "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": self.assertion(),
-        }
-
-    def proof(self, method: str, path: str, token: str | None = None, **claims: Any) -> str:
-        """Return a fresh DPoP proof (RFC 9449); `claims` replace the usual ones."""
-        body: dict[str, Any] = {
-            "jti": secrets.token_urlsafe(16),
-            "htm": method,
-            "htu": self.issuer + path,
-            "iat": int(time.time()),
-        }
-        if token is not None:
-            body["ath"] = _base64url(hashlib.sha256(token.encode()).digest())
-        if self._nonce is not None:
-            body["nonce"] = self._nonce
-        public = {k: v for k, v in self.dpop_key.as_dict(private=False).items() if k not in ("use", "alg", "kid")}
-        header = {"typ": "dpop+jwt", "alg": _algorithm(self.dpop_key), "jwk": public}
-        return _signed(header, body | claims, self.dpop_key)
-
-    # The flow.
+class DemoBank(BankWire):
+    """The flow: from asking a firm to its tokens, and what they are good for."""
 
     def push(
         self, authorization_details: list[dict[str, Any]], *, scope: str, state: str | None = None, **more: str
@@ -179,7 +65,7 @@ class DemoBank:
             "redirect_uri": self.redirect_uri,
             "scope": scope,
             "state": state,
-            "code_challenge": _base64url(hashlib.sha256(verifier.encode()).digest()),
+            "code_challenge": base64url(hashlib.sha256(verifier.encode()).digest()),
             "code_challenge_method": "S256",
             "authorization_details": json.dumps(authorization_details, ensure_ascii=False),
         }
@@ -255,12 +141,27 @@ class DemoBank:
         form = {"grant_type": "refresh_token", "refresh_token": authorization.refresh_token or ""}
         return self._keep(authorization, self.post("/oauth/token", self.client_parameters() | form | more, dpop=True))
 
-    def in_own_name(self, *, scope: str) -> Authorization:
+    def in_own_name(self, *, scope: str) -> Tokens:
         """Get a token for what needs no firm's consent: the bank's products, requests addressed to it."""
-        own = Authorization(request_uri="", state="", verifier="", redirect_uri="")
+        own = Tokens()
         form = {"grant_type": "client_credentials", "scope": scope}
         self._keep(own, self.post("/oauth/token", self.client_parameters() | form, dpop=True))
         return own
+
+    def pick_up(self, application: str, own: Tokens) -> Waiting:
+        """Get the tokens of the consent that a firm gave with its application for financing.
+
+        Raises
+        ------
+        BankError
+            The application is not before this bank, or its consent is over.
+        """
+        response = self.call("POST", f"/v1/financing/applications/{application}/authorization", own)
+        if response.is_error:
+            raise BankError(response.status_code, response.json())
+        waiting = Waiting(response.json()["auth_req_id"], expires_in=600, interval=5)
+        self.poll(waiting)
+        return waiting
 
     def introspect(self, token: str) -> dict[str, Any]:
         """Ask what a token is good for."""
@@ -269,51 +170,6 @@ class DemoBank:
     def revoke(self, token: str) -> None:
         """Revoke a token."""
         self.post("/oauth/revoke", self.client_parameters() | {"token": token})
-
-    def call(self, method: str, path: str, authorization: Tokens, **kwargs: Any) -> httpx.Response:
-        """Call a resource with the access token and a proof; the answer is returned whatever it is."""
-        token = authorization.access_token or ""
-        headers = dict(kwargs.pop("headers", {}))
-        bare = path.partition("?")[0]
-        for _ in range(2):
-            headers |= {"Authorization": f"DPoP {token}", "DPoP": self.proof(method, bare, token)}
-            response = self.http.request(method, path, headers=headers, **kwargs)
-            if not self._new_nonce(response):
-                break
-        return response
-
-    def post(self, path: str, form: Mapping[str, str], *, dpop: bool = False) -> dict[str, Any]:
-        """Post a form and return the JSON answer.
-
-        Raises
-        ------
-        BankError
-            The answer is an error.
-        """
-        response = self.send(path, form, dpop=dpop)
-        body = response.json() if response.content else {}
-        if response.is_error:
-            raise BankError(response.status_code, body)
-        answer: dict[str, Any] = body
-        return answer
-
-    def send(self, path: str, form: Mapping[str, str], *, dpop: bool = False) -> httpx.Response:
-        """Post a form and return the answer, whatever it is; a demanded nonce is supplied once."""
-        response = self.http.post(path, data=dict(form), headers={"DPoP": self.proof("POST", path)} if dpop else {})
-        if dpop and self._new_nonce(response):
-            again = dict(form) | ({"client_assertion": self.assertion()} if "client_assertion" in form else {})
-            response = self.http.post(path, data=again, headers={"DPoP": self.proof("POST", path)})
-        return response
-
-    def _new_nonce(self, response: httpx.Response) -> bool:
-        """Keep the server's nonce; whether the request must be repeated with it."""
-        offered = response.headers.get("DPoP-Nonce")
-        if offered is None or offered == self._nonce:
-            return False
-        self._nonce = offered
-        return response.status_code in (400, 401) and "use_dpop_nonce" in (
-            response.text + response.headers.get("WWW-Authenticate", "")
-        )
 
     @staticmethod
     def _keep(authorization: Tokens, answer: dict[str, Any]) -> dict[str, Any]:
@@ -344,23 +200,3 @@ def verified_webhook(
         raise BankError(0, "the webhook is not signed with our secret")
     event: dict[str, Any] = json.loads(body)
     return event
-
-
-def load_key(text: str) -> SigningKey:
-    """Return the private key of a JWK in JSON."""
-    key = jwk.import_key(json.loads(text))
-    if not isinstance(key, ECKey | RSAKey | OKPKey) or not key.is_private:
-        raise ValueError("not a private EC, RSA or OKP key")
-    return key
-
-
-def _algorithm(key: SigningKey) -> str:
-    return {"EC": "ES256", "RSA": "PS256", "OKP": "EdDSA"}[key.key_type]
-
-
-def _signed(header: dict[str, Any], claims: dict[str, Any], key: SigningKey) -> str:
-    return jwt.encode(header, claims, key, registry=_REGISTRY, default_type=None)
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

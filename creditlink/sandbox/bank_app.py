@@ -15,7 +15,7 @@ from typing import Any
 import flask
 import httpx
 
-from creditlink.sandbox.bank import Authorization, BankError, DemoBank, Waiting, verified_webhook
+from creditlink.sandbox.bank import Authorization, BankError, DemoBank, Tokens, Waiting, verified_webhook
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Desk:
 
     bank: DemoBank
     cases: dict[str, Case] = field(default_factory=dict)
+    own: dict[str, Tokens] = field(default_factory=dict)  # scope -> the bank's own tokens
     heard: dict[str, dict[str, Any]] = field(default_factory=dict)  # webhook-id -> event, so that a double is one
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -49,6 +50,28 @@ class Desk:
             if isinstance(sent, Authorization) and secrets.compare_digest(sent.state.encode(), state.encode()):
                 return case, sent
         return None
+
+    def in_own_name(self, scope: str) -> Tokens:
+        """Return the bank's own tokens for a scope, fetched when there are none yet."""
+        with self.lock:
+            if scope not in self.own:
+                self.own[scope] = self.bank.in_own_name(scope=scope)
+            return self.own[scope]
+
+    def call(self, tokens: Tokens, wanted: dict[str, Any]) -> httpx.Response:
+        """Call the platform as the desk was asked to."""
+        body = {"json": wanted["json"]} if "json" in wanted else {}
+        body |= {"content": wanted["text"].encode()} if "text" in wanted else {}
+        return self.bank.call(wanted["method"], wanted["path"], tokens, headers=wanted.get("headers", {}), **body)
+
+
+def _told(response: httpx.Response) -> dict[str, Any]:
+    return {
+        "status": response.status_code,
+        "headers": {k: v for k, v in response.headers.items() if k.lower() in ("location", "www-authenticate")},
+        "body": response.json() if response.content else None,
+        "seconds": response.elapsed.total_seconds(),
+    }
 
 
 _LANDED = """<!doctype html><html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -75,8 +98,16 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
 
     @app.post("/cases")
     def ask() -> tuple[dict[str, str], int]:
-        """Ask a firm: through its browser, whose address is handed out; or, with `inbox`, where it finds it later."""
+        """Ask a firm: through its browser, whose address is handed out; with `inbox`, where it finds it later.
+
+        With `application` nothing is asked: the firm agreed when it applied for financing, and the tokens are fetched.
+        """
         wanted, case_id = flask.request.get_json(), secrets.token_hex(8)
+        if "application" in wanted:
+            given = bank.pick_up(wanted["application"], desk.in_own_name(wanted["scope"]))
+            with desk.lock:
+                desk.cases[case_id] = Case(given, "granted")
+            return {"case": case_id}, 201
         details, scope = [wanted["authorization_details"]], wanted["scope"]
         if "inbox" in wanted:
             waiting = bank.ask_in_inbox(details, scope=scope, **wanted["inbox"])
@@ -153,20 +184,17 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
     @app.post("/cases/<case_id>/call")
     def call(case_id: str) -> dict[str, Any]:
         """Call the platform under the case's consent and show what it answered."""
+        return _told(desk.call(desk.case(case_id).authorization, flask.request.get_json()))
+
+    @app.post("/own/call")
+    def call_in_own_name() -> dict[str, Any]:
+        """Call the platform in the bank's own name, under a `scope`, and show what it answered."""
         wanted = flask.request.get_json()
-        response = bank.call(
-            wanted["method"],
-            wanted["path"],
-            desk.case(case_id).authorization,
-            headers=wanted.get("headers", {}),
-            **({"json": wanted["json"]} if "json" in wanted else {}),
-        )
-        return {
-            "status": response.status_code,
-            "headers": {k: v for k, v in response.headers.items() if k.lower() in ("location", "www-authenticate")},
-            "body": response.json() if response.content else None,
-            "seconds": response.elapsed.total_seconds(),
-        }
+        response = desk.call(desk.in_own_name(wanted["scope"]), wanted)
+        if response.status_code == 401:  # the token ran out: it lives for minutes
+            desk.own.pop(wanted["scope"], None)
+            response = desk.call(desk.in_own_name(wanted["scope"]), wanted)
+        return _told(response)
 
     @app.post("/cases/<case_id>/refresh")
     def refresh(case_id: str) -> dict[str, Any]:

@@ -194,15 +194,17 @@ def bureau_app(kind: str, folder: Path, invoices: Path | None, env: Mapping[str,
 
 
 @sandbox.command()
-@click.argument("index", type=click.IntRange(0, 1))
+@click.argument("index", type=click.IntRange(0))
 @click.option("--credentials", "file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def bank(index: int, file: Path) -> None:
-    """Serve demo bank INDEX (0 or 1): an OAuth client in a process of its own."""
+    """Serve demo bank INDEX (from 0): an OAuth client in a process of its own."""
     from creditlink.sandbox.bank import DemoBank, load_key
     from creditlink.sandbox.bank_app import create_bank_app
     from creditlink.sandbox.seed import Credentials
 
     held = Credentials.read(file)
+    if index >= len(held.banks):
+        raise click.BadParameter(f"{index}: there are {len(held.banks)} demo banks", param_hint="INDEX")
     client = held.banks[index]
     desk = DemoBank(
         client_id=client.client_id,

@@ -1,4 +1,4 @@
-"""The two people of the demo: a loan officer at the demo bank, and a person who acts for a firm."""
+"""A loan officer at a demo bank's desk."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any
 
 import httpx
 
-from creditlink.sandbox.browser import Browser, PageError
-from creditlink.sandbox.seed import FirmLogin
-
 SCOPE = "profile:create profile:read consent:read"
+OWN_SCOPE = "financing:read financing:write outcome:write"
 
 
 def underwriting(uscc: str, *, required: list[str], optional: list[str], pulls: int) -> dict[str, Any]:
@@ -42,9 +40,10 @@ class Answer:
 
 
 class Officer:
-    """Works at the demo bank's desk; every call to the platform is made by the bank's process."""
+    """Works at a demo bank's desk; every call to the platform is made by the bank's process."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, institution: str, url: str) -> None:
+        self.institution = institution
         self._http = httpx.Client(base_url=url, timeout=120, trust_env=False)
 
     def close(self) -> None:
@@ -80,14 +79,32 @@ class Officer:
         shown: dict[str, Any] = self._http.get(f"/cases/{case}").json()
         return shown
 
-    def heard(self, type_: str, consent_id: str) -> dict[str, Any] | None:
-        """Return what the platform told the bank of a consent by webhook, if it did."""
-        told = self._http.get("/webhooks").json()
-        return next((e for e in told if e["type"] == type_ and e["data"]["consent_id"] == consent_id), None)
+    def heard(self, type_: str, **data: Any) -> dict[str, Any] | None:
+        """Return what the platform told the bank by webhook of something with these data, if it did."""
+        told = self.all_heard()
+        return next((e for e in told if e["type"] == type_ and data.items() <= e["data"].items()), None)
+
+    def all_heard(self) -> list[dict[str, Any]]:
+        """Return everything that the platform told the bank, the first first."""
+        told: list[dict[str, Any]] = self._http.get("/webhooks").json()
+        return told
 
     def call(self, case: str, method: str, path: str, **wanted: Any) -> Answer:
         """Call the platform under a case's consent."""
-        response = self._http.post(f"/cases/{case}/call", json={"method": method, "path": path, **wanted})
+        return self._called(f"/cases/{case}/call", {"method": method, "path": path, **wanted})
+
+    def own(self, method: str, path: str, **wanted: Any) -> Answer:
+        """Call the platform in the bank's own name; `text` is sent as it is, `json` as JSON."""
+        return self._called("/own/call", {"scope": OWN_SCOPE, "method": method, "path": path, **wanted})
+
+    def pick_up(self, application: str) -> str:
+        """Get the tokens of the consent that a firm gave with its application; return the case."""
+        response = self._http.post("/cases", json={"application": application, "scope": OWN_SCOPE})
+        response.raise_for_status()
+        return str(response.json()["case"])
+
+    def _called(self, path: str, wanted: dict[str, Any]) -> Answer:
+        response = self._http.post(path, json=wanted)
         response.raise_for_status()
         said = response.json()
         return Answer(said["status"], said["body"], said["headers"], said["seconds"])
@@ -96,64 +113,3 @@ class Officer:
         """Try for a new access token."""
         tried: dict[str, Any] = self._http.post(f"/cases/{case}/refresh").json()
         return tried
-
-
-class Representative:
-    """A person who acts for a firm, at a browser without JavaScript."""
-
-    def __init__(self, login: FirmLogin, home: str, *, language: str = "en") -> None:
-        self._login = login
-        self._home = home
-        self.browser = Browser(language=language)
-
-    def close(self) -> None:
-        """Close the browser."""
-        self.browser.close()
-
-    def sign_in_if_asked(self) -> None:
-        """Fill in the sign-in page when that is where we are."""
-        try:
-            form = self.browser.form("login", "password")
-        except PageError:
-            return
-        self.browser.submit(form, login=self._login.login, password=self._login.password)
-
-    def decide(self, address: str, *, without: tuple[str, ...] = (), approve: bool = True) -> str:
-        """Follow the bank's address, read the consent page and decide; return what the page said."""
-        browser = self.browser
-        browser.open(address)
-        self.sign_in_if_asked()
-        return self._decide_here(without, approve)
-
-    def answer_inbox(self, *, having: str, approve: bool = True) -> str:
-        """Sign in, open the request in the inbox whose page has this text, and decide; return what the page said."""
-        browser = self.browser
-        browser.open(f"{self._home}/portal/inbox")
-        self.sign_in_if_asked()
-        for address in browser.links("/portal/inbox/"):
-            browser.open(address)
-            if having in browser.text:
-                return self._decide_here((), approve)
-        raise PageError(f"no request in the inbox says {having!r}")
-
-    def _decide_here(self, without: tuple[str, ...], approve: bool) -> str:
-        browser = self.browser
-        form = browser.form("decision")
-        said = browser.text
-        kept = [value for name, value in form.fields if name == "category" and value not in without]
-        decision = "approve" if approve else "decline"
-        browser.submit(form, category=kept, press=("decision", decision))
-        if browser.status != 200:
-            raise PageError(
-                f"the decision ended at {browser.url.split('?')[0]} with {browser.status}: {browser.text[:300]}"
-            )
-        return said
-
-    def revoke(self, consent_id: str) -> None:
-        """Take a consent back: its page is one click from the firm's home, the button another."""
-        browser = self.browser
-        browser.open(f"{self._home}/portal/consents/{consent_id}")
-        self.sign_in_if_asked()
-        browser.submit(browser.form_to("/revoke"))
-        if browser.status != 200:
-            raise PageError(f"the withdrawal ended with {browser.status}: {browser.text[:300]}")

@@ -29,7 +29,8 @@ from creditlink.records.frames import CATEGORY_FRAMES
 from creditlink.sandbox.bank import SigningKey, load_key, new_key, public_jwks
 
 PASSWORD = "sandbox-password-2026"  # noqa: S105 (of sandbox accounts only, printed on purpose)
-DEMO_BANKS = (("ES256", 0), ("PS256", 1))
+DEMO_BANKS = {"CLB": "ES256", "QHB": "PS256", "LZB": "EdDSA", "LJB": "ES256"}
+"""Institution -> the algorithm of its key. All of them lend where the firms of the demo are."""
 KINDS_SHOWN = ("healthy", "growing", "seasonal", "distressed", "sole_trader", "shell", "manipulator", "thin", "dormant")
 
 
@@ -92,12 +93,11 @@ def seed_lenders(session: Session, settings: Settings, *, now: datetime) -> None
 def seed_banks(
     session: Session, settings: Settings, folder: Path, ports: tuple[int, ...], *, now: datetime
 ) -> list[BankClient]:
-    """Register one client each for the first banks, with a new key kept under `folder`, and tell it on its port."""
+    """Register one client for each demo bank, with a new key kept under `folder`, and tell it on its port."""
     folder.mkdir(parents=True, exist_ok=True)
-    banks = session.scalars(select(Institution).where(Institution.kind == "bank").order_by(Institution.code)).all()
     made = []
-    for (algorithm, index), port in zip(DEMO_BANKS, ports, strict=True):
-        bank = banks[index]
+    for (code, algorithm), port in zip(DEMO_BANKS.items(), ports, strict=True):
+        bank = session.scalars(select(Institution).where(Institution.code == code)).one()
         redirect_uri = f"http://127.0.0.1:{port}/callback"
         key_file = folder / f"{bank.code.lower()}.jwk"
         key = _kept_key(key_file, algorithm)

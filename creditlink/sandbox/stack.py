@@ -1,4 +1,4 @@
-"""The whole sandbox: database, city, seed, three bureaus, worker, API and two demo banks."""
+"""The whole sandbox: database, city, seed, three bureaus, worker, API and the demo banks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ports:
 
     api: tuple[int, ...]
     bureaus: dict[str, int]
-    banks: tuple[int, int]
+    banks: tuple[int, ...]
 
     @classmethod
     def fixed(cls, api_processes: int) -> Ports:
@@ -49,7 +49,7 @@ class Ports:
         ports = cls(
             tuple(8000 + i for i in range(api_processes)),
             dict(zip(BUREAUS, (7001, 7002, 7003), strict=True)),
-            (9001, 9002),
+            tuple(9001 + i for i in range(len(seed.DEMO_BANKS))),
         )
         for port in (*ports.api, *ports.bureaus.values(), *ports.banks):
             if taken(port):
@@ -62,7 +62,7 @@ class Ports:
         return cls(
             tuple(free_port() for _ in range(api_processes)),
             {name: free_port() for name in BUREAUS},
-            (free_port(), free_port()),
+            tuple(free_port() for _ in seed.DEMO_BANKS),
         )
 
 
@@ -154,7 +154,7 @@ def _start(
     credentials_file: Path,
     say: Say,
 ) -> None:
-    say("starting three bureaus, a worker, the API and two demo banks")
+    say(f"starting three bureaus, a worker, the API and {len(ports.banks)} demo banks")
     for name, port in ports.bureaus.items():
         more = ["--invoices", str(real)] if real is not None and name == "tax" else []
         services.start(name, ["sandbox", "bureau", name, "--city", str(city), "--port", str(port), *more], env)

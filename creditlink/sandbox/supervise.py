@@ -29,7 +29,7 @@ REAL = click.option(
 @REAL
 @click.option("--api-processes", default=1, show_default=True, type=click.IntRange(1, 8), help="Separate API servers.")
 def up(real: Path | None, api_processes: int) -> None:
-    """Start the whole sandbox and leave it running: database, bureaus, worker, API, two demo banks.
+    """Start the whole sandbox and leave it running: database, bureaus, worker, API, four demo banks.
 
     Prints addresses and sandbox credentials; Ctrl-C stops everything.
     """
@@ -58,8 +58,9 @@ def demo(real: Path | None, firms: int | None, out: Path | None) -> None:
     """Walk through the main job over real HTTP, then stop everything that was started.
 
     A bank (its own process) asks a firm for consent; the firm grants it on the real pages; records come
-    from three bureaus; the profile is computed, explained and matched; the firm revokes, and the next read
-    is refused.
+    from three bureaus; the profile is computed, explained and matched. The firm asks for a loan: four banks
+    answer, each under a consent of its own; one offer is accepted, signed, drawn and repaid. The firm revokes,
+    and the next read is refused.
     """
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     settings = load_settings()

@@ -84,9 +84,13 @@ class TestStored:
                     published_at=NOW,
                 )
             )  # fmt: skip
+        # As the route does it: the API's role may add a case and never read one.
+        with db.transaction("api") as session:
+            db.enter(session, institution_id=market.lenders[0][0].id)
             learning.add_case(
                 session, locked(session, one), pd_12m=0.0123456, sales_12_fen=123_456_789.0, approved=True, now=NOW
             )
+        with db.transaction("owner") as session:
             (case,) = session.query(ApprovalCase)
             assert (case.pd_12m, case.sales_12_fen, case.amount_fen) == (0.0123, 123_000_000.0, 100_000_000)
         names = {column.name for column in ApprovalCase.__table__.columns}

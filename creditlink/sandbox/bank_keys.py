@@ -1,0 +1,63 @@
+"""A bank's keys: made, kept as a JWK, registered as a JWK Set, and signed with."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from typing import Any
+
+from joserfc import jwk, jws, jwt
+from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
+
+SigningKey = ECKey | RSAKey | OKPKey
+
+
+class _Registry(jws.JWSRegistry):
+    """Signs with PS256 and EdDSA too, which joserfc does not offer by default."""
+
+    def get_alg(self, name: str) -> Any:
+        return self.algorithms[name]
+
+
+_REGISTRY = _Registry(strict_check_header=False)
+
+
+def new_key(algorithm: str = "ES256", kid: str | None = None) -> SigningKey:
+    """Return a new private key for `ES256`, `PS256` or `EdDSA`."""
+    parameters: KeyParameters = {"use": "sig", "alg": algorithm, "kid": kid or secrets.token_hex(4)}
+    if algorithm == "ES256":
+        return ECKey.generate_key("P-256", parameters=parameters, private=True)
+    if algorithm == "PS256":
+        return RSAKey.generate_key(2048, parameters=parameters, private=True)
+    if algorithm == "EdDSA":
+        return OKPKey.generate_key("Ed25519", parameters=parameters, private=True)
+    raise ValueError(f"algorithm {algorithm!r} is none of ES256, PS256, EdDSA")
+
+
+def public_jwks(*keys: SigningKey) -> dict[str, Any]:
+    """Return the JWK Set to register."""
+    return {"keys": [key.as_dict(private=False) for key in keys]}
+
+
+def load_key(text: str) -> SigningKey:
+    """Return the private key of a JWK in JSON."""
+    key = jwk.import_key(json.loads(text))
+    if not isinstance(key, ECKey | RSAKey | OKPKey) or not key.is_private:
+        raise ValueError("not a private EC, RSA or OKP key")
+    return key
+
+
+def algorithm_of(key: SigningKey) -> str:
+    """Return the algorithm that a key signs with."""
+    return {"EC": "ES256", "RSA": "PS256", "OKP": "EdDSA"}[key.key_type]
+
+
+def signed(header: dict[str, Any], claims: dict[str, Any], key: SigningKey) -> str:
+    """Return a JWT in compact form."""
+    return jwt.encode(header, claims, key, registry=_REGISTRY, default_type=None)
+
+
+def base64url(raw: bytes) -> str:
+    """Return bytes in base64url without padding."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,64 @@
+"""What the demo prints of a profile: grade, reasons, coverage, the explanation's sum, the best products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from creditlink.money import yuan_text
+
+
+def show_profile(console: Console, profile: dict[str, Any]) -> None:
+    """Print grade and points, what each dimension adds, reasons and strengths, and the coverage of the data."""
+    if profile["state"] == "scored":
+        review = "   [yellow]human review[/]" if profile["human_review"] else ""
+        console.print(
+            f"\n  [bold]grade {profile['grade']}[/]   {profile['points']} points   "
+            f"PD in 12 months {profile['pd_12m']:.2%}   model {profile['model']['model_id']}{review}"
+        )
+    else:
+        console.print(f"\n  [bold]not scorable[/]: {profile['not_scorable_reason']}")
+    for fact in profile["knock_outs"]:
+        console.print(f"  [red]{fact.get('code')}[/] {fact.get('label_zh')} {fact.get('label_en')}")
+    table = Table("dimension", "维度", "points", title="What each dimension adds", title_justify="left")
+    for row in profile["dimensions"]:
+        table.add_row(row["label_en"], row["label_zh"], f"{row['points_contribution']:+.1f}")
+    console.print(table)
+    for title, rows in (("Reasons", profile["reasons"]), ("Strengths", profile["strengths"])):
+        for row in rows:
+            console.print(f"  [bold]{row['code']}[/] {row['points_contribution']:+.1f}  {row['sentence_en']}")
+            console.print(f"        {row['sentence_zh']}")
+        if not rows:
+            console.print(f"  {title.lower()}: none")
+    table = Table("category", "status", "rows", "months", "kept aside", title="Coverage", title_justify="left")
+    for category, row in profile["coverage"].items():
+        table.add_row(category, *(str(row.get(k, "")) for k in ("status", "rows", "months", "rejected")))
+    console.print(table)
+
+
+def explanation_in_words(body: dict[str, Any]) -> str:
+    """Return how the contributions add up to the margin and the points."""
+    points = body["points_base"] + sum(row["points_contribution"] for row in body["indicators"])
+    return (
+        f"{len(body['indicators'])} exact contributions: base {body['base_value']:+.4f} + Σ = margin"
+        f" {body['margin']:+.4f};"
+        f" in points {points:.2f} {body['points_calibration']:+.2f} (calibration) = {body['points_exact']:.2f}"
+    )
+
+
+def show_products(console: Console, matches: dict[str, Any]) -> None:
+    """Print the best products and the nearest misses."""
+    table = Table("product", "institution", "rate", "limit", "rules", title="Best products", title_justify="left")
+    for row in [p for p in matches["products"] if p["state"] == "eligible"][:5]:
+        offer = row["offer"]
+        limit = f"¥{yuan_text(offer['limit_fen'])}" if offer.get("limit_fen") else "–"
+        passed = sum(rule["outcome"] == "pass" for rule in row["rules"])
+        table.add_row(
+            f"{row['name_zh']} {row['name_en']}", row["institution"], f"{offer['rate_bps'] / 100:.2f} %", limit,
+            f"{passed}/{len(row['rules'])} pass",
+        )  # fmt: skip
+    console.print(table)
+    for row in matches["near_misses"][:3]:
+        console.print(f"  near miss: {row['name_en']}: {row['unlock_en']}")
