@@ -1,4 +1,7 @@
-"""The model card: what the model is, what it learned from, how good it measured, and its limits."""
+"""The model card: what the model is, what it learned from, how good it measured, and its limits.
+
+Every figure is taken from `validation.json`, every fact from `manifest.json`: nothing is written by hand.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import Any
 
 from creditlink.features.catalogue import BY_NAME
 from creditlink.features.indicator import DIMENSION_LABELS
-from creditlink.scoring.scale import GRADES
 from creditlink.training.measure import GRANTED, RANDOM
 
 _SIGN = {1: "more is riskier", -1: "more is safer", 0: "free"}
@@ -18,16 +20,19 @@ _COLUMNS = (
 )
 
 
-def render_card(manifest: dict[str, Any], measured: dict[str, Any]) -> str:
-    """Return card.md from the same figures that the manifest keeps."""
-    training, whole = manifest["training"], measured[GRANTED]
-    city = training["city"]
+def render_card(manifest: dict[str, Any], validation: dict[str, Any]) -> str:
+    """Return card.md from the manifest of a model and the figures of its validation."""
+    training, measured = manifest["training"], validation["cases"]
+    city, judged = training["city"], validation["city"]
+    elsewhere = "" if judged["seed"] == city["seed"] and judged["firms"] == city["firms"] else (
+        f" The figures below are of another city: {judged['firms']} firms, seed {judged['seed']}."
+    )  # fmt: skip
     lines = [
         f"# {manifest['model_id']}",
         "",
         f"**Trained on the synthetic city, not on real firms** ({city['firms']} firms, {city['months']} months to "
         f"{city['last_period']}, seed {city['seed']}, generator {city['generator_version']}). Its probabilities say "
-        "nothing about real firms until it is calibrated on real outcomes.",
+        f"nothing about real firms until it is calibrated on real outcomes.{elsewhere}",
         "",
         f"Purposes: {', '.join(manifest['purposes'])}. Event: {manifest['target']}. Created {manifest['created_at']}.",
         "",
@@ -42,7 +47,7 @@ def render_card(manifest: dict[str, Any], measured: dict[str, Any]) -> str:
         "Calibration is a logistic map fitted on firms that the booster has not seen, with a shift for each refused "
         "category that makes refusing neutral in expectation.",
         "",
-        f"Snapshots: {', '.join(training['snapshots'])}. Judged out of time on {training['test_snapshot']}; every "
+        f"Snapshots: {', '.join(training['snapshots'])}. Judged out of time on {validation['as_of']}; every "
         "training outcome was known by that day. "
         f"Rows: {', '.join(f'{name} {count}' for name, count in training['rows'].items())}; "
         f"base rate {manifest['base_rate']:.2%}; seed {training['seed']}.",
@@ -63,8 +68,9 @@ def render_card(manifest: dict[str, Any], measured: dict[str, Any]) -> str:
         "| firms | mean PD | observed |",
         "|---|---|---|",
     ]
-    lines += [f"| {n} | {pd_12m:.4f} | {bad:.4f} |" for n, pd_12m, bad in whole["reliability"]]
-    lines += _refusing(measured) + _coverage(measured, manifest)
+    lines += [f"| {n} | {pd_12m:.4f} | {bad:.4f} |" for n, pd_12m, bad in validation["reliability"]]
+    lines += _refusing(measured) + _coverage(measured, validation["interval_level"])
+    lines += _segments(validation) + _stability(validation) + _checks(validation) + _rivals(validation)
     lines += ["", "## Indicators", ""]
     counts = Counter(BY_NAME[f["name"]].dimension for f in manifest["features"])
     lines += [f"- {DIMENSION_LABELS[d][1]}: {n}" for d, n in counts.items()]
@@ -104,21 +110,90 @@ def _refusing(measured: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _coverage(measured: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
+def _coverage(measured: dict[str, Any], level: float | None) -> list[str]:
+    if level is None:
+        return ["", "## Interval", "", "The model gives none."]
     lines = [
         "",
         "## Interval",
         "",
-        f"Nominal coverage {manifest['interval_level']:.0%} of a firm's true probability; measured out of time.",
+        f"Nominal coverage {level:.0%} of a firm's true probability, out of time. By grade and segment: below.",
         "",
         "| case | coverage | mean width |",
         "|---|---|---|",
     ]
-    lines += [f"| {c} | {m['interval_coverage']:.3f} | {m['interval_width']:.4f} |" for c, m in measured.items()]
-    lines += ["", "| grade, all granted | firms | coverage |", "|---|---|---|"]
-    for grade, (firms, share) in zip(GRADES, measured[GRANTED]["coverage_by_band"], strict=True):
-        lines.append(f"| {grade} | {firms} | {'' if share is None else f'{share:.3f}'} |")
+    return lines + [f"| {c} | {m['interval_coverage']:.3f} | {m['interval_width']:.4f} |" for c, m in measured.items()]
+
+
+def _segments(validation: dict[str, Any]) -> list[str]:
+    lines = [
+        "",
+        "## Segments and parity",
+        "",
+        "All granted. z: observed less predicted bad rate, in standard errors of chance; beyond ±3 needs a reason.",
+        "",
+        "| segment | firms | bads | AUC | mean PD | bad rate | z | interval coverage |",
+        "|---" * 8 + "|",
+    ]
+    for s in validation["segments"]:
+        figures = (_or(s["auc"], ".4f"), f"{s['mean_pd']:.4f}", f"{s['bad_rate']:.4f}", f"{s['z']:+.1f}")
+        cells = (s["by"] + " " + s["segment"], s["firms"], s["bads"], *figures, _or(s["interval_coverage"], ".3f"))
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return lines
+
+
+def _stability(validation: dict[str, Any]) -> list[str]:
+    told, broken = validation["stability"], validation["monotonicity"]["broken"]
+    psi = ", ".join(f"{day} {value:.3f}" for day, value in told["psi"])
+    worst = ", ".join(f"{name} {course[-1]:.3f}" for name, course in told["csi"][:5])
+    return [
+        "",
+        "## Stability and directions",
+        "",
+        f"PSI of the score since {told['since']}: {psi}. Largest CSI on the last day: {worst}. Below 0.10 is stable.",
+        "",
+        f"{validation['monotonicity']['directions']} declared directions walked on a grid of real values, "
+        f"{len(broken)} broken{': ' + ', '.join(broken) if broken else ''}.",
+    ]
+
+
+def _checks(validation: dict[str, Any]) -> list[str]:
+    if not validation["cross_checks"]:
+        return []
+    lines = [
+        "",
+        "## Cross-checks",
+        "",
+        "Share of injected firms found, ordinary firms alarming at the rate told.",
+        "",
+    ]
+    lines += ["| check | alarm rate | shells | manipulators |", "|---|---|---|---|"]
+    return lines + [
+        f"| {c['check']} | {c['alarm_rate']:.1%} | {_or(c['shell'], '.1%')} | {_or(c['manipulator'], '.1%')} |"
+        for c in validation["cross_checks"]
+    ]
+
+
+def _rivals(validation: dict[str, Any]) -> list[str]:
+    ours, theirs = validation["overall"], validation["challenger"]
+    lines = [
+        "",
+        "## Challenger",
+        "",
+        "A WOE scorecard, same firms and day; the true hazard is the best possible.",
+    ]
+    lines += ["", "| | AUC | KS | ECE | expected AUC | share of best |", "|---|---|---|---|---|---|"]
+    for name, m in (("this model", ours), ("scorecard", theirs)):
+        if m is None:
+            lines.append(f"| {name} | not measured | | | | |")
+            continue
+        four = " | ".join(f"{m[k]:.4f}" for k in ("auc", "ks", "ece", "expected_auc"))
+        lines.append(f"| {name} | {four} | {m['share_of_best']:.3f} |")
+    return [*lines, f"| true hazard | {ours['auc_of_true_hazard']:.4f} | | | {ours['best_expected_auc']:.4f} | 1 |"]
+
+
+def _or(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _cells(m: dict[str, Any]) -> list[str]:

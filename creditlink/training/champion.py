@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -35,7 +34,6 @@ from creditlink.training.dataset import (
 )
 from creditlink.training.fit import Fitted, Parameters, fit, margin
 from creditlink.training.leaks import Leak, find_leaks
-from creditlink.training.measure import MEASURED_CASES, measure
 from creditlink.training.peers import peer_table
 from creditlink.training.withheld import OPTIONAL_CATEGORIES
 
@@ -66,7 +64,6 @@ class Champion:
     rows: dict[str, int]
     leaks: tuple[Leak, ...]
     peers: PeerTable = field(repr=False)
-    measured: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +129,7 @@ def train_champion(
     allowed: Collection[str] = (),
     step: Step = lambda _: None,
 ) -> Champion:
-    """Fit, calibrate and measure a champion on a city.
+    """Fit and calibrate a champion on a city.
 
     Parameters
     ----------
@@ -171,7 +168,6 @@ def train_champion(
     logit = refusing_logit(calibration, margin(fitted.booster, held_x), held["refused"].to_numpy())
     interval = fit_interval(logit, held["hazard_12m"].to_numpy(), held_x, FEATURES, bounds)
     step("calibration")
-    measured = measure(test, fitted, calibration, interval, seed, lambda: step("measure"))
     newest = data.rows.filter((pl.col("as_of") == data.plan.train[-1]) & (pl.col("copy") == EVERYTHING))
     return Champion(
         plan=data.plan,
@@ -185,7 +181,6 @@ def train_champion(
         rows={"fit": len(y), "stop": len(stop_y), "calibrate": held.height},
         leaks=data.leaks,
         peers=peer_table(newest),
-        measured=measured,
     )
 
 
@@ -210,4 +205,4 @@ def neutral(calibration: Calibration, fitted: Fitted, day: Day, seed: int) -> Ca
 def steps_of(city: City, parameters: Parameters) -> int:
     """Return how often `train_champion` calls `step`, at most."""
     plan = plan_for(city.snapshots, city.first_period)
-    return 3 + len(plan.train) * len(COPIES) + parameters.rounds + len(MEASURED_CASES)
+    return 3 + len(plan.train) * len(COPIES) + parameters.rounds

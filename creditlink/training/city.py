@@ -28,6 +28,8 @@ class City:
     manifest: dict[str, Any]
     records: RecordSet
     truth: pl.DataFrame
+    kinds: pl.DataFrame | None = None
+    """`firm, kind`: which firms were injected as shells, manipulators, …; None where the city does not tell."""
 
     @property
     def first_period(self) -> date:
@@ -68,7 +70,14 @@ def read_city(path: Path | str) -> City:
     wrong = ~truth["hazard_12m"].is_between(0, 1).fill_null(value=True)
     if wrong.any():
         raise CityError(f"{folder}/truth: column hazard_12m is not a probability in row {wrong.arg_max()}")
-    return City(folder, manifest, RecordSet(**frames), truth)
+    return City(folder, manifest, RecordSet(**frames), truth, _kinds(folder))
+
+
+def _kinds(folder: Path) -> pl.DataFrame | None:
+    parts = sorted((folder / "truth").glob("*.parquet"))
+    if any("kind" not in pl.read_parquet_schema(part) for part in parts):
+        return None
+    return pl.concat([pl.read_parquet(part, columns=["firm", "kind"]) for part in parts]).unique("firm")
 
 
 def _read(folder: Path, name: str, schema: dict[str, Any]) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from creditlink.config import SettingError, Settings, load_settings
 from creditlink.features.catalogue import CATALOGUE
 from creditlink.features.document import render_reference
 from creditlink.scoring import settings as score_settings
+from creditlink.training import validation
 from creditlink.training.champion import read_dataset, steps_of, train_champion
 from creditlink.training.city import CityError, read_city
 from creditlink.training.fit import Parameters
@@ -22,7 +24,7 @@ from creditlink.training.package import write_model
 from creditlink.training.search import as_toml
 from creditlink.training.search import search as run_search
 from creditlink.training.table_command import table
-from creditlink.training.validation_command import validate_model
+from creditlink.training.validation_command import scorecard, validate_model
 
 PURPOSES = ("prequalification", "underwriting", "monitoring", "report", "cultivation")
 
@@ -72,6 +74,7 @@ def train() -> None:
     help="What the model may be used for; may be given several times.",
 )
 @_allow
+@click.option("--challenger/--no-challenger", default=True, show_default=True, help="Compare with a WOE scorecard.")
 @click.option("--replace", "overwrite", is_flag=True, help="Overwrite an existing model folder.")
 def city(
     city_dir: Path,
@@ -80,13 +83,15 @@ def city(
     rounds: int | None,
     purposes: tuple[str, ...],
     allow_leak: tuple[str, ...],
+    challenger: bool,
     overwrite: bool,
 ) -> None:
     """Train on a synthetic city and write a model folder.
 
     Learns from every quarter-end with enough history whose outcomes were known by the newest one, and is judged on
-    that newest one. Hyper-parameters are those of config/champion.toml, grades those of config/score.toml. The same
-    city and seed give the same model.ubj, byte for byte. An indicator that knows the outcome stops the run by name.
+    that newest one: validation.json, and card.md made from it, are part of the folder. Hyper-parameters are those of
+    config/champion.toml, grades those of config/score.toml. The same city and seed give the same model.ubj, byte for
+    byte. An indicator that knows the outcome stops the run by name.
     """
     if out.exists() and not overwrite:
         raise click.UsageError(f"{out} exists; give the model another name, or --replace it")
@@ -100,25 +105,32 @@ def city(
         with console.status(f"reading {city_dir}"):
             data = read_city(city_dir)
         with _progress(console) as progress:
-            task = progress.add_task("reference", total=steps_of(data, parameters))
+            task = progress.add_task("reference", total=steps_of(data, parameters) + validation.steps_of())
+
+            def step(done: str) -> None:
+                progress.update(task, advance=1, description=done)
+
             champion = train_champion(
-                data,
-                seed=seed,
-                bounds=bounds,
-                parameters=parameters,
-                allowed=allow_leak,
-                step=lambda done: progress.update(task, advance=1, description=done),
+                data, seed=seed, bounds=bounds, parameters=parameters, allowed=allow_leak, step=step
             )
-            progress.update(task, completed=progress.tasks[0].total, description="done")
-        manifest = write_model(
-            out, champion, city_manifest=data.manifest, purposes=purposes, created_at=utc_now(), replace=overwrite
-        )
+            # Rounds that early stopping spared are done as well.
+            progress.update(task, completed=steps_of(data, parameters))
+            manifest = write_model(
+                out,
+                champion,
+                data,
+                purposes=purposes,
+                created_at=utc_now(),
+                replace=overwrite,
+                challenger=scorecard if challenger else None,
+                step=step,
+            )
     except (CityError, SettingError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     for leak in champion.leaks:
         click.echo(f"warning: {leak}", err=True)
     click.echo(f"{out}: {champion.fitted.rounds} trees, model.ubj {manifest['files']['model.ubj'][:16]}…")
-    for case, figures in champion.measured.items():
+    for case, figures in json.loads((out / "validation.json").read_text())["cases"].items():
         click.echo(_line(case, figures))
 
 

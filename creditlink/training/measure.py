@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.scoring.calibration import Calibration, sigmoid
-from creditlink.scoring.interval import IntervalTable
+from creditlink.scoring.calibration import sigmoid
+from creditlink.scoring.model import CreditModel
 from creditlink.training import metrics
 from creditlink.training.calibrate import refusing_logit
 from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, Day, folds, matrix
-from creditlink.training.fit import Fitted, margin
+from creditlink.training.fit import margin
 from creditlink.training.withheld import OPTIONAL_CATEGORIES, SINGLE, only
 
 GRANTED, RANDOM, SOURCES = "all granted", "random consent", "random sources"
@@ -29,17 +29,12 @@ Array = NDArray[np.float64]
 
 
 def measure(
-    day: Day,
-    fitted: Fitted,
-    calibration: Calibration,
-    interval: IntervalTable,
-    seed: int,
-    step: Callable[[], None] = lambda: None,
+    day: Day, model: CreditModel, seed: int, step: Callable[[str], None] = lambda _: None
 ) -> dict[str, dict[str, Any]]:
-    """Return case -> figures on the firms of a day that was not learned from.
+    """Return case -> figures of a model on the firms of a day that was not learned from.
 
     Figures of refusing (`shift…`: mean PD less the mean PD with everything granted) and of unseen firms are from
-    firms that neither the booster nor the shifts were fitted on.
+    firms that neither the booster nor the shifts were fitted on, where `seed` is that of the training.
     """
     out: dict[str, dict[str, Any]] = {}
     unseen = folds(day.labels["firm"], seed) != 0
@@ -47,23 +42,27 @@ def measure(
     for case in MEASURED_CASES:
         rows = _rows(day, case, seed)
         x = matrix(rows)
-        logit = refusing_logit(calibration, margin(fitted.booster, x), rows["refused"].to_numpy())
-        low, high = interval.of(FEATURES, x, logit)
+        logit = refusing_logit(model.calibration, margin(model.booster, x), rows["refused"].to_numpy())
+        bounds = None if model.interval is None else model.interval.of(FEATURES, x, logit)
         pd_12m = sigmoid(logit)
         with_everything = pd_12m if with_everything is None else with_everything
-        out[case] = figures(rows["is_bad"].to_numpy(), rows["hazard_12m"].to_numpy(), logit, low, high)
-        out[case] |= _shifts(rows["is_bad"].to_numpy()[unseen], pd_12m[unseen], with_everything[unseen])
+        bad, hazard = rows["is_bad"].to_numpy(), rows["hazard_12m"].to_numpy()
+        out[case] = figures(bad, hazard, logit, bounds)
+        out[case] |= _shifts(bad[unseen], pd_12m[unseen], with_everything[unseen])
         if case == GRANTED:
-            hazard = rows["hazard_12m"].to_numpy()
             out[case]["expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], logit[unseen])
             out[case]["best_expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], hazard[unseen])
-            out[case]["coverage_by_band"] = _by_band(hazard, pd_12m, low, high, interval.bounds)
-        step()
+        step(case)
     return out
 
 
-def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, low: Array, high: Array) -> dict[str, Any]:
-    """Return discrimination, calibration and coverage of scores against outcomes and true hazards, all (n,)."""
+def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, bounds: tuple[Array, Array] | None) -> dict[str, Any]:
+    """Return discrimination, calibration and coverage of scores against outcomes and true hazards, all (n,).
+
+    Parameters
+    ----------
+    bounds : least and largest PD of each interval; None: the model has no intervals
+    """
     pd_12m = sigmoid(logit)
     best, reached = metrics.expected_auc(hazard, hazard), metrics.expected_auc(hazard, logit)
     return {
@@ -81,9 +80,8 @@ def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, low: Array, high
         "expected_auc": reached,
         "best_expected_auc": best,
         "share_of_best": (reached - 0.5) / (best - 0.5),
-        "interval_coverage": float(((low <= hazard) & (hazard <= high)).mean()),
-        "interval_width": float((high - low).mean()),
-        "reliability": metrics.reliability(bad, pd_12m),
+        "interval_coverage": None if bounds is None else float(((bounds[0] <= hazard) & (hazard <= bounds[1])).mean()),
+        "interval_width": None if bounds is None else float((bounds[1] - bounds[0]).mean()),
     }
 
 
@@ -94,16 +92,6 @@ def _shifts(bad: NDArray[np.int8], pd_12m: Array, granted: Array) -> dict[str, f
         "shift_of_goods": float(moved[bad == 0].mean()),
         "shift_of_bads": float(moved[bad == 1].mean()) if bad.any() else 0.0,
     }
-
-
-def _by_band(hazard: Array, pd_12m: Array, low: Array, high: Array, bounds: tuple[float, ...]) -> list[Any]:
-    """Return (firms, coverage) by grade, the best first."""
-    band = np.searchsorted(np.asarray(bounds), pd_12m, side="right")
-    within = (low <= hazard) & (hazard <= high)
-    return [
-        (int((band == b).sum()), float(within[band == b].mean()) if (band == b).any() else None)
-        for b in range(len(bounds) + 1)
-    ]
 
 
 def _rows(day: Day, case: str, seed: int) -> pl.DataFrame:

@@ -7,16 +7,18 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from creditlink.features.catalogue import CATALOGUE
-from creditlink.scoring.model import MANIFEST, sha256_of
+from creditlink.scoring.model import MANIFEST, load, sha256_of
 from creditlink.training.card import render_card
-from creditlink.training.champion import Champion
+from creditlink.training.champion import Champion, Step
+from creditlink.training.city import City
 from creditlink.training.dataset import OUTCOME_MONTHS, add_months
+from creditlink.training.validation import Challenger, validate
 
 PACKAGES = ("xgboost", "polars", "numpy", "scipy", "crepes")
 
@@ -24,16 +26,24 @@ PACKAGES = ("xgboost", "polars", "numpy", "scipy", "crepes")
 def write_model(
     out: Path,
     champion: Champion,
+    city: City,
     *,
-    city_manifest: dict[str, Any],
     purposes: Sequence[str],
     created_at: datetime,
     replace: bool = False,
+    challenger: Challenger | None = None,
+    step: Step = lambda _: None,
 ) -> dict[str, Any]:
-    """Write the folder of a model and return its manifest.
+    """Write the folder of a model, judged on the day of `city` that it did not learn from; return its manifest.
 
     The folder appears whole: it is written beside its place and renamed, so that no process ever
-    loads half of one.
+    loads half of one. What is judged is the model as it will be loaded; the card is made from the
+    validation's figures.
+
+    Parameters
+    ----------
+    challenger : see `validate`; None: none
+    step : called with what was measured, `validation.steps_of()` times
 
     Raises
     ------
@@ -49,15 +59,17 @@ def write_model(
         "peers.json": _compact(champion.peers.to_json()),
         "reference.json": _json(champion.reference.to_json()),
     }
-    manifest = _manifest(out.name, champion, city_manifest, purposes, created_at)
-    contents["card.md"] = render_card(manifest, champion.measured).encode()
-    manifest["files"] = {name: sha256_of(content) for name, content in sorted(contents.items())}
-    contents[MANIFEST] = _json(manifest)
+    manifest = _manifest(out.name, champion, city.manifest, purposes, created_at)
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
-        for name, content in contents.items():
-            (beside / name).write_bytes(content)
+        _fill(beside, contents, manifest)
+        figures = validate(load(beside), champion.reference, city, challenger=challenger, step=step)
+        contents |= {
+            "validation.json": _json(rounded(figures)),
+            "card.md": render_card(manifest, rounded(figures)).encode(),
+        }
+        _fill(beside, contents, manifest)
         beside.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
@@ -66,6 +78,21 @@ def write_model(
         shutil.rmtree(beside, ignore_errors=True)
         raise
     return manifest
+
+
+def rounded(figures: Any) -> Any:
+    """Return figures with six digits after the point: what is written is what is told."""
+    if isinstance(figures, dict):
+        return {name: rounded(value) for name, value in figures.items()}
+    if isinstance(figures, list | tuple):
+        return [rounded(value) for value in figures]
+    return round(figures, 6) if isinstance(figures, float) else figures
+
+
+def _fill(folder: Path, contents: Mapping[str, bytes], manifest: dict[str, Any]) -> None:
+    manifest["files"] = {name: sha256_of(content) for name, content in sorted(contents.items())}
+    for name, content in (*contents.items(), (MANIFEST, _json(manifest))):
+        (folder / name).write_bytes(content)
 
 
 def _manifest(
@@ -97,14 +124,7 @@ def _manifest(
         "packages": {name: _version(name) for name in PACKAGES},
         "grade_bands_version": 1,
         "interval_level": champion.interval.level,
-        "measured": {
-            case: {k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items() if k not in _TABLES}
-            for case, figures in champion.measured.items()
-        },
     }
-
-
-_TABLES = ("reliability", "coverage_by_band")
 
 
 def _version(package: str) -> str:

@@ -16,12 +16,11 @@ from creditlink.scoring.model import CreditModel
 from creditlink.training import metrics
 from creditlink.training.city import City
 from creditlink.training.dataset import plan_for, read_day
+from creditlink.training.measure import GRANTED, MEASURED_CASES, measure
+from creditlink.training.segments import segments
 
 Array = NDArray[np.float64]
 Step = Callable[[str], None]
-
-LEAST_FIRMS, LEAST_BADS = 50, 10
-"""Segments smaller than this are not told; with fewer bads their AUC is not."""
 
 ALARM_RATE = 0.05
 """Share of ordinary firms that a cross-check may alarm."""
@@ -31,22 +30,23 @@ GRID, GRID_FIRMS, MOVED_FIRMS, TOLD = 15, 100, 1000, 20
 FEATURES = [i.name for i in CATALOGUE]
 
 
+Challenger = Callable[[pl.DataFrame, NDArray[np.int8], pl.DataFrame], Array]
+
+
 def validate(
     model: CreditModel,
     reference: Reference,
     city: City,
-    kinds: pl.DataFrame | None,
     *,
-    challenger: Callable[[pl.DataFrame, NDArray[np.int8], pl.DataFrame], Array] | None = None,
+    challenger: Challenger | None = None,
     step: Step = lambda _: None,
 ) -> dict[str, Any]:
     """Measure a model out of time on a city.
 
     Parameters
     ----------
-    kinds : firm and kind, the truth about injected firms; None: not told
     challenger : fits on (columns, is_bad) and returns probabilities for the columns of the third; None: none
-    step : called with what was measured
+    step : called with what was measured, `steps_of()` times
 
     Raises
     ------
@@ -54,39 +54,52 @@ def validate(
         The city is too short, or holds no goods or no bads on the day that judges.
     """
     plan = plan_for(city.snapshots, city.first_period)
-    rows = read_day(city, plan.test, reference).rows()
+    day = read_day(city, plan.test, reference)
+    rows = day.rows()
     scores = model.score(rows.select(FEATURES))
     bad, pd_12m = rows["is_bad"].to_numpy(), scores.pd_12m
     hazard = rows["hazard_12m"].to_numpy()
-    best, reached = metrics.expected_auc(hazard, hazard), metrics.expected_auc(hazard, pd_12m)
+    seed = int(model.manifest.get("training", {}).get("seed", 0))
+    cases = measure(day, model, seed, step)
     out: dict[str, Any] = {
         "model_id": model.model_id,
-        "purpose": model.purpose,
+        "purposes": list(model.purposes),
         "created_at": model.created_at,
         "as_of": plan.test.isoformat(),
         "city": {k: city.manifest.get(k) for k in ("firms", "months", "seed", "generator_version", "last_period")},
-        "overall": _quality(bad, pd_12m)
-        | {"expected_auc": reached, "best_expected_auc": best, "share_of_best": (reached - 0.5) / (best - 0.5)},
+        "overall": cases[GRANTED],
+        "cases": cases,
+        "interval_level": None if model.interval is None else model.interval.level,
         "reliability": [list(row) for row in metrics.reliability(bad, pd_12m)],
         "gains": _gains(bad, pd_12m),
+        "segments": segments(rows, city.records.registration, plan.test, scores),
     }
-    step("overall")
-    registration = city.records.registration
-    out["segments"] = segments(rows, registration, plan.test, pd_12m)
     step("segments")
     out["stability"] = stability(model, city, reference, [*plan.train, plan.test], rows)
     step("stability")
     out["sensitivity"] = sensitivity(model, rows)
-    out["monotonicity"] = monotonicity(model, rows)
     step("sensitivity")
-    out["cross_checks"] = cross_checks(rows, kinds, pd_12m)
+    out["monotonicity"] = monotonicity(model, rows)
+    step("directions")
+    out["cross_checks"] = cross_checks(rows, city.kinds, pd_12m)
     out["challenger"] = None
     if challenger is not None:
         learned = read_day(city, plan.train[-1], reference).rows()
         theirs = challenger(learned.select(FEATURES), learned["is_bad"].to_numpy(), rows.select(FEATURES))
-        out["challenger"] = _quality(bad, theirs) | {"expected_auc": metrics.expected_auc(hazard, theirs)}
+        reached = {"expected_auc": metrics.expected_auc(hazard, theirs)}
+        out["challenger"] = _quality(bad, theirs) | reached | {"share_of_best": _share(hazard, theirs)}
     step("challenger")
     return out
+
+
+def steps_of() -> int:
+    """Return how often `validate` calls `step`."""
+    return len(MEASURED_CASES) + 5
+
+
+def _share(hazard: Array, score: Array) -> float:
+    best = metrics.expected_auc(hazard, hazard)
+    return (metrics.expected_auc(hazard, score) - 0.5) / (best - 0.5)
 
 
 def _quality(bad: NDArray[np.int8], pd_12m: Array) -> dict[str, Any]:
@@ -109,60 +122,20 @@ def _gains(bad: NDArray[np.int8], pd_12m: Array) -> list[list[float]]:
     return [[k / 20, float(found[max(0, round(len(bad) * k / 20) - 1)])] for k in range(1, 21)]
 
 
-def segments(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date, pd_12m: Array) -> list[dict[str, Any]]:
-    """Return quality and parity per segment: what the model says against what happened."""
-    known = rows.select("firm", "is_bad", "headcount").join(registration, on="firm", how="left", maintain_order="left")
-    years = (pl.lit(as_of) - pl.col("established_on")).dt.total_days() / 365.25
-    heads = pl.col("headcount")
-    labelled = known.select(
-        region=pl.col("region").str.slice(0, 4),
-        industry=pl.col("industry").str.slice(0, 1),
-        entity_type=pl.col("entity_type"),
-        size=pl.when(heads.is_null()).then(pl.lit("unknown")).when(heads < 10).then(pl.lit("1-9"))
-        .when(heads < 50).then(pl.lit("10-49")).otherwise(pl.lit("50+")),
-        age=pl.when(years.is_null()).then(pl.lit("unknown")).when(years < 3).then(pl.lit("0-2 years"))
-        .when(years < 8).then(pl.lit("3-7 years")).otherwise(pl.lit("8+ years")),
-    )  # fmt: skip
-    bad = known["is_bad"].to_numpy()
-    out = []
-    for by in labelled.columns:
-        labels = labelled[by].fill_null("unknown").to_numpy()
-        for label in sorted(set(labels)):
-            in_it = labels == label
-            bads = int(bad[in_it].sum())
-            if in_it.sum() < LEAST_FIRMS:
-                continue
-            expected, happened = float(pd_12m[in_it].mean()), float(bad[in_it].mean())
-            enough = bads >= LEAST_BADS and bads < in_it.sum()
-            # Binomial error of the observed rate: parity is judged against what chance alone would do.
-            error = float(np.sqrt(expected * (1 - expected) / in_it.sum()))
-            out.append(
-                {
-                    "by": by,
-                    "segment": str(label),
-                    "firms": int(in_it.sum()),
-                    "bads": bads,
-                    "auc": metrics.auc(bad[in_it], pd_12m[in_it]) if enough else None,
-                    "mean_pd": expected,
-                    "bad_rate": happened,
-                    "z": (happened - expected) / error if error else 0.0,
-                }
-            )
-    return out
-
-
 def stability(
     model: CreditModel, city: City, reference: Reference, days: Sequence[date], newest: pl.DataFrame
 ) -> dict[str, Any]:
-    """Return PSI of the score and CSI of the indicators against the first day; below 0.10 stable."""
+    """Return PSI of the score and CSI of the indicators, day by day against the first; below 0.10 stable."""
     first = read_day(city, days[0], reference).rows()
     before = np.log(model.score(first.select(FEATURES)).pd_12m)
-    psi = []
+    psi: list[list[Any]] = []
+    csi: dict[str, list[float]] = {name: [] for name in model.features}
     for day in days[1:]:
         rows = newest if day == days[-1] else read_day(city, day, reference).rows()
         psi.append([day.isoformat(), metrics.psi(before, np.log(model.score(rows.select(FEATURES)).pd_12m))])
-    csi = {name: metrics.psi(_values(first, name), _values(newest, name)) for name in model.features}
-    strongest = sorted(csi.items(), key=lambda item: -item[1])[:TOLD]
+        for name, course in csi.items():
+            course.append(metrics.psi(_values(first, name), _values(rows, name)))
+    strongest = sorted(csi.items(), key=lambda item: -item[1][-1])[:TOLD]
     return {"since": days[0].isoformat(), "psi": psi, "csi": [list(item) for item in strongest]}
 
 

@@ -19,11 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from creditlink.features.catalogue import BY_NAME, CATALOGUE
 from creditlink.features.reference import Reference
 from creditlink.scoring.model import ModelFolderError, load
+from creditlink.training.card import render_card
 from creditlink.training.city import CityError, read_city
-from creditlink.training.validation import validate
+from creditlink.training.package import rounded
+from creditlink.training.validation import steps_of, validate
 from creditlink.training.validation_page import render_page
-
-STEPS = 5
 
 
 @click.command("validate")
@@ -32,10 +32,10 @@ STEPS = 5
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write; must not exist.")
 @click.option("--challenger/--no-challenger", default=True, show_default=True, help="Also fit a WOE scorecard.")
 def validate_model(model: Path, city_dir: Path, out: Path, challenger: bool) -> None:
-    """Measure a model on a city and write validation.html and validation.json from the same figures.
+    """Measure a model on a city; write validation.html, validation.json and card.md from the same figures.
 
     \b
-    creditlink train validate models/city-2026a --city var/city --out var/validation
+    creditlink train validate models/city-2026b --city var/city --out var/validation
 
     Discrimination, calibration, segments and parity, stability over time, gains, sensitivity, monotonicity on a grid,
     power of the cross-checks, the WOE scorecard and the best possible. Needs the training extra.
@@ -54,31 +54,31 @@ def validate_model(model: Path, city_dir: Path, out: Path, challenger: bool) -> 
             raise click.ClickException("; ".join(wrong))
         reference = Reference.from_json(json.loads((model / "reference.json").read_text()))
         with console.status(f"reading {city_dir}"):
-            city, kinds = read_city(city_dir), _kinds(city_dir)
+            city = read_city(city_dir)
         columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as progress:
-            task = progress.add_task("overall", total=STEPS)
+            task = progress.add_task("measure", total=steps_of())
             figures = validate(
                 loaded,
                 reference,
                 city,
-                kinds,
-                challenger=_scorecard if challenger else None,
+                challenger=scorecard if challenger else None,
                 step=lambda done: progress.update(task, advance=1, description=done),
             )
     except (ModelFolderError, CityError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    write_pack(figures, out)
+    write_pack(rounded(figures), dict(loaded.manifest), out)
     o = figures["overall"]
     click.echo(f"{out}: AUC {o['auc']:.4f}, ECE {o['ece']:.4f}, {o['share_of_best']:.3f} of the best possible")
 
 
-def write_pack(figures: dict[str, Any], out: Path) -> None:
-    """Write the page and the JSON; the folder appears whole or not at all."""
+def write_pack(figures: dict[str, Any], manifest: dict[str, Any], out: Path) -> None:
+    """Write the page, the JSON and the card; the folder appears whole or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         (beside / "validation.json").write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        (beside / "card.md").write_text(render_card(manifest, figures), "utf-8")
         (beside / "validation.html").write_text(render_page(figures), "utf-8")
         beside.chmod(0o755)
         os.replace(beside, out)
@@ -87,14 +87,8 @@ def write_pack(figures: dict[str, Any], out: Path) -> None:
         raise
 
 
-def _kinds(folder: Path) -> pl.DataFrame | None:
-    parts = sorted((folder / "truth").glob("*.parquet"))
-    if not parts or any("kind" not in pl.read_parquet_schema(part) for part in parts):
-        return None
-    return pl.concat([pl.read_parquet(part, columns=["firm", "kind"]) for part in parts]).unique("firm")
-
-
-def _scorecard(columns: pl.DataFrame, is_bad: NDArray[np.int8], judged: pl.DataFrame) -> NDArray[np.float64]:
+def scorecard(columns: pl.DataFrame, is_bad: NDArray[np.int8], judged: pl.DataFrame) -> NDArray[np.float64]:
+    """Fit a WOE scorecard with the catalogue's directions and return its PDs; the challenger of `validate`."""
     from creditlink.training.challenger import fit_scorecard
 
     directions = {i.name: i.direction for i in CATALOGUE}

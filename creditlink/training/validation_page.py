@@ -25,6 +25,10 @@ figure svg{max-width:100%;height:auto}
 p.note{color:#5b6b7b}"""
 
 
+LINES = 6
+"""Segments drawn of one way of cutting the firms: the largest."""
+
+
 def render_page(figures: dict[str, Any]) -> str:
     """Return the HTML of a validation; headings in Chinese and English.
 
@@ -33,7 +37,8 @@ def render_page(figures: dict[str, Any]) -> str:
     o, city = figures["overall"], figures["city"]
     tiles = [("AUC", f"{o['auc']:.4f}"), ("Gini", f"{o['gini']:.4f}"), ("KS", f"{o['ks']:.3f}"),
              ("Brier", f"{o['brier']:.4f}"), ("ECE", f"{o['ece']:.4f}"),
-             ("可达上限占比 share of best", f"{o['share_of_best']:.1%}")]  # fmt: skip
+             ("可达上限占比 share of best", f"{o['share_of_best']:.1%}"),
+             ("区间覆盖率 interval coverage", _p(o["interval_coverage"]))]  # fmt: skip
     parts = [
         f"<h1>{escape(figures['model_id'])} 模型验证 <small>Model validation</small></h1>",
         f"<p class=note>合成城市 synthetic city: {city['firms']} firms, {city['months']} months, seed {city['seed']}. "
@@ -45,10 +50,29 @@ def render_page(figures: dict[str, Any]) -> str:
         _reliability(figures["reliability"]),
         _h2("增益", "Gains"),
         _gains(figures["gains"]),
-        _h2("分群表现与公平", "Segments and parity"),
-        "<p class=note>z: observed minus predicted in standard errors of chance; beyond ±3 is marked.</p>",
+        _h2("部分授权与单一来源", "Partial consent, single sources"),
+        "<p class=note>shift: mean PD less that of the same firms with everything granted; neutral is 0.</p>",
         _table(
-            ["", "firms", "bads", "AUC", "mean PD", "bad rate", "z"],
+            ["", "AUC", "KS", "ECE", "expected AUC", "share of best", "shift", "interval coverage"],
+            [
+                [
+                    case,
+                    _n(m["auc"]),
+                    _n(m["ks"]),
+                    _n(m["ece"]),
+                    _n(m["expected_auc"]),
+                    _p(m["share_of_best"]),
+                    f"{m['shift']:+.5f}",
+                    _p(m["interval_coverage"]),
+                ]
+                for case, m in figures["cases"].items()
+            ],
+        ),
+        _h2("分群表现与公平", "Segments and parity"),
+        "<p class=note>z: observed minus predicted, in standard errors of chance; beyond ±3 is marked. Coverage "
+        f"is marked when more than two points from {_p(figures['interval_level'])}.</p>",
+        _table(
+            ["", "firms", "bads", "AUC", "mean PD", "bad rate", "z", "interval coverage"],
             [
                 [
                     f"{s['by']}: {s['segment']}",
@@ -58,14 +82,20 @@ def render_page(figures: dict[str, Any]) -> str:
                     _p(s["mean_pd"]),
                     _p(s["bad_rate"]),
                     _mark(f"{s['z']:+.1f}", abs(s["z"]) > 3),
+                    _mark(_p(s["interval_coverage"]), _off(s["interval_coverage"], figures["interval_level"])),
                 ]
                 for s in figures["segments"]
             ],
         ),
+        _h2("分群校准", "Reliability by segment"),
+        _reliability_by_segment(figures["segments"]),
         _h2("稳定性", "Stability: PSI and CSI"),
         f"<p class=note>since {figures['stability']['since']}; below 0.10 stable, above 0.25 shifted</p>",
         _table(["day", "PSI"], [[d, _mark(f"{v:.4f}", v > 0.1)] for d, v in figures["stability"]["psi"]]),
-        _table(["indicator", "CSI"], [[n, _mark(f"{v:.4f}", v > 0.1)] for n, v in figures["stability"]["csi"]]),
+        _table(
+            ["CSI", *(day for day, _ in figures["stability"]["psi"])],
+            [[n, *(_mark(f"{v:.4f}", v > 0.1) for v in course)] for n, course in figures["stability"]["csi"]],
+        ),
         _h2("敏感性", "Sensitivity: half a spread more"),
         _table(
             ["indicator", "mean change of log-odds", "mean size"],
@@ -131,6 +161,30 @@ def _reliability(rows: Sequence[Sequence[float]]) -> str:
     axes.plot([0, top], [0, top], "--", color="#9aa7b4", linewidth=1)
     axes.set(xlabel="mean PD", ylabel="observed bad rate")
     return _svg(figure)
+
+
+def _reliability_by_segment(rows: Sequence[dict[str, Any]]) -> str:
+    from matplotlib.figure import Figure
+
+    ways = list(dict.fromkeys(s["by"] for s in rows if s["by"] != "grade"))
+    figure = Figure(figsize=(10, 2.9 * -(-len(ways) // 3)), layout="constrained")
+    for place, by in enumerate(ways, 1):
+        axes = figure.add_subplot(-(-len(ways) // 3), 3, place)
+        for s in sorted((s for s in rows if s["by"] == by), key=lambda s: -int(s["firms"]))[:LINES]:
+            axes.plot(
+                [g[1] for g in s["reliability"]], [g[2] for g in s["reliability"]], "o-", ms=3, label=s["segment"]
+            )
+        top = max(max(g[1], g[2]) for s in rows if s["by"] == by for g in s["reliability"]) * 1.05
+        axes.plot([0, top], [0, top], "--", color="#9aa7b4", linewidth=1)
+        axes.set_title(by, fontsize=10)
+        axes.legend(fontsize=7, frameon=False)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    return _svg(figure)
+
+
+def _off(coverage: float | None, level: float | None) -> bool:
+    return coverage is not None and level is not None and abs(coverage - level) > 0.02
 
 
 def _gains(rows: Sequence[Sequence[float]]) -> str:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,9 @@ from creditlink.features.catalogue import BY_NAME
 from creditlink.features.withhold import TAKEN
 from creditlink.sandbox.city import write_city
 from creditlink.scoring.calibration import Calibration, sigmoid
+from creditlink.scoring.model import load
 from creditlink.training.calibrate import fit_refusals, refusing_logit
+from creditlink.training.card import render_card
 from creditlink.training.champion import FIT, STOP, read_dataset, train_champion
 from creditlink.training.city import read_city
 from creditlink.training.commands import train
@@ -51,19 +53,19 @@ def champion(city):
 
 def test_the_same_city_and_seed_give_the_same_bytes(city, champion, tmp_path):
     again = train_champion(city, seed=3, bounds=BOUNDS, parameters=SMALL)
-    folders = []
-    for number, one in enumerate((champion, again)):
-        out = tmp_path / str(number) / "small"
-        write_model(
-            out,
-            one,
-            city_manifest=city.manifest,
-            purposes=["underwriting"],
-            created_at=pl.datetime_range(date(2026, 1, 1), date(2026, 1, 1), eager=True, time_zone="UTC")[0],
-        )
-        folders.append({path.name: path.read_bytes() for path in out.iterdir()})
-    assert folders[0] == folders[1]
-    assert {"model.ubj", "interval.json", "peers.json", "calibration.json", "card.md"} <= folders[0].keys()
+    for part in ("calibration", "interval", "reference", "peers"):
+        assert getattr(again, part).to_json() == getattr(champion, part).to_json(), part
+    out = tmp_path / "small"
+    write_model(out, champion, city, purposes=["underwriting"], created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    files = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert files["model.ubj"] == bytes(again.fitted.booster.save_raw("ubj"))
+    told = json.loads(files["validation.json"])
+    assert {f"without {c}" for c in OPTIONAL_CATEGORIES} | {f"only {s}" for s in SINGLE} < told["cases"].keys()
+    for figures in told["cases"].values():
+        assert 0.5 < figures["interval_coverage"] <= 1
+        assert abs(figures["shift"]) < 0.02
+    assert files["card.md"].decode() == render_card(json.loads(files["manifest.json"]), told)
+    assert load(out).manifest["files"].keys() >= {"validation.json", "card.md", "interval.json", "peers.json"}
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +110,6 @@ class TestLeaks:
 
     def test_an_honest_city_passes(self, champion):
         assert [leak for leak in champion.leaks if leak.severity == "stop"] == []
-
-
-def test_the_measurements_cover_every_refusal_and_single_source(champion):
-    assert {f"without {c}" for c in OPTIONAL_CATEGORIES} | {f"only {s}" for s in SINGLE} < champion.measured.keys()
-    for figures in champion.measured.values():
-        assert 0.5 < figures["interval_coverage"] <= 1
-        assert abs(figures["shift"]) < 0.02
 
 
 def test_refusing_is_neutral_on_the_firms_that_the_shifts_were_fitted_on(day):

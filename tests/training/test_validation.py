@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from creditlink.config import ROOT, load_settings
 from creditlink.sandbox.commands import sandbox
 from creditlink.training import validation
+from creditlink.training.card import render_card
 from creditlink.training.commands import train
 from creditlink.training.validation_command import write_pack
 
@@ -40,7 +41,7 @@ def pack(city, tmp_path_factory):
 def test_the_pack_holds_every_part(pack):
     _, figures = pack
     assert 0.5 < figures["overall"]["auc"] <= 1
-    assert figures["overall"]["gini"] == pytest.approx(2 * figures["overall"]["auc"] - 1)
+    assert figures["overall"]["gini"] == pytest.approx(2 * figures["overall"]["auc"] - 1, abs=2e-6)  # six digits told
     assert figures["overall"]["best_expected_auc"] >= figures["overall"]["expected_auc"]
     assert {s["by"] for s in figures["segments"]} >= {"region", "industry", "entity_type", "size", "age"}
     assert figures["gains"][-1] == [1.0, 1.0]
@@ -49,6 +50,20 @@ def test_the_pack_holds_every_part(pack):
     assert figures["monotonicity"]["broken"] == []
     assert {"shell", "manipulator", "alarm_rate"} <= set(figures["cross_checks"][0])
     assert figures["challenger"] is None
+    assert figures["overall"] == figures["cases"]["all granted"]
+    assert len(figures["stability"]["csi"][0][1]) == len(figures["stability"]["psi"])
+
+
+def test_intervals_are_counted_by_grade_and_by_segment(pack):
+    _, figures = pack
+    by_grade = [s for s in figures["segments"] if s["by"] == "grade"]
+    counted = sum(s["firms"] * s["interval_coverage"] for s in by_grade)
+    left_out = figures["overall"]["firms"] - sum(s["firms"] for s in by_grade)
+    whole = figures["overall"]["interval_coverage"] * figures["overall"]["firms"]
+    assert counted <= whole + 0.01
+    assert whole <= counted + left_out + 0.01
+    for segment in figures["segments"]:
+        assert sum(group[0] for group in segment["reliability"]) == segment["firms"]
 
 
 def test_segments_add_up_to_the_whole(pack):
@@ -61,7 +76,12 @@ def test_the_page_stands_alone_and_says_what_the_json_says(pack):
     out, figures = pack
     page = (out / "validation.html").read_text()
     assert f"<b>{figures['overall']['auc']:.4f}</b>" in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
+    assert (out / "card.md").read_text() == render_card(json.loads((MODEL / "manifest.json").read_text()), figures)
+    for heading in ("Reliability by segment", "Gains", "Stability", "Sensitivity", "Cross-checks", "Challenger"):
+        assert heading in page
+    for case, told in figures["cases"].items():
+        assert f"<td>{case}</td><td>{told['auc']:.4f}</td>" in page
     assert "模型验证" in page
     assert "src=" not in page
     assert "<link" not in page
@@ -91,8 +111,9 @@ def test_a_folder_that_is_no_city_is_named(tmp_path):
 def test_nothing_half_written(tmp_path, pack, monkeypatch):
     _, figures = pack
     monkeypatch.setattr("creditlink.training.validation_command.render_page", lambda _: 1 / 0)
+    monkeypatch.setattr("creditlink.training.validation_command.render_card", lambda *_: "")
     with pytest.raises(ZeroDivisionError):
-        write_pack(figures, tmp_path / "p")
+        write_pack(figures, {}, tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
 
 
