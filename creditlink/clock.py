@@ -11,6 +11,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def to_second(instant: datetime) -> datetime:
+    """Return the last whole second: as exact as banks are told instants that several of them share.
+
+    A microsecond at which one firm did something is as good as a name.
+    """
+    return instant.replace(microsecond=0)
+
+
 def day_of(instant: datetime) -> date:
     """Return the calendar day in Asia/Shanghai on which an aware `instant` falls."""
     return instant.astimezone(SHANGHAI).date()

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink import db, ids
+from creditlink.clock import to_second
 from creditlink.consents import counters
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.errors import InvalidRequest, NotFound
@@ -82,7 +83,7 @@ def one_of(session: Session, institution_id: UUID, consent_id: UUID, *, now: dat
         "fair_use_version": consent.fair_use_version,
         "events": [
             {
-                "at": event.at,
+                "at": to_second(event.at),
                 "from_state": event.from_state,
                 "to_state": event.to_state,
                 "by": _BY.get(event.actor.partition(":")[0], "system"),
@@ -108,11 +109,12 @@ def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> di
         "data_life_days": consent.data_life_days,
         "version": consent.version,
         "amends": ids.external("cns", consent.amends) if consent.amends else None,
-        "requested_at": consent.requested_at,
-        "answer_until": consent.answer_until,
-        "starts_at": consent.starts_at,
-        "expires_at": consent.expires_at,
-        "changed_at": consent.changed_at,
+        # One step of the firm may make consents for several banks.
+        "requested_at": to_second(consent.requested_at),
+        "answer_until": to_second(consent.answer_until),
+        "starts_at": to_second(consent.starts_at) if consent.starts_at else None,
+        "expires_at": to_second(consent.expires_at),
+        "changed_at": to_second(consent.changed_at),
         "uses": [
             {"window": window, "used": used, "allowed": allowed}
             for window, (used, allowed) in counters.uses(session, consent, now).items()

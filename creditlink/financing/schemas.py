@@ -41,7 +41,7 @@ class ApplicationQuerySchema(Schema):
 class RequestSchema(Schema):
     """What the firm asks for, as it stands now."""
 
-    id = _text("The request; several of your products may be asked under one")
+    id = _text("The request, by an id that only your institution sees; several of your products may be asked under one")
     version = _number("1, and one more with each amendment")
     amount_fen = _number("How much, in fen")
     term_months = _number("For how long")

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink import db, ids
+from creditlink.clock import to_second
 from creditlink.consents.tables import Consent
 from creditlink.errors import InvalidRequest, NotFound
 from creditlink.financing import applications, states
@@ -31,7 +32,8 @@ def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tu
     if "state" in query:
         wanted = wanted.where(Application.state == query["state"])
     if "request" in query:
-        wanted = wanted.where(Application.request_id == ids.internal("fin", query["request"]))
+        salt = session.get_one(Institution, institution_id).pairwise_salt
+        wanted = wanted.where(Application.request_id == ids.pairwise_internal("fin", salt, query["request"]))
     if query.get("changed_from"):
         wanted = wanted.where(Application.changed_at >= query["changed_from"])
     if query.get("cursor"):
@@ -92,23 +94,23 @@ def _one(
         "allowed": list(states.allowed(held.state, "bank")),
         "enterprise_id": ids.pairwise(salt, held.enterprise_id),
         "request": {
-            "id": request.wire_id,
+            "id": ids.pairwise_external("fin", salt, request.id),  # several lenders may have it before them
             "version": request.version,
             "amount_fen": request.amount_fen,
             "term_months": request.term_months,
             "use": request.use,
             "collateral": request.collateral,
-            "expires_at": request.expires_at,
+            "expires_at": to_second(request.expires_at),
         },
         "product": {"code": held.product_code, "version": held.product_version},
         "consent_id": ids.external("cns", held.consent_id),
         "consent_state": consent_state,
-        "made_at": held.made_at,
-        "changed_at": held.changed_at,
-        "answer_due_at": held.answer_due_at,
-        "escalated_at": held.escalated_at,
-        "answered_at": held.answered_at,
-        "due_at": held.due_at,
+        "made_at": to_second(held.made_at),
+        "changed_at": to_second(held.changed_at),
+        "answer_due_at": to_second(held.answer_due_at),
+        "escalated_at": to_second(held.escalated_at) if held.escalated_at else None,
+        "answered_at": to_second(held.answered_at) if held.answered_at else None,
+        "due_at": to_second(held.due_at) if held.due_at else None,
         "offer": None if offer is None else as_told(offer),
         "declined_for": held.decline_weighed,
     }
@@ -131,7 +133,7 @@ def history(session: Session, held: Application) -> list[dict[str, Any]]:
     query = select(FinancingEvent).where(FinancingEvent.application_id == held.id).order_by(FinancingEvent.id)
     return [
         {
-            "at": event.at,
+            "at": to_second(event.at),
             "event": event.event,
             "by": side_of(event.actor),
             "from_state": event.from_state,

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from creditlink.clock import to_second
+
 VERSION = 1
 SECRET_PREFIX = "whsec_"  # noqa: S105 (the prefix of every secret)
 SECRET_BYTES = 32
@@ -45,7 +47,7 @@ def body_of(type_: str, data: Mapping[str, Any], now: datetime) -> str:
     ValueError
         It holds a USCC: a bank's endpoint and its logs know a firm by the pairwise id only.
     """
-    body = {"type": type_, "version": VERSION, "timestamp": now.isoformat(), "data": dict(data)}
+    body = {"type": type_, "version": VERSION, "timestamp": to_second(now).isoformat(), "data": dict(data)}
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     if _USCC.search(text):
         raise ValueError(f"a webhook of type {type_} would carry a USCC")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import ids, jobs
 from creditlink.audit import service as audit
+from creditlink.clock import to_second
 from creditlink.errors import Conflict, InvalidRequest, NotFound
 from creditlink.institutions.tables import Client
 from creditlink.notifications import message
@@ -157,13 +158,17 @@ def as_json(delivery: WebhookDelivery, notification: Notification) -> dict[str, 
         "state": delivery.state,
         "tries": delivery.tries,
         "replays": delivery.replays,
-        "created_at": delivery.created_at,
-        "last_try_at": delivery.last_try_at,
-        "next_try_at": delivery.next_try_at if delivery.state == "waiting" else None,
+        "created_at": to_second(delivery.created_at),
+        "last_try_at": _second(delivery.last_try_at),
+        "next_try_at": _second(delivery.next_try_at) if delivery.state == "waiting" else None,
         "last_status": delivery.last_status,
         "last_error": delivery.last_error,
-        "delivered_at": delivery.delivered_at,
+        "delivered_at": _second(delivery.delivered_at),
     }
+
+
+def _second(instant: datetime | None) -> datetime | None:
+    return None if instant is None else to_second(instant)
 
 
 def _with_message(institution_id: UUID) -> Select[WebhookDelivery, Notification]:

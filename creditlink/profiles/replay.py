@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink import ids
 from creditlink.config import Settings
 from creditlink.errors import NotFound
+from creditlink.institutions.tables import Institution
 from creditlink.process import start
 from creditlink.products import approval_store
 from creditlink.products.service import book_of
@@ -32,6 +33,7 @@ class Replay:
     same: bool
     stored_sha256: str
     replayed_sha256: str
+    told_hmac: str  # as the institution holds it, from what was computed again
     differences: tuple[str, ...]
 
 
@@ -70,12 +72,14 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     )
     stored: dict[str, Any] = {name: getattr(profile, name) for name in ("state", "grade", "points", "pd_12m")}
     stored |= {name: getattr(profile, name) for name in ("summary", "explanation", "products", "matches")}
+    salt = session.get_one(Institution, profile.institution_id).pairwise_salt
     different = tuple(name for name, value in stored.items() if _plain(getattr(made, name)) != _plain(value))
     return Replay(
         ids.external("prf", profile.id),
         made.sha256 == profile.content_sha256 and not different,
         profile.content_sha256,
         made.sha256,
+        ids.pairwise_digest(salt, made.sha256),
         different,
     )
 
@@ -102,6 +106,7 @@ def replay(profile_id: str) -> None:
         except ValueError as error:
             raise click.ClickException(str(error)) from None
     click.echo(f"{found.profile_id}: stored {found.stored_sha256}, replayed {found.replayed_sha256}")
+    click.echo(f"the institution holds it as content_hmac {found.told_hmac}")
     if not found.same:
         click.echo(f"differs in: {', '.join(found.differences) or 'hash'}")
         sys.exit(1)

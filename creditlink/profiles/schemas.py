@@ -118,8 +118,8 @@ class ProfileSchema(Schema):
     coverage = ma.fields.Dict(metadata={"description": "Per category: granted, status, rows, months, freshness"})
     products = ma.fields.Dict(metadata={"description": "Counts, best products and near misses"})
     model = ma.fields.Nested(ModelSchema)
-    inputs_sha256 = _text("Hash of the facts that were read")
-    content_sha256 = _text("Hash of this snapshot; a replay gives the same")
+    inputs_hmac = _text("Stands for the facts that were read; another institution's differs for the same facts")
+    content_hmac = _text("Stands for this snapshot, in the same way; a replay by the platform gives it again")
 
 
 class ProfilePageSchema(Schema):

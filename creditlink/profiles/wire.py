@@ -32,8 +32,8 @@ def summary(profile: Profile, *, purpose: str, salt: str) -> dict[str, Any]:
         "coverage": profile.coverage,
         "products": {"counts": told["counts"], "best": told["best"], "near_misses": told["near_misses"][:BEST]},
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
-        "inputs_sha256": profile.inputs_sha256,
-        "content_sha256": profile.content_sha256,
+        "inputs_hmac": ids.pairwise_digest(salt, profile.inputs_sha256),
+        "content_hmac": ids.pairwise_digest(salt, profile.content_sha256),
     }
 
 

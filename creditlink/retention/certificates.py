@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from creditlink import ids, keyring
+from creditlink.clock import to_second
 from creditlink.consents.tables import Consent
 from creditlink.errors import InvalidRequest, NotFound
 from creditlink.institutions.tables import Institution
@@ -21,33 +22,35 @@ from creditlink.retention.tables import DeletionCertificate
 TYPE = "deletion-certificate+jws"
 
 
-def tally(rows: Iterable[str]) -> dict[str, Any]:
-    """Return how many rows of a table were deleted, and one hash over theirs in sorted order.
+def tally(jti: str, rows: Iterable[str]) -> dict[str, Any]:
+    """Return how many rows of a table were deleted, and one hash over the certificate's id and theirs in sorted order.
 
-    Whoever kept a row's own hash (the evidence keeps those of profiles and of the offices' answers) can show
-    that it is among them or is not.
+    Whoever kept the rows' own hashes (the evidence keeps those of profiles and of the offices' answers) can compute it
+    again. The id is in it so that the same rows, deleted of two banks' consents, give each bank another hash.
     """
     hashes = sorted(rows)
-    return {"rows": len(hashes), "sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest()}
+    return {"rows": len(hashes), "sha256": hashlib.sha256("\n".join([jti, *hashes]).encode()).hexdigest()}
 
 
 def issue(
     session: Session,
     consent: Consent,
-    deleted: Mapping[str, dict[str, Any]],
+    rows: Mapping[str, Iterable[str]],
     *,
     issuer: str,
     secret: str,
     now: datetime,
 ) -> DeletionCertificate:
-    """Store and return the signed certificate of what was just deleted of a consent."""
+    """Store and return the signed certificate of what was just deleted of a consent: table -> hashes of its rows."""
     assert consent.enterprise_id is not None  # noqa: S101 (a constraint of the table, for the type checker)
     institution = session.get_one(Institution, consent.institution_id)
-    certificate_id = uuid4()
+    certificate_id, now = uuid4(), to_second(now)
+    jti = ids.external("del", certificate_id)
+    deleted = {table: tally(jti, hashes) for table, hashes in sorted(rows.items())}
     claims = {
         "iss": issuer,
         "iat": int(now.timestamp()),
-        "jti": ids.external("del", certificate_id),
+        "jti": jti,
         "consent": consent.wire_id,
         "institution": institution.code,
         # The id that this institution knows the firm by: the certificate goes to both.
@@ -55,7 +58,7 @@ def issue(
         "state": consent.state,
         "data_life_days": consent.data_life_days,
         "deleted_at": now.isoformat(),
-        "deleted": dict(deleted),
+        "deleted": deleted,
     }
     values = {
         "id": certificate_id,
@@ -63,7 +66,7 @@ def issue(
         "enterprise_id": consent.enterprise_id,
         "institution_id": consent.institution_id,
         "issued_at": now,
-        "deleted": dict(deleted),
+        "deleted": deleted,
         "document": keyring.sign(claims, typ=TYPE, secret=secret),
     }
     session.execute(insert(DeletionCertificate).values(**values))

@@ -96,8 +96,7 @@ def purge_firm(session: Session, enterprise_id: UUID, *, issuer: str, secret: st
     for consent in consents:
         if consent.id not in gone:
             continue
-        deleted = {table: certificates.tally(rows) for table, rows in sorted(gone[consent.id].items())}
-        certificate = certificates.issue(session, consent, deleted, issuer=issuer, secret=secret, now=now)
+        certificate = certificates.issue(session, consent, gone[consent.id], issuer=issuer, secret=secret, now=now)
         _tell(session, consent, certificate, now)
         issued.append(certificate)
     return Purged(enterprise_id, issued)

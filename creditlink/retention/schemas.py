@@ -28,7 +28,7 @@ class DeletedSchema(Schema):
 
     table = _text("`facts`, `profiles`, `pulls`, `pull_parts` or `rejected_rows`")
     rows = ma.fields.Integer(metadata={"description": "How many rows"})
-    sha256 = _text("Over the rows' own hashes, sorted, joined by line feeds")
+    sha256 = _text("Over the certificate's id and the rows' own hashes, sorted, joined by line feeds")
 
 
 class CertificateSchema(Schema):

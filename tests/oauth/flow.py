@@ -90,7 +90,8 @@ def decide(app, firm: Firm, handle: str, *, approve=True, categories=None, now=N
         if not approve:
             consents.reject(session, consent, actor=f"account:{firm.account.id}", reason="declined", now=now)
             return oauth.deny_authorization(session, pending, now)
-        shown = statement(consent.details(), institution_zh="银行", institution_en="Bank", template=None, lang="zh")
+        names = {"institution_zh": pending.institution.name_zh, "institution_en": pending.institution.name_en}
+        shown = statement(consent.details(), **names, template=None, lang="zh")
         consent = approval.approve(
             session,
             consent,
