@@ -32,6 +32,7 @@ OWN_SCOPES = {
     "notification:replay",
     "outcome:write",
     "product:check",
+    "product:read",
     "product:write",
     "webhook:read",
     "webhook:replay",
