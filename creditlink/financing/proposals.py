@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from creditlink import db
 from creditlink.clock import add_months, month_start
 from creditlink.enterprises.tables import Enterprise
-from creditlink.financing.asking import FinancingAsk
+from creditlink.financing.asking import MOST_LENDERS, FinancingAsk
 from creditlink.financing.requests import Desk
 from creditlink.products.approval import ApprovalModel
 from creditlink.products.book import ProductBook
@@ -43,6 +43,13 @@ class Proposals:
 
     open: tuple[Proposal, ...]  # eligible, then those that only missing records keep from being decided
     near: tuple[Proposal, ...]
+
+    def of_different_lenders(self, count: int) -> tuple[Proposal, ...]:
+        """Return the best product of each of the `count` best lenders: what the platform itself proposes."""
+        best: dict[str, Proposal] = {}
+        for one in self.open:
+            best.setdefault(one.terms.institution_code, one)
+        return tuple(best.values())[:count]
 
 
 def proposals_for(
@@ -83,14 +90,31 @@ def proposals_for(
     )
     firm = profiles.matches.explain(0)
 
-    def offered(matches: Iterable[ProductMatch]) -> tuple[Proposal, ...]:
-        # Words are made as they are asked for: only of what is shown.
-        wanted = (
-            Proposal(match.product, desks[match.product.institution_code], match)
-            for match in matches
-            if match.product.institution_code in desks and match.product.code not in without
-        )
-        return tuple(islice(wanted, SHOWN))
+    def is_offered(terms: ProductTerms) -> bool:
+        return terms.institution_code in desks and terms.code not in without
 
+    def proposed(match: ProductMatch) -> Proposal:
+        return Proposal(match.product, desks[match.product.institution_code], match)
+
+    # Words are made as they are asked for: only of what is shown.
+    in_order = [firm.book.products[position] for position in firm.order]
     possible = firm.count("eligible") + firm.count("undetermined")
-    return Proposals(offered(firm[rank] for rank in range(possible)), offered(firm.near_misses(len(firm))))
+    ranks = shown_ranks([(terms.institution_code if is_offered(terms) else None) for terms in in_order[:possible]])
+    near = (proposed(match) for match in firm.near_misses(len(firm)) if is_offered(match.product))
+    return Proposals(tuple(proposed(firm[rank]) for rank in ranks), tuple(islice(near, SHOWN)))
+
+
+def shown_ranks(lenders: Sequence[str | None]) -> list[int]:
+    """Return which ranks to show: the best, and further down the best of each lender that is not among them.
+
+    Parameters
+    ----------
+    lenders : by rank, whose product it is; None: not to be shown.
+    """
+    ranks = [rank for rank, lender in enumerate(lenders) if lender is not None]
+    shown, seen = ranks[:SHOWN], {lenders[rank] for rank in ranks[:SHOWN]}
+    for rank in ranks[SHOWN:]:
+        if lenders[rank] not in seen and len(seen) < MOST_LENDERS:
+            seen.add(lenders[rank])
+            shown.append(rank)
+    return shown

@@ -10,6 +10,8 @@ from creditlink.portal import (  # noqa: F401 (each adds its views to the bluepr
     counting,
     deletions,
     financing,
+    financing_answers,
+    financing_lenders,
     home,
     inbox,
     representatives,

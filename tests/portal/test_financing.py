@@ -89,6 +89,22 @@ def test_optional_data_stays_only_where_it_is_ticked(owner, asked):
     assert set(consent.categories) & set(consent.optional_categories) == {optional[0].partition(":")[2]}
 
 
+def test_the_platform_proposes_the_best_of_different_lenders(owner, asked, lenders):
+    offered = products_on(owner.get(asked))
+    best = list({code.partition("-")[0]: code for code in reversed(offered)}.values())
+    page = owner.post(f"{asked}/lenders", propose="1")
+    assert sorted(products_on(page)) == sorted(best)
+    assert {code.partition("-")[0] for code in products_on(page)} == set(lenders)
+    assert stored() == []  # nothing is asked before the firm's yes
+
+
+def test_the_same_yes_again_asks_nobody_twice(owner, asked):
+    _, chosen = apply(owner, asked)
+    owner.get(asked)
+    assert owner.post(f"{asked}/lenders", product=chosen, decision="approve").status_code == 303
+    assert len(stored()) == len(chosen)
+
+
 def test_choosing_nothing_says_so(owner, asked):
     owner.get(asked)
     answer = owner.post(f"{asked}/lenders")

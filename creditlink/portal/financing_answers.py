@@ -1,0 +1,156 @@
+"""Applications as the firm sees them: the answer, how it came about, what was lent; and the firm's own steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import flask
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink import db, ids
+from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.tables import Account
+from creditlink.errors import NotFound
+from creditlink.financing import applications, configuration, disagreement, outcomes, requests
+from creditlink.financing.states import LENT, UNANSWERED, allowed
+from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, LoanFact, Offer
+from creditlink.institutions.tables import Institution
+from creditlink.portal.financing_words import clocks, label, name
+from creditlink.portal.site import blueprint, see_other, settings, signed_in
+from creditlink.products.service import book_of
+
+
+@dataclass(frozen=True)
+class Loan:
+    """What the lender reported of the money, as it is known now; amounts in fen."""
+
+    drawn_fen: int
+    outstanding_fen: int | None
+    days_past_due: int | None  # the worst of the last month reported
+
+    @classmethod
+    def of(cls, facts: list[LoanFact]) -> Loan:
+        """Return it from what holds of the loan, by day."""
+        months = [fact for fact in facts if fact.kind == "repayment"]
+        return cls(
+            sum(fact.amount_fen for fact in facts if fact.kind == "draw"),
+            months[-1].amount_fen if months else None,
+            months[-1].days_past_due if months else None,
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One application as the firm sees it."""
+
+    application: Application
+    institution: str
+    product: str
+    offer: Offer | None
+    declined: list[tuple[str, str]]  # the reason, and how it agrees with the explanation
+    past: list[tuple[str, datetime]]  # each state that it came to, and when
+    loan: Loan | None
+    may: tuple[str, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an offer to accept."""
+        return self.offer is not None and "accept" in self.may
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the lender has still to answer."""
+        return self.application.state in UNANSWERED
+
+
+def answers_to(session: Session, request: FinancingRequest) -> list[Answer]:
+    """Return a request's applications, in the order they were made."""
+    rows = requests.of_request(session, request.id)
+    if not rows:
+        return []
+    offers = applications.latest_offers(session, rows)
+    lenders = select(Institution).where(Institution.id.in_({row.institution_id for row in rows}))
+    names = {one.id: name(one) for one in session.scalars(lenders)}
+    products = book_of(session, settings(), sorted({(row.product_code, row.product_version) for row in rows})).products
+    titles = {terms.code: name(terms) for terms in products}
+    past = _past(session, request.id)
+    return [
+        Answer(
+            row,
+            names[row.institution_id],
+            titles[row.product_code],
+            offers.get(row.id),
+            _declined(row),
+            past.get(row.id, []),
+            Loan.of(outcomes.facts_of(session, row)) if row.state in LENT else None,
+            allowed(row.state, "firm"),
+        )
+        for row in rows
+    ]
+
+
+def cheapest(answers: list[Answer]) -> Answer | None:
+    """Return the open offer with the lowest yearly cost, where there is more than one."""
+    standing = [one for one in answers if one.is_open]
+    return min(standing, key=_yearly_cost) if len(standing) > 1 else None
+
+
+def _yearly_cost(answer: Answer) -> int:
+    return int(answer.offer.terms["yearly_cost_bps"]) if answer.offer else 0
+
+
+def _declined(row: Application) -> list[tuple[str, str]]:
+    known = configuration.declines(settings().config_dir)
+    told: list[dict[str, Any]] = [one for one in row.decline_weighed if one["code"] in known]
+    return [
+        (
+            label((known[one["code"]].label_zh, known[one["code"]].label_en)),
+            label(disagreement.in_words(one["agreement"])),
+        )
+        for one in told
+    ]
+
+
+def _past(session: Session, request_id: UUID) -> dict[UUID, list[tuple[str, datetime]]]:
+    """Return application -> the states that it came to, oldest first."""
+    query = (
+        select(FinancingEvent)
+        .where(FinancingEvent.request_id == request_id, FinancingEvent.application_id.is_not(None))
+        .order_by(FinancingEvent.id)
+    )
+    found: dict[UUID, list[tuple[str, datetime]]] = {}
+    for event in session.scalars(query):
+        if event.application_id and event.to_state and event.to_state != event.from_state:
+            found.setdefault(event.application_id, []).append((event.to_state, event.at))
+    return found
+
+
+@blueprint.post("/financing/applications/<application_id>/<step>")
+@signed_in
+def financing_step(
+    session: Session, account: Account, now: datetime, application_id: str, step: str
+) -> ResponseReturnValue:
+    """Accept an offer, turn it down, or take the application back."""
+    known: UUID = applications.internal(application_id)
+    firms = [enterprise.id for enterprise, _ in represented_by(session, account, now)]
+    held = None
+    for firm_id in firms:
+        db.enter(session, enterprise_id=firm_id)
+        held = session.get(Application, known)
+        if held is not None:
+            break
+    if held is None or held.enterprise_id not in firms or step not in ("accept", "refuse", "withdraw"):
+        raise NotFound
+    actor = f"account:{account.id}"
+    if step == "accept":
+        sha256 = flask.request.form.get("offer_sha256", "")
+        applications.accept(session, held.id, offer_sha256=sha256, clocks=clocks(), actor=actor, now=now)
+    else:
+        act = applications.refuse if step == "refuse" else applications.withdraw
+        act(session, applications.locked(session, held.id), actor=actor, now=now)
+    return see_other(flask.url_for("portal.financing_request", request_id=ids.external("fin", held.request_id)))

@@ -1,0 +1,70 @@
+"""The page of one request: the offers side by side, each lender's answer, and what else could be asked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+
+import flask
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from creditlink.clock import day_of
+from creditlink.enterprises.tables import Enterprise
+from creditlink.financing import requests
+from creditlink.financing.proposals import Proposals, proposals_for
+from creditlink.financing.states import FINAL
+from creditlink.financing.tables import FinancingRequest
+from creditlink.portal.financing_answers import answers_to, cheapest
+from creditlink.portal.financing_words import words
+from creditlink.portal.site import page, settings
+from creditlink.products import approval_store
+from creditlink.products.service import live_book
+from creditlink.profiles.live import LiveModel
+
+
+def show(
+    session: Session,
+    firm: Enterprise,
+    request: FinancingRequest,
+    now: datetime,
+    *,
+    error: str | None = None,
+    status: int = 200,
+) -> ResponseReturnValue:
+    """Return the page."""
+    answers = answers_to(session, request)
+    is_open = request.ended_at is None and now < request.expires_at
+    declined = [one.application.wire_id for one in answers if one.application.state == "declined"]
+    return page(
+        "financing_request.html",
+        status=status,
+        firm=firm,
+        request_=request,
+        answers=answers,
+        offers=[one for one in answers if one.is_open],
+        cheapest=cheapest(answers),
+        proposals=proposals(session, firm, request, now) if is_open else Proposals((), ()),
+        is_open=is_open,
+        can_amend=is_open and all(one.is_waiting for one in answers),
+        can_withdraw=any(one.application.state not in FINAL for one in answers) or is_open,
+        referred_from=declined[-1] if declined else None,
+        error=error,
+        **words(),
+    )
+
+
+def proposals(session: Session, firm: Enterprise, request: FinancingRequest, now: datetime) -> Proposals:
+    """Return what the firm could get here, best first, without what it has asked for already."""
+    before = {one.product_code for one in requests.of_request(session, request.id)}
+    return proposals_for(
+        session,
+        firm,
+        request.ask(),
+        live=cast(LiveModel, flask.current_app.extensions["model"]),
+        book=live_book(session, settings()),
+        desks=requests.desks(session),
+        as_of=day_of(now),
+        without=frozenset(before),
+        approval=approval_store.live(session),
+    )
