@@ -77,7 +77,7 @@ def clock(monkeypatch):
     """Set the time of this process, for the server and for the bank."""
 
     def at(instant) -> None:
-        monkeypatch.setattr("creditlink.sandbox.bank.time.time", instant.timestamp)
+        monkeypatch.setattr("creditlink.sandbox.bank_wire.time.time", instant.timestamp)
         monkeypatch.setattr("creditlink.oauth.routes.utc_now", lambda: instant)
         monkeypatch.setattr("creditlink.oauth.access.utc_now", lambda: instant)
 
