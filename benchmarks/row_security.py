@@ -25,7 +25,7 @@ from creditlink.consents.tables import Consent
 from creditlink.ids import internal
 from creditlink.institutions.tables import Institution
 from creditlink.oauth.access import Access
-from creditlink.profiles import service
+from creditlink.profiles import disclosure
 from creditlink.profiles.tables import Profile
 from creditlink.records import pull
 from creditlink.records.store import read_inputs
@@ -69,7 +69,7 @@ def measure(rounds, folder, services, progress):
             s, [consent.enterprise_id], categories=consent.categories, since=since, as_of=day_of(now)
         ),
         "the stored profile": lambda s: s.scalars(select(Profile).where(Profile.id == profile_id)).one(),
-        "a whole read": lambda s: service.read_profile(s, access, profile_id, action="profile.read", now=utc_now()),
+        "a whole read": lambda s: disclosure.read_profile(s, access, profile_id, action="profile.read", now=utc_now()),
     }
     results = {}
     task = progress.add_task("rounds", total=rounds * len(kinds))

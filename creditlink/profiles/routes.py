@@ -26,8 +26,9 @@ from creditlink.errors import (
 )
 from creditlink.oauth.access import require_access
 from creditlink.products.service import book_of, live_book
-from creditlink.profiles import service, wire
+from creditlink.profiles import disclosure, service, wire
 from creditlink.profiles.codes import code_book
+from creditlink.profiles.disclosure import Served
 from creditlink.profiles.schemas import (
     ExplanationSchema,
     ImprovementsSchema,
@@ -40,7 +41,7 @@ from creditlink.profiles.schemas import (
     ReasonCodeQuerySchema,
     ReasonCodesSchema,
 )
-from creditlink.profiles.service import Pending, Served
+from creditlink.profiles.service import Pending
 
 blueprint = Blueprint(
     "profiles", __name__, url_prefix="/v1/profiles", description="Explained credit profiles of firms that agreed"
@@ -131,7 +132,7 @@ def _summary(served: Served) -> dict[str, Any]:
 def list_profiles(query):
     """List the profiles computed under the token's consent, newest first."""
     with db.transaction() as session:
-        page, cursor = service.list_profiles(session, g.access, query, now=utc_now())
+        page, cursor = disclosure.list_profiles(session, g.access, query, now=utc_now())
         return {"items": [_summary(served) for served in page], "next_cursor": cursor}
 
 
@@ -187,7 +188,7 @@ def read_improvements(profile_id):
 
 def _read(session, profile_id: str, part: str) -> Served:
     known = ids.internal("prf", profile_id)
-    return service.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)
+    return disclosure.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)
 
 
 @reason_codes.route("", methods=["GET"])

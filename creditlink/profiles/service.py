@@ -1,30 +1,27 @@
-"""Profiles: computed in one transaction with their evidence, read under a live consent, replayed."""
+"""Profiles: computed in one transaction with their evidence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import uuid4
 
-import structlog
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
-from creditlink import __version__, idempotency, ids
-from creditlink.audit import service as audit
+from creditlink import __version__, idempotency
 from creditlink.clock import add_months, day_of, month_start
 from creditlink.consents.counters import consume_use
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
-from creditlink.errors import AuditUnavailable, InvalidRequest, ModelPurpose, NotFound, RecordsUnavailable
+from creditlink.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
 from creditlink.metrics import PROFILES
 from creditlink.oauth.access import Access
 from creditlink.products import approval_store
 from creditlink.products.approval import ApprovalModel
 from creditlink.products.book import ProductBook
 from creditlink.products.offer import Ask
+from creditlink.profiles.disclosure import Served, disclose, read_profile
 from creditlink.profiles.live import LiveModel
 from creditlink.profiles.pipeline import profile_many
 from creditlink.profiles.snapshot import Snapshot, registration_json, snapshot
@@ -35,13 +32,6 @@ from creditlink.records.pull import PullState
 from creditlink.records.store import Inputs, read_inputs
 
 DISCLOSED = ("summary", "coverage", "products")
-
-
-class Served(NamedTuple):
-    """A profile that goes out, and the live consent it goes out under."""
-
-    profile: Profile
-    consent: Consent
 
 
 @dataclass(frozen=True)
@@ -201,102 +191,3 @@ def missing_causes(covered: dict[str, dict[str, Any]]) -> dict[str, str]:
         for category, row in covered.items()
         if not row["rows"]
     }
-
-
-def read_profile(
-    session: Session, access: Access, profile_id: UUID, *, action: str, now: datetime, part: str = "summary"
-) -> Served:
-    """Return a stored profile under the token's live consent.
-
-    Raises
-    ------
-    NotFound
-        There is none under this consent: unknown and another consent's look the same.
-    """
-    consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(part, "profile"), now=now)
-    wanted = select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id)
-    profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(part, ()))))
-    if profile is None:
-        raise NotFound
-    disclose(session, access, consent, profile, action, (part,), now=now)
-    return Served(profile, consent)
-
-
-_ACTIONS = {"matches": "match"}
-_COLUMNS = {
-    "explanation": (Profile.explanation,),
-    "matches": (Profile.matches, Profile.asked),
-    "improvements": (Profile.explanation, Profile.registration, Profile.asked),
-}
-
-
-def list_profiles(
-    session: Session, access: Access, query: dict[str, Any], *, now: datetime
-) -> tuple[list[Served], str | None]:
-    """Return one page of the consent's profiles, newest first, and the cursor of the next."""
-    consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
-    wanted = select(Profile).where(Profile.consent_id == consent.id)
-    if "created_from" in query:
-        wanted = wanted.where(Profile.created_at >= query["created_from"])
-    if "created_before" in query:
-        wanted = wanted.where(Profile.created_at < query["created_before"])
-    if "grade" in query:
-        wanted = wanted.where(Profile.grade == query["grade"])
-    if query.get("cursor"):
-        last = session.scalar(
-            select(Profile).where(Profile.id == ids.internal("prf", query["cursor"]), Profile.consent_id == consent.id)
-        )
-        if last is None:
-            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
-        wanted = wanted.where(
-            (Profile.created_at < last.created_at) | ((Profile.created_at == last.created_at) & (Profile.id < last.id))
-        )
-    limit = query["limit"]
-    rows = session.scalars(wanted.order_by(Profile.created_at.desc(), Profile.id.desc()).limit(limit + 1)).all()
-    page = list(rows[:limit])
-    if page:
-        disclose(session, access, consent, page[0], "profile.list", ("summary",), now=now, count=len(page))
-    cursor = ids.external("prf", page[-1].id) if len(rows) > limit else None
-    return [Served(profile, consent) for profile in page], cursor
-
-
-def disclose(
-    session: Session,
-    access: Access,
-    consent: Consent,
-    profile: Profile,
-    action: str,
-    fields: tuple[str, ...],
-    *,
-    now: datetime,
-    count: int = 1,
-) -> None:
-    """Record that data goes out, in the same transaction as the data.
-
-    Raises
-    ------
-    AuditUnavailable
-        The evidence cannot be written; the transaction ends and nothing is disclosed.
-    """
-    try:
-        audit.record(
-            session,
-            action=action,
-            result="disclosed",
-            actor=f"bank:{access.client_id}",
-            now=now,
-            enterprise_id=consent.enterprise_id,
-            institution_id=access.institution_id,
-            client_id=access.client_id,
-            consent_id=consent.id,
-            purpose=consent.purpose,
-            detail={
-                "profile": ids.external("prf", profile.id),
-                "categories": sorted(consent.categories),
-                "fields": list(fields),
-                "count": count,
-            },
-            request_id=structlog.contextvars.get_contextvars().get("request_id"),
-        )
-    except SQLAlchemyError as error:
-        raise AuditUnavailable from error
