@@ -19,11 +19,12 @@ from creditlink.errors import AuditUnavailable, InvalidRequest, NotFound
 from creditlink.oauth.access import Access
 from creditlink.profiles.tables import Profile
 
-_ACTIONS = {"matches": "match"}
+_ACTIONS = {"matches": "match", "unlock": "match"}
 _COLUMNS = {
     "explanation": (Profile.explanation,),
     "matches": (Profile.matches, Profile.asked),
     "improvements": (Profile.explanation, Profile.registration, Profile.asked),
+    "unlock": (Profile.explanation, Profile.registration, Profile.asked, Profile.matches),
 }
 
 

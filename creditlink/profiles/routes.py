@@ -27,11 +27,12 @@ from creditlink.errors import (
 from creditlink.oauth.access import require_access
 from creditlink.products.service import book_of, live_book
 from creditlink.profiles import disclosure, service, wire
+from creditlink.profiles.better_schemas import ImprovementsSchema, UnlockSchema
 from creditlink.profiles.codes import code_book
 from creditlink.profiles.disclosure import Served
+from creditlink.profiles.live import LiveModel
 from creditlink.profiles.schemas import (
     ExplanationSchema,
-    ImprovementsSchema,
     MatchesSchema,
     PendingSchema,
     ProfilePageSchema,
@@ -42,6 +43,7 @@ from creditlink.profiles.schemas import (
     ReasonCodesSchema,
 )
 from creditlink.profiles.service import Pending
+from creditlink.profiles.tables import Profile
 
 blueprint = Blueprint(
     "profiles", __name__, url_prefix="/v1/profiles", description="Explained credit profiles of firms that agreed"
@@ -180,10 +182,35 @@ def read_improvements(profile_id):
     """
     with db.transaction() as session:
         profile = _read(session, profile_id, "improvements").profile
-    live = flask.current_app.extensions["model"]
+    return wire.improvements(profile, _scored_by(profile))
+
+
+@blueprint.route("/<profile_id>/matches/<code>/unlock", methods=["GET"])
+@require_access("profile:read")
+@blueprint.response(200, UnlockSchema)
+@blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound, Conflict)
+def read_unlock(profile_id, code):
+    """Read the smallest change, across score and rules together, that opens one product to the firm.
+
+    Verified: the changed firm is scored and matched again. Where nothing in reach opens it, every rule in the way is
+    named with the reason. 409 when another model scored the profile than the one in use, or the firm has no score.
+    """
+    with db.transaction() as session:
+        profile = _read(session, profile_id, "unlock").profile
+        if profile.state != "scored":
+            raise Conflict("a firm without a score is matched to no product")
+        live = _scored_by(profile)
+        settings = flask.current_app.extensions["settings"]
+        book = book_of(session, settings, profile.asked["products"])
+    return wire.unlocked(profile, code, book, live)
+
+
+def _scored_by(profile: Profile) -> LiveModel:
+    """Return the model in use, which must be the one that scored the profile."""
+    live: LiveModel = flask.current_app.extensions["model"]
     if (profile.model_id, profile.model_sha256) != (live.model_id, live.sha256):
         raise Conflict(f"the profile was scored by model {profile.model_id}, in use is {live.model_id}")
-    return wire.improvements(profile, live)
+    return live
 
 
 def _read(session, profile_id: str, part: str) -> Served:

@@ -9,7 +9,8 @@ from creditlink.profiles.codes import KINDS
 from creditlink.records.catalogue import CATEGORIES
 
 
-def _text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:
+def text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:
+    """Return a described text field."""
     return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
 
 
@@ -40,22 +41,22 @@ class ProfileQuerySchema(Schema):
     limit = ma.fields.Integer(
         load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "Profiles per page"}
     )
-    cursor = _text("Where the page before ended: its `next_cursor`")
+    cursor = text("Where the page before ended: its `next_cursor`")
 
 
 class ModelSchema(Schema):
     """Which model computed the score."""
 
-    model_id = _text("The model's folder and card")
-    sha256 = _text("Hash of the model file")
+    model_id = text("The model's folder and card")
+    sha256 = text("Hash of the model file")
 
 
 class DimensionSchema(Schema):
     """A dimension's (or category's) share in the score."""
 
-    name = _text("tax, employment, energy, standing or consistency; or a data category")
-    label_zh = _text("Name in Chinese")
-    label_en = _text("Name in English")
+    name = text("tax, employment, energy, standing or consistency; or a data category")
+    label_zh = text("Name in Chinese")
+    label_en = text("Name in English")
     contribution = ma.fields.Float(metadata={"description": "Sum of SHAP contributions, log-odds of bad; + is riskier"})
     points_contribution = ma.fields.Float(metadata={"description": "The same in points; + is safer"})
 
@@ -68,16 +69,16 @@ class IntervalSchema(Schema):
     pd_high = ma.fields.Float(metadata={"description": "Largest PD of the interval"})
     points_low = ma.fields.Integer(metadata={"description": "Points at the largest PD"})
     points_high = ma.fields.Integer(metadata={"description": "Points at the least PD"})
-    grade_best = _text("Grade at the least PD")
-    grade_worst = _text("Grade at the largest PD")
+    grade_best = text("Grade at the least PD")
+    grade_worst = text("Grade at the largest PD")
 
 
 class WithoutCategorySchema(Schema):
     """The score had the firm refused one category."""
 
-    category = _text("The category refused")
+    category = text("The category refused")
     points = ma.fields.Integer(allow_none=True, metadata={"description": "Null: too little record for a score"})
-    grade = _text("A+ A B C D E", allow_none=True)
+    grade = text("A+ A B C D E", allow_none=True)
     pd_12m = ma.fields.Float(allow_none=True, metadata={"description": "Calibrated PD without the category"})
     points_gained = ma.fields.Integer(
         allow_none=True, metadata={"description": "What granting it changed: points with it less points without"}
@@ -87,19 +88,19 @@ class WithoutCategorySchema(Schema):
 class ProfileSchema(Schema):
     """An explained credit profile."""
 
-    id = _text("The profile's id")
-    enterprise_id = _text("The firm's id as your institution sees it")
-    consent_id = _text("The consent it was computed under")
-    purpose = _text("The consent's purpose")
+    id = text("The profile's id")
+    enterprise_id = text("The firm's id as your institution sees it")
+    consent_id = text("The consent it was computed under")
+    purpose = text("The consent's purpose")
     created_at = ma.fields.AwareDateTime(metadata={"description": "When it was computed"})
     as_of = ma.fields.Date(metadata={"description": "The day whose knowledge counts"})
-    state = _text("`scored`, or `not_scorable` with a reason")
+    state = text("`scored`, or `not_scorable` with a reason")
     not_scorable_reason = ma.fields.Dict(allow_none=True, metadata={"description": "Why there is no score"})
     pd_12m = ma.fields.Float(
         allow_none=True, metadata={"description": "Calibrated probability of 90 days past due within 12 months"}
     )
     points = ma.fields.Integer(allow_none=True, metadata={"description": "600 + 40·log2(odds/20); more is safer"})
-    grade = _text("A+ A B C D E", allow_none=True)
+    grade = text("A+ A B C D E", allow_none=True)
     interval = ma.fields.Nested(
         IntervalSchema, allow_none=True, metadata={"description": "Null where the model has no interval"}
     )
@@ -118,29 +119,29 @@ class ProfileSchema(Schema):
     coverage = ma.fields.Dict(metadata={"description": "Per category: granted, status, rows, months, freshness"})
     products = ma.fields.Dict(metadata={"description": "Counts, best products and near misses"})
     model = ma.fields.Nested(ModelSchema)
-    inputs_hmac = _text("Stands for the facts that were read; another institution's differs for the same facts")
-    content_hmac = _text("Stands for this snapshot, in the same way; a replay by the platform gives it again")
+    inputs_hmac = text("Stands for the facts that were read; another institution's differs for the same facts")
+    content_hmac = text("Stands for this snapshot, in the same way; a replay by the platform gives it again")
 
 
 class ProfilePageSchema(Schema):
     """A page of profiles, newest first."""
 
     items = ma.fields.List(ma.fields.Nested(ProfileSchema))
-    next_cursor = _text("Give it as `cursor` for the next page; null on the last", allow_none=True)
+    next_cursor = text("Give it as `cursor` for the next page; null on the last", allow_none=True)
 
 
 class PendingSchema(Schema):
     """The records are being fetched."""
 
-    pull_id = _text("Poll `/v1/pulls/{pull_id}`, then repeat the request")
-    status = _text("PENDING")
+    pull_id = text("Poll `/v1/pulls/{pull_id}`, then repeat the request")
+    status = text("PENDING")
     sources = ma.fields.Dict(metadata={"description": "Per source: its state"})
 
 
 class ExplanationSchema(Schema):
     """Every indicator's exact contribution."""
 
-    profile_id = _text("The profile")
+    profile_id = text("The profile")
     base_value = ma.fields.Float(metadata={"description": "Model's base, log-odds of bad"})
     margin = ma.fields.Float(metadata={"description": "base_value + Σ contribution"})
     points_base = ma.fields.Float(metadata={"description": "The base in points"})
@@ -166,29 +167,29 @@ class ReasonCodeQuerySchema(Schema):
 class ReasonCodeSchema(Schema):
     """One code, what it means, and how what it speaks of is computed."""
 
-    code = _text("The code as profiles name it; never reused")
-    kind = _text(f"{', '.join(KINDS)}")
-    label_zh = _text("Name in Chinese")
-    label_en = _text("Name in English")
-    text_zh = _text("What it means, in Chinese")
-    text_en = _text("What it means, in English")
-    category = _text("Data category it is explained under", allow_none=True)
+    code = text("The code as profiles name it; never reused")
+    kind = text(f"{', '.join(KINDS)}")
+    label_zh = text("Name in Chinese")
+    label_en = text("Name in English")
+    text_zh = text("What it means, in Chinese")
+    text_en = text("What it means, in English")
+    category = text("Data category it is explained under", allow_none=True)
     categories = ma.fields.List(
         ma.fields.String(), allow_none=True, metadata={"description": "All data categories it reads"}
     )
-    dimension = _text("Dimension of the portrait", allow_none=True)
-    group = _text("Indicators of one group are one reason together", allow_none=True)
-    indicator = _text("Column of the indicator", allow_none=True)
-    unit = _text("Unit of its values", allow_none=True)
+    dimension = text("Dimension of the portrait", allow_none=True)
+    group = text("Indicators of one group are one reason together", allow_none=True)
+    indicator = text("Column of the indicator", allow_none=True)
+    unit = text("Unit of its values", allow_none=True)
     window_months = ma.fields.Integer(
         allow_none=True, metadata={"description": "Months it looks back; 0 for a state as of the day"}
     )
     direction = ma.fields.Integer(
         allow_none=True, metadata={"description": "1: the higher, the riskier; -1: the safer; 0: the model decides"}
     )
-    formula = _text("How it is computed", allow_none=True)
-    source = _text("Where the formula stands", allow_none=True)
-    missing = _text("When it has no value", allow_none=True)
+    formula = text("How it is computed", allow_none=True)
+    source = text("Where the formula stands", allow_none=True)
+    missing = text("When it has no value", allow_none=True)
     version = ma.fields.Integer(allow_none=True, metadata={"description": "Version of its formula"})
     actionable = ma.fields.Boolean(allow_none=True, metadata={"description": "Whether the firm can act on it"})
 
@@ -196,56 +197,14 @@ class ReasonCodeSchema(Schema):
 class ReasonCodesSchema(Schema):
     """The book of reason codes."""
 
-    revision = _text("Changes when anything in the book does")
+    revision = text("Changes when anything in the book does")
     items = ma.fields.List(ma.fields.Nested(ReasonCodeSchema), metadata={"description": "By code"})
-
-
-class ChangeSchema(Schema):
-    """One indicator that would have to change."""
-
-    indicator = _text("The indicator")
-    code = _text("Its reason code")
-    category = _text("Its data category")
-    label_zh = _text("Name in Chinese")
-    label_en = _text("Name in English")
-    unit = _text("Unit of its values")
-    before = ma.fields.Float(metadata={"description": "Its value in the profile"})
-    after = ma.fields.Float(metadata={"description": "What it would have to be"})
-    months = ma.fields.Integer(metadata={"description": "Months until a whole window shows the change; 0: at once"})
-    text_zh = _text("The change in Chinese")
-    text_en = _text("The change in English")
-
-
-class PlanSchema(Schema):
-    """Changes that together raise the grade."""
-
-    changes = ma.fields.List(ma.fields.Nested(ChangeSchema), metadata={"description": "None can be left out"})
-    pd_12m = ma.fields.Float(metadata={"description": "PD of the changed firm, scored again"})
-    points = ma.fields.Integer(metadata={"description": "Points of the changed firm"})
-    grade = _text("Grade of the changed firm")
-    effort = ma.fields.Float(metadata={"description": "Per cent of its peers the firm passes, over all changes"})
-
-
-class ImprovementsSchema(Schema):
-    """What would raise the firm's grade."""
-
-    profile_id = _text("The profile")
-    state = _text("`scored`, or `not_scorable`: then there is no plan")
-    grade = _text("Grade of the profile", allow_none=True)
-    points = ma.fields.Integer(allow_none=True, metadata={"description": "Points of the profile"})
-    target = _text("The next better grade; null when there is none", allow_none=True)
-    best_points = ma.fields.Integer(
-        allow_none=True, metadata={"description": "Points with everything in reach: as the best tenth of its peers"}
-    )
-    plans = ma.fields.List(
-        ma.fields.Nested(PlanSchema), metadata={"description": "At most 3, the least effort first; none: out of reach"}
-    )
 
 
 class MatchesSchema(Schema):
     """Every product, every rule."""
 
-    profile_id = _text("The profile")
+    profile_id = text("The profile")
     counts = ma.fields.Dict(metadata={"description": "eligible, undetermined, ineligible"})
     products = ma.fields.List(ma.fields.Dict(), metadata={"description": "In order; each rule pass, fail or unknown"})
     near_misses = ma.fields.List(ma.fields.Dict(), metadata={"description": "What would unlock the nearest products"})

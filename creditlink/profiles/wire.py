@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from creditlink import ids
+from creditlink.errors import NotFound
 from creditlink.features.catalogue import BY_NAME
 from creditlink.products import kept
 from creditlink.products.book import ProductBook
@@ -12,6 +13,7 @@ from creditlink.profiles.improvements import improvements_of
 from creditlink.profiles.live import LiveModel
 from creditlink.profiles.snapshot import BEST
 from creditlink.profiles.tables import Profile
+from creditlink.profiles.unlock import unlock
 
 
 def summary(profile: Profile, *, purpose: str, salt: str) -> dict[str, Any]:
@@ -63,9 +65,8 @@ def improvements(profile: Profile, live: LiveModel) -> dict[str, Any]:
     told: dict[str, Any] = {"profile_id": ids.external("prf", profile.id), "state": profile.state}
     if profile.state != "scored":
         return told | {"grade": None, "points": None, "target": None, "best_points": None, "plans": []}
-    values = {name: value for name, (value, *_) in profile.explanation["indicators"].items()}
     return told | improvements_of(
-        values, industry=profile.registration["industry"], granted=profile.asked["categories"], live=live
+        _values(profile), industry=profile.registration["industry"], granted=profile.asked["categories"], live=live
     )
 
 
@@ -85,3 +86,34 @@ def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:
         "products": products,
         "near_misses": told["near_misses"],
     }
+
+
+def unlocked(profile: Profile, code: str, book: ProductBook, live: LiveModel) -> dict[str, Any]:
+    """Return what would open one product to the firm.
+
+    Raises
+    ------
+    NotFound
+        The profile was not matched to such a product.
+    KeptInvalid
+        What is kept is damaged, or belongs to other products.
+    """
+    firm = kept.unpack(profile.matches, book)
+    match = next((one for one in firm if one.product.code == code), None)
+    if match is None:
+        raise NotFound
+    found = unlock(
+        match,
+        firm.subject,
+        _values(profile),
+        industry=profile.registration["industry"],
+        granted=profile.asked["categories"],
+        live=live,
+        book=book,
+        indicators=BY_NAME,
+    )
+    return {"profile_id": ids.external("prf", profile.id), **found.to_dict()}
+
+
+def _values(profile: Profile) -> dict[str, float | None]:
+    return {name: value for name, (value, *_) in profile.explanation["indicators"].items()}

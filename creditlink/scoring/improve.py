@@ -7,7 +7,7 @@ far as a tenth of its peers already are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from creditlink.scoring.levers import Lever, Levers, coherent, settle, targets
 from creditlink.scoring.model import CreditModel
 from creditlink.scoring.peers import percentile_of
+from creditlink.scoring.ranking import IndicatorLike
 from creditlink.scoring.scale import GRADES
 from creditlink.scoring.sentences import value_text
 
@@ -106,22 +107,53 @@ def improvements(
     moving = [lever for lever in levers.levers if any(_moves(row[m], reach[m]) for m in lever.members)]
     everything = _moved(row, reach, moving, 1.0)
     best = model.score_matrix(_column(everything[None, :]), refused=refused)
-    seek = _Search(model, levers, row, reach, frozenset(refused), industry, size, place)
-    plans = seek.plans(moving) if place > 0 else ()
+    plans: tuple[Plan, ...] = ()
+    if place > 0:
+
+        def raised(rows: NDArray[Any]) -> NDArray[np.bool_]:
+            scored = model.score_matrix(_column(rows), refused=refused)
+            better: NDArray[np.bool_] = model.scale.grade_number(scored.pd_12m) < place
+            return better
+
+        plans = _Search(model, levers, row, reach, frozenset(refused), industry, size, raised).plans(moving)
     target = GRADES[place - 1] if place > 0 else None
     return Improvements(grade, int(now.points[0]), target, plans, int(best.points[0]))
+
+
+Goal = Callable[[NDArray[Any]], NDArray[np.bool_]]
+"""Which rows of indicators, shape (n, k), reach what is wanted, shape (n,)."""
+
+
+def plans_to(
+    model: CreditModel,
+    levers: Levers,
+    row: NDArray[np.float64],
+    goal: Goal,
+    *,
+    industry: str | None,
+    size: str | None,
+    refused: Collection[str] = (),
+) -> tuple[Plan, ...]:
+    """Return the smallest changes found that reach a goal other than a better grade, the least effort first.
+
+    Levers are tried alone, in pairs, then the strongest three and four together; what a plan does not need is taken
+    back. Parameters are those of `improvements`; `row` may keep more digits than the model reads.
+    """
+    reach = targets(levers, model, row.astype(np.float32), industry, size)
+    moving = [lever for lever in levers.levers if any(_moves(row[m], reach[m]) for m in lever.members)]
+    return _Search(model, levers, row, reach, frozenset(refused), industry, size, goal).plans(moving)
 
 
 @dataclass(frozen=True, eq=False)
 class _Search:
     model: CreditModel
     levers: Levers
-    row: NDArray[np.float32]
+    row: NDArray[Any]
     reach: NDArray[np.float64]
     refused: frozenset[str]
     industry: str | None
     size: str | None
-    place: int
+    goal: Goal
 
     def plans(self, moving: Sequence[Lever]) -> tuple[Plan, ...]:
         sets: list[tuple[Lever, ...]] = [(lever,) for lever in moving]
@@ -142,10 +174,11 @@ class _Search:
         if not sets:
             return []
         rows = np.array([_moved(self.row, self.reach, chosen, share) for chosen in sets for share in shares])
-        grades = self._grades(rows).reshape(len(sets), STEPS)
-        better = grades < self.place
+        reached = self.goal(rows).reshape(len(sets), STEPS)
         return [
-            (chosen, float(shares[int(np.argmax(hits))])) for chosen, hits in zip(sets, better, strict=True) if hits[-1]
+            (chosen, float(shares[int(np.argmax(hits))]))
+            for chosen, hits in zip(sets, reached, strict=True)
+            if hits.any()
         ]
 
     def _strongest(self, levers: Sequence[Lever]) -> list[Lever]:
@@ -162,11 +195,11 @@ class _Search:
         members = [m for lever in chosen for m in lever.members if _moves(before[m], after[m])]
         for m in members:
             after[m] = settle(self.levers, m, float(before[m]), float(after[m]))
-        if self._place(after) >= self.place:
+        if not self._reaches(after):
             return None  # a rounded value fell short; the next larger share is another plan
         for m in sorted(members, key=lambda m: self._effort(m, float(before[m]), float(after[m])), reverse=True):
             kept, after[m] = after[m], before[m]
-            if self._place(after) >= self.place or not coherent(self.levers, after):
+            if not self._reaches(after) or not coherent(self.levers, after):
                 after[m] = kept
         changed = [m for m in members if after[m] != before[m]]
         scored = self.model.score_matrix(_column(after[None, :].astype(np.float32)), refused=self.refused)
@@ -178,34 +211,42 @@ class _Search:
             effort=round(sum(self._effort(m, float(before[m]), float(after[m])) for m in changed), 1),
         )
 
-    def _place(self, row: NDArray[np.float64]) -> int:
-        return int(self._grades(row[None, :])[0])
-
-    def _grades(self, rows: NDArray[Any]) -> NDArray[np.int8]:
-        scored = self.model.score_matrix(_column(rows.astype(np.float32)), refused=self.refused)
-        return self.model.scale.grade_number(scored.pd_12m)
+    def _reaches(self, row: NDArray[np.float64]) -> bool:
+        return bool(self.goal(row[None, :])[0])
 
     def _effort(self, feature: int, before: float, after: float) -> float:
-        """Return how many per cent of its peers the firm passes by this change."""
-        tenths = self.model.peers.tenths(self.industry, self.size, self.levers.indicators[feature].name)
-        return 0.0 if tenths is None else float(abs(percentile_of(tenths, after) - percentile_of(tenths, before)))
+        name = self.levers.indicators[feature].name
+        return effort_of(self.model, name, before, after, industry=self.industry, size=self.size)
 
     def _change(self, feature: int, before: float, after: float) -> Change:
-        i = self.levers.indicators[feature]
-        was, then = value_text(i.name, before, i.unit), value_text(i.name, after, i.unit)
-        return Change(
-            indicator=i.name,
-            code=i.reason_code,
-            category=i.category,
-            label_zh=i.label_zh,
-            label_en=i.label_en,
-            unit=i.unit,
-            before=before,
-            after=after,
-            months=i.window,
-            text_zh=f"{i.label_zh}由{was[0]}改为{then[0]}",
-            text_en=f"{i.label_en}: from {was[1]} to {then[1]}",
-        )
+        return change_of(self.levers.indicators[feature], before, after)
+
+
+def effort_of(
+    model: CreditModel, indicator: str, before: float, after: float, *, industry: str | None, size: str | None
+) -> float:
+    """Return how many per cent of its peers a firm passes by a change of one indicator; 0 where none are known."""
+    tenths = model.peers.tenths(industry, size, indicator)
+    return 0.0 if tenths is None else float(abs(percentile_of(tenths, after) - percentile_of(tenths, before)))
+
+
+def change_of(indicator: IndicatorLike, before: float, after: float) -> Change:
+    """Return a change of one indicator, in words."""
+    i = indicator
+    was, then = value_text(i.name, before, i.unit), value_text(i.name, after, i.unit)
+    return Change(
+        indicator=i.name,
+        code=i.reason_code,
+        category=i.category,
+        label_zh=i.label_zh,
+        label_en=i.label_en,
+        unit=i.unit,
+        before=before,
+        after=after,
+        months=i.window,
+        text_zh=f"{i.label_zh}由{was[0]}改为{then[0]}",
+        text_en=f"{i.label_en}: from {was[1]} to {then[1]}",
+    )
 
 
 def _moves(before: float, after: float) -> bool:
@@ -213,9 +254,7 @@ def _moves(before: float, after: float) -> bool:
     return not np.isnan(before) and before != after
 
 
-def _moved(
-    row: NDArray[np.float32], reach: NDArray[np.float64], levers: Sequence[Lever], share: float
-) -> NDArray[np.float32]:
+def _moved(row: NDArray[Any], reach: NDArray[np.float64], levers: Sequence[Lever], share: float) -> NDArray[Any]:
     moved = row.copy()
     for lever in levers:
         for m in lever.members:
@@ -223,6 +262,6 @@ def _moved(
     return moved
 
 
-def _column(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _column(rows: NDArray[Any]) -> NDArray[np.float32]:
     """Return the matrix stored by column, as the explainer reads it fastest."""
     return np.asfortranarray(rows, dtype=np.float32)

@@ -94,6 +94,7 @@ def world(app, empty_database, firm, make_bank, products, delivered, monkeypatch
         "consent_id": authorization.grant_id,
         "grant_id": authorization.grant_id,
         "pull_id": ids.external("pul", pull),
+        "code": made.json()["products"]["best"][0]["product"],
     }
     found = World(app, empty_database, firm, bank, authorization, known, expires_at)
     for method, rule in found.reads():
