@@ -46,3 +46,4 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(retention_routes.blueprint)
     api.register_blueprint(status_routes.blueprint)
     api.register_blueprint(screening_routes.blueprint)
+    api.register_blueprint(screening_routes.operator)

@@ -19,7 +19,7 @@ from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import INSTITUTION_KINDS, Client, Institution
 from creditlink.notifications import endpoints
 from creditlink.oauth import keys
-from creditlink.oauth.scopes import SCOPES
+from creditlink.oauth.scopes import OPERATOR_SCOPES, SCOPES
 from creditlink.process import start
 
 _DEFAULT_SCOPES = ("profile:create", "profile:read", "consent:read")
@@ -113,6 +113,9 @@ def register(
     settings, now = load_settings(), utc_now()
     with _transaction() as session:
         institution = service.institution_of(session, code)
+        kept_back = sorted(OPERATOR_SCOPES & set(_known("scope", scopes, SCOPES)))
+        if kept_back and institution.kind != "operator":
+            raise click.ClickException(f"scope {kept_back[0]!r}: only for an operator, {code} is a {institution.kind}")
         client = service.register_client(
             session,
             institution=institution,

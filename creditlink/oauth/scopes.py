@@ -13,6 +13,7 @@ SCOPES: dict[str, str] = {
     "product:write": "Write, publish and retire the institution's loan products",
     "product:check": "Check a product that somebody else of the institution wrote",
     "discovery:count": "Count the firms that the institution's products are for",
+    "screening:read": "See who of the screened city a product is for (the operator alone)",
     "notification:read": "See the institution's notifications and whether they were delivered",
     "notification:replay": "Have notifications delivered again",
     # Named by the draft, not by us.
@@ -30,8 +31,12 @@ INSTITUTION_SCOPES = frozenset(
         "product:read",
         "product:write",
         "product:check",
+        "screening:read",
         "notification:read",
         "notification:replay",
     }
 )
 """What an institution may do in its own name, without a firm's consent (`client_credentials`)."""
+
+OPERATOR_SCOPES = frozenset({"screening:read"})
+"""What only an institution of kind `operator` may have."""

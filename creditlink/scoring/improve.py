@@ -197,10 +197,16 @@ class _Search:
             after[m] = settle(self.levers, m, float(before[m]), float(after[m]))
         if not self._reaches(after):
             return None  # a rounded value fell short; the next larger share is another plan
-        for m in sorted(members, key=lambda m: self._effort(m, float(before[m]), float(after[m])), reverse=True):
-            kept, after[m] = after[m], before[m]
-            if not self._reaches(after) or not coherent(self.levers, after):
-                after[m] = kept
+        order = sorted(members, key=lambda m: self._effort(m, float(before[m]), float(after[m])), reverse=True)
+        taken_back = True
+        while taken_back:  # again: a count of fewer months can be taken back once that of more has been
+            taken_back = False
+            for m in (m for m in order if after[m] != before[m]):
+                kept, after[m] = after[m], before[m]
+                if self._reaches(after) and coherent(self.levers, after):
+                    taken_back = True
+                else:
+                    after[m] = kept
         changed = [m for m in members if after[m] != before[m]]
         scored = self.model.score_matrix(_column(after[None, :].astype(np.float32)), refused=self.refused)
         return Plan(

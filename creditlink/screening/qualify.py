@@ -41,14 +41,14 @@ class RuleEffect:
 
 @dataclass(frozen=True, eq=False)
 class Qualified:
-    """The answer for one product: `firms` are those that qualify, as rows of the result."""
+    """The answer for one product: `firms` are the numbers of those that qualify, ascending."""
 
     product: ProductTerms
     population: int
     qualify: int
     undetermined: int
     rules: tuple[RuleEffect, ...]
-    rows: NDArray[np.intp]
+    firms: NDArray[np.int64]
 
     def to_dict(self, *, least: int = 1) -> dict[str, Any]:
         """Return counts as plain values; those of one firm to `least` - 1 are null."""
@@ -170,7 +170,7 @@ def _counted(
         qualify=int(qualifies.sum()),
         undetermined=int(((failed == 0) & unknown).sum()),
         rules=tuple(effects),
-        rows=np.flatnonzero(qualifies),
+        firms=np.sort(subjects.firms[qualifies].astype(np.int64)),
     )
 
 

@@ -1,4 +1,4 @@
-"""`/v1/discovery`: how many firms of the screened city one of your products is for. Counts, never firms."""
+"""`/v1/discovery`: how many firms of the screened city a product is for; `/v1/screening`: who, for the operator."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from flask import g
 
 from creditlink import db
 from creditlink.api import Blueprint
+from creditlink.clock import utc_now
 from creditlink.config import Settings
-from creditlink.errors import InsufficientScope, NotFound, Unauthorized
+from creditlink.errors import InsufficientScope, InvalidRequest, NotFound, TooManyRequests, Unauthorized
 from creditlink.institutions.tables import Institution
 from creditlink.oauth.access import require_access
 from creditlink.products import service
-from creditlink.screening.discovery import told_to
-from creditlink.screening.schemas import DiscoverySchema
+from creditlink.screening.discovery import told_to, told_to_operator
+from creditlink.screening.questions import note_question, note_read
+from creditlink.screening.schemas import DiscoverySchema, ScreenedProductSchema, ScreenedQuerySchema
 
 blueprint = Blueprint(
     "discovery",
@@ -25,24 +27,64 @@ blueprint = Blueprint(
     description="How many firms your products are for: counts of firms that agreed to be counted, never firms",
 )
 
+operator = Blueprint(
+    "screening",
+    __name__,
+    url_prefix="/v1/screening",
+    description="Reverse matching for the operator: who of the screened city a product is for",
+)
+
 
 @blueprint.route("/products/<code>", methods=["GET"])
 @require_access("discovery:count")
 @blueprint.response(200, DiscoverySchema)
-@blueprint.problems(Unauthorized, InsufficientScope, NotFound)
+@blueprint.problems(Unauthorized, InsufficientScope, NotFound, TooManyRequests)
 def count_for_product(code: str) -> Any:
     """Count the firms that qualify for one of your products, and how many more would if one rule moved.
 
     The firms are those of the last screening that agreed to be counted. Counts are given in tens, and of fewer than
-    ten firms none is. Only products of your own that are on offer can be asked about.
+    ten firms none is. Only products of your own that are on offer can be asked about, and of one screening so many
+    different sets of rules and no more (429): counts are not for subtracting. Each answer leaves evidence.
     """
     settings = flask.current_app.extensions["settings"]
     with db.transaction() as session:
         own = session.get_one(Institution, g.access.institution_id).code
         terms = service.listing(session, settings).by_code.get(code)
-    if terms is None or terms.institution_code != own:
-        raise NotFound
-    return told_to(results_folder(settings), terms)
+        if terms is None or terms.institution_code != own:
+            raise NotFound
+        told, screening = told_to(results_folder(settings), terms)
+        note_question(session, g.access.institution_id, g.access.client_id, terms, screening, now=utc_now())
+        return told
+
+
+@operator.route("/products/<code>", methods=["GET"])
+@require_access("screening:read")
+@operator.arguments(ScreenedQuerySchema, location="query")
+@operator.response(200, ScreenedProductSchema)
+@operator.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
+def read_product(query: dict[str, Any], code: str) -> Any:
+    """Read who of the last screening qualifies for a product on offer, and how many more if one rule moved.
+
+    For the operator: exact counts over all firms, and the firms, page by page. `move` and `to` try another limit of one
+    rule. Each answer leaves evidence.
+    """
+    settings = flask.current_app.extensions["settings"]
+    move = (query["move"], query["to"]) if "move" in query else None
+    with db.transaction() as session:
+        if session.get_one(Institution, g.access.institution_id).kind != "operator":
+            raise NotFound  # as if there were nothing here for a lender
+        terms = service.listing(session, settings).by_code.get(code)
+        if terms is None:
+            raise NotFound
+        told, screening = told_to_operator(
+            results_folder(settings), terms, move=move, limit=query["limit"], after=query.get("cursor")
+        )
+        detail = {"move": move[0], "to": move[1]} if move else {}
+        note_read(
+            session, g.access.institution_id, g.access.client_id, terms, screening, now=utc_now(),
+            action="screening.read", detail={**detail, "firms": len(told["firms"])},
+        )  # fmt: skip
+        return told
 
 
 def results_folder(settings: Settings) -> Path:

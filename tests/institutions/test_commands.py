@@ -111,6 +111,7 @@ class TestClients:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
+            (["--scope", "screening:read"], "scope 'screening:read': only for an operator, FSRCB is a bank"),
             (["--scope", "everything"], "scope 'everything'"),
             (["--categories", "gossip"], "category 'gossip'"),
             (["--redirect-uri", "http://bank.example/"], "http is only for loopback"),

@@ -34,6 +34,7 @@ OWN_SCOPES = {
     "product:check",
     "product:read",
     "product:write",
+    "screening:read",
     "webhook:read",
     "webhook:replay",
 }

@@ -46,7 +46,7 @@ def test_it_finds_the_firms_that_matching_finds_for_every_product(town, screened
     found = 0
     for position, terms in enumerate(used.book.products):
         answer = qualify(results, products[terms.code], BY_NAME)
-        np.testing.assert_array_equal(answer.rows, np.flatnonzero(matches.states[position] == ELIGIBLE))
+        np.testing.assert_array_equal(answer.firms, np.flatnonzero(matches.states[position] == ELIGIBLE))
         assert answer.qualify + answer.undetermined + (matches.states[position] == 2).sum() == FIRMS
         found += answer.qualify
     assert found > FIRMS
@@ -104,7 +104,7 @@ class TestBank:
 
     def test_is_told_in_the_form_of_the_schema(self, screened, products, tmp_path):
         terms = next(iter(products.values()))
-        told = told_to(screened, terms)
+        told, _ = told_to(screened, terms)
         assert DiscoverySchema().dump(told) == told
         assert told["population"] == 200
         with pytest.raises(NotFound):
@@ -136,7 +136,7 @@ def test_a_file_of_products_is_counted_in_a_screening(screened, tmp_path, make_p
 def test_before_publishing_a_bank_is_told_counts_or_why_there_are_none(screened, tmp_path, make_plan, town):
     (terms, *_) = make_plan(town, screened).products
     told = told_before_publishing(screened, terms)
-    counts = told_to(screened, terms)
+    counts, _ = told_to(screened, terms)
     assert told["available"]
     assert [told[name] for name in ("population", "qualify", "as_of")] == [
         counts[name] for name in ("population", "qualify", "as_of")

@@ -185,6 +185,13 @@ class TestEngines:
         same({n: f.drop("discoverable") for n, f in frames_of(tmp_path).items()},
              {n: f.drop("discoverable") for n, f in expected.items()})  # fmt: skip
 
+    def test_a_cluster_started_for_the_run_gives_the_same(self, town, screened, make_plan, tmp_path, socket_enabled):
+        pytest.importorskip("distributed")
+        outcome = run.screen(make_plan(town, tmp_path), Cluster("local", 2), now=NOW)
+        assert not outcome.rejected
+        same({n: f.drop("discoverable") for n, f in frames_of(tmp_path).items()},
+             {n: f.drop("discoverable") for n, f in frames_of(screened).items()})  # fmt: skip
+
     def test_a_remote_file_system_gives_the_same(self, town, screened, make_plan):
         fsspec = pytest.importorskip("fsspec")
         system = fsspec.filesystem("memory")
