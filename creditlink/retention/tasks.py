@@ -1,15 +1,16 @@
-"""Queued work: the purge, every hour."""
+"""Queued work: the purge, every hour; what is left over, every night."""
 
 from __future__ import annotations
 
 from functools import cache
 
+import procrastinate
 import structlog
 
 from creditlink import db, jobs
 from creditlink.clock import utc_now
 from creditlink.config import Settings, load_settings
-from creditlink.retention import purge
+from creditlink.retention import leftovers, purge
 
 log = structlog.get_logger()
 
@@ -31,3 +32,18 @@ def purge_what_is_over(timestamp: int) -> None:
             done = purge.purge_firm(session, firm, issuer=settings.issuer, secret=settings.secret_key, now=utc_now())
         if done.certificates:
             log.info("data_purged", enterprise_id=str(firm), certificates=len(done.certificates), **done.rows)
+
+
+@jobs.app.periodic(cron="23 3 * * *", periodic_id="retention.leftovers")
+@jobs.app.task(name="retention.leftovers", queue="system", queueing_lock="retention.leftovers", pass_context=True)
+async def sweep_leftovers(context: procrastinate.JobContext, timestamp: int) -> None:
+    """Delete keys, webhooks and jobs that nobody needs any more."""
+    with db.transaction("worker") as session:
+        gone = leftovers.sweep(session, now=utc_now())
+    await context.app.job_manager.delete_old_jobs(
+        nb_hours=int(leftovers.JOBS_KEPT.total_seconds() // 3600),
+        include_failed=True,
+        include_cancelled=True,
+        include_aborted=True,
+    )
+    log.info("leftovers_deleted", **gone)

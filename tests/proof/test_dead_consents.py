@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ from creditlink.records import sources
 from creditlink.records.delivery import Delivery
 from creditlink.records.sources import Sources, load_sources
 from creditlink.records.tables import Pull
+from creditlink.retention import purge
 from creditlink.sandbox.bank import BankError
 from tests import factories as make
 from tests.oauth import flow
@@ -235,10 +237,13 @@ def test_nothing_is_served_under_a_dead_consent(world, asked_offices):
 
 
 def purged(world) -> None:
-    """Remove what was fetched and what came of it, under the role that purges."""
+    """Let the purge do its work when the data life is over."""
+    late = world.expires_at + timedelta(days=400)
     with world.database.transaction("worker") as session:
-        for table in ("profiles", "rejected_rows", "facts"):
-            session.execute(text(f"DELETE FROM {table}"))
+        (firm,) = purge.firms_due(session, late)
+        done = purge.purge_firm(session, firm, issuer=flow.ISSUER, secret="k" * 40, now=late)
+    assert done.certificates
+    assert {table for table, rows in done.rows.items() if rows} >= {"facts", "profiles", "pulls"}
 
 
 def brought_back_to_life(world) -> None:
