@@ -9,9 +9,30 @@ import argparse
 import json
 import os
 import platform
+import subprocess
+import tempfile
 import time
 import warnings
 from pathlib import Path
+
+OTHER = """
+import sys, time
+import numpy as np, xgboost
+folder, threads, turns = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+booster = xgboost.Booster(model_file=folder + "/model.ubj")
+booster.set_param({"nthread": threads})
+booster.feature_names = None
+rows = np.load(folder + "/rows.npy")
+matrix = xgboost.DMatrix(rows, nthread=threads)
+seconds = []
+for _ in range(turns + 1):  # the first only warms up
+    began = time.perf_counter()
+    found = booster.predict(matrix, pred_contribs=True)
+    seconds.append(time.perf_counter() - began)
+np.save(folder + "/found.npy", found)
+print(xgboost.__version__, len(rows) / min(seconds[1:]))
+"""
+"""What another interpreter runs: its xgboost on the same model and rows."""
 
 
 def arguments():
@@ -25,6 +46,10 @@ def arguments():
     parser.add_argument("--features", type=int, default=60, help="features of the random models (default 60)")
     parser.add_argument("--trees", type=int, nargs="*", default=[100, 300], help="random models of so many trees")
     parser.add_argument("--model", type=Path, help="also a model folder, such as models/city-2026c")
+    parser.add_argument(
+        "--other-python", type=Path, metavar="PYTHON",
+        help="an interpreter with numpy and another xgboost (3.4 needs Python 3.12), to compare with that too",
+    )  # fmt: skip
     parser.add_argument("--no-champion", action="store_true", help="leave out the committed champion")
     return parser.parse_args()
 
@@ -107,7 +132,8 @@ def measure(np, xgboost, shap, name, booster, rows, options):
         for key, s in seconds.items()
     }
     one = few[:1]
-    return {
+    other = by_another(np, options, booster, few, ours, rate["ours"]) if options.other_python else {}
+    return other | {
         "model": name,
         "trees": booster.num_boosted_rounds(),
         "features": booster.num_features(),
@@ -127,6 +153,24 @@ def measure(np, xgboost, shap, name, booster, rows, options):
         "share_of_memory_bandwidth": round(rate["ours"] / rate["copy"], 4),
         "build_seconds": round(build_seconds, 3),
         "first_call_seconds": round(first_call_seconds, 3),
+    }
+
+
+def by_another(np, options, booster, rows, ours, rate):
+    """Let the xgboost of another interpreter explain the same rows; return its speed and difference."""
+    with tempfile.TemporaryDirectory() as folder:
+        booster.save_model(f"{folder}/model.ubj")
+        np.save(f"{folder}/rows.npy", rows)
+        command = [options.other_python, "-c", OTHER, folder, str(options.threads), str(options.turns)]
+        environment = os.environ | {"OMP_NUM_THREADS": str(options.threads)}
+        environment.pop("PYTHONPATH", None)
+        told = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.split()
+        found = np.load(f"{folder}/found.npy")
+    return {
+        "other_xgboost": told[0],
+        "other_rows_per_second": round(float(told[1])),
+        "ratio_to_other_xgboost": round(rate / float(told[1]), 1),
+        "largest_difference_to_other": float(np.abs(ours.contributions - found[:, :-1]).max()),
     }
 
 
@@ -169,6 +213,11 @@ def main():
             f"   memory bandwidth {r['share_of_memory_bandwidth']:.0%}"
             f"   tables {r['build_seconds']} s, first call {r['first_call_seconds']} s"
         )
+        if "other_xgboost" in r:
+            print(
+                f"  xgboost {r['other_xgboost']}: {r['other_rows_per_second']:,} rows/s "
+                f"(× {r['ratio_to_other_xgboost']}), largest difference {r['largest_difference_to_other']:.1e}"
+            )
 
 
 if __name__ == "__main__":
