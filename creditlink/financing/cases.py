@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import BigInteger, cast, delete, insert, select
 from sqlalchemy.orm import Session
 
 from creditlink.clock import day_of
@@ -40,7 +40,9 @@ def cases_of(session: Session, *, known_at: datetime | None = None) -> list[Case
 
 def _offered(session: Session, known_at: datetime | None) -> dict[UUID, int]:
     """Return application -> the amount of its last offer."""
-    query = select(Offer.application_id, Offer.terms["amount_fen"].as_integer()).order_by(Offer.revision)
+    # Fen above 21 million yuan do not fit an INTEGER.
+    amount = cast(Offer.terms["amount_fen"].astext, BigInteger)
+    query = select(Offer.application_id, amount).order_by(Offer.revision)
     if known_at is not None:
         query = query.where(Offer.made_at <= known_at)
     return dict(session.execute(query).all())

@@ -77,7 +77,8 @@ def learn(as_json: bool) -> None:
     """Fit approval odds to what lenders answered so far, and order products by them from now on.
 
     A curve for each kind of product with at least 80 answers, 20 of each sort; its calibration is measured on answers
-    that it was not fitted to. Kinds with fewer answers are named and keep the published rule.
+    that it was not fitted to. Kinds with fewer answers are named and go by the curve of all kinds together; while even
+    that has too few, all keep the published rule.
     """
     start("owner")
     with db.transaction() as session:
@@ -86,12 +87,13 @@ def learn(as_json: bool) -> None:
         click.echo(json.dumps(model.to_dict(), ensure_ascii=False))
         return
     table = Table("kind", "answers", "approved", "AUC", "Brier", "ECE", title=f"Approval odds {model.sha256[:16]}")
-    for curve in model.curves:
+    for curve in (*model.curves, *([model.general] if model.general else [])):
         table.add_row(
             curve.kind, str(curve.answers), str(curve.approvals), str(curve.auc), str(curve.brier), str(curve.ece)
         )
     for kind, answers in model.too_few.items():
-        table.add_row(kind, str(answers), "too few answers: the published rule stays", "", "", "")
+        stands = "the curve of all kinds" if model.general else "the published rule"
+        table.add_row(kind, str(answers), f"too few answers: {stands}", "", "", "")
     Console().print(table)
 
 

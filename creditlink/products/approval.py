@@ -2,7 +2,8 @@
 
 A logistic curve per kind over three published inputs: the firm's log-odds of bad, the asked amount against a year's
 sales, and whether those sales are known. No institution's name, code or id is an input. A kind with too few answers has
-no curve: its products keep the published appetite rule.
+no curve of its own and goes by the general one, so that all odds are on one scale; with too few answers in all there is
+none, and every product keeps the published appetite rule.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ Floats = NDArray[np.float64]
 
 INPUTS = ("logit_pd", "log_amount_to_sales", "sales_unknown")
 SALES = "indicator.sales_12_fen"
+GENERAL = "(all)"
 _LEAST_SALES_FEN = 1_000_000.0
 _PD_BOUNDS = (1e-6, 1 - 1e-6)
 
@@ -48,6 +50,7 @@ class ApprovalModel:
     """The curves of one moment, and the kinds that have none because too few answers are known."""
 
     curves: tuple[Curve, ...]
+    general: Curve | None  # for kinds without one of their own; None: too few answers in all
     too_few: Mapping[str, int]  # kind -> answers so far
     fitted_on: str
     least_answers: int
@@ -60,8 +63,16 @@ class ApprovalModel:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> ApprovalModel:
         """Return the model that `to_dict` told."""
-        curves = tuple(Curve(**{**one, "weights": tuple(one["weights"])}) for one in raw["curves"])
-        return cls(curves, dict(raw["too_few"]), raw["fitted_on"], raw["least_answers"], tuple(raw["inputs"]))
+        general = raw.get("general")  # models of earlier versions have none
+        curves = tuple(_curve_from(one) for one in raw["curves"])
+        return cls(
+            curves=curves,
+            general=None if general is None else _curve_from(general),
+            too_few=dict(raw["too_few"]),
+            fitted_on=raw["fitted_on"],
+            least_answers=raw["least_answers"],
+            inputs=tuple(raw["inputs"]),
+        )
 
     @cached_property
     def sha256(self) -> str:
@@ -81,13 +92,17 @@ class ApprovalModel:
         sales = subjects.number(SALES)
         by_kind = {curve.kind: curve for curve in self.curves}
         for p, terms in enumerate(book.products):
-            curve = by_kind.get(terms.kind)
+            curve = by_kind.get(terms.kind, self.general)
             if curve is None:
                 continue
             amount = float(ask.amount_fen or terms.amount_min_fen)
             x = inputs(logit, np.full(len(subjects), amount), sales)
             found[p] = sigmoid(x @ np.array(curve.weights) + curve.intercept)
         return found
+
+
+def _curve_from(raw: Mapping[str, Any]) -> Curve:
+    return Curve(**{**raw, "weights": tuple(raw["weights"])})
 
 
 def inputs(logit: Floats, amount_fen: Floats, sales_fen: Floats) -> Floats:

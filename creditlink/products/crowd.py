@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from creditlink.compiled import compiled
 from creditlink.products.book import ProductBook
-from creditlink.products.offer import Ask, Floats, amount_range_fit, sized_by_set, term_fit, yearly_fees_bps
+from creditlink.products.offer import SQUARINGS, Ask, Floats, amount_range_fit, sized_by_set, term_fit, yearly_fees_bps
 from creditlink.products.subjects import Subjects
 
 _JOINED_FIRMS = 1024
@@ -26,9 +26,9 @@ _FIRMS = 64
 
 
 def is_plain(book: ProductBook) -> bool:
-    """Tell whether the score is the plain product of its parts, as published: no part has a power of its own."""
+    """Tell whether the score is a product of its parts in which only cost is weighed, and by squaring: as published."""
     settings = book.settings
-    return settings.weight_approval == settings.weight_cost == settings.weight_fit == 1
+    return settings.weight_approval == settings.weight_fit == 1 and settings.weight_cost in SQUARINGS
 
 
 def best(
@@ -68,6 +68,7 @@ def best(
         amount_range_fit(book, ask),
         term_fit(book, ask),
         float(settings.reference_bps),
+        SQUARINGS[settings.weight_cost],
         float(settings.unsized_fit),
         book.tie_places,
         firm_places,
@@ -119,6 +120,7 @@ def _best(
     in_range: Any,
     term: Any,
     reference_bps: float,
+    squarings: int,
     unsized_fit: float,
     places: Any,
     firm_places: Any,
@@ -142,7 +144,10 @@ def _best(
                 rate = min(max(pd * loss_bps[p] + running[p], low[p]), high[p])
                 cost = max(rate - subsidy[p], 0.0) + fees[p]
                 fit = in_range[p] * (min(carried / wanted[p], 1.0) if carried == carried else unsized_fit) * term[p]
-                score = approval * (reference_bps / (reference_bps + cost)) * fit
+                cheapness = reference_bps / (reference_bps + cost)
+                for _ in range(squarings):
+                    cheapness = cheapness * cheapness
+                score = approval * cheapness * fit
                 number[0] = score if score == score and pd == pd else 0.0
                 key = (bits[0] & ~tie_mask) | (places[p] ^ firm_places[f])
                 row = keys[f - first]

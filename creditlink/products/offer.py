@@ -163,8 +163,7 @@ def amount_range_fit(book: ProductBook, ask: Ask) -> Floats:
     """Return how well what is asked lies within each product's amounts, shape (n_products,); 1 where nothing is."""
     least, most = book.amount_min, book.amount_max
     wanted = least if ask.amount_fen is None else np.full_like(least, ask.amount_fen)
-    fit: Floats = np.minimum(np.minimum(most / wanted, wanted / least), 1)
-    return fit
+    return _outside(np.minimum(np.minimum(most / wanted, wanted / least), 1), book)
 
 
 def term_fit(book: ProductBook, ask: Ask) -> Floats:
@@ -172,10 +171,23 @@ def term_fit(book: ProductBook, ask: Ask) -> Floats:
     if ask.term_months is None:
         return np.ones(len(book))
     term = float(ask.term_months)
-    fit: Floats = np.minimum(np.minimum(term / book.term_min, book.term_max / term), 1)
+    return _outside(np.minimum(np.minimum(term / book.term_min, book.term_max / term), 1), book)
+
+
+def _outside(share: Floats, book: ProductBook) -> Floats:
+    """Return a fit from how near the published range comes to what is asked; outside of it is worth less still."""
+    fit: Floats = np.where(share < 1, share * book.settings.outside_fit, share)
     return fit
 
 
+SQUARINGS = {1.0: 0, 2.0: 1, 4.0: 2}
+"""Weights that are reached by squaring so often: to the same bits whoever computes them."""
+
+
 def _weighed(part: Floats, weight: float) -> Floats:
-    # A weight of one is the published default; leaving the power out keeps screening quick.
-    return part if weight == 1 else part**weight
+    if weight not in SQUARINGS:
+        powered: Floats = part**weight
+        return powered
+    for _ in range(SQUARINGS[weight]):
+        part = part * part
+    return part

@@ -43,6 +43,7 @@ class MatchingSettings:
     reference_bps: float
     term_months: float
     unsized_fit: float
+    outside_fit: float  # on top, where amount or term lie outside a product's range
     lgd: Mapping[str, float]  # guarantee -> share of the exposure lost in default
     funding_bps: Mapping[str, float]
     operating_bps: Mapping[str, float]
@@ -85,7 +86,7 @@ def parse_settings(raw: Mapping[str, Any]) -> MatchingSettings:
     weights = _table(raw, "weights", ("approval", "cost", "fit"))
     approval = _table(raw, "approval", ("unknown_discount", "grade_pd", "appetite_pd"))
     cost = _table(raw, "cost", ("reference_bps", "term_months"))
-    fit = _table(raw, "fit", ("unsized",))
+    fit = _table(raw, "fit", ("unsized", "outside"))
     price = _table(raw, "price", ("lgd", "funding_bps", "operating_bps"))
     limit = _table(raw, "limit", ("round_to_fen", "grade_factor", "bases", "kinds"))
     near = _table(raw, "near_miss", ("failed_rules",))
@@ -101,6 +102,7 @@ def parse_settings(raw: Mapping[str, Any]) -> MatchingSettings:
         reference_bps=_number("cost.reference_bps", cost["reference_bps"], 1, 10_000),
         term_months=_number("cost.term_months", cost["term_months"], 1, 360),
         unsized_fit=_number("fit.unsized", fit["unsized"], 0.01, 1),
+        outside_fit=_number("fit.outside", fit["outside"], 0.01, 1),
         lgd=_numbers("price.lgd", price["lgd"], _GUARANTEES, 0, 1),
         funding_bps=_numbers("price.funding_bps", price["funding_bps"], INSTITUTION_KINDS, 0, 3600),
         operating_bps=_numbers("price.operating_bps", price["operating_bps"], INSTITUTION_KINDS, 0, 3600),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from creditlink.financing.commands import financing
 from creditlink.financing.funnel import DIMENSIONS, LEAST_FIRMS, OTHER, Case, funnel, league
 from creditlink.financing.outcome_file import Outcome
 from creditlink.ids import external
-from tests.financing.conftest import NOW, bank_of
+from tests.financing.conftest import NOW, OFFER, bank_of
 
 SUMMED = ("applied", "approved", "declined", "drawn", "repaid", "written_off", "asked_fen", "approved_fen", "drawn_fen")
 
@@ -104,6 +105,14 @@ class TestFromTheDatabase:
         assert sum(one.declined for one in found) == 12
         assert sum(one.drawn_fen for one in found) == 6 * 90_000_000
         assert {one.answer_hours for one in found} == {4.0, 10.0, None}
+
+    def test_an_offer_of_thirty_million_yuan_is_counted(self, market, asked):
+        """Its fen do not fit 32 bits."""
+        (held_id, *_) = asked()
+        with db.transaction("owner") as session:
+            market.offer(session, locked(session, held_id), terms=replace(OFFER, amount_fen=3_000_000_000))
+            found = cases.cases_of(session)
+        assert sum(one.approved_fen for one in found) == 3_000_000_000
 
     def test_one_firm_is_too_few_to_tell(self, lived, client):
         with db.transaction("worker") as session:

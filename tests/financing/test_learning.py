@@ -46,13 +46,31 @@ class TestFit:
     @pytest.mark.parametrize("count", [1, learning.LEAST_ANSWERS - 1])
     def test_too_few_answers_are_named_and_fit_nothing(self, count):
         model = learning.fit(answers(count), fitted_on="2026-08-24")
-        assert (model.curves, model.too_few) == ((), {"tax": count})
+        assert (model.curves, model.general, model.too_few) == ((), None, {"tax": count})
 
     def test_answers_of_one_sort_only_fit_nothing(self):
         cases = answers(200)
         for case in cases:
             case.approved = True
         assert learning.fit(cases, fitted_on="2026-08-24").too_few == {"tax": 200}
+
+    def test_a_kind_with_few_answers_goes_by_all_and_is_named(self):
+        model = learning.fit([*answers(600), *answers(30, kind="energy", seed=4)], fitted_on="2026-08-24")
+        assert [curve.kind for curve in model.curves] == ["tax"]
+        assert model.too_few == {"energy": 30}
+        assert model.general.answers == 630
+        assert model.general.ece < 0.08
+
+    def test_a_kind_that_is_harder_to_get_is_found_so(self):
+        """Half of what would be approved is not: the shift is the kind's own, the slopes are everybody's."""
+        random, hard = np.random.default_rng(9), answers(2000, kind="energy", seed=4)
+        for case in hard:
+            case.approved = case.approved and bool(random.random() < 0.5)
+        model = learning.fit([*answers(2000), *hard], fitted_on="2026-08-24")
+        energy, tax = model.curves
+        assert energy.weights == tax.weights == model.general.weights
+        assert energy.intercept < model.general.intercept < tax.intercept
+        assert max(energy.ece, tax.ece) < 0.06
 
     def test_the_same_answers_give_the_same_model(self):
         models = [learning.fit(answers(300), fitted_on="2026-08-24") for _ in range(2)]

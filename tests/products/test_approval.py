@@ -18,7 +18,8 @@ from tests.products import samples
 pytestmark = pytest.mark.pure
 
 CURVE = Curve("tax", -3.0, (-1.2, -0.4, -0.1), answers=200, approvals=90, auc=0.8, brier=0.15, ece=0.03)
-MODEL = ApprovalModel((CURVE,), {"energy": 12}, "2026-08-24", 80)
+MODEL = ApprovalModel((CURVE,), None, {"energy": 12}, "2026-08-24", 80)
+GENERAL = replace(CURVE, kind="(all)", intercept=-4.0)
 
 
 def book(*products):
@@ -53,6 +54,13 @@ def test_unlearned_kinds_keep_the_published_rule():
     by_code = [{m.product.code: m.approval for m in matches} for matches in (learned, plain)]
     assert by_code[0]["B-1"] == by_code[1]["B-1"]
     assert by_code[0]["A-1"] == pytest.approx(odds[0, 0])
+
+
+def test_kinds_without_a_curve_go_by_the_general_one_if_there_is_one():
+    model = replace(MODEL, general=GENERAL)
+    odds = model.odds(book(samples.product("A-1"), samples.product("B-1", kind="energy")), firms(), Ask(10**8, 12))
+    np.testing.assert_allclose(logit_pd(odds[0]) - logit_pd(odds[1]), 1.0)
+    assert ApprovalModel.from_dict(model.to_dict()) == model
 
 
 def test_no_institution_enters_the_odds():

@@ -120,8 +120,8 @@ class TestOrder:
         assert explained[0].fit == 1.0
         assert {m.product.code: m.fit for m in explained} == {
             "FITS-1": 1.0,
-            "SHORT-1": 0.25,
-            "SMALL-1": pytest.approx(0.05),
+            "SHORT-1": pytest.approx(0.25 * 0.5),
+            "SMALL-1": pytest.approx(0.05 * 0.5),
         }
 
     def test_the_order_is_blind_to_who_lends(self, seeded):

@@ -153,7 +153,7 @@ class TestSettings:
         ("old", "new", "message"),
         [
             ("approval = 1.0", "approval = -1.0", "setting weights.approval: value -1.0: must lie between 0 and 10"),
-            ("cost = 1.0", 'cost = "much"', "setting weights.cost: value 'much': must be a number"),
+            ("cost = 4.0", 'cost = "much"', "setting weights.cost: value 'much': must be a number"),
             ("[near_miss]", "[near]", "setting near_miss is missing"),
             ("leasing = 320\n", "", "setting price.funding_bps.leasing is missing"),
             ('tax = ["turnover"]', 'tax = ["luck"]', "setting limit.kinds.tax: value ['luck']: must list bases out of"),

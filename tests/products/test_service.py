@@ -95,7 +95,7 @@ class TestLoading:
 
     def test_wrong_weights_are_named(self, settings, lenders):
         path = settings.config_dir / "matching.toml"
-        path.write_text(path.read_text("utf-8").replace("cost = 1.0", "cost = 99.0"), "utf-8")
+        path.write_text(path.read_text("utf-8").replace("cost = 4.0", "cost = 99.0"), "utf-8")
         with pytest.raises(SettingError, match=r"matching.toml: setting weights.cost: value 99.0"):
             load(settings)
 
