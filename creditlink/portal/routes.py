@@ -14,6 +14,7 @@ from creditlink.portal import (  # noqa: F401 (each adds its views to the bluepr
     financing_lenders,
     home,
     inbox,
+    profile,
     representatives,
     security,
     signin,

@@ -139,6 +139,7 @@ def page(template: str, *, status: int = 200, **values: Any) -> ResponseReturnVa
         navigation=[
             ("portal.home", gettext("My consents")),
             ("portal.inbox", gettext("Requests")),
+            ("portal.profile", gettext("Credit profile")),
             ("portal.financing", gettext("Financing")),
             ("portal.accesses", gettext("Who saw what")),
             ("portal.representatives", gettext("Who may act")),

@@ -137,10 +137,21 @@ def indicator_sentences(
     if direction and unit not in ("flag", "rank"):
         zh += "；该指标越高，风险越高" if direction > 0 else "；该指标越高，风险越低"
         en += "; higher is riskier" if direction > 0 else "; higher is safer"
+    if _against_peers(value, median, peers, direction=direction, points=points):
+        zh += "；就全体企业而言仍偏" + ("有利" if points > 0 else "不利")
+        en += "; among all firms it still lies on the " + ("safe" if points > 0 else "risky") + " side"
     size = _number(abs(points), 0)
     zh += f"。评分因此{'减少' if points < 0 else '增加'}{size}分。"
     en += f". This {'costs' if points < 0 else 'adds'} {size} points."
     return zh, en
+
+
+def _against_peers(value: float, median: float | None, peers: str | None, *, direction: int, points: float) -> bool:
+    """Return whether the peers' median says the other thing than the points, which are of a scale for all firms."""
+    if median is None or not direction or peers in (None, ALL_PEERS):
+        return False
+    riskier = (value - median) * direction
+    return riskier * points > 0
 
 
 def peers_text(peers: str) -> tuple[str, str]:

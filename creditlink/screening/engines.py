@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -23,6 +24,10 @@ _WORKER = {
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1",
 }
 """Environment of the processes that compute partitions."""
+
+
+_TRIES = 3
+"""How often a partition is given to a cluster that loses the answer."""
 
 
 class EngineError(RuntimeError):
@@ -126,9 +131,27 @@ class Cluster:
             client = distributed.Client(started[0] if started else self.address)
             started.insert(0, client)
             held = client.scatter(plan, broadcast=True, hash=False)
-            futures = [client.submit(screen_partition, held, name, pure=False) for name in names]
-            for one in distributed.as_completed(futures):
-                yield one.result()
+
+            def submit(name: str) -> Any:
+                return client.submit(screen_partition, held, name, pure=False)
+
+            names_of = {future: name for name in names for future in [submit(name)]}
+            tries = dict.fromkeys(names, 1)
+            finished = distributed.as_completed(list(names_of))
+            for one in finished:
+                name = names_of[one]
+                try:
+                    done = one.result()
+                except (RuntimeError, asyncio.CancelledError) as error:
+                    # Its worker was lost between computing and telling; the partition is there, or is made again.
+                    tries[name] += 1
+                    if tries[name] > _TRIES:
+                        raise EngineError(f"cluster {self.address}: partition {name}: {error}") from error
+                    again = submit(name)
+                    names_of[again] = name
+                    finished.add(again)
+                else:
+                    yield done
         except (OSError, distributed.scheduler.KilledWorker) as error:
             raise EngineError(f"cluster {self.address}: {error}") from error
         finally:

@@ -84,12 +84,16 @@ def clock(monkeypatch):
     return at
 
 
+@pytest.fixture(scope="module")
+def two_addresses(database, tmp_path_factory):
+    """Where two more processes serve the same database; they start slowly, so a file's tests share them."""
+    with serving.serve(serving.environment(database, tmp_path_factory.mktemp("servers")), processes=2) as addresses:
+        yield addresses
+
+
 @pytest.fixture
-def two_servers(app, empty_database, tmp_path):
+def two_servers(app, empty_database, two_addresses):
     """Two more processes on the same database, as connections of two banks' gateways."""
-    with (
-        serving.serve(serving.environment(empty_database, tmp_path), processes=2) as (first, second),
-        httpx.Client(base_url=first, timeout=30) as one,
-        httpx.Client(base_url=second, timeout=30) as two,
-    ):
+    first, second = two_addresses
+    with httpx.Client(base_url=first, timeout=30) as one, httpx.Client(base_url=second, timeout=30) as two:
         yield one, two

@@ -236,6 +236,23 @@ def test_a_whole_sentence():
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "points", "peers", "said"),
+    [
+        (0.005, 30.0, "C/small", "; among all firms it still lies on the safe side. This adds 30 points."),
+        (0.005, -30.0, "C/small", "; higher is riskier. This costs 30 points."),
+        (0.001, -9.0, "C/small", "; among all firms it still lies on the risky side. This costs 9 points."),
+        (0.005, 30.0, "*", "; higher is riskier. This adds 30 points."),
+    ],
+)
+def test_where_peers_and_points_say_different_things_the_sentence_says_why(value, points, peers, said):
+    _, en = sentences.indicator_sentences(
+        name="bill_late_habit", labels=("账单逾期倾向", "Habit of paying bills late"), value=value, unit="ratio",
+        direction=1, median=0.002, peers=peers, points=points,
+    )  # fmt: skip
+    assert en.endswith(said)
+
+
 def test_a_rank_is_told_as_a_word():
     zh, en = sentences.indicator_sentences(
         name="taxpayer_grade",

@@ -185,9 +185,22 @@ class TestEngines:
         same({n: f.drop("discoverable") for n, f in frames_of(tmp_path).items()},
              {n: f.drop("discoverable") for n, f in expected.items()})  # fmt: skip
 
-    def test_a_cluster_started_for_the_run_gives_the_same(self, town, screened, make_plan, tmp_path, socket_enabled):
-        pytest.importorskip("distributed")
+    def test_a_cluster_started_for_the_run_gives_the_same(
+        self, town, screened, make_plan, tmp_path, socket_enabled, monkeypatch
+    ):
+        """Also when the answer of a partition is lost with its worker: it is asked for again."""
+        distributed = pytest.importorskip("distributed")
+        fetch, lost = distributed.Future.result, []
+
+        def loses_the_first(future, *arguments, **options):
+            if not lost:
+                lost.append(future.key)
+                raise RuntimeError("the answer is gone")
+            return fetch(future, *arguments, **options)
+
+        monkeypatch.setattr(distributed.Future, "result", loses_the_first)
         outcome = run.screen(make_plan(town, tmp_path), Cluster("local", 2), now=NOW)
+        assert lost
         assert not outcome.rejected
         same({n: f.drop("discoverable") for n, f in frames_of(tmp_path).items()},
              {n: f.drop("discoverable") for n, f in frames_of(screened).items()})  # fmt: skip

@@ -1,0 +1,82 @@
+"""The firm's own credit profile: how it stands, why, what would raise its grade, and what would open a product."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session, undefer
+
+from creditlink import db
+from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.errors import NotFound
+from creditlink.institutions.tables import Institution
+from creditlink.portal.site import blueprint, lang, page, settings, signed_in
+from creditlink.products.service import book_of
+from creditlink.profiles import wire
+from creditlink.profiles.tables import Profile
+
+EARLIER = 10
+_NEAR = 3
+
+
+@blueprint.get("/profile")
+@signed_in
+def profile(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Show the newest profile that was made of the firm, whoever had it made, and the earlier ones in a line each.
+
+    It is the firm's own: it stays readable when the consent behind it is over, until its data life is.
+    """
+    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    asked = flask.request.args.get("enterprise")
+    firm = next((one for one in firms if asked is None or str(one.id) == asked), None)
+    if firm is None:
+        if asked is not None:
+            raise NotFound
+        return page("profile.html", firms=firms, firm=None, newest=None)
+    db.enter(session, enterprise_id=firm.id)
+    rows = _made(session, firm)
+    if not rows:
+        return page("profile.html", firms=firms, firm=firm, newest=None)
+    newest, institution = rows[0]
+    return page(
+        "profile.html",
+        firms=firms,
+        firm=firm,
+        newest=newest,
+        institution=institution,
+        earlier=rows[1:],
+        summary=newest.summary,
+        widest=max((abs(row["points_contribution"]) for row in newest.summary["dimensions"]), default=1.0) or 1.0,
+        **_better(session, newest),
+    )
+
+
+def _made(session: Session, firm: Enterprise) -> list[tuple[Profile, str]]:
+    name = Institution.name_zh if lang() == "zh" else Institution.name_en
+    query = (
+        select(Profile, name)
+        .join(Institution, Institution.id == Profile.institution_id)
+        .where(Profile.enterprise_id == firm.id)
+        .order_by(Profile.created_at.desc(), Profile.id.desc())
+        .limit(EARLIER + 1)
+        .options(undefer(Profile.explanation), undefer(Profile.registration), undefer(Profile.asked))
+    )
+    return [(row, told) for row, told in session.execute(query)]
+
+
+def _better(session: Session, made: Profile) -> dict[str, Any]:
+    """Return what would raise the grade and open the nearest products; nothing where another model is in use by now."""
+    live = flask.current_app.extensions["model"]
+    if made.state != "scored" or (made.model_id, made.model_sha256) != (live.model_id, live.sha256):
+        return {"improvements": None, "near": []}
+    book = book_of(session, settings(), made.asked["products"])
+    codes = [match["product"] for match in made.products["near_misses"][:_NEAR]]
+    return {
+        "improvements": wire.improvements(made, live),
+        "near": [found for code in codes if (found := wire.unlocked(made, code, book, live))["opens"]],
+    }

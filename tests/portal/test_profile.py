@@ -1,0 +1,88 @@
+"""The firm's own credit profile on its page: the newest, why, and what would make it better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from markupsafe import escape
+
+from tests import factories as make
+from tests.oauth import flow
+from tests.portal.conftest import Person
+from tests.profiles.conftest import authorized, bank, city, created, delivered, http, products, rich_firm
+
+__all__ = ["authorized", "bank", "city", "created", "delivered", "http", "products", "rich_firm"]
+PAGE = "/portal/profile"
+
+
+@pytest.fixture
+def firm(empty_database):
+    """A firm, and a person with a password who acts for it."""
+    with empty_database.transaction("owner") as session:
+        enterprise = make.make_enterprise(session)
+        account = make.make_account(session, password=make.PASSWORD)
+        make.make_representation(session, enterprise, account)
+    return flow.Firm(enterprise, account)
+
+
+@pytest.fixture
+def reader(app, firm):
+    """The person who acts for the firm, signed in."""
+    person = Person(app.test_client(), firm.account)
+    assert person.sign_in().status_code == 303
+    return person
+
+
+def test_a_firm_of_which_none_was_made_is_told_so(reader):
+    assert "No profile has been made of your firm" in reader.get(f"{PAGE}?lang=en").text
+    assert "尚未生成贵企业的信用画像" in reader.get(f"{PAGE}?lang=zh").text
+
+
+def test_it_shows_what_the_bank_was_told_and_what_would_make_it_better(reader, products, created, bank):
+    authorization, made = created()
+    better = bank.call("GET", f"/v1/profiles/{made['id']}/improvements", authorization).json()
+    shown = reader.get(f"{PAGE}?lang=en").text
+    assert f'<span class="grade">{made["grade"]}</span>' in shown
+    assert f'<span class="points">{made["points"]}</span>' in shown
+    for told in [*made["reasons"], *made["strengths"]]:
+        assert escaped(told["sentence_en"]) in shown
+    for plan in better["plans"]:
+        for change in plan["changes"]:
+            assert escaped(change["text_en"]) in shown
+    chinese = reader.get(f"{PAGE}?lang=zh").text
+    for told in made["reasons"]:
+        assert escaped(told["sentence_zh"]) in chinese
+
+
+def test_it_stays_the_firms_own_when_the_consent_is_withdrawn(reader, created):
+    authorization, made = created()
+    flow.change_consent(authorization, "revoke")
+    assert f'<span class="points">{made["points"]}</span>' in reader.get(PAGE).text
+
+
+def test_under_another_model_nothing_is_promised(app, reader, created):
+    created()
+    live = app.extensions["model"]
+    manifest = live.model.manifest | {"files": live.model.manifest["files"] | {"model.ubj": "0" * 64}}
+    app.extensions["model"] = replace(live, model=replace(live.model, manifest=manifest))
+    try:
+        shown = reader.get(f"{PAGE}?lang=en").text
+    finally:
+        app.extensions["model"] = live
+    assert "Scores are made by another model by now" in shown
+
+
+def test_nobody_elses(app, firm, created, empty_database):
+    created()
+    with empty_database.transaction("owner") as session:
+        account = make.make_account(session, password=make.PASSWORD)
+        make.make_representation(session, make.make_enterprise(session), account)
+    stranger = Person(app.test_client(), account)
+    assert stranger.sign_in().status_code == 303
+    assert stranger.get(f"{PAGE}?enterprise={firm.enterprise.id}").status_code == 404
+    assert firm.enterprise.name not in stranger.get(PAGE).text
+
+
+def escaped(text: str) -> str:
+    return str(escape(text))
