@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 from rich.progress import track
+from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -27,6 +29,7 @@ from creditlink.products import service
 from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.catalogue.lifecycle import Hands
 from creditlink.products.checker import check_product
+from creditlink.products.price_response import PriceResponseInvalid, parse
 from creditlink.products.product_file import FORMS, ProductFile, read_products
 from creditlink.products.tables import Product
 from creditlink.products.terms import ProductInvalid, ProductTerms
@@ -265,3 +268,43 @@ def _hands(by: str) -> Hands:
 def _told(held: Product) -> dict[str, Any]:
     names = ("code", "version", "state", "terms_sha256", "written_by", "checked_by", "changed_at", "published_at")
     return {name: getattr(held, name) for name in names}
+
+
+@products.command("price-response")
+@_file
+@click.option(
+    "--break-even",
+    "break_even",
+    type=float,
+    multiple=True,
+    default=(300, 500, 800),
+    show_default=True,
+    help="Basis points.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def price_response(file: Path, break_even: tuple[float, ...], as_json: bool) -> None:
+    """Check a measured price-response curve, and show the rate that brings most at some break-even rates.
+
+    The file has the columns annual_rate, churn_A, churn_B, churn_C: the share of firms that goes elsewhere at a yearly
+    rate, for the best, the middle and the other grades. In config/price_response.csv it enters every suggested price.
+
+    \b
+    creditlink products price-response var/rate_churn.csv --break-even 420
+    """
+    try:
+        curves = parse(file.read_text("utf-8"), source=file.name)
+    except (OSError, UnicodeDecodeError, PriceResponseInvalid) as error:
+        raise click.ClickException(str(error)) from error
+    even, told = np.array(break_even, dtype=np.float64), []
+    for group, curve in curves.items():
+        low, high = (np.full(len(even), rate) for rate in (curve.rates_bps[0], curve.rates_bps[-1]))
+        best = curve.best_rate_bps(even, low, high)
+        told += [(group, *row) for row in zip(even.tolist(), best.tolist(), curve.churn_at(best).tolist(), strict=True)]
+    if as_json:
+        names = ("group", "break_even_bps", "best_rate_bps", "churn")
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in told]))
+        return
+    table = Table("grades", "break-even", "best rate", "go elsewhere")
+    for group, least, rate, churn in told:
+        table.add_row(group, f"{least / 100:.2f}%", f"{rate / 100:.2f}%", f"{churn:.0%}")
+    Console().print(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from creditlink.products.book import ProductBook
 from creditlink.products.offer import Floats, basis_fen, price_bps
+from creditlink.products.price_response import GROUP_OF, Response
 from creditlink.products.subjects import Subjects
 from creditlink.products.terms import GRADES
 
@@ -43,6 +45,22 @@ class Derivation:
     expected_loss_bps: Floats
     running_bps: Floats
     unclipped_bps: Floats
+    rate_range: tuple[Floats, Floats]  # of each product, as published
+    response: Response | None  # how firms of the grade respond to a price; None without a grade
+
+    @cached_property
+    def best_rate_bps(self) -> Floats:
+        """The rate that brings each lender most, firms responding as they do; NaN where no PD tells the break-even."""
+        if self.response is None:
+            return np.full(len(self.unclipped_bps), np.nan)
+        best = self.response.best_rate_bps(self.unclipped_bps, *self.rate_range)
+        return np.where(np.isnan(self.unclipped_bps), np.nan, best)
+
+    def churn_at(self, rate_bps: float) -> float | None:
+        """Return the share of such firms that goes elsewhere at a rate; None where nothing tells."""
+        if self.response is None or np.isnan(rate_bps):
+            return None
+        return float(self.response.churn_at(rate_bps))
 
     def bases_of(self, position: int) -> tuple[LimitBasis, ...]:
         """Return the bases that one product is sized by."""
@@ -62,6 +80,8 @@ def derive(book: ProductBook, subject: Subjects) -> Derivation:
         expected_loss_bps=pd_12m[0] * book.loss_share * 10_000,
         running_bps=book.running_bps,
         unclipped_bps=price_bps(book, pd_12m[None, :])[:, 0],
+        rate_range=book.rate_range,
+        response=None if np.isnan(rank) else book.settings.response[GROUP_OF[GRADES[int(rank)]]],
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ from creditlink.products.book import ProductBook
 from creditlink.products.derivation import Derivation, LimitBasis
 from creditlink.products.match import FirmMatches
 from creditlink.products.offer import Standing
+from creditlink.products.price_response import Response
 from creditlink.products.rules import Evaluation
 from creditlink.products.subjects import Subjects, TextColumn
 
-_VERSION = 1
+_VERSION = 2
 _RULE_COLUMNS = {"status": "u1", "observed": "<f8", "gap": "<f8"}
 _PRODUCT_COLUMNS = {
     "states": "u1",
@@ -66,6 +68,7 @@ def pack(firm: FirmMatches) -> bytes:
         "grade_factor": firm.derivation.grade_factor,
         "bases": [basis.to_dict() for basis in firm.derivation.bases],
         "sets": firm.derivation.sets,
+        "response": None if firm.derivation.response is None else asdict(firm.derivation.response),
     }
     columns = [_canonical(rules[name], kind) for name, kind in _RULE_COLUMNS.items()]
     columns += [_canonical(products[name], kind) for name, kind in _PRODUCT_COLUMNS.items()]
@@ -108,6 +111,10 @@ def unpack(raw: bytes, book: ProductBook) -> FirmMatches:
             sets=tuple(tuple(one) for one in head["sets"]),
             chosen=columns["chosen"].astype(np.intp),
             grade_factor=head["grade_factor"],
+            rate_range=book.rate_range,
+            response=None
+            if head["response"] is None
+            else Response(**{name: tuple(points) for name, points in head["response"].items()}),
             **{name: columns[name] for name in _PRICED},
         ),
         columns["order"].astype(np.intp),

@@ -97,7 +97,9 @@ class Offer:
     """The suggested limit and price, and their derivation, line by line.
 
     limit = mean of the known bases × grade factor, rounded down, within the product's amounts;
-    rate = PD × loss share + running cost, within the product's range; the firm pays it less the subsidy.
+    rate = PD × loss share + running cost, within the product's range; the firm pays it less the subsidy. Beside it,
+    how many such firms go elsewhere at that rate, and the rate within the range that brings the lender most:
+    (1 − share that goes elsewhere) × (rate − PD × loss share − running cost).
     """
 
     limit_fen: int | None  # None: no record to size it by; 0: below the smallest amount
@@ -108,6 +110,9 @@ class Offer:
     expected_loss_bps: float | None
     running_bps: float
     unclipped_bps: float | None
+    churn: float | None
+    best_rate_bps: int | None
+    best_rate_churn: float | None
     subsidy_bps: int
     fees_bps: int
 
@@ -207,6 +212,9 @@ def _offer(terms: ProductTerms, standing: Standing, derivation: Derivation, posi
         expected_loss_bps=_known(derivation.expected_loss_bps[position]),
         running_bps=float(derivation.running_bps[position]),
         unclipped_bps=_known(derivation.unclipped_bps[position]),
+        churn=derivation.churn_at(standing.rate_bps[position, 0]),
+        best_rate_bps=_whole(derivation.best_rate_bps[position]),
+        best_rate_churn=derivation.churn_at(derivation.best_rate_bps[position]),
         subsidy_bps=terms.subsidy_bps,
         fees_bps=terms.fees_bps,
     )

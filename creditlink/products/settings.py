@@ -9,6 +9,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from creditlink.products.price_response import PriceResponseInvalid, Response
+from creditlink.products.price_response import parse as parse_response
 from creditlink.products.terms import GRADES, INSTITUTION_KINDS, KIND_LABELS
 
 _GUARANTEES = ("none", "guarantor", "collateral", "pledge", "fund")
@@ -27,6 +29,10 @@ class Basis:
     factor: float
     label_zh: str
     label_en: str
+
+
+PRICE_RESPONSE = "price_response.csv"
+"""Beside the settings: the curve of how firms respond to a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class MatchingSettings:
     bases: tuple[Basis, ...]
     kind_bases: Mapping[str, tuple[str, ...]]
     near_miss_failed_rules: int
+    response: Mapping[str, Response]  # group of grades -> how firms respond to a price
 
     def bases_for(self, kind: str) -> tuple[int, ...]:
         """Return the positions in `bases` that a product kind is sized by."""
@@ -71,11 +78,18 @@ def load_settings(path: Path) -> MatchingSettings:
         raw = tomllib.loads(path.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise MatchingSettingsInvalid(f"{path.name}: not TOML: {error}") from error
-    return parse_settings(raw)
+    curve = path.with_name(PRICE_RESPONSE)
+    try:
+        response = parse_response(curve.read_text("utf-8"), source=curve.name)
+    except OSError as error:
+        raise MatchingSettingsInvalid(f"{curve.name}: cannot be read: {error.strerror}") from error
+    except PriceResponseInvalid as error:
+        raise MatchingSettingsInvalid(str(error)) from error
+    return parse_settings(raw, response)
 
 
-def parse_settings(raw: Mapping[str, Any]) -> MatchingSettings:
-    """Return the settings in `raw`, every one checked.
+def parse_settings(raw: Mapping[str, Any], response: Mapping[str, Response]) -> MatchingSettings:
+    """Return the settings in `raw`, every one checked, with how firms respond to a price.
 
     Raises
     ------
@@ -111,6 +125,7 @@ def parse_settings(raw: Mapping[str, Any]) -> MatchingSettings:
         bases=bases,
         kind_bases=_kinds(limit["kinds"], {basis.name for basis in bases}),
         near_miss_failed_rules=int(_number("near_miss.failed_rules", near["failed_rules"], 1, 20)),
+        response=dict(response),
     )
 
 

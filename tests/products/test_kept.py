@@ -69,7 +69,7 @@ def test_later_settings_change_nothing_of_what_is_told():
         lambda raw: raw[:-1],
         lambda raw: raw + b"\0",
         lambda raw: b"",
-        lambda raw: raw.replace(b'"version":1', b'"version":9'),
+        lambda raw: raw.replace(b'"version":2', b'"version":9'),
         lambda raw: raw.partition(b"\n")[2],
     ],
 )

@@ -166,6 +166,7 @@ class TestSettings:
         assert old in text
         path = tmp_path / "matching.toml"
         path.write_text(text.replace(old, new), "utf-8")
+        (tmp_path / "price_response.csv").write_bytes((SEED.parent / "price_response.csv").read_bytes())
         with pytest.raises(MatchingSettingsInvalid) as caught:
             load_settings(path)
         assert message in str(caught.value)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("empty_database")
 @pytest.fixture
 def settings(settings, tmp_path):
     """Settings with a configuration folder of their own: the seed's institutions, and few of its templates."""
-    for name in ("products.toml", "matching.toml"):
+    for name in ("products.toml", "matching.toml", "price_response.csv"):
         (tmp_path / name).write_text((settings.config_dir / name).read_text("utf-8"), "utf-8")
     head, *templates = (tmp_path / "products.toml").read_text("utf-8").split("[[templates]]")
     some = [one for one in templates if any(f'key = "{key}"' in one for key in ("TAX", "ENERGY", "LEASE"))]
