@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.clock import day_of
 from creditlink.enterprises.tables import Enterprise
-from creditlink.financing.funnel import DIMENSIONS, Case, funnel
+from creditlink.financing.funnel import Case, funnels
 from creditlink.financing.tables import Application, FinancingRequest, FunnelRow, LoanFact, Offer
 from creditlink.institutions.tables import Institution
 
@@ -95,7 +95,7 @@ def _case(
 def publish(session: Session, now: datetime) -> int:
     """Compute every dimension anew and keep it for `/v1/financing/funnel`; return how many rows."""
     cases = cases_of(session)
-    rows = [row for dimension in DIMENSIONS for row in funnel(cases, dimension)]
+    rows = [row for told in funnels(cases).values() for row in told]
     session.execute(delete(FunnelRow))
     if rows:
         session.execute(insert(FunnelRow), [{**row.to_dict(), "computed_at": now} for row in rows])

@@ -1,13 +1,16 @@
 """The truthful funnel: applied, approved, drawn, repaid are separate facts, never of fewer than ten firms. Pure.
 
 Smaller groups are told together as `other`. Were `other` itself too small, the smallest groups that could be told
-join it: whoever subtracts what is told from the total learns of no group of fewer than ten firms either.
+join it: whoever subtracts what is told from the total learns of no group of fewer than ten firms either. Nor does
+whoever subtracts rows of one dimension from a row of another that holds them, such as products from their institution.
+A median is told where ten firms were answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import permutations
 from statistics import median
 from typing import Any
 from uuid import UUID
@@ -48,6 +51,9 @@ DIMENSIONS: Mapping[str, Callable[[Case], str]] = {
 }
 
 
+Groups = dict[str, list[Case]]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One group: how many firms, and each fact of the funnel apart."""
@@ -78,17 +84,81 @@ def funnel(cases: Sequence[Case], dimension: str) -> list[Row]:
 
     Where there are fewer than ten firms in all, nothing is told.
     """
-    groups: dict[str, list[Case]] = {}
+    return funnels(cases)[dimension]
+
+
+def funnels(cases: Sequence[Case]) -> dict[str, list[Row]]:
+    """Return the rows of every dimension; no row, and no row less those of another dimension, is of under ten firms."""
+    groups = {name: _by(cases, of) for name, of in DIMENSIONS.items()}
+    told = {name: _told(held) for name, held in groups.items()}
+    while leaking := _leaking(cases, groups, told):
+        # One at a time, the smallest: without it the others may leak nothing.
+        name, key = min(leaking, key=lambda one: (_firms(groups[one[0]][one[1]]), one))
+        told[name].discard(key)
+        told = {name: _told(held, told[name]) for name, held in groups.items()}
+    return {name: _rows(name, held, told[name]) for name, held in groups.items()}
+
+
+def _by(cases: Sequence[Case], key_of: Callable[[Case], str]) -> Groups:
+    groups: Groups = {}
     for case in cases:
-        groups.setdefault(DIMENSIONS[dimension](case), []).append(case)
-    shown = {key: held for key, held in groups.items() if _firms(held) >= LEAST_FIRMS}
-    rest = [case for key, held in groups.items() if key not in shown for case in held]
-    while rest and _firms(rest) < LEAST_FIRMS and shown:
-        smallest = min(shown, key=lambda key: (_firms(shown[key]), key))
-        rest += shown.pop(smallest)
-    rows = [_row(dimension, key, held) for key, held in shown.items()]
+        groups.setdefault(key_of(case), []).append(case)
+    return groups
+
+
+def _told(groups: Groups, among: Collection[str] | None = None) -> set[str]:
+    """Return the groups that can be told of themselves, none beyond `among`; the rest is ten firms or nobody."""
+    allowed = groups.keys() if among is None else among
+    told = {key for key in allowed if _firms(groups[key]) >= LEAST_FIRMS}
+    rest = {case.firm for key, held in groups.items() if key not in told for case in held}
+    while rest and len(rest) < LEAST_FIRMS and told:
+        smallest = min(told, key=lambda key: (_firms(groups[key]), key))
+        told.discard(smallest)
+        rest |= {case.firm for case in groups[smallest]}
+    return told
+
+
+def _leaking(
+    cases: Sequence[Case], groups: Mapping[str, Groups], told: Mapping[str, set[str]]
+) -> list[tuple[str, str]]:
+    """Return rows to withdraw, (dimension, key), because what they leave of a row that holds them is of too few."""
+    rows = {name: [key if key in told[name] else OTHER for key in map(of, cases)] for name, of in DIMENSIONS.items()}
+    found = []
+    for inner, outer in permutations(DIMENSIONS, 2):
+        leak = _leak(cases, rows[inner], rows[outer])
+        if leak is None:
+            continue
+        around, within = leak
+        if removable := within - {OTHER}:
+            found.append((inner, min(removable, key=lambda key: (_firms(groups[inner][key]), key))))
+        elif around != OTHER:
+            found.append((outer, around))
+        else:
+            found.append((inner, min(told[inner], key=lambda key: (_firms(groups[inner][key]), key))))
+    return found
+
+
+def _leak(cases: Sequence[Case], inner: Sequence[str], outer: Sequence[str]) -> tuple[str, set[str]] | None:
+    """Return the first outer row of which the inner rows within it leave under ten firms, and those inner rows."""
+    around: dict[str, set[str]] = {}
+    for a, b in zip(inner, outer, strict=True):
+        around.setdefault(a, set()).add(b)
+    within: dict[str, set[str]] = {}
+    for a, held in around.items():
+        if len(held) == 1:
+            within.setdefault(next(iter(held)), set()).add(a)
+    left: dict[str, set[UUID]] = {}
+    for case, a, b in zip(cases, inner, outer, strict=True):
+        if len(around[a]) > 1:
+            left.setdefault(b, set()).add(case.firm)
+    return next(((b, within[b]) for b in sorted(within) if 0 < len(left.get(b, ())) < LEAST_FIRMS), None)
+
+
+def _rows(dimension: str, groups: Groups, told: Collection[str]) -> list[Row]:
+    rows = [_row(dimension, key, groups[key]) for key in told]
     rows.sort(key=lambda row: (-row.applied, row.key))
-    if rest and _firms(rest) >= LEAST_FIRMS:
+    rest = [case for key, held in groups.items() if key not in told for case in held]
+    if _firms(rest) >= LEAST_FIRMS:
         rows.append(_row(dimension, OTHER, rest))
     return rows
 
@@ -107,7 +177,8 @@ def _firms(cases: Sequence[Case]) -> int:
 
 
 def _row(dimension: str, key: str, cases: Sequence[Case]) -> Row:
-    hours = [case.answer_hours for case in cases if case.answer_hours is not None]
+    answered = [case for case in cases if case.answer_hours is not None]
+    hours = [case.answer_hours for case in answered if case.answer_hours is not None]
     return Row(
         dimension,
         key,
@@ -123,5 +194,5 @@ def _row(dimension: str, key: str, cases: Sequence[Case]) -> Row:
         sum(case.approved_fen for case in cases),
         sum(case.drawn_fen for case in cases),
         len(hours),
-        round(median(hours), 1) if hours else None,
+        round(median(hours), 1) if _firms(answered) >= LEAST_FIRMS else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from datetime import date, timedelta
@@ -16,7 +17,7 @@ from creditlink import db
 from creditlink.financing import applications, cases, outcomes
 from creditlink.financing.applications import locked
 from creditlink.financing.commands import financing
-from creditlink.financing.funnel import DIMENSIONS, LEAST_FIRMS, OTHER, Case, funnel, league
+from creditlink.financing.funnel import DIMENSIONS, LEAST_FIRMS, OTHER, Case, funnel, funnels, league
 from creditlink.financing.outcome_file import Outcome
 from creditlink.ids import external
 from tests.financing.conftest import NOW, OFFER, bank_of
@@ -57,6 +58,47 @@ class TestPure:
     def test_the_quickest_to_answer_leads(self):
         told = [case(k, "A", answer_hours=5.0) for k in range(10)] + [case(k, "B", answer_hours=2.0) for k in range(10)]
         assert [row.key for row in league(told)] == ["B", "A"]
+
+    def test_products_subtracted_from_their_institution_leave_no_small_group(self):
+        told = [case(k, "A", product="A-1") for k in range(11)] + [case(k + 20, "A", product="A-2") for k in range(2)]
+        told += [case(k + 40, "B", product=f"B-{k}") for k in range(14)]
+        products = {row.key: row.applied for row in funnel(told, "product")}
+        assert {row.key: row.applied for row in funnel(told, "institution")} == {"A": 13, "B": 14}
+        assert products == {OTHER: 27}  # A-1 beside A would have told of the two firms of A-2
+
+    def test_products_that_leave_enough_stay(self):
+        told = [case(k + 20 * (k > 10), "A", product="A-1" if k < 11 else "A-2") for k in range(22)]
+        told += [case(k + 60, "B", product=f"B-{k}") for k in range(14)]
+        assert {row.key for row in funnel(told, "product")} == {"A-1", "A-2", OTHER}
+
+    def test_a_median_of_few_firms_is_not_told(self):
+        rows = funnel([case(k, answer_hours=3.0 if k < 9 else None) for k in range(12)], "institution")
+        assert [(row.answered, row.median_answer_hours) for row in rows] == [(9, None)]
+
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 40), st.sampled_from("AB"), st.sampled_from("123"), st.sampled_from("xyz")),
+            max_size=120,
+        )
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_no_row_less_those_within_it_is_of_few_firms(self, drawn):
+        told = [case(firm, at, product=f"{at}-{p}", region=region) for firm, at, p, region in drawn]
+        rows = funnels(told)
+        members = {
+            name: {
+                row.key: {
+                    k for k, one in enumerate(told)
+                    if (DIMENSIONS[name](one) if DIMENSIONS[name](one) in {r.key for r in held} else OTHER) == row.key
+                }
+                for row in held
+            }
+            for name, held in rows.items()
+        }  # fmt: skip
+        for outer, inner in itertools.permutations(DIMENSIONS, 2):
+            for whole in members[outer].values():
+                left = whole.difference(*(part for part in members[inner].values() if part <= whole))
+                assert not left or len({told[k].firm for k in left}) >= LEAST_FIRMS
 
     @given(
         st.lists(st.tuples(st.integers(0, 40), st.sampled_from("ABCDE"), st.booleans(), st.booleans()), max_size=150)
