@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 import flask
 from flask import g
+from marshmallow import Schema
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -68,11 +70,27 @@ def _settings() -> Settings:
     return settings
 
 
-def _actor() -> str:
-    return f"bank:{g.access.client_id}"
+class _Act(Protocol):
+    """What a step does to the locked application."""
+
+    def __call__(self, session: Session, held: Application, /, *, actor: str, now: datetime) -> object:
+        """Do it, or raise the problem that stands against it."""
 
 
-def _stepped(application_id: str, body: dict[str, Any], act: Callable[[Session, Application], object]) -> Any:
+def _step(path: str, schema: type[Schema] | None = None, scope: str = "financing:write") -> Callable[[Any], Any]:
+    """Make a view the route of one step on an application: what every step has in common."""
+
+    def decorate(view: Any) -> Any:
+        view = blueprint.response(200, ApplicationInFullSchema)(blueprint.problems(*_REFUSALS)(view))
+        if schema is not None:
+            view = blueprint.arguments(schema)(view)
+        route = f"/applications/<application_id>/{path}"
+        return blueprint.route(route, methods=["POST"])(require_access(scope)(view))
+
+    return decorate
+
+
+def _stepped(application_id: str, body: dict[str, Any], act: _Act) -> Any:
     """Run one step on the locked application and tell how it stands; a repeated Idempotency-Key runs nothing."""
     key = idempotency.checked_key(flask.request.headers.get("Idempotency-Key"))
     now, institution_id = utc_now(), g.access.institution_id
@@ -81,7 +99,7 @@ def _stepped(application_id: str, body: dict[str, Any], act: Callable[[Session, 
         asked = {"route": str(flask.request.url_rule), "application": held.wire_id, **body}
         earlier = key and idempotency.claim(session, institution_id, key, asked, now=now)
         if not earlier:
-            act(session, held)
+            act(session, held, actor=f"bank:{g.access.client_id}", now=now)
             if key:
                 idempotency.settle(session, institution_id, key, held.id)
         return _in_full(session, held)
@@ -145,29 +163,19 @@ def authorize(application_id):
     }
 
 
-@blueprint.route("/applications/<application_id>/receipt", methods=["POST"])
-@require_access("financing:write")
-@blueprint.response(200, ApplicationInFullSchema)
-@blueprint.problems(*_REFUSALS)
+@_step("receipt")
 def confirm_receipt(application_id):
     """Say that the application arrived."""
-    return _stepped(application_id, {}, lambda s, held: applications.receive(s, held, actor=_actor(), now=utc_now()))
+    return _stepped(application_id, {}, applications.receive)
 
 
-@blueprint.route("/applications/<application_id>/review", methods=["POST"])
-@require_access("financing:write")
-@blueprint.response(200, ApplicationInFullSchema)
-@blueprint.problems(*_REFUSALS)
+@_step("review")
 def begin_review(application_id):
     """Say that somebody is looking at it."""
-    return _stepped(application_id, {}, lambda s, held: applications.review(s, held, actor=_actor(), now=utc_now()))
+    return _stepped(application_id, {}, applications.review)
 
 
-@blueprint.route("/applications/<application_id>/offers", methods=["POST"])
-@require_access("financing:write")
-@blueprint.arguments(OfferBodySchema)
-@blueprint.response(200, ApplicationInFullSchema)
-@blueprint.problems(*_REFUSALS)
+@_step("offers", OfferBodySchema)
 def make_offer(body, application_id):
     """Make an offer, or a better one in its place. Its terms are frozen by their hash."""
     valid_until = body.pop("valid_until")
@@ -176,27 +184,23 @@ def make_offer(body, application_id):
     except TermsInvalid as wrong:
         raise InvalidRequest(errors=[{"pointer": f"/{wrong.field}", "detail": str(wrong)}]) from None
 
-    def act(session, held):
+    def act(session, held, *, actor, now):
         if held.answered_at is None:
-            learning.remember(session, held, last_profile(session, held), approved=True, now=utc_now())
+            learning.remember(session, held, last_profile(session, held), approved=True, now=now)
         applications.offer(
             session,
             held,
             terms,
             valid_until=valid_until,
             clocks=configuration.clocks(_settings().config_dir),
-            actor=_actor(),
-            now=utc_now(),
+            actor=actor,
+            now=now,
         )
 
     return _stepped(application_id, {**body, "valid_until": valid_until.isoformat()}, act)
 
 
-@blueprint.route("/applications/<application_id>/decline", methods=["POST"])
-@require_access("financing:write")
-@blueprint.arguments(DeclineBodySchema)
-@blueprint.response(200, ApplicationInFullSchema)
-@blueprint.problems(*_REFUSALS)
+@_step("decline", DeclineBodySchema)
 def decline_application(body, application_id):
     """Decline with typed reasons; the firm sees them, and how they agree with the explanation that you had."""
     known = configuration.declines(_settings().config_dir)
@@ -207,49 +211,41 @@ def decline_application(body, application_id):
             )
     reasons = [known[code] for code in dict.fromkeys(body["reasons"])]
 
-    def act(session, held):
+    def act(session, held, *, actor, now):
         profile = last_profile(session, held)
         if held.answered_at is None:
-            learning.remember(session, held, profile, approved=False, now=utc_now())
+            learning.remember(session, held, profile, approved=False, now=now)
         applications.decline(
             session,
             held,
             reasons,
             note=body["note"],
             weighed=disagreement.weighed(profile, reasons),
-            actor=_actor(),
-            now=utc_now(),
+            actor=actor,
+            now=now,
         )
 
     return _stepped(application_id, body, act)
 
 
-@blueprint.route("/applications/<application_id>/signature", methods=["POST"])
-@require_access("financing:write")
-@blueprint.arguments(SignatureBodySchema)
-@blueprint.response(200, ApplicationInFullSchema)
-@blueprint.problems(*_REFUSALS)
+@_step("signature", SignatureBodySchema)
 def sign_contract(body, application_id):
     """Say that the contract was signed, on exactly the offer that the firm accepted."""
 
-    def act(session, held):
+    def act(session, held, *, actor, now):
         applications.sign(
             session,
             held,
             offer_sha256=body["offer_sha256"],
             clocks=configuration.clocks(_settings().config_dir),
-            actor=_actor(),
-            now=utc_now(),
+            actor=actor,
+            now=now,
         )
 
     return _stepped(application_id, body, act)
 
 
-@blueprint.route("/applications/<application_id>/outcomes", methods=["POST"])
-@require_access("outcome:write")
-@blueprint.arguments(OutcomeBodySchema)
-@blueprint.response(200, ApplicationInFullSchema)
-@blueprint.problems(*_REFUSALS)
+@_step("outcomes", OutcomeBodySchema, scope="outcome:write")
 def report_outcome(body, application_id):
     """Report one thing that became of the loan. A different one for the same day and reference corrects it."""
     if (body["kind"] == "repayment") != ("days_past_due" in body):
@@ -257,7 +253,7 @@ def report_outcome(body, application_id):
     if body["kind"] == "repayment" and body["on"].day != 1:
         raise InvalidRequest(errors=[{"pointer": "/on", "detail": "of a repayment is the first day of its month"}])
     told = Outcome(body["kind"], body["on"], body["amount_fen"], body.get("days_past_due"), body["reference"])
-    return _stepped(application_id, body, lambda s, held: outcomes.record(s, held, told, actor=_actor(), now=utc_now()))
+    return _stepped(application_id, body, lambda s, held, **by: outcomes.record(s, held, told, **by))
 
 
 @blueprint.route("/outcomes", methods=["POST"])
@@ -280,7 +276,7 @@ def report_outcomes():
         raise InvalidRequest(errors=[{"pointer": "/", "detail": f"byte {wrong.start} is not UTF-8"}]) from None
     with db.transaction() as session:
         return reporting.take_file(
-            session, g.access.institution_id, text, form=form, actor=_actor(), now=utc_now()
+            session, g.access.institution_id, text, form=form, actor=f"bank:{g.access.client_id}", now=utc_now()
         ).to_dict()
 
 

@@ -17,7 +17,7 @@ from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account
 from creditlink.errors import NotFound
 from creditlink.financing import applications, configuration, disagreement, outcomes, requests
-from creditlink.financing.states import LENT, UNANSWERED, allowed
+from creditlink.financing.states import ACCEPTED, LENT, UNANSWERED, allowed
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, LoanFact, Offer
 from creditlink.institutions.tables import Institution
 from creditlink.portal.financing_words import clocks, label, name
@@ -69,7 +69,7 @@ class Answer:
 
 
 def answers_to(session: Session, request: FinancingRequest) -> list[Answer]:
-    """Return a request's applications, in the order they were made."""
+    """Return a request's applications: what was accepted, offers by their cost, who has to answer, and who is out."""
     rows = requests.of_request(session, request.id)
     if not rows:
         return []
@@ -79,7 +79,7 @@ def answers_to(session: Session, request: FinancingRequest) -> list[Answer]:
     products = book_of(session, settings(), sorted({(row.product_code, row.product_version) for row in rows})).products
     titles = {terms.code: name(terms) for terms in products}
     past = _past(session, request.id)
-    return [
+    answers = [
         Answer(
             row,
             names[row.institution_id],
@@ -92,6 +92,13 @@ def answers_to(session: Session, request: FinancingRequest) -> list[Answer]:
         )
         for row in rows
     ]
+    return sorted(answers, key=_rank)
+
+
+def _rank(answer: Answer) -> tuple[int, int]:
+    state = answer.application.state
+    order = [state in ACCEPTED, answer.is_open, answer.is_waiting, True]
+    return order.index(True), _yearly_cost(answer)
 
 
 def cheapest(answers: list[Answer]) -> Answer | None:

@@ -73,10 +73,12 @@ def name(one: Any) -> str:
 
 
 def money(fen: int) -> str:
-    """Return an amount as people say it: ten thousands of yuan in Chinese, yuan in English."""
-    if lang() == "zh":
-        return f"{fen / 100 / WAN:,.2f}".rstrip("0").rstrip(".") + "万元"
-    return f"¥{fen / 100:,.0f}"
+    """Return an amount as people say it: in Chinese ten thousands of yuan where they are round, else yuan."""
+    if lang() != "zh":
+        return f"¥{fen / 100:,.0f}"
+    if abs(fen) < 100 * WAN or fen % WAN:
+        return f"{fen / 100:,.0f}元"
+    return f"{fen / 100 / WAN:,.2f}".rstrip("0").rstrip(".") + "万元"
 
 
 def exact(fen: int) -> str:

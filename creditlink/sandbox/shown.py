@@ -7,7 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from creditlink.money import yuan_text
+
+def yuan(fen: int) -> str:
+    """Return an amount as the demo prints it: `¥500,000`, with fen only where there are some."""
+    return f"¥{fen / 100:,.2f}".removesuffix(".00")
 
 
 def show_profile(console: Console, profile: dict[str, Any]) -> None:
@@ -22,7 +25,8 @@ def show_profile(console: Console, profile: dict[str, Any]) -> None:
         console.print(f"\n  [bold]not scorable[/]: {profile['not_scorable_reason']}")
     for fact in profile["knock_outs"]:
         console.print(f"  [red]{fact.get('code')}[/] {fact.get('label_zh')} {fact.get('label_en')}")
-    table = Table("dimension", "维度", "points", title="What each dimension adds", title_justify="left")
+    table = Table("dimension", "维度", title="What each dimension adds", title_justify="left")
+    table.add_column("points", justify="right")
     for row in profile["dimensions"]:
         table.add_row(row["label_en"], row["label_zh"], f"{row['points_contribution']:+.1f}")
     console.print(table)
@@ -33,9 +37,14 @@ def show_profile(console: Console, profile: dict[str, Any]) -> None:
         if not rows:
             console.print(f"  {title.lower()}: none")
     table = Table("category", "status", "rows", "months", "kept aside", title="Coverage", title_justify="left")
+    rest = [category for category, row in profile["coverage"].items() if row["status"] == "not_granted"]
     for category, row in profile["coverage"].items():
+        if category in rest:
+            continue
         table.add_row(category, *(str(row.get(k, "")) for k in ("status", "rows", "months", "rejected")))
     console.print(table)
+    if rest:
+        console.print(f"  not_granted, and so not looked at: {', '.join(rest)}")
 
 
 def explanation_in_words(body: dict[str, Any]) -> str:
@@ -50,10 +59,12 @@ def explanation_in_words(body: dict[str, Any]) -> str:
 
 def show_products(console: Console, matches: dict[str, Any]) -> None:
     """Print the best products and the nearest misses."""
-    table = Table("product", "institution", "rate", "limit", "rules", title="Best products", title_justify="left")
+    table = Table(title="Best products", title_justify="left")
+    for name in ("product", "institution", "rate", "limit", "rules"):
+        table.add_column(name, justify="right" if name in ("rate", "limit") else "left")
     for row in [p for p in matches["products"] if p["state"] == "eligible"][:5]:
         offer = row["offer"]
-        limit = f"¥{yuan_text(offer['limit_fen'])}" if offer.get("limit_fen") else "–"
+        limit = yuan(offer["limit_fen"]) if offer.get("limit_fen") else "–"
         passed = sum(rule["outcome"] == "pass" for rule in row["rules"])
         table.add_row(
             f"{row['name_zh']} {row['name_en']}", row["institution"], f"{offer['rate_bps'] / 100:.2f} %", limit,

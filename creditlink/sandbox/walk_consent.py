@@ -112,7 +112,7 @@ class ConsentWalk:
         except PageError as error:
             raise WalkFailed(f"the firm could not decide: {error}") from None
         if not quiet:
-            stage.step("the firm signed in and read: " + said[:230] + " …")
+            stage.step("the firm signed in and read: " + said[:150] + " …")
         case = self._officer.case(asked["case"])
         stage.must(case["state"] == "granted", "the firm approves and the bank gets its tokens", case)
         if not quiet:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from rich.table import Table
 
 from creditlink.clock import day_of, month_start, utc_now
-from creditlink.money import yuan_text
+from creditlink.financing.events import WEBHOOKS
 from creditlink.sandbox.browser import PageError
 from creditlink.sandbox.lender import Lender
 from creditlink.sandbox.representative import Representative
 from creditlink.sandbox.seed import FirmLogin
+from creditlink.sandbox.shown import yuan
 from creditlink.sandbox.stage import Stage, WalkFailed
 
 AMOUNT_WAN, TERM_MONTHS = 50, 12
@@ -55,8 +57,8 @@ class FinancingWalk:
     def _apply(self, chosen: dict[str, str]) -> None:
         """Choose products; each lender hears of its application, takes it in and reads the firm's profile."""
         said = self._person.choose(self._request, list(chosen.values()))
-        shown = said[said.index("Each lender gets") :][:150]
-        self._stage.step(f"it chose {', '.join(chosen.values())} and read: {shown} …")
+        promise = said[said.index("Each lender gets") :].split(". ")[0]
+        self._stage.step(f"it chose {', '.join(chosen.values())} and read: “{promise}”")
         known = {lender.application for lender in self._lenders}
         for institution in chosen:
             officer = self._stage.officers[institution]
@@ -75,7 +77,7 @@ class FinancingWalk:
         for lender in lenders:
             offer = lender.make_offer()
             self._stage.step(
-                f"{lender.institution} offered ¥{yuan_text(offer['amount_fen'])} at {offer['rate_bps'] / 100:.2f} %,"
+                f"{lender.institution} offered {yuan(offer['amount_fen'])} at {offer['rate_bps'] / 100:.2f} %,"
                 f" frozen under {offer['sha256'][:12]}…; the same request again made no second one"
             )
 
@@ -114,9 +116,9 @@ class FinancingWalk:
         for one in willing:
             offer = one.offer
             table.add_row(
-                one.institution, f"¥{yuan_text(offer['amount_fen'])}", f"{offer['rate_bps'] / 100:.2f} %",
-                f"¥{yuan_text(offer['fee_fen'])}", f"{offer['yearly_cost_bps'] / 100:.2f} %",
-                f"¥{yuan_text(offer['total_cost_fen'])}",
+                one.institution, f"{yuan(offer['amount_fen'])}", f"{offer['rate_bps'] / 100:.2f} %",
+                f"{yuan(offer['fee_fen'])}", f"{offer['yearly_cost_bps'] / 100:.2f} %",
+                f"{yuan(offer['total_cost_fen'])}",
             )  # fmt: skip
         self._stage.console.print(table)
         winner = min(willing, key=lambda one: (one.offer["yearly_cost_bps"], one.institution))
@@ -139,7 +141,7 @@ class FinancingWalk:
             self._stage.must(answer.status == 200, "it is drawn in parts", answer)
         beyond = winner.report("draw", amount_fen=1, reference="third")
         self._stage.must(beyond.status == 409, "nothing beyond the offer is drawn", beyond)
-        self._stage.step(f"signed on the accepted hash, drawn twice; one fen more: 409 {beyond.body['detail']}")
+        self._stage.step(f"signed on the accepted hash, drawn twice; one fen more than was offered: {beyond.status}")
 
     def _repaid(self, winner: Lender) -> None:
         now = utc_now()
@@ -163,11 +165,26 @@ class FinancingWalk:
         self._stage.must(standing["state"] == "closed", "the loan is closed", standing)
         life = " → ".join(dict.fromkeys(one["to_state"] for one in standing["history"]))
         self._stage.step(f"the whole life, as {winner.institution} reads it: {life}")
+        self._heard_of_each(winner, standing)
+
+    def _heard_of_each(self, lender: Lender, standing: dict[str, Any]) -> None:
+        """Every step of an application was told to its lender's software, each once."""
+        for one in standing["history"]:
+            self._stage.heard(lender.officer, f"financing.{WEBHOOKS[one['event']]}", application_id=lender.application)
+        told = Counter(
+            one["data"]["event"]
+            for one in lender.officer.all_heard()
+            if one["data"].get("application_id") == lender.application
+        )
+        happened = Counter(one["event"] for one in standing["history"])
+        self._stage.must(told == happened, "each step is told once", (told, happened))
+        self._stage.step(f"each of its {happened.total()} steps was a signed webhook, once")
 
     def _told(self, winner: Lender, unwilling: Lender) -> None:
         report = unwilling.officer.own("GET", "/v1/financing/disagreements").body
         (row, *_) = report["by_reason"]
-        self._stage.step(f"{unwilling.institution}'s disagreement report: {row['code']} {row['agreements']}")
+        agreements = ", ".join(f"{how} {count}×" for how, count in row["agreements"].items())
+        self._stage.step(f"{unwilling.institution}'s disagreement report: {row['code']} {agreements}")
         funnel: dict[str, Any] = winner.officer.own("GET", "/v1/financing/funnel").body
         told = f"{len(funnel['rows'])} rows" if funnel["rows"] else "nothing is told: fewer than ten firms have asked"
         self._stage.step(f"the public funnel: {told}")
