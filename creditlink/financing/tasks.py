@@ -28,5 +28,7 @@ def sweep_financing(timestamp: int) -> None:
     """End what is unanswered, lapsed or overdue, and tell lenders that are late."""
     with db.transaction("worker") as session:
         done = sweep.sweep(session, utc_now(), clocks(load_settings().config_dir))
+    if done["escalated"]:
+        log.warning("lenders_late_to_answer", applications=done["escalated"])  # the operator's word of it
     if done:
         log.info("financing_swept", **done)

@@ -95,10 +95,10 @@ def answers_to(session: Session, request: FinancingRequest) -> list[Answer]:
     return sorted(answers, key=_rank)
 
 
-def _rank(answer: Answer) -> tuple[int, int]:
+def _rank(answer: Answer) -> tuple[int, bool, int]:
     state = answer.application.state
     order = [state in ACCEPTED, answer.is_open, answer.is_waiting, True]
-    return order.index(True), _yearly_cost(answer)
+    return order.index(True), answer.offer is None, _yearly_cost(answer)
 
 
 def cheapest(answers: list[Answer]) -> Answer | None:

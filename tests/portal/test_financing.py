@@ -188,3 +188,26 @@ def test_another_firms_request_is_not_there(owner, asked, person, app):
     for path in (f"{asked}/withdraw", f"/portal/financing/applications/{one.wire_id}/withdraw"):
         assert other.post(path, token=token).status_code == 404
     assert stored()[0].state == "requested"
+
+
+def test_offers_stand_side_by_side_the_cheapest_first_and_what_was_accepted_leads(owner, asked, settings):
+    apply(owner, asked)
+    dear, cheap = stored()
+    now, clocks = utc_now(), configuration.clocks(settings.config_dir)
+    with db.transaction("owner") as session:
+        for held, rate in ((dear, 600), (cheap, 480)):
+            applications.offer(
+                session, locked(session, held.id), OfferTerms(50_000_000, 12, rate_bps=rate),
+                valid_until=now + timedelta(days=7), clocks=clocks, actor=f"bank:{held.client_id}", now=now,
+            )  # fmt: skip
+    page = owner.get(asked)
+    table = page.text[page.text.index('class="compared"') : page.text.index("</table>")]
+    assert table.index("4.80%") < table.index("6.00%")
+    assert table.count('class="tag"') == 1
+    assert table.index('class="tag"') < table.index("4.80%")
+    chosen = page.text[page.text.index(f"{dear.wire_id}/accept") :]
+    sha256 = re.search(r'name="offer_sha256" value="(\w{64})"', chosen).group(1)
+    owner.post(f"/portal/financing/applications/{dear.wire_id}/accept", offer_sha256=sha256)
+    page = owner.get(asked)
+    assert 'class="compared"' not in page.text
+    assert page.text.index("6.00%") < page.text.index("4.80%")
