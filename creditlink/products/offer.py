@@ -60,8 +60,8 @@ def standing(book: ProductBook, subjects: Subjects, unknowns: Floats, ask: Ask, 
     pd_12m = subjects.number("profile.pd_12m")[None, :]
     approval = _approval(book, pd_12m, unknowns)
     if odds is not None:
-        # Where nothing was learned, the published appetite rule stands.
-        approval = np.where(np.isnan(odds), approval, odds)
+        # A curve knows no product's rules: an open one lowers its odds as published. Without a curve the rule stands.
+        approval = np.where(np.isnan(odds), approval, odds * book.settings.unknown_discount**unknowns)
     rate = np.clip(price_bps(book, pd_12m), *(bound[:, None] for bound in book.rate_range))
     cost = yearly_cost_bps(book, rate, ask)
     sized = sized_fen(book, subjects)

@@ -56,6 +56,16 @@ def test_unlearned_kinds_keep_the_published_rule():
     assert by_code[0]["A-1"] == pytest.approx(odds[0, 0])
 
 
+def test_a_rule_that_cannot_be_decided_lowers_learned_odds_as_published():
+    open_rule = samples.rule("indicator.sales_12_fen", ">=", 1_000_000)
+    products = book(samples.product("A-1", rules=[samples.GRADE_RULE, open_rule]))
+    at, ask = firms(), Ask(10**8, 12)
+    odds = MODEL.odds(products, at, ask)
+    matches = match_many(products, at, ask=ask, odds=odds)
+    told = [next(iter(matches.explain(i))).approval for i in range(2)]
+    assert told == pytest.approx([odds[0, 0], odds[0, 1] * samples.SETTINGS.unknown_discount])
+
+
 def test_kinds_without_a_curve_go_by_the_general_one_if_there_is_one():
     model = replace(MODEL, general=GENERAL)
     odds = model.odds(book(samples.product("A-1"), samples.product("B-1", kind="energy")), firms(), Ask(10**8, 12))
