@@ -74,12 +74,15 @@ def _begin(consent_id: UUID, sources: Sources, now: datetime, trigger: str) -> T
     """Return what is left to ask: of the open pull, or of a new one where a source is due."""
     with db.transaction("worker") as session:
         consent = live_for_work(session, consent_id, now=now)
-        answers = pulls.last_answers(session, consent_id)
-        due = pulls.due_sources(consent.categories, answers, sources.config, now)
-        is_open = session.scalar(select(Pull.id).where(Pull.consent_id == consent_id, Pull.status == "OPEN"))
-        if is_open is None and not due:
-            return None
-        opened = session.get_one(Pull, pulls.open_pull(session, consent, due, trigger=trigger, now=now))
+        pull_id = None
+        while pull_id is None:  # again where another worker has just ended the open one
+            answers = pulls.last_answers(session, consent_id)
+            due = pulls.due_sources(consent.categories, answers, sources.config, now)
+            is_open = session.scalar(select(Pull.id).where(Pull.consent_id == consent_id, Pull.status == "OPEN"))
+            if is_open is None and not due:
+                return None
+            pull_id = pulls.open_pull(session, consent, due, trigger=trigger, now=now)
+        opened = session.get_one(Pull, pull_id)
         # Parts that a dead worker had begun are among them.
         left = session.scalars(
             select(PullPart.source).where(PullPart.pull_id == opened.id, PullPart.status.in_(OPEN_STATUSES))

@@ -82,11 +82,15 @@ def ensure_fresh(session: Session, consent: Consent, now: datetime) -> PullState
 
     The caller has checked that the consent is live, in this transaction.
     """
-    state, due = _judge(session, consent, now)
-    if state.state == "pending":
+    while True:
+        state, due = _judge(session, consent, now)
+        if state.state != "pending":
+            return state
         # Also where a pull is open: it may have lost its job, and one that waits already is not doubled.
-        return replace(state, pull_id=start(session, consent, due, trigger="profile", now=now))
-    return state
+        pull_id = start(session, consent, due, trigger="profile", now=now)
+        if pull_id is not None:
+            return replace(state, pull_id=pull_id)
+        # The pull that was waited for has ended since: what it brought is judged anew.
 
 
 def state_now(session: Session, consent: Consent, now: datetime) -> PullState:
@@ -173,10 +177,14 @@ def _withheld(resources: dict[str, Any]) -> tuple[str, ...]:
     return tuple(sorted({month for one in resources.values() for month in one.get("withheld_months", ())}))
 
 
-def start(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID:
-    """Open a pull of the named sources and queue its work; return the open one if there is one already."""
+def start(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID | None:
+    """Open a pull of the named sources and queue its work; return the open one if there is one already.
+
+    None where the open one ended meanwhile: what is due must be judged anew.
+    """
     pull_id = open_pull(session, consent, names, trigger=trigger, now=now)
-    queue_work(session, consent.id)
+    if pull_id is not None:
+        queue_work(session, consent.id)
     return pull_id
 
 
@@ -212,8 +220,11 @@ def defer_once(
         savepoint.commit()
 
 
-def open_pull(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID:
-    """Return the consent's open pull, made now unless there is one; the named sources take part in it."""
+def open_pull(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID | None:
+    """Return the consent's open pull, made now unless there is one; the named sources take part in it.
+
+    None where the open one ended meanwhile: what is due must be judged anew.
+    """
     since, until = look_back(consent, now)
     # The partial index lets one of several that try at once open the pull; the others join it.
     session.execute(
@@ -230,7 +241,9 @@ def open_pull(session: Session, consent: Consent, names: Iterable[str], *, trigg
         )
         .on_conflict_do_nothing(index_elements=["consent_id"], index_where=text("status = 'OPEN'"))
     )
-    pull_id = session.scalars(select(Pull.id).where(Pull.consent_id == consent.id, Pull.status == "OPEN")).one()
+    pull_id = session.scalar(select(Pull.id).where(Pull.consent_id == consent.id, Pull.status == "OPEN"))
+    if pull_id is None:  # the one that was in the way has ended between the two statements
+        return None
     rows = [
         {
             "pull_id": pull_id,

@@ -29,9 +29,12 @@ def retry_pull(consent_id: str) -> None:
     try:
         with db.transaction("worker") as session:
             consent = live_for_work(session, UUID(consent_id), now=now)
-            answers = pull.last_answers(session, consent.id)
-            due = pull.due_sources(consent.categories, answers, sources.current().config, now)
-            if due:
-                pull.start(session, consent, due, trigger="retry", now=now)
+            started = None
+            while started is None:  # again where the open pull has just ended
+                answers = pull.last_answers(session, consent.id)
+                due = pull.due_sources(consent.categories, answers, sources.current().config, now)
+                if not due:
+                    break
+                started = pull.start(session, consent, due, trigger="retry", now=now)
     except ConsentRefused:
         return

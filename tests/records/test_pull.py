@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from creditlink import db
 from creditlink.audit.tables import AuditEntry
@@ -362,3 +362,42 @@ def test_a_dead_workers_parts_are_asked_again_and_finished_ones_are_not(consent,
         assert session.scalars(select(Pull.status)).one() == "DONE"
         assert session.scalars(select(Source.name)).all()
     assert attempts == {"tax": 2, "social_security": 1, "utility": 1}
+
+
+class TestAPullThatEndsMeanwhile:
+    """Between the two statements that join the open pull, its worker closes it."""
+
+    @pytest.fixture
+    def ends_meanwhile(self, consent, empty_database):
+        """Close the open pull once, as soon as somebody has tried to open another."""
+        engine = empty_database.engine("worker")
+        ended = []
+
+        def end(_connection, _cursor, statement, *_rest):
+            if statement.startswith("INSERT INTO pulls ") and not ended:
+                ended.append(statement)
+                with empty_database.transaction("owner") as session:
+                    now = ", began_at = now(), finished_at = now()"
+                    session.execute(text(f"UPDATE pull_parts SET status = 'DELIVERED', rows = 1{now}"))
+                    session.execute(text("UPDATE pulls SET status = 'DONE', finished_at = now()"))
+
+        event.listen(engine, "after_cursor_execute", end)
+        yield ended
+        event.remove(engine, "after_cursor_execute", end)
+
+    def test_who_waited_for_it_finds_the_records_fresh(self, consent, offices, ends_meanwhile):
+        with db.transaction("owner") as session:
+            pull.open_pull(session, consent, ("tax", "social_security", "utility"), trigger="consent", now=utc_now())
+        with db.transaction("worker") as session:
+            found = pull.ensure_fresh(session, consent, utc_now())
+        assert ends_meanwhile
+        assert found.state == "fresh"
+        assert count(Pull) == 1
+
+    def test_a_worker_that_wanted_to_join_it_does_not_ask_twice(self, consent, offices, desk, ends_meanwhile):
+        with db.transaction("owner") as session:
+            pull.open_pull(session, consent, ("tax", "social_security", "utility"), trigger="consent", now=utc_now())
+        run(consent, offices)
+        assert ends_meanwhile
+        assert count(Pull) == 1
+        assert count(FactRow) == 0
