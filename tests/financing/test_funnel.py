@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditlink import db
-from creditlink.financing import applications, cases, outcomes
+from creditlink.financing import applications, cases, commands, outcomes
 from creditlink.financing.applications import locked
 from creditlink.financing.commands import financing
 from creditlink.financing.funnel import DIMENSIONS, LEAST_FIRMS, OTHER, Case, funnel, funnels, league
@@ -211,6 +211,36 @@ class TestCommands:
         assert "line 3: field 'on': value 'yesterday'" in answer.output
         assert "2 lines: 1 recorded, 0 known already, 1 wrong" in answer.output
         assert "0 recorded, 1 known already" in run("outcomes", file, "--institution", code).output
+
+    def test_a_run_that_was_cut_off_keeps_what_was_in_and_goes_on_when_repeated(
+        self, run, market, asked, tmp_path, monkeypatch
+    ):
+        (first, *_) = asked(1)
+        with db.transaction("owner") as session:
+            made = market.offer(session, locked(session, first))
+            market.accept(session, locked(session, first), made.sha256)
+            market.sign(session, locked(session, first), made.sha256)
+        wire = external("app", first)
+        rows = [{"application_id": wire, "kind": "draw", "on": "2026-08-20", "amount_fen": 50}]
+        rows += [{"application_id": wire, "kind": "repayment", "on": f"2026-{m:02}-01", "amount_fen": 40,
+                  "days_past_due": 0} for m in (9, 10)]  # fmt: skip
+        file = tmp_path / "loans.ndjson"
+        file.write_text("\n".join(["{", *map(json.dumps, rows)]))
+        real, parts = commands.take_lines, []
+
+        def cut_off(session, known, part, **at):
+            parts.append(part)
+            if len(parts) == 2:
+                raise ConnectionError
+            return real(session, known, part, **at)
+
+        monkeypatch.setattr(commands, "_AT_ONCE", 2)
+        monkeypatch.setattr(commands, "take_lines", cut_off)
+        code = market.lenders[0][0].code
+        assert isinstance(run("outcomes", file, "--institution", code).exception, ConnectionError)
+        again = run("outcomes", file, "--institution", code)
+        assert "line 1: field 'line': value '{': is not a JSON object" in again.output
+        assert "4 lines: 2 recorded, 1 known already, 1 wrong" in again.output
 
     @pytest.mark.parametrize(
         ("name", "text", "institution", "said"),
