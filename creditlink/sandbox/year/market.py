@@ -7,6 +7,7 @@ platform.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -115,6 +116,7 @@ class Market:
     _models: list[ApprovalModel] = field(default_factory=list)
     _offers: dict[int, NDArray[np.int64]] = field(default_factory=dict)  # month -> offers by lender
     _lenders: dict[date, Lenders] = field(default_factory=dict)
+    _committed: Counter[str] = field(default_factory=Counter)  # product -> fen accepted under its quota
 
     def run(self, step: Callable[[], None] = lambda: None) -> Year:
         """Return the whole year; `step` is called once for each request."""
@@ -231,7 +233,8 @@ class Market:
         rng = self._rng(4, held.asking.number, len(tried))
         last = max(one.answered_at or one.applied_at + _ANSWER_TIME for one in tried)
         at = last + timedelta(hours=float(rng.uniform(2, 30)))
-        offers = [one for one in tried if one.approved]
+        # What came to nothing is not counted back here: so the platform's quota always covers what is accepted.
+        offers = [one for one in tried if one.approved and self._covered(one)]
         if not offers:
             more = len(tried) < LENDERS_ASKED + _REFERRALS and rng.random() < _REFERS
             return (at, tuple(one.number for one in tried)) if more else None
@@ -241,9 +244,14 @@ class Market:
             for one in offers:
                 self._deed(at, "refuse", one.request, one)
             return None
+        self._committed[best.product.code] += best.terms.amount_fen
         self._deed(at, "accept", best.request, best)
         self._lend(held, best, at, rng)
         return None
+
+    def _covered(self, one: Tried) -> bool:
+        quota = one.product.quota_fen
+        return quota is None or self._committed[one.product.code] + one.terms.amount_fen <= quota
 
     def _lend(self, held: Judged, best: Tried, accepted_at: datetime, rng: np.random.Generator) -> None:
         signed_at = accepted_at + timedelta(hours=float(rng.uniform(6, 80)))

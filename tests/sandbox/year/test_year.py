@@ -70,6 +70,23 @@ class TestPlanned:
         most = {policy.code: policy.offers_a_month for policy in lived.year.policies}
         assert all(count <= most[code] for (code, _), count in offers.items())
 
+    def test_no_more_is_accepted_under_a_product_than_its_quota(self, lived):
+        capped = [
+            replace(one, products=[replace(terms, quota_fen=30_000_000) for terms in one.products])
+            for one in [held.book for held in lived.year.judged]
+        ]
+        books = dict(zip([day_of(held.asking.at).replace(day=1) for held in lived.year.judged], capped, strict=True))
+        market = Market(
+            lived.crowd.askings, lived.year.policies, books.__getitem__, lived.year.start, lived.year.until,
+            PLAN["seed"],
+        )  # fmt: skip
+        accepted: Counter[str] = Counter()
+        for deed in market.run().deeds:
+            if deed.kind == "accept":
+                accepted[deed.application.product.code] += deed.application.terms.amount_fen
+        assert accepted
+        assert max(accepted.values()) <= 30_000_000
+
     def test_odds_are_learned_from_what_was_answered_before(self, lived):
         first, last = lived.year.models
         assert sum(first.too_few.values()) < sum(last.too_few.values())
