@@ -63,9 +63,9 @@ check: lint types test ## What CI decides by: style, types, imports, tests (with
 bench: setup-dev ## Benchmarks at small size (each has --json and --help)
 	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
 
-model: setup-dev ## Train the champion anew on the synthetic city (minutes)
+model: setup-dev ## Train the champion's recipe anew into models/city-retrained: the same model.ubj (minutes)
 	@$(BIN)/creditlink sandbox city --firms 60000 --months 48 --seed 7 --out var/training-city --force
-	@$(BIN)/creditlink train var/training-city --out models/city-2026c --replace
+	@$(BIN)/creditlink train var/training-city --out models/city-retrained --replace
 
 migrate: setup-dev ## Next numbered migration: make migrate NAME=noun
 	@test -n "$(NAME)" || { echo "NAME=noun is needed"; exit 1; }
