@@ -121,10 +121,10 @@ def indicator_sentences(
     """
     observed = value_text(name, value, unit)
     zh, en = f"{labels[0]}为{observed[0]}", f"{labels[1]}: {observed[1]}"
+    usual = observed if median is None else value_text(name, median, unit)
     if median is not None:
-        usual = value_text(name, median, unit)
         who = peers_text(peers or ALL_PEERS)
-        if unit == "rank":  # a word is neither below nor above another
+        if unit in ("rank", "flag"):  # a word is neither below nor above another
             zh += f"，{who[0]}中位数为{usual[0]}"
             en += f"; the median of {who[1]} is {usual[1]}"
         elif observed == usual:
@@ -137,7 +137,7 @@ def indicator_sentences(
     if direction and unit not in ("flag", "rank"):
         zh += "；该指标越高，风险越高" if direction > 0 else "；该指标越高，风险越低"
         en += "; higher is riskier" if direction > 0 else "; higher is safer"
-    if _against_peers(value, median, peers, direction=direction, points=points):
+    if observed != usual and _against_peers(value, median, peers, direction=direction, points=points):
         zh += "；就全体企业而言仍偏" + ("有利" if points > 0 else "不利")
         en += "; among all firms it still lies on the " + ("safe" if points > 0 else "risky") + " side"
     size = _number(abs(points), 0)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from typing import Any, Protocol
 
@@ -124,7 +123,7 @@ class Cluster:
             if self.address == "local":
                 started.append(
                     distributed.LocalCluster(
-                        n_workers=self.workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1",
+                        n_workers=self.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1",
                         env=_WORKER,
                     )
                 )  # fmt: skip
@@ -142,7 +141,7 @@ class Cluster:
                 name = names_of[one]
                 try:
                     done = one.result()
-                except (RuntimeError, asyncio.CancelledError) as error:
+                except (RuntimeError, CancelledError) as error:
                     # Its worker was lost between computing and telling; the partition is there, or is made again.
                     tries[name] += 1
                     if tries[name] > _TRIES:
