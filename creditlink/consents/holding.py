@@ -20,7 +20,7 @@ def keep_reads_out(session: Session, consent_id: UUID) -> None:
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(consent_id), 0))))
 
 
-def wait_in_line(session: Session, consent_id: UUID, **settings: UUID) -> None:
+def keep_changes_out(session: Session, consent_id: UUID, **settings: UUID) -> None:
     """Let no change of the consent commit until the transaction ends, and let those that wait already go first.
 
     It is a statement of its own: the next one sees what was committed while this one waited. `settings` are entered

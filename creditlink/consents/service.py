@@ -16,7 +16,7 @@ from creditlink.audit import service as audit
 from creditlink.consents import rules
 from creditlink.consents.announcement import announce
 from creditlink.consents.details import AuthorizationDetails
-from creditlink.consents.holding import keep_reads_out, wait_in_line
+from creditlink.consents.holding import keep_changes_out, keep_reads_out
 from creditlink.consents.limits import FairUse
 from creditlink.consents.rules import Ask
 from creditlink.consents.statement import Statement, statement
@@ -276,7 +276,7 @@ def live_consent(
     """
     if consent_id is None:
         raise ConsentRefused("the token is the institution's own, no firm's consent is behind it", reason="no_consent")
-    wait_in_line(session, consent_id, institution_id=access.institution_id)
+    keep_changes_out(session, consent_id, institution_id=access.institution_id)
     row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     # An unknown consent, another institution's, and one that the token was not issued for look the same.
     if row is None or consent_id != access.consent_id:
@@ -298,7 +298,7 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
     ConsentRefused
         It is not alive (any more).
     """
-    wait_in_line(session, consent_id)
+    keep_changes_out(session, consent_id)
     row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     if row is None:
         raise ConsentRefused(reason="not_active")
@@ -309,9 +309,23 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
     return row[0]
 
 
+def grant_for_token(session: Session, consent_id: UUID, *, now: datetime) -> ConsentGrant | None:
+    """Return what a new token may be made of: `grant_of`, and no change of the consent until the transaction ends.
+
+    A change that is under way comes first; one that comes later waits until the token is there, so that no token is
+    born after the answer that says that its consent is over.
+    """
+    keep_changes_out(session, consent_id)
+    return _grant(_with_standing(consent_id).with_for_update(read=True, of=Consent), session, now)
+
+
 def grant_of(session: Session, consent_id: UUID, *, now: datetime) -> ConsentGrant | None:
-    """Return what the consent gives now, None unless it is alive: for refresh and introspection."""
-    row = session.execute(_with_standing(consent_id)).one_or_none()
+    """Return what the consent gives now, None unless it is alive: for introspection, which promises nothing."""
+    return _grant(_with_standing(consent_id), session, now)
+
+
+def _grant(query: Select[Consent, str, str], session: Session, now: datetime) -> ConsentGrant | None:
+    row = session.execute(query).one_or_none()
     if row is None or rules.dead_reason(row[0].terms(institution_active=row[1] == "active"), now):
         return None
     consent: Consent = row[0]

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749 import grants
 from sqlalchemy import select, update
 
 from creditlink.consents import service as consents
+from creditlink.consents.holding import keep_changes_out
 from creditlink.oauth.client import AUTH_METHOD, OAuthClient
 from creditlink.oauth.errors import InvalidGrantError, InvalidRequestError, ProofRefused
 from creditlink.oauth.opaque import CODE, hashed, new_secret
@@ -69,6 +70,8 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
                 AuthorizationCode.code_hash == hashed(code), AuthorizationCode.client_id == client.client_id
             )
         )
+        if stored is not None:  # the consent before the code and the tokens: one order for all who lock them
+            keep_changes_out(self.server.session, stored.consent_id)
         if stored is None or stored.expires_at <= self.server.now:
             if stored is not None and stored.used_at is not None:
                 self._replayed(stored)
@@ -105,7 +108,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
 
     def authenticate_user(self, authorization_code: AuthorizationCode) -> Any:
         """Return what the firm granted, if the consent is still alive."""
-        grant = consents.grant_of(self.server.session, authorization_code.consent_id, now=self.server.now)
+        grant = consents.grant_for_token(self.server.session, authorization_code.consent_id, now=self.server.now)
         if grant is None or grant.institution_id != self.request.client.institution.id:
             raise InvalidGrantError("the consent is not active")
         return grant

@@ -52,8 +52,9 @@ def revoke(session: Session, access: Access, grant_id: str, *, now: datetime) ->
     NotFound
         As `query`; a paused grant can be revoked.
     """
-    consent = _own(session, access, grant_id)
-    if consent.state not in ("ACTIVE", "PAUSED"):
+    # Locked before it is looked at: of two who give it back at once, the second finds it over.
+    consent = consents.locked(session, _own(session, access, grant_id).id)
+    if consent.state not in ("ACTIVE", "PAUSED") or now >= consent.expires_at:
         raise NotFound
     consents.revoke(session, consent, actor=f"bank:{access.client_id}", reason="revoked_by_client", now=now)
 

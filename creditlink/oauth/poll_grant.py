@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from sqlalchemy import or_, select, update
 
 from creditlink.consents import service as consents
+from creditlink.consents.holding import keep_changes_out
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.oauth.client import AUTH_METHOD, CIBA
 from creditlink.oauth.errors import (
@@ -52,6 +53,8 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
             raise InvalidGrantError("the auth_req_id is not valid (any more)")
         if pushed.dpop_jkt is not None and pushed.dpop_jkt != self.request.binding.jkt:
             raise ProofRefused("the request is bound to another key")
+        # The consent before the request: one order for all who lock them.
+        keep_changes_out(self.server.session, pushed.consent_id)
         self._wait_your_turn(pushed)
         self.request.pushed = pushed
 
@@ -59,7 +62,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
         """Issue once: of parallel polls exactly one gets past the claim."""
         pushed, session, now = self.request.pushed, self.server.session, self.server.now
         self._refuse_unless_granted(pushed)
-        grant = consents.grant_of(session, pushed.consent_id, now=now)
+        grant = consents.grant_for_token(session, pushed.consent_id, now=now)
         if grant is None:  # paused before its first use: it may yet be resumed
             raise AuthorizationPending
         claimed = session.scalar(

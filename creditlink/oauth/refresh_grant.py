@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749 import grants
 from sqlalchemy import select
 
 from creditlink.consents import service as consents
+from creditlink.consents.holding import keep_changes_out
 from creditlink.oauth.client import AUTH_METHOD
 from creditlink.oauth.errors import AuthorizationDetailsRefused, InvalidGrantError, InvalidScopeError
 from creditlink.oauth.opaque import hashed
@@ -23,14 +24,20 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
 
     def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken:
         """Return the client's own token, neither expired nor revoked; the three other cases look the same."""
-        stored: RefreshToken | None = self.server.session.scalar(
-            select(RefreshToken).where(
-                RefreshToken.token_hash == hashed(refresh_token),
-                RefreshToken.client_id == self.request.client.client_id,
-                RefreshToken.revoked_at.is_(None),
-                RefreshToken.expires_at > self.server.now,
-            )
+        session = self.server.session
+        wanted = select(RefreshToken).where(
+            RefreshToken.token_hash == hashed(refresh_token),
+            RefreshToken.client_id == self.request.client.client_id,
+            RefreshToken.revoked_at.is_(None),
+            RefreshToken.expires_at > self.server.now,
         )
+        stored: RefreshToken | None = session.scalar(wanted)
+        if stored is not None:
+            # The consent before the token: whoever issues and whoever takes back lock in this order. The token is
+            # looked at again once it is locked: a revocation either was first, or waits for the new access token.
+            keep_changes_out(session, stored.consent_id)
+            again = wanted.with_for_update(read=True).execution_options(populate_existing=True)
+            stored = session.scalar(again)
         if stored is None:
             raise InvalidGrantError("the refresh token is not valid")
         return stored
@@ -46,7 +53,7 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
 
     def authenticate_user(self, refresh_token: RefreshToken) -> Any:
         """Return what the firm granted, if the consent is alive and covers the details asked for."""
-        grant = consents.grant_of(self.server.session, refresh_token.consent_id, now=self.server.now)
+        grant = consents.grant_for_token(self.server.session, refresh_token.consent_id, now=self.server.now)
         if grant is None or grant.institution_id != self.request.client.institution.id:
             raise InvalidGrantError("the consent is not active")
         self.request.origin_id = refresh_token.origin_id
