@@ -6,13 +6,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from creditlink.app import create_app
 from creditlink.clock import day_of, utc_now
 from creditlink.config import load_settings
-from creditlink.db import Database
-from creditlink.embedded import database_url
+from creditlink.process import open_database
 from creditlink.products.service import live_book
 from creditlink.profiles.warm import settle_memory, warm_up
 
 settings = load_settings()
-database = Database(database_url(settings), api_url=settings.database_api_url, pool_size=settings.pool_size)
+database = open_database(settings)
 app = create_app(settings, database)
 try:
     with database.transaction("api") as session:

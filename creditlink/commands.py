@@ -10,10 +10,11 @@ import subprocess
 import click
 from sqlalchemy import text
 
-from creditlink import db, schema
-from creditlink.config import load_settings
+from creditlink import db, purpose, schema
+from creditlink.config import Settings, load_settings
 from creditlink.embedded import database_url
-from creditlink.process import start
+from creditlink.log import configure_logging
+from creditlink.process import NAMED, confirm_destruction, open_database, start
 
 
 @click.group()
@@ -25,17 +26,19 @@ def database() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Apply the migrations up to REVISION (default: all)."""
-    _, opened = start("owner")
-    schema.upgrade(opened, revision)
+    settings, opened = _open_to_mark()
+    schema.upgrade(opened, revision, environment=settings.environment)
     with opened.engine("owner").connect() as connection:
-        click.echo(f"database at {schema.applied(connection)}")
+        click.echo(f"database at {schema.applied(connection)}, for {purpose.marked(connection) or 'nothing yet'}")
 
 
 @database.command()
 @click.argument("revision")
-def downgrade(revision: str) -> None:
-    """Undo migrations down to REVISION, e.g. 0003 or base."""
-    _, opened = start("owner")
+@NAMED
+def downgrade(revision: str, named: str | None) -> None:
+    """Undo migrations down to REVISION, e.g. 0003 or base. Tables go with what is in them."""
+    settings, opened = start("owner")
+    confirm_destruction(settings, opened, named, "undoing migrations deletes data")
     schema.downgrade(opened, revision)
     with opened.engine("owner").connect() as connection:
         click.echo(f"database at {schema.applied(connection)}")
@@ -43,18 +46,64 @@ def downgrade(revision: str) -> None:
 
 @database.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def reset(yes: bool) -> None:
-    """Drop everything and build the schema anew. Refused in production."""
+@NAMED
+def reset(yes: bool, named: str | None) -> None:
+    """Drop everything and build the schema anew. Refused in production; where no marker says sandbox, by name only."""
     settings, opened = start("owner")
     if settings.is_production:
         raise click.ClickException("refused: environment is production")
+    confirm_destruction(settings, opened, named, "dropping everything")
+    with opened.engine("owner").connect() as connection:
+        unmarked = purpose.marked(connection) is None and purpose.holds_data(connection)
+    if unmarked and named is None:
+        raise click.ClickException(
+            f"refused: it holds data and does not say what it is for; to drop it, add --database {opened.name}"
+        )
     if not yes:
-        click.confirm(f"Drop every table of {opened.url.database}?", abort=True)
+        click.confirm(f"Drop every table of {opened.name}?", abort=True)
     with opened.transaction("owner") as session:
         session.execute(text("DROP SCHEMA public CASCADE"))
         session.execute(text("CREATE SCHEMA public"))
-    schema.upgrade(opened)
+    schema.upgrade(opened, environment=settings.environment)
     click.echo(f"database at {schema.head()}, empty")
+
+
+@database.command("purpose")
+@click.argument("new", required=False, type=click.Choice(purpose.PURPOSES))
+@NAMED
+def show_or_mark(new: str | None, named: str | None) -> None:
+    """Say what the database is for; with sandbox or production, mark it so (for a database from before the marker)."""
+    settings, opened = _open_to_mark()
+    with opened.engine("owner").connect() as connection:
+        if new is not None:
+            if named is None:
+                raise click.UsageError(f"name the database that you mark: --database {opened.name}")
+            confirm_destruction(settings, opened, named, "marking it")
+            if not purpose.has_table(connection):
+                raise click.ClickException("the database cannot be marked yet: creditlink db upgrade")
+            purpose.mark(connection, new, settings.environment)
+            connection.commit()
+        click.echo(f"database {opened.name} is for {purpose.marked(connection) or 'nothing yet: it has no marker'}")
+
+
+def _open_to_mark() -> tuple[Settings, db.Database]:
+    """Open the database also where it has no marker yet; one that is marked for another environment stays shut.
+
+    Raises
+    ------
+    DatabaseRefused
+        It is marked for another environment.
+    """
+    settings = load_settings()
+    configure_logging(settings)
+    opened = db.Database(database_url(settings))
+    with opened.engine("owner").connect() as connection:
+        why = None if purpose.marked(connection) is None else purpose.refusal(connection, settings.environment)
+    if why:
+        opened.close()
+        raise purpose.DatabaseRefused(f"database {opened.name} {why}")
+    db.configure(opened, role="owner")
+    return settings, opened
 
 
 @database.command()
@@ -91,7 +140,9 @@ def run(host: str, port: int, workers: int, threads: int) -> None:
 
     # The children read the same settings; they join this process's database.
     settings = load_settings()
-    os.environ["DATABASE_URL"] = database_url(settings)
+    opened = open_database(settings)
+    os.environ["DATABASE_URL"] = db.conninfo(opened.url)
+    opened.close()
     for name in _THREAD_POOLS:
         os.environ.setdefault(name, "1")
     Granian(

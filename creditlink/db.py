@@ -80,6 +80,16 @@ class Database:
         self._engines: dict[Role, Engine] = {}
         self._lock = threading.Lock()
 
+    @property
+    def name(self) -> str:
+        """The database's name on its server."""
+        return self.url.database or ""
+
+    @property
+    def has_api_login(self) -> bool:
+        """Whether the API has a login of its own, and does not only enter its role."""
+        return self._api_url is not None
+
     def engine(self, role: Role) -> Engine:
         """Return the engine of `role`."""
         with self._lock:
@@ -94,6 +104,7 @@ class Database:
             pool_size=self._pool_size,
             max_overflow=self._pool_size,
             connect_args={"options": "-c timezone=utc", "connect_timeout": 10},
+            hide_parameters=True,  # they are firms' data, and errors reach the log
         )
         _ping_idle_connections(engine)
         name = ROLE_NAMES[role]
@@ -209,7 +220,7 @@ def ensure_database(server_url: str, name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
         raise ValueError(f"not a plain database name: {name!r}")
     url = as_psycopg(server_url)
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", hide_parameters=True)
     with engine.connect() as connection:
         exists = connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name})
         if not exists:

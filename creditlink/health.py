@@ -8,10 +8,10 @@ from typing import Any
 
 import flask
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from creditlink import db, jobs, schema
+from creditlink import db, jobs, logins, purpose, schema
 from creditlink.clock import utc_now
 from creditlink.consents import funnel
 from creditlink.errors import NotFound, Unauthorized
@@ -39,7 +39,9 @@ def ready() -> tuple[dict[str, Any], int]:
 def _database_checks() -> dict[str, dict[str, Any]]:
     try:
         with db.transaction() as session:
-            at = schema.applied(session.connection())
+            connection = session.connection()
+            at = schema.applied(connection)
+            wrong = _wrong_database(connection)
             beat = session.scalar(
                 text(
                     "SELECT count(*) FROM procrastinate_workers"
@@ -52,10 +54,19 @@ def _database_checks() -> dict[str, dict[str, Any]]:
         return {name: {"ok": False, "reason": reason} for name in ("database", "migrations", "worker")}
     head = schema.head()
     return {
-        "database": {"ok": True},
+        "database": {"ok": wrong is None, **({"reason": wrong} if wrong else {})},
         "migrations": {"ok": at == head, "applied": at, "head": head},
         "worker": {"ok": bool(beat), "alive": beat},
     }
+
+
+def _wrong_database(connection: Connection) -> str | None:
+    """Look again at what a process that started before its database could not see."""
+    if purpose.refusal(connection, flask.current_app.extensions["settings"].environment):
+        return "not_of_this_environment"
+    if db.current().has_api_login and logins.refusal(connection):
+        return "login_may_do_too_much"
+    return None
 
 
 def _model_check() -> dict[str, Any]:

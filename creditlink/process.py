@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from creditlink import db
+import click
+
+from creditlink import db, logins, purpose
 from creditlink.config import Settings, load_settings
 from creditlink.embedded import database_url
 from creditlink.log import configure_logging
@@ -14,10 +16,47 @@ def start(role: db.Role) -> tuple[Settings, db.Database]:
     Raises
     ------
     SettingError
-        A setting is absent or wrong.
+        A setting is absent or wrong, or the database is not for this environment.
     """
     settings = load_settings()
     configure_logging(settings)
-    database = db.Database(database_url(settings), api_url=settings.database_api_url, pool_size=settings.pool_size)
+    database = open_database(settings)
     db.configure(database, role=role)
     return settings, database
+
+
+def open_database(settings: Settings) -> db.Database:
+    """Open the database of the settings, once it is known to be for this environment.
+
+    Raises
+    ------
+    SettingError
+        It is not, or the login of `DATABASE_API_URL` is more than the API's.
+    """
+    url = database_url(settings)
+    database = db.Database(url, api_url=settings.database_api_url, pool_size=settings.pool_size)
+    try:
+        purpose.check(database, settings.environment)
+        logins.check_api_login(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def confirm_destruction(settings: Settings, database: db.Database, named: str | None, what: str) -> None:
+    """Let a command destroy data of production only when the database is named on its line.
+
+    Raises
+    ------
+    click.ClickException
+        It is not named, or another one is.
+    """
+    name = database.name
+    if named is not None and named != name:
+        raise click.BadParameter(f"the database is {name}, got {named!r}", param_hint="--database")
+    if settings.is_production and named is None:
+        raise click.ClickException(f"refused: {what} in production; to do it all the same, add --database {name}")
+
+
+NAMED = click.option("--database", "named", metavar="NAME", help="The database's name, typed: needed in production.")

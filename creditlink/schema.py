@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from creditlink import purpose
 from creditlink.config import ROOT
 from creditlink.db import Database
 
@@ -22,18 +23,30 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the schema up to `revision`; processes that start together take turns."""
+def upgrade(database: Database, revision: str = "head", *, environment: str = "sandbox") -> None:
+    """Bring the schema up to `revision`; processes that start together take turns.
+
+    A database that does not say yet what it is for is marked for `environment`, unless a sandbox finds data in it.
+    """
     with database.engine("owner").connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
         connection.commit()
         try:
             command.upgrade(_config(connection), revision)
+            _mark_new(connection, environment)
             connection.commit()
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
             connection.commit()
+
+
+def _mark_new(connection: Connection, environment: str) -> None:
+    if not purpose.has_table(connection) or purpose.marked(connection) is not None:
+        return
+    wanted = purpose.purpose_for(environment)
+    if wanted == "production" or not purpose.holds_data(connection):
+        purpose.mark(connection, wanted, environment)
 
 
 def downgrade(database: Database, revision: str) -> None:

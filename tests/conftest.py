@@ -14,7 +14,7 @@ from sqlalchemy import text
 from creditlink import db, embedded, schema
 from creditlink.config import Settings, load_settings
 
-TABLES_KEPT = {"alembic_version"}
+TABLES_KEPT = {"alembic_version", "database_purpose"}
 
 # How fast a loaded machine draws examples says nothing about the code; the number of examples stays as each test says.
 hypothesis_settings.register_profile("any_machine", suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -44,7 +44,7 @@ def database(postgres_url, worker_id="") -> db.Database:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(
             text(f"ALTER DATABASE {name} SET synchronous_commit = off")
         )
-    schema.upgrade(opened)
+    schema.upgrade(opened, environment="test")
     yield opened
     opened.close()
 

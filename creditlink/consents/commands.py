@@ -18,7 +18,7 @@ from creditlink.clock import utc_now
 from creditlink.consents import limits, receipts
 from creditlink.consents.limits import FairUse
 from creditlink.consents.tables import Consent
-from creditlink.process import start
+from creditlink.process import NAMED, confirm_destruction, start
 from creditlink.retention import certificates
 from creditlink.retention import purge as purging
 
@@ -106,12 +106,15 @@ def verify_deletion(file: Path, keys: Path) -> None:
 
 @consents.command()
 @click.option("--dry-run", is_flag=True, help="Say what would go, and delete nothing.")
-def purge(dry_run: bool) -> None:
+@NAMED
+def purge(dry_run: bool, named: str | None) -> None:
     """Delete facts and profiles whose data life is over; the worker does the same every hour.
 
     Each firm is one transaction with its certificates: stop it at any time and run it again.
     """
     settings, database = start("owner")
+    if not dry_run:
+        confirm_destruction(settings, database, named, "deleting data by hand")
     now = utc_now()
     with database.transaction("owner") as session:
         firms = purging.firms_due(session, now)

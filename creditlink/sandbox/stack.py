@@ -8,13 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from creditlink import db, schema
+from creditlink import db
 from creditlink.clock import day_of, last_complete_month, utc_now
 from creditlink.config import Settings, load_settings
-from creditlink.embedded import database_url
 from creditlink.sandbox import seed
 from creditlink.sandbox.bureaus.real import real_firms
 from creditlink.sandbox.city import GENERATOR_VERSION, write_city
+from creditlink.sandbox.own import open_own
 from creditlink.sandbox.seed import Credentials
 from creditlink.sandbox.services import ServiceFailed, Services, free_port, taken
 
@@ -99,11 +99,14 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
     ------
     ServiceFailed
         A process did not start.
+    DatabaseRefused
+        The database is not the sandbox's.
     """
     now = utc_now()
     issuer = f"http://127.0.0.1:{ports.api[0]}"
     settings = replace(load_settings(), issuer=issuer)
-    opened = _database(settings, database, say)
+    say("starting the database" if settings.database_url is None else "opening the database of DATABASE_URL")
+    opened = open_own(settings, name=database)
     folder = settings.var_dir / database
     city = prepare_city(settings.var_dir / "city", last_complete_month(now), say)
     say("seeding lenders, products, demo banks and the city's firms")
@@ -132,17 +135,6 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
         credentials_file=credentials_file,
         services=services,
     )
-
-
-def _database(settings: Settings, name: str, say: Say) -> db.Database:
-    say("starting the database" if settings.database_url is None else "opening the database of DATABASE_URL")
-    url = database_url(settings)
-    if settings.database_url is None:
-        url = db.ensure_database(url, name)
-    opened = db.Database(url)
-    schema.upgrade(opened)
-    db.configure(opened, role="owner")
-    return opened
 
 
 def _start(

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from creditlink.config import load_settings
+from creditlink.sandbox.own import refuse_foreign
 from creditlink.sandbox.services import ServiceFailed, Services
 from creditlink.sandbox.stack import DEMO_DATABASE, RUN_DATABASE, Ports, Stack, start_stack
 from creditlink.sandbox.walk import Walk, WalkFailed
@@ -35,6 +36,7 @@ def up(real: Path | None, api_processes: int) -> None:
     """
     console = Console(highlight=False)
     settings = load_settings()
+    refuse_foreign(settings)
     _end_on_sigterm()
     try:
         with Services(settings.var_dir / "log") as services:
@@ -64,6 +66,7 @@ def demo(real: Path | None, firms: int | None, out: Path | None) -> None:
     """
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     settings = load_settings()
+    refuse_foreign(settings)
     _end_on_sigterm()
     began = time.monotonic()
     try:

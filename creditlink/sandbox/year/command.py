@@ -12,10 +12,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from creditlink import db, schema
+from creditlink import db
 from creditlink.config import Settings, load_settings
-from creditlink.embedded import database_url
 from creditlink.financing.funnel import Row, funnel, league
+from creditlink.sandbox.own import open_own, refuse_foreign
 
 REPORT = "year.json"
 Expect = Callable[[str, int], None]
@@ -66,6 +66,8 @@ def year(
 
     console = Console(stderr=True)
     settings = load_settings()
+    if not plan_only:
+        refuse_foreign(settings)
     if (out / REPORT).exists():
         raise click.UsageError(f"{out} holds a year already: name another folder with --out, or remove it")
     plan = Plan(folder, firms, lenders, seed, follow)
@@ -102,10 +104,8 @@ def year(
 @contextmanager
 def _database(settings: Settings, out: Path) -> Iterator[None]:
     """Open the year's database, built by the migrations, as that of this process."""
-    opened = db.Database(database_url(replace(settings, var_dir=out)))
+    opened = open_own(replace(settings, var_dir=out))
     try:
-        schema.upgrade(opened)
-        db.configure(opened, role="owner")
         yield
     finally:
         opened.close()
