@@ -112,7 +112,11 @@ def request_consent(
 
 
 def count_waiting(session: Session, institution_id: UUID, uscc: str, now: datetime) -> int:
-    """Return how many requests of an institution wait in the inbox of the firm with this code."""
+    """Return how many requests of an institution wait in the inbox of the firm with this code.
+
+    Nobody else adds one until the transaction ends: requests that come together are counted one after the other.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"inbox {institution_id} {uscc}", 0))))
     waiting = select(func.count()).where(
         Consent.institution_id == institution_id,
         Consent.asked_uscc == uscc,

@@ -323,6 +323,25 @@ class TestThreats:
         assert refusal(ask, bank) == (429, "temporarily_unavailable")
         ask(make_bank())  # of another institution
 
+    def test_requests_that_come_together_are_counted_one_after_the_other(self, bank, firm, two_servers):
+        form = {
+            "scope": SCOPE,
+            "login_hint": firm.enterprise.uscc,
+            "authorization_details": json.dumps(details()),
+            "requested_expiry": "3600",
+        }
+        sent = [
+            (two_servers[n % 2], bank.client_parameters() | form, {"DPoP": bank.proof("POST", "/oauth/bc-authorize")})
+            for n in range(12)
+        ]
+
+        def ask(one):
+            http, body, headers = one
+            return http.post("/oauth/bc-authorize", data=body, headers=headers).status_code
+
+        with ThreadPoolExecutor(12) as threads:
+            assert sorted(threads.map(ask, sent)) == [200] * 5 + [429] * 7
+
     def test_a_suspended_institution_gets_nothing(self, bank, ask, answers):
         waiting = ask(bank)
         answers(waiting)
