@@ -113,7 +113,8 @@ def show(
 ) -> ResponseReturnValue:
     """Show who asks for what; after a mistake with what was ticked before it.
 
-    Who has signed already sees that a second signature is waited for, and nothing to sign.
+    Who has signed already sees that a second signature is waited for, and nothing to sign. Who acts for no firm that
+    the request can be about sees who asks and no terms: those of an amendment tell what the firm agreed to before.
     """
     for stage in ("shown", "signed_in"):
         funnel.reached(session, consent.id, stage, now)
@@ -135,13 +136,13 @@ def show(
         status=200 if wrong is None else wrong.status,
         shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
         details=details,
-        changes=changes_of(session, consent),
+        changes=changes_of(session, consent) if firms else None,
         message=oauth.binding_message_of(session, consent.id),
         firms=firms,
         chosen_firm=kept.get("enterprise") if kept else None,
         unticked=set(details.optional_categories) - set(kept.getlist("category")) if kept else set(),
         left_out=set(details.categories) - set(first.categories) if first else set(),
-        unusual=limits.unusual(details, fair_use()),
+        unusual=bool(firms) and limits.unusual(details, fair_use()),
         usual=template.usual_pulls if template else None,
         ask_code=stepup.needs_code(account, now),
         answer_until=min(answer_until, consent.answer_until),

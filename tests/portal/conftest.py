@@ -67,12 +67,12 @@ class Bank:
     client: object
     institution: object
 
-    def asks(self, *, state="xyz", **details):
+    def asks(self, *, state="xyz", amends=None, **details):
         """Return the path of the page, and the request as stored."""
         now = utc_now()
         with self.app.app_context(), db.transaction("owner") as session:
             asked = make.make_details(**{"valid_until": now + timedelta(days=30)} | details)
-            consent = consents.request_consent(session, client=self.client, details=asked, now=now)
+            consent = consents.request_consent(session, client=self.client, details=asked, amends=amends, now=now)
             request_uri = new_secret(REQUEST_URI)
             session.add(
                 PushedRequest(

@@ -104,3 +104,22 @@ def test_an_amendment_shows_what_would_change(owner, bank):
     assert said.count(">less</span>") == 2  # it ends sooner, and allows fewer uses
     owner.post(path, decision="approve", category=["utility"])
     assert (stored(former).state, stored(amendment).state) == ("REVOKED", "ACTIVE")
+
+
+def test_an_amendment_shows_a_stranger_none_of_the_terms(owner, bank, app):
+    now = utc_now()
+    with db.transaction("owner") as session:
+        former = make.make_consent(
+            session, client=bank.client, enterprise=owner.firm, account=owner.account, now=now, history_months=18
+        )
+        stranger = make.make_account(session, password=make.PASSWORD)
+        make.make_representation(session, make.make_enterprise(session), stranger)
+    path, _ = bank.asks(uscc=owner.firm.uscc, history_months=36, amends=former)
+    other = type(owner)(app.test_client(), stranger)
+    other.sign_in()
+    seen = other.get(path).text
+    assert "First River Bank" in seen
+    assert "You can only decline" in seen
+    for told in ("What would change", "How far back", "18", "36 months", "Electricity, water and gas", "Purpose:"):
+        assert told not in seen, told
+    assert "What would change" in owner.get(path).text
