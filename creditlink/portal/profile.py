@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
 from creditlink import db
+from creditlink.consents.categories import CATEGORIES
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import NotFound
@@ -22,6 +25,17 @@ from creditlink.profiles.tables import Profile
 
 EARLIER = 10
 _NEAR = 3
+
+
+@dataclass(frozen=True)
+class SourceShown:
+    """One kind of data: whether it was there for the profile, and if not, why."""
+
+    label: str
+    status: str
+    is_there: bool
+    months: int
+    last_month: str
 
 
 @blueprint.get("/profile")
@@ -51,6 +65,7 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         institution=institution,
         earlier=rows[1:],
         summary=newest.summary,
+        sources=_sources(newest.coverage),
         widest=max((abs(row["points_contribution"]) for row in newest.summary["dimensions"]), default=1.0) or 1.0,
         **_better(session, newest),
     )
@@ -67,6 +82,31 @@ def _made(session: Session, firm: Enterprise) -> list[tuple[Profile, str]]:
         .options(undefer(Profile.explanation), undefer(Profile.registration), undefer(Profile.asked))
     )
     return [(row, told) for row, told in session.execute(query)]
+
+
+def _sources(coverage: dict[str, dict[str, Any]]) -> list[SourceShown]:
+    """Return what the profile was made from, and what was missing and why, in the catalogue's order."""
+    words = {
+        "delivered": gettext("there"),
+        "partial": gettext("there in part: the source delivered only some of it"),
+        "not_granted": gettext("missing: you did not share it"),
+        "not_connected": gettext("missing: no office is connected for it yet"),
+        "pending": gettext("missing: the source had not answered yet"),
+        "no_record": gettext("missing: the source has no record of your firm"),
+        "denied": gettext("missing: the source refused"),
+        "timeout": gettext("missing: the source did not answer in time"),
+        "source_down": gettext("missing: the source was down"),
+    }
+    return [
+        SourceShown(
+            label=CATEGORIES[name].text(lang())[0],
+            status=str(words.get(entry["status"], entry["status"])),
+            is_there=entry["status"] in ("delivered", "partial"),
+            months=int(entry.get("months") or 0),
+            last_month=str(entry.get("last_month", "")),
+        )
+        for name, entry in coverage.items()
+    ]
 
 
 def _better(session: Session, made: Profile) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -71,6 +72,51 @@ def test_under_another_model_nothing_is_promised(app, reader, created):
     finally:
         app.extensions["model"] = live
     assert "Scores are made by another model by now" in shown
+
+
+def test_facts_beside_the_score_are_said_in_words(reader, firm, empty_database, created):
+    with empty_database.transaction("owner") as session:
+        held = session.merge(firm.enterprise)
+        held.entity_type, held.status = "sole_trader", "suspended"
+    _, made = created()
+    assert made["knock_outs"]
+    assert made["human_review"]
+    english, chinese = (reader.get(f"{PAGE}?lang={lang}").text for lang in ("en", "zh"))
+    for fact in [*made["knock_outs"], *made["human_review"]]:
+        assert escaped(fact["label_en"]) in english
+        assert escaped(fact["label_zh"]) in chinese
+    assert "A person must look at it" in english
+    assert "须人工复核" in chinese
+    assert not_one_empty_paragraph(english)
+
+
+def test_a_firm_that_cannot_be_scored_is_told_why_and_what_was_missing(reader, bank, authorized, delivered):
+    authorization = authorized(bank, kept=["tax", "social_security"])
+    delivered(authorization, categories=(), tax="NO_RECORD", social_security="NO_RECORD")
+    made = bank.call("POST", "/v1/profiles", authorization, json={}).json()
+    assert made["state"] == "not_scorable"
+    english, chinese = (reader.get(f"{PAGE}?lang={lang}").text for lang in ("en", "zh"))
+    assert escaped(made["not_scorable_reason"]["sentence_en"]) in english
+    assert escaped(made["not_scorable_reason"]["sentence_zh"]) in chinese
+    assert english.count("missing: the source has no record of your firm") == 2
+    assert "缺失：数据源没有贵企业的记录" in chinese
+    assert "missing: you did not share it" in english
+    assert "缺失：贵企业未授权" in chinese
+    assert not_one_empty_paragraph(english)
+
+
+def test_what_is_missing_is_shown_beside_a_score(reader, bank, authorized, delivered):
+    authorization = authorized(bank, kept=["tax", "social_security", "utility"], optional_categories=["utility"])
+    delivered(authorization, categories=("tax", "social_security"), utility="DOWN")
+    made = bank.call("POST", "/v1/profiles", authorization, json={}).json()
+    assert made["state"] == "scored"
+    shown = reader.get(f"{PAGE}?lang=en").text
+    assert "missing: the source was down" in shown
+    assert re.search(r"there <span class=\"muted\">\d+ months, the last \d{4}-\d{2}", shown)
+
+
+def not_one_empty_paragraph(page: str) -> bool:
+    return not re.findall(r"<(p|li|dd|dt)[^>]*>\s*</\1>", page)
 
 
 def test_nobody_elses(app, firm, created, empty_database):
