@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from creditlink.clock import day_of
@@ -57,6 +57,17 @@ class ConsentTerms:
     pulls_per_month: int
     pulls_per_day: int | None
     institution_active: bool = True
+
+    def narrowed(self, details: Iterable[Mapping[str, Any]]) -> ConsentTerms:
+        """Return the consent as a token with these `authorization_details` opens it.
+
+        A token may be for less than the consent (RFC 9396 section 7), and never for more: what none of its details
+        names is closed under it.
+        """
+        named = list(details)
+        categories = frozenset(c for part in named for c in part.get("categories", ()))
+        actions = frozenset(a for part in named for a in part.get("actions", ()))
+        return replace(self, categories=self.categories & categories, actions=self.actions & actions)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -41,6 +41,10 @@ class BankAccess(Protocol):
     @property
     def consent_id(self) -> UUID | None:
         """The consent that the token was issued for; None: it is the institution's own."""
+
+    @property
+    def authorization_details(self) -> Sequence[Mapping[str, Any]]:
+        """What the token is for: the consent's details or, where it was narrowed, a part of them."""
 
 
 @dataclass(frozen=True)
@@ -287,7 +291,8 @@ def live_consent(
         raise ConsentRefused(reason="wrong_institution")
     consent, status, _ = row
     ask = Ask(access.institution_id, action, frozenset(categories))
-    refused = rules.refusal(consent.terms(institution_active=status == "active"), ask, now)
+    terms = consent.terms(institution_active=status == "active")
+    refused = rules.refusal(terms.narrowed(access.authorization_details), ask, now)
     if refused:
         raise ConsentRefused(reason=refused.reason)
     db.enter(session, consent_id=consent.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,10 +14,13 @@ from sqlalchemy.orm import Session, undefer
 
 from creditlink import ids
 from creditlink.audit import service as audit
+from creditlink.consents.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
-from creditlink.errors import AuditUnavailable, InvalidRequest, NotFound
+from creditlink.errors import AuditUnavailable, ConsentRefused, InvalidRequest, NotFound
 from creditlink.oauth.access import Access
+from creditlink.profiles import evidence
+from creditlink.profiles.evidence import opened_categories
 from creditlink.profiles.tables import Profile
 
 _ACTIONS = {"matches": "match", "unlock": "match"}
@@ -29,10 +33,16 @@ _COLUMNS = {
 
 
 class Served(NamedTuple):
-    """A profile that goes out, and the live consent it goes out under."""
+    """A profile that goes out, and the live consent it goes out under, whole and as the token opens it."""
 
     profile: Profile
     consent: Consent
+    opened: ConsentTerms
+
+    @property
+    def with_products(self) -> bool:
+        """Return whether the token is for matching too: only then an answer names products."""
+        return "match" in self.opened.actions
 
 
 def read_profile(
@@ -44,22 +54,32 @@ def read_profile(
     ------
     NotFound
         There is none under this consent: unknown and another consent's look the same.
+    ConsentRefused
+        Also: the profile was made from a category that the token, narrowed since, is not for.
     """
     consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(part, "profile"), now=now)
     wanted = select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id)
     profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(part, ()))))
     if profile is None:
         raise NotFound
-    disclose(session, access, consent, profile, action, (part,), now=now)
-    return Served(profile, consent)
+    served = Served(profile, consent, consent.terms().narrowed(access.authorization_details))
+    for category in sorted(opened_categories(profile.coverage) - served.opened.categories):
+        raise ConsentRefused(reason=f"category_not_granted:{category}")
+    disclose(session, access, served, action, part, now=now)
+    return served
 
 
 def list_profiles(
     session: Session, access: Access, query: dict[str, Any], *, now: datetime
 ) -> tuple[list[Served], str | None]:
-    """Return one page of the consent's profiles, newest first, and the cursor of the next."""
+    """Return one page of the consent's profiles, newest first, and the cursor of the next.
+
+    What was made from a category that the token is not for is not in the list.
+    """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
-    wanted = select(Profile).where(Profile.consent_id == consent.id)
+    opened = consent.terms().narrowed(access.authorization_details)
+    made_from = Profile.asked["categories"].contained_by(sorted({*opened.categories, "registration"}))
+    wanted = select(Profile).where(Profile.consent_id == consent.id, made_from)
     if "created_from" in query:
         wanted = wanted.where(Profile.created_at >= query["created_from"])
     if "created_before" in query:
@@ -77,31 +97,41 @@ def list_profiles(
         )
     limit = query["limit"]
     rows = session.scalars(wanted.order_by(Profile.created_at.desc(), Profile.id.desc()).limit(limit + 1)).all()
-    page = list(rows[:limit])
+    page = [Served(profile, consent, opened) for profile in rows[:limit]]
     if page:
-        disclose(session, access, consent, page[0], "profile.list", ("summary",), now=now, count=len(page))
-    cursor = ids.external("prf", page[-1].id) if len(rows) > limit else None
-    return [Served(profile, consent) for profile in page], cursor
+        disclose(session, access, page[0], "profile.list", "summary", now=now, others=page[1:])
+    cursor = ids.external("prf", page[-1].profile.id) if len(rows) > limit else None
+    return page, cursor
 
 
 def disclose(
     session: Session,
     access: Access,
-    consent: Consent,
-    profile: Profile,
+    served: Served,
     action: str,
-    fields: tuple[str, ...],
+    part: str,
     *,
     now: datetime,
-    count: int = 1,
+    others: Sequence[Served] = (),
 ) -> None:
-    """Record that data goes out, in the same transaction as the data.
+    """Record that data goes out, in the same transaction as the data; `others` go out with it.
+
+    Named are the categories whose rows the profiles hold, not those that were asked for.
 
     Raises
     ------
     AuditUnavailable
         The evidence cannot be written; the transaction ends and nothing is disclosed.
     """
+    consent, told = served.consent, [served.profile, *(other.profile for other in others)]
+    detail = {
+        "profile": ids.external("prf", served.profile.id),
+        **evidence.together([profile.coverage for profile in told]),
+        "fields": list(evidence.fields_of(part, with_products=served.with_products)),
+        "count": len(told),
+    }
+    if others:
+        detail["profiles"] = [ids.external("prf", profile.id) for profile in told]
     try:
         audit.record(
             session,
@@ -114,12 +144,7 @@ def disclose(
             client_id=access.client_id,
             consent_id=consent.id,
             purpose=consent.purpose,
-            detail={
-                "profile": ids.external("prf", profile.id),
-                "categories": sorted(consent.categories),
-                "fields": list(fields),
-                "count": count,
-            },
+            detail=detail,
             request_id=structlog.contextvars.get_contextvars().get("request_id"),
         )
     except SQLAlchemyError as error:

@@ -123,7 +123,12 @@ def _applied(wait: int) -> dict[str, str]:
 
 
 def _summary(served: Served) -> dict[str, Any]:
-    return wire.summary(served.profile, purpose=served.consent.purpose, salt=g.access.pairwise_salt)
+    return wire.summary(
+        served.profile,
+        purpose=served.consent.purpose,
+        salt=g.access.pairwise_salt,
+        with_products=served.with_products,
+    )
 
 
 @blueprint.route("", methods=["GET"])

@@ -117,7 +117,12 @@ class ProfileSchema(Schema):
     reasons = ma.fields.List(ma.fields.Dict(), metadata={"description": "At most 4 strongest adverse reasons"})
     strengths = ma.fields.List(ma.fields.Dict(), metadata={"description": "At most 4 strongest favourable ones"})
     coverage = ma.fields.Dict(metadata={"description": "Per category: granted, status, rows, months, freshness"})
-    products = ma.fields.Dict(metadata={"description": "Counts, best products and near misses"})
+    products = ma.fields.Dict(
+        allow_none=True,
+        metadata={
+            "description": "Counts, best products and near misses; null where the token lacks the action `match`"
+        },
+    )
     model = ma.fields.Nested(ModelSchema)
     inputs_hmac = text("Stands for the facts that were read; another institution's differs for the same facts")
     content_hmac = text("Stands for this snapshot, in the same way; a replay by the platform gives it again")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from creditlink import __version__, idempotency
 from creditlink.clock import add_months, day_of, month_start
 from creditlink.consents.counters import consume_use
+from creditlink.consents.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
 from creditlink.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
@@ -22,6 +23,7 @@ from creditlink.products.approval import ApprovalModel
 from creditlink.products.book import ProductBook
 from creditlink.products.offer import Ask
 from creditlink.profiles.disclosure import Served, disclose, read_profile
+from creditlink.profiles.evidence import missing_causes
 from creditlink.profiles.live import LiveModel
 from creditlink.profiles.pipeline import profile_many
 from creditlink.profiles.snapshot import Snapshot, registration_json, snapshot
@@ -30,8 +32,6 @@ from creditlink.records import pull
 from creditlink.records.coverage import coverage
 from creditlink.records.pull import PullState
 from creditlink.records.store import Inputs, read_inputs
-
-DISCLOSED = ("summary", "coverage", "products")
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def create_profile(
         The model in use is not for the consent's purpose.
     """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
+    opened = consent.terms().narrowed(access.authorization_details)
     if consent.purpose not in live.purposes:
         raise ModelPurpose(f"model {live.model_id} is for {', '.join(live.purposes)}, not for {consent.purpose}")
     as_of = body.get("as_of") or day_of(now)
@@ -83,7 +84,7 @@ def create_profile(
         )
         if earlier is not None:
             return read_profile(session, access, earlier, action="profile.repeat", now=now)
-    state = pull.ensure_fresh(session, consent, now)
+    state = pull.ensure_fresh(session, consent, now, categories=opened.categories)
     if state.state == "pending":
         if key is not None:
             idempotency.release(session, access.institution_id, key)
@@ -91,20 +92,22 @@ def create_profile(
     if state.state == "failed":
         raise RecordsUnavailable(sources={name: s.as_json() for name, s in state.sources.items()})
     consume_use(session, consent, now)
-    profile = _computed(session, access, consent, body, as_of, state, live=live, book=book, now=now)
+    profile = _computed(session, access, consent, opened, body, as_of, state, live=live, book=book, now=now)
     session.add(profile)
     if key is not None:
         idempotency.settle(session, access.institution_id, key, profile.id)
     session.flush()
-    disclose(session, access, consent, profile, "profile.create", DISCLOSED, now=now)
+    served = Served(profile, consent, opened)
+    disclose(session, access, served, "profile.create", "summary", now=now)
     PROFILES.labels(profile.grade or "not_scorable").inc()
-    return Served(profile, consent)
+    return served
 
 
 def _computed(
     session: Session,
     access: Access,
     consent: Consent,
+    opened: ConsentTerms,
     body: dict[str, Any],
     as_of: date,
     state: PullState,
@@ -115,11 +118,11 @@ def _computed(
 ) -> Profile:
     assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
     since = look_back_of(consent, as_of, now)
-    inputs = read_inputs(session, [consent.enterprise_id], categories=consent.categories, since=since, as_of=as_of)
-    covered = coverage(session, consent, as_of=as_of, now=now, state=state, inputs=inputs)
+    inputs = read_inputs(session, [consent.enterprise_id], categories=opened.categories, since=since, as_of=as_of)
+    covered = coverage(session, consent, as_of=as_of, now=now, state=state, inputs=inputs, categories=opened.categories)
     approval = approval_store.live(session)
     asked = {
-        "categories": sorted(consent.categories),
+        "categories": sorted(opened.categories),
         "since": since.isoformat(),
         "amount_fen": body.get("amount_fen"),
         "term_months": body.get("term_months"),
@@ -182,12 +185,3 @@ def compute_snapshot(
         approval=approval,
     )
     return snapshot(profiles, 0, live=live, missing=asked["missing"])
-
-
-def missing_causes(covered: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return category -> why it gave nothing; categories that delivered are not in it."""
-    return {
-        category: "no_record" if row["status"] in ("delivered", "partial") else row["status"]
-        for category, row in covered.items()
-        if not row["rows"]
-    }

@@ -16,9 +16,16 @@ from creditlink.profiles.tables import Profile
 from creditlink.profiles.unlock import unlock
 
 
-def summary(profile: Profile, *, purpose: str, salt: str) -> dict[str, Any]:
-    """Return a profile's summary; `salt` makes the firm's id the one that only this institution sees."""
+def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -> dict[str, Any]:
+    """Return a profile's summary.
+
+    Parameters
+    ----------
+    salt : makes the firm's id the one that only this institution sees.
+    with_products : whether the reader may match (the action `match`); without it no product is named.
+    """
     told = profile.products
+    products = {"counts": told["counts"], "best": told["best"], "near_misses": told["near_misses"][:BEST]}
     return {
         "id": ids.external("prf", profile.id),
         "enterprise_id": ids.pairwise(salt, profile.enterprise_id),
@@ -32,7 +39,7 @@ def summary(profile: Profile, *, purpose: str, salt: str) -> dict[str, Any]:
         "grade": profile.grade,
         **profile.summary,
         "coverage": profile.coverage,
-        "products": {"counts": told["counts"], "best": told["best"], "near_misses": told["near_misses"][:BEST]},
+        "products": products if with_products else None,
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
         "inputs_hmac": ids.pairwise_digest(salt, profile.inputs_sha256),
         "content_hmac": ids.pairwise_digest(salt, profile.content_sha256),

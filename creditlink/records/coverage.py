@@ -5,7 +5,7 @@ Not granted, no record, source down and nothing in the range are different answe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -49,6 +49,7 @@ def coverage(
     now: datetime,
     state: PullState | None = None,
     inputs: Inputs | None = None,
+    categories: Collection[str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return, for every category of the catalogue, what the profile could draw on.
 
@@ -60,16 +61,18 @@ def coverage(
     ----------
     state : how the sources stand; None: it is looked up.
     inputs : the facts that the profile is computed from; None: what the consent opens on `as_of` is read.
+    categories : those that the bank's token opens; None: all of the consent.
     """
+    opened = consent.categories if categories is None else categories
     held = state or pull.state_now(session, consent, now)
     if inputs is None:
         assert consent.enterprise_id is not None  # noqa: S101 (a granted consent names its firm; for the type checker)
         since, _ = pull.look_back(consent, now)
-        inputs = read_inputs(session, [consent.enterprise_id], categories=consent.categories, since=since, as_of=as_of)
+        inputs = read_inputs(session, [consent.enterprise_id], categories=opened, since=since, as_of=as_of)
     config = sources.current().config
     found: dict[str, dict[str, Any]] = {}
     for category in CATEGORY_FRAMES:
-        granted = category in consent.categories or category == "registration"
+        granted = category in opened or category == "registration"
         entry: dict[str, Any] = {"granted": granted, "status": "not_granted", "source": None, "rows": 0, "months": 0}
         if category == "registration":
             # CreditLink's own registry: public, and always there.

@@ -6,7 +6,7 @@ is in `asking.py`. The two meet in the tables, so that any process may die at an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -77,13 +77,17 @@ def look_back(consent: Consent, now: datetime) -> tuple[date, date]:
     return add_months(month_start(began), -consent.history_months), today
 
 
-def ensure_fresh(session: Session, consent: Consent, now: datetime) -> PullState:
+def ensure_fresh(
+    session: Session, consent: Consent, now: datetime, *, categories: Collection[str] | None = None
+) -> PullState:
     """Return how the consent's records stand, and queue a pull where a source must be asked.
 
-    The caller has checked that the consent is live, in this transaction.
+    The caller has checked that the consent is live, in this transaction. `categories` are those that the bank's
+    token opens, all of the consent where it is None: no other source is waited for.
     """
+    opened = consent.categories if categories is None else categories
     while True:
-        state, due = _judge(session, consent, now)
+        state, due = _judge(session, consent, opened, now)
         if state.state != "pending":
             return state
         # Also where a pull is open: it may have lost its job, and one that waits already is not doubled.
@@ -95,14 +99,16 @@ def ensure_fresh(session: Session, consent: Consent, now: datetime) -> PullState
 
 def state_now(session: Session, consent: Consent, now: datetime) -> PullState:
     """Return how the consent's records stand; changes nothing."""
-    return _judge(session, consent, now)[0]
+    return _judge(session, consent, consent.categories, now)[0]
 
 
-def _judge(session: Session, consent: Consent, now: datetime) -> tuple[PullState, list[str]]:
+def _judge(
+    session: Session, consent: Consent, categories: Collection[str], now: datetime
+) -> tuple[PullState, list[str]]:
     config = sources.current().config
-    needed = config.for_categories(consent.categories)
+    needed = config.for_categories(categories)
     answers = last_answers(session, consent.id)
-    due = due_sources(consent.categories, answers, config, now)
+    due = due_sources(categories, answers, config, now)
     running = session.execute(
         select(Pull.id, PullPart.source, PullPart.status)
         .join(PullPart, PullPart.pull_id == Pull.id)

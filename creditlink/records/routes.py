@@ -13,7 +13,7 @@ from creditlink.clock import utc_now
 from creditlink.consents import service as consents
 from creditlink.errors import ConsentRefused, InsufficientScope, NotFound, Unauthorized
 from creditlink.oauth.access import require_access
-from creditlink.records import health, pull
+from creditlink.records import health, pull, sources
 from creditlink.records.catalogue import CATEGORIES
 from creditlink.records.schemas import CatalogueSchema, PullSchema, SourcesSchema
 from creditlink.records.tables import Pull, PullPart
@@ -53,7 +53,11 @@ def show_pull(pull_id: str) -> dict[str, Any]:
         found = session.scalars(select(Pull).where(Pull.id == wanted, Pull.consent_id == consent.id)).one_or_none()
         if found is None:
             raise NotFound
-        parts = session.scalars(select(PullPart).where(PullPart.pull_id == found.id).order_by(PullPart.source)).all()
+        opened = consent.terms().narrowed(access.authorization_details).categories
+        own = select(PullPart).where(
+            PullPart.pull_id == found.id, PullPart.source.in_(sources.current().config.for_categories(opened))
+        )
+        parts = session.scalars(own.order_by(PullPart.source)).all()
         return {
             "id": ids.external(pull.PREFIX, found.id),
             "consent_id": consent.wire_id,

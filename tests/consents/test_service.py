@@ -26,6 +26,7 @@ SHOWN = statement(make.make_details(), institution_zh="银行", institution_en="
 class Access:
     institution_id: UUID
     consent_id: UUID
+    authorization_details: tuple = ()
 
 
 @pytest.fixture
@@ -40,7 +41,10 @@ def stored(empty_database):
 
 
 def access_to(consent, **changes):
-    return Access(**{"institution_id": consent.institution_id, "consent_id": consent.id} | changes)
+    whole = ({"categories": consent.categories, "actions": consent.actions},)
+    return Access(
+        **{"institution_id": consent.institution_id, "consent_id": consent.id, "authorization_details": whole} | changes
+    )
 
 
 def read(consent, now=NOW, access=None, **ask):

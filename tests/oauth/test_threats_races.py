@@ -24,7 +24,8 @@ def test_a_bank_that_keeps_reading_cannot_hold_up_the_firm(bank, authorized, emp
     consent_id = flow.consent_of(authorization)
     with empty_database.transaction("owner") as session:
         institution = session.get_one(Consent, consent_id).institution_id
-    access = SimpleNamespace(institution_id=institution, consent_id=consent_id)
+    whole = authorization.answer["authorization_details"]
+    access = SimpleNamespace(institution_id=institution, consent_id=consent_id, authorization_details=whole)
     reading, refused = threading.Semaphore(0), []
     hold = threading.Event()  # never set: waiting on it is the time that a profile takes to build
 

@@ -1,0 +1,61 @@
+"""What the evidence of a disclosure says: what was in the profile, what was not and why, with row counts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FIELDS: Mapping[str, tuple[str, ...]] = {"summary": ("summary", "coverage")}
+"""Part of a profile -> what an answer with it holds, where it is more than the part of that name."""
+
+Coverage = Mapping[str, Mapping[str, Any]]
+
+
+def fields_of(part: str, *, with_products: bool) -> tuple[str, ...]:
+    """Return what an answer with this part of a profile tells."""
+    held = FIELDS.get(part, (part,))
+    return (*held, "products") if part == "summary" and with_products else held
+
+
+def opened_categories(coverage: Coverage) -> frozenset[str]:
+    """Return the categories that a profile was made under: whoever reads it needs them all."""
+    # The registry is public and part of every profile.
+    return frozenset(c for c, row in coverage.items() if row["granted"] and c != "registration")
+
+
+def delivered(coverage: Coverage) -> dict[str, Any]:
+    """Return what a profile holds by category.
+
+    `categories` are those of which it holds rows, `rows` how many; `missing` says why a granted category gave
+    nothing (`no_record` is an answer of the source), `incomplete` why one gave less than it has.
+    """
+    granted = {category: row for category, row in coverage.items() if row["granted"]}
+    rows = {category: int(row["rows"]) for category, row in granted.items() if row["rows"]}
+    causes = missing_causes(granted)
+    incomplete = {c: str(granted[c]["status"]) for c in rows if granted[c]["status"] != "delivered"}
+    found: dict[str, Any] = {"categories": sorted(rows), "rows": rows}
+    return found | ({"missing": causes} if causes else {}) | ({"incomplete": incomplete} if incomplete else {})
+
+
+def together(coverages: Sequence[Coverage]) -> dict[str, Any]:
+    """Return what several profiles hold: the rows of all, and each cause for which a category is missing anywhere."""
+    parts = [delivered(coverage) for coverage in coverages]
+    rows: dict[str, int] = {}
+    for part in parts:
+        for category, count in part["rows"].items():
+            rows[category] = rows.get(category, 0) + count
+    found: dict[str, Any] = {"categories": sorted(rows), "rows": rows}
+    for name in ("missing", "incomplete"):
+        causes = {category: cause for part in parts for category, cause in part.get(name, {}).items()}
+        if causes:
+            found[name] = causes
+    return found
+
+
+def missing_causes(coverage: Coverage) -> dict[str, str]:
+    """Return category -> why it gave nothing; categories that gave rows are not in it."""
+    return {
+        category: "no_record" if row["status"] in ("delivered", "partial") else str(row["status"])
+        for category, row in coverage.items()
+        if not row["rows"]
+    }
