@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from creditlink import __version__
+from creditlink import __version__, stopping
 from creditlink.config import SettingError
 
 # Command -> (where it lives, the line that `creditlink --help` shows).
@@ -35,6 +35,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("creditlink.profiles.replay:replay", "Compute a stored profile again and compare byte by byte"),
     "openapi": ("creditlink.commands:openapi", "Print the OpenAPI document"),
 }
+
+# These run until they are asked to end, so that being asked is no failure.
+_SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox bank")
 
 
 class LazyGroup(click.Group):
@@ -66,8 +69,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command; a wrong setting ends it with one line, not a trace."""
+    stopping.watch(serving=" ".join(sys.argv[1:3]).startswith(_SERVERS))
     try:
         cli()
     except SettingError as error:
         click.echo(f"creditlink: {error}", err=True)
         sys.exit(2)
+    finally:
+        stopping.ignore()  # what runs at exit (an embedded server's end, say) runs whole

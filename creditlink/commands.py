@@ -134,27 +134,30 @@ _THREAD_POOLS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Threads per process.")
 def run(host: str, port: int, workers: int, threads: int) -> None:
     """Serve the API and the pages with granian."""
-    from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
-    # The children read the same settings; they join this process's database.
+    from creditlink.serving import Server, listen
+
     settings = load_settings()
+    configure_logging(settings)
+    listening = listen(host, port)
+    # The children read the same settings; they join this process's database.
     opened = open_database(settings)
     os.environ["DATABASE_URL"] = db.conninfo(opened.url)
     opened.close()
     for name in _THREAD_POOLS:
         os.environ.setdefault(name, "1")
-    Granian(
+    Server(
         "wsgi:app",
-        address=host,
-        port=port,
+        listening,
+        drain_seconds=settings.max_wait_seconds + 5,
         interface=Interfaces.WSGI,
         workers=workers,
         blocking_threads=threads,
         log_access=False,
         log_level=LogLevels.warning,
-    ).serve()
+    ).run()
 
 
 @click.command()
