@@ -1,8 +1,12 @@
-"""How much of a consent is used, in calendar windows of Asia/Shanghai: counted atomically, refused when full."""
+"""How much of a consent is used, in calendar windows of Asia/Shanghai: counted atomically, refused when full.
+
+A use is a new computation. What was computed stays readable, spent consent or not, until its data life is over.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -11,6 +15,9 @@ from sqlalchemy.orm import Session
 from creditlink.consents import rules
 from creditlink.consents.tables import Consent, ConsentUse
 from creditlink.errors import ConsentRefused, LimitExceeded
+
+USES_LEFT = "CreditLink-Uses-Left"
+"""The header that tells a bank how many new computations are left, e.g. `month=4, day=1`."""
 
 
 def consume_use(session: Session, consent: Consent, now: datetime) -> None:
@@ -21,8 +28,9 @@ def consume_use(session: Session, consent: Consent, now: datetime) -> None:
     LimitExceeded
         The window is full and the next one brings new uses; `attribute` names the limit.
     ConsentRefused
-        All uses of the consent are spent: `exhausted`.
+        All uses of the consent are spent: `exhausted`. The consent stays alive for what they made.
     """
+    counted_here: set[str] = set()
     for period, limit in rules.windows(consent.terms()):
         counted = session.scalar(
             insert(ConsentUse)
@@ -34,11 +42,15 @@ def consume_use(session: Session, consent: Consent, now: datetime) -> None:
             )
             .returning(ConsentUse.used)
         )
-        if counted is None and period == "total":
-            raise ConsentRefused("every use of the consent is spent", reason="exhausted")
         if counted is None:
+            # The caller's transaction rolls back: what was counted in an earlier window just now is left after all.
+            told = header_of({w: n + (w in counted_here) for w, n in left(session, consent, now).items()})
+            if period == "total":
+                raise ConsentRefused("every use of the consent is spent", reason="exhausted", headers=told)
             attribute = f"pulls_per_{period}"
-            raise LimitExceeded(f"{attribute}: {limit} of {limit} used in this calendar {period}", attribute=attribute)
+            detail = f"{attribute}: {limit} of {limit} used in this calendar {period}"
+            raise LimitExceeded(detail, attribute=attribute, headers=told)
+        counted_here.add(period)
 
 
 def uses(session: Session, consent: Consent, now: datetime) -> dict[str, tuple[int, int]]:
@@ -52,3 +64,24 @@ def uses(session: Session, consent: Consent, now: datetime) -> dict[str, tuple[i
         ).all()
     )
     return {period: (used.get(key, 0), limit) for key, (period, limit) in windows.items()}
+
+
+def left(session: Session, consent: Consent, now: datetime) -> dict[str, int]:
+    """Return how many new computations are left per window that counts at `now`."""
+    return {window: max(allowed - used, 0) for window, (used, allowed) in uses(session, consent, now).items()}
+
+
+def header_of(uses_left: Mapping[str, int]) -> dict[str, str]:
+    """Return the header that tells them."""
+    return {USES_LEFT: ", ".join(f"{window}={count}" for window, count in uses_left.items())}
+
+
+def readable_until(session: Session, consent: Consent) -> datetime | None:
+    """Return until when what a spent consent made can be read; None while a use is left, now or in a later window."""
+    if consent.access != "once":
+        return None
+    spent = select(ConsentUse.last_at).where(
+        ConsentUse.consent_id == consent.id, ConsentUse.period == "total", ConsentUse.used >= consent.pulls_per_month
+    )
+    last_at = session.scalar(spent)
+    return None if last_at is None else min(last_at + timedelta(days=consent.data_life_days), consent.expires_at)

@@ -116,7 +116,7 @@ def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> di
         "expires_at": to_second(consent.expires_at),
         "changed_at": to_second(consent.changed_at),
         "uses": [
-            {"window": window, "used": used, "allowed": allowed}
+            {"window": window, "used": used, "allowed": allowed, "left": max(allowed - used, 0)}
             for window, (used, allowed) in counters.uses(session, consent, now).items()
         ],
     }

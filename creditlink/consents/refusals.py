@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink import db
 from creditlink.audit import service as audit
-from creditlink.consents import sweep
 from creditlink.consents.service import BankAccess
 from creditlink.consents.tables import Consent
 from creditlink.errors import (
@@ -50,9 +49,6 @@ def record_refusal(
             db.enter(session, institution_id=access.institution_id)
             consent = None if access.consent_id is None else session.get(Consent, access.consent_id)
             firm: UUID | None = consent.enterprise_id if consent else None
-            if reason == "exhausted" and consent is not None:
-                # The one use too many that was asked for ends the consent.
-                sweep.end_exhausted(session, consent.id, actor=f"bank:{client_id}", now=now)
             audit.record(
                 session,
                 action="read.refused",

@@ -41,6 +41,7 @@ class UsesSchema(Schema):
     window = _text("`total`, `month` or `day`; calendar windows of Asia/Shanghai")
     used = ma.fields.Integer(metadata={"description": "Profiles made in it"})
     allowed = ma.fields.Integer(metadata={"description": "Profiles that may be made in it"})
+    left = ma.fields.Integer(metadata={"description": "How many more may be made; those made stay readable at 0 too"})
 
 
 class ConsentSchema(Schema):

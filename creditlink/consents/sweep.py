@@ -1,14 +1,13 @@
-"""What time does to consents: requests unanswered, consents expired or used up."""
+"""What time does to consents: requests unanswered, consents expired, or spent and past their data life."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, and_, cast, func, select
 from sqlalchemy.orm import Session
 
-from creditlink.consents import counters, service
+from creditlink.consents import service
 from creditlink.consents.tables import Consent, ConsentUse
 
 SYSTEM = "system"
@@ -58,17 +57,3 @@ def _spent_and_over(now: datetime) -> ColumnElement[bool]:
         )
         .exists()
     )
-
-
-def end_exhausted(session: Session, consent_id: UUID, *, actor: str, now: datetime) -> bool:
-    """End a consent of which one use more than agreed was asked for; return whether it did."""
-    if session.get(Consent, consent_id) is None:
-        return False
-    consent = service.locked(session, consent_id)
-    if consent.state != "ACTIVE" or consent.access != "once":
-        return False
-    used, limit = counters.uses(session, consent, now)["total"]
-    if used < limit:
-        return False
-    service.end(session, consent, "EXHAUSTED", actor=actor, reason="uses_spent", now=now)
-    return True

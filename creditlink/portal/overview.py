@@ -30,6 +30,7 @@ class ConsentRow:
     used: int
     allowed: int
     window: str  # total | month
+    readable_until: datetime | None  # every use is spent: until when what they made can be read
     last_access_at: datetime | None
 
     @property
@@ -77,6 +78,7 @@ def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair
         used=used[window][0],
         allowed=used[window][1],
         window=window,
+        readable_until=counters.readable_until(session, consent),
         last_access_at=session.scalar(
             select(func.max(AuditEntry.at)).where(
                 AuditEntry.enterprise_id == consent.enterprise_id,

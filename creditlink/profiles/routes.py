@@ -8,10 +8,13 @@ from typing import Any
 
 import flask
 from flask import g
+from sqlalchemy.orm import Session
 
 from creditlink import db, idempotency, ids
 from creditlink.api import Blueprint, public
 from creditlink.clock import utc_now
+from creditlink.consents import counters
+from creditlink.consents.tables import Consent
 from creditlink.errors import (
     Conflict,
     ConsentRefused,
@@ -94,6 +97,7 @@ def create_profile(body):
                 key=key,
                 now=utc_now(),
             )
+            _note_uses(session)
             if not isinstance(made, Pending):
                 answer = _summary(made)
                 location = f"/v1/profiles/{answer['id']}"
@@ -140,6 +144,7 @@ def list_profiles(query):
     """List the profiles computed under the token's consent, newest first."""
     with db.transaction() as session:
         page, cursor = disclosure.list_profiles(session, g.access, query, now=utc_now())
+        _note_uses(session)
         return {"items": [_summary(served) for served in page], "next_cursor": cursor}
 
 
@@ -220,7 +225,22 @@ def _scored_by(profile: Profile) -> LiveModel:
 
 def _read(session, profile_id: str, part: str) -> Served:
     known = ids.internal("prf", profile_id)
-    return disclosure.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)
+    served = disclosure.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)
+    _note_uses(session)
+    return served
+
+
+def _note_uses(session: Session) -> None:
+    """Note for the answer's header how many computations the consent, read just now, has left."""
+    g.uses_left = counters.left(session, session.get_one(Consent, g.access.consent_id), utc_now())
+
+
+@blueprint.after_request
+def tell_uses_left(response: flask.Response) -> flask.Response:
+    """Tell in every answer under a live consent how many new computations it has left."""
+    if "uses_left" in g:
+        response.headers.update(counters.header_of(g.uses_left))
+    return response
 
 
 @reason_codes.route("", methods=["GET"])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import __version__, idempotency
 from creditlink.clock import add_months, day_of, month_start
-from creditlink.consents.counters import consume_use
+from creditlink.consents.counters import consume_use, header_of, left
 from creditlink.consents.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
@@ -90,7 +90,8 @@ def create_profile(
             idempotency.release(session, access.institution_id, key)
         return Pending(state.wire_id, {name: s.as_json() for name, s in state.sources.items()})
     if state.state == "failed":
-        raise RecordsUnavailable(sources={name: s.as_json() for name, s in state.sources.items()})
+        told = {name: s.as_json() for name, s in state.sources.items()}
+        raise RecordsUnavailable(sources=told, headers=header_of(left(session, consent, now)))
     consume_use(session, consent, now)
     profile = _computed(session, access, consent, opened, body, as_of, state, live=live, book=book, now=now)
     session.add(profile)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from creditlink import db, ids
 from creditlink.api import Blueprint, public
 from creditlink.clock import utc_now
+from creditlink.consents import counters
 from creditlink.consents import service as consents
 from creditlink.errors import ConsentRefused, InsufficientScope, NotFound, Unauthorized
 from creditlink.oauth.access import require_access
@@ -39,6 +40,14 @@ def list_categories() -> dict[str, Any]:
     return {"items": [category.as_json() for category in CATEGORIES.values()]}
 
 
+@blueprint.after_request
+def tell_uses_left(response: flask.Response) -> flask.Response:
+    """Tell whoever polls how many new computations the consent has left."""
+    if "uses_left" in flask.g:
+        response.headers.update(counters.header_of(flask.g.uses_left))
+    return response
+
+
 @blueprint.route("/pulls/<pull_id>", methods=["GET"])
 @require_access("profile:create")
 @blueprint.response(200, PullSchema)
@@ -58,6 +67,7 @@ def show_pull(pull_id: str) -> dict[str, Any]:
             PullPart.pull_id == found.id, PullPart.source.in_(sources.current().config.for_categories(opened))
         )
         parts = session.scalars(own.order_by(PullPart.source)).all()
+        flask.g.uses_left = counters.left(session, consent, now)
         return {
             "id": ids.external(pull.PREFIX, found.id),
             "consent_id": consent.wire_id,

@@ -243,7 +243,7 @@ class TestReading:
 
 
 class TestUses:
-    def test_once_means_so_many_in_all_and_one_more_ends_it(self, stored):
+    def test_once_means_so_many_in_all_and_one_more_is_refused(self, stored):
         consent = stored(pulls_per_month=2)
 
         def use(now):
@@ -256,9 +256,8 @@ class TestUses:
         with pytest.raises(ConsentRefused) as caught:
             use(NOW + timedelta(days=20))
         assert caught.value.extra["reason"] == "exhausted"
-        with db.transaction() as session:
-            assert sweep.end_exhausted(session, consent.id, actor="system", now=NOW)
-        assert reason(consent) == "exhausted"
+        assert caught.value.headers == {"CreditLink-Uses-Left": "total=0"}
+        assert read(consent).state == "ACTIVE"  # one asked for too many takes nothing of what was made
 
     def test_recurring_counts_by_calendar_month(self, stored):
         consent = stored(
@@ -426,11 +425,25 @@ class TestSweep:
             assert sweep.sweep(session, NOW + timedelta(days=5))["EXHAUSTED"] == 1
         assert reason(consent) == "exhausted"
 
-    def test_a_refused_extra_use_ends_only_what_is_spent(self, stored):
-        consent = stored(pulls_per_month=2)
+    def test_until_when_a_spent_consent_is_read(self, stored):
+        spent = stored(pulls_per_month=1, data_life_days=5, valid_until=NOW + timedelta(days=20))
+        ending = stored(pulls_per_month=1, data_life_days=30, valid_until=NOW + timedelta(days=20))
+        with db.transaction() as session:
+            assert counters.readable_until(session, spent) is None
+            counters.consume_use(session, spent, NOW)
+            counters.consume_use(session, ending, NOW)
+            assert counters.readable_until(session, spent) == NOW + timedelta(days=5)
+            assert counters.readable_until(session, ending) == ending.expires_at
+
+    def test_a_use_refused_by_the_day_leaves_the_month_as_it_was(self, stored):
+        consent = stored(purpose="monitoring", access="recurring", pulls_per_month=5, pulls_per_day=1)
         with db.transaction() as session:
             counters.consume_use(session, consent, NOW)
-            assert not sweep.end_exhausted(session, consent.id, actor="system", now=NOW)
+        with pytest.raises(LimitExceeded) as caught, db.transaction() as session:
+            counters.consume_use(session, consent, NOW)
+        assert caught.value.headers == {"CreditLink-Uses-Left": "month=4, day=0"}
+        with db.transaction() as session:
+            assert counters.left(session, consent, NOW) == {"month": 4, "day": 0}
 
 
 def test_an_amendment_takes_the_place_of_the_former_version(stored):

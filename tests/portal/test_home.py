@@ -5,6 +5,7 @@ import pytest
 from creditlink import db
 from creditlink.audit import service as audit
 from creditlink.clock import utc_now
+from creditlink.consents import counters
 from creditlink.consents.tables import Consent
 from tests import factories as make
 
@@ -146,3 +147,23 @@ def test_names_cannot_carry_markup(owner, bank):
     said = owner.get("/portal/").text
     assert "<script>" not in said
     assert "&lt;script&gt;" in said
+
+
+def test_a_spent_consent_says_until_when_what_it_made_can_be_read(owner, bank):
+    with db.transaction("owner") as session:
+        consent = make.make_consent(
+            session,
+            client=bank.client,
+            enterprise=owner.firm,
+            account=owner.account,
+            now=utc_now(),
+            pulls_per_month=1,
+            data_life_days=5,
+        )
+    owner.get("/portal/")
+    assert "Every use is spent" not in owner.get(f"/portal/consents/{consent.wire_id}").text
+    with db.transaction() as session:
+        counters.consume_use(session, session.get_one(Consent, consent.id), utc_now())
+    said = owner.get(f"/portal/consents/{consent.wire_id}").text
+    assert "Every use is spent" in said
+    assert ">Active</span>" in said
