@@ -1,0 +1,64 @@
+"""Text from outside: which characters are taken, asked at every border by the same function. Pure.
+
+Refused are U+0000, which PostgreSQL's text cannot hold and C strings end at, and surrogates, which are halves of a
+character and have no UTF-8 form. Every other character is kept as it came. docs/adr/0036-one-guard-for-text.md says why.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_REFUSED = re.compile("[\x00\ud800-\udfff]")
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
+
+def flaw(text: str) -> str | None:
+    """Return what is wrong with a text from outside, to be read after the name of its field; None where nothing is."""
+    found = _REFUSED.search(text)
+    if found is None:
+        return None
+    if found[0] == "\0":
+        return "holds the character U+0000, which is not accepted"
+    return f"holds U+{ord(found[0]):04X}, half of a character, which is not accepted"
+
+
+def shown(text: str) -> str:
+    """Return the text with what is refused replaced by U+FFFD: for messages, excerpts and logs."""
+    return _REFUSED.sub("\ufffd", text)
+
+
+def flaws(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong in a parsed JSON value: where (`/products/0/name`), and what.
+
+    Numbers count too: what 64 bits or a finite float cannot hold is refused as I-JSON (RFC 7493) advises, before a
+    column or an array meets it.
+    """
+    waiting: list[tuple[str, Any]] = [("", value)]
+    while waiting:  # no recursion: the depth is the sender's
+        where, one = waiting.pop()
+        wrong = _wrong(one)
+        if wrong is not None:
+            yield where or "/", wrong
+        elif isinstance(one, Mapping):
+            for name, inner in one.items():
+                wrong = flaw(name)
+                if wrong is not None:
+                    yield f"{where}/{shown(name)}", f"the name {wrong}"
+                waiting.append((f"{where}/{shown(name)}", inner))
+        elif isinstance(one, list):
+            waiting += [(f"{where}/{index}", inner) for index, inner in enumerate(one)]
+
+
+def _wrong(value: Any) -> str | None:
+    if isinstance(value, str):
+        return flaw(value)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        return "is a number beyond 64 bits"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is not a finite number"
+    return None
