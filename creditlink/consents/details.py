@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from creditlink import uscc as uscc_rules
 from creditlink.consents import limits
 from creditlink.consents.categories import ACTIONS, CATEGORIES
+from creditlink.text import flaws
 
 TYPE = "enterprise_credit_profile"
 KNOWN_TYPES = (TYPE,)
@@ -177,6 +178,8 @@ def _array_of_objects(raw: str) -> list[dict[str, Any]]:
         raise DetailsRefused(INVALID_REQUEST, "nested too deeply") from None
     except ValueError:
         raise DetailsRefused(INVALID_REQUEST, "not valid JSON, or a member appears twice") from None
+    if next(flaws(parsed), None):
+        raise DetailsRefused(INVALID_REQUEST, "holds a character or a number that is not accepted")
     if not isinstance(parsed, list):
         raise DetailsRefused(INVALID_REQUEST, "not an array")
     if not parsed or len(parsed) > _MOST_OBJECTS:

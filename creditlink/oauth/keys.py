@@ -16,6 +16,8 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, Key, OKPKey
 from joserfc.util import urlsafe_b64decode
 
+from creditlink.text import flaws
+
 ALGORITHMS = ("PS256", "ES256", "EdDSA", "Ed25519")
 ADVERTISED = ["PS256", "ES256", "EdDSA"]
 _RSA_BITS = (2048, 8192)  # the upper bound keeps a verification cheap
@@ -61,7 +63,8 @@ def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
     Raises
     ------
     JwtRefused
-        It does not parse, its algorithm is not accepted, or its header points at keys elsewhere.
+        It does not parse, holds text or numbers that nothing can keep, its algorithm is not accepted, or its header
+        points at keys elsewhere.
     """
     if len(raw) > _LONGEST:
         raise JwtRefused("too long")
@@ -74,6 +77,9 @@ def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
         raise JwtRefused(f"not a JWT: {type(error).__name__}") from None
     if not isinstance(claims, dict) or not isinstance(header, dict):
         raise JwtRefused("header and claims must be objects")
+    for part, value in (("header", header), ("claims", claims)):
+        for _, wrong in flaws(value):
+            raise JwtRefused(f"a member of the {part} {wrong}")
     if header.get("alg") not in ALGORITHMS:
         raise JwtRefused("algorithm not accepted")
     for name in (*_REFERENCES, *(() if may_embed_key else ("jwk",))):

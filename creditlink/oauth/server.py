@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import flask
 import structlog
 from authlib.oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import InvalidClientError, UnsupportedGrantTypeError, UnsupportedResponseTypeError
+from authlib.oauth2.rfc6749 import InvalidClientError, UnsupportedGrantTypeError
 from authlib.oauth2.rfc9207 import IssuerParameter
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
@@ -142,10 +142,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
 
     def handle_error_response(self, request: FormRequest, error: OAuth2Error) -> flask.Response:
         """Return the RFC 6749 error; what an endpoint of the back channel says never redirects."""
-        if isinstance(error, (UnsupportedGrantTypeError, UnsupportedResponseTypeError)):
-            # Authlib's texts of these two repeat what was sent.
-            what = error.error.removeprefix("unsupported_")
-            error = OAuth2Error(f"{what} is not supported", error=error.error, status_code=error.status_code)
+        if isinstance(error, UnsupportedGrantTypeError):
+            # Authlib's text repeats what was sent.
+            error = OAuth2Error("grant_type is not supported", error=error.error, status_code=error.status_code)
         self.note_refusal(request, error.error, error.status_code, reason=error.description)
         response: flask.Response = super().handle_error_response(request, error)
         return response
