@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import flask
@@ -18,7 +19,9 @@ from werkzeug.exceptions import HTTPException
 
 from creditlink import errors
 from creditlink.errors import Problem
+from creditlink.text import flaws, shown
 
+_MOST_NAMED = 20
 PROBLEM_JSON = "application/problem+json"
 
 # What Flask and Werkzeug raise by themselves, as our problem types.
@@ -56,7 +59,7 @@ class ProblemSchema(ma.Schema):
 
 
 class Parser(FlaskParser):
-    """Reads JSON strictly: a body that is not an object, or repeats a member, is refused."""
+    """Reads JSON strictly: a body that repeats a member, or holds what nothing can keep, is refused."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": ma.RAISE}  # noqa: RUF012 (webargs reads it from the class)
 
@@ -67,13 +70,17 @@ class Parser(FlaskParser):
                 return ma.missing
             raise errors.UnsupportedMediaType("send application/json")
         try:
-            return flask.json.loads(req.get_data(), object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+            body = flask.json.loads(req.get_data(), object_pairs_hook=_no_repeats, parse_constant=_no_constant)
         except UnicodeDecodeError:
             raise errors.MalformedBody("the body is not UTF-8") from None
         except RecursionError:
             raise errors.MalformedBody("the body is nested too deeply") from None
         except ValueError as error:
-            raise errors.MalformedBody(f"the body is not valid JSON: {error}") from None
+            raise errors.MalformedBody(f"the body is not valid JSON: {shown(str(error))}") from None
+        found = [{"pointer": where, "detail": wrong} for where, wrong in islice(flaws(body), _MOST_NAMED)]
+        if found:
+            raise errors.InvalidRequest(errors=found)
+        return body
 
 
 def _no_constant(name: str) -> None:

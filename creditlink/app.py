@@ -11,7 +11,7 @@ import structlog
 from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from creditlink import __version__, db, health, reference
+from creditlink import __version__, border, db, health, reference
 from creditlink.api import Api, problem_response
 from creditlink.clock import utc_now
 from creditlink.config import Settings
@@ -36,6 +36,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     configure_logging(settings)
     db.configure(database, role="api")
     app = flask.Flask("creditlink")
+    app.request_class = border.Request
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
@@ -54,6 +55,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents
     _observe(app)
+    app.before_request(lambda: border.guard(flask.request))
     app.register_error_handler(Problem, _refused)
     app.register_error_handler(Exception, _unexpected)
     api = Api(app, spec_kwargs=reference.openapi_options(settings))

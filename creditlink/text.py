@@ -1,7 +1,7 @@
 """Text from outside: which characters are taken, asked at every border by the same function. Pure.
 
 Refused are U+0000, which PostgreSQL's text cannot hold and C strings end at, and surrogates, which are halves of a
-character and have no UTF-8 form. Every other character is kept as it came. docs/adr/0036-one-guard-for-text.md says why.
+character and have no UTF-8 form. Every other character is kept as it came (docs/adr/0036-one-guard-for-text.md).
 """
 
 from __future__ import annotations

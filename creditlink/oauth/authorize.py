@@ -43,5 +43,10 @@ def answer(session: Session, request: flask.Request, *, now: datetime) -> flask.
             raise PendingGone
         handle = open_request(session, client_id=client_id, request_uri=request_uri, now=now)
     except (PendingGone, OAuth2Error):
-        return flask.Response(_PAGE, status=400, content_type="text/html; charset=utf-8")
+        return no_such_request()
     return flask.Response(status=303, headers={"Location": CONSENT_PAGE + handle})
+
+
+def no_such_request() -> flask.Response:
+    """Return the page that says so."""
+    return flask.Response(_PAGE, status=400, content_type="text/html; charset=utf-8")

@@ -52,7 +52,7 @@ def read_form(request: flask.Request) -> dict[str, str]:
     Raises
     ------
     WrongMediaType, InvalidRequestError
-        Not a form; a parameter appears twice; a NUL; too many parameters.
+        Not a form; a parameter appears twice; too many parameters.
     """
     if request.mimetype != _FORM:
         raise WrongMediaType
@@ -65,14 +65,12 @@ def single_values(parameters: MultiDict[str, str]) -> dict[str, str]:
     Raises
     ------
     InvalidRequestError
-        A parameter appears twice, holds a NUL, or there are too many.
+        A parameter appears twice, or there are too many.
     """
     found = {}
     for name, values in parameters.lists():
         if len(values) > 1:
             raise InvalidRequestError("a parameter appears more than once")
-        if "\0" in name or "\0" in values[0]:
-            raise InvalidRequestError("a parameter holds a NUL")
         # RFC 6749 section 3.1: a parameter without a value is treated as if it were absent.
         if values[0]:
             found[name] = values[0]

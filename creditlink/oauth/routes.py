@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import flask
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from creditlink import db
 from creditlink.api import public
+from creditlink.border import TextRefused
 from creditlink.clock import utc_now
 from creditlink.config import Settings
 from creditlink.institutions.jwks import KeysNeeded
@@ -23,6 +25,7 @@ from creditlink.oauth.settings import load_oauth_settings
 
 blueprint = flask.Blueprint("oauth", __name__)
 
+_PARAMETER = re.compile("[a-z_]{1,40}")
 Endpoint = Callable[[Server, FormRequest], flask.Response]
 
 
@@ -101,6 +104,27 @@ def revoke_grant(grant_id: str) -> flask.Response:
     return flask.Response(status=204)
 
 
+@blueprint.errorhandler(HTTPException)
+def refuse_body(error: HTTPException) -> flask.Response:
+    """Say in RFC 6749's form what is wrong with a body that was not read."""
+    said = {411: "the body needs a Content-Length", 413: "the body is too large"}
+    return _refused(said.get(error.code or 400, "the body cannot be read"), error.code or 400)
+
+
+@blueprint.errorhandler(TextRefused)
+def refuse_text(refused: TextRefused) -> flask.Response:
+    """Name the first parameter that holds a character nothing could keep; a header or an odd name is not repeated."""
+    name = refused.extra["errors"][0]["pointer"].removeprefix("/")
+    name = name if _PARAMETER.fullmatch(name) else "a parameter or header"
+    return _refused(f"{name} holds a character that is not accepted", 400)
+
+
+def _refused(description: str, status: int) -> flask.Response:
+    if flask.request.endpoint == "oauth.begin":  # a browser asks
+        return authorize.no_such_request()
+    return _refusal(InvalidRequestError(description, status_code=status))
+
+
 def _answer(endpoint: Endpoint) -> flask.Response:
     """Read the parameters, open the one transaction, answer.
 
@@ -110,8 +134,6 @@ def _answer(endpoint: Endpoint) -> flask.Response:
     now = utc_now()
     try:
         form = read_form(flask.request)
-    except RequestEntityTooLarge:
-        return _refusal(InvalidRequestError("the body is too large", status_code=413))
     except OAuth2Error as error:
         return _refusal(error)
     try:
