@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from uuid import uuid4
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import flask
 import structlog
@@ -19,11 +21,13 @@ from creditlink.consents.refusals import record_refusal
 from creditlink.errors import Problem
 from creditlink.log import configure_logging
 from creditlink.metrics import REQUEST_SECONDS, REQUESTS
+from creditlink.outage import answer_for
 from creditlink.status.recorder import Recorder
 from creditlink.wiring import register_slices
 
 log = structlog.get_logger()
 
+_ID, _BEGAN = "creditlink.request_id", "creditlink.began"  # in a request's environment
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 
@@ -58,6 +62,8 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     app.before_request(lambda: border.guard(flask.request))
     app.register_error_handler(Problem, _refused)
     app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(500, _unexpected)  # what happens outside of a view: a session that is not stored, say
+    app.wsgi_app = _identified(app.wsgi_app)  # type: ignore[assignment,method-assign]  # as Flask documents
     api = Api(app, spec_kwargs=reference.openapi_options(settings))
     register_slices(app, api, settings)
     app.register_blueprint(health.blueprint)
@@ -65,24 +71,29 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     return app
 
 
-def _observe(app: flask.Flask) -> None:
-    """Give every request an id, a log line and a measured time."""
-    recorder = app.extensions["recorder"] = Recorder()
+def _identified(inner: WSGIApplication) -> WSGIApplication:
+    """Give every request an id before anything of it can fail."""
 
-    @app.before_request
-    def begin() -> None:
-        given = flask.request.headers.get("X-Request-ID", "")
+    def outer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        given = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        flask.g.began = time.perf_counter()
-        flask.g.request_id = request_id
+        environ[_ID], environ[_BEGAN] = request_id, time.perf_counter()
+        return inner(environ, start_response)
+
+    return outer
+
+
+def _observe(app: flask.Flask) -> None:
+    """Give every answer its request's id, a log line and a measured time."""
+    recorder = app.extensions["recorder"] = Recorder()
 
     @app.after_request
     def end(response: flask.Response) -> flask.Response:
-        seconds = time.perf_counter() - flask.g.get("began", time.perf_counter())
+        seconds = time.perf_counter() - flask.request.environ[_BEGAN]
         route = flask.request.url_rule.rule if flask.request.url_rule else "(none)"
-        response.headers["X-Request-ID"] = flask.g.get("request_id", "")
+        response.headers["X-Request-ID"] = flask.request.environ[_ID]
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("Cache-Control", "no-store")
@@ -117,6 +128,5 @@ def _refused(problem: Problem) -> ResponseReturnValue:
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    """Answer a bug with a plain 500 that carries the request id; the trace stays in the log."""
-    log.exception("unexpected_error", error=type(error).__name__)
-    return problem_response(Problem())
+    """Answer trouble of the database with 503, and a bug with a plain 500; both carry the request id."""
+    return problem_response(answer_for(error))

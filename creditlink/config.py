@@ -24,6 +24,10 @@ _AT_LEAST = {
     "pool_size": 1,
     "worker_concurrency": 1,
     "max_wait_seconds": 0,
+    "api_statement_seconds": 1,
+    "api_lock_seconds": 1,
+    "worker_statement_seconds": 1,
+    "worker_lock_seconds": 1,
 }
 _MIN_SECRET = 32
 
@@ -46,6 +50,10 @@ class Settings:
     pool_size: int
     worker_concurrency: int
     max_wait_seconds: int
+    api_statement_seconds: int
+    api_lock_seconds: int
+    worker_statement_seconds: int
+    worker_lock_seconds: int
     secret_key: str = field(repr=False)
     metrics_token: str | None = field(repr=False, default=None)
     database_url: str | None = field(repr=False, default=None)

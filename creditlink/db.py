@@ -8,10 +8,12 @@ exactly as long as the transaction (`enter`). `worker` pulls records and purges 
 from __future__ import annotations
 
 import re
+import select as polling
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -28,6 +30,39 @@ from sqlalchemy.types import BigInteger, Text, TypeDecorator, Uuid
 
 Role = Literal["owner", "api", "worker"]
 ROLE_NAMES: dict[Role, str | None] = {"owner": None, "api": "creditlink_api", "worker": "creditlink_worker"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many seconds what a role asks of the database may take; None: as long as it takes."""
+
+    statement: float | None = None
+    lock: float | None = None
+    idle: float | None = None  # within a transaction, between two statements
+    pool: float = 30.0  # until a connection of the pool is free
+    connect: int = 10
+
+    def options(self, role: str | None) -> str:
+        """Return them as options of a connection, with the database's role that it takes on."""
+        milliseconds = {
+            "statement_timeout": self.statement,
+            "lock_timeout": self.lock,
+            "idle_in_transaction_session_timeout": self.idle,
+        }
+        told = {name: f"{int(value * 1e3)}" for name, value in milliseconds.items() if value is not None}
+        if role:
+            told["role"] = role
+        return " ".join(f"-c {name}={value}" for name, value in {"timezone": "utc", **told}.items())
+
+
+LIMITS: dict[Role, Limits] = {
+    # A lock that is not free soon, and a pool that is empty, are told at once: the client comes again.
+    "api": Limits(statement=5, lock=2, idle=10, pool=1, connect=3),
+    "worker": Limits(statement=60, lock=20, idle=60),
+    "owner": Limits(),  # migrations and operators, who wait for what they asked for
+}
+_SILENCE = 2.0
+"""Seconds beyond `statement` after which a server that says nothing at all is given up: a stopped one keeps no time."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -73,10 +108,18 @@ class Base(DeclarativeBase):
 class Database:
     """Engines and sessions of one process, an engine per role, opened when first used."""
 
-    def __init__(self, url: str, *, api_url: str | None = None, pool_size: int = 8) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_url: str | None = None,
+        pool_size: int = 8,
+        limits: Mapping[Role, Limits] = LIMITS,
+    ) -> None:
         self.url = as_psycopg(url)
         self._api_url = as_psycopg(api_url) if api_url else None
         self._pool_size = pool_size
+        self._limits = limits
         self._engines: dict[Role, Engine] = {}
         self._lock = threading.Lock()
 
@@ -98,24 +141,19 @@ class Database:
             return self._engines[role]
 
     def _open(self, role: Role) -> Engine:
+        limits = self._limits[role]
         own_login = role == "api" and self._api_url is not None
+        options = limits.options(None if own_login else ROLE_NAMES[role])
         engine = create_engine(
             self._api_url if own_login and self._api_url else self.url,
             pool_size=self._pool_size,
             max_overflow=self._pool_size,
-            connect_args={"options": "-c timezone=utc", "connect_timeout": 10},
+            pool_timeout=limits.pool,
+            connect_args={"options": options, "connect_timeout": limits.connect, **_KEEPALIVES},
             hide_parameters=True,  # they are firms' data, and errors reach the log
         )
+        _give_up_on_silence(engine, limits)
         _ping_idle_connections(engine)
-        name = ROLE_NAMES[role]
-        if name and not own_login:
-
-            @event.listens_for(engine, "connect")
-            def set_role(connection: Any, _entry: ConnectionPoolEntry) -> None:
-                with connection.cursor() as cursor:
-                    cursor.execute(f"SET ROLE {name}")
-                connection.commit()
-
         return engine
 
     @contextmanager
@@ -134,6 +172,34 @@ class Database:
 
 _FRESH_SECONDS = 1.0
 """A connection given back so lately is taken without asking whether it lives: under load that is most of them."""
+_PING_SECONDS = 2.0
+_KEEPALIVES = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that waits `patience` seconds for an answer, and then no longer is one."""
+
+    patience: float | None = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Run a conversation with the server to its end."""
+        if timeout is not None or self.patience is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"the server said nothing for {self.patience} s") from None
+
+
+def _give_up_on_silence(engine: Engine, limits: Limits) -> None:
+    """Make the engine's connections end where the server does not answer, however healthy the network is."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Dialect, _entry: ConnectionPoolEntry, args: Any, parameters: Any) -> _Connection:
+        opened = _Connection.connect(*args, **parameters)
+        opened.patience = None if limits.statement is None else limits.statement + _SILENCE
+        return opened
 
 
 def _ping_idle_connections(engine: Engine) -> None:
@@ -144,14 +210,25 @@ def _ping_idle_connections(engine: Engine) -> None:
         entry.info["idle_since"] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
-    def ask(connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+    def ask(connection: _Connection, entry: ConnectionPoolEntry, _proxy: Any) -> None:
         since = entry.info.get("idle_since")
-        if since is None or time.monotonic() - since < _FRESH_SECONDS:
+        if since is None or (time.monotonic() - since < _FRESH_SECONDS and not _has_spoken(connection)):
             return
+        usual, connection.patience = connection.patience, _PING_SECONDS
         try:
-            engine.dialect.do_ping(connection)
+            engine.dialect.do_ping(connection)  # type: ignore[arg-type]  # a driver's connection like any other
         except psycopg.Error as error:
             raise DisconnectionError from error  # the pool then opens another one
+        connection.patience = usual
+
+
+def _has_spoken(connection: _Connection) -> bool:
+    """Whether something came over an idle connection: nearly always its end. Costs no round trip."""
+    if connection.closed:
+        return True
+    ear = polling.poll()
+    ear.register(connection.fileno(), polling.POLLIN)
+    return bool(ear.poll(0))
 
 
 _current: Database | None = None

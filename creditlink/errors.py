@@ -15,11 +15,15 @@ class Problem(Exception):
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Something failed on our side"
+    retry_after: ClassVar[int | None] = None
+    """Seconds after which the same request may well succeed; sent as `Retry-After`."""
 
     def __init__(self, detail: str | None = None, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
         super().__init__(detail or self.title)
         self.detail = detail
         self.headers = headers or {}
+        if self.retry_after is not None:
+            self.headers.setdefault("Retry-After", str(self.retry_after))
         self.extra = extra
 
     def body(self, request_id: str | None = None) -> dict[str, Any]:
@@ -160,12 +164,39 @@ class TooManyRequests(Problem):
     title = "Too many requests"
 
 
-class NotReady(Problem):
-    """A part the service needs is down."""
+class DatabaseUnavailable(Problem):
+    """The database is away, cannot write, or has no connection left."""
 
     status = 503
-    slug = "not-ready"
-    title = "The service is not ready"
+    slug = "database-unavailable"
+    title = "The database cannot serve this request now"
+    retry_after = 5
+
+
+class DatabaseBusy(Problem):
+    """A lock, a statement or a free connection took too long; nothing was changed."""
+
+    status = 503
+    slug = "database-busy"
+    title = "The database did not come to this request in time"
+    retry_after = 1
+
+
+class Overloaded(Problem):
+    """More requests wait than can be answered in time."""
+
+    status = 503
+    slug = "overloaded"
+    title = "Too many requests wait already"
+    retry_after = 2
+
+
+class RequestTimeout(Problem):
+    """The body did not arrive in time."""
+
+    status = 408
+    slug = "request-timeout"
+    title = "The request body did not arrive in time"
 
 
 class AuditUnavailable(Problem):
@@ -174,3 +205,4 @@ class AuditUnavailable(Problem):
     status = 503
     slug = "audit-unavailable"
     title = "The evidence cannot be written, so nothing is disclosed"
+    retry_after = 5

@@ -16,7 +16,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, text
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -70,7 +71,6 @@ def claim(session: Session, institution_id: UUID, key: str, request: dict[str, A
         The first request did not end within the wait.
     """
     fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
-    session.execute(text("SET LOCAL lock_timeout = '5s'"))
     try:
         # RETURNING, not rowcount: the ORM's insert reports -1 whether or not a row was made.
         made = session.scalar(
@@ -79,9 +79,10 @@ def claim(session: Session, institution_id: UUID, key: str, request: dict[str, A
             .on_conflict_do_nothing()
             .returning(IdempotencyKey.key)
         )
-    except OperationalError:
-        raise IdempotencyInProgress(headers={"Retry-After": "1"}) from None
-    session.execute(text("SET LOCAL lock_timeout = DEFAULT"))
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):  # the role's own lock_timeout
+            raise IdempotencyInProgress(headers={"Retry-After": "1"}) from None
+        raise
     if made is not None:
         return None
     earlier = session.get_one(IdempotencyKey, (institution_id, key))

@@ -9,6 +9,7 @@ REFUSALS = Counter("creditlink_refusals_total", "Refused reads of a firm's data"
 OAUTH_REFUSALS = Counter(
     "creditlink_oauth_refusals_total", "Refusals of the authorization server, of whoever asked", ["route", "error"]
 )
+DATABASE_TROUBLE = Counter("creditlink_database_trouble_total", "Requests refused for the database", ["problem"])
 PULLS = Counter("creditlink_pulls_total", "Pulls per source and outcome", ["source", "status"])
 PULL_SECONDS = Histogram("creditlink_pull_seconds", "Seconds per pull of one source", ["source"])
 WEBHOOKS = Counter("creditlink_webhook_tries_total", "Tries of webhook deliveries by outcome", ["outcome"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from creditlink import db, logins, purpose
@@ -34,7 +36,9 @@ def open_database(settings: Settings) -> db.Database:
         It is not, or the login of `DATABASE_API_URL` is more than the API's.
     """
     url = database_url(settings)
-    database = db.Database(url, api_url=settings.database_api_url, pool_size=settings.pool_size)
+    database = db.Database(
+        url, api_url=settings.database_api_url, pool_size=settings.pool_size, limits=limits_of(settings)
+    )
     try:
         purpose.check(database, settings.environment)
         logins.check_api_login(database)
@@ -42,6 +46,17 @@ def open_database(settings: Settings) -> db.Database:
         database.close()
         raise
     return database
+
+
+def limits_of(settings: Settings) -> dict[db.Role, db.Limits]:
+    """Return the time limits of each role."""
+    return {
+        **db.LIMITS,
+        "api": replace(db.LIMITS["api"], statement=settings.api_statement_seconds, lock=settings.api_lock_seconds),
+        "worker": replace(
+            db.LIMITS["worker"], statement=settings.worker_statement_seconds, lock=settings.worker_lock_seconds
+        ),
+    }
 
 
 def confirm_destruction(settings: Settings, database: db.Database, named: str | None, what: str) -> None:

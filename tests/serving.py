@@ -88,11 +88,10 @@ def main() -> None:
 
     from creditlink.app import create_app
     from creditlink.config import load_settings
-    from creditlink.db import Database
+    from creditlink.process import open_database
 
     settings = load_settings()
-    database = Database(settings.database_url, api_url=settings.database_api_url, pool_size=settings.pool_size)
-    server = make_server("127.0.0.1", 0, create_app(settings, database), threaded=True)
+    server = make_server("127.0.0.1", 0, create_app(settings, open_database(settings)), threaded=True)
     sys.stdout.write(json.dumps({"port": server.server_port}) + "\n")
     sys.stdout.flush()
     server.serve_forever()

@@ -27,6 +27,7 @@ __all__ = [
     "ProofRefused",
     "RequestNotSupported",
     "SlowDown",
+    "TemporarilyUnavailable",
     "TooManyWaiting",
     "WrongMediaType",
 ]
@@ -113,6 +114,14 @@ class TooManyWaiting(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
     error = "temporarily_unavailable"
     description = "too many requests of your institution wait for this firm already"
     status_code = 429
+
+
+class TemporarilyUnavailable(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+    """The database is in trouble; the same request may be sent again."""
+
+    error = "temporarily_unavailable"
+    description = "the service cannot answer now, send the request again later"
+    status_code = 503
 
 
 class RequestNotSupported(OAuth2Error):  # type: ignore[misc]  # Authlib has no types

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 
 import flask
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from creditlink import db
-from creditlink.api import public
+from creditlink.api import problem_response, public
 from creditlink.border import TextRefused
 from creditlink.clock import utc_now
 from creditlink.config import Settings
@@ -18,10 +20,11 @@ from creditlink.metrics import OAUTH_REFUSALS
 from creditlink.oauth import authorize, context, grants, metadata, token
 from creditlink.oauth.access import require_access
 from creditlink.oauth.context import OAuthContext
-from creditlink.oauth.errors import InvalidRequestError, OAuth2Error
+from creditlink.oauth.errors import InvalidRequestError, OAuth2Error, TemporarilyUnavailable
 from creditlink.oauth.requests import FormRequest, read_form
 from creditlink.oauth.server import Server
 from creditlink.oauth.settings import load_oauth_settings
+from creditlink.outage import answer_for
 
 blueprint = flask.Blueprint("oauth", __name__)
 
@@ -154,8 +157,21 @@ def _in_transaction(endpoint: Endpoint, form: Mapping[str, str]) -> flask.Respon
         return endpoint(server, server.request(method=sent.method, path=sent.path, form=form, headers=sent.headers))
 
 
+@blueprint.errorhandler(SQLAlchemyError)
+@blueprint.errorhandler(500)
+def fail(error: Exception) -> ResponseReturnValue:
+    """Answer trouble of the database in RFC 6749's form, a bug as everywhere."""
+    problem = answer_for(error)
+    if problem.status != 503:
+        return problem_response(problem)
+    response = _refusal(TemporarilyUnavailable())
+    response.headers.update(problem.headers)
+    return response
+
+
 def _refusal(error: OAuth2Error) -> flask.Response:
-    OAUTH_REFUSALS.labels(f"{flask.request.method} {flask.request.path}", error.error).inc()
+    route = flask.request.url_rule.rule if flask.request.url_rule else "(none)"
+    OAUTH_REFUSALS.labels(f"{flask.request.method} {route}", error.error).inc()
     status, body, headers = error()
     response = flask.jsonify(body)
     response.status_code = status

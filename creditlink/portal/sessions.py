@@ -12,6 +12,7 @@ import flask
 from flask.sessions import SessionInterface, SessionMixin
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import CallbackDict
 
@@ -44,6 +45,7 @@ class PortalSession(CallbackDict[str, Any], SessionMixin):
         self.strong_at: datetime | None = None
         self.created_at: datetime | None = None
         self.ended = False
+        self.failure: Exception | None = None  # why the stored session could not be read
 
     @property
     def id_hash(self) -> str:
@@ -77,21 +79,18 @@ class StoredSessions(SessionInterface):
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> PortalSession | None:
         """Return the browser's session, or a new one; for addresses outside the pages none."""
-        if not request.path.startswith(PATH + "/"):
+        if not request.path.startswith(PATH + "/") or request.path.startswith(PATH + "/static/"):
             return None
         token = request.cookies.get(self.cookie, "")
         if not 40 <= len(token) <= 64:
             return PortalSession()
-        now = utc_now()
-        with db.transaction() as session:
-            row = session.scalar(select(WebSession).where(WebSession.id_hash == _hashed(token)))
-            if row is None or now >= row.expires_at or now >= row.seen_at + IDLE:
-                return PortalSession()
-            if now >= row.seen_at + _SEEN_EVERY:
-                row.seen_at = now
-        opened = PortalSession(dict(row.data), token=token)
-        opened.account_id, opened.strong_at, opened.created_at = row.account_id, row.strong_at, row.created_at
-        return opened
+        try:
+            return _load(token, utc_now())
+        except SQLAlchemyError as error:
+            # Flask opens sessions before it knows the view: the pages' guard raises it where a page can be shown.
+            unread = PortalSession()
+            unread.failure = error
+            return unread
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
         """Store what changed, and give the browser its id when it is new."""
@@ -112,6 +111,18 @@ class StoredSessions(SessionInterface):
             response.set_cookie(
                 self.cookie, session.token, path=PATH, secure=self._secure, httponly=True, samesite="Lax"
             )
+
+
+def _load(token: str, now: datetime) -> PortalSession:
+    with db.transaction() as session:
+        row = session.scalar(select(WebSession).where(WebSession.id_hash == _hashed(token)))
+        if row is None or now >= row.expires_at or now >= row.seen_at + IDLE:
+            return PortalSession()
+        if now >= row.seen_at + _SEEN_EVERY:
+            row.seen_at = now
+    opened = PortalSession(dict(row.data), token=token)
+    opened.account_id, opened.strong_at, opened.created_at = row.account_id, row.strong_at, row.created_at
+    return opened
 
 
 def _store(transaction: Session, session: PortalSession, now: datetime) -> None:

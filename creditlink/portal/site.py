@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
 import flask
+import structlog
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel, get_locale, gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -23,6 +24,7 @@ from creditlink.consents.limits import FairUse
 from creditlink.consents.statement import LANGUAGES, when
 from creditlink.enterprises.tables import Account
 from creditlink.errors import NotFound, Problem
+from creditlink.outage import answer_for
 from creditlink.portal.sessions import PATH, PortalSession
 
 blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder="templates", static_folder="static")
@@ -79,6 +81,9 @@ def lang() -> str:
 @blueprint.before_request
 def guard() -> None:
     """Check every form: the token of this session, and that it was sent from our own pages."""
+    failure = getattr(flask.session, "failure", None)
+    if failure is not None:
+        raise failure
     if flask.request.method != "POST":
         return
     origin = flask.request.headers.get("Origin")
@@ -214,6 +219,27 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     titles = {404: gettext("This page does not exist"), 413: gettext("That was too much data")}
     return page("problem.html", status=status, title=titles.get(status, gettext("This is not possible")), detail="")
+
+
+@blueprint.errorhandler(Exception)
+@blueprint.errorhandler(500)
+def show_failure(error: Exception) -> ResponseReturnValue:
+    """Show that the service cannot answer now, or that it failed, with the number to quote; without the database."""
+    problem = answer_for(error)
+    flask.g.person = None  # what a signed-in person's page shows needs the session stored
+    if isinstance(browser(), PortalSession):
+        browser().modified = False
+    if problem.status == 503:
+        title, detail = gettext("The service cannot answer right now"), gettext("Wait a moment and try again.")
+    else:
+        title = gettext("Something failed on our side")
+        detail = gettext("Try again. If it happens again, tell us the number below.")
+    reference = structlog.contextvars.get_contextvars().get("request_id")
+    shown = flask.make_response(
+        page("problem.html", status=problem.status, title=title, detail=detail, reference=reference)
+    )
+    shown.headers.update(problem.headers)
+    return shown
 
 
 def _said(problem: Problem) -> str:
