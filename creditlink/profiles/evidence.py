@@ -53,9 +53,12 @@ def together(coverages: Sequence[Coverage]) -> dict[str, Any]:
 
 
 def missing_causes(coverage: Coverage) -> dict[str, str]:
-    """Return category -> why it gave nothing; categories that gave rows are not in it."""
+    """Return category -> why it gave nothing; categories that gave rows are not in it.
+
+    `no_record` is an answer: a source that answered in full has nothing on the firm, or nothing within the range.
+    """
     return {
-        category: "no_record" if row["status"] in ("delivered", "partial") else str(row["status"])
+        category: "no_record" if row["status"] == "delivered" else str(row["status"])
         for category, row in coverage.items()
         if not row["rows"]
     }

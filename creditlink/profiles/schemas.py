@@ -112,6 +112,13 @@ class ProfileSchema(Schema):
         ma.fields.Dict(), metadata={"description": "Why a person must look at a decision on this firm"}
     )
     knock_outs = ma.fields.List(ma.fields.Dict(), metadata={"description": "Facts that rule out, apart from the score"})
+    not_evaluated = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": "Knock-outs, and rules of human review, whose fact is not known: neither found nor passed. "
+            "`cause` says why (not_granted, not_connected, source_down …; unknown: the category gave other facts)"
+        },
+    )
     dimensions = ma.fields.List(ma.fields.Nested(DimensionSchema))
     categories = ma.fields.List(ma.fields.Nested(DimensionSchema))
     reasons = ma.fields.List(ma.fields.Dict(), metadata={"description": "At most 4 strongest adverse reasons"})

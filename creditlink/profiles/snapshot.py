@@ -66,7 +66,7 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
     """
     scores, features = profiles.scores, profiles.features[i : i + 1]
     row, registration = features.row(0, named=True), profiles.registration.row(i, named=True)
-    verdict = knockouts.judge(live.rules, registration=registration, features=row)
+    verdict = knockouts.judge(live.rules, registration=registration, features=row, missing=missing)
     scored = verdict.not_scorable is None
     firm = profiles.matches.explain(i) if scored else None
     told = reasons.reasons_for(
@@ -82,6 +82,7 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
         "not_scorable_reason": verdict.not_scorable,
         "human_review": [hit.to_dict() for hit in verdict.human_review],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
+        "not_evaluated": [rule.to_dict() for rule in verdict.not_evaluated],
         "interval": _interval(scores, i, live) if scored else None,
         "without_category": _without_each(profiles, i, live) if scored else [],
         "dimensions": _sums(scores, i, "dimension") if scored else [],

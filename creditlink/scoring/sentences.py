@@ -65,10 +65,15 @@ def missing_cause(cause: str | None) -> str:
     return cause if cause in _CAUSES else NOT_COMPUTABLE
 
 
+def missing_words(cause: str | None) -> tuple[str, str]:
+    """Return why a category's values are missing, in zh and en."""
+    return _CAUSES[missing_cause(cause)]
+
+
 def missing_sentences(category: str, cause: str, adverse_points: float) -> tuple[str, str]:
     """Return what is said where values of a category are missing and that costs points."""
     label = CATEGORY_LABELS.get(category, (category, category))
-    why = _CAUSES[missing_cause(cause)]
+    why = missing_words(cause)
     lost = _number(abs(adverse_points), 0)
     return (
         f"{label[0]}数据缺失：{why[0]}，评分因此减少{lost}分。",

@@ -98,8 +98,10 @@ def _months(invoices: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
 def _scores(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
     scores = profiles.scores
     scored = pl.Series(scorable(profiles.features, live.rules.scorable))
-    knocked = apply_rules(live.rules.knockouts, profiles.features, profiles.registration)
-    reviewed = apply_rules(live.rules.human_review, profiles.features, profiles.registration)
+    # No register was asked: that the firms are active is assumed for the products' sake, and no rule has seen it.
+    known = profiles.registration.with_columns(status=pl.lit(None, pl.String))
+    knocked = apply_rules(live.rules.knockouts, profiles.features, known)
+    reviewed = apply_rules(live.rules.human_review, profiles.features, known)
     firms = range(len(scores))
     return pl.DataFrame(
         {
@@ -108,6 +110,7 @@ def _scores(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
             "points": scores.points,
             "grade": [str(grade) for grade in scores.grade],
             "knock_outs": [" ".join(rule.code for rule in knocked.of(i)) for i in firms],
+            "not_evaluated": [" ".join(rule.code for rule in knocked.not_evaluated(i)) for i in firms],
             "human_review": [" ".join(rule.code for rule in reviewed.of(i)) for i in firms],
             "products_eligible": (profiles.matches.states == ELIGIBLE).sum(axis=0).astype("int32"),
             "products_undetermined": (profiles.matches.states == UNDETERMINED).sum(axis=0).astype("int32"),

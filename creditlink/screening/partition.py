@@ -143,6 +143,8 @@ def result_frame(records: RecordSet, profiles: Profiles, used: Tools, known: NDA
         enum(size_classes(headcount), SIZES).alias("size"),
         pl.Series("scored", scored),
         pl.Series("knocked_out", knocked),
+        # Of so many knock-outs the fact is not known: a firm that is not knocked out has not passed these.
+        pl.Series("not_evaluated", hits.unknown.sum(axis=1).astype(np.int16)),
         enum(listed, LISTS).alias("list"),
         pl.Series("discoverable", known),
         pl.Series("pd_12m", scores.pd_12m),

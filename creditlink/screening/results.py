@@ -90,7 +90,7 @@ class Results:
 
 _ALWAYS = frozenset(
     {
-        "firm", "industry", "region", "entity_type", "status", "size", "scored", "knocked_out", "list", "discoverable",
-        "pd_12m", "points", "grade", "eligible", "undetermined",
+        "firm", "industry", "region", "entity_type", "status", "size", "scored", "knocked_out",
+        "not_evaluated", "list", "discoverable", "pd_12m", "points", "grade", "eligible", "undetermined",
     }
 )  # fmt: skip

@@ -325,3 +325,13 @@ class TestRowSecurity:
 
         with pytest.raises(DatabaseError, match="immutable"), empty_database.transaction("owner") as session:
             session.execute(text("UPDATE profiles SET grade = 'A+'"))
+
+
+class TestKnockOutsNotLookedAt:
+    def test_are_named_with_the_cause_and_not_passed(self, created):
+        _, profile = created()
+        told = {one["code"]: one for one in profile["not_evaluated"]}
+        assert {"K01", "K05"} <= set(told)  # public credit was not asked for
+        assert {told[code]["cause"] for code in ("K01", "K05")} == {"not_granted"}
+        assert told["K01"]["text_zh"].startswith("未能核查")
+        assert not {"K02", "K03", "K04"} & set(told)  # the registry was looked at

@@ -26,6 +26,9 @@ def test_rules_hold_where_the_fact_is_known_and_so():
     assert hits.holds.tolist() == [[False, True], [True, False], [False, False], [False, True], [True, False]]
     assert [rule.code for rule in hits.of(0)] == ["K02"]
     assert hits.of(2) == ()
+    # An unknown fact is not a pass.
+    assert hits.unknown.tolist() == [[False, False], [False, False], [True, True], [True, False], [False, False]]
+    assert [rule.code for rule in hits.not_evaluated(2)] == ["K01", "K02"]
 
 
 def test_categorical_registration_and_no_rules_and_no_firms():
@@ -59,6 +62,7 @@ def test_a_verdict_is_a_row_of_the_rules(listed, status):
             features=features.row(row, named=True),
         )
         assert tuple(found.rule for found in verdict.knock_outs) == hits.of(row)
+        assert tuple(one.rule for one in verdict.not_evaluated) == hits.not_evaluated(row)
 
 
 SETTINGS = ScoreSettings(
@@ -118,3 +122,31 @@ def test_rules_of_one_kind_only():
         settings = replace(SETTINGS, knockouts=knockouts, human_review=())
         verdict = judge(settings, registration={"status": "revoked"}, features=ORDINARY | {"dishonest_debtor": 1.0})
         assert [found.rule for found in verdict.knock_outs] == list(knockouts)
+
+
+@pytest.mark.parametrize(
+    ("missing", "found"),
+    [
+        ({"public_credit": "not_granted"}, [("K01", "not_granted")]),
+        ({"public_credit": "source_down"}, [("K01", "source_down")]),
+        ({"public_credit": "not_connected"}, [("K01", "not_connected")]),
+        ({"public_credit": "partial"}, [("K01", "partial")]),
+        ({}, [("K01", "unknown")]),
+        # The source was asked and has nothing on the firm: it is on no list.
+        ({"public_credit": "no_record"}, []),
+    ],
+)
+def test_a_knock_out_that_could_not_be_looked_at_is_not_passed(missing, found):
+    verdict = judge(SETTINGS, registration=COMPANY, features=ORDINARY | {"dishonest_debtor": None}, missing=missing)
+    assert verdict.knock_outs == ()
+    told = [one.to_dict() for one in verdict.not_evaluated]
+    assert [(one["code"], one["cause"]) for one in told] == found
+    for one in told:
+        assert "未能核查" in one["text_zh"]
+        assert one["text_en"].startswith("Not evaluated: List; ")
+
+
+def test_a_rule_of_human_review_that_could_not_be_looked_at_is_named_too():
+    verdict = judge(SETTINGS, registration={"status": None, "entity_type": None}, features=ORDINARY)
+    assert [one.rule.code for one in verdict.not_evaluated] == ["K02", "H01"]
+    assert "the fact is not known" in verdict.not_evaluated[0].to_dict()["text_en"]

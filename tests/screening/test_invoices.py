@@ -75,6 +75,8 @@ def test_every_firm_of_the_list_gets_a_row_with_reasons_and_coverage(folder, run
     assert rows["E1"]["indicator.invoiced_12_fen"] == 12 * 3 * 100_000_00
     assert "social_security" in rows["E1"]["missing"]
     assert rows["E2"]["human_review"]  # a sole trader
+    # Invoices say nothing of registers, courts and lists: no knock-out was looked at.
+    assert {row["not_evaluated"] for row in rows.values()} == {"K01 K02 K03 K04 K05"}
     assert rows["E1"]["reason_1_zh"]
 
 
