@@ -6,10 +6,12 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
 
+from creditlink import traces
 from creditlink.config import Settings
 
 # Names whose values never belong in a log, wherever they turn up.
@@ -19,6 +21,9 @@ _SECRET_KEYS = re.compile(
 )
 _USCC_OR_JWT = re.compile(r"\b[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}\b|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
+# A message of PostgreSQL from where it may begin to quote keys, rows and inputs. Tracebacks: `traces` leaves it out.
+_QUOTED_ROWS = re.compile(r"(?<=\(psycopg\.errors\.)(\w+\)).*|\b(?:DETAIL|CONTEXT):\s.*", re.DOTALL)
+
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank secret keys, and firm codes or JWTs that slipped into a text."""
@@ -26,8 +31,14 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
         if _SECRET_KEYS.search(key):
             event[key] = "[redacted]"
         elif isinstance(value, str):
-            event[key] = _USCC_OR_JWT.sub("[redacted]", value)
+            quiet = value if key == "exception" else _QUOTED_ROWS.sub(r"\1 [redacted]", value)
+            event[key] = _USCC_OR_JWT.sub("[redacted]", quiet)
     return event
+
+
+def _last_words(exc_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> None:
+    """Say what ended the process; standard error is the log."""
+    sys.stderr.write(traces.formatted(exc_info) + "\n")
 
 
 def configure_logging(settings: Settings) -> None:
@@ -37,7 +48,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(traces.formatted),
         redact,
     ]
     renderer: Any = (
@@ -60,6 +71,7 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
+    sys.excepthook = lambda *exc_info: _last_words(exc_info)
     # At DEBUG these print tokens, bodies or bind parameters; they never go below INFO or WARNING.
     logging.getLogger("authlib").setLevel(max(logging.INFO, root.level))
     for name in ("httpx", "httpcore", "sqlalchemy.engine", "procrastinate", "stamina", "werkzeug", "alembic"):

@@ -1,0 +1,53 @@
+"""Tracebacks for the log: where it happened and what went wrong, without the rows that the database quotes."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from types import TracebackType
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+_QUOTED = re.compile(r'".*"', re.DOTALL)
+
+
+def formatted(exc_info: ExcInfo) -> str:
+    """Return a traceback in which errors of the database say their kind and place, and quote no value.
+
+    PostgreSQL repeats keys, whole rows and bad inputs in its messages (DETAIL: Failing row contains …).
+    """
+    _, error, _ = exc_info
+    told = traceback.TracebackException(*exc_info)
+    _quiet(told, error, set())
+    return "".join(told.format()).rstrip("\n")
+
+
+def said(error: BaseException) -> str:
+    """Return what went wrong, in one line, without values."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return f"({type(error.orig).__name__}) {said(error.orig)}"
+    if not isinstance(error, psycopg.Error):
+        return str(error)
+    diag = error.diag
+    if diag.sqlstate is None:  # the driver's own words: no connection, a wrong password
+        return _QUOTED.sub('"…"', str(error)) if isinstance(error, psycopg.OperationalError) else ""
+    places = {"constraint": diag.constraint_name, "table": diag.table_name, "column": diag.column_name}
+    where = "".join(f", {kind} {name}" for kind, name in places.items() if name)
+    return _QUOTED.sub('"…"', diag.message_primary or "") + f" ({diag.sqlstate}{where})"
+
+
+def _quiet(told: traceback.TracebackException, error: BaseException, seen: set[int]) -> None:
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    if isinstance(error, DBAPIError | psycopg.Error):
+        told._str = said(error)  # type: ignore[attr-defined]  # what `format` prints after the class's name
+    if told.__cause__ is not None and error.__cause__ is not None:
+        _quiet(told.__cause__, error.__cause__, seen)
+    if told.__context__ is not None and error.__context__ is not None:
+        _quiet(told.__context__, error.__context__, seen)
+    if told.exceptions and isinstance(error, BaseExceptionGroup):
+        for inner_told, inner in zip(told.exceptions, error.exceptions, strict=False):
+            _quiet(inner_told, inner, seen)
