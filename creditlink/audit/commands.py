@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
+from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select, union
+from sqlalchemy.orm import Session
 
 from creditlink import keyring
 from creditlink.audit import chain, service
@@ -18,6 +21,7 @@ from creditlink.audit.tables import AuditEntry, AuditHead
 from creditlink.clock import utc_now
 from creditlink.enterprises.tables import Enterprise
 from creditlink.process import start
+from creditlink.profiles import bound, content, stored
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -30,8 +34,13 @@ def audit() -> None:
 @audit.command()
 @click.option("--uscc", help="The firm; without it the chain of events in which no firm was known.")
 @click.option("--out", type=click.File("w"), default="-", help="File to write (JSON lines); default standard output.")
-def export(uscc: str | None, out: TextIO) -> None:
+@click.option(
+    "--profiles", type=click.File("w"), help="Also write the firm's stored profiles (JSON lines), for verify."
+)
+def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
     """Write one firm's chain of evidence, oldest first, one JSON object a line; the last line is its signed head."""
+    if profiles is not None and not uscc:
+        raise click.UsageError("--profiles needs --uscc: where no firm is known there are none")
     settings, database = start("owner")
     with database.transaction("owner") as session:
         chain_id = service.NO_FIRM
@@ -45,13 +54,17 @@ def export(uscc: str | None, out: TextIO) -> None:
         )
         for line in lines:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        if profiles is not None:
+            for row in stored.rows_of(session, chain_id):
+                profiles.write(json.dumps(content.to_json(row), ensure_ascii=False) + "\n")
 
 
 @audit.command()
 @click.argument("file", type=_FILE)
 @click.option("--keys", type=_FILE, help="The JWK set from /v1/receipt-keys, kept from then: verifies the head.")
 @click.option("--head", "pinned", help="A head you noted earlier, SEQ:DIGEST: the chain must still hold that link.")
-def verify(file: Path, keys: Path | None, pinned: str | None) -> None:
+@click.option("--profiles", type=_FILE, help="Stored profiles that `export` wrote: each must be what the chain names.")
+def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | None) -> None:
     """Check an exported chain; needs no database and no network. Exit status 1 when it does not hold.
 
     A changed, removed or reordered line breaks the chain of digests. A tail that was cut off breaks nothing by
@@ -69,27 +82,54 @@ def verify(file: Path, keys: Path | None, pinned: str | None) -> None:
         broken = chain.Break(len(lines), "the head is another chain's")
     if broken:
         _broken(file, broken)
+    if profiles is not None:
+        _hold_profiles(profiles, entries)
     trust = "signed by the given keys" if keys else "signature not verified (give --keys)"
     click.echo(f"{file.name}: {len(entries)} entries, the chain holds; head {head.seq}:{head.digest}, {trust}")
 
 
 @audit.command()
 def check() -> None:
-    """Check every chain in the database against its digests and its head. Exit status 1 when one does not hold."""
+    """Check every chain in the database against its digests and its head, and every stored profile against its chain.
+
+    Exit status 1 when one does not hold.
+    """
     _, database = start("owner")
     with database.transaction("owner") as session:
-        chains = session.scalars(union(select(AuditHead.chain_id), select(AuditEntry.chain_id))).all()
+        known = set(session.scalars(union(select(AuditHead.chain_id), select(AuditEntry.chain_id))))
+        chains = sorted(known | stored.firms_with_profiles(session))
         broken = 0
         columns = (TextColumn("chains"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             for chain_id in progress.track(chains):
-                found = service.check(session, chain_id)
-                if found:
-                    broken += 1
-                    click.echo(f"chain {chain_id}, line {found.line}: {found.reason}")
+                faults = list(_faults_of(session, chain_id))
+                broken += bool(faults)
+                for fault in faults:
+                    click.echo(f"chain {chain_id}{fault}")
     click.echo(f"{len(chains)} chains, {broken} do not hold")
     if broken:
         sys.exit(1)
+
+
+def _faults_of(session: Session, chain_id: UUID) -> Iterator[str]:
+    found = service.check(session, chain_id)
+    if found:
+        yield f", line {found.line}: {found.reason}"
+    for fault in bound.unbound(service.export(session, chain_id), stored.rows_of(session, chain_id)):
+        yield f", {fault}"
+
+
+def _hold_profiles(file: Path, entries: list[dict[str, Any]]) -> None:
+    try:
+        rows = [content.from_json(line) for line in _read(file)]
+    except ValueError as error:
+        raise click.ClickException(f"{file.name}: {error}") from None
+    faults = list(bound.unbound(entries, rows, gone=False))
+    for fault in faults:
+        click.echo(f"{file.name}: {fault}")
+    if faults:
+        sys.exit(1)
+    click.echo(f"{file.name}: {len(rows)} profiles, each with the content that the chain names")
 
 
 def _read(file: Path) -> list[dict[str, Any]]:

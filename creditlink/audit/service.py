@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import Session
 
 from creditlink import keyring
@@ -19,19 +18,19 @@ from creditlink.audit.tables import AuditEntry, AuditHead
 # The chain of events in which no firm is known yet (a refused token, an unknown code).
 NO_FIRM = UUID(int=0)
 HEAD_TYPE = "audit-head+jws"
-_ENTRIES, _HEADS = cast(Table, AuditEntry.__table__), cast(Table, AuditHead.__table__)
-_COLUMNS = tuple(column.key for column in _ENTRIES.columns if column.key != "id")
-# The entry and the chain's new head in one statement, built once: every request of every bank runs it.
-_APPEND = (
-    update(_HEADS)
-    .where(_HEADS.c.chain_id == bindparam("new_chain_id"))
-    .values(seq=bindparam("new_seq"), digest=bindparam("new_digest"))
-    .add_cte(
-        insert(_ENTRIES)
-        .values({name: bindparam(f"new_{name}", type_=_ENTRIES.c[name].type) for name in _COLUMNS})
-        .cte("added")
+# The one way to add evidence: neither role may write to the tables, and the database makes the hash.
+_RECORD = text("""
+    SELECT seq, previous, digest FROM creditlink_record(
+        :action, :result, :actor, :at, :enterprise_id, :institution_id, :client_id, :consent_id, :purpose, :detail,
+        :request_id)""").bindparams(
+    *(
+        bindparam(name, type_=AuditEntry.__table__.c[name].type)
+        for name in (
+            "action", "result", "actor", "at", "enterprise_id", "institution_id", "client_id", "consent_id", "purpose",
+            "detail", "request_id",
+        )
     )
-)
+)  # fmt: skip
 
 
 def record(
@@ -53,35 +52,22 @@ def record(
 
     The chain's head row is locked until the transaction ends, so call it last.
     """
-    chain_id = enterprise_id or NO_FIRM
-    link = select(AuditHead).where(AuditHead.chain_id == chain_id).with_for_update()
-    head = session.scalar(link.execution_options(populate_existing=True))
-    if head is None:
-        new = insert(AuditHead).values(chain_id=chain_id, seq=0, digest=chain.GENESIS)
-        session.execute(new.on_conflict_do_nothing())
-        head = session.scalars(link.execution_options(populate_existing=True)).one()
-    entry = AuditEntry(
-        chain_id=chain_id,
-        seq=head.seq + 1,
-        at=now,
-        action=action,
-        result=result,
-        enterprise_id=enterprise_id,
-        institution_id=institution_id,
-        client_id=client_id,
-        consent_id=consent_id,
-        actor=actor,
-        purpose=purpose,
-        detail=detail or {},
-        request_id=request_id,
-        previous=head.digest,
-        digest="",
-    )
-    entry.digest = chain.digest(as_line(entry))
-    # A duplicate seq fails here, before anything is disclosed.
-    values = {f"new_{name}": getattr(entry, name) for name in _COLUMNS}
-    session.connection().execute(_APPEND, values)
-    return entry
+    session.flush()  # what it tells of comes first
+    told: dict[str, Any] = {
+        "action": action,
+        "result": result,
+        "actor": actor,
+        "at": now,
+        "enterprise_id": enterprise_id,
+        "institution_id": institution_id,
+        "client_id": client_id,
+        "consent_id": consent_id,
+        "purpose": purpose,
+        "detail": detail or {},
+        "request_id": request_id,
+    }
+    link = session.execute(_RECORD, told).one()
+    return AuditEntry(chain_id=enterprise_id or NO_FIRM, **told, **link._mapping)
 
 
 def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Generator[dict[str, Any]]:

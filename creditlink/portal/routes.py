@@ -26,6 +26,6 @@ from creditlink.portal.sessions import StoredSessions
 
 def register(app: flask.Flask, settings: Settings) -> None:
     """Join the pages, their sessions and languages."""
-    app.session_interface = StoredSessions(secure=settings.issuer.startswith("https"))
+    app.session_interface = StoredSessions(secure=settings.issuer.startswith("https"), secret=settings.secret_key)
     site.configure(app)
     app.register_blueprint(site.blueprint)

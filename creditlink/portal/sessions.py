@@ -1,4 +1,8 @@
-"""Server-side sessions of the pages: the browser holds a random id, the database its hash and the rest."""
+"""Sessions of the pages: of who is signed in, the browser holds a random id, the database its hash and the rest.
+
+Whoever is not signed in leaves no row: the little there is (the CSRF token of the form) is in a signed cookie. Anybody
+can open the sign-in page a million times.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from uuid import UUID
 
 import flask
 from flask.sessions import SessionInterface, SessionMixin
+from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
@@ -73,9 +78,11 @@ class PortalSession(CallbackDict[str, Any], SessionMixin):
 class StoredSessions(SessionInterface):
     """Opens and saves `PortalSession` for the pages; nothing else carries a cookie."""
 
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self, *, secure: bool, secret: str) -> None:
         self._secure = secure
         self.cookie = "__Secure-creditlink" if secure else "creditlink_session"
+        self.anonymous_cookie = "__Secure-creditlink-form" if secure else "creditlink_form"
+        self._sealer = URLSafeTimedSerializer(secret, salt="portal-before-sign-in")
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> PortalSession | None:
         """Return the browser's session, or a new one; for addresses outside the pages none."""
@@ -83,14 +90,22 @@ class StoredSessions(SessionInterface):
             return None
         token = request.cookies.get(self.cookie, "")
         if not 40 <= len(token) <= 64:
-            return PortalSession()
+            return self._before_sign_in(request)
         try:
-            return _load(token, utc_now())
+            return _load(token, utc_now()) or self._before_sign_in(request)
         except SQLAlchemyError as error:
             # Flask opens sessions before it knows the view: the pages' guard raises it where a page can be shown.
             unread = PortalSession()
             unread.failure = error
             return unread
+
+    def _before_sign_in(self, request: flask.Request) -> PortalSession:
+        try:
+            sealed = request.cookies.get(self.anonymous_cookie, "")
+            data = self._sealer.loads(sealed, max_age=int(BEFORE_SIGN_IN.total_seconds()))
+        except BadData:
+            return PortalSession()
+        return PortalSession(data if isinstance(data, dict) else None)
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
         """Store what changed, and give the browser its id when it is new."""
@@ -100,24 +115,34 @@ class StoredSessions(SessionInterface):
         if not session.modified:
             return
         if session.ended:
-            with db.transaction() as transaction:
-                transaction.execute(delete(WebSession).where(WebSession.id_hash == session.id_hash))
-            response.delete_cookie(self.cookie, path=PATH, secure=self._secure, httponly=True, samesite="Lax")
+            if not session.new:
+                with db.transaction() as transaction:
+                    transaction.execute(delete(WebSession).where(WebSession.id_hash == session.id_hash))
+            self._forget(response, self.cookie, self.anonymous_cookie)
+            return
+        if session.account_id is None:
+            self._give(response, self.anonymous_cookie, str(self._sealer.dumps(dict(session))))
             return
         with db.transaction() as transaction:
             _store(transaction, session, utc_now())
         if session.new:
-            # Lax, not Strict: the bank sends the browser here from its own site.
-            response.set_cookie(
-                self.cookie, session.token, path=PATH, secure=self._secure, httponly=True, samesite="Lax"
-            )
+            self._give(response, self.cookie, session.token)
+            self._forget(response, self.anonymous_cookie)
+
+    def _give(self, response: flask.Response, name: str, value: str) -> None:
+        # Lax, not Strict: the bank sends the browser here from its own site.
+        response.set_cookie(name, value, path=PATH, secure=self._secure, httponly=True, samesite="Lax")
+
+    def _forget(self, response: flask.Response, *names: str) -> None:
+        for name in names:
+            response.delete_cookie(name, path=PATH, secure=self._secure, httponly=True, samesite="Lax")
 
 
-def _load(token: str, now: datetime) -> PortalSession:
+def _load(token: str, now: datetime) -> PortalSession | None:
     with db.transaction() as session:
         row = session.scalar(select(WebSession).where(WebSession.id_hash == _hashed(token)))
         if row is None or now >= row.expires_at or now >= row.seen_at + IDLE:
-            return PortalSession()
+            return None
         if now >= row.seen_at + _SEEN_EVERY:
             row.seen_at = now
     opened = PortalSession(dict(row.data), token=token)
@@ -137,7 +162,6 @@ def _store(transaction: Session, session: PortalSession, now: datetime) -> None:
             .execution_options(synchronize_session=False)
         )
         return
-    life = LONGEST if session.account_id else BEFORE_SIGN_IN
     transaction.execute(
         insert(WebSession).values(
             id_hash=session.id_hash,
@@ -145,7 +169,7 @@ def _store(transaction: Session, session: PortalSession, now: datetime) -> None:
             data=dict(session),
             created_at=now,
             seen_at=now,
-            expires_at=now + life,
+            expires_at=now + LONGEST,
             strong_at=session.strong_at,
             address=flask.request.remote_addr or "",
             agent=flask.request.headers.get("User-Agent", "")[:200],

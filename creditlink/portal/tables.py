@@ -13,12 +13,12 @@ from creditlink.db import Base
 
 
 class WebSession(Base):
-    """A browser's session. Only the SHA-256 of its id is stored, and it can be ended from elsewhere."""
+    """The session of a browser that is signed in. Only its id's SHA-256 is stored; it can be ended from elsewhere."""
 
     __tablename__ = "web_sessions"
 
     id_hash: Mapped[str] = mapped_column(primary_key=True)
-    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     data: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]

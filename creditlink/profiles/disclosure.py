@@ -129,6 +129,8 @@ def disclose(
         **evidence.together([profile.coverage for profile in told]),
         "fields": list(evidence.fields_of(part, with_products=served.with_products)),
         "count": len(told),
+        # The whole content, whatever part of it goes out: it binds the decision that the bank was told.
+        "contents": {ids.external("prf", profile.id): profile.content_sha256 for profile in told},
     }
     if others:
         detail["profiles"] = [ids.external("prf", profile.id) for profile in told]

@@ -17,6 +17,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.process import start
 from creditlink.products import approval_store
 from creditlink.products.service import book_of
+from creditlink.profiles import content
 from creditlink.profiles.live import LiveModel, load_live
 from creditlink.profiles.service import compute_snapshot
 from creditlink.profiles.snapshot import registration_frame
@@ -74,12 +75,13 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     stored |= {name: getattr(profile, name) for name in ("summary", "explanation", "products", "matches")}
     salt = session.get_one(Institution, profile.institution_id).pairwise_salt
     different = tuple(name for name, value in stored.items() if _plain(getattr(made, name)) != _plain(value))
+    again = content.content_sha256(profile.columns(), version=profile.content_version, decision=made.sha256)
     return Replay(
         ids.external("prf", profile.id),
-        made.sha256 == profile.content_sha256 and not different,
+        again == profile.content_sha256 and not different,
         profile.content_sha256,
-        made.sha256,
-        ids.pairwise_digest(salt, made.sha256),
+        again,
+        ids.pairwise_digest(salt, again),
         different,
     )
 

@@ -22,6 +22,7 @@ from creditlink.products import approval_store
 from creditlink.products.approval import ApprovalModel
 from creditlink.products.book import ProductBook
 from creditlink.products.offer import Ask
+from creditlink.profiles import content
 from creditlink.profiles.disclosure import Served, disclose, read_profile
 from creditlink.profiles.evidence import missing_causes
 from creditlink.profiles.live import LiveModel
@@ -132,7 +133,7 @@ def _computed(
         "approval_model": None if approval is None else approval.sha256,
     }
     made = compute_snapshot(inputs, as_of, asked, live=live, book=book, approval=approval)
-    return Profile(
+    profile = Profile(
         id=uuid4(),
         consent_id=consent.id,
         enterprise_id=consent.enterprise_id,
@@ -156,8 +157,10 @@ def _computed(
         explanation=made.explanation,
         products=made.products,
         matches=made.matches,
-        content_sha256=made.sha256,
+        content_version=content.VERSION,
     )
+    profile.content_sha256 = content.content_sha256(profile.columns(), decision=made.sha256)
+    return profile
 
 
 def look_back_of(consent: Consent, as_of: date, now: datetime) -> date:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from creditlink.features.catalogue import BY_NAME
 from creditlink.features.indicator import DIMENSION_LABELS
 from creditlink.products import kept
 from creditlink.products.match import STATES, FirmMatches
+from creditlink.profiles import content
 from creditlink.profiles.live import LiveModel
 from creditlink.profiles.pipeline import OPTIONAL_CATEGORIES, Profiles
 from creditlink.records.catalogue import CATEGORIES
@@ -49,12 +48,7 @@ class Snapshot:
     @property
     def sha256(self) -> str:
         """Hash of everything that a replay must give again."""
-        parts = [
-            self.state, self.grade, self.points, self.pd_12m, self.summary, self.explanation, self.products,
-            hashlib.sha256(self.matches).hexdigest(),
-        ]  # fmt: skip
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return content.decision_sha256(vars(self))
 
 
 def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[str, str]) -> Snapshot:

@@ -52,4 +52,9 @@ class Profile(Base):
     explanation: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # per indicator: value, contribution, points
     products: Mapped[dict[str, Any]]  # in words: counts, the best, the near misses
     matches: Mapped[bytes] = mapped_column(deferred=True)  # every product and rule: `products.kept`
-    content_sha256: Mapped[str]  # over everything above; replay must give the same
+    content_sha256: Mapped[str]  # over everything above: `profiles.content`; the evidence names it
+    content_version: Mapped[int] = mapped_column(server_default="1")
+
+    def columns(self) -> dict[str, Any]:
+        """Return every column by name; those that are deferred are fetched."""
+        return {column.key: getattr(self, column.key) for column in self.__table__.columns}

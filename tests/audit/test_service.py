@@ -2,10 +2,15 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
@@ -38,12 +43,78 @@ def test_parallel_entries_make_one_unbroken_chain(empty_database):
     assert chain.verify(lines) is None
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_entries SET result = 'x'", "DELETE FROM audit_entries"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_entries SET result = 'x'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"]
+)
 @pytest.mark.parametrize("role", ["owner", "api", "worker"])
 def test_nobody_changes_evidence(empty_database, statement, role):
     _record(empty_database, uuid4(), 1)
     with pytest.raises(DatabaseError), empty_database.transaction(role) as session:
         session.execute(text(statement))
+
+
+_TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20)
+# A float from 10^15 to 10^16 is refused; from there the column gives an integer back.
+_FLOATS = st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: abs(x) < 1e15 or abs(x) >= 1e16)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | _FLOATS | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+class TestTheDatabasesHash:
+    @hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        detail=st.dictionaries(_TEXT, _JSON, max_size=4),
+        texts=st.tuples(_TEXT, _TEXT, _TEXT),
+        optional=st.tuples(*[st.none() | _TEXT] * 3, *[st.none() | st.uuids()] * 3),
+        at=st.datetimes(
+            datetime(2000, 1, 1),  # noqa: DTZ001 (the strategy adds the zone)
+            datetime(2100, 1, 1),  # noqa: DTZ001
+            timezones=st.sampled_from((UTC, ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York"))),
+        ),
+    )
+    def test_is_that_of_the_verifier_whatever_an_entry_holds(self, empty_database, detail, texts, optional, at):
+        client, purpose, request, firm, institution, consent = optional
+        with empty_database.transaction("owner") as session:
+            made = service.record(
+                session, action=texts[0], result=texts[1], actor=texts[2], now=at, enterprise_id=firm,
+                institution_id=institution, client_id=client, consent_id=consent, purpose=purpose, detail=detail,
+                request_id=request,
+            )  # fmt: skip
+            line = list(service.export(session, made.chain_id))[-1]
+            written = json.loads(json.dumps(line))
+            assert (line["seq"], line["previous"], line["digest"]) == (made.seq, made.previous, made.digest)
+            assert chain.digest(line) == chain.digest(written) == made.digest
+            assert service.check(session, made.chain_id) is None
+            session.rollback()
+
+    @pytest.mark.parametrize("role", ["api", "worker"])
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "INSERT INTO audit_entries (chain_id, seq, at, action, result, actor, detail, previous, digest)"
+            " VALUES (gen_random_uuid(), 1, now(), 'x', 'x', 'x', '{}', '', '')",
+            "INSERT INTO audit_heads (chain_id, seq, digest) VALUES (gen_random_uuid(), 0, '')",
+            "UPDATE audit_heads SET seq = 0",
+            "DELETE FROM audit_heads",
+        ],
+    )
+    def test_nobody_writes_an_entry_or_moves_a_head_by_hand(self, empty_database, role, statement):
+        with pytest.raises(DatabaseError, match="permission denied"), empty_database.transaction(role) as session:
+            session.execute(text(statement))
+
+    def test_a_table_of_ones_own_does_not_get_in_its_way(self, empty_database):
+        """A function with the owner's rights must not look where its caller says."""
+        firm = uuid4()
+        with empty_database.transaction("owner") as session:
+            session.execute(text("SET LOCAL search_path = pg_temp, public"))
+            session.execute(text("CREATE TEMP TABLE audit_heads (chain_id uuid, seq bigint, digest text)"))
+            session.execute(text("INSERT INTO audit_heads VALUES (:firm, 41, 'forged')"), {"firm": firm})
+            made = service.record(session, action="x", result="done", actor="x", now=utc_now(), enterprise_id=firm)
+            assert (made.seq, made.previous) == (1, chain.GENESIS)
+            session.rollback()
 
 
 @pytest.fixture

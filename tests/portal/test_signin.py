@@ -1,10 +1,13 @@
 """Signing in: sessions, CSRF, throttling, one-time codes."""
 
+import re
 from datetime import timedelta
 
 import pyotp
 import pytest
+from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from creditlink import db
 from creditlink.clock import utc_now
@@ -55,16 +58,69 @@ def test_every_way_to_be_wrong_looks_the_same(person, wrong):
 
 
 def test_session_fixation(person):
-    """An id known before sign-in is not the id after it, and is not signed in."""
-    person.get("/portal/sign-in")
-    before = person.client.get_cookie("creditlink_session", path="/portal").value
+    """An id or a form's cookie known before sign-in is not the id after it, and is not signed in."""
+    planted = "p" * 43
+    person.client.set_cookie("creditlink_session", planted, path="/portal")
     person.sign_in()
     after = person.client.get_cookie("creditlink_session", path="/portal").value
-    assert before != after
+    assert planted != after
+    assert person.client.get_cookie("creditlink_form", path="/portal") is None
     with db.transaction("owner") as session:
         rows = session.scalars(select(WebSession)).all()
         assert [row.account_id for row in rows] == [person.account.id]
         assert after not in rows[0].id_hash  # only its hash is stored
+
+
+class TestBeforeSignIn:
+    @pytest.fixture
+    def rows(self):
+        def count():
+            with db.transaction("owner") as session:
+                return session.scalar(text("SELECT count(*) FROM web_sessions"))
+
+        return count
+
+    def test_no_page_stores_a_session(self, person, rows, app):
+        for path in ("/portal/sign-in", "/portal/sign-in?lang=en", "/portal/", "/portal/status", "/portal/nothing"):
+            person.get(path)
+        person.sign_in(password="wrong")
+        person.post("/portal/sign-out")
+        for _ in range(20):
+            app.test_client().get("/portal/sign-in")
+        assert rows() == 0
+        assert person.sign_in().status_code == 303
+        assert rows() == 1
+
+    def test_the_form_needs_the_token_of_its_own_cookie(self, person, app, rows):
+        person.get("/portal/sign-in")
+        token = re.search(r'name="csrf_token" value="([^"]+)"', person.page.text).group(1)
+        sent = {"login": person.account.login, "password": make.PASSWORD, "csrf_token": token}
+        stranger = app.test_client()  # it has a token of its own, and this one is another's
+        stranger.get("/portal/sign-in")
+        assert stranger.post("/portal/sign-in", data=sent).status_code == 400
+        assert app.test_client().post("/portal/sign-in", data=sent).status_code == 400  # no cookie at all
+        assert rows() == 0
+        assert person.client.post("/portal/sign-in", data=sent).status_code == 303
+
+    @pytest.mark.parametrize("change", [lambda c: c[:-1] + ("A" if c[-1] != "A" else "B"), lambda c: "x", lambda c: ""])
+    def test_a_cookie_that_is_not_ours_is_worth_nothing(self, person, change):
+        person.get("/portal/sign-in")
+        sealed = person.client.get_cookie("creditlink_form", path="/portal").value
+        person.client.set_cookie("creditlink_form", change(sealed), path="/portal")
+        assert person.post("/portal/sign-in", login=person.account.login, password=make.PASSWORD).status_code == 400
+
+    def test_a_cookie_of_another_server_is_worth_nothing(self, person):
+        made = URLSafeTimedSerializer("another" * 6, salt="portal-before-sign-in").dumps({"csrf_token": "a" * 40})
+        person.get("/portal/sign-in")
+        person.client.set_cookie("creditlink_form", made, path="/portal")
+        assert person.post("/portal/sign-in", login=person.account.login, password=make.PASSWORD).status_code == 400
+
+    def test_the_database_refuses_a_session_of_nobody(self, empty_database):
+        with pytest.raises(DBAPIError, match="account_id"), empty_database.transaction("api") as session:
+            session.execute(
+                text("""INSERT INTO web_sessions (id_hash, data, created_at, seen_at, expires_at, address, agent)
+                        VALUES ('x', '{}', now(), now(), now(), '', '')""")
+            )
 
 
 def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(person):

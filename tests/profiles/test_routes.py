@@ -274,13 +274,13 @@ class TestEvidence:
     def test_without_evidence_nothing_is_disclosed(self, created, bank, empty_database):
         authorization, profile = created()
         with empty_database.transaction("owner") as session:
-            session.execute(text("REVOKE INSERT ON audit_entries FROM creditlink_api"))
+            session.execute(text("REVOKE EXECUTE ON FUNCTION creditlink_record FROM creditlink_api"))
         try:
             response = bank.call("GET", f"/v1/profiles/{profile['id']}", authorization)
             made = bank.call("POST", "/v1/profiles", authorization, json={})
         finally:
             with empty_database.transaction("owner") as session:
-                session.execute(text("GRANT INSERT ON audit_entries TO creditlink_api"))
+                session.execute(text("GRANT EXECUTE ON FUNCTION creditlink_record TO creditlink_api"))
         assert (response.status_code, made.status_code) == (503, 503)
         assert response.json()["type"] == "/problems/audit-unavailable"
         with empty_database.transaction("owner") as session:
