@@ -68,12 +68,20 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run a command; a wrong setting ends it with one line, not a trace."""
+    """Run a command; a wrong setting, or a database that fails, ends it with one line, not a trace."""
     stopping.watch(serving=" ".join(sys.argv[1:3]).startswith(_SERVERS))
     try:
         cli()
     except SettingError as error:
         click.echo(f"creditlink: {error}", err=True)
+        sys.exit(2)
+    except Exception as error:
+        from creditlink.process import fault
+
+        line = fault(error)
+        if line is None:
+            raise
+        click.echo(f"creditlink: the database: {line}", err=True)
         sys.exit(2)
     finally:
         stopping.ignore()  # what runs at exit (an embedded server's end, say) runs whole

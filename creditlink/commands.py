@@ -14,7 +14,7 @@ from creditlink import db, purpose, schema
 from creditlink.config import Settings, load_settings
 from creditlink.embedded import database_url
 from creditlink.log import configure_logging
-from creditlink.process import NAMED, confirm_destruction, open_database, start
+from creditlink.process import NAMED, PATIENCE_SECONDS, confirm_destruction, open_database, reach, start
 
 
 @click.group()
@@ -144,6 +144,7 @@ def run(host: str, port: int, workers: int, threads: int) -> None:
     listening = listen(host, port)
     # The children read the same settings; they join this process's database.
     opened = open_database(settings)
+    reach(opened, patience=PATIENCE_SECONDS)
     os.environ["DATABASE_URL"] = db.conninfo(opened.url)
     opened.close()
     for name in _THREAD_POOLS:
@@ -165,8 +166,10 @@ def run(host: str, port: int, workers: int, threads: int) -> None:
 def worker(concurrency: int | None) -> None:
     """Work on queued pulls and periodic jobs until stopped."""
     from creditlink.jobs import run_worker
+    from creditlink.wiring import check_files
 
-    settings, opened = start("worker")
+    settings, opened = start("worker", patience=PATIENCE_SECONDS)
+    check_files(settings)
     run_worker(opened, concurrency=concurrency or settings.worker_concurrency)
 
 

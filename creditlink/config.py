@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,9 @@ _AT_LEAST = {
     "worker_lock_seconds": 1,
 }
 _MIN_SECRET = 32
+_PREFIX = "CREDITLINK_"
+BUREAU_PREFIX = "CREDITLINK_BUREAU_"  # addresses and credentials of the offices: records.sources
+Parsed = TypeVar("Parsed")
 
 
 class SettingError(Exception):
@@ -77,6 +81,19 @@ class Settings:
         """
         return _read_toml(self.config_dir / name)
 
+    def parsed(self, name: str, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
+        """Return what `parse` makes of the file `name` of the configuration folder.
+
+        Raises
+        ------
+        SettingError
+            The file is absent, is not TOML, or says what `parse` refuses with a ValueError.
+        """
+        try:
+            return parse(self.read_toml(name))
+        except ValueError as error:
+            raise SettingError(f"configuration file {name}: {error}") from error
+
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings for this process.
@@ -98,8 +115,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     for key in values:
         if key not in known:
             raise SettingError(f"unknown setting {key!r} in {config_dir.name}/*.toml")
+    refuse_unknown(env, (_PREFIX + key.upper() for key in known), except_for=BUREAU_PREFIX)
     for key in known:
-        variable = f"CREDITLINK_{key.upper()}"
+        variable = _PREFIX + key.upper()
         if variable in env:
             values[key] = env[variable]
     for key in ("database_url", "database_api_url"):
@@ -107,6 +125,25 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             values[key] = env[key.upper()]
     values["config_dir"] = config_dir
     return _checked(values)
+
+
+def refuse_unknown(
+    env: Mapping[str, str], known: Iterable[str], *, prefix: str = _PREFIX, except_for: str | None = None
+) -> None:
+    """Refuse variables that begin as ours do and mean nothing: a misspelt setting would silently keep its default.
+
+    Raises
+    ------
+    SettingError
+        There is one; the message names it, and the one that was probably meant.
+    """
+    names = sorted(known)
+    for variable in sorted(env):
+        ours = variable.startswith(prefix) and not (except_for and variable.startswith(except_for))
+        if ours and variable not in names:
+            meant = difflib.get_close_matches(variable, names, n=1)
+            hint = f"; is {meant[0]} meant?" if meant else ""
+            raise SettingError(f"unknown variable {variable} in the environment{hint}")
 
 
 def _checked(values: dict[str, Any]) -> Settings:
@@ -148,13 +185,15 @@ def _checked(values: dict[str, Any]) -> Settings:
 def _sandbox_secret(var_dir: Path) -> str:
     """Return a secret kept under `var/`, so that every sandbox process signs alike."""
     path = var_dir / "secret_key"
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        var_dir.mkdir(parents=True, exist_ok=True)
     candidate = var_dir / f".secret_key.{os.getpid()}"
-    candidate.touch(mode=0o600)
-    candidate.write_text(secrets.token_urlsafe(48))
+    try:
+        if path.exists():
+            return path.read_text()
+        var_dir.mkdir(parents=True, exist_ok=True)
+        candidate.touch(mode=0o600)
+        candidate.write_text(secrets.token_urlsafe(48))
+    except OSError as error:
+        raise SettingError(f"setting var_dir={str(var_dir)!r}: {error.strerror}") from None
     try:
         os.link(candidate, path)  # atomic: the first process wins, and the others read its secret
     except FileExistsError:
@@ -170,5 +209,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except FileNotFoundError:
         raise SettingError(f"configuration file not found: {path}") from None
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise SettingError(f"configuration file {path}: {error.strerror}") from None
+    except ValueError as error:  # not TOML, or not UTF-8
         raise SettingError(f"configuration file {path.name}: {error}") from None

@@ -22,11 +22,13 @@ import psycopg
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import Function
 from sqlalchemy.types import BigInteger, Text, TypeDecorator, Uuid
+
+from creditlink.config import SettingError
 
 Role = Literal["owner", "api", "worker"]
 ROLE_NAMES: dict[Role, str | None] = {"owner": None, "api": "creditlink_api", "worker": "creditlink_worker"}
@@ -281,9 +283,12 @@ def entering(**settings: UUID | str) -> list[Function[str]]:
 
 def as_psycopg(url: str) -> URL:
     """Return `url` for SQLAlchemy with the psycopg 3 driver."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the URL itself may hold a password
+        raise SettingError("setting database_url (DATABASE_URL) must be postgresql://user@host:port/name") from None
     if not parsed.drivername.startswith("postgres"):
-        raise ValueError(f"DATABASE_URL must be a PostgreSQL URL, got {parsed.drivername}://…")
+        raise SettingError(f"setting database_url (DATABASE_URL) must be postgresql://…, got {parsed.drivername}://…")
     return parsed.set(drivername="postgresql+psycopg")
 
 

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import click
+import psycopg
+import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from creditlink import db, logins, purpose
-from creditlink.config import Settings, load_settings
+from creditlink.config import SettingError, Settings, load_settings
 from creditlink.embedded import database_url
 from creditlink.log import configure_logging
 
+log = structlog.get_logger()
 
-def start(role: db.Role) -> tuple[Settings, db.Database]:
+PATIENCE_SECONDS = 10.0
+"""How long a server waits at its start for a database that starts beside it."""
+
+# What a database that was not migrated lacks.
+_MIGRATIONS = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+)
+
+
+def start(role: db.Role, *, patience: float = 0.0) -> tuple[Settings, db.Database]:
     """Load the settings and open the database under `role`, for a command or a worker.
 
     Raises
     ------
     SettingError
-        A setting is absent or wrong, or the database is not for this environment.
+        A setting is absent or wrong, or the database is not for this environment or cannot be reached.
     """
     settings = load_settings()
     configure_logging(settings)
     database = open_database(settings)
+    reach(database, patience=patience)
     db.configure(database, role=role)
     return settings, database
 
@@ -57,6 +75,38 @@ def limits_of(settings: Settings) -> dict[db.Role, db.Limits]:
             db.LIMITS["worker"], statement=settings.worker_statement_seconds, lock=settings.worker_lock_seconds
         ),
     }
+
+
+def reach(database: db.Database, *, patience: float) -> None:
+    """Connect once, so that a wrong address ends a process at its start and not its first request.
+
+    Raises
+    ------
+    SettingError
+        The database cannot be reached within `patience` seconds, or does not exist.
+    """
+    deadline, told = time.monotonic() + patience, False
+    while True:
+        try:
+            with database.engine("owner").connect():
+                return
+        except OperationalError as error:
+            line = fault(error) or str(error)
+            if "does not exist" in line or time.monotonic() >= deadline:
+                raise SettingError(f"setting database_url (DATABASE_URL), database {database.name}: {line}") from error
+        if not told:
+            log.warning("waiting_for_database", reason=line, seconds=patience)
+            told = True
+        time.sleep(0.5)
+
+
+def fault(error: BaseException) -> str | None:
+    """Return the one line that an operator needs when it is the database that fails, or None: it is something else."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    line = str(cause).strip().partition("\n")[0]
+    if isinstance(cause, _MIGRATIONS) or (isinstance(cause, psycopg.Error) and 'role "creditlink_' in line):
+        return f"{line}: are its migrations applied? creditlink db upgrade"
+    return line if isinstance(cause, psycopg.OperationalError) else None
 
 
 def confirm_destruction(settings: Settings, database: db.Database, named: str | None, what: str) -> None:

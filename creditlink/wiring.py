@@ -11,24 +11,43 @@ from creditlink.config import Settings
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.limits import fair_use_from
 from creditlink.financing import routes as financing_routes
+from creditlink.financing.configuration import clocks, declines
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.portal import routes as portal_routes
 from creditlink.products import routes as products_routes
 from creditlink.products.catalogue import routes as catalogue_routes
+from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.live import load_live
 from creditlink.records import routes as records_routes
+from creditlink.records.sources import load_sources
 from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
 from creditlink.screening.discovery import told_before_publishing
 from creditlink.status import routes as status_routes
 
 
+def check_files(settings: Settings) -> None:
+    """Read the configuration files that are otherwise read when first needed: by a request or job, hours later.
+
+    Raises
+    ------
+    SettingError
+        One is absent or wrong; the message names it.
+    """
+    settings.parsed("purposes.toml", fair_use_from)
+    clocks(settings.config_dir)
+    declines(settings.config_dir)
+    matching_settings(settings.config_dir)
+    load_sources(settings)
+
+
 def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     """Join every slice to the application; the order is the order in the API's reference."""
+    check_files(settings)
     app.extensions["model"] = load_live(settings)
-    app.extensions["fair_use"] = fair_use_from(settings.read_toml("purposes.toml"))
+    app.extensions["fair_use"] = settings.parsed("purposes.toml", fair_use_from)
     app.extensions["count_firms"] = partial(told_before_publishing, screening_routes.results_folder(settings))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)

@@ -187,7 +187,7 @@ def appoint(
 ) -> None:
     """Let a person act for a firm. A new legal representative takes the place of the former one."""
     settings, _ = start("owner")
-    known = fair_use_from(settings.read_toml("purposes.toml")).templates
+    known = settings.parsed("purposes.toml", fair_use_from).templates
     for purpose in bounds["purposes"]:
         if purpose not in known:
             raise click.BadParameter(f"{purpose!r} is none of {', '.join(known)}", param_hint="--purpose")

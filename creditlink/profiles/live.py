@@ -51,7 +51,7 @@ def load_live(settings: Settings) -> LiveModel:
         The folder is absent or damaged, or the model reads indicators in versions that this code
         does not compute.
     """
-    rules = score_settings.parse(settings.read_toml("score.toml"))
+    rules = settings.parsed("score.toml", score_settings.parse)
     live = live_model(settings.models_dir / settings.model, rules)
     _check_standing(settings, settings.models_dir / settings.model, live.model)
     MODEL_INFO.labels(live.model_id).set(1)
@@ -69,13 +69,20 @@ def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
     try:
         model = load(folder, rules.scale)
         reference = Reference.from_json(json.loads((folder / "reference.json").read_text()))
-    except (ModelFolderError, OSError) as error:
-        raise SettingError(f"setting model={folder.name!r}: {error}") from error
+    except OSError as error:
+        raise SettingError(f"setting model={folder.name!r}: {error.filename}: {error.strerror}") from error
+    except (ModelFolderError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingError(f"setting model={folder.name!r}: {_said(error)}") from error
     wrong = model.version_mismatches({name: indicator.version for name, indicator in BY_NAME.items()})
     if wrong:
         raise SettingError(f"setting model={folder.name!r}: {'; '.join(wrong)}")
     reasons = reason_book(model.features, BY_NAME, rules.reasons.groups)
     return LiveModel(model, reference, rules, reasons, levers_of(model, reasons), model.purposes)
+
+
+def _said(error: Exception) -> str:
+    """Return the message of an error, with its kind where the message alone says little (a KeyError's is a name)."""
+    return str(error) if isinstance(error, ModelFolderError) else f"{type(error).__name__}: {error}"
 
 
 def _check_standing(settings: Settings, folder: Path, model: CreditModel) -> None:

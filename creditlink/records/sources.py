@@ -14,7 +14,7 @@ import httpx
 from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerError, CircuitMemoryStorage
 
 from creditlink.clock import utc_now
-from creditlink.config import SettingError, Settings, load_settings
+from creditlink.config import BUREAU_PREFIX, SettingError, Settings, load_settings, refuse_unknown
 from creditlink.records.connectors.social_security import SocialSecurityConnector
 from creditlink.records.connectors.tax import TaxConnector
 from creditlink.records.connectors.utility import UtilityConnector
@@ -108,6 +108,8 @@ def load_sources(settings: Settings, environ: Mapping[str, str] | None = None) -
         A setting is absent, unknown or wrong; the message names it.
     """
     env = os.environ if environ is None else environ
+    keys = ((name, key) for name, credentials in _CREDENTIALS.items() for key in ("url", *credentials))
+    refuse_unknown(env, (f"{BUREAU_PREFIX}{name}_{key}".upper() for name, key in keys), prefix=BUREAU_PREFIX)
     table = settings.read_toml(_FILE)
     _only(table, {"limits", "circuit", "retry", "sources"}, "")
     limits = table.get("limits", {})
@@ -134,7 +136,7 @@ def load_sources(settings: Settings, environ: Mapping[str, str] | None = None) -
 def _source(name: str, entry: Mapping[str, Any], env: Mapping[str, str], settings: Settings) -> SourceConfig:
     place = f"sources.{name}."
     _only(entry, {"categories", "base_url", "fresh_hours", "credentials"}, place)
-    prefix = f"CREDITLINK_BUREAU_{name.upper()}_"
+    prefix = f"{BUREAU_PREFIX}{name.upper()}_"
     base_url = env.get(f"{prefix}URL", entry.get("base_url", ""))
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

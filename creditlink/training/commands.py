@@ -101,7 +101,7 @@ def city(
         parameters = champion_parameters(settings)
         if rounds is not None:
             parameters = replace(parameters, rounds=rounds)
-        bounds = score_settings.parse(settings.read_toml("score.toml")).scale.pd_bounds
+        bounds = settings.parsed("score.toml", score_settings.parse).scale.pd_bounds
         with console.status(f"reading {city_dir}"):
             data = read_city(city_dir)
         with _progress(console) as progress:

@@ -79,7 +79,7 @@ class Stage:
     _offers: dict[int, str] = field(default_factory=dict)  # application -> sha256 of its offer
 
     def __post_init__(self) -> None:
-        self.fair_use = fair_use_from(self.settings.read_toml("purposes.toml"))
+        self.fair_use = self.settings.parsed("purposes.toml", fair_use_from)
         self.clocks = configuration.clocks(self.settings.config_dir)
         self.declines = configuration.declines(self.settings.config_dir)
         self._by_number = {asking.number: asking for asking in self.askings}
