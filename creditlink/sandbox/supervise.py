@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
@@ -18,6 +16,7 @@ from creditlink.sandbox.own import refuse_foreign
 from creditlink.sandbox.services import ServiceFailed, Services
 from creditlink.sandbox.stack import DEMO_DATABASE, RUN_DATABASE, Ports, Stack, start_stack
 from creditlink.sandbox.walk import Walk, WalkFailed
+from creditlink.stopping import Stopped
 
 REAL = click.option(
     "--real",
@@ -37,17 +36,18 @@ def up(real: Path | None, api_processes: int) -> None:
     console = Console(highlight=False)
     settings = load_settings()
     refuse_foreign(settings)
-    _end_on_sigterm()
     try:
         with Services(settings.var_dir / "log") as services:
             ports = Ports.fixed(api_processes)
-            stack = start_stack(services, ports, database=RUN_DATABASE, real=real, say=_teller(console))
+            say = _teller(console)
+            stack = start_stack(services, ports, database=RUN_DATABASE, real=real, say=say)
             _print_addresses(console, stack)
             while True:
-                services.check()
-                time.sleep(1)
-    except KeyboardInterrupt:
+                services.look_after(say)
+                time.sleep(0.5)
+    except Stopped:
         console.print("stopped")
+        raise
     except ServiceFailed as error:
         raise click.ClickException(str(error)) from None
 
@@ -67,7 +67,6 @@ def demo(real: Path | None, firms: int | None, out: Path | None) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     settings = load_settings()
     refuse_foreign(settings)
-    _end_on_sigterm()
     began = time.monotonic()
     try:
         with Services(settings.var_dir / "log-demo") as services:
@@ -80,7 +79,7 @@ def demo(real: Path | None, firms: int | None, out: Path | None) -> None:
                 else:
                     walk.real_firms(limit=firms, out=out)
             console.print(f"\n[bold green]done[/] in {time.monotonic() - began:.1f} s; stopping what was started")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         raise click.ClickException("interrupted") from None
     except (ServiceFailed, WalkFailed) as error:
         raise click.ClickException(str(error)) from None
@@ -118,12 +117,3 @@ def _print_addresses(console: Console, stack: Stack) -> None:
         people.add_row(firm.name, firm.kind, firm.login, firm.password)
     console.print(people)
     console.print("Ctrl-C stops everything.")
-
-
-def _end_on_sigterm() -> None:
-    """Let SIGTERM end the command as Ctrl-C does, so that what was started is stopped."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
