@@ -8,7 +8,7 @@ DEV_STAMP := $(VENV)/.dev-installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo run test fast lint types fix check openapi golden bench migrate model clean
+.PHONY: help setup setup-dev demo run test fast gameday lint types fix check openapi golden bench migrate model clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test: setup-dev ## All tests, or those under T=<path>
 
 fast: setup-dev ## Only the tests that need no database (seconds)
 	@$(BIN)/python -m pytest -m pure
+
+gameday: setup-dev ## Break a running platform on purpose, in every way that tests/gameday knows (a quarter of an hour)
+	@$(BIN)/python -m pytest -m "gameday or not gameday" tests/gameday $(if $(K),-k "$(K)")
 
 lint: setup-dev ## Style and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
