@@ -5,7 +5,6 @@ granian serves; how it looks after its children is replaced here (docs/adr/0030-
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import multiprocessing
 import os
@@ -30,7 +29,7 @@ log = structlog.get_logger()
 
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 _BACKLOG = 1024
-_TICK_SECONDS = 0.5
+_TICK_SECONDS = 0.2
 _END_OF_A_LOADING_CHILD = 2.0
 
 
@@ -64,6 +63,7 @@ class Server(MPServer):
         self._reports, self._report = multiprocessing.Pipe(duplex=False)
         self._loaded: set[int] = set()  # children (by process id) that serve
         self._steady: set[int] = set()  # places whose child has served once
+        self._said: dict[int, str] = {}  # child -> what its settings lack
         self._wrong: str | None = None
         self._restarts: dict[int, Restarts] = {}
         self._due: dict[int, float] = {}
@@ -77,8 +77,7 @@ class Server(MPServer):
             The application cannot be loaded with these settings.
         """
         loader = partial(_load, self._report, os.getpid())
-        with contextlib.suppress(SystemExit):  # granian counts a child that ended on Ctrl-C as a failure
-            self.serve(target_loader=loader)
+        self.serve(target_loader=loader)
         if self._wrong is not None:
             raise SettingError(self._wrong)
 
@@ -92,17 +91,13 @@ class Server(MPServer):
         self._listening.set_inheritable(True)
         self._sso = self._listening
 
-    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        """Note that the server shall end; the children's ends are no news from here."""
-        for child in self.wrks:
-            child.interrupt_by_parent = True
-        super().signal_handler_interrupt(*args, **kwargs)
-
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         if stopping.asked():  # before granian's handlers were there
             self.signal_handler_interrupt()
         with stopping.signals_blocked():
             super()._spawn_workers(spawn_target, target_loader)
+        for child in self.wrks:
+            _leave_to_us(child)
 
     def _respawn_workers(self, workers: Any, spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
         with stopping.signals_blocked():
@@ -112,21 +107,21 @@ class Server(MPServer):
         while not self.interrupt_signal and self._wrong is None:
             self.main_loop_interrupt.wait(_TICK_SECONDS)
             self.main_loop_interrupt.clear()
-            self.interrupt_children.clear()
             if self.interrupt_signal:
                 break
             if self.reload_signal:
                 self._reload(spawn_target, target_loader)
-            said = self._hear()
+            self._hear()
             for index, child in enumerate(list(self.wrks)):
                 if not child.is_alive():
-                    self._look_after(index, child, said, partial(self._start_again, spawn_target, target_loader))
+                    self._look_after(index, child, partial(self._start_again, spawn_target, target_loader))
 
-    def _look_after(self, index: int, child: Any, said: dict[int, str], start: Callable[[int], None]) -> None:
+    def _look_after(self, index: int, child: Any, start: Callable[[int], None]) -> None:
         """Start an ended child again: at once, or when its wait is over."""
         now = time.monotonic()
         if index not in self._due:
-            code, reason = child.inner.exitcode, said.get(child.inner.pid)
+            self._hear()  # its last word came before its end
+            code, reason = child.inner.exitcode, self._said.pop(child.inner.pid, None)
             if code == EX_CONFIG and index not in self._steady:
                 self._wrong = reason or "the application could not be loaded"
                 return
@@ -143,28 +138,30 @@ class Server(MPServer):
         with stopping.signals_blocked():
             child = self._spawn_worker(idx=index, target=spawn_target, callback_loader=target_loader)
             child.start()
+        _leave_to_us(child)
         self.wrks[index] = child
         log.warning("api_child_started_again", child=index + 1, pid=child.inner.pid)
 
-    def _hear(self) -> dict[int, str]:
-        """Take in what children said since the last time; return process id -> what its settings lack."""
-        said: dict[int, str] = {}
+    def _hear(self) -> None:
+        """Take in what children said since the last time."""
         places = {child.inner.pid: index for index, child in enumerate(self.wrks)}
         while self._reports.poll():
             pid, wrong = self._reports.recv()
             if wrong is not None:
-                said[pid] = wrong
+                self._said[pid] = wrong
             elif pid in places:
                 self._loaded.add(pid)
                 self._steady.add(places[pid])
-        return said
 
     def _stop_workers(self) -> None:
         """End the children: one that serves may finish its requests, one that still loads has nothing to finish."""
         self._hear()
         began = time.monotonic()
         for child in self.wrks:
-            child.terminate()
+            if self._wrong is None:
+                child.terminate()
+            else:
+                child.kill()
         for child in self.wrks:
             patience = self._drain_seconds if child.inner.pid in self._loaded else _END_OF_A_LOADING_CHILD
             child.join(max(0.0, began + patience - time.monotonic()))
@@ -173,6 +170,12 @@ class Server(MPServer):
                 child.kill()
                 child.join()
         self.wrks.clear()
+        self.interrupt_children.clear()
+
+
+def _leave_to_us(child: Any) -> None:
+    """Keep granian's own watcher from telling of a child's end, and from counting it as the server's failure."""
+    child.interrupt_by_parent = True
 
 
 def _load(report: Connection, parent: int, target: str) -> Any:
