@@ -1,4 +1,4 @@
-"""The WSGI entry: `granian --interface wsgi wsgi:app` or `gunicorn wsgi:app`."""
+"""The WSGI entry, for `gunicorn wsgi:app` behind a buffering proxy; `creditlink run` serves `asgi.py`."""
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError

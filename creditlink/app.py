@@ -13,7 +13,7 @@ import structlog
 from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from creditlink import __version__, border, db, health, reference
+from creditlink import __version__, border, db, health, reference, visit
 from creditlink.api import Api, problem_response
 from creditlink.clock import utc_now
 from creditlink.config import Settings
@@ -79,7 +79,8 @@ def _identified(inner: WSGIApplication) -> WSGIApplication:
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        environ[_ID], environ[_BEGAN] = request_id, time.perf_counter()
+        environ[_ID] = request_id
+        environ.setdefault(_BEGAN, time.perf_counter())  # a request that waited runs again: it began once
         return inner(environ, start_response)
 
     return outer
@@ -98,6 +99,9 @@ def _observe(app: flask.Flask) -> None:
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("X-Frame-Options", "DENY")
+        seen = visit.of(flask.request.environ)
+        if seen is not None and seen.awaited is not None:
+            return response  # nobody gets it: the request will run again
         # A method is whatever the sender writes: each unknown one would be a time series for good.
         method = flask.request.method if flask.request.method in _METHODS else "other"
         REQUESTS.labels(method, route, response.status_code).inc()

@@ -124,6 +124,7 @@ def shell() -> None:
 
 # A request computes one firm: microseconds of arithmetic, which a pool of threads per library only delays.
 # The server's own processes and threads use the cores.
+_HEADERS_MS = 15_000  # a connection that sends no request for so long is closed
 _THREAD_POOLS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -131,10 +132,11 @@ _THREAD_POOLS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
-@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Threads per process.")
-def run(host: str, port: int, workers: int, threads: int) -> None:
+@click.option("--threads", type=click.IntRange(1, 64), help="Threads per process; default from the settings.")
+def run(host: str, port: int, workers: int, threads: int | None) -> None:
     """Serve the API and the pages with granian."""
     from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     from creditlink.serving import Server, listen
@@ -147,15 +149,17 @@ def run(host: str, port: int, workers: int, threads: int) -> None:
     reach(opened, patience=PATIENCE_SECONDS)
     os.environ["DATABASE_URL"] = db.conninfo(opened.url)
     opened.close()
+    if threads is not None:
+        os.environ["CREDITLINK_REQUEST_THREADS"] = str(threads)
     for name in _THREAD_POOLS:
         os.environ.setdefault(name, "1")
     Server(
-        "wsgi:app",
+        "asgi:app",
         listening,
         drain_seconds=settings.max_wait_seconds + 5,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI,
         workers=workers,
-        blocking_threads=threads,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_MS),
         log_access=False,
         log_level=LogLevels.warning,
     ).run()

@@ -25,6 +25,7 @@ _AT_LEAST = {
     "pool_size": 1,
     "worker_concurrency": 1,
     "max_wait_seconds": 0,
+    "request_threads": 1,
     "api_statement_seconds": 1,
     "api_lock_seconds": 1,
     "worker_statement_seconds": 1,
@@ -54,6 +55,7 @@ class Settings:
     pool_size: int
     worker_concurrency: int
     max_wait_seconds: int
+    request_threads: int
     api_statement_seconds: int
     api_lock_seconds: int
     worker_statement_seconds: int

@@ -135,6 +135,11 @@ class Database:
         """Whether the API has a login of its own, and does not only enter its role."""
         return self._api_url is not None
 
+    @property
+    def listening(self) -> str:
+        """Return the libpq URL of a connection that only listens."""
+        return conninfo(self._api_url or self.url)
+
     def engine(self, role: Role) -> Engine:
         """Return the engine of `role`."""
         with self._lock:

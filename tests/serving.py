@@ -12,11 +12,15 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
+
 from creditlink import db
+from creditlink.sandbox.services import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 ISSUER = "http://127.0.0.1:8000"
@@ -71,6 +75,39 @@ def _process(env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+@contextmanager
+def serve_whole(env: Mapping[str, str], *, workers: int = 1, threads: int = 4) -> Iterator[str]:
+    """Serve as `creditlink run` does, front and all; yield the address."""
+    port = free_port()
+    log = Path(env["CREDITLINK_VAR_DIR"]) / "serving.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = ["-m", "creditlink", "run", "--port", str(port), "--workers", str(workers), "--threads", str(threads)]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("CREDITLINK_", "DATABASE_"))}
+    with log.open("a") as said:
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=clean | dict(env), stdout=said, stderr=said
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + _READY_WITHIN
+        while True:
+            try:
+                httpx.get(f"{address}/health/live", timeout=5, trust_env=False)
+                break
+            except httpx.HTTPError:
+                if time.monotonic() > until or process.poll() is not None:
+                    raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}") from None
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _port(process: subprocess.Popen[str]) -> int:

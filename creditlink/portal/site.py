@@ -242,6 +242,17 @@ def show_failure(error: Exception) -> ResponseReturnValue:
     return shown
 
 
+def busy_pages(app: flask.Flask) -> dict[str, bytes]:
+    """Return, by language, the page for a browser that cannot be served now, made before that happens."""
+    made = {}
+    for language in LANGUAGES:
+        with app.test_request_context(f"{PATH}/?lang={language}"):
+            title, detail = gettext("The service cannot answer right now"), gettext("Wait a moment and try again.")
+            shown = flask.make_response(page("problem.html", status=503, title=title, detail=detail))
+            made[language] = shown.get_data()
+    return made
+
+
 def _said(problem: Problem) -> str:
     said = {
         "expired": gettext("The consent has expired."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import flask
 from flask import g
 from sqlalchemy.orm import Session
 
-from creditlink import db, idempotency, ids
+from creditlink import db, idempotency, ids, visit
 from creditlink.api import Blueprint, public
 from creditlink.clock import utc_now
 from creditlink.consents import counters
@@ -47,6 +48,7 @@ from creditlink.profiles.schemas import (
 )
 from creditlink.profiles.service import Pending
 from creditlink.profiles.tables import Profile
+from creditlink.visit import Visit
 
 blueprint = Blueprint(
     "profiles", __name__, url_prefix="/v1/profiles", description="Explained credit profiles of firms that agreed"
@@ -57,7 +59,9 @@ reason_codes = Blueprint(
 )
 
 _WAIT = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)")
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.25
+# Under a server without the front a waiting request holds a thread: so many at once, the next is answered 202 at once.
+_WAITING_THREADS = threading.BoundedSemaphore(2)
 
 
 @blueprint.route("", methods=["POST"])
@@ -84,7 +88,20 @@ def create_profile(body):
     settings = flask.current_app.extensions["settings"]
     key = idempotency.checked_key(flask.request.headers.get("Idempotency-Key"))
     wait = _preferred_wait(flask.request.headers.get("Prefer", ""), settings.max_wait_seconds)
-    deadline = time.monotonic() + wait
+    seen = visit.of(flask.request.environ)
+    if seen is None and wait:
+        wait = wait if _WAITING_THREADS.acquire(blocking=False) else 0
+        try:
+            return _create(body, key, wait, None)
+        finally:
+            if wait:
+                _WAITING_THREADS.release()
+    return _create(body, key, wait if seen is None or seen.may_wait else 0, seen)
+
+
+def _create(body, key: str | None, wait: int, seen: Visit | None):
+    settings = flask.current_app.extensions["settings"]
+    deadline = time.monotonic() + wait if seen is None else seen.deadline(wait)
     while True:
         # Each try is a transaction of its own: nothing is locked, and no connection held, while waiting.
         with db.transaction() as session:
@@ -102,9 +119,13 @@ def create_profile(body):
                 answer = _summary(made)
                 location = f"/v1/profiles/{answer['id']}"
                 return answer, 201, {"Location": location, **_applied(wait)}
-        if time.monotonic() >= deadline:
+        left = deadline - time.monotonic()
+        if left <= 0:
             return _pending(made, wait)
-        time.sleep(min(_POLL_SECONDS, max(deadline - time.monotonic(), 0.0)))
+        if seen is not None and made.pull_id is not None:
+            seen.run_again_after(made.pull_id)  # the front waits, and no thread
+            return _pending(made, wait)
+        time.sleep(min(_POLL_SECONDS, left))
 
 
 def _pending(made: Pending, wait: int) -> flask.Response:

@@ -19,7 +19,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from creditlink import db
+from creditlink import db, ids
 from creditlink.audit import service as audit
 from creditlink.consents.service import live_for_work
 from creditlink.consents.tables import Consent
@@ -263,3 +263,5 @@ def _close(session: Session, pull_id: UUID, status: str, now: datetime) -> None:
     session.execute(
         update(Pull).where(Pull.id == pull_id, Pull.status == "OPEN").values(status=status, finished_at=now)
     )
+    # Heard when the transaction commits, by the servers whose requests wait for the pull.
+    session.execute(select(func.pg_notify(pulls.ENDED, ids.external(pulls.PREFIX, pull_id))))

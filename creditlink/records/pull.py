@@ -27,6 +27,7 @@ from creditlink.records.tables import Pull, PullPart
 
 USABLE = ("DELIVERED", "PARTIAL", "NO_RECORD")
 PREFIX = "pul"
+ENDED = "creditlink_pull_ended"  # the channel that tells of it
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,15 @@
+"""The ASGI entry, which `creditlink run` serves: the application behind its front (docs/adr/0029-front.md)."""
+
+from creditlink.front.application import Bounds, Front
+from creditlink.front.news import News
+from creditlink.portal.site import busy_pages
+from creditlink.records.pull import ENDED
+from wsgi import app as application
+from wsgi import database, settings
+
+app = Front(
+    application,
+    News(database.listening, ENDED),
+    Bounds(threads=settings.request_threads, body_bytes=settings.max_body_bytes, proxies=settings.trusted_proxies),
+    busy_pages(application),
+)

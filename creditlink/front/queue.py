@@ -1,0 +1,115 @@
+"""Who is served next: callers in turn, each with its share of the threads while others are about."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, OrderedDict, deque
+
+_ABOUT_SECONDS = 2.0
+
+
+class QueueFull(Exception):
+    """More waits than can be served in time."""
+
+
+class FairQueue:
+    """Slots for requests that run, and a bounded queue before them, in turn by caller.
+
+    A caller alone has every slot. While another one is about, seen within the last two seconds, each has its share of
+    them, one at least: a bank that sends a thousand requests delays its own.
+
+    Parameters
+    ----------
+    slots : how many requests run at once
+    most : how many may wait, of all callers
+    most_each : and of one
+    patience : seconds after which one that waits is refused
+    """
+
+    def __init__(self, slots: int, *, most: int, most_each: int, patience: float) -> None:
+        self._free = self._slots = slots
+        self._most, self._most_each, self._patience = most, most_each, patience
+        self._running: Counter[str] = Counter()
+        self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._waiting = 0
+
+    async def enter(self, caller: str) -> None:
+        """Wait for a slot; whoever got one calls `leave`.
+
+        Raises
+        ------
+        QueueFull
+            Too many wait already, or this one waited too long.
+        """
+        self._note(caller)
+        if self._free and caller not in self._lanes and self._may_run(caller):
+            self._take(caller)
+            return
+        if self._waiting >= self._most or len(self._lanes.get(caller, ())) >= self._most_each:
+            raise QueueFull
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lanes.setdefault(caller, deque()).append(turn)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.leave(caller)  # its turn had come in the same moment
+            else:
+                self._forget(caller, turn)
+            if isinstance(error, TimeoutError):
+                raise QueueFull from None
+            raise
+
+    def leave(self, caller: str) -> None:
+        """Give a slot back, to whoever is next."""
+        self._free += 1
+        self._running[caller] -= 1
+        if not self._running[caller]:
+            del self._running[caller]
+        while self._free and self._serve_next():
+            pass
+
+    def _serve_next(self) -> bool:
+        for caller in list(self._lanes):
+            if not self._may_run(caller):
+                continue
+            lane = self._lanes[caller]
+            turn = lane.popleft()
+            self._waiting -= 1
+            self._lanes.move_to_end(caller)
+            if not lane:
+                del self._lanes[caller]
+            if not turn.done():
+                self._take(caller)
+                turn.set_result(None)
+            return True
+        return False
+
+    def _may_run(self, caller: str) -> bool:
+        return self._running[caller] < max(1, self._slots // max(1, len(self._about())))
+
+    def _about(self) -> OrderedDict[str, float]:
+        horizon = time.monotonic() - _ABOUT_SECONDS
+        while self._seen and next(iter(self._seen.values())) < horizon:
+            self._seen.popitem(last=False)
+        return self._seen
+
+    def _note(self, caller: str) -> None:
+        self._seen[caller] = time.monotonic()
+        self._seen.move_to_end(caller)
+
+    def _take(self, caller: str) -> None:
+        self._free -= 1
+        self._running[caller] += 1
+
+    def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
+        lane = self._lanes.get(caller)
+        if lane is not None and turn in lane:
+            lane.remove(turn)
+            self._waiting -= 1
+            if not lane:
+                del self._lanes[caller]

@@ -1,0 +1,30 @@
+"""A bank with a live consent, and a server as it is run."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from creditlink.app import create_app
+from tests import serving
+from tests.oauth import flow
+
+
+@pytest.fixture
+def server(empty_database, tmp_path):
+    """The address of a server with four threads, its front before them."""
+    with serving.serve_whole(serving.environment(empty_database, tmp_path)) as address:
+        yield address
+
+
+@pytest.fixture
+def served(server, settings, empty_database):
+    """A bank that speaks to the server, and an authorization of it."""
+    app = create_app(settings, empty_database)  # the firm's side
+    firm = flow.make_firm(empty_database)
+    with httpx.Client(base_url=server, timeout=40, trust_env=False) as http:
+        bank = flow.register_bank(empty_database, http)
+        asked = bank.push(flow.details(), scope=flow.SCOPE)
+        callback = flow.decide(app, firm, flow.open_page(bank, asked))
+        bank.exchange(bank.code_from(callback, asked), asked)
+        yield bank, asked

@@ -1,0 +1,87 @@
+"""Callers are served in turn; who asks for much delays itself."""
+
+import asyncio
+
+import pytest
+
+from creditlink.front.queue import FairQueue, QueueFull
+
+pytestmark = pytest.mark.pure
+
+
+def queue(slots=4, **bounds):
+    return FairQueue(slots, **{"most": 100, "most_each": 50, "patience": 5.0} | bounds)
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_one_caller_alone_has_every_slot():
+    async def run():
+        line = queue()
+        for _ in range(4):
+            await asyncio.wait_for(line.enter("noisy"), 1)
+
+    asyncio.run(run())
+
+
+def test_the_quiet_one_is_next_however_many_of_the_noisy_ones_wait():
+    async def run():
+        line, order = queue(), []
+
+        async def ask(caller):
+            await line.enter(caller)
+            order.append(caller)
+
+        tasks = [asyncio.ensure_future(ask("noisy")) for _ in range(40)]
+        await settle()
+        assert order == ["noisy"] * 4
+        tasks.append(asyncio.ensure_future(ask("quiet")))
+        await settle()
+        line.leave("noisy")
+        await settle()
+        assert order[4:] == ["quiet"]
+        line.leave("noisy")
+        await settle()
+        assert order[5:] == []  # the noisy one has its share, half of the slots, with the two that still run
+        line.leave("noisy")
+        await settle()
+        assert order[5:] == ["noisy"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("bounds", [{"most": 3}, {"most_each": 3}])
+def test_what_cannot_be_served_in_time_is_refused_at_once(bounds):
+    async def run():
+        line = queue(slots=1, **bounds)
+        tasks = [asyncio.ensure_future(line.enter("a")) for _ in range(4)]
+        await settle()
+        with pytest.raises(QueueFull):
+            await asyncio.wait_for(line.enter("a"), 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_one_that_waits_too_long_or_leaves_costs_no_slot():
+    async def run():
+        line = queue(slots=1, patience=0.05)
+        await line.enter("a")
+        with pytest.raises(QueueFull):
+            await line.enter("b")
+        left = asyncio.ensure_future(line.enter("c"))
+        await settle()
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
+        line.leave("a")
+        await asyncio.wait_for(line.enter("d"), 1)
+
+    asyncio.run(run())
