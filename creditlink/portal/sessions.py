@@ -92,12 +92,13 @@ class StoredSessions(SessionInterface):
         if not 40 <= len(token) <= 64:
             return self._before_sign_in(request)
         try:
-            return _load(token, utc_now()) or self._before_sign_in(request)
+            opened = _load(token, utc_now())
         except SQLAlchemyError as error:
             # Flask opens sessions before it knows the view: the pages' guard raises it where a page can be shown.
             unread = PortalSession()
             unread.failure = error
             return unread
+        return self._before_sign_in(request) if opened is None else opened
 
     def _before_sign_in(self, request: flask.Request) -> PortalSession:
         try:
