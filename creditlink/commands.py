@@ -166,15 +166,26 @@ def run(host: str, port: int, workers: int, threads: int | None) -> None:
 
 
 @click.command()
-@click.option("--concurrency", type=click.IntRange(1, 256), help="Jobs at once; default from the settings.")
+@click.option("--concurrency", type=click.IntRange(1, 256), help="Pulls at once; default from the settings.")
 def worker(concurrency: int | None) -> None:
-    """Work on queued pulls and periodic jobs until stopped."""
-    from creditlink.jobs import run_worker
+    """Work on pulls, webhooks and periodic jobs until stopped.
+
+    Each kind has a lane of its own, so that a slow office holds up neither webhooks nor the clock. The worker waits for
+    a database that is away, and ends with status 1 when it has waited for `worker_give_up_seconds`.
+    """
+    from creditlink.jobs.worker import WorkerGaveUp, run_worker
     from creditlink.wiring import check_files
 
     settings, opened = start("worker", patience=PATIENCE_SECONDS)
     check_files(settings)
-    run_worker(opened, concurrency=concurrency or settings.worker_concurrency)
+    try:
+        run_worker(
+            opened,
+            pulls=concurrency or settings.worker_concurrency,
+            give_up_seconds=settings.worker_give_up_seconds,
+        )
+    except WorkerGaveUp as error:
+        raise click.ClickException(str(error)) from None
 
 
 @click.command()

@@ -24,6 +24,7 @@ _AT_LEAST = {
     "trusted_proxies": 0,
     "pool_size": 1,
     "worker_concurrency": 1,
+    "worker_give_up_seconds": 1,
     "max_wait_seconds": 0,
     "request_threads": 1,
     "api_statement_seconds": 1,
@@ -54,6 +55,7 @@ class Settings:
     trusted_proxies: int
     pool_size: int
     worker_concurrency: int
+    worker_give_up_seconds: int
     max_wait_seconds: int
     request_threads: int
     api_statement_seconds: int

@@ -8,14 +8,15 @@ from typing import Any
 
 import flask
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from creditlink import db, jobs, logins, purpose, schema
+from creditlink import db, logins, purpose, schema
 from creditlink.clock import utc_now
 from creditlink.consents import funnel
 from creditlink.errors import NotFound, Unauthorized
-from creditlink.metrics import CONSENT_FUNNEL
+from creditlink.jobs import dead_letters, lanes
+from creditlink.metrics import CONSENT_FUNNEL, DEAD_LETTERS, JOBS_OLDEST_SECONDS, JOBS_WAITING
 
 blueprint = flask.Blueprint("health", __name__)
 
@@ -42,13 +43,7 @@ def _database_checks() -> dict[str, dict[str, Any]]:
             connection = session.connection()
             at = schema.applied(connection)
             wrong = _wrong_database(connection)
-            beat = session.scalar(
-                text(
-                    "SELECT count(*) FROM procrastinate_workers"
-                    " WHERE last_heartbeat > now() - make_interval(secs => :seconds)"
-                ),
-                {"seconds": jobs.DEAD_AFTER_SECONDS * 2},
-            )
+            alive, found = lanes.health(session)
     except SQLAlchemyError as error:
         reason = type(error).__name__
         return {name: {"ok": False, "reason": reason} for name in ("database", "migrations", "worker")}
@@ -56,7 +51,8 @@ def _database_checks() -> dict[str, dict[str, Any]]:
     return {
         "database": {"ok": wrong is None, **({"reason": wrong} if wrong else {})},
         "migrations": {"ok": at == head, "applied": at, "head": head},
-        "worker": {"ok": bool(beat), "alive": beat},
+        # A starved lane is work that waits, not a part that is missing: the API goes on serving.
+        "worker": {"ok": bool(alive), "alive": alive, "lanes": {lane.lane: lane.as_json() for lane in found}},
     }
 
 
@@ -89,8 +85,17 @@ def metrics() -> flask.Response:
     try:
         with db.transaction() as session:
             found = funnel.counts(session, utc_now())
+            _, doing = lanes.health(session)
+            db.enter(session, actor="operator")
+            dead = dead_letters.count_open(session)
     except SQLAlchemyError:
-        found = {}  # the process's own metrics are worth most just then
+        found, doing, dead = {}, [], {}  # the process's own metrics are worth most just then
+    DEAD_LETTERS.clear()
+    for task, letters in dead.items():
+        DEAD_LETTERS.labels(task).set(letters)
+    for lane in doing:
+        JOBS_WAITING.labels(lane.lane).set(lane.waiting)
+        JOBS_OLDEST_SECONDS.labels(lane.lane).set(lane.oldest_seconds)
     CONSENT_FUNNEL.clear()
     for stage, requests in found.items():
         CONSENT_FUNNEL.labels(stage).set(requests)

@@ -13,6 +13,12 @@ DATABASE_TROUBLE = Counter("creditlink_database_trouble_total", "Requests refuse
 PULLS = Counter("creditlink_pulls_total", "Pulls per source and outcome", ["source", "status"])
 PULL_SECONDS = Histogram("creditlink_pull_seconds", "Seconds per pull of one source", ["source"])
 WEBHOOKS = Counter("creditlink_webhook_tries_total", "Tries of webhook deliveries by outcome", ["outcome"])
+JOBS = Counter("creditlink_jobs_total", "Background jobs by task and outcome", ["task", "outcome"])
+JOB_SECONDS = Histogram("creditlink_job_seconds", "Seconds per background job", ["task"])
+ITEMS_FAILED = Counter("creditlink_items_failed_total", "Items that a sweep could not do", ["task"])
+DEAD_LETTERS = Gauge("creditlink_dead_letters", "Failed work that waits for the operator, by task", ["task"])
+JOBS_WAITING = Gauge("creditlink_jobs_waiting", "Jobs that are due, by lane", ["lane"])
+JOBS_OLDEST_SECONDS = Gauge("creditlink_jobs_oldest_seconds", "How long the oldest due job waits, by lane", ["lane"])
 CONSENT_FUNNEL = Gauge(
     "creditlink_consent_funnel",
     "Requests for consent of the last 30 days by the stage they reached; none that fewer than ten firms reached",

@@ -1,0 +1,27 @@
+"""Work on the queue itself: the jobs of dead workers go to living ones."""
+
+from __future__ import annotations
+
+import procrastinate
+import structlog
+
+from creditlink.jobs.queue import DEAD_AFTER_SECONDS, app
+from creditlink.metrics import JOBS
+
+log = structlog.get_logger()
+
+
+@app.periodic(cron="* * * * * */5", periodic_id="rescue")
+@app.task(name="jobs.rescue", queue="system", queueing_lock="jobs.rescue", pass_context=True)
+async def rescue_stalled_jobs(context: procrastinate.JobContext, timestamp: int) -> None:
+    """Give the jobs of dead workers to living ones, each by itself; every task is safe to run again."""
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS):
+        try:
+            await manager.retry_job(job)
+        except procrastinate.exceptions.ConnectorException:
+            # Its worker came back and ended it, or another worker was first: the next round sees what is left.
+            log.warning("job_not_rescued", task=job.task_name, job_id=job.id, exc_info=True)
+        else:
+            JOBS.labels(job.task_name, "rescued").inc()
+            log.warning("job_rescued", task=job.task_name, job_id=job.id, attempt=job.attempts)
