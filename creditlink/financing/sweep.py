@@ -3,102 +3,145 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from creditlink import db
 from creditlink.financing import applications, events, states
 from creditlink.financing.settings import Clocks
-from creditlink.financing.tables import Application, FinancingRequest
+from creditlink.financing.tables import Application, FinancingRequest, Offer
+from creditlink.jobs.dead_letters import rested
+from creditlink.jobs.items import each
+
+TASK = "financing.sweep"
 
 _AT_ONCE = 500
+_REQUEST = "request_expired"
+
+
+@dataclass(frozen=True)
+class Due:
+    """What time has brought about: a kind of step, and the application or request that it is for."""
+
+    kind: str
+    id: UUID
+
+
+def due(session: Session, now: datetime, clocks: Clocks) -> list[Due]:
+    """Return what is due, at most some hundred of each kind; what failed a moment ago is left out."""
+    found = []
+    for kind, condition in _conditions(now, clocks).items():
+        table = FinancingRequest if kind == _REQUEST else Application
+        query = select(table.id).where(condition, rested(TASK, table.id, now)).order_by(table.id).limit(_AT_ONCE)
+        found += [Due(kind, one) for one in session.scalars(query)]
+    return found
+
+
+def do(session: Session, one: Due, now: datetime, clocks: Clocks) -> bool:
+    """Take one step if it is still due; return whether it was. A row in somebody's hands is left to the next sweep."""
+    condition = _conditions(now, clocks)[one.kind]
+    if one.kind == _REQUEST:
+        query = select(FinancingRequest).where(FinancingRequest.id == one.id, condition)
+        request = session.scalar(query.with_for_update(key_share=True, skip_locked=True))
+        if request is not None:
+            _end_request(session, request, now)
+        return request is not None
+    rows = select(Application).where(Application.id == one.id, condition)
+    held = session.scalar(
+        rows.with_for_update(key_share=True, skip_locked=True).execution_options(populate_existing=True)
+    )
+    if held is None:
+        return False
+    if one.kind == "escalated":
+        _escalate(session, held, now)
+        return True
+    event = "expire" if one.kind == "expired" else "lapse"
+    detail = {"reason": _REASONS[one.kind]}
+    applications.step(session, held, event, role="system", actor="system", now=now, detail=detail)
+    return True
 
 
 def sweep(session: Session, now: datetime, clocks: Clocks) -> Counter[str]:
-    """End what time has ended, at most some hundred of each; return how many of what.
+    """Do what is due in the caller's transaction; return how many of what."""
+    return Counter(one.kind for one in due(session, now, clocks) if do(session, one, now, clocks))
 
-    Rows that somebody works on right now are passed over: the next sweep finds them.
-    """
+
+def sweep_each(now: datetime, clocks: Clocks) -> Counter[str]:
+    """Do what is due, each step in a transaction of its own; return how many of what."""
+    with db.transaction("worker") as session:
+        found = due(session, now, clocks)
     done: Counter[str] = Counter()
-    done["expired"] = _each(
-        session, now, Application.state.in_(states.UNANSWERED), Application.answer_due_at <= now, event="expire"
-    )
-    done["offer_lapsed"] = _lapse_offers(session, now)
-    for state in ("accepted", "signed"):
-        done[f"{state}_lapsed"] = _each(
-            session, now, Application.state == state, Application.due_at <= now, event="lapse", reason="not_in_time"
-        )
-    done["escalated"] = _escalate(session, now, clocks)
-    done["request_expired"] = _end_requests(session, now)
-    return +done
+
+    def do_one(session: Session, one: Due) -> None:
+        if do(session, one, now, clocks):
+            done[one.kind] += 1
+
+    each(TASK, found, do_one, now=now, key=lambda one: str(one.id))
+    return done
 
 
-def _each(session: Session, now: datetime, *which: object, event: str, reason: str = "clock") -> int:
-    query = select(Application).where(*which).order_by(Application.id).limit(_AT_ONCE)  # type: ignore[arg-type]  # columns' conditions
-    rows = session.scalars(query.with_for_update(key_share=True, skip_locked=True)).all()
-    for held in rows:
-        applications.step(session, held, event, role="system", actor="system", now=now, detail={"reason": reason})
-    return len(rows)
+_REASONS: Mapping[str, str] = {
+    "expired": "clock",
+    "offer_lapsed": "offer_lapsed",
+    "accepted_lapsed": "not_in_time",
+    "signed_lapsed": "not_in_time",
+}
 
 
-def _lapse_offers(session: Session, now: datetime) -> int:
-    query = select(Application).where(Application.state == "offered").order_by(Application.changed_at).limit(_AT_ONCE)
-    rows = session.scalars(query.with_for_update(key_share=True, skip_locked=True)).all()
-    offers = applications.latest_offers(session, rows)
-    over = [held for held in rows if held.id in offers and offers[held.id].valid_until <= now]
-    for held in over:
-        detail = {"reason": "offer_lapsed"}
-        applications.step(session, held, "lapse", role="system", actor="system", now=now, detail=detail)
-    return len(over)
-
-
-def _escalate(session: Session, now: datetime, clocks: Clocks) -> int:
-    """Mark applications that near the end of the answer clock; the mark is told to the lender and the operator."""
+def _conditions(now: datetime, clocks: Clocks) -> dict[str, ColumnElement[bool]]:
+    """Return each kind of step with the condition of the rows that it is due for, in the order they are taken."""
     near = now + clocks.after("answer_days") - clocks.after("escalate_days")
-    query = (
-        select(Application)
+    revision = select(func.max(Offer.revision)).where(Offer.application_id == Application.id).correlate(Application)
+    latest_is_over = (
+        select(Offer.id)
         .where(
-            Application.state.in_(states.UNANSWERED),
-            Application.escalated_at.is_(None),
-            Application.answer_due_at <= near,
-            Application.answer_due_at > now,
+            Offer.application_id == Application.id,
+            Offer.revision == revision.scalar_subquery(),
+            Offer.valid_until <= now,
         )
-        .order_by(Application.id)
-        .limit(_AT_ONCE)
+        .correlate(Application)
+        .exists()
     )
-    rows = session.scalars(query.with_for_update(key_share=True, skip_locked=True)).all()
-    for held in rows:
-        held.escalated_at = now
-        left: timedelta = held.answer_due_at - now
-        events.of_application(
-            session, held, "escalate", actor="system", now=now, from_state=held.state,
-            detail={"hours_left": int(left.total_seconds() // 3600)},
-        )  # fmt: skip
+    unanswered = Application.state.in_(states.UNANSWERED)
+    return {
+        "expired": unanswered & (Application.answer_due_at <= now),
+        "offer_lapsed": (Application.state == "offered") & latest_is_over,
+        "accepted_lapsed": (Application.state == "accepted") & (Application.due_at <= now),
+        "signed_lapsed": (Application.state == "signed") & (Application.due_at <= now),
+        "escalated": unanswered
+        & Application.escalated_at.is_(None)
+        & (Application.answer_due_at <= near)
+        & (Application.answer_due_at > now),
+        _REQUEST: FinancingRequest.ended_at.is_(None) & (FinancingRequest.expires_at <= now),
+    }
+
+
+def _escalate(session: Session, held: Application, now: datetime) -> None:
+    """Mark an application that nears the end of the answer clock; the lender and the operator are told."""
+    held.escalated_at = now
+    left: timedelta = held.answer_due_at - now
+    events.of_application(
+        session, held, "escalate", actor="system", now=now, from_state=held.state,
+        detail={"hours_left": int(left.total_seconds() // 3600)},
+    )  # fmt: skip
     session.flush()
-    return len(rows)
 
 
-def _end_requests(session: Session, now: datetime) -> int:
-    query = (
-        select(FinancingRequest)
-        .where(FinancingRequest.ended_at.is_(None), FinancingRequest.expires_at <= now)
-        .order_by(FinancingRequest.id)
-        .limit(_AT_ONCE)
-        .with_for_update(key_share=True, skip_locked=True)
+def _end_request(session: Session, request: FinancingRequest, now: datetime) -> None:
+    open_ones = session.scalars(
+        select(Application)
+        .where(Application.request_id == request.id, Application.state.in_(states.OPEN))
+        .order_by(Application.id)
+        .with_for_update(key_share=True)
     )
-    rows = session.scalars(query).all()
-    for request in rows:
-        open_ones = session.scalars(
-            select(Application)
-            .where(Application.request_id == request.id, Application.state.in_(states.OPEN))
-            .order_by(Application.id)
-            .with_for_update(key_share=True)
-        )
-        for held in open_ones:
-            detail = {"reason": "request_expired"}
-            applications.step(session, held, "lapse", role="system", actor="system", now=now, detail=detail)
-        request.ended_at, request.end_reason, request.changed_at = now, "expired", now
-        session.flush()
-        events.of_request(session, request, "expire", actor="system", now=now, detail={})
-    return len(rows)
+    for held in open_ones:
+        detail = {"reason": "request_expired"}
+        applications.step(session, held, "lapse", role="system", actor="system", now=now, detail=detail)
+    request.ended_at, request.end_reason, request.changed_at = now, "expired", now
+    session.flush()
+    events.of_request(session, request, "expire", actor="system", now=now, detail={})

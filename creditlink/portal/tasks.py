@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from creditlink import db, jobs
+from creditlink import jobs
 from creditlink.portal.tables import SignInTries, WebSession
 from creditlink.portal.throttle import WINDOW
 
@@ -16,17 +16,23 @@ from creditlink.portal.throttle import WINDOW
 @jobs.app.task(name="portal.sweep", queue="system", queueing_lock="portal.sweep")
 def sweep_periodically(timestamp: int) -> None:
     """Delete what is over: anybody can make such rows without signing in."""
-    with db.transaction("worker") as session:
-        sweep(session, now=datetime.fromtimestamp(timestamp, UTC))
+    now = datetime.fromtimestamp(timestamp, UTC)
+    jobs.each("portal.sweep", _OVER, lambda session, table: delete_from(session, table, now=now), now=now)
+
+
+_OVER = ("web_sessions", "sign_in_tries")
+
+
+def delete_from(session: Session, table: str, *, now: datetime) -> int:
+    """Delete what is over in one of the tables; return how many rows."""
+    statements = {
+        "web_sessions": delete(WebSession).where(WebSession.expires_at <= now),
+        "sign_in_tries": delete(SignInTries).where(SignInTries.window_from <= now - WINDOW),
+    }
+    result = session.execute(statements[table].execution_options(synchronize_session=False))
+    return int(result.rowcount)  # type: ignore[attr-defined]  # a cursor result, by what was executed
 
 
 def sweep(session: Session, *, now: datetime) -> int:
     """Delete sessions and counters that are over; return how many rows."""
-    gone = 0
-    for statement in (
-        delete(WebSession).where(WebSession.expires_at <= now),
-        delete(SignInTries).where(SignInTries.window_from <= now - WINDOW),
-    ):
-        result = session.execute(statement.execution_options(synchronize_session=False))
-        gone += result.rowcount  # type: ignore[attr-defined]  # a cursor result, by what was executed
-    return gone
+    return sum(delete_from(session, table, now=now) for table in _OVER)

@@ -12,6 +12,7 @@ from sqlalchemy import delete, exists
 from sqlalchemy.orm import Session
 
 from creditlink.idempotency import IdempotencyKey
+from creditlink.jobs.tables import DeadLetter
 from creditlink.notifications.tables import Notification, WebhookDelivery
 
 KEYS_KEPT = timedelta(days=7)
@@ -20,12 +21,19 @@ KEYS_KEPT = timedelta(days=7)
 WEBHOOKS_KEPT = timedelta(days=90)
 """How long a bank can look at, and replay, what it was told."""
 
+LETTERS_KEPT = timedelta(days=90)
+"""How long failed work that was settled can be looked up."""
+
 JOBS_KEPT = timedelta(days=7)
 """Ended jobs hold ids of consents and firms in their arguments; a week is enough to look into a failure."""
 
 
-def sweep(session: Session, *, now: datetime) -> dict[str, int]:
-    """Delete what is left over but for jobs; return how many rows of which table."""
+TABLES = ("idempotency_keys", "webhook_deliveries", "notifications", "dead_letters")
+"""What is swept, in this order: a notification goes after its deliveries."""
+
+
+def delete_from(session: Session, table: str, *, now: datetime) -> int:
+    """Delete what is left over in one of `TABLES`; return how many rows."""
     statements = {
         "idempotency_keys": delete(IdempotencyKey).where(IdempotencyKey.created_at < now - KEYS_KEPT),
         "webhook_deliveries": delete(WebhookDelivery).where(
@@ -35,9 +43,12 @@ def sweep(session: Session, *, now: datetime) -> dict[str, int]:
             Notification.created_at < now - WEBHOOKS_KEPT,
             ~exists().where(WebhookDelivery.notification_id == Notification.id),
         ),
+        "dead_letters": delete(DeadLetter).where(DeadLetter.resolved_at < now - LETTERS_KEPT),
     }
-    gone = {}
-    for table, statement in statements.items():
-        result = session.execute(statement.execution_options(synchronize_session=False))
-        gone[table] = result.rowcount  # type: ignore[attr-defined]  # a cursor result, by what was executed
-    return gone
+    result = session.execute(statements[table].execution_options(synchronize_session=False))
+    return int(result.rowcount)  # type: ignore[attr-defined]  # a cursor result, by what was executed
+
+
+def sweep(session: Session, *, now: datetime) -> dict[str, int]:
+    """Delete what is left over but for jobs; return how many rows of which table."""
+    return {table: delete_from(session, table, now=now) for table in TABLES}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
+from uuid import UUID
 
 import procrastinate
 import structlog
+from sqlalchemy.orm import Session
 
 from creditlink import db, jobs
 from creditlink.clock import utc_now
@@ -27,19 +30,26 @@ def purge_what_is_over(timestamp: int) -> None:
     settings = _settings()
     with db.transaction("worker") as session:
         firms = purge.firms_due(session, utc_now())
-    for firm in firms:
-        with db.transaction("worker") as session:
-            done = purge.purge_firm(session, firm, issuer=settings.issuer, secret=settings.secret_key, now=utc_now())
+
+    def purge_one(session: Session, firm: UUID) -> None:
+        done = purge.purge_firm(session, firm, issuer=settings.issuer, secret=settings.secret_key, now=utc_now())
         if done.certificates:
             log.info("data_purged", enterprise_id=str(firm), certificates=len(done.certificates), **done.rows)
+
+    jobs.each("retention.purge", firms, purge_one, now=utc_now())
 
 
 @jobs.app.periodic(cron="23 3 * * *", periodic_id="retention.leftovers")
 @jobs.app.task(name="retention.leftovers", queue="system", queueing_lock="retention.leftovers", pass_context=True)
 async def sweep_leftovers(context: procrastinate.JobContext, timestamp: int) -> None:
     """Delete keys, webhooks and jobs that nobody needs any more."""
-    with db.transaction("worker") as session:
-        gone = leftovers.sweep(session, now=utc_now())
+    gone: dict[str, int] = {}
+    now = utc_now()
+
+    def delete_from(session: Session, table: str) -> None:
+        gone[table] = leftovers.delete_from(session, table, now=now)
+
+    await asyncio.to_thread(jobs.each, "retention.leftovers", leftovers.TABLES, delete_from, now=now)
     await context.app.job_manager.delete_old_jobs(
         nb_hours=int(leftovers.JOBS_KEPT.total_seconds() // 3600),
         include_failed=True,

@@ -385,12 +385,9 @@ class TestTheDatabaseHoldsToo:
 class TestSweep:
     def test_brings_states_up_to_the_clock(self, stored):
         unanswered, paused, active = stored(state="REQUESTED"), stored(state="PAUSED"), stored()
-        with db.transaction("worker") as session:
-            assert sum(sweep.sweep(session, NOW).values()) == 0
-        with db.transaction("worker") as session:
-            assert sweep.sweep(session, NOW + timedelta(hours=4))["REJECTED"] == 1
-        with db.transaction("worker") as session:
-            assert sweep.sweep(session, active.expires_at)["EXPIRED"] == 2
+        assert sum(sweep.sweep(NOW).values()) == 0
+        assert sweep.sweep(NOW + timedelta(hours=4))["REJECTED"] == 1
+        assert sweep.sweep(active.expires_at)["EXPIRED"] == 2
         with db.transaction("owner") as session:
             states = dict(session.execute(select(Consent.id, Consent.state)).all())
         assert states == {unanswered.id: "REJECTED", paused.id: "EXPIRED", active.id: "EXPIRED"}
@@ -400,7 +397,7 @@ class TestSweep:
         with ThreadPoolExecutor(1) as pool:
             with db.transaction() as reading:
                 service.live_consent(reading, consent.id, access=access_to(consent), action="profile", now=NOW)
-                swept = pool.submit(self.swept, NOW + timedelta(days=31))
+                swept = pool.submit(sweep.sweep, NOW + timedelta(days=31))
                 # The reader holds the row until the sweep waits for it (or has passed it by, which is the fault).
                 while not swept.done() and not self.somebody_waits():
                     pass
@@ -411,18 +408,12 @@ class TestSweep:
         with db.transaction("owner") as session:
             return session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) > 0
 
-    @staticmethod
-    def swept(now):
-        with db.transaction("worker") as session:
-            return sweep.sweep(session, now)
-
     def test_a_spent_consent_ends_with_its_data_life(self, stored):
         consent = stored(pulls_per_month=1, data_life_days=5)
         with db.transaction() as session:
             counters.consume_use(session, consent, NOW)
-        with db.transaction("worker") as session:
-            assert sweep.sweep(session, NOW + timedelta(days=4, hours=23))["EXHAUSTED"] == 0
-            assert sweep.sweep(session, NOW + timedelta(days=5))["EXHAUSTED"] == 1
+        assert sweep.sweep(NOW + timedelta(days=4, hours=23))["EXHAUSTED"] == 0
+        assert sweep.sweep(NOW + timedelta(days=5))["EXHAUSTED"] == 1
         assert reason(consent) == "exhausted"
 
     def test_until_when_a_spent_consent_is_read(self, stored):

@@ -156,8 +156,7 @@ class TestTheWay:
         waiting = ask(bank)
         now = later(consent_of(waiting).answer_until.timestamp() - utc_now().timestamp() + 1)
         assert refusal(bank.poll, waiting) == (400, "expired_token")
-        with db.transaction("worker") as session:
-            assert sweep.sweep(session, now)["REJECTED"] == 1
+        assert sweep.sweep(now)["REJECTED"] == 1
         later(4000)
         assert refusal(bank.poll, waiting) == (400, "expired_token")
         assert consent_of(waiting).state == "REJECTED"
