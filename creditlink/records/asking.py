@@ -1,5 +1,7 @@
 """The worker's side of a pull: ask all granted sources at once, commit each answer by itself.
 
+A source that is slow holds its own slots only: a pull that finds none free asks the others and comes again.
+
 Nothing is held open across the network. A part is written in the transaction of its facts, so
 that a worker killed at any moment leaves either all of a part or nothing of it; whoever takes the
 job over asks the unfinished parts again, and the facts' unique key makes repetition harmless.
@@ -11,15 +13,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import structlog
 from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from creditlink import db, ids
+from creditlink import db, ids, jobs
 from creditlink.audit import service as audit
 from creditlink.consents.service import live_for_work
 from creditlink.consents.tables import Consent
@@ -28,7 +33,7 @@ from creditlink.errors import ConsentRefused
 from creditlink.metrics import PULL_SECONDS, PULLS
 from creditlink.records import pull as pulls
 from creditlink.records import store
-from creditlink.records.connectors.wire import Stopped
+from creditlink.records.connectors.wire import Failure, Stopped
 from creditlink.records.delivery import FAILED, OPEN_STATUSES, Delivery
 from creditlink.records.freshness import later
 from creditlink.records.sources import Sources
@@ -37,6 +42,10 @@ from creditlink.records.tables import Pull, PullPart, Source
 log = structlog.get_logger()
 
 Clock = Callable[[], datetime]
+CameTo = Literal["answered", "stopped", "busy"]
+
+# How long a pull waits that found no slot of a source free.
+_BUSY = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,12 @@ def run_pull(consent_id: UUID, sources: Sources, clock: Clock, *, trigger: str =
         return
     with ThreadPoolExecutor(max_workers=max(1, len(task.sources)), thread_name_prefix="pull") as pool:
         asked = [pool.submit(_ask, task, name, sources, clock) for name in task.sources]
-    stopped = [future.result() for future in asked].count(False)
-    if stopped:
+    came_to = {future.result() for future in asked}
+    if "stopped" in came_to:
         _stop(consent_id, clock(), "consent")
+    elif "busy" in came_to:
+        with db.transaction("worker") as session:
+            pulls.queue_work(session, consent_id, at=clock() + _BUSY)
     else:
         _finish(task, sources, clock())
 
@@ -91,27 +103,22 @@ def _begin(consent_id: UUID, sources: Sources, now: datetime, trigger: str) -> T
         return Task(opened.id, consent_id, firm.id, firm.uscc, opened.since, opened.until, tuple(sorted(left)))
 
 
-def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> bool:
-    """Ask one source and store what it says; return whether the consent let it."""
+def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> CameTo:
+    """Ask one source and store what it says."""
     began = time.perf_counter()
-    if not _mark_begun(task, name, clock()):
-        return False
+    with sources.slots.take(name) as free:
+        if not free:
+            return "busy"
+        if not _mark_begun(task, name, clock()):
+            return "stopped"
+        try:
+            delivery = _fetch(task, name, sources, clock)
+        except Stopped:
+            return "stopped"
     try:
-        delivery = _fetch(task, name, sources, clock)
-    except Stopped:
-        return False
-    now = clock()
-    try:
-        with db.transaction("worker") as session:
-            # The consent is held in share mode until the facts are in: a revocation comes before or after.
-            consent = live_for_work(session, task.consent_id, now=now)
-            new_rows = store.save_delivery(
-                session, delivery, enterprise_id=task.enterprise_id, pull_id=task.pull_id, now=now
-            )
-            _mark_finished(session, task, delivery, new_rows, now)
-            _record(session, consent, delivery, new_rows, now)
+        delivery, new_rows = _store(task, delivery, clock)
     except ConsentRefused:
-        return False
+        return "stopped"
     PULLS.labels(name, delivery.status).inc()
     PULL_SECONDS.labels(name).observe(time.perf_counter() - began)
     log.info(
@@ -124,7 +131,39 @@ def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> bool:
         rejected=len(delivery.rejects),
         error=delivery.error,
     )
-    return True
+    return "answered"
+
+
+def _store(task: Task, delivery: Delivery, clock: Clock) -> tuple[Delivery, int]:
+    """Store a source's answer; one that cannot be stored is that source's failure, and ends nothing else.
+
+    Raises
+    ------
+    ConsentRefused
+        The consent has ended meanwhile.
+    sqlalchemy.exc.OperationalError, sqlalchemy.exc.TimeoutError
+        The database is away: the job runs again.
+    """
+    try:
+        return delivery, _stored(task, delivery, clock())
+    except (ConsentRefused, OperationalError, PoolTimeout):
+        raise
+    except Exception as error:
+        log.exception("answer_not_stored", source=delivery.source, pull_id=str(task.pull_id))
+        failed = Delivery.failed(delivery.source, "DOWN", f"the answer could not be stored ({type(error).__name__})")
+        return failed, _stored(task, failed, clock())
+
+
+def _stored(task: Task, delivery: Delivery, now: datetime) -> int:
+    with db.transaction("worker") as session:
+        # The consent is held in share mode until the facts are in: a revocation comes before or after.
+        consent = live_for_work(session, task.consent_id, now=now)
+        new_rows = store.save_delivery(
+            session, delivery, enterprise_id=task.enterprise_id, pull_id=task.pull_id, now=now
+        )
+        _mark_finished(session, task, delivery, new_rows, now)
+        _record(session, consent, delivery, new_rows, now)
+    return new_rows
 
 
 def _fetch(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
@@ -132,7 +171,12 @@ def _fetch(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
     if circuit.is_open(clock()):
         return Delivery.failed(name, "DOWN", "left alone for a moment after repeated failures")
 
+    seconds = sources.config.limits.firm_seconds
+    deadline = time.monotonic() + seconds
+
     def proceed() -> bool:
+        if time.monotonic() > deadline:
+            raise Failure("TIMEOUT", f"the office took longer than {seconds:.0f} s for one firm")
         try:
             with db.transaction("worker") as session:
                 live_for_work(session, task.consent_id, now=clock())
@@ -246,9 +290,10 @@ def _finish(task: Task, sources: Sources, now: datetime) -> None:
         consent = session.get_one(Consent, task.consent_id)
         if failed and delay is not None and now + delay < consent.expires_at:
             # Without a lock: a job that waits would hold up the pulls that a bank asks for meanwhile.
-            pulls.defer_once(
-                session, "records.retry_pull", f"retry:{task.consent_id}", task.consent_id, schedule_at=now + delay
-            )
+            jobs.defer(
+                session, "records.retry_pull", queue="pulls", queueing_lock=f"retry:{task.consent_id}",
+                schedule_at=now + delay, consent_id=str(task.consent_id),
+            )  # fmt: skip
 
 
 def _stop(consent_id: UUID, now: datetime, reason: str) -> None:

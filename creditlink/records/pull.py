@@ -195,36 +195,12 @@ def start(session: Session, consent: Consent, names: Iterable[str], *, trigger: 
     return pull_id
 
 
-def queue_work(session: Session, consent_id: UUID) -> None:
-    """Queue the work of a consent's pull, unless it waits already."""
-    defer_once(session, "records.pull_consent", f"pull:{consent_id}", consent_id, lock=f"consent:{consent_id}")
-
-
-def defer_once(
-    session: Session,
-    task: str,
-    queueing_lock: str,
-    consent_id: UUID,
-    *,
-    lock: str | None = None,
-    schedule_at: datetime | None = None,
-) -> None:
-    """Queue a job of a consent, unless one with the same `queueing_lock` waits already."""
-    # The refusal of a double is an error of the database: the savepoint keeps it from the caller's transaction.
-    savepoint = session.connection().begin_nested()
-    job_id = jobs.defer(
-        session,
-        task,
-        queue="pulls",
-        lock=lock,
-        queueing_lock=queueing_lock,
-        schedule_at=schedule_at,
-        consent_id=str(consent_id),
-    )
-    if job_id is None:
-        savepoint.rollback()
-    else:
-        savepoint.commit()
+def queue_work(session: Session, consent_id: UUID, *, at: datetime | None = None) -> None:
+    """Queue the work of a consent's pull, now or later, unless it waits already."""
+    jobs.defer(
+        session, "records.pull_consent", queue="pulls", lock=f"consent:{consent_id}",
+        queueing_lock=f"pull:{consent_id}", schedule_at=at, consent_id=str(consent_id),
+    )  # fmt: skip
 
 
 def open_pull(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID | None:

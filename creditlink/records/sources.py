@@ -19,6 +19,7 @@ from creditlink.records.connectors.social_security import SocialSecurityConnecto
 from creditlink.records.connectors.tax import TaxConnector
 from creditlink.records.connectors.utility import UtilityConnector
 from creditlink.records.connectors.wire import Connector, TimeLimits, Wire
+from creditlink.slots import Slots
 
 _FILE = "sources.toml"
 # What each office's dialect needs to be let in.
@@ -116,6 +117,9 @@ def load_sources(settings: Settings, environ: Mapping[str, str] | None = None) -
     _only(limits, {f.name for f in fields(TimeLimits)}, "limits.")
     for key, value in limits.items():
         _positive(value, f"limits.{key}")
+    for key in ("attempts", "slots"):
+        if type(limits.get(key, 1)) is not int:
+            raise SettingError(f"setting limits.{key} in {_FILE} must be a whole number, got {limits[key]!r}")
     circuit, retry = table.get("circuit", {}), table.get("retry", {})
     _only(circuit, {"failures", "reset_seconds"}, "circuit.")
     _only(retry, {"soon_seconds", "later_minutes"}, "retry.")
@@ -174,6 +178,7 @@ class Sources:
         self.config = config
         self.connectors: dict[str, Connector] = {}
         self.circuits: dict[str, Circuit] = {}
+        self.slots = Slots(config.limits.slots)
         for name, source in config.sources.items():
             self.connectors[name] = _connector(source, config.limits)
             self.circuits[name] = Circuit(

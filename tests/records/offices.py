@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,3 +82,37 @@ def office(answer: Callable[[Asked], Reply]) -> Iterator[Office]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def trickling():
+    """An office whose headers never end: a byte now and then, so that no silence is long enough for a time-out."""
+    over, opened = threading.Event(), []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+
+        def drip(connection):
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not over.wait(0.1):
+                    try:
+                        connection.sendall(b"X-Drip: 1\r\n")
+                    except OSError:
+                        return
+
+        def accept():
+            while not over.is_set():
+                try:
+                    connection, _ = server.accept()
+                except TimeoutError:
+                    continue
+                opened.append(connection)
+                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}", opened
+        finally:
+            over.set()
+            thread.join()

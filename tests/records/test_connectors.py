@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 import json
+import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import httpx
@@ -13,7 +15,7 @@ from creditlink.records.connectors.social_security import SocialSecurityConnecto
 from creditlink.records.connectors.tax import TaxConnector, signature
 from creditlink.records.connectors.utility import UtilityConnector
 from creditlink.records.connectors.wire import Stopped, TimeLimits, Wire
-from tests.records.offices import Reply, office
+from tests.records.offices import Reply, office, trickling
 
 pytestmark = pytest.mark.pure
 
@@ -463,3 +465,16 @@ def test_nobody_listens():
     delivery = SocialSecurityConnector(wire, api_key="k").fetch(USCC, since=SINCE, until=UNTIL, proceed=lambda: True)
     wire.close()
     assert (delivery.status, delivery.error) == ("DOWN", "payroll: connection failed (ConnectError)")
+
+
+def test_headers_that_trickle_in_end_with_the_whole_requests_time():
+    limits = replace(QUICK, read_seconds=5.0, total_seconds=0.8)
+    with trickling() as (url, _):
+        wire = Wire(url, limits)
+        began = time.monotonic()
+        delivery = SocialSecurityConnector(wire, api_key="k").fetch(
+            USCC, since=SINCE, until=UNTIL, proceed=lambda: True
+        )
+        wire.close()
+    assert (delivery.status, delivery.error) == ("TIMEOUT", "payroll: the answer does not end in time")
+    assert time.monotonic() - began < 4.0

@@ -77,7 +77,7 @@ class SocialSecurityConnector:
         if cursor:
             parameters["cursor"] = cursor
 
-        def build(client: httpx.Client) -> httpx.Request:
+        def build(client: httpx.AsyncClient) -> httpx.Request:
             return client.build_request("GET", _PATH, params=parameters, headers={"X-Api-Key": self._api_key})
 
         return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc)), proceed)

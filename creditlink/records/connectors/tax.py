@@ -110,7 +110,7 @@ class TaxConnector:
         }
         content = json.dumps(asked, separators=(",", ":")).encode()
 
-        def build(client: httpx.Client) -> httpx.Request:
+        def build(client: httpx.AsyncClient) -> httpx.Request:
             # Signed anew for each attempt: a nonce is good for one.
             return client.build_request("POST", path, content=content, headers=self._headers(path, content))
 

@@ -109,7 +109,7 @@ class UtilityConnector:
         delivery.rejects += rejects
 
     def _page(self, path: str, parameters: dict[str, str], proceed: Proceed) -> Answer:
-        def build(client: httpx.Client) -> httpx.Request:
+        def build(client: httpx.AsyncClient) -> httpx.Request:
             # None leaves the query of a `next` link as it is.
             return client.build_request("GET", path, params=parameters or None)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import stamina
@@ -30,6 +32,8 @@ class TimeLimits:
     wait_max_seconds: float = 2.0
     jitter_seconds: float = 0.2
     total_seconds: float = 30.0  # for one request, all attempts together
+    firm_seconds: float = 60.0  # for everything that one firm's pull asks of the office
+    slots: int = 4  # pulls that may wait for the office at once, in one worker
 
 
 class Failure(Exception):
@@ -84,12 +88,29 @@ class Connector(Protocol):
         ...
 
 
+_loop_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def _on_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the process's one loop and wait for it.
+
+    Only a loop can end an exchange on time: a socket's own time-out begins again with every byte that trickles in.
+    """
+    global _loop
+    with _loop_lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="offices", daemon=True).start()
+    return asyncio.run_coroutine_threadsafe(work, _loop).result()
+
+
 class Wire:
     """One office's HTTP client, shared by the threads of a process."""
 
     def __init__(self, base_url: str, limits: TimeLimits, *, auth: httpx.Auth | None = None) -> None:
         self.limits = limits
-        self._client = httpx.Client(
+        self._client = httpx.AsyncClient(
             base_url=base_url,
             auth=auth,
             timeout=httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds),
@@ -98,7 +119,9 @@ class Wire:
             headers={"Accept-Encoding": "identity", "User-Agent": "creditlink"},
         )
 
-    def ask(self, build: Callable[[httpx.Client], httpx.Request], read: Callable[[Answer], T], proceed: Proceed) -> T:
+    def ask(
+        self, build: Callable[[httpx.AsyncClient], httpx.Request], read: Callable[[Answer], T], proceed: Proceed
+    ) -> T:
         """Send a request made anew for each attempt and return what `read` makes of the answer.
 
         Raises
@@ -109,6 +132,7 @@ class Wire:
             `proceed` said no before or after a request.
         """
         limits = self.limits
+        deadline = time.monotonic() + limits.total_seconds
         for attempt in stamina.retry_context(
             on=Passing,
             attempts=limits.attempts,
@@ -120,26 +144,27 @@ class Wire:
             with attempt:
                 if not proceed():
                     raise Stopped
-                answer = self._send(build(self._client))
+                answer = _on_loop(self._exchange(build(self._client), deadline - time.monotonic()))
                 if not proceed():
                     raise Stopped
                 return read(answer)
         raise AssertionError("stamina gives at least one attempt")
 
-    def _send(self, request: httpx.Request) -> Answer:
-        deadline = time.monotonic() + self.limits.total_seconds
+    async def _exchange(self, request: httpx.Request, seconds: float) -> Answer:
+        """Send a request and read the answer to its end, all within `seconds`."""
         body = bytearray()
         try:
-            response = self._client.send(request, stream=True)
-            try:
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > _MAX_BODY_BYTES:
-                        raise Failure("DOWN", f"the answer exceeds {_MAX_BODY_BYTES} bytes")
-                    if time.monotonic() > deadline:
-                        raise Passing("TIMEOUT", "the answer does not end in time")
-            finally:
-                response.close()
+            async with asyncio.timeout(max(0.0, seconds)):
+                response = await self._client.send(request, stream=True)
+                try:
+                    async for chunk in response.aiter_bytes():
+                        body += chunk
+                        if len(body) > _MAX_BODY_BYTES:
+                            raise Failure("DOWN", f"the answer exceeds {_MAX_BODY_BYTES} bytes")
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise Passing("TIMEOUT", "the answer does not end in time") from None
         except httpx.TimeoutException:
             raise Passing("TIMEOUT", "no answer in time") from None
         except httpx.HTTPError as error:
@@ -153,7 +178,7 @@ class Wire:
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._client.close()
+        _on_loop(self._client.aclose())
 
 
 def refused(answer: Answer, code: str) -> Failure:
