@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "products": ("creditlink.products.commands:products", "Check files of products; write, check, publish, retire"),
     "webhooks": ("creditlink.notifications.commands:webhooks", "Where clients are told, what failed, send it anew"),
+    "jobs": ("creditlink.operations.commands:jobs", "How background work is doing, what failed, do it again"),
     "enterprises": ("creditlink.enterprises.commands:enterprises", "Register firms, check USCCs, appoint who may act"),
     "consents": ("creditlink.consents.commands:consents", "Try new limits, verify receipts, delete what is over"),
     "financing": ("creditlink.financing.commands:financing", "The funnel, answer times, outcomes from a lender's file"),

@@ -76,18 +76,26 @@ def rotate_secret(client_id: str, at_once: bool) -> None:
 
 
 @webhooks.command("list")
-@click.option("--state", type=click.Choice(STATES), default="failed", show_default=True)
+@click.option(
+    "--state",
+    type=click.Choice(["undelivered", *STATES]),
+    default="undelivered",
+    show_default=True,
+    help="undelivered: failed, and waiting after a try that failed.",
+)
 @click.option("--institution", "code", help="Only of this institution.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 def list_deliveries(state: str, code: str | None, limit: int) -> None:
-    """List deliveries, the newest first: by default those that were given up after eight tries."""
+    """List deliveries, the newest first: by default whatever did not arrive, given up or tried again later."""
     with _transaction() as (session, _):
         query = (
             select(WebhookDelivery, Notification, Institution.code)
             .join(Notification, Notification.id == WebhookDelivery.notification_id)
             .join(Institution, Institution.id == WebhookDelivery.institution_id)
-            .where(WebhookDelivery.state == state)
+            .where(WebhookDelivery.state.in_(("failed", "waiting") if state == "undelivered" else (state,)))
         )
+        if state == "undelivered":
+            query = query.where((WebhookDelivery.state == "failed") | (WebhookDelivery.tries > 0))
         if code is not None:
             query = query.where(Institution.id == institutions.institution_of(session, code).id)
         rows = session.execute(query.order_by(WebhookDelivery.created_at.desc()).limit(limit))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import SystemRandom
 from uuid import UUID
 
@@ -23,11 +23,18 @@ from creditlink.institutions.tables import Client, Institution
 from creditlink.metrics import WEBHOOKS
 from creditlink.notifications import endpoints, message, service
 from creditlink.notifications.tables import Notification, WebhookDelivery
+from creditlink.slots import Slots
 
 log = structlog.get_logger()
 
 # All of a try, from the look-up of the name to the status line: a slow endpoint holds one job for so long at most.
 TRY_SECONDS = 10.0
+# A try that died with its worker, and whose job is lost too, is made again after so long.
+_LEASE = timedelta(seconds=3 * TRY_SECONDS)
+# A client whose endpoint is slow holds so many jobs of a worker at once; its other deliveries come a little later.
+_SLOTS = Slots(2)
+_BUSY = timedelta(seconds=2)
+_LATE_AT_ONCE = 500
 
 _chance = SystemRandom().random
 
@@ -60,6 +67,19 @@ class Outcome:
 def deliver(delivery_id: UUID, clock: Callable[[], datetime], *, key: str, allow_loopback: bool) -> None:
     """Make one try of a delivery and queue the next if it fails; safe to run again at any time."""
     with db.transaction("worker") as session:
+        client_id = session.scalar(select(WebhookDelivery.client_id).where(WebhookDelivery.id == delivery_id))
+    if client_id is None:
+        return
+    with _SLOTS.take(client_id) as free:
+        if free:
+            _try(delivery_id, clock, key=key, allow_loopback=allow_loopback)
+        else:
+            with db.transaction("worker") as session:
+                service.queue(session, delivery_id, at=clock() + _BUSY)
+
+
+def _try(delivery_id: UUID, clock: Callable[[], datetime], *, key: str, allow_loopback: bool) -> None:
+    with db.transaction("worker") as session:
         claimed = claim(session, delivery_id, key=key, now=clock())
     if claimed is None:
         return
@@ -75,6 +95,14 @@ def deliver(delivery_id: UUID, clock: Callable[[], datetime], *, key: str, allow
         error=outcome.error,
         state=state,
     )
+
+
+def late(session: Session, now: datetime) -> list[UUID]:
+    """Return deliveries whose try is overdue, the oldest first."""
+    query = select(WebhookDelivery.id).where(
+        WebhookDelivery.state == "waiting", WebhookDelivery.next_try_at < now - service.OVERDUE
+    )
+    return list(session.scalars(query.order_by(WebhookDelivery.next_try_at).limit(_LATE_AT_ONCE)))
 
 
 def claim(session: Session, delivery_id: UUID, *, key: str, now: datetime) -> Try | None:
@@ -94,6 +122,7 @@ def claim(session: Session, delivery_id: UUID, *, key: str, now: datetime) -> Tr
         delivery.state = "failed"
         return None
     delivery.tries, delivery.last_try_at = delivery.tries + 1, now
+    delivery.next_try_at = now + _LEASE
     secrets = endpoints.signing_secrets(session, client.client_id, key=key, now=now)
     refused = None
     if client.webhook_url is None:

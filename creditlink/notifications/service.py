@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +20,9 @@ from creditlink.notifications.tables import Notification, WebhookDelivery
 
 # Behind every pull that waits: a slow endpoint must not hold up a firm's records.
 PRIORITY = -1
+
+OVERDUE = timedelta(minutes=1)
+"""A try that is this late has lost its job; it is queued again."""
 
 
 def notify(session: Session, institution_id: UUID, type_: str, data: Mapping[str, Any], now: datetime) -> UUID | None:
@@ -63,12 +66,13 @@ def notify(session: Session, institution_id: UUID, type_: str, data: Mapping[str
 
 
 def queue(session: Session, delivery_id: UUID, *, at: datetime | None = None) -> None:
-    """Queue one try."""
+    """Queue one try, unless it waits already."""
     jobs.defer(
         session,
         "notifications.deliver",
         queue="webhooks",
         priority=PRIORITY,
+        queueing_lock=f"webhook:{delivery_id}",
         schedule_at=at,
         delivery_id=str(delivery_id),
     )
@@ -82,10 +86,11 @@ def replay(session: Session, delivery: WebhookDelivery, *, actor: str, now: date
     Conflict
         It is on its way already.
     """
-    # The condition decides: of two that replay at once one does.
+    # The condition decides: of two that replay at once one does. One whose try is overdue is on no way at all.
+    overdue = WebhookDelivery.next_try_at < now - OVERDUE
     changed = session.scalar(
         update(WebhookDelivery)
-        .where(WebhookDelivery.id == delivery.id, WebhookDelivery.state != "waiting")
+        .where(WebhookDelivery.id == delivery.id, (WebhookDelivery.state != "waiting") | overdue)
         .values(state="waiting", tries=0, replays=WebhookDelivery.replays + 1, next_try_at=now)
         .returning(WebhookDelivery.id)
     )

@@ -5,15 +5,14 @@ from __future__ import annotations
 from functools import cache
 from uuid import UUID
 
-from procrastinate import RetryStrategy
+import structlog
 
-from creditlink import jobs
+from creditlink import db, jobs
 from creditlink.clock import utc_now
 from creditlink.config import Settings, load_settings
-from creditlink.notifications import delivery
+from creditlink.notifications import delivery, service
 
-# An endpoint that fails is no exception: what raises here is our own database being away for a moment.
-_AGAIN = RetryStrategy(max_attempts=6, exponential_wait=2)
+log = structlog.get_logger()
 
 
 @cache
@@ -21,8 +20,20 @@ def _settings() -> Settings:
     return load_settings()
 
 
-@jobs.app.task(name="notifications.deliver", queue="webhooks", retry=_AGAIN)
+@jobs.app.task(name="notifications.deliver", queue="webhooks", retry=jobs.AGAIN)
 def deliver(delivery_id: str) -> None:
     """Try once; where it fails, the next try is queued."""
     settings = _settings()
     delivery.deliver(UUID(delivery_id), utc_now, key=settings.secret_key, allow_loopback=not settings.is_production)
+
+
+@jobs.app.periodic(cron="* * * * * */30", periodic_id="notifications.late")
+@jobs.app.task(name="notifications.late", queue="system", queueing_lock="notifications.late")
+def queue_late_deliveries(timestamp: int) -> None:
+    """Queue again the deliveries whose try is overdue: whatever became of their jobs, they end."""
+    now = utc_now()
+    with db.transaction("worker") as session:
+        late = delivery.late(session, now)
+    jobs.each("notifications.late", late, lambda session, delivery_id: service.queue(session, delivery_id), now=now)
+    if late:
+        log.info("late_deliveries_queued", deliveries=len(late))

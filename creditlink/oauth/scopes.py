@@ -14,6 +14,8 @@ SCOPES: dict[str, str] = {
     "product:check": "Check a product that somebody else of the institution wrote",
     "discovery:count": "Count the firms that the institution's products are for",
     "screening:read": "See who of the screened city a product is for (the operator alone)",
+    "operation:read": "See background work that failed (the operator alone)",
+    "operation:write": "Do failed background work again, or drop it (the operator alone)",
     "notification:read": "See the institution's notifications and whether they were delivered",
     "notification:replay": "Have notifications delivered again",
     # Named by the draft, not by us.
@@ -34,9 +36,11 @@ INSTITUTION_SCOPES = frozenset(
         "screening:read",
         "notification:read",
         "notification:replay",
+        "operation:read",
+        "operation:write",
     }
 )
 """What an institution may do in its own name, without a firm's consent (`client_credentials`)."""
 
-OPERATOR_SCOPES = frozenset({"screening:read"})
+OPERATOR_SCOPES = frozenset({"operation:read", "operation:write", "screening:read"})
 """What only an institution of kind `operator` may have."""

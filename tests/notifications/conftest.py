@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from creditlink import db
 from creditlink.notifications import delivery, endpoints
@@ -44,7 +45,12 @@ def deliveries() -> list[WebhookDelivery]:
 
 
 def try_once(delivery_id, *, now=NOW, allow_loopback=True):
-    """Do what the worker does for one queued try."""
+    """Do what the worker does for one queued try: take its job, then try."""
+    with db.transaction("owner") as session:
+        session.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing' WHERE status = 'todo' AND queueing_lock = :lock"),
+            {"lock": f"webhook:{delivery_id}"},
+        )
     delivery.deliver(delivery_id, lambda: now, key=KEY, allow_loopback=allow_loopback)
     with db.transaction("owner") as session:
         return session.get_one(WebhookDelivery, delivery_id)

@@ -94,8 +94,7 @@ class TestWhatTheBankIsTold:
                 session, later, account=account, enterprise=firm, categories=later.categories_asked, shown=shown,
                 now=NOW + timedelta(seconds=2),
             )  # fmt: skip
-        with db.transaction("worker") as session:
-            sweep.sweep(session, NOW + timedelta(days=31))
+        sweep.sweep(NOW + timedelta(days=31))
         for row in deliveries():
             try_once(row.id)
         events = sorted((json.loads(asked.body) for asked in endpoint.asked), key=lambda e: e["timestamp"])

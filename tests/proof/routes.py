@@ -30,6 +30,8 @@ OWN_SCOPES = {
     "grant_management_revoke",
     "notification:read",
     "notification:replay",
+    "operation:read",
+    "operation:write",
     "outcome:write",
     "product:check",
     "product:read",

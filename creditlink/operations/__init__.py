@@ -1,0 +1,1 @@
+"""What the operator watches and mends: work that failed."""
