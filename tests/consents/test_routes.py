@@ -22,7 +22,7 @@ def test_a_bank_sees_its_own_consents_living_and_dead(bank, authorized):
         ("ACTIVE", "firm"),
         ("REVOKED", "firm"),
     ]
-    assert one["uses"] == [{"window": "total", "used": 0, "allowed": 2}]
+    assert one["uses"] == [{"window": "total", "used": 0, "allowed": 2, "left": 2}]
     only = bank.call("GET", "/v1/consents?state=REVOKED", second).json()
     assert [c["id"] for c in only["items"]] == [first.grant_id]
 

@@ -150,8 +150,10 @@ class TestDeadLetters:
 
     def test_a_database_that_is_away_is_no_items_fault(self):
         def work(session, _item):
-            session.execute(text("RESET ROLE"))
-            session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+            pid = session.scalar(text("SELECT pg_backend_pid()"))
+            with db.transaction("owner") as killing:
+                killing.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            session.execute(text("SELECT 1"))
 
         with pytest.raises(DBAPIError):
             jobs.each("sweep.test", [1, 2], work, now=utc_now())

@@ -35,7 +35,7 @@ def test_one_call_too_many_kills_nothing(bank, authorized, delivered, empty_data
     assert (told["state"], told["uses"]) == ("ACTIVE", [{"window": "total", "used": 1, "allowed": 1, "left": 0}])
     with empty_database.transaction("worker") as session:
         life = session.get_one(Consent, flow.consent_of(authorization)).data_life_days
-        assert sweep.sweep(session, utc_now() + timedelta(days=min(life, 19) - 1))["EXHAUSTED"] == 0
+    assert sweep.sweep(utc_now() + timedelta(days=min(life, 19) - 1))["EXHAUSTED"] == 0
 
 
 @pytest.mark.parametrize("change", ["pause", "revoke"])
@@ -49,15 +49,12 @@ def test_what_was_computed_is_closed_by_the_firm_all_the_same(bank, authorized, 
     assert (answer.status_code, answer.json()["reason"]) == (403, {"pause": "paused", "revoke": "revoked"}[change])
 
 
-def test_a_refresh_token_lives_until_the_data_life_is_over_and_then_all_agree(
-    bank, authorized, delivered, empty_database
-):
+def test_a_refresh_token_lives_until_the_data_life_is_over_and_then_all_agree(bank, authorized, delivered):
     authorization = authorized(bank, pulls_per_month=1, data_life_days=3)
     delivered(authorization)
     bank.call("POST", "/v1/profiles", authorization, json={})
     assert bank.introspect(authorization.refresh_token)["active"]
-    with empty_database.transaction("worker") as session:
-        assert sweep.sweep(session, utc_now() + timedelta(days=3))["EXHAUSTED"] == 1
+    assert sweep.sweep(utc_now() + timedelta(days=3))["EXHAUSTED"] == 1
     assert bank.introspect(authorization.refresh_token) == {"active": False}
     assert bank.call("GET", f"/oauth/grants/{authorization.grant_id}", authorization).status_code == 404
     answer = bank.call("GET", "/v1/profiles", authorization)
