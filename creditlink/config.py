@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 import secrets
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+from creditlink.textfile import read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -209,8 +210,7 @@ def _sandbox_secret(var_dir: Path) -> str:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return read_toml(path)
     except FileNotFoundError:
         raise SettingError(f"configuration file not found: {path}") from None
     except OSError as error:

@@ -22,6 +22,8 @@ from creditlink.clock import utc_now
 from creditlink.enterprises.tables import Enterprise
 from creditlink.process import start
 from creditlink.profiles import bound, content, stored
+from creditlink.text import flaws
+from creditlink.textfile import JsonInvalid, TextUnreadable, json_of, read_file
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -134,11 +136,18 @@ def _hold_profiles(file: Path, entries: list[dict[str, Any]]) -> None:
 
 def _read(file: Path) -> list[dict[str, Any]]:
     lines = []
-    for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        text = read_file(file).whole()
+    except TextUnreadable as error:
+        raise click.ClickException(f"{file.name} {error}") from None
+    found = text.removesuffix("\n").split("\n") if text else []
+    for number, one in enumerate(found, start=1):
         try:
-            line = json.loads(text)
-        except ValueError as error:
+            line = json_of(one)
+        except JsonInvalid as error:
             raise click.ClickException(f"{file.name} line {number}: not JSON: {error}") from None
+        for where, problem in flaws(line):
+            raise click.ClickException(f"{file.name} line {number}: {where} {problem}")
         if not isinstance(line, dict):
             raise click.ClickException(f"{file.name} line {number}: not a JSON object")
         lines.append(line)
@@ -149,7 +158,7 @@ def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, Any]:
     try:
         if keys is None:
             return keyring.unverified(head)
-        return dict(keyring.verify(head, json.loads(keys.read_text(encoding="utf-8")), typ=service.HEAD_TYPE).claims)
+        return dict(keyring.verify(head, json_of(read_file(keys).whole()), typ=service.HEAD_TYPE).claims)
     except (keyring.SignatureRefused, ValueError, TypeError) as error:
         raise click.ClickException(f"{file.name}: the head in the last line: {error}") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from creditlink.consents.tables import Consent
 from creditlink.process import NAMED, confirm_destruction, start
 from creditlink.retention import certificates
 from creditlink.retention import purge as purging
+from creditlink.textfile import TextUnreadable, json_of, read_file, read_toml
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -73,8 +73,8 @@ def judge(consent: Consent, proposed: FairUse) -> limits.Breach | None:
 
 def _read_limits(file: Path) -> FairUse:
     try:
-        return limits.fair_use_from(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, UnicodeDecodeError) as error:  # TOMLDecodeError is a ValueError
+        return limits.fair_use_from(read_toml(file))
+    except ValueError as error:
         raise click.ClickException(f"{file.name}: {error}") from None
 
 
@@ -85,8 +85,8 @@ def verify_receipt(file: Path, keys: Path) -> None:
     """Verify the receipt in FILE; no database and no network are needed. Ends with 1 if it does not hold."""
     known = _read_keys(keys)
     try:
-        found = receipts.verify(file.read_text(encoding="utf-8"), known)
-    except (receipts.ReceiptRefused, UnicodeDecodeError) as refused:
+        found = receipts.verify(read_file(file).whole(), known)
+    except (receipts.ReceiptRefused, TextUnreadable) as refused:
         raise click.ClickException(f"{file.name}: {refused}") from None
     _show({"valid": True, "kid": found.kid, **found.claims})
 
@@ -98,8 +98,8 @@ def verify_deletion(file: Path, keys: Path) -> None:
     """Verify the certificate of deletion in FILE; needs no database. Ends with 1 if it does not hold."""
     known = _read_keys(keys)
     try:
-        found = certificates.verify(file.read_text(encoding="utf-8"), known)
-    except (keyring.SignatureRefused, UnicodeDecodeError) as refused:
+        found = certificates.verify(read_file(file).whole(), known)
+    except (keyring.SignatureRefused, TextUnreadable) as refused:
         raise click.ClickException(f"{file.name}: {refused}") from None
     _show({"valid": True, "kid": found.kid, **found.claims})
 
@@ -134,7 +134,7 @@ def purge(dry_run: bool, named: str | None) -> None:
 
 def _read_keys(keys: Path) -> dict[str, Any]:
     try:
-        known = json.loads(keys.read_text(encoding="utf-8"))
+        known = json_of(read_file(keys).whole())
         if not isinstance(known, dict) or not isinstance(known.get("keys"), list):
             raise ValueError("not a JWK set")
     except ValueError as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
-from datetime import date, datetime
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,14 @@ from creditlink import uscc as uscc_rules
 from creditlink.clock import start_of_day, utc_now
 from creditlink.consents.categories import CATEGORIES
 from creditlink.consents.limits import fair_use_from
+from creditlink.csvfile import HeaderInvalid, WrongRow
 from creditlink.enterprises import accounts, counting, representation, service
+from creditlink.enterprises.registration_file import read_entries
 from creditlink.enterprises.service import Registration
 from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise, Representation
-from creditlink.errors import Problem
+from creditlink.errors import Conflict, InvalidRequest, Problem
 from creditlink.process import start
+from creditlink.textfile import read_file
 
 
 @contextmanager
@@ -68,40 +70,41 @@ def add(established_on: datetime | None, **values: Any) -> None:
 @enterprises.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_firms(file: Path) -> None:
-    """Register the firms of a CSV FILE; rows that cannot be taken are reported with their line, the rest go in."""
-    known = {f.name for f in fields(Registration)}
+    """Register the firms of a CSV FILE; rows that cannot be taken are reported by line, field and value.
+
+    The rest go in. Ends with status 1 when rows were refused.
+    """
     taken, refused, near = 0, [], []
-    with _transaction() as session, file.open(encoding="utf-8-sig", newline="") as opened:
-        rows = csv.DictReader(opened)
-        strange = set(rows.fieldnames or ()) - known
-        missing = {"uscc", "name", "industry", "region"} - set(rows.fieldnames or ())
-        if strange or missing:
-            raise click.ClickException(f"{file.name}: unknown columns {sorted(strange)}, missing {sorted(missing)}")
-        for row in rows:
+    try:
+        entries = list(read_entries(read_file(file)))
+    except HeaderInvalid as error:
+        raise click.ClickException(f"{file.name}: {error}") from None
+    with _transaction() as session:
+        for entry in entries:
+            if isinstance(entry, WrongRow):
+                refused.append(_refused(entry.line, None, entry.field, entry.value, entry.problem))
+                continue
+            given = entry.registration
             try:
                 with session.begin_nested():
-                    made = service.register(session, _entry(row), now=utc_now())
-            except (Problem, ValueError, TypeError) as error:
-                refused.append({"line": rows.line_num, "uscc": row.get("uscc"), "reason": str(error)})
+                    made = service.register(session, given, now=utc_now())
+            except InvalidRequest as problem:
+                for one in problem.extra["errors"]:
+                    field = one["pointer"].lstrip("/")
+                    refused.append(_refused(entry.line, given.uscc, field, getattr(given, field), one["detail"]))
+                continue
+            except Conflict as problem:
+                refused.append(_refused(entry.line, given.uscc, "uscc", given.uscc, str(problem)))
                 continue
             taken += 1
             near += [{"uscc": made.uscc, **asdict(n)} for n in service.near_duplicates(session, made)]
-        _show({"registered": taken, "refused": refused, "near_duplicates": near})
+    _show({"registered": taken, "refused": refused, "near_duplicates": near})
+    if refused:
+        raise click.exceptions.Exit(1)
 
 
-def _entry(row: dict[str, str]) -> Registration:
-    """Return a row's registration; empty cells are absent."""
-    values: dict[str, Any] = {name: text.strip() for name, text in row.items() if text and text.strip()}
-    for name in ("registered_capital_fen", "paid_in_capital_fen"):
-        if name in values:
-            values[name] = int(values[name])
-    if "established_on" in values:
-        values["established_on"] = date.fromisoformat(values["established_on"])
-    if "linked_struck_off" in values:
-        values["linked_struck_off"] = values["linked_struck_off"].lower() in ("1", "true", "yes")
-    for name in ("uscc", "name", "industry", "region"):
-        values.setdefault(name, "")
-    return Registration(**values)
+def _refused(line: int, uscc: str | None, field: str, value: Any, reason: str) -> dict[str, Any]:
+    return {"line": line, "uscc": uscc, "field": field, "value": value, "reason": reason}
 
 
 @enterprises.command("list")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from creditlink import text
 from creditlink import uscc as uscc_rules
 from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise, Representation
 from creditlink.errors import Conflict, InvalidRequest
+
+MOST_FEN = 10**17
+"""No firm's capital is more; beyond it a number is not an amount."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +94,23 @@ def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck) -> list[dict[
         wrong("uscc", f"{checked.uscc!r} {checked.reason}")
     elif not checked.check_ok and not entry.uscc_exception:
         wrong("uscc", f"{checked.uscc} fails its check ({checked.reason}); register an exception with its evidence")
+    for one in fields(entry):
+        value = getattr(entry, one.name)
+        if isinstance(value, str) and (problem := text.flaw(value)):
+            wrong(one.name, f"{text.shown(value)!r} {problem}")
     if not entry.name.strip():
         wrong("name", "must not be empty")
     if entry.entity_type not in ENTITY_TYPES:
         wrong("entity_type", f"must be one of {', '.join(ENTITY_TYPES)}, got {entry.entity_type!r}")
     industry = entry.industry
-    if not (len(industry) == 3 and "A" <= industry[0] <= "T" and industry[1:].isdigit()):
+    if not (len(industry) == 3 and "A" <= industry[0] <= "T" and industry.isascii() and industry[1:].isdigit()):
         wrong("industry", f"must be a GB/T 4754 section letter and division such as C13, got {industry!r}")
     if not (len(entry.region) == 6 and entry.region.isascii() and entry.region.isdigit()):
         wrong("region", f"must be 6 digits of GB/T 2260, got {entry.region!r}")
     for field in ("registered_capital_fen", "paid_in_capital_fen"):
         amount = getattr(entry, field)
-        if amount is not None and amount < 0:
-            wrong(field, f"must not be negative, got {amount}")
+        if amount is not None and not 0 <= amount <= MOST_FEN:
+            wrong(field, f"must lie between 0 and {MOST_FEN}, got {amount}")
     return errors
 
 

@@ -22,6 +22,7 @@ from creditlink.financing.outcome_file import OutcomeInvalid, read_lines
 from creditlink.financing.reporting import Taken, take_lines
 from creditlink.institutions.tables import Institution
 from creditlink.process import start
+from creditlink.textfile import read_file
 
 _AT_ONCE = 500
 _FORMS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
@@ -159,7 +160,7 @@ def outcomes(file: Path, institution: str) -> None:
     app_…,draw,2026-03-05,50000000,,first
     app_…,repayment,2026-04-01,45000000,0,
     """
-    form = _FORMS.get(file.suffix)
+    form = _FORMS.get(file.suffix.lower())
     if form is None:
         raise click.BadParameter(f"{file.name}: must end in {', '.join(_FORMS)}", param_hint="FILE")
     start("owner")
@@ -168,10 +169,7 @@ def outcomes(file: Path, institution: str) -> None:
     if known is None:
         raise click.BadParameter(f"{institution!r} is not a registered institution", param_hint="--institution")
     try:
-        text = file.read_text("utf-8")
-        lines = list(read_lines(text, form=form))
-    except UnicodeDecodeError as wrong:
-        raise click.ClickException(f"{file.name}: byte {wrong.start} is not UTF-8") from None
+        lines = list(read_lines(read_file(file), form=form))
     except OutcomeInvalid as wrong:
         raise click.ClickException(f"{file.name}: line 1: {wrong}") from None
     total, waiting = Taken(), iter(lines)

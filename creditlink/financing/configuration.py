@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from creditlink.config import SettingError
 from creditlink.financing.declines import DeclineReason, declines_from
 from creditlink.financing.settings import Clocks, clocks_from
+from creditlink.textfile import read_toml
 
 
 @lru_cache(maxsize=8)
@@ -44,6 +44,6 @@ def declines(config_dir: Path) -> dict[str, DeclineReason]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return read_toml(path)
     except OSError as error:
         raise SettingError(f"configuration file {path.name}: {error.strerror}") from error

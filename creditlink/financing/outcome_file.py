@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+from creditlink import csvfile, text
+from creditlink.textfile import JsonInvalid, TextFile, json_of
 
 KINDS = ("draw", "repayment", "closure", "write_off")
 COLUMNS = ("application_id", "kind", "on", "amount_fen", "days_past_due", "reference")
 MOST_DAYS = 3650
 MOST_FEN = 10**13
 _LONGEST_REFERENCE = 64
+_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def outcome_of(raw: Mapping[str, Any]) -> Outcome:
     return Outcome(kind, about_on, _whole("amount_fen", amount, MOST_FEN), days, reference)
 
 
-def read_lines(text: str, *, form: str) -> Iterator[Line | LineError]:
+def read_lines(file: TextFile, *, form: str) -> Iterator[Line | LineError]:
     """Yield every line of a file as what it tells or what is wrong with it; blank lines are passed over.
 
     Parameters
@@ -95,9 +96,10 @@ def read_lines(text: str, *, form: str) -> Iterator[Line | LineError]:
     Raises
     ------
     OutcomeInvalid
-        The header names a column that does not exist, or lacks one that is needed; nothing was read then.
+        The header cannot be read, names a column twice or one that does not exist, or lacks one that is needed;
+        nothing was read then.
     """
-    for number, raw in _csv_rows(text) if form == "csv" else _json_rows(text):
+    for number, raw in _csv_rows(file) if form == "csv" else _json_rows(file):
         if isinstance(raw, LineError):
             yield raw
             continue
@@ -113,41 +115,39 @@ def read_lines(text: str, *, form: str) -> Iterator[Line | LineError]:
             yield LineError(number, wrong.field, str(wrong.value), wrong.problem)
 
 
-def _csv_rows(text: str) -> Iterable[tuple[int, dict[str, Any] | LineError]]:
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    header = reader.fieldnames or []
-    for name in header:
-        if name not in COLUMNS:
-            raise OutcomeInvalid("header", name, f"is none of {', '.join(COLUMNS)}")
-    for name in ("application_id", "kind", "on"):
-        if name not in header:
-            raise OutcomeInvalid("header", ",".join(header), f"lacks the column {name}")
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num, LineError(reader.line_num, "line", "", f"is not CSV: {error}")
-            continue
-        if None in row or None in row.values():
-            yield reader.line_num, LineError(reader.line_num, "line", "", f"has not {len(header)} fields")
-        else:
-            yield reader.line_num, row
+def _csv_rows(file: TextFile) -> Iterable[tuple[int, dict[str, Any] | LineError]]:
+    try:
+        for row in csvfile.rows(file, known=COLUMNS, needed=("application_id", "kind", "on")):
+            if isinstance(row, csvfile.Row):
+                yield row.line, dict(row.values)
+            else:
+                yield row.line, LineError(row.line, row.field, row.value, row.problem)
+    except csvfile.HeaderInvalid as wrong:
+        raise OutcomeInvalid("header", wrong.value, wrong.problem) from None
 
 
-def _json_rows(text: str) -> Iterable[tuple[int, dict[str, Any] | LineError]]:
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if isinstance(row, dict):
-            yield number, row
-        else:
-            yield number, LineError(number, "line", line[:60], "is not a JSON object")
+def _json_rows(file: TextFile) -> Iterable[tuple[int, dict[str, Any] | LineError]]:
+    for number, line in file.lines():
+        if line.strip():
+            yield number, _json_row(number, line, file.flaw(number))
+
+
+def _json_row(number: int, line: str, flaw: str | None) -> dict[str, Any] | LineError:
+    begin = text.shown(line)[:_SHOWN]
+    if flaw is not None:
+        return LineError(number, "line", begin, flaw)
+    try:
+        row = json_of(line)
+    except JsonInvalid as error:
+        if error.member is not None:
+            return LineError(number, text.shown(error.member)[:_SHOWN], begin, "appears twice")
+        return LineError(number, "line", begin, f"is not a JSON object: {error}")
+    if not isinstance(row, dict):
+        return LineError(number, "line", begin, "is not a JSON object")
+    for where, problem in text.flaws(row):
+        name = where.split("/")[1]
+        return LineError(number, name or "line", text.shown(str(row.get(name, begin)))[:_SHOWN], problem)
+    return row
 
 
 def _day(value: object) -> date:

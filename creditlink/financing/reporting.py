@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.errors import Conflict, InvalidRequest, NotFound, Problem
 from creditlink.financing import outcomes, wire
 from creditlink.financing.outcome_file import Line, LineError, OutcomeInvalid, read_lines
+from creditlink.textfile import TextFile
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Taken:
         }
 
 
-def take_file(session: Session, institution_id: UUID, text: str, *, form: str, actor: str, now: datetime) -> Taken:
+def take_file(session: Session, institution_id: UUID, file: TextFile, *, form: str, actor: str, now: datetime) -> Taken:
     """Record the outcomes of a file about the institution's own applications.
 
     Raises
@@ -52,7 +53,7 @@ def take_file(session: Session, institution_id: UUID, text: str, *, form: str, a
         The header is wrong; nothing was read.
     """
     try:
-        return take_lines(session, institution_id, read_lines(text, form=form), actor=actor, now=now)
+        return take_lines(session, institution_id, read_lines(file, form=form), actor=actor, now=now)
     except OutcomeInvalid as wrong:
         raise InvalidRequest(errors=[{"pointer": "/line/1", "detail": str(wrong)}]) from None
 

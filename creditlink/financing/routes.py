@@ -12,7 +12,7 @@ from marshmallow import Schema
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db, idempotency
+from creditlink import db, idempotency, textfile
 from creditlink.api import Blueprint, public
 from creditlink.clock import utc_now
 from creditlink.config import Settings
@@ -270,13 +270,10 @@ def report_outcomes():
         raise InvalidRequest(
             errors=[{"pointer": "/headers/Content-Type", "detail": f"must be one of {', '.join(_FORMS)}"}]
         )
-    try:
-        text = flask.request.get_data().decode("utf-8")
-    except UnicodeDecodeError as wrong:
-        raise InvalidRequest(errors=[{"pointer": "/", "detail": f"byte {wrong.start} is not UTF-8"}]) from None
+    file = textfile.decode(flask.request.get_data())
     with db.transaction() as session:
         return reporting.take_file(
-            session, g.access.institution_id, text, form=form, actor=f"bank:{g.access.client_id}", now=utc_now()
+            session, g.access.institution_id, file, form=form, actor=f"bank:{g.access.client_id}", now=utc_now()
         ).to_dict()
 
 

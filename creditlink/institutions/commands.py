@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 from sqlalchemy import select
@@ -21,6 +21,7 @@ from creditlink.notifications import endpoints
 from creditlink.oauth import keys
 from creditlink.oauth.scopes import OPERATOR_SCOPES, SCOPES
 from creditlink.process import start
+from creditlink.textfile import decode, json_of
 
 _DEFAULT_SCOPES = ("profile:create", "profile:read", "consent:read")
 
@@ -93,7 +94,7 @@ def clients() -> None:
 @clients.command("register")
 @click.option("--institution", "code", required=True, help="The institution's code.")
 @click.option("--name", required=True, help="What the firm reads: the software that asks.")
-@click.option("--jwks", "jwks_file", type=click.File("r"), help="File with the public keys (a JWK Set).")
+@click.option("--jwks", "jwks_file", type=click.File("rb"), help="File with the public keys (a JWK Set).")
 @click.option("--jwks-uri", help="Where the client publishes its keys (https).")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, help="Exact address; repeatable.")
 @click.option("--scope", "scopes", multiple=True, default=_DEFAULT_SCOPES, show_default=True, help="Repeatable.")
@@ -102,7 +103,7 @@ def clients() -> None:
 def register(
     code: str,
     name: str,
-    jwks_file: TextIO | None,
+    jwks_file: BinaryIO | None,
     jwks_uri: str | None,
     redirect_uris: tuple[str, ...],
     scopes: tuple[str, ...],
@@ -142,9 +143,9 @@ def register(
 
 @clients.command("rotate-keys")
 @click.argument("client_id")
-@click.option("--jwks", "jwks_file", type=click.File("r"), help="File with the new public keys.")
+@click.option("--jwks", "jwks_file", type=click.File("rb"), help="File with the new public keys.")
 @click.option("--jwks-uri", help="Where the client publishes its keys (https).")
-def rotate_keys(client_id: str, jwks_file: TextIO | None, jwks_uri: str | None) -> None:
+def rotate_keys(client_id: str, jwks_file: BinaryIO | None, jwks_uri: str | None) -> None:
     """Replace a client's keys."""
     with _transaction() as session:
         client = service.client_of(session, client_id)
@@ -196,14 +197,14 @@ def _institution(institution: Institution) -> dict[str, Any]:
     }
 
 
-def _public_keys(file: TextIO | None) -> dict[str, Any] | None:
+def _public_keys(file: BinaryIO | None) -> dict[str, Any] | None:
     """Return the JWK Set in `file`, checked key by key."""
     if file is None:
         return None
     try:
-        jwks = json.load(file)
+        jwks = json_of(decode(file.read()).whole())
         keys.public_keys(jwks)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise RegistrationRefused(f"jwks: {file.name} is not JSON") from None
     except keys.JwtRefused as refused:
         raise RegistrationRefused(f"jwks: {refused}") from None

@@ -36,6 +36,7 @@ from creditlink.products.terms import ProductInvalid, ProductTerms
 from creditlink.screening.qualify import qualify
 from creditlink.screening.results import Results, ResultsUnusable
 from creditlink.screening.storage import StorageError
+from creditlink.textfile import read_file
 
 _SHORTEST = 12
 
@@ -113,13 +114,10 @@ def _tell(row: dict[str, Any]) -> None:
 
 
 def _read(file: Path) -> ProductFile:
-    form = FORMS.get(file.suffix)
+    form = FORMS.get(file.suffix.lower())
     if form is None:
         raise click.ClickException(f"{file.name}: a name must end in {', '.join(FORMS)}")
-    try:
-        return read_products(file.read_text("utf-8"), form, service.KNOWN, name=file.name)
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"{file.name}: not UTF-8 at byte {error.start}") from None
+    return read_products(read_file(file), form, service.KNOWN, name=file.name)
 
 
 def _counts(terms: Sequence[ProductTerms], address: str | None) -> tuple[dict[str, dict[str, int]], str | None]:
@@ -292,8 +290,8 @@ def price_response(file: Path, break_even: tuple[float, ...], as_json: bool) -> 
     creditlink products price-response var/rate_churn.csv --break-even 420
     """
     try:
-        curves = parse(file.read_text("utf-8"), source=file.name)
-    except (OSError, UnicodeDecodeError, PriceResponseInvalid) as error:
+        curves = parse(read_file(file), source=file.name)
+    except (OSError, PriceResponseInvalid) as error:
         raise click.ClickException(str(error)) from error
     even, told = np.array(break_even, dtype=np.float64), []
     for group, curve in curves.items():

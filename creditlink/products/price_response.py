@@ -8,14 +8,15 @@ Source: Phillips (2018), Pricing Credit Products, chapter 4: expected profit = t
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import StringIO
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from creditlink import csvfile
+from creditlink.textfile import TextFile
 
 Floats = NDArray[np.float64]
 
@@ -66,26 +67,30 @@ class Response:
         return best
 
 
-def parse(text: str, *, source: str) -> Mapping[str, Response]:
-    """Return each group's curve from a CSV text; `source` names it in messages.
+def parse(file: TextFile, *, source: str) -> Mapping[str, Response]:
+    """Return each group's curve from a CSV file; `source` names it in messages.
 
     Shares that were measured a little lower at a higher rate are levelled: nobody comes back for a higher price.
 
     Raises
     ------
     PriceResponseInvalid
-        A column is missing, a value is no number or out of range, rates do not ascend, or there are too few lines.
+        A column is missing, a line cannot be read, a value is no number or out of range, rates do not ascend, or
+        there are too few lines.
     """
-    rows = csv.DictReader(StringIO(text))
-    missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
-        raise PriceResponseInvalid(f"{source}: column {missing[0]} is missing; wanted {', '.join(_COLUMNS)}")
     points: list[tuple[float, ...]] = []
-    for line, row in enumerate(rows, start=2):
-        point = tuple(_share(source, line, name, row[name]) for name in _COLUMNS)
-        if points and point[0] <= points[-1][0]:
-            raise PriceResponseInvalid(f"{source}, line {line}: annual_rate {row['annual_rate']!r}: rates must ascend")
-        points.append(point)
+    try:
+        for row in csvfile.rows(file, known=None, needed=_COLUMNS):
+            if isinstance(row, csvfile.WrongRow):
+                raise PriceResponseInvalid(f"{source}, line {row.line}: {row.field} {row.value!r}: {row.problem}")
+            point = tuple(_share(source, row.line, name, row.values[name]) for name in _COLUMNS)
+            if points and point[0] <= points[-1][0]:
+                rate = row.values["annual_rate"]
+                raise PriceResponseInvalid(f"{source}, line {row.line}: annual_rate {rate!r}: rates must ascend")
+            points.append(point)
+    except csvfile.HeaderInvalid as error:
+        said = f"column {error.lacks} is missing" if error.lacks else str(error)
+        raise PriceResponseInvalid(f"{source}: {said}; wanted {', '.join(_COLUMNS)}") from None
     if len(points) < _LEAST_POINTS:
         raise PriceResponseInvalid(f"{source}: {len(points)} rates, at least {_LEAST_POINTS} are needed")
     table = np.array(points)
@@ -96,9 +101,9 @@ def parse(text: str, *, source: str) -> Mapping[str, Response]:
     }
 
 
-def _share(source: str, line: int, name: str, value: str | None) -> float:
+def _share(source: str, line: int, name: str, value: str) -> float:
     try:
-        number = float(value or "")
+        number = float(value)
     except ValueError:
         raise PriceResponseInvalid(f"{source}, line {line}: {name} {value!r}: must be a number") from None
     if not 0 <= number <= 1:

@@ -17,6 +17,7 @@ from creditlink.products.book import rule_flaws
 from creditlink.products.seed import SeedInvalid, read_seed
 from creditlink.products.subjects import Subject
 from creditlink.products.terms import Flaw, ProductInvalid, ProductTerms, parse_product
+from creditlink.textfile import TextFile, TextUnreadable
 
 FORMS = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".toml": "toml"}
 """How a file's name ends -> its form."""
@@ -54,7 +55,7 @@ class ProductFile:
     wrong: tuple[WrongRow, ...]
 
 
-def read_products(text: str, form: str, known: Mapping[str, Subject], *, name: str = "products") -> ProductFile:
+def read_products(file: TextFile, form: str, known: Mapping[str, Subject], *, name: str = "products") -> ProductFile:
     """Return what a file of products holds.
 
     Parameters
@@ -63,12 +64,17 @@ def read_products(text: str, form: str, known: Mapping[str, Subject], *, name: s
     known : the subjects that a rule may name.
     name : of the file, for messages.
     """
+    if form != "ndjson":
+        try:
+            file.whole()
+        except TextUnreadable as error:
+            return ProductFile((), (WrongRow(error.line, "", "", None, error.problem),))
     if form == "toml":
-        return _of_toml(text, known, name)
+        return _of_toml(file.text, known, name)
     good: list[tuple[int, ProductTerms]] = []
     wrong: list[WrongRow] = []
     codes: dict[tuple[str, int], int] = {}
-    for row in _json_rows(text) if form == "json" else _ndjson_rows(text):
+    for row in _json_rows(file.text) if form == "json" else _ndjson_rows(file):
         if isinstance(row, WrongRow):
             wrong.append(row)
             continue
@@ -140,7 +146,7 @@ def _rows_of(error: SeedInvalid | ProductInvalid, text: str) -> list[WrongRow]:
 def _toml_line(text: str, begins: int, field: str) -> int:
     """Return the line in the entry that begins at a line where a field is set; the entry's where it is not."""
     name = re.escape(re.split(r"[.\[]", field)[0])
-    for number, line in list(enumerate(text.splitlines(), 1))[begins:]:
+    for number, line in list(enumerate(text.split("\n"), 1))[begins:]:
         if line.lstrip().startswith("[["):
             break
         if re.match(rf"\s*{name}\s*=", line):
@@ -151,9 +157,12 @@ def _toml_line(text: str, begins: int, field: str) -> int:
 Row = tuple[Any, dict[Path, int]]
 
 
-def _ndjson_rows(text: str) -> Iterator[Row | WrongRow]:
-    for number, line in enumerate(text.splitlines(), 1):
+def _ndjson_rows(file: TextFile) -> Iterator[Row | WrongRow]:
+    for number, line in file.lines():
         if not line.strip():
+            continue
+        if problem := file.flaw(number):
+            yield WrongRow(number, "", "", None, problem)
             continue
         try:
             value, lines = _Json(line).whole()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from creditlink.products.terms import INSTITUTION_KINDS, Flaw, ProductInvalid, ProductTerms, parse_product
+from creditlink.textfile import TextUnreadable, read_file
 
 _WAN_FEN = 1_000_000  # 10,000 yuan in fen
 _INSTITUTION_FIELDS = ("code", "kind", "short_zh", "name_zh", "short_en", "name_en", "regions", "scale")
@@ -73,11 +74,15 @@ def load_seed(path: Path, *, rounds: int = 1) -> tuple[list[SeedInstitution], li
     Raises
     ------
     SeedInvalid
-        The file is not TOML, or an institution or template is wrong.
+        The file is not text or not TOML, or an institution or template is wrong.
     ProductInvalid
         A product of the file, or one that a template makes, is wrong; `line` is where it begins.
     """
-    read = read_seed(path.read_text("utf-8"), path.name, rounds=rounds)
+    try:
+        text = read_file(path).whole()
+    except TextUnreadable as error:
+        raise SeedInvalid(f"{path.name}: {error}") from None
+    read = read_seed(text, path.name, rounds=rounds)
     if read.problems:
         raise read.problems[0]
     return list(read.institutions), [terms for _, terms in read.products]
@@ -310,7 +315,7 @@ def _lines_of(text: str, table: str, count: int) -> list[int]:
 
     Entries are `[[table]]` sections, or inline tables one a line after `table = [`.
     """
-    lines = list(enumerate(text.splitlines(), 1))
+    lines = list(enumerate(text.split("\n"), 1))
     found = [number for number, line in lines if re.match(rf"\s*\[\[\s*{table}\s*\]\]", line)]
     opening = next((number for number, line in lines if re.match(rf"{table}\s*=\s*\[", line)), 0)
     if not found and opening:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -12,6 +11,7 @@ from typing import Any
 from creditlink.products.price_response import PriceResponseInvalid, Response
 from creditlink.products.price_response import parse as parse_response
 from creditlink.products.terms import GRADES, INSTITUTION_KINDS, KIND_LABELS
+from creditlink.textfile import read_file, read_toml
 
 _GUARANTEES = ("none", "guarantor", "collateral", "pledge", "fund")
 
@@ -75,12 +75,12 @@ def load_settings(path: Path) -> MatchingSettings:
         The file is not TOML, or a setting is missing, unknown or out of range.
     """
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
+        raw = read_toml(path)
+    except ValueError as error:
         raise MatchingSettingsInvalid(f"{path.name}: not TOML: {error}") from error
     curve = path.with_name(PRICE_RESPONSE)
     try:
-        response = parse_response(curve.read_text("utf-8"), source=curve.name)
+        response = parse_response(read_file(curve), source=curve.name)
     except OSError as error:
         raise MatchingSettingsInvalid(f"{curve.name}: cannot be read: {error.strerror}") from error
     except PriceResponseInvalid as error:

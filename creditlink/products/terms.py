@@ -20,6 +20,8 @@ from typing import Any, Literal
 import jsonschema
 from jsonschema.exceptions import ValidationError
 
+from creditlink import text
+
 Operator = Literal[">=", "<=", ">", "<", "==", "between", "in", "not_in", "at_least_grade"]
 Limit = float | str | tuple[float, ...] | tuple[str, ...]
 
@@ -154,6 +156,8 @@ def parse_product(raw: Mapping[str, Any], *, line: int | None = None) -> Product
     """
     plain = _plain(raw)
     code = str(plain.get("code", "(no code)"))
+    if flaws := [_text_flaw(plain, where, problem) for where, problem in text.flaws(plain)]:
+        raise ProductInvalid(text.shown(code), flaws, line)
     flaws = [flaw for error in _validator().iter_errors(plain) for flaw in _flaws_of(error)]
     if flaws:
         raise ProductInvalid(code, sorted(flaws, key=lambda flaw: flaw.field), line)
@@ -220,6 +224,16 @@ def _validator() -> jsonschema.Draft202012Validator:
     schema = product_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+
+
+def _text_flaw(raw: Any, where: str, problem: str) -> Flaw:
+    """Return a flaw of `/rules/0/subject` under the name `rules[0].subject`."""
+    name, value = "", raw
+    for step in where.split("/")[1:]:
+        name += f"[{step}]" if isinstance(value, list) else f".{step}"
+        # The name of a member may be what is wrong: then there is no value to show.
+        value = value[int(step)] if isinstance(value, list) else value.get(step) if isinstance(value, dict) else None
+    return Flaw(name.lstrip("."), text.shown(value) if isinstance(value, str) else value, problem)
 
 
 def _flaws_of(error: ValidationError) -> list[Flaw]:

@@ -28,6 +28,7 @@ from creditlink.screening.qualify import moved
 from creditlink.screening.qualify import qualify as qualified
 from creditlink.screening.results import Results, ResultsUnusable
 from creditlink.screening.storage import StorageError, open_folder
+from creditlink.textfile import TextUnreadable, read_file
 
 PRODUCTS = ROOT / "config" / "products.toml"
 
@@ -123,7 +124,7 @@ def city(
     creditlink screen city var/city --as-of 2026-11-20 --products config/products.toml --out var/screening
     creditlink screen city s3://bucket/city --as-of 2026-11-20 --out s3://bucket/results --cluster tcp://head:8786
     """
-    opted_in = frozenset(discoverable.read_text().split()) if discoverable else None
+    opted_in = _codes(discoverable) if discoverable else None
     try:
         plan = make_plan(city, out, as_of, products, opted_in)
         engine = _engine(cluster, workers)
@@ -139,6 +140,13 @@ def city(
         click.echo(f"set aside {name}: {reason}", err=True)
     if outcome.rejected:
         raise click.exceptions.Exit(1)
+
+
+def _codes(file: Path) -> frozenset[str]:
+    try:
+        return frozenset(read_file(file).whole().split())
+    except TextUnreadable as error:
+        raise click.ClickException(f"{file.name}: {error}") from None
 
 
 def _engine(cluster: str | None, workers: int | None) -> Engine:

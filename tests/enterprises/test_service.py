@@ -239,11 +239,42 @@ class TestCommands:
             f"{two},甲,C33,440600,,\n",
             encoding="utf-8",
         )
-        report = json.loads(run("import", str(file)).output)
-        assert report["registered"] == 2
-        assert [r["line"] for r in report["refused"]] == [3, 4, 5, 6]
+        result = run("import", str(file))
+        report = json.loads(result.output)
+        assert (result.exit_code, report["registered"]) == (1, 2)
+        assert [(r["line"], r["field"]) for r in report["refused"]] == [
+            (3, "established_on"), (4, "uscc"), (5, "uscc"), (6, "registered_capital_fen"),
+        ]  # fmt: skip
+        assert [r["value"] for r in report["refused"]] == ["2019-02-30", one, wrong_check(two), "ten"]
         assert [n["why"] for n in report["near_duplicates"]] == ["same_name"]
         assert len(json.loads(run("duplicates").output)) == 1
+
+    @pytest.mark.parametrize(
+        ("line", "field", "value"),
+        [
+            ("{},乙有限公司,Yi Co., Ltd.,C33,440606", "line", "乙有限公司"),
+            ("{},甲\0公司,Jia Co,C33,440606", "name", "甲\ufffd公司"),
+            ('{},"乙,Yi Co,C33,440606', "line", '"乙'),
+            ("{},乙,Yi Co,C３３,440606", "industry", "C３３"),
+        ],
+    )
+    def test_a_bad_row_costs_itself_only(self, run, tmp_path, line, field, value):
+        file = tmp_path / "firms.csv"
+        good = "{},甲,,C33,440606"
+        rows = [one.format(make.make_uscc(k)) for k, one in enumerate((good, line, good))]
+        file.write_text("\n".join(["uscc,name,name_en,industry,region", *rows]), encoding="utf-8")
+        result = run("import", str(file))
+        report = json.loads(result.output)
+        assert (result.exit_code, report["registered"]) == (1, 2)
+        assert [(r["line"], r["field"]) for r in report["refused"]] == [(3, field)]
+        assert value in report["refused"][0]["value"]
+
+    @pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-8-sig"])
+    def test_import_reads_what_spreadsheets_write(self, run, tmp_path, encoding):
+        file = tmp_path / "firms.csv"
+        file.write_bytes(f"uscc,name,industry,region\r\n{make.make_uscc(1)},甲有限公司,C33,440606\r\n".encode(encoding))
+        assert run("import", str(file)).exit_code == 0
+        assert json.loads(run("list").output)[0]["name"] == "甲有限公司"
 
     def test_a_file_with_strange_columns_is_refused_before_any_row(self, run, tmp_path):
         file = tmp_path / "firms.csv"

@@ -19,6 +19,7 @@ from creditlink.products.price_response import GROUPS, PriceResponseInvalid, Res
 from creditlink.products.seed import load_seed
 from creditlink.products.settings import MatchingSettingsInvalid, load_settings
 from creditlink.products.subjects import Subjects
+from creditlink.textfile import TextFile, decode
 from tests.products.samples import SEED, SETTINGS
 
 HEAD = "annual_rate,churn_A,churn_B,churn_C\n"
@@ -28,7 +29,7 @@ GOOD = HEAD + "0.04,0,0,0\n0.06,0.4,0.3,0.2\n0.08,0.35,0.6,0.5\n0.12,0.9,0.8,0.7
 @pytest.mark.pure
 class TestCurve:
     def test_a_lower_share_at_a_higher_rate_is_levelled(self):
-        curves = parse(GOOD, source="x.csv")
+        curves = parse(TextFile(GOOD), source="x.csv")
         assert curves["A"].churn == (0.0, 0.4, 0.4, 0.9)
         assert curves["A"].rates_bps == (400.0, 600.0, 800.0, 1200.0)
 
@@ -40,14 +41,22 @@ class TestCurve:
             (GOOD.replace("0.9,", "1.9,"), "line 5: churn_A '1.9': must lie between 0 and 1"),
             (GOOD.replace("0.08,", "0.05,"), "line 4: annual_rate '0.05': rates must ascend"),
             (HEAD + "0.04,0,0,0\n", "1 rates, at least 3 are needed"),
-            (GOOD.replace("0.12,0.9,0.8,0.7", "0.12,0.9"), "line 5: churn_B None: must be a number"),
+            (GOOD.replace("0.12,0.9,0.8,0.7", "0.12,0.9"), "line 5: line '0.12,0.9': has 2 fields, the header has 4"),
             ("", "column annual_rate is missing"),
         ],
     )
     def test_what_is_wrong_is_named_by_line_column_and_value(self, text, said):
         with pytest.raises(PriceResponseInvalid, match=r"x\.csv") as refused:
-            parse(text, source="x.csv")
+            parse(TextFile(text), source="x.csv")
         assert said in str(refused.value)
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_what_spreadsheets_write_is_read(self, encoding, end):
+        text = GOOD.replace("churn_C", "churn_C,备注").replace("0,0,0\n", "0,0,0,\n").replace("0.2\n", "0.2,实测\n")
+        text = text.replace("0.5\n", "0.5,\n").replace("0.7\n", "0.7,\n")
+        found = parse(decode(text.replace("\n", end).encode(encoding)), source="x.csv")
+        assert found == parse(TextFile(GOOD), source="x.csv")
 
     @given(
         st.lists(st.floats(0, 1), min_size=4, max_size=9),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from creditlink.features.catalogue import BY_NAME
 from creditlink.products.product_file import _Json, read_products
 from creditlink.products.subjects import known_subjects
+from creditlink.textfile import TextFile, decode
 from tests.products.samples import SEED, raw, rule
 
 pytestmark = pytest.mark.pure
@@ -22,7 +23,7 @@ SEED_TEXT = SEED.read_text("utf-8")
 
 
 def told(text, form="json"):
-    read = read_products(text, form, KNOWN, name="file")
+    read = read_products(TextFile(text), form, KNOWN, name="file")
     return [terms.code for _, terms in read.products], [(row.line, row.field, row.value) for row in read.wrong]
 
 
@@ -63,7 +64,7 @@ class TestJson:
         assert told(text) == (["TAX-1"], [(line_of(text, "gold"), "kind", "gold")])
 
     def test_a_code_given_twice_names_the_first(self):
-        read = read_products(json.dumps([raw(), raw()], indent=1), "json", KNOWN)
+        read = read_products(TextFile(json.dumps([raw(), raw()], indent=1)), "json", KNOWN)
         assert len(read.products) == 1
         assert "field 'code': value 'TAX-1': is that of line 2 too" in str(read.wrong[0])
 
@@ -81,7 +82,7 @@ class TestJson:
     )
     def test_what_stands_before_a_fault_is_there(self, tail, problem):
         text = f"[{json.dumps(raw())}{tail}"
-        read = read_products(text, "json", KNOWN)
+        read = read_products(TextFile(text), "json", KNOWN)
         assert [terms.code for _, terms in read.products] == ["TAX-1"]
         assert problem in str(read.wrong[0])
         assert read.wrong[0].line in (1, 2)
@@ -99,6 +100,47 @@ class TestNdjson:
         assert good == ["TAX-1", "TAX-3"]
         assert [(line, field) for line, field, _ in wrong] == [(2, ""), (3, "kind"), (5, "(product)")]
 
+    def test_a_sign_that_is_no_line_end_stays_in_its_text(self):
+        rows = [raw(name_en="Tax\u2028Loan"), raw("TAX-2", kind="gold")]
+        text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        assert told(text, "ndjson") == (["TAX-1"], [(2, "kind", "gold")])
+
+    def test_a_line_that_is_not_text_costs_only_itself(self):
+        content = json.dumps(raw()).encode() + b'\n{"code": "\xff\xff"}\n' + json.dumps(raw("TAX-2")).encode()
+        read = read_products(decode(content), "ndjson", KNOWN)
+        assert [terms.code for _, terms in read.products] == ["TAX-1", "TAX-2"]
+        assert [row.line for row in read.wrong] == [2]
+
+
+class TestCharacters:
+    @pytest.mark.parametrize("form", ["json", "ndjson"])
+    @pytest.mark.parametrize(("name", "shown"), [("a\0b", "a\ufffdb"), ("\ud800", "\ufffd")])
+    def test_nul_and_half_characters_are_refused_by_line_and_field(self, form, name, shown):
+        rows = [raw(), raw("TAX-2", name_en=name), raw("TAX-3", tags=["new", name])]
+        text = json.dumps(rows, indent=1) if form == "json" else "\n".join(map(json.dumps, rows))
+        lines = (
+            [number for number, line in enumerate(text.split("\n"), 1) if json.dumps(name) in line]
+            if form == "json"
+            else [2, 3]
+        )
+        good, wrong = told(text, form)
+        assert good == ["TAX-1"]
+        assert wrong == [(lines[0], "name_en", shown), (lines[1], "tags[1]", shown)]
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030"])
+    def test_every_form_is_read_in_every_encoding(self, encoding):
+        one = json.dumps(raw(), ensure_ascii=False)
+        for text, form in ((one, "json"), (one, "ndjson"), (SEED_TEXT, "toml")):
+            read = read_products(decode(text.encode(encoding)), form, KNOWN)
+            assert read.products
+            assert not read.wrong
+
+    def test_lines_of_a_toml_file_are_those_of_an_editor(self):
+        text = "# a\u2028b\x85c\n" + SEED_TEXT.replace('key = "TAX"', 'key = "TAX"\ncolour = "red"', 1)
+        wrong = read_products(TextFile(text), "toml", KNOWN).wrong
+        lines = text.split("\n")
+        assert f"line {next(n for n, line in enumerate(lines, 1) if 'red' in line) - 2}" in str(wrong[0])
+
 
 class TestToml:
     def test_the_seed_is_without_fault(self):
@@ -111,7 +153,7 @@ class TestToml:
         text = SEED_TEXT.replace('kind = "leasing", short_zh = "筑恒租赁"', 'kind = "club", short_zh = "筑恒租赁"')
         text = text.replace('key = "TAX"', 'key = "TAX"\ncolour = "red"', 1)
         text = text.replace("indicator.capacity_utilisation", "indicator.shoe_size")
-        read = read_products(text, "toml", KNOWN, name="seed.toml")
+        read = read_products(TextFile(text), "toml", KNOWN, name="seed.toml")
         assert 100 < len(read.products) < len(whole)
         said = "\n".join(map(str, read.wrong))
         assert f"line {line_of(text, 'club')}: institution 'ZHL': field 'kind': value 'club'" in said
@@ -138,7 +180,7 @@ class TestToml:
         broken = 0
         for name in names:
             lines = [f"{name} = {value}" if line.startswith(f"{name} =") else line for line in first.splitlines()]
-            read = read_products(f"{head}[[templates]]" + "\n".join(_whole(lines, name)), "toml", KNOWN)
+            read = read_products(TextFile(f"{head}[[templates]]" + "\n".join(_whole(lines, name))), "toml", KNOWN)
             broken += bool(read.wrong)
         assert broken > len(names) / 2
 
