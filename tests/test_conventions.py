@@ -113,6 +113,23 @@ def test_no_module_is_named_by_nothing():
 
 
 @pytest.mark.pure
+@pytest.mark.parametrize(
+    ("call", "home"),
+    [
+        (r"\.write_csv\(|csv\.writer|DictWriter", ("csvexport.py", "sandbox/bureaus/utility.py")),  # a bureau's own wire
+        (r"csv\.reader|DictReader|\.read_csv\(|\.scan_csv\(", ("csvfile.py", "records/connectors/utility.py",
+                                                              "training/table_file.py")),
+        (r"tomllib\.load\(|click\.File\(\"r\"\)", ()),
+    ],
+)  # fmt: skip
+def test_files_of_people_are_read_and_written_in_one_place(call, home):
+    package = ROOT / "creditlink"
+    found = {
+        path.relative_to(package).as_posix() for path in package.rglob("*.py") if re.search(call, path.read_text())
+    }
+    assert found <= set(home)
+
+
 def test_modules_stay_readable():
     long = [
         str(path.relative_to(ROOT))

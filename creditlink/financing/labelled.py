@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
 from creditlink.clock import day_of
+from creditlink.csvexport import write_csv
 from creditlink.enterprises.tables import Enterprise
 from creditlink.features.catalogue import CATALOGUE
 from creditlink.features.compute import compute
@@ -165,7 +166,7 @@ def write(labelled: Labelled, file: Path) -> None:
         raise ValueError(f"{file.name}: must end in {', '.join(FORMS)}")
     beside = file.with_name(f".{file.name}.new")
     if file.suffix == ".csv":
-        labelled.rows.write_csv(beside)
+        write_csv(labelled.rows, beside)
     else:
         labelled.rows.write_parquet(beside)
     beside.replace(file)

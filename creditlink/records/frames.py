@@ -187,6 +187,17 @@ class RecordSet:
         return frame
 
 
+def days_of(instants: pl.Series) -> pl.Series:
+    """Return the calendar days of a column of dates or times.
+
+    Times with a zone are instants: their day is the one in Asia/Shanghai, whichever zone they are written in. Times
+    without one are on the clock of Shanghai already.
+    """
+    if isinstance(instants.dtype, pl.Datetime) and instants.dtype.time_zone is not None:
+        instants = instants.dt.convert_time_zone("Asia/Shanghai")
+    return instants.cast(pl.Date) if instants.dtype == pl.Date else instants.dt.date()
+
+
 def as_known(frame: pl.DataFrame, name: str, as_of: date) -> pl.DataFrame:
     """Return the rows of `frame` as they were known on `as_of`: corrections applied, no future.
 

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import polars as pl
 
+from creditlink.csvfile import HeaderInvalid, Row, WrongRow, rows
+from creditlink.records.frames import days_of
 from creditlink.records.invoices import INVOICE_SCHEMA
+from creditlink.textfile import read_file
 
 FIRMS_FILE = "nocredit_firms.csv"
 INVOICE_FILES = {"input": "nocredit_input_invoices.parquet", "output": "nocredit_output_invoices.parquet"}
@@ -24,6 +27,7 @@ _STATES = {"valid": False, "void": True}
 # More than any single invoice is worth; beyond it the number is not an amount.
 _MOST_YUAN = 1e13
 # Electronic VAT invoices are younger than the tax itself in China (1994).
+_FIRST_LINE = 2  # of a table with a header
 _EARLIEST = pl.date(1994, 1, 1)
 
 REJECT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -64,8 +68,8 @@ def read_invoice_folder(folder: Path) -> InvoiceFolder:
     InvoiceFolderError
         A file is absent, unreadable, lacks a column or has one of the wrong type.
     """
-    firms = _read_firms(folder / FIRMS_FILE)
-    good, rejects = [], []
+    firms, strange = _read_firms(folder / FIRMS_FILE)
+    good, rejects = [], [strange]
     for direction, name in INVOICE_FILES.items():
         raw = _read_invoices(folder / name)
         judged = _judge(raw, firms)
@@ -74,26 +78,34 @@ def read_invoice_folder(folder: Path) -> InvoiceFolder:
             named = bad.with_columns(pl.lit(name).alias("file"), pl.col("row").cast(pl.Int64))
             rejects.append(named.select(REJECT_SCHEMA.keys()))
         good.append(_typed(judged.filter(pl.col("field").is_null()), direction))
-    left_out = pl.concat(rejects) if rejects else pl.DataFrame(schema=REJECT_SCHEMA)
-    return InvoiceFolder(firms, pl.concat(good), left_out)
+    return InvoiceFolder(firms, pl.concat(good), pl.concat(rejects))
 
 
-def _read_firms(path: Path) -> pl.DataFrame:
+def _read_firms(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the firms of the list, and its rows that cannot be read."""
     if not path.is_file():
         raise InvoiceFolderError(f"{path.name}: no such file in {path.parent}")
     try:
-        firms = pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InvoiceFolderError(f"{path.name}: not readable as CSV ({error})") from None
-    for column in ("firm", "name"):
-        if column not in firms.columns:
-            raise InvoiceFolderError(f"{path.name}: column {column!r} is missing")
-    firms = firms.select(pl.col("firm", "name").str.strip_chars())
+        found = list(rows(read_file(path), known=None, needed=("firm", "name")))
+    except HeaderInvalid as error:
+        said = f"column {error.lacks!r} is missing" if error.lacks else str(error)
+        raise InvoiceFolderError(f"{path.name}: {said}") from None
+    except OSError as error:
+        raise InvoiceFolderError(f"{path.name}: {error.strerror}") from None
+    strange = [
+        (path.name, row.line - _FIRST_LINE, None, row.field, row.value, row.problem)
+        for row in found
+        if isinstance(row, WrongRow)
+    ]
+    named = [
+        [row.values[column].strip() or None for column in ("firm", "name")] for row in found if isinstance(row, Row)
+    ]
+    firms = pl.DataFrame(named, schema={"firm": pl.String, "name": pl.String}, orient="row")
     for what, test in (("is empty", pl.col("firm").is_null()), ("appears twice", pl.col("firm").is_duplicated())):
         wrong = firms.with_row_index("row").filter(test)
         if not wrong.is_empty():
             raise InvoiceFolderError(f"{path.name}: firm {wrong['firm'][0]!r} in row {wrong['row'][0]} {what}")
-    return firms
+    return firms, pl.DataFrame(strange, schema=REJECT_SCHEMA, orient="row")
 
 
 def _read_invoices(path: Path) -> pl.DataFrame:
@@ -117,7 +129,7 @@ def _read_invoices(path: Path) -> pl.DataFrame:
         if not fits:
             raise InvoiceFolderError(f"{path.name}: column {column!r} has type {kind}")
     yuan = [pl.col(column).cast(pl.Float64) for column in _YUAN]
-    return raw.select(_COLUMNS).with_columns(pl.col("date").cast(pl.Date), *yuan).with_row_index("row")
+    return raw.select(_COLUMNS).with_columns(days_of(raw["date"]), *yuan).with_row_index("row")
 
 
 def _judge(raw: pl.DataFrame, firms: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from creditlink.csvexport import write_csv
 from creditlink.records.invoice_folder import FIRMS_FILE, INVOICE_FILES
 from creditlink.sandbox.bureaus.invoices import expand
 from creditlink.sandbox.city.folder import MANIFEST, FolderRefused, replaced_at_once
@@ -51,7 +52,7 @@ def write_invoice_folder(city: Path, out: Path, *, firms: int) -> int:
     )
     with replaced_at_once(out, overwrite=False, needed_bytes=40 * rows.height) as folder:
         names = pl.DataFrame({"firm": [f"S{firm}" for firm in known]})
-        names.with_columns(name=pl.lit("***有限公司") + pl.col("firm")).write_csv(folder / FIRMS_FILE)
+        write_csv(names.with_columns(name=pl.lit("***有限公司") + pl.col("firm")), folder / FIRMS_FILE)
         for direction, name in INVOICE_FILES.items():
             rows.filter(direction=direction).drop("direction").sort("firm", "date").write_parquet(folder / name)
     return rows.height

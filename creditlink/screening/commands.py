@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from creditlink.clock import utc_now
 from creditlink.config import ROOT, load_settings
+from creditlink.csvexport import csv_of, write_csv
 from creditlink.features.catalogue import BY_NAME
 from creditlink.products.seed import SeedInvalid, load_seed
 from creditlink.products.service import matching_settings
@@ -288,9 +289,9 @@ def _reason_names(opened: Results) -> Any:
 
 def _print(frame: Any, limit: int, to: Path | None) -> None:
     if to is not None:
-        frame.write_csv(to)
+        write_csv(frame, to)
         click.echo(f"{frame.height:,} firms written to {to}")
         return
-    click.echo(frame.head(limit).write_csv(), nl=False)
+    click.echo(csv_of(frame.head(limit)), nl=False)
     if frame.height > limit:
         click.echo(f"… {frame.height:,} firms in all", err=True)

@@ -10,6 +10,7 @@ import polars as pl
 from rich.console import Console
 
 from creditlink.config import ROOT, load_settings
+from creditlink.csvexport import write_csv
 from creditlink.features.catalogue import BY_NAME
 from creditlink.products.book import compile_book
 from creditlink.products.seed import SeedInvalid, load_seed
@@ -67,7 +68,7 @@ def invoices(folder: Path, as_of: object, out: Path, products: Path, rejects: Pa
             done = screen_invoices(read, day, live=live, book=book)
             write_rows(done.frame, out)
             if rejects is not None:
-                read.rejects.write_csv(rejects)
+                write_csv(read.rejects, rejects)
     except (InvoiceFolderError, SeedInvalid, ProductInvalid, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     for line in _odd(read.rejects, done.later, day):

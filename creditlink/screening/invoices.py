@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from creditlink.csvexport import write_csv
 from creditlink.products.book import ProductBook
 from creditlink.products.match import ELIGIBLE, UNDETERMINED
 from creditlink.profiles.live import LiveModel
@@ -185,7 +186,7 @@ def write_rows(frame: pl.DataFrame, out: Path) -> None:
     """
     writers: dict[str, Callable[[Path], Any]] = {
         ".parquet": frame.write_parquet,
-        ".csv": lambda path: frame.write_csv(path, include_bom=True),  # spreadsheets then read the Chinese
+        ".csv": lambda path: write_csv(frame, path, mark=True),
         ".json": frame.write_json,
     }
     if out.suffix not in writers:

