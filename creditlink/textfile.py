@@ -178,7 +178,7 @@ def _by_line(content: bytes) -> TextFile:
     for k, line in enumerate(lines):
         read = utf8[k] if mostly_utf8 is (k not in foreign) else gbk[k]
         if read is None:
-            unreadable[k + 1] = "is neither UTF-8 nor GB18030"
+            unreadable[k + 1] = "is neither UTF-8 nor GBK (GB18030)"
             read = line.decode("utf-8", "replace")
         text.append(read)
     return TextFile(

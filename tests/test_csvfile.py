@@ -75,7 +75,7 @@ class TestRows:
     def test_a_line_that_is_not_text_is_named(self):
         found = list(rows(decode("code,name\na,甲\n".encode() + b"b,\xff\xff\nc,d\n"), known=KNOWN, needed=("code",)))
         assert [type(row).__name__ for row in found] == ["Row", "WrongRow", "Row"]
-        assert found[1].problem == "is neither UTF-8 nor GB18030"
+        assert found[1].problem == "is neither UTF-8 nor GBK (GB18030)"
 
     @pytest.mark.parametrize("separator", [";", "\t"])
     def test_what_a_spreadsheet_separates_by_is_found(self, separator):

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.training.columns import first_without_a_time
 from creditlink.training.table_file import Finding, RawTable, TableError, names_like
 
 Kind = Literal["number", "category", "date"]
@@ -128,6 +129,9 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
     spoken = {roles.target: "target", roles.weights or "": "weights", roles.time or "": "time"}
     left_out = {name: why for name, why in spoken.items() if name}
     left_out |= dict.fromkeys(roles.ids, "id") | dict.fromkeys(roles.exclude, "excluded")
+    for name in (name for name in raw.row_labels if name not in left_out):
+        left_out[name] = "numbers or labels the rows"
+        findings.append(Finding(file, name, None, frame.height, f"left out: {left_out[name]}"))
     columns = frame.drop(list(left_out))
     for series in columns.iter_columns():
         why = _useless(series)
@@ -136,7 +140,8 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
             findings.append(Finding(file, series.name, None, series.len(), f"left out: {why}"))
     kept = columns.drop([name for name in columns.columns if name in left_out])
     if not kept.width:
-        raise TableError(f"{file}: no column is left to learn from")
+        whys = "; ".join(f"{name}: {why}" for name, why in left_out.items() if name not in spoken)
+        raise TableError(f"{file}: no column is left to learn from" + (f" ({whys})" if whys else ""))
     ids = [frame[name] for name in (*roles.ids, *(n for n, why in left_out.items() if why == "nearly an id"))]
     group = _groups(file, kept, is_bad, ids, numbers, findings)
     excluded = frame.select(name for name, why in left_out.items() if why in ("excluded", "time"))
@@ -204,7 +209,7 @@ def _time(
         return None, None
     series = frame[name]
     if series.dtype == pl.String:
-        row = int(series.is_not_null().arg_max() or 0)
+        row = first_without_a_time(series)
         raise TableError(f"{file}: column {name}: {series[row]!r} in row {numbers[row]} is neither a date nor a number")
     missing = series.is_null()
     if missing.any():

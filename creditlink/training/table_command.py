@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from creditlink.training.leaks import Leak, find_leaks
 from creditlink.training.table import Roles, Table, prepare
-from creditlink.training.table_file import RawTable, TableError, names_like, read_table
+from creditlink.training.table_file import Finding, RawTable, TableError, names_like, read_table
 from creditlink.training.table_run import Fit, Trainer, cross_validate, later_rows, out_of_time
 
 LISTS = ("--exclude", "--id", "--allow-leak", "--riskier", "--safer")
@@ -101,12 +101,14 @@ def table(
     """
     console = Console(stderr=True)
     began = time.monotonic()
+    odd: Sequence[Finding] = ()
     try:
         raw = read_table(file, header=not no_header)
-        known = raw.frame.columns
+        known, odd = raw.frame.columns, raw.findings
         lists = [_named(values, known) for values in (ids, exclude, riskier, safer, allow_leak)]
         roles = Roles(target, event, weights, time_column, lists[0], lists[1])
         data = prepare(raw, roles, folds=folds)
+        odd = data.findings
         directions = _directions(raw, data, lists[2], lists[3])
         refuse_absent(raw, lists[4])
         if time_column is not None:
@@ -140,6 +142,8 @@ def table(
                     step()
                 report |= {name: judged} if name else judged
     except (TableError, ValueError) as error:
+        for finding in odd:
+            click.echo(f"warning: {_finding(finding.to_dict())}", err=True)
         raise click.ClickException(str(error)) from None
     report |= {
         "left_out": data.left_out,

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from creditlink.csvfile import records
+from creditlink.textfile import TextFile, decode
 from creditlink.training.columns import typed_column
 
 SEPARATORS = (",", ";", "\t", "|")
 _INNER = "\x1f"  # the unit separator: what columns of blanks are joined with before parsing
 _PROBED_LINES = 200
+_ROW_NUMBER = re.compile(
+    r"^(__index_level_\d+__|Unnamed: \d+|level_\d+|index|row[ _.]?(no|num|number|names?|id)|行号|序号)$", re.IGNORECASE
+)
+"""What pandas, R and spreadsheets call the numbers of rows."""
 
 
 class TableError(ValueError):
@@ -52,11 +59,16 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
-    """Typed columns (Float64, Date or String; null is missing), and what was odd about them."""
+    """Typed columns (Float64, Date or String; null is missing), and what was odd about them.
+
+    `row_labels` are columns that number or label the rows, such as the index that pandas writes: where a row stood in
+    some earlier table may tell its outcome.
+    """
 
     name: str
     frame: pl.DataFrame
     findings: tuple[Finding, ...]
+    row_labels: tuple[str, ...] = ()
 
 
 def read_table(path: Path, *, header: bool = True) -> RawTable:
@@ -80,12 +92,13 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
         raise TableError(f"{name}: {error.strerror}") from None
     if not content.strip():
         raise TableError(f"{name}: the file is empty")
+    labels: set[str] = set()
     if content[:4] == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
-        frame = _parquet(name, content)
+        frame, labels = _parquet(name, content)
         findings: list[Finding] = []
     else:
-        text, findings = decode(name, content)
-        frame, more = _text(name, text, header)
+        file, findings = _decoded(name, content)
+        frame, more = _text(name, file, header)
         findings = [*findings, *more]
     if not frame.height:
         raise TableError(f"{name}: there is no row below the header")
@@ -97,44 +110,27 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
             columns.append(column)
     if not columns:
         raise TableError(f"{name}: no column holds numbers, text or dates")
-    return RawTable(name, pl.DataFrame(columns), tuple(findings))
+    labels |= {column.name for column in columns if _numbers_rows(column)}
+    return RawTable(name, pl.DataFrame(columns), tuple(findings), tuple(sorted(labels)))
 
 
-def decode(name: str, content: bytes) -> tuple[str, list[Finding]]:
-    """Return the text of a file in UTF-8, UTF-16 or GBK, or in a mixture of UTF-8 and GBK lines.
-
-    Raises
-    ------
-    TableError
-        The file is not text, or a line is neither UTF-8 nor GBK.
-    """
-    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
-        if content.startswith(mark):
-            try:
-                return content.decode(encoding), []
-            except UnicodeDecodeError as error:
-                raise TableError(f"{name}: not readable as {encoding} at byte {error.start}") from None
-    if b"\x00" in content[:65536]:
-        raise TableError(f"{name}: not a table: neither Parquet nor text")
-    try:
-        return content.decode("utf-8"), []
-    except UnicodeDecodeError:
-        pass
-    lines, foreign, plain = [], [], 0
-    for number, line in enumerate(content.split(b"\n"), 1):
-        try:
-            lines.append(line.decode("utf-8"))
-            plain += not line.isascii()
-            continue
-        except UnicodeDecodeError:
-            foreign.append(number)
-        try:
-            lines.append(line.decode("gb18030"))
-        except UnicodeDecodeError:
-            raise TableError(f"{name}: line {number} is neither UTF-8 nor GBK") from None
-    what = "mixed encodings: UTF-8 lines and" if plain else "not UTF-8:"
-    message = f"{what} {len(foreign)} lines read as GBK, the first is line {foreign[0]}"
-    return "\n".join(lines), [Finding(name, None, None, len(foreign), message)]
+def _decoded(name: str, content: bytes) -> tuple[TextFile, list[Finding]]:
+    """Return the text of a file, mixed encodings allowed: nothing is written, and what was read is told."""
+    file = decode(content)
+    if (nul := file.text.find("\0")) >= 0:
+        line = file.text.count("\n", 0, nul) + 1
+        raise TableError(f"{name}: line {line} holds the character U+0000: neither Parquet nor text")
+    if wrong := min(file.unreadable, default=0):
+        raise TableError(f"{name}: line {wrong} {file.unreadable[wrong]}")
+    if file.foreign:
+        message = f"mixed encodings: {len(file.foreign)} lines are not {file.encoding} as the others are"
+        message += f", the first is line {min(file.foreign)}"
+        return replace(file, foreign=frozenset()), [Finding(name, None, None, len(file.foreign), message)]
+    if file.encoding != "GB18030":
+        return file, []
+    lines = [number for number, line in file.lines() if not line.isascii()]
+    message = f"not UTF-8: read as GBK (GB18030), {len(lines)} lines hold Chinese, the first is line {lines[0]}"
+    return file, [Finding(name, None, None, len(lines), message)]
 
 
 def separator_of(lines: list[str]) -> str | None:
@@ -152,15 +148,26 @@ def separator_of(lines: list[str]) -> str | None:
     return best
 
 
-def _parquet(name: str, content: bytes) -> pl.DataFrame:
+def _parquet(name: str, content: bytes) -> tuple[pl.DataFrame, set[str]]:
+    """Return the table of a Parquet file, and the columns that its writer says are pandas' index."""
     try:
-        return pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError) as error:
+        frame = pl.read_parquet(io.BytesIO(content))
+        about = json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get("pandas", "{}"))
+        index = about["index_columns"] if isinstance(about, dict) and "index_columns" in about else []
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise TableError(f"{name}: not readable as Parquet ({error})") from None
+    return frame, {column for column in index if isinstance(column, str) and column in frame.columns}
 
 
-def _text(name: str, text: str, header: bool) -> tuple[pl.DataFrame, list[Finding]]:
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+def _numbers_rows(column: pl.Series) -> bool:
+    """Tell whether a column has a name that row numbers get when a table is written, and whole numbers as they are."""
+    if not _ROW_NUMBER.match(column.name) or column.dtype != pl.Float64 or column.null_count():
+        return False
+    return bool((column == column.round(0)).all()) and column.n_unique() > column.len() / 2
+
+
+def _text(name: str, file: TextFile, header: bool) -> tuple[pl.DataFrame, list[Finding]]:
+    text = file.text
     lines = [line for line in text.split("\n", _PROBED_LINES)[:_PROBED_LINES] if line.strip()]
     first = lines[0]
     if first.lstrip()[:1] in "{[<":
@@ -179,7 +186,7 @@ def _text(name: str, text: str, header: bool) -> tuple[pl.DataFrame, list[Findin
         findings.append(Finding(name, None, None, 1, f"columns are separated by {shown}, not by commas"))
     if separator == " ":
         text, separator = "\n".join(_INNER.join(line.split()) for line in text.split("\n")), _INNER
-    _refuse_ragged(name, text, separator)
+    names = _refuse_ragged(name, replace(file, text=text), separator)
     try:
         frame = pl.read_csv(
             io.BytesIO(text.encode()),
@@ -190,11 +197,10 @@ def _text(name: str, text: str, header: bool) -> tuple[pl.DataFrame, list[Findin
     except pl.exceptions.PolarsError as error:
         raise TableError(f"{name}: not readable as a table ({str(error).splitlines()[0]})") from None
     if header:
-        names = next(csv.reader([first], delimiter=separator if separator != _INNER else " "))
         twice = [column for column, count in Counter(n.strip() for n in names).items() if count > 1 and column]
-        if twice and separator != _INNER:
+        if twice:
             raise TableError(f"{name}: column {twice[0]!r} stands twice in the header")
-        frame.columns = [n.strip() or f"column_{k}" for k, n in enumerate(frame.columns, 1)]
+        frame.columns = [n.strip() or f"Unnamed: {k}" for k, n in enumerate(names)]
     else:
         frame.columns = [f"column_{k}" for k in range(1, frame.width + 1)]
     if separator in (";", "\t", _INNER):
@@ -206,21 +212,19 @@ def _text(name: str, text: str, header: bool) -> tuple[pl.DataFrame, list[Findin
     return frame, findings
 
 
-def _refuse_ragged(name: str, text: str, separator: str) -> None:
-    reader = csv.reader(io.StringIO(text), delimiter=separator)
-    expected: int | None = None
-    try:
-        for row in reader:
-            if not row or (len(row) == 1 and not row[0].strip()):
-                continue
-            expected = len(row) if expected is None else expected
-            if len(row) != expected:
-                raise TableError(
-                    f"{name}: line {reader.line_num} has {len(row)} fields, the first line has {expected}"
-                    + ("" if expected > 1 else "; is the separator another one?")
-                )
-    except csv.Error as error:
-        raise TableError(f"{name}: line {reader.line_num}: {error}") from None
+def _refuse_ragged(name: str, file: TextFile, separator: str) -> tuple[str, ...]:
+    """Return the fields of the first line; every other has as many."""
+    first: tuple[str, ...] = ()
+    for record in records(file, separator):
+        if record.problem is not None:
+            raise TableError(f"{name}: line {record.line}: {record.problem}")
+        first = first or record.fields
+        if len(record.fields) != len(first):
+            raise TableError(
+                f"{name}: line {record.line} has {len(record.fields)} fields, the first line has {len(first)}"
+                + ("" if len(first) > 1 else "; is the separator another one?")
+            )
+    return first
 
 
 def names_like(wanted: str, columns: list[str]) -> str:

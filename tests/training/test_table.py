@@ -1,5 +1,7 @@
 """Roles, and what no run begins with; then the trainer itself on small tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -53,8 +55,25 @@ class TestPrepare:
         assert str(error.value).startswith("book.csv: ")
         assert message in str(error.value)
 
+    def test_row_labels_are_never_learned_from_and_told(self):
+        table = loans(120).with_row_index("loan")
+        labelled = replace(raw(table), row_labels=("loan",))
+        data = prepare(labelled, Roles(target="bad"), folds=5)
+        assert "loan" not in data.columns.columns
+        assert "column loan: left out: numbers or labels the rows" in told(data)
+        assert prepare(labelled, Roles(target="bad", ids=("loan",)), folds=5).left_out["loan"] == "id"
+
+    def test_the_first_text_that_is_no_time_is_blamed(self):
+        days = ["2020-06-18", "2020-05-14", "soon", "later", *["2020-01-14"] * 116]
+        with pytest.raises(TableError, match="column day: 'soon' in row 3 is neither a date nor a number"):
+            ready(loans(120).with_columns(day=pl.Series(days[:3] + ["x"] * 60 + days[4:61])), time="day")
+
     def test_no_column_left(self):
         with pytest.raises(TableError, match="no column is left"):
+            ready(loans(120).select("bad", nothing=pl.lit(1)))
+
+    def test_no_column_left_says_why(self):
+        with pytest.raises(TableError, match=r"no column is left to learn from \(nothing: constant: 1 in every row\)"):
             ready(loans(120).select("bad", nothing=pl.lit(1)))
 
     def test_useless_columns_are_left_out_and_told(self):

@@ -108,3 +108,65 @@ class TestReadAsItIs:
         table = read_table(tmp_path / "t.parquet")
         assert table.frame.row(0, named=True) == {"n": 1.0, "t": 1.5, "c": "a", "flag": 1.0}
         assert [f.column for f in table.findings] == ["nested"]
+
+    def test_the_index_that_pandas_wrote_is_a_label_of_rows(self, tmp_path):
+        about = {"pandas": '{"index_columns": ["loan"], "columns": []}'}
+        pl.DataFrame({"sales": [1, 2], "loan": [7, 9]}).write_parquet(tmp_path / "t.parquet", metadata=about)
+        assert read_table(tmp_path / "t.parquet").row_labels == ("loan",)
+
+    @pytest.mark.parametrize("name", ["__index_level_0__", "Unnamed: 0", "", "index", "序号"])
+    def test_row_numbers_are_known_by_their_names(self, read, name):
+        rows = "".join(f"{k},{k % 3},{k % 2}\n" for k in (4, 2, 0, 3, 1))
+        table = read(f"{name},sales,bad\n{rows}")
+        assert table.row_labels == (name or "Unnamed: 0",)
+        assert read(f"{name or 'index'},bad\nnorth,1\nsouth,0\n").row_labels == ()
+
+
+class TestSpreadsheets:
+    def test_gbk_is_read_as_gbk_throughout(self, read):
+        assert "女".encode("gbk").decode() == "Ů"
+        table = read("编号,性别,婚姻\n1,男,已婚\n2,女,\n3,女,未婚\n".encode("gbk"))
+        assert table.frame["性别"].to_list() == ["男", "女", "女"]
+
+    def test_full_width_digits_are_numbers(self, read):
+        table = read("营业额,占比,备注\n１２３４．５,５％,Ａ\n－７,１２．５％,B\n")
+        assert table.frame.rows() == [(1234.5, 0.05, "Ａ"), (-7.0, 0.125, "B")]
+
+    @pytest.mark.parametrize("word", ["#DIV/0!", "#N/A", "#value!", "#REF!"])
+    def test_errors_of_a_spreadsheet_are_missing_and_counted(self, read, word):
+        table = read(f"ratio,bad\n0.1,0\n{word},1\n{word},0\n0.4,1\n")
+        assert table.frame["ratio"].to_list() == [0.1, None, None, 0.4]
+        [finding] = table.findings
+        assert (finding.column, finding.row, finding.count) == ("ratio", 2, 2)
+
+    @pytest.mark.parametrize("zero", ["0000-00-00", "0000-00-00 00:00:00", "1900-01-00"])
+    def test_zero_dates_are_missing_and_named_by_their_row(self, read, zero):
+        table = read(f"day,bad\n2020-06-18,0\n2020-05-14,1\n{zero},0\n2020-01-14,1\n")
+        assert table.frame.schema["day"] == pl.Date
+        [finding] = table.findings
+        assert (finding.column, finding.row, finding.count) == ("day", 3, 1)
+
+    def test_a_column_that_text_keeps_from_being_numbers_says_why(self, read):
+        table = read("amount,bad\n1,0\n2,1\nabout 3,0\n4,1\n")
+        assert "column amount: read as text: 3 of 4 values are numbers, not: 'about 3' (first in row 3)" in [
+            str(finding).removeprefix("book.csv: ") for finding in table.findings
+        ]
+
+    def test_instants_are_days_of_shanghai(self, read, tmp_path):
+        table = read("at,bad\n2024-01-31T16:00:00Z,0\n2024-02-01 00:00:00+08:00,1\n")
+        assert {str(day) for day in table.frame["at"]} == {"2024-02-01"}
+        instants = pl.Series("at", ["2024-01-31T16:00:00"]).str.to_datetime(time_zone="UTC")
+        pl.DataFrame([instants]).write_parquet(tmp_path / "t.parquet")
+        assert str(read_table(tmp_path / "t.parquet").frame["at"][0]) == "2024-02-01"
+
+    @pytest.mark.parametrize("end", ["\r", "\r\n"])
+    def test_every_line_end(self, read, end):
+        assert read((HEADER + "a,1,0\nb,2,1\n").replace("\n", end)).frame["sales"].to_list() == [1.0, 2.0]
+
+    def test_a_quote_gone_wrong_is_named_by_its_own_line(self, read):
+        with pytest.raises(TableError, match="line 3: a quote opens in it that is not closed"):
+            read(HEADER + 'a,1,0\n"b,2,1\nc,3,0\n')
+
+    def test_nul_is_named_by_its_line(self, read):
+        with pytest.raises(TableError, match=r"line 3 holds the character U\+0000"):
+            read(HEADER + "a,1,0\nb\0,2,1\n")
