@@ -116,7 +116,8 @@ def test_no_module_is_named_by_nothing():
 @pytest.mark.parametrize(
     ("call", "home"),
     [
-        (r"\.write_csv\(|csv\.writer|DictWriter", ("csvexport.py", "sandbox/bureaus/utility.py")),  # a bureau's own wire
+        # What a bureau and its connector say to each other is their own form.
+        (r"\.write_csv\(|csv\.writer|DictWriter", ("csvexport.py", "sandbox/bureaus/utility.py")),
         (r"csv\.reader|DictReader|\.read_csv\(|\.scan_csv\(", ("csvfile.py", "records/connectors/utility.py",
                                                               "training/table_file.py")),
         (r"tomllib\.load\(|click\.File\(\"r\"\)", ()),
