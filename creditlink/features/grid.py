@@ -134,6 +134,10 @@ class FrameReader:
         self.firm, self.period = unmasked(frame["firm"]), unmasked(frame["period"])
         self.known = unmasked(frame["known_on"], null=_NEVER)
         self.kind = unmasked(frame[source.kind_column]) if source.kind_column else _ONE_KIND
+        if len(self.kind) and not 0 <= self.kind.min() <= self.kind.max() < len(source.prefixes):
+            # The loops write where a kind sends them, without asking whether that is inside.
+            row = int(np.argmax((self.kind < 0) | (self.kind >= len(source.prefixes))))
+            raise ValueError(f"{source.frame}: column {source.kind_column} is null or unknown in row {row}")
         self.start, self.back = _month_of_day(as_of)
         self.today = day_number(as_of)
 

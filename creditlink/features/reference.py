@@ -44,7 +44,7 @@ class Reference:
         """Return the reference columns for firms with these industries, each of shape (len(industry),)."""
         sections = industry.str.slice(0, 1).fill_null(DEFAULT_SECTION)
         codes = sections.unique().to_list()
-        which = sections.replace_strict(codes, list(range(len(codes))), return_dtype=pl.Int64).to_numpy()
+        which = sections.replace_strict(codes, list(range(len(codes))), return_dtype=pl.Int64).cast(pl.Int64).to_numpy()
         out: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
         for name, table in self.spread.items():
             pairs = [table.get(code, table[DEFAULT_SECTION]) for code in codes]

@@ -12,6 +12,7 @@ import polars as pl
 
 from creditlink.features.catalogue import windows
 from creditlink.features.grid import columns_read
+from creditlink.records.frame_checks import fault
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.screening.storage import Folder
 
@@ -70,7 +71,8 @@ def read_partition(city: Folder, name: str, stated: dict[str, str]) -> tuple[Rec
     Raises
     ------
     PartitionRejected
-        A file is not what the manifest states, not Parquet, or lacks a column or has it in another type.
+        A file is not what the manifest states, not Parquet, lacks a column or has it in another type, or holds a
+        value that cannot be.
     """
     frames: dict[str, pl.DataFrame] = {}
     hashes: dict[str, str] = {}
@@ -96,13 +98,12 @@ def read_partition(city: Folder, name: str, stated: dict[str, str]) -> tuple[Rec
 def _parsed(path: str, content: bytes, frame: str, columns: tuple[str, ...]) -> pl.DataFrame:
     try:
         read = pl.read_parquet(io.BytesIO(content), columns=list(columns), use_statistics=False)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise PartitionRejected(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from error
     for column in columns:
-        found, expected = read[column].dtype, FRAME_SCHEMAS[frame][column]
-        if found != expected:
-            raise PartitionRejected(f"{path}: column {column} is {found}, expected {expected}")
-    for key in ("firm", "period", "known_on"):
-        if key in columns and read[key].null_count():
-            raise PartitionRejected(f"{path}: column {key} is null in row {read[key].is_null().arg_max()}")
+        kind, expected = read[column].dtype, FRAME_SCHEMAS[frame][column]
+        if kind != expected:
+            raise PartitionRejected(f"{path}: column {column} is {kind}, expected {expected}")
+    if found := fault(read, frame, columns):
+        raise PartitionRejected(f"{path}: {found}")
     return read

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from creditlink.records.frame_checks import fault
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 
 TRUTH_SCHEMA: dict[str, Any] = {"firm": pl.Int32, "as_of": pl.Date, "hazard_12m": pl.Float64, "default_on": pl.Date}
@@ -100,16 +101,14 @@ def _read(folder: Path, name: str, schema: dict[str, Any]) -> pl.DataFrame:
 
 
 def _refuse_impossible(folder: Path, name: str, frame: pl.DataFrame) -> None:
-    """Refuse null keys and negative counts: they would silently become features."""
-    for column in ("firm", "period", "known_on"):
-        if column in frame.columns and frame[column].null_count():
-            row = frame[column].is_null().arg_max()
-            raise CityError(f"{folder}/{name}: column {column} is null in row {row}")
+    """Refuse null keys, values out of range and negative counts: they would become features, or worse."""
     counts = [c for c, t in frame.schema.items() if t == pl.Int32 and c != "firm"]
     for column in counts:
         negative = (frame[column] < 0).fill_null(value=False)
         if negative.any():
             raise CityError(f"{folder}/{name}: column {column} is negative in row {negative.arg_max()}")
+    if found := fault(frame, name):
+        raise CityError(f"{folder}/{name}: {found}")
 
 
 def _refuse_future(folder: Path, name: str, frame: pl.DataFrame, last: Any) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -176,6 +177,61 @@ class TestCorruption:
         outcome = run.screen(make_plan(tmp_path / "town", tmp_path / "out", stated={}), InProcess(), now=NOW)
         assert list(outcome.rejected) == [PARTS[2]]
         assert "is not in the registration" in outcome.rejected[PARTS[2]]
+
+    @pytest.mark.parametrize(
+        ("frame", "column", "value", "told"),
+        [
+            ("invoice_months", "direction", None, "column direction is null in row 2"),
+            ("meter_months", "kind", None, "column kind is null in row 2"),
+            ("property_grants", "kind", None, "column kind is null in row 2"),
+            ("credit_events", "kind", None, "column kind is null in row 2"),
+            ("payroll_months", "period", date(1, 1, 1), "column period is 0001-01-01, not between"),
+            ("meter_months", "usage", float("inf"), "column usage is inf, not between"),
+            (
+                "registration",
+                "region",
+                "somewhere",
+                "column region is 'somewhere', not 6 digits of GB/T 2260, in row 2",
+            ),
+        ],
+    )
+    def test_a_value_that_cannot_be_sets_its_partition_aside(
+        self, town, make_plan, tmp_path, frame, column, value, told
+    ):
+        shutil.copytree(town, tmp_path / "town")
+        path = tmp_path / "town" / frame / PARTS[1]
+        whole = pl.read_parquet(path)
+        assert whole.height > 2
+        at = pl.int_range(pl.len()) == 2
+        changed = pl.when(at).then(pl.lit(value, whole.schema[column])).otherwise(pl.col(column)).alias(column)
+        whole.with_columns(changed).write_parquet(path)
+        engine = Processes(2) if column == "direction" else InProcess()  # a crash would take a worker along
+        outcome = run.screen(make_plan(tmp_path / "town", tmp_path / "out", stated={}), engine, now=NOW)
+        assert list(outcome.rejected) == [PARTS[1]]
+        assert outcome.rejected[PARTS[1]].startswith(f"{frame}/{PARTS[1]}: {told}")
+        assert outcome.manifest["firms"] == FIRMS * 2 // 3
+
+    @pytest.mark.parametrize("others", [True, False])
+    def test_a_partition_of_no_firms_is_screened_and_the_others_finish(self, town, make_plan, tmp_path, others):
+        shutil.copytree(town, tmp_path / "town")
+        for frame in FRAME_SCHEMAS:
+            path = tmp_path / "town" / frame / PARTS[1]
+            if frame == "registration" or others:
+                pl.read_parquet(path).clear().write_parquet(path)
+            else:
+                path.unlink()
+        outcome = run.screen(make_plan(tmp_path / "town", tmp_path / "out", stated={}), InProcess(), now=NOW)
+        assert (outcome.rejected, outcome.manifest["firms"]) == ({}, FIRMS * 2 // 3)
+        results = Results(str(tmp_path / "out"))
+        assert results.columns(["firm", "grade", "product_1"]).height == FIRMS * 2 // 3
+        assert results.listed("high_risk").height >= 0
+
+    def test_a_city_of_no_firms_is_one_of_zero(self, town, make_plan, tmp_path):
+        path = tmp_path / "town" / "registration" / PARTS[0]
+        path.parent.mkdir(parents=True)
+        pl.read_parquet(town / "registration" / PARTS[0]).clear().write_parquet(path)
+        outcome = run.screen(make_plan(tmp_path / "town", tmp_path / "out", stated={}), InProcess(), now=NOW)
+        assert (outcome.rejected, outcome.manifest["firms"]) == ({}, 0)
 
 
 class TestEngines:
