@@ -119,7 +119,7 @@ def _header(first: Record | None, known: Collection[str] | None, needed: Sequenc
     if first is None:
         raise HeaderInvalid(1, "", f"lacks the column {needed[0]}", needed[0])
     if first.problem is not None:
-        raise HeaderInvalid(first.line, "", f"cannot be read: {first.problem}")
+        raise HeaderInvalid(first.line, first.begin, f"cannot be read: {first.problem}")
     header = tuple(name.strip() for name in first.fields)
     for name in header:
         if known is not None and name not in known:

@@ -88,7 +88,7 @@ class TestRows:
             ("name\n", "lacks the column code"),
             ("code,colour\n", "'colour' is none of code, name, note"),
             ("code,name,name\n", "'name' names this column twice"),
-            ('"code" ,name\n', "line 1: the header '' cannot be read: is not CSV"),
+            ('"code" ,name\n', "line 1: the header '\"code\" ,name' cannot be read: is not CSV"),
             ('code,"name\na,b\n', "cannot be read: a quote opens in it that is not closed"),
         ],
     )
