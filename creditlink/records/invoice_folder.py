@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from creditlink.csvfile import HeaderInvalid, Row, WrongRow, rows
+from creditlink.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.records.frames import days_of
 from creditlink.records.invoices import INVOICE_SCHEMA
 from creditlink.textfile import read_file
@@ -112,8 +113,8 @@ def _read_invoices(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise InvoiceFolderError(f"{path.name}: no such file in {path.parent}")
     try:
-        raw = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        raw = parquet_of(path.read_bytes())
+    except (ParquetUnreadable, OSError) as error:
         raise InvoiceFolderError(f"{path.name}: not readable as Parquet ({error})") from None
     for column in _COLUMNS:
         if column not in raw.columns:

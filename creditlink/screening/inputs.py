@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from functools import cache
 from typing import Any
@@ -12,6 +11,7 @@ import polars as pl
 
 from creditlink.features.catalogue import windows
 from creditlink.features.grid import columns_read
+from creditlink.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.records.frame_checks import fault
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.screening.storage import Folder
@@ -97,9 +97,9 @@ def read_partition(city: Folder, name: str, stated: dict[str, str]) -> tuple[Rec
 
 def _parsed(path: str, content: bytes, frame: str, columns: tuple[str, ...]) -> pl.DataFrame:
     try:
-        read = pl.read_parquet(io.BytesIO(content), columns=list(columns), use_statistics=False)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        raise PartitionRejected(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from error
+        read = parquet_of(content, columns)
+    except ParquetUnreadable as error:
+        raise PartitionRejected(f"{path}: not readable as Parquet ({error})") from error
     for column in columns:
         kind, expected = read[column].dtype, FRAME_SCHEMAS[frame][column]
         if kind != expected:

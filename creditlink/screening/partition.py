@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.products.match import ELIGIBLE, UNDETERMINED
 from creditlink.products.subjects import Subjects
 from creditlink.profiles.pipeline import Profiles, profile_many
@@ -108,8 +109,8 @@ def discoverable(city: Folder, name: str, records: RecordSet, opted_in: frozense
     if not opted_in:
         return np.zeros(len(firms), dtype=bool)
     try:
-        named = pl.read_parquet(io.BytesIO(city.read(f"firms/{name}")), columns=["firm", "uscc"])
-    except (pl.exceptions.PolarsError, OSError) as error:
+        named = parquet_of(city.read(f"firms/{name}"), ["firm", "uscc"])
+    except (ParquetUnreadable, OSError) as error:
         raise PartitionRejected(f"firms/{name}: not readable ({error})") from error
     chosen = named.filter(pl.col("uscc").is_in(list(opted_in)))["firm"]
     return firms.is_in(chosen.to_list()).to_numpy()

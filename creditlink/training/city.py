@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from creditlink.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.records.frame_checks import fault
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 
@@ -88,15 +89,16 @@ def _read(folder: Path, name: str, schema: dict[str, Any]) -> pl.DataFrame:
     frames = []
     for part in parts:
         try:
-            present = pl.read_parquet_schema(part)
-        except (pl.exceptions.PolarsError, OSError) as error:
+            found = parquet_of(part.read_bytes())
+        except (ParquetUnreadable, OSError) as error:
             raise CityError(f"{part}: not readable as Parquet ({error})") from error
+        present = found.schema
         for column, dtype in schema.items():
             if column not in present:
                 raise CityError(f"{part}: column {column} is absent")
             if present[column] != dtype:
                 raise CityError(f"{part}: column {column} is {present[column]}, expected {dtype}")
-        frames.append(pl.read_parquet(part, columns=list(schema)))
+        frames.append(found.select(list(schema)))
     return pl.concat(frames)
 
 

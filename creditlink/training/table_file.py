@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from creditlink.csvfile import records
+from creditlink.parquetfile import metadata_of, parquet_of
 from creditlink.textfile import TextFile, decode
 from creditlink.training.columns import typed_column
 
@@ -151,10 +152,10 @@ def separator_of(lines: list[str]) -> str | None:
 def _parquet(name: str, content: bytes) -> tuple[pl.DataFrame, set[str]]:
     """Return the table of a Parquet file, and the columns that its writer says are pandas' index."""
     try:
-        frame = pl.read_parquet(io.BytesIO(content))
-        about = json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get("pandas", "{}"))
+        frame = parquet_of(content)
+        about = json.loads(metadata_of(content).get("pandas", "{}"))
         index = about["index_columns"] if isinstance(about, dict) and "index_columns" in about else []
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except ValueError as error:
         raise TableError(f"{name}: not readable as Parquet ({error})") from None
     return frame, {column for column in index if isinstance(column, str) and column in frame.columns}
 

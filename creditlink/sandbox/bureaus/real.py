@@ -16,6 +16,7 @@ import polars as pl
 from creditlink import uscc
 from creditlink.clock import add_months, month_index, month_start
 from creditlink.csvfile import HeaderInvalid, Row, WrongRow, rows
+from creditlink.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.records.frames import days_of
 from creditlink.textfile import read_file
 
@@ -124,7 +125,10 @@ def _read(folder: Path, direction: str, name: str) -> pl.DataFrame:
     path = folder / name
     if not path.is_file():
         raise RealInvoicesError(f"{path}: the file is missing")
-    frame = pl.read_parquet(path)
+    try:
+        frame = parquet_of(path.read_bytes())
+    except ParquetUnreadable as error:
+        raise RealInvoicesError(f"{path}: not readable as Parquet ({error})") from None
     needed = {"firm", "invoice_no", "date", "counterparty", "amount", "tax", "total", "status"}
     if needed - set(frame.columns):
         raise RealInvoicesError(f"{path}: column {min(needed - set(frame.columns))} is missing")
