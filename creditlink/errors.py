@@ -133,11 +133,11 @@ class ModelPurpose(Problem):
 
 
 class RecordsUnavailable(Problem):
-    """The granted sources gave nothing to compute from; `sources` says why, one by one."""
+    """No source gave anything, or a required category is missing; `sources` says how each stands."""
 
     status = 409
     slug = "records-unavailable"
-    title = "No source delivered records to compute from"
+    title = "The records that a profile needs were not delivered"
 
 
 class IdempotencyMismatch(Problem):

@@ -112,6 +112,8 @@ def _sources(coverage: dict[str, dict[str, Any]]) -> list[SourceShown]:
 def _better(session: Session, made: Profile) -> dict[str, Any]:
     """Return what would raise the grade and open the nearest products; nothing where another model is in use by now."""
     live = flask.current_app.extensions["model"]
+    if made.summary.get("partial"):
+        return {"improvements": None, "near": []}
     if made.state != "scored" or (made.model_id, made.model_sha256) != (live.model_id, live.sha256):
         return {"improvements": None, "near": []}
     book = book_of(session, settings(), made.asked["products"])

@@ -15,7 +15,7 @@ from creditlink.features.catalogue import CATALOGUE
 from creditlink.features.indicator import Indicator
 from creditlink.scoring.scorable import refusal
 from creditlink.scoring.sentences import CATEGORY_LABELS, MISSING_CODES
-from creditlink.scoring.settings import Rule, ScoreSettings
+from creditlink.scoring.settings import PartialSettings, Rule, ScoreSettings
 
 KINDS = ("indicator", "missing", "not_scorable", "knock_out", "human_review")
 
@@ -52,6 +52,7 @@ def code_book(rules: ScoreSettings) -> CodeBook:
     items += [_missing(category, code) for category, code in MISSING_CODES.items()]
     items += [_rule("knock_out", rule) for rule in rules.knockouts]
     items += [_rule("human_review", rule) for rule in rules.human_review]
+    items.append(_partial(rules.partial))
     items.append(_not_scorable(rules))
     codes = [item["code"] for item in items]
     twice = sorted({code for code in codes if codes.count(code) > 1})
@@ -127,6 +128,11 @@ def _rule(kind: str, rule: Rule) -> dict[str, Any]:
         categories=[rule.category],
         indicator=rule.indicator,
     )
+
+
+def _partial(told: PartialSettings) -> dict[str, Any]:
+    labels = (told.label_zh, told.label_en)
+    return _entry(told.code, "human_review", labels, (f"{labels[0]}。", f"{labels[1]}."))
 
 
 def _not_scorable(rules: ScoreSettings) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Pure. The API passes one firm, screening passes a partition; there is no second 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -20,6 +20,7 @@ from creditlink.products.subjects import subjects_of
 from creditlink.profiles.live import LiveModel
 from creditlink.records.frames import CATEGORY_FRAMES, RecordSet
 from creditlink.scoring.model import Scores
+from creditlink.scoring.partial import Partial
 
 OPTIONAL_CATEGORIES = frozenset(CATEGORY_FRAMES) - {"registration"}
 
@@ -45,6 +46,7 @@ def profile_many(
     granted: frozenset[str] | None = None,
     ask: Ask | None = None,
     approval: ApprovalModel | None = None,
+    partial: Partial | None = None,
 ) -> Profiles:
     """Compute the profiles of every firm in `records`.
 
@@ -56,6 +58,8 @@ def profile_many(
     book : the compiled products.
     granted : consent categories that these firms opened; None: all.
     ask : the amount and term asked for; None: open.
+    partial : required categories that these firms lack, and the best grade for that; None: none. Rules of products
+        see the grade that the profile has.
     approval : odds learned from what lenders answered; None: the published rule alone.
 
     Raises
@@ -66,6 +70,8 @@ def profile_many(
     features = compute(records, as_of, live.reference)
     opened = OPTIONAL_CATEGORIES if granted is None else OPTIONAL_CATEGORIES & granted
     scores = live.model.score(features, refused=OPTIONAL_CATEGORIES - opened)
+    if partial is not None:
+        scores = replace(scores, grade=np.array([partial.capped(str(grade)) for grade in scores.grade]))
     subjects = subjects_of(
         registration=records.registration,
         features=features,

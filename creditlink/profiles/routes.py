@@ -230,6 +230,8 @@ def read_unlock(profile_id, code):
         profile = _read(session, profile_id, "unlock").profile
         if profile.state != "scored":
             raise Conflict("a firm without a score is matched to no product")
+        if profile.summary.get("partial"):
+            raise Conflict("the profile is partial: make one with every required category first")
         live = _scored_by(profile)
         settings = flask.current_app.extensions["settings"]
         book = book_of(session, settings, profile.asked["products"])

@@ -28,6 +28,14 @@ class ProfileRequestSchema(Schema):
         validate=ma.validate.Range(min=1, max=360),
         metadata={"description": "Term the firm asks for, in months"},
     )
+    accept_partial = ma.fields.List(
+        ma.fields.String(validate=ma.validate.OneOf(sorted(set(CATEGORIES) - {"registration"}))),
+        metadata={
+            "description": "Required categories without which a profile is accepted where they were not delivered. "
+            "Without it that is 409 `records-unavailable`, and no use is spent; with it the profile is marked "
+            "`partial`, its grade is capped, and it asks for human review"
+        },
+    )
 
 
 class ProfileQuerySchema(Schema):
@@ -96,6 +104,15 @@ class ProfileSchema(Schema):
     as_of = ma.fields.Date(metadata={"description": "The day whose knowledge counts"})
     state = text("`scored`, or `not_scorable` with a reason")
     not_scorable_reason = ma.fields.Dict(allow_none=True, metadata={"description": "Why there is no score"})
+    partial_ = ma.fields.Dict(  # the plain name is marshmallow's own
+        data_key="partial",
+        attribute="partial",
+        allow_none=True,
+        metadata={
+            "description": "Null where every required category was delivered. Else `missing` (category and why), "
+            "`best_grade` that it may have for that, `grade_by_score` that the PD alone would have, and words"
+        },
+    )
     pd_12m = ma.fields.Float(
         allow_none=True, metadata={"description": "Calibrated probability of 90 days past due within 12 months"}
     )

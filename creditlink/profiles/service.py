@@ -29,10 +29,11 @@ from creditlink.profiles.live import LiveModel
 from creditlink.profiles.pipeline import profile_many
 from creditlink.profiles.snapshot import Snapshot, registration_json, snapshot
 from creditlink.profiles.tables import Profile
+from creditlink.records import coverage as coverage_of
 from creditlink.records import pull
-from creditlink.records.coverage import coverage
 from creditlink.records.pull import PullState
 from creditlink.records.store import Inputs, read_inputs
+from creditlink.scoring.partial import partial_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def create_profile(
     ConsentRefused, LimitExceeded
         The consent does not open this.
     RecordsUnavailable
-        No granted source has ever delivered.
+        No granted source has ever delivered, or a required category was not and the bank did not accept that.
     InvalidRequest
         `as_of` lies outside what the consent opens.
     ModelPurpose
@@ -92,9 +93,11 @@ def create_profile(
         return Pending(state.wire_id, {name: s.as_json() for name, s in state.sources.items()})
     if state.state == "failed":
         told = {name: s.as_json() for name, s in state.sources.items()}
-        raise RecordsUnavailable(sources=told, headers=header_of(left(session, consent, now)))
+        missing = coverage_of.not_delivered(state, opened.categories)
+        raise RecordsUnavailable(sources=told, missing=missing, headers=header_of(left(session, consent, now)))
+    lacking = _lacking(session, consent, opened, body, state, now)
     consume_use(session, consent, now)
-    profile = _computed(session, access, consent, opened, body, as_of, state, live=live, book=book, now=now)
+    profile = _computed(session, access, consent, opened, body, as_of, state, lacking, live=live, book=book, now=now)
     session.add(profile)
     if key is not None:
         idempotency.settle(session, access.institution_id, key, profile.id)
@@ -113,6 +116,7 @@ def _computed(
     body: dict[str, Any],
     as_of: date,
     state: PullState,
+    lacking: dict[str, str],
     *,
     live: LiveModel,
     book: ProductBook,
@@ -121,7 +125,9 @@ def _computed(
     assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
     since = look_back_of(consent, as_of, now)
     inputs = read_inputs(session, [consent.enterprise_id], categories=opened.categories, since=since, as_of=as_of)
-    covered = coverage(session, consent, as_of=as_of, now=now, state=state, inputs=inputs, categories=opened.categories)
+    covered = coverage_of.coverage(
+        session, consent, as_of=as_of, now=now, state=state, inputs=inputs, categories=opened.categories
+    )
     approval = approval_store.live(session)
     asked = {
         "categories": sorted(opened.categories),
@@ -129,6 +135,7 @@ def _computed(
         "amount_fen": body.get("amount_fen"),
         "term_months": body.get("term_months"),
         "missing": missing_causes(covered),
+        **({"partial": lacking} if lacking else {}),
         "products": [[terms.code, terms.version] for terms in book.products],
         "approval_model": None if approval is None else approval.sha256,
     }
@@ -163,6 +170,34 @@ def _computed(
     return profile
 
 
+def _lacking(
+    session: Session,
+    consent: Consent,
+    opened: ConsentTerms,
+    body: dict[str, Any],
+    state: PullState,
+    now: datetime,
+) -> dict[str, str]:
+    """Return the required categories that were not delivered, category -> why, all of them accepted by the bank.
+
+    Raises
+    ------
+    RecordsUnavailable
+        The bank did not accept one of them by name; no use is spent.
+    """
+    found = coverage_of.not_delivered(state, opened.categories - set(consent.optional_categories))
+    refused = sorted(set(found) - set(body.get("accept_partial", ())))
+    if refused:
+        raise RecordsUnavailable(
+            f"required and not delivered: {', '.join(f'{name} ({found[name]})' for name in refused)}; ask again later, "
+            "or accept a partial profile by naming them in accept_partial",
+            sources={name: one.as_json() for name, one in state.sources.items()},
+            missing=found,
+            headers=header_of(left(session, consent, now)),
+        )
+    return found
+
+
 def look_back_of(consent: Consent, as_of: date, now: datetime) -> date:
     """Return the first month that a profile of `as_of` reads: rolling, and never before the consent's own."""
     since, _ = pull.look_back(consent, now)
@@ -179,6 +214,7 @@ def compute_snapshot(
     approval: ApprovalModel | None = None,
 ) -> Snapshot:
     """Return the snapshot of the one firm in `inputs`; creation and replay both end here."""
+    partial = partial_of(asked.get("partial", {}), live.rules.partial)
     profiles = profile_many(
         inputs.records,
         as_of=as_of,
@@ -187,5 +223,6 @@ def compute_snapshot(
         granted=frozenset(asked["categories"]) | {"registration"},
         ask=Ask(asked["amount_fen"], asked["term_months"]),
         approval=approval,
+        partial=partial,
     )
-    return snapshot(profiles, 0, live=live, missing=asked["missing"])
+    return snapshot(profiles, 0, live=live, missing=asked["missing"], partial=partial)

@@ -23,6 +23,7 @@ from creditlink.scoring import knockouts, reasons
 from creditlink.scoring.coverage import without_each
 from creditlink.scoring.dimensions import sums_by
 from creditlink.scoring.model import Scores
+from creditlink.scoring.partial import Partial
 from creditlink.scoring.scale import rounded
 
 BEST, NEAR = 3, 5
@@ -51,12 +52,15 @@ class Snapshot:
         return content.decision_sha256(vars(self))
 
 
-def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[str, str]) -> Snapshot:
+def snapshot(
+    profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[str, str], partial: Partial | None = None
+) -> Snapshot:
     """Return the profile of the firm in row `i`.
 
     Parameters
     ----------
     missing : category -> why it gave nothing (not_granted, no_record, source_down …).
+    partial : required categories that it lacks, as `profile_many` was given them.
     """
     scores, features = profiles.scores, profiles.features[i : i + 1]
     row, registration = features.row(0, named=True), profiles.registration.row(i, named=True)
@@ -72,13 +76,15 @@ def snapshot(profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[st
         industries=[registration["industry"]],
         missing=[missing],
     )[0]
+    by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
     summary = {
         "not_scorable_reason": verdict.not_scorable,
-        "human_review": [hit.to_dict() for hit in verdict.human_review],
+        "partial": partial.to_dict(by_score) if partial else None,
+        "human_review": [*(hit.to_dict() for hit in verdict.human_review), *(partial.review() if partial else ())],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
         "not_evaluated": [rule.to_dict() for rule in verdict.not_evaluated],
-        "interval": _interval(scores, i, live) if scored else None,
-        "without_category": _without_each(profiles, i, live) if scored else [],
+        "interval": _interval(scores, i, live, partial) if scored else None,
+        "without_category": _without_each(profiles, i, live, partial) if scored else [],
         "dimensions": _sums(scores, i, "dimension") if scored else [],
         "categories": _sums(scores, i, "category") if scored else [],
         "reasons": [r.to_dict() for r in told.adverse] if scored else [],
@@ -118,7 +124,7 @@ def one_of(scores: Scores, i: int) -> Scores:
     return replace(scores, **rows)
 
 
-def _interval(scores: Scores, i: int, live: LiveModel) -> dict[str, Any] | None:
+def _interval(scores: Scores, i: int, live: LiveModel, partial: Partial | None) -> dict[str, Any] | None:
     """Return the interval of the PD, and the points and grades at its ends; None where the model has none."""
     if scores.pd_low is None or scores.pd_high is None or live.model.interval is None:
         return None
@@ -131,12 +137,16 @@ def _interval(scores: Scores, i: int, live: LiveModel) -> dict[str, Any] | None:
         "pd_high": high,
         "points_low": worst,
         "points_high": best,
-        "grade_best": str(scale.grade(low)),
-        "grade_worst": str(scale.grade(high)),
+        "grade_best": _allowed(str(scale.grade(low)), partial),
+        "grade_worst": _allowed(str(scale.grade(high)), partial),
     }
 
 
-def _without_each(profiles: Profiles, i: int, live: LiveModel) -> list[dict[str, Any]]:
+def _allowed(grade: str, partial: Partial | None) -> str:
+    return grade if partial is None else partial.capped(grade)
+
+
+def _without_each(profiles: Profiles, i: int, live: LiveModel, partial: Partial | None) -> list[dict[str, Any]]:
     found = without_each(
         live.model,
         profiles.scores.x[i],
@@ -145,7 +155,7 @@ def _without_each(profiles: Profiles, i: int, live: LiveModel) -> list[dict[str,
         points=int(profiles.scores.points[i]),
         settings=live.rules.scorable,
     )
-    return [one.to_dict() for one in found]
+    return [one.to_dict() | ({"grade": _allowed(one.grade, partial)} if one.grade is not None else {}) for one in found]
 
 
 def _explanation(scores: Scores, row: Mapping[str, Any], i: int) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -
         "pd_12m": profile.pd_12m,
         "points": profile.points,
         "grade": profile.grade,
+        "partial": None,
         **profile.summary,
         "coverage": profile.coverage,
         "products": products if with_products else None,
@@ -72,6 +73,10 @@ def improvements(profile: Profile, live: LiveModel) -> dict[str, Any]:
     told: dict[str, Any] = {"profile_id": ids.external("prf", profile.id), "state": profile.state}
     if profile.state != "scored":
         return told | {"grade": None, "points": None, "target": None, "best_points": None, "plans": []}
+    if profile.summary.get("partial"):
+        # No change of the firm raises a grade that is capped for want of records.
+        stands = {"grade": profile.grade, "points": profile.points}
+        return told | stands | {"target": None, "best_points": None, "plans": []}
     return told | improvements_of(
         _values(profile), industry=profile.registration["industry"], granted=profile.asked["categories"], live=live
     )

@@ -85,6 +85,22 @@ def coverage(
     return found
 
 
+def not_delivered(state: PullState, categories: Collection[str]) -> dict[str, str]:
+    """Return those of `categories` that were not delivered -> how they stand, as in the coverage.
+
+    Delivered is what the source answered in full, and not longer ago than its facts may be old; that it has no record
+    of the firm is such an answer. A part of it, a refusal and an outage are not.
+    """
+    config = sources.current().config
+    found: dict[str, str] = {}
+    for category in sorted(set(categories) - {"registration"}):
+        name = config.of_category(category)
+        held = state.sources.get(name) if name else None
+        if held is None or not held.whole:
+            found[category] = str(_answer(name, held)["status"])
+    return found
+
+
 def _answer(name: str | None, state: SourceState | None) -> dict[str, Any]:
     if name is None:
         return {"status": "not_connected"}

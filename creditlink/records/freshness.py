@@ -23,6 +23,7 @@ class Answer:
     usable_at: datetime | None = None  # when it last answered DELIVERED, PARTIAL or NO_RECORD
     rejected: int = 0  # rows kept aside
     withheld_months: tuple[str, ...] = ()  # months of which invoices were missing
+    whole_at: datetime | None = None  # when it last answered in full: DELIVERED or NO_RECORD
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ def is_due(answer: Answer | None, patience: Patience, now: datetime) -> bool:
 def is_stale(answer: Answer, patience: Patience, now: datetime) -> bool:
     """Return whether what the source last gave is older than the category may be."""
     return answer.usable_at is None or now >= answer.usable_at + patience.fresh
+
+
+def is_whole(answer: Answer, patience: Patience, now: datetime) -> bool:
+    """Return whether the source answered in full, and not longer ago than the category's facts may be old."""
+    return answer.whole_at is not None and now < answer.whole_at + patience.fresh
 
 
 def state_of(needed: Mapping[str, Answer | None], due: set[str]) -> State:

@@ -21,11 +21,12 @@ from creditlink.clock import add_months, day_of, month_start
 from creditlink.consents.tables import Consent
 from creditlink.records import sources
 from creditlink.records.delivery import OPEN_STATUSES
-from creditlink.records.freshness import Answer, Patience, State, is_due, is_stale, state_of
+from creditlink.records.freshness import Answer, Patience, State, is_due, is_stale, is_whole, state_of
 from creditlink.records.sources import SourcesConfig
 from creditlink.records.tables import Pull, PullPart
 
 USABLE = ("DELIVERED", "PARTIAL", "NO_RECORD")
+WHOLE = ("DELIVERED", "NO_RECORD")
 PREFIX = "pul"
 ENDED = "creditlink_pull_ended"  # the channel that tells of it
 
@@ -42,6 +43,7 @@ class SourceState:
     error: str | None = None
     rejected: int = 0  # rows kept aside at the last answer
     withheld_months: tuple[str, ...] = ()
+    whole: bool = False  # it answered in full, and not longer ago than its facts may be old
 
     def as_json(self) -> dict[str, Any]:
         """Return it as banks see it."""
@@ -132,6 +134,7 @@ def _judge(
                 answer.error,
                 answer.rejected,
                 answer.withheld_months,
+                is_whole(answer, patience(config, name), now),
             )
     state = state_of({name: answers.get(name) for name in needed}, set(due))
     # A pull that is under way for something else does not answer what is due here.
@@ -157,6 +160,7 @@ def patience(config: SourcesConfig, source: str) -> Patience:
 def last_answers(session: Session, consent_id: UUID) -> dict[str, Answer]:
     """Return what each source last answered under a consent."""
     usable_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(USABLE)).over(partition_by=PullPart.source)
+    whole_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(WHOLE)).over(partition_by=PullPart.source)
     query = (
         select(
             PullPart.source,
@@ -166,6 +170,7 @@ def last_answers(session: Session, consent_id: UUID) -> dict[str, Answer]:
             PullPart.rejected,
             PullPart.resources,
             usable_at.label("usable_at"),
+            whole_at.label("whole_at"),
         )
         .join(Pull, Pull.id == PullPart.pull_id)
         .where(Pull.consent_id == consent_id, PullPart.finished_at.is_not(None))
@@ -174,7 +179,14 @@ def last_answers(session: Session, consent_id: UUID) -> dict[str, Answer]:
     )
     return {
         row.source: Answer(
-            row.source, row.status, row.finished_at, row.error, row.usable_at, row.rejected, _withheld(row.resources)
+            row.source,
+            row.status,
+            row.finished_at,
+            row.error,
+            row.usable_at,
+            row.rejected,
+            _withheld(row.resources),
+            row.whole_at,
         )
         for row in session.execute(query)
     }

@@ -23,6 +23,8 @@ def show_profile(console: Console, profile: dict[str, Any]) -> None:
         )
     else:
         console.print(f"\n  [bold]not scorable[/]: {profile['not_scorable_reason']}")
+    if profile["partial"]:
+        console.print(f"  [yellow]partial[/]: {profile['partial']['text_en']} {profile['partial']['text_zh']}")
     for fact in profile["knock_outs"]:
         console.print(f"  [red]{fact.get('code')}[/] {fact.get('label_zh')} {fact.get('label_en')}")
     table = Table("dimension", "维度", title="What each dimension adds", title_justify="left")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from creditlink.sandbox.browser import PageError
-from creditlink.sandbox.officer import Officer
+from creditlink.sandbox.officer import Answer, Officer
 from creditlink.sandbox.representative import Representative
 from creditlink.sandbox.seed import FirmLogin
 from creditlink.sandbox.shown import explanation_in_words, show_products, show_profile
@@ -54,15 +54,19 @@ class ConsentWalk:
         )
 
     def distressed(self, firm: FirmLogin) -> None:
-        """Walk a firm that withholds a category while an office is down."""
+        """Walk a firm that withholds a category while an office is down that the bank cannot do without."""
         stage = self._stage
         stage.heading(f"A second firm, {firm.name}: one category withheld, one office down")
         self._fault("social_security", firm.uscc, "http500", times=1000)
         person = stage.person(firm, "zh")
         case = self.consented(
-            firm, person, required=["tax"], optional=["social_security", "utility"], without=("utility",)
+            firm, person, required=["tax", "social_security"], optional=["utility"], without=("utility",)
         )
-        profile = profiled(stage, self._officer, case)
+        refused = asked_until_answered(self._officer, case)
+        stage.must(refused.status == 409, "a required category that is down gives no profile", refused)
+        stage.step(f"409, and no use is spent: {refused.body.get('detail')}")
+        profile = profiled(stage, self._officer, case, accept_partial=["social_security"])
+        stage.must(profile["partial"] is not None, "what was accepted by name is marked", profile)
         show_profile(stage.console, profile)
         stage.step("what was not granted and which office was down is said, category by category, never guessed")
         self._fault("social_security", firm.uscc, None)
@@ -146,6 +150,15 @@ class ConsentWalk:
             httpx.post(url, json={"uscc": uscc, "mode": mode, "times": times}, trust_env=False).raise_for_status()
 
 
+def asked_until_answered(officer: Officer, case: str, **body: Any) -> Answer:
+    """Ask for a profile until the offices have answered, and return what came of it."""
+    deadline = time.monotonic() + PROFILED_WITHIN
+    while True:
+        answer = officer.call(case, "POST", "/v1/profiles", json=body, headers={"Prefer": "wait=20"})
+        if answer.status != 202 or time.monotonic() > deadline:
+            return answer
+
+
 def profiled(
     stage: Stage,
     officer: Officer,
@@ -153,6 +166,7 @@ def profiled(
     *,
     amount_fen: int = 100_000_000,
     term_months: int = 12,
+    accept_partial: list[str] | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Let a bank compute a profile under a case's consent, and wait for it.
@@ -163,11 +177,10 @@ def profiled(
         It did not come in time, or was refused.
     """
     deadline = time.monotonic() + PROFILED_WITHIN
+    body: dict[str, Any] = {"amount_fen": amount_fen, "term_months": term_months}
+    body |= {"accept_partial": accept_partial} if accept_partial else {}
     while True:
-        answer = officer.call(
-            case, "POST", "/v1/profiles", json={"amount_fen": amount_fen, "term_months": term_months},
-            headers={"Prefer": "wait=20"},
-        )  # fmt: skip
+        answer = officer.call(case, "POST", "/v1/profiles", json=body, headers={"Prefer": "wait=20"})
         if answer.status != 202 or time.monotonic() > deadline:
             break
         if not quiet:

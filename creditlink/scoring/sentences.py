@@ -36,6 +36,7 @@ _CAUSES: dict[str, tuple[str, str]] = {
     "not_connected": ("尚未接入该数据源", "no source is connected yet"),
     "pending": ("数据尚未取得", "the source has not answered yet"),
     "no_record": ("数据源没有该企业的记录", "the source has no record of the firm"),
+    "partial": ("数据源只提供了部分数据", "the source delivered only a part"),
     "denied": ("数据源拒绝提供", "the source refused"),
     "timeout": ("数据源未及时响应", "the source did not answer in time"),
     "source_down": ("数据源暂不可用", "the source is down"),

@@ -56,6 +56,21 @@ class ReasonSettings:
 
 
 @dataclass(frozen=True)
+class PartialSettings:
+    """How good a grade may be without a required category: by category, for any other, and never worse than `floor`.
+
+    `code` and labels are the reason of human review that such a profile carries.
+    """
+
+    code: str = "H02"
+    label_zh: str = "必需的数据未取得，须人工复核"
+    label_en: str = "A required category was not delivered: a person must review the decision"
+    otherwise: str = "B"
+    floor: str = "D"
+    best_grade: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ScoreSettings:
     """All of `score.toml`."""
 
@@ -64,6 +79,7 @@ class ScoreSettings:
     scorable: ScorableSettings
     knockouts: tuple[Rule, ...]
     human_review: tuple[Rule, ...]
+    partial: PartialSettings = field(default_factory=PartialSettings)
 
 
 def parse(values: Mapping[str, Any]) -> ScoreSettings:
@@ -75,7 +91,8 @@ def parse(values: Mapping[str, Any]) -> ScoreSettings:
         A line is missing, of the wrong type, out of range, or a code appears twice.
     """
     rules = {name: tuple(_rule(name, row) for row in _rows(values, name)) for name in ("knockouts", "human_review")}
-    codes = [rule.code for rule in (*rules["knockouts"], *rules["human_review"])]
+    partial = _partial(_table(values, "partial"))
+    codes = [partial.code, *(rule.code for rule in (*rules["knockouts"], *rules["human_review"]))]
     for code in codes:
         if codes.count(code) > 1:
             raise ScoreSettingError(f"code: {code!r} is given to two rules")
@@ -85,6 +102,7 @@ def parse(values: Mapping[str, Any]) -> ScoreSettings:
         scorable=_scorable(_table(values, "scorable")),
         knockouts=rules["knockouts"],
         human_review=rules["human_review"],
+        partial=partial,
     )
 
 
@@ -170,10 +188,32 @@ def _scorable(table: Mapping[str, Any]) -> ScorableSettings:
     return ScorableSettings(_whole(table, "scorable", "least_months", 0), tuple(evidence))
 
 
-def _rule(name: str, row: Mapping[str, Any]) -> Rule:
+def _partial(table: Mapping[str, Any]) -> PartialSettings:
+    caps = _table(table, "best_grade")
+    named = {"otherwise": table.get("otherwise"), "floor": table.get("floor")}
+    named |= {f"best_grade.{category}": grade for category, grade in caps.items()}
+    for name, grade in named.items():
+        if grade not in GRADES:
+            raise ScoreSettingError(f"partial.{name}: one of {', '.join(GRADES)} is expected, got {grade!r}")
+    return PartialSettings(
+        code=_code("partial", table),
+        label_zh=_text(table, "partial", "label_zh"),
+        label_en=_text(table, "partial", "label_en"),
+        otherwise=str(table["otherwise"]),
+        floor=str(table["floor"]),
+        best_grade=dict(caps),
+    )
+
+
+def _code(name: str, row: Mapping[str, Any]) -> str:
     code = row.get("code")
     if not isinstance(code, str) or not re.fullmatch(r"[HK]\d\d", code):
         raise ScoreSettingError(f"{name}.code: a code like K01 is expected, got {code!r}")
+    return code
+
+
+def _rule(name: str, row: Mapping[str, Any]) -> Rule:
+    code = _code(name, row)
     where = f"{name}.{code}"
     labels = _text(row, where, "label_zh"), _text(row, where, "label_en")
     if ("indicator" in row) == ("registration" in row):

@@ -97,7 +97,8 @@ class TestCreateProfile:
     def test_not_consented_no_record_and_source_down_stay_apart(self, bank, authorized, delivered):
         authorization = authorized(bank, kept=["tax", "social_security"])
         delivered(authorization, categories=("tax",), social_security="DOWN")
-        coverage = bank.call("POST", "/v1/profiles", authorization, json={}).json()["coverage"]
+        body = {"accept_partial": ["social_security"]}  # required: without it there is no profile
+        coverage = bank.call("POST", "/v1/profiles", authorization, json=body).json()["coverage"]
         assert coverage["tax"]["status"] == "delivered"
         assert coverage["social_security"]["status"] == "source_down"
         assert coverage["utility"]["status"] == "not_granted"
@@ -335,3 +336,11 @@ class TestKnockOutsNotLookedAt:
         assert {told[code]["cause"] for code in ("K01", "K05")} == {"not_granted"}
         assert told["K01"]["text_zh"].startswith("未能核查")
         assert not {"K02", "K03", "K04"} & set(told)  # the registry was looked at
+
+    def test_no_source_for_a_granted_category_is_another_cause(self, authorized, delivered, empty_database, http):
+        bank = flow.register_bank(empty_database, http, categories=["tax", "public_credit"])
+        authorization = authorized(bank, categories=("tax", "public_credit"), kept=["tax", "public_credit"])
+        delivered(authorization, categories=("tax",))
+        body = {"accept_partial": ["public_credit"]}
+        profile = bank.call("POST", "/v1/profiles", authorization, json=body).json()
+        assert {one["cause"] for one in profile["not_evaluated"]} == {"not_connected"}
