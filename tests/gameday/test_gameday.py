@@ -45,12 +45,19 @@ def platform():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _afterwards(request):
+def _afterwards():
     yield
     _throw_away()
-    table = "\n".join(["script | clients saw | kept | healed after", *_rows])
+
+
+@pytest.fixture(autouse=True)
+def _told(request):
+    """Print each row as soon as it is known, whatever pytest captures."""
+    known = len(_rows)
+    yield
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        sys.stderr.write("\n" + table + "\n")
+        for row in ["", *([] if known else ["script | clients saw | kept | healed after"]), *_rows[known:]]:
+            sys.stderr.write(row + "\n")
 
 
 def _throw_away() -> None:
