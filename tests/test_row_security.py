@@ -22,6 +22,7 @@ from tests.rows import add_row, row_of
 
 OPEN = {
     "enterprises": "the public registry: who a firm is, nothing that an office told us",
+    "registrations": "the public registry as it was known, entry by entry",
     "representations": "who may act for a firm: read before anybody can be let in",
     "consents": "the permission itself: it is judged before it opens anything",
     "consent_events": "what became of a permission",

@@ -22,7 +22,7 @@ from creditlink.csvfile import HeaderInvalid, WrongRow
 from creditlink.enterprises import accounts, counting, representation, service
 from creditlink.enterprises.registration_file import read_entries
 from creditlink.enterprises.service import Registration
-from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise, Representation
+from creditlink.enterprises.tables import ENTITY_TYPES, LIFE_CYCLE, Account, Enterprise, Representation
 from creditlink.errors import Conflict, InvalidRequest, Problem
 from creditlink.process import start
 from creditlink.textfile import read_file
@@ -105,6 +105,25 @@ def import_firms(file: Path) -> None:
 
 def _refused(line: int, uscc: str | None, field: str, value: Any, reason: str) -> dict[str, Any]:
     return {"line": line, "uscc": uscc, "field": field, "value": value, "reason": reason}
+
+
+@enterprises.command("amend")
+@click.option("--uscc", required=True)
+@click.option("--from", "valid_from", type=click.DateTime(["%Y-%m-%d"]), help="The day it holds from; else today.")
+@click.option("--status", type=click.Choice(LIFE_CYCLE))
+@click.option("--entity-type", type=click.Choice(ENTITY_TYPES))
+@click.option("--industry", help="GB/T 4754 section letter and division, such as C13.")
+@click.option("--region", help="6 digits of GB/T 2260.")
+@click.option("--registered-capital-fen", type=int)
+@click.option("--paid-in-capital-fen", type=int)
+@click.option("--linked-struck-off/--not-linked-struck-off", default=None)
+def amend(uscc: str, valid_from: datetime | None, **changes: Any) -> None:
+    """Change a firm's entries in the registry; a profile of an earlier day still reads what was known then."""
+    with _transaction() as session:
+        enterprise = _enterprise(session, uscc)
+        given = {name: value for name, value in changes.items() if value is not None}
+        service.amend(session, enterprise, given, valid_from=valid_from.date() if valid_from else None, now=utc_now())
+        _show(_firm(enterprise))
 
 
 @enterprises.command("list")

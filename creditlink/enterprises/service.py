@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from creditlink import text
 from creditlink import uscc as uscc_rules
-from creditlink.enterprises.tables import ENTITY_TYPES, Account, Enterprise, Representation
+from creditlink.clock import day_of
+from creditlink.enterprises.tables import ENTITY_TYPES, LIFE_CYCLE, Account, Enterprise, Representation
 from creditlink.errors import Conflict, InvalidRequest
 
 MOST_FEN = 10**17
 """No firm's capital is more; beyond it a number is not an amount."""
+
+AMENDABLE = (
+    *("industry", "region", "entity_type", "status", "registered_capital_fen", "paid_in_capital_fen"),
+    *("established_on", "linked_struck_off"),
+)
+"""Entries of the registry that a score reads: their history is kept with two clocks."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,51 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
     session.add(enterprise)
     session.flush()
     return enterprise
+
+
+def amend(
+    session: Session, enterprise: Enterprise, changes: Mapping[str, Any], *, valid_from: date | None, now: datetime
+) -> None:
+    """Change a firm's entries in the registry; what they were stays known for the days before.
+
+    Parameters
+    ----------
+    changes : column of AMENDABLE -> its new value
+    valid_from : the day the change holds from; None: from the day it is known
+
+    Raises
+    ------
+    InvalidRequest
+        A column is unknown, or a value is wrong; `errors` names each.
+    """
+    errors = [
+        {"pointer": f"/{name}", "detail": "is no entry that changes"} for name in changes if name not in AMENDABLE
+    ]
+    entry = Registration(
+        uscc=enterprise.uscc,
+        uscc_exception=enterprise.uscc_exception or "registered",
+        name=enterprise.name,
+        **{name: changes.get(name, getattr(enterprise, name)) for name in AMENDABLE if name != "status"},
+    )
+    errors += _errors_in(entry, uscc_rules.check(enterprise.uscc))
+    status = changes.get("status", enterprise.status)
+    if status not in LIFE_CYCLE:
+        errors.append({"pointer": "/status", "detail": f"must be one of {', '.join(LIFE_CYCLE)}, got {status!r}"})
+    if valid_from is not None and valid_from > day_of(now):
+        errors.append({"pointer": "/valid_from", "detail": f"must not lie in the future, got {valid_from}"})
+    if errors:
+        raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
+    _holding_from(session, valid_from)  # before anything is flushed
+    for name, value in changes.items():
+        setattr(enterprise, name, value)
+    enterprise.updated_at = now
+    session.flush()
+    _holding_from(session, None)
+
+
+def _holding_from(session: Session, day: date | None) -> None:
+    """Tell the database, which keeps the history of entries, from when those of this transaction hold."""
+    session.execute(select(func.set_config("creditlink.valid_from", day.isoformat() if day else "", True)))
 
 
 def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck) -> list[dict[str, str]]:

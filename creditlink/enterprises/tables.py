@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -43,6 +43,28 @@ class Enterprise(Base):
     discoverable: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # may be counted for banks
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class RegisteredEntry(Base):
+    """What the registry said of a firm, as it was known from an instant on; append-only.
+
+    The database adds a row whenever a firm's entries are made or changed (migration 0026), whoever changes them.
+    """
+
+    __tablename__ = "registrations"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
+    valid_from: Mapped[date]  # from when it holds
+    known_at: Mapped[datetime]  # since when we know it
+    industry: Mapped[str]
+    region: Mapped[str]
+    entity_type: Mapped[str]
+    status: Mapped[str]
+    registered_capital_fen: Mapped[int | None]
+    paid_in_capital_fen: Mapped[int | None]
+    established_on: Mapped[date | None]
+    linked_struck_off: Mapped[bool]
 
 
 class Account(Base):

@@ -11,13 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy import bindparam, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Uuid
 
 from creditlink.clock import start_of_day
-from creditlink.enterprises.tables import Enterprise
 from creditlink.records.delivery import Delivery, Fact
 from creditlink.records.frames import CATEGORY_FRAMES, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
 from creditlink.records.meters import sum_service_points
@@ -47,6 +46,17 @@ _READ = text("""
     WHERE enterprise_id = ANY(:enterprise_ids) AND frame = ANY(:frames)
       AND period >= :since AND period <= :as_of AND known_at < :known_before
     ORDER BY enterprise_id, frame, period, subkey, version DESC, known_at DESC, complete DESC, id DESC
+""").bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)))
+
+# Of a firm's entries in the registry, those known and in force on that day, the newest in force; for a day before all
+# of them, the first that was known: nobody can have read an earlier one.
+_REGISTERED = text("""
+    SELECT DISTINCT ON (enterprise_id) enterprise_id, industry, region, entity_type, status, established_on,
+           registered_capital_fen, paid_in_capital_fen, linked_struck_off
+    FROM (SELECT *, known_at < :known_before AND valid_from <= :as_of AS held
+          FROM registrations WHERE enterprise_id = ANY(:enterprise_ids)) AS entries
+    ORDER BY enterprise_id, held DESC, CASE WHEN held THEN valid_from END DESC, CASE WHEN held THEN known_at END DESC,
+             CASE WHEN held THEN id END DESC, known_at, id
 """).bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)))
 
 _READ_AGAIN = text("""
@@ -172,7 +182,7 @@ def read_inputs(
     KeyError
         A firm is not in the registry.
     """
-    registration = _registration(session, enterprise_ids)
+    registration = _registration(session, enterprise_ids, as_of)
     frames = [
         frame for category in categories for frame in CATEGORY_FRAMES.get(category, ()) if frame != "registration"
     ]
@@ -209,10 +219,13 @@ def inputs_hash(registration: pl.DataFrame, hashes: Iterable[bytes]) -> str:
     return sha.hexdigest()
 
 
-def _registration(session: Session, enterprise_ids: Sequence[UUID]) -> pl.DataFrame:
-    names = [name for name in FRAME_SCHEMAS["registration"] if name != "firm"]
-    query = select(Enterprise.id, *(getattr(Enterprise, name) for name in names))
-    found = {row[0]: row[1:] for row in session.execute(query.where(Enterprise.id.in_(enterprise_ids)))}
+def _registration(session: Session, enterprise_ids: Sequence[UUID], as_of: date) -> pl.DataFrame:
+    asked = {
+        "enterprise_ids": list(enterprise_ids),
+        "as_of": as_of,
+        "known_before": start_of_day(as_of + timedelta(days=1)),
+    }
+    found = {row[0]: row[1:] for row in session.execute(_REGISTERED, asked)}
     rows = [(index, *found[enterprise_id]) for index, enterprise_id in enumerate(enterprise_ids)]
     return pl.DataFrame(rows, schema=FRAME_SCHEMAS["registration"], orient="row")
 

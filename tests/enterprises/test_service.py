@@ -1,12 +1,13 @@
 """The registry: codes, duplicates, and who may act for a firm."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from creditlink import db, uscc
 from creditlink.enterprises import accounts, commands, representation, service
@@ -219,6 +220,19 @@ class TestCommands:
         assert again.exit_code == 1
         assert "does not act" in again.output
         assert json.loads(run("list").output)[0]["name"] == "甲"
+
+    def test_amend_changes_the_registry_and_keeps_what_was(self, run, empty_database):
+        code = make.make_uscc(1)
+        run("add", "--uscc", code, "--name", "甲", "--industry", "C33", "--region", "440600")
+        done = run("amend", "--uscc", code, "--status", "revoked", "--from", "2026-01-05")
+        assert json.loads(done.output)["status"] == "revoked"
+        with empty_database.transaction("owner") as session:
+            rows = session.execute(text("SELECT status, valid_from FROM registrations ORDER BY id")).all()
+        assert [row.status for row in rows] == ["active", "revoked"]
+        assert rows[1].valid_from == date(2026, 1, 5)
+        wrong = run("amend", "--uscc", code, "--region", "44")
+        assert wrong.exit_code == 1
+        assert "region: must be 6 digits" in wrong.output
 
     def test_a_refusal_is_one_line(self, run):
         result = run("add", "--uscc", "x", "--name", "甲", "--industry", "C33", "--region", "440600")
