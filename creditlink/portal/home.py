@@ -61,7 +61,9 @@ def consent(session: Session, account: Account, now: datetime, consent_id: str) 
         events=overview.events_of(session, held),
         deletions=certificates.of_consent(session, held.id),
         signatures=overview.signatures_of(session, held),
-        accesses=overview.accesses_of(session, firm, lang=lang(), consent_id=held.id, limit=PAGE_OF_ACCESSES),
+        accesses=overview.accesses_of(
+            session, firm, lang=lang(), fair_use=fair_use(), consent_id=held.id, limit=PAGE_OF_ACCESSES
+        ),
     )
 
 
@@ -141,7 +143,12 @@ def accesses(session: Session, account: Account, now: datetime) -> ResponseRetur
     if firm is not None:
         db.enter(session, enterprise_id=firm.id)
         rows = overview.accesses_of(
-            session, firm, lang=lang(), before=int(before) if before else None, limit=PAGE_OF_ACCESSES + 1
+            session,
+            firm,
+            lang=lang(),
+            fair_use=fair_use(),
+            before=int(before) if before else None,
+            limit=PAGE_OF_ACCESSES + 1,
         )
     older = rows[PAGE_OF_ACCESSES - 1].seq if len(rows) > PAGE_OF_ACCESSES else None
     return page("accesses.html", firms=firms, firm=firm, accesses=rows[:PAGE_OF_ACCESSES], older=older)

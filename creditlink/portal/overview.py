@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -16,6 +17,9 @@ from creditlink.consents.limits import FairUse
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
+from creditlink.records.catalogue_items import ITEMS
+from creditlink.records.frames import FRAME_CATEGORY
+from creditlink.scoring.sentences import missing_words
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,9 @@ class AccessRow:
     action: str
     result: str
     purpose: str | None
-    categories: list[str]
+    categories: list[tuple[str, int | None]]  # what went out or came in, and how many rows of it where that is known
+    missing: list[tuple[str, str]]  # what did not, and why
+    fields: list[str]  # of a pull: which items were fetched
     reason: str | None
     consent_id: UUID | None
     digest: str
@@ -117,15 +123,19 @@ def accesses_of(
     firm: Enterprise,
     *,
     lang: str,
+    fair_use: FairUse,
     consent_id: UUID | None = None,
     before: int | None = None,
     limit: int,
 ) -> list[AccessRow]:
-    """Return accesses from the firm's own chain of evidence, the latest first, refused ones too."""
+    """Return accesses from the firm's own chain of evidence, the latest first: also refusals and pulls."""
     query = (
         select(AuditEntry, Institution)
         .outerjoin(Institution, Institution.id == AuditEntry.institution_id)
-        .where(AuditEntry.chain_id == firm.id, AuditEntry.result.in_(("disclosed", "refused")))
+        .where(
+            AuditEntry.chain_id == firm.id,
+            AuditEntry.result.in_(("disclosed", "refused")) | (AuditEntry.action == "records.pull"),
+        )
         .order_by(AuditEntry.seq.desc())
         .limit(limit)
     )
@@ -135,7 +145,7 @@ def accesses_of(
         query = query.where(AuditEntry.seq < before)
     rows = []
     for entry, institution in session.execute(query):
-        named = entry.detail.get("categories", [])
+        told, template = entry.detail, fair_use.templates.get(entry.purpose or "")
         rows.append(
             AccessRow(
                 seq=entry.seq,
@@ -143,14 +153,41 @@ def accesses_of(
                 institution=_name(institution, lang) if institution else None,
                 action=entry.action,
                 result=entry.result,
-                purpose=entry.purpose,
-                categories=[CATEGORIES[c].text(lang)[0] for c in named if c in CATEGORIES],
-                reason=entry.detail.get("reason"),
+                purpose=(template.label_zh if lang == "zh" else template.label_en) if template else entry.purpose,
+                categories=[
+                    (CATEGORIES[c].text(lang)[0], rows_of(told, c))
+                    for c in told.get("categories", [])
+                    if c in CATEGORIES
+                ],
+                missing=[
+                    (CATEGORIES[c].text(lang)[0], missing_words(cause)[0 if lang == "zh" else 1])
+                    for c, cause in (told.get("missing", {}) | told.get("incomplete", {})).items()
+                    if c in CATEGORIES
+                ],
+                fields=items_of(told, lang),
+                reason=told.get("reason"),
                 consent_id=entry.consent_id,
                 digest=entry.digest,
             )
         )
     return rows
+
+
+def rows_of(told: dict[str, Any], category: str) -> int | None:
+    """Return how many rows of a category an entry tells of: those disclosed, or those a pull brought."""
+    if "facts" in told:
+        return sum(int(count) for frame, count in told["facts"].items() if FRAME_CATEGORY.get(frame) == category)
+    found = told.get("rows")
+    return int(found[category]) if isinstance(found, dict) and category in found else None
+
+
+def items_of(told: dict[str, Any], lang: str) -> list[str]:
+    """Return the names of the items that a pull fetched, as its evidence lists them."""
+    fetched = told.get("fields")
+    if not isinstance(fetched, dict):
+        return []
+    known = {(i.frame, i.name): i.label_zh if lang == "zh" else i.label_en for rows in ITEMS.values() for i in rows}
+    return [known.get((frame, name), name) for frame, names in fetched.items() for name in names]
 
 
 def _name(institution: Institution, lang: str) -> str:

@@ -265,8 +265,7 @@ def _record(session: Session, consent: Consent, delivery: Delivery, new_rows: in
         consent_id=consent.id,
         purpose=consent.purpose,
         detail={
-            "source": delivery.source,
-            "rows": delivery.rows,
+            **delivery.told(),
             "new_rows": new_rows,
             "rejected": len(delivery.rejects),
             "digest": delivery.digest or None,

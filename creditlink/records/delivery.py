@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
+from creditlink.records.catalogue_items import ITEMS
+from creditlink.records.frames import FRAME_CATEGORY
+
 Status = Literal["READY", "PENDING", "DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN"]
 """READY: queued, not asked yet. PENDING: being asked. The others are answers."""
 
@@ -110,6 +113,23 @@ class Delivery:
         """Return how many rows the office says it holds in the range, if it said so."""
         said = [result.total for result in self.resources.values() if result.total is not None]
         return sum(said) if said else None
+
+    def told(self) -> dict[str, Any]:
+        """Return what evidence says of it: how many facts of which frames with which columns arrived, or why none did.
+
+        `categories` are those of which facts arrived, never those that were merely asked for.
+        """
+        facts: dict[str, int] = {}
+        for fact in self.facts:
+            facts[fact.frame] = facts.get(fact.frame, 0) + 1
+        found: dict[str, Any] = {
+            "source": self.source,
+            "rows": self.rows,
+            "categories": sorted({FRAME_CATEGORY[frame] for frame in facts}),
+            "facts": dict(sorted(facts.items())),
+            "fields": {frame: [item.name for item in ITEMS[frame]] for frame in sorted(facts)},
+        }
+        return found | ({"error": self.error} if self.error else {})
 
     @classmethod
     def failed(cls, source: str, status: Status, error: str) -> Delivery:

@@ -155,6 +155,9 @@ CATEGORY_FRAMES: dict[str, tuple[str, ...]] = {
 }
 """Consent category -> the frames it opens."""
 
+FRAME_CATEGORY = {frame: category for category, frames in CATEGORY_FRAMES.items() for frame in frames}
+"""Record frame -> the category that opens it."""
+
 
 def empty(name: str) -> pl.DataFrame:
     """Return frame `name` with its columns and no rows."""

@@ -18,11 +18,9 @@ from sqlalchemy.types import BigInteger, Uuid
 
 from creditlink.clock import start_of_day
 from creditlink.records.delivery import Delivery, Fact
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
+from creditlink.records.frames import CATEGORY_FRAMES, FRAME_CATEGORY, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
 from creditlink.records.meters import sum_service_points
 from creditlink.records.tables import RejectedRow
-
-FRAME_CATEGORY = {frame: category for category, frames in CATEGORY_FRAMES.items() for frame in frames}
 
 _INSERT = text("""
     INSERT INTO facts (enterprise_id, category, frame, period, subkey, "values", version, complete, known_at,

@@ -167,3 +167,32 @@ def test_a_spent_consent_says_until_when_what_it_made_can_be_read(owner, bank):
     said = owner.get(f"/portal/consents/{consent.wire_id}").text
     assert "Every use is spent" in said
     assert ">Active</span>" in said
+
+
+def test_pulls_are_in_the_log_with_purpose_rows_and_fields(owner, consent):
+    fetched = {
+        "source": "tax",
+        "rows": 36,
+        "categories": ["tax"],
+        "facts": {"vat_declarations": 36},
+        "fields": {"vat_declarations": ["taxable_sales_fen", "payable_fen"]},
+    }
+    disclose(consent, action="records.pull", result="delivered", actor="system", detail=fetched)
+    down = {"source": "utility", "rows": 0, "categories": [], "facts": {}, "fields": {}, "error": "no answer"}
+    disclose(consent, action="records.pull", result="down", actor="system", detail=down)
+    for path in ("/portal/accesses", f"/portal/consents/{consent.wire_id}"):
+        said = owner.get(path).text
+        assert said.count("Records fetched from the sources") == 2
+        assert "36 rows" in said
+        assert "Taxable sales, Tax payable" in said
+        assert "the source was down" in said
+        assert "Loan underwriting" in said
+        assert "Electricity" not in said.split("<tbody>")[-1]  # nothing of it came
+
+
+def test_the_log_names_what_was_delivered_and_what_was_missing(owner, consent):
+    told = {"categories": ["tax"], "rows": {"tax": 24}, "missing": {"utility": "source_down"}}
+    disclose(consent, detail=told)
+    said = owner.get("/portal/accesses").text
+    assert "24 rows" in said
+    assert "Electricity, water and gas: not delivered in full, the source is down" in said

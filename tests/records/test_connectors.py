@@ -15,6 +15,7 @@ from creditlink.records.connectors.social_security import SocialSecurityConnecto
 from creditlink.records.connectors.tax import TaxConnector, signature
 from creditlink.records.connectors.utility import UtilityConnector
 from creditlink.records.connectors.wire import Stopped, TimeLimits, Wire
+from creditlink.records.delivery import Delivery, Fact, ResourceResult
 from tests.records.offices import Reply, office, trickling
 
 pytestmark = pytest.mark.pure
@@ -478,3 +479,14 @@ def test_headers_that_trickle_in_end_with_the_whole_requests_time():
         wire.close()
     assert (delivery.status, delivery.error) == ("TIMEOUT", "payroll: the answer does not end in time")
     assert time.monotonic() - began < 4.0
+
+
+def test_evidence_of_a_pull_names_what_arrived_and_nothing_else():
+    fact = Fact("payroll_months", date(2026, 1, 1), "", {}, datetime(2026, 2, 1, tzinfo=UTC))
+    arrived = Delivery("social_security", facts=[fact], resources={"payroll": ResourceResult(rows=1)})
+    told = arrived.told()
+    assert (told["categories"], told["facts"], told["rows"]) == (["social_security"], {"payroll_months": 1}, 1)
+    assert "headcount" in told["fields"]["payroll_months"]
+    down = Delivery.failed("tax", "DOWN", "left alone for a moment").told()
+    assert (down["categories"], down["facts"], down["fields"]) == ([], {}, {})
+    assert "left alone" in down["error"]
