@@ -16,7 +16,7 @@ from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.errors import Conflict, InvalidRequest
 
 LONGEST_REASON = 200
-_LONGEST_DAYS = 3660
+_NUMBERS = {"longest_days": 3660, "largest_loan_fen": 10**13}
 _LISTS = ("categories", "purposes")
 OPERATOR = "operator"
 
@@ -36,7 +36,8 @@ def appoint(
     """Let a person act for a firm; a new legal representative takes the place of the former one.
 
     `limits` bounds an agent, each of its members may be absent: `{"categories": [...], "purposes": [...],
-    "longest_days": 31}`. An agent appointed again gets the new limits in place of the old.
+    "longest_days": 31, "largest_loan_fen": 100_000_000}`. An agent appointed again gets the new limits in place of
+    the old.
 
     Raises
     ------
@@ -45,18 +46,20 @@ def appoint(
     Conflict
         The person is the firm's legal representative already.
     """
-    if role not in ("legal_representative", "agent"):
-        raise _invalid("role", f"must be legal_representative or agent, got {role!r}")
-    if valid_until is not None and valid_until <= now:
-        raise _invalid("valid_until", f"{valid_until.isoformat()} is not in the future")
-    _check_limits(limits)
-    _check_reason(reason)
+    check_appointment(
+        session,
+        enterprise=enterprise,
+        account=account,
+        role=role,
+        valid_until=valid_until,
+        limits=limits,
+        reason=reason,
+        now=now,
+    )
     actor = f"account:{appointed_by.id}" if appointed_by else OPERATOR
     for former in current_rights(session, now, Representation.enterprise_id == enterprise.id):
         if former.role == role == "legal_representative":
             _end(session, former, actor=actor, reason="succeeded", now=now)
-        elif former.account_id == account.id and former.role == "legal_representative":
-            raise Conflict("the legal representative needs no appointment", reason="legal_representative")
         elif former.account_id == account.id:
             _end(session, former, actor=actor, reason="appointed anew", now=now)
     session.flush()  # the index allows one legal representative at a time
@@ -77,6 +80,35 @@ def appoint(
     return made
 
 
+def check_appointment(
+    session: Session,
+    *,
+    enterprise: Enterprise,
+    account: Account,
+    role: str,
+    valid_until: datetime | None,
+    limits: Mapping[str, Any] | None,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Refuse what `appoint` would refuse, before anybody signs it.
+
+    Raises
+    ------
+    InvalidRequest, Conflict
+        As `appoint`.
+    """
+    if role not in ("legal_representative", "agent"):
+        raise _invalid("role", f"must be legal_representative or agent, got {role!r}")
+    if valid_until is not None and valid_until <= now:
+        raise _invalid("valid_until", f"{valid_until.isoformat()} is not in the future")
+    _check_limits(limits)
+    check_reason(reason)
+    rights = current_rights(session, now, Representation.enterprise_id == enterprise.id)
+    if role == "agent" and any(r.account_id == account.id and r.role == "legal_representative" for r in rights):
+        raise Conflict("the legal representative needs no appointment", reason="legal_representative")
+
+
 def end_representation(
     session: Session, representation: Representation, *, now: datetime, actor: str = OPERATOR, reason: str = "dismissed"
 ) -> None:
@@ -89,7 +121,7 @@ def end_representation(
     Conflict
         It has ended already.
     """
-    _check_reason(reason)
+    check_reason(reason)
     if representation.ended_at is not None:
         raise Conflict("it has ended already", reason="ended")
     _end(session, representation, actor=actor, reason=reason, now=now)
@@ -107,7 +139,7 @@ def want_two_signatures(
     InvalidRequest
         There is no reason, or an endless one.
     """
-    _check_reason(reason)
+    check_reason(reason)
     if wanted:
         people = {r.account_id for r in current_rights(session, now, Representation.enterprise_id == enterprise.id)}
         if len(people) < 2:
@@ -161,7 +193,8 @@ def _record(
     )
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Refuse a change without a reason, or with an endless one."""
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         raise _invalid("reason", f"must be 1 to {LONGEST_REASON} printable characters, got {len(reason)}")
 
@@ -171,10 +204,10 @@ def _check_limits(limits: Mapping[str, Any] | None) -> None:
         if name in _LISTS:
             if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
                 raise _invalid(f"limits/{name}", f"must be a list of one name or more, got {value!r}")
-        elif name != "longest_days":
-            raise _invalid("limits", f"may hold categories, purposes and longest_days, got {name!r}")
-        elif type(value) is not int or not 1 <= value <= _LONGEST_DAYS:
-            raise _invalid("limits/longest_days", f"must be a whole number 1..{_LONGEST_DAYS}, got {value!r}")
+        elif name not in _NUMBERS:
+            raise _invalid("limits", f"may hold {', '.join((*_LISTS, *_NUMBERS))}, got {name!r}")
+        elif type(value) is not int or not 1 <= value <= _NUMBERS[name]:
+            raise _invalid(f"limits/{name}", f"must be a whole number 1..{_NUMBERS[name]}, got {value!r}")
 
 
 def _invalid(field: str, detail: str) -> InvalidRequest:

@@ -240,10 +240,13 @@ def represented_by(session: Session, account: Account, now: datetime) -> list[tu
     return [(enterprise, best[enterprise.id]) for enterprise in enterprises]
 
 
-def outside_limits(right: Representation, *, purpose: str, categories: Sequence[str], runs_days: float) -> str | None:
-    """Return what of a request is beyond an agent's limits, or None.
+def outside_limits(
+    right: Representation, *, purpose: str, categories: Sequence[str], runs_days: float, loan_fen: int = 0
+) -> str | None:
+    """Return what of a request, or of an offer under one, is beyond an agent's limits, or None.
 
-    That is `purpose`, `category:<c>`, or `longest_days` for a consent that would run on for more days than allowed.
+    That is `purpose`, `category:<c>`, `longest_days` for a consent that would run on for more days than allowed, or
+    `largest_loan` for an offer of more.
     """
     limits = right.limits or {}
     if "purposes" in limits and purpose not in limits["purposes"]:
@@ -254,4 +257,6 @@ def outside_limits(right: Representation, *, purpose: str, categories: Sequence[
                 return f"category:{category}"
     if "longest_days" in limits and runs_days > limits["longest_days"]:
         return "longest_days"
+    if "largest_loan_fen" in limits and loan_fen > limits["largest_loan_fen"]:
+        return "largest_loan"
     return None

@@ -111,3 +111,32 @@ class Representation(Base):
     valid_until: Mapped[datetime | None]  # exclusive
     ended_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+
+class FirmAct(Base):
+    """What one person of a firm signed and a second must sign before it is done; consents keep their own signatures."""
+
+    __tablename__ = "firm_acts"
+    __table_args__ = (
+        CheckConstraint("act IN ('accept', 'resume', 'appoint', 'signatures', 'count')", name="act"),
+        CheckConstraint("role IN ('legal_representative', 'agent')", name="role"),
+        CheckConstraint("end_reason IN ('done', 'declined')", name="end_reason"),
+        CheckConstraint(
+            "(ended_at IS NULL) = (end_reason IS NULL) AND (ended_at IS NULL) = (ended_by IS NULL)", name="ended"
+        ),
+        # The rule itself: whoever signed first is not the second.
+        CheckConstraint("end_reason <> 'done' OR ended_by <> signed_by", name="two_people"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
+    act: Mapped[str]
+    subject: Mapped[dict[str, Any]]  # what exactly: the second signs the same
+    subject_sha256: Mapped[str]
+    signed_by: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    role: Mapped[str]  # of the first, at that moment
+    signed_at: Mapped[datetime]
+    open_until: Mapped[datetime]  # exclusive
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))  # the second, or who dropped it
+    end_reason: Mapped[str | None]

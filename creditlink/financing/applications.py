@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import ids
 from creditlink.consents import service as consents
-from creditlink.consents.tables import Consent
+from creditlink.enterprises.tables import Enterprise
 from creditlink.errors import Conflict, InvalidRequest
 from creditlink.financing import events, states
 from creditlink.financing.declines import DeclineReason
@@ -90,10 +90,16 @@ def _hold_quota(session: Session, held: Application, to: str) -> None:
 
 
 def _end_consent(session: Session, held: Application, *, reason: str, now: datetime) -> None:
-    """Take the application's consent back: who no longer decides on the firm has no use for its data."""
-    consent = session.get_one(Consent, held.consent_id)
+    """End the application's consent, signed or half signed: who no longer decides on the firm needs none of its data.
+
+    A request that still waits for its second signature ends too, or that signature would open data to nobody's use.
+    """
+    consent = consents.locked(session, held.consent_id)
     if consent.state in ("ACTIVE", "PAUSED") and now < consent.expires_at:
         consents.revoke(session, consent, actor="system", reason=reason, now=now)
+    elif consent.state == "REQUESTED":
+        firm = session.get_one(Enterprise, held.enterprise_id)
+        consents.reject(session, consent, actor="system", reason=reason, now=now, enterprise=firm)
 
 
 def _is_repeated(session: Session, held: Application, event: str, actor: str, detail: dict[str, Any]) -> bool:
@@ -216,6 +222,8 @@ def accept(
 ) -> Application:
     """Accept the open offer, seen under its hash; whatever other lenders have open lapses with it.
 
+    Whether a person may accept it, and whether a second one must, `acceptance.accept` asks first.
+
     Raises
     ------
     Conflict
@@ -223,22 +231,10 @@ def accept(
     StepRefused
         There is no offer to accept.
     """
-    request_id = session.scalars(select(Application.request_id).where(Application.id == held_id)).one()
-    request = locked_request(session, request_id)
-    held = locked(session, held_id)
+    request, held, others = acceptable(session, held_id, offer_sha256=offer_sha256, now=now)
     detail = {"offer_sha256": offer_sha256}
-    if held.state == "accepted" and not step(session, held, "accept", role="firm", actor=actor, now=now, detail=detail):
+    if not step(session, held, "accept", role="firm", actor=actor, now=now, detail=detail):
         return held
-    others = _others(session, held)
-    if any(one.state in states.ACCEPTED for one in others):
-        raise Conflict("an offer of another lender was accepted already", reason="accepted_elsewhere")
-    current = latest_offer(session, held)
-    if held.state == "offered" and current is not None:
-        if current.sha256 != offer_sha256:
-            raise Conflict("the offer changed since it was shown", reason="offer_changed")
-        if now >= current.valid_until:
-            raise Conflict("the offer is no longer valid", reason="offer_lapsed")
-    step(session, held, "accept", role="firm", actor=actor, now=now, detail=detail)
     held.due_at = now + clocks.after("sign_days")
     request.ended_at, request.end_reason, request.changed_at = now, "accepted", now
     for other in others:
@@ -248,6 +244,31 @@ def accept(
             )
     session.flush()
     return held
+
+
+def acceptable(
+    session: Session, held_id: UUID, *, offer_sha256: str, now: datetime
+) -> tuple[FinancingRequest, Application, list[Application]]:
+    """Return the request, the application and the request's others, locked, if the offer can be accepted.
+
+    Raises
+    ------
+    Conflict
+        The offer changed since it was shown, is no longer valid, or another was accepted already.
+    """
+    request_id = session.scalars(select(Application.request_id).where(Application.id == held_id)).one()
+    request = locked_request(session, request_id)
+    held = locked(session, held_id)
+    others = _others(session, held)
+    if any(one.state in states.ACCEPTED for one in others):
+        raise Conflict("an offer of another lender was accepted already", reason="accepted_elsewhere")
+    current = latest_offer(session, held)
+    if held.state == "offered" and current is not None:
+        if current.sha256 != offer_sha256:
+            raise Conflict("the offer changed since it was shown", reason="offer_changed")
+        if now >= current.valid_until:
+            raise Conflict("the offer is no longer valid", reason="offer_lapsed")
+    return request, held, others
 
 
 def refuse(session: Session, held: Application, *, actor: str, now: datetime) -> None:

@@ -15,7 +15,7 @@ from creditlink.enterprises.counting import ACTION, set_discoverable
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.errors import InvalidRequest, NotFound
-from creditlink.portal import stepup
+from creditlink.portal import acts, stepup
 from creditlink.portal.site import blueprint, page, see_other, signed_in
 
 
@@ -42,7 +42,10 @@ def change_counted(session: Session, account: Account, now: datetime) -> Respons
         missing = stepup.missing(session, account, form, now)
         if missing:
             return _show(session, account, firm, right, now, error=missing.text, status=missing.status)
-    set_discoverable(session, firm, wanted == "on", actor=f"account:{account.id}", now=now)
+        if not acts.carry_out(session, account, firm, "count", {"discoverable": True}, now):
+            return see_other(flask.url_for("portal.inbox"))
+    else:
+        set_discoverable(session, firm, False, actor=f"account:{account.id}", now=now)
     return see_other(flask.url_for("portal.counted", enterprise=firm.id))
 
 

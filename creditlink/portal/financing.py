@@ -18,6 +18,7 @@ from creditlink.financing import requests
 from creditlink.financing.asking import AskInvalid, FinancingAsk
 from creditlink.financing.tables import FinancingRequest
 from creditlink.money import round_half_away
+from creditlink.portal import stepup
 from creditlink.portal.financing_page import show
 from creditlink.portal.financing_words import WAN, clocks, firms_of, own_request, words
 from creditlink.portal.site import blueprint, page, see_other, signed_in
@@ -59,18 +60,22 @@ def financing_ask(session: Session, account: Account, now: datetime) -> Response
 def financing_request(session: Session, account: Account, now: datetime, request_id: str) -> ResponseReturnValue:
     """Show one request: the answers so far, and what else could be asked."""
     firm, request = own_request(session, account, request_id, now)
-    return show(session, firm, request, now)
+    return show(session, account, firm, request, now)
 
 
 @blueprint.post("/financing/<request_id>/change")
 @signed_in
 def financing_amend(session: Session, account: Account, now: datetime, request_id: str) -> ResponseReturnValue:
-    """Ask for something else, as long as no lender has answered."""
+    """Ask for something else, as long as no lender has answered; what lenders are told with it is confirmed."""
     firm, request = own_request(session, account, request_id, now)
     try:
         wanted = _asked(flask.request.form)
     except AskInvalid as wrong:
-        return show(session, firm, request, now, error=_said(wrong), status=422)
+        return show(session, account, firm, request, now, error=_said(wrong), status=422)
+    if requests.of_request(session, request.id):
+        missing = stepup.missing(session, account, flask.request.form, now)
+        if missing:
+            return show(session, account, firm, request, now, error=missing.text, status=missing.status)
     requests.amend(session, request, wanted, account=account, now=now)
     return see_other(flask.url_for("portal.financing_request", request_id=request.wire_id))
 

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from creditlink import db, ids
 from creditlink.enterprises.service import represented_by
-from creditlink.enterprises.tables import Account
+from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import NotFound
 from creditlink.financing import applications, configuration, disagreement, outcomes, requests
 from creditlink.financing.states import ACCEPTED, LENT, UNANSWERED, allowed
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, LoanFact, Offer
 from creditlink.institutions.tables import Institution
-from creditlink.portal.financing_words import clocks, label, name
+from creditlink.portal.financing_words import label, name
 from creditlink.portal.site import blueprint, see_other, settings, signed_in
 from creditlink.products.service import book_of
 
@@ -142,22 +142,29 @@ def _past(session: Session, request_id: UUID) -> dict[UUID, list[tuple[str, date
 def financing_step(
     session: Session, account: Account, now: datetime, application_id: str, step: str
 ) -> ResponseReturnValue:
-    """Accept an offer, turn it down, or take the application back."""
-    known: UUID = applications.internal(application_id)
-    firms = [enterprise.id for enterprise, _ in represented_by(session, account, now)]
-    held = None
-    for firm_id in firms:
-        db.enter(session, enterprise_id=firm_id)
-        held = session.get(Application, known)
-        if held is not None:
-            break
-    if held is None or held.enterprise_id not in firms or step not in ("accept", "refuse", "withdraw"):
+    """Turn an offer down, or take the application back: stopping needs one person and no code."""
+    _, held = own_application(session, account, application_id, now)
+    if step not in ("refuse", "withdraw"):
         raise NotFound
-    actor = f"account:{account.id}"
-    if step == "accept":
-        sha256 = flask.request.form.get("offer_sha256", "")
-        applications.accept(session, held.id, offer_sha256=sha256, clocks=clocks(), actor=actor, now=now)
-    else:
-        act = applications.refuse if step == "refuse" else applications.withdraw
-        act(session, applications.locked(session, held.id), actor=actor, now=now)
+    act = applications.refuse if step == "refuse" else applications.withdraw
+    act(session, applications.locked(session, held.id), actor=f"account:{account.id}", now=now)
     return see_other(flask.url_for("portal.financing_request", request_id=ids.external("fin", held.request_id)))
+
+
+def own_application(
+    session: Session, account: Account, application_id: str, now: datetime
+) -> tuple[Enterprise, Application]:
+    """Return an application and its firm, if the person acts for it.
+
+    Raises
+    ------
+    NotFound
+        Unknown and another firm's look the same.
+    """
+    known: UUID = applications.internal(application_id)
+    for firm, _ in represented_by(session, account, now):
+        db.enter(session, enterprise_id=firm.id)
+        held = session.get(Application, known)
+        if held is not None and held.enterprise_id == firm.id:
+            return firm, held
+    raise NotFound

@@ -50,7 +50,7 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
     else:
         chosen = [one for one in (*found.open, *found.near) if one.terms.code in wanted]
     if not chosen:
-        return show(session, firm, request, now, error=gettext("Choose at least one product."), status=422)
+        return show(session, account, firm, request, now, error=gettext("Choose at least one product."), status=422)
     shares = [_share(one, firm, now) for one in chosen]
     missing = stepup.missing(session, account, form, now) if agreed else None
     if not agreed or missing:

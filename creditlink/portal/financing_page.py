@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
+from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from creditlink.clock import day_of
-from creditlink.enterprises.tables import Enterprise
-from creditlink.financing import requests
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.financing import acceptance, requests
 from creditlink.financing.proposals import Proposals, proposals_for
 from creditlink.financing.states import FINAL
 from creditlink.financing.tables import FinancingRequest
-from creditlink.portal.financing_answers import answers_to, cheapest
+from creditlink.portal import stepup
+from creditlink.portal.financing_answers import Answer, answers_to, cheapest
 from creditlink.portal.financing_words import words
 from creditlink.portal.site import page, settings
 from creditlink.products import approval_store
@@ -23,8 +26,17 @@ from creditlink.products.service import live_book
 from creditlink.profiles.live import LiveModel
 
 
+@dataclass(frozen=True)
+class Signed:
+    """The first of two signatures under an offer."""
+
+    by: str
+    is_own: bool
+
+
 def show(
     session: Session,
+    account: Account,
     firm: Enterprise,
     request: FinancingRequest,
     now: datetime,
@@ -50,8 +62,26 @@ def show(
         can_withdraw=any(one.application.state not in FINAL for one in answers) or is_open,
         referred_from=declined[-1] if declined else None,
         error=error,
+        ask_code=stepup.needs_code(account, now),
+        two_signatures=firm.two_signatures,
+        signed=_signed(session, account, firm, answers, now),
         **words(),
     )
+
+
+def _signed(
+    session: Session, account: Account, firm: Enterprise, answers: list[Answer], now: datetime
+) -> dict[UUID, Signed]:
+    """Return application -> who has signed its open offer, where a second person must."""
+    found = {}
+    for one in answers:
+        if one.offer is None or not one.is_open:
+            continue
+        act = acceptance.waiting(session, firm, one.application, one.offer, now)
+        if act is not None:
+            by = session.get_one(Account, act.signed_by).display_name
+            found[one.application.id] = Signed(by, act.signed_by == account.id)
+    return found
 
 
 def proposals(session: Session, firm: Enterprise, request: FinancingRequest, now: datetime) -> Proposals:

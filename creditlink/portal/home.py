@@ -16,16 +16,16 @@ from creditlink.audit import service as audit
 from creditlink.consents import approval, receipts
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
-from creditlink.enterprises.service import may_act, outside_limits, represented_by
+from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.errors import ConsentRefused, InvalidRequest, NotFound
+from creditlink.errors import InvalidRequest, NotFound
 from creditlink.institutions.tables import Institution
-from creditlink.portal import inbox, overview, stepup
+from creditlink.portal import acts, inbox, overview, stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in
 from creditlink.retention import certificates
 
 PAGE_OF_ACCESSES = 50
-_CHANGES = {"pause": consents.pause, "resume": consents.resume, "revoke": consents.revoke}
+_CHANGES = {"pause": consents.pause, "revoke": consents.revoke}
 
 
 @blueprint.get("/")
@@ -36,13 +36,14 @@ def home(session: Session, account: Account, now: datetime) -> ResponseReturnVal
     firm = _chosen(firms)
     if firm is None:
         return page("home.html", firms=firms, firm=None, active=[], past=[], waiting=0)
+    waiting = len(inbox.waiting_for(session, firms, now)) + len(acts.waiting_for(session, account, now))
     db.enter(session, enterprise_id=firm.id)
     rows = overview.consents_of(session, firm, now, lang=lang(), fair_use=fair_use())
     return page(
         "home.html",
         firms=firms,
         firm=firm,
-        waiting=len(inbox.waiting_for(session, firms, now)),
+        waiting=waiting,
         active=[row for row in rows if not row.is_over],
         past=[row for row in rows if row.is_over],
     )
@@ -71,25 +72,18 @@ def consent(session: Session, account: Account, now: datetime, consent_id: str) 
 @signed_in
 def change(session: Session, account: Account, now: datetime, consent_id: str, change: str) -> ResponseReturnValue:
     """Pause, resume or take back a consent; it acts at once."""
-    if change not in _CHANGES:
+    if change not in (*_CHANGES, "resume"):
         raise NotFound
     firm, held = own_consent(session, account, consent_id, now)
     if change == "resume":  # the one that lets data flow again; pausing and taking back stay one step
-        _refuse_beyond_limits(session, account, firm, held, now)
         missing = stepup.missing(session, account, flask.request.form, now)
         if missing:
             row = overview.row_of(session, held, now, lang=lang(), fair_use=fair_use())
             return page("resume.html", status=missing.status, row=row, firm=firm, error=missing.text)
-    _CHANGES[change](session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
+        acts.carry_out(session, account, firm, change, {"consent": held.wire_id}, now)
+    else:
+        _CHANGES[change](session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
     return see_other(flask.url_for("portal.consent", consent_id=ids.external("cns", held.id)))
-
-
-def _refuse_beyond_limits(session: Session, account: Account, firm: Enterprise, held: Consent, now: datetime) -> None:
-    right = may_act(session, account, firm, now)
-    runs_days = (held.expires_at - now).total_seconds() / 86400
-    beyond = right and outside_limits(right, purpose=held.purpose, categories=held.categories, runs_days=runs_days)
-    if beyond:
-        raise ConsentRefused(f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits", beyond=beyond)
 
 
 @blueprint.get("/consents/<consent_id>/receipt")

@@ -16,20 +16,21 @@ from creditlink.consents.tables import Consent, ConsentSignature
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import NotFound
-from creditlink.portal import decision, overview
+from creditlink.portal import acts, decision, overview
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
 
 @blueprint.get("/inbox")
 @signed_in
 def inbox(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Show the requests that wait for an answer, those that somebody else has signed too."""
+    """Show the requests that wait for an answer, and whatever else of the firm waits for a second signature."""
     firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
     waiting = waiting_for(session, firms, now)
     return page(
         "inbox.html",
         rows=[overview.row_of(session, consent, now, lang=lang(), fair_use=fair_use()) for consent in waiting],
         signed={c.id for c in waiting if decision.signed_for(session, account, c, now) is not None},
+        acts=acts.waiting_for(session, account, now),
         half_signed={c.id for c in waiting if approval.signatures_of(session, c.id)},
     )
 

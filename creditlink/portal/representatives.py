@@ -22,7 +22,8 @@ from creditlink.enterprises import accounts, representation
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.errors import Conflict, InvalidRequest, NotFound
-from creditlink.portal import stepup, throttle
+from creditlink.portal import acts, stepup, throttle
+from creditlink.portal.financing_words import WAN, money
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
 _CHANGES = ("representation.appoint", "representation.end", "enterprise.signatures")
@@ -64,19 +65,19 @@ def appoint_agent(session: Session, account: Account, now: datetime) -> Response
         missing = stepup.missing(session, account, form, now)
         if missing:
             return _show(session, account, firm, right, now, error=missing.text, status=missing.status)
-        agent = _person(session, account, form, now)
-        with session.begin_nested():
-            representation.appoint(
-                session,
-                enterprise=firm,
-                account=agent,
-                role="agent",
-                limits=limits,
-                valid_until=until,
-                appointed_by=account,
-                reason=form.get("reason", ""),
-                now=now,
-            )
+        agent, reason = _person(session, account, form, now), form.get("reason", "")
+        representation.check_appointment(
+            session, enterprise=firm, account=agent, role="agent", valid_until=until, limits=limits, reason=reason,
+            now=now,
+        )  # fmt: skip
+        subject = {
+            "account": str(agent.id),
+            "limits": limits,
+            "valid_until": until.isoformat() if until else None,
+            "reason": reason,
+            "appointed_by": str(account.id),
+        }
+        acts.carry_out(session, account, firm, "appoint", subject, now)
     except (InvalidRequest, Conflict) as wrong:
         return _show(session, account, firm, right, now, error=_said(wrong), status=422)
     return _back(firm)
@@ -101,15 +102,21 @@ def end_agent(session: Session, account: Account, now: datetime, right_id: UUID)
 @blueprint.post("/representatives/signatures")
 @signed_in
 def change_signatures(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Say whether two people must sign."""
+    """Say whether two people must sign: one switches it on, and only two switch it off."""
     form = flask.request.form
     firm, right = _led_by(session, account, now)
     missing = stepup.missing(session, account, form, now)
     if missing:
         return _show(session, account, firm, right, now, error=missing.text, status=missing.status)
     try:
-        wanted, reason = form.get("two_signatures") == "on", form.get("reason", "")
-        representation.want_two_signatures(session, firm, wanted, actor=f"account:{account.id}", reason=reason, now=now)
+        reason = form.get("reason", "")
+        if form.get("two_signatures") == "on":
+            representation.want_two_signatures(
+                session, firm, True, actor=f"account:{account.id}", reason=reason, now=now
+            )
+        elif firm.two_signatures:
+            representation.check_reason(reason)
+            acts.carry_out(session, account, firm, "signatures", {"two_signatures": False, "reason": reason}, now)
     except (InvalidRequest, Conflict) as wrong:
         return _show(session, account, firm, right, now, error=_said(wrong), status=422)
     return _back(firm)
@@ -142,6 +149,8 @@ def _show(
         tomorrow=(now.astimezone(SHANGHAI) + timedelta(days=1)).date(),
         ask_code=stepup.needs_code(account, now),
         changes=_changes(session, firm),
+        money=money,
+        acts=[one for one in acts.waiting_for(session, account, now) if one.firm.id == firm.id],
     )
 
 
@@ -206,6 +215,11 @@ def _limits(form: MultiDict[str, str]) -> dict[str, Any] | None:
             raise InvalidRequest(gettext("Tick at least one purpose and one kind of data."))
         if len(chosen) < len(known):
             limits[name] = chosen
+    largest = form.get("largest_loan", "").strip()
+    if largest:
+        if not (largest.isascii() and largest.isdigit() and len(largest) < 8 and int(largest)):
+            raise InvalidRequest(gettext("The largest loan must be a whole number of ten thousand yuan."))
+        limits["largest_loan_fen"] = int(largest) * WAN * 100
     days = form.get("longest_days", "").strip()
     if days:
         if not (days.isascii() and days.isdigit() and len(days) < 6 and 1 <= int(days) <= _LONGEST_DAYS):

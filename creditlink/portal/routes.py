@@ -6,10 +6,12 @@ import flask
 
 from creditlink.config import Settings
 from creditlink.portal import (  # noqa: F401 (each adds its views to the blueprint)
+    acts,
     authorize,
     counting,
     deletions,
     financing,
+    financing_accept,
     financing_answers,
     financing_lenders,
     home,

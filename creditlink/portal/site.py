@@ -277,6 +277,8 @@ def _beyond(limit: str) -> str:
         said = gettext("Your firm did not appoint you to decide for this purpose.")
     elif kind == "longest_days":
         said = gettext("The consent would run longer than your firm appointed you to decide.")
+    elif kind == "largest_loan":
+        said = gettext("The loan is larger than your firm appointed you to accept.")
     else:
         name = CATEGORIES[category].text(lang())[0] if category in CATEGORIES else category
         said = gettext("Your firm did not appoint you to share this kind of data: %(name)s.", name=name)

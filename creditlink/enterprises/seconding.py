@@ -1,0 +1,151 @@
+"""Acts of a firm that wants two people for them: the first one's waits until a second person signs the very same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.audit import service as audit
+from creditlink.enterprises.service import may_act
+from creditlink.enterprises.tables import Account, Enterprise, FirmAct, Representation
+from creditlink.errors import ConsentRefused
+
+ACTS: Mapping[str, tuple[str, str]] = {
+    "accept": ("接受贷款报价", "Accept an offer"),
+    "resume": ("恢复授权", "Resume a consent"),
+    "appoint": ("任命经办人或变更其权限", "Appoint an agent, or change its limits"),
+    "signatures": ("取消双人签署", "Stop asking for two signatures"),
+    "count": ("同意被统计", "Let banks count the firm"),
+}
+"""What two people must sign where a firm wants two, besides consents, which keep signatures of their own."""
+
+WAITS = timedelta(days=7)
+"""How long the first signature waits for the second."""
+
+
+def _anybody(right: Representation) -> bool:
+    return True
+
+
+def sign(
+    session: Session,
+    enterprise: Enterprise,
+    act: str,
+    subject: Mapping[str, Any],
+    *,
+    account: Account,
+    now: datetime,
+    until: datetime | None = None,
+    may: Callable[[Representation], bool] = _anybody,
+) -> bool:
+    """Sign an act; return whether it may be done now: one signature is enough, or this is the second.
+
+    Signing again what one has signed changes nothing. The firm's row stays locked until the transaction ends, so
+    that the rule of two cannot be switched while somebody signs.
+
+    Parameters
+    ----------
+    subject : what exactly is signed, as JSON; the second signs the same or begins another act.
+    until : when the signature lapses; at most a week from now.
+    may : whether a right covers the act: a signature falls with the right of who gave it.
+
+    Raises
+    ------
+    ConsentRefused
+        The account may not act for the firm.
+    """
+    session.refresh(enterprise, with_for_update={"key_share": True})
+    right = may_act(session, account, enterprise, now)
+    if right is None:
+        raise ConsentRefused("this account does not act for the firm", reason="not_representative")
+    if not enterprise.two_signatures:
+        return True
+    digest = subject_sha256(subject)
+    for held in waiting(session, enterprise, now, may=may):
+        if (held.act, held.subject_sha256) == (act, digest):
+            if held.signed_by == account.id:
+                return False
+            _end(session, held, "done", account=account, now=now)
+            return True
+    session.add(
+        FirmAct(
+            enterprise_id=enterprise.id,
+            act=act,
+            subject=dict(subject),
+            subject_sha256=digest,
+            signed_by=account.id,
+            role=right.role,
+            signed_at=now,
+            open_until=min(until or now + WAITS, now + WAITS),
+        )
+    )
+    session.flush()
+    _record(session, enterprise.id, "sign", act, subject, account=account, now=now)
+    return False
+
+
+def waiting(
+    session: Session, enterprise: Enterprise, now: datetime, *, may: Callable[[Representation], bool] = _anybody
+) -> Sequence[FirmAct]:
+    """Return the acts that wait for a second signature, the oldest first; what no longer counts is not among them."""
+    query = select(FirmAct).where(
+        FirmAct.enterprise_id == enterprise.id, FirmAct.ended_at.is_(None), FirmAct.open_until > now
+    )
+    found = []
+    for held in session.scalars(query.order_by(FirmAct.signed_at, FirmAct.id)):
+        right = may_act(session, session.get_one(Account, held.signed_by), enterprise, now)
+        # Who led the firm when signing must lead it still: an agent cannot begin what only the leader can.
+        if right is not None and may(right) and (right.role == held.role or held.role == "agent"):
+            found.append(held)
+    return found if enterprise.two_signatures else []
+
+
+def waiting_act(session: Session, enterprise: Enterprise, act_id: UUID, now: datetime) -> FirmAct | None:
+    """Return one act of this firm that waits."""
+    return next((held for held in waiting(session, enterprise, now) if held.id == act_id), None)
+
+
+def drop(session: Session, held: FirmAct, *, account: Account, now: datetime) -> None:
+    """End a waiting act without doing it: one person is enough to stop something."""
+    _end(session, held, "declined", account=account, now=now)
+
+
+def subject_sha256(subject: Mapping[str, Any]) -> str:
+    """Return the hash under which an act is signed."""
+    text = json.dumps(subject, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _end(session: Session, held: FirmAct, reason: str, *, account: Account, now: datetime) -> None:
+    held.ended_at, held.end_reason, held.ended_by = now, reason, account.id
+    session.flush()
+    step = "second" if reason == "done" else "drop"
+    _record(session, held.enterprise_id, step, held.act, held.subject, account=account, now=now)
+
+
+def _record(
+    session: Session,
+    enterprise_id: UUID,
+    step: str,
+    act: str,
+    subject: Mapping[str, Any],
+    *,
+    account: Account,
+    now: datetime,
+) -> None:
+    audit.record(
+        session,
+        action=f"firm.{step}",
+        result="done",
+        actor=f"account:{account.id}",
+        now=now,
+        enterprise_id=enterprise_id,
+        detail={"act": act, **subject},
+    )

@@ -1,0 +1,312 @@
+"""What binds the firm is confirmed, held to an agent's limits, and signed by two where the firm wants two."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from creditlink import db
+from creditlink.audit.tables import AuditEntry
+from creditlink.clock import utc_now
+from creditlink.consents.tables import Consent, ConsentEvent
+from creditlink.enterprises import accounts, representation
+from creditlink.enterprises.tables import Enterprise, FirmAct, Representation
+from creditlink.financing import applications, configuration
+from creditlink.financing.applications import locked
+from creditlink.financing.tables import Application
+from creditlink.financing.terms import OfferTerms
+from tests import factories as make
+from tests.portal.test_financing import ASK, apply, asked, lenders, stored
+from tests.portal.test_representatives import EVERYTHING, PAGE, appoint, asks, other, rights_of, sign, want_two
+
+__all__ = ["appoint", "asked", "asks", "lenders", "other"]
+ALL_DATA = {"categories": ["registration", "tax", "social_security", "utility"]}
+
+
+@pytest.fixture
+def offered(owner, asked, settings):
+    """An offer of 400,000 yuan before the firm; what its form posts, and where to."""
+    apply(owner, asked, count=1)
+    (held,) = stored()
+    return held, offer(held, settings)
+
+
+def offer(held, settings):
+    with db.transaction("owner") as session:
+        made = applications.offer(
+            session, locked(session, held.id), OfferTerms(40_000_000, 12, 500),
+            valid_until=utc_now() + timedelta(days=3), clocks=configuration.clocks(settings.config_dir),
+            actor=f"bank:{held.client_id}", now=utc_now(),
+        )  # fmt: skip
+    return made.sha256
+
+
+def accept(person, held, sha256, **fields):
+    person.get("/portal/financing")
+    return person.post(f"/portal/financing/applications/{held.wire_id}/accept", offer_sha256=sha256, **fields)
+
+
+def state_of(held):
+    with db.transaction("owner") as session:
+        return session.get_one(Application, held.id).state
+
+
+def enroll(person, app):
+    secret = accounts.new_totp_secret()
+    with db.transaction("owner") as session:
+        accounts.enroll_totp(session.merge(person.account), secret, key=app.extensions["settings"].secret_key)
+    return pyotp.TOTP(secret)
+
+
+def acts():
+    with db.transaction("owner") as session:
+        return session.scalars(select(FirmAct).order_by(FirmAct.signed_at)).all()
+
+
+def second(person, what="sign", **fields):
+    """Sign second, or drop, the one act that waits."""
+    (one,) = [act for act in acts() if act.ended_at is None]
+    person.get("/portal/inbox")
+    return person.post(f"/portal/acts/{one.id}/{what}", **fields)
+
+
+class TestAccepting:
+    def test_asks_for_a_code_where_one_is_set_up(self, owner, offered, app, asked):
+        held, sha256 = offered
+        code = enroll(owner, app)
+        assert 'name="totp"' in owner.get(asked).text
+        for wrong in ({}, {"totp": "000000"}):
+            answer = accept(owner, held, sha256, **wrong)
+            assert answer.status_code == 422
+            assert "one-time code is wrong" in answer.text
+            assert state_of(held) == "offered"
+        assert accept(owner, held, sha256, totp=code.now()).status_code == 303
+        assert state_of(held) == "accepted"
+
+    @pytest.mark.parametrize(
+        ("limits", "said"),
+        [
+            ({"purposes": ["report"], **ALL_DATA}, "for this purpose"),
+            ({"categories": ["registration"]}, "this kind of data"),
+            ({"longest_days": "5", **ALL_DATA}, "run longer"),
+            ({"largest_loan": "39", **ALL_DATA}, "larger than your firm appointed you"),
+        ],
+    )
+    def test_is_held_to_an_agents_limits(self, other, appoint, offered, limits, said):
+        held, sha256 = offered
+        assert appoint(**limits).status_code == 303
+        answer = accept(other, held, sha256)
+        assert answer.status_code == 403
+        assert said in answer.text
+        assert state_of(held) == "offered"
+        # Stopping is never beyond limits.
+        assert other.post(f"/portal/financing/applications/{held.wire_id}/refuse").status_code == 303
+
+    def test_within_them_an_agent_accepts(self, owner, other, appoint, offered):
+        held, sha256 = offered
+        appoint(largest_loan="40", **ALL_DATA)
+        assert "400,000" in owner.get(PAGE).text
+        assert accept(other, held, sha256).status_code == 303
+        assert state_of(held) == "accepted"
+
+    def test_takes_two_where_the_firm_wants_two(self, owner, other, appoint, offered, asked):
+        held, sha256 = offered
+        appoint(**ALL_DATA)
+        want_two(owner)
+        for _ in range(2):  # the same person twice is one signature
+            assert accept(owner, held, sha256).status_code == 303
+            assert state_of(held) == "offered"
+        assert "waits for a second signature" in owner.get(asked).text
+        assert owner.account.display_name in other.get(asked).text
+        assert "One request waits" in other.get("/portal/").text
+        assert "Accept an offer" in other.get("/portal/inbox").text
+        assert accept(other, held, sha256).status_code == 303
+        assert state_of(held) == "accepted"
+        assert [(one.end_reason, one.ended_by) for one in acts()] == [("done", other.account.id)]
+
+    def test_a_better_offer_needs_both_signatures_of_its_own(self, owner, other, appoint, offered, settings):
+        held, sha256 = offered
+        appoint(**ALL_DATA)
+        want_two(owner)
+        accept(owner, held, sha256)
+        with db.transaction("owner") as session:
+            better = applications.offer(
+                session, locked(session, held.id), OfferTerms(40_000_000, 12, 450),
+                valid_until=utc_now() + timedelta(days=3), clocks=configuration.clocks(settings.config_dir),
+                actor=f"bank:{held.client_id}", now=utc_now(),
+            )  # fmt: skip
+        assert accept(other, held, better.sha256).status_code == 303
+        assert state_of(held) == "offered"
+        assert accept(owner, held, better.sha256).status_code == 303
+        assert state_of(held) == "accepted"
+
+    def test_a_signature_falls_with_the_right_of_who_gave_it(self, owner, other, appoint, offered):
+        held, sha256 = offered
+        appoint(**ALL_DATA)
+        want_two(owner)
+        accept(other, held, sha256)
+        (right,) = rights_of(other.account)
+        with db.transaction("owner") as session:
+            representation.end_representation(session, session.get_one(Representation, right.id), now=utc_now())
+        accept(owner, held, sha256)
+        assert state_of(held) == "offered"
+
+    def test_in_the_inbox_too_with_a_code(self, owner, other, appoint, offered, app):
+        held, sha256 = offered
+        appoint(**ALL_DATA)
+        want_two(owner)
+        accept(owner, held, sha256)
+        code = enroll(other, app)
+        assert second(other).status_code == 422
+        assert state_of(held) == "offered"
+        assert second(other, totp=code.now()).status_code == 303
+        assert state_of(held) == "accepted"
+
+
+class TestTheRuleOfTwo:
+    @pytest.fixture
+    def two(self, owner, other, appoint):
+        appoint(**ALL_DATA)
+        assert want_two(owner).status_code == 303
+        return owner, other
+
+    @staticmethod
+    def off(person):
+        person.get(PAGE)
+        return person.post(f"{PAGE}/signatures", enterprise=str(person.firm.id), two_signatures="off", reason="simpler")
+
+    @staticmethod
+    def wants_two(owner):
+        with db.transaction("owner") as session:
+            return session.get_one(Enterprise, owner.firm.id).two_signatures
+
+    def test_is_not_switched_off_by_one_of_the_two(self, two):
+        owner, other = two
+        for _ in range(2):
+            assert self.off(owner).status_code == 303
+            assert self.wants_two(owner)
+        assert "Stop asking for two signatures" in owner.get(PAGE).text
+        assert second(owner).status_code == 303
+        assert self.wants_two(owner)
+        assert second(other).status_code == 303
+        assert not self.wants_two(owner)
+
+    def test_the_second_can_drop_it(self, two):
+        owner, other = two
+        self.off(owner)
+        assert second(other, "drop").status_code == 303
+        assert self.wants_two(owner)
+        assert [one.end_reason for one in acts()] == ["declined"]
+        with db.transaction("owner") as session:
+            entries = session.scalars(select(AuditEntry).where(AuditEntry.chain_id == owner.firm.id))
+            done = [e.action for e in sorted(entries, key=lambda e: e.seq)]
+        assert done[-2:] == ["firm.sign", "firm.drop"]
+
+    def test_no_third_person_is_appointed_to_be_the_second(self, two, app):
+        """Else one of the two would appoint a person of theirs and sign with that one."""
+        owner, other = two
+        with db.transaction("owner") as session:
+            friend = make.make_account(session, password=make.PASSWORD)
+        owner.get(PAGE)
+        form = {"enterprise": str(owner.firm.id), "login": friend.login, "reason": "helps out"}
+        assert owner.post(f"{PAGE}/appoint", **form | EVERYTHING).status_code == 303
+        assert rights_of(friend) == []
+        assert second(other).status_code == 303
+        (right,) = rights_of(friend)
+        assert right.appointed_by == owner.account.id
+
+    def test_an_agents_limits_are_changed_by_two(self, two, appoint):
+        _, other = two
+        appoint(purposes=["report"], **ALL_DATA)
+        (right,) = rights_of(other.account)
+        assert right.limits["purposes"] == ["underwriting", "report"]
+        second(other)
+        assert [r.limits["purposes"] for r in rights_of(other.account) if r.ended_at is None] == [["report"]]
+
+    def test_being_counted_takes_two_and_stopping_one(self, two):
+        owner, other = two
+
+        def counted():
+            with db.transaction("owner") as session:
+                return session.get_one(Enterprise, owner.firm.id).discoverable
+
+        owner.get("/portal/counted")
+        owner.post("/portal/counted", enterprise=str(owner.firm.id), discoverable="on")
+        assert not counted()
+        second(other)
+        assert counted()
+        other.get("/portal/counted")
+        other.post("/portal/counted", enterprise=str(owner.firm.id), discoverable="off")
+        assert not counted()
+
+    def test_resuming_takes_two_and_pausing_one(self, two, asks):
+        owner, other = two
+        consent = asks()
+        sign(owner, consent)
+        sign(other, consent)
+
+        def state():
+            with db.transaction("owner") as session:
+                return session.get_one(Consent, consent.id).state
+
+        path = f"/portal/consents/{consent.wire_id}"
+        other.get(path)
+        other.post(f"{path}/pause")
+        owner.get(path)
+        assert owner.post(f"{path}/resume").status_code == 303
+        assert state() == "PAUSED"
+        other.get(path)
+        assert other.post(f"{path}/resume").status_code == 303
+        assert state() == "ACTIVE"
+
+    def test_an_act_of_another_firm_is_not_there(self, two, app):
+        owner, _ = two
+        self.off(owner)
+        with db.transaction("owner") as session:
+            stranger = make.make_account(session, password=make.PASSWORD)
+            make.make_representation(session, make.make_enterprise(session), stranger)
+        person = type(owner)(app.test_client(), stranger)
+        person.sign_in()
+        person.get("/portal/security")
+        assert second(person).status_code in (400, 404)
+        assert self.wants_two(owner)
+
+    def test_a_signature_waits_a_week(self, two):
+        owner, other = two
+        self.off(owner)
+        with db.transaction("owner") as session:
+            (one,) = session.scalars(select(FirmAct))
+            one.open_until = utc_now() - timedelta(seconds=1)
+        assert second(other).status_code == 404
+        assert self.wants_two(owner)
+
+
+def test_a_half_signed_consent_ends_when_the_lender_declines(owner, other, appoint, asked, settings):
+    appoint(**ALL_DATA)
+    want_two(owner)
+    apply(owner, asked, count=1)
+    (held,) = stored()
+    with db.transaction("api") as session:
+        db.enter(session, institution_id=held.institution_id)
+        applications.decline(
+            session, locked(session, held.id), [configuration.declines(settings.config_dir)["D33"]], note="",
+            weighed=[{"code": "D33", "agreement": "no_profile"}], actor=f"bank:{held.client_id}", now=utc_now(),
+        )  # fmt: skip
+    with db.transaction("owner") as session:
+        consent = session.get_one(Consent, held.consent_id)
+        events = session.scalars(select(ConsentEvent).where(ConsentEvent.consent_id == consent.id)).all()
+    assert (consent.state, consent.enterprise_id) == ("REJECTED", owner.firm.id)
+    last = max(events, key=lambda one: one.id)
+    assert (last.actor, last.reason) == ("system", "financing_declined")
+    assert other.get(f"/portal/inbox/{consent.wire_id}").status_code == 404  # nothing is left to sign
+
+
+def test_changing_what_lenders_were_told_is_confirmed(owner, asked, app):
+    apply(owner, asked, count=1)
+    code = enroll(owner, app)
+    owner.get(asked)
+    assert owner.post(f"{asked}/change", **(ASK | {"term": "6"})).status_code == 422
+    assert owner.post(f"{asked}/change", **(ASK | {"term": "6", "totp": code.now()})).status_code == 303
