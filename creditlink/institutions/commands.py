@@ -50,7 +50,7 @@ def institutions() -> None:
 @click.option("--code", required=True, help="Short and stable, e.g. FSRCB.")
 @click.option("--name-zh", required=True)
 @click.option("--name-en", required=True)
-@click.option("--kind", required=True, type=click.Choice(INSTITUTION_KINDS))
+@click.option("--kind", required=True, type=click.Choice(list(INSTITUTION_KINDS)))
 def add(code: str, name_zh: str, name_en: str, kind: str) -> None:
     """Add an institution."""
     with _transaction() as session:

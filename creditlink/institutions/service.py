@@ -10,16 +10,18 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
 from creditlink.institutions import targets
+from creditlink.institutions.likeness import skeleton
 from creditlink.institutions.tables import INSTITUTION_KINDS, Client, Institution
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
 _LONGEST_NAME = 200
+_REGISTERING = 0x696E7374  # "inst": the lock's number
 _LONGEST_URI = 2000
 
 
@@ -35,16 +37,17 @@ def add_institution(
     Raises
     ------
     RegistrationRefused
-        A field is wrong, or the code is taken.
+        A field is wrong, the code is taken, or code or a name could be taken for another institution's.
     """
     if not _CODE.fullmatch(code):
         raise RegistrationRefused(f"code {code!r} must be 2 to 32 of A-Z, 0-9 and _, starting with a letter")
     if kind not in INSTITUTION_KINDS:
         raise RegistrationRefused(f"kind {kind!r} must be one of {', '.join(INSTITUTION_KINDS)}")
+    names = {"name_zh": _name("name_zh", name_zh), "name_en": _name("name_en", name_en)}
+    _refuse_look_alikes(session, code, names)
     institution = Institution(
         code=code,
-        name_zh=_name("name_zh", name_zh),
-        name_en=_name("name_en", name_en),
+        **names,
         kind=kind,
         status="active",
         pairwise_salt=secrets.token_hex(32),
@@ -56,6 +59,23 @@ def add_institution(
     except IntegrityError:
         raise RegistrationRefused(f"code {code!r} is taken") from None
     return institution
+
+
+def _refuse_look_alikes(session: Session, code: str, names: Mapping[str, str]) -> None:
+    """Refuse what a firm would take for somebody else on the page where it gives its consent."""
+    # One registration at a time: two look-alikes that come together would not see each other.
+    session.execute(select(func.pg_advisory_xact_lock(_REGISTERING)))
+    seen = {field: skeleton(name) for field, name in names.items()}
+    for field, name in names.items():
+        if not seen[field]:
+            raise RegistrationRefused(f"{field} {name[:80]!r} holds no letter that can be seen")
+    for other in session.scalars(select(Institution).where(Institution.code != code)):
+        if skeleton(other.code) == skeleton(code):
+            raise RegistrationRefused(f"code {code!r} looks like that of {other.code}")
+        taken = {skeleton(other.name_zh), skeleton(other.name_en)}
+        for field, name in names.items():
+            if seen[field] in taken:
+                raise RegistrationRefused(f"{field} {name[:80]!r} looks like the name of {other.code}")
 
 
 def institution_of(session: Session, code: str) -> Institution:

@@ -20,6 +20,7 @@ from creditlink.consents.tables import Consent
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import InvalidRequest
+from creditlink.institutions.tables import INSTITUTION_KINDS, Institution
 from creditlink.oauth import service as oauth
 from creditlink.portal import stepup
 from creditlink.portal.site import fair_use, lang, page
@@ -133,6 +134,7 @@ def show(
     first = _first_signature(session, account, consent, firms, now)
     return page(
         "authorize.html",
+        who=who(session.get_one(Institution, consent.institution_id)),
         status=200 if wrong is None else wrong.status,
         shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
         details=details,
@@ -150,6 +152,11 @@ def show(
         first=first,
         two_signatures=any(f.two_signatures for f in firms),
     )
+
+
+def who(institution: Institution) -> str:
+    """Return what kind of institution it is and its code: what a name alone can make one mistake."""
+    return f"{INSTITUTION_KINDS[institution.kind][0 if lang() == 'zh' else 1]} · {institution.code}"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import applications, requests
 from creditlink.financing.proposals import Proposal
 from creditlink.financing.tables import Application, FinancingRequest
-from creditlink.portal import stepup
+from creditlink.portal import decision, stepup
 from creditlink.portal.financing_page import proposals, show
 from creditlink.portal.financing_words import clocks, own_request, words
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
@@ -60,6 +60,7 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
             firm=firm,
             request_=request,
             shares=shares,
+            who=decision.who,
             kept=form.getlist("category") if agreed else None,
             error=missing.text if missing else None,
             ask_code=stepup.needs_code(account, now),

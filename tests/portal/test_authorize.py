@@ -251,3 +251,9 @@ def test_the_page_shows_no_script_and_loads_nothing_from_elsewhere(owner, bank):
     assert "<script" not in page
     assert "style=" not in page
     assert not re.search(r'(src|href)="(https?:)?//', page)
+
+
+def test_the_page_names_code_and_kind_of_the_institution(owner, bank):
+    path, _ = bank.asks(uscc=owner.firm.uscc)
+    assert f"bank · {bank.institution.code}" in owner.get(f"{path}?lang=en").text
+    assert f"银行 · {bank.institution.code}" in owner.get(f"{path}?lang=zh").text
