@@ -30,6 +30,7 @@ app = procrastinate.App(
         "creditlink.status.tasks",
         "creditlink.notifications.tasks",
         "creditlink.financing.tasks",
+        "creditlink.products.tasks",
     ],
     worker_defaults={
         "update_heartbeat_interval": HEARTBEAT_SECONDS,

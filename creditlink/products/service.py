@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, cast, func, select, tuple_
+from sqlalchemy import BigInteger, Text, cast, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -35,9 +35,9 @@ _LOCK = 0x70726F64  # "prod": one writer of revisions at a time
 def load_products(session: Session, settings: Settings, *, now: datetime) -> int:
     """Publish the products of `config/products.toml`; return how many were added or changed.
 
-    Doing it again changes nothing. A product whose terms differ from its live version becomes a further
-    version, and the one before is retired. What a lender wrote or retired since is left alone. The institutions
-    must be registered already.
+    Doing it again changes nothing. A product whose terms differ from its last version becomes a further
+    version, and the one before is retired, once the new one's first day has come.
+    What a lender wrote or retired since is left alone. The institutions must be registered already.
 
     Raises
     ------
@@ -52,8 +52,10 @@ def load_products(session: Session, settings: Settings, *, now: datetime) -> int
         raise SettingError(f"configuration file {path.name}: {error}") from error
     ids = {row.code: row.id for row in session.execute(select(Institution.code, Institution.id))}
     take_turns(session)
-    last = {row.code: row for row in session.scalars(select(Product).order_by(Product.code, Product.version))}
-    revisions = iter(next_revisions(session, 2 * len(products)))
+    stored = session.scalars(select(Product).order_by(Product.code, Product.version)).all()
+    last = {row.code: row for row in stored}
+    standing_now = {row.code: row for row in stored if row.state == "live"}
+    revisions = iter(next_revisions(session, 3 * len(products)))
     rows = []
     for terms in products:
         if terms.institution_code not in ids:
@@ -61,18 +63,27 @@ def load_products(session: Session, settings: Settings, *, now: datetime) -> int
                 f"configuration file {path.name}: product {terms.code!r}: field 'institution_code': "
                 f"value {terms.institution_code!r}: is not a registered institution"
             )
-        held = last.get(terms.code)
-        version = terms.version
+        held, version = last.get(terms.code), terms.version
+        starts_later = terms.valid_from > day_of(now)
         if held is not None:
             # Retired, or a version of the lender's own.
-            if held.written_by != SEED_WRITER or held.state != "live":
+            if held.written_by != SEED_WRITER or held.state not in ("scheduled", "live"):
                 continue
             if replace(terms, version=held.version) == held.to_terms():
                 continue
-            held.state, held.changed_at, held.revision = "retired", now, next(revisions)
+            live = standing_now.get(terms.code)
+            for former in (held, live if live is not held else None):
+                if former is not None and (former.state == "scheduled" or not starts_later):
+                    former.state, former.changed_at, former.revision = "retired", now, next(revisions)
             version = held.version + 1
         rows.append(
-            _row(replace(terms, version=version), ids[terms.institution_code], revision=next(revisions), now=now)
+            _row(
+                replace(terms, version=version),
+                ids[terms.institution_code],
+                revision=next(revisions),
+                now=now,
+                state="scheduled" if starts_later else "live",
+            )
         )
     # What is retired goes first: two versions of a product are never live together.
     session.flush()
@@ -81,13 +92,13 @@ def load_products(session: Session, settings: Settings, *, now: datetime) -> int
     return len(rows)
 
 
-def _row(terms: ProductTerms, institution_id: UUID, *, revision: int, now: datetime) -> Product:
+def _row(terms: ProductTerms, institution_id: UUID, *, revision: int, now: datetime, state: str) -> Product:
     plain = terms.to_dict()
     return Product(
         institution_id=institution_id,
         code=terms.code,
         version=terms.version,
-        state="live",
+        state=state,
         terms=plain,
         terms_sha256=terms_sha256(plain),
         revision=revision,
@@ -95,7 +106,7 @@ def _row(terms: ProductTerms, institution_id: UUID, *, revision: int, now: datet
         checked_by=SEED_CHECKER,
         created_at=now,
         changed_at=now,
-        published_at=now,
+        published_at=None if state == "scheduled" else now,
     )
 
 
@@ -171,7 +182,9 @@ def standing(session: Session) -> CatalogueStanding:
 
 
 _STANDING = select(
-    select(func.max(Product.revision)).where(Product.published_at.is_not(None)).scalar_subquery(),
+    select(func.max(Product.revision))
+    .where(or_(Product.published_at.is_not(None), Product.state == "scheduled"))
+    .scalar_subquery(),
     func.array(
         select(Institution.code).where(Institution.status != "active").order_by(Institution.code).scalar_subquery(),
         type_=ARRAY(Text),
@@ -197,12 +210,20 @@ def _read_listing(session: Session, settings: Settings, day: date, now: Catalogu
     rows = session.execute(
         select(Product, Institution.code, Institution.name_zh, Institution.name_en)
         .join(Institution, Institution.id == Product.institution_id)
-        .where(Product.state == "live", Institution.status == "active", Product.code.not_in(now.exhausted))
-        .order_by(Product.code)
+        .where(
+            Product.state.in_(("scheduled", "live")),
+            Institution.status == "active",
+            Product.code.not_in(now.exhausted),
+        )
+        .order_by(Product.code, Product.version)
     ).all()
-    book = compile_book(
-        [row.Product.to_terms() for row in rows], BY_NAME, matching_settings(settings.config_dir), on=day
-    )
+    # The newest version whose day has come, whether or not the worker has put it on sale yet.
+    begun = {}
+    for row in rows:
+        terms = row.Product.to_terms()
+        if row.Product.state == "live" or terms.valid_from <= day:
+            begun[terms.code] = terms
+    book = compile_book(list(begun.values()), BY_NAME, matching_settings(settings.config_dir), on=day)
     names = {row.code: (row.name_zh, row.name_en) for row in rows}
     revision = f"{now.revision}-{day.isoformat()}-{now.digest()[:8]}"
     return Listing(revision, book, names, {terms.code: terms for terms in book.products})

@@ -23,7 +23,7 @@ class Product(Base):
     __tablename__ = "products"
     __table_args__ = (
         UniqueConstraint("code", "version"),
-        CheckConstraint("state IN ('draft', 'checked', 'live', 'retired')", name="state"),
+        CheckConstraint("state IN ('draft', 'checked', 'scheduled', 'live', 'retired')", name="state"),
         CheckConstraint("version >= 1", name="version"),
         CheckConstraint(
             "state IN ('draft', 'retired') OR (checked_by IS NOT NULL AND checked_by <> written_by)",
@@ -47,7 +47,7 @@ class Product(Base):
     checked_by: Mapped[str | None]
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
-    published_at: Mapped[datetime | None]  # None: the public never saw it
+    published_at: Mapped[datetime | None]  # when it went on sale; None: the public never saw it
 
     def to_terms(self) -> ProductTerms:
         """Return the part matching needs, free of the session; they were checked when written."""
@@ -59,7 +59,7 @@ class ProductStep(Base):
 
     __tablename__ = "product_steps"
     __table_args__ = (
-        CheckConstraint("step IN ('write', 'count', 'check', 'publish', 'retire')", name="step"),
+        CheckConstraint("step IN ('write', 'count', 'check', 'publish', 'start', 'retire')", name="step"),
         Index("ix_product_steps_institution_id_at", "institution_id", "at"),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 STATES: Mapping[str, tuple[str, str]] = {
     "draft": ("草稿", "Draft"),
     "checked": ("已复核", "Checked"),
+    "scheduled": ("待生效", "Scheduled"),  # published for a later day; the version on sale stays until then
     "live": ("在售", "Live"),
     "retired": ("已下架", "Retired"),
 }
@@ -20,6 +21,7 @@ STEPS: Mapping[str, Mapping[str, str]] = {
     # Whoever writes a checked version again makes it a draft: what was checked is not what stands there now.
     "draft": {"write": "draft", "check": "checked", "retire": "retired"},
     "checked": {"write": "draft", "publish": "live", "retire": "retired"},
+    "scheduled": {"retire": "retired"},
     "live": {"retire": "retired"},
     "retired": {},
 }

@@ -24,6 +24,7 @@ from creditlink.products.service import KNOWN, next_revisions, take_turns, terms
 from creditlink.products.tables import Product, ProductStep
 from creditlink.products.terms import Flaw, ProductInvalid, ProductTerms, parse_product
 
+SYSTEM = Hands("system")
 _COUNTING = 0x636F756E  # "coun": seeds the lock's number
 
 
@@ -127,12 +128,15 @@ def check(
 def publish(session: Session, held: Product, *, hands: Hands, now: datetime, note: str = "") -> Product:
     """Put a checked version on sale; the live version of the product, if there is one, is retired with it.
 
+    A version for a later day is scheduled: until that day the live one stays on sale. Versions scheduled for the
+    same day or later are dropped with it, for this one was decided after them.
+
     Raises
     ------
     Conflict
         The version is not checked, its rules cannot be met, or its validity is over.
     """
-    if held.state == "live":
+    if held.state in ("scheduled", "live"):
         return held
     with _refusing():
         to = lifecycle.after(held.state, "publish")
@@ -140,12 +144,40 @@ def publish(session: Session, held: Product, *, hands: Hands, now: datetime, not
     if terms.valid_until is not None and terms.valid_until <= day_of(now):
         raise Conflict(f"publish: valid_until {terms.valid_until} is past", reason="validity_over")
     _refuse_errors(held)
+    for other in session.scalars(select(Product).where(Product.code == held.code, Product.state == "scheduled")):
+        if other.to_terms().valid_from >= terms.valid_from:
+            _supersede(session, other, held, hands, now=now)
+    if terms.valid_from > day_of(now):
+        held.state = "scheduled"
+        return _stepped(session, held, "publish", hands, now=now, note=note)
+    return _go_live(session, held, "publish", hands, now=now, note=note, state=to)
+
+
+def start_due(session: Session, *, now: datetime) -> int:
+    """Put the scheduled versions on sale whose day has come; return how many."""
+    take_turns(session)
+    waiting = session.scalars(
+        select(Product).where(Product.state == "scheduled").order_by(Product.code, Product.version)
+    ).all()
+    due = [held for held in waiting if held.to_terms().valid_from <= day_of(now)]
+    for held in due:
+        _go_live(session, held, "start", SYSTEM, now=now, note="its day has come", state="live")
+    return len(due)
+
+
+def _go_live(
+    session: Session, held: Product, step: str, hands: Hands, *, now: datetime, note: str, state: str
+) -> Product:
     before = session.scalars(select(Product).where(Product.code == held.code, Product.state == "live")).first()
     if before is not None:
-        before.state = "retired"
-        _stepped(session, before, "retire", hands, now=now, note=f"superseded by version {held.version}")
-    held.state, held.published_at = to, now
-    return _stepped(session, held, "publish", hands, now=now, note=note)
+        _supersede(session, before, held, hands, now=now)
+    held.state, held.published_at = state, now
+    return _stepped(session, held, step, hands, now=now, note=note)
+
+
+def _supersede(session: Session, former: Product, by: Product, hands: Hands, *, now: datetime) -> None:
+    former.state = "retired"
+    _stepped(session, former, "retire", hands, now=now, note=f"superseded by version {by.version}")
 
 
 def retire(session: Session, held: Product, *, hands: Hands, now: datetime, note: str = "") -> Product:

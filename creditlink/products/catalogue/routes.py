@@ -44,8 +44,8 @@ blueprint = Blueprint(
     "catalogue",
     __name__,
     url_prefix="/v1/catalogue",
-    description="Your own products: draft → checked → live → retired. Who wrote a version cannot check it: "
-    "register two clients with keys of their own, one to write and one to check",
+    description="Your own products: draft → checked → (scheduled →) live → retired. Who wrote a version cannot check "
+    "it: register two clients with keys of their own, one to write and one to check",
 )
 
 _REFUSALS = (Unauthorized, InsufficientScope, NotFound, Conflict)
@@ -162,7 +162,10 @@ def check(body: dict[str, Any], code: str, version: int) -> Any:
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
 def publish(body: dict[str, Any], code: str, version: int) -> Any:
-    """Put a checked version on sale; the version before it is retired in the same moment."""
+    """Put a checked version on sale; the version before it is retired in the same moment.
+
+    A version whose `valid_from` lies ahead is `scheduled`: until that day the one before it stays on sale.
+    """
     return _stepped(
         code,
         version,

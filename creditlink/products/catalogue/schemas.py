@@ -12,7 +12,7 @@ from creditlink.products.schemas import ProductSchema, _number, _text
 class OwnProductsQuerySchema(Schema):
     """Filters of an institution's own versions."""
 
-    state = _text("draft, checked, live or retired", validate=ma.validate.OneOf(list(STATES)))
+    state = _text("draft, checked, scheduled, live or retired", validate=ma.validate.OneOf(list(STATES)))
     code = _text("Code of one product", validate=ma.validate.Length(1, 40))
     limit = _number("Versions on a page", load_default=50, validate=ma.validate.Range(1, 200))
     cursor = _text("`next_cursor` of the page before", validate=ma.validate.Regexp(r"^[A-Z0-9-]{3,40}:\d{1,9}$"))
@@ -59,7 +59,7 @@ class ProductVersionSchema(Schema):
 
     code = _text("Code of the product")
     version = _number("Number of the version; the platform gives it")
-    state = _text("draft, checked, live or retired")
+    state = _text("draft, checked, scheduled, live or retired")
     terms_sha256 = _text("Hash of the terms, for the check")
     written_by = _text("Who wrote to it last")
     checked_by = _text("Who confirmed it", allow_none=True)

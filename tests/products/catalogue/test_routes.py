@@ -1,6 +1,6 @@
 """The life of an institution's own product over HTTP, and who is kept from which step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from creditlink import db
 from creditlink.clock import day_of, utc_now
 from creditlink.institutions.tables import Institution
 from creditlink.products import quota, service
@@ -17,7 +18,7 @@ from creditlink.products.tables import Product
 from creditlink.sandbox.bank import new_key, public_jwks
 from tests import factories
 from tests.oauth import flow
-from tests.products.samples import raw, rule
+from tests.products.samples import product, raw, rule
 
 SCOPES = "product:read product:write product:check discovery:count"
 KEYS = {name: new_key("ES256") for name in ("writer", "checker", "third", "rival")}
@@ -379,3 +380,86 @@ def test_only_days_of_its_validity_show_a_product(app, writer, checker):
         published(writer, checker, code, **{name: str(day) for name, day in window.items()})
     assert public(app, "/BANKA-LATER").status_code == 404
     assert [one["code"] for one in public(app).json["items"]] == ["BANKA-NOW"]
+
+
+class TestAVersionForALaterDay:
+    """It waits for its day, and the one on sale stays until then."""
+
+    @pytest.fixture
+    def later(self, writer, checker):
+        """Version 2, published to begin in so many days, with another highest rate."""
+
+        def run(days=9, version=2, **values):
+            begins = str(day_of(utc_now()) + timedelta(days=days))
+            assert writer.write(valid_from=begins, **values).status_code == 200
+            assert checker.check(version).status_code == 200
+            answer = writer.step("publish", version)
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        return run
+
+    @staticmethod
+    def on_sale(app, settings, day=None):
+        with app.app_context(), db.transaction() as session:
+            found = service.listing(session, settings, on=day).by_code
+        return {code: terms.version for code, terms in found.items()}
+
+    def test_leaves_the_live_one_on_sale(self, app, writer, checker, later, settings):
+        published(writer, checker, CODE)
+        made = later(rate_bps_max=900)
+        assert (made["state"], made["published_at"], made["allowed"]) == ("scheduled", None, ["retire"])
+        assert public(app, f"/{CODE}").json["version"] == 1
+        assert writer.call("GET", f"/{CODE}/versions/1").json()["state"] == "live"
+        assert [one["version"] for one in public(app, "/changes").json["items"]] == [1]
+        today = day_of(utc_now())
+        days = [today + timedelta(days=n) for n in (0, 8, 9, 20)]
+        assert [self.on_sale(app, settings, day)[CODE] for day in days] == [1, 1, 2, 2]
+
+    def test_goes_on_sale_on_its_day(self, app, writer, checker, later):
+        published(writer, checker, CODE)
+        later(9)
+
+        def start(days):
+            with db.transaction("worker") as session:
+                return publishing.start_due(session, now=utc_now() + timedelta(days=days))
+
+        assert (start(8), start(9), start(10)) == (0, 1, 0)
+        states = [writer.call("GET", f"/{CODE}/versions/{n}").json() for n in (1, 2)]
+        assert [one["state"] for one in states] == ["retired", "live"]
+        assert [(one["step"], one["actor"]) for one in states[1]["steps"]][-1] == ("start", "system")
+        assert {one["version"]: one["state"] for one in public(app, "/changes").json["items"]} == {
+            1: "retired",
+            2: "live",
+        }
+
+    def test_can_be_dropped_or_overtaken_and_does_not_change(self, app, writer, checker, later, settings):
+        published(writer, checker, CODE)
+        later(9)
+        assert writer.step("check", 2, terms_sha256="0" * 64).status_code == 409
+        later(5, version=3)
+        assert writer.call("GET", f"/{CODE}/versions/2").json()["state"] == "retired"  # decided before the third
+        assert writer.step("retire", 3).json()["state"] == "retired"
+        day = day_of(utc_now()) + timedelta(days=20)
+        assert self.on_sale(app, settings, day) == {CODE: 1}
+
+    @pytest.mark.usefixtures("desks")  # the institution is registered
+    def test_of_the_seed_waits_too(self, settings, monkeypatch):
+        terms, ahead = replace(product(), institution_code="BANKA"), day_of(utc_now()) + timedelta(days=3)
+        dearer, dearest = (replace(terms, rate_bps_max=terms.rate_bps_max + more) for more in (10, 20))
+        for seeded, expected in (
+            (terms, {1: "live"}),
+            (replace(dearer, valid_from=ahead), {1: "live", 2: "scheduled"}),
+            (dearest, {1: "retired", 2: "retired", 3: "live"}),
+        ):
+            monkeypatch.setattr(service, "load_seed", lambda _path, seeded=seeded: ((), [seeded]))
+            for _ in range(2):  # again changes nothing
+                self.loaded(settings, expected)
+
+    @staticmethod
+    def loaded(settings, expected):
+        with db.transaction("owner") as session:
+            service.load_products(session, settings, now=utc_now())
+        with db.transaction("owner") as session:
+            rows = session.scalars(select(Product)).all()
+        assert {row.version: row.state for row in rows} == expected
