@@ -49,6 +49,7 @@ from creditlink.financing.terms import OfferTerms, TermsInvalid
 from creditlink.institutions.tables import Client
 from creditlink.oauth.access import require_access
 from creditlink.oauth.handover import hand_over
+from creditlink.products.service import inherited
 
 blueprint = Blueprint(
     "financing",
@@ -177,14 +178,17 @@ def begin_review(application_id):
 
 @_step("offers", OfferBodySchema)
 def make_offer(body, application_id):
-    """Make an offer, or a better one in its place. Its terms are frozen by their hash."""
+    """Make an offer, or a better one in its place. Its terms are frozen by their hash.
+
+    The subsidy is that of the product applied for, and so is the repayment unless you say another.
+    """
     valid_until = body.pop("valid_until")
-    try:
-        terms = OfferTerms(**body)
-    except TermsInvalid as wrong:
-        raise InvalidRequest(errors=[{"pointer": f"/{wrong.field}", "detail": str(wrong)}]) from None
 
     def act(session, held, *, actor, now):
+        try:
+            terms = OfferTerms(**(inherited(session, held.product_code, held.product_version) | body))
+        except TermsInvalid as wrong:
+            raise InvalidRequest(errors=[{"pointer": f"/{wrong.field}", "detail": str(wrong)}]) from None
         if held.answered_at is None:
             learning.remember(session, held, last_profile(session, held), approved=True, now=now)
         applications.offer(

@@ -65,8 +65,7 @@ class OfferBodySchema(Schema):
     rate_bps = _number("Rate in basis points a year", required=True, validate=ma.validate.Range(0, 10_000))
     fee_fen = _number("Fees, once, taken out of what is paid out", load_default=0, validate=ma.validate.Range(min=0))
     repayment = _text(
-        "`bullet`, `equal_instalment` or `revolving`",
-        load_default="equal_instalment",
+        "`bullet`, `equal_instalment` or `revolving`; left out: as the product says",
         validate=ma.validate.OneOf(list(REPAYMENTS)),
     )
     cooling_off_days = _number(
@@ -90,8 +89,10 @@ class OfferSchema(Schema):
     repayment = _text("How it is repaid")
     cooling_off_days = _number("Days in which the firm may step back after signing")
     conditions = _text("Anything else, in words")
-    yearly_cost_bps = _number("Yearly rate of all costs, by the internal rate of return")
-    total_cost_fen = _number("All that the firm pays beyond what it gets")
+    subsidy_bps = _number("What a public programme pays of the interest, a year: the product's own")
+    yearly_cost_bps = _number("Yearly rate of all costs after the subsidy, by the internal rate of return")
+    total_cost_fen = _number("All that the firm pays beyond what it gets, after the subsidy")
+    subsidy_fen = _number("What the programme pays, if the loan runs as agreed")
     valid_until = _instant("Until when it stands, exclusive")
     made_at = _instant("When it was made")
     sha256 = _text("Hash over the terms, the application and `valid_until`; signing names it")

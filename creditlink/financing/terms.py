@@ -24,6 +24,7 @@ _RANGES = {
     "rate_bps": (0, 10_000),
     "fee_fen": (0, AMOUNT_FEN[1]),
     "cooling_off_days": (0, 60),
+    "subsidy_bps": (0, 10_000),
 }
 
 
@@ -46,6 +47,7 @@ class OfferTerms:
     repayment: str = "equal_instalment"
     cooling_off_days: int = 3  # after signing the firm may step back for nothing
     conditions: str = ""
+    subsidy_bps: int = 0  # what a public programme pays of the interest, a year: the product's own
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -57,16 +59,19 @@ class OfferTerms:
         if self.fee_fen >= self.amount_fen:
             raise TermsInvalid("fee_fen", self.fee_fen, f"must be below amount_fen = {self.amount_fen}")
 
-    def flows(self) -> list[float]:
+    def flows(self, *, subsidised: bool = True) -> list[float]:
         """Return what the firm gets (first) and pays (negative, month by month), for one unit of principal."""
-        fees_bps = self.fee_fen / self.amount_fen * 10_000
         return cash_flows(
-            rate_bps=self.rate_bps, fees_bps=fees_bps, term_months=self.term_months, repayment=self.repayment
+            rate_bps=self.rate_bps,
+            fees_bps=self.fee_fen / self.amount_fen * 10_000,
+            term_months=self.term_months,
+            repayment=self.repayment,
+            subsidy_bps=self.subsidy_bps if subsidised else 0,
         )
 
     @property
     def yearly_cost_bps(self) -> int:
-        """The yearly rate of all costs, in basis points.
+        """The yearly rate of all costs after the subsidy, in basis points.
 
         Source: People's Bank of China, Announcement [2021] No. 3: the yearly rate, by the internal rate of return.
         """
@@ -74,12 +79,22 @@ class OfferTerms:
 
     @property
     def total_cost_fen(self) -> int:
-        """All that the firm pays beyond what it gets, if the loan runs as agreed."""
+        """All that the firm pays beyond what it gets, after the subsidy, if the loan runs as agreed."""
         return round_half_away(Decimal(-sum(self.flows()) * self.amount_fen))
+
+    @property
+    def subsidy_fen(self) -> int:
+        """What the public programme pays, if the loan runs as agreed."""
+        saved = sum(self.flows()) - sum(self.flows(subsidised=False))
+        return round_half_away(Decimal(saved * self.amount_fen))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the terms with what follows from them."""
-        return asdict(self) | {"yearly_cost_bps": self.yearly_cost_bps, "total_cost_fen": self.total_cost_fen}
+        return asdict(self) | {
+            "yearly_cost_bps": self.yearly_cost_bps,
+            "total_cost_fen": self.total_cost_fen,
+            "subsidy_fen": self.subsidy_fen,
+        }
 
     def sha256(self, *, application: str, valid_until: str) -> str:
         """Return the hash under which the offer is frozen: for this application, until that instant."""

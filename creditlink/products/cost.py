@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
 
-_ROUNDS = 200
+from creditlink.money import round_half_away
+
+_ROUNDS = 80
 
 
-def cash_flows(*, rate_bps: float, fees_bps: float, term_months: int, repayment: str) -> list[float]:
+def cash_flows(
+    *, rate_bps: float, fees_bps: float, term_months: int, repayment: str, subsidy_bps: float = 0
+) -> list[float]:
     """Return what the firm gets (first) and pays (negative, month by month) for one unit of principal.
 
     Interest is paid monthly. Equal instalments are an annuity; a bullet, and a revolving line drawn in
-    full, repay the principal at the end. Fees are taken out of what is paid out.
+    full, repay the principal at the end. Fees are taken out of what is paid out. A public subsidy pays its share of
+    the interest on what is owed, month by month, never more than the interest itself.
     """
     monthly = rate_bps / 120_000
+    paid_for = min(subsidy_bps, rate_bps) / 120_000
     first = 1 - fees_bps / 10_000
     if repayment != "equal_instalment":
-        return [first, *[-monthly] * (term_months - 1), -1 - monthly]
+        return [first, *[paid_for - monthly] * (term_months - 1), paid_for - 1 - monthly]
     instalment = monthly / (1 - (1 + monthly) ** -term_months) if monthly else 1 / term_months
-    return [first, *[-instalment] * term_months]
+    flows, owed = [first], 1.0
+    for _ in range(term_months):
+        flows.append(paid_for * owed - instalment)
+        owed -= instalment - monthly * owed
+    return flows
+
+
+@lru_cache(maxsize=4096)
+def net_cost_bps(*, rate_bps: int, subsidy_bps: int, fees_bps: int, term_months: int, repayment: str) -> int:
+    """Return what a loan costs the firm a year in all, after the subsidy, in basis points.
+
+    Without fees that is the rate less the subsidy; the product list, a match and an offer all say this one number.
+    """
+    if not fees_bps:
+        return max(rate_bps - subsidy_bps, 0)
+    flows = cash_flows(
+        rate_bps=rate_bps, fees_bps=fees_bps, term_months=term_months, repayment=repayment, subsidy_bps=subsidy_bps
+    )
+    return round_half_away(Decimal(annual_rate_bps(flows)))
 
 
 def annual_rate_bps(flows: Sequence[float]) -> float:

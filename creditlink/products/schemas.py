@@ -73,6 +73,8 @@ class ProductSchema(Schema):
     guarantee = _text("none, guarantor, collateral, pledge or fund")
     risk_share_bps = _number("Share of a loss that a guarantor or fund carries")
     subsidy_bps = _number("Public interest subsidy, a year")
+    yearly_cost_bps_min = _number("All costs a year after the subsidy, at the lowest rate and the longest term")
+    yearly_cost_bps_max = _number("The same at the highest rate and the shortest term")
     tags = ma.fields.List(ma.fields.String(), metadata={"description": "Campaigns"})
     quota_fen = _number("What the programme lends in all; absent: no cap")
     valid_from = _text("First day it is offered")

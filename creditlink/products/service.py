@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Text, cast, func, or_, select, tuple_
@@ -239,6 +240,15 @@ def changes(session: Session, *, since: int, limit: int) -> tuple[list[tuple[Pro
         .limit(limit + 1)
     ).all()
     return [(held, lender) for held, lender in rows[:limit]], len(rows) > limit
+
+
+def inherited(session: Session, code: str, version: int) -> dict[str, Any]:
+    """Return what an offer takes over from the version of the product that was applied for."""
+    held = session.scalar(select(Product).where(Product.code == code, Product.version == version))
+    if held is None:
+        return {}
+    terms = held.to_terms()
+    return {"repayment": terms.repayment, "subsidy_bps": terms.subsidy_bps}
 
 
 def book_of(session: Session, settings: Settings, versions: Sequence[tuple[str, int]]) -> ProductBook:

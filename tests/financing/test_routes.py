@@ -11,8 +11,10 @@ from creditlink import db
 from creditlink.clock import utc_now
 from creditlink.financing.tables import Application
 from creditlink.ids import external, internal
+from creditlink.products.tables import Product
 from creditlink.sandbox.bank import Waiting
 from tests import factories
+from tests.products import samples
 
 OFFER = {"amount_fen": 80_000_000, "term_months": 12, "rate_bps": 520, "fee_fen": 200_000}
 
@@ -261,3 +263,30 @@ def test_a_token_without_the_scope_is_refused(desk, before):
     first, *_ = before(1)
     desk.own = desk.in_own_name(scope="financing:read")
     assert call(desk, "POST", f"/applications/{first}/receipt").status_code == 403
+
+
+def test_one_rate_and_one_net_cost_from_the_list_to_the_contract(app, desk, market, before, empty_database):
+    """An offer takes over the product's subsidy and repayment; the list, the offer and the contract say one number."""
+    terms = samples.product(
+        "TAX-1", rate_bps_min=345, rate_bps_max=500, subsidy_bps=200, fees_bps=0, repayment="bullet",
+        institution_code=market.lenders[0][0].code,
+    )  # fmt: skip
+    with empty_database.transaction("owner") as session:
+        session.add(
+            Product(
+                institution_id=market.lenders[0][0].id, code=terms.code, version=terms.version, state="live",
+                terms=terms.to_dict(), terms_sha256="0" * 64, revision=1, written_by="a", checked_by="b",
+                created_at=utc_now(), changed_at=utc_now(), published_at=utc_now(),
+            )
+        )  # fmt: skip
+    first, *_ = before()
+    listed = app.test_client().get("/v1/products/TAX-1").json
+    body = {"amount_fen": 30_000_000, "term_months": 12, "rate_bps": 345, "valid_until": valid_until()}
+    offer = call(desk, "POST", f"/applications/{first}/offers", body).json()["offer"]
+    assert (offer["repayment"], offer["subsidy_bps"], offer["rate_bps"]) == ("bullet", 200, 345)
+    assert listed["yearly_cost_bps_min"] == offer["yearly_cost_bps"] == 145
+    assert offer["total_cost_fen"] == 435_000
+    assert offer["subsidy_fen"] == 600_000
+    sha256 = accepted(market, first)
+    signed = call(desk, "POST", f"/applications/{first}/signature", {"offer_sha256": sha256}).json()
+    assert signed["offer"] == offer

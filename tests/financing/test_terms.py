@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from creditlink.financing.asking import AskInvalid, FinancingAsk
 from creditlink.financing.terms import OfferTerms, TermsInvalid
+from creditlink.products.cost import net_cost_bps
 
 pytestmark = pytest.mark.pure
 
@@ -71,3 +72,17 @@ def test_a_wrong_ask_names_field_and_value(field, value):
     with pytest.raises(AskInvalid) as wrong:
         FinancingAsk(**(right | {field: value}))
     assert (wrong.value.field, wrong.value.value) == (field, value)
+
+
+@pytest.mark.parametrize("repayment", ["bullet", "equal_instalment", "revolving"])
+def test_a_subsidy_lowers_what_the_firm_pays_to_what_the_product_list_says(repayment):
+    offer = replace(OFFER, rate_bps=345, subsidy_bps=200, fee_fen=0, repayment=repayment)
+    listed = net_cost_bps(rate_bps=345, subsidy_bps=200, fees_bps=0, term_months=12, repayment=repayment)
+    assert offer.yearly_cost_bps == listed == 145
+    whole = replace(offer, subsidy_bps=0)
+    assert offer.total_cost_fen + offer.subsidy_fen == pytest.approx(whole.total_cost_fen, abs=1)
+    assert offer.subsidy_fen == pytest.approx(whole.total_cost_fen * 200 / 345, rel=1e-6)
+    assert replace(offer, rate_bps=150).yearly_cost_bps == 0  # never more than the interest
+    dear = replace(offer, fee_fen=offer.amount_fen // 100)
+    told = {"rate_bps": 345, "subsidy_bps": 200, "term_months": 12, "repayment": repayment}
+    assert dear.yearly_cost_bps == net_cost_bps(**told, fees_bps=100) > 145

@@ -211,6 +211,7 @@ class Market:
                 rate_bps=int(answers.rate_bps[place]),
                 fee_fen=amount * terms.fees_bps // 10_000,
                 repayment=terms.repayment,
+                subsidy_bps=terms.subsidy_bps,
             ),
             cost_bps=float(answers.cost_bps[place]),
             applied_at=at,
