@@ -266,8 +266,10 @@ def _uscc(body: dict[str, Any]) -> str | None:
     value = body["uscc"]
     checked = uscc_rules.check(value) if isinstance(value, str) and value.isascii() else None
     # A wrong check character only warns: such codes are registered. Whether the firm exists is never said here.
-    if checked is None or not checked.well_formed:
+    if checked is None:
         raise _refused("uscc needs 18 characters of 0-9 A-Z without I O S V Z")
+    if not checked.well_formed:
+        raise _refused(f"uscc {checked.reason}")
     return checked.uscc
 
 

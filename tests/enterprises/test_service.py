@@ -94,11 +94,42 @@ class TestUscc:
     @given(st.text(alphabet=uscc.ALPHABET, min_size=17, max_size=17))
     def test_a_computed_check_character_is_right_and_every_other_wrong(self, body):
         good = body + uscc.check_value(body)
-        assert uscc.check(good).well_formed in (True, False)
         for c in uscc.ALPHABET:
             checked = uscc.check(body + c)
             if checked.well_formed:
                 assert checked.check_ok == (body + c == good)
+
+    @pytest.mark.parametrize("authority", uscc.ALPHABET)
+    @pytest.mark.parametrize("right", [True, False])
+    def test_authority_and_kind_are_checked_together(self, authority, right):
+        """Every pair of GB 32100 is well-formed and no other is, whatever the check character."""
+        kinds = {
+            **{"1": "1239", "2": "19", "3": "123459", "4": "19", "5": "1239", "6": "129", "7": "129", "8": "19"},
+            **{"9": "123", "A": "19", "N": "1239", "Y": "1"},
+        }
+        for kind in uscc.ALPHABET:
+            body = f"{authority}{kind}440600MA4UXYQ27"
+            last = uscc.check_value(body)
+            found = uscc.check(body + (last if right else uscc.ALPHABET[(uscc.ALPHABET.index(last) + 1) % 31]))
+            assert found.well_formed is (kind in kinds.get(authority, "")), body
+            assert found.check_ok is (found.well_formed and right)
+
+    @pytest.mark.parametrize(
+        ("code", "said"),
+        [
+            ("N2440606MA4UXYQ278", None),
+            ("95440606MA4UXYQ27X", "has kind 5, but authority 9 registers only 1, 2, 3"),
+            ("B1440606MA4UXYQ27X", "begins with B, which is no registering authority"),
+            ("9144060AMA4UXYQ27X", "has 44060A for the region"),
+            ("91440606MA4UXYQ27", "needs 18 characters"),
+            ("91440606MA4UXYQ2\x007", "needs 18 characters"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, code, said):
+        found = uscc.check(code)
+        assert found.well_formed is (said is None)
+        if said is not None:
+            assert found.reason.startswith(said)
 
     def test_a_sum_of_zero_gives_zero_and_does_not_crash(self):
         body = next(
