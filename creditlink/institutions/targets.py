@@ -20,6 +20,30 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _SECONDS = 3.0
 _LARGEST = 65_536
 
+# Every block of the two registries, whether or not it says "globally reachable": relays, anycast services and
+# documentation are no bank's server. What they leave out and routers may still know is added after them.
+# Source: IANA IPv4 Special-Purpose Address Registry, IANA IPv6 Special-Purpose Address Registry (as of 2025-10).
+_SPECIAL = {
+    4: tuple(
+        ipaddress.ip_network(block)
+        for block in (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24"),
+            *("192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+            "240.0.0.0/4",
+            "224.0.0.0/4",  # multicast
+        )
+    ),
+    6: tuple(
+        ipaddress.ip_network(block)
+        for block in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+    ),
+}
+# All of IPv6 that is handed out as unicast. Outside lie ::/8 with every way to wrap an IPv4 address, 64:ff9b:1::/48,
+# 100::/64, 5f00::/16, fc00::/7, fe80::/10, fec0::/10 and multicast. Source: IANA IPv6 Address Space registry.
+_UNICAST = ipaddress.ip_network("2000::/3")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -110,16 +134,13 @@ def resolve(url: str, *, allow_loopback: bool = False) -> Target:
 
 
 def _is_public(address: IPAddress) -> bool:
-    """Whether it is a unicast address of the public internet, also where IPv6 wraps an IPv4 one."""
+    """Whether it is a unicast address of the public internet, also where IPv6 translates an IPv4 one."""
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address.teredo is not None:
-            inner = address.teredo[1]
-        if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None and not _is_public(inner):
+        if address in _NAT64:  # how a host with IPv6 alone reaches one with IPv4 alone
+            return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address not in _UNICAST:
             return False
-    return address.is_global and not address.is_multicast
+    return address.is_global and not any(address in block for block in _SPECIAL[address.version])
 
 
 def fetch_json(url: str) -> Any:

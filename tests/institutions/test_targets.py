@@ -90,6 +90,36 @@ def test_odd_addresses_are_refused_without_a_look_up(url, monkeypatch):
         "[fc00::1]",
         "[ff02::1]",
         "[2001:db8::1]",
+        "192.88.99.1",  # the relay of 6to4
+        "192.0.0.9",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.175.48.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "240.0.0.1",
+        "[::7f00:1]",  # IPv4-compatible
+        "[::808:808]",
+        "[::ffff:8.8.8.8]",
+        "[::ffff:0:7f00:1]",  # SIIT
+        "[64:ff9b:1::1]",
+        "[64:ff9b:1::808:808]",
+        "[100::1]",
+        "[100:0:0:1::1]",
+        "[2001::1]",
+        "[2001:1::1]",
+        "[2001:3::1]",
+        "[2001:20::1]",
+        "[2002:808:808::1]",
+        "[2620:4f:8000::1]",
+        "[3fff::1]",
+        "[3fff:fff::1]",
+        "[5f00::1]",
+        "[fd00::1]",
+        "[fec0::1]",
+        "[feff::1]",
+        "[ff0e::1]",
+        "[4000::1]",  # not handed out
     ],
 )
 def test_own_network_in_every_spelling(host):
@@ -134,13 +164,23 @@ def test_loopback_only_where_it_was_allowed_and_only_as_http():
 @pytest.mark.pure
 @given(st.ip_addresses(v=4))
 def test_ipv6_wrappings_are_judged_by_what_they_hold(inner):
-    public = inner.is_global and not inner.is_multicast
-    mapped = ipaddress.IPv6Address(f"::ffff:{inner}")
-    translated = ipaddress.IPv6Address((0x64FF9B << 96) | int(inner))
-    assert targets._is_public(inner) is public
-    if not public:
-        assert not targets._is_public(mapped)
-        assert not targets._is_public(translated)
+    public = targets._is_public(inner)
+    if not inner.is_global or inner.is_multicast:
+        assert not public
+    assert targets._is_public(ipaddress.IPv6Address((0x64FF9B << 96) | int(inner))) is public
+    for wrapped in (0, 0xFFFF << 32, 0xFFFF << 48, 0x64FF9B0001 << 80, 0x2002 << 112):
+        place = 80 if wrapped == 0x2002 << 112 else 0
+        assert not targets._is_public(ipaddress.IPv6Address(wrapped | int(inner) << place))
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "93.184.216.34", "192.88.98.1", "2606:2800:220:1::1", "2400:3200::1", "2a00::1", "64:ff9b::808:808"],
+)
+def test_the_public_internet_is_called(monkeypatch, address):
+    answering(monkeypatch, address)
+    assert resolve("https://bank.example/").address == address
 
 
 @pytest.mark.pure
