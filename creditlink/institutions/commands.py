@@ -198,12 +198,12 @@ def _institution(institution: Institution) -> dict[str, Any]:
 
 
 def _public_keys(file: BinaryIO | None) -> dict[str, Any] | None:
-    """Return the JWK Set in `file`, checked key by key."""
+    """Return the JWK Set in `file`, as published: keys that are none of ours stay in it and are passed over."""
     if file is None:
         return None
     try:
         jwks = json_of(decode(file.read()).whole())
-        keys.public_keys(jwks)
+        keys.check_registration(jwks)
     except ValueError:
         raise RegistrationRefused(f"jwks: {file.name} is not JSON") from None
     except keys.JwtRefused as refused:

@@ -53,7 +53,10 @@ class RemoteKeys:
         kept = self._kept.get(uri)
         if kept is None:
             raise KeysNeeded(uri)
-        knows = kid is None or any(isinstance(k, dict) and k.get("kid") == kid for k in kept.jwks.get("keys", []))
+        held = kept.jwks.get("keys")
+        knows = kid is None or (
+            isinstance(held, list) and any(isinstance(k, dict) and k.get("kid") == kid for k in held)
+        )
         due = FRESH if knows else UNKNOWN_KID_PAUSE
         if now - kept.fetched_at >= due and now - kept.tried_at >= UNKNOWN_KID_PAUSE:
             raise KeysNeeded(uri)

@@ -221,7 +221,7 @@ def as_json(client: Client, institution: Institution) -> dict[str, Any]:
         "scopes": client.scopes,
         "categories": client.categories,
         "jwks_uri": client.jwks_uri,
-        "kids": [key.get("kid") for key in (client.jwks or {}).get("keys", [])],
+        "kids": [key.get("kid") for key in (client.jwks or {}).get("keys", []) if isinstance(key, dict)],
         "webhook_url": client.webhook_url,
         "created_at": client.created_at.isoformat(),
         "updated_at": client.updated_at.isoformat(),

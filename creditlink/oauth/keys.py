@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jwk, jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, Key, OKPKey
@@ -24,7 +25,9 @@ _RSA_BITS = (2048, 8192)  # the upper bound keeps a verification cheap
 _FOR_KEY = {"RSA": ("PS256",), "EC": ("ES256",), "OKP": ("EdDSA", "Ed25519")}
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _REFERENCES = ("jku", "x5u", "x5c", "crit", "b64", "zip")
+_HOLDS_PRIVATE = "the key holds private members; send only the public key"
 _LONGEST = 16_384
+_MOST_NAMED = 5
 
 
 class _Registry(jws.JWSRegistry):
@@ -120,19 +123,25 @@ def public_key(data: Any) -> Key:
     """
     if not isinstance(data, Mapping):
         raise JwtRefused("a key must be an object")
-    if data.get("kty") not in _FOR_KEY:
+    for where, wrong in flaws(data):
+        raise JwtRefused(f"{where} {wrong}")
+    if not isinstance(data.get("kty"), str) or data["kty"] not in _FOR_KEY:
         raise JwtRefused("kty must be RSA, EC or OKP")
     if any(name in data for name in _PRIVATE):
-        raise JwtRefused("the key holds private members; send only the public key")
+        raise JwtRefused(_HOLDS_PRIVATE)
     if data.get("use") not in (None, "sig"):
         raise JwtRefused("use must be sig")
+    operations = data.get("key_ops")
+    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+        raise JwtRefused("key_ops must include verify")
     if data.get("alg") not in (None, *_FOR_KEY[data["kty"]]):
         raise JwtRefused(f"alg of a {data['kty']} key must be {_FOR_KEY[data['kty']][0]}")
     if data["kty"] == "RSA" and not _RSA_BITS[0] <= _modulus_bits(data.get("n")) <= _RSA_BITS[1]:
         raise JwtRefused(f"an RSA key must have {_RSA_BITS[0]} to {_RSA_BITS[1]} bits")
     try:
         key = jwk.import_key(dict(data))
-    except (JoseError, ValueError, TypeError, KeyError, OverflowError) as error:
+        key.thumbprint()  # read now what the library reads when it is first used
+    except (JoseError, ValueError, TypeError, KeyError, OverflowError, AttributeError, UnsupportedAlgorithm) as error:
         raise JwtRefused(f"not a valid JWK: {type(error).__name__}") from None
     if isinstance(key, ECKey) and key.curve_name != "P-256":
         raise JwtRefused(f"an EC key must be on P-256, got {key.curve_name}")
@@ -142,26 +151,57 @@ def public_key(data: Any) -> Key:
 
 
 def public_keys(jwks: Any) -> list[Key]:
-    """Return the accepted keys of a JWK Set, at least one, with distinct `kid`s.
+    """Return the accepted keys of a JWK Set, at least one; the others are passed over.
+
+    A bank publishes keys for all its partners in one set: of kinds, curves and uses that are none of ours. They are as
+    if they were not there, now and when new kinds come up.
 
     Raises
     ------
     JwtRefused
-        Naming the first key that is wrong.
+        It is no JWK Set, or no key in it is accepted: what was wrong with each.
+
+    Source: RFC 7517 section 5.
     """
+    accepted, passed_over = _sorted(jwks)
+    if not accepted:
+        raise JwtRefused("; ".join(passed_over[:_MOST_NAMED]) or "the set holds no key")
+    return accepted
+
+
+def check_registration(jwks: Any) -> None:
+    """Refuse a JWK Set that an operator should not register, though its other keys would do.
+
+    Raises
+    ------
+    JwtRefused
+        No key is accepted, a key holds private members, two accepted ones share a `kid`, or the set holds text that
+        cannot be stored.
+    """
+    accepted = public_keys(jwks)
+    for where, wrong in flaws(jwks):
+        raise JwtRefused(f"{where} {wrong}")
+    for index, entry in enumerate(jwks["keys"]):
+        if isinstance(entry, Mapping) and any(name in entry for name in _PRIVATE):
+            raise JwtRefused(f"keys[{index}]: {_HOLDS_PRIVATE}")
+    kids = [key.kid for key in accepted if key.kid is not None]
+    if len(set(kids)) != len(kids):
+        raise JwtRefused("two keys share a kid")
+
+
+def _sorted(jwks: Any) -> tuple[list[Key], list[str]]:
+    """Return the accepted keys, and what is wrong with each of the others."""
     entries = jwks.get("keys") if isinstance(jwks, Mapping) else None
     if not isinstance(entries, list) or not entries:
         raise JwtRefused("a JWK Set needs a non-empty array keys")
-    keys = []
+    accepted: list[Key] = []
+    passed_over: list[str] = []
     for index, entry in enumerate(entries):
         try:
-            keys.append(public_key(entry))
+            accepted.append(public_key(entry))
         except JwtRefused as error:
-            raise JwtRefused(f"keys[{index}]: {error}") from None
-    kids = [key.kid for key in keys if key.kid is not None]
-    if len(set(kids)) != len(kids):
-        raise JwtRefused("two keys share a kid")
-    return keys
+            passed_over.append(f"keys[{index}]: {error}")
+    return accepted, passed_over
 
 
 def whole_seconds(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:

@@ -20,6 +20,19 @@ CLAIMS = {"consent": "cns_1", "text": {"sha256": receipts.text_hash(SHOWN), "sho
 
 @pytest.mark.pure
 class TestReceipts:
+    def test_keys_that_we_do_not_know_are_passed_over(self):
+        keys = keyring.public_keys(SECRET)
+        others = [
+            {"kty": "AKP", "alg": "ML-DSA-65", "pub": "AA"},
+            {},
+            7,
+            {"kty": ["EC"]},
+            {"kty": "EC", "crv": "P-999"},
+        ]
+        assert receipts.verify(receipts.sign(CLAIMS, secret=SECRET), {"keys": others + keys["keys"]})
+        with pytest.raises(receipts.ReceiptRefused, match="none of the keys"):
+            receipts.verify(receipts.sign(CLAIMS, secret=SECRET), {"keys": others})
+
     def test_a_receipt_verifies_with_the_public_keys_alone(self):
         keys = keyring.public_keys(SECRET)
         assert "d" not in keys["keys"][0]

@@ -174,6 +174,18 @@ class TestClients:
             path.write_text(json.dumps({"keys": [key]}))
             assert said in register(run, str(path)).output
 
+    def test_keys_that_are_none_of_ours_stay_in_the_set_and_are_passed_over(self, run, institution, tmp_path):
+        path = tmp_path / "keys.json"
+        tomorrow = {"kty": "AKP", "kid": "pq", "alg": "ML-DSA-65", "pub": "AA"}
+        path.write_text(json.dumps({"keys": [tomorrow, 7, *public_jwks(new_key(kid="k1"))["keys"]]}))
+        assert json.loads(register(run, str(path)).output)["kids"] == ["pq", "k1"]
+
+    def test_a_private_key_beside_a_good_one_and_what_cannot_be_stored(self, run, institution, tmp_path):
+        path, good = tmp_path / "keys.json", new_key().as_dict(private=False)
+        for said, other in {"private members": new_key().as_dict(private=True), "U+0000": {"kid": "a\0"}}.items():
+            path.write_text(json.dumps({"keys": [good, other]}))
+            assert said in register(run, str(path)).output
+
     def test_two_keys_with_one_kid(self, run, institution, tmp_path):
         path = tmp_path / "keys.json"
         path.write_text(json.dumps(public_jwks(new_key(kid="k"), new_key(kid="k"))))

@@ -86,3 +86,11 @@ def test_what_is_no_object_counts_as_no_answer(source, body):
     keys = RemoteKeys()
     keys.fetch(URI, now=NOW)
     assert keys.lookup(URI, kid=None, now=at(1)) == {}
+
+
+@pytest.mark.parametrize("held", [7, "one", {"kid": "one"}, None, [7, None, "one"]])
+def test_a_set_of_another_shape_knows_no_kid(source, held):
+    source["body"] = {"keys": held}
+    keys = RemoteKeys()
+    keys.fetch(URI, now=NOW)
+    assert keys.lookup(URI, kid="one", now=at(1)) == {"keys": held}
