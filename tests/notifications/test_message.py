@@ -46,6 +46,51 @@ def test_whatever_is_changed_the_bank_refuses(change):
         verified_webhook(NEW, headers, BODY.encode(), now=NOW.timestamp())
 
 
+ODD = st.one_of(
+    st.none(),
+    st.integers(),
+    st.binary(max_size=20),
+    st.text(alphabet=st.characters(codec=None), max_size=40),
+    st.sampled_from(
+        ["v1,é", "v1,", "v1", ",", "²", "１７", "9" * 5000, "-1", "1e9", "NaN", "v1,\ud800", "\0", " ", "v2,x v1,ü"]
+    ),
+)
+NAMES = st.sampled_from(
+    ["webhook-id", "webhook-timestamp", "webhook-signature", "Webhook-Signature", "WEBHOOK-ID", "x"]
+)
+
+
+@given(changed=st.dictionaries(NAMES, ODD, max_size=4), body=st.sampled_from([BODY.encode(), b"", b"[", b"\xff", b"7"]))
+def test_whatever_is_sent_is_an_event_or_a_clear_refusal(changed, body):
+    headers = message.headers_of([NEW], "msg_1", NOW, BODY) | changed
+    try:
+        said = verified_webhook(NEW, headers, body, now=NOW.timestamp())["type"]
+    except BankError as refused:
+        said = str(refused)
+    assert said == "consent.revoked" or "webhook is" in said
+
+
+@pytest.mark.parametrize("body", ["", "[", "[]", "7", "null", "[" * 100_000, '{"a": '])
+def test_what_is_signed_but_no_event_is_refused(body):
+    headers = message.headers_of([NEW], "msg_1", NOW, body)
+    with pytest.raises(BankError, match="not a JSON object"):
+        verified_webhook(NEW, headers, body.encode(), now=NOW.timestamp())
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_é", "whsec_***", "whsec_A"])
+def test_a_secret_that_is_none_lets_nobody_in(secret):
+    """With an empty key anybody could sign."""
+    headers = message.headers_of(["whsec_"], "msg_1", NOW, BODY)
+    with pytest.raises(BankError, match="our own secret"):
+        verified_webhook(secret, headers, BODY.encode(), now=NOW.timestamp())
+
+
+def test_headers_that_no_http_library_gives():
+    for headers in ({7: 7}, {None: None}, {"webhook-id": ["a"], "webhook-timestamp": b"1"}, {}):
+        with pytest.raises(BankError):
+            verified_webhook(NEW, headers, b"{}", now=NOW.timestamp())
+
+
 def test_an_old_one_sent_again_is_refused():
     headers = message.headers_of([NEW], "msg_1", NOW, BODY)
     with pytest.raises(BankError, match="not of now"):
