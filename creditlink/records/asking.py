@@ -192,7 +192,7 @@ def _fetch(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
         # A bug in one connector must not take the other sources' answers with it.
         log.exception("connector_failed", source=name, pull_id=str(task.pull_id))
         delivery = Delivery.failed(name, "DOWN", f"the connector failed ({type(error).__name__})")
-    circuit.report(ok=delivery.status not in ("DOWN", "TIMEOUT"))
+    circuit.report(ok=delivery.status not in ("DOWN", "TIMEOUT"), firm=task.uscc)
     return delivery
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 from creditlink.records.catalogue_items import ITEMS
 from creditlink.records.frames import FRAME_CATEGORY
+from creditlink.text import shown
 
 Status = Literal["READY", "PENDING", "DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN"]
 """READY: queued, not asked yet. PENDING: being asked. The others are answers."""
@@ -53,8 +55,9 @@ class Reject:
     @classmethod
     def of(cls, source: str, resource: str, position: str, field: str, value: object, reason: str) -> Reject:
         """Build one, keeping only an excerpt of the value."""
-        text = "" if value is None else str(value)
-        return cls(source, resource, position, field, text[:EXCERPT_LENGTH], reason)
+        # A text as it stands; of anything else, which may be nested without end, no more than a glimpse.
+        text = "" if value is None else value if isinstance(value, str) else reprlib.repr(value)
+        return cls(source, resource, position, field, shown(text[:EXCERPT_LENGTH]), reason)
 
 
 @dataclass(slots=True)

@@ -37,8 +37,9 @@ class SourceFailed(Exception):
 class Circuit:
     """Leaves an office alone that failed for several firms in a row.
 
-    pybreaker holds a lock while it calls, which would send the pulls of a process one after the
-    other; so it is told the outcome afterwards and asked beforehand.
+    One firm counts once however often it is asked for: what an office cannot answer for one firm says nothing of the
+    others. pybreaker holds a lock while it calls, which would send the pulls of a process one after the other; so it is
+    told the outcome afterwards and asked beforehand.
     """
 
     def __init__(self, name: str, *, failures: int, reset_seconds: float) -> None:
@@ -47,6 +48,8 @@ class Circuit:
         self._breaker = CircuitBreaker(
             fail_max=failures, reset_timeout=reset_seconds, state_storage=self._storage, name=name
         )
+        self._failed_for: set[str] = set()  # since the office last answered, or was asked again after a rest
+        self._lock = threading.Lock()
 
     def is_open(self, now: datetime) -> bool:
         """Whether the office is to be left alone at `now`."""
@@ -55,8 +58,18 @@ class Circuit:
             return False
         return now < opened.replace(tzinfo=opened.tzinfo or UTC) + self._reset
 
-    def report(self, *, ok: bool) -> None:
-        """Take in how a pull from the office went."""
+    def report(self, *, ok: bool, firm: str) -> None:
+        """Take in how a pull from the office went for a firm."""
+        with self._lock:
+            if self._breaker.current_state == STATE_OPEN and not self.is_open(utc_now()):
+                self._failed_for.clear()
+                self._breaker.close()
+            if ok:
+                self._failed_for.clear()
+            elif firm in self._failed_for:
+                return
+            else:
+                self._failed_for.add(firm)
 
         def outcome() -> None:
             if not ok:

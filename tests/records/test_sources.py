@@ -7,6 +7,7 @@ import pytest
 
 from creditlink.clock import utc_now
 from creditlink.config import ROOT, SettingError
+from creditlink.records import sources
 from creditlink.records.sources import Circuit, load_sources
 
 pytestmark = pytest.mark.pure
@@ -57,9 +58,30 @@ def test_production_refuses_the_sandboxs_credentials(shipped):
 
 def test_a_circuit_opens_after_failures_in_a_row_and_closes_on_a_success():
     circuit, now = Circuit("x", failures=2, reset_seconds=60), utc_now()
-    for ok in (False, True, False):
-        circuit.report(ok=ok)
+    for firm, ok in (("a", False), ("b", True), ("c", False)):
+        circuit.report(ok=ok, firm=firm)
     assert not circuit.is_open(now)
-    circuit.report(ok=False)
+    circuit.report(ok=False, firm="d")
     assert circuit.is_open(now)
     assert not circuit.is_open(now + timedelta(seconds=61))
+
+
+def test_one_firm_never_opens_a_circuit_for_the_others():
+    circuit, now = Circuit("x", failures=2, reset_seconds=60), utc_now()
+    for _ in range(10):
+        circuit.report(ok=False, firm="a")
+    assert not circuit.is_open(now)
+    circuit.report(ok=False, firm="b")
+    assert circuit.is_open(now)
+
+
+def test_after_its_rest_it_takes_several_firms_again(monkeypatch):
+    circuit = Circuit("x", failures=2, reset_seconds=60)
+    for firm in "ab":
+        circuit.report(ok=False, firm=firm)
+    monkeypatch.setattr(sources, "utc_now", lambda: utc_now() + timedelta(seconds=61))
+    for _ in range(5):
+        circuit.report(ok=False, firm="a")
+    assert not circuit.is_open(utc_now())
+    circuit.report(ok=False, firm="b")
+    assert circuit.is_open(utc_now())

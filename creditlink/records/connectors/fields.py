@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from creditlink.money import fen_from_yuan
+from creditlink.text import flaw
 
-_YUAN = re.compile(r"-?[0-9]{1,15}\.[0-9]{2}")
+_YUAN = re.compile(r"-?[0-9]{1,13}\.[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -17,6 +18,8 @@ _COMPACT_DAY = re.compile(r"[0-9]{8}")
 _COMPACT_MONTH = re.compile(r"[0-9]{6}")
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _COMPACT_INSTANT = re.compile(r"[0-9]{14}[+-][0-9]{4}")
+# Years that a record of a firm can be about: offices write 0001 and 9999 where they know no day.
+YEARS = (1949, 2199)
 _RECORD_ID = re.compile(r"[\x21-\x7e]{1,40}")
 
 
@@ -66,6 +69,9 @@ class Row:
         value = self.raw(name)
         if not isinstance(value, str):
             raise FieldError(name, value, "not a text")
+        wrong = flaw(value)
+        if wrong is not None:
+            raise FieldError(name, value, wrong)
         return value
 
     def _match(self, name: str, pattern: re.Pattern[str], what: str) -> str:
@@ -115,9 +121,11 @@ class Row:
             else self._match(name, _DAY, "a day YYYY-MM-DD")
         )
         try:
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
         except ValueError:
             raise FieldError(name, value, "not a day of the calendar") from None
+        _check_year(name, value, day.year)
+        return day
 
     def month(self, name: str, *, compact: bool = False) -> date:
         """Return the first day of a month, `YYYY-MM` or (compact) `YYYYMM`."""
@@ -127,8 +135,9 @@ class Row:
         else:
             value = self._match(name, _MONTH, "a month YYYY-MM")
             year, month = int(value[:4]), int(value[5:])
-        if not 1 <= month <= 12 or year < 1949:
+        if not 1 <= month <= 12:
             raise FieldError(name, value, "not a month of the calendar")
+        _check_year(name, value, year)
         return date(year, month, 1)
 
     def instant(self, name: str, *, compact: bool = False) -> datetime:
@@ -140,6 +149,7 @@ class Row:
             raise FieldError(name, value, "not an instant of the calendar") from None
         if instant.tzinfo is None:
             raise FieldError(name, value, "an instant without a time zone")
+        _check_year(name, value, instant.year)
         return instant.astimezone(UTC)
 
     def choice(self, name: str, choices: Mapping[str, str]) -> str:
@@ -148,6 +158,11 @@ class Row:
         if value not in choices:
             raise FieldError(name, value, f"not one of {', '.join(choices)}")
         return choices[value]
+
+
+def _check_year(name: str, value: str, year: int) -> None:
+    if not YEARS[0] <= year <= YEARS[1]:
+        raise FieldError(name, value, f"not between the years {YEARS[0]} and {YEARS[1]}")
 
 
 def within(name: str, period: date, since: date, until: date) -> date:

@@ -9,14 +9,19 @@ from xml.etree import ElementTree
 import httpx
 
 from creditlink.records.connectors.fields import FieldError, Row, within
-from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
+from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
 from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PATH = "/sbj/payroll"
 _PAGE_SIZE = 200
 _MAX_PAGES = 100
+_MOST_PEOPLE = 10_000_000
 # The dialect has no use for a document type; entities are how XML attacks its reader.
 _DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+# Characters that XML 1.0 does not know. The dialect has none that it could mean by them, so that what stands there is
+# replaced and its field does not read, which is one row; left as they are, no row of the answer would.
+_ILLEGAL = re.compile("[^\\t\\n\\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFERENCE = re.compile("&#(?:x([0-9a-fA-F]+)|([0-9]+));")
 
 
 class SocialSecurityConnector:
@@ -47,7 +52,7 @@ class SocialSecurityConnector:
                     result.status = "NO_RECORD"
                     break
                 result.pages += 1
-                result.total = _whole_attribute(root, "total")
+                result.total = total_of(root.get("total"))
                 if root.get("complete") != "true":
                     result.status = "PARTIAL"
                     result.error = "the office marked its answer as incomplete"
@@ -94,7 +99,7 @@ def _read(answer: Answer, uscc: str) -> ElementTree.Element | None:
     if answer.status == httpx.codes.OK:
         if root.tag != "payrolls" or root.get("uscc") != uscc:
             raise Passing("DOWN", "the answer is not about the firm asked for")
-        _whole_attribute(root, "total")
+        total_of(root.get("total"))
         return root
     code = root.get("code", "") if root.tag == "error" else ""
     if answer.status == httpx.codes.NOT_FOUND and code == "NO_RECORD":
@@ -105,17 +110,19 @@ def _read(answer: Answer, uscc: str) -> ElementTree.Element | None:
 def _parse(content: bytes) -> ElementTree.Element:
     if _DOCTYPE.search(content):
         raise Failure("DOWN", "the answer declares a document type or an entity")
+    text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_legal, content.decode("utf-8", "replace")))
     try:
-        return ElementTree.fromstring(content)  # noqa: S314 (document types and entities are refused above)
+        return ElementTree.fromstring(text.encode())  # noqa: S314 (document types and entities are refused above)
     except ElementTree.ParseError:
         raise Passing("DOWN", "the answer is not well-formed XML") from None
 
 
-def _whole_attribute(root: ElementTree.Element, name: str) -> int:
-    try:
-        return int(root.get(name, ""))
-    except ValueError:
-        raise Passing("DOWN", f"the answer has no whole number in {name}") from None
+def _legal(reference: re.Match[str]) -> str:
+    """Return a character reference, U+FFFD in place of one to what XML has no character for."""
+    hexadecimal, decimal = reference.groups()
+    digits = (hexadecimal or decimal).lstrip("0")
+    code = int(digits or "0", 16 if hexadecimal else 10) if len(digits) < 9 else 0
+    return reference[0] if code < 0x110000 and not _ILLEGAL.match(chr(code)) else "\ufffd"
 
 
 def _take(delivery: Delivery, element: ElementTree.Element, position: str, since: date, until: date) -> None:
@@ -128,15 +135,15 @@ def _take(delivery: Delivery, element: ElementTree.Element, position: str, since
                 period=within("period", row.month("period"), since, until),
                 subkey="",
                 values={
-                    "headcount": row.whole("headcount"),
+                    "headcount": row.whole("headcount", most=_MOST_PEOPLE),
                     "base_fen": row.fen("base", signed=False),
                     "due_fen": row.fen("due", signed=False),
                     "paid_fen": row.fen("paid", signed=False),
                     "due_on": row.day("dueOn").isoformat(),
                     "paid_on": None if row.is_empty("paidOn") else row.day("paidOn").isoformat(),
-                    "joiners": row.whole("joiners"),
-                    "leavers": row.whole("leavers"),
-                    "fund_headcount": row.whole("fundHeadcount"),
+                    "joiners": row.whole("joiners", most=_MOST_PEOPLE),
+                    "leavers": row.whole("leavers", most=_MOST_PEOPLE),
+                    "fund_headcount": row.whole("fundHeadcount", most=_MOST_PEOPLE),
                 },
                 known_at=row.instant("recordedAt"),
                 version=row.whole("version"),

@@ -15,7 +15,7 @@ import httpx
 
 from creditlink.records.connectors import tax_invoices
 from creditlink.records.connectors.fields import FieldError, Row, within
-from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
+from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
 from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PAGE_SIZE = 1000
@@ -140,8 +140,8 @@ def signature(secret: bytes, method: str, path: str, timestamp: str, nonce: str,
 def _read(answer: Answer) -> dict[str, Any] | None:
     """Return the body of an answer, None for a firm without a record."""
     try:
-        body = json.loads(answer.content)
-    except ValueError:
+        body = json.loads(answer.content, parse_int=_whole_number)
+    except (ValueError, RecursionError):
         if answer.status != httpx.codes.OK:
             raise refused(answer, "") from None
         raise Passing("DOWN", "the answer is not JSON") from None
@@ -153,9 +153,15 @@ def _read(answer: Answer) -> dict[str, Any] | None:
     if code == _NO_RECORD:
         return None
     total, data = body.get("total"), body.get("data")
-    if code != "0000" or type(total) is not int or total < 0 or not isinstance(data, list):
+    if code != "0000" or type(total) is not int or not isinstance(data, list):
         raise Passing("DOWN", f"the answer lacks its total or its data (code {code[:8]})")
+    total_of(total)
     return body
+
+
+def _whole_number(digits: str) -> int | float:
+    """Return a number; of more digits than any field has, what no field takes, so that its row alone does not read."""
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def _take_rows(

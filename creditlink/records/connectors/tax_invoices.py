@@ -13,10 +13,11 @@ from typing import Any
 import polars as pl
 
 from creditlink.clock import add_months, month_start
-from creditlink.records.connectors.fields import FieldError, Row, within
+from creditlink.records.connectors.fields import YEARS, FieldError, Row, within
 from creditlink.records.delivery import Fact
 from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
+from creditlink.text import flaw
 
 _TEXTS = ("lsh", "kprq", "fx", "dfdm", "je", "se", "hj", "zt", "lrsj")
 _DIRECTIONS = {"X": "output", "J": "input"}
@@ -97,24 +98,21 @@ def _read_rows(
 def _columns(raw: list[Any]) -> pl.DataFrame:
     """Read the rows column by column; `fits` says where every field reads."""
     rows = [row if isinstance(row, dict) else {} for row in raw]
-    texts = {
-        name: pl.Series(name, [v if type(v := row.get(name)) is str else None for row in rows], dtype=pl.String)
-        for name in _TEXTS
-    }
+    texts = {name: _texts(name, rows) for name in _TEXTS}
     versions = [v if type(v := row.get("bbh")) is int and 0 <= v < 2**31 else None for row in rows]
     frame = pl.DataFrame({**texts, "version": pl.Series(versions, dtype=pl.Int32)})
     return frame.select(
         pl.col("fx")
         .replace_strict(_DIRECTIONS, default=None, return_dtype=INVOICE_SCHEMA["direction"])
         .alias("direction"),
-        pl.col("kprq").str.to_date("%Y%m%d", strict=False).alias("issued_on"),
+        _in_years(pl.col("kprq").str.to_date("%Y%m%d", strict=False)).alias("issued_on"),
         pl.col("dfdm").alias("counterparty"),
         _fen("je").alias("amount_fen"),
         _fen("se").alias("tax_fen"),
         pl.col("zt").replace_strict({"0": False, "1": True}, default=None, return_dtype=pl.Boolean).alias("is_void"),
         pl.col("lsh").alias("record_id"),
         "version",
-        pl.col("lrsj").str.to_datetime("%Y%m%d%H%M%S%z", strict=False, time_unit="us").alias("recorded_at"),
+        _in_years(pl.col("lrsj").str.to_datetime("%Y%m%d%H%M%S%z", strict=False, time_unit="us")).alias("recorded_at"),
         _fen("hj").alias("total_fen"),
         _is_plain().alias("plain"),
     ).with_columns(
@@ -126,6 +124,19 @@ def _columns(raw: list[Any]) -> pl.DataFrame:
         .fill_null(value=False)
         .alias("fits")
     )
+
+
+def _texts(name: str, rows: list[dict[str, Any]]) -> pl.Series:
+    found = [v if type(v := row.get(name)) is str else None for row in rows]
+    try:
+        return pl.Series(name, found, dtype=pl.String)
+    except UnicodeEncodeError:  # a surrogate somewhere: that row is read again by itself
+        return pl.Series(name, [None if v is None or flaw(v) else v for v in found], dtype=pl.String)
+
+
+def _in_years(when: pl.Expr) -> pl.Expr:
+    """Return days or instants, null outside the years of the manual: Python's calendar does not hold all of polars'."""
+    return pl.when(when.dt.year().is_between(*YEARS)).then(when)
 
 
 def _fen(name: str) -> pl.Expr:
@@ -141,6 +152,7 @@ def _is_plain() -> pl.Expr:
         & pl.col("kprq").str.contains(r"^[0-9]{8}$")
         & pl.col("lrsj").str.contains(r"^[0-9]{14}[+-][0-9]{4}$")
         & (pl.col("dfdm").str.len_chars() > 0)
+        & ~pl.col("dfdm").str.contains("\0", literal=True)
     )
 
 

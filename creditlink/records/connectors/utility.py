@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from creditlink.records.connectors.fields import FieldError, Row, within
-from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused
+from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
 from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
 from creditlink.records.frames import METER_KINDS
 
@@ -87,16 +87,16 @@ class UtilityConnector:
                 if answer.headers.get("X-Complete") != "true":
                     result.status = "PARTIAL"
                     result.error = "the office marked its answer as incomplete"
-                rows, torn = _rows(answer.content)
-                for index, fields in enumerate(rows):
+                lines, torn = _lines(answer.content)
+                for index, line in enumerate(lines):
                     result.rows += 1
                     try:
-                        delivery.facts.append(_fact(kind, fields, since, until))
+                        delivery.facts.append(_fact(kind, _fields(line), since, until))
                     except FieldError as error:
                         where = f"page {result.pages} row {index}"
                         rejects.append(Reject.of(self.source, kind, where, error.field, error.value, error.reason))
                 if torn is not None:
-                    where = f"page {result.pages} row {len(rows)}"
+                    where = f"page {result.pages} row {len(lines)}"
                     rejects.append(Reject.of(self.source, kind, where, "(line)", torn, "the line is cut off"))
                 path, parameters = _next(answer, f"/v1/{kind}/months"), {}
         except Failure as failure:
@@ -133,19 +133,32 @@ def _read(answer: Answer) -> Answer:
 
 
 def _total(answer: Answer) -> int:
-    try:
-        return int(answer.headers.get("X-Total-Count", ""))
-    except ValueError:
-        raise Passing("DOWN", "the answer has no X-Total-Count") from None
+    return total_of(answer.headers.get("X-Total-Count", ""))
 
 
-def _rows(content: bytes) -> tuple[list[dict[str, Any]], str | None]:
-    """Return the rows of a CSV and, apart, a last line that was cut off."""
+def _lines(content: bytes) -> tuple[list[str], str | None]:
+    """Return the lines below a CSV's header and, apart, a last line that was cut off."""
     whole, _, torn = content.decode("utf-8", "replace").rpartition("\r\n")
-    lines = csv.reader(io.StringIO(whole, newline=""))
-    next(lines, None)
+    return whole.split("\r\n")[1:], torn or None
+
+
+def _fields(line: str) -> dict[str, str]:
+    """Return a line's fields. Each line is read by itself: a stray quote in one does not swallow the next.
+
+    Raises
+    ------
+    FieldError
+        It is not CSV, or has a field too many.
+    """
+    try:
+        # A line feed inside quotes is no part of the dialect, but it stays within the line.
+        [fields] = csv.reader(io.StringIO(line, newline=""), strict=True)
+    except (csv.Error, ValueError):
+        raise FieldError("(line)", line, "the line is not CSV") from None
+    if len(fields) > len(_HEADER):
+        raise FieldError("(line)", line, f"the line has {len(fields)} fields, not {len(_HEADER)}")
     # A short line lacks its last columns: the row says so when they are read.
-    return [dict(zip(_HEADER, line, strict=False)) for line in lines], torn or None
+    return dict(zip(_HEADER, fields, strict=False))
 
 
 def _next(answer: Answer, path: str) -> str | None:
@@ -153,7 +166,10 @@ def _next(answer: Answer, path: str) -> str | None:
     for link in answer.headers.get("Link", "").split(","):
         target, _, parameters = link.partition(";")
         if 'rel="next"' in parameters:
-            parts = urlsplit(target.strip().removeprefix("<").removesuffix(">"))
+            try:
+                parts = urlsplit(target.strip().removeprefix("<").removesuffix(">"))
+            except ValueError:
+                raise Failure("DOWN", "the next page has no address") from None
             if parts.scheme or parts.netloc or parts.path != path:
                 raise Failure("DOWN", "the next page is elsewhere")
             return f"{parts.path}?{parts.query}"

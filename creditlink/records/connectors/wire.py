@@ -15,9 +15,11 @@ import httpx
 import stamina
 
 from creditlink.records.delivery import Delivery, Status
+from creditlink.text import shown
 
 T = TypeVar("T")
 
+_TOTAL_DIGITS = 9
 _MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
@@ -42,7 +44,7 @@ class Failure(Exception):
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status: Status = status
-        self.reason = reason
+        self.reason = shown(reason)  # part of it may be the office's
 
 
 class Passing(Failure):
@@ -144,11 +146,18 @@ class Wire:
             with attempt:
                 if not proceed():
                     raise Stopped
-                answer = _on_loop(self._exchange(build(self._client), deadline - time.monotonic()))
+                answer = _on_loop(self._exchange(self._built(build), deadline - time.monotonic()))
                 if not proceed():
                     raise Stopped
                 return read(answer)
         raise AssertionError("stamina gives at least one attempt")
+
+    def _built(self, build: Callable[[httpx.AsyncClient], httpx.Request]) -> httpx.Request:
+        try:
+            return build(self._client)
+        except (httpx.InvalidURL, ValueError):
+            # Where the next page is, the office says.
+            raise Failure("DOWN", "the office names a next page that cannot be asked for") from None
 
     async def _exchange(self, request: httpx.Request, seconds: float) -> Answer:
         """Send a request and read the answer to its end, all within `seconds`."""
@@ -179,6 +188,20 @@ class Wire:
     def close(self) -> None:
         """Close the kept connections."""
         _on_loop(self._client.aclose())
+
+
+def total_of(value: object) -> int:
+    """Return the number of rows that an office says it holds.
+
+    Raises
+    ------
+    Passing
+        It is none that an office could hold.
+    """
+    text = value.strip() if isinstance(value, str) else str(value) if type(value) is int else ""
+    if not (text.isascii() and text.isdigit() and len(text) <= _TOTAL_DIGITS):
+        raise Passing("DOWN", "the answer does not say how many rows there are")
+    return int(text)
 
 
 def refused(answer: Answer, code: str) -> Failure:
