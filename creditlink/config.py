@@ -67,6 +67,7 @@ class Settings:
     metrics_token: str | None = field(repr=False, default=None)
     database_url: str | None = field(repr=False, default=None)
     database_api_url: str | None = field(repr=False, default=None)
+    anchors: str | None = None
     var_dir: Path = ROOT / "var"
     config_dir: Path = ROOT / "config"
     models_dir: Path = ROOT / "models"
@@ -75,6 +76,11 @@ class Settings:
     def is_production(self) -> bool:
         """Whether sandbox conveniences must be off."""
         return self.environment == "production"
+
+    @property
+    def anchors_place(self) -> str:
+        """Where the evidence's anchors go: a folder, or an address with a scheme."""
+        return self.anchors or str(self.var_dir / "anchors")
 
     def read_toml(self, name: str) -> dict[str, Any]:
         """Return the parsed file `name` of the configuration folder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from creditlink import keyring
-from creditlink.audit import chain, service
+from creditlink.audit import anchors, chain, service
+from creditlink.audit.places import open_place
 from creditlink.audit.tables import AuditEntry, AuditHead
 from creditlink.clock import utc_now
 from creditlink.enterprises.tables import Enterprise
@@ -91,12 +93,37 @@ def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | N
 
 
 @audit.command()
-def check() -> None:
-    """Check every chain in the database against its digests and its head, and every stored profile against its chain.
+@click.option("--to", "address", help="A folder or an address that fsspec knows; default the setting `anchors`.")
+def anchor(address: str | None) -> None:
+    """Write the heads of the chains that moved outside the database, signed; the worker does so every hour."""
+    settings, database = start("owner")
+    place = open_place(address or settings.anchors_place)
+    made = anchors.anchor(
+        lambda: database.transaction("owner"), place, issuer=settings.issuer, secret=settings.secret_key, now=utc_now()
+    )
+    if not made:
+        click.echo("no head has moved since the last anchor")
+        return
+    heads = sum(len(one.heads) for one in made)
+    click.echo(
+        f"{len(made)} anchors, {heads} heads, to {place.address}; note elsewhere: the last is anchor "
+        f"{made[-1].number}, {made[-1].number}:{made[-1].sha256}"
+    )
 
-    Exit status 1 when one does not hold.
+
+@audit.command()
+@click.option("--anchors", "address", help="Where the anchors are; default the setting `anchors`; `none`: leave out.")
+@click.option("--keys", type=_FILE, help="The JWK set that signed the anchors; default this server's own.")
+@click.option("--last", help="An anchor you noted elsewhere, NUMBER:SHA256: it must be there.")
+def check(address: str | None, keys: Path | None, last: str | None) -> None:
+    """Check every chain in the database: its digests and head, the profiles stored, and what was anchored of it.
+
+    A chain that was removed, rewound or rewritten together with its head agrees with itself; the anchors name it and
+    the entry. Exit status 1 when something does not hold.
     """
-    _, database = start("owner")
+    if last is not None and not re.fullmatch(r"\d{1,10}:[0-9a-f]{64}", last):
+        raise click.BadParameter(f"needs NUMBER:SHA256, got {last!r}", param_hint="--last")
+    settings, database = start("owner")
     with database.transaction("owner") as session:
         known = set(session.scalars(union(select(AuditHead.chain_id), select(AuditEntry.chain_id))))
         chains = sorted(known | stored.firms_with_profiles(session))
@@ -108,8 +135,16 @@ def check() -> None:
                 broken += bool(faults)
                 for fault in faults:
                     click.echo(f"chain {chain_id}{fault}")
-    click.echo(f"{len(chains)} chains, {broken} do not hold")
-    if broken:
+        lost = 0
+        if address != "none":
+            signed_by = (
+                json.loads(keys.read_text(encoding="utf-8")) if keys else keyring.public_keys(settings.secret_key)
+            )
+            for fault in anchors.faults(session, open_place(address or settings.anchors_place), signed_by, last=last):
+                lost += 1
+                click.echo(fault)
+    click.echo(f"{len(chains)} chains, {broken} do not hold; {lost} faults against the anchors")
+    if broken or lost:
         sys.exit(1)
 
 

@@ -51,3 +51,24 @@ class AuditHead(Base):
     chain_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     seq: Mapped[int]
     digest: Mapped[str]
+
+
+class AuditAnchor(Base):
+    """An anchor that was written outside the database: its number and the SHA-256 of the signed document."""
+
+    __tablename__ = "audit_anchors"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sha256: Mapped[str]
+    issued_at: Mapped[datetime]
+    heads: Mapped[int]  # how many
+
+
+class AuditAnchored(Base):
+    """The head of each chain as it was anchored last, so that only those that moved are anchored next."""
+
+    __tablename__ = "audit_anchored"
+
+    chain_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int]
+    digest: Mapped[str]

@@ -22,6 +22,7 @@ app = procrastinate.App(
     connector=PsycopgConnector(),
     import_paths=[
         "creditlink.jobs.tasks",
+        "creditlink.audit.tasks",
         "creditlink.records.tasks",
         "creditlink.consents.tasks",
         "creditlink.oauth.tasks",

@@ -1,0 +1,203 @@
+"""Anchors: the heads of the chains, signed and written outside the database, each naming the anchor before it.
+
+An anchor holds the heads that moved since the last one, so that it is as large as the hour was busy. The list itself,
+not a hash over it: the check names the chain and the entry although the database may no longer have them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Session
+from sqlalchemy.types import BigInteger, Text, Uuid
+
+from creditlink import keyring
+from creditlink.audit.chain import GENESIS
+from creditlink.audit.places import Place
+from creditlink.audit.tables import AuditAnchor, AuditAnchored
+
+TYPE = "audit-anchor+jws"
+MOST_HEADS = 20_000
+"""Heads in one anchor: some 3 MB. A busier hour makes several."""
+_NAME = re.compile(r"anchor-(\d{10})\.jws")
+_MOVED = text("""
+    SELECT h.chain_id, h.seq, h.digest FROM audit_heads h LEFT JOIN audit_anchored a USING (chain_id)
+    WHERE h.seq > 0 AND (a.chain_id IS NULL OR h.seq > a.seq OR (h.seq = a.seq AND h.digest <> a.digest))
+    ORDER BY h.chain_id LIMIT :most""")
+_REWOUND = text("""
+    SELECT a.chain_id, a.seq, h.seq AS held FROM audit_anchored a LEFT JOIN audit_heads h USING (chain_id)
+    WHERE h.chain_id IS NULL OR h.seq < a.seq OR (h.seq = a.seq AND h.digest <> a.digest)
+    ORDER BY a.chain_id LIMIT 100""")
+_COMPARED = text("""
+    SELECT a.chain_id, a.seq, a.digest, e.digest AS held, h.seq AS ends
+    FROM unnest(:chains, :seqs, :digests) AS a(chain_id, seq, digest)
+    LEFT JOIN audit_entries e ON e.chain_id = a.chain_id AND e.seq = a.seq
+    LEFT JOIN audit_heads h ON h.chain_id = a.chain_id
+    WHERE e.digest IS DISTINCT FROM a.digest OR h.seq IS NULL OR h.seq < a.seq
+    ORDER BY a.chain_id, a.seq""").bindparams(
+    bindparam("chains", type_=ARRAY(Uuid)), bindparam("seqs", type_=ARRAY(BigInteger)),
+    bindparam("digests", type_=ARRAY(Text)),
+)  # fmt: skip
+OpenTransaction = Callable[[], AbstractContextManager[Session]]
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One anchor as it was written."""
+
+    number: int
+    sha256: str  # of the signed document: the next anchor names it
+    previous: str
+    issued_at: str
+    heads: Sequence[tuple[str, int, str]]  # chain, seq, digest
+
+
+def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secret: str, now: datetime) -> list[Anchor]:
+    """Write the heads that moved since the last anchor to `place`; return the anchors that were written.
+
+    What was written and could not be noted in the database is anchored again next time, which does no harm.
+
+    Raises
+    ------
+    FileExistsError
+        Another process anchors at this moment.
+    """
+    made: list[Anchor] = []
+    while True:
+        with open_transaction() as session:
+            moved = session.execute(_MOVED, {"most": MOST_HEADS}).all()
+            number, previous = session.execute(
+                select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number.desc()).limit(1)
+            ).one_or_none() or (0, GENESIS)
+        if not moved:
+            return made
+        if (newest := _newest(place)) is not None and newest[0] > number:
+            number, previous = newest
+        heads = [(str(chain_id), seq, digest) for chain_id, seq, digest in moved]
+        claims: dict[str, Any] = {
+            "iss": issuer,
+            "iat": int(now.timestamp()),
+            "number": number + 1,
+            "previous": previous,
+            "issued_at": now.isoformat(),
+            "heads": heads,
+        }
+        document = keyring.sign(claims, typ=TYPE, secret=secret).encode()
+        place.add(f"anchor-{number + 1:010d}.jws", document)
+        made.append(Anchor(number + 1, _hash(document), previous, claims["issued_at"], heads))
+        with open_transaction() as session:
+            _note(session, made[-1], now)
+
+
+def _note(session: Session, made: Anchor, now: datetime) -> None:
+    values = {"number": made.number, "sha256": made.sha256, "issued_at": now, "heads": len(made.heads)}
+    session.execute(insert(AuditAnchor).values(**values))
+    new = insert(AuditAnchored)
+    rows = [{"chain_id": UUID(chain), "seq": seq, "digest": digest} for chain, seq, digest in made.heads]
+    for first in range(0, len(rows), 1000):
+        session.execute(
+            new.values(rows[first : first + 1000]).on_conflict_do_update(
+                index_elements=[AuditAnchored.chain_id], set_={"seq": new.excluded.seq, "digest": new.excluded.digest}
+            )
+        )
+
+
+def rewound(session: Session) -> list[UUID]:
+    """Return chains (100 at most) that ended further on when they were last anchored: what the hourly job looks at.
+
+    It compares with the database's own note of the last anchors; `faults` compares with the anchors themselves.
+    """
+    return [row.chain_id for row in session.execute(_REWOUND)]
+
+
+def faults(session: Session, place: Place, keys: Mapping[str, Any], *, last: str | None = None) -> Iterator[str]:
+    """Yield what does not agree, a sentence each, between the anchors and the database.
+
+    Parameters
+    ----------
+    keys : the JWK set that signed them
+    last : an anchor that was noted elsewhere, NUMBER:SHA256: it must be among them
+    """
+    previous, expected, named = GENESIS, 1, set[UUID]()
+    seen: dict[int, str] = {}
+    for name in place.names():
+        if not (match := _NAME.fullmatch(name)):
+            continue
+        document, number = place.read(name), int(match[1])
+        try:
+            found = _read(document, keys)
+        except (keyring.SignatureRefused, KeyError, TypeError, ValueError) as error:
+            yield f"{name}: {error}"
+            previous, expected = _hash(document), number + 1
+            continue
+        if (found.number, found.number) != (number, expected):
+            yield f"{name}: expected anchor {expected}, it is anchor {found.number}: removed or renamed"
+        elif found.previous != previous:
+            yield f"{name}: it does not follow the anchor before it"
+        previous, expected = found.sha256, number + 1
+        seen[number] = found.sha256
+        yield from _differing(session, found, named)
+    noted = session.execute(select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number)).all()
+    wanted = {row.number: row.sha256 for row in noted}
+    if last is not None:
+        noted_number, _, noted_sha256 = last.partition(":")
+        wanted[int(noted_number)] = noted_sha256
+    for number, sha256 in wanted.items():
+        if seen.get(number) != sha256:
+            yield f"anchor {number} is not at {place.address} as it was written: removed or replaced"
+
+
+def _differing(session: Session, found: Anchor, named: set[UUID]) -> Iterator[str]:
+    for first in range(0, len(found.heads), 10_000):
+        part = found.heads[first : first + 10_000]
+        chains, seqs, digests = zip(*part, strict=True)
+        given = {"chains": [UUID(chain) for chain in chains], "seqs": list(seqs), "digests": list(digests)}
+        for row in session.execute(_COMPARED, given):
+            if row.chain_id in named:
+                continue  # the first entry that differs says it
+            named.add(row.chain_id)
+            if row.ends is None:
+                what = "the chain is gone: removed"
+            elif row.ends < row.seq:
+                what = f"it ends at seq {row.ends}: rewound"
+            elif row.held is None:
+                what = "that entry is gone: removed"
+            else:
+                what = f"that entry has digest {row.held[:16]}…: rewritten"
+            yield (
+                f"chain {row.chain_id}{_whose(session, row.chain_id)}: anchor {found.number} of {found.issued_at} "
+                f"holds seq {row.seq} with digest {row.digest[:16]}…; {what}"
+            )
+
+
+def _whose(session: Session, chain_id: UUID) -> str:
+    uscc = session.scalar(text("SELECT uscc FROM enterprises WHERE id = :id"), {"id": chain_id})
+    return f" (firm {uscc})" if uscc else ""
+
+
+def _newest(place: Place) -> tuple[int, str] | None:
+    names = [name for name in place.names() if _NAME.fullmatch(name)]
+    if not names:
+        return None
+    match = _NAME.fullmatch(names[-1])
+    assert match is not None  # noqa: S101 (just filtered; for the type checker)
+    return int(match[1]), _hash(place.read(names[-1]))
+
+
+def _read(document: bytes, keys: Mapping[str, Any]) -> Anchor:
+    claims = keyring.verify(document.decode(), keys, typ=TYPE).claims
+    heads = [(str(chain), int(seq), str(digest)) for chain, seq, digest in claims["heads"]]
+    return Anchor(int(claims["number"]), _hash(document), claims["previous"], claims["issued_at"], heads)
+
+
+def _hash(document: bytes) -> str:
+    return hashlib.sha256(document).hexdigest()

@@ -1,0 +1,41 @@
+"""Queued work: anchoring the evidence, every hour."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import structlog
+
+from creditlink import db, jobs
+from creditlink.audit import anchors
+from creditlink.audit.places import open_place
+from creditlink.clock import utc_now
+from creditlink.config import Settings, load_settings
+
+log = structlog.get_logger()
+
+
+@cache
+def _settings() -> Settings:
+    return load_settings()
+
+
+@jobs.app.periodic(cron="7 * * * *", periodic_id="audit.anchor")
+@jobs.app.task(name="audit.anchor", queue="system", lock="audit.anchor", queueing_lock="audit.anchor")
+def anchor_heads(timestamp: int) -> None:
+    """Write the heads that moved to the place of the anchors, and say which chains went back since the last time."""
+    settings = _settings()
+    with db.transaction("worker") as session:
+        back = anchors.rewound(session)
+    if back:
+        log.error("evidence_rewound", chains=[str(chain_id) for chain_id in back])
+    made = anchors.anchor(
+        lambda: db.transaction("worker"),
+        open_place(settings.anchors_place),
+        issuer=settings.issuer,
+        secret=settings.secret_key,
+        now=utc_now(),
+    )
+    if made:
+        last = made[-1]
+        log.info("evidence_anchored", anchor=last.number, sha256=last.sha256, heads=sum(len(one.heads) for one in made))
