@@ -19,12 +19,11 @@ from creditlink.financing import cases, learning
 from creditlink.financing.funnel import DIMENSIONS, Row, funnel, league
 from creditlink.financing.labels import GAPS, HORIZON_MONTHS, LABELS
 from creditlink.financing.outcome_file import OutcomeInvalid, read_lines
-from creditlink.financing.reporting import Taken, take_lines
+from creditlink.financing.reporting import AT_ONCE, Taken, take_lines
 from creditlink.institutions.tables import Institution
 from creditlink.process import start
 from creditlink.textfile import read_file
 
-_AT_ONCE = 500
 _FORMS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 
 
@@ -176,7 +175,7 @@ def outcomes(file: Path, institution: str) -> None:
     columns = (TextColumn("outcomes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("outcomes", total=len(lines))
-        while part := list(islice(waiting, _AT_ONCE)):
+        while part := list(islice(waiting, AT_ONCE)):
             with db.transaction() as session:
                 total += take_lines(session, known, part, actor="operator", now=utc_now())
             progress.advance(task, len(part))

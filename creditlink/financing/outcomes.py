@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from creditlink.clock import day_of
@@ -17,11 +19,18 @@ from creditlink.financing.tables import Application, LoanFact
 EVENT_OF = {"draw": "draw", "repayment": "report", "closure": "close", "write_off": "write_off"}
 
 
-def record(session: Session, held: Application, told: Outcome, *, actor: str, now: datetime) -> bool:
+Drawn = dict[UUID, int]
+"""What was drawn of each application, in fen, as one transaction that holds its row has counted it."""
+
+
+def record(
+    session: Session, held: Application, told: Outcome, *, actor: str, now: datetime, drawn: Drawn | None = None
+) -> bool:
     """Record one outcome of an application that the caller has locked; return whether it was new.
 
     The same outcome again changes nothing. A different one under the same key (kind, day, reference) is a
-    correction: a further row, known later, that leaves the state as it is.
+    correction: a further row, known later, that leaves the state as it is. `drawn` spares whoever records many
+    outcomes in one transaction to count the draws before each.
 
     Raises
     ------
@@ -42,8 +51,9 @@ def record(session: Session, held: Application, told: Outcome, *, actor: str, no
         raise StepRefused(
             f"{told.kind}: the application is {held.state}: nothing was lent", state=held.state, allowed=may
         )
+    drawn = {} if drawn is None else drawn
     if told.kind == "draw":
-        _check_room(session, held, told, earlier)
+        _check_room(session, held, told, earlier, drawn)
     if earlier is None:
         applications.step(
             session,
@@ -71,6 +81,8 @@ def record(session: Session, held: Application, told: Outcome, *, actor: str, no
         )
     )
     session.flush()
+    if told.kind == "draw" and held.id in drawn:
+        drawn[held.id] += told.amount_fen - (earlier.amount_fen if earlier is not None else 0)
     return True
 
 
@@ -99,17 +111,29 @@ def _latest(session: Session, held: Application, told: Outcome) -> LoanFact | No
     ).first()
 
 
-def _check_room(session: Session, held: Application, told: Outcome, earlier: LoanFact | None) -> None:
+def _check_room(session: Session, held: Application, told: Outcome, earlier: LoanFact | None, drawn: Drawn) -> None:
     """Refuse a draw beyond the offer; a revolving line may be drawn again and again."""
     current = applications.latest_offer(session, held)
     if current is None or current.terms["repayment"] == "revolving":
         return
-    drawn = sum(fact.amount_fen for fact in facts_of(session, held) if fact.kind == "draw")
-    if earlier is not None:
-        drawn -= earlier.amount_fen
+    if held.id not in drawn:
+        drawn[held.id] = _drawn(session, held)
+    before = drawn[held.id] - (earlier.amount_fen if earlier is not None else 0)
     promised = int(current.terms["amount_fen"])
-    if drawn + told.amount_fen > promised:
+    if before + told.amount_fen > promised:
         raise Conflict(
-            f"amount_fen {told.amount_fen}: {promised - drawn} of the promised {promised} are left",
+            f"amount_fen {told.amount_fen}: {promised - before} of the promised {promised} are left",
             reason="beyond_the_offer",
         )
+
+
+def _drawn(session: Session, held: Application) -> int:
+    """Return the sum of the draws as they hold now, each as it was last corrected."""
+    last = (
+        select(LoanFact.amount_fen)
+        .where(LoanFact.application_id == held.id, LoanFact.kind == "draw")
+        .ext(distinct_on(LoanFact.about_on, LoanFact.reference))
+        .order_by(LoanFact.about_on, LoanFact.reference, LoanFact.known_at.desc(), LoanFact.id.desc())
+        .subquery()
+    )
+    return int(session.scalar(select(func.coalesce(func.sum(last.c.amount_fen), 0))) or 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,9 @@ from creditlink.errors import Conflict, InvalidRequest, NotFound, Problem
 from creditlink.financing import outcomes, wire
 from creditlink.financing.outcome_file import Line, LineError, OutcomeInvalid, read_lines
 from creditlink.textfile import TextFile
+
+AT_ONCE = 200
+"""Lines in one transaction."""
 
 
 @dataclass
@@ -44,8 +47,8 @@ class Taken:
         }
 
 
-def take_file(session: Session, institution_id: UUID, file: TextFile, *, form: str, actor: str, now: datetime) -> Taken:
-    """Record the outcomes of a file about the institution's own applications.
+def portions(file: TextFile, *, form: str) -> Iterator[list[Line | LineError]]:
+    """Yield the lines of a file in portions, each for a transaction of its own: no lock lasts as long as a file.
 
     Raises
     ------
@@ -53,16 +56,18 @@ def take_file(session: Session, institution_id: UUID, file: TextFile, *, form: s
         The header is wrong; nothing was read.
     """
     try:
-        return take_lines(session, institution_id, read_lines(file, form=form), actor=actor, now=now)
+        lines = list(read_lines(file, form=form))
     except OutcomeInvalid as wrong:
         raise InvalidRequest(errors=[{"pointer": "/line/1", "detail": str(wrong)}]) from None
+    for first in range(0, len(lines), AT_ONCE):
+        yield lines[first : first + AT_ONCE]
 
 
 def take_lines(
     session: Session, institution_id: UUID, lines: Iterable[Line | LineError], *, actor: str, now: datetime
 ) -> Taken:
     """Record lines one by one; each in a savepoint, so that a refused one leaves no trace."""
-    taken = Taken()
+    taken, drawn = Taken(), outcomes.Drawn()
     for line in lines:
         taken.lines += 1
         if isinstance(line, LineError):
@@ -71,7 +76,7 @@ def take_lines(
         try:
             with session.begin_nested():
                 held = wire.own(session, institution_id, line.application, lock=True)
-                new = outcomes.record(session, held, line.outcome, actor=actor, now=now)
+                new = outcomes.record(session, held, line.outcome, actor=actor, now=now, drawn=drawn)
         except NotFound:
             problem = "there is no such application for you"
             taken.errors.append(LineError(line.number, "application_id", line.application, problem))

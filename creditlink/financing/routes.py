@@ -275,10 +275,11 @@ def report_outcomes():
             errors=[{"pointer": "/headers/Content-Type", "detail": f"must be one of {', '.join(_FORMS)}"}]
         )
     file = textfile.decode(flask.request.get_data())
-    with db.transaction() as session:
-        return reporting.take_file(
-            session, g.access.institution_id, file, form=form, actor=f"bank:{g.access.client_id}", now=utc_now()
-        ).to_dict()
+    taken, actor = reporting.Taken(), f"bank:{g.access.client_id}"
+    for lines in reporting.portions(file, form=form):
+        with db.transaction() as session:
+            taken += reporting.take_lines(session, g.access.institution_id, lines, actor=actor, now=utc_now())
+    return taken.to_dict()
 
 
 @blueprint.route("/disagreements", methods=["GET"])

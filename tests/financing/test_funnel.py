@@ -234,7 +234,7 @@ class TestCommands:
                 raise ConnectionError
             return real(session, known, part, **at)
 
-        monkeypatch.setattr(commands, "_AT_ONCE", 2)
+        monkeypatch.setattr(commands, "AT_ONCE", 2)
         monkeypatch.setattr(commands, "take_lines", cut_off)
         code = market.lenders[0][0].code
         assert isinstance(run("outcomes", file, "--institution", code).exception, ConnectionError)

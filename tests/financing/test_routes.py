@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from creditlink import db
 from creditlink.clock import utc_now
@@ -197,6 +198,25 @@ class TestOutcomeFiles:
         return desk.call(
             "POST", "/v1/financing/outcomes", desk.own, content=text.encode(), headers={"Content-Type": kind}
         )
+
+    def test_a_long_file_is_taken_in_portions_and_its_draws_are_counted_once_each(self, desk, lent):
+        whole = OFFER["amount_fen"]
+        rows = [f"{lent},draw,2026-01-05,{-(-whole // 300)},,r{n}" for n in range(301)]
+        text = "\n".join(["application_id,kind,on,amount_fen,days_past_due,reference", *rows])
+        statements = []
+
+        def count(_connection, _cursor, statement, *_more):
+            statements.append(statement)
+
+        engine = db.current().engine("api")
+        event.listen(engine, "before_cursor_execute", count)
+        try:
+            answer = self.send(desk, text).json()
+        finally:
+            event.remove(engine, "before_cursor_execute", count)
+        assert (answer["lines"], answer["recorded"], len(answer["errors"])) == (301, 299, 2)
+        # Two portions, and a sum of the draws for each: not one for every line.
+        assert len([s for s in statements if "sum(" in s and "loan_facts" in s]) == 2
 
     def test_good_rows_are_in_and_each_wrong_one_is_named(self, desk, lent):
         text = "\n".join(
