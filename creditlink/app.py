@@ -12,6 +12,7 @@ import flask
 import structlog
 from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 
 from creditlink import __version__, border, db, health, reference, visit
 from creditlink.api import Api, problem_response
@@ -30,6 +31,13 @@ log = structlog.get_logger()
 _ID, _BEGAN = "creditlink.request_id", "creditlink.began"  # in a request's environment
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
+
+
+class _Number(IntegerConverter):
+    """A whole number in an address, as large as may be counted on from; beyond that there is nothing of ours."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002 (Werkzeug's name)
+        super().__init__(map, max=2**31 - 1)
 
 
 def create_app(settings: Settings, database: db.Database) -> flask.Flask:
@@ -54,6 +62,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/",
     )
+    app.url_map.converters["int"] = _Number
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.extensions["settings"] = settings
     if settings.trusted_proxies:
