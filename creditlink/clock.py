@@ -6,9 +6,31 @@ from zoneinfo import ZoneInfo
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-def utc_now() -> datetime:
-    """Return the current instant; the one place where the system clock is read."""
+_TRUSTED = timedelta(seconds=1)
+_ahead = timedelta(0)
+
+
+def wall_clock() -> datetime:
+    """Return what this machine's clock says; the one place where it is read."""
     return datetime.now(UTC)
+
+
+def utc_now() -> datetime:
+    """Return the current instant: the machine's, put right where the database's clock was found to differ."""
+    return wall_clock() - _ahead
+
+
+def follow(there: datetime, *, between: tuple[datetime, datetime]) -> None:
+    """Take the database's clock for the right one, where ours is more than a second off.
+
+    Up to a second the two agree as well as clocks do, and time goes on evenly. `between` is what ours said before and
+    after the asking; an answer that took longer than a second says nothing.
+    """
+    global _ahead
+    before, after = between
+    if timedelta(0) <= after - before <= _TRUSTED:
+        off = before + (after - before) / 2 - there
+        _ahead = off if abs(off) > _TRUSTED else timedelta(0)
 
 
 def to_second(instant: datetime) -> datetime:

@@ -24,10 +24,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.sql.functions import Function
 from sqlalchemy.types import BigInteger, Text, TypeDecorator, Uuid
 
+from creditlink import clock
 from creditlink.config import SettingError
 
 Role = Literal["owner", "api", "worker"]
@@ -147,20 +148,24 @@ class Database:
                 self._engines[role] = self._open(role)
             return self._engines[role]
 
-    def _open(self, role: Role) -> Engine:
-        limits = self._limits[role]
+    def _open(self, role: Role, probe: Limits | None = None) -> Engine:
+        limits = probe or self._limits[role]
         own_login = role == "api" and self._api_url is not None
         options = limits.options(None if own_login else ROLE_NAMES[role])
         engine = create_engine(
             self._api_url if own_login and self._api_url else self.url,
-            pool_size=self._pool_size,
-            max_overflow=self._pool_size,
-            pool_timeout=limits.pool,
+            **(
+                {"poolclass": NullPool}
+                if probe
+                else {"pool_size": self._pool_size, "max_overflow": self._pool_size, "pool_timeout": limits.pool}
+            ),
             connect_args={"options": options, "connect_timeout": limits.connect, **_KEEPALIVES},
             hide_parameters=True,  # they are firms' data, and errors reach the log
         )
         _give_up_on_silence(engine, limits)
         _ping_idle_connections(engine)
+        if not probe:
+            _follow_its_clock(engine)
         return engine
 
     @contextmanager
@@ -169,6 +174,19 @@ class Database:
         factory = sessionmaker(self.engine(role), expire_on_commit=False)
         with factory.begin() as session:
             yield session
+
+    @contextmanager
+    def probing(self) -> Iterator[Session]:
+        """Open a session of the API's role on a connection of its own, with a probe's short limits.
+
+        It finds a server that takes no more connections, and waits for no pool that others emptied.
+        """
+        engine = self._open("api", Limits(statement=2, lock=1, idle=2, connect=2))
+        try:
+            with Session(engine) as session:
+                yield session
+        finally:
+            engine.dispose()
 
     def close(self) -> None:
         """Close every pooled connection."""
@@ -227,6 +245,29 @@ def _ping_idle_connections(engine: Engine) -> None:
         except psycopg.Error as error:
             raise DisconnectionError from error  # the pool then opens another one
         connection.patience = usual
+
+
+_CLOCK_SECONDS = 10.0
+
+
+def _follow_its_clock(engine: Engine) -> None:
+    """Measure, now and then, how far this process's clock is off the database's: expiry is judged by the latter."""
+    measured: list[float] = []
+
+    @event.listens_for(engine, "checkout")
+    def measure(connection: _Connection, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        if measured and time.monotonic() - measured[0] < _CLOCK_SECONDS:
+            return
+        measured[:] = [time.monotonic()]
+        try:
+            before = clock.wall_clock()
+            row = connection.execute("SELECT clock_timestamp()").fetchone()
+            after = clock.wall_clock()
+            connection.rollback()
+        except psycopg.Error as error:
+            raise DisconnectionError from error
+        if row is not None:
+            clock.follow(row[0], between=(before, after))
 
 
 def _has_spoken(connection: _Connection) -> bool:

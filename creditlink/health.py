@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import flask
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from creditlink import db, logins, purpose, schema
-from creditlink.clock import utc_now
+from creditlink.clock import utc_now, wall_clock
 from creditlink.consents import funnel
 from creditlink.errors import NotFound, Unauthorized
 from creditlink.jobs import dead_letters, lanes
@@ -20,6 +23,7 @@ from creditlink.metrics import CONSENT_FUNNEL, DEAD_LETTERS, JOBS_OLDEST_SECONDS
 
 blueprint = flask.Blueprint("health", __name__)
 
+_MOST_OFF_SECONDS = 30.0
 _OF_PROXIES = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
 
 
@@ -39,21 +43,41 @@ def ready() -> tuple[dict[str, Any], int]:
 
 def _database_checks() -> dict[str, dict[str, Any]]:
     try:
-        with db.transaction() as session:
+        with db.current().probing() as session:
             connection = session.connection()
-            at = schema.applied(connection)
+            at, serves = schema.applied(connection), schema.serves(connection)
             wrong = _wrong_database(connection)
             alive, found = lanes.health(session)
+            off = _clock_offset(session)
+            _try_to_write(session)
     except SQLAlchemyError as error:
         reason = type(error).__name__
-        return {name: {"ok": False, "reason": reason} for name in ("database", "migrations", "worker")}
+        return {name: {"ok": False, "reason": reason} for name in ("database", "migrations", "worker", "clock")}
     head = schema.head()
     return {
         "database": {"ok": wrong is None, **({"reason": wrong} if wrong else {})},
-        "migrations": {"ok": at == head, "applied": at, "head": head},
+        "migrations": {"ok": at == head or (at > head and schema.is_served(serves)), "applied": at, "head": head},
+        "clock": {"ok": abs(off) <= _MOST_OFF_SECONDS, "offset_seconds": round(off, 3)},
         # A starved lane is work that waits, not a part that is missing: the API goes on serving.
         "worker": {"ok": bool(alive), "alive": alive, "lanes": {lane.lane: lane.as_json() for lane in found}},
     }
+
+
+def _clock_offset(session: Session) -> float:
+    """Return how many seconds this process's clock is ahead of the database's."""
+    before = wall_clock()
+    there = session.scalar(text("SELECT clock_timestamp()"))
+    assert isinstance(there, datetime)  # noqa: S101 (for the type checker)
+    return (before + (wall_clock() - before) / 2 - there).total_seconds()
+
+
+def _try_to_write(session: Session) -> None:
+    """Write a row and take it back: a database that only reads, or has no room, is not ready."""
+    session.execute(
+        text("INSERT INTO used_jtis (digest, expires_at) VALUES (:digest, now())"),
+        {"digest": f"ready-{uuid4().hex}"},
+    )
+    session.rollback()
 
 
 def _wrong_database(connection: Connection) -> str | None:

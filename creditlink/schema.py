@@ -14,6 +14,8 @@ from creditlink.db import Database
 
 # Any number will do, as long as every process that migrates takes the same one.
 _ADVISORY_LOCK = 7_214_881
+SERVES = "serves "
+"""How the comment of `alembic_version` begins; the mark goes with the version, in one transaction and in every dump."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -64,3 +66,15 @@ def head() -> str:
 def applied(connection: Connection) -> str:
     """Return the revision that the database is at."""
     return MigrationContext.configure(connection).get_current_revision() or "base"
+
+
+def serves(connection: Connection) -> str | None:
+    """Return the oldest revision of code that the database still serves, as its newest migration says."""
+    said = connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"))
+    return said.removeprefix(SERVES) if said and said.startswith(SERVES) else None
+
+
+def is_served(oldest: str | None) -> bool:
+    """Whether this code may work on a database that serves code from `oldest` on: it must know that revision."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return oldest in known and oldest != "base"

@@ -1,10 +1,12 @@
 """The service says whether it is alive and ready, and why not."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+from creditlink import clock, db, health, schema
 from creditlink.app import create_app
 
 TOKEN = "scrape-" + "t" * 30
@@ -34,6 +36,64 @@ def test_ready_sees_a_worker_heartbeat(client, empty_database):
     with empty_database.transaction("owner") as session:
         session.execute(text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now())"))
     assert client.get("/health/ready").json["checks"]["worker"]["ok"]
+
+
+class TestReadiness:
+    def checks(self, client):
+        return client.get("/health/ready").json["checks"]
+
+    def test_a_database_that_only_reads_is_not_ready(self, client, empty_database):
+        with empty_database.engine("owner").connect() as connection:
+            run = connection.execution_options(isolation_level="AUTOCOMMIT").execute
+            run(text(f"ALTER DATABASE {empty_database.url.database} SET default_transaction_read_only = on"))
+            try:
+                assert not self.checks(client)["database"]["ok"]
+            finally:
+                run(text("SET default_transaction_read_only = off"))
+                run(text(f"ALTER DATABASE {empty_database.url.database} RESET default_transaction_read_only"))
+        assert self.checks(client)["database"]["ok"]
+
+    def test_it_leaves_no_row(self, client, empty_database):
+        self.checks(client)
+        with empty_database.transaction("owner") as session:
+            assert session.scalar(text("SELECT count(*) FROM used_jtis")) == 0
+
+    @pytest.mark.parametrize("minutes", [10, -10])
+    def test_a_clock_that_is_off_is_not_ready_and_judges_nothing(self, client, monkeypatch, database, minutes):
+        true = clock.wall_clock
+        monkeypatch.setattr(clock, "wall_clock", lambda: true() + timedelta(minutes=minutes))
+        monkeypatch.setattr(health, "wall_clock", clock.wall_clock)
+        monkeypatch.setattr(clock, "_ahead", timedelta(0))
+        check = self.checks(client)["clock"]
+        assert not check["ok"]
+        assert check["offset_seconds"] == pytest.approx(minutes * 60, abs=5)
+        other = db.Database(db.conninfo(database.url), pool_size=1)
+        with other.transaction("api") as session:
+            there = session.scalar(text("SELECT clock_timestamp()"))
+        other.close()
+        assert abs((clock.utc_now() - there).total_seconds()) < 5
+
+    @pytest.mark.parametrize(("serves", "ready"), [("0022", True), ("9998", False), (None, False)])
+    def test_a_newer_schema_is_ready_if_it_serves_this_code(self, client, empty_database, serves, ready):
+        head = schema.head()
+        with empty_database.transaction("owner") as session:
+            before = session.scalar(text("SELECT obj_description('alembic_version'::regclass, 'pg_class')"))
+            assert before == f"serves {head}"
+            session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            mark = f"'serves {serves}'" if serves else "NULL"
+            session.execute(text(f"COMMENT ON TABLE alembic_version IS {mark}"))
+        try:
+            check = self.checks(client)["migrations"]
+        finally:
+            with empty_database.transaction("owner") as session:
+                session.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": head})
+                session.execute(text(f"COMMENT ON TABLE alembic_version IS '{before}'"))
+        assert (check["ok"], check["applied"]) == (ready, "9999")
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63 - 1, 2**63, 10**30])
+def test_a_number_that_no_column_counts_to_is_not_found(client, number):
+    assert client.get(f"/v1/catalogue/products/X/versions/{number}").status_code == 404
 
 
 def test_metrics(client):
