@@ -11,11 +11,12 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import flask
 import structlog
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from creditlink import __version__, border, db, health, reference, visit
-from creditlink.api import Api, problem_response
+from creditlink import __version__, border, compression, db, health, reference, visit
+from creditlink.api import Api, problem_response, public
 from creditlink.clock import utc_now
 from creditlink.config import Settings
 from creditlink.consents.refusals import record_refusal
@@ -23,6 +24,7 @@ from creditlink.errors import Problem
 from creditlink.log import configure_logging
 from creditlink.metrics import REQUEST_SECONDS, REQUESTS
 from creditlink.outage import answer_for
+from creditlink.portal import outside
 from creditlink.status.recorder import Recorder
 from creditlink.wiring import register_slices
 
@@ -78,6 +80,9 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     register_slices(app, api, settings)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(reference.blueprint)
+    app.add_url_rule("/", "root", public(outside.root))
+    app.register_error_handler(HTTPException, lambda error: _http_error(api, error))
+    app.after_request(compression.compress)
     return app
 
 
@@ -139,6 +144,14 @@ def _refused(problem: Problem) -> ResponseReturnValue:
             access, access.client_id, problem, route=f"{flask.request.method} {route}", now=utc_now(), why=why
         )
     return problem_response(problem)
+
+
+def _http_error(api: Api, error: HTTPException) -> ResponseReturnValue:
+    """Answer a browser with a page, and a program with a problem."""
+    if outside.is_browser(flask.request):
+        return outside.error_page(error)
+    problem: ResponseReturnValue = api.handle_http_exception(error)
+    return problem
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
