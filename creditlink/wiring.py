@@ -26,6 +26,7 @@ from creditlink.records.sources import load_sources
 from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
 from creditlink.screening.discovery import told_before_publishing
+from creditlink.screening.questions import note_question
 from creditlink.status import routes as status_routes
 
 
@@ -50,6 +51,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     app.extensions["model"] = load_live(settings)
     app.extensions["fair_use"] = settings.parsed("purposes.toml", fair_use_from)
     app.extensions["count_firms"] = partial(told_before_publishing, screening_routes.results_folder(settings))
+    app.extensions["note_question"] = note_question
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
     api.register_blueprint(consents_routes.blueprint)

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, cast, delete, insert, select
+from sqlalchemy import BigInteger, cast, func, insert, select
 from sqlalchemy.orm import Session
 
-from creditlink.clock import day_of
+from creditlink.clock import day_of, start_of_day
 from creditlink.enterprises.tables import Enterprise
-from creditlink.financing.funnel import Case, funnels
+from creditlink.financing.funnel import Case, during, funnels
 from creditlink.financing.tables import Application, FinancingRequest, FunnelRow, LoanFact, Offer
 from creditlink.institutions.tables import Institution
 
 BAD_DAYS = 90
+_PUBLISHING = 0x66756E6E  # "funn": the lock's number
 
 
 def cases_of(session: Session, *, known_at: datetime | None = None) -> list[Case]:
@@ -33,7 +34,7 @@ def cases_of(session: Session, *, known_at: datetime | None = None) -> list[Case
     offered = _offered(session, known_at)
     facts = _facts(session, known_at)
     return [
-        _case(held, asked_fen, code, industry, region, offered.get(held.id), facts.get(held.id, ()))
+        _case(held, asked_fen, code, industry, region, offered.get(held.id), facts.get(held.id, ()), known_at)
         for held, asked_fen, code, industry, region in rows
     ]
 
@@ -70,8 +71,11 @@ def _case(
     region: str,
     offered_fen: int | None,
     facts: Sequence[LoanFact],
+    known_at: datetime | None,
 ) -> Case:
     answered = held.answered_at
+    if answered is not None and known_at is not None and answered > known_at:
+        answered = None
     return Case(
         application=held.id,
         firm=held.enterprise_id,
@@ -83,7 +87,7 @@ def _case(
         asked_fen=asked_fen,
         approved=offered_fen is not None,
         approved_fen=offered_fen or 0,
-        declined=held.state == "declined",
+        declined=held.state == "declined" and answered is not None,
         drawn_fen=sum(fact.amount_fen for fact in facts if fact.kind == "draw"),
         repaid=any(fact.kind == "closure" for fact in facts),
         written_off=any(fact.kind == "write_off" for fact in facts),
@@ -93,10 +97,21 @@ def _case(
 
 
 def publish(session: Session, now: datetime) -> int:
-    """Compute every dimension anew and keep it for `/v1/financing/funnel`; return how many rows."""
-    cases = cases_of(session)
-    rows = [row for told in funnels(cases).values() for row in told]
-    session.execute(delete(FunnelRow))
+    """Tell of the months that are over and were not told of yet, once; return how many rows.
+
+    Figures that were recomputed as things happen would tell one firm's sums by the difference between two of them.
+    What of a period cannot be told, because fewer than ten firms did anything in it, waits for the next.
+    """
+    until = start_of_day(day_of(now).replace(day=1))
+    # One publisher at a time, or two would tell of the same months.
+    session.execute(select(func.pg_advisory_xact_lock(_PUBLISHING)))
+    since = session.scalar(select(func.max(FunnelRow.period_until)))
+    if since is not None and since >= until:
+        return 0
+    before = [] if since is None else cases_of(session, known_at=since)
+    told = funnels(during(before, cases_of(session, known_at=until)))
+    rows = [row.to_dict() for held in told.values() for row in held]
     if rows:
-        session.execute(insert(FunnelRow), [{**row.to_dict(), "computed_at": now} for row in rows])
+        period = {"period_from": since, "period_until": until, "computed_at": now}
+        session.execute(insert(FunnelRow), [row | period for row in rows])
     return len(rows)

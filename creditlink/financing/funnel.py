@@ -3,19 +3,23 @@
 Smaller groups are told together as `other`. Were `other` itself too small, the smallest groups that could be told
 join it: whoever subtracts what is told from the total learns of no group of fewer than ten firms either. Nor does
 whoever subtracts rows of one dimension from a row of another that holds them, such as products from their institution.
-A median is told where ten firms were answered.
+A median is told where ten firms were answered, an amount where ten firms share in it.
+
+What is told of a period is told once and never again: `during` gives what happened in it, so that the difference
+between two publications is a period's own rows, which are guarded like all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from statistics import median
 from typing import Any
 from uuid import UUID
 
 LEAST_FIRMS = 10
+AMOUNTS = ("asked_fen", "approved_fen", "drawn_fen")
 OTHER = "other"
 
 
@@ -39,6 +43,7 @@ class Case:
     written_off: bool
     overdue_90: bool
     answer_hours: float | None  # from applying to the first answer; None: not answered
+    applied: bool = True  # False: in an earlier period than the one that is told
 
 
 DIMENSIONS: Mapping[str, Callable[[Case], str]] = {
@@ -68,9 +73,9 @@ class Row:
     repaid: int
     written_off: int
     overdue_90: int
-    asked_fen: int
-    approved_fen: int
-    drawn_fen: int
+    asked_fen: int | None  # None: fewer than ten firms share in it, or the rest could be worked out from it
+    approved_fen: int | None
+    drawn_fen: int | None
     answered: int
     median_answer_hours: float | None
 
@@ -88,15 +93,82 @@ def funnel(cases: Sequence[Case], dimension: str) -> list[Row]:
 
 
 def funnels(cases: Sequence[Case]) -> dict[str, list[Row]]:
-    """Return the rows of every dimension; no row, and no row less those of another dimension, is of under ten firms."""
+    """Return the rows of every dimension; no row, and no row less those of another dimension, is of under ten firms.
+
+    The same holds for each amount and the firms that share in it: where it does not, the amount is None.
+    """
+    groups, told = _settled(cases)
+    sharing = {name: _settled([case for case in cases if getattr(case, name)], told) for name in AMOUNTS}
+    rows = {name: _rows(name, held, told[name]) for name, held in groups.items()}
+    return {
+        name: [
+            _guarded(row, {amount: _open_to(sharing[amount], name, told[name]) for amount in AMOUNTS}) for row in held
+        ]
+        for name, held in rows.items()
+    }
+
+
+def _settled(
+    cases: Sequence[Case], among: Mapping[str, Collection[str]] | None = None
+) -> tuple[dict[str, Groups], dict[str, set[str]]]:
+    """Return the groups of every dimension, and which of them can be told, none beyond `among`."""
     groups = {name: _by(cases, of) for name, of in DIMENSIONS.items()}
-    told = {name: _told(held) for name, held in groups.items()}
+    told = {
+        name: _told(held, None if among is None else [key for key in among[name] if key in held])
+        for name, held in groups.items()
+    }
     while leaking := _leaking(cases, groups, told):
         # One at a time, the smallest: without it the others may leak nothing.
         name, key = min(leaking, key=lambda one: (_firms(groups[one[0]][one[1]]), one))
         told[name].discard(key)
         told = {name: _told(held, told[name]) for name, held in groups.items()}
-    return {name: _rows(name, held, told[name]) for name, held in groups.items()}
+    return groups, told
+
+
+def _open_to(
+    settled: tuple[dict[str, Groups], dict[str, set[str]]], dimension: str, rows: Collection[str]
+) -> Callable[[str], bool]:
+    """Return whether an amount may be told of a row, given who shares in it."""
+    shared, told = settled[0][dimension], settled[1][dimension]
+    hidden = shared.keys() - told
+    rest = {case.firm for key in hidden for case in shared[key]}
+    # `other` gives away the sum of what is hidden: it may, where no row beside it is hidden, or hides nothing.
+    closed = bool(hidden & set(rows)) or 0 < len(rest) < LEAST_FIRMS
+
+    def is_open(key: str) -> bool:
+        return not closed if key == OTHER else key not in hidden
+
+    return is_open
+
+
+def _guarded(row: Row, opens: Mapping[str, Callable[[str], bool]]) -> Row:
+    return Row(**asdict(row) | {amount: None for amount in AMOUNTS if not opens[amount](row.key)})
+
+
+def during(before: Sequence[Case], after: Sequence[Case]) -> list[Case]:
+    """Return what happened to applications between two moments, each once; nothing happened to those left out."""
+    earlier = {case.application: case for case in before}
+    return [
+        case if case.application not in earlier else _since(earlier[case.application], case)
+        for case in after
+        if earlier.get(case.application) != case
+    ]
+
+
+def _since(former: Case, case: Case) -> Case:
+    return replace(
+        case,
+        applied=False,
+        asked_fen=0,
+        approved=case.approved and not former.approved,
+        approved_fen=case.approved_fen - former.approved_fen,
+        declined=case.declined and not former.declined,
+        drawn_fen=case.drawn_fen - former.drawn_fen,
+        repaid=case.repaid and not former.repaid,
+        written_off=case.written_off and not former.written_off,
+        overdue_90=case.overdue_90 and not former.overdue_90,
+        answer_hours=case.answer_hours if former.answer_hours is None else None,
+    )
 
 
 def _by(cases: Sequence[Case], key_of: Callable[[Case], str]) -> Groups:
@@ -183,7 +255,7 @@ def _row(dimension: str, key: str, cases: Sequence[Case]) -> Row:
         dimension,
         key,
         _firms(cases),
-        len(cases),
+        sum(case.applied for case in cases),
         sum(case.approved for case in cases),
         sum(case.declined for case in cases),
         sum(case.drawn_fen > 0 for case in cases),

@@ -299,24 +299,45 @@ def show_disagreements():
 @blueprint.response(200, FunnelSchema)
 @blueprint.problems(InvalidRequest)
 def show_funnel(query):
-    """Show how many applied, were approved, drew and repaid: separate facts, never of fewer than ten firms."""
+    """Show how many applied, were approved, drew and repaid in one period: separate facts, never of under ten firms.
+
+    A period is one or more whole months; it is told once, when it is over, and never changes.
+    """
     with db.transaction() as session:
-        rows = session.scalars(select(FunnelRow).where(FunnelRow.dimension == query["by"])).all()
-    ordered = sorted(rows, key=lambda row: (row.key == OTHER, -row.applied, row.key))
-    return {"by": query["by"], "computed_at": rows[0].computed_at if rows else None, "rows": ordered}
+        periods, rows = _period(session, query["by"], query.get("until"))
+    return _funnel(query["by"], periods, sorted(rows, key=lambda row: (row.key == OTHER, -row.applied, row.key)))
 
 
 @blueprint.route("/answer-times", methods=["GET"])
 @public
 @blueprint.response(200, FunnelSchema)
 def show_answer_times():
-    """Show the institutions by how soon they answer, the quickest first."""
+    """Show the institutions by how soon they answered in the last period that is over, the quickest first."""
     with db.transaction() as session:
-        rows = session.scalars(
-            select(FunnelRow).where(FunnelRow.dimension == "institution", FunnelRow.median_answer_hours.is_not(None))
-        ).all()
-    ordered = sorted((row for row in rows if row.key != OTHER), key=lambda row: (row.median_answer_hours, row.key))
-    return {"by": "institution", "computed_at": rows[0].computed_at if rows else None, "rows": ordered}
+        periods, rows = _period(session, "institution", None)
+    timed = [row for row in rows if row.key != OTHER and row.median_answer_hours is not None]
+    return _funnel("institution", periods, sorted(timed, key=lambda row: (row.median_answer_hours, row.key)))
+
+
+def _period(session: Session, by: str, until: datetime | None) -> tuple[list[datetime], list[FunnelRow]]:
+    """Return the ends of all periods, newest first, and the rows of one of them: the newest unless told."""
+    query = select(FunnelRow.period_until).distinct().order_by(FunnelRow.period_until.desc())
+    periods = list(session.scalars(query))
+    wanted = until or (periods[0] if periods else None)
+    rows = session.scalars(select(FunnelRow).where(FunnelRow.dimension == by, FunnelRow.period_until == wanted))
+    return periods, list(rows)
+
+
+def _funnel(by: str, periods: list[datetime], rows: list[FunnelRow]) -> dict[str, Any]:
+    first = rows[0] if rows else None
+    return {
+        "by": by,
+        "computed_at": first.computed_at if first else None,
+        "period_from": first.period_from if first else None,
+        "period_until": first.period_until if first else None,
+        "periods": periods,
+        "rows": rows,
+    }
 
 
 @decline_reasons.route("", methods=["GET"])

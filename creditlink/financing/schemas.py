@@ -240,6 +240,7 @@ class FunnelQuerySchema(Schema):
     """By what to break the funnel down."""
 
     by = _text("Dimension", load_default="all", validate=ma.validate.OneOf(list(DIMENSIONS)))
+    until = _instant("The end of a period, one of `periods`; the last one unless told")
 
 
 class FunnelRowSchema(Schema):
@@ -254,9 +255,9 @@ class FunnelRowSchema(Schema):
     repaid = _number("Of them: repaid to the end")
     written_off = _number("Of them: written off")
     overdue_90 = _number("Of them: at any time 90 days past due")
-    asked_fen = _number("Asked for in all")
-    approved_fen = _number("Offered in all")
-    drawn_fen = _number("Paid out in all")
+    asked_fen = _number("Asked for in all; null: too few firms share in it", allow_none=True)
+    approved_fen = _number("Offered in all; null: too few firms share in it", allow_none=True)
+    drawn_fen = _number("Paid out in all; null: too few firms share in it", allow_none=True)
     answered = _number("Of them: the lender answered")
     median_answer_hours = ma.fields.Float(
         allow_none=True, metadata={"description": "Median hours from applying to the first answer"}
@@ -264,10 +265,15 @@ class FunnelRowSchema(Schema):
 
 
 class FunnelSchema(Schema):
-    """The funnel broken down by one dimension; the rows add up to the total."""
+    """The funnel of one period, broken down by one dimension; the rows add up to the total."""
 
     by = _text("The dimension")
     computed_at = _instant("When", allow_none=True)
+    period_from = _instant("What happened from here on; null: from the beginning", allow_none=True)
+    period_until = _instant("Until here, exclusive", allow_none=True)
+    periods = ma.fields.List(
+        _instant("The end of a period"), metadata={"description": "All that are told, newest first"}
+    )
     rows = ma.fields.List(ma.fields.Nested(FunnelRowSchema))
 
 

@@ -174,11 +174,16 @@ class LoanFact(Base):
 
 
 class FunnelRow(Base):
-    """One group of the funnel as it is told to everybody, never of fewer than ten firms; the worker computes it."""
+    """One group of the funnel in one period, as it is told to everybody, never of fewer than ten firms.
+
+    The worker computes it when the period is over; a row never changes.
+    """
 
     __tablename__ = "financing_funnel"
     __table_args__ = (CheckConstraint("firms >= 10", name="firms"),)
 
+    period_until: Mapped[datetime] = mapped_column(primary_key=True)  # exclusive, the first moment of a month
+    period_from: Mapped[datetime | None]  # None: from the beginning
     dimension: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     firms: Mapped[int]
@@ -189,9 +194,9 @@ class FunnelRow(Base):
     repaid: Mapped[int]
     written_off: Mapped[int]
     overdue_90: Mapped[int]
-    asked_fen: Mapped[int]
-    approved_fen: Mapped[int]
-    drawn_fen: Mapped[int]
+    asked_fen: Mapped[int | None]
+    approved_fen: Mapped[int | None]
+    drawn_fen: Mapped[int | None]
     answered: Mapped[int]
     median_answer_hours: Mapped[float | None]
     computed_at: Mapped[datetime]

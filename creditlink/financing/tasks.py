@@ -16,10 +16,11 @@ log = structlog.get_logger()
 @jobs.app.periodic(cron="*/10 * * * *", periodic_id="financing_funnel")
 @jobs.app.task(name="financing.funnel", queue="system", queueing_lock="financing.funnel")
 def publish_funnel(timestamp: int) -> None:
-    """Compute the funnel anew."""
+    """Tell of the months that are over, once."""
     with db.transaction("worker") as session:
         rows = cases.publish(session, utc_now())
-    log.info("funnel_published", rows=rows)
+    if rows:
+        log.info("funnel_published", rows=rows)
 
 
 @jobs.app.periodic(cron="* * * * * */15", periodic_id="financing")

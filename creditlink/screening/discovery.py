@@ -70,10 +70,10 @@ def told_to_operator(
 def told_before_publishing(folder: Path, product: ProductTerms) -> dict[str, Any]:
     """Return the counts for a version that is being prepared, without those of moved rules; or why there are none.
 
-    `available` tells the two apart; of the second, `reason` says why.
+    `available` tells the two apart; of the second, `reason` says why. Of the first, `screening` is the screening's key.
     """
     try:
-        told = _counted(folder, product)
+        told = _counted(folder, product) | {"screening": str(Results(str(folder)).manifest["key"])}
     except ResultsUnusable:
         return {"available": False, "reason": "no screening has been finished here"}
     except ProductInvalid as error:

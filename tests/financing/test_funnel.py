@@ -14,14 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditlink import db
+from creditlink.clock import start_of_day
 from creditlink.financing import applications, cases, commands, outcomes
 from creditlink.financing.applications import locked
 from creditlink.financing.commands import financing
-from creditlink.financing.funnel import DIMENSIONS, LEAST_FIRMS, OTHER, Case, funnel, funnels, league
+from creditlink.financing.funnel import AMOUNTS, DIMENSIONS, LEAST_FIRMS, OTHER, Case, during, funnel, funnels, league
 from creditlink.financing.outcome_file import Outcome
 from creditlink.ids import external
 from tests.financing.conftest import NOW, OFFER, bank_of
 
+NEXT_MONTH = NOW + timedelta(days=20)
 SUMMED = ("applied", "approved", "declined", "drawn", "repaid", "written_off", "asked_fen", "approved_fen", "drawn_fen")
 
 
@@ -41,11 +43,48 @@ def case(firm: int, institution="A", **values) -> Case:
 class TestPure:
     def test_each_fact_is_counted_apart(self):
         told = [
-            case(k, approved=k < 8, approved_fen=90 * (k < 8), drawn_fen=80 * (k < 5), repaid=k < 2) for k in range(12)
+            case(k, approved=k < 20, approved_fen=90 * (k < 20), drawn_fen=80 * (k < 12), repaid=k < 2)
+            for k in range(30)
         ]
         (row,) = funnel(told, "institution")
-        assert (row.firms, row.applied, row.approved, row.drawn, row.repaid) == (12, 12, 8, 5, 2)
-        assert (row.asked_fen, row.approved_fen, row.drawn_fen) == (1200, 720, 400)
+        assert (row.firms, row.applied, row.approved, row.drawn, row.repaid) == (30, 30, 20, 12, 2)
+        assert (row.asked_fen, row.approved_fen, row.drawn_fen) == (3000, 1800, 960)
+
+    def test_an_amount_that_few_firms_share_in_is_not_told(self):
+        told = [case(k, drawn_fen=80 * (k < 9)) for k in range(12)]
+        assert [(row.drawn, row.drawn_fen, row.asked_fen) for row in funnel(told, "institution")] == [(9, None, 1200)]
+
+    def test_nor_one_that_could_be_worked_out_from_the_others(self):
+        told = [case(k, "A", drawn_fen=7) for k in range(12)]
+        told += [case(k + 20, "B", drawn_fen=50 * (k == 0)) for k in range(12)]
+        rows = funnels(told)
+        assert rows["all"][0].drawn_fen == 134
+        assert [row.drawn_fen for row in rows["institution"]] == [None, None]  # A's beside the total would tell B's one
+
+    @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from("ABC"), st.booleans()), max_size=90))
+    @settings(max_examples=60, deadline=None)
+    def test_no_amount_less_those_beside_it_is_of_few_firms(self, drawn):
+        told = [case(firm, at, drawn_fen=7 * d) for firm, at, d in drawn]
+        rows = funnels(told)
+        named = {row.key for row in rows["institution"]}
+        for total in rows["all"]:
+            hidden = {
+                one.firm
+                for one in told
+                for row in rows["institution"]
+                if one.drawn_fen and row.drawn_fen is None
+                and row.key == (one.institution if one.institution in named else OTHER)
+            }  # fmt: skip
+            assert total.drawn_fen is None or not hidden or len(hidden) >= LEAST_FIRMS
+
+    def test_what_happened_between_two_moments_is_told_once(self):
+        before = [case(k, application=UUID(int=k + 1000)) for k in range(12)]
+        after = [replace(one, drawn_fen=80) if k < 3 else one for k, one in enumerate(before)] + [case(50)]
+        happened = during(before, after)
+        assert [(one.applied, one.asked_fen, one.drawn_fen) for one in happened] == [(False, 0, 80)] * 3 + [
+            (True, 100, 0)
+        ]
+        assert during(after, after) == []
 
     def test_ten_applications_of_one_firm_are_one_firm(self):
         assert funnel([case(1) for _ in range(50)], "institution") == []
@@ -112,7 +151,11 @@ class TestPure:
         hidden = [one for one in told if one.institution not in {row.key for row in rows}]
         if total and rows and (OTHER in {row.key for row in rows} or not hidden):
             for name in SUMMED:
-                assert sum(getattr(row, name) for row in rows) == getattr(total[0], name)
+                parts = [getattr(row, name) for row in (*rows, *total)]
+                if None not in parts:
+                    assert sum(parts[:-1]) == parts[-1]
+                else:
+                    assert name in AMOUNTS
         elif hidden and total:
             # Nothing else was told either, so nothing can be subtracted.
             assert rows == []
@@ -158,7 +201,7 @@ class TestFromTheDatabase:
 
     def test_one_firm_is_too_few_to_tell(self, lived, client):
         with db.transaction("worker") as session:
-            cases.publish(session, NOW)
+            cases.publish(session, NEXT_MONTH)
         assert client.get("/v1/financing/funnel?by=institution").json["rows"] == []
 
     def test_what_is_published_is_what_the_rows_say(self, lived, client, monkeypatch):
@@ -168,15 +211,46 @@ class TestFromTheDatabase:
         spread = [
             Case(**{name: getattr(one, name) for name in Case.__slots__} | {"firm": one.application}) for one in true
         ]
-        monkeypatch.setattr(cases, "cases_of", lambda session: spread)
+        monkeypatch.setattr(cases, "cases_of", lambda session, known_at: spread if known_at > NOW else [])
         with db.transaction("worker") as session:
-            cases.publish(session, NOW)
+            assert cases.publish(session, NOW) == 0  # the month is not over
+            assert cases.publish(session, NEXT_MONTH) > 0
         for dimension in DIMENSIONS:
             rows = client.get(f"/v1/financing/funnel?by={dimension}").json["rows"]
             assert sum(row["applied"] for row in rows) == 36
-            assert sum(row["drawn_fen"] for row in rows) == 6 * 90_000_000
+            assert sum(row["approved_fen"] for row in rows) == 12 * OFFER.amount_fen
+            assert {row["drawn_fen"] for row in rows} <= {None, 0}  # six firms drew
         times = client.get("/v1/financing/answer-times").json["rows"]
         assert [row["median_answer_hours"] for row in times] == [4.0, 10.0]
+
+    def test_the_difference_between_two_publications_tells_no_firms_sums(self, client, monkeypatch, empty_database):
+        """What one firm does after a period is told with those of nine others, or not yet."""
+        first = [case(k, application=UUID(int=k + 1000)) for k in range(12)]
+        second = [replace(one, drawn_fen=12_345 if k == 0 else 0) for k, one in enumerate(first)]
+        third = [replace(one, drawn_fen=12_345 + k) for k, one in enumerate(first)]
+        known = {}
+        monkeypatch.setattr(cases, "cases_of", lambda session, known_at=None: known[known_at])
+
+        def published(at):
+            with db.transaction("worker") as session:
+                cases.publish(session, at)
+            return client.get("/v1/financing/funnel").json
+
+        months = [date(2026, month, 1) for month in (9, 10, 11)]
+        for month, held in zip(months, (first, second, third), strict=True):
+            known[start_of_day(month)] = held
+        at = [start_of_day(month) + timedelta(days=3) for month in months]
+        before = published(at[0])
+        assert [(row["applied"], row["drawn_fen"]) for row in before["rows"]] == [(12, 0)]
+        assert published(at[0] + timedelta(days=20)) == before
+        assert published(at[1]) == before  # one firm drew in September: nothing is told
+        after = published(at[2])
+        assert (after["period_from"], after["period_until"]) == (before["period_until"], after["periods"][0])
+        assert [(row["firms"], row["applied"], row["drawn"]) for row in after["rows"]] == [(12, 0, 12)]
+        assert (
+            client.get("/v1/financing/funnel", query_string={"until": before["period_until"]}).json["rows"]
+            == before["rows"]
+        )
 
     def test_a_wrong_dimension_is_refused(self, client):
         answer = client.get("/v1/financing/funnel?by=surname")

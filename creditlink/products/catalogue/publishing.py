@@ -194,18 +194,20 @@ def count(
     held: Product,
     count_firms: Callable[[ProductTerms], dict[str, Any]],
     *,
+    ask: Callable[..., None],
     hands: Hands,
     now: datetime,
 ) -> dict[str, Any]:
     """Return how many firms of the last screening a version is for, as `count_firms` tells it, and keep the answer.
 
     The same terms and screening are answered from what was kept. With free choice of rules, counts could be played
-    off against each other until they speak of one firm; so besides being given in tens they are few a day.
+    off against each other until they speak of one firm; so besides being given in tens they are few a day, and `ask`
+    notes each as a question to the screening, of which there are only so many whichever way they are asked.
 
     Raises
     ------
     TooManyRequests
-        The institution had its counts of the day.
+        The institution had its counts of the day, or its questions of the screening.
     """
     # One count of an institution at a time, or many at once would each be the day's last.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(held.institution_id), _COUNTING))))
@@ -225,6 +227,7 @@ def count(
             return kept
     if sum(one.at >= day for one in counted) >= lifecycle.COUNTS_A_DAY:
         raise TooManyRequests(f"at most {lifecycle.COUNTS_A_DAY} counts a day", headers={"Retry-After": "3600"})
+    ask(session, held.institution_id, terms=held.to_terms(), screening=told["screening"], now=now)
     _note(session, held, "count", hands, now=now, detail={"counted": told})
     return told
 

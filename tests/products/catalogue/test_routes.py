@@ -16,6 +16,7 @@ from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.service import book_of
 from creditlink.products.tables import Product
 from creditlink.sandbox.bank import new_key, public_jwks
+from creditlink.screening import questions
 from tests import factories
 from tests.oauth import flow
 from tests.products.samples import product, raw, rule
@@ -272,7 +273,8 @@ class TestCount:
 
         def counted(terms):
             asked.append(terms.code)
-            return {"available": True, "qualify": 120, "as_of": "2026-11-20", "model_id": "m", "rules": []}
+            told = {"available": True, "qualify": 120, "as_of": "2026-11-20", "model_id": "m", "rules": []}
+            return told | {"screening": "s1"}
 
         monkeypatch.setitem(app.extensions, "count_firms", counted)
         monkeypatch.setattr(lifecycle, "COUNTS_A_DAY", 2)
@@ -286,6 +288,27 @@ class TestCount:
         assert (stopped.status_code, stopped.json()["type"]) == (429, "/problems/too-many-requests")
         steps = writer.call("GET", f"/{CODE}/versions/1").json()["steps"]
         assert [one["step"] for one in steps].count("count") == 2
+
+    def test_counts_are_questions_to_the_screening_like_those_of_published_versions(self, app, writer, monkeypatch):
+        told = {
+            "available": True,
+            "qualify": 120,
+            "as_of": "2026-11-20",
+            "model_id": "m",
+            "rules": [],
+            "screening": "s1",
+        }
+        monkeypatch.setitem(app.extensions, "count_firms", lambda terms: told)
+        monkeypatch.setattr(questions, "MOST", 2)
+        for points in (600, 610, 620):
+            writer.write(rules=[rule("profile.points", ">=", points)])
+            status = writer.step("count").status_code
+        assert status == 429
+        writer.write(rules=[rule("profile.points", ">=", 610)])
+        assert writer.step("count").status_code == 200  # the same rules are no further question
+        told["screening"] = "s2"
+        writer.write(rules=[rule("profile.points", ">=", 620)])
+        assert writer.step("count").status_code == 200  # a new screening starts anew
 
 
 class TestChanges:
