@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import select
 
 from creditlink import keyring
+from creditlink.audit import chain
 from creditlink.clock import utc_now
 from creditlink.consents import limits, receipts
 from creditlink.consents.limits import FairUse
 from creditlink.consents.tables import Consent
 from creditlink.process import NAMED, confirm_destruction, start
-from creditlink.retention import certificates
+from creditlink.retention import certificates, recheck
 from creditlink.retention import purge as purging
 from creditlink.textfile import TextUnreadable, json_of, read_file, read_toml
 
@@ -94,14 +96,48 @@ def verify_receipt(file: Path, keys: Path) -> None:
 @consents.command("verify-deletion")
 @click.argument("file", type=_FILE)
 @click.option("--keys", type=_FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
-def verify_deletion(file: Path, keys: Path) -> None:
-    """Verify the certificate of deletion in FILE; needs no database. Ends with 1 if it does not hold."""
+@click.option(
+    "--answers", type=_FILE, help="The profiles that you were given, one JSON answer a line: recheck the hash."
+)
+@click.option("--evidence", type=_FILE, help="The firm's chain (`audit export`): recheck the hash and its entry.")
+def verify_deletion(file: Path, keys: Path, answers: Path | None, evidence: Path | None) -> None:
+    """Verify the certificate of deletion in FILE; needs no database. Ends with 1 if it does not hold.
+
+    The signature says who certifies. What was deleted you recheck with what you kept: a bank with the profiles that it
+    was given, a firm or an auditor with the firm's chain of evidence.
+    """
     known = _read_keys(keys)
     try:
         found = certificates.verify(read_file(file).whole(), known)
     except (keyring.SignatureRefused, TextUnreadable) as refused:
         raise click.ClickException(f"{file.name}: {refused}") from None
-    _show({"valid": True, "kid": found.kid, **found.claims})
+    rechecked = []
+    for kept, compare in ((answers, recheck.against_answers), (evidence, _against_chain)):
+        if kept is None:
+            continue
+        try:
+            why = compare(found.claims, _json_lines(kept))
+        except (ValueError, KeyError, TypeError) as error:
+            raise click.ClickException(f"{kept.name}: {error}") from None
+        if why:
+            raise click.ClickException(f"{file.name} against {kept.name}: {why}")
+        rechecked.append(kept.name)
+    _show({"valid": True, "kid": found.kid, "rechecked_with": rechecked, **found.claims})
+
+
+def _against_chain(claims: Mapping[str, Any], lines: list[dict[str, Any]]) -> str | None:
+    entries = [line for line in lines if set(line) != {"head"}]
+    broken = chain.verify(entries)
+    if broken:
+        return f"line {broken.line}: {broken.reason}"
+    return recheck.against_evidence(claims, entries)
+
+
+def _json_lines(file: Path) -> list[dict[str, Any]]:
+    lines = [json_of(line) for line in read_file(file).whole().split("\n") if line.strip()]
+    if not all(isinstance(line, dict) for line in lines):
+        raise ValueError("needs one JSON object a line")
+    return lines
 
 
 @consents.command()

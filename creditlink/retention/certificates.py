@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +16,7 @@ from creditlink.consents.tables import Consent
 from creditlink.errors import InvalidRequest, NotFound
 from creditlink.institutions.tables import Institution
 from creditlink.keyring import Signed
+from creditlink.retention.recheck import combined
 from creditlink.retention.tables import DeletionCertificate
 
 TYPE = "deletion-certificate+jws"
@@ -25,17 +25,17 @@ TYPE = "deletion-certificate+jws"
 def tally(jti: str, rows: Iterable[str]) -> dict[str, Any]:
     """Return how many rows of a table were deleted, and one hash over the certificate's id and theirs in sorted order.
 
-    Whoever kept the rows' own hashes (the evidence keeps those of profiles and of the offices' answers) can compute it
-    again. The id is in it so that the same rows, deleted of two banks' consents, give each bank another hash.
+    Whoever kept the rows' own hashes can compute it again: `retention.recheck`. The id is in it so that the same rows,
+    deleted of two banks' consents, give each bank another hash.
     """
-    hashes = sorted(rows)
-    return {"rows": len(hashes), "sha256": hashlib.sha256("\n".join([jti, *hashes]).encode()).hexdigest()}
+    hashes = list(rows)
+    return {"rows": len(hashes), "sha256": combined(jti, hashes)}
 
 
 def issue(
     session: Session,
     consent: Consent,
-    rows: Mapping[str, Iterable[str]],
+    rows: Mapping[str, Collection[str]],
     *,
     issuer: str,
     secret: str,
@@ -47,6 +47,9 @@ def issue(
     certificate_id, now = uuid4(), to_second(now)
     jti = ids.external("del", certificate_id)
     deleted = {table: tally(jti, hashes) for table, hashes in sorted(rows.items())}
+    if "profiles" in deleted:  # as this bank was told of them: it kept these hashes, and no others
+        told = [ids.pairwise_digest(institution.pairwise_salt, content) for content in rows["profiles"]]
+        deleted["profiles"]["told_sha256"] = combined(jti, told)
     claims = {
         "iss": issuer,
         "iat": int(now.timestamp()),

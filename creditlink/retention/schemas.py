@@ -29,6 +29,10 @@ class DeletedSchema(Schema):
     table = _text("`facts`, `profiles`, `pulls`, `pull_parts` or `rejected_rows`")
     rows = ma.fields.Integer(metadata={"description": "How many rows"})
     sha256 = _text("Over the certificate's id and the rows' own hashes, sorted, joined by line feeds")
+    told_sha256 = _text(
+        "Of profiles: the same over the `content_hmac` of each answer that you were given; check it with the profiles "
+        "that you kept"
+    )
 
 
 class CertificateSchema(Schema):
