@@ -96,6 +96,7 @@ def test_no_page_has_a_serious_finding(look, firm, bank, size):
     sign_in(page, leader)
     found += page.findings()
     page.click("[name=decision][value=decline]")
+    page.wait_for_url("https://bank.example/**")
     read(consent, enterprise)
     for name in ("", "inbox", "profile", "financing", "accesses", "representatives", "security", "status", "nowhere"):
         page.goto(f"/portal/{name}")
@@ -118,6 +119,7 @@ def test_a_phone_shows_the_box_beside_its_text_and_the_log_as_cards(visit, firm,
     assert abs(words["y"] - box["y"]) < box["height"] + 8
     picture(page, "authorize-boxes")
     page.click("[name=decision][value=approve]")
+    page.wait_for_url("https://bank.example/**")
     read(consent, enterprise)
     page.goto("/portal/accesses")
     picture(page, "accesses-cards")
