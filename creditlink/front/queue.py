@@ -16,8 +16,9 @@ class QueueFull(Exception):
 class FairQueue:
     """Slots for requests that run, and a bounded queue before them, in turn by caller.
 
-    A caller alone has every slot. While another one is about, seen within the last two seconds, each has its share of
-    them, one at least: a bank that sends a thousand requests delays its own.
+    A caller alone has every slot. While others are about, seen within the last two seconds, each has its share of half
+    of them, one at least: a bank that sends a thousand requests delays its own. Half, for the threads share one
+    interpreter: the second half would add little to what is done and much to how long the quiet one's request takes.
 
     Parameters
     ----------
@@ -90,7 +91,8 @@ class FairQueue:
         return False
 
     def _may_run(self, caller: str) -> bool:
-        return self._running[caller] < max(1, self._slots // max(1, len(self._about())))
+        about = len(self._about())
+        return self._running[caller] < (self._slots if about <= 1 else max(1, self._slots // (2 * about)))
 
     def _about(self) -> OrderedDict[str, float]:
         horizon = time.monotonic() - _ABOUT_SECONDS
