@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import OPTIONAL_CATEGORIES
 from creditlink.scoring.improve import improvements
 from creditlink.scoring.peers import size_of
 
 
-def improvements_of(
-    values: Mapping[str, float | None], *, industry: str | None, granted: Collection[str], live: LiveModel
-) -> dict[str, Any]:
+def improvements_of(values: Mapping[str, float | None], *, industry: str | None, live: LiveModel) -> dict[str, Any]:
     """Return the plans of one firm as plain data.
 
     Parameters
     ----------
     values : indicator -> value as the profile keeps it; None where missing
     industry : GB/T 4754 code of the firm, for its peers
-    granted : categories that the firm opened, as when it was scored
     live : the model that scored it
     """
     known = [values[name] for name in live.model.features]
@@ -33,6 +29,5 @@ def improvements_of(
         row,
         industry=industry,
         size=size_of(values.get("sales_12_fen"), values.get("headcount")),
-        refused=OPTIONAL_CATEGORIES - frozenset(granted),
     )
     return found.to_dict()

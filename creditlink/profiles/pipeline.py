@@ -69,7 +69,7 @@ def profile_many(
     """
     features = compute(records, as_of, live.reference)
     opened = OPTIONAL_CATEGORIES if granted is None else OPTIONAL_CATEGORIES & granted
-    scores = live.model.score(features, refused=OPTIONAL_CATEGORIES - opened)
+    scores = live.model.score(features)
     if partial is not None:
         scores = replace(scores, grade=np.array([partial.capped(str(grade)) for grade in scores.grade]))
     subjects = subjects_of(

@@ -16,7 +16,7 @@ from creditlink.products import kept
 from creditlink.products.match import STATES, FirmMatches
 from creditlink.profiles import content
 from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import OPTIONAL_CATEGORIES, Profiles
+from creditlink.profiles.pipeline import Profiles
 from creditlink.records.catalogue import CATEGORIES
 from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.scoring import knockouts, reasons
@@ -118,7 +118,7 @@ def one_of(scores: Scores, i: int) -> Scores:
     rows = {
         name: getattr(scores, name)[i : i + 1]
         for name in (
-            "margin", "pd_raw", "pd_12m", "points_exact", "points", "grade", "contributions", "points_calibration"
+            "x", "margin", "pd_raw", "pd_12m", "points_exact", "points", "grade", "contributions", "points_calibration"
         )
     }  # fmt: skip
     return replace(scores, **rows)
@@ -151,7 +151,6 @@ def _without_each(profiles: Profiles, i: int, live: LiveModel, partial: Partial 
         live.model,
         profiles.scores.x[i],
         categories=[c for c in CATEGORIES if c in profiles.granted],
-        refused=OPTIONAL_CATEGORIES - profiles.granted,
         points=int(profiles.scores.points[i]),
         settings=live.rules.scorable,
     )

@@ -25,7 +25,6 @@ from creditlink.products.rules import FAIL
 from creditlink.products.subjects import IndicatorInfo, Subjects
 from creditlink.products.terms import GRADES
 from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import OPTIONAL_CATEGORIES
 from creditlink.profiles.steps import Step, Unlock, block, hindered, told
 from creditlink.scoring.improve import change_of, effort_of, plans_to
 from creditlink.scoring.levers import WHOLE_UNITS, targets
@@ -45,7 +44,6 @@ def unlock(
     values: Mapping[str, float | None],
     *,
     industry: str | None,
-    granted: Collection[str],
     live: LiveModel,
     book: ProductBook,
     indicators: Mapping[str, IndicatorInfo],
@@ -57,14 +55,14 @@ def unlock(
     match : the product as it was matched to the firm.
     subject : the firm as the rules saw it.
     values : indicator -> value as the model read it; None where missing.
-    industry, granted : as when the firm was scored.
+    industry : as when the firm was scored.
     book : any book with the settings and subjects of that matching.
     indicators : the catalogue.
     """
     make = partial(Unlock, match.product.code, match.product.version, match.state)
     if match.state == "eligible":
         return make(opens=True, text_zh="已满足全部条件", text_en="Every condition is met already")
-    firm = _Firm(subject, values, industry, frozenset(granted), live)
+    firm = _Firm(subject, values, industry, live)
     one = compile_book([match.product], indicators, book.settings)
     steps, blocked = _rule_steps(match, firm, book)
     if not blocked and not firm.passes(one, firm.row[None, :])[0]:
@@ -93,12 +91,10 @@ class _Firm:
         subject: Subjects,
         values: Mapping[str, float | None],
         industry: str | None,
-        granted: frozenset[str],
         live: LiveModel,
     ) -> None:
         self.subject, self.industry, self.live = subject, industry, live
         self.size = size_of(values.get("sales_12_fen"), values.get("headcount"))
-        self.refused = OPTIONAL_CATEGORIES - granted
         self.features = {name: k for k, name in enumerate(live.model.features)}
         known = [values[name] for name in live.model.features]
         self.start = np.array([np.nan if value is None else value for value in known], np.float64)
@@ -108,7 +104,7 @@ class _Firm:
     def subjects(self, rows: NDArray[np.float64]) -> Subjects:
         """Return the firm once per row of indicators, shape (n, k), scored again."""
         n = len(rows)
-        scores = self.live.model.score_matrix(np.asfortranarray(rows, np.float32), refused=self.refused)
+        scores = self.live.model.score_matrix(np.asfortranarray(rows, np.float32))
         numbers = {name: np.repeat(column, n) for name, column in self.subject.numbers.items()}
         numbers |= {f"indicator.{name}": rows[:, k] for name, k in self.features.items()}
         numbers |= {
@@ -254,7 +250,6 @@ def _close_the_score(match: ProductMatch, firm: _Firm, one: ProductBook) -> tupl
         lambda rows: firm.passes(one, np.asarray(rows, np.float64)),
         industry=firm.industry,
         size=firm.size,
-        refused=firm.refused,
     )
     if not plans:
         return tuple(block(rule, "score") for rule in match.failed if rule.subject.startswith("profile.")) or (

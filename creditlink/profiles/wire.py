@@ -77,9 +77,7 @@ def improvements(profile: Profile, live: LiveModel) -> dict[str, Any]:
         # No change of the firm raises a grade that is capped for want of records.
         stands = {"grade": profile.grade, "points": profile.points}
         return told | stands | {"target": None, "best_points": None, "plans": []}
-    return told | improvements_of(
-        _values(profile), industry=profile.registration["industry"], granted=profile.asked["categories"], live=live
-    )
+    return told | improvements_of(_values(profile), industry=profile.registration["industry"], live=live)
 
 
 def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:
@@ -119,7 +117,6 @@ def unlocked(profile: Profile, code: str, book: ProductBook, live: LiveModel) ->
         firm.subject,
         _values(profile),
         industry=profile.registration["industry"],
-        granted=profile.asked["categories"],
         live=live,
         book=book,
         indicators=BY_NAME,

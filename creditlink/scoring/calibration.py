@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from creditlink.scoring.absence import Absence
 
 Kind = Literal["platt", "beta"]
 KINDS: tuple[Kind, ...] = ("platt", "beta")
@@ -29,8 +31,8 @@ class Calibration:
     """A strictly increasing map of log-odds.
 
     `platt`: ``a * margin + b``. `beta`: ``a * ln(p) - b * ln(1 - p) + c`` with ``p = sigmoid(margin)``.
-    `refusals`: what is added for each category that the firm refused, so that refusing is neutral in
-    expectation: the model itself cannot tell it from a category without records, which is not neutral.
+    `absence`: what is added where nothing is known of a category, whatever the reason, so that absence is
+    neutral in expectation.
 
     Raises
     ------
@@ -45,7 +47,7 @@ class Calibration:
     a: float
     b: float
     c: float = 0.0
-    refusals: Mapping[str, float] = field(default_factory=dict)
+    absence: Absence | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -54,9 +56,6 @@ class Calibration:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise CalibrationError(f"calibration {name}: {value!r} is not a finite number")
-        for name, shift in self.refusals.items():
-            if isinstance(shift, bool) or not isinstance(shift, (int, float)) or not math.isfinite(shift):
-                raise CalibrationError(f"calibration refusals.{name}: {shift!r} is not a finite number")
         if self.kind == "platt" and self.a <= 0:
             raise CalibrationError(f"calibration a: {self.a!r} must be above 0, or PD would fall with risk")
         if self.kind == "platt" and self.c != 0:
@@ -72,35 +71,48 @@ class Calibration:
         """Return the calibration that changes nothing."""
         return cls("platt", 1.0, 0.0)
 
-    def logit(self, margin: ArrayLike, refused: Collection[str] = ()) -> NDArray[np.float64]:
-        """Return the calibrated log-odds of bad.
+    def logit(self, margin: ArrayLike) -> NDArray[np.float64]:
+        """Return the calibrated log-odds of bad of firms of which everything is known.
 
         Parameters
         ----------
         margin
             Any shape; log-odds of bad as the booster gives them.
-        refused
-            Categories that these firms did not grant.
         """
         x = np.asarray(margin, dtype=np.float64)
-        # In the order of the file, so that the sum is the same to the last bit whatever the caller's set.
-        shift = sum(value for name, value in self.refusals.items() if name in refused)
         if self.kind == "platt":
-            return np.asarray(self.a * x + (self.b + shift), dtype=np.float64)
+            return np.asarray(self.a * x + self.b, dtype=np.float64)
         # ln(p) = -ln(1 + e^-x) and ln(1 - p) = -ln(1 + e^x): logaddexp neither overflows nor loses digits.
-        return np.asarray(-self.a * np.logaddexp(0.0, -x) + self.b * np.logaddexp(0.0, x) + (self.c + shift))
+        return np.asarray(-self.a * np.logaddexp(0.0, -x) + self.b * np.logaddexp(0.0, x) + self.c)
 
-    def pd(self, margin: ArrayLike, refused: Collection[str] = ()) -> NDArray[np.float64]:
-        """Return the calibrated probability of bad, same shape, in [0, 1]."""
-        return sigmoid(self.logit(margin, refused))
+    def logit_of(self, margin: ArrayLike, features: Sequence[str], x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the calibrated log-odds of bad, shape (n,), of firms as they are known.
+
+        Parameters
+        ----------
+        margin
+            Shape (n,).
+        x
+            What the model read, shape (n, k), in the order of `features`, missing as NaN.
+        """
+        logit = self.logit(margin)
+        return logit if self.absence is None else logit + self.absence.shift(features, x)
+
+    def pd(self, margin: ArrayLike) -> NDArray[np.float64]:
+        """Return the calibrated probability of bad where everything is known, same shape, in [0, 1]."""
+        return sigmoid(self.logit(margin))
+
+    def moved(self, level: float) -> Calibration:
+        """Return the calibration with `level` added to every log-odds."""
+        return replace(self, b=self.b + level) if self.kind == "platt" else replace(self, c=self.c + level)
 
     def to_json(self) -> str:
         """Return the text of `calibration.json`; the same calibration always gives the same bytes."""
-        fields = asdict(self) | {"refusals": dict(self.refusals)}
-        if self.kind == "platt":
-            del fields["c"]
-        if not self.refusals:
-            del fields["refusals"]
+        fields: dict[str, Any] = {"kind": self.kind, "a": self.a, "b": self.b}
+        if self.kind == "beta":
+            fields["c"] = self.c
+        if self.absence is not None:
+            fields["absence"] = self.absence.to_json()
         return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
     @classmethod
@@ -121,10 +133,13 @@ class Calibration:
         for name in ("kind", "a", "b"):
             if name not in fields:
                 raise CalibrationError(f"calibration {name}: missing")
-        refusals = fields.get("refusals", {})
-        if not isinstance(refusals, dict):
-            raise CalibrationError(f"calibration refusals: an object is expected, not {type(refusals).__name__}")
-        return cls(fields["kind"], fields["a"], fields["b"], fields.get("c", 0.0), dict(sorted(refusals.items())))
+        if "refusals" in fields:
+            raise CalibrationError("calibration refusals: shifts by cause are not read; fit shifts by absence")
+        try:
+            absence = Absence.from_json(fields["absence"]) if "absence" in fields else None
+        except ValueError as error:
+            raise CalibrationError(f"calibration {error}") from error
+        return cls(fields["kind"], fields["a"], fields["b"], fields.get("c", 0.0), absence)
 
 
 def sigmoid(logit: ArrayLike) -> NDArray[np.float64]:

@@ -38,7 +38,6 @@ def without_each(
     row: NDArray[np.float32],
     *,
     categories: Collection[str],
-    refused: Collection[str],
     points: int,
     settings: ScorableSettings,
 ) -> tuple[WithoutCategory, ...]:
@@ -48,7 +47,6 @@ def without_each(
     ----------
     row : what the model read of the firm, shape (k,), missing as NaN
     categories : optional categories that the firm granted
-    refused : those it did not
     points : the firm's points as they are
     """
     found = []
@@ -61,7 +59,7 @@ def without_each(
         if not scorable(values, settings)[0]:
             found.append(WithoutCategory(category, None, None, None, None))
             continue
-        scored = model.score_matrix(np.asfortranarray(x), refused={*refused, category})
+        scored = model.score_matrix(np.asfortranarray(x))
         there = int(scored.points[0])
         found.append(WithoutCategory(category, there, str(scored.grade[0]), float(scored.pd_12m[0]), points - there))
     return tuple(found)

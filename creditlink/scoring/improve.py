@@ -7,7 +7,7 @@ far as a tenth of its peers already are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -87,7 +87,6 @@ def improvements(
     *,
     industry: str | None,
     size: str | None,
-    refused: Collection[str] = (),
 ) -> Improvements:
     """Return the smallest changes that raise the grade of one firm.
 
@@ -97,25 +96,23 @@ def improvements(
         What the model read of the firm, shape (k,), missing as NaN: a missing value is never changed.
     industry, size
         Whose best tenth is in reach.
-    refused
-        Categories that the firm did not grant, as when it was scored.
     """
-    now = model.score_matrix(_column(row[None, :]), refused=refused)
+    now = model.score_matrix(_column(row[None, :]))
     grade = str(now.grade[0])
     place = GRADES.index(grade)
     reach = targets(levers, model, row, industry, size)
     moving = [lever for lever in levers.levers if any(_moves(row[m], reach[m]) for m in lever.members)]
     everything = _moved(row, reach, moving, 1.0)
-    best = model.score_matrix(_column(everything[None, :]), refused=refused)
+    best = model.score_matrix(_column(everything[None, :]))
     plans: tuple[Plan, ...] = ()
     if place > 0:
 
         def raised(rows: NDArray[Any]) -> NDArray[np.bool_]:
-            scored = model.score_matrix(_column(rows), refused=refused)
+            scored = model.score_matrix(_column(rows))
             better: NDArray[np.bool_] = model.scale.grade_number(scored.pd_12m) < place
             return better
 
-        plans = _Search(model, levers, row, reach, frozenset(refused), industry, size, raised).plans(moving)
+        plans = _Search(model, levers, row, reach, industry, size, raised).plans(moving)
     target = GRADES[place - 1] if place > 0 else None
     return Improvements(grade, int(now.points[0]), target, plans, int(best.points[0]))
 
@@ -132,7 +129,6 @@ def plans_to(
     *,
     industry: str | None,
     size: str | None,
-    refused: Collection[str] = (),
 ) -> tuple[Plan, ...]:
     """Return the smallest changes found that reach a goal other than a better grade, the least effort first.
 
@@ -141,7 +137,7 @@ def plans_to(
     """
     reach = targets(levers, model, row.astype(np.float32), industry, size)
     moving = [lever for lever in levers.levers if any(_moves(row[m], reach[m]) for m in lever.members)]
-    return _Search(model, levers, row, reach, frozenset(refused), industry, size, goal).plans(moving)
+    return _Search(model, levers, row, reach, industry, size, goal).plans(moving)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +146,6 @@ class _Search:
     levers: Levers
     row: NDArray[Any]
     reach: NDArray[np.float64]
-    refused: frozenset[str]
     industry: str | None
     size: str | None
     goal: Goal
@@ -185,7 +180,7 @@ class _Search:
         if not levers:
             return []
         rows = np.array([_moved(self.row, self.reach, (lever,), 1.0) for lever in levers])
-        margin = self.model.score_matrix(_column(rows), refused=self.refused).margin
+        margin = self.model.score_matrix(_column(rows)).margin
         return [levers[i] for i in np.argsort(margin, kind="stable")]
 
     def _plan(self, chosen: tuple[Lever, ...], share: float) -> Plan | None:
@@ -208,7 +203,7 @@ class _Search:
                 else:
                     after[m] = kept
         changed = [m for m in members if after[m] != before[m]]
-        scored = self.model.score_matrix(_column(after[None, :].astype(np.float32)), refused=self.refused)
+        scored = self.model.score_matrix(_column(after[None, :].astype(np.float32)))
         return Plan(
             changes=tuple(self._change(m, float(before[m]), float(after[m])) for m in changed),
             pd_12m=float(scored.pd_12m[0]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -61,11 +61,10 @@ class CreditModel:
     interval: IntervalTable | None
     manifest: Mapping[str, Any] = field(repr=False)
 
-    def score(self, features: pl.DataFrame, *, refused: Collection[str] = (), threads: int | None = None) -> Scores:
+    def score(self, features: pl.DataFrame, *, threads: int | None = None) -> Scores:
         """Return the scores of the firms in `features`, one row each, in its order.
 
-        Columns beyond the model's features are let pass; null is missing. `refused` are the categories
-        that these firms did not grant.
+        Columns beyond the model's features are let pass; null is missing, whatever the reason.
 
         Raises
         ------
@@ -74,11 +73,9 @@ class CreditModel:
         InexactScoreError
             The parts of a score do not add up to it.
         """
-        return self.score_matrix(self.matrix(features), refused=refused, threads=threads)
+        return self.score_matrix(self.matrix(features), threads=threads)
 
-    def score_matrix(
-        self, x: NDArray[np.float32], *, refused: Collection[str] = (), threads: int | None = None
-    ) -> Scores:
+    def score_matrix(self, x: NDArray[np.float32], *, threads: int | None = None) -> Scores:
         """Return the scores of what `matrix` gave, shape (n, k), or of changes to it.
 
         Raises
@@ -87,7 +84,7 @@ class CreditModel:
             The parts of a score do not add up to it.
         """
         explanation = explain(self.explainer, x, threads=threads)
-        logit = self.calibration.logit(explanation.margin, refused)
+        logit = self.calibration.logit_of(explanation.margin, self.features, x)
         low, high = (None, None) if self.interval is None else self.interval.of(self.features, x, logit)
         exact = self.scale.points_exact(logit)
         pd_12m = sigmoid(logit)
@@ -199,6 +196,9 @@ def load(path: Path | str, scale: Scale | None = None) -> CreditModel:
         raise ModelFolderError(
             f"{folder.name}/{MANIFEST}: {len(names)} features, but {MODEL} has {booster.num_features()}"
         )
+    unread = calibration.absence.reads - set(names) if calibration.absence else frozenset()
+    if unread:
+        raise ModelFolderError(f"{folder.name}/{CALIBRATION}: absence reads {min(unread)}, which is no feature")
     explainer = prepare(booster)
     _probe(folder.name, booster, explainer)
     return CreditModel(

@@ -2,7 +2,8 @@
 
 Indicators that say much the same are one group, and a group's contribution is the sum of its
 members'. Missing values are nobody's merit or fault: what they contribute is collected per data
-category, apart from the indicators, so that *no record* is never told as *a bad value*.
+category, apart from the indicators, so that *too short a record* is never told as *a bad value*. A category of which
+nothing is known at all is no reason: its absence is neutral, whatever the cause (docs/adr/0038-absence-is-neutral.md).
 """
 
 from __future__ import annotations
@@ -154,8 +155,8 @@ def rank(
         True: groups that cost points, missing values among them. False: strengths, which missing
         values never are.
     absent
-        Category -> whether nothing of it is known, per firm (n,) or for all: an indicator that
-        reads several categories is missing because of the first absent one.
+        Category -> whether nothing of it is known, per firm (n,) or for all: a missing indicator that
+        reads one is told to nobody.
     """
     count = len(scores)
     group = np.full((count, limit), -1, np.int16)
@@ -203,12 +204,12 @@ def _rank_loop(
         for feature in range(shares.shape[0]):
             share = shares[feature, row]
             if np.isnan(x[feature, row]):
-                blamed = reads[feature, 0]
+                neutral = False
                 for category in reads[feature]:
                     if category >= 0 and gone[category, row]:
-                        blamed = category
-                        break
-                totals[groups + blamed] += share
+                        neutral = True
+                if not neutral:
+                    totals[groups + reads[feature, 0]] += share
             else:
                 number = group_of[feature]
                 totals[number] += share

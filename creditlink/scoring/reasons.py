@@ -22,7 +22,7 @@ from creditlink.scoring.settings import ReasonSettings
 
 @dataclass(frozen=True)
 class Reason:
-    """One group of indicators, or a category's missing values, that moves the score.
+    """One group of indicators, or the values that a delivered category was too short for, that moves the score.
 
     `contribution` (log-odds of bad) and `points_contribution` are the group's; `indicator` is its
     member that weighs most, and `value`, `direction` and `comparison` speak of that member.
@@ -84,14 +84,16 @@ def reasons_for(
         Per firm: GB/T 4754 code that begins with the section letter (`C26`); None if unknown.
     missing
         Per firm: category -> coverage status, for categories of which nothing is known
-        (`not_granted`, `no_record`, `source_down`, …). Those delivered are left out or `delivered`.
+        (`not_granted`, `no_record`, `source_down`, …): they are no reason. Those delivered are left out or
+        `delivered`.
     """
     absent = {
-        category: np.array(
-            [sentences.missing_cause(firm.get(category)) != sentences.NOT_COMPUTABLE for firm in missing]
-        )
+        category: np.array([firm.get(category, "delivered") != "delivered" for firm in missing])
         for category in book.categories
     }
+    if model.calibration.absence is not None:
+        for category, gone in model.calibration.absence.absent(scores.features, scores.x).items():
+            absent[category] |= gone
     sizes = sizes_of(features)
     found: dict[bool, list[tuple[Reason, ...]]] = {}
     for adverse in (True, False):
@@ -109,9 +111,7 @@ def reasons_for(
                     scores, features, model, book, row, int(lead), int(group), float(share), industries[row], sizes[row]
                 )
                 if lead >= 0 and features[book.indicators[lead].name][row] is not None
-                else _missing_reason(
-                    scores, book, _missing_group(book, int(group), int(lead)), float(share), missing[row]
-                )
+                else _missing_reason(scores, book, _missing_group(book, int(group), int(lead)), float(share))
                 for group, lead, share in zip(
                     ranking.group[row], ranking.lead[row], ranking.contribution[row], strict=True
                 )
@@ -181,11 +181,10 @@ def _missing_group(book: ReasonBook, group: int, lead: int) -> int:
     return group if lead < 0 else len(book.groups) + book.categories.index(book.indicators[lead].category)
 
 
-def _missing_reason(scores: Scores, book: ReasonBook, group: int, share: float, missing: Mapping[str, str]) -> Reason:
+def _missing_reason(scores: Scores, book: ReasonBook, group: int, share: float) -> Reason:
     category = book.categories[group - len(book.groups)]
-    cause = sentences.missing_cause(missing.get(category))
     points = share * scores.points_per_logit
-    sentence_zh, sentence_en = sentences.missing_sentences(category, cause, points)
+    sentence_zh, sentence_en = sentences.missing_sentences(category, points)
     label_zh, label_en = sentences.CATEGORY_LABELS[category]
     return Reason(
         code=sentences.MISSING_CODES[category],
@@ -200,8 +199,8 @@ def _missing_reason(scores: Scores, book: ReasonBook, group: int, share: float, 
         unit=None,
         direction=0,
         comparison=None,
-        cause=cause,
-        actionable=cause == "not_granted",
+        cause=sentences.NOT_COMPUTABLE,
+        actionable=False,
         contribution=share,
         points_contribution=points,
         sentence_zh=sentence_zh,

@@ -41,7 +41,7 @@ class Scores:
     points_base
         Points of the base value: the same for every firm.
     points_calibration
-        Shape (n,): what calibration adds to the points, refused categories' shifts included.
+        Shape (n,): what calibration adds to the points, shifts of what is absent included.
     pd_low, pd_high
         Shape (n,): the PD's interval; None where the model has none.
     """

@@ -31,7 +31,7 @@ MISSING_CODES: dict[str, str] = {
 NOT_COMPUTABLE = "not_computable"
 """The category was delivered, and still some of its indicators have no value."""
 
-_CAUSES: dict[str, tuple[str, str]] = {
+CAUSES: dict[str, tuple[str, str]] = {
     "not_granted": ("企业未授权", "the firm did not grant them"),
     "not_connected": ("尚未接入该数据源", "no source is connected yet"),
     "pending": ("数据尚未取得", "the source has not answered yet"),
@@ -42,6 +42,7 @@ _CAUSES: dict[str, tuple[str, str]] = {
     "source_down": ("数据源暂不可用", "the source is down"),
     NOT_COMPUTABLE: ("记录不足以计算部分指标", "the records do not suffice for some indicators"),
 }
+"""Why a category's values are missing, in zh and en."""
 
 _UNITS: dict[str, tuple[str, str]] = {
     "months": ("个月", " months"),
@@ -61,24 +62,19 @@ _RANKS: dict[str, tuple[tuple[str, str], ...]] = {
 _FIRST_RANK = {"taxpayer_grade": 1, "status_rank": 0}
 
 
-def missing_cause(cause: str | None) -> str:
-    """Return the cause that is told for a category's missing values, given its coverage status."""
-    return cause if cause in _CAUSES else NOT_COMPUTABLE
-
-
 def missing_words(cause: str | None) -> tuple[str, str]:
-    """Return why a category's values are missing, in zh and en."""
-    return _CAUSES[missing_cause(cause)]
+    """Return why a category's values are missing, in zh and en, given its coverage status."""
+    return CAUSES.get(cause or NOT_COMPUTABLE, CAUSES[NOT_COMPUTABLE])
 
 
-def missing_sentences(category: str, cause: str, adverse_points: float) -> tuple[str, str]:
-    """Return what is said where values of a category are missing and that costs points."""
+def missing_sentences(category: str, adverse_points: float) -> tuple[str, str]:
+    """Return what is said where a delivered category's records are too short for some indicators."""
     label = CATEGORY_LABELS.get(category, (category, category))
-    why = missing_words(cause)
     lost = _number(abs(adverse_points), 0)
     return (
-        f"{label[0]}数据缺失：{why[0]}，评分因此减少{lost}分。",
-        f"No values from {label[1]} records: {why[1]}. This costs {lost} points.",
+        f"{label[0]}数据：记录不足以计算部分指标，评分因此减少{lost}分。",
+        f"Some values from {label[1]} records are missing: the records do not suffice for some indicators. "
+        f"This costs {lost} points.",
     )
 
 

@@ -2,50 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from creditlink.scoring.calibration import Calibration
-from creditlink.training.withheld import OPTIONAL_CATEGORIES
+from creditlink.scoring.absence import JOINT, Absence
+from creditlink.scoring.calibration import Calibration, sigmoid
 
 Array = NDArray[np.float64]
 
 
-def fit_refusals(calibration: Calibration, margin: Array, granted: Array, refused: NDArray[np.uint16]) -> Calibration:
-    """Return the calibration with a shift for each refused category, under which refusing is neutral.
+STEPS, CLOSE = 50, 1e-9
+"""Newton's steps at most, and the step that ends them."""
 
-    The same firms are looked at with everything granted and with categories refused at random; the shifts make
-    their mean PD the same, category by category. No outcome is used, so the newest day can be.
+
+def fit_absence(
+    calibration: Calibration,
+    absence: Absence,
+    known: tuple[Array, NDArray[np.bool_]],
+    taken: Sequence[tuple[Array, NDArray[np.bool_], NDArray[np.intp]]],
+) -> Calibration:
+    """Return the calibration under which taking a category away moves no firm's PD in the mean.
+
+    The same firms are looked at as they are known and with the categories of one term of `absence` taken away. Their
+    mean PD stays, term by term; so does the mean PD of all firms as they are known. No outcome is used, so the newest
+    day can be.
 
     Parameters
     ----------
-    margin : uncalibrated log-odds with categories refused, shape (n,)
-    granted : calibrated PD of the same firms with everything granted, shape (n,)
-    refused : bit set over OPTIONAL_CATEGORIES of what each row refuses, shape (n,)
+    absence : the evidence, and the terms (its shifts are where the search begins)
+    known : uncalibrated log-odds (n,) of firms as they are known, and which categories of each are absent (n, c), in
+        the order of the evidence
+    taken : for each term, in the order of the shifts, the same of the m firms that had what it takes away, and which
+        firms those are, (m,)
 
-    Source: logistic regression with an offset and soft targets; its first-order conditions are the equal means.
+    Raises
+    ------
+    ValueError
+        No firm had what a term takes away.
+
+    Source: the method of moments by Newton's steps; as many equal means as there are shifts.
     """
-    flags = ((refused[:, None] >> np.arange(len(OPTIONAL_CATEGORIES))) & 1).astype(np.float64)
-    offset = calibration.logit(margin)
+    terms = [[list(absence.evidence).index(c) for c in name.split(JOINT)] for name in absence.shifts]
 
-    def loss(w: Array) -> tuple[float, Array]:
-        logit = offset + flags @ w
-        p = np.exp(-np.logaddexp(0, -logit))
-        return float(np.mean(np.logaddexp(0, logit) - granted * logit)), flags.T @ (p - granted) / len(granted)
+    def design(gone: NDArray[np.bool_]) -> Array:
+        return np.column_stack([gone[:, term].all(axis=1) for term in terms]).astype(np.float64)
 
-    found = minimize(loss, np.zeros(flags.shape[1]), jac=True, method="L-BFGS-B", options={"gtol": 1e-9})
-    shifts = {c: round(float(v), 6) for c, v in zip(OPTIONAL_CATEGORIES, found.x, strict=True)}
-    return replace(calibration, refusals=dict(sorted(shifts.items())))
-
-
-def refusing_logit(calibration: Calibration, margin: Array, refused: NDArray[np.uint16]) -> Array:
-    """Return calibrated log-odds of rows of which each refuses its own categories, as a bit set; all (n,)."""
-    shifts = np.array([calibration.refusals.get(c, 0.0) for c in OPTIONAL_CATEGORIES])
-    flags = ((refused[:, None] >> np.arange(len(OPTIONAL_CATEGORIES))) & 1).astype(np.float64)
-    return np.asarray(calibration.logit(margin) + flags @ shifts)
+    everyone, before = calibration.logit(known[0]), design(known[1])
+    mean = sigmoid(everyone).mean()
+    firms = np.concatenate([rows for *_, rows in taken])
+    after = np.concatenate([design(gone) for _, gone, _ in taken])
+    logit = np.concatenate([calibration.logit(margin) for margin, *_ in taken])
+    for name, (*_, rows) in zip(absence.shifts, taken, strict=True):
+        if not rows.size:
+            raise ValueError(f"absence {name}: no firm had it")
+    begins = np.cumsum([0, *(rows.size for *_, rows in taken)])[:-1]
+    shifts, level = np.array(list(absence.shifts.values()), np.float64), 0.0
+    for _ in range(STEPS):
+        p = sigmoid(everyone + before @ shifts + level)
+        level -= float((p.mean() - mean) / (p * (1 - p)).mean())
+        p, q = sigmoid(everyone + before @ shifts + level)[firms], sigmoid(logit + after @ shifts + level)
+        slopes = np.add.reduceat((q * (1 - q))[:, None] * after - (p * (1 - p))[:, None] * before[firms], begins)
+        step = np.linalg.solve(slopes, np.add.reduceat(q - p, begins))
+        shifts -= step
+        if np.abs(step).max() < CLOSE:
+            break
+    # Six digits are more than a mean of firms knows.
+    found = {name: round(float(v), 6) for name, v in zip(absence.shifts, shifts, strict=True)}
+    level = round(level, 6)
+    return replace(calibration.moved(level), absence=Absence(absence.evidence, found))
 
 
 def fit_calibration(

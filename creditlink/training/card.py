@@ -44,8 +44,8 @@ def render_card(manifest: dict[str, Any], validation: dict[str, Any]) -> str:
         "refused at random, and once more with single sources lacking at random or all but one, so that a partial "
         "consent and a source that is not connected are ordinary. A firm is in one fold only: fit, early stopping or "
         "calibration. "
-        "Calibration is a logistic map fitted on firms that the booster has not seen, with a shift for each refused "
-        "category that makes refusing neutral in expectation.",
+        "Calibration is a logistic map fitted on firms that the booster has not seen, with a shift where nothing is "
+        "known of a category, whatever the reason, that makes its absence neutral in expectation.",
         "",
         f"Snapshots: {', '.join(training['snapshots'])}. Judged out of time on {validation['as_of']}; every "
         "training outcome was known by that day. "
@@ -69,7 +69,7 @@ def render_card(manifest: dict[str, Any], validation: dict[str, Any]) -> str:
         "|---|---|---|",
     ]
     lines += [f"| {n} | {pd_12m:.4f} | {bad:.4f} |" for n, pd_12m, bad in validation["reliability"]]
-    lines += _refusing(measured) + _coverage(measured, validation["interval_level"])
+    lines += _absence(measured) + _coverage(measured, validation["interval_level"])
     lines += _segments(validation) + _stability(validation) + _checks(validation) + _rivals(validation)
     lines += ["", "## Indicators", ""]
     counts = Counter(BY_NAME[f["name"]].dimension for f in manifest["features"])
@@ -81,8 +81,8 @@ def render_card(manifest: dict[str, Any], validation: dict[str, Any]) -> str:
         "## Limits",
         "",
         "- A synthetic economy: its relations between records and default were chosen, not observed.",
-        "- A category that was refused and one without records look alike to the trees; calibration and the profile "
-        "tell them apart.",
+        "- A category that was refused, one that is down and one without a record score alike: that there is no record "
+        "is not held against a firm, nor for it. The profile tells them apart.",
         "- Sole traders get the same score and the stricter regime: explanation and human review.",
         "- Not for any purpose but those named above.",
         "",
@@ -90,23 +90,27 @@ def render_card(manifest: dict[str, Any], validation: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _refusing(measured: dict[str, Any]) -> list[str]:
+def _absence(measured: dict[str, Any]) -> list[str]:
     lines = [
         "",
-        "## Refusing",
+        "## Absence",
         "",
-        "Mean PD when every firm refuses, less mean PD of the same firms with everything granted; on firms that "
-        "neither the booster nor the shifts were fitted on. Goods lose and bads gain a little by hiding what speaks "
-        "for or against them; together it is neutral.",
+        "Mean PD and points of firms of which nothing is known of a category, less those of the same firms with "
+        "everything, on firms that the booster was not fitted on. The score does not see whether it was refused, is "
+        "down, not connected, or has no record of the firm. Together it is neutral in the PD; goods lose and bads "
+        "gain, for what speaks for or against them is not seen. *Implied*: what bads would gain if both PDs were "
+        "exact.",
         "",
-        "| refused | all | goods | bads | relative |",
-        "|---|---|---|---|---|",
+        "| absent | all | relative | goods | bads | implied | points, goods | points, bads |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     mean = measured[GRANTED]["mean_pd"]
     for case, m in measured.items():
         if case == RANDOM or case.startswith("without "):
-            cells = (f"{m[k]:+.5f}" for k in ("shift", "shift_of_goods", "shift_of_bads"))
-            lines.append(f"| {case.removeprefix('without ')} | {' | '.join(cells)} | {m['shift'] / mean:+.1%} |")
+            parts = [f"{m[k]:+.5f}" for k in ("shift_of_goods", "shift_of_bads", "implied_shift_of_bads")]
+            parts += [f"{m[k]:+.1f}" for k in ("points_shift_of_goods", "points_shift_of_bads")]
+            first = f"{case.removeprefix('without ')} | {m['shift']:+.5f} | {m['shift'] / mean:+.1%}"
+            lines.append(f"| {first} | {' | '.join(parts)} |")
     return lines
 
 

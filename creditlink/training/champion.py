@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -12,17 +13,17 @@ from numpy.typing import NDArray
 
 from creditlink.features.catalogue import CATALOGUE
 from creditlink.features.reference import Reference
+from creditlink.scoring.absence import JOINT, Absence
 from creditlink.scoring.calibration import Calibration
 from creditlink.scoring.interval import IntervalTable
 from creditlink.scoring.peers import PeerTable
-from creditlink.training.calibrate import fit_calibration, fit_refusals, refusing_logit
+from creditlink.training.calibrate import fit_absence, fit_calibration
 from creditlink.training.city import City
 from creditlink.training.conformal import fit_interval
 from creditlink.training.dataset import (
     COPIES,
     EVERYTHING,
     FEATURES,
-    REFUSED,
     Day,
     Plan,
     build,
@@ -35,9 +36,15 @@ from creditlink.training.dataset import (
 from creditlink.training.fit import Fitted, Parameters, fit, margin
 from creditlink.training.leaks import Leak, find_leaks
 from creditlink.training.peers import peer_table
-from creditlink.training.withheld import OPTIONAL_CATEGORIES
+from creditlink.training.withheld import OPTIONAL_CATEGORIES, RESTED_ON
 
 FIT, STOP, CALIBRATE = 0, 1, 2
+
+ABSENCE = Absence(
+    {c: tuple(i.name for i in CATALOGUE if i.categories == (c,)) for c in sorted(OPTIONAL_CATEGORIES)},
+    dict.fromkeys([*sorted(OPTIONAL_CATEGORIES), *(JOINT.join(pair) for pair in combinations(RESTED_ON, 2))], 0.0),
+)
+"""What is looked at for absence: each category, and pairs of those that a score can rest on."""
 
 Step = Callable[[str], None]
 
@@ -165,7 +172,7 @@ def train_champion(
     calibration = fit_calibration(margin(fitted.booster, held_x), held["is_bad"].to_numpy())
     test = read_day(city, data.plan.test, data.reference)
     calibration = neutral(calibration, fitted, test, seed)
-    logit = refusing_logit(calibration, margin(fitted.booster, held_x), held["refused"].to_numpy())
+    logit = calibration.logit_of(margin(fitted.booster, held_x), FEATURES, held_x)
     interval = fit_interval(logit, held["hazard_12m"].to_numpy(), held_x, FEATURES, bounds)
     step("calibration")
     newest = data.rows.filter((pl.col("as_of") == data.plan.train[-1]) & (pl.col("copy") == EVERYTHING))
@@ -185,21 +192,26 @@ def train_champion(
 
 
 def neutral(calibration: Calibration, fitted: Fitted, day: Day, seed: int) -> Calibration:
-    """Return the calibration under which refusing is neutral for the firms of a day that were fitted on.
+    """Return the calibration under which absence is neutral for firms of a day that the booster has not seen.
 
-    Each category refused alone, and once several at random. The others' shift is measured, and reported, on the
-    same day.
+    Each category taken from everyone alone, and those that a score can rest on in pairs. Firms that were fitted on
+    would mislead: the booster knows them as they are and not with something taken away.
     """
-    seen = folds(day.labels["firm"], seed) == FIT
+    unseen = folds(day.labels["firm"], seed) != FIT
     everyone = np.ones(day.labels.height, bool)
-    granted = calibration.pd(margin(fitted.booster, matrix(day.rows(EVERYTHING))))[seen]
-    refusing = [day.refusing({c: everyone}) for c in OPTIONAL_CATEGORIES] + [day.rows(REFUSED, seed=seed)]
-    return fit_refusals(
-        calibration,
-        np.concatenate([margin(fitted.booster, matrix(rows))[seen] for rows in refusing]),
-        np.tile(granted, len(refusing)),
-        np.concatenate([rows["refused"].to_numpy()[seen] for rows in refusing]),
-    )
+    x = matrix(day.rows(EVERYTHING))[unseen]
+    names = ABSENCE.evidence.keys()
+    known = np.column_stack([ABSENCE.absent(FEATURES, x)[c] for c in names])
+    taken = []
+    for term in ABSENCE.shifts:
+        categories = term.split(JOINT)
+        had = ~known[:, [list(names).index(c) for c in categories]].all(axis=1)
+        there = matrix(day.refusing(dict.fromkeys(categories, everyone)))[unseen][had]
+        gone = np.column_stack([ABSENCE.absent(FEATURES, there)[c] for c in names])
+        # Of whom nothing is left that a score can rest on has none.
+        some = ~gone[:, [list(names).index(c) for c in RESTED_ON]].all(axis=1)
+        taken.append((margin(fitted.booster, there[some]), gone[some], np.flatnonzero(had)[some]))
+    return fit_absence(calibration, ABSENCE, (margin(fitted.booster, x), known), taken)
 
 
 def steps_of(city: City, parameters: Parameters) -> int:

@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.features.catalogue import BY_NAME
 from creditlink.scoring.calibration import sigmoid
 from creditlink.scoring.model import CreditModel
+from creditlink.scoring.scale import Scale
 from creditlink.training import metrics
-from creditlink.training.calibrate import refusing_logit
 from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, Day, folds, matrix
 from creditlink.training.fit import margin
-from creditlink.training.withheld import OPTIONAL_CATEGORIES, SINGLE, only
+from creditlink.training.withheld import OPTIONAL_CATEGORIES, RESTED_ON, SINGLE, only
 
 GRANTED, RANDOM, SOURCES = "all granted", "random consent", "random sources"
 
@@ -33,22 +34,24 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Return case -> figures of a model on the firms of a day that was not learned from.
 
-    Figures of refusing (`shift…`: mean PD less the mean PD with everything granted) and of unseen firms are from
-    firms that neither the booster nor the shifts were fitted on, where `seed` is that of the training.
+    Figures of absence (`shift…`: mean PD less the mean PD with everything granted) and of unseen firms are from
+    firms that the booster was not fitted on, where `seed` is that of the training.
     """
     out: dict[str, dict[str, Any]] = {}
     unseen = folds(day.labels["firm"], seed) != 0
+    rested = [k for k, name in enumerate(FEATURES) if BY_NAME[name].categories[0] in RESTED_ON]
     with_everything: Array | None = None
     for case in MEASURED_CASES:
         rows = _rows(day, case, seed)
         x = matrix(rows)
-        logit = refusing_logit(model.calibration, margin(model.booster, x), rows["refused"].to_numpy())
+        logit = model.calibration.logit_of(margin(model.booster, x), FEATURES, x)
         bounds = None if model.interval is None else model.interval.of(FEATURES, x, logit)
         pd_12m = sigmoid(logit)
         with_everything = pd_12m if with_everything is None else with_everything
         bad, hazard = rows["is_bad"].to_numpy(), rows["hazard_12m"].to_numpy()
         out[case] = figures(bad, hazard, logit, bounds)
-        out[case] |= _shifts(bad[unseen], pd_12m[unseen], with_everything[unseen])
+        scored = unseen & ~np.isnan(x[:, rested]).all(axis=1)  # of whom nothing is left has no score
+        out[case] |= _shifts(bad[scored], pd_12m[scored], with_everything[scored], model.scale)
         if case == GRANTED:
             out[case]["expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], logit[unseen])
             out[case]["best_expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], hazard[unseen])
@@ -85,12 +88,19 @@ def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, bounds: tuple[Ar
     }
 
 
-def _shifts(bad: NDArray[np.int8], pd_12m: Array, granted: Array) -> dict[str, float]:
+def _shifts(bad: NDArray[np.int8], pd_12m: Array, granted: Array, scale: Scale) -> dict[str, float]:
+    """Return how far scores (n,) lie from those with everything; `implied…` is what bads move if both are exact."""
     moved = pd_12m - granted
+    points = scale.points_per_logit * (np.log(pd_12m / (1 - pd_12m)) - np.log(granted / (1 - granted)))
     return {
         "shift": float(moved.mean()),
+        "shift_error": float(moved.std() / np.sqrt(len(moved))),
         "shift_of_goods": float(moved[bad == 0].mean()),
         "shift_of_bads": float(moved[bad == 1].mean()) if bad.any() else 0.0,
+        # The mean of an exact PD p over those who go bad is E[p²] / E[p].
+        "implied_shift_of_bads": float((pd_12m**2).sum() / pd_12m.sum() - (granted**2).sum() / granted.sum()),
+        "points_shift_of_goods": float(points[bad == 0].mean()),
+        "points_shift_of_bads": float(points[bad == 1].mean()) if bad.any() else 0.0,
     }
 
 

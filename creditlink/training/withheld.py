@@ -19,6 +19,9 @@ Mask = NDArray[np.bool_]
 
 OPTIONAL_CATEGORIES = tuple(c for c in CATEGORY_FRAMES if c != "registration")
 
+RESTED_ON = ("social_security", "tax", "utility")
+"""Categories that a score can rest on."""
+
 REFUSED_SHARE = 0.35
 """Chance that a category is refused in a row's second copy. Source: design choice; partial consent as ordinary."""
 

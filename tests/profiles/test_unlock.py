@@ -62,7 +62,6 @@ def _unlock(profiles, firm, match, i, live, book):
         firm.subject,
         profiles.features.row(i, named=True),
         industry=profiles.registration["industry"][i],
-        granted=profiles.granted,
         live=live,
         book=book,
         indicators=BY_NAME,

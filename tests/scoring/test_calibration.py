@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from creditlink.scoring.absence import Absence
 from creditlink.scoring.calibration import Calibration, CalibrationError, sigmoid
 
 MARGINS = np.linspace(-30, 30, 601)
@@ -46,6 +47,16 @@ def test_identity_gives_the_margin_and_pd_its_sigmoid():
         ({"kind": "platt", "a": 1}, "b: missing"),
         ({"kind": "beta", "a": -1, "b": 1}, "a, b: -1"),
         ([1, 2], "an object"),
+        ({"kind": "platt", "a": 1, "b": 0, "refusals": {"tax": 0.1}}, "refusals: shifts by cause are not read"),
+        ({"kind": "platt", "a": 1, "b": 0, "absence": {"shifts": {}}}, "absence: an object"),
+        (
+            {"kind": "platt", "a": 1, "b": 0, "absence": {"evidence": {"tax": ["sales"]}, "shifts": {"tax": "x"}}},
+            "absence shifts.tax: 'x'",
+        ),
+        (
+            {"kind": "platt", "a": 1, "b": 0, "absence": {"evidence": {"tax": ["sales"]}, "shifts": {"water": 0.1}}},
+            "absence shifts.water: 'water' has no evidence",
+        ),
     ],
 )
 def test_a_wrong_calibration_names_the_field(fields, message):
@@ -61,3 +72,15 @@ def test_text_that_is_not_json_is_refused():
 def test_extra_keys_are_let_pass():
     text = json.dumps({"kind": "platt", "a": 1.5, "b": 0.5, "fitted_on": 1200})
     assert Calibration.from_json(text) == Calibration("platt", 1.5, 0.5)
+
+
+def test_a_shift_is_added_where_nothing_of_a_category_is_known():
+    evidence = {"tax": ("sales", "late"), "utility": ("usage",)}
+    absence = Absence(evidence, {"tax": 0.5, "utility": -1.0, "tax+utility": 2.0})
+    calibration = Calibration("platt", 1.0, 0.25, absence=absence)
+    assert Calibration.from_json(calibration.to_json()) == calibration
+    nan = np.nan
+    x = np.array([[1, 1, 1], [nan, 1, 1], [nan, nan, 1], [1, 1, nan], [nan, nan, nan]], np.float32)
+    found = calibration.logit_of(np.zeros(5), ("sales", "late", "usage"), x)
+    assert found.tolist() == [0.25, 0.25, 0.75, -0.75, 1.75]
+    assert calibration.moved(1.0).logit(0.0) == 1.25

@@ -83,9 +83,12 @@ def test_tiny_noise_does_not_reshuffle_the_reasons(live, x):
     assert (one.group == -1).mean() < 0.5
 
 
-def test_base_contributions_and_calibration_are_the_points_whatever_is_refused(live, x):
-    for refused in ((), ("tax",), tuple(OPTIONAL)):
-        s = scored(live, x, refused=refused)
+def test_base_contributions_and_calibration_are_the_points_whatever_is_absent(live, x):
+    for absent in ((), ("tax",), tuple(OPTIONAL)):
+        known = x
+        for category in absent:
+            known = blanked(known, live.model.features, category)
+        s = scored(live, known)
         total = s.points_base + s.points_contributions.sum(axis=1) + s.points_calibration
         np.testing.assert_allclose(total, s.points_exact, atol=1e-6)
 
@@ -94,17 +97,17 @@ def test_the_score_without_a_category_is_the_score_of_a_firm_that_refused_it(liv
     for row in range(20):
         s = scored(live, x[row : row + 1])
         found = without_each(
-            live.model, x[row], categories=OPTIONAL, refused=(), points=int(s.points[0]), settings=live.rules.scorable
+            live.model, x[row], categories=OPTIONAL, points=int(s.points[0]), settings=live.rules.scorable
         )
         assert {one.category for one in found} == set(OPTIONAL)
         for one in found:
             if one.points is None:
                 continue
-            alone = scored(live, blanked(x[row : row + 1], live.model.features, one.category), refused=[one.category])
+            alone = scored(live, blanked(x[row : row + 1], live.model.features, one.category))
             assert one.points == int(alone.points[0])
             assert one.points_gained == int(s.points[0]) - one.points
     nothing = np.full(x.shape[1], np.nan, np.float32)
-    how = {"refused": (), "points": 600, "settings": live.rules.scorable}
+    how = {"points": 600, "settings": live.rules.scorable}
     assert without_each(live.model, nothing, categories=OPTIONAL, **how) == ()
 
 
@@ -113,9 +116,7 @@ def test_a_firm_is_not_scored_without_its_only_category(live, x):
     for category in OPTIONAL:
         if category != "tax":
             only_tax = blanked(only_tax, live.model.features, category)
-    found = without_each(
-        live.model, only_tax[0], categories=["tax"], refused=(), points=600, settings=live.rules.scorable
-    )
+    found = without_each(live.model, only_tax[0], categories=["tax"], points=600, settings=live.rules.scorable)
     assert [(one.category, one.points, one.grade) for one in found] == [("tax", None, None)]
 
 
@@ -123,7 +124,7 @@ def test_improvements_of_many_firms_hold_and_some_can_be_made(live, x):
     plans = 0
     for row in x[:30]:
         values = {n: None if np.isnan(v) else float(v) for n, v in zip(live.model.features, row, strict=True)}
-        told = improvements_of(values, industry="C30", granted=OPTIONAL, live=live)
+        told = improvements_of(values, industry="C30", live=live)
         for plan in told["plans"]:
             after = row.copy()
             for change in plan["changes"]:

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from creditlink.scoring.absence import Absence
 from creditlink.scoring.calibration import Calibration, sigmoid
 from creditlink.scoring.interval import IntervalTable
 from creditlink.scoring.model import ModelFolderError, load
@@ -54,16 +57,26 @@ def test_a_damaged_table_is_refused_by_name(tmp_path, change, message):
         load(write_folder(tmp_path / "m", files={"interval.json": json.dumps(members).encode()}))
 
 
-def test_a_refused_category_shifts_points_through_calibration_alone(tmp_path):
-    shifted = Calibration("platt", 0.9, -0.4, refusals={"tax": 0.25, "utility": -0.1})
-    model = load(write_folder(tmp_path / "m", calibration=shifted))
-    assert model.calibration == shifted
-    firms = frame(200)
-    granted, refused = model.score(firms), model.score(firms, refused={"tax", "utility", "logistics"})
-    np.testing.assert_allclose(refused.points_exact - granted.points_exact, 0.15 * granted.points_per_logit)
-    np.testing.assert_array_equal(refused.contributions, granted.contributions)
+def test_what_is_absent_shifts_points_through_calibration_alone(tmp_path):
+    absence = Absence({"tax": ("sales",), "utility": ("usage",)}, {"tax": 0.25, "utility": -0.1})
+    plain = Calibration("platt", 0.9, -0.4)
+    firms = frame(200, missing=0.3)
+    without = load(write_folder(tmp_path / "plain", calibration=plain)).score(firms)
+    model = load(write_folder(tmp_path / "m", calibration=replace(plain, absence=absence)))
+    assert model.calibration.absence == absence
+    shifted = model.score(firms)
+    logit = 0.25 * firms["sales"].is_null().to_numpy() - 0.1 * firms["usage"].is_null().to_numpy()
+    assert len(set(logit)) == 4
+    np.testing.assert_allclose(shifted.points_exact - without.points_exact, logit * without.points_per_logit, atol=1e-9)
+    np.testing.assert_array_equal(shifted.contributions, without.contributions)
     np.testing.assert_allclose(
-        refused.points_base + refused.points_contributions.sum(axis=1) + refused.points_calibration,
-        refused.points_exact,
+        shifted.points_base + shifted.points_contributions.sum(axis=1) + shifted.points_calibration,
+        shifted.points_exact,
         atol=1e-6,
     )
+
+
+def test_absence_that_looks_at_no_feature_is_refused_by_name(tmp_path):
+    strange = Calibration("platt", 0.9, -0.4, absence=Absence({"tax": ("rumours",)}, {"tax": 0.1}))
+    with pytest.raises(ModelFolderError, match=r"calibration.json: absence reads rumours"):
+        load(write_folder(tmp_path / "m", calibration=strange))

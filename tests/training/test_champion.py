@@ -1,4 +1,4 @@
-"""Training on a small city: the same bytes again, refusing neutral, rows of firms with one source only."""
+"""Training on a small city: the same bytes again, absence neutral, rows of firms with one source only."""
 
 import json
 import shutil
@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from creditlink.features.catalogue import BY_NAME
 from creditlink.features.withhold import TAKEN
 from creditlink.sandbox.city import write_city
+from creditlink.scoring.absence import Absence
 from creditlink.scoring.calibration import Calibration, sigmoid
 from creditlink.scoring.model import load
-from creditlink.training.calibrate import fit_refusals, refusing_logit
+from creditlink.training.calibrate import fit_absence
 from creditlink.training.card import render_card
 from creditlink.training.champion import FIT, STOP, read_dataset, train_champion
 from creditlink.training.city import read_city
@@ -112,19 +113,38 @@ class TestLeaks:
         assert [leak for leak in champion.leaks if leak.severity == "stop"] == []
 
 
-def test_refusing_is_neutral_on_the_firms_that_the_shifts_were_fitted_on(day):
+def test_absence_is_neutral_for_the_firms_that_the_shifts_were_fitted_on():
     rng = np.random.default_rng(0)
-    margins = rng.normal(-4, 1.5, 4000)
-    granted = sigmoid(margins)
-    refused = rng.integers(0, 1 << len(OPTIONAL_CATEGORIES), 4000).astype(np.uint16)
-    blurred = 0.7 * margins - 1.2
-    found = fit_refusals(Calibration("platt", 1.0, 0.0), blurred, granted, refused)
-    pd_12m = sigmoid(refusing_logit(found, blurred, refused))
-    for number, category in enumerate(OPTIONAL_CATEGORIES):
-        here = (refused >> number) & 1 == 1
-        assert pd_12m[here].mean() == pytest.approx(granted[here].mean(), rel=1e-3), category
-    unchanged = refusing_logit(found, blurred, np.zeros(4000, np.uint16))
-    np.testing.assert_array_equal(unchanged, blurred)
+    firms, names = 4000, ("social_security", "tax", "utility")
+    margins = rng.normal(-4, 1.5, firms)
+    natural = rng.random((firms, 3)) < (0.4, 0.1, 0.3)
+    terms = dict.fromkeys((*names, "social_security+tax"), 0.0)
+    taken = []
+    for term in terms:
+        places = [names.index(c) for c in term.split("+")]
+        rows = np.flatnonzero(~natural[:, places].all(axis=1))
+        gone = natural[rows].copy()
+        gone[:, places] = True
+        taken.append((0.7 * margins[rows] - 1.0, gone, rows))
+    absence = Absence({c: (c,) for c in names}, terms)
+    before = Calibration("platt", 0.9, 0.1)
+    found = fit_absence(before, absence, (margins, natural), taken)
+
+    def pd_of(margin, gone):
+        x = np.where(gone, np.nan, 1).astype(np.float32)
+        return sigmoid(found.logit_of(margin, names, x))
+
+    known = pd_of(margins, natural)
+    assert known.mean() == pytest.approx(sigmoid(before.logit(margins)).mean(), rel=1e-4)
+    for margin, gone, rows in taken:
+        assert pd_of(margin, gone).mean() == pytest.approx(known[rows].mean(), rel=1e-4)
+    with pytest.raises(ValueError, match="absence tax: no firm had it"):
+        fit_absence(
+            before,
+            Absence({"tax": ("tax",)}, {"tax": 0.0}),
+            (margins, np.ones((firms, 1), bool)),
+            [(margins[:0], np.ones((0, 1), bool), np.zeros(0, np.intp))],
+        )
 
 
 def test_a_refused_category_leaves_no_value_of_it(day):
