@@ -14,7 +14,7 @@ from creditlink import db, purpose, schema
 from creditlink.config import Settings, load_settings
 from creditlink.embedded import database_url
 from creditlink.log import configure_logging
-from creditlink.process import NAMED, PATIENCE_SECONDS, confirm_destruction, open_database, reach, start
+from creditlink.process import NAMED, PATIENCE_SECONDS, belongs, confirm_destruction, open_database, reach, start
 
 
 @click.group()
@@ -145,8 +145,13 @@ def run(host: str, port: int, workers: int, threads: int | None) -> None:
     configure_logging(settings)
     listening = listen(host, port)
     # The children read the same settings; they join this process's database.
-    opened = open_database(settings)
-    reach(opened, patience=PATIENCE_SECONDS)
+    try:
+        opened = open_database(settings)
+        reach(opened, patience=PATIENCE_SECONDS)
+        belongs(settings, opened)
+    except BaseException:
+        listening.close()
+        raise
     os.environ["DATABASE_URL"] = db.conninfo(opened.url)
     opened.close()
     if threads is not None:

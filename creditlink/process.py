@@ -41,6 +41,7 @@ def start(role: db.Role, *, patience: float = 0.0) -> tuple[Settings, db.Databas
     configure_logging(settings)
     database = open_database(settings)
     reach(database, patience=patience)
+    belongs(settings, database)  # it may have come up only now
     db.configure(database, role=role)
     return settings, database
 
@@ -57,13 +58,26 @@ def open_database(settings: Settings) -> db.Database:
     database = db.Database(
         url, api_url=settings.database_api_url, pool_size=settings.pool_size, limits=limits_of(settings)
     )
+    belongs(settings, database)
+    return database
+
+
+def belongs(settings: Settings, database: db.Database) -> None:
+    """Close a database that is not for this environment, or whose API login is more than the API's.
+
+    One that is away passes: ask again when it is there.
+
+    Raises
+    ------
+    SettingError
+        It is not ours to work on; the message says why.
+    """
     try:
         purpose.check(database, settings.environment)
         logins.check_api_login(database)
     except BaseException:
         database.close()
         raise
-    return database
 
 
 def limits_of(settings: Settings) -> dict[db.Role, db.Limits]:

@@ -86,7 +86,7 @@ WORKER: Privileges = {
     "facts": {"select": "all", "insert": "all", "delete": "all"},
     "financing_applications": {"select": "all", "update": "all"},
     "financing_events": {"select": "all", "insert": "all"},
-    "financing_funnel": {"select": "all", "insert": "all", "delete": "all"},
+    "financing_funnel": {"select": "all", "insert": "all"},
     "financing_offers": {"select": "all"},
     "financing_requests": {"select": "all", "update": "all"},
     "idempotency_keys": {"select": "all", "delete": "all"},
