@@ -76,7 +76,7 @@ def config_dir(tmp_path):
     [
         ("purposes.toml", 'version = "1"', "clock_slack_seconds must be a whole number from 0, got None"),
         ("purposes.toml", "version = ", "Invalid value"),
-        ("purposes.toml", b"\xff\xfe", "can't decode byte"),
+        ("purposes.toml", b"version = \xff\n", "UTF-8"),
         ("financing.toml", "", "financing.toml"),
         ("declines.toml", "", "declines.toml"),
         ("matching.toml", "", "matching.toml"),
