@@ -60,5 +60,5 @@ def _wrong(value: Any) -> str | None:
     if isinstance(value, int) and not _LEAST <= value <= _MOST:
         return "is a number beyond 64 bits"
     if isinstance(value, float) and not math.isfinite(value):
-        return "is not a finite number"
+        return "must be finite"
     return None

@@ -43,6 +43,7 @@ KEPT = {
     "financing_offers": "a loan's record",
     "financing_events": "a loan's record",
     "loan_facts": "a loan's record",
+    "firm_acts": "who of the firm signed for what: the firm's own record, ids and limits only",
 }
 """Closed tables that the purge leaves alone, and why."""
 

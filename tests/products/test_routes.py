@@ -105,7 +105,14 @@ class TestShow:
         assert (body["kind_zh"], body["kind_en"]) == KIND_LABELS["tax"]
         assert len(body["rules"]) == len(terms.rules)
         assert all(rule["text_zh"] and rule["text_en"] for rule in body["rules"])
-        extra = ("institution_name_zh", "institution_name_en", "kind_zh", "kind_en")
+        extra = (
+            "institution_name_zh",
+            "institution_name_en",
+            "kind_zh",
+            "kind_en",
+            "yearly_cost_bps_min",
+            "yearly_cost_bps_max",
+        )
         plain = {name: value for name, value in body.items() if name not in extra}
         plain["rules"] = [{k: rule[k] for k in ("subject", "operator", "limit")} for rule in plain["rules"]]
         assert parse_product(plain) == terms
