@@ -20,6 +20,7 @@ from creditlink.restarts import Restarts
 log = structlog.get_logger()
 
 _LOOK_EVERY = 0.5
+_START_TAKES = 15.0  # seconds at most; the wheel gives up on a start after ten
 _watched: set[Path] = set()
 _ending = threading.Event()
 
@@ -58,8 +59,11 @@ def start(data_dir: Path) -> str:
         if data_dir not in _watched:
             _watched.add(data_dir)
             _forget_the_dead(server)
-            atexit.register(_end, server)  # runs before the wheel's own, which stops the server after its last process
-            threading.Thread(target=_watch, args=(server,), name="embedded-postgres", daemon=True).start()
+            watcher = threading.Thread(target=_watch, args=(server,), name="embedded-postgres", daemon=True)
+            watcher.start()
+            atexit.register(
+                _end, server, watcher
+            )  # before the wheel's own, which stops the server after its last process
     uri: str = server.get_uri()
     return uri
 
@@ -87,8 +91,9 @@ def _watch(server: Any) -> None:
         since = time.monotonic()
 
 
-def _end(server: Any) -> None:
+def _end(server: Any, watcher: threading.Thread) -> None:
     _ending.set()
+    watcher.join(_START_TAKES)  # a server that it is starting just now would be nobody's
     _forget_the_dead(server)
 
 

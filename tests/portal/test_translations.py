@@ -15,6 +15,15 @@ FOLDER = ROOT / "creditlink" / "portal"
 PO = FOLDER / "translations" / "zh" / "LC_MESSAGES" / "messages.po"
 
 
+def whole(text):
+    """Return a text, or both forms of a text with a plural, as one."""
+    return text if isinstance(text, str) else "\n".join(text)
+
+
+def placeholders(text):
+    return set(re.findall(r"%\(\w+\)\w", whole(text)))
+
+
 @pytest.fixture(scope="module")
 def written():
     return read_po(io.BytesIO(PO.read_bytes()), locale="zh")
@@ -22,8 +31,8 @@ def written():
 
 def test_every_text_is_translated(written):
     found = extract_from_dir(FOLDER, method_map=[("**.py", "python"), ("**/templates/**.html", "jinja2")])
-    used = {message for _, _, message, _, _ in found}
-    have = {message.id: message.string for message in written if message.id}
+    used = {message if isinstance(message, str) else tuple(message) for _, _, message, _, _ in found}
+    have = {message.id: whole(message.string) for message in written if message.id}
     assert used - set(have) == set()
     assert set(have) - used == set()
     assert [text for text, chinese in have.items() if not chinese] == []
@@ -32,9 +41,11 @@ def test_every_text_is_translated(written):
 def test_placeholders_survive_translation(written):
     for message in written:
         if message.id:
-            assert set(re.findall(r"%\(\w+\)\w", message.id)) == set(re.findall(r"%\(\w+\)\w", message.string))
+            assert placeholders(message.id) == placeholders(message.string)
 
 
 def test_the_compiled_catalogue_is_current(written):
     compiled = read_mo(io.BytesIO(PO.with_suffix(".mo").read_bytes()))
-    assert {m.id: m.string for m in compiled if m.id} == {m.id: m.string for m in written if m.id}
+    assert {whole(m.id): whole(m.string) for m in compiled if m.id} == {
+        whole(m.id): whole(m.string) for m in written if m.id
+    }

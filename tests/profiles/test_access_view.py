@@ -17,7 +17,8 @@ def test_a_read_and_a_refusal_are_in_the_firms_next_page(created, bank, app, fir
 
     def rows():
         page = person.get("/portal/accesses?lang=en").text
-        return re.findall(r"<td>(Credit profile \w+|A request for data)</td>.*?(Shared|Refused)", page, flags=re.S)
+        what = r'data-label="What">(Credit profile \w+|A request for data)<.*?>(Shared|Refused)<'
+        return re.findall(what, page, flags=re.S)
 
     authorization, body = created()
     assert rows() == [("Credit profile made", "Shared")]

@@ -112,7 +112,9 @@ def test_the_api(app, senders, products):
         @bounded(EACH)
         @given(case=cases, sender=st.sampled_from(SENDERS))
         def attack(case, sender):
-            answer = case.call(headers=senders.headers(sender, case.method, case.formatted_path))
+            # The in-process client of schemathesis does not unpack compressed answers.
+            asked = {"Accept-Encoding": "identity"} | senders.headers(sender, case.method, case.formatted_path)
+            answer = case.call(headers=asked)
             case.validate_response(answer, checks=CHECKS)
             tried.add((case.method, case.path, answer.status_code // 100))
 

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from creditlink import db
 from creditlink.clock import utc_now
 from creditlink.consents.tables import Consent
+from creditlink.enterprises import service
 from creditlink.enterprises.tables import Enterprise
 from creditlink.records import store
 from creditlink.records.delivery import Delivery, Reject
@@ -26,7 +27,8 @@ ALL = ("registration", "tax", "social_security", "utility")
 @pytest.fixture
 def firm(empty_database):
     with db.transaction("owner") as session:
-        return make.make_enterprise(session).id
+        began = NOW - timedelta(days=400)
+        return make.make_enterprise(session, created_at=began, updated_at=began).id
 
 
 def enter_consent(session, firm):
@@ -186,8 +188,15 @@ class TestInputsHash:
     def test_another_registration_is_another_hash(self, firm):
         first = read(firm).sha256
         with db.transaction("owner") as session:
-            session.execute(text("UPDATE enterprises SET industry = 'F51'"))
+            service.amend(session, session.get_one(Enterprise, firm), {"industry": "F51"}, valid_from=None, now=NOW)
         assert read(firm).sha256 != first
+
+    def test_what_the_registry_learned_later_leaves_the_hash_of_an_earlier_day(self, firm):
+        first = read(firm).sha256
+        with db.transaction("owner") as session:
+            later = NOW + timedelta(days=1)
+            service.amend(session, session.get_one(Enterprise, firm), {"industry": "F51"}, valid_from=None, now=later)
+        assert read(firm).sha256 == first
 
 
 def test_facts_are_never_changed_by_worker_or_api(firm):
