@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -102,6 +102,7 @@ def test_the_api(app, senders, products):
     """Every operation of the OpenAPI document, from every sender: documented, of the stated type and shape."""
     schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
     tried = set()
+    paths = {found.ok().path for found in schema.get_all_operations()}
     for found in schema.get_all_operations():
         operation = found.ok()
         cases = st.one_of(
@@ -112,6 +113,8 @@ def test_the_api(app, senders, products):
         @bounded(EACH)
         @given(case=cases, sender=st.sampled_from(SENDERS))
         def attack(case, sender):
+            # A value such as `schema` in /v1/products/{code} makes it another operation, tried by itself.
+            assume(case.path == case.formatted_path or case.formatted_path not in paths)
             # The in-process client of schemathesis does not unpack compressed answers.
             asked = {"Accept-Encoding": "identity"} | senders.headers(sender, case.method, case.formatted_path)
             answer = case.call(headers=asked)
