@@ -68,6 +68,8 @@ class Settings:
     database_url: str | None = field(repr=False, default=None)
     database_api_url: str | None = field(repr=False, default=None)
     anchors: str | None = None
+    timestamp_url: str | None = None
+    timestamp_roots: Path | None = None
     var_dir: Path = ROOT / "var"
     config_dir: Path = ROOT / "config"
     models_dir: Path = ROOT / "models"
@@ -168,12 +170,13 @@ def _checked(values: dict[str, Any]) -> Settings:
     for key, choices in _CHOICES.items():
         if values.get(key) not in choices:
             raise SettingError(f"setting {key} must be one of {', '.join(choices)}, got {values.get(key)!r}")
-    for key in ("var_dir", "config_dir", "models_dir"):
-        if key in values:
+    for key in ("var_dir", "config_dir", "models_dir", "timestamp_roots"):
+        if values.get(key):
             values[key] = Path(values[key]).resolve()
     issuer = urlsplit(str(values.get("issuer", "")))
     if issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.path or issuer.query:
         raise SettingError(f"setting issuer must be scheme://host[:port] without a path, got {values.get('issuer')!r}")
+    _check_authority(values)
     production = values["environment"] == "production"
     if production and issuer.scheme != "https":
         raise SettingError("setting issuer must be https in production")
@@ -191,6 +194,22 @@ def _checked(values: dict[str, Any]) -> Settings:
     if values.get("metrics_token") is not None and len(values["metrics_token"]) < _MIN_SECRET:
         raise SettingError(f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out")
     return Settings(**values)
+
+
+def _check_authority(values: dict[str, Any]) -> None:
+    """Refuse a time-stamping authority that cannot be asked, or whose stamps nothing could verify."""
+    if not (url := values.get("timestamp_url")):
+        values["timestamp_url"] = None
+        return
+    try:
+        parts = urlsplit(str(url))
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise SettingError(f"setting timestamp_url must be http(s)://host[:port]/…, got {url!r}")
+    if not values.get("timestamp_roots"):
+        raise SettingError("setting timestamp_roots is required with timestamp_url: the roots its stamps must lead to")
 
 
 def _sandbox_secret(var_dir: Path) -> str:

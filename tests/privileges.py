@@ -71,7 +71,7 @@ WORKER: Privileges = {
     "approval_cases": {"insert": "all"},
     "approval_models": {"select": "all"},
     "audit_anchored": {"select": "all", "insert": "all", "update": "all"},
-    "audit_anchors": {"select": "all", "insert": "all"},
+    "audit_anchors": {"select": "all", "insert": "all", "update": "stamped_at"},
     "audit_heads": {"select": "all"},
     "authorization_codes": {"select": "all", "delete": "all"},
     "clients": {"select": "all"},

@@ -23,6 +23,7 @@ from sqlalchemy.types import BigInteger, Text, Uuid
 from creditlink import keyring
 from creditlink.audit.chain import GENESIS
 from creditlink.audit.places import Place
+from creditlink.audit.stamps import Examination
 from creditlink.audit.tables import AuditAnchor, AuditAnchored
 
 TYPE = "audit-anchor+jws"
@@ -119,13 +120,21 @@ def rewound(session: Session) -> list[UUID]:
     return [row.chain_id for row in session.execute(_REWOUND)]
 
 
-def faults(session: Session, place: Place, keys: Mapping[str, Any], *, last: str | None = None) -> Iterator[str]:
+def faults(
+    session: Session,
+    place: Place,
+    keys: Mapping[str, Any],
+    *,
+    last: str | None = None,
+    stamps: Examination | None = None,
+) -> Iterator[str]:
     """Yield what does not agree, a sentence each, between the anchors and the database.
 
     Parameters
     ----------
     keys : the JWK set that signed them
     last : an anchor that was noted elsewhere, NUMBER:SHA256: it must be among them
+    stamps : their time stamps, held to them too
     """
     previous, expected, named = GENESIS, 1, set[UUID]()
     seen: dict[int, str] = {}
@@ -137,6 +146,8 @@ def faults(session: Session, place: Place, keys: Mapping[str, Any], *, last: str
             found = _read(document, keys)
         except (keyring.SignatureRefused, KeyError, TypeError, ValueError) as error:
             yield f"{name}: {error}"
+            if stamps is not None:
+                yield from stamps.of_anchor(name, number, document, None)
             previous, expected = _hash(document), number + 1
             continue
         if (found.number, found.number) != (number, expected):
@@ -145,6 +156,8 @@ def faults(session: Session, place: Place, keys: Mapping[str, Any], *, last: str
             yield f"{name}: it does not follow the anchor before it"
         previous, expected = found.sha256, number + 1
         seen[number] = found.sha256
+        if stamps is not None:
+            yield from stamps.of_anchor(name, number, document, datetime.fromisoformat(found.issued_at))
         yield from _differing(session, found, named)
     noted = session.execute(select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number)).all()
     wanted = {row.number: row.sha256 for row in noted}
@@ -154,6 +167,8 @@ def faults(session: Session, place: Place, keys: Mapping[str, Any], *, last: str
     for number, sha256 in wanted.items():
         if seen.get(number) != sha256:
             yield f"anchor {number} is not at {place.address} as it was written: removed or replaced"
+    if stamps is not None:
+        yield from stamps.of_all()
 
 
 def _differing(session: Session, found: Anchor, named: set[UUID]) -> Iterator[str]:

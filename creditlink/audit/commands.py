@@ -17,8 +17,8 @@ from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from creditlink import keyring
-from creditlink.audit import anchors, chain, service
-from creditlink.audit.places import open_place
+from creditlink.audit import anchors, chain, service, stamps
+from creditlink.audit.places import Place, open_place
 from creditlink.audit.tables import AuditEntry, AuditHead
 from creditlink.clock import utc_now
 from creditlink.enterprises.tables import Enterprise
@@ -95,7 +95,12 @@ def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | N
 @audit.command()
 @click.option("--to", "address", help="A folder or an address that fsspec knows; default the setting `anchors`.")
 def anchor(address: str | None) -> None:
-    """Write the heads of the chains that moved outside the database, signed; the worker does so every hour."""
+    """Write the heads of the chains that moved outside the database, signed; the worker does so every hour.
+
+    With the setting `timestamp_url` the newest anchor is also stamped by that authority (RFC 3161), and the stamp kept
+    beside it: it covers every anchor before it. While the authority is away the anchor is kept without one, and the
+    worker asks again every ten minutes, as this command does when it is run again.
+    """
     settings, database = start("owner")
     place = open_place(address or settings.anchors_place)
     made = anchors.anchor(
@@ -103,23 +108,42 @@ def anchor(address: str | None) -> None:
     )
     if not made:
         click.echo("no head has moved since the last anchor")
+    else:
+        heads = sum(len(one.heads) for one in made)
+        click.echo(
+            f"{len(made)} anchors, {heads} heads, to {place.address}; note elsewhere: the last is anchor "
+            f"{made[-1].number}, {made[-1].number}:{made[-1].sha256}"
+        )
+    if (authority := stamps.authority_of(settings)) is None:
         return
-    heads = sum(len(one.heads) for one in made)
-    click.echo(
-        f"{len(made)} anchors, {heads} heads, to {place.address}; note elsewhere: the last is anchor "
-        f"{made[-1].number}, {made[-1].number}:{made[-1].sha256}"
-    )
+    try:
+        stamped = stamps.stamp_newest(lambda: database.transaction("owner"), place, authority)
+    except stamps.NotStamped as error:
+        click.echo(f"the newest anchor is kept, and not time-stamped yet: {error}", err=True)
+        return
+    if stamped is not None:
+        click.echo(f"anchor {stamped.number} is time-stamped {stamped.at.isoformat()}", err=True)
 
 
 @audit.command()
 @click.option("--anchors", "address", help="Where the anchors are; default the setting `anchors`; `none`: leave out.")
 @click.option("--keys", type=_FILE, help="The JWK set that signed the anchors; default this server's own.")
 @click.option("--last", help="An anchor you noted elsewhere, NUMBER:SHA256: it must be there.")
-def check(address: str | None, keys: Path | None, last: str | None) -> None:
+@click.option("--roots", type=_FILE, help="PEM roots of the time-stamping authority; default `timestamp_roots`.")
+@click.option(
+    "--stamped-from",
+    "since",
+    type=click.IntRange(1, 2**31),
+    metavar="NUMBER",
+    help="The first anchor that a time stamp must cover within a day; default the first that bears one.",
+)
+def check(address: str | None, keys: Path | None, last: str | None, roots: Path | None, since: int | None) -> None:
     """Check every chain in the database: its digests and head, the profiles stored, and what was anchored of it.
 
     A chain that was removed, rewound or rewritten together with its head agrees with itself; the anchors name it and
-    the entry. Exit status 1 when something does not hold.
+    the entry. Time stamps beside the anchors are verified against the roots of their authority: each is over its
+    anchor as it is now, and no anchor was written more than a day before the first stamp that covers it. Exit status 1
+    when something does not hold.
     """
     if last is not None and not re.fullmatch(r"\d{1,10}:[0-9a-f]{64}", last):
         raise click.BadParameter(f"needs NUMBER:SHA256, got {last!r}", param_hint="--last")
@@ -135,17 +159,39 @@ def check(address: str | None, keys: Path | None, last: str | None) -> None:
                 broken += bool(faults)
                 for fault in faults:
                     click.echo(f"chain {chain_id}{fault}")
-        lost = 0
+        lost, told = 0, ""
         if address != "none":
             signed_by = (
                 json.loads(keys.read_text(encoding="utf-8")) if keys else keyring.public_keys(settings.secret_key)
             )
-            for fault in anchors.faults(session, open_place(address or settings.anchors_place), signed_by, last=last):
+            place = open_place(address or settings.anchors_place)
+            stamped = _stamps_at(session, place, roots or settings.timestamp_roots, since)
+            for fault in anchors.faults(session, place, signed_by, last=last, stamps=stamped):
                 lost += 1
                 click.echo(fault)
-    click.echo(f"{len(chains)} chains, {broken} do not hold; {lost} faults against the anchors")
+            told = _told_of(stamped, place)
+    click.echo(f"{len(chains)} chains, {broken} do not hold; {lost} faults against the anchors{told}")
     if broken or lost:
         sys.exit(1)
+
+
+def _stamps_at(session: Session, place: Place, roots: Path | None, since: int | None) -> stamps.Examination | None:
+    if roots is None:
+        if since is not None:
+            raise click.UsageError("--stamped-from needs --roots or the setting timestamp_roots")
+        return None
+    known = stamps.noted(session)
+    return stamps.Examination(place, stamps.roots_of(roots), now=utc_now(), noted=known, since=since)
+
+
+def _told_of(stamped: stamps.Examination | None, place: Place) -> str:
+    if stamped is None:
+        unread = sum(name.endswith(".tsr") for name in place.names())
+        return f"; {unread} time stamps not verified (give --roots)" if unread else ""
+    if not stamped.held:
+        return "; no time stamp holds"
+    newest = max(stamped.held)
+    return f"; {len(stamped.held)} time stamps hold, the last of anchor {newest}, {stamped.held[newest].isoformat()}"
 
 
 def _faults_of(session: Session, chain_id: UUID) -> Iterator[str]:

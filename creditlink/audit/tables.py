@@ -62,6 +62,7 @@ class AuditAnchor(Base):
     sha256: Mapped[str]
     issued_at: Mapped[datetime]
     heads: Mapped[int]  # how many
+    stamped_at: Mapped[datetime | None]  # by a time-stamping authority: its instant
 
 
 class AuditAnchored(Base):

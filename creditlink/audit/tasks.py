@@ -1,4 +1,4 @@
-"""Queued work: anchoring the evidence, every hour."""
+"""Queued work: anchoring the evidence every hour, and having the newest anchor time-stamped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 import structlog
 
 from creditlink import db, jobs
-from creditlink.audit import anchors
+from creditlink.audit import anchors, stamps
 from creditlink.audit.places import open_place
 from creditlink.clock import utc_now
 from creditlink.config import Settings, load_settings
@@ -39,3 +39,26 @@ def anchor_heads(timestamp: int) -> None:
     if made:
         last = made[-1]
         log.info("evidence_anchored", anchor=last.number, sha256=last.sha256, heads=sum(len(one.heads) for one in made))
+    _stamp(settings)
+
+
+@jobs.app.periodic(cron="2-59/10 * * * *", periodic_id="audit.stamp")
+@jobs.app.task(name="audit.stamp", queue="system", lock="audit.anchor", queueing_lock="audit.stamp")
+def stamp_newest(timestamp: int) -> None:
+    """Ask again for the time stamp that the newest anchor lacks because the authority was away."""
+    _stamp(_settings())
+
+
+def _stamp(settings: Settings) -> None:
+    """Have the newest anchor stamped; an authority that is away is a state that is said, and fails no job."""
+    authority = stamps.authority_of(settings)
+    if authority is None:
+        return
+    place = open_place(settings.anchors_place)
+    try:
+        made = stamps.stamp_newest(lambda: db.transaction("worker"), place, authority)
+    except stamps.NotStamped as error:
+        log.warning("evidence_not_stamped", reason=str(error), again_within_seconds=600)
+        return
+    if made is not None:
+        log.info("evidence_stamped", anchor=made.number, at=made.at.isoformat())
