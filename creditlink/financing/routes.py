@@ -180,13 +180,14 @@ def begin_review(application_id):
 def make_offer(body, application_id):
     """Make an offer, or a better one in its place. Its terms are frozen by their hash.
 
-    The subsidy is that of the product applied for, and so is the repayment unless you say another.
+    The subsidy is that of the product applied for, and so are the repayment and the fees unless you say others.
     """
     valid_until = body.pop("valid_until")
 
     def act(session, held, *, actor, now):
         try:
-            terms = OfferTerms(**(inherited(session, held.product_code, held.product_version) | body))
+            product = inherited(session, held.product_code, held.product_version, amount_fen=body["amount_fen"])
+            terms = OfferTerms(**(product | body))
         except TermsInvalid as wrong:
             raise InvalidRequest(errors=[{"pointer": f"/{wrong.field}", "detail": str(wrong)}]) from None
         if held.answered_at is None:

@@ -63,7 +63,9 @@ class OfferBodySchema(Schema):
     amount_fen = _number("How much, in fen", required=True, validate=ma.validate.Range(*AMOUNT_FEN))
     term_months = _number("For how long", required=True, validate=ma.validate.Range(*TERM_MONTHS))
     rate_bps = _number("Rate in basis points a year", required=True, validate=ma.validate.Range(0, 10_000))
-    fee_fen = _number("Fees, once, taken out of what is paid out", load_default=0, validate=ma.validate.Range(min=0))
+    fee_fen = _number(
+        "Fees, once, taken out of what is paid out; left out: as the product says", validate=ma.validate.Range(min=0)
+    )
     repayment = _text(
         "`bullet`, `equal_instalment` or `revolving`; left out: as the product says",
         validate=ma.validate.OneOf(list(REPAYMENTS)),
@@ -86,6 +88,7 @@ class OfferSchema(Schema):
     term_months = _number("For how long")
     rate_bps = _number("Rate in basis points a year")
     fee_fen = _number("Fees, once")
+    fees_bps = _number("The same, of the amount: the product's own unless you said others")
     repayment = _text("How it is repaid")
     cooling_off_days = _number("Days in which the firm may step back after signing")
     conditions = _text("Anything else, in words")

@@ -11,7 +11,7 @@ from typing import Any
 
 from creditlink.financing.asking import AMOUNT_FEN, TERM_MONTHS
 from creditlink.money import round_half_away
-from creditlink.products.cost import annual_rate_bps, cash_flows
+from creditlink.products.cost import annual_rate_bps, cash_flows, fee_fen
 
 REPAYMENTS: Mapping[str, tuple[str, str]] = {
     "bullet": ("到期一次还本，按月付息", "Principal at the end, interest monthly"),
@@ -63,11 +63,22 @@ class OfferTerms:
         """Return what the firm gets (first) and pays (negative, month by month), for one unit of principal."""
         return cash_flows(
             rate_bps=self.rate_bps,
-            fees_bps=self.fee_fen / self.amount_fen * 10_000,
+            fees_bps=self._fees_bps,
             term_months=self.term_months,
             repayment=self.repayment,
             subsidy_bps=self.subsidy_bps if subsidised else 0,
         )
+
+    @property
+    def fees_bps(self) -> int:
+        """The fees, of the amount, to the nearest basis point."""
+        return round_half_away(Decimal(self.fee_fen * 10_000) / self.amount_fen)
+
+    @property
+    def _fees_bps(self) -> float:
+        """What the fees cost by: a product's own share, where they are that share in whole fen."""
+        is_share = self.fee_fen == fee_fen(self.amount_fen, self.fees_bps)
+        return self.fees_bps if is_share else self.fee_fen / self.amount_fen * 10_000
 
     @property
     def yearly_cost_bps(self) -> int:
@@ -91,6 +102,7 @@ class OfferTerms:
     def to_dict(self) -> dict[str, Any]:
         """Return the terms with what follows from them."""
         return asdict(self) | {
+            "fees_bps": self.fees_bps,
             "yearly_cost_bps": self.yearly_cost_bps,
             "total_cost_fen": self.total_cost_fen,
             "subsidy_fen": self.subsidy_fen,

@@ -8,7 +8,13 @@ from functools import lru_cache
 
 from creditlink.money import round_half_away
 
-_ROUNDS = 80
+_ROUNDS = 400
+_CLOSE = 1e-13
+
+
+def fee_fen(amount_fen: int, fees_bps: int) -> int:
+    """Return the fees on an amount, in whole fen."""
+    return round_half_away(Decimal(amount_fen * fees_bps) / 10_000)
 
 
 def cash_flows(
@@ -60,13 +66,16 @@ def annual_rate_bps(flows: Sequence[float]) -> float:
     """
     if flows[0] <= 0:
         raise ValueError(f"flows[0] = {flows[0]!r}: nothing is paid out")
-    low, high = -0.5, 10.0
+    # What the flows are worth falls with a month's discount factor, and ever faster. So from a factor at which they are
+    # worth less than nothing, Newton's steps come down to the one sought and never pass it.
+    factor = 1.0 if sum(flows) <= 0 else 2.0
     for _ in range(_ROUNDS):
-        middle = (low + high) / 2
-        value = sum(flow / (1 + middle) ** month for month, flow in enumerate(flows))
-        # The firm's own worth of the loan grows with the rate: what it pays later counts for less.
-        if value < 0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2 * 120_000
+        worth = slope = 0.0
+        for flow in reversed(flows):
+            slope = slope * factor + worth
+            worth = worth * factor + flow
+        step = worth / slope
+        factor -= step
+        if abs(step) < _CLOSE:
+            break
+    return (1 / factor - 1) * 120_000

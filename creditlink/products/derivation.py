@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditlink.products.book import ProductBook
-from creditlink.products.offer import Floats, basis_fen, price_bps
+from creditlink.products.offer import Ask, Floats, basis_fen, price_bps, priced_months, priced_terms
 from creditlink.products.price_response import GROUP_OF, Response
 from creditlink.products.subjects import Subjects
 from creditlink.products.terms import GRADES
@@ -47,6 +47,8 @@ class Derivation:
     unclipped_bps: Floats
     rate_range: tuple[Floats, Floats]  # of each product, as published
     response: Response | None  # how firms of the grade respond to a price; None without a grade
+    months: float | None  # the term asked for, or that of the settings; None: not kept
+    term_months: Floats | None  # the term that each product is priced for
 
     @cached_property
     def best_rate_bps(self) -> Floats:
@@ -67,8 +69,9 @@ class Derivation:
         return tuple(self.bases[k] for k in self.sets[self.chosen[position]])
 
 
-def derive(book: ProductBook, subject: Subjects) -> Derivation:
+def derive(book: ProductBook, subject: Subjects, ask: Ask) -> Derivation:
     """Return how the limits and prices of every product of the book come about for the one firm in `subject`."""
+    months = priced_months(book, ask)
     pd_12m = subject.number("profile.pd_12m")
     rank = float(subject.number("profile.grade")[0])
     sets, chosen = book.sizing
@@ -82,6 +85,8 @@ def derive(book: ProductBook, subject: Subjects) -> Derivation:
         unclipped_bps=price_bps(book, pd_12m[None, :])[:, 0],
         rate_range=book.rate_range,
         response=None if np.isnan(rank) else book.settings.response[GROUP_OF[GRADES[int(rank)]]],
+        months=months,
+        term_months=priced_terms(book, months),
     )
 
 

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from creditlink.products.book import ProductBook
 from creditlink.products.derivation import Derivation, LimitBasis
 from creditlink.products.match import FirmMatches
-from creditlink.products.offer import Standing
+from creditlink.products.offer import Standing, priced_terms
 from creditlink.products.price_response import Response
 from creditlink.products.rules import Evaluation
 from creditlink.products.subjects import Subjects, TextColumn
 
-_VERSION = 2
+_VERSION = 3
+_WITHOUT_TERM = 2  # kept no term, so that such a profile tells the cost that products were ordered by
 _RULE_COLUMNS = {"status": "u1", "observed": "<f8", "gap": "<f8"}
 _PRODUCT_COLUMNS = {
     "states": "u1",
@@ -68,6 +69,7 @@ def pack(firm: FirmMatches) -> bytes:
         "grade_factor": firm.derivation.grade_factor,
         "bases": [basis.to_dict() for basis in firm.derivation.bases],
         "sets": firm.derivation.sets,
+        "months": firm.derivation.months,
         "response": None if firm.derivation.response is None else asdict(firm.derivation.response),
     }
     columns = [_canonical(rules[name], kind) for name, kind in _RULE_COLUMNS.items()]
@@ -94,10 +96,11 @@ def unpack(raw: bytes, book: ProductBook) -> FirmMatches:
         sizes = (head["version"], head["rules"], head["products"])
     except (ValueError, KeyError, TypeError) as error:
         raise KeptInvalid(f"matches: not readable: {error!r}") from error
-    if sizes != (_VERSION, len(book.rule_set), len(book)):
+    if sizes[0] not in (_WITHOUT_TERM, _VERSION) or sizes[1:] != (len(book.rule_set), len(book)):
         raise KeptInvalid(
             f"matches: version, rules, products are {sizes}, wanted {(_VERSION, len(book.rule_set), len(book))}"
         )
+    months = head["months"] if sizes[0] == _VERSION else None
     columns = dict(_columns(body, rules=len(book.rule_set), products=len(book)))
     evaluation = Evaluation(*(columns[name][:, None] for name in _RULE_COLUMNS))
     return FirmMatches(
@@ -115,6 +118,8 @@ def unpack(raw: bytes, book: ProductBook) -> FirmMatches:
             response=None
             if head["response"] is None
             else Response(**{name: tuple(points) for name, points in head["response"].items()}),
+            months=months,
+            term_months=None if months is None else priced_terms(book, months),
             **{name: columns[name] for name in _PRICED},
         ),
         columns["order"].astype(np.intp),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from creditlink.products.cost import net_cost_bps
 from creditlink.products.phrases import rule_texts
 from creditlink.products.rules import texts_of
 from creditlink.products.subjects import Subject
@@ -74,21 +73,11 @@ def told(terms: ProductTerms, institution: tuple[str, str], known: Mapping[str, 
         rules.append(rule.to_dict() | {"text_zh": zh, "text_en": en})
     kind_zh, kind_en = KIND_LABELS[terms.kind]
     return terms.to_dict() | {
-        "yearly_cost_bps_min": _cost_bps(terms, terms.rate_bps_min, terms.term_months_max),
-        "yearly_cost_bps_max": _cost_bps(terms, terms.rate_bps_max, terms.term_months_min),
+        "yearly_cost_bps_min": terms.net_cost_bps(terms.rate_bps_min, terms.term_months_max),
+        "yearly_cost_bps_max": terms.net_cost_bps(terms.rate_bps_max, terms.term_months_min),
         "institution_name_zh": institution[0],
         "institution_name_en": institution[1],
         "kind_zh": kind_zh,
         "kind_en": kind_en,
         "rules": rules,
     }
-
-
-def _cost_bps(terms: ProductTerms, rate_bps: int, term_months: int) -> int:
-    return net_cost_bps(
-        rate_bps=rate_bps,
-        subsidy_bps=terms.subsidy_bps,
-        fees_bps=terms.fees_bps,
-        term_months=term_months,
-        repayment=terms.repayment,
-    )

@@ -217,7 +217,7 @@ def firm_matches(
     stands = standing(book, subject, unknown[:, None].astype(np.float64), ask, odds)
     keys = order_keys(book, subject, stands.score.T)[0]
     order = np.lexsort((~keys, states))
-    return FirmMatches(book, subject, states, evaluation, stands, derive(book, subject), order)
+    return FirmMatches(book, subject, states, evaluation, stands, derive(book, subject, ask), order)
 
 
 def _sum(book: ProductBook, values: Floats) -> Floats:

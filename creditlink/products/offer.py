@@ -37,7 +37,8 @@ class Standing:
     """Each product's worth to each firm; arrays of shape (n_products, n_firms).
 
     `limit_fen` is NaN where no record allows a limit and 0 where the firm cannot carry the smallest amount;
-    `rate_bps` is what the lender charges, `yearly_cost_bps` what the firm pays in all, a year.
+    `rate_bps` is what the lender charges; by `yearly_cost_bps`, what the firm pays in all a year, products are ordered:
+    what is told of one is the exact figure, `cost.net_cost_bps`.
     """
 
     approval: Floats
@@ -89,8 +90,8 @@ def yearly_cost_bps(book: ProductBook, rate_bps: Floats, ask: Ask) -> Floats:
     """Return what the firm pays a year in all: rate, less subsidy, plus fees over the mean life of the principal.
 
     The mean life of equal monthly instalments over T months is about (T + 1) / 2, of a bullet T. Against
-    the internal rate of return that notices on disclosing yearly cost prescribe, this is a close and quick
-    approximation; `cost.annual_rate_bps` gives the exact figure for one loan.
+    the internal rate of return that notices on disclosing yearly cost prescribe, this is close, and quick enough to
+    order every product for every firm; nobody is told it.
     """
     cost: Floats = np.maximum(rate_bps - book.subsidy[:, None], 0) + yearly_fees_bps(book, ask)[:, None]
     return cost
@@ -98,10 +99,21 @@ def yearly_cost_bps(book: ProductBook, rate_bps: Floats, ask: Ask) -> Floats:
 
 def yearly_fees_bps(book: ProductBook, ask: Ask) -> Floats:
     """Return each product's fees spread over the mean life of the principal, in basis points a year."""
-    term = np.clip(ask.term_months or book.settings.term_months, book.term_min, book.term_max)
+    term = priced_terms(book, priced_months(book, ask))
     life = np.where(book.amortises, (term + 1) / 2, term)
     fees: Floats = book.fees * 12 / life
     return fees
+
+
+def priced_months(book: ProductBook, ask: Ask) -> float:
+    """Return the term, in months, that products are priced for: what is asked, or that of the settings."""
+    return ask.term_months or book.settings.term_months
+
+
+def priced_terms(book: ProductBook, months: float) -> Floats:
+    """Return the term that each product is priced for: the nearest to `months` that it has."""
+    terms: Floats = np.clip(months, book.term_min, book.term_max)
+    return terms
 
 
 def sized_fen(book: ProductBook, subjects: Subjects) -> Floats:

@@ -97,7 +97,8 @@ class Offer:
     """The suggested limit and price, and their derivation, line by line.
 
     limit = mean of the known bases × grade factor, rounded down, within the product's amounts;
-    rate = PD × loss share + running cost, within the product's range; the firm pays it less the subsidy. Beside it,
+    rate = PD × loss share + running cost, within the product's range; the firm pays it less the subsidy, and the fees:
+    `yearly_cost_bps` over `term_months`, the same figure as on the list and of an offer of such terms. Beside it,
     how many such firms go elsewhere at that rate, and the rate within the range that brings the lender most:
     (1 − share that goes elsewhere) × (rate − PD × loss share − running cost).
     """
@@ -105,6 +106,7 @@ class Offer:
     limit_fen: int | None  # None: no record to size it by; 0: below the smallest amount
     rate_bps: int | None  # None: the firm has no PD to price
     yearly_cost_bps: int | None
+    term_months: int | None  # None: decided before the term was kept
     bases: tuple[LimitBasis, ...]
     grade_factor: float | None
     expected_loss_bps: float | None
@@ -203,10 +205,17 @@ def product_match(
 
 def _offer(terms: ProductTerms, standing: Standing, derivation: Derivation, position: int) -> Offer:
     limit = float(standing.limit_fen[position, 0])
+    rate_bps = _whole(standing.rate_bps[position, 0])
+    term = None if derivation.term_months is None else _whole(derivation.term_months[position])
+    if rate_bps is None or term is None:
+        cost_bps = _whole(standing.yearly_cost_bps[position, 0])
+    else:
+        cost_bps = terms.net_cost_bps(rate_bps, term)
     return Offer(
         limit_fen=None if np.isnan(limit) else int(limit),
-        rate_bps=_whole(standing.rate_bps[position, 0]),
-        yearly_cost_bps=_whole(standing.yearly_cost_bps[position, 0]),
+        rate_bps=rate_bps,
+        yearly_cost_bps=cost_bps,
+        term_months=term,
         bases=derivation.bases_of(position),
         grade_factor=derivation.grade_factor,
         expected_loss_bps=_known(derivation.expected_loss_bps[position]),

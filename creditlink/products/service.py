@@ -21,6 +21,7 @@ from creditlink.config import SettingError, Settings
 from creditlink.features.catalogue import BY_NAME
 from creditlink.institutions.tables import Institution
 from creditlink.products.book import ProductBook, compile_book
+from creditlink.products.cost import fee_fen
 from creditlink.products.seed import SeedInvalid, load_seed
 from creditlink.products.settings import MatchingSettings, MatchingSettingsInvalid, load_settings
 from creditlink.products.subjects import known_subjects
@@ -242,13 +243,17 @@ def changes(session: Session, *, since: int, limit: int) -> tuple[list[tuple[Pro
     return [(held, lender) for held, lender in rows[:limit]], len(rows) > limit
 
 
-def inherited(session: Session, code: str, version: int) -> dict[str, Any]:
-    """Return what an offer takes over from the version of the product that was applied for."""
+def inherited(session: Session, code: str, version: int, *, amount_fen: int) -> dict[str, Any]:
+    """Return what an offer of an amount takes over from the version of the product that was applied for."""
     held = session.scalar(select(Product).where(Product.code == code, Product.version == version))
     if held is None:
         return {}
     terms = held.to_terms()
-    return {"repayment": terms.repayment, "subsidy_bps": terms.subsidy_bps}
+    return {
+        "repayment": terms.repayment,
+        "subsidy_bps": terms.subsidy_bps,
+        "fee_fen": fee_fen(amount_fen, terms.fees_bps),
+    }
 
 
 def book_of(session: Session, settings: Settings, versions: Sequence[tuple[str, int]]) -> ProductBook:

@@ -21,6 +21,7 @@ import jsonschema
 from jsonschema.exceptions import ValidationError
 
 from creditlink import text
+from creditlink.products.cost import net_cost_bps
 
 Operator = Literal[">=", "<=", ">", "<", "==", "between", "in", "not_in", "at_least_grade"]
 Limit = float | str | tuple[float, ...] | tuple[str, ...]
@@ -120,6 +121,16 @@ class ProductTerms:
     def is_offered_on(self, day: date) -> bool:
         """Tell whether `day` lies in the half-open validity of the product."""
         return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
+
+    def net_cost_bps(self, rate_bps: int, term_months: int) -> int:
+        """Return what a loan at a rate, over a term, costs the firm a year in all, after the subsidy."""
+        return net_cost_bps(
+            rate_bps=rate_bps,
+            subsidy_bps=self.subsidy_bps,
+            fees_bps=self.fees_bps,
+            term_months=term_months,
+            repayment=self.repayment,
+        )
 
     def to_dict(self) -> dict[str, object]:
         """Return the product in its open form; `parse_product` reads it back to an equal one."""

@@ -11,7 +11,6 @@ from creditlink.sandbox.stage import Stage
 from creditlink.sandbox.walk_consent import profiled
 
 OFFER_DAYS = 7
-FEE_SHARE = 200  # one part in so many of the amount
 
 
 class Lender:
@@ -60,13 +59,15 @@ class Lender:
             "amount_fen": amount,
             "term_months": asked["term_months"],
             "rate_bps": round(priced["rate_bps"]),
-            "fee_fen": amount // FEE_SHARE if priced["rate_bps"] < 400 else 0,
             "valid_until": (utc_now() + timedelta(days=OFFER_DAYS)).isoformat(timespec="seconds"),
         }
         key = {"Idempotency-Key": f"offer-{self.application}"}
         self.offer = self.done("offers", terms, **key)["offer"]
         again = self.done("offers", terms, **key)["offer"]
         self._stage.must(again == self.offer, "the same key makes one offer", again)
+        if terms["term_months"] == priced["term_months"]:
+            one_cost = self.offer["yearly_cost_bps"] == priced["yearly_cost_bps"]
+            self._stage.must(one_cost, "an offer as the product says costs what the match said", self.offer)
         return self.offer
 
     def reason_against(self) -> dict[str, Any]:

@@ -10,8 +10,12 @@ from sqlalchemy import event
 
 from creditlink import db
 from creditlink.clock import utc_now
+from creditlink.features.catalogue import BY_NAME
 from creditlink.financing.tables import Application
 from creditlink.ids import external, internal
+from creditlink.products import kept
+from creditlink.products.book import compile_book
+from creditlink.products.match import match_many
 from creditlink.products.tables import Product
 from creditlink.sandbox.bank import Waiting
 from tests import factories
@@ -285,28 +289,54 @@ def test_a_token_without_the_scope_is_refused(desk, before):
     assert call(desk, "POST", f"/applications/{first}/receipt").status_code == 403
 
 
-def test_one_rate_and_one_net_cost_from_the_list_to_the_contract(app, desk, market, before, empty_database):
-    """An offer takes over the product's subsidy and repayment; the list, the offer and the contract say one number."""
-    terms = samples.product(
-        "TAX-1", rate_bps_min=345, rate_bps_max=500, subsidy_bps=200, fees_bps=0, repayment="bullet",
-        institution_code=market.lenders[0][0].code,
-    )  # fmt: skip
-    with empty_database.transaction("owner") as session:
+def on_sale(database, market, terms, *, revision):
+    """Put a product of the first lender on sale."""
+    with database.transaction("owner") as session:
         session.add(
             Product(
                 institution_id=market.lenders[0][0].id, code=terms.code, version=terms.version, state="live",
-                terms=terms.to_dict(), terms_sha256="0" * 64, revision=1, written_by="a", checked_by="b",
+                terms=terms.to_dict(), terms_sha256="0" * 64, revision=revision, written_by="a", checked_by="b",
                 created_at=utc_now(), changed_at=utc_now(), published_at=utc_now(),
             )
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fees_bps", "cost_bps", "total_fen"), [(0, 145, 435_000), (80, 226, 675_000)], ids=["no fees", "fees"]
+)
+def test_one_rate_and_one_net_cost_from_the_list_to_the_contract(
+    app, desk, market, before, empty_database, fees_bps, cost_bps, total_fen
+):
+    """An offer takes over the product's subsidy, fees and repayment; list, match, offer and contract say one number."""
+    terms = samples.product(
+        "TAX-1", rate_bps_min=345, rate_bps_max=345, term_months_min=12, term_months_max=12, subsidy_bps=200,
+        fees_bps=fees_bps, repayment="bullet", institution_code=market.lenders[0][0].code,
+    )  # fmt: skip
+    # Each case has a revision of its own: by it a process knows the catalogue that it read.
+    on_sale(empty_database, market, terms, revision=1_000 + fees_bps)
     first, *_ = before()
     listed = app.test_client().get("/v1/products/TAX-1").json
+    book = compile_book([terms], BY_NAME, samples.SETTINGS)
+    matched = kept.unpack(kept.pack(match_many(book, samples.firms()).explain(0)), book)[0].to_dict()["offer"]
     body = {"amount_fen": 30_000_000, "term_months": 12, "rate_bps": 345, "valid_until": valid_until()}
     offer = call(desk, "POST", f"/applications/{first}/offers", body).json()["offer"]
-    assert (offer["repayment"], offer["subsidy_bps"], offer["rate_bps"]) == ("bullet", 200, 345)
-    assert listed["yearly_cost_bps_min"] == offer["yearly_cost_bps"] == 145
-    assert offer["total_cost_fen"] == 435_000
+    assert offer["repayment"] == listed["repayment"] == "bullet"
+    for told in (listed | {"rate_bps": 345, "yearly_cost_bps": listed["yearly_cost_bps_min"]}, matched, offer):
+        named = tuple(told[name] for name in ("rate_bps", "subsidy_bps", "fees_bps", "yearly_cost_bps"))
+        assert named == (345, 200, fees_bps, cost_bps)
+    assert listed["yearly_cost_bps_min"] == listed["yearly_cost_bps_max"]
+    assert offer["total_cost_fen"] == total_fen
     assert offer["subsidy_fen"] == 600_000
+    assert offer["fee_fen"] == 30_000_000 * fees_bps // 10_000
     sha256 = accepted(market, first)
     signed = call(desk, "POST", f"/applications/{first}/signature", {"offer_sha256": sha256}).json()
     assert signed["offer"] == offer
+
+
+def test_a_lender_may_waive_the_products_fees(desk, market, before, empty_database):
+    terms = samples.product("TAX-1", fees_bps=80, institution_code=market.lenders[0][0].code)
+    on_sale(empty_database, market, terms, revision=1)
+    first, *_ = before()
+    body = {"amount_fen": 30_000_000, "term_months": 12, "rate_bps": 345, "fee_fen": 0, "valid_until": valid_until()}
+    offer = call(desk, "POST", f"/applications/{first}/offers", body).json()["offer"]
+    assert (offer["fee_fen"], offer["fees_bps"], offer["yearly_cost_bps"]) == (0, 0, 345)

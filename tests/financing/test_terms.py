@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from creditlink.financing.asking import AskInvalid, FinancingAsk
+from creditlink.financing.asking import AMOUNT_FEN, AskInvalid, FinancingAsk
 from creditlink.financing.terms import OfferTerms, TermsInvalid
-from creditlink.products.cost import net_cost_bps
+from creditlink.products.cost import fee_fen, net_cost_bps
 
 pytestmark = pytest.mark.pure
 
@@ -86,3 +86,19 @@ def test_a_subsidy_lowers_what_the_firm_pays_to_what_the_product_list_says(repay
     dear = replace(offer, fee_fen=offer.amount_fen // 100)
     told = {"rate_bps": 345, "subsidy_bps": 200, "term_months": 12, "repayment": repayment}
     assert dear.yearly_cost_bps == net_cost_bps(**told, fees_bps=100) > 145
+
+
+@given(
+    amount=st.integers(*AMOUNT_FEN),
+    fees=st.integers(0, 1_000),
+    rate=st.integers(0, 2_400),
+    subsidy=st.integers(0, 300),
+    term=st.integers(1, 60),
+    repayment=st.sampled_from(["bullet", "equal_instalment", "revolving"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_an_offer_as_the_product_says_costs_what_the_product_list_says(amount, fees, rate, subsidy, term, repayment):
+    """Whatever the amount: fees in whole fen cost no basis point more or less than the share that they are."""
+    told = {"rate_bps": rate, "subsidy_bps": subsidy, "term_months": term, "repayment": repayment}
+    offer = OfferTerms(amount_fen=amount, fee_fen=fee_fen(amount, fees), **told)
+    assert (offer.fees_bps, offer.yearly_cost_bps) == (fees, net_cost_bps(**told, fees_bps=fees))

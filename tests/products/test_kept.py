@@ -1,5 +1,6 @@
 """What is kept of a firm's matches tells, word for word, what was decided, whatever the settings are by then."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -63,13 +64,35 @@ def test_later_settings_change_nothing_of_what_is_told():
     assert told(match_many(later, firms()).explain(0)) != told(firm)
 
 
+@pytest.mark.parametrize("term", [None, 6, 36])
+def test_the_cost_told_is_of_the_term_that_was_priced(term):
+    """A product with fees costs more the shorter it is lent, so that the term must be kept with what was decided."""
+    book = compile_book([product(fees_bps=60, term_months_max=24)], BY_NAME, SETTINGS)
+    firm = match_many(book, firms(), ask=Ask(term_months=term)).explain(0)
+    later = compile_book([product(fees_bps=60, term_months_max=24)], BY_NAME, replace(SETTINGS, term_months=24))
+    told = unpack(pack(firm), later)[0].offer
+    assert told.term_months == {None: 12, 6: 6, 36: 24}[term]
+    assert told.yearly_cost_bps == book.products[0].net_cost_bps(told.rate_bps, told.term_months)
+    assert told == firm[0].offer
+
+
+def test_a_profile_from_before_terms_were_kept_tells_the_cost_of_then():
+    book = compile_book([product(fees_bps=60)], BY_NAME, SETTINGS)
+    firm = match_many(book, firms(pd_12m=[0.02]), ask=Ask(term_months=6)).explain(0)
+    head, _, columns = pack(firm).partition(b"\n")
+    older = {name: value for name, value in json.loads(head).items() if name != "months"} | {"version": 2}
+    told = unpack(json.dumps(older).encode() + b"\n" + columns, book)[0].offer
+    assert (told.term_months, told.yearly_cost_bps) == (None, 540)
+    assert told.yearly_cost_bps == firm.standing.yearly_cost_bps[0, 0]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda raw: raw[:-1],
         lambda raw: raw + b"\0",
         lambda raw: b"",
-        lambda raw: raw.replace(b'"version":2', b'"version":9'),
+        lambda raw: raw.replace(b'"version":3', b'"version":9'),
         lambda raw: raw.partition(b"\n")[2],
     ],
 )

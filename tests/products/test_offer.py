@@ -40,7 +40,11 @@ class TestPrice:
         firm = firms(pd_12m=[0.02])
         year = offer(product(fees_bps=60), firm, Ask(term_months=12))
         half = offer(product(fees_bps=60), firm, Ask(term_months=6))
-        assert (year.yearly_cost_bps, half.yearly_cost_bps) == (480, 540)
+        assert (year.term_months, half.term_months) == (12, 6)
+        for made in (year, half):
+            flows = cash_flows(rate_bps=made.rate_bps, fees_bps=60, term_months=made.term_months, repayment="bullet")
+            assert made.yearly_cost_bps == pytest.approx(annual_rate_bps(flows), abs=0.5)
+        assert (year.yearly_cost_bps, half.yearly_cost_bps) == (482, 542)
 
 
 class TestLimit:
@@ -91,6 +95,23 @@ class TestYearlyCost:
         flows = cash_flows(rate_bps=1200, fees_bps=0, term_months=12, repayment="equal_instalment")
         assert flows[1] == pytest.approx(-0.0888488, abs=1e-7)
 
+    @settings(deadline=None)
+    @given(
+        st.integers(0, 10_000),
+        st.integers(0, 10_000),
+        st.integers(0, 9_000),
+        st.integers(1, 360),
+        st.sampled_from(["bullet", "equal_instalment", "revolving"]),
+    )
+    def test_at_the_yearly_cost_the_flows_are_worth_nothing(self, rate, subsidy, fees, term, repayment):
+        flows = cash_flows(rate_bps=rate, subsidy_bps=subsidy, fees_bps=fees, term_months=term, repayment=repayment)
+        cost = annual_rate_bps(flows)
+        worths = [
+            sum(flow / (1 + (cost + step) / 120_000) ** month for month, flow in enumerate(flows))
+            for step in (-0.01, 0.01)
+        ]
+        assert worths[0] < 0 < worths[1]
+
     def test_nothing_paid_out_has_no_rate(self):
         with pytest.raises(ValueError, match="nothing is paid out"):
             annual_rate_bps([0.0, -1.0])
@@ -112,7 +133,8 @@ class TestYearlyCost:
             term_months_max=term,
             repayment=repayment,
         )
-        quick = offer(terms, firms()).yearly_cost_bps
+        book = compile_book([terms], BY_NAME, SETTINGS)
+        quick = standing(book, firms(), np.zeros((1, 1)), Ask()).yearly_cost_bps[0, 0]
         flows = cash_flows(rate_bps=rate, fees_bps=fees, term_months=term, repayment=repayment)
         assert quick == pytest.approx(annual_rate_bps(flows), rel=0.06)
 

@@ -23,6 +23,7 @@ from creditlink.financing.tables import ApprovalCase
 from creditlink.financing.terms import OfferTerms
 from creditlink.products.approval import ApprovalModel
 from creditlink.products.book import ProductBook
+from creditlink.products.cost import fee_fen
 from creditlink.products.terms import ProductTerms
 from creditlink.sandbox.year import loans
 from creditlink.sandbox.year.asking import MONTHS, Asking
@@ -209,7 +210,7 @@ class Market:
                 amount_fen=amount,
                 term_months=int(answers.term_months[place]),
                 rate_bps=int(answers.rate_bps[place]),
-                fee_fen=amount * terms.fees_bps // 10_000,
+                fee_fen=fee_fen(amount, terms.fees_bps),
                 repayment=terms.repayment,
                 subsidy_bps=terms.subsidy_bps,
             ),
