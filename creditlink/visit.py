@@ -15,7 +15,7 @@ class Visit:
     """One request, from its arrival to its answer; it may go through the application more than once.
 
     `access` and `caller` are what the first run found: who asks. A proof of possession is good for one use, so a
-    later run of the same request goes by the first one's.
+    later run of the same request goes by the first one's, as far as it is still good.
     """
 
     may_wait: bool = False

@@ -17,7 +17,7 @@ import flask
 from authlib.oauth2 import ResourceProtector
 from authlib.oauth2.rfc6749 import MissingAuthorizationError, TokenValidator, UnsupportedTokenTypeError
 from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
@@ -89,14 +89,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
             )
             .join(Client, Client.client_id == AccessToken.client_id)
             .join(Institution, Institution.id == Client.institution_id)
-            .where(
-                AccessToken.token_hash == hashed(token_string),
-                AccessToken.revoked_at.is_(None),
-                AccessToken.expires_at > self._now,
-                AccessToken.institution_id == Institution.id,
-                Client.status == "active",
-                Institution.status == "active",
-            )
+            .where(AccessToken.token_hash == hashed(token_string), *_alive(self._now))
         ).one_or_none()
         if row is None:
             return None
@@ -114,6 +107,17 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
 
     def _check_binding(self, token: AccessToken, request: _Call) -> None:
         raise NotImplementedError
+
+
+def _alive(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return what a token that opens anything must meet, and its client and institution with it."""
+    return (
+        AccessToken.revoked_at.is_(None),
+        AccessToken.expires_at > now,
+        AccessToken.institution_id == Institution.id,
+        Client.status == "active",
+        Institution.status == "active",
+    )
 
 
 class _DPoPToken(_BoundToken):
@@ -158,8 +162,8 @@ def require_access(scope: str) -> Callable[[Callable[..., Any]], Callable[..., A
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             seen = visit.of(flask.request.environ)
-            # A request that waited runs again by what its first run found: its proof is spent.
-            flask.g.access = seen.access if seen is not None and seen.access is not None else authenticate(scope)
+            waited = None if seen is None else seen.access
+            flask.g.access = authenticate(scope) if waited is None else after_waiting(waited)
             if seen is not None:
                 seen.access, seen.caller = flask.g.access, flask.g.access.client_id
             return view(*args, **kwargs)
@@ -200,6 +204,29 @@ def authenticate(scope: str) -> Access:
             _note_whose(sent.headers, None, now)
         raise Unauthorized(_SAID[error.error], headers=_challenge(oauth, error.error, now)) from None
     return _access(token, session.info[_SALT])
+
+
+def after_waiting(access: Access) -> Access:
+    """Return the access of a request that waited, once more: its proof is spent, but its token may have died since.
+
+    Raises
+    ------
+    Unauthorized
+        The token was revoked or has expired, or its client or institution was suspended.
+    """
+    oauth, sent, now = context.current(), flask.request, utc_now()
+    with db.transaction() as session:
+        row = session.execute(
+            select(AccessToken, Institution.pairwise_salt)
+            .join(Client, Client.client_id == AccessToken.client_id)
+            .join(Institution, Institution.id == Client.institution_id)
+            .where(AccessToken.id == access.token_id, *_alive(now))
+        ).one_or_none()
+    if row is None:
+        _note_whose(sent.headers, None, now)
+        error = InvalidTokenError.error
+        raise Unauthorized(_SAID[error], headers=_challenge(oauth, error, now))
+    return _access(row.AccessToken, row.pairwise_salt)
 
 
 def _note_whose(headers: Headers, reason: str | None, now: datetime) -> None:

@@ -28,7 +28,7 @@ from creditlink.errors import (
     RecordsUnavailable,
     Unauthorized,
 )
-from creditlink.oauth.access import require_access
+from creditlink.oauth.access import after_waiting, require_access
 from creditlink.products.service import book_of, live_book
 from creditlink.profiles import disclosure, service, wire
 from creditlink.profiles.better_schemas import ImprovementsSchema, UnlockSchema
@@ -126,6 +126,7 @@ def _create(body, key: str | None, wait: int, seen: Visit | None):
             seen.run_again_after(made.pull_id)  # the front waits, and no thread
             return _pending(made, wait)
         time.sleep(min(_POLL_SECONDS, left))
+        g.access = after_waiting(g.access)
 
 
 def _pending(made: Pending, wait: int) -> flask.Response:
