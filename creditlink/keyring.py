@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet
+
+from creditlink.textfile import json_of, read_file
 
 ALGORITHM = "ES256"
 # The order of P-256, and 16 bytes more than the key: the remainder is then as good as uniform.
@@ -58,6 +61,20 @@ def public_keys(secret: str) -> dict[str, Any]:
     """Return the JWK set that verifies what this server signs."""
     key = signing_key(secret)
     return {"keys": [key.as_dict(private=False) | {"kid": key.kid, "use": "sig", "alg": ALGORITHM}]}
+
+
+def key_set_of(file: Path) -> dict[str, Any]:
+    """Return the JWK set in a file that somebody kept of `/v1/receipt-keys`.
+
+    Raises
+    ------
+    ValueError
+        It is no text, no JSON or no set; the message is one line.
+    """
+    known = json_of(read_file(file).whole())
+    if not isinstance(known, dict) or not isinstance(known.get("keys"), list):
+        raise ValueError("not a JWK set")
+    return known
 
 
 def sign(claims: Mapping[str, Any], *, typ: str, secret: str) -> str:

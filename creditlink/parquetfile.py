@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +15,16 @@ _WRONG = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, Valu
 
 
 class ParquetUnreadable(ValueError):
-    """Bytes are no Parquet file, or one that was damaged, or a column is not in it; the message is one line."""
+    """Bytes are no Parquet file or a damaged one, or a column is not in it as it must be; the message is one line."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn whatever the library says of a damaged file into ParquetUnreadable."""
+    try:
+        yield
+    except _WRONG as error:
+        raise ParquetUnreadable((str(error).splitlines() or [type(error).__name__])[0]) from error
 
 
 def parquet_of(content: bytes, columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -28,19 +40,70 @@ def parquet_of(content: bytes, columns: Sequence[str] | None = None) -> pl.DataF
         It cannot be read.
     """
     names = None if columns is None else list(columns)
-    try:
+    with reading():
         return pl.read_parquet(io.BytesIO(content), columns=names, use_statistics=False)
-    except _WRONG as error:
-        raise ParquetUnreadable(_said(error)) from error
 
 
 def metadata_of(content: bytes) -> dict[str, str]:
     """Return what the writer of a Parquet file noted about it; ParquetUnreadable where it cannot be read."""
-    try:
+    with reading():
         return dict(pl.read_parquet_metadata(io.BytesIO(content)))
-    except _WRONG as error:
-        raise ParquetUnreadable(_said(error)) from error
 
 
-def _said(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def table_of(folder: Path, schema: Mapping[str, Any], *, needed: Collection[str] = ()) -> pl.DataFrame:
+    """Return the rows of every Parquet file of a folder, in the order of the files' names.
+
+    Parameters
+    ----------
+    schema : columns that every file must have, and their types; where text is wanted, codes of text are taken as such.
+    needed : those of them that are never null.
+
+    Raises
+    ------
+    ParquetUnreadable
+        There is no file, or one is damaged, lacks a column, has it of another type or null; the message names it.
+    """
+    parts = [frame for _, frame in parts_of(folder, schema)]
+    whole = pl.concat(parts)
+    for column in needed:
+        if whole[column].null_count():
+            raise ParquetUnreadable(f"{folder}: column {column} is null in row {whole[column].is_null().arg_max()}")
+    return whole
+
+
+def parts_of(folder: Path, schema: Mapping[str, Any]) -> Iterator[tuple[Path, pl.DataFrame]]:
+    """Yield what `table_of` returns file by file."""
+    parts = sorted(folder.glob("*.parquet"))
+    if not parts:
+        raise ParquetUnreadable(f"{folder}: no Parquet file")
+    for part in parts:
+        try:
+            found = parquet_of(part.read_bytes())
+        except (ParquetUnreadable, OSError) as error:
+            raise ParquetUnreadable(f"{part}: not readable as Parquet ({error})") from error
+        for column, kind in schema.items():
+            if column not in found.schema:
+                raise ParquetUnreadable(f"{part}: column {column} is absent")
+            if kind == pl.String and found.schema[column] in (pl.Enum, pl.Categorical):
+                found = found.with_columns(pl.col(column).cast(pl.String))
+            if found.schema[column] != kind:
+                raise ParquetUnreadable(f"{part}: column {column} is {found.schema[column]}, expected {kind}")
+        yield part, found.select(list(schema))
+
+
+def all_have(folder: Path, column: str) -> bool:
+    """Tell whether every Parquet file of a folder has a column.
+
+    Raises
+    ------
+    ParquetUnreadable
+        A file is damaged; the message names it.
+    """
+    for part in sorted(folder.glob("*.parquet")):
+        try:
+            with reading():
+                if column not in pl.read_parquet_schema(part):
+                    return False
+        except ParquetUnreadable as error:
+            raise ParquetUnreadable(f"{part}: not readable as Parquet ({error})") from error
+    return True

@@ -120,7 +120,7 @@ def test_no_module_is_named_by_nothing():
         (r"\.write_csv\(|csv\.writer|DictWriter", ("csvexport.py", "sandbox/bureaus/utility.py")),
         (r"csv\.reader|DictReader|\.read_csv\(|\.scan_csv\(", ("csvfile.py", "records/connectors/utility.py",
                                                               "training/table_file.py")),
-        (r"\.read_parquet\(io\.|read_parquet_metadata", ("parquetfile.py", "screening/results.py")),
+        (r"(read|scan)_parquet|ParquetFile\(", ("parquetfile.py", "screening/results.py")),
         (r"tomllib\.load\(|click\.File\(\"r\"\)", ()),
     ],
 )  # fmt: skip

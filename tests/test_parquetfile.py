@@ -7,7 +7,7 @@ import random
 import polars as pl
 import pytest
 
-from creditlink.parquetfile import ParquetUnreadable, metadata_of, parquet_of
+from creditlink.parquetfile import ParquetUnreadable, all_have, metadata_of, parquet_of, table_of
 
 pytestmark = pytest.mark.pure
 
@@ -49,3 +49,42 @@ def test_changed_bytes_are_read_or_named(seed):
         content[draw.randrange(len(content))] = draw.randrange(256)
     with contextlib.suppress(ParquetUnreadable):
         assert parquet_of(bytes(content)).width
+
+
+SCHEMA = {"firm": pl.Int32, "direction": pl.String}
+
+
+class TestFolder:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        FRAME[:200].write_parquet(tmp_path / "part-0.parquet")
+        FRAME[200:].write_parquet(tmp_path / "part-1.parquet")
+        return tmp_path
+
+    def test_its_files_are_one_table_with_codes_as_text(self, folder):
+        found = table_of(folder, SCHEMA, needed=SCHEMA)
+        assert found.equals(FRAME.select("firm", pl.col("direction").cast(pl.String)))
+
+    @pytest.mark.parametrize(
+        ("frame", "told"),
+        [
+            (FRAME.drop("direction"), r"part-1\.parquet: column direction is absent"),
+            (
+                FRAME.with_columns(pl.col("firm").cast(pl.Int64)),
+                "column firm is Int64, expected Int32",
+            ),
+            (FRAME.with_columns(direction=pl.lit(None, pl.String)), "column direction is null in row 200"),
+        ],
+    )
+    def test_a_wrong_column_is_named(self, folder, frame, told):
+        frame.write_parquet(folder / "part-1.parquet")
+        with pytest.raises(ParquetUnreadable, match=told):
+            table_of(folder, SCHEMA, needed=SCHEMA)
+
+    def test_a_damaged_file_and_an_empty_folder_are_named(self, folder, tmp_path):
+        (folder / "part-1.parquet").write_bytes(written()[:-9])
+        for read in (lambda: table_of(folder, SCHEMA), lambda: all_have(folder, "firm")):
+            with pytest.raises(ParquetUnreadable, match=r"part-1\.parquet: not readable as Parquet"):
+                read()
+        with pytest.raises(ParquetUnreadable, match="none: no Parquet file"):
+            table_of(tmp_path / "none", SCHEMA)

@@ -161,9 +161,7 @@ def check(address: str | None, keys: Path | None, last: str | None, roots: Path 
                     click.echo(f"chain {chain_id}{fault}")
         lost, told = 0, ""
         if address != "none":
-            signed_by = (
-                json.loads(keys.read_text(encoding="utf-8")) if keys else keyring.public_keys(settings.secret_key)
-            )
+            signed_by = _keys_of(keys) if keys else keyring.public_keys(settings.secret_key)
             place = open_place(address or settings.anchors_place)
             stamped = _stamps_at(session, place, roots or settings.timestamp_roots, since)
             for fault in anchors.faults(session, place, signed_by, last=last, stamps=stamped):
@@ -239,9 +237,16 @@ def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, Any]:
     try:
         if keys is None:
             return keyring.unverified(head)
-        return dict(keyring.verify(head, json_of(read_file(keys).whole()), typ=service.HEAD_TYPE).claims)
+        return dict(keyring.verify(head, _keys_of(keys), typ=service.HEAD_TYPE).claims)
     except (keyring.SignatureRefused, ValueError, TypeError) as error:
         raise click.ClickException(f"{file.name}: the head in the last line: {error}") from None
+
+
+def _keys_of(file: Path) -> dict[str, Any]:
+    try:
+        return keyring.key_set_of(file)
+    except ValueError as error:
+        raise click.ClickException(f"{file.name}: {error}") from None
 
 
 def _not_holding(entries: list[dict[str, Any]], pinned: str | None) -> chain.Break | None:
@@ -249,7 +254,7 @@ def _not_holding(entries: list[dict[str, Any]], pinned: str | None) -> chain.Bre
     if pinned is None:
         return None
     seq, _, digest = pinned.partition(":")
-    if not seq.isdigit() or len(digest) != len(chain.GENESIS):
+    if not (seq.isascii() and seq.isdigit()) or len(digest) != len(chain.GENESIS):
         raise click.BadParameter(f"needs SEQ:DIGEST, got {pinned!r}", param_hint="--head")
     held = entries[int(seq) - 1]["digest"] if 1 <= int(seq) <= len(entries) else None
     if int(seq) == 0 or held == digest:

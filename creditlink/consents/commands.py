@@ -170,12 +170,9 @@ def purge(dry_run: bool, named: str | None) -> None:
 
 def _read_keys(keys: Path) -> dict[str, Any]:
     try:
-        known = json_of(read_file(keys).whole())
-        if not isinstance(known, dict) or not isinstance(known.get("keys"), list):
-            raise ValueError("not a JWK set")
+        return keyring.key_set_of(keys)
     except ValueError as error:
         raise click.ClickException(f"{keys.name}: {error}") from None
-    return known
 
 
 def _show(body: Any) -> None:

@@ -23,11 +23,12 @@ from creditlink.financing.labels import Label, Told, label_of
 from creditlink.financing.states import ACCEPTED
 from creditlink.financing.tables import Application, LoanFact
 from creditlink.profiles.tables import Profile
-from creditlink.training.city import City
+from creditlink.training.city import City, read_frame
 from creditlink.training.dataset import known_records
 
 SCHEMA: dict[str, type[pl.DataType]] = {"firm": pl.Int32, "as_of": pl.Date, "is_bad": pl.Int8}
 FORMS = (".parquet", ".csv")
+_NAMES: dict[str, type[pl.DataType]] = {"uscc": pl.String, "firm": pl.Int32}
 INDICATORS = tuple(indicator.name for indicator in CATALOGUE)
 
 
@@ -93,8 +94,8 @@ def from_city(session: Session, city: City, reference: Reference, *, cut: date, 
 
     Firms that the city does not know are counted as `no_records`.
     """
-    names = pl.read_parquet(city.path / "firms" / "*.parquet", columns=["firm", "uscc"])
-    numbers: dict[str, int] = dict(names.select("uscc", "firm").iter_rows())
+    names = read_frame(city.path, "firms", _NAMES, needed=_NAMES)
+    numbers: dict[str, int] = dict(names.iter_rows())
     table = _Table(cut, horizon_months)
     by_day: dict[date, list[Loan]] = {}
     for loan in loans_of(session):

@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from creditlink.csvexport import write_csv
+from creditlink.parquetfile import ParquetUnreadable, parts_of, table_of
+from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.records.invoice_folder import FIRMS_FILE, INVOICE_FILES
 from creditlink.sandbox.bureaus.invoices import expand
 from creditlink.sandbox.city.folder import MANIFEST, FolderRefused, replaced_at_once
@@ -30,9 +32,12 @@ def write_invoice_folder(city: Path, out: Path, *, firms: int) -> int:
     if not (city / MANIFEST).is_file():
         raise FolderRefused(f"{city}: holds no city ({MANIFEST} is missing)")
     seed = int(json.loads((city / MANIFEST).read_text(encoding="utf-8"))["seed"])
-    months = pl.scan_parquet(city / "invoice_months" / "*.parquet")
-    known = months.select("firm").unique().sort("firm").head(firms).collect()["firm"]
-    held = months.filter(pl.col("firm") <= known.max()).collect()
+    try:
+        known = table_of(city / "invoice_months", {"firm": pl.Int32}, needed=("firm",))["firm"].unique().sort()[:firms]
+        parts = parts_of(city / "invoice_months", FRAME_SCHEMAS["invoice_months"])
+        held = pl.concat([rows.filter(pl.col("firm") <= known.max()) for _, rows in parts])
+    except ParquetUnreadable as error:
+        raise FolderRefused(str(error)) from None
     told = [
         one | {"firm": f"S{firm}"}
         for (firm,), rows in held.group_by("firm", maintain_order=True)

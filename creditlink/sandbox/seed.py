@@ -23,10 +23,12 @@ from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Client, Institution
 from creditlink.notifications import endpoints
 from creditlink.oauth.scopes import SCOPES
+from creditlink.parquetfile import table_of
 from creditlink.products import service as products
 from creditlink.products.seed import load_seed
-from creditlink.records.frames import CATEGORY_FRAMES
+from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS
 from creditlink.sandbox.bank import SigningKey, load_key, new_key, public_jwks
+from creditlink.sandbox.city.write import FIRMS_SCHEMA
 
 PASSWORD = "sandbox-password-2026"  # noqa: S105 (of sandbox accounts only, printed on purpose)
 DEMO_BANKS = {"CLB": "ES256", "QHB": "PS256", "LZB": "EdDSA", "LJB": "ES256"}
@@ -135,15 +137,15 @@ def _kept_key(path: Path, algorithm: str) -> SigningKey:
 
 def seed_city(session: Session, city: Path, *, per_kind: int, now: datetime) -> list[FirmLogin]:
     """Register every firm of a city, and a legal representative who signs in for a few of each kind."""
-    firms = pl.read_parquet(city / "firms" / "*.parquet")
-    registered = pl.read_parquet(city / "registration" / "*.parquet")
+    firms = table_of(city / "firms", FIRMS_SCHEMA)
+    registered = table_of(city / "registration", FRAME_SCHEMAS["registration"])
     _register(session, firms.join(registered, on="firm").rename({"name_zh": "name"}), now=now)
-    kinds = pl.read_parquet(city / "truth" / "*.parquet").unique("firm", keep="first").select("firm", "kind")
+    kinds = table_of(city / "truth", {"firm": pl.Int32, "kind": pl.String}).unique("firm", keep="first")
     covered = _months_by_source(city)
     chosen = (
         firms.join(kinds, on="firm")
         .join(covered, on="firm", how="left")
-        .with_columns(pl.col("kind").cast(pl.String), pl.col("sources").fill_null(0))
+        .with_columns(pl.col("sources").fill_null(0))
         .sort("sources", "firm", descending=[True, False])
         .group_by("kind", maintain_order=True)
         .head(per_kind)
@@ -197,10 +199,10 @@ def _register(session: Session, firms: pl.DataFrame, *, now: datetime) -> None:
 def _months_by_source(city: Path) -> pl.DataFrame:
     """Return how many of the three core sources know each firm."""
     frames = [
-        pl.scan_parquet(city / name / "*.parquet").select("firm").unique()
+        table_of(city / name, {"firm": pl.Int32}).unique()
         for name in ("vat_declarations", "payroll_months", "meter_months")
     ]
-    return pl.concat(frames).group_by("firm").agg(sources=pl.len()).collect()
+    return pl.concat(frames).group_by("firm").agg(sources=pl.len())
 
 
 def _representative(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
+from creditlink.parquetfile import ParquetUnreadable, parquet_of, reading
 from creditlink.screening.partition import FIRMS
 from creditlink.screening.run import MANIFEST
 from creditlink.screening.storage import Folder, LocalFolder, open_folder
@@ -28,6 +28,7 @@ class Results:
     """
 
     def __init__(self, address: str) -> None:
+        self.address = address
         self.folder: Folder = open_folder(address)
         try:
             self.manifest: dict[str, Any] = json.loads(self.folder.read(MANIFEST))
@@ -49,14 +50,18 @@ class Results:
         for name in names:
             if name not in kept and not name.startswith(("reason_", "product_")):
                 raise KeyError(name)
-        if isinstance(self.folder, LocalFolder):
-            frame = pl.scan_parquet([self.folder.path / FIRMS / name for name in self.names])
-        else:
-            parts = [io.BytesIO(self.folder.read(f"{FIRMS}/{name}")) for name in self.names]
-            frame = pl.concat([pl.read_parquet(part) for part in parts]).lazy()
-        if where is not None:
-            frame = frame.filter(where)
-        return frame.select(names).collect()
+        try:
+            with reading():
+                if isinstance(self.folder, LocalFolder):
+                    frame = pl.scan_parquet([self.folder.path / FIRMS / name for name in self.names])
+                else:
+                    parts = [self.folder.read(f"{FIRMS}/{name}") for name in self.names]
+                    frame = pl.concat([parquet_of(part) for part in parts]).lazy()
+                if where is not None:
+                    frame = frame.filter(where)
+                return frame.select(names).collect()
+        except ParquetUnreadable as error:
+            raise ResultsUnusable(f"{self.address}/{FIRMS}: {error}") from None
 
     def listed(self, name: str) -> pl.DataFrame:
         """Return the firms of a list (`high_risk`, `whitelist`, `cultivation`), riskiest first."""

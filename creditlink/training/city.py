@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from creditlink.parquetfile import ParquetUnreadable, parquet_of
+from creditlink.parquetfile import ParquetUnreadable, all_have, table_of
 from creditlink.records.frame_checks import fault
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 
@@ -63,8 +64,8 @@ def read_city(path: Path | str) -> City:
         date.fromisoformat(manifest["first_period"])
     except (KeyError, TypeError, ValueError):
         raise CityError(f"{folder}/manifest.json: first_period is not a date") from None
-    frames = {name: _read(folder, name, schema) for name, schema in FRAME_SCHEMAS.items()}
-    truth = _read(folder, "truth", TRUTH_SCHEMA)
+    frames = {name: read_frame(folder, name, schema) for name, schema in FRAME_SCHEMAS.items()}
+    truth = read_frame(folder, "truth", TRUTH_SCHEMA)
     for name, frame in frames.items():
         _refuse_impossible(folder, name, frame)
         _refuse_future(folder, name, frame, manifest.get("last_period"))
@@ -75,31 +76,22 @@ def read_city(path: Path | str) -> City:
     return City(folder, manifest, RecordSet(**frames), truth, _kinds(folder))
 
 
+def read_frame(folder: Path, name: str, schema: Mapping[str, Any], *, needed: Collection[str] = ()) -> pl.DataFrame:
+    """Return one frame of a city folder, the columns `needed` without nulls; CityError where it cannot be read."""
+    try:
+        return table_of(folder / name, schema, needed=needed)
+    except ParquetUnreadable as error:
+        raise CityError(str(error)) from error
+
+
 def _kinds(folder: Path) -> pl.DataFrame | None:
-    parts = sorted((folder / "truth").glob("*.parquet"))
-    if any("kind" not in pl.read_parquet_schema(part) for part in parts):
-        return None
-    return pl.concat([pl.read_parquet(part, columns=["firm", "kind"]) for part in parts]).unique("firm")
-
-
-def _read(folder: Path, name: str, schema: dict[str, Any]) -> pl.DataFrame:
-    parts = sorted((folder / name).glob("*.parquet"))
-    if not parts:
-        raise CityError(f"{folder}/{name}: no Parquet file")
-    frames = []
-    for part in parts:
-        try:
-            found = parquet_of(part.read_bytes())
-        except (ParquetUnreadable, OSError) as error:
-            raise CityError(f"{part}: not readable as Parquet ({error})") from error
-        present = found.schema
-        for column, dtype in schema.items():
-            if column not in present:
-                raise CityError(f"{part}: column {column} is absent")
-            if present[column] != dtype:
-                raise CityError(f"{part}: column {column} is {present[column]}, expected {dtype}")
-        frames.append(found.select(list(schema)))
-    return pl.concat(frames)
+    try:
+        if not all_have(folder / "truth", "kind"):
+            return None
+    except ParquetUnreadable as error:
+        raise CityError(str(error)) from error
+    schema = {"firm": pl.Int32, "kind": pl.String}
+    return read_frame(folder, "truth", schema, needed=schema).unique("firm")
 
 
 def _refuse_impossible(folder: Path, name: str, frame: pl.DataFrame) -> None:

@@ -174,6 +174,27 @@ class TestVerifyingAFile:
         rewritten = exported(lambda lines: lines, "--head", "2:" + "0" * 64)
         assert (rewritten.exit_code, "not the link that was noted" in rewritten.output) == (1, True)
 
+    @pytest.mark.parametrize(
+        ("content", "code", "said"),
+        [
+            (lambda keys: b"\xef\xbb\xbf" + keys, 0, "the chain holds"),
+            (lambda keys: b"not JSON", 1, "keys.json: Expecting value at character 1"),
+            (lambda keys: b"[]", 1, "keys.json: not a JWK set"),
+            (lambda keys: b"\xff\xff", 1, "keys.json: line 1"),
+        ],
+        ids=["BOM", "no JSON", "no set", "no text"],
+    )
+    def test_keys_that_a_user_hands_over(self, exported, tmp_path, settings, content, code, said):
+        keys = tmp_path / "keys.json"
+        keys.write_bytes(content(json.dumps(keyring.public_keys(settings.secret_key)).encode()))
+        result = exported(lambda lines: lines, "--keys", str(keys))
+        assert (result.exit_code, said in result.output) == (code, True)
+        assert not result.exception or isinstance(result.exception, SystemExit)
+
+    def test_a_link_that_is_no_number_is_refused(self, exported):
+        result = exported(lambda lines: lines, "--head", "²:" + "0" * 64)
+        assert (result.exit_code, "needs SEQ:DIGEST" in result.output) == (2, True)
+
 
 class TestCheckingTheDatabase:
     def test_every_chain_is_held_to_its_head(self, empty_database, monkeypatch, settings):

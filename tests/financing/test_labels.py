@@ -18,7 +18,7 @@ from creditlink.financing.commands import financing
 from creditlink.financing.labels import Told, known_by, label_of
 from creditlink.financing.outcome_file import Outcome
 from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
-from creditlink.training.city import City
+from creditlink.training.city import City, CityError
 from tests.financing.conftest import NOW, bank_of
 
 AS_OF = date(2025, 1, 15)
@@ -127,12 +127,13 @@ def record(session, one, outcome: Outcome, known: date) -> None:
     outcomes.record(session, held, outcome, actor=bank_of(held), now=at(known + timedelta(days=2)))
 
 
+NAMES = {"firm": pl.Int32, "uscc": pl.String}
+
+
 def city_of(folder, uscc: str) -> City:
     """A city of one firm of which nothing but its registration is known."""
     (folder / "firms").mkdir()
-    pl.DataFrame({"firm": [7], "uscc": [uscc]}, schema={"firm": pl.Int32, "uscc": pl.String}).write_parquet(
-        folder / "firms" / "part-00000.parquet"
-    )
+    pl.DataFrame({"firm": [7], "uscc": [uscc]}, schema=NAMES).write_parquet(folder / "firms" / "part-00000.parquet")
     row = {"firm": 7, "industry": "C33", "region": "440604", "entity_type": "company", "status": "active"}
     row |= {"established_on": date(2020, 1, 1), "registered_capital_fen": 10**8, "paid_in_capital_fen": 10**8}
     frame = pl.DataFrame([row | {"linked_struck_off": False}], schema=FRAME_SCHEMAS["registration"])
@@ -171,6 +172,24 @@ class TestTable:
     def test_a_firm_that_the_city_does_not_know_is_counted(self, lent, tmp_path):
         with db.transaction("owner") as session:
             assert from_city(session, city_of(tmp_path, "x")).counts == {"no_records": 3}
+
+    @pytest.mark.parametrize(
+        ("damage", "told"),
+        [
+            (lambda file: file.write_bytes(file.read_bytes()[:-9]), "not readable as Parquet"),
+            (lambda file: pl.DataFrame({"firm": [7]}).write_parquet(file), "column uscc is absent"),
+            (
+                lambda file: pl.DataFrame({"firm": [None], "uscc": ["x"]}, schema=NAMES).write_parquet(file),
+                "column firm is null in row 0",
+            ),
+        ],
+        ids=["damaged", "no column", "null"],
+    )
+    def test_a_damaged_list_of_firms_is_named(self, lent, tmp_path, damage, told):
+        city = city_of(tmp_path, "x")
+        damage(tmp_path / "firms" / "part-00000.parquet")
+        with db.transaction("owner") as session, pytest.raises(CityError, match=told):
+            from_city(session, city)
 
     def test_the_command_writes_rows_that_name_no_firm(self, lent, market, tmp_path, monkeypatch, settings):
         opened = db.current()

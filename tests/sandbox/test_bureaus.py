@@ -2,16 +2,18 @@
 
 import base64
 import json
+import shutil
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from creditlink.clock import last_complete_month, utc_now
 from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
 from creditlink.sandbox.bureaus.invoices import expand
 from creditlink.sandbox.city import write_city
-from creditlink.sandbox.commands import bureau_app
+from creditlink.sandbox.commands import bureau_app, sandbox
 
 UNTIL = last_complete_month(utc_now())
 RANGE = {"from": f"{UNTIL.year - 2}-01", "to": f"{UNTIL:%Y-%m}"}
@@ -158,3 +160,13 @@ class TestUtility:
 def test_the_tax_office_refuses_an_unsigned_request(office):
     refused = office("tax").post("/swj/v1/zzssb/query", json={})
     assert (refused.status_code, refused.json["code"]) == (401, "1001")
+
+
+def test_a_bureau_names_what_is_damaged_in_its_city(city, tmp_path):
+    for name in ("firms", "meter_months"):
+        shutil.copytree(city / name, tmp_path / name)
+    shutil.copy(city / "manifest.json", tmp_path)
+    part = next((tmp_path / "meter_months").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-9])
+    said = CliRunner().invoke(sandbox, ["bureau", "utility", "--city", str(tmp_path), "--port", "1"])
+    assert (said.exit_code, "not readable as Parquet" in said.output) == (1, True)

@@ -58,3 +58,11 @@ def test_bad_input_is_named(city, tmp_path):
     assert result.exit_code == 1
     assert "holds no city" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_city_is_named(city, tmp_path):
+    (tmp_path / "city" / "invoice_months").mkdir(parents=True)
+    (tmp_path / "city" / "manifest.json").write_bytes((city / "manifest.json").read_bytes())
+    (tmp_path / "city" / "invoice_months" / "part-0.parquet").write_text("no parquet")
+    with pytest.raises(FolderRefused, match=r"part-0\.parquet: not readable as Parquet"):
+        write_invoice_folder(tmp_path / "city", tmp_path / "out", firms=3)

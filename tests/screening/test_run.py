@@ -261,6 +261,14 @@ class TestEngines:
         same({n: f.drop("discoverable") for n, f in frames_of(tmp_path).items()},
              {n: f.drop("discoverable") for n, f in frames_of(screened).items()})  # fmt: skip
 
+    @pytest.mark.parametrize("remote", [False, True])
+    def test_a_damaged_result_is_named(self, screened, tmp_path, remote):
+        shutil.copytree(screened, tmp_path / "out")
+        part = tmp_path / "out" / "firms" / PARTS[0]
+        part.write_bytes(part.read_bytes()[:-9])
+        with pytest.raises(ResultsUnusable, match="firms: "):
+            Results(f"file://{tmp_path}/out" if remote else str(tmp_path / "out")).columns(["firm"])
+
     def test_a_remote_file_system_gives_the_same(self, town, screened, make_plan):
         fsspec = pytest.importorskip("fsspec")
         system = fsspec.filesystem("memory")

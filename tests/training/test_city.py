@@ -75,6 +75,27 @@ def test_missing_files_columns_and_types_are_named(city):
         read_city(city)
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (pl.lit(7), r"part-00000\.parquet: column kind is Int32, expected String"),
+        (pl.lit(None, pl.String), "truth: column kind is null in row 0"),
+    ],
+)
+def test_kinds_that_cannot_be_are_named(city, kind, told):
+    path = sorted((city / "truth").glob("*.parquet"))[0]
+    pl.read_parquet(path).with_columns(kind=kind).write_parquet(path)
+    with pytest.raises(CityError, match=told):
+        read_city(city)
+
+
+def test_a_city_need_not_tell_kinds(city):
+    assert read_city(city).kinds["firm"].n_unique() == 40
+    for path in (city / "truth").glob("*.parquet"):
+        pl.read_parquet(path).drop("kind").write_parquet(path)
+    assert read_city(city).kinds is None
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"first_period": "soon"}'])
 def test_a_manifest_that_is_none(city, text):
     (city / "manifest.json").write_text(text)

@@ -11,7 +11,10 @@ import numpy as np
 import polars as pl
 
 from creditlink.clock import month_index
-from creditlink.records.frames import FRAME_KEYS
+from creditlink.parquetfile import ParquetUnreadable, table_of
+from creditlink.records.frames import FRAME_KEYS, FRAME_SCHEMAS
+
+_FIRMS = {"firm": pl.Int32, "uscc": pl.String}
 
 
 class HoldingsError(Exception):
@@ -26,9 +29,12 @@ class Holdings:
         if not manifest.is_file():
             raise HoldingsError(f"{city}: not a city, manifest.json is missing")
         self.seed: int = json.loads(manifest.read_text())["seed"]
-        firms = pl.read_parquet(city / "firms" / "*.parquet", columns=["firm", "uscc"])
+        try:
+            firms = table_of(city / "firms", _FIRMS, needed=_FIRMS)
+            self._frames = {name: table_of(city / name, FRAME_SCHEMAS[name]).sort("firm") for name in frames}
+        except ParquetUnreadable as error:
+            raise HoldingsError(str(error)) from None
         self._firm = dict(zip(firms["uscc"], firms["firm"], strict=True))
-        self._frames = {name: pl.read_parquet(city / name / "*.parquet").sort("firm") for name in frames}
         self._starts = {name: frame["firm"].to_numpy() for name, frame in self._frames.items()}
 
     def firm(self, uscc: str) -> int | None:

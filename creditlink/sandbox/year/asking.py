@@ -22,7 +22,7 @@ from creditlink.profiles.pipeline import Profiles, profile_many
 from creditlink.sandbox.year.policies import Applicant
 from creditlink.scoring.reasons import reasons_for
 from creditlink.scoring.scorable import scorable
-from creditlink.training.city import City, CityError
+from creditlink.training.city import City, CityError, read_frame
 from creditlink.training.dataset import known_records
 
 MONTHS = 12
@@ -212,4 +212,5 @@ def _wanted(sales_fen: float, rng: np.random.Generator) -> FinancingAsk:
 
 
 def _names(folder: Path) -> pl.DataFrame:
-    return pl.read_parquet(folder / "firms" / "*.parquet", columns=["firm", "uscc", "name_zh"])
+    schema = {"firm": pl.Int32, "uscc": pl.String, "name_zh": pl.String}
+    return read_frame(folder, "firms", schema, needed=schema)
