@@ -131,6 +131,10 @@ class Database:
         """The database's name on its server."""
         return self.url.database or ""
 
+    def limits(self, role: Role) -> Limits:
+        """Return how long what `role` asks may take."""
+        return self._limits[role]
+
     @property
     def has_api_login(self) -> bool:
         """Whether the API has a login of its own, and does not only enter its role."""

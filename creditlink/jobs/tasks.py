@@ -16,7 +16,19 @@ log = structlog.get_logger()
 async def rescue_stalled_jobs(context: procrastinate.JobContext, timestamp: int) -> None:
     """Give the jobs of dead workers to living ones, each by itself; every task is safe to run again."""
     manager = context.app.job_manager
-    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS):
+    stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS))
+    # A row that somebody has locked would hold up the others: the next round comes in five seconds.
+    free = {
+        row["id"]
+        for row in await manager.connector.execute_query_all_async(
+            "SELECT id FROM procrastinate_jobs WHERE id = ANY(%(ids)s::bigint[]) FOR UPDATE SKIP LOCKED",
+            ids=[job.id for job in stalled],
+        )
+    }
+    for job in stalled:
+        if job.id not in free:
+            log.warning("job_not_rescued", task=job.task_name, job_id=job.id, reason="its row is locked")
+            continue
         try:
             await manager.retry_job(job)
         except procrastinate.exceptions.ConnectorException:

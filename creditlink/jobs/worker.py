@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -21,7 +22,7 @@ from procrastinate.worker import Worker
 from creditlink import db
 from creditlink.clock import utc_now
 from creditlink.jobs.lanes import Lane, lanes_of
-from creditlink.jobs.queue import DEAD_AFTER_SECONDS, HEARTBEAT_SECONDS, app
+from creditlink.jobs.queue import HEARTBEAT_SECONDS, app
 from creditlink.jobs.watch import Watch
 
 log = structlog.get_logger()
@@ -35,7 +36,12 @@ _GRACE_SECONDS = 20.0
 # A job that is ours by the table, and that no lane of ours runs, has lost its end in an outage.
 _ORPHANED_AFTER_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
-_STATEMENT_SECONDS = 30
+# The queue's statements are short, and its rows are locked for no longer: a row that somebody holds costs the slot
+# that waits for it so much of a job's time, tried twice, and no lane.
+_STATEMENT_SECONDS, _LOCK_SECONDS = 30.0, 5.0
+# Forgetting a dead worker touches its jobs' rows, and a lane that begins does so first. So it forgets those of
+# yesterday only: whose jobs are whose is told by heartbeats, and `jobs.rescue` gives them to others.
+_FORGOTTEN_AFTER_SECONDS = 86_400.0
 
 
 class WorkerGaveUp(Exception):
@@ -70,7 +76,9 @@ class PatientConnector(PsycopgConnector):
                 return await send()
             except (ConnectorException, psycopg.OperationalError) as error:
                 cause = error if isinstance(error, psycopg.Error) else error.__cause__
-                is_over = time.monotonic() - began > self.patience_seconds
+                is_locked = isinstance(cause, psycopg.errors.LockNotAvailable)
+                patience = min(self.patience_seconds, _LOCK_SECONDS) if is_locked else self.patience_seconds
+                is_over = time.monotonic() - began > patience
                 if is_over or not isinstance(cause, psycopg.OperationalError):
                     raise
             await asyncio.sleep(pause)
@@ -143,10 +151,16 @@ class _Process:
 
     def _pool(self) -> psycopg_pool.AsyncConnectionPool:
         slots = sum(lane.slots for lane in self._lanes)
+        usual = self._database.limits("worker")
+        limits = replace(
+            usual,
+            statement=min(usual.statement or _STATEMENT_SECONDS, _STATEMENT_SECONDS),
+            lock=min(usual.lock or _LOCK_SECONDS, _LOCK_SECONDS),
+        )
         return psycopg_pool.AsyncConnectionPool(
             db.conninfo(self._database.url),
             kwargs={
-                "options": f"-c timezone=utc -c role=creditlink_worker -c statement_timeout={_STATEMENT_SECONDS}s",
+                "options": limits.options(db.ROLE_NAMES["worker"]),
                 "connect_timeout": 5,
                 "keepalives_idle": 5,
                 "keepalives_interval": 2,
@@ -173,7 +187,7 @@ class _Process:
                 install_signal_handlers=False,
                 shutdown_graceful_timeout=_GRACE_SECONDS,
                 update_heartbeat_interval=HEARTBEAT_SECONDS,
-                stalled_worker_timeout=DEAD_AFTER_SECONDS,
+                stalled_worker_timeout=_FORGOTTEN_AFTER_SECONDS,
                 worker_middleware=[self._watch],
             )
             try:

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from sqlalchemy import select, text
 
-from creditlink import db
+from creditlink import db, jobs
 from creditlink.clock import utc_now
 from creditlink.consents.tables import Consent
 from creditlink.jobs import lanes
@@ -35,11 +35,11 @@ _PATIENCE = 90
 class Worker:
     """A worker process and what it printed."""
 
-    def __init__(self, env, log):
+    def __init__(self, env, log, pulls=3):
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "creditlink", "worker", "--concurrency", "3"],
+                [sys.executable, "-m", "creditlink", "worker", "--concurrency", str(pulls)],
                 cwd=ROOT,
                 env={k: v for k, v in os.environ.items() if not k.startswith(("CREDITLINK_", "DATABASE_"))} | env,
                 stdout=output,
@@ -69,8 +69,8 @@ class Worker:
 
 
 @contextmanager
-def worker(env, log):
-    started = Worker(env, log)
+def worker(env, log, pulls=3):
+    started = Worker(env, log, pulls)
     try:
         yield started
     finally:
@@ -272,3 +272,68 @@ def test_a_worker_ends_at_once_when_told_to_while_the_database_is_away(tmp_path)
         assert running.process.wait(40) == 0
         assert time.monotonic() - began < 35
         server.start()
+
+
+def dead_job(session, queue, *, lock=None):
+    """A job that a worker was doing when it was killed."""
+    job_id = jobs.defer(session, "jobs.nothing", queue=queue, lock=lock)
+    worker_id = session.scalar(
+        text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id")
+    )
+    session.execute(
+        text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker WHERE id = :id"),
+        {"worker": worker_id, "id": job_id},
+    )
+    return job_id
+
+
+@contextmanager
+def locked(database, job_id):
+    """Hold a job's row as somebody does who looks at it in a transaction and goes to lunch."""
+    with database.engine("owner").connect() as connection:
+        connection.execute(text("SELECT FROM procrastinate_jobs WHERE id = :id FOR UPDATE"), {"id": job_id})
+        yield
+
+
+def state_of(job_id):
+    with db.transaction("owner") as session:
+        return session.scalar(text("SELECT status::text FROM procrastinate_jobs WHERE id = :id"), {"id": job_id})
+
+
+_BEFORE_THE_LOCK_ENDS = 25  # seconds; before, a lane waited for 30 s at least, and at its start for as long as it took
+
+
+def test_a_dead_workers_job_whose_row_is_locked_holds_up_neither_the_lanes_nor_the_rescue_of_others(
+    empty_database, tmp_path
+):
+    log = tmp_path / "worker.log"
+    log.touch()
+    with db.transaction("owner") as session:
+        held, other = dead_job(session, "webhooks"), dead_job(session, "webhooks")
+    with locked(empty_database, held), worker(environment(empty_database, tmp_path), log) as running:
+        until(lambda: running.said("worker_started"), "the start", log)
+        until(lambda: running.said("job_rescued", job_id=other), "the rescue of the other", log, _BEFORE_THE_LOCK_ENDS)
+        assert running.said("job_not_rescued", job_id=held)
+        until(lambda: state_of(other) != "doing", "a lane that works", log, _BEFORE_THE_LOCK_ENDS)
+        assert state_of(held) == "doing"
+
+
+def test_a_job_whose_row_is_locked_while_it_runs_gives_its_slot_back(empty_database, tmp_path):
+    log = tmp_path / "worker.log"
+    log.touch()
+    limits = {"total_seconds": 3.0, "firm_seconds": 4.0, "attempts": 1}
+    with trickling() as (slow, slow_calls):
+        env = environment(
+            empty_database, tmp_path, config_dir=str(shorter(tmp_path / "config", **limits)), bureau_tax_url=slow,
+        )  # fmt: skip
+        with worker(env, log, pulls=1) as running:
+            first, second = consent_to("tax"), consent_to("tax")
+            ask(first)
+            until(lambda: slow_calls, "a call of the office", log)
+            with locked(empty_database, _jobs_of(first, "doing")[0]):
+                ask(second)
+                until(lambda: not _open_pulls(first), "the end of the pull", log)
+                until(lambda: _jobs_of(second, "doing"), "the next one's beginning", log, _BEFORE_THE_LOCK_ENDS)
+                assert running.process.poll() is None
+            until(lambda: not _open_pulls(), "every pull ending", log)
+            assert not running.said("lane_ended")
