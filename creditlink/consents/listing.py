@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db, ids
+from creditlink import db, ids, paging
 from creditlink.clock import to_second
 from creditlink.consents import counters
 from creditlink.consents.tables import Consent, ConsentEvent
-from creditlink.errors import InvalidRequest, NotFound
+from creditlink.errors import NotFound
 from creditlink.institutions.tables import Institution
 
 _BY = {"account": "firm", "bank": "bank", "operator": "operator", "system": "system"}
@@ -36,18 +36,12 @@ def page_of(
         wanted = wanted.where(Consent.state == query["state"])
     if "enterprise" in query:
         wanted = wanted.where(Consent.enterprise_id == firm_behind(session, institution_id, salt, query["enterprise"]))
-    if query.get("cursor"):
-        last = session.get(Consent, ids.internal("cns", query["cursor"]))
-        if last is None or last.institution_id != institution_id:
-            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
-        wanted = wanted.where(
-            (Consent.requested_at < last.requested_at)
-            | ((Consent.requested_at == last.requested_at) & (Consent.id < last.id))
-        )
-    limit = query["limit"]
-    rows = session.scalars(wanted.order_by(Consent.requested_at.desc(), Consent.id.desc()).limit(limit + 1)).all()
-    page = [_as_wire(session, consent, salt, now) for consent in rows[:limit]]
-    return page, page[-1]["id"] if len(rows) > limit else None
+    after = paging.row_of(session, Consent, "cns", query.get("cursor"), Consent.institution_id == institution_id)
+    rows, more = paging.newest_first(
+        session, wanted, Consent.requested_at, Consent.id, after=after, limit=query["limit"]
+    )
+    page = [_as_wire(session, consent, salt, now) for (consent,) in rows]
+    return page, page[-1]["id"] if more else None
 
 
 def firm_behind(session: Session, institution_id: UUID, salt: str, external: str) -> UUID:

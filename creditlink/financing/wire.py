@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db, ids
+from creditlink import db, ids, paging
 from creditlink.clock import to_second
 from creditlink.consents.tables import Consent
-from creditlink.errors import InvalidRequest, NotFound
+from creditlink.errors import NotFound
 from creditlink.financing import applications, states
 from creditlink.financing.events import side_of
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, LoanFact, Offer
@@ -36,17 +36,13 @@ def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tu
         wanted = wanted.where(Application.request_id == ids.pairwise_internal("fin", salt, query["request"]))
     if query.get("changed_from"):
         wanted = wanted.where(Application.changed_at >= query["changed_from"])
-    if query.get("cursor"):
-        last = session.get(Application, ids.internal("app", query["cursor"]))
-        if last is None or last.institution_id != institution_id:
-            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
-        wanted = wanted.where(
-            (Application.made_at < last.made_at) | ((Application.made_at == last.made_at) & (Application.id < last.id))
-        )
-    limit = query["limit"]
-    rows = session.scalars(wanted.order_by(Application.made_at.desc(), Application.id.desc()).limit(limit + 1)).all()
-    page = told(session, rows[:limit])
-    return page, page[-1]["id"] if len(rows) > limit else None
+    own = Application.institution_id == institution_id
+    after = paging.row_of(session, Application, "app", query.get("cursor"), own)
+    rows, more = paging.newest_first(
+        session, wanted, Application.made_at, Application.id, after=after, limit=query["limit"]
+    )
+    page = told(session, [application for (application,) in rows])
+    return page, page[-1]["id"] if more else None
 
 
 def own(session: Session, institution_id: UUID, application_id: str, *, lock: bool = False) -> Application:

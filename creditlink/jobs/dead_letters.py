@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from creditlink import ids
+from creditlink import ids, paging
 from creditlink.clock import to_second
-from creditlink.errors import Conflict, InvalidRequest, NotFound
+from creditlink.errors import Conflict, NotFound
 from creditlink.jobs import queue
 from creditlink.jobs.tables import PREFIX, DeadLetter
 
@@ -119,20 +119,10 @@ def page_of(
         query = query.where(DeadLetter.task == task)
     if is_open is not None:
         query = query.where(DeadLetter.resolved_at.is_(None) if is_open else DeadLetter.resolved_at.is_not(None))
-    if cursor is not None:
-        try:
-            last = letter_of(session, cursor)
-        except NotFound:
-            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}]) from None
-        query = query.where(
-            (DeadLetter.last_failed_at < last.last_failed_at)
-            | ((DeadLetter.last_failed_at == last.last_failed_at) & (DeadLetter.id < last.id))
-        )
-    rows = session.scalars(
-        query.order_by(DeadLetter.last_failed_at.desc(), DeadLetter.id.desc()).limit(limit + 1)
-    ).all()
-    page = rows[:limit]
-    return page, page[-1].wire_id if len(rows) > limit else None
+    after = paging.row_of(session, DeadLetter, PREFIX, cursor)
+    rows, more = paging.newest_first(session, query, DeadLetter.last_failed_at, DeadLetter.id, after=after, limit=limit)
+    page = [letter for (letter,) in rows]
+    return page, page[-1].wire_id if more else None
 
 
 def letter_of(session: Session, external: str) -> DeadLetter:

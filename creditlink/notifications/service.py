@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
-from creditlink import ids, jobs
+from creditlink import ids, jobs, paging
 from creditlink.audit import service as audit
 from creditlink.clock import to_second
-from creditlink.errors import Conflict, InvalidRequest, NotFound
+from creditlink.errors import Conflict, NotFound
 from creditlink.institutions.tables import Client
 from creditlink.notifications import message
 from creditlink.notifications.tables import Notification, WebhookDelivery
@@ -138,19 +138,12 @@ def page_of(
     query = _with_message(institution_id)
     if state is not None:
         query = query.where(WebhookDelivery.state == state)
-    if cursor is not None:
-        try:
-            last, _ = delivery_of(session, institution_id, cursor)
-        except NotFound:
-            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}]) from None
-        query = query.where(
-            (WebhookDelivery.created_at < last.created_at)
-            | ((WebhookDelivery.created_at == last.created_at) & (WebhookDelivery.id < last.id))
-        )
-    ordered = query.order_by(WebhookDelivery.created_at.desc(), WebhookDelivery.id.desc()).limit(limit + 1)
-    rows = [(row[0], row[1]) for row in session.execute(ordered)]
-    page = rows[:limit]
-    return page, page[-1][0].wire_id if len(rows) > limit else None
+    after = paging.row_of(session, WebhookDelivery, "whd", cursor, WebhookDelivery.institution_id == institution_id)
+    rows, more = paging.newest_first(
+        session, query, WebhookDelivery.created_at, WebhookDelivery.id, after=after, limit=limit
+    )
+    page = [(delivery, message) for delivery, message in rows]
+    return page, page[-1][0].wire_id if more else None
 
 
 def as_json(delivery: WebhookDelivery, notification: Notification) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, undefer
 
-from creditlink import ids
+from creditlink import ids, paging
 from creditlink.audit import service as audit
 from creditlink.consents.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
-from creditlink.errors import AuditUnavailable, ConsentRefused, InvalidRequest, NotFound
+from creditlink.errors import AuditUnavailable, ConsentRefused, NotFound
 from creditlink.oauth.access import Access
 from creditlink.profiles import evidence
 from creditlink.profiles.evidence import opened_categories
@@ -86,21 +86,12 @@ def list_profiles(
         wanted = wanted.where(Profile.created_at < query["created_before"])
     if "grade" in query:
         wanted = wanted.where(Profile.grade == query["grade"])
-    if query.get("cursor"):
-        last = session.scalar(
-            select(Profile).where(Profile.id == ids.internal("prf", query["cursor"]), Profile.consent_id == consent.id)
-        )
-        if last is None:
-            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
-        wanted = wanted.where(
-            (Profile.created_at < last.created_at) | ((Profile.created_at == last.created_at) & (Profile.id < last.id))
-        )
-    limit = query["limit"]
-    rows = session.scalars(wanted.order_by(Profile.created_at.desc(), Profile.id.desc()).limit(limit + 1)).all()
-    page = [Served(profile, consent, opened) for profile in rows[:limit]]
+    after = paging.row_of(session, Profile, "prf", query.get("cursor"), Profile.consent_id == consent.id)
+    rows, more = paging.newest_first(session, wanted, Profile.created_at, Profile.id, after=after, limit=query["limit"])
+    page = [Served(profile, consent, opened) for (profile,) in rows]
     if page:
         disclose(session, access, page[0], "profile.list", "summary", now=now, others=page[1:])
-    cursor = ids.external("prf", page[-1].profile.id) if len(rows) > limit else None
+    cursor = ids.external("prf", page[-1].profile.id) if more else None
     return page, cursor
 
 

@@ -10,10 +10,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from creditlink import ids, keyring
+from creditlink import ids, keyring, paging
 from creditlink.clock import to_second
 from creditlink.consents.tables import Consent
-from creditlink.errors import InvalidRequest, NotFound
 from creditlink.institutions.tables import Institution
 from creditlink.keyring import Signed
 from creditlink.retention.recheck import combined
@@ -106,21 +105,17 @@ def page_of(
     wanted = select(DeletionCertificate).where(DeletionCertificate.institution_id == institution_id)
     if consent is not None:
         wanted = wanted.where(DeletionCertificate.consent_id == ids.internal("cns", consent))
-    if cursor is not None:
-        try:
-            last = session.get(DeletionCertificate, ids.internal("del", cursor))
-        except NotFound:
-            last = None
-        if last is None or last.institution_id != institution_id:
-            raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
-        wanted = wanted.where(
-            (DeletionCertificate.issued_at < last.issued_at)
-            | ((DeletionCertificate.issued_at == last.issued_at) & (DeletionCertificate.id < last.id))
-        )
-    ordered = wanted.order_by(DeletionCertificate.issued_at.desc(), DeletionCertificate.id.desc())
-    rows = session.scalars(ordered.limit(limit + 1)).all()
-    page = list(rows[:limit])
-    return page, page[-1].wire_id if len(rows) > limit else None
+    own = DeletionCertificate.institution_id == institution_id
+    rows, more = paging.newest_first(
+        session,
+        wanted,
+        DeletionCertificate.issued_at,
+        DeletionCertificate.id,
+        after=paging.row_of(session, DeletionCertificate, "del", cursor, own),
+        limit=limit,
+    )
+    page = [certificate for (certificate,) in rows]
+    return page, page[-1].wire_id if more else None
 
 
 def as_json(certificate: DeletionCertificate) -> dict[str, Any]:

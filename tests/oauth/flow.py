@@ -73,6 +73,15 @@ def register_bank(database, http: httpx.Client, algorithm="ES256", *, dpop="ES25
     )
 
 
+def caller(database, http: httpx.Client, scope: str, *, scopes, **institution):
+    """Register a client of a new institution; return what calls in its own name, with a token for `scope`."""
+    with database.transaction("owner") as session:
+        made = factories.make_institution(session, **institution)
+    bank = register_bank(database, http, institution=made, scopes=scopes)
+    token = bank.in_own_name(scope=scope)
+    return lambda method, path: bank.call(method, path, token)
+
+
 def open_page(bank: DemoBank, authorization: Authorization) -> str:
     """Follow the authorization address; return the handle of the page it leads to."""
     response = bank.http.get(bank.authorize_url(authorization).removeprefix(bank.issuer))

@@ -13,8 +13,6 @@ from creditlink import db, jobs
 from creditlink.audit.tables import AuditEntry
 from creditlink.jobs.tables import DeadLetter
 from creditlink.operations.commands import jobs as command
-from creditlink.sandbox.bank import public_jwks
-from tests import factories
 from tests.oauth import flow
 
 PATH = "/v1/operations/dead-letters"
@@ -27,20 +25,8 @@ def caller(app, empty_database):
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url=flow.ISSUER) as http:
 
         def make(kind="operator", scope=BOTH):
-            with empty_database.transaction("owner") as session:
-                client = factories.make_client(
-                    session, factories.make_institution(session, kind=kind), scopes=BOTH.split(),
-                    jwks=public_jwks(flow.KEYS["ES256"]),
-                )  # fmt: skip
-                software = flow.DemoBank(
-                    client_id=client.client_id,
-                    redirect_uri=client.redirect_uris[0],
-                    issuer=flow.ISSUER,
-                    key=flow.KEYS["ES256"],
-                    http=http,
-                )
-            token = software.in_own_name(scope=scope)
-            return lambda method, path=PATH: software.call(method, path, token)
+            call = flow.caller(empty_database, http, scope, scopes=BOTH.split(), kind=kind)
+            return lambda method, path=PATH: call(method, path)
 
         yield make
 

@@ -11,10 +11,8 @@ from sqlalchemy import select
 from creditlink.audit.tables import AuditEntry
 from creditlink.features.catalogue import BY_NAME
 from creditlink.products import service
-from creditlink.sandbox.bank import public_jwks
 from creditlink.screening.qualify import qualify
 from creditlink.screening.results import Results
-from tests import factories
 from tests.oauth import flow
 
 
@@ -24,21 +22,9 @@ def bank(app, empty_database):
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url=flow.ISSUER) as http:
 
         def make(code, scope="discovery:count", kind="bank", path="/v1/discovery/products/"):
-            with empty_database.transaction("owner") as session:
-                institution = factories.make_institution(session, code=code, kind=kind)
-                client = factories.make_client(
-                    session, institution, scopes=["discovery:count", "financing:read", "screening:read"],
-                    jwks=public_jwks(flow.KEYS["ES256"]),
-                )  # fmt: skip
-                bank = flow.DemoBank(
-                    client_id=client.client_id,
-                    redirect_uri=client.redirect_uris[0],
-                    issuer=flow.ISSUER,
-                    key=flow.KEYS["ES256"],
-                    http=http,
-                )
-            token = bank.in_own_name(scope=scope)
-            return lambda product, query="": bank.call("GET", f"{path}{product}{query}", token)
+            scopes = ["discovery:count", "financing:read", "screening:read"]
+            call = flow.caller(empty_database, http, scope, scopes=scopes, code=code, kind=kind)
+            return lambda product, query="": call("GET", f"{path}{product}{query}")
 
         yield make
 
