@@ -202,6 +202,11 @@ def add_account(login: str, name: str, role: str, password: str) -> None:
 )
 @click.option("--purpose", "purposes", multiple=True, help="An agent may decide only for these; all when absent.")
 @click.option("--longest-days", type=click.IntRange(1, 3660), help="An agent may grant a consent no longer than this.")
+@click.option(
+    *("--largest-loan-fen", "largest_loan_fen"),
+    type=click.IntRange(1, representation.LARGEST_LOAN_FEN),
+    help="An agent may accept no offer of more than this.",
+)
 @click.option("--by", "appointed_by", help="Login of the legal representative who appoints; else the operator does.")
 @click.option("--reason", default="registered", show_default=True, help="Kept in the firm's evidence.")
 def appoint(

@@ -16,7 +16,8 @@ from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.errors import Conflict, InvalidRequest
 
 LONGEST_REASON = 200
-_NUMBERS = {"longest_days": 3660, "largest_loan_fen": 10**13}
+LARGEST_LOAN_FEN = 10**13
+_NUMBERS = {"longest_days": 3660, "largest_loan_fen": LARGEST_LOAN_FEN}
 _LISTS = ("categories", "purposes")
 OPERATOR = "operator"
 

@@ -394,9 +394,13 @@ def test_the_operators_commands(owner, other, settings, monkeypatch):
     made = run(
         *("appoint", "--login", other.account.login, *firm, "--role", "agent", "--by", owner.account.login),
         *("--purpose", "report", "--category", "tax", "--longest-days", "7", "--reason", "by letter"),
+        *("--largest-loan-fen", "50000000"),
     )
     assert made.exit_code == 0, made.output
-    assert rights_of(other.account)[0].limits == {"categories": ["tax"], "purposes": ["report"], "longest_days": 7}
+    assert rights_of(other.account)[0].limits == {
+        "categories": ["tax"], "purposes": ["report"], "longest_days": 7, "largest_loan_fen": 50_000_000,
+    }  # fmt: skip
+    assert run("appoint", "--login", "x", *firm, "--role", "agent", "--largest-loan-fen", "0").exit_code == 2
     assert run("appoint", "--login", "x", *firm, "--role", "agent", "--purpose", "gambling").exit_code == 2
     assert '"longest_days": 7' in run("representatives", *firm).output
     assert run("two-signatures", "on", *firm, "--reason", "policy").exit_code == 0
