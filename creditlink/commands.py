@@ -178,12 +178,14 @@ def worker(concurrency: int | None) -> None:
     Each kind has a lane of its own, so that a slow office holds up neither webhooks nor the clock. The worker waits for
     a database that is away, and ends with status 1 when it has waited for `worker_give_up_seconds`.
     """
+    settings, opened = start("worker", patience=PATIENCE_SECONDS)
+
+    # Loading them takes seconds, which nobody should wait to hear that a setting is wrong.
     from creditlink.audit.places import open_place
     from creditlink.audit.stamps import authority_of
     from creditlink.jobs.worker import WorkerGaveUp, run_worker
     from creditlink.wiring import check_files
 
-    settings, opened = start("worker", patience=PATIENCE_SECONDS)
     check_files(settings)
     open_place(settings.anchors_place)
     authority_of(settings)
