@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
-WORKERS ?= 2
+WORKERS ?= 3
+# Tests start a hundred processes: where nothing keeps what Python compiles, each would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo run test fast gameday lint types fix check openapi golden bench migrate model clean
@@ -38,7 +40,7 @@ run: setup ## Start everything in the sandbox and leave it running, with address
 	@$(BIN)/creditlink up $(if $(REAL),--real "$(REAL)") $(if $(API_PROCESSES),--api-processes $(API_PROCESSES))
 
 test: setup-dev ## All tests, or those under T=<path>
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(T)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(T)
 
 fast: setup-dev ## Only the tests that need no database (seconds)
 	@$(BIN)/python -m pytest -m pure

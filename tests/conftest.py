@@ -22,6 +22,11 @@ hypothesis_settings.register_profile("any_machine", suppress_health_check=[Healt
 hypothesis_settings.load_profile("any_machine")
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Begin what takes longest, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory) -> str:
     """The server all test workers share; DATABASE_URL, or the embedded one in a temporary folder."""

@@ -33,6 +33,8 @@ from creditlink.sandbox.services import Services
 from creditlink.sandbox.stack import Ports, start_stack
 from creditlink.sandbox.walk import Walk
 
+pytestmark = pytest.mark.long
+
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README.split("## Worked examples")[1].split("\n## ")[0], re.DOTALL)
 

@@ -11,6 +11,8 @@ from nbclient import NotebookClient
 
 from creditlink.config import ROOT
 
+pytestmark = pytest.mark.long
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SMALL = {"CITY_FIRMS": "1000"}
 REAL = ("REAL_DATA",)

@@ -13,6 +13,8 @@ from creditlink import db
 from tests.serving import ROOT, environment
 from tests.test_supervision import clean
 
+pytestmark = pytest.mark.long
+
 _PATIENCE = 240
 
 

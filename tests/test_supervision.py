@@ -16,6 +16,8 @@ from creditlink.restarts import Restarts
 from creditlink.sandbox.services import free_port
 from tests.serving import ROOT, environment
 
+pytestmark = pytest.mark.long
+
 _PATIENCE = 180  # loading the application takes seconds of CPU in each child, and machines may be busy
 # Seconds after the start, and after the first child was forked: before anything is loaded, and while children load.
 MOMENTS = [("started", s) for s in (0.02, 0.2, 0.5, 0.9)] + [("forked", s) for s in (0, 0.01, 0.1, 0.4, 0.9, 1.5, 2.5)]

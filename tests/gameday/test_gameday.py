@@ -25,6 +25,8 @@ from tests.gameday.load import GOOD, KINDS, Load
 from tests.gameday.platform import START_WITHIN, Platform, until
 from tests.serving import ROOT
 
+pytestmark = pytest.mark.long
+
 # A request that was on its way when its process was killed; and what a client sees while nobody listens.
 IN_FLIGHT = frozenset({"ReadError", "RemoteProtocolError", "WriteError"})
 NOBODY_THERE = IN_FLIGHT | {"ConnectError"}

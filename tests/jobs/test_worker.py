@@ -12,6 +12,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select, text
 
 from creditlink import db, jobs
@@ -28,6 +29,8 @@ from tests.cluster import cluster
 from tests.records.conftest import City
 from tests.records.offices import Reply, office, trickling
 from tests.serving import ROOT, SECRET_KEY, environment
+
+pytestmark = pytest.mark.long
 
 _PATIENCE = 90
 

@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 from sqlalchemy import select, text
 
 from creditlink.clock import utc_now
 from creditlink.records import asking
 from creditlink.records.tables import Pull
+
+pytestmark = pytest.mark.long
 
 AT_ONCE = 2.0  # seconds: a busy machine's "at once"; what is fended off here would last ten and more
 

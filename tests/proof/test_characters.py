@@ -19,6 +19,8 @@ from tests.portal.conftest import Person
 from tests.products import samples
 from tests.proof import protocol, routes
 
+pytestmark = pytest.mark.long
+
 REFUSED = ["a\0b", "\ud800", "x\udfffy"]
 KEPT = ["a\u2028b", "\ufeffa", "\x01\x7f", "😀", "x" * 20_000, str(2**63), "-1e400", "\u202e", "', \"; --\\"]
 NUMBERS = [2**63, -(2**63) - 1, 10**400, "1e400", "-1e999"]

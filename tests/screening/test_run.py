@@ -25,7 +25,7 @@ from creditlink.screening.plan import tools
 from creditlink.screening.results import Results, ResultsUnusable
 from tests.screening.conftest import AS_OF, FIRMS, NOW, PARTS, frames_of
 
-pytestmark = pytest.mark.pure
+pytestmark = [pytest.mark.pure, pytest.mark.long]
 
 
 def same(first, second):

@@ -27,6 +27,8 @@ from creditlink.sandbox.year.stage import StageTaken
 from creditlink.training.city import CityError, read_city
 from tests.sandbox.year.conftest import PLAN
 
+pytestmark = pytest.mark.long
+
 
 class TestPlanned:
     def test_the_same_seed_gives_the_same_year_and_another_gives_another(self, year_city, lived):
