@@ -1,5 +1,6 @@
 """The ASGI entry, which `creditlink run` serves: the application behind its front (docs/adr/0029-front.md)."""
 
+from creditlink.front.about import Callers
 from creditlink.front.application import Bounds, Front
 from creditlink.front.news import News
 from creditlink.portal.site import busy_pages
@@ -12,4 +13,5 @@ app = Front(
     News(database.listening, ENDED),
     Bounds(threads=settings.request_threads, body_bytes=settings.max_body_bytes, proxies=settings.trusted_proxies),
     busy_pages(application),
+    Callers(settings.var_dir / "front" / "callers"),
 )

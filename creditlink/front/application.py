@@ -20,6 +20,7 @@ import structlog
 from creditlink import visit
 from creditlink.errors import Overloaded, Problem, RequestTimeout
 from creditlink.front import exchange
+from creditlink.front.about import Callers
 from creditlink.front.exchange import Answer, Gone, Receive, Scope, Send
 from creditlink.front.news import News
 from creditlink.front.queue import FairQueue, QueueFull
@@ -55,19 +56,26 @@ class Front:
     ----------
     application : it finds `visit.Visit` in its environment
     pages : what a browser is shown where no thread can be spared, by language
+    callers : who has been about, in every process of the server
     """
 
-    def __init__(self, application: WSGIApplication, news: News, bounds: Bounds, pages: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, application: WSGIApplication, news: News, bounds: Bounds, pages: Mapping[str, bytes], callers: Callers
+    ) -> None:
         self._application, self._news, self._bounds, self._pages = application, news, bounds, pages
         self._threads = ThreadPoolExecutor(bounds.threads, thread_name_prefix="request")
         self._queue = FairQueue(
-            bounds.threads, most=bounds.queued, most_each=bounds.queued_each, patience=bounds.queued_seconds
+            bounds.threads,
+            most=bounds.queued,
+            most_each=bounds.queued_each,
+            patience=bounds.queued_seconds,
+            callers=callers,
         )
         # Its own threads: however busy or stuck the others are, the operator is answered.
         self._operators_threads = ThreadPoolExecutor(2, thread_name_prefix="operator")
         self._operators_queue = FairQueue(2, most=8, most_each=8, patience=bounds.queued_seconds)
         self._reading = self._waiting = 0
-        self._callers: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[str, str] = OrderedDict()
         self._listening: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,7 +177,7 @@ class Front:
 
         It decides who waits for whom and nothing else.
         """
-        known = self._callers.get(_digest(token)) if token else None
+        known = self._known.get(_digest(token)) if token else None
         if known is not None:
             return known
         address = str(environ.get("REMOTE_ADDR", ""))
@@ -181,11 +189,11 @@ class Front:
 
     def _learn(self, token: bytes, client_id: str) -> str:
         key = _digest(token)
-        self._callers[key] = f"client:{client_id}"
-        self._callers.move_to_end(key)
-        if len(self._callers) > _KNOWN_TOKENS:
-            self._callers.popitem(last=False)
-        return self._callers[key]
+        self._known[key] = f"client:{client_id}"
+        self._known.move_to_end(key)
+        if len(self._known) > _KNOWN_TOKENS:
+            self._known.popitem(last=False)
+        return self._known[key]
 
     def _refusal(self, problem: Problem, scope: Scope, headers: Mapping[bytes, bytes], request_id: str) -> Answer:
         """Return the answer where no thread can be asked for one, in the form of whoever asks."""

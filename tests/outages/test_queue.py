@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from creditlink.front.about import Callers
 from creditlink.front.queue import FairQueue, QueueFull
 
 pytestmark = pytest.mark.pure
@@ -48,7 +49,7 @@ def test_the_quiet_one_is_next_however_many_of_the_noisy_ones_wait():
             await settle()
         assert order[5:] == []  # the noisy one has its share, one slot, with the one that still runs
         line.leave("noisy")
-        await settle()
+        await asyncio.wait_for(asyncio.shield(tasks[4]), 5)  # a moment later, for the quiet one still runs
         assert order[5:] == ["noisy"]
         for task in tasks:
             task.cancel()
@@ -86,3 +87,57 @@ def test_one_that_waits_too_long_or_leaves_costs_no_slot():
         await asyncio.wait_for(line.enter("d"), 1)
 
     asyncio.run(run())
+
+
+def test_a_caller_who_waits_begins_nothing_beside_one_who_does_not_and_is_not_starved():
+    async def run():
+        line, order = queue(slots=8), []
+
+        async def ask(caller):
+            await line.enter(caller)
+            order.append(caller)
+
+        tasks = [asyncio.ensure_future(ask("noisy")) for _ in range(40)]
+        await settle()
+        tasks.append(asyncio.ensure_future(ask("quiet")))
+        await settle()
+        line.leave("noisy")
+        await settle()
+        assert order[8:] == ["quiet"]
+        for _ in range(7):
+            line.leave("noisy")
+            await settle()
+        assert order[9:] == []  # its share is two of the eight, but the quiet one runs
+        line.leave("quiet")
+        await settle()
+        assert order[9:] == ["noisy"] * 2
+        line.leave("noisy")
+        await line.enter("quiet")
+        line.leave("noisy")
+        await asyncio.wait_for(asyncio.shield(tasks[10]), 5)  # the quiet one stays long: the noisy one goes on
+        assert order[11:12] == ["noisy"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_callers_are_known_to_every_process_of_a_server(tmp_path):
+    first, second = (Callers(tmp_path / "front" / "callers") for _ in range(2))
+    first.note("a")
+    second.note("b")
+    assert first.count() == second.count() == 2
+    alone = Callers()
+    alone.note("a")
+    assert alone.count() == 1
+
+
+def test_a_file_of_callers_that_cannot_be_opened_or_holds_anything_is_no_obstacle(tmp_path):
+    (tmp_path / "file").write_bytes(b"\xff" * 4000)
+    noted = Callers(tmp_path / "file")
+    noted.note("a")
+    assert noted.count() == 1
+    unshared = Callers(tmp_path / "file" / "callers")
+    unshared.note("a")
+    assert unshared.count() == 1

@@ -1,0 +1,58 @@
+"""Who has been about: callers of the last seconds, seen by every process of the server."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import time
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger()
+
+_SECONDS = 2.0
+_PLACES = 64
+_BYTES = 8 * _PLACES  # one double each: when a caller of that place was last seen
+
+
+class Callers:
+    """The callers seen within the last two seconds, by this process and by those that share its file.
+
+    A caller's place is drawn from its name, so that two may rarely share one and pass for one: that changes who waits
+    for whom, and nothing else. The moments are those of the system's monotonic clock, which all processes share.
+
+    Parameters
+    ----------
+    shared : file that the processes of one server have in common; without it a process knows its own callers only.
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
+        self._seen = memoryview(_opened(shared)).cast("d")
+
+    def note(self, caller: str) -> None:
+        """Note that a caller asked just now."""
+        self._seen[_place(caller)] = time.monotonic()
+
+    def count(self) -> int:
+        """Return how many have been about."""
+        now = time.monotonic()  # what is later than now is from before the machine started
+        return sum(now - _SECONDS < moment <= now for moment in self._seen)
+
+
+def _place(caller: str) -> int:
+    return hashlib.sha256(caller.encode()).digest()[0] % _PLACES
+
+
+def _opened(shared: Path | None) -> mmap.mmap | bytearray:
+    if shared is None:
+        return bytearray(_BYTES)
+    try:
+        shared.parent.mkdir(parents=True, exist_ok=True)
+        with shared.open("ab") as file:
+            file.truncate(_BYTES)
+        with shared.open("r+b") as file:
+            return mmap.mmap(file.fileno(), _BYTES)
+    except OSError as error:
+        log.warning("callers_not_shared", file=str(shared), error=error.strerror)
+        return bytearray(_BYTES)
