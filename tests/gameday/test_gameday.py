@@ -169,7 +169,6 @@ def test_a_child_of_the_api_is_killed(platform):
     )  # fmt: skip
 
 
-@pytest.mark.gameday
 def test_a_backend_is_killed(platform):
     """The server restarts itself when one of its processes is killed: every connection is cut."""
 
@@ -183,7 +182,6 @@ def test_a_backend_is_killed(platform):
     play(platform, "kill -9 of a backend", fault, slowest=15, heals=60)
 
 
-@pytest.mark.gameday
 def test_the_database_is_read_only(platform):
     @contextmanager
     def fault(p: Platform):
@@ -222,7 +220,6 @@ def test_the_worker_is_killed(platform):
     )  # fmt: skip
 
 
-@pytest.mark.gameday
 def test_the_postmaster_is_killed(platform):
     play(platform, "kill -9 of the postmaster", lambda p: _killed(p.postmaster()), slowest=20, heals=120)
 

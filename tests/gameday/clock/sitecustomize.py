@@ -8,6 +8,6 @@ _seconds = float(os.environ.get("GAMEDAY_CLOCK_SECONDS", "0"))
 if _seconds:
     from creditlink import clock
 
-    _true, _time = clock.utc_now, time.time
-    clock.utc_now = lambda: _true() + timedelta(seconds=_seconds)
+    _true, _time = clock.wall_clock, time.time
+    clock.wall_clock = lambda: _true() + timedelta(seconds=_seconds)
     time.time = lambda: _time() + _seconds
