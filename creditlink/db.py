@@ -120,7 +120,7 @@ class Database:
         limits: Mapping[Role, Limits] = LIMITS,
     ) -> None:
         self.url = as_psycopg(url)
-        self._api_url = as_psycopg(api_url) if api_url else None
+        self._api_url = as_psycopg(api_url, setting="database_api_url") if api_url else None
         self._pool_size = pool_size
         self._limits = limits
         self._engines: dict[Role, Engine] = {}
@@ -331,14 +331,21 @@ def entering(**settings: UUID | str) -> list[Function[str]]:
     return [func.set_config(f"creditlink.{name}", str(value), True) for name, value in settings.items()]
 
 
-def as_psycopg(url: str) -> URL:
-    """Return `url` for SQLAlchemy with the psycopg 3 driver."""
+def as_psycopg(url: str, *, setting: str = "database_url") -> URL:
+    """Return `url` for SQLAlchemy with the psycopg 3 driver.
+
+    Raises
+    ------
+    SettingError
+        It is none; the message names `setting`.
+    """
+    named = f"setting {setting} ({setting.upper()})"
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the URL itself may hold a password
-        raise SettingError("setting database_url (DATABASE_URL) must be postgresql://user@host:port/name") from None
+        raise SettingError(f"{named} must be postgresql://user@host:port/name") from None
     if not parsed.drivername.startswith("postgres"):
-        raise SettingError(f"setting database_url (DATABASE_URL) must be postgresql://…, got {parsed.drivername}://…")
+        raise SettingError(f"{named} must be postgresql://…, got {parsed.drivername}://…")
     return parsed.set(drivername="postgresql+psycopg")
 
 

@@ -63,7 +63,7 @@ def open_database(settings: Settings) -> db.Database:
 
 
 def belongs(settings: Settings, database: db.Database) -> None:
-    """Close a database that is not for this environment, or whose API login is more than the API's.
+    """Close a database that is not for this environment, or whose API login is more than the API's or elsewhere.
 
     One that is away passes: ask again when it is there.
 
@@ -75,6 +75,7 @@ def belongs(settings: Settings, database: db.Database) -> None:
     try:
         purpose.check(database, settings.environment)
         logins.check_api_login(database)
+        purpose.check_one_database(database)
     except BaseException:
         database.close()
         raise

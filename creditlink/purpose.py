@@ -111,3 +111,30 @@ def check(database: Database, environment: str, *, role: Role = "owner") -> None
         return
     if why:
         raise DatabaseRefused(f"database {database.name} {why}")
+
+
+def check_one_database(database: Database) -> None:
+    """Hold the API's own address to the same database: the marker tells databases apart, also of one purpose.
+
+    Raises
+    ------
+    DatabaseRefused
+        `DATABASE_API_URL` leads to another one than `DATABASE_URL`.
+    """
+    if not database.has_api_login:
+        return
+    try:
+        with database.engine("owner").connect() as ours, database.engine("api").connect() as theirs:
+            which, other = _which(ours), _which(theirs)
+    except OperationalError:
+        return
+    if which != other:
+        raise DatabaseRefused(
+            f"setting database_api_url (DATABASE_API_URL) leads to database {other[0]}, which is not "
+            f"database {which[0]} of database_url (DATABASE_URL)"
+        )
+
+
+def _which(connection: Connection) -> tuple[str, datetime | None]:
+    name = str(connection.scalar(select(func.current_database())))
+    return name, connection.scalar(select(DatabasePurpose.created_at)) if has_table(connection) else None

@@ -1,10 +1,11 @@
 """The API's login: whoever could leave row-level security behind is refused at start."""
 
 from dataclasses import replace
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from creditlink import db, logins, process
 from creditlink.config import SettingError
@@ -61,6 +62,51 @@ def test_a_login_that_is_more_is_refused_by_name(settings, login, options, state
 def test_the_owners_own_address_is_refused(settings):
     with pytest.raises(SettingError, match="DATABASE_API_URL"):
         started(settings, settings.database_url)
+
+
+def spellings(url, folder):
+    """Return the owner's login as it may be written, each as libpq and SQLAlchemy take it."""
+    where = {"host": url.host or url.query.get("host"), "port": str(url.port or url.query.get("port") or 5432)}
+    query = urlencode(where)
+    service = folder / "services"
+    service.write_text("[own]\n" + "".join(f"{k}={v}\n" for k, v in where.items()) + f"user={url.username}\n")
+    plain = db.conninfo(url)
+    return {
+        "as it is": plain,
+        "another scheme": plain.replace("postgresql://", "postgres://"),
+        "a driver": plain.replace("postgresql://", "postgresql+psycopg2://"),
+        "host as a keyword": f"postgresql://{url.username}@/{url.database}?{query}",
+        "user as a keyword": f"postgresql:///{url.database}?{query}&user={url.username}",
+        "database as a keyword": f"postgresql://{url.username}@/none?{query}&dbname={url.database}",
+        "several hosts": f"postgresql://{url.username}@/{url.database}?"
+        + urlencode({name: f"{value},{value}" for name, value in where.items()}),
+        "a service": f"postgresql:///{url.database}?service=own",
+        "in the API's role": f"{plain}&options=-c%20role%3Dcreditlink_api",
+        "as the API's session": f"{plain}&options=-c%20session_authorization%3Dcreditlink_api",
+    }
+
+
+def test_the_owners_login_is_refused_in_any_spelling(settings, database, tmp_path, monkeypatch):
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    url = database.url.update_query_dict({"application_name": "x"})
+    for spelling, address in spellings(url, tmp_path).items():
+        with pytest.raises(SettingError, match="DATABASE_API_URL") as refused:
+            started(settings, address)
+        assert "is a superuser" in str(refused.value), spelling
+
+
+def test_an_address_that_is_none_is_named_as_the_apis(settings):
+    for url in ("host=/tmp user=postgres", "mysql://x/y"):
+        with pytest.raises(SettingError, match="database_api_url"):
+            started(settings, url)
+
+
+def test_the_address_of_another_database_is_refused(settings, login):
+    elsewhere = make_url(login()).set(database="postgres")
+    with pytest.raises(
+        SettingError, match=r"DATABASE_API_URL.* leads to database postgres, which is not database test_"
+    ):
+        started(settings, db.conninfo(elsewhere))
 
 
 def test_a_member_of_the_owner_is_refused(database, settings, login):

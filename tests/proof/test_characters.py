@@ -22,7 +22,11 @@ from tests.proof import protocol, routes
 pytestmark = pytest.mark.long
 
 REFUSED = ["a\0b", "\ud800", "x\udfffy"]
-KEPT = ["a\u2028b", "\ufeffa", "\x01\x7f", "😀", "x" * 20_000, str(2**63), "-1e400", "\u202e", "', \"; --\\"]
+KEPT = [
+    "a\u2028b", "\ufeffa", "\x01\x7f", "😀", "x" * 20_000, str(2**63), str(2**63 - 1), str(-(2**63)), str(2**31),
+    "-1e400", "\u202e", "', \"; --\\",
+]  # fmt: skip
+FITTING = [2**63 - 1, -(2**63), 2**31, 10**15]  # a column holds them, and what is computed of them may not
 NUMBERS = [2**63, -(2**63) - 1, 10**400, "1e400", "-1e999"]
 SCOPE = "consent:read product:read product:write product:check financing:read financing:write outcome:write"
 
@@ -121,8 +125,8 @@ def test_every_field_of_every_body(bank, reader, operations, products, empty_dat
         token = reader if path == "/v1/profiles" else bank.own
         address = re.sub(r"{(\w+)}", lambda found: "1" if found[1] == "version" else "ANY-1", path)
         for place in places(whole):
-            for nasty in [*REFUSED, *KEPT, *NUMBERS]:
-                told = f"#{nasty}#" if nasty in NUMBERS else nasty
+            for nasty in [*REFUSED, *KEPT, *NUMBERS, *FITTING]:
+                told = f"#{nasty}#" if nasty in NUMBERS else nasty  # FITTING are numbers by themselves
                 body = as_json(with_(whole, place, told))
                 answer = bank.call(method, address, token, content=body, headers={"Content-Type": "application/json"})
                 assert answer.status_code < 500, (method, path, place, nasty, answer.text)
