@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from datetime import date
 from functools import partial
 from http import HTTPStatus
 from itertools import islice
@@ -21,8 +22,10 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
 from creditlink import errors
+from creditlink.clock import day_from
 from creditlink.errors import Problem
-from creditlink.text import flaws, shown
+from creditlink.text import flaws, pointer, shown
+from creditlink.textfile import JsonInvalid, json_of
 
 _MOST_NAMED = 20
 PROBLEM_JSON = "application/problem+json"
@@ -61,6 +64,16 @@ class ProblemSchema(ma.Schema):
     attribute = ma.fields.String(metadata={"description": "The consent's attribute whose limit is reached"})
 
 
+class Day(ma.fields.Date):
+    """A day as `YYYY-MM-DD`: what OpenAPI calls a date, and no other form of ISO 8601."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> date:
+        try:
+            return day_from(value)
+        except ValueError:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from None
+
+
 class Parser(FlaskParser):
     """Reads JSON strictly: a body that repeats a member, or holds what nothing can keep, is refused."""
 
@@ -73,29 +86,15 @@ class Parser(FlaskParser):
                 return ma.missing
             raise errors.UnsupportedMediaType("send application/json")
         try:
-            body = flask.json.loads(req.get_data(), object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+            body = json_of(req.get_data())
         except UnicodeDecodeError:
             raise errors.MalformedBody("the body is not UTF-8") from None
-        except RecursionError:
-            raise errors.MalformedBody("the body is nested too deeply") from None
-        except ValueError as error:
+        except JsonInvalid as error:
             raise errors.MalformedBody(f"the body is not valid JSON: {shown(str(error))}") from None
-        found = [{"pointer": where, "detail": wrong} for where, wrong in islice(flaws(body), _MOST_NAMED)]
+        found = [{"pointer": pointer(where), "detail": wrong} for where, wrong in islice(flaws(body), _MOST_NAMED)]
         if found:
             raise errors.InvalidRequest(errors=found)
         return body
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    body = dict(pairs)
-    if len(body) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"member {next(n for n in names if names.count(n) > 1)!r} appears twice")
-    return body
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # the library has no types

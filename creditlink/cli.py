@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
-from creditlink import __version__, stopping
+from creditlink import __version__, stopping, text
 from creditlink.config import SettingError
 
 # Command -> (where it lives, the line that `creditlink --help` shows).
@@ -41,6 +42,26 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox bank")
 
 
+class _Text(click.types.StringParamType):
+    """A text that can be kept: what a terminal sends in another encoding than UTF-8 arrives as halves of characters."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text; end the command where a character of it is refused."""
+        found = super().convert(value, param, ctx)
+        if isinstance(found, str) and (wrong := text.flaw(found)):
+            self.fail(f"{text.shown(found)!r} {wrong}: send UTF-8", param, ctx)
+        return found
+
+
+def _guard(command: click.Command) -> None:
+    """Let every text that a command and those below it take be one that can be kept."""
+    for parameter in command.params:
+        if type(parameter.type) is click.types.StringParamType:
+            parameter.type = _Text()
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _guard(inner)
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, so that `--help` is quick."""
 
@@ -54,6 +75,7 @@ class LazyGroup(click.Group):
             return None
         module, attribute = COMMANDS[name][0].split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        _guard(command)
         return command
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,9 +1,13 @@
 """Time: instants are aware UTC, days are dates in Asia/Shanghai."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+EARLIEST_YEAR = 1949
+"""No record of a firm, and nothing that became of a loan, is older."""
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 _TRUSTED = timedelta(seconds=1)
@@ -44,6 +48,19 @@ def to_second(instant: datetime) -> datetime:
 def day_of(instant: datetime) -> date:
     """Return the calendar day in Asia/Shanghai on which an aware `instant` falls."""
     return instant.astimezone(SHANGHAI).date()
+
+
+def day_from(text: object) -> date:
+    """Return the day in a text `YYYY-MM-DD`; `date.fromisoformat` takes `20260105` and `2026-W01-1` too.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    if not (isinstance(text, str) and _DAY.fullmatch(text)):
+        raise ValueError(f"not a day YYYY-MM-DD: {text!r}")
+    return date.fromisoformat(text)
 
 
 def start_of_day(day: date) -> datetime:

@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 _LEAST, _MOST = -(2**63), 2**63 - 1
+_SHOWN_OF_A_STEP, _SHOWN_STEPS = 80, 20
+
+Steps: TypeAlias = tuple[str | int, ...]
+"""The way to a value in a JSON document: names of members and places in lists."""
+_Place: TypeAlias = "tuple[_Place, str | int] | None"
 
 
 def flaw(text: str) -> str | None:
@@ -30,26 +35,44 @@ def shown(text: str) -> str:
     return _REFUSED.sub("\ufffd", text)
 
 
-def flaws(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong in a parsed JSON value: where (`/products/0/name`), and what.
+def flaws(value: Any) -> Iterator[tuple[Steps, str]]:
+    """Yield what is wrong in a parsed JSON value: where (`("products", 0, "name")`), and what.
 
     Numbers count too: what 64 bits or a finite float cannot hold is refused as I-JSON (RFC 7493) advises, before a
     column or an array meets it.
     """
-    waiting: list[tuple[str, Any]] = [("", value)]
-    while waiting:  # no recursion: the depth is the sender's
-        where, one = waiting.pop()
+    # No recursion, as the depth is the sender's; and a place is put together when it is told: names are the sender's
+    # too, and a long one above many values would fill the memory.
+    waiting: list[tuple[_Place, Any]] = [(None, value)]
+    while waiting:
+        place, one = waiting.pop()
         wrong = _wrong(one)
         if wrong is not None:
-            yield where or "/", wrong
+            yield _steps_to(place), wrong
         elif isinstance(one, Mapping):
             for name, inner in one.items():
                 wrong = flaw(name)
                 if wrong is not None:
-                    yield f"{where}/{shown(name)}", f"the name {wrong}"
-                waiting.append((f"{where}/{shown(name)}", inner))
+                    yield (*_steps_to(place), name), f"the name {wrong}"
+                waiting.append(((place, name), inner))
         elif isinstance(one, list):
-            waiting += [(f"{where}/{index}", inner) for index, inner in enumerate(one)]
+            waiting += [((place, index), inner) for index, inner in enumerate(one)]
+
+
+def pointer(steps: Steps) -> str:
+    """Return a place as it is told (`/products/0/name`); long names, and many steps, are cut."""
+    told = [shown(str(step)[:_SHOWN_OF_A_STEP]) for step in steps]
+    if len(told) > _SHOWN_STEPS:
+        told = [*told[: _SHOWN_STEPS // 2], "…", *told[-_SHOWN_STEPS // 2 :]]
+    return "/" + "/".join(told)
+
+
+def _steps_to(place: _Place) -> Steps:
+    steps: list[str | int] = []
+    while place is not None:
+        place, step = place
+        steps.append(step)
+    return tuple(reversed(steps))
 
 
 def _wrong(value: Any) -> str | None:

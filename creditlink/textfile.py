@@ -26,6 +26,7 @@ _MARKS = (
 )
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
 _PROBED = 4096
+_SHOWN = 80
 _MANY_ZEROS = 0.3
 """Of every second byte: from this share on a text without a mark is UTF-16."""
 _CJK = "\u2e80"
@@ -121,22 +122,26 @@ def read_toml(path: Path) -> dict[str, Any]:
     return tomllib.loads(read_file(path).whole())
 
 
-def json_of(text: str) -> Any:
+def json_of(text: str | bytes) -> Any:
     """Return the value of a JSON text, strictly: no member twice, no NaN, no number of endless digits.
 
     Raises
     ------
     JsonInvalid
         It is none.
+    UnicodeDecodeError
+        Bytes are not the encoding that they look like.
     """
     try:
-        return json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_no_repeats, parse_constant=no_constant)
     except json.JSONDecodeError as error:
         raise JsonInvalid(f"{error.msg} at character {error.pos + 1}") from None
-    except JsonInvalid:
+    except (JsonInvalid, UnicodeDecodeError):
         raise
-    except (ValueError, RecursionError) as error:
-        raise JsonInvalid(str(error)) from None
+    except RecursionError:
+        raise JsonInvalid("it is nested too deeply") from None
+    except ValueError:  # the only one that is left: Python's own bound
+        raise JsonInvalid("a number in it has too many digits") from None
 
 
 def _plain(text: str) -> str:
@@ -202,10 +207,11 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise JsonInvalid(f"member {name!r} appears twice", name)
+            raise JsonInvalid(f"member {name[:_SHOWN]!r} appears twice", name)
         found[name] = value
     return found
 
 
-def _no_constant(name: str) -> None:
+def no_constant(name: str) -> None:
+    """Refuse `NaN` and `Infinity`, which Python would take for numbers."""
     raise JsonInvalid(f"{name} is not a JSON number")

@@ -121,6 +121,7 @@ def test_no_module_is_named_by_nothing():
         (r"csv\.reader|DictReader|\.read_csv\(|\.scan_csv\(", ("csvfile.py", "records/connectors/utility.py",
                                                               "training/table_file.py")),
         (r"(read|scan)_parquet|ParquetFile\(", ("parquetfile.py", "screening/results.py")),
+        (r"object_pairs_hook|def \w*no_(constant|repeats)\(", ("textfile.py",)),
         (r"tomllib\.load\(|click\.File\(\"r\"\)", ()),
     ],
 )  # fmt: skip

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditlink.text import flaw, flaws, shown
+from creditlink.text import flaw, flaws, pointer, shown
 
 pytestmark = pytest.mark.pure
 
@@ -51,13 +52,36 @@ def test_what_passes_is_what_the_database_can_hold(text):
 )
 def test_a_value_is_walked_and_the_place_named(sent, where, what):
     [(found, wrong)] = flaws(json.loads(sent))
-    assert found == where
+    assert pointer(found) == where
     assert what in wrong
 
 
 def test_what_is_fine_has_no_flaws():
     fine = '{"a": [true, null, 9223372036854775807, -9223372036854775808, 1.5, "😀"], "b": {}}'
     assert list(flaws(json.loads(fine))) == []
+
+
+def test_long_names_above_many_values_cost_no_memory():
+    """250 kB on the wire: a place put together for each value would be 7 GB."""
+    body = {"a" * 85_000: [1] * 85_000}
+    tracemalloc.start()
+    try:
+        assert list(flaws(body)) == []
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+    body["a" * 85_000][-1] = "\0"
+    [(found, _)] = flaws(body)
+    assert pointer(found) == "/" + "a" * 80 + "/84999"
+
+
+def test_a_deep_place_is_told_in_short():
+    deep: dict = {"x": "\0"}
+    for _ in range(500):
+        deep = {"name": deep}
+    [(found, _)] = flaws(deep)
+    assert len(found) == 501
+    assert pointer(found) == "/name" * 10 + "/…" + "/name" * 9 + "/x"
 
 
 def test_depth_is_no_matter():

@@ -1,5 +1,7 @@
 """The one reader of text files: encodings, line ends, numbered lines, and JSON taken strictly."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,13 +75,21 @@ class TestJsonAndToml:
             ('{"a": {"b": 1, "b": 2}}', "member 'b' appears twice"),
             ("[NaN]", "NaN is not a JSON number"),
             ("{", "at character 2"),
-            ("[" * 100_000, "recursion"),
+            ("[" * 100_000, "nested too deeply"),
             ("1" * 5000, "digits"),
         ],
     )
     def test_json_is_taken_strictly(self, text, said):
         with pytest.raises(JsonInvalid, match=said):
             json_of(text)
+
+    def test_a_member_that_comes_twice_is_found_in_one_pass(self):
+        """250 kB of names and one of them twice took half a minute when each name was counted."""
+        names = ",".join(f'"{number:x}":1' for number in range(25_000))
+        began = time.process_time()
+        with pytest.raises(JsonInvalid, match="member 'z' appears twice"):
+            json_of(f'{{{names},"z":1,"z":1}}')
+        assert time.process_time() - began < 5
 
     def test_toml_with_a_mark(self, tmp_path):
         path = tmp_path / "limits.toml"

@@ -24,7 +24,7 @@ from creditlink.clock import utc_now
 from creditlink.enterprises.tables import Enterprise
 from creditlink.process import start
 from creditlink.profiles import bound, content, stored
-from creditlink.text import flaws
+from creditlink.text import flaws, pointer
 from creditlink.textfile import JsonInvalid, TextUnreadable, json_of, read_file
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -226,7 +226,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
         except JsonInvalid as error:
             raise click.ClickException(f"{file.name} line {number}: not JSON: {error}") from None
         for where, problem in flaws(line):
-            raise click.ClickException(f"{file.name} line {number}: {where} {problem}")
+            raise click.ClickException(f"{file.name} line {number}: {pointer(where)} {problem}")
         if not isinstance(line, dict):
             raise click.ClickException(f"{file.name} line {number}: not a JSON object")
         lines.append(line)

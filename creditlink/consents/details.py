@@ -7,7 +7,6 @@ type, a type this client may use, the common members, the type's own rules, the 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from creditlink import uscc as uscc_rules
 from creditlink.consents import limits
 from creditlink.consents.categories import ACTIONS, CATEGORIES
 from creditlink.text import flaws
+from creditlink.textfile import JsonInvalid, json_of
 
 TYPE = "enterprise_credit_profile"
 KNOWN_TYPES = (TYPE,)
@@ -173,10 +173,8 @@ def _array_of_objects(raw: str) -> list[dict[str, Any]]:
     if len(raw) > _MOST_CHARACTERS:
         raise DetailsRefused(INVALID_REQUEST, f"longer than {_MOST_CHARACTERS} characters")
     try:
-        parsed = json.loads(raw, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
-    except RecursionError:
-        raise DetailsRefused(INVALID_REQUEST, "nested too deeply") from None
-    except ValueError:
+        parsed = json_of(raw)
+    except JsonInvalid:
         raise DetailsRefused(INVALID_REQUEST, "not valid JSON, or a member appears twice") from None
     if next(flaws(parsed), None):
         raise DetailsRefused(INVALID_REQUEST, "holds a character or a number that is not accepted")
@@ -190,17 +188,6 @@ def _array_of_objects(raw: str) -> list[dict[str, Any]]:
         if not isinstance(member.get("type"), str):
             raise DetailsRefused(INVALID_REQUEST, "needs a member type that is a text", index)
     return parsed
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    body = dict(pairs)
-    if len(body) != len(pairs):
-        raise ValueError("a member appears twice")
-    return body
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def _check_common(body: dict[str, Any], index: int) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from creditlink import csvfile, text
+from creditlink.clock import day_from
 from creditlink.textfile import JsonInvalid, TextFile, json_of
 
 KINDS = ("draw", "repayment", "closure", "write_off")
@@ -112,7 +113,7 @@ def read_lines(file: TextFile, *, form: str) -> Iterator[Line | LineError]:
                 raise OutcomeInvalid("application_id", application, "is needed")
             yield Line(number, application, outcome_of(raw))
         except OutcomeInvalid as wrong:
-            yield LineError(number, wrong.field, str(wrong.value), wrong.problem)
+            yield LineError(number, wrong.field[:_SHOWN], str(wrong.value)[:_SHOWN], wrong.problem)
 
 
 def _csv_rows(file: TextFile) -> Iterable[tuple[int, dict[str, Any] | LineError]]:
@@ -145,18 +146,16 @@ def _json_row(number: int, line: str, flaw: str | None) -> dict[str, Any] | Line
     if not isinstance(row, dict):
         return LineError(number, "line", begin, "is not a JSON object")
     for where, problem in text.flaws(row):
-        name = where.split("/")[1]
-        return LineError(number, name or "line", text.shown(str(row.get(name, begin)))[:_SHOWN], problem)
+        name = str(where[0])
+        return LineError(number, text.shown(name)[:_SHOWN] or "line", text.shown(str(row[name]))[:_SHOWN], problem)
     return row
 
 
 def _day(value: object) -> date:
-    if isinstance(value, str) and len(value) == 10:
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise OutcomeInvalid("on", value, "must be a day YYYY-MM-DD")
+    try:
+        return day_from(value)
+    except ValueError:
+        raise OutcomeInvalid("on", value, "must be a day YYYY-MM-DD") from None
 
 
 def _whole(field: str, value: object, most: int) -> int:

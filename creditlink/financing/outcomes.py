@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from creditlink.clock import day_of
+from creditlink.clock import EARLIEST_YEAR, day_of
 from creditlink.errors import Conflict, InvalidRequest
 from creditlink.financing import applications, states
 from creditlink.financing.applications import StepRefused
@@ -39,8 +39,10 @@ def record(
     Conflict
         More is drawn than the accepted offer promised.
     InvalidRequest
-        The day lies in the future.
+        The day lies in the future, or in a year before any loan.
     """
+    if told.about_on.year < EARLIEST_YEAR:
+        raise InvalidRequest(errors=[{"pointer": "/on", "detail": f"is before {EARLIEST_YEAR}, got {told.about_on}"}])
     if told.about_on > day_of(now):
         raise InvalidRequest(errors=[{"pointer": "/on", "detail": f"lies in the future, got {told.about_on}"}])
     earlier = _latest(session, held, told)

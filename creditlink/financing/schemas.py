@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from creditlink.api import Schema
+from creditlink.api import Day, Schema
 from creditlink.financing.asking import AMOUNT_FEN, TERM_MONTHS
 from creditlink.financing.funnel import DIMENSIONS
 from creditlink.financing.outcome_file import KINDS, MOST_DAYS, MOST_FEN
@@ -196,9 +196,7 @@ class OutcomeBodySchema(Schema):
     """One thing that became of the loan."""
 
     kind = _text("`draw`, `repayment`, `closure` or `write_off`", required=True, validate=ma.validate.OneOf(KINDS))
-    on = ma.fields.Date(
-        required=True, metadata={"description": "The day it is about; of a repayment the first day of its month"}
-    )
+    on = Day(required=True, metadata={"description": "The day it is about; of a repayment the first day of its month"})
     amount_fen = _number(
         "Drawn, outstanding at the month's end, or written off", load_default=0, validate=ma.validate.Range(0, MOST_FEN)
     )

@@ -6,7 +6,6 @@ proof, whose thumbprint is what counts), never from `jku`, `x5u` or another refe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,8 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, Key, OKPKey
 from joserfc.util import urlsafe_b64decode
 
-from creditlink.text import flaws
+from creditlink.text import flaws, pointer
+from creditlink.textfile import json_of
 
 ALGORITHMS = ("PS256", "ES256", "EdDSA", "Ed25519")
 ADVERTISED = ["PS256", "ES256", "EdDSA"]
@@ -74,7 +74,7 @@ def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
     try:
         # RecursionError: a few kilobytes of brackets are enough for the JSON parser.
         parsed = jws.extract_compact(raw.encode("ascii"), registry=_REGISTRY)
-        claims = json.loads(parsed.payload or b"", object_pairs_hook=_no_repeats)
+        claims = json_of(parsed.payload or b"")
         header = parsed.headers()
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise JwtRefused(f"not a JWT: {type(error).__name__}") from None
@@ -124,7 +124,7 @@ def public_key(data: Any) -> Key:
     if not isinstance(data, Mapping):
         raise JwtRefused("a key must be an object")
     for where, wrong in flaws(data):
-        raise JwtRefused(f"{where} {wrong}")
+        raise JwtRefused(f"{pointer(where)} {wrong}")
     if not isinstance(data.get("kty"), str) or data["kty"] not in _FOR_KEY:
         raise JwtRefused("kty must be RSA, EC or OKP")
     if any(name in data for name in _PRIVATE):
@@ -180,7 +180,7 @@ def check_registration(jwks: Any) -> None:
     """
     accepted = public_keys(jwks)
     for where, wrong in flaws(jwks):
-        raise JwtRefused(f"{where} {wrong}")
+        raise JwtRefused(f"{pointer(where)} {wrong}")
     for index, entry in enumerate(jwks["keys"]):
         if isinstance(entry, Mapping) and any(name in entry for name in _PRIVATE):
             raise JwtRefused(f"keys[{index}]: {_HOLDS_PRIVATE}")
@@ -231,10 +231,3 @@ def _modulus_bits(modulus: Any) -> int:
         return int.from_bytes(urlsafe_b64decode(modulus.encode("ascii")), "big").bit_length()
     except (ValueError, UnicodeError):
         return 0
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    body = dict(pairs)
-    if len(body) != len(pairs):
-        raise ValueError("a member appears twice")
-    return body

@@ -17,7 +17,7 @@ from creditlink.products.book import rule_flaws
 from creditlink.products.seed import SeedInvalid, read_seed
 from creditlink.products.subjects import Subject
 from creditlink.products.terms import Flaw, ProductInvalid, ProductTerms, parse_product
-from creditlink.textfile import TextFile, TextUnreadable
+from creditlink.textfile import TextFile, TextUnreadable, no_constant
 
 FORMS = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".toml": "toml"}
 """How a file's name ends -> its form."""
@@ -107,7 +107,8 @@ Path = tuple[str | int, ...]
 
 def _line_of(field: str, lines: Mapping[Path, int]) -> int:
     """Return the line of a field such as `rules[0].limit`, or of the nearest thing that holds it."""
-    path: Path = tuple(int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", field))
+    steps = re.findall(r"[^.\[\]]+", field)
+    path: Path = tuple(int(step) if step.isascii() and step.isdigit() else step for step in steps)
     while path not in lines and path:
         path = path[:-1]
     return lines[path]
@@ -191,7 +192,7 @@ class _Json:
         self._text = text
         self._at = 0
         self._breaks = [i for i, sign in enumerate(text) if sign == "\n"]
-        self._decoder = json.JSONDecoder(parse_constant=_no_constant)
+        self._decoder = json.JSONDecoder(parse_constant=no_constant)
 
     def line(self, at: int | None = None) -> int:
         """Return the line of a position, or of where the reading stands."""
@@ -288,7 +289,3 @@ class _Json:
         if self._text[self._at :].strip(_SPACE):
             self._next()
             raise json.JSONDecodeError("there is more after the end", self._text, self._at)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cache
 from importlib import resources
+from itertools import islice
 from math import isfinite
 from typing import Any, Literal
 
@@ -25,6 +26,8 @@ from creditlink.products.cost import net_cost_bps
 
 Operator = Literal[">=", "<=", ">", "<", "==", "between", "in", "not_in", "at_least_grade"]
 Limit = float | str | tuple[float, ...] | tuple[str, ...]
+
+_MOST_NAMED = 20
 
 GRADES = ("E", "D", "C", "B", "A", "A+")
 """Grades from the riskiest to the safest; the position is the grade's rank."""
@@ -167,7 +170,7 @@ def parse_product(raw: Mapping[str, Any], *, line: int | None = None) -> Product
     """
     plain = _plain(raw)
     code = str(plain.get("code", "(no code)"))
-    if flaws := [_text_flaw(plain, where, problem) for where, problem in text.flaws(plain)]:
+    if flaws := [_text_flaw(plain, where, problem) for where, problem in islice(text.flaws(plain), _MOST_NAMED)]:
         raise ProductInvalid(text.shown(code), flaws, line)
     flaws = [flaw for error in _validator().iter_errors(plain) for flaw in _flaws_of(error)]
     if flaws:
@@ -237,14 +240,15 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
 
 
-def _text_flaw(raw: Any, where: str, problem: str) -> Flaw:
-    """Return a flaw of `/rules/0/subject` under the name `rules[0].subject`."""
+def _text_flaw(raw: Any, where: text.Steps, problem: str) -> Flaw:
+    """Return a flaw of a text under the name of its field, such as `rules[0].subject`."""
     name, value = "", raw
-    for step in where.split("/")[1:]:
-        name += f"[{step}]" if isinstance(value, list) else f".{step}"
-        # The name of a member may be what is wrong: then there is no value to show.
-        value = value[int(step)] if isinstance(value, list) else value.get(step) if isinstance(value, dict) else None
-    return Flaw(name.lstrip("."), text.shown(value) if isinstance(value, str) else value, problem)
+    for step in where:
+        name += f"[{step}]" if isinstance(step, int) else f".{text.shown(step)}"
+        value = value[step]
+    # Where the name of a member is what is wrong, any value may stand under it.
+    told = text.shown(value) if isinstance(value, str) else value if isinstance(value, int | float) else None
+    return Flaw(name.lstrip("."), told, problem)
 
 
 def _flaws_of(error: ValidationError) -> list[Flaw]:

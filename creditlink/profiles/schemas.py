@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from creditlink.api import Schema
+from creditlink.api import Day, Schema
 from creditlink.profiles.codes import KINDS
 from creditlink.records.catalogue import CATEGORIES
 
@@ -17,7 +17,7 @@ def text(description: str, *, allow_none: bool | None = None) -> ma.fields.Strin
 class ProfileRequestSchema(Schema):
     """What to compute; everything is optional, the firm and the data come from the consent."""
 
-    as_of = ma.fields.Date(metadata={"description": "Day whose knowledge counts (Asia/Shanghai); default today"})
+    as_of = Day(metadata={"description": "Day whose knowledge counts (Asia/Shanghai); default today"})
     amount_fen = ma.fields.Integer(
         strict=True,
         validate=ma.validate.Range(min=100, max=10**13),

@@ -263,6 +263,21 @@ class TestOutcomeFiles:
             earlier = outcomes.facts_of(session, held, known_at=facts[1].known_at - timedelta(microseconds=1))
         assert [fact.days_past_due for fact in earlier] == [None, 95]
 
+    def test_days_that_cannot_be_are_refused_by_line(self, desk, lent):
+        days = ["0001-01-01", "9999-12-31", "2026-W01-1", "２０２６-01-05", "2026-1-5", "20260105"]
+        rows = [f"{lent},draw,{day},1,,{n}" for n, day in enumerate(days)]
+        answer = self.send(desk, "\n".join(["application_id,kind,on,amount_fen,days_past_due,reference", *rows])).json()
+        assert (answer["recorded"], [e["line"] for e in answer["errors"]]) == (0, [2, 3, 4, 5, 6, 7])
+        for day in days:
+            body = {"kind": "draw", "on": day, "amount_fen": 1}
+            assert call(desk, "POST", f"/applications/{lent}/outcomes", body).status_code == 422
+
+    def test_what_is_told_of_a_wrong_line_is_short(self, desk, lent):
+        for row in ({"amount_fen": "9" * 200_000}, {"9" * 200_000: 1}, {"kind": [[["draw"] * 20_000]]}):
+            answer = self.send(desk, json.dumps({"application_id": lent, "kind": "draw"} | row), "application/x-ndjson")
+            assert len(answer.json()["errors"]) == 1
+            assert len(answer.content) < 1000
+
     @pytest.mark.parametrize("header", ["application_id,kind", "application_id,kind,on,colour"])
     def test_a_wrong_header_is_refused_whole(self, desk, lent, header):
         answer = self.send(desk, f"{header}\n{lent},draw\n")

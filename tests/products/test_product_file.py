@@ -87,6 +87,13 @@ class TestJson:
         assert problem in str(read.wrong[0])
         assert read.wrong[0].line in (1, 2)
 
+    @pytest.mark.parametrize("name", ["²", "rules/x", "rules[0]", "rules.²", "[]", ""])
+    def test_any_name_of_a_member_is_told(self, name):
+        for value in (1, "\0"):
+            good, wrong = told(json.dumps([raw("TAX-1") | {name: value}, raw("TAX-2")]))
+            assert good == ["TAX-2"]
+            assert [field for _, field, _ in wrong] == [name]
+
     @settings(max_examples=60)
     @given(ANY_JSON)
     def test_any_json_is_read_as_the_library_reads_it(self, value):

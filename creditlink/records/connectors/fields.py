@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from creditlink.clock import EARLIEST_YEAR
 from creditlink.money import fen_from_yuan
 from creditlink.text import flaw
 
@@ -19,7 +20,7 @@ _COMPACT_MONTH = re.compile(r"[0-9]{6}")
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _COMPACT_INSTANT = re.compile(r"[0-9]{14}[+-][0-9]{4}")
 # Years that a record of a firm can be about: offices write 0001 and 9999 where they know no day.
-YEARS = (1949, 2199)
+YEARS = (EARLIEST_YEAR, 2199)
 _RECORD_ID = re.compile(r"[\x21-\x7e]{1,40}")
 
 
