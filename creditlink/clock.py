@@ -24,17 +24,18 @@ def utc_now() -> datetime:
     return wall_clock() - _ahead
 
 
-def follow(there: datetime, *, between: tuple[datetime, datetime]) -> None:
+def follow(there: datetime, *, between: tuple[datetime, datetime]) -> timedelta:
     """Take the database's clock for the right one, where ours is more than a second off.
 
     Up to a second the two agree as well as clocks do, and time goes on evenly. `between` is what ours said before and
-    after the asking; an answer that took longer than a second says nothing.
+    after the asking; an answer that took longer than a second says nothing. Returns how far ours is ahead.
     """
     global _ahead
     before, after = between
     if timedelta(0) <= after - before <= _TRUSTED:
         off = before + (after - before) / 2 - there
         _ahead = off if abs(off) > _TRUSTED else timedelta(0)
+    return _ahead
 
 
 def to_second(instant: datetime) -> datetime:

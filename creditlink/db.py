@@ -14,11 +14,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
+import structlog
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import URL
@@ -30,6 +31,8 @@ from sqlalchemy.types import BigInteger, Text, TypeDecorator, Uuid
 
 from creditlink import clock
 from creditlink.config import SettingError
+
+log = structlog.get_logger()
 
 Role = Literal["owner", "api", "worker"]
 ROLE_NAMES: dict[Role, str | None] = {"owner": None, "api": "creditlink_api", "worker": "creditlink_worker"}
@@ -252,14 +255,18 @@ def _ping_idle_connections(engine: Engine) -> None:
 
 
 _CLOCK_SECONDS = 10.0
+CLOCKS_APART = timedelta(seconds=30)
+"""A clock that is off by more is said, and a server whose clock it is, is not ready."""
 
 
 def _follow_its_clock(engine: Engine) -> None:
     """Measure, now and then, how far this process's clock is off the database's: expiry is judged by the latter."""
     measured: list[float] = []
+    is_told = False
 
     @event.listens_for(engine, "checkout")
     def measure(connection: _Connection, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        nonlocal is_told
         if measured and time.monotonic() - measured[0] < _CLOCK_SECONDS:
             return
         measured[:] = [time.monotonic()]
@@ -271,7 +278,11 @@ def _follow_its_clock(engine: Engine) -> None:
         except psycopg.Error as error:
             raise DisconnectionError from error
         if row is not None:
-            clock.follow(row[0], between=(before, after))
+            ahead = clock.follow(row[0], between=(before, after))
+            is_off = abs(ahead) > CLOCKS_APART
+            if is_off and not is_told:
+                log.warning("clock_is_off", seconds_ahead=round(ahead.total_seconds(), 1))
+            is_told = is_off
 
 
 def _has_spoken(connection: _Connection) -> bool:

@@ -1,5 +1,6 @@
 """The service says whether it is alive and ready, and why not."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from sqlalchemy import text
 
 from creditlink import clock, db, health, schema
 from creditlink.app import create_app
+from creditlink.config import ROOT
 
 TOKEN = "scrape-" + "t" * 30
 AWAY = {"REMOTE_ADDR": "203.0.113.9"}
@@ -78,7 +80,9 @@ class TestReadiness:
         head = schema.head()
         with empty_database.transaction("owner") as session:
             before = session.scalar(text("SELECT obj_description('alembic_version'::regclass, 'pg_class')"))
-            assert before == f"serves {head}"
+            newest = next((ROOT / "migrations" / "versions").glob(f"{head}_*.py")).read_text()
+            said = re.search(r'^serves = "(\d{4})"', newest, re.MULTILINE)  # one that only adds serves older code
+            assert before == f"serves {said[1] if said else head}"
             session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
             mark = f"'serves {serves}'" if serves else "NULL"
             session.execute(text(f"COMMENT ON TABLE alembic_version IS {mark}"))

@@ -7,15 +7,30 @@ from datetime import datetime
 from typing import Any
 
 import procrastinate
-from procrastinate import PsycopgConnector, RetryStrategy
+from procrastinate import PsycopgConnector, RetryDecision, RetryStrategy, utils
+from procrastinate.jobs import Job
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from creditlink.clock import utc_now
 
 # A worker that has not been heard of for this long is dead, and its jobs go to another.
 HEARTBEAT_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 8.0
 
-AGAIN = RetryStrategy(max_attempts=6, exponential_wait=2)
+
+class _ByTheDatabasesClock(RetryStrategy):
+    """A retry strategy whose pauses are those of the clock that says when a job is due, and not of this machine's."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """Return when the job runs again."""
+        decided = super().get_retry_decision(exception=exception, job=job)
+        if decided is None or decided.retry_at is None:
+            return decided
+        return RetryDecision(retry_at=utc_now() + (decided.retry_at - utils.utcnow()))
+
+
+AGAIN = _ByTheDatabasesClock(max_attempts=6, exponential_wait=2)
 """How often a job runs again whose code raised: 2, 4, 8, 16, 32 s later. What others do wrong is no exception."""
 
 app = procrastinate.App(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import procrastinate
 import structlog
 
+from creditlink.clock import utc_now
 from creditlink.jobs.queue import DEAD_AFTER_SECONDS, app
 from creditlink.metrics import JOBS
 
@@ -30,7 +31,7 @@ async def rescue_stalled_jobs(context: procrastinate.JobContext, timestamp: int)
             log.warning("job_not_rescued", task=job.task_name, job_id=job.id, reason="its row is locked")
             continue
         try:
-            await manager.retry_job(job)
+            await manager.retry_job(job, retry_at=utc_now())
         except procrastinate.exceptions.ConnectorException:
             # Its worker came back and ended it, or another worker was first: the next round sees what is left.
             log.warning("job_not_rescued", task=job.task_name, job_id=job.id, exc_info=True)

@@ -1,9 +1,13 @@
 """Jobs are queued in the caller's transaction, and a double does not spoil it."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from procrastinate import utils
+from procrastinate.jobs import Job
 from sqlalchemy import text
 
-from creditlink import jobs
+from creditlink import clock, jobs
 
 
 def _waiting(database):
@@ -29,3 +33,13 @@ def test_a_job_exists_exactly_if_the_transaction_commits(empty_database):
     with pytest.raises(RuntimeError):
         fails()
     assert _waiting(empty_database) == 0
+
+
+def test_a_job_that_failed_comes_again_by_the_databases_clock(monkeypatch):
+    monkeypatch.setattr(clock, "wall_clock", lambda: datetime.now(UTC) + timedelta(minutes=10))
+    monkeypatch.setattr(utils, "utcnow", lambda: datetime.now(UTC) + timedelta(minutes=10))
+    monkeypatch.setattr(clock, "_ahead", timedelta(minutes=10))
+    job = Job(id=1, queue="pulls", lock=None, queueing_lock=None, task_name="x", attempts=2)
+    again = jobs.AGAIN.get_retry_decision(exception=ValueError(), job=job)
+    assert 0 < (again.retry_at - datetime.now(UTC)).total_seconds() <= 8
+    assert jobs.AGAIN.get_retry_decision(exception=ValueError(), job=job.evolve(attempts=6)) is None

@@ -321,6 +321,21 @@ def test_a_dead_workers_job_whose_row_is_locked_holds_up_neither_the_lanes_nor_t
         assert state_of(held) == "doing"
 
 
+@pytest.mark.parametrize("seconds", [600, -600])
+def test_a_worker_whose_clock_is_off_says_so_and_goes_by_the_databases(empty_database, tmp_path, seconds):
+    log = tmp_path / "worker.log"
+    log.touch()
+    off = {"PYTHONPATH": str(ROOT / "tests" / "gameday" / "clock"), "GAMEDAY_CLOCK_SECONDS": str(seconds)}
+    with db.transaction("owner") as session:
+        dead = dead_job(session, "webhooks")
+    with worker(environment(empty_database, tmp_path) | off, log) as running:
+        until(lambda: running.said("job_rescued", job_id=dead), "the rescue", log)
+        until(lambda: state_of(dead) not in ("doing", "todo"), "its beginning again", log, 30)
+        said = running.said("clock_is_off")
+        assert said
+        assert abs(said[0]["seconds_ahead"] - seconds) < 30
+
+
 def test_a_job_whose_row_is_locked_while_it_runs_gives_its_slot_back(empty_database, tmp_path):
     log = tmp_path / "worker.log"
     log.touch()
