@@ -65,6 +65,7 @@ def record(
             actor=actor,
             now=now,
             detail={"on": told.about_on.isoformat(), "reference": told.reference},
+            is_new=True,  # no fact has this kind, day and reference yet
         )
     elif now <= earlier.known_at:
         raise Conflict("a correction must be known later than what it corrects", reason="clock")

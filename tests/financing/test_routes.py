@@ -221,6 +221,8 @@ class TestOutcomeFiles:
         assert (answer["lines"], answer["recorded"], len(answer["errors"])) == (301, 299, 2)
         # Two portions, and a sum of the draws for each: not one for every line.
         assert len([s for s in statements if "sum(" in s and "loan_facts" in s]) == 2
+        # Nor a look at the loan's history, whose last step is found by reading all of them: each draw is one.
+        assert [s for s in statements if "FROM financing_events" in s] == []
 
     def test_good_rows_are_in_and_each_wrong_one_is_named(self, desk, lent):
         text = "\n".join(
