@@ -27,7 +27,8 @@ from creditlink.products.cost import net_cost_bps
 Operator = Literal[">=", "<=", ">", "<", "==", "between", "in", "not_in", "at_least_grade"]
 Limit = float | str | tuple[float, ...] | tuple[str, ...]
 
-_MOST_NAMED = 20
+_MOST_NAMED = 100
+_SHOWN = 80
 
 GRADES = ("E", "D", "C", "B", "A", "A+")
 """Grades from the riskiest to the safest; the position is the grade's rank."""
@@ -169,11 +170,13 @@ def parse_product(raw: Mapping[str, Any], *, line: int | None = None) -> Product
         Unknown or missing fields, wrong types, values out of range, or limits that contradict each other.
     """
     plain = _plain(raw)
-    code = str(plain.get("code", "(no code)"))
+    code = str(plain.get("code", "(no code)"))[:_SHOWN]
     if flaws := [_text_flaw(plain, where, problem) for where, problem in islice(text.flaws(plain), _MOST_NAMED)]:
         raise ProductInvalid(text.shown(code), flaws, line)
-    flaws = [flaw for error in _validator().iter_errors(plain) for flaw in _flaws_of(error)]
-    if flaws:
+    if flaws := _too_many(plain):
+        raise ProductInvalid(code, flaws, line)
+    found = (flaw for error in _validator().iter_errors(plain) for flaw in _flaws_of(error))
+    if flaws := list(islice(found, _MOST_NAMED)):
         raise ProductInvalid(code, sorted(flaws, key=lambda flaw: flaw.field), line)
     terms = terms_from_checked(plain)
     if flaws := _contradictions(terms):
@@ -202,6 +205,16 @@ def _rule(raw: Mapping[str, Any]) -> Rule:
     elif not isinstance(limit, str):
         limit = float(limit)
     return Rule(raw["subject"], raw["operator"], limit)
+
+
+def _too_many(plain: Mapping[str, Any]) -> list[Flaw]:
+    """Return the lists beyond their bound: the schema would first look at every entry, and compare each with each."""
+    bounds = {name: form["maxItems"] for name, form in product_schema()["properties"].items() if "maxItems" in form}
+    return [
+        Flaw(name, plain[name], f"must have at most {most} entries")
+        for name, most in bounds.items()
+        if isinstance(plain.get(name), list | tuple) and len(plain[name]) > most
+    ]
 
 
 def _contradictions(terms: ProductTerms) -> list[Flaw]:
@@ -284,12 +297,16 @@ def _reason(error: ValidationError) -> str:
             return f"must match {wanted}"
         case "format":
             return f"must be a {wanted}"
+        case "minLength" | "maxLength":
+            return f"must have at {'least' if error.validator == 'minLength' else 'most'} {wanted} characters"
+        case "uniqueItems":
+            return "must name nothing twice"
         case "minItems":
             return f"must have at least {wanted} entries"
         case "maxItems":
             return f"must have at most {wanted} entries"
         case _:
-            return str(error.message)
+            return str(error.message)[:_SHOWN]
 
 
 def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,4 +320,4 @@ def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -1,3 +1,4 @@
+import time
 from datetime import date
 
 import jsonschema
@@ -93,3 +94,32 @@ def test_garbage_is_refused_or_read_and_never_breaks(change):
     except ProductInvalid:
         return
     assert parse_product(terms.to_dict()) == terms
+
+
+class TestWhatIsToldOfMuch:
+    """A body of 250 kB costs little to refuse, and the refusal is short."""
+
+    def test_lists_beyond_their_bound_are_refused_before_their_entries_are_compared(self):
+        """3,000 rules were compared each with each: 20 seconds, with everybody who writes products waiting."""
+        rules = [rule("indicator.sales_growth_12", ">=", number) for number in range(3_000)]
+        for name, entries, most in (("rules", rules, 60), ("tags", ["x"] * 30_000, 20),
+                                    ("required_categories", ["tax"] * 20_000, 8)):  # fmt: skip
+            began = time.process_time()
+            with pytest.raises(ProductInvalid) as refused:
+                parse_product(raw(**{name: entries}))
+            assert time.process_time() - began < 5
+            assert [(flaw.field, flaw.problem) for flaw in refused.value.flaws] == [
+                (name, f"must have at most {most} entries")
+            ]
+            assert len(str(refused.value)) < 300
+
+    def test_a_hundred_flaws_are_named(self):
+        with pytest.raises(ProductInvalid) as refused:
+            parse_product(raw(**{f"colour_{number}": 1 for number in range(5_000)}))
+        assert len(refused.value.flaws) == 100
+
+    @pytest.mark.parametrize("name", ["name_zh", "code"])
+    def test_a_long_text_is_not_sent_back(self, name):
+        with pytest.raises(ProductInvalid) as refused:
+            parse_product(raw(**{name: "长" * 80_000}))
+        assert len(str(refused.value)) < 400
