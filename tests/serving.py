@@ -25,7 +25,7 @@ from creditlink.sandbox.services import free_port
 ROOT = Path(__file__).resolve().parent.parent
 ISSUER = "http://127.0.0.1:8000"
 SECRET_KEY = "test-" + "k" * 40
-_READY_WITHIN = 60
+_READY_WITHIN = 180
 
 
 def environment(database: db.Database, var_dir: Path, *, issuer: str = ISSUER, **more: str) -> dict[str, str]:

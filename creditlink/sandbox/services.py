@@ -19,6 +19,8 @@ import httpx
 from creditlink import stopping
 from creditlink.restarts import Restarts
 
+_LONG_SECONDS = 20.0
+
 
 class ServiceFailed(Exception):
     """A process ended or did not become ready; the message names it and its log."""
@@ -93,9 +95,15 @@ class Services:
         return self.log_dir / f"{name}.log"
 
     def wait_ready(
-        self, name: str, url: str, *, seconds: float = 60.0, headers: Mapping[str, str] | None = None
+        self,
+        name: str,
+        url: str,
+        *,
+        seconds: float = 300.0,
+        headers: Mapping[str, str] | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
-        """Wait until `url` answers below 500.
+        """Wait until `url` answers below 500; a wait that grows long is said.
 
         Raises
         ------
@@ -103,9 +111,13 @@ class Services:
             The process ended, or did not answer in time.
         """
         process = dict(self.running)[name]
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
+        quiet_until = began + _LONG_SECONDS
         with httpx.Client(timeout=5.0, trust_env=False) as http:
-            while time.monotonic() < deadline:
+            while (now := time.monotonic()) < began + seconds:
+                if say is not None and now > quiet_until:
+                    say(f"{name} is still starting: on a new machine it compiles first, once")
+                    quiet_until = began + seconds
                 if process.poll() is not None:
                     raise ServiceFailed(f"{name} ended with status {process.returncode}; see {self._tail(name)}")
                 with contextlib.suppress(httpx.HTTPError):

@@ -158,11 +158,11 @@ def _start(
         arguments = ["sandbox", "bank", str(index), "--credentials", str(credentials_file)]
         services.start(f"bank-{index}", arguments, {**env, "PORT": str(port)})
     for name, port in ports.bureaus.items():
-        services.wait_ready(name, f"http://127.0.0.1:{port}/health")
+        services.wait_ready(name, f"http://127.0.0.1:{port}/health", say=say)
     for index, port in enumerate(ports.api):
-        services.wait_ready(f"api-{index}", f"http://127.0.0.1:{port}/health/ready")
+        services.wait_ready(f"api-{index}", f"http://127.0.0.1:{port}/health/ready", say=say)
     for index, port in enumerate(ports.banks):
-        services.wait_ready(f"bank-{index}", f"http://127.0.0.1:{port}/health")
+        services.wait_ready(f"bank-{index}", f"http://127.0.0.1:{port}/health", say=say)
 
 
 def credentials_path(settings: Settings) -> Path:
