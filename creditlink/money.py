@@ -1,23 +1,23 @@
 """Money: integer fen. Rates: integer basis points. One rounding function."""
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 
-def fen_from_yuan(text: str | int | Decimal) -> int:
-    """Return whole fen for an amount in yuan, halves rounded away from zero.
+def fen_from_yuan(text: str | int | Decimal, *, unit: int = 1) -> int:
+    """Return whole fen for an amount in yuan, or in so many yuan, halves rounded away from zero.
 
     Raises
     ------
     ValueError
-        `text` is not a finite decimal number.
+        `text` is not a finite decimal number, or one of more digits than any amount has.
     """
     try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise ValueError(f"not an amount in yuan: {text!r}") from error
-    if not amount.is_finite():
-        raise ValueError(f"not an amount in yuan: {text!r}")
-    return round_half_away(amount * 100)
+        amount = Decimal(text) * unit * 100
+        if amount.is_finite():
+            return round_half_away(amount)
+    except ArithmeticError:  # `1e999999` overflows, which is no InvalidOperation
+        pass
+    raise ValueError(f"not an amount in yuan: {text!r}")
 
 
 def round_half_away(value: Decimal) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -17,7 +16,7 @@ from creditlink.errors import NotFound
 from creditlink.financing import requests
 from creditlink.financing.asking import AskInvalid, FinancingAsk
 from creditlink.financing.tables import FinancingRequest
-from creditlink.money import round_half_away
+from creditlink.money import fen_from_yuan
 from creditlink.portal import stepup
 from creditlink.portal.financing_page import show
 from creditlink.portal.financing_words import WAN, clocks, firms_of, own_request, words
@@ -92,8 +91,8 @@ def financing_withdraw(session: Session, account: Account, now: datetime, reques
 def _asked(form: MultiDict[str, str]) -> FinancingAsk:
     """Return what the form asks for; the amount is in ten thousands of yuan, as people say it."""
     try:
-        amount = round_half_away(Decimal(form.get("amount", "").strip()) * WAN * 100)
-    except (InvalidOperation, ValueError):
+        amount = fen_from_yuan(form.get("amount", "").strip(), unit=WAN)
+    except ValueError:
         raise AskInvalid("amount_fen", form.get("amount", ""), "must be a number") from None
     term = form.get("term", "").strip()
     if not (term.isascii() and term.isdigit() and len(term) < 5):

@@ -114,7 +114,14 @@ def test_choosing_nothing_says_so(owner, asked):
 
 @pytest.mark.parametrize(
     ("field", "value", "said"),
-    [("amount", "many", "amount"), ("amount", "0", "amount"), ("term", "-1", "term"), ("use", "gambling", "for")],
+    [
+        ("amount", "many", "amount"),
+        ("amount", "0", "amount"),
+        ("amount", "1e999999", "amount"),
+        ("amount", "9" * 99, "amount"),
+        ("term", "-1", "term"),
+        ("use", "gambling", "for"),
+    ],
 )
 def test_a_wrong_form_says_what_is_wrong_and_keeps_the_rest(owner, lenders, field, value, said):
     owner.get("/portal/financing")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.long
 REFUSED = ["a\0b", "\ud800", "x\udfffy"]
 KEPT = [
     "a\u2028b", "\ufeffa", "\x01\x7f", "😀", "x" * 20_000, str(2**63), str(2**63 - 1), str(-(2**63)), str(2**31),
-    "-1e400", "\u202e", "', \"; --\\",
+    "-1e400", "1e999999", "Infinity", "sNaN", "\u202e", "', \"; --\\",
 ]  # fmt: skip
 FITTING = [2**63 - 1, -(2**63), 2**31, 10**15]  # a column holds them, and what is computed of them may not
 NUMBERS = [2**63, -(2**63) - 1, 10**400, "1e400", "-1e999"]
