@@ -219,6 +219,10 @@ def appoint(
         if purpose not in known:
             raise click.BadParameter(f"{purpose!r} is none of {', '.join(known)}", param_hint="--purpose")
     limits = {name: list(value) if isinstance(value, tuple) else value for name, value in bounds.items() if value}
+    try:
+        ends = start_of_day(until.date()) if until else None
+    except OverflowError:
+        raise click.BadParameter(f"{until:%Y-%m-%d} is no day that can be kept", param_hint="--until") from None
     with _transaction() as session:
         account, enterprise = _account(session, login), _enterprise(session, uscc)
         made = representation.appoint(
@@ -227,7 +231,7 @@ def appoint(
             account=account,
             role=role,
             limits=limits or None,
-            valid_until=start_of_day(until.date()) if until else None,
+            valid_until=ends,
             appointed_by=_legal_representative(session, appointed_by, enterprise) if appointed_by else None,
             reason=reason,
             now=utc_now(),

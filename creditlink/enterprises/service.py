@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 from creditlink import text
 from creditlink import uscc as uscc_rules
 from creditlink.clock import day_of
-from creditlink.enterprises.tables import ENTITY_TYPES, LIFE_CYCLE, Account, Enterprise, Representation
+from creditlink.enterprises.tables import (
+    EARLIEST_FOUNDED,
+    ENTITY_TYPES,
+    LIFE_CYCLE,
+    Account,
+    Enterprise,
+    Representation,
+)
 from creditlink.errors import Conflict, InvalidRequest
 
 MOST_FEN = 10**17
@@ -66,7 +73,7 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
         The code is registered already.
     """
     checked = uscc_rules.check(entry.uscc)
-    errors = _errors_in(entry, checked)
+    errors = _errors_in(entry, checked, day_of(now))
     if errors:
         raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
     if by_uscc(session, checked.uscc) is not None:
@@ -116,7 +123,7 @@ def amend(
         name=enterprise.name,
         **{name: changes.get(name, getattr(enterprise, name)) for name in AMENDABLE if name != "status"},
     )
-    errors += _errors_in(entry, uscc_rules.check(enterprise.uscc))
+    errors += _errors_in(entry, uscc_rules.check(enterprise.uscc), day_of(now))
     status = changes.get("status", enterprise.status)
     if status not in LIFE_CYCLE:
         errors.append({"pointer": "/status", "detail": f"must be one of {', '.join(LIFE_CYCLE)}, got {status!r}"})
@@ -137,7 +144,7 @@ def _holding_from(session: Session, day: date | None) -> None:
     session.execute(select(func.set_config("creditlink.valid_from", day.isoformat() if day else "", True)))
 
 
-def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck) -> list[dict[str, str]]:
+def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck, today: date) -> list[dict[str, str]]:
     errors = []
 
     def wrong(field: str, detail: str) -> None:
@@ -164,6 +171,9 @@ def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck) -> list[dict[
         amount = getattr(entry, field)
         if amount is not None and not 0 <= amount <= MOST_FEN:
             wrong(field, f"must lie between 0 and {MOST_FEN}, got {amount}")
+    founded = entry.established_on
+    if founded is not None and not (EARLIEST_FOUNDED <= founded <= today):
+        wrong("established_on", f"must lie between {EARLIEST_FOUNDED} and today, got {founded}")
     return errors
 
 

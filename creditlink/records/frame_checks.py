@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from creditlink.enterprises.tables import ENTITY_TYPES, LIFE_CYCLE
+from creditlink.enterprises.tables import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE
 from creditlink.records.frames import FRAME_KEYS, FRAME_SCHEMAS
 
-_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+_FIRST_DAY, _LAST_DAY = EARLIEST_FOUNDED, date(2199, 12, 31)
 _MOST_FEN = 10**17
 _RANGES: dict[str, tuple[Any, Any]] = {
     "ended_on": (_FIRST_DAY, date(9999, 12, 31)),  # bureaus write the last day there is for *without end*

@@ -209,7 +209,8 @@ def _subjects(subjects: Subjects, used: Tools) -> list[pl.Series]:
 
 
 def _best(frame: pl.DataFrame) -> NDArray[np.int64]:
-    chosen = np.concatenate([frame[f"product_{k + 1}"].to_numpy() for k in range(BEST) if f"product_{k + 1}" in frame])
+    places = [frame[f"product_{k + 1}"].to_numpy() for k in range(BEST) if f"product_{k + 1}" in frame]
+    chosen = np.concatenate(places or [np.zeros(0, dtype=np.int32)])  # no product may be on offer on the day
     return chosen[chosen >= 0].astype(np.int64)
 
 

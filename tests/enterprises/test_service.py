@@ -327,3 +327,14 @@ class TestCommands:
         result = run("import", str(file))
         assert result.exit_code == 1
         assert "colour" in result.output
+
+
+@pytest.mark.parametrize("founded", ["0001-01-01", "1899-12-31", "9999-12-31"])
+def test_a_firm_is_founded_on_a_day_that_can_be(empty_database, founded):
+    given = Registration(
+        uscc="91440606MA4XYW11XE", name="甲有限公司", industry="C33", region="440606",
+        established_on=date.fromisoformat(founded),
+    )  # fmt: skip
+    with empty_database.transaction("owner") as session, pytest.raises(InvalidRequest) as refused:
+        service.register(session, given, now=NOW)
+    assert [error["pointer"] for error in refused.value.extra["errors"]] == ["/established_on"]

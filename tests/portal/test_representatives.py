@@ -402,6 +402,9 @@ def test_the_operators_commands(owner, other, settings, monkeypatch):
     }  # fmt: skip
     assert run("appoint", "--login", "x", *firm, "--role", "agent", "--largest-loan-fen", "0").exit_code == 2
     assert run("appoint", "--login", "x", *firm, "--role", "agent", "--purpose", "gambling").exit_code == 2
+    assert (
+        run("appoint", "--login", other.account.login, *firm, "--role", "agent", "--until", "0001-01-01").exit_code == 2
+    )
     assert '"longest_days": 7' in run("representatives", *firm).output
     assert run("two-signatures", "on", *firm, "--reason", "policy").exit_code == 0
     with db.transaction("owner") as session:

@@ -261,6 +261,10 @@ class TestEngines:
         same({n: f.drop("discoverable") for n, f in frames_of(tmp_path).items()},
              {n: f.drop("discoverable") for n, f in frames_of(screened).items()})  # fmt: skip
 
+    def test_a_day_before_any_product_was_on_offer(self, town, make_plan, tmp_path):
+        run.screen(make_plan(town, tmp_path / "out", products=()), InProcess(), now=NOW)
+        assert Results(str(tmp_path / "out")).columns(["firm", "pd_12m"]).height == FIRMS
+
     @pytest.mark.parametrize("remote", [False, True])
     def test_a_damaged_result_is_named(self, screened, tmp_path, remote):
         shutil.copytree(screened, tmp_path / "out")
