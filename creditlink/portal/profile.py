@@ -90,6 +90,7 @@ def _sources(coverage: dict[str, dict[str, Any]]) -> list[SourceShown]:
         "delivered": gettext("there"),
         "partial": gettext("there in part: the source delivered only some of it"),
         "not_granted": gettext("missing: you did not share it"),
+        "not_requested": gettext("missing: the lender did not ask for it this time"),
         "not_connected": gettext("missing: no office is connected for it yet"),
         "pending": gettext("missing: the source had not answered yet"),
         "no_record": gettext("missing: the source has no record of your firm"),

@@ -180,12 +180,15 @@ def _lacking(
 ) -> dict[str, str]:
     """Return the required categories that were not delivered, category -> why, all of them accepted by the bank.
 
+    It did so by name, or by a token that it narrowed to others: what it left out was not looked at either.
+
     Raises
     ------
     RecordsUnavailable
         The bank did not accept one of them by name; no use is spent.
     """
-    found = coverage_of.not_delivered(state, opened.categories - set(consent.optional_categories))
+    required = set(consent.categories) - set(consent.optional_categories)
+    found = coverage_of.not_delivered(state, opened.categories & required)
     refused = sorted(set(found) - set(body.get("accept_partial", ())))
     if refused:
         raise RecordsUnavailable(
@@ -195,7 +198,7 @@ def _lacking(
             missing=found,
             headers=header_of(left(session, consent, now)),
         )
-    return found
+    return found | dict.fromkeys(required - opened.categories, coverage_of.NOT_REQUESTED)
 
 
 def look_back_of(consent: Consent, as_of: date, now: datetime) -> date:

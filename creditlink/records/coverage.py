@@ -17,8 +17,12 @@ from creditlink.records.frames import CATEGORY_FRAMES
 from creditlink.records.pull import PullState, SourceState
 from creditlink.records.store import Inputs, read_inputs
 
+NOT_REQUESTED = "not_requested"
+"""The firm granted the category, and the bank's token was narrowed to others."""
+
 CoverageStatus = Literal[
     "not_granted",
+    "not_requested",
     "not_connected",  # no office is connected for the category yet
     "pending",
     "delivered",
@@ -74,6 +78,8 @@ def coverage(
     for category in CATEGORY_FRAMES:
         granted = category in opened or category == "registration"
         entry: dict[str, Any] = {"granted": granted, "status": "not_granted", "source": None, "rows": 0, "months": 0}
+        if not granted and category in consent.categories:
+            entry["status"] = NOT_REQUESTED
         if category == "registration":
             # CreditLink's own registry: public, and always there.
             entry |= {"status": "delivered", "source": "registry", "rows": 1, "stale": False}

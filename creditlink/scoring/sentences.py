@@ -33,6 +33,7 @@ NOT_COMPUTABLE = "not_computable"
 
 CAUSES: dict[str, tuple[str, str]] = {
     "not_granted": ("企业未授权", "the firm did not grant them"),
+    "not_requested": ("贷款机构本次未调取", "the lender did not ask for them this time"),
     "not_connected": ("尚未接入该数据源", "no source is connected yet"),
     "pending": ("数据尚未取得", "the source has not answered yet"),
     "no_record": ("数据源没有该企业的记录", "the source has no record of the firm"),

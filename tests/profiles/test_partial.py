@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import func, select, text
 
@@ -125,3 +127,34 @@ def test_what_cannot_be_accepted_is_named(bank, authorized, wanted):
     answer = make(bank, authorized(bank), accept_partial=wanted)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"].startswith("/accept_partial")
+
+
+def test_a_narrowed_token_opens_no_grade_that_an_outage_closes(bank, authorized, delivered, empty_database, settings):
+    authorization = authorized(bank)
+    delivered(authorization, categories=REST, tax="DOWN")
+    asked = [{"type": "enterprise_credit_profile", "categories": list(REST)}]
+    bank.refresh(authorization, authorization_details=json.dumps(asked))
+    answer = make(bank, authorization)
+    assert answer.status_code == 201
+    profile = answer.json()
+    assert profile["partial"]["missing"] == {"tax": "not_requested"}
+    assert GRADES.index(profile["grade"]) >= GRADES.index(profile["partial"]["best_grade"]) == GRADES.index("C")
+    assert [(one["code"], one["observed"]) for one in profile["human_review"]] == [("H02", "not_requested")]
+    # The firm did share it, and nobody says otherwise.
+    tax = profile["coverage"]["tax"]
+    assert (tax["granted"], tax["status"]) == (False, "not_requested")
+    assert profile["coverage"]["logistics"]["status"] == "not_granted"
+    told = profile["partial"]["text_zh"] + profile["partial"]["text_en"]
+    assert "贷款机构本次未调取" in told
+    assert "did not ask" in told
+    with empty_database.transaction("owner") as session:
+        made = session.scalars(select(Profile)).one()
+        assert replay_profile(session, made, live=load_live(settings), settings=settings).same
+
+
+def test_a_narrowed_token_without_an_optional_category_makes_no_partial_profile(bank, authorized, delivered):
+    authorization = authorized(bank, optional_categories=["utility"])
+    delivered(authorization)
+    asked = [{"type": "enterprise_credit_profile", "categories": ["tax", "social_security"]}]
+    bank.refresh(authorization, authorization_details=json.dumps(asked))
+    assert make(bank, authorization).json()["partial"] is None
