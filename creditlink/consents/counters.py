@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.consents import rules
 from creditlink.consents.tables import Consent, ConsentUse
-from creditlink.errors import ConsentRefused, LimitExceeded
+from creditlink.errors import ConsentRefused, LimitExceeded, Problem
 
 USES_LEFT = "CreditLink-Uses-Left"
 """The header that tells a bank how many new computations are left, e.g. `month=4, day=1`."""
@@ -44,13 +44,36 @@ def consume_use(session: Session, consent: Consent, now: datetime) -> None:
         )
         if counted is None:
             # The caller's transaction rolls back: what was counted in an earlier window just now is left after all.
-            told = header_of({w: n + (w in counted_here) for w, n in left(session, consent, now).items()})
-            if period == "total":
-                raise ConsentRefused("every use of the consent is spent", reason="exhausted", headers=told)
-            attribute = f"pulls_per_{period}"
-            detail = f"{attribute}: {limit} of {limit} used in this calendar {period}"
-            raise LimitExceeded(detail, attribute=attribute, headers=told)
+            raise _full(period, limit, {w: n + (w in counted_here) for w, n in left(session, consent, now).items()})
         counted_here.add(period)
+
+
+def refuse_spent(session: Session, consent: Consent, now: datetime) -> None:
+    """Refuse what `consume_use` would refuse, before anything is done for a computation that cannot come of it.
+
+    Raises
+    ------
+    LimitExceeded, ConsentRefused
+        As `consume_use`.
+    """
+    left_over = left(session, consent, now)
+    for period, limit in rules.windows(consent.terms()):
+        if not left_over[period]:
+            raise _full(period, limit, left_over)
+
+
+def is_spent(session: Session, consent: Consent) -> bool:
+    """Return whether no computation can ever come of the consent again: no window to come brings new uses."""
+    return readable_until(session, consent) is not None
+
+
+def _full(period: rules.Period, limit: int, left_over: Mapping[str, int]) -> Problem:
+    told = header_of(left_over)
+    if period == "total":
+        return ConsentRefused("every use of the consent is spent", reason="exhausted", headers=told)
+    attribute = f"pulls_per_{period}"
+    detail = f"{attribute}: {limit} of {limit} used in this calendar {period}"
+    return LimitExceeded(detail, attribute=attribute, headers=told)
 
 
 def uses(session: Session, consent: Consent, now: datetime) -> dict[str, tuple[int, int]]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import db, jobs
 from creditlink.audit import service as audit
-from creditlink.consents import rules
+from creditlink.consents import counters, rules
 from creditlink.consents.announcement import announce
 from creditlink.consents.details import AuthorizationDetails
 from creditlink.consents.holding import keep_changes_out, keep_reads_out
@@ -305,15 +305,15 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
     Raises
     ------
     ConsentRefused
-        It is not alive (any more).
+        It is not alive (any more), or all its uses are spent: no office is asked for what nobody may compute.
     """
     keep_changes_out(session, consent_id)
     row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     if row is None:
         raise ConsentRefused(reason="not_active")
     dead = rules.dead_reason(row[0].terms(institution_active=row[1] == "active"), now)
-    if dead:
-        raise ConsentRefused(reason=dead)
+    if dead or counters.is_spent(session, row[0]):
+        raise ConsentRefused(reason=dead or "exhausted")
     db.enter(session, consent_id=row[0].id, institution_id=row[0].institution_id)
     return row[0]
 

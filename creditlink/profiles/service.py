@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import __version__, idempotency
 from creditlink.clock import add_months, day_of, month_start
-from creditlink.consents.counters import consume_use, header_of, left
+from creditlink.consents.counters import consume_use, header_of, left, refuse_spent
 from creditlink.consents.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
@@ -86,6 +86,8 @@ def create_profile(
         )
         if earlier is not None:
             return read_profile(session, access, earlier, action="profile.repeat", now=now)
+    # Before the offices are asked: nothing is fetched for a computation that no use is left for.
+    refuse_spent(session, consent, now)
     state = pull.ensure_fresh(session, consent, now, categories=opened.categories)
     if state.state == "pending":
         if key is not None:

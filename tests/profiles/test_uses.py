@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from creditlink.clock import utc_now
 from creditlink.consents import sweep
+from creditlink.consents.service import live_for_work
 from creditlink.consents.tables import Consent
+from creditlink.errors import ConsentRefused
 from tests.oauth import flow
 
 LEFT = "CreditLink-Uses-Left"
@@ -82,3 +85,33 @@ def test_a_recurring_consent_tells_every_window(bank, authorized, delivered):
     assert (made.status_code, made.headers[LEFT]) == (201, "month=4, day=0")
     refused = bank.call("POST", "/v1/profiles", authorization, json={})
     assert (refused.status_code, refused.headers[LEFT]) == (412, "month=4, day=0")
+
+
+@pytest.mark.parametrize("monthly", [False, True])
+def test_no_office_is_asked_for_a_use_that_is_not_left(bank, authorized, delivered, empty_database, monthly):
+    until = (utc_now() + timedelta(days=300)).isoformat(timespec="seconds")
+    recurring = {"purpose": "monitoring", "history_months": 6, "valid_until": until}
+    authorization = authorized(bank, pulls_per_month=1, **(recurring if monthly else {}))
+    delivered(authorization)
+    assert bank.call("POST", "/v1/profiles", authorization, json={}).status_code == 201
+    with empty_database.transaction("owner") as session:  # the records grow stale
+        session.execute(text("UPDATE pull_parts SET finished_at = finished_at - interval '60 days'"))
+    refused = bank.call("POST", "/v1/profiles", authorization, json={})
+    assert (refused.status_code, refused.headers[LEFT]) == ((412, "month=0") if monthly else (403, "total=0"))
+    with empty_database.transaction("owner") as session:
+        assert session.scalars(text("SELECT status FROM pulls")).all() == ["DONE"]
+
+
+@pytest.mark.parametrize("spent", [False, True])
+def test_the_worker_asks_no_office_again_once_all_uses_are_spent(bank, authorized, delivered, empty_database, spent):
+    authorization = authorized(bank, pulls_per_month=1 if spent else 2, optional_categories=["utility"])
+    delivered(authorization, categories=("tax", "social_security"), utility="DOWN")
+    assert bank.call("POST", "/v1/profiles", authorization, json={}).status_code == 201
+    with empty_database.transaction("worker") as session:
+        later = utc_now() + timedelta(minutes=10)
+        if spent:
+            with pytest.raises(ConsentRefused) as refused:
+                live_for_work(session, flow.consent_of(authorization), now=later)
+            assert refused.value.extra["reason"] == "exhausted"
+        else:
+            assert live_for_work(session, flow.consent_of(authorization), now=later).wire_id == authorization.grant_id
