@@ -111,8 +111,11 @@ def standing_signatures(
             continue
         right = may_act(session, session.get_one(Account, signature.account_id), enterprise, now)
         runs_days = (consent.expires_at - now).total_seconds() / 86400
-        if right is not None and not outside_limits(
-            right, purpose=consent.purpose, categories=signature.categories, runs_days=runs_days
+        # A right given anew brings no signature back.
+        if (
+            right is not None
+            and right.valid_from <= signature.signed_at
+            and not outside_limits(right, purpose=consent.purpose, categories=signature.categories, runs_days=runs_days)
         ):
             standing.append(signature)
     return standing

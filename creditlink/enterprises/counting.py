@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
+from creditlink.enterprises import seconding
 from creditlink.enterprises.tables import Enterprise
 
 ACTION = "enterprise.discoverable"
@@ -16,9 +17,12 @@ ACTION = "enterprise.discoverable"
 def set_discoverable(session: Session, enterprise: Enterprise, wanted: bool, *, actor: str, now: datetime) -> None:
     """Count a firm among those that banks may count, or no longer; said again, nothing changes.
 
-    It opens no record of the firm: banks are told how many firms a product is for, never which.
+    A yes that waits for its second signature ends with a no. It opens no record of the firm: banks are told how many
+    firms a product is for, never which.
     """
     session.refresh(enterprise, with_for_update=True)
+    if not wanted:
+        seconding.end_waiting(session, enterprise.id, act="count", actor=actor, now=now)
     if enterprise.discoverable == wanted:
         return
     enterprise.discoverable = wanted

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
+from creditlink.enterprises import seconding
 from creditlink.enterprises.service import current_rights
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.errors import Conflict, InvalidRequest
@@ -115,6 +116,8 @@ def end_representation(
 ) -> None:
     """End what a person may do for a firm; the consents they gave stay alive, for the firm gave them.
 
+    An appointment of theirs that waits for its second signature ends too.
+
     Raises
     ------
     InvalidRequest
@@ -126,12 +129,16 @@ def end_representation(
     if representation.ended_at is not None:
         raise Conflict("it has ended already", reason="ended")
     _end(session, representation, actor=actor, reason=reason, now=now)
+    about = str(representation.account_id)
+    seconding.end_waiting(session, representation.enterprise_id, act="appoint", about=about, actor=actor, now=now)
 
 
 def want_two_signatures(
     session: Session, enterprise: Enterprise, wanted: bool, *, now: datetime, actor: str = OPERATOR, reason: str
 ) -> None:
     """Decide whether two people of the firm must sign a consent; consents in force are not touched.
+
+    No first signature outlives the rule: what one person may do alone waits for nobody.
 
     Raises
     ------
@@ -149,6 +156,7 @@ def want_two_signatures(
         return
     enterprise.two_signatures, enterprise.updated_at = wanted, now
     session.flush()
+    seconding.end_waiting(session, enterprise.id, actor=actor, now=now)
     audit.record(
         session,
         action="enterprise.signatures",

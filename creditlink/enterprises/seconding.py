@@ -47,8 +47,9 @@ def sign(
 ) -> bool:
     """Sign an act; return whether it may be done now: one signature is enough, or this is the second.
 
-    Signing again what one has signed changes nothing. The firm's row stays locked until the transaction ends, so
-    that the rule of two cannot be switched while somebody signs.
+    Signing again what one has signed changes nothing. Whoever signs something else about the same takes back what he
+    signed before, and an act that is done leaves no other about the same waiting. The firm's row stays locked until the
+    transaction ends, so that the rule of two cannot be switched while somebody signs.
 
     Parameters
     ----------
@@ -73,7 +74,12 @@ def sign(
             if held.signed_by == account.id:
                 return False
             _end(session, held, "done", account=account, now=now)
+            end_waiting(session, enterprise.id, act=act, about=_about(subject), actor=f"account:{account.id}", now=now)
             return True
+    end_waiting(
+        session, enterprise.id, act=act, about=_about(subject), signed_by=account.id, actor=f"account:{account.id}",
+        now=now,
+    )  # fmt: skip
     session.add(
         FirmAct(
             enterprise_id=enterprise.id,
@@ -95,16 +101,24 @@ def waiting(
     session: Session, enterprise: Enterprise, now: datetime, *, may: Callable[[Representation], bool] = _anybody
 ) -> Sequence[FirmAct]:
     """Return the acts that wait for a second signature, the oldest first; what no longer counts is not among them."""
-    query = select(FirmAct).where(
-        FirmAct.enterprise_id == enterprise.id, FirmAct.ended_at.is_(None), FirmAct.open_until > now
-    )
     found = []
-    for held in session.scalars(query.order_by(FirmAct.signed_at, FirmAct.id)):
+    for held in _open(session, enterprise.id, now):
         right = may_act(session, session.get_one(Account, held.signed_by), enterprise, now)
         # Who led the firm when signing must lead it still: an agent cannot begin what only the leader can.
-        if right is not None and may(right) and (right.role == held.role or held.role == "agent"):
+        if right is None or not may(right) or right.role != held.role != "agent":
+            continue
+        if right.valid_from <= held.signed_at:  # a right given anew brings no signature back
             found.append(held)
     return found if enterprise.two_signatures else []
+
+
+def _open(session: Session, enterprise_id: UUID, now: datetime, *, lock: bool = False) -> Sequence[FirmAct]:
+    query = select(FirmAct).where(
+        FirmAct.enterprise_id == enterprise_id, FirmAct.ended_at.is_(None), FirmAct.open_until > now
+    )
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return session.scalars(query.order_by(FirmAct.signed_at, FirmAct.id)).all()
 
 
 def waiting_act(session: Session, enterprise: Enterprise, act_id: UUID, now: datetime) -> FirmAct | None:
@@ -115,6 +129,37 @@ def waiting_act(session: Session, enterprise: Enterprise, act_id: UUID, now: dat
 def drop(session: Session, held: FirmAct, *, account: Account, now: datetime) -> None:
     """End a waiting act without doing it: one person is enough to stop something."""
     _end(session, held, "declined", account=account, now=now)
+
+
+def end_waiting(
+    session: Session,
+    enterprise_id: UUID,
+    *,
+    actor: str,
+    now: datetime,
+    act: str | None = None,
+    about: str | None = None,
+    signed_by: UUID | None = None,
+) -> None:
+    """End what waits for a second signature because the firm went another way since; None stands for any.
+
+    Else somebody could finish days later what the first has thought better of.
+    """
+    for held in _open(session, enterprise_id, now, lock=True):
+        wanted = (act or held.act, about or _about(held.subject), signed_by or held.signed_by)
+        if (held.act, _about(held.subject), held.signed_by) != wanted:
+            continue
+        kind, _, who = actor.partition(":")
+        if kind == "account":
+            _end(session, held, "declined", account=session.get_one(Account, UUID(who)), now=now)
+        else:  # the operator, who is no person of the firm: it lapses
+            held.open_until = now
+            session.flush()
+
+
+def _about(subject: Mapping[str, Any]) -> str:
+    """Return whom or what an act is about, whatever its particulars; empty: the firm as a whole."""
+    return str(subject.get("account") or subject.get("application") or subject.get("consent") or "")
 
 
 def subject_sha256(subject: Mapping[str, Any]) -> str:

@@ -10,10 +10,13 @@ from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from creditlink import db, ids
 from creditlink.consents import service as consents
+from creditlink.consents.categories import CATEGORIES
+from creditlink.consents.statement import when
 from creditlink.consents.tables import Consent
 from creditlink.enterprises import representation, seconding
 from creditlink.enterprises.counting import set_discoverable
@@ -25,7 +28,7 @@ from creditlink.financing.tables import Application
 from creditlink.institutions.tables import Institution
 from creditlink.portal import stepup
 from creditlink.portal.financing_words import clocks, label, money, name
-from creditlink.portal.site import blueprint, page, see_other, signed_in
+from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Waiting:
     by: str
     is_own: bool  # the reader has signed it
     address: str  # of the page that shows it in full
+    terms: list[tuple[str, str]]  # what exactly is signed, where no page shows it before it is done
 
 
 def carry_out(
@@ -131,7 +135,31 @@ def _told(session: Session, account: Account, firm: Enterprise, act: FirmAct) ->
         by=session.get_one(Account, act.signed_by).display_name,
         is_own=act.signed_by == account.id,
         address=address,
+        terms=_terms(act.subject) if act.act == "appoint" else [],
     )
+
+
+def _terms(subject: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return within which limits an agent would be appointed: what is not limited is said too."""
+    limits, place = subject["limits"] or {}, 0 if lang() == "zh" else 1
+    purposes = {name: (one.label_zh, one.label_en)[place] for name, one in fair_use().templates.items()}
+    categories = {name: category.text(lang())[0] for name, category in CATEGORIES.items()}
+
+    def listed(name: str, words: Mapping[str, str], everything: str) -> str:
+        chosen = limits.get(name)
+        return ("、", ", ")[place].join(words.get(one, one) for one in chosen) if chosen else everything
+
+    days, loan, until = limits.get("longest_days"), limits.get("largest_loan_fen"), subject["valid_until"]
+    return [
+        (gettext("May decide for"), listed("purposes", purposes, gettext("every purpose"))),
+        (gettext("May share"), listed("categories", categories, gettext("all data"))),
+        (
+            gettext("Longest consent"),
+            ngettext("%(n)d day", "%(n)d days", days, n=days) if days else gettext("of any length"),
+        ),
+        (gettext("Largest loan"), money(loan) if loan else gettext("of any amount")),
+        (gettext("Until"), when(datetime.fromisoformat(until), lang()) if until else gettext("until it is ended")),
+    ]
 
 
 def _about(session: Session, firm: Enterprise, act: FirmAct) -> tuple[str, str]:

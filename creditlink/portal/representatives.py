@@ -88,6 +88,8 @@ def appoint_agent(session: Session, account: Account, now: datetime) -> Response
 def end_agent(session: Session, account: Account, now: datetime, right_id: UUID) -> ResponseReturnValue:
     """End an appointment; it acts with the agent's next request, and consents stay alive."""
     firm, right = _led_by(session, account, now)
+    # The firm first, as whoever signs for it: no second signature comes between.
+    session.refresh(firm, with_for_update={"key_share": True})
     held = representation.representation_of(session, firm, right_id)
     if held is None or held.role != "agent":
         raise NotFound

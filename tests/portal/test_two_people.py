@@ -310,3 +310,114 @@ def test_changing_what_lenders_were_told_is_confirmed(owner, asked, app):
     owner.get(asked)
     assert owner.post(f"{asked}/change", **(ASK | {"term": "6"})).status_code == 422
     assert owner.post(f"{asked}/change", **(ASK | {"term": "6", "totp": code.now()})).status_code == 303
+
+
+class TestAnEarlierSignature:
+    """What somebody signed first and then thought better of is nothing that another can finish."""
+
+    @pytest.fixture
+    def two(self, owner, other, appoint):
+        appoint(**ALL_DATA)
+        assert want_two(owner).status_code == 303
+        return owner, other
+
+    @pytest.fixture
+    def friend(self, two):
+        with db.transaction("owner") as session:
+            return make.make_account(session, password=make.PASSWORD)
+
+    @staticmethod
+    def names(owner, person, **fields):
+        owner.get(PAGE)
+        form = {"enterprise": str(owner.firm.id), "login": person.login, "reason": "helps out"}
+        assert owner.post(f"{PAGE}/appoint", **form | EVERYTHING | fields).status_code == 303
+
+    @staticmethod
+    def waiting():
+        with db.transaction("owner") as session:
+            rows = session.scalars(select(FirmAct).where(FirmAct.ended_at.is_(None), FirmAct.open_until > utc_now()))
+            return [one.subject for one in rows]
+
+    @staticmethod
+    def standing(account):
+        return [right.limits for right in rights_of(account) if right.ended_at is None]
+
+    def test_narrower_limits_take_the_place_of_wider_ones(self, two, friend):
+        """Else the second chooses which of the two the firm gives."""
+        owner, other = two
+        self.names(owner, friend, largest_loan="500")
+        self.names(owner, friend, largest_loan="5")
+        assert [one["limits"]["largest_loan_fen"] for one in self.waiting()] == [5_000_000]
+        wide = next(one for one in acts() if one.subject["limits"]["largest_loan_fen"] == 500_000_000)
+        assert (wide.end_reason, wide.ended_by) == ("declined", owner.account.id)
+        other.get("/portal/inbox")
+        assert other.post(f"/portal/acts/{wide.id}/sign").status_code == 404
+        second(other)
+        assert [one["largest_loan_fen"] for one in self.standing(friend)] == [5_000_000]
+
+    def test_who_was_dismissed_is_not_appointed_again_by_what_was_signed_before(self, two, friend):
+        owner, other = two
+        self.names(owner, friend, largest_loan="5")
+        second(other)
+        self.names(owner, friend, largest_loan="50")
+        (right,) = [one for one in rights_of(friend) if one.ended_at is None]
+        form = {"enterprise": str(owner.firm.id), "reason": "no trust left"}
+        owner.get(PAGE)
+        assert owner.post(f"{PAGE}/{right.id}/end", **form).status_code == 303
+        assert self.waiting() == []
+        assert self.standing(friend) == []
+
+    @pytest.mark.parametrize("by_operator", [False, True])
+    def test_none_outlives_the_rule_of_two(self, two, friend, by_operator):
+        owner, other = two
+        self.names(owner, friend)
+        with db.transaction("owner") as session:
+            firm = session.get_one(Enterprise, owner.firm.id)
+            actor = representation.OPERATOR if by_operator else f"account:{other.account.id}"
+            for wanted in (False, True):
+                representation.want_two_signatures(session, firm, wanted, actor=actor, reason="a test", now=utc_now())
+        (stale,) = acts()
+        other.get("/portal/inbox")
+        assert other.post(f"/portal/acts/{stale.id}/sign").status_code == 404
+        assert self.standing(friend) == []
+
+    def test_no_longer_being_counted_takes_it_back(self, two):
+        owner, _ = two
+        owner.get("/portal/counted")
+        owner.post("/portal/counted", enterprise=str(owner.firm.id), discoverable="on")
+        assert len(self.waiting()) == 1
+        owner.get("/portal/counted")
+        owner.post("/portal/counted", enterprise=str(owner.firm.id), discoverable="off")
+        assert self.waiting() == []
+
+    def test_it_does_not_come_back_with_a_right_given_anew(self, owner, other, appoint, offered, asks):
+        held, sha256 = offered
+        appoint(**ALL_DATA)
+        want_two(owner)
+        consent = asks()
+        accept(other, held, sha256)
+        sign(other, consent)
+        with db.transaction("owner") as session:
+            (right,) = rights_of(other.account)
+            representation.end_representation(session, session.get_one(Representation, right.id), now=utc_now())
+            representation.appoint(
+                session, enterprise=session.get_one(Enterprise, owner.firm.id),
+                account=session.merge(other.account), role="agent", now=utc_now(),
+            )  # fmt: skip
+        accept(owner, held, sha256)
+        assert state_of(held) == "offered"
+        sign(owner, consent)
+        with db.transaction("owner") as session:
+            assert session.get_one(Consent, consent.id).state == "REQUESTED"
+
+
+def test_the_second_sees_within_which_limits_an_agent_is_appointed(owner, other, appoint):
+    appoint(**ALL_DATA)
+    want_two(owner)
+    appoint(largest_loan="300", purposes=["report"], categories=["registration", "tax"])
+    for address in ("/portal/inbox", PAGE):
+        shown = other.get(address).text
+        assert "3,000,000" in shown, address
+        assert "Largest loan" in shown
+    appoint(**ALL_DATA)
+    assert "of any amount" in other.get("/portal/inbox").text
