@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from creditlink import text
 from creditlink import uscc as uscc_rules
 from creditlink.clock import day_of
+from creditlink.enterprises.history import carried
 from creditlink.enterprises.tables import (
     EARLIEST_FOUNDED,
     ENTITY_TYPES,
     LIFE_CYCLE,
     Account,
     Enterprise,
+    RegisteredEntry,
     Representation,
 )
 from creditlink.errors import Conflict, InvalidRequest
@@ -104,6 +106,8 @@ def amend(
 ) -> None:
     """Change a firm's entries in the registry; what they were stays known for the days before.
 
+    A value that holds from an earlier day holds until the registry had it change again, whatever else changed since.
+
     Parameters
     ----------
     changes : column of AMENDABLE -> its new value
@@ -131,12 +135,26 @@ def amend(
         errors.append({"pointer": "/valid_from", "detail": f"must not lie in the future, got {valid_from}"})
     if errors:
         raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
-    _holding_from(session, valid_from)  # before anything is flushed
-    for name, value in changes.items():
-        setattr(enterprise, name, value)
-    enterprise.updated_at = now
-    session.flush()
+    # One row for each day from which something holds, so that what is learned late reaches the entries that followed.
+    rows = carried(_entries(session, enterprise), changes, valid_from or day_of(now))
+    for place, (day, values) in enumerate(rows):
+        _holding_from(session, day)  # before anything is flushed
+        for name, value in values.items():
+            setattr(enterprise, name, value)
+        enterprise.updated_at = now + timedelta(microseconds=place)
+        session.flush()
     _holding_from(session, None)
+
+
+def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, Any]]]:
+    """Return from when each entry of a firm holds, as it is known now, the oldest first."""
+    session.refresh(enterprise, with_for_update=True)  # two changes at once would each miss the other
+    known = select(RegisteredEntry).where(RegisteredEntry.enterprise_id == enterprise.id)
+    last = {
+        row.valid_from: {name: getattr(row, name) for name in AMENDABLE}
+        for row in session.scalars(known.order_by(RegisteredEntry.known_at, RegisteredEntry.id))
+    }
+    return sorted(last.items())
 
 
 def _holding_from(session: Session, day: date | None) -> None:

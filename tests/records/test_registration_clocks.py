@@ -90,3 +90,30 @@ def test_a_wrong_change_names_its_entry(firm, changes, valid_from, named):
         amend(firm, changes, valid_from=valid_from)
     assert refused.value.extra["errors"][0]["pointer"] == named
     assert read(firm, TODAY)["status"] == "active"
+
+
+def held(firm, *names):
+    with db.transaction("owner") as session:
+        row = session.get_one(Enterprise, firm)
+        return tuple(getattr(row, name) for name in names)
+
+
+def test_a_late_change_of_one_entry_reaches_the_days_after_a_newer_change_of_another(firm):
+    """Else a firm of which it is learned late that it was revoked stays an active one."""
+    amend(firm, {"paid_in_capital_fen": 9_000}, valid_from=TODAY - timedelta(days=5), now=NOW - timedelta(days=4))
+    amend(firm, {"status": "revoked"}, valid_from=TODAY - timedelta(days=60), now=NOW - timedelta(days=1))
+    now = read(firm, TODAY)
+    assert (now["status"], now["paid_in_capital_fen"]) == ("revoked", 9_000)
+    assert held(firm, "status", "paid_in_capital_fen") == ("revoked", 9_000)
+    assert read(firm, TODAY - timedelta(days=2))["status"] == "active"  # not known yet
+
+
+def test_what_the_registry_says_now_is_what_a_profile_of_today_reads(firm):
+    amend(firm, {"paid_in_capital_fen": 9_000}, valid_from=TODAY - timedelta(days=5), now=NOW - timedelta(days=4))
+    # Corrects the older capital only; the industry was never another since.
+    late = {"paid_in_capital_fen": 7_000, "industry": "G54"}
+    amend(firm, late, valid_from=TODAY - timedelta(days=60), now=NOW - timedelta(days=2))
+    amend(firm, {"status": "suspended"}, now=NOW - timedelta(days=1))
+    names = ("industry", "status", "paid_in_capital_fen")
+    assert held(firm, *names) == ("G54", "suspended", 9_000)
+    assert tuple(read(firm, TODAY)[name] for name in names) == held(firm, *names)
