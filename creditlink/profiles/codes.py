@@ -106,11 +106,11 @@ def _missing(category: str, code: str) -> dict[str, Any]:
     return _entry(
         code,
         "missing",
-        (f"{zh}数据缺失", f"No values from {en} records"),
+        (f"{zh}记录不足以计算部分指标", f"Some values missing from {en} records"),
         (
-            f"{zh}数据缺失：未授权、无记录、数据源不可用，或记录不足以计算；原因随每次画像给出。",
-            f"No values from {en} records: not granted, no record, source not available, or too little to compute "
-            "from; each profile says which.",
+            f"已取得{zh}数据，但记录不足以计算部分指标。整类数据缺失（未授权、无记录或数据源不可用）不构成理由。",
+            f"The {en} records that were delivered do not suffice for some indicators. A category that is absent as a "
+            "whole, not granted, without a record or not available, is no reason.",
         ),
         category=category,
         categories=[category],

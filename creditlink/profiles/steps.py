@@ -10,7 +10,7 @@ from creditlink.products.outcomes import ProductMatch, RuleOutcome
 
 BLOCKED = {
     "fixed": ("无法改变", "cannot be changed"),
-    "no_record": ("数据源没有相关记录", "the source has no record of it"),
+    "no_record": ("未取得相关记录", "no record of it was delivered"),
     "worse": ("须朝不利于信用的方向改变", "it would take a change for the worse"),
     "out_of_reach": ("超出同行前十分之一已达到的水平", "beyond what the best tenth of the peers reach"),
     "score": ("可改变的指标全部达到同行前十分之一仍不足", "not reached by all that the firm can act on"),

@@ -55,3 +55,18 @@ def test_a_wrong_filter_is_named(app, query):
     answer = app.test_client().get(f"/v1/reason-codes?{query}")
     assert answer.status_code == 422
     assert query.split("=")[0] in answer.text
+
+
+@pytest.mark.pure
+def test_no_reason_says_that_an_absent_category_is_one(book):
+    """Of a category that is absent as a whole there is no reason, whatever the cause."""
+    missing = [item for item in book.items if item["kind"] == "missing"]
+    assert len(missing) == 8
+    for item in missing:
+        assert "records that were delivered do not suffice" in item["text_en"]
+        assert "is no reason" in item["text_en"]
+        assert "不构成理由" in item["text_zh"]
+        assert not item["actionable"]
+        for said in (item["label_zh"], item["label_en"]):
+            assert "缺失" not in said
+            assert "No values" not in said

@@ -139,7 +139,7 @@ def test_what_cannot_be_is_said_by_rule_and_reason(found):
         assert told.after is None
         for one in told.blocked:
             assert one["text_zh"].strip("：") == one["text_zh"]
-            assert one["text_zh"].count("数据源没有相关记录") <= 1
+            assert one["text_zh"].count("未取得相关记录") <= 1
     assert {one["reason"] for told in stuck for one in told.blocked} >= {"no_record", "worse"}
 
 
