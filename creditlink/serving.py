@@ -48,6 +48,8 @@ def listen(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise SettingError(f"--port {port} on {host} is in use by another process") from None
         raise SettingError(f"--host {host} --port {port}: {error.strerror or error}") from None
+    except UnicodeError:  # no name of a machine: a part of it is empty or too long
+        raise SettingError(f"--host {host!r} --port {port}: is not the name of a machine") from None
     listening.setblocking(False)
     return listening
 

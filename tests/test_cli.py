@@ -5,6 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.cli import COMMANDS, cli
+from creditlink.config import SettingError
+from creditlink.serving import listen
 
 pytestmark = pytest.mark.pure
 
@@ -43,3 +45,11 @@ def test_every_text_of_every_command_is_guarded(name):
         with pytest.raises(click.BadParameter, match="half of a character"):
             parameter.type.convert("\udcb7", parameter, context)
         assert parameter.type.convert("佛山", parameter, context) == "佛山", way
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "é" * 64, "bank..example"])
+def test_a_host_that_is_none_is_one_line(host):
+    with pytest.raises(SettingError) as wrong:
+        listen(host, 65000)
+    assert "--host" in str(wrong.value)
+    assert "\n" not in str(wrong.value)
