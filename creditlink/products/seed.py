@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
 from pathlib import Path
@@ -88,6 +89,7 @@ def load_seed(path: Path, *, rounds: int = 1) -> tuple[list[SeedInstitution], li
     return list(read.institutions), [terms for _, terms in read.products]
 
 
+@lru_cache(maxsize=4)  # a file is read for its institutions, and again for its products: seconds of checking each
 def read_seed(text: str, name: str, *, rounds: int = 1) -> SeedRead:
     """Return what can be read of a seed file, and everything that is wrong with it.
 

@@ -35,9 +35,9 @@ def lent(market, asked):
     return external("app", one)
 
 
-@pytest.fixture
-def server(empty_database, tmp_path):
-    with serving.serve_whole(serving.environment(empty_database, tmp_path)) as address:
+@pytest.fixture(scope="module")
+def server(database, tmp_path_factory):
+    with serving.serve_whole(serving.environment(database, tmp_path_factory.mktemp("server"))) as address:
         yield address
 
 

@@ -10,10 +10,10 @@ from tests import serving
 from tests.oauth import flow
 
 
-@pytest.fixture
-def server(empty_database, tmp_path):
-    """The address of a server with four threads, its front before them."""
-    with serving.serve_whole(serving.environment(empty_database, tmp_path)) as address:
+@pytest.fixture(scope="module")
+def server(database, tmp_path_factory):
+    """The address of a server with four threads, its front before them; it serves all tests of a file."""
+    with serving.serve_whole(serving.environment(database, tmp_path_factory.mktemp("server"))) as address:
         yield address
 
 

@@ -26,7 +26,7 @@ from tests.records.conftest import config_for
 NAMES = ("tax", "social_security", "utility")
 EVER = date(2015, 1, 1)
 PATIENT = TimeLimits(
-    connect_seconds=2, read_seconds=1.0, attempts=2, wait_seconds=0.01, wait_max_seconds=0.05, jitter_seconds=0
+    connect_seconds=2, read_seconds=4.0, attempts=2, wait_seconds=0.01, wait_max_seconds=0.05, jitter_seconds=0
 )
 
 
@@ -185,7 +185,7 @@ class TestFaults:
 
     def test_silence_beyond_our_patience_is_a_time_out(self, empty_database, offices, bureaus, known):
         consent = consent_of(known["uscc"][5])
-        spoil(bureaus["social_security"], "latency", seconds=1.5)
+        spoil(bureaus["social_security"], "latency", seconds=6.0)
         part = pull(consent, offices)["social_security"]
         assert (part.status, part.error) == ("TIMEOUT", "payroll: no answer in time")
 
