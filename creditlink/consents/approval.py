@@ -13,6 +13,7 @@ from creditlink import jobs
 from creditlink.consents import rules, service
 from creditlink.consents.statement import Statement
 from creditlink.consents.tables import Consent, ConsentEvent, ConsentSignature
+from creditlink.consents.versions import newest
 from creditlink.enterprises.service import may_act, outside_limits
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.errors import Conflict, ConsentRefused, InvalidRequest
@@ -103,11 +104,16 @@ def standing_signatures(
 ) -> list[ConsentSignature]:
     """Return the signatures given for `enterprise` that still count, without those of account `but`.
 
-    A signature falls with the right of who gave it: somebody dismissed since, or limited since, has not signed.
+    A signature falls with the right of who gave it: somebody dismissed since, or limited since, has not signed. One
+    under an amendment falls when the firm withdraws what it amends.
     """
     standing = []
+    former = newest(session, consent.amends) if consent.amends else None
+    withdrawn_at = former.changed_at if former is not None and former.state == "REVOKED" else None
     for signature in signatures_of(session, consent.id):
         if signature.enterprise_id != enterprise.id or signature.account_id == but:
+            continue
+        if withdrawn_at is not None and signature.signed_at <= withdrawn_at:
             continue
         right = may_act(session, session.get_one(Account, signature.account_id), enterprise, now)
         runs_days = (consent.expires_at - now).total_seconds() / 86400
@@ -179,8 +185,10 @@ def _narrowed(consent: Consent, categories: Collection[str]) -> list[str]:
 def _supersede(
     session: Session, consent: Consent, former_id: UUID, enterprise: Enterprise, *, actor: str, now: datetime
 ) -> None:
-    """End the version that an amendment takes the place of."""
-    former = service.locked(session, former_id)
+    """End the version that an amendment takes the place of: of all that were ever agreed to, the one in force."""
+    former = service.locked(session, newest(session, former_id).id)
+    while (successor := newest(session, former.id)).id != former.id:  # agreed to while this one waited for the lock
+        former = service.locked(session, successor.id)
     if former.institution_id != consent.institution_id or former.enterprise_id != enterprise.id:
         raise ConsentRefused("the amendment is for another firm's consent", reason="other_firm")
     if rules.may_change(former.state, "REVOKED"):

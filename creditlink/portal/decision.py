@@ -17,6 +17,7 @@ from creditlink.consents import service as consents
 from creditlink.consents.categories import ACTIONS, CATEGORIES
 from creditlink.consents.difference import difference
 from creditlink.consents.tables import Consent
+from creditlink.consents.versions import newest
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.errors import InvalidRequest
@@ -191,10 +192,13 @@ def signed_for(session: Session, account: Account, consent: Consent, now: dateti
 
 
 def changes_of(session: Session, consent: Consent) -> list[tuple[str, str, str, bool]] | None:
-    """Return what an amendment changes, in words: attribute, before, after, whether it is more; None for a new one."""
+    """Return what an amendment changes of what the firm agreed to last, in words; None for a new one.
+
+    Each: attribute, before, after, whether it is more.
+    """
     if consent.amends is None:
         return None
-    former = session.get_one(Consent, consent.amends)
+    former = newest(session, consent.amends)
     before = former.details().narrowed(former.categories).to_dict()
     return [
         (_attribute(c.attribute), _value(c.attribute, c.before), _value(c.attribute, c.after), c.is_wider)

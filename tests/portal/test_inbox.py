@@ -106,6 +106,32 @@ def test_an_amendment_shows_what_would_change(owner, bank):
     assert (stored(former).state, stored(amendment).state) == ("REVOKED", "ACTIVE")
 
 
+def test_a_second_amendment_is_of_what_the_first_made(owner, bank):
+    """Else the firm agrees to less, and the bank keeps the more that it agreed to before."""
+    now = utc_now()
+    usual = {"uscc": owner.firm.uscc, "valid_until": now + timedelta(days=20)}
+    with db.transaction("owner") as session:
+        former = make.make_consent(
+            session, client=bank.client, enterprise=owner.firm, account=owner.account, now=now, history_months=18
+        )
+        wider, narrower = (
+            service.request_consent(
+                session, client=bank.client, now=now, channel="inbox", amends=former,
+                details=make.make_details(**usual, history_months=months),
+            )
+            for months in (36, 12)
+        )  # fmt: skip
+    path = f"/portal/inbox/{wider.wire_id}"
+    owner.get(path)
+    owner.post(path, decision="approve", category=["utility"])
+    path = f"/portal/inbox/{narrower.wire_id}"
+    said = owner.get(path).text
+    assert "<td>36</td>" in said
+    assert "<td>18</td>" not in said
+    owner.post(path, decision="approve", category=["utility"])
+    assert [stored(one).state for one in (former, wider, narrower)] == ["REVOKED", "REVOKED", "ACTIVE"]
+
+
 def test_an_amendment_shows_a_stranger_none_of_the_terms(owner, bank, app):
     now = utc_now()
     with db.transaction("owner") as session:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from creditlink import db
 from creditlink.audit.tables import AuditEntry
 from creditlink.clock import utc_now
+from creditlink.consents import service
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises import accounts, representation
 from creditlink.enterprises.tables import Enterprise, FirmAct, Representation
@@ -409,6 +410,31 @@ class TestAnEarlierSignature:
         sign(owner, consent)
         with db.transaction("owner") as session:
             assert session.get_one(Consent, consent.id).state == "REQUESTED"
+
+
+def test_a_half_signed_amendment_does_not_outlive_what_it_amends(owner, other, appoint, bank):
+    appoint(**ALL_DATA)
+    want_two(owner)
+    now = utc_now()
+    with db.transaction("owner") as session:
+        former = make.make_consent(session, client=bank.client, enterprise=owner.firm, account=owner.account, now=now)
+        details = make.make_details(uscc=owner.firm.uscc, valid_until=now + timedelta(days=20), history_months=36)
+        wider = service.request_consent(
+            session, client=bank.client, details=details, now=now, channel="inbox", amends=former
+        )
+    sign(owner, wider)
+    path = f"/portal/consents/{former.wire_id}"
+    owner.get(path)
+    assert owner.post(f"{path}/revoke").status_code == 303
+    sign(other, wider)
+
+    def state():
+        with db.transaction("owner") as session:
+            return session.get_one(Consent, wider.id).state
+
+    assert state() == "REQUESTED"  # the second is the first to sign it since
+    sign(owner, wider)
+    assert state() == "ACTIVE"
 
 
 def test_the_second_sees_within_which_limits_an_agent_is_appointed(owner, other, appoint):
