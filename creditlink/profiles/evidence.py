@@ -52,6 +52,16 @@ def together(coverages: Sequence[Coverage]) -> dict[str, Any]:
     return found
 
 
+def incomplete_causes(coverage: Coverage) -> dict[str, str]:
+    """Return category -> why the rows that a source gave are not all that it has now: a part, or those of before."""
+    settled = ("delivered", "no_record", "not_connected", "not_granted", "not_requested")
+    return {
+        category: str(row["status"])
+        for category, row in coverage.items()
+        if row["rows"] and row["status"] not in settled
+    }
+
+
 def missing_causes(coverage: Coverage) -> dict[str, str]:
     """Return category -> why it gave nothing; categories that gave rows are not in it.
 

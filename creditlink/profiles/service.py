@@ -24,7 +24,7 @@ from creditlink.products.book import ProductBook
 from creditlink.products.offer import Ask
 from creditlink.profiles import content
 from creditlink.profiles.disclosure import Served, disclose, read_profile
-from creditlink.profiles.evidence import missing_causes
+from creditlink.profiles.evidence import incomplete_causes, missing_causes
 from creditlink.profiles.live import LiveModel
 from creditlink.profiles.pipeline import profile_many
 from creditlink.profiles.snapshot import Snapshot, registration_json, snapshot
@@ -137,6 +137,7 @@ def _computed(
         "amount_fen": body.get("amount_fen"),
         "term_months": body.get("term_months"),
         "missing": missing_causes(covered),
+        **({"incomplete": less} if (less := incomplete_causes(covered)) else {}),
         **({"partial": lacking} if lacking else {}),
         "products": [[terms.code, terms.version] for terms in book.products],
         "approval_model": None if approval is None else approval.sha256,
@@ -230,4 +231,5 @@ def compute_snapshot(
         approval=approval,
         partial=partial,
     )
-    return snapshot(profiles, 0, live=live, missing=asked["missing"], partial=partial)
+    incomplete = asked.get("incomplete", {})
+    return snapshot(profiles, 0, live=live, missing=asked["missing"], incomplete=incomplete, partial=partial)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -53,18 +54,27 @@ class Snapshot:
 
 
 def snapshot(
-    profiles: Profiles, i: int, *, live: LiveModel, missing: Mapping[str, str], partial: Partial | None = None
+    profiles: Profiles,
+    i: int,
+    *,
+    live: LiveModel,
+    missing: Mapping[str, str],
+    incomplete: Mapping[str, str] = MappingProxyType({}),
+    partial: Partial | None = None,
 ) -> Snapshot:
     """Return the profile of the firm in row `i`.
 
     Parameters
     ----------
     missing : category -> why it gave nothing (not_granted, no_record, source_down …).
+    incomplete : category -> why it gave less than it has.
     partial : required categories that it lacks, as `profile_many` was given them.
     """
     scores, features = profiles.scores, profiles.features[i : i + 1]
     row, registration = features.row(0, named=True), profiles.registration.row(i, named=True)
-    verdict = knockouts.judge(live.rules, registration=registration, features=row, missing=missing)
+    verdict = knockouts.judge(
+        live.rules, registration=registration, features=row, missing=missing, incomplete=incomplete
+    )
     scored = verdict.not_scorable is None
     firm = profiles.matches.explain(i) if scored else None
     told = reasons.reasons_for(

@@ -138,6 +138,7 @@ def judge(
     registration: Mapping[str, Any],
     features: Mapping[str, Any],
     missing: Mapping[str, str] = MappingProxyType({}),
+    incomplete: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdict:
     """Return the verdict on one firm, from its values by name: what `apply_rules` and `scorable` say of a row.
 
@@ -146,6 +147,9 @@ def judge(
     missing
         Category -> why it gave nothing. A source that has no record of the firm was looked at: what stands on a
         list that the firm is not on is passed.
+    incomplete
+        Category -> why it gave less than it has: what the rest or older rows say is found, and what they do not say
+        was not looked at.
 
     Raises
     ------
@@ -159,8 +163,10 @@ def judge(
 
     def unlooked(rules: Sequence[Rule]) -> Iterator[NotEvaluated]:
         for rule in rules:
-            cause = missing.get(rule.category, UNKNOWN)
-            if _is_unknown(_fact(rule, features, registration)) and cause != "no_record":
+            fact, cause = _fact(rule, features, registration), missing.get(rule.category, UNKNOWN)
+            if rule.category in incomplete and not _holds(rule, fact):
+                yield NotEvaluated(rule, incomplete[rule.category])
+            elif _is_unknown(fact) and cause != "no_record":
                 yield NotEvaluated(rule, cause)
 
     enough = bool(scorable(features, settings.scorable)[0])

@@ -158,3 +158,14 @@ def test_a_narrowed_token_without_an_optional_category_makes_no_partial_profile(
     asked = [{"type": "enterprise_credit_profile", "categories": ["tax", "social_security"]}]
     bank.refresh(authorization, authorization_details=json.dumps(asked))
     assert make(bank, authorization).json()["partial"] is None
+
+
+def test_rows_that_are_not_all_are_kept_with_what_was_asked(bank, authorized, delivered, empty_database, settings):
+    authorization = authorized(bank, optional_categories=["utility"])
+    delivered(authorization)
+    delivered(authorization, categories=(), tax="DELIVERED", social_security="DELIVERED", utility="PARTIAL")
+    assert make(bank, authorization).json()["coverage"]["utility"]["rows"] > 0
+    with empty_database.transaction("owner") as session:
+        stored = session.scalars(select(Profile)).one()
+        assert stored.asked["incomplete"] == {"utility": "partial"}
+        assert replay_profile(session, stored, live=load_live(settings), settings=settings).same

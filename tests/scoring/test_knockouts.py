@@ -146,6 +146,17 @@ def test_a_knock_out_that_could_not_be_looked_at_is_not_passed(missing, found):
         assert one["text_en"].startswith("Not evaluated: List; ")
 
 
+@pytest.mark.parametrize("cause", ["partial", "source_down", "timeout", "denied"])
+def test_rows_of_before_an_outage_pass_nobody_and_still_find(cause):
+    """A firm was on no list when its office last answered: it may be on one today."""
+    told = {"registration": COMPANY, "incomplete": {"public_credit": cause}}
+    clear = judge(SETTINGS, features=ORDINARY | {"dishonest_debtor": 0.0}, **told)
+    assert [(one.rule.code, one.cause) for one in clear.not_evaluated] == [("K01", cause)]
+    listed = judge(SETTINGS, features=ORDINARY | {"dishonest_debtor": 1.0}, **told)
+    assert [one.rule.code for one in listed.knock_outs] == ["K01"]
+    assert listed.not_evaluated == ()
+
+
 def test_a_rule_of_human_review_that_could_not_be_looked_at_is_named_too():
     verdict = judge(SETTINGS, registration={"status": None, "entity_type": None}, features=ORDINARY)
     assert [one.rule.code for one in verdict.not_evaluated] == ["K02", "H01"]
