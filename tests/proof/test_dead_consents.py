@@ -229,6 +229,11 @@ def test_nothing_is_served_under_a_dead_consent(world, asked_offices):
     for method, rule in world.reads():
         assert world.call(method, rule).status_code in (200, 201)
     assert rows_seen(world) > 0
+    # The walk has spent the last use: what was made is read, and no office is asked for more.
+    run_queued_work(world)
+    assert asked_offices == []
+    with world.database.transaction("owner") as session:
+        session.execute(text("UPDATE consent_uses SET used = used - 1"))
     run_queued_work(world)
     assert set(asked_offices) == {"tax", "social_security", "utility"}
     purged(world)
