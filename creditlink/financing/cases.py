@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import BigInteger, cast, func, insert, select
@@ -17,6 +17,9 @@ from creditlink.institutions.tables import Institution
 
 BAD_DAYS = 90
 _PUBLISHING = 0x66756E6E  # "funn": the lock's number
+_SETTLES = timedelta(hours=1)
+"""After a month's end, until it is told of: what was stamped in its last moment has long been committed by then, and
+what a publication did not see would belong to a month told of already."""
 
 
 def cases_of(session: Session, *, known_at: datetime | None = None) -> list[Case]:
@@ -102,7 +105,7 @@ def publish(session: Session, now: datetime) -> int:
     Figures that were recomputed as things happen would tell one firm's sums by the difference between two of them.
     What of a period cannot be told, because fewer than ten firms did anything in it, waits for the next.
     """
-    until = start_of_day(day_of(now).replace(day=1))
+    until = start_of_day(day_of(now - _SETTLES).replace(day=1))
     # One publisher at a time, or two would tell of the same months.
     session.execute(select(func.pg_advisory_xact_lock(_PUBLISHING)))
     since = session.scalar(select(func.max(FunnelRow.period_until)))

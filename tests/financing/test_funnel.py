@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditlink import db
-from creditlink.clock import start_of_day
+from creditlink.clock import day_of, start_of_day
 from creditlink.financing import applications, cases, commands, outcomes
 from creditlink.financing.applications import locked
 from creditlink.financing.commands import financing
@@ -214,6 +214,8 @@ class TestFromTheDatabase:
         monkeypatch.setattr(cases, "cases_of", lambda session, known_at: spread if known_at > NOW else [])
         with db.transaction("worker") as session:
             assert cases.publish(session, NOW) == 0  # the month is not over
+            over = start_of_day(day_of(NEXT_MONTH).replace(day=1))
+            assert cases.publish(session, over + timedelta(minutes=59)) == 0  # and its last moments may not be kept yet
             assert cases.publish(session, NEXT_MONTH) > 0
         for dimension in DIMENSIONS:
             rows = client.get(f"/v1/financing/funnel?by={dimension}").json["rows"]
