@@ -166,7 +166,7 @@ class Server(MPServer):
                 child.kill()
         for child in self.wrks:
             patience = self._drain_seconds if child.inner.pid in self._loaded else _END_OF_A_LOADING_CHILD
-            child.join(max(0.0, began + patience - time.monotonic()))
+            child.join(max(0.0, began + patience - time.monotonic()) if self._wrong is None else None)
             if child.is_alive():
                 log.warning("api_child_killed", child=child.idx + 1, pid=child.inner.pid, waited_seconds=patience)
                 child.kill()

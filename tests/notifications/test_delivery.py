@@ -34,7 +34,7 @@ def waiting_jobs():
         return session.execute(
             text(
                 "SELECT args->>'delivery_id' AS id, scheduled_at, priority FROM procrastinate_jobs"
-                " WHERE task_name = 'notifications.deliver' ORDER BY id"
+                " WHERE task_name = 'notifications.deliver' ORDER BY procrastinate_jobs.id"
             )
         ).all()
 
