@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as ends
 from typing import Any
 
 import structlog
@@ -166,11 +167,12 @@ class Server(MPServer):
                 child.kill()
         for child in self.wrks:
             patience = self._drain_seconds if child.inner.pid in self._loaded else _END_OF_A_LOADING_CHILD
-            child.join(max(0.0, began + patience - time.monotonic()) if self._wrong is None else None)
-            if child.is_alive():
+            left = max(0.0, began + patience - time.monotonic()) if self._wrong is None else None
+            # Not `is_alive`: for a moment it takes for alive what granian's watching thread is about to write off.
+            if not ends([child.inner.sentinel], left):
                 log.warning("api_child_killed", child=child.idx + 1, pid=child.inner.pid, waited_seconds=patience)
                 child.kill()
-                child.join()
+                ends([child.inner.sentinel])
         self.wrks.clear()
         self.interrupt_children.clear()
 
