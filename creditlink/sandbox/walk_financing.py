@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -14,7 +15,7 @@ from creditlink.sandbox.lender import Lender
 from creditlink.sandbox.representative import Representative
 from creditlink.sandbox.seed import FirmLogin
 from creditlink.sandbox.shown import yuan
-from creditlink.sandbox.stage import Stage, WalkFailed
+from creditlink.sandbox.stage import HEARD_WITHIN, Stage, WalkFailed
 
 AMOUNT_WAN, TERM_MONTHS = 50, 12
 ASKED_AT_ONCE = 3
@@ -169,16 +170,22 @@ class FinancingWalk:
 
     def _heard_of_each(self, lender: Lender, standing: dict[str, Any]) -> None:
         """Every step of an application was told to its lender's software, each once."""
-        for one in standing["history"]:
-            self._stage.heard(lender.officer, f"financing.{WEBHOOKS[one['event']]}", application_id=lender.application)
-        told = Counter(
+        happened = Counter(one["event"] for one in standing["history"])
+        # Two draws are one kind of news: each has arrived only when as many have.
+        deadline = time.monotonic() + HEARD_WITHIN
+        while (told := self._told_of(lender)).total() < happened.total() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self._stage.must(told == happened, "each step is told once", (told, happened))
+        self._stage.step(f"each of its {happened.total()} steps was a signed webhook, once")
+
+    def _told_of(self, lender: Lender) -> Counter[str]:
+        """How often the lender's software was told of each step of its application."""
+        return Counter(
             one["data"]["event"]
             for one in lender.officer.all_heard()
             if one["data"].get("application_id") == lender.application
+            and one["type"] == f"financing.{WEBHOOKS[one['data']['event']]}"
         )
-        happened = Counter(one["event"] for one in standing["history"])
-        self._stage.must(told == happened, "each step is told once", (told, happened))
-        self._stage.step(f"each of its {happened.total()} steps was a signed webhook, once")
 
     def _told(self, winner: Lender, unwilling: Lender) -> None:
         report = unwilling.officer.own("GET", "/v1/financing/disagreements").body
