@@ -51,7 +51,6 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     db.configure(database, role="api")
     app = flask.Flask("creditlink")
     app.request_class = border.Request
-    app.url_map.converters["int"] = border.WholeNumber
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,

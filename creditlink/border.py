@@ -8,7 +8,6 @@ from typing import IO
 
 import flask
 from werkzeug.exceptions import BadRequest, ClientDisconnected, LengthRequired, RequestEntityTooLarge
-from werkzeug.routing import IntegerConverter
 from werkzeug.utils import cached_property
 
 from creditlink.errors import InvalidRequest, NotFound
@@ -22,12 +21,6 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 class TextRefused(InvalidRequest):
     """A query parameter, form field or header holds a character that nothing inside could keep."""
-
-
-class WholeNumber(IntegerConverter):
-    """A whole number in a path, of no more digits than a column holds; what is longer is no path of ours."""
-
-    regex = "[0-9]{1,18}"
 
 
 class Request(flask.Request):

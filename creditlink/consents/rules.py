@@ -13,6 +13,8 @@ from creditlink.clock import day_of
 
 State = Literal["REQUESTED", "ACTIVE", "PAUSED", "REJECTED", "REVOKED", "EXPIRED", "EXHAUSTED"]
 STATES: tuple[State, ...] = ("REQUESTED", "ACTIVE", "PAUSED", "REJECTED", "REVOKED", "EXPIRED", "EXHAUSTED")
+ALIVE: tuple[State, ...] = ("ACTIVE", "PAUSED")
+"""States of a consent that was given and is not over."""
 
 TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -108,7 +110,7 @@ def dead_reason(terms: ConsentTerms, now: datetime) -> str | None:
     """Return why the consent opens nothing at all at `now`, or None while it is alive."""
     if not terms.institution_active:
         return "institution_suspended"
-    if terms.state in ("ACTIVE", "PAUSED") and now >= terms.expires_at:
+    if terms.state in ALIVE and now >= terms.expires_at:
         return "expired"
     if terms.state in _DEAD_REASONS:
         return _DEAD_REASONS[terms.state]

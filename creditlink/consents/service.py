@@ -18,7 +18,7 @@ from creditlink.consents.announcement import announce
 from creditlink.consents.details import AuthorizationDetails
 from creditlink.consents.holding import keep_changes_out, keep_reads_out
 from creditlink.consents.limits import FairUse
-from creditlink.consents.rules import Ask
+from creditlink.consents.rules import ALIVE, Ask
 from creditlink.consents.statement import Statement, statement
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Enterprise
@@ -186,7 +186,7 @@ def _changed(
     enterprise: Enterprise | None = None,
 ) -> Consent:
     held = locked(session, consent.id)
-    if held.state in ("ACTIVE", "PAUSED") and now >= held.expires_at and to != "EXPIRED":
+    if held.state in ALIVE and now >= held.expires_at and to != "EXPIRED":
         raise Conflict("the consent has expired", reason="expired")
     if not rules.may_change(held.state, to) or (action == "consent.resume" and held.state != "PAUSED"):
         raise Conflict(f"the consent is {held.state}: it cannot become {to}", reason=held.state.lower())

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import db
 from creditlink.consents import service
+from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent, ConsentUse
 from creditlink.jobs.dead_letters import rested
 from creditlink.jobs.items import each
@@ -74,7 +75,7 @@ def sweep(now: datetime, *, at_most: int = 500) -> dict[str, int]:
 def _conditions(now: datetime) -> dict[tuple[str, str], ColumnElement[bool]]:
     return {
         ("REJECTED", "unanswered"): and_(Consent.state == "REQUESTED", Consent.answer_until <= now),
-        ("EXPIRED", "expired"): and_(Consent.state.in_(("ACTIVE", "PAUSED")), Consent.expires_at <= now),
+        ("EXPIRED", "expired"): and_(Consent.state.in_(ALIVE), Consent.expires_at <= now),
         ("EXHAUSTED", "data_life_over"): and_(Consent.state == "ACTIVE", _spent_and_over(now)),
     }
 

@@ -7,9 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent
-
-_ALIVE = ("ACTIVE", "PAUSED")
 
 
 def newest(session: Session, consent_id: UUID) -> Consent:
@@ -19,7 +18,7 @@ def newest(session: Session, consent_id: UUID) -> Consent:
     that one.
     """
     held = session.get_one(Consent, consent_id, populate_existing=True)
-    while held.state not in _ALIVE:
+    while held.state not in ALIVE:
         later = select(Consent).where(Consent.amends == held.id, Consent.starts_at.is_not(None))
         successor = session.scalars(later.order_by(Consent.starts_at.desc()).limit(1)).first()
         if successor is None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import ids
 from creditlink.consents import service as consents
+from creditlink.consents.rules import ALIVE
 from creditlink.enterprises.tables import Enterprise
 from creditlink.errors import Conflict, InvalidRequest
 from creditlink.financing import events, states
@@ -97,7 +98,7 @@ def _end_consent(session: Session, held: Application, *, reason: str, now: datet
     A request that still waits for its second signature ends too, or that signature would open data to nobody's use.
     """
     consent = consents.locked(session, held.consent_id)
-    if consent.state in ("ACTIVE", "PAUSED") and now < consent.expires_at:
+    if consent.state in ALIVE and now < consent.expires_at:
         consents.revoke(session, consent, actor="system", reason=reason, now=now)
     elif consent.state == "REQUESTED":
         firm = session.get_one(Enterprise, held.enterprise_id)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.consents.categories import ACTIONS, CATEGORIES
 from creditlink.consents.details import AuthorizationDetails
+from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent
 from creditlink.errors import NotFound
 from creditlink.ids import internal
@@ -44,7 +45,7 @@ def amended_consent(session: Session, form: Mapping[str, str], client_id: str, *
         consent = session.get(Consent, internal("cns", grant_id))
     except NotFound:
         raise InvalidGrantId from None
-    alive = consent is not None and consent.state in ("ACTIVE", "PAUSED") and now < consent.expires_at
+    alive = consent is not None and consent.state in ALIVE and now < consent.expires_at
     if consent is None or consent.client_id != client_id or not alive:
         raise InvalidGrantId
     return consent

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.consents import service as consents
+from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent
 from creditlink.errors import NotFound
 from creditlink.ids import internal
@@ -54,7 +55,7 @@ def revoke(session: Session, access: Access, grant_id: str, *, now: datetime) ->
     """
     # Locked before it is looked at: of two who give it back at once, the second finds it over.
     consent = consents.locked(session, _own(session, access, grant_id).id)
-    if consent.state not in ("ACTIVE", "PAUSED") or now >= consent.expires_at:
+    if consent.state not in ALIVE or now >= consent.expires_at:
         raise NotFound
     consents.revoke(session, consent, actor=f"bank:{access.client_id}", reason="revoked_by_client", now=now)
 

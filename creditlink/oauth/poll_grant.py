@@ -12,6 +12,7 @@ from sqlalchemy import or_, select, update
 
 from creditlink.consents import service as consents
 from creditlink.consents.holding import keep_changes_out
+from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.oauth.client import AUTH_METHOD, CIBA
 from creditlink.oauth.errors import (
@@ -116,7 +117,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
             raise GrantExpired
         if consent.state == "REQUESTED":
             raise AuthorizationPending if now < consent.answer_until else GrantExpired
-        if consent.state in ("ACTIVE", "PAUSED") and now < consent.expires_at:
+        if consent.state in ALIVE and now < consent.expires_at:
             return
         reason = session.scalar(
             select(ConsentEvent.reason).where(ConsentEvent.consent_id == consent.id).order_by(ConsentEvent.id.desc())

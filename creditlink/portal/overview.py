@@ -14,6 +14,7 @@ from creditlink.audit.tables import AuditEntry
 from creditlink.consents import approval, counters, rules
 from creditlink.consents.categories import CATEGORIES
 from creditlink.consents.limits import FairUse
+from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
@@ -74,7 +75,7 @@ def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair
     labels = (template.label_zh, template.label_en) if template else (consent.purpose, consent.purpose)
     used = counters.uses(session, consent, now)
     window = "total" if "total" in used else "month"
-    late = consent.state in ("ACTIVE", "PAUSED") and now >= consent.expires_at
+    late = consent.state in ALIVE and now >= consent.expires_at
     return ConsentRow(
         consent=consent,
         state="EXPIRED" if late else consent.state,

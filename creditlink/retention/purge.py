@@ -20,6 +20,7 @@ from creditlink import ids
 from creditlink.audit import service as audit
 from creditlink.consents import rules as consent_rules
 from creditlink.consents import service
+from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent
 from creditlink.institutions.tables import Institution
 from creditlink.notifications.service import notify
@@ -162,7 +163,7 @@ def _holder(session: Session, consent: Consent, now: datetime) -> Holder:
     return Holder(
         consent_id=consent.id,
         # A paused consent may be resumed: what it fetched stays, and is not served.
-        is_live=consent.state in ("ACTIVE", "PAUSED") and now < consent.expires_at,
+        is_live=consent.state in ALIVE and now < consent.expires_at,
         since=pulls.look_back(consent, now)[0],
         life=_life(consent),
         answered_at={c: at for c, at in answered_at.items() if c in consent.categories},
