@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
 
 from creditlink import keyring
 from creditlink.audit import anchors, service, tasks
@@ -15,6 +14,7 @@ from creditlink.audit.places import Folder, open_place
 from creditlink.clock import utc_now
 from creditlink.config import SettingError
 from tests import factories as make
+from tests.audit.tampering import tamper
 
 
 def record(database, firm, n=1):
@@ -36,15 +36,6 @@ def run(empty_database, settings, monkeypatch):
 def firm(empty_database):
     with empty_database.transaction("owner") as session:
         return make.make_enterprise(session)
-
-
-def tamper(database, *statements, **values):
-    """What only the database's owner can do."""
-    with database.transaction("owner") as session:
-        session.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
-        for statement in statements:
-            session.execute(text(statement), values)
-        session.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER USER"))
 
 
 CUT = (

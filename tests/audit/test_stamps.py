@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
 
 from creditlink.audit import anchors, service, stamps, tasks
 from creditlink.audit.commands import audit
@@ -15,6 +14,7 @@ from creditlink.clock import utc_now
 from creditlink.config import SettingError, load_settings
 from tests import factories as make
 from tests.audit.authority import OPENSSL, LocalAuthority
+from tests.audit.tampering import tamper
 
 pytest.importorskip("rfc3161_client", reason="the extra 'anchors' is not installed")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl, the authority of these tests, is not installed")
@@ -73,14 +73,6 @@ def record(database, firm_id, n=1):
                 session, action="profile.summary", result="disclosed", actor="bank:x", now=utc_now(),
                 enterprise_id=firm_id,
             )  # fmt: skip
-
-
-def tamper(database, *statements, **values):
-    with database.transaction("owner") as session:
-        session.execute(text("ALTER TABLE audit_entries DISABLE TRIGGER USER"))
-        for statement in statements:
-            session.execute(text(statement), values)
-        session.execute(text("ALTER TABLE audit_entries ENABLE TRIGGER USER"))
 
 
 def put(path, content):
