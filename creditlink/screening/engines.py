@@ -94,6 +94,10 @@ def _screen_held(name: str) -> Done:
     return screen_partition(_held[0], name)
 
 
+def _plan_of_the_run(plan: Plan) -> Plan:
+    return plan
+
+
 class Cluster:
     """A Dask cluster: `tcp://scheduler:8786`, or `local` for one that is started for this run alone.
 
@@ -129,7 +133,9 @@ class Cluster:
                 )  # fmt: skip
             client = distributed.Client(started[0] if started else self.address)
             started.insert(0, client)
-            held = client.scatter(plan, broadcast=True, hash=False)
+            # A task, not scattered data: the cluster keeps one copy of what it can compute, and makes it again when
+            # the worker that has it is lost. Scattered data would be lost with that worker.
+            held = client.submit(_plan_of_the_run, plan, pure=False)
 
             def submit(name: str) -> Any:
                 return client.submit(screen_partition, held, name, pure=False)

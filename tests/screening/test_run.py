@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from datetime import date
 
 import numpy as np
@@ -283,8 +284,11 @@ class TestEngines:
         expected = pl.concat(frames_of(screened).values()).select("firm", "pd_12m", "product_1")
         assert found.equals(expected)
 
-    def test_a_lost_worker_of_a_cluster_changes_nothing(self, town, screened, make_plan, tmp_path, socket_enabled):
-        """When the first partition is done, a worker that is at another one is killed with SIGKILL."""
+    @pytest.mark.parametrize("victim", ["busy", "has the plan"])
+    def test_a_lost_worker_of_a_cluster_changes_nothing(
+        self, town, screened, make_plan, tmp_path, socket_enabled, victim
+    ):
+        """After the first partition a worker is killed: one at another partition, or the only one with the plan."""
         distributed = pytest.importorskip("distributed")
         with (
             distributed.LocalCluster(
@@ -297,9 +301,23 @@ class TestEngines:
 
             def kill(done, total, firms):
                 if done and not killed:
-                    busy = next(worker for worker, tasks in client.processing().items() if tasks)
-                    os.kill(client.run(os.getpid)[busy], signal.SIGKILL)
-                    killed.append(busy)
+                    chosen = busy() if victim == "busy" else last_with_the_plan()
+                    os.kill(client.run(os.getpid)[chosen], signal.SIGKILL)
+                    killed.append(chosen)
+
+            def busy():
+                return next(worker for worker, tasks in client.processing().items() if tasks)
+
+            def last_with_the_plan():
+                """What the cluster does every two seconds: drop all copies but one."""
+                client.amm.run_once()
+                deadline = time.monotonic() + 30
+                while time.monotonic() < deadline:
+                    (plan_of,) = [where for key, where in client.who_has().items() if "plan_of_the_run" in key]
+                    if len(plan_of) == 1:
+                        return plan_of[0]
+                    time.sleep(0.01)
+                raise AssertionError("the plan was not reduced to one copy")
 
             plan = make_plan(town, tmp_path)
             outcome = run.screen(plan, Cluster(cluster.scheduler_address, 2), now=NOW, progress=kill)
