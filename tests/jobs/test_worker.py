@@ -207,7 +207,9 @@ def test_everything_that_goes_wrong_ends_right_by_itself(tmp_path):
             log,
         )
         until(lambda: second.said("job_rescued"), "the rescue", log)
-        assert set(all_of(select(PullPart.status).where(PullPart.source == "tax"))) == {"TIMEOUT"}
+        # Of those that ended: what failed is asked again after a while, so a pull may be open once more by now.
+        assert set(all_of(select(PullPart.status).join(Pull).where(
+            PullPart.source == "tax", Pull.status != "OPEN"))) == {"TIMEOUT"}  # fmt: skip
         assert all_of(select(DeadLetter).where(DeadLetter.resolved_at.is_(None))) == []
         with db.transaction("owner") as session:
             doing = session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'"))
