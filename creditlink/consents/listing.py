@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from creditlink import db, ids, paging
 from creditlink.clock import to_second
 from creditlink.consents import counters
-from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.errors import NotFound
 from creditlink.institutions.tables import Institution
@@ -90,10 +89,9 @@ def one_of(session: Session, institution_id: UUID, consent_id: UUID, *, now: dat
 
 
 def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> dict[str, Any]:
-    late = consent.state in ALIVE and now >= consent.expires_at
     return {
         "id": consent.wire_id,
-        "state": "EXPIRED" if late else consent.state,  # the clock before the sweep
+        "state": consent.state_at(now),
         "enterprise": ids.pairwise(salt, consent.enterprise_id) if consent.enterprise_id else None,
         "purpose": consent.purpose,
         "categories_asked": consent.categories_asked,

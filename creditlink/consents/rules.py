@@ -106,15 +106,19 @@ def refusal(terms: ConsentTerms, ask: Ask, now: datetime) -> Refusal | None:
     return None
 
 
+def state_at(state: str, expires_at: datetime, now: datetime) -> str:
+    """Return a consent's state as the clock has it: what has expired is so before the sweep writes it down."""
+    return "EXPIRED" if state in ALIVE and now >= expires_at else state
+
+
 def dead_reason(terms: ConsentTerms, now: datetime) -> str | None:
     """Return why the consent opens nothing at all at `now`, or None while it is alive."""
     if not terms.institution_active:
         return "institution_suspended"
-    if terms.state in ALIVE and now >= terms.expires_at:
-        return "expired"
-    if terms.state in _DEAD_REASONS:
-        return _DEAD_REASONS[terms.state]
-    if terms.state != "ACTIVE" or terms.starts_at is None or now < terms.starts_at:
+    state = state_at(terms.state, terms.expires_at, now)
+    if state in _DEAD_REASONS:
+        return _DEAD_REASONS[state]
+    if state != "ACTIVE" or terms.starts_at is None or now < terms.starts_at:
         return "not_active"
     return None
 

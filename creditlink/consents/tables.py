@@ -119,6 +119,10 @@ class Consent(Base):
             institution_active=institution_active,
         )
 
+    def state_at(self, now: datetime) -> str:
+        """Return the state as the clock has it (`rules.state_at`)."""
+        return rules.state_at(self.state, self.expires_at, now)
+
     def is_final(self) -> bool:
         """Return whether no change can follow."""
         return not rules.TRANSITIONS[self.state]

@@ -45,8 +45,7 @@ def amended_consent(session: Session, form: Mapping[str, str], client_id: str, *
         consent = session.get(Consent, internal("cns", grant_id))
     except NotFound:
         raise InvalidGrantId from None
-    alive = consent is not None and consent.state in ALIVE and now < consent.expires_at
-    if consent is None or consent.client_id != client_id or not alive:
+    if consent is None or consent.client_id != client_id or consent.state_at(now) not in ALIVE:
         raise InvalidGrantId
     return consent
 

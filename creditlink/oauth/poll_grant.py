@@ -117,7 +117,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
             raise GrantExpired
         if consent.state == "REQUESTED":
             raise AuthorizationPending if now < consent.answer_until else GrantExpired
-        if consent.state in ALIVE and now < consent.expires_at:
+        if consent.state_at(now) in ALIVE:
             return
         reason = session.scalar(
             select(ConsentEvent.reason).where(ConsentEvent.consent_id == consent.id).order_by(ConsentEvent.id.desc())

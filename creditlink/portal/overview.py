@@ -14,7 +14,6 @@ from creditlink.audit.tables import AuditEntry
 from creditlink.consents import approval, counters, rules
 from creditlink.consents.categories import CATEGORIES
 from creditlink.consents.limits import FairUse
-from creditlink.consents.rules import ALIVE
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
@@ -75,10 +74,9 @@ def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair
     labels = (template.label_zh, template.label_en) if template else (consent.purpose, consent.purpose)
     used = counters.uses(session, consent, now)
     window = "total" if "total" in used else "month"
-    late = consent.state in ALIVE and now >= consent.expires_at
     return ConsentRow(
         consent=consent,
-        state="EXPIRED" if late else consent.state,
+        state=consent.state_at(now),
         institution=_name(institution, lang),
         purpose=labels[0] if lang == "zh" else labels[1],
         categories=[CATEGORIES[c].text(lang)[0] for c in consent.categories or consent.categories_asked],

@@ -163,7 +163,7 @@ def _holder(session: Session, consent: Consent, now: datetime) -> Holder:
     return Holder(
         consent_id=consent.id,
         # A paused consent may be resumed: what it fetched stays, and is not served.
-        is_live=consent.state in ALIVE and now < consent.expires_at,
+        is_live=consent.state_at(now) in ALIVE,
         since=pulls.look_back(consent, now)[0],
         life=_life(consent),
         answered_at={c: at for c, at in answered_at.items() if c in consent.categories},
