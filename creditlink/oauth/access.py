@@ -17,7 +17,7 @@ import flask
 from authlib.oauth2 import ResourceProtector
 from authlib.oauth2.rfc6749 import MissingAuthorizationError, TokenValidator, UnsupportedTokenTypeError
 from authlib.oauth2.rfc6750 import InsufficientScopeError, InvalidTokenError
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
@@ -80,16 +80,11 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         if len(token_string) > _LONGEST_TOKEN:
             return None
         row = self._session.execute(
-            select(
-                AccessToken,
-                Institution.pairwise_salt,
-                # What a crash of the database may lose here is the last half second of used jtis, each
-                # good for a minute at most; waiting for the disk at every read would buy only that.
-                func.set_config("synchronous_commit", "off", True),
-            )
-            .join(Client, Client.client_id == AccessToken.client_id)
-            .join(Institution, Institution.id == Client.institution_id)
-            .where(AccessToken.token_hash == hashed(token_string), *_alive(self._now))
+            _living(self._now)
+            .where(AccessToken.token_hash == hashed(token_string))
+            # What a crash of the database may lose here is the last half second of used jtis, each
+            # good for a minute at most; waiting for the disk at every read would buy only that.
+            .add_columns(func.set_config("synchronous_commit", "off", True))
         ).one_or_none()
         if row is None:
             return None
@@ -109,14 +104,19 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         raise NotImplementedError
 
 
-def _alive(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Return what a token that opens anything must meet, and its client and institution with it."""
+def _living(now: datetime) -> Select[AccessToken, str]:
+    """Select the tokens that open anything, each alive with its client and institution, and the latter's salt."""
     return (
-        AccessToken.revoked_at.is_(None),
-        AccessToken.expires_at > now,
-        AccessToken.institution_id == Institution.id,
-        Client.status == "active",
-        Institution.status == "active",
+        select(AccessToken, Institution.pairwise_salt)
+        .join(Client, Client.client_id == AccessToken.client_id)
+        .join(Institution, Institution.id == Client.institution_id)
+        .where(
+            AccessToken.revoked_at.is_(None),
+            AccessToken.expires_at > now,
+            AccessToken.institution_id == Institution.id,
+            Client.status == "active",
+            Institution.status == "active",
+        )
     )
 
 
@@ -216,12 +216,7 @@ def after_waiting(access: Access) -> Access:
     """
     oauth, sent, now = context.current(), flask.request, utc_now()
     with db.transaction() as session:
-        row = session.execute(
-            select(AccessToken, Institution.pairwise_salt)
-            .join(Client, Client.client_id == AccessToken.client_id)
-            .join(Institution, Institution.id == Client.institution_id)
-            .where(AccessToken.id == access.token_id, *_alive(now))
-        ).one_or_none()
+        row = session.execute(_living(now).where(AccessToken.id == access.token_id)).one_or_none()
     if row is None:
         _note_whose(sent.headers, None, now)
         error = InvalidTokenError.error
