@@ -63,15 +63,14 @@ def table_of(folder: Path, schema: Mapping[str, Any], *, needed: Collection[str]
     ParquetUnreadable
         There is no file, or one is damaged, lacks a column, has it of another type or null; the message names it.
     """
-    parts = [frame for _, frame in parts_of(folder, schema)]
-    whole = pl.concat(parts)
+    whole = pl.concat(parts_of(folder, schema))
     for column in needed:
         if whole[column].null_count():
             raise ParquetUnreadable(f"{folder}: column {column} is null in row {whole[column].is_null().arg_max()}")
     return whole
 
 
-def parts_of(folder: Path, schema: Mapping[str, Any]) -> Iterator[tuple[Path, pl.DataFrame]]:
+def parts_of(folder: Path, schema: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
     """Yield what `table_of` returns file by file."""
     parts = sorted(folder.glob("*.parquet"))
     if not parts:
@@ -88,7 +87,7 @@ def parts_of(folder: Path, schema: Mapping[str, Any]) -> Iterator[tuple[Path, pl
                 found = found.with_columns(pl.col(column).cast(pl.String))
             if found.schema[column] != kind:
                 raise ParquetUnreadable(f"{part}: column {column} is {found.schema[column]}, expected {kind}")
-        yield part, found.select(list(schema))
+        yield found.select(list(schema))
 
 
 def all_have(folder: Path, column: str) -> bool:

@@ -35,7 +35,7 @@ def write_invoice_folder(city: Path, out: Path, *, firms: int) -> int:
     try:
         known = table_of(city / "invoice_months", {"firm": pl.Int32}, needed=("firm",))["firm"].unique().sort()[:firms]
         parts = parts_of(city / "invoice_months", FRAME_SCHEMAS["invoice_months"])
-        held = pl.concat([rows.filter(pl.col("firm") <= known.max()) for _, rows in parts])
+        held = pl.concat([rows.filter(pl.col("firm") <= known.max()) for rows in parts])
     except ParquetUnreadable as error:
         raise FolderRefused(str(error)) from None
     told = [
