@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -12,7 +13,8 @@ from creditlink.sandbox.representative import Representative
 from creditlink.sandbox.seed import FirmLogin
 from creditlink.sandbox.stack import Stack
 
-HEARD_WITHIN = 20
+_HEARD_WITHIN = 20
+Found = TypeVar("Found")
 
 
 class WalkFailed(Exception):
@@ -71,12 +73,23 @@ class Stage:
         WalkFailed
             It did not hear of it in time.
         """
-        deadline = time.monotonic() + HEARD_WITHIN
-        while (event := officer.heard(type_, **data)) is None:
-            self.must(
-                time.monotonic() < deadline,
-                f"{officer.institution} hears of {type_} within {HEARD_WITHIN} s",
-                [told["type"] for told in officer.all_heard()],
-            )
+        return self.awaited(
+            lambda: officer.heard(type_, **data),
+            f"{officer.institution} hears of {type_}",
+            lambda: [told["type"] for told in officer.all_heard()],
+        )
+
+    def awaited(self, look: Callable[[], Found | None], promise: str, seen: Callable[[], object]) -> Found:
+        """Look again and again until there is something; return it.
+
+        Raises
+        ------
+        WalkFailed
+            There was nothing in time; the message holds what was seen instead.
+        """
+        deadline = time.monotonic() + _HEARD_WITHIN
+        while (found := look()) is None:
+            if time.monotonic() >= deadline:
+                self.must(False, f"{promise} within {_HEARD_WITHIN} s", seen())
             time.sleep(0.1)
-        return event
+        return found

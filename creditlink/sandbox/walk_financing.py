@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -15,7 +14,7 @@ from creditlink.sandbox.lender import Lender
 from creditlink.sandbox.representative import Representative
 from creditlink.sandbox.seed import FirmLogin
 from creditlink.sandbox.shown import yuan
-from creditlink.sandbox.stage import HEARD_WITHIN, Stage, WalkFailed
+from creditlink.sandbox.stage import Stage, WalkFailed
 
 AMOUNT_WAN, TERM_MONTHS = 50, 12
 ASKED_AT_ONCE = 3
@@ -171,10 +170,12 @@ class FinancingWalk:
     def _heard_of_each(self, lender: Lender, standing: dict[str, Any]) -> None:
         """Every step of an application was told to its lender's software, each once."""
         happened = Counter(one["event"] for one in standing["history"])
-        # Two draws are one kind of news: each has arrived only when as many have.
-        deadline = time.monotonic() + HEARD_WITHIN
-        while (told := self._told_of(lender)).total() < happened.total() and time.monotonic() < deadline:
-            time.sleep(0.1)
+
+        def all_told() -> Counter[str] | None:
+            # Two draws are one kind of news: each has arrived only when as many have.
+            return found if (found := self._told_of(lender)).total() >= happened.total() else None
+
+        told = self._stage.awaited(all_told, "each step is told", lambda: (self._told_of(lender), happened))
         self._stage.must(told == happened, "each step is told once", (told, happened))
         self._stage.step(f"each of its {happened.total()} steps was a signed webhook, once")
 
