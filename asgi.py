@@ -1,10 +1,10 @@
 """The ASGI entry, which `creditlink run` serves: the application behind its front (docs/adr/0029-front.md)."""
 
-from creditlink.front.about import Callers
-from creditlink.front.application import Bounds, Front
-from creditlink.front.news import News
 from creditlink.portal.site import busy_pages
-from creditlink.records.pull import ENDED
+from creditlink.records.pulls.pull import ENDED
+from creditlink.web.front.about import Callers
+from creditlink.web.front.application import Bounds, Front
+from creditlink.web.front.news import News
 from wsgi import app as application
 from wsgi import database, settings
 

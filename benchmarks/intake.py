@@ -20,13 +20,14 @@ from uuid import uuid4
 import numpy as np
 import polars as pl
 
-from creditlink import db, embedded, schema, uscc
-from creditlink.clock import add_months
+from creditlink.engine.facts.invoices import INVOICE_SCHEMA, invoice_months
 from creditlink.enterprises.tables import Enterprise
+from creditlink.kit import uscc
+from creditlink.kit.clock import add_months
+from creditlink.kit.postgres import db, embedded, schema
 from creditlink.records import store
 from creditlink.records.connectors.tax_invoices import Page, monthly_facts
-from creditlink.records.delivery import Fact
-from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
+from creditlink.records.pulls.delivery import Fact
 
 _PAGE = 1000
 _MONTHS = 36

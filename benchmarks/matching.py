@@ -29,14 +29,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from creditlink.config import ROOT
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products.book import compile_book
-from creditlink.products.match import match_many
-from creditlink.products.seed import load_seed
-from creditlink.products.settings import load_settings
-from creditlink.products.subjects import subjects_of
-from creditlink.products.terms import GRADES, Rule
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import compile_book
+from creditlink.engine.matching.match import match_many
+from creditlink.engine.matching.products.subjects import subjects_of
+from creditlink.engine.matching.products.terms import Rule
+from creditlink.engine.vocabulary import GRADES_BY_RANK
+from creditlink.kit.settings import ROOT
+from creditlink.products.files.seed import load_seed
+from creditlink.products.files.settings import load_settings
 
 BUDGET_MS = 5.0
 BUDGET_PRODUCTS = 10_000
@@ -83,7 +84,7 @@ def firms(count, rng):
         features=pl.DataFrame(features),
         pd_12m=rng.uniform(0.001, 0.1, count),
         points=rng.uniform(500, 800, count),
-        grade=rng.choice(GRADES, count),
+        grade=rng.choice(GRADES_BY_RANK, count),
         as_of=date(2026, 1, 15),
     )
 

@@ -13,9 +13,9 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from creditlink.config import ROOT, load_settings
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products.book import compile_book
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import compile_book
+from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.sandbox.city import write_city

@@ -20,10 +20,11 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from creditlink import db, embedded, schema, textfile
-from creditlink.financing import reporting
+from creditlink.financing.loans import reporting
 from creditlink.financing.tables import Application, FinancingRequest, Offer
 from creditlink.institutions.tables import Institution
+from creditlink.kit.files import textfile
+from creditlink.kit.postgres import db, embedded, schema
 
 
 def lent(database, now):

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import polars as pl
 
-from creditlink.config import ROOT, load_settings
-from creditlink.features.catalogue import BY_NAME
-from creditlink.features.compute import compute
-from creditlink.products.book import compile_book
-from creditlink.products.seed import load_seed
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.features.compute import compute
+from creditlink.engine.matching.book import compile_book
+from creditlink.engine.profile.pipeline import profile_many
+from creditlink.kit.settings import ROOT, load_settings
+from creditlink.products.files.seed import load_seed
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
-from creditlink.profiles.pipeline import profile_many
-from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.sandbox.city import write_city
 
 

@@ -22,12 +22,12 @@ from pathlib import Path
 import _load
 from server import BARE, servers
 
-from creditlink.sandbox.bank import DemoBank, load_key
-from creditlink.sandbox.browser import PageError
-from creditlink.sandbox.officer import SCOPE, underwriting
-from creditlink.sandbox.representative import Representative
-from creditlink.sandbox.services import Services, free_port
-from creditlink.sandbox.stack import Ports, start_stack
+from creditlink.sandbox.banks.bank import DemoBank, load_key
+from creditlink.sandbox.banks.officer import SCOPE, underwriting
+from creditlink.sandbox.people.browser import PageError
+from creditlink.sandbox.people.representative import Representative
+from creditlink.sandbox.platform.services import Services, free_port
+from creditlink.sandbox.platform.stack import Ports, start_stack
 
 
 def agreed(stack, count):

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from screening import AS_OF, UNTIL  # the neighbour: one city for both
 
-from creditlink.config import ROOT
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products.seed import load_seed
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.kit.settings import ROOT
+from creditlink.products.files.seed import load_seed
 from creditlink.sandbox.city import write_city
+from creditlink.screening.city.results import Results
 from creditlink.screening.qualify import qualify
-from creditlink.screening.results import Results
 
 
 def main():

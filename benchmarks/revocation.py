@@ -25,13 +25,13 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import text
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
-from creditlink.ids import internal
-from creditlink.sandbox.services import Services
-from creditlink.sandbox.stack import Ports, start_stack
+from creditlink.kit.clock import utc_now
+from creditlink.kit.ids import internal
+from creditlink.kit.postgres import db
+from creditlink.sandbox.platform.services import Services
+from creditlink.sandbox.platform.stack import Ports, start_stack
 
 
 def percentile(values, share):

@@ -19,18 +19,18 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import select
 
-from creditlink import db
-from creditlink.clock import day_of, utc_now
+from creditlink.access.guard import Access
 from creditlink.consents.tables import Consent
-from creditlink.ids import internal
 from creditlink.institutions.tables import Institution
-from creditlink.oauth.access import Access
-from creditlink.profiles import disclosure
+from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.ids import internal
+from creditlink.kit.postgres import db
+from creditlink.profiles.disclosures import disclosure
 from creditlink.profiles.tables import Profile
-from creditlink.records import pull
+from creditlink.records.pulls import pull
 from creditlink.records.store import read_inputs
-from creditlink.sandbox.services import Services
-from creditlink.sandbox.stack import Ports, start_stack
+from creditlink.sandbox.platform.services import Services
+from creditlink.sandbox.platform.stack import Ports, start_stack
 
 
 def timed(role, settings, work):

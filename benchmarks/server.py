@@ -20,7 +20,7 @@ from statistics import median
 import _load
 import httpx
 
-from creditlink.sandbox.services import free_port
+from creditlink.sandbox.platform.services import free_port
 
 BARE = """
 import time

@@ -82,9 +82,9 @@ def rows_of(np, random, count, features):
 
 def folder_model(np, xgboost, folder):
     """Load a model folder, and draw rows around its own thresholds."""
-    from creditlink.scoring.explain import prepare
-    from creditlink.scoring.model import load
-    from creditlink.scoring.tables import ShapTables
+    from creditlink.engine.scoring.model import load
+    from creditlink.engine.scoring.trees.explain import prepare
+    from creditlink.engine.scoring.trees.tabulation import ShapTables
 
     booster = load(folder).booster
     booster.feature_names = None  # rows come without names here
@@ -105,7 +105,7 @@ def folder_model(np, xgboost, folder):
 
 def measure(np, xgboost, shap, name, booster, rows, options):
     """Compare the three on one model."""
-    from creditlink.scoring.explain import explain, prepare
+    from creditlink.engine.scoring.trees.explain import explain, prepare
 
     booster.set_param({"nthread": options.threads})
     began = time.perf_counter()

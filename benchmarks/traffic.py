@@ -18,8 +18,8 @@ from profile import agreed
 
 import _load
 
-from creditlink.sandbox.services import Services
-from creditlink.sandbox.stack import Ports, start_stack
+from creditlink.sandbox.platform.services import Services
+from creditlink.sandbox.platform.stack import Ports, start_stack
 
 CLIENTS = (1, 4, 16, 64)
 MIX = ("read", "list", "read", "matches", "read", "anonymous", "list", "explanation", "read", "repeat")

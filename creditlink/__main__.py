@@ -1,5 +1,5 @@
 """`python -m creditlink` is `creditlink`."""
 
-from creditlink.cli import main
+from creditlink.cli.main import main
 
 main()

@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import text
 
-from creditlink.db import Base
-from creditlink.schema import SERVES
+from creditlink.kit.postgres.db import Base
+from creditlink.kit.postgres.schema import SERVES
 
 
 def mark(ctx, step, heads, run_args):

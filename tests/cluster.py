@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from creditlink import db, embedded, schema  # noqa: F401 (embedded names the runtime folder)
+from creditlink.kit.postgres import db, embedded, schema  # noqa: F401 (embedded names the runtime folder)
 
 
 class Cluster:

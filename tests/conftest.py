@@ -11,8 +11,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
 
-from creditlink import db, embedded, schema
-from creditlink.config import Settings, load_settings
+from creditlink.kit.postgres import db, embedded, schema
+from creditlink.kit.settings import Settings, load_settings
 from creditlink.profiles import live
 
 TABLES_KEPT = {"alembic_version", "database_purpose"}
@@ -116,7 +116,7 @@ def settings(database, tmp_path) -> Settings:
 @pytest.fixture
 def app(settings, empty_database):
     """The application on an empty database."""
-    from creditlink.app import create_app
+    from creditlink.web.app import create_app
 
     flask_app = create_app(settings, empty_database)
     flask_app.testing = True

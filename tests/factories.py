@@ -10,16 +10,16 @@ from functools import lru_cache
 from itertools import count
 from uuid import uuid4
 
-from creditlink import uscc as uscc_rules
-from creditlink.consents import approval
 from creditlink.consents import service as consents
-from creditlink.consents.details import AuthorizationDetails
-from creditlink.consents.statement import statement
+from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.statement import statement
+from creditlink.consents.life import approval
 from creditlink.enterprises import representation
 from creditlink.enterprises import service as enterprises
 from creditlink.enterprises.accounts import hash_password
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.institutions.tables import Client, Institution
+from creditlink.kit import uscc as uscc_rules
 
 NOW = datetime(2026, 8, 24, 2, 0, tzinfo=UTC)
 """Ten in the morning in Shanghai, mid-month."""

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import BigInteger
 
-from creditlink.db import UTCDateTime
+from creditlink.kit.postgres.db import UTCDateTime
 
 _MADE = (
     (Uuid, lambda: uuid4()),

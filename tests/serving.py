@@ -19,8 +19,8 @@ from pathlib import Path
 
 import httpx
 
-from creditlink import db
-from creditlink.sandbox.services import free_port
+from creditlink.kit.postgres import db
+from creditlink.sandbox.platform.services import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 ISSUER = "http://127.0.0.1:8000"
@@ -123,9 +123,9 @@ def main() -> None:
     """Serve until terminated; the first line on standard output says on which port."""
     from werkzeug.serving import make_server
 
-    from creditlink.app import create_app
-    from creditlink.config import load_settings
-    from creditlink.process import open_database
+    from creditlink.kit.processes.process import open_database
+    from creditlink.kit.settings import load_settings
+    from creditlink.web.app import create_app
 
     settings = load_settings()
     server = make_server("127.0.0.1", 0, create_app(settings, open_database(settings)), threaded=True)

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import BigInteger, DateTime, Float, Numeric
 
 import creditlink
-from creditlink import db, errors
-from creditlink.cli import COMMANDS
-from creditlink.config import ROOT, Settings
-from creditlink.features.catalogue import CATALOGUE
+from creditlink.cli.main import COMMANDS
+from creditlink.engine.features.catalogue import CATALOGUE
+from creditlink.kit import errors
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import ROOT, Settings
 
 README = (ROOT / "README.md").read_text()
 NAMES_NOT_TAKEN = {"utils", "helpers", "common", "manager", "misc", "base"}
@@ -117,11 +118,11 @@ def test_no_module_is_named_by_nothing():
     ("call", "home"),
     [
         # What a bureau and its connector say to each other is their own form.
-        (r"\.write_csv\(|csv\.writer|DictWriter", ("csvexport.py", "sandbox/bureaus/utility.py")),
-        (r"csv\.reader|DictReader|\.read_csv\(|\.scan_csv\(", ("csvfile.py", "records/connectors/utility.py",
-                                                              "training/table_file.py")),
-        (r"(read|scan)_parquet|ParquetFile\(", ("parquetfile.py", "screening/results.py")),
-        (r"object_pairs_hook|def \w*no_(constant|repeats)\(", ("textfile.py",)),
+        (r"\.write_csv\(|csv\.writer|DictWriter", ("kit/files/csvexport.py", "sandbox/bureaus/utility.py")),
+        (r"csv\.reader|DictReader|\.read_csv\(|\.scan_csv\(", ("kit/files/csvfile.py", "records/connectors/utility.py",
+                                                              "training/table/file.py")),
+        (r"(read|scan)_parquet|ParquetFile\(", ("kit/files/parquetfile.py", "screening/city/results.py")),
+        (r"object_pairs_hook|def \w*no_(constant|repeats)\(", ("kit/files/textfile.py",)),
         (r"tomllib\.load\(|click\.File\(\"r\"\)", ()),
     ],
 )  # fmt: skip

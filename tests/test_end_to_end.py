@@ -22,16 +22,16 @@ import pytest
 from rich.console import Console
 from sqlalchemy import text
 
-from creditlink.clock import utc_now
-from creditlink.config import ROOT
-from creditlink.db import Database
-from creditlink.sandbox.bank import DemoBank, load_key, new_key, public_jwks
-from creditlink.sandbox.browser import PageError
-from creditlink.sandbox.officer import Officer, underwriting
-from creditlink.sandbox.representative import Representative
-from creditlink.sandbox.services import Services
-from creditlink.sandbox.stack import Ports, start_stack
-from creditlink.sandbox.walk import Walk
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres.db import Database
+from creditlink.kit.settings import ROOT
+from creditlink.sandbox.banks.bank import DemoBank, load_key, new_key, public_jwks
+from creditlink.sandbox.banks.officer import Officer, underwriting
+from creditlink.sandbox.people.browser import PageError
+from creditlink.sandbox.people.representative import Representative
+from creditlink.sandbox.platform.services import Services
+from creditlink.sandbox.platform.stack import Ports, start_stack
+from creditlink.sandbox.walk.walk import Walk
 
 pytestmark = pytest.mark.long
 
@@ -42,7 +42,7 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README.split("## Worked examples")[1].sp
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory, postgres_url):
     """Three API processes, a worker, three bureaus and four banks on a database of their own."""
-    from creditlink import db
+    from creditlink.kit.postgres import db
 
     folder = tmp_path_factory.mktemp("stack")
     kept = {name: os.environ.get(name) for name in ("CREDITLINK_VAR_DIR", "DATABASE_URL", "CREDITLINK_SECRET_KEY")}

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from creditlink.config import ROOT
+from creditlink.kit.settings import ROOT
 
 pytestmark = pytest.mark.long
 

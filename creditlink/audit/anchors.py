@@ -20,11 +20,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Text, Uuid
 
-from creditlink import keyring
 from creditlink.audit.chain import GENESIS
 from creditlink.audit.places import Place
 from creditlink.audit.stamps import Examination
 from creditlink.audit.tables import AuditAnchor, AuditAnchored
+from creditlink.kit import keyring
 
 TYPE = "audit-anchor+jws"
 MOST_HEADS = 20_000

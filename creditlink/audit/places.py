@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-from creditlink.config import SettingError
+from creditlink.kit.settings import SettingError
 
 
 class Place(Protocol):

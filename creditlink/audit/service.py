@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import Session
 
-from creditlink import keyring
 from creditlink.audit import chain
 from creditlink.audit.tables import AuditEntry, AuditHead
+from creditlink.kit import keyring
 
 # The chain of events in which no firm is known yet (a refused token, an unknown code).
 NO_FIRM = UUID(int=0)

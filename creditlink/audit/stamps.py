@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session
 
 from creditlink.audit.places import Place
 from creditlink.audit.tables import AuditAnchor
-from creditlink.config import SettingError, Settings
-from creditlink.text import shown
+from creditlink.kit.files.text import shown
+from creditlink.kit.settings import SettingError, Settings
 
 SECONDS = 10.0
 """All of one request to the authority, from the look-up of its name to the last byte."""

@@ -6,11 +6,12 @@ from functools import cache
 
 import structlog
 
-from creditlink import db, jobs
 from creditlink.audit import anchors, stamps
 from creditlink.audit.places import open_place
-from creditlink.clock import utc_now
-from creditlink.config import Settings, load_settings
+from creditlink.kit import jobs
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings, load_settings
 
 log = structlog.get_logger()
 

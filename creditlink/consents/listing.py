@@ -9,12 +9,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db, ids, paging
-from creditlink.clock import to_second
-from creditlink.consents import counters
+from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent, ConsentEvent
-from creditlink.errors import NotFound
 from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
+from creditlink.kit.clock import to_second
+from creditlink.kit.errors import NotFound
+from creditlink.kit.http import paging
+from creditlink.kit.postgres import db
 
 _BY = {"account": "firm", "bank": "bank", "operator": "operator", "system": "system"}
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import flask
 from flask import g
 
-from creditlink import db, ids, keyring
-from creditlink.api import Blueprint, public
-from creditlink.clock import utc_now
+from creditlink.access.guard import require_access
 from creditlink.consents import listing
 from creditlink.consents.schemas import ConsentInFullSchema, ConsentPageSchema, ConsentQuerySchema, KeySetSchema
-from creditlink.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
-from creditlink.oauth.access import require_access
+from creditlink.kit import ids, keyring
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.kit.http import runtime
+from creditlink.kit.http.api import Blueprint, public
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
 
 blueprint = Blueprint(
     "consents", __name__, url_prefix="/v1/consents", description="What firms agreed to, and what became of it"
@@ -27,7 +29,7 @@ receipt_keys = Blueprint("receipts", __name__, url_prefix="/v1/receipt-keys", de
 @receipt_keys.response(200, KeySetSchema)
 def show_receipt_keys() -> dict[str, Any]:
     """Return the JWK set that verifies the receipts of this server, offline and for good: keep a copy."""
-    return keyring.public_keys(flask.current_app.extensions["settings"].secret_key)
+    return keyring.public_keys(runtime.part(Settings).secret_key)
 
 
 @blueprint.route("", methods=["GET"])

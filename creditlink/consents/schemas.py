@@ -6,8 +6,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from creditlink.api import Schema
-from creditlink.consents.rules import STATES
+from creditlink.consents.life.rules import STATES
+from creditlink.kit.http.api import Schema
 
 
 def _text(description: str, **options: Any) -> ma.fields.String:

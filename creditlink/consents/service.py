@@ -11,19 +11,20 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from creditlink import db, jobs
 from creditlink.audit import service as audit
-from creditlink.consents import counters, rules
-from creditlink.consents.announcement import announce
-from creditlink.consents.details import AuthorizationDetails
-from creditlink.consents.holding import keep_changes_out, keep_reads_out
-from creditlink.consents.limits import FairUse
-from creditlink.consents.rules import ALIVE, Ask
-from creditlink.consents.statement import Statement, statement
+from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.limits import FairUse
+from creditlink.consents.agreement.statement import Statement, statement
+from creditlink.consents.life import counters, rules
+from creditlink.consents.life.announcement import announce
+from creditlink.consents.life.holding import keep_changes_out, keep_reads_out
+from creditlink.consents.life.rules import ALIVE, Ask
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Enterprise
-from creditlink.errors import Conflict, ConsentRefused, InvalidRequest
 from creditlink.institutions.tables import Client, Institution
+from creditlink.kit import jobs
+from creditlink.kit.errors import Conflict, ConsentRefused, InvalidRequest
+from creditlink.kit.postgres import db
 
 # A firm that was sent here by its bank decides within this time at most; the page itself lives shorter.
 ANSWER_WITHIN = timedelta(hours=3)

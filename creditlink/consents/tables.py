@@ -10,11 +10,11 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink import ids
-from creditlink.consents import rules
-from creditlink.consents.details import AuthorizationDetails
-from creditlink.consents.rules import ConsentTerms
-from creditlink.db import Base
+from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.life import rules
+from creditlink.consents.life.rules import ConsentTerms
+from creditlink.kit import ids
+from creditlink.kit.postgres.db import Base
 
 
 class Consent(Base):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from creditlink import jobs
-from creditlink.clock import utc_now
-from creditlink.consents import sweep
+from creditlink.consents.life import sweep
+from creditlink.kit import jobs
+from creditlink.kit.clock import utc_now
 
 log = structlog.get_logger()
 

@@ -13,8 +13,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from creditlink.enterprises.tables import Account
-from creditlink.errors import Conflict, InvalidRequest
-from creditlink.keyring import box
+from creditlink.kit.errors import Conflict, InvalidRequest
+from creditlink.kit.keyring import box
 
 SHORTEST_PASSWORD = 12
 _LONGEST_PASSWORD = 256  # hashing is slow on purpose: an endless password would be a way to stop us

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from creditlink.csvfile import Row, WrongRow, rows
 from creditlink.enterprises.service import Registration
-from creditlink.textfile import TextFile
+from creditlink.kit.files.csvfile import Row, WrongRow, rows
+from creditlink.kit.files.textfile import TextFile
 
 COLUMNS = tuple(field.name for field in fields(Registration))
 NEEDED = ("uscc", "name", "industry", "region")

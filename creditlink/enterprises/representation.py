@@ -14,7 +14,7 @@ from creditlink.audit import service as audit
 from creditlink.enterprises import seconding
 from creditlink.enterprises.service import current_rights
 from creditlink.enterprises.tables import Account, Enterprise, Representation
-from creditlink.errors import Conflict, InvalidRequest
+from creditlink.kit.errors import Conflict, InvalidRequest
 
 LONGEST_REASON = 200
 LARGEST_LOAN_FEN = 10**13

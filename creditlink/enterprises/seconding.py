@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.enterprises.service import may_act
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct, Representation
-from creditlink.errors import ConsentRefused
+from creditlink.kit.errors import ConsentRefused
 
 ACTS: Mapping[str, tuple[str, str]] = {
     "accept": ("接受贷款报价", "Accept an offer"),

@@ -11,20 +11,13 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from creditlink import text
-from creditlink import uscc as uscc_rules
-from creditlink.clock import day_of
+from creditlink.engine.vocabulary import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE
 from creditlink.enterprises.history import carried
-from creditlink.enterprises.tables import (
-    EARLIEST_FOUNDED,
-    ENTITY_TYPES,
-    LIFE_CYCLE,
-    Account,
-    Enterprise,
-    RegisteredEntry,
-    Representation,
-)
-from creditlink.errors import Conflict, InvalidRequest
+from creditlink.enterprises.tables import Account, Enterprise, RegisteredEntry, Representation
+from creditlink.kit import uscc as uscc_rules
+from creditlink.kit.clock import day_of
+from creditlink.kit.errors import Conflict, InvalidRequest
+from creditlink.kit.files import text
 
 MOST_FEN = 10**17
 """No firm's capital is more; beyond it a number is not an amount."""

@@ -10,12 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink.db import Base
-
-ENTITY_TYPES = ("company", "partnership", "sole_trader", "cooperative")
-EARLIEST_FOUNDED = date(1900, 1, 1)
-"""No firm that is asked about is older."""
-LIFE_CYCLE = ("active", "suspended", "revoked", "deregistered")
+from creditlink.kit.postgres.db import Base
 
 
 class Enterprise(Base):

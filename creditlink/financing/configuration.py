@@ -6,10 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from creditlink.config import SettingError
-from creditlink.financing.declines import DeclineReason, declines_from
+from creditlink.financing.applications.declines import DeclineReason, declines_from
 from creditlink.financing.settings import Clocks, clocks_from
-from creditlink.textfile import read_toml
+from creditlink.kit.files.textfile import read_toml
+from creditlink.kit.settings import SettingError
 
 
 @lru_cache(maxsize=8)

@@ -12,23 +12,16 @@ from marshmallow import Schema
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db, idempotency, textfile
-from creditlink.api import Blueprint, public
-from creditlink.clock import utc_now
-from creditlink.config import Settings
+from creditlink.access.guard import require_access
 from creditlink.consents.tables import Consent
-from creditlink.errors import (
-    Conflict,
-    IdempotencyMismatch,
-    InsufficientScope,
-    InvalidRequest,
-    NotFound,
-    Unauthorized,
-)
-from creditlink.financing import applications, configuration, disagreement, learning, outcomes, reporting, wire
-from creditlink.financing.basis import last_profile
-from creditlink.financing.funnel import OTHER
-from creditlink.financing.outcome_file import Outcome
+from creditlink.financing import configuration, wire
+from creditlink.financing.applications import applications, disagreement
+from creditlink.financing.applications.basis import last_profile
+from creditlink.financing.applications.terms import OfferTerms, TermsInvalid
+from creditlink.financing.funnel import learning
+from creditlink.financing.funnel.funnel import OTHER
+from creditlink.financing.loans import outcomes, reporting
+from creditlink.financing.loans.outcome_file import Outcome
 from creditlink.financing.schemas import (
     ApplicationInFullSchema,
     ApplicationPageSchema,
@@ -45,10 +38,22 @@ from creditlink.financing.schemas import (
     SignatureBodySchema,
 )
 from creditlink.financing.tables import Application, FunnelRow
-from creditlink.financing.terms import OfferTerms, TermsInvalid
 from creditlink.institutions.tables import Client
-from creditlink.oauth.access import require_access
-from creditlink.oauth.handover import hand_over
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import (
+    Conflict,
+    IdempotencyMismatch,
+    InsufficientScope,
+    InvalidRequest,
+    NotFound,
+    Unauthorized,
+)
+from creditlink.kit.files import textfile
+from creditlink.kit.http import idempotency, runtime
+from creditlink.kit.http.api import Blueprint, public
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
+from creditlink.oauth.grants.handover import hand_over
 from creditlink.products.service import inherited
 
 blueprint = Blueprint(
@@ -67,8 +72,7 @@ _FORMS = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 
 
 def _settings() -> Settings:
-    settings: Settings = flask.current_app.extensions["settings"]
-    return settings
+    return runtime.part(Settings)
 
 
 class _Act(Protocol):

@@ -6,12 +6,12 @@ from typing import Any
 
 import marshmallow as ma
 
-from creditlink.api import Day, Schema
-from creditlink.financing.asking import AMOUNT_FEN, TERM_MONTHS
-from creditlink.financing.funnel import DIMENSIONS
-from creditlink.financing.outcome_file import KINDS, MOST_DAYS, MOST_FEN
-from creditlink.financing.states import STATES
-from creditlink.financing.terms import REPAYMENTS
+from creditlink.financing.applications.states import STATES
+from creditlink.financing.applications.terms import REPAYMENTS
+from creditlink.financing.funnel.funnel import DIMENSIONS
+from creditlink.financing.loans.outcome_file import KINDS, MOST_DAYS, MOST_FEN
+from creditlink.financing.requests.asking import AMOUNT_FEN, TERM_MONTHS
+from creditlink.kit.http.api import Day, Schema
 
 
 def _text(description: str, **options: Any) -> ma.fields.String:

@@ -11,12 +11,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from creditlink import db
-from creditlink.financing import applications, events, states
+from creditlink.financing.applications import applications, events, states
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import Application, FinancingRequest, Offer
-from creditlink.jobs.dead_letters import rested
-from creditlink.jobs.items import each
+from creditlink.kit.jobs.dead_letters import rested
+from creditlink.kit.jobs.items import each
+from creditlink.kit.postgres import db
 
 TASK = "financing.sweep"
 

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink import ids
-from creditlink.db import Base
-from creditlink.financing.asking import FinancingAsk
-from creditlink.financing.states import ACCEPTED, STATES
+from creditlink.financing.applications.states import ACCEPTED, STATES
+from creditlink.financing.requests.asking import FinancingAsk
+from creditlink.kit import ids
+from creditlink.kit.postgres.db import Base
 
 _STATES = ", ".join(f"'{state}'" for state in STATES)
 _ACCEPTED = ", ".join(f"'{state}'" for state in sorted(ACCEPTED))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import structlog
 
-from creditlink import db, jobs
-from creditlink.clock import utc_now
-from creditlink.config import load_settings
-from creditlink.financing import cases, sweep
+from creditlink.financing import sweep
 from creditlink.financing.configuration import clocks
+from creditlink.financing.funnel import cases
+from creditlink.kit import jobs
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import load_settings
 
 log = structlog.get_logger()
 

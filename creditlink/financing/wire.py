@@ -9,14 +9,16 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db, ids, paging
-from creditlink.clock import to_second
 from creditlink.consents.tables import Consent
-from creditlink.errors import NotFound
-from creditlink.financing import applications, states
-from creditlink.financing.events import side_of
+from creditlink.financing.applications import applications, states
+from creditlink.financing.applications.events import side_of
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, LoanFact, Offer
 from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
+from creditlink.kit.clock import to_second
+from creditlink.kit.errors import NotFound
+from creditlink.kit.http import paging
+from creditlink.kit.postgres import db
 
 
 def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:

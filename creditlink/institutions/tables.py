@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink.db import Base
+from creditlink.kit.postgres.db import Base
 
 INSTITUTION_KINDS: dict[str, tuple[str, str]] = {
     "bank": ("银行", "bank"),

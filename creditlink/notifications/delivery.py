@@ -17,13 +17,13 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink import db
 from creditlink.institutions import targets
 from creditlink.institutions.tables import Client, Institution
-from creditlink.metrics import WEBHOOKS
+from creditlink.kit.postgres import db
+from creditlink.kit.processes.metrics import WEBHOOKS
+from creditlink.kit.processes.slots import Slots
 from creditlink.notifications import endpoints, message, service
 from creditlink.notifications.tables import Notification, WebhookDelivery
-from creditlink.slots import Slots
 
 log = structlog.get_logger()
 

@@ -9,11 +9,11 @@ from cryptography.fernet import InvalidToken
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from creditlink import keyring
 from creditlink.audit import service as audit
 from creditlink.institutions import targets
 from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import Client
+from creditlink.kit import keyring
 from creditlink.notifications import message
 from creditlink.notifications.tables import WebhookSecret
 

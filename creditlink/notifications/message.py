@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from creditlink.clock import to_second
+from creditlink.kit.clock import to_second
 
 VERSION = 1
 SECRET_PREFIX = "whsec_"  # noqa: S105 (the prefix of every secret)

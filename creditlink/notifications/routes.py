@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import g
 
-from creditlink import db
-from creditlink.api import Blueprint
-from creditlink.clock import utc_now
-from creditlink.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.access.guard import require_access
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.kit.http.api import Blueprint
+from creditlink.kit.postgres import db
 from creditlink.notifications import service
 from creditlink.notifications.schemas import DeliveryPageSchema, DeliveryQuerySchema, DeliverySchema
-from creditlink.oauth.access import require_access
 
 blueprint = Blueprint(
     "webhooks", __name__, url_prefix="/v1/webhook-deliveries", description="Webhooks sent to your clients"

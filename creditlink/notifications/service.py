@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
-from creditlink import ids, jobs, paging
 from creditlink.audit import service as audit
-from creditlink.clock import to_second
-from creditlink.errors import Conflict, NotFound
 from creditlink.institutions.tables import Client
+from creditlink.kit import ids, jobs
+from creditlink.kit.clock import to_second
+from creditlink.kit.errors import Conflict, NotFound
+from creditlink.kit.http import paging
 from creditlink.notifications import message
 from creditlink.notifications.tables import Notification, WebhookDelivery
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import structlog
 
-from creditlink import db, jobs
-from creditlink.clock import utc_now
-from creditlink.config import Settings, load_settings
+from creditlink.kit import jobs
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings, load_settings
 from creditlink.notifications import delivery, service
 
 log = structlog.get_logger()

@@ -16,18 +16,19 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from creditlink.access import replay
+from creditlink.access.opaque import hashed
+from creditlink.access.tables import AccessToken
 from creditlink.audit import service as audit
-from creditlink.consents import rules
+from creditlink.consents.life import rules
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Enterprise
-from creditlink.errors import NotFound
-from creditlink.ids import internal
 from creditlink.institutions.tables import Client, Institution
-from creditlink.oauth import replay
-from creditlink.oauth.client import GRANT_TYPES
-from creditlink.oauth.opaque import hashed
-from creditlink.oauth.revoke import any_token
-from creditlink.oauth.tables import AccessToken, AuthorizationCode, PushedRequest, RefreshToken
+from creditlink.kit.errors import NotFound
+from creditlink.kit.ids import internal
+from creditlink.oauth.clients.client import GRANT_TYPES
+from creditlink.oauth.endpoints.revoke import any_token
+from creditlink.oauth.tables import AuthorizationCode, PushedRequest, RefreshToken
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from werkzeug.datastructures import Headers, MultiDict
 
-from creditlink.oauth.errors import InvalidRequestError, OAuth2Error, WrongMediaType
+from creditlink.access.errors import InvalidRequestError, OAuth2Error, WrongMediaType
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_PARAMETERS = 50

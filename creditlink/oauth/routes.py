@@ -10,21 +10,23 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from creditlink import db
-from creditlink.api import problem_response, public
-from creditlink.border import TextRefused
-from creditlink.clock import utc_now
-from creditlink.config import Settings
+from creditlink.access import context
+from creditlink.access.context import OAuthContext
+from creditlink.access.errors import InvalidRequestError, OAuth2Error, TemporarilyUnavailable
+from creditlink.access.guard import require_access
+from creditlink.access.settings import load_oauth_settings
 from creditlink.institutions.jwks import KeysNeeded
-from creditlink.metrics import OAUTH_REFUSALS
-from creditlink.oauth import authorize, context, grants, metadata, token
-from creditlink.oauth.access import require_access
-from creditlink.oauth.context import OAuthContext
-from creditlink.oauth.errors import InvalidRequestError, OAuth2Error, TemporarilyUnavailable
+from creditlink.kit.clock import utc_now
+from creditlink.kit.http import runtime
+from creditlink.kit.http.api import problem_response, public
+from creditlink.kit.http.border import TextRefused
+from creditlink.kit.postgres import db
+from creditlink.kit.postgres.outage import answer_for
+from creditlink.kit.processes.metrics import OAUTH_REFUSALS
+from creditlink.kit.settings import Settings
+from creditlink.oauth.endpoints import authorize, grant_management, metadata, token
 from creditlink.oauth.requests import FormRequest, read_form
 from creditlink.oauth.server import Server
-from creditlink.oauth.settings import load_oauth_settings
-from creditlink.outage import answer_for
 
 blueprint = flask.Blueprint("oauth", __name__)
 
@@ -34,7 +36,7 @@ Endpoint = Callable[[Server, FormRequest], flask.Response]
 
 def register(app: flask.Flask, settings: Settings) -> None:
     """Join the authorization server to the application."""
-    app.extensions["oauth"] = OAuthContext(load_oauth_settings(settings), settings.secret_key)
+    runtime.of_app(app).put(OAuthContext(load_oauth_settings(settings), settings.secret_key))
     app.register_blueprint(blueprint)
 
 
@@ -91,19 +93,19 @@ def revoke() -> flask.Response:
 
 
 @blueprint.get("/oauth/grants/<grant_id>")
-@require_access(grants.QUERY)
+@require_access(grant_management.QUERY)
 def query_grant(grant_id: str) -> flask.Response:
     """Show the client's own grant (Grant Management)."""
     with db.transaction() as session:
-        return flask.jsonify(grants.query(session, flask.g.access, grant_id, now=utc_now()))
+        return flask.jsonify(grant_management.query(session, flask.g.access, grant_id, now=utc_now()))
 
 
 @blueprint.delete("/oauth/grants/<grant_id>")
-@require_access(grants.REVOKE)
+@require_access(grant_management.REVOKE)
 def revoke_grant(grant_id: str) -> flask.Response:
     """Revoke the client's own grant, and with it every token (Grant Management)."""
     with db.transaction() as session:
-        grants.revoke(session, flask.g.access, grant_id, now=utc_now())
+        grant_management.revoke(session, flask.g.access, grant_id, now=utc_now())
     return flask.Response(status=204)
 
 

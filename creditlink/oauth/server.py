@@ -20,25 +20,26 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
-from creditlink.metrics import OAUTH_REFUSALS
-from creditlink.oauth import binding, dpop, evidence
-from creditlink.oauth.backchannel import BackchannelAuthentication
-from creditlink.oauth.binding import Binding
-from creditlink.oauth.client import AUTH_METHOD, OAuthClient, active_client
-from creditlink.oauth.client_assertion import ClientAssertion
-from creditlink.oauth.code_grant import CodeGrant
-from creditlink.oauth.context import OAuthContext
-from creditlink.oauth.errors import ClientRefused, NonceNeeded, OAuth2Error, ProofRefused
-from creditlink.oauth.institution_grant import InstitutionGrant
-from creditlink.oauth.introspect import Introspection
-from creditlink.oauth.par import PushedAuthorization
-from creditlink.oauth.pkce import S256
-from creditlink.oauth.poll_grant import PollGrant
-from creditlink.oauth.refresh_grant import RefreshGrant
+from creditlink.access import binding, dpop
+from creditlink.access.binding import Binding
+from creditlink.access.context import OAuthContext
+from creditlink.access.errors import ClientRefused, NonceNeeded, OAuth2Error, ProofRefused
+from creditlink.access.scopes import SCOPES
+from creditlink.kit.processes.metrics import OAUTH_REFUSALS
+from creditlink.oauth import evidence
+from creditlink.oauth.clients.assertion import ClientAssertion
+from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient, active_client
+from creditlink.oauth.clients.pkce import S256
+from creditlink.oauth.endpoints.backchannel import BackchannelAuthentication
+from creditlink.oauth.endpoints.introspect import Introspection
+from creditlink.oauth.endpoints.par import PushedAuthorization
+from creditlink.oauth.endpoints.revoke import Revocation
+from creditlink.oauth.endpoints.token import new_token, save_token
+from creditlink.oauth.grants.code import CodeGrant
+from creditlink.oauth.grants.institution import InstitutionGrant
+from creditlink.oauth.grants.poll import PollGrant
+from creditlink.oauth.grants.refresh import RefreshGrant
 from creditlink.oauth.requests import FormRequest
-from creditlink.oauth.revoke import Revocation
-from creditlink.oauth.scopes import SCOPES
-from creditlink.oauth.token import new_token, save_token
 
 log = structlog.get_logger()
 

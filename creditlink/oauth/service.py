@@ -12,15 +12,16 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
-from creditlink.consents import approval, funnel
+from creditlink.access import context
+from creditlink.access.errors import AccessDeniedError, OAuth2Error
+from creditlink.access.opaque import hashed
+from creditlink.consents import funnel
+from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Account
-from creditlink.errors import NotFound
 from creditlink.institutions.tables import Client, Institution
-from creditlink.oauth import context
-from creditlink.oauth.client import active_client
-from creditlink.oauth.errors import AccessDeniedError, OAuth2Error
-from creditlink.oauth.opaque import hashed
+from creditlink.kit.errors import NotFound
+from creditlink.oauth.clients.client import active_client
 from creditlink.oauth.server import Server
 from creditlink.oauth.tables import PushedRequest
 

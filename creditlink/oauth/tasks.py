@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, exists
 from sqlalchemy.orm import Session
 
-from creditlink import jobs
-from creditlink.oauth.tables import AccessToken, PushedRequest, RefreshToken, UsedJti
+from creditlink.access.tables import AccessToken, UsedJti
+from creditlink.kit import jobs
+from creditlink.oauth.tables import PushedRequest, RefreshToken
 
 # Kept for a while after it could last be used: a replay must be recognised, also if a clock steps back.
 KEPT_AFTER_USE = timedelta(days=2)

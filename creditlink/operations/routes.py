@@ -9,13 +9,13 @@ from typing import Any
 from flask import g
 from sqlalchemy.orm import Session
 
-from creditlink import db
-from creditlink.api import Blueprint
-from creditlink.clock import utc_now
-from creditlink.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.access.guard import require_access
 from creditlink.institutions.tables import Institution
-from creditlink.jobs import dead_letters
-from creditlink.oauth.access import require_access
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.kit.http.api import Blueprint
+from creditlink.kit.jobs import dead_letters
+from creditlink.kit.postgres import db
 from creditlink.operations import service
 from creditlink.operations.schemas import DeadLetterPageSchema, DeadLetterQuerySchema, DeadLetterSchema
 

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
-from creditlink.jobs import dead_letters
-from creditlink.jobs.tables import DeadLetter
+from creditlink.kit.jobs import dead_letters
+from creditlink.kit.jobs.tables import DeadLetter
 
 Act = Literal["retry", "drop"]
 

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import flask
 
-from creditlink.config import Settings
-from creditlink.portal import (  # noqa: F401 (each adds its views to the blueprint)
+from creditlink.kit.settings import Settings
+from creditlink.portal import site, status  # noqa: F401 (each of these adds its views to the blueprint)
+from creditlink.portal.firm import (  # noqa: F401
     acts,
     authorize,
     counting,
     deletions,
-    financing,
-    financing_accept,
-    financing_answers,
-    financing_lenders,
     home,
     inbox,
     profile,
     representatives,
-    security,
-    signin,
-    site,
-    status,
 )
-from creditlink.portal.sessions import StoredSessions
+from creditlink.portal.firm.financing import accept, answers, lenders, requests  # noqa: F401
+from creditlink.portal.person import security, signin  # noqa: F401
+from creditlink.portal.person.sessions import StoredSessions
 
 
 def register(app: flask.Flask, settings: Settings) -> None:

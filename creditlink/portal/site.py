@@ -16,16 +16,17 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from creditlink import db
-from creditlink.clock import utc_now
-from creditlink.config import Settings
-from creditlink.consents.categories import CATEGORIES
-from creditlink.consents.limits import FairUse
-from creditlink.consents.statement import LANGUAGES, when
+from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.limits import FairUse
+from creditlink.consents.agreement.statement import LANGUAGES, when
 from creditlink.enterprises.tables import Account
-from creditlink.errors import NotFound, Problem
-from creditlink.outage import answer_for
-from creditlink.portal.sessions import PATH, PortalSession
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import NotFound, Problem
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
+from creditlink.kit.postgres.outage import answer_for
+from creditlink.kit.settings import Settings
+from creditlink.portal.person.sessions import PATH, PortalSession
 
 blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder="templates", static_folder="static")
 csrf = CSRFProtect()
@@ -35,12 +36,12 @@ _YEAR = 365 * 86400
 
 def settings() -> Settings:
     """Return the application's settings."""
-    return cast(Settings, flask.current_app.extensions["settings"])
+    return runtime.part(Settings)
 
 
 def fair_use() -> FairUse:
     """Return the application's limits by purpose."""
-    return cast(FairUse, flask.current_app.extensions["fair_use"])
+    return runtime.part(FairUse)
 
 
 def browser() -> PortalSession:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from creditlink import jobs
+from creditlink.kit import jobs
+from creditlink.portal.person.throttle import WINDOW
 from creditlink.portal.tables import SignInTries, WebSession
-from creditlink.portal.throttle import WINDOW
 
 
 @jobs.app.periodic(cron="*/5 * * * *", periodic_id="portal.sweep")

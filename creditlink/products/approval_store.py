@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink.products.approval import ApprovalModel
+from creditlink.engine.matching.offers.approval import ApprovalModel
 from creditlink.products.tables import FittedApproval
 
 _KEPT = 8

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from creditlink.products.phrases import rule_texts
-from creditlink.products.rules import texts_of
-from creditlink.products.subjects import Subject
-from creditlink.products.terms import KIND_LABELS, ProductTerms
+from creditlink.engine.matching.products.phrases import rule_texts
+from creditlink.engine.matching.products.rules import texts_of
+from creditlink.engine.matching.products.subjects import Subject
+from creditlink.engine.matching.products.terms import KIND_LABELS, ProductTerms
 
 
 def find(

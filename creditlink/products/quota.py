@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, cast, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from creditlink.errors import Conflict
+from creditlink.kit.errors import Conflict
 from creditlink.products.tables import Product, ProductCommitment
 
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import flask
 
-from creditlink import db
-from creditlink.api import Blueprint, public
-from creditlink.errors import InvalidRequest, NotFound
+from creditlink.kit.errors import InvalidRequest, NotFound
+from creditlink.kit.http import runtime
+from creditlink.kit.http.api import Blueprint, public
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
 from creditlink.products import approval_store, listing, service
+from creditlink.products.files.open_form import product_schema
 from creditlink.products.schemas import (
     ChangesQuerySchema,
     PolicySchema,
@@ -20,7 +23,6 @@ from creditlink.products.schemas import (
     ProductQuerySchema,
     ProductSchema,
 )
-from creditlink.products.terms import product_schema
 
 blueprint = Blueprint("products", __name__, url_prefix="/v1/products", description="The public catalogue of products")
 
@@ -39,7 +41,7 @@ def list_products(query: dict[str, Any]) -> Any:
     The order is that of the codes. No order anywhere depends on who pays.
     """
     with db.transaction() as session:
-        held = service.listing(session, flask.current_app.extensions["settings"])
+        held = service.listing(session, runtime.part(Settings))
     etag = _etag(held.revision, repr(sorted(query.items())))
     if unchanged := _unchanged(etag):
         return unchanged
@@ -108,7 +110,7 @@ def show_schema() -> Any:
 def show_product(code: str) -> Any:
     """Return one product on offer today, every condition in words."""
     with db.transaction() as session:
-        held = service.listing(session, flask.current_app.extensions["settings"])
+        held = service.listing(session, runtime.part(Settings))
     terms = held.by_code.get(code)
     if terms is None:
         raise NotFound
@@ -132,7 +134,7 @@ def show_policy() -> dict[str, Any]:
 
     Approval odds learned from what lenders answered come with their calibration; kinds with too few answers are named.
     """
-    settings = flask.current_app.extensions["settings"]
+    settings = runtime.part(Settings)
     with db.transaction() as session:
         model = approval_store.live(session)
     return {

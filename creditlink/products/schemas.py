@@ -6,8 +6,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from creditlink.api import Schema
-from creditlink.products.terms import INSTITUTION_KINDS, KIND_LABELS
+from creditlink.engine.matching.products.terms import INSTITUTION_KINDS, KIND_LABELS
+from creditlink.kit.http.api import Schema
 
 
 def _text(description: str, **options: Any) -> ma.fields.String:

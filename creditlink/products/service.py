@@ -16,17 +16,18 @@ from sqlalchemy import BigInteger, Text, cast, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from creditlink.clock import day_of, utc_now
-from creditlink.config import SettingError, Settings
-from creditlink.features.catalogue import BY_NAME
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import ProductBook, compile_book
+from creditlink.engine.matching.offers.cost import fee_fen
+from creditlink.engine.matching.products.subjects import known_subjects
+from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
+from creditlink.engine.matching.settings import MatchingSettings, MatchingSettingsInvalid
 from creditlink.institutions.tables import Institution
-from creditlink.products.book import ProductBook, compile_book
-from creditlink.products.cost import fee_fen
-from creditlink.products.seed import SeedInvalid, load_seed
-from creditlink.products.settings import MatchingSettings, MatchingSettingsInvalid, load_settings
-from creditlink.products.subjects import known_subjects
+from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.settings import SettingError, Settings
+from creditlink.products.files.seed import SeedInvalid, load_seed
+from creditlink.products.files.settings import load_settings
 from creditlink.products.tables import Product, ProductCommitment
-from creditlink.products.terms import ProductInvalid, ProductTerms
 
 KNOWN = known_subjects(BY_NAME)
 """Every subject that a rule may name."""

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Sequence, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink.db import Base
-from creditlink.products.terms import ProductTerms, terms_from_checked
+from creditlink.engine.matching.products.terms import ProductTerms, terms_from_checked
+from creditlink.kit.postgres.db import Base
 
 
 class Product(Base):

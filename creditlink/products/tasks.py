@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from creditlink import db, jobs
-from creditlink.clock import utc_now
+from creditlink.kit import jobs
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.products.catalogue import publishing
 
 log = structlog.get_logger()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from creditlink.api import Schema
+from creditlink.engine.profile.steps import BLOCKED
+from creditlink.kit.http.api import Schema
 from creditlink.profiles.schemas import text
-from creditlink.profiles.steps import BLOCKED
 
 
 class ChangeSchema(Schema):

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
-from creditlink.config import SettingError, Settings
-from creditlink.features.catalogue import BY_NAME
-from creditlink.features.reference import Reference
-from creditlink.metrics import MODEL_INFO
-from creditlink.scoring import registry
-from creditlink.scoring import settings as score_settings
-from creditlink.scoring.levers import Levers, levers_of
-from creditlink.scoring.model import MANIFEST, CreditModel, ModelFolderError, load, sha256_of
-from creditlink.scoring.ranking import ReasonBook, reason_book
-from creditlink.scoring.settings import ScoreSettings
+from creditlink.engine.explanation.levers import levers_of
+from creditlink.engine.explanation.ranking import reason_book
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.features.reference import Reference
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.scoring import registry
+from creditlink.engine.scoring import settings as score_settings
+from creditlink.engine.scoring.model import MANIFEST, CreditModel, ModelFolderError, load, sha256_of
+from creditlink.engine.scoring.settings import ScoreSettings
+from creditlink.kit.processes.metrics import MODEL_INFO
+from creditlink.kit.settings import SettingError, Settings
 
 REGISTRY = "registry.json"
-
-
-@dataclass(frozen=True, eq=False)
-class LiveModel:
-    """A credit model with everything that turns its output into a profile."""
-
-    model: CreditModel
-    reference: Reference
-    rules: ScoreSettings
-    reasons: ReasonBook
-    levers: Levers
-    purposes: tuple[str, ...]
-
-    @property
-    def model_id(self) -> str:
-        """The model's name: its folder."""
-        return self.model.model_id
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the model file, as its manifest states and loading checked."""
-        return str(self.model.manifest["files"]["model.ubj"])
 
 
 def load_live(settings: Settings) -> LiveModel:

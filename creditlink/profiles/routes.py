@@ -11,12 +11,14 @@ import flask
 from flask import g
 from sqlalchemy.orm import Session
 
-from creditlink import db, idempotency, ids, visit
-from creditlink.api import Blueprint, public
-from creditlink.clock import utc_now
-from creditlink.consents import counters
+from creditlink.access.guard import after_waiting, require_access
+from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
-from creditlink.errors import (
+from creditlink.engine.profile.codes import code_book
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import (
     Conflict,
     ConsentRefused,
     IdempotencyMismatch,
@@ -28,13 +30,16 @@ from creditlink.errors import (
     RecordsUnavailable,
     Unauthorized,
 )
-from creditlink.oauth.access import after_waiting, require_access
+from creditlink.kit.http import idempotency, runtime, visit
+from creditlink.kit.http.api import Blueprint, public
+from creditlink.kit.http.visit import Visit
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
 from creditlink.products.service import book_of, live_book
-from creditlink.profiles import disclosure, service, wire
+from creditlink.profiles import service, wire
 from creditlink.profiles.better_schemas import ImprovementsSchema, UnlockSchema
-from creditlink.profiles.codes import code_book
-from creditlink.profiles.disclosure import Served
-from creditlink.profiles.live import LiveModel
+from creditlink.profiles.disclosures import disclosure
+from creditlink.profiles.disclosures.disclosure import Served
 from creditlink.profiles.schemas import (
     ExplanationSchema,
     MatchesSchema,
@@ -48,7 +53,6 @@ from creditlink.profiles.schemas import (
 )
 from creditlink.profiles.service import Pending
 from creditlink.profiles.tables import Profile
-from creditlink.visit import Visit
 
 blueprint = Blueprint(
     "profiles", __name__, url_prefix="/v1/profiles", description="Explained credit profiles of firms that agreed"
@@ -85,7 +89,7 @@ def create_profile(body):
     Answers 201 when the granted records are fresh; otherwise 202 with a session to poll. `Prefer: wait=N` lets
     the request wait up to N seconds for the records; `Idempotency-Key` makes a repeated request give the same profile.
     """
-    settings = flask.current_app.extensions["settings"]
+    settings = runtime.part(Settings)
     key = idempotency.checked_key(flask.request.headers.get("Idempotency-Key"))
     wait = _preferred_wait(flask.request.headers.get("Prefer", ""), settings.max_wait_seconds)
     seen = visit.of(flask.request.environ)
@@ -100,7 +104,7 @@ def create_profile(body):
 
 
 def _create(body, key: str | None, wait: int, seen: Visit | None):
-    settings = flask.current_app.extensions["settings"]
+    settings = runtime.part(Settings)
     deadline = time.monotonic() + wait if seen is None else seen.deadline(wait)
     while True:
         # Each try is a transaction of its own: nothing is locked, and no connection held, while waiting.
@@ -109,7 +113,7 @@ def _create(body, key: str | None, wait: int, seen: Visit | None):
                 session,
                 g.access,
                 body,
-                live=flask.current_app.extensions["model"],
+                live=runtime.part(LiveModel),
                 book=live_book(session, settings),
                 key=key,
                 now=utc_now(),
@@ -198,7 +202,7 @@ def read_matches(profile_id):
     """Read every product in order, every rule pass, fail or unknown with its gap, and the near misses."""
     with db.transaction() as session:
         profile = _read(session, profile_id, "matches").profile
-        settings = flask.current_app.extensions["settings"]
+        settings = runtime.part(Settings)
         book = book_of(session, settings, profile.asked["products"]) if profile.matches else None
     return wire.matches(profile, book)
 
@@ -234,14 +238,14 @@ def read_unlock(profile_id, code):
         if profile.summary.get("partial"):
             raise Conflict("the profile is partial: make one with every required category first")
         live = _scored_by(profile)
-        settings = flask.current_app.extensions["settings"]
+        settings = runtime.part(Settings)
         book = book_of(session, settings, profile.asked["products"])
     return wire.unlocked(profile, code, book, live)
 
 
 def _scored_by(profile: Profile) -> LiveModel:
     """Return the model in use, which must be the one that scored the profile."""
-    live: LiveModel = flask.current_app.extensions["model"]
+    live: LiveModel = runtime.part(LiveModel)
     if (profile.model_id, profile.model_sha256) != (live.model_id, live.sha256):
         raise Conflict(f"the profile was scored by model {profile.model_id}, in use is {live.model_id}")
     return live
@@ -278,7 +282,7 @@ def list_reason_codes(query):
 
     Generated from the catalogue of indicators and the rules in force; a code is never reused.
     """
-    book = code_book(flask.current_app.extensions["model"].rules)
+    book = code_book(runtime.part(LiveModel).rules)
     headers = {"ETag": f'"{book.revision}"', "Cache-Control": "public, max-age=3600"}
     if book.revision in flask.request.if_none_match:
         return flask.Response(status=304, headers=headers)

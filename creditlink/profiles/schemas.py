@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from creditlink.api import Day, Schema
-from creditlink.profiles.codes import KINDS
-from creditlink.records.catalogue import CATEGORIES
+from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.engine.profile.codes import KINDS
+from creditlink.kit.http.api import Day, Schema
 
 
 def text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:

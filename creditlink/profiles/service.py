@@ -9,31 +9,32 @@ from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
-from creditlink import __version__, idempotency
-from creditlink.clock import add_months, day_of, month_start
-from creditlink.consents.counters import consume_use, header_of, left, refuse_spent
-from creditlink.consents.rules import ConsentTerms
+from creditlink import __version__
+from creditlink.access.guard import Access
+from creditlink.consents.life.counters import consume_use, header_of, left, refuse_spent
+from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
-from creditlink.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
-from creditlink.metrics import PROFILES
-from creditlink.oauth.access import Access
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.offers.approval import ApprovalModel
+from creditlink.engine.matching.offers.offer import Ask
+from creditlink.engine.profile import content
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.pipeline import profile_many
+from creditlink.engine.profile.snapshot import Snapshot, registration_json, snapshot
+from creditlink.engine.scoring.limits.partial import partial_of
+from creditlink.kit.clock import add_months, day_of, month_start
+from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
+from creditlink.kit.http import idempotency
+from creditlink.kit.processes.metrics import PROFILES
 from creditlink.products import approval_store
-from creditlink.products.approval import ApprovalModel
-from creditlink.products.book import ProductBook
-from creditlink.products.offer import Ask
-from creditlink.profiles import content
-from creditlink.profiles.disclosure import Served, disclose, read_profile
-from creditlink.profiles.evidence import incomplete_causes, missing_causes
-from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import profile_many
-from creditlink.profiles.snapshot import Snapshot, registration_json, snapshot
+from creditlink.profiles.disclosures.disclosure import Served, disclose, read_profile
+from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
 from creditlink.profiles.tables import Profile
 from creditlink.records import coverage as coverage_of
-from creditlink.records import pull
-from creditlink.records.pull import PullState
+from creditlink.records.pulls import pull
+from creditlink.records.pulls.pull import PullState
 from creditlink.records.store import Inputs, read_inputs
-from creditlink.scoring.partial import partial_of
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from datetime import date
 
 import polars as pl
 
-from creditlink.clock import add_months, month_start
-from creditlink.products import kept
-from creditlink.products.book import ProductBook
-from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import profile_many
-from creditlink.profiles.snapshot import snapshot
-from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.matching import kept
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.pipeline import profile_many
+from creditlink.engine.profile.snapshot import snapshot
+from creditlink.kit.clock import add_months, month_start
 
 
 def warm_up(live: LiveModel, book: ProductBook, *, as_of: date) -> None:

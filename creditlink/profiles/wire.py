@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from creditlink import ids
-from creditlink.errors import NotFound
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products import kept
-from creditlink.products.book import ProductBook
-from creditlink.profiles.improvements import improvements_of
-from creditlink.profiles.live import LiveModel
-from creditlink.profiles.snapshot import BEST
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching import kept
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.profile.improvements import improvements_of
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.snapshot import BEST
+from creditlink.engine.profile.unlock import unlock
+from creditlink.kit import ids
+from creditlink.kit.errors import NotFound
 from creditlink.profiles.tables import Profile
-from creditlink.profiles.unlock import unlock
 
 
 def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
-from creditlink.records import pull, sources
-from creditlink.records.frames import CATEGORY_FRAMES
-from creditlink.records.pull import PullState, SourceState
+from creditlink.engine.facts.frames import CATEGORY_FRAMES
+from creditlink.records import sources
+from creditlink.records.pulls import pull
+from creditlink.records.pulls.pull import PullState, SourceState
 from creditlink.records.store import Inputs, read_inputs
 
 NOT_REQUESTED = "not_requested"

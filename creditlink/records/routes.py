@@ -7,15 +7,17 @@ from typing import Any
 import flask
 from sqlalchemy import select
 
-from creditlink import db, ids
-from creditlink.api import Blueprint, public
-from creditlink.clock import utc_now
-from creditlink.consents import counters
+from creditlink.access.guard import require_access
 from creditlink.consents import service as consents
-from creditlink.errors import ConsentRefused, InsufficientScope, NotFound, Unauthorized
-from creditlink.oauth.access import require_access
-from creditlink.records import health, pull, sources
-from creditlink.records.catalogue import CATEGORIES
+from creditlink.consents.life import counters
+from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import ConsentRefused, InsufficientScope, NotFound, Unauthorized
+from creditlink.kit.http.api import Blueprint, public
+from creditlink.kit.postgres import db
+from creditlink.records import sources
+from creditlink.records.pulls import health, pull
 from creditlink.records.schemas import CatalogueSchema, PullSchema, SourcesSchema
 from creditlink.records.tables import Pull, PullPart
 

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 import httpx
 from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerError, CircuitMemoryStorage
 
-from creditlink.clock import utc_now
-from creditlink.config import BUREAU_PREFIX, SettingError, Settings, load_settings, refuse_unknown
+from creditlink.kit.clock import utc_now
+from creditlink.kit.processes.slots import Slots
+from creditlink.kit.settings import BUREAU_PREFIX, SettingError, Settings, load_settings, refuse_unknown
 from creditlink.records.connectors.social_security import SocialSecurityConnector
 from creditlink.records.connectors.tax import TaxConnector
 from creditlink.records.connectors.utility import UtilityConnector
 from creditlink.records.connectors.wire import Connector, TimeLimits, Wire
-from creditlink.slots import Slots
 
 _FILE = "sources.toml"
 # What each office's dialect needs to be let in.

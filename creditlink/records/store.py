@@ -16,10 +16,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Uuid
 
-from creditlink.clock import start_of_day
-from creditlink.records.delivery import Delivery, Fact
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_CATEGORY, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
-from creditlink.records.meters import sum_service_points
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_CATEGORY, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
+from creditlink.engine.facts.meters import sum_service_points
+from creditlink.kit.clock import start_of_day
+from creditlink.records.pulls.delivery import Delivery, Fact
 from creditlink.records.tables import RejectedRow
 
 _INSERT = text("""

@@ -8,11 +8,13 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select
 
-from creditlink import db, jobs
-from creditlink.clock import utc_now
 from creditlink.consents.service import live_for_work
-from creditlink.errors import ConsentRefused
-from creditlink.records import asking, pull, sources
+from creditlink.kit import jobs
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import ConsentRefused
+from creditlink.kit.postgres import db
+from creditlink.records import sources
+from creditlink.records.pulls import asking, pull
 from creditlink.records.tables import Pull
 
 log = structlog.get_logger()

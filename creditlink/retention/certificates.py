@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from creditlink import ids, keyring, paging
-from creditlink.clock import to_second
 from creditlink.consents.tables import Consent
 from creditlink.institutions.tables import Institution
-from creditlink.keyring import Signed
+from creditlink.kit import ids, keyring
+from creditlink.kit.clock import to_second
+from creditlink.kit.http import paging
+from creditlink.kit.keyring import Signed
 from creditlink.retention.recheck import combined
 from creditlink.retention.tables import DeletionCertificate
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists
 from sqlalchemy.orm import Session
 
-from creditlink.idempotency import IdempotencyKey
-from creditlink.jobs.tables import DeadLetter
+from creditlink.kit.http.idempotency import IdempotencyKey
+from creditlink.kit.jobs.tables import DeadLetter
 from creditlink.notifications.tables import Notification, WebhookDelivery
 
 KEYS_KEPT = timedelta(days=7)

@@ -16,17 +16,17 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
-from creditlink import ids
 from creditlink.audit import service as audit
-from creditlink.consents import rules as consent_rules
 from creditlink.consents import service
-from creditlink.consents.rules import ALIVE
+from creditlink.consents.life import rules as consent_rules
+from creditlink.consents.life.rules import ALIVE
 from creditlink.consents.tables import Consent
 from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
 from creditlink.notifications.service import notify
 from creditlink.profiles.tables import Profile
-from creditlink.records import pull as pulls
 from creditlink.records import sources
+from creditlink.records.pulls import pull as pulls
 from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow
 from creditlink.retention import certificates, rules
 from creditlink.retention.rules import Holder

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from creditlink import ids
+from creditlink.kit import ids
 
 
 def combined(jti: str, hashes: Iterable[str]) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import g
 
-from creditlink import db
-from creditlink.api import Blueprint
-from creditlink.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
-from creditlink.oauth.access import require_access
+from creditlink.access.guard import require_access
+from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.kit.http.api import Blueprint
+from creditlink.kit.postgres import db
 from creditlink.retention import certificates
 from creditlink.retention.schemas import CertificatePageSchema, CertificateQuerySchema
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from creditlink.api import Schema
+from creditlink.kit.http.api import Schema
 
 
 def _text(description: str, **options: Any) -> ma.fields.String:

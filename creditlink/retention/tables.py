@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink import ids
-from creditlink.db import Base
+from creditlink.kit import ids
+from creditlink.kit.postgres.db import Base
 
 
 class DeletionCertificate(Base):

@@ -10,9 +10,10 @@ import procrastinate
 import structlog
 from sqlalchemy.orm import Session
 
-from creditlink import db, jobs
-from creditlink.clock import utc_now
-from creditlink.config import Settings, load_settings
+from creditlink.kit import jobs
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings, load_settings
 from creditlink.retention import leftovers, purge
 
 log = structlog.get_logger()

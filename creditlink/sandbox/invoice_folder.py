@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from creditlink.csvexport import write_csv
-from creditlink.parquetfile import ParquetUnreadable, parts_of, table_of
-from creditlink.records.frames import FRAME_SCHEMAS
-from creditlink.records.invoice_folder import FIRMS_FILE, INVOICE_FILES
+from creditlink.engine.facts.frames import FRAME_SCHEMAS
+from creditlink.kit.files.csvexport import write_csv
+from creditlink.kit.files.parquetfile import ParquetUnreadable, parts_of, table_of
+from creditlink.records.files.invoice_folder import FIRMS_FILE, INVOICE_FILES
 from creditlink.sandbox.bureaus.invoices import expand
 from creditlink.sandbox.city.folder import MANIFEST, FolderRefused, replaced_at_once
 

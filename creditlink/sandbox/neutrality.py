@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from creditlink.products.book import ProductBook
-from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import OPTIONAL_CATEGORIES, profile_many
-from creditlink.records.frames import CATEGORY_FRAMES, empty
-from creditlink.scoring.scorable import scorable
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, empty
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.pipeline import OPTIONAL_CATEGORIES, profile_many
+from creditlink.engine.scoring.limits.scorable import scorable
 from creditlink.training.city import City
 from creditlink.training.dataset import known_records, outcomes, plan_for
 

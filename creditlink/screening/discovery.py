@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from creditlink.errors import InvalidRequest, NotFound
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products.terms import ProductInvalid, ProductTerms
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
+from creditlink.kit.errors import InvalidRequest, NotFound
+from creditlink.screening.city.results import Results, ResultsUnusable
+from creditlink.screening.city.summary import LEAST
 from creditlink.screening.qualify import moved, qualify
-from creditlink.screening.results import Results, ResultsUnusable
-from creditlink.screening.summary import LEAST
 
 
 def told_to(folder: Path, product: ProductTerms) -> tuple[dict[str, Any], str]:

@@ -16,17 +16,17 @@ from typing import Any
 
 import polars as pl
 
-from creditlink.csvexport import write_csv
-from creditlink.products.book import ProductBook
-from creditlink.products.match import ELIGIBLE, UNDETERMINED
-from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import Profiles, profile_many
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet
-from creditlink.records.invoice_folder import InvoiceFolder
-from creditlink.records.invoices import invoice_months
-from creditlink.scoring.knockouts import apply_rules
-from creditlink.scoring.reasons import reasons_for
-from creditlink.scoring.scorable import scorable
+from creditlink.engine.explanation.reasons import reasons_for
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet
+from creditlink.engine.facts.invoices import invoice_months
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.match import ELIGIBLE, UNDETERMINED
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.pipeline import Profiles, profile_many
+from creditlink.engine.scoring.limits.knockouts import apply_rules
+from creditlink.engine.scoring.limits.scorable import scorable
+from creditlink.kit.files.csvexport import write_csv
+from creditlink.records.files.invoice_folder import InvoiceFolder
 
 GRANTED = frozenset(("registration", "tax"))
 SUFFIXES = (".parquet", ".csv", ".json")

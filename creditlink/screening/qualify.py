@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.products.rules import FAIL, PASS, UNKNOWN, RuleSet, check_rule, interval
-from creditlink.products.subjects import IndicatorInfo, Subjects, coded, known_subjects
-from creditlink.products.terms import GRADES, Flaw, ProductInvalid, ProductTerms, Rule
-from creditlink.screening.results import Results
-from creditlink.screening.summary import LEAST
+from creditlink.engine.matching.products.rules import FAIL, PASS, UNKNOWN, RuleSet, check_rule, interval
+from creditlink.engine.matching.products.subjects import IndicatorInfo, Subjects, coded, known_subjects
+from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms, Rule
+from creditlink.engine.vocabulary import GRADES_BY_RANK
+from creditlink.screening.city.results import Results
+from creditlink.screening.city.summary import LEAST
 
 STEPS = (0.05, 0.10, 0.25, 0.50)
 """How far each number rule is moved to tell what it keeps out, relative to its bound."""
@@ -127,7 +128,7 @@ def _subjects(results: Results, rules: tuple[Rule, ...], *, discoverable_only: b
     for name in named:
         column = frame[_COLUMNS.get(name, _stored(name))]
         if name == "profile.grade":  # stored from the safest to the riskiest, compared the other way round
-            numbers[name] = float(len(GRADES) - 1) - column.to_physical().cast(pl.Float64).to_numpy()
+            numbers[name] = float(len(GRADES_BY_RANK) - 1) - column.to_physical().cast(pl.Float64).to_numpy()
         elif name.removeprefix("registration.") in _TEXTS:
             texts[name] = coded(column)
         else:

@@ -18,8 +18,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
-from creditlink.errors import TooManyRequests
-from creditlink.products.terms import ProductTerms
+from creditlink.engine.matching.products.terms import ProductTerms
+from creditlink.kit.errors import TooManyRequests
 from creditlink.screening.tables import DiscoveryQuestion
 
 MOST = 40

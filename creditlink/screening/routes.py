@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import flask
 from flask import g
 
-from creditlink import db
-from creditlink.api import Blueprint
-from creditlink.clock import utc_now
-from creditlink.config import Settings
-from creditlink.errors import InsufficientScope, InvalidRequest, NotFound, TooManyRequests, Unauthorized
+from creditlink.access.guard import require_access
 from creditlink.institutions.tables import Institution
-from creditlink.oauth.access import require_access
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, TooManyRequests, Unauthorized
+from creditlink.kit.http import runtime
+from creditlink.kit.http.api import Blueprint
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
 from creditlink.products import service
 from creditlink.screening.discovery import told_to, told_to_operator
 from creditlink.screening.questions import note_question, note_read
@@ -46,7 +46,7 @@ def count_for_product(code: str) -> Any:
     ten firms none is. Only products of your own that are on offer can be asked about, and of one screening so many
     different sets of rules and no more (429): counts are not for subtracting. Each answer leaves evidence.
     """
-    settings = flask.current_app.extensions["settings"]
+    settings = runtime.part(Settings)
     with db.transaction() as session:
         own = session.get_one(Institution, g.access.institution_id).code
         terms = service.listing(session, settings).by_code.get(code)
@@ -68,7 +68,7 @@ def read_product(query: dict[str, Any], code: str) -> Any:
     For the operator: exact counts over all firms, and the firms, page by page. `move` and `to` try another limit of one
     rule. Each answer leaves evidence.
     """
-    settings = flask.current_app.extensions["settings"]
+    settings = runtime.part(Settings)
     move = (query["move"], query["to"]) if "move" in query else None
     with db.transaction() as session:
         if session.get_one(Institution, g.access.institution_id).kind != "operator":

@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from creditlink.api import Schema
+from creditlink.kit.http.api import Schema
 
 
 def _count(description: str) -> ma.fields.Integer:

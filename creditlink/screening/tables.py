@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink.db import Base
+from creditlink.kit.postgres.db import Base
 
 
 class DiscoveryQuestion(Base):

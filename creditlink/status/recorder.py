@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from creditlink import db
+from creditlink.kit.postgres import db
 from creditlink.status.steps import bucket_of, step_of
 from creditlink.status.tables import StepCount
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-import flask
-
-from creditlink import db
-from creditlink.api import Blueprint, public
-from creditlink.clock import utc_now
+from creditlink.kit.clock import utc_now
+from creditlink.kit.http import runtime
+from creditlink.kit.http.api import Blueprint, public
+from creditlink.kit.postgres import db
 from creditlink.status import service
 from creditlink.status.recorder import Recorder
 from creditlink.status.schemas import StatusSchema
@@ -27,6 +26,6 @@ def show_status() -> dict[str, Any]:
 def current_status() -> dict[str, Any]:
     """Return the status, with what this process has counted up to now."""
     now = utc_now()
-    cast(Recorder, flask.current_app.extensions["recorder"]).write(now, at_once=True)
+    runtime.part(Recorder).write(now, at_once=True)
     with db.transaction() as session:
         return service.status(session, now)

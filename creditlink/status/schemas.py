@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from creditlink.api import Schema
+from creditlink.kit.http.api import Schema
 
 _STATE = "`up`: at least 99 % of answers good; `degraded`; `down`: less than half; `unknown`: nobody asked"
 

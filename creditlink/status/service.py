@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from creditlink.records import health, sources
+from creditlink.records import sources
+from creditlink.records.pulls import health
 from creditlink.records.tables import Source
 from creditlink.status.steps import NOTHING, STEPS, State, Tally, median, state_of, worst_of
 from creditlink.status.tables import StepCount

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink.db import Base
+from creditlink.kit.postgres.db import Base
 
 
 class StepCount(Base):

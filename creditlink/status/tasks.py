@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from creditlink import db, jobs
-from creditlink.clock import utc_now
+from creditlink.kit import jobs
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.status import service
 
 

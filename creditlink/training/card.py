@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from creditlink.features.catalogue import BY_NAME
-from creditlink.features.indicator import DIMENSION_LABELS
-from creditlink.training.measure import GRANTED, RANDOM
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.features.indicator import DIMENSION_LABELS
+from creditlink.training.validation.measure import GRANTED, RANDOM
 
 _SIGN = {1: "more is riskier", -1: "more is safer", 0: "free"}
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from creditlink.parquetfile import ParquetUnreadable, all_have, table_of
-from creditlink.records.frame_checks import fault
-from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.facts.frame_checks import fault
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.kit.files.parquetfile import ParquetUnreadable, all_have, table_of
 
 TRUTH_SCHEMA: dict[str, Any] = {"firm": pl.Int32, "as_of": pl.Date, "hazard_12m": pl.Float64, "default_on": pl.Date}
 """Columns of `truth` that labels are made from; a city may hold more."""

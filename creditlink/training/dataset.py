@@ -17,12 +17,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.features.catalogue import CATALOGUE
-from creditlink.features.compute import compute, reference_values
-from creditlink.features.grid import MONTHS
-from creditlink.features.reference import Reference, fit_reference
-from creditlink.features.withhold import without
-from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.features.catalogue import CATALOGUE
+from creditlink.engine.features.compute import compute, reference_values
+from creditlink.engine.features.months.grid import MONTHS
+from creditlink.engine.features.reference import Reference, fit_reference
+from creditlink.engine.features.withhold import without
 from creditlink.training.city import City
 from creditlink.training.withheld import OPTIONAL_CATEGORIES, draw_lacking, draw_refusals, lacking_sources
 

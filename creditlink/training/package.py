@@ -12,13 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from creditlink.features.catalogue import CATALOGUE
-from creditlink.scoring.model import MANIFEST, load, sha256_of
+from creditlink.engine.features.catalogue import CATALOGUE
+from creditlink.engine.scoring.model import MANIFEST, load, sha256_of
 from creditlink.training.card import render_card
-from creditlink.training.champion import Champion, Step
 from creditlink.training.city import City
 from creditlink.training.dataset import OUTCOME_MONTHS, add_months
-from creditlink.training.validation import Challenger, validate
+from creditlink.training.fitting.champion import Champion, Step
+from creditlink.training.validation.figures import Challenger, validate
 
 PACKAGES = ("xgboost", "polars", "numpy", "scipy", "crepes")
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.records.frames import CATEGORY_FRAMES, METER_KINDS, RecordSet
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, METER_KINDS, RecordSet
 
 Mask = NDArray[np.bool_]
 

@@ -7,12 +7,12 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
-from creditlink import keyring
 from creditlink.audit import anchors, service, tasks
-from creditlink.audit.commands import audit
 from creditlink.audit.places import Folder, open_place
-from creditlink.clock import utc_now
-from creditlink.config import SettingError
+from creditlink.cli.audit import audit
+from creditlink.kit import keyring
+from creditlink.kit.clock import utc_now
+from creditlink.kit.settings import SettingError
 from tests import factories as make
 from tests.audit.tampering import tamper
 
@@ -28,7 +28,7 @@ def record(database, firm, n=1):
 
 @pytest.fixture
 def run(empty_database, settings, monkeypatch):
-    monkeypatch.setattr("creditlink.audit.commands.start", lambda _role: (settings, empty_database))
+    monkeypatch.setattr("creditlink.cli.audit.start", lambda _role: (settings, empty_database))
     return lambda *arguments: CliRunner().invoke(audit, list(arguments))
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from creditlink import keyring
 from creditlink.audit import chain, service
-from creditlink.audit.commands import audit
-from creditlink.clock import utc_now
+from creditlink.cli.audit import audit
+from creditlink.kit import keyring
+from creditlink.kit.clock import utc_now
 
 
 def _record(database, firm, n):
@@ -202,7 +202,7 @@ class TestCheckingTheDatabase:
         for firm in firms:
             for n in range(3):
                 _record(empty_database, firm, n)
-        monkeypatch.setattr("creditlink.audit.commands.start", lambda _role: (settings, empty_database))
+        monkeypatch.setattr("creditlink.cli.audit.start", lambda _role: (settings, empty_database))
         result = CliRunner().invoke(audit, ["check"])
         assert (result.exit_code, "2 chains, 0 do not hold" in result.output) == (0, True)
         with empty_database.transaction("owner") as session:

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.audit import anchors, service, stamps, tasks
-from creditlink.audit.commands import audit
 from creditlink.audit.places import Folder
-from creditlink.clock import utc_now
-from creditlink.config import SettingError, load_settings
+from creditlink.cli.audit import audit
+from creditlink.kit.clock import utc_now
+from creditlink.kit.settings import SettingError, load_settings
 from tests import factories as make
 from tests.audit.authority import OPENSSL, LocalAuthority
 from tests.audit.tampering import tamper
@@ -47,7 +47,7 @@ def place(settings):
 
 @pytest.fixture
 def run(empty_database, settings, monkeypatch):
-    monkeypatch.setattr("creditlink.audit.commands.start", lambda _role: (settings, empty_database))
+    monkeypatch.setattr("creditlink.cli.audit.start", lambda _role: (settings, empty_database))
     return lambda *arguments: CliRunner().invoke(audit, list(arguments))
 
 
@@ -272,7 +272,7 @@ def test_without_roots_the_check_says_that_it_verified_no_stamp(
     record(empty_database, firm.id)
     run("anchor")
     bare = replace(settings, timestamp_url=None, timestamp_roots=None)
-    monkeypatch.setattr("creditlink.audit.commands.start", lambda _role: (bare, empty_database))
+    monkeypatch.setattr("creditlink.cli.audit.start", lambda _role: (bare, empty_database))
     status, output = checked(run)
     assert (status, "1 time stamps not verified (give --roots)" in output) == (0, True), output
     assert "1 time stamps hold" in checked(run, "--roots", str(authority.roots))[1]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditlink.config import load_settings
-from creditlink.consents import details as rules
-from creditlink.consents.categories import CATEGORIES
-from creditlink.consents.details import AuthorizationDetails, DetailsRefused, parse
-from creditlink.consents.limits import fair_use_from
-from creditlink.records.frames import CATEGORY_FRAMES
+from creditlink.consents.agreement import details as rules
+from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.details import AuthorizationDetails, DetailsRefused, parse
+from creditlink.consents.agreement.limits import fair_use_from
+from creditlink.engine.facts.frames import CATEGORY_FRAMES
+from creditlink.kit.settings import load_settings
 from tests.factories import NOW, make_uscc
 
 pytestmark = pytest.mark.pure

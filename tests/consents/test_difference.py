@@ -2,7 +2,7 @@
 
 import pytest
 
-from creditlink.consents.difference import difference
+from creditlink.consents.agreement.difference import difference
 
 pytestmark = pytest.mark.pure
 

@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner
 from joserfc import jws
 
-from creditlink import db, keyring
-from creditlink.config import ROOT
-from creditlink.consents import commands, receipts
+from creditlink.cli import consents as commands
+from creditlink.consents.agreement import receipts
+from creditlink.kit import keyring
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import ROOT
 from tests import factories as make
 
 SECRET = "s" * 40

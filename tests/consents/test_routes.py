@@ -2,8 +2,8 @@
 
 import pytest
 
-from creditlink import db
 from creditlink.consents.tables import Consent
+from creditlink.kit.postgres import db
 from tests.oauth import flow
 
 

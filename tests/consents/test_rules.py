@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditlink.consents.rules import (
+from creditlink.consents.life.rules import (
     STATES,
     TRANSITIONS,
     Ask,

@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from creditlink import db
 from creditlink.audit.tables import AuditEntry
-from creditlink.consents import approval, counters, service, sweep
-from creditlink.consents.statement import statement
+from creditlink.consents import service
+from creditlink.consents.agreement.statement import statement
+from creditlink.consents.life import approval, counters, sweep
 from creditlink.consents.tables import Consent, ConsentEvent
-from creditlink.errors import Conflict, ConsentRefused, InvalidRequest, LimitExceeded
 from creditlink.institutions.tables import Client
+from creditlink.kit.errors import Conflict, ConsentRefused, InvalidRequest, LimitExceeded
+from creditlink.kit.postgres import db
 from tests import factories as make
 from tests.factories import NOW
 

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from creditlink import db, uscc
-from creditlink.enterprises import accounts, commands, representation, service
+from creditlink.cli import enterprises as commands
+from creditlink.enterprises import accounts, representation, service
 from creditlink.enterprises.service import Registration
-from creditlink.errors import Conflict, InvalidRequest
+from creditlink.kit import uscc
+from creditlink.kit.errors import Conflict, InvalidRequest
+from creditlink.kit.postgres import db
 from tests import factories as make
 from tests.factories import NOW
 

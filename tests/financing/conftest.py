@@ -9,18 +9,20 @@ from uuid import UUID
 import httpx
 import pytest
 
-from creditlink import db
-from creditlink.consents.limits import fair_use_from
+from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.financing import applications, configuration, requests
-from creditlink.financing.asking import FinancingAsk
+from creditlink.financing import configuration
+from creditlink.financing.applications import applications
+from creditlink.financing.applications.terms import OfferTerms
+from creditlink.financing.requests import requests
+from creditlink.financing.requests.asking import FinancingAsk
 from creditlink.financing.tables import Application, FinancingRequest
-from creditlink.financing.terms import OfferTerms
 from creditlink.institutions.tables import Client, Institution
-from creditlink.sandbox.bank import public_jwks
+from creditlink.kit.postgres import db
+from creditlink.sandbox.banks.bank import public_jwks
 from tests import factories
+from tests.engine.matching import samples
 from tests.oauth import flow
-from tests.products import samples
 
 NOW = factories.NOW
 ASK = FinancingAsk(amount_fen=100_000_000, term_months=12, use="working_capital")

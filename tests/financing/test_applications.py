@@ -9,18 +9,20 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from creditlink import db
 from creditlink.consents.tables import Consent
-from creditlink.errors import Conflict, InvalidRequest
-from creditlink.financing import applications, requests, sweep
-from creditlink.financing.applications import StepRefused, locked
-from creditlink.financing.asking import MOST_LENDERS
-from creditlink.financing.declines import DeclineReason
+from creditlink.financing import sweep
+from creditlink.financing.applications import applications
+from creditlink.financing.applications.applications import StepRefused, locked
+from creditlink.financing.applications.declines import DeclineReason
+from creditlink.financing.requests import requests
+from creditlink.financing.requests.asking import MOST_LENDERS
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest
+from creditlink.kit.errors import Conflict, InvalidRequest
+from creditlink.kit.postgres import db
 from creditlink.products.tables import Product, ProductCommitment
+from tests.engine.matching import samples
 from tests.financing.conftest import ASK, NOW, OFFER, bank_of, state_of
 from tests.oauth import flow
-from tests.products import samples
 
 LATER = NOW + timedelta(hours=1)
 

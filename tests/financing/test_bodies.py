@@ -11,11 +11,11 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from creditlink import db
-from creditlink.clock import utc_now
-from creditlink.financing.applications import locked
+from creditlink.financing.applications.applications import locked
 from creditlink.financing.tables import LoanFact
-from creditlink.ids import external
+from creditlink.kit.clock import utc_now
+from creditlink.kit.ids import external
+from creditlink.kit.postgres import db
 from tests import serving
 
 PATH = "/v1/financing/outcomes"

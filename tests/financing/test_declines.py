@@ -6,10 +6,10 @@ import tomllib
 
 import pytest
 
-from creditlink.config import ROOT
-from creditlink.features.catalogue import CATALOGUE
-from creditlink.financing.declines import declines_from, weigh
-from creditlink.scoring.sentences import MISSING_CODES
+from creditlink.engine.explanation.sentences import MISSING_CODES
+from creditlink.engine.features.catalogue import CATALOGUE
+from creditlink.financing.applications.declines import declines_from, weigh
+from creditlink.kit.settings import ROOT
 
 pytestmark = pytest.mark.pure
 

@@ -8,11 +8,11 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from creditlink import db
 from creditlink.audit.tables import AuditEntry
-from creditlink.financing import applications, events, states
-from creditlink.financing.applications import StepRefused, locked
+from creditlink.financing.applications import applications, events, states
+from creditlink.financing.applications.applications import StepRefused, locked
 from creditlink.financing.tables import FinancingEvent
+from creditlink.kit.postgres import db
 from creditlink.notifications.tables import Notification
 from tests.financing.conftest import NOW, bank_of
 

@@ -13,14 +13,27 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from creditlink import db
-from creditlink.clock import day_of, start_of_day
-from creditlink.financing import applications, cases, commands, outcomes
-from creditlink.financing.applications import locked
-from creditlink.financing.commands import financing
-from creditlink.financing.funnel import AMOUNTS, DIMENSIONS, LEAST_FIRMS, OTHER, Case, during, funnel, funnels, league
-from creditlink.financing.outcome_file import Outcome
-from creditlink.ids import external
+from creditlink.cli import financing as commands
+from creditlink.cli.financing import financing
+from creditlink.financing.applications import applications
+from creditlink.financing.applications.applications import locked
+from creditlink.financing.funnel import cases
+from creditlink.financing.funnel.funnel import (
+    AMOUNTS,
+    DIMENSIONS,
+    LEAST_FIRMS,
+    OTHER,
+    Case,
+    during,
+    funnel,
+    funnels,
+    league,
+)
+from creditlink.financing.loans import outcomes
+from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.kit.clock import day_of, start_of_day
+from creditlink.kit.ids import external
+from creditlink.kit.postgres import db
 from tests.financing.conftest import NOW, OFFER, bank_of
 
 NEXT_MONTH = NOW + timedelta(days=20)
@@ -260,8 +273,8 @@ class TestFromTheDatabase:
 
 
 def declines():
-    from creditlink.config import ROOT
     from creditlink.financing import configuration
+    from creditlink.kit.settings import ROOT
 
     return configuration.declines(ROOT / "config")
 
@@ -269,7 +282,7 @@ def declines():
 class TestCommands:
     @pytest.fixture
     def run(self, monkeypatch, empty_database):
-        monkeypatch.setattr("creditlink.financing.commands.start", lambda role: db.configure(empty_database, role=role))
+        monkeypatch.setattr("creditlink.cli.financing.start", lambda role: db.configure(empty_database, role=role))
         return lambda *arguments: CliRunner().invoke(financing, [str(one) for one in arguments])
 
     def test_outcomes_from_a_file(self, run, market, asked, tmp_path):

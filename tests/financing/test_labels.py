@@ -9,15 +9,16 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink import db
-from creditlink.clock import add_months
-from creditlink.features.reference import Reference
-from creditlink.financing import labelled, outcomes
-from creditlink.financing.applications import locked
-from creditlink.financing.commands import financing
-from creditlink.financing.labels import Told, known_by, label_of
-from creditlink.financing.outcome_file import Outcome
-from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.cli.financing import financing
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.features.reference import Reference
+from creditlink.financing.applications.applications import locked
+from creditlink.financing.loans import outcomes
+from creditlink.financing.loans.labels import Told, known_by, label_of
+from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.kit.clock import add_months
+from creditlink.kit.postgres import db
+from creditlink.training import labelled
 from creditlink.training.city import City, CityError
 from tests.financing.conftest import NOW, bank_of
 
@@ -194,7 +195,7 @@ class TestTable:
     def test_the_command_writes_rows_that_name_no_firm(self, lent, market, tmp_path, monkeypatch, settings):
         opened = db.current()
         start = lambda role: (settings, db.configure(opened, role=role))  # noqa: E731
-        monkeypatch.setattr("creditlink.financing.commands.start", start)
+        monkeypatch.setattr("creditlink.cli.financing.start", start)
         out = tmp_path / "labels.csv"
         answer = CliRunner().invoke(financing, ["labels", "--as-of", CUT_DB.isoformat(), "--out", str(out), "--json"])
         assert answer.exit_code == 0, answer.output

@@ -7,12 +7,12 @@ from datetime import date
 import numpy as np
 import pytest
 
-from creditlink import db
-from creditlink.financing import learning
-from creditlink.financing.applications import locked
+from creditlink.engine.matching.offers.approval import sigmoid
+from creditlink.financing.applications.applications import locked
+from creditlink.financing.funnel import learning
 from creditlink.financing.tables import ApprovalCase
+from creditlink.kit.postgres import db
 from creditlink.products import approval_store
-from creditlink.products.approval import sigmoid
 from creditlink.products.tables import Product
 from tests.financing.conftest import NOW
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from creditlink.financing.outcome_file import Line, LineError, OutcomeInvalid, read_lines
-from creditlink.textfile import decode
+from creditlink.financing.loans.outcome_file import Line, LineError, OutcomeInvalid, read_lines
+from creditlink.kit.files.textfile import decode
 
 pytestmark = pytest.mark.pure
 

@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from creditlink import db
-from creditlink.errors import Problem
-from creditlink.financing import applications, outcomes, states, sweep
-from creditlink.financing.applications import locked
-from creditlink.financing.declines import DeclineReason
-from creditlink.financing.outcome_file import Outcome
+from creditlink.financing import sweep
+from creditlink.financing.applications import applications, states
+from creditlink.financing.applications.applications import locked
+from creditlink.financing.applications.declines import DeclineReason
+from creditlink.financing.loans import outcomes
+from creditlink.financing.loans.outcome_file import Outcome
 from creditlink.financing.tables import Application, FinancingEvent, LoanFact
+from creditlink.kit.errors import Problem
+from creditlink.kit.postgres import db
 from tests.financing.conftest import NOW, OFFER, bank_of
 
 OUTCOMES = [

@@ -6,22 +6,25 @@ from datetime import timedelta
 
 import pytest
 
-from creditlink import db
-from creditlink.clock import add_months, day_of, last_complete_month, start_of_day, utc_now
 from creditlink.consents.tables import Consent
-from creditlink.financing import applications, configuration, labelled, outcomes
-from creditlink.financing.applications import locked
-from creditlink.financing.outcome_file import Outcome
+from creditlink.financing import configuration
+from creditlink.financing.applications import applications
+from creditlink.financing.applications.applications import locked
+from creditlink.financing.applications.terms import OfferTerms
+from creditlink.financing.loans import outcomes
+from creditlink.financing.loans.outcome_file import Outcome
 from creditlink.financing.tables import Application, ApprovalCase
-from creditlink.financing.terms import OfferTerms
-from creditlink.ids import external
+from creditlink.kit.clock import add_months, day_of, last_complete_month, start_of_day, utc_now
+from creditlink.kit.ids import external
+from creditlink.kit.postgres import db
 from creditlink.products.tables import Product
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import save_facts
-from creditlink.sandbox.bank import Waiting
+from creditlink.sandbox.banks.bank import Waiting
 from creditlink.sandbox.city import write_city
+from creditlink.training import labelled
+from tests.engine.matching import samples
 from tests.financing.conftest import NOW, bank_of
-from tests.products import samples
 from tests.profiles.conftest import facts_of, store_pull
 
 

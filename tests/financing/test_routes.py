@@ -8,18 +8,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from creditlink import db
-from creditlink.clock import utc_now
-from creditlink.features.catalogue import BY_NAME
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching import kept
+from creditlink.engine.matching.book import compile_book
+from creditlink.engine.matching.match import match_many
 from creditlink.financing.tables import Application
-from creditlink.ids import external, internal
-from creditlink.products import kept
-from creditlink.products.book import compile_book
-from creditlink.products.match import match_many
+from creditlink.kit.clock import utc_now
+from creditlink.kit.ids import external, internal
+from creditlink.kit.postgres import db
 from creditlink.products.tables import Product
-from creditlink.sandbox.bank import Waiting
+from creditlink.sandbox.banks.bank import Waiting
 from tests import factories
-from tests.products import samples
+from tests.engine.matching import samples
 
 OFFER = {"amount_fen": 80_000_000, "term_months": 12, "rate_bps": 520, "fee_fen": 200_000}
 
@@ -46,7 +46,7 @@ def valid_until(days: int = 7) -> str:
 def accepted(market, application: str) -> str:
     """Let the firm accept the open offer; return its hash."""
     with db.transaction("owner") as session:
-        from creditlink.financing import applications
+        from creditlink.financing.applications import applications
 
         held = session.get_one(Application, internal("app", application))
         sha256 = applications.latest_offer(session, held).sha256
@@ -258,7 +258,7 @@ class TestOutcomeFiles:
         shown = call(desk, "GET", f"/applications/{lent}").json()["loan"]
         assert [fact["days_past_due"] for fact in shown] == [None, 5]
         with db.transaction("owner") as session:
-            from creditlink.financing import outcomes
+            from creditlink.financing.loans import outcomes
 
             held = session.get_one(Application, internal("app", lent))
             facts = outcomes.facts_of(session, held)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from creditlink.financing.states import ACCEPTED, EVENTS, FINAL, LENT, OPEN, STATES, STEPS, NotAllowed, after, allowed
+from creditlink.financing.applications.states import (
+    ACCEPTED,
+    EVENTS,
+    FINAL,
+    LENT,
+    OPEN,
+    STATES,
+    STEPS,
+    NotAllowed,
+    after,
+    allowed,
+)
 
 pytestmark = pytest.mark.pure
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from creditlink.financing.asking import AMOUNT_FEN, AskInvalid, FinancingAsk
-from creditlink.financing.terms import OfferTerms, TermsInvalid
-from creditlink.products.cost import fee_fen, net_cost_bps
+from creditlink.engine.matching.offers.cost import fee_fen, net_cost_bps
+from creditlink.financing.applications.terms import OfferTerms, TermsInvalid
+from creditlink.financing.requests.asking import AMOUNT_FEN, AskInvalid, FinancingAsk
 
 pytestmark = pytest.mark.pure
 

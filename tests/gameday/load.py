@@ -12,8 +12,8 @@ from datetime import timedelta
 
 import httpx
 
-from creditlink.clock import utc_now
-from creditlink.sandbox.bank_keys import base64url
+from creditlink.kit.clock import utc_now
+from creditlink.sandbox.banks.keys import base64url
 from tests.gameday.platform import Platform
 
 PATIENCE = 60.0  # of a client; what a scenario allows is less

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from creditlink import db, schema
-from creditlink.sandbox.services import free_port
+from creditlink.kit.postgres import db, schema
+from creditlink.sandbox.platform.services import free_port
 from tests.oauth import flow
 from tests.serving import ISSUER, ROOT, SECRET_KEY
 

@@ -321,7 +321,7 @@ def test_the_connections_are_used_up(platform):
 @pytest.mark.parametrize("seconds", [600, -600])
 def test_a_server_whose_clock_is_off(platform, seconds):
     """It is not ready and says why, so that nobody is sent to it; the others go on unharmed."""
-    from creditlink.sandbox.services import free_port
+    from creditlink.sandbox.platform.services import free_port
 
     port, said = free_port(), {}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.institutions import service
 from creditlink.institutions.likeness import skeleton
 from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import Institution
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 
 
 def register(session, **values):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from creditlink import db
+from creditlink.kit.postgres import db
 from creditlink.notifications import delivery, endpoints
 from creditlink.notifications.tables import WebhookDelivery
 from tests import factories as make

@@ -9,15 +9,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from creditlink import db, ids
-from creditlink.consents import approval, sweep
 from creditlink.consents import service as consents
-from creditlink.errors import Conflict
+from creditlink.consents.life import approval, sweep
 from creditlink.institutions import targets
 from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import Client, Institution
+from creditlink.kit import ids
+from creditlink.kit.errors import Conflict
+from creditlink.kit.postgres import db
 from creditlink.notifications import delivery, endpoints, message, service
-from creditlink.sandbox.bank import verified_webhook
+from creditlink.sandbox.banks.bank import verified_webhook
 from tests import factories as make
 from tests.factories import NOW
 from tests.notifications.conftest import KEY, deliveries, listen, try_once

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creditlink.notifications import message
-from creditlink.sandbox.bank import BankError, verified_webhook
+from creditlink.sandbox.banks.bank import BankError, verified_webhook
 from tests.factories import make_uscc
 
 pytestmark = pytest.mark.pure

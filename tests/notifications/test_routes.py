@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from creditlink import db
+from creditlink.access.scopes import SCOPES
+from creditlink.cli.webhooks import webhooks
 from creditlink.institutions.tables import Client
-from creditlink.notifications.commands import webhooks
-from creditlink.oauth.scopes import SCOPES
+from creditlink.kit.postgres import db
 from tests.notifications.conftest import deliveries, listen, try_once
 from tests.oauth import flow
 from tests.oauth.conftest import approve, authorized, firm, http, make_bank
@@ -96,7 +96,7 @@ def test_the_scopes_are_needed(bank, authorized, failed):
 class TestTheOperator:
     @pytest.fixture
     def run(self, empty_database, settings, monkeypatch):
-        monkeypatch.setattr("creditlink.notifications.commands.start", lambda _role: (settings, empty_database))
+        monkeypatch.setattr("creditlink.cli.webhooks.start", lambda _role: (settings, empty_database))
         return lambda *arguments: CliRunner().invoke(webhooks, arguments)
 
     def test_sees_what_failed_and_replays_it(self, run, failed):

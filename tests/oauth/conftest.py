@@ -8,8 +8,8 @@ import httpx
 import pytest
 from flask import Blueprint, g, jsonify
 
-from creditlink.oauth.access import require_access
-from creditlink.sandbox.bank import Authorization, DemoBank
+from creditlink.access.guard import require_access
+from creditlink.sandbox.banks.bank import Authorization, DemoBank
 from tests import serving
 from tests.oauth import flow
 
@@ -77,9 +77,9 @@ def clock(monkeypatch):
     """Set the time of this process, for the server and for the bank."""
 
     def at(instant) -> None:
-        monkeypatch.setattr("creditlink.sandbox.bank_wire.time.time", instant.timestamp)
+        monkeypatch.setattr("creditlink.sandbox.banks.wire.time.time", instant.timestamp)
         monkeypatch.setattr("creditlink.oauth.routes.utc_now", lambda: instant)
-        monkeypatch.setattr("creditlink.oauth.access.utc_now", lambda: instant)
+        monkeypatch.setattr("creditlink.access.guard.utc_now", lambda: instant)
 
     return at
 

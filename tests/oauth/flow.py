@@ -7,15 +7,15 @@ from datetime import timedelta
 
 import httpx
 
-from creditlink import db
-from creditlink.clock import utc_now
-from creditlink.consents import approval
 from creditlink.consents import service as consents
-from creditlink.consents.statement import statement
+from creditlink.consents.agreement.statement import statement
+from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.oauth import service as oauth
-from creditlink.sandbox.bank import Authorization, DemoBank, new_key, public_jwks
+from creditlink.sandbox.banks.bank import Authorization, DemoBank, new_key, public_jwks
 from tests import factories
 from tests.serving import ISSUER
 
@@ -115,7 +115,7 @@ def decide(app, firm: Firm, handle: str, *, approve=True, categories=None, now=N
 
 def consent_of(authorization: Authorization):
     """Return the consent's id."""
-    from creditlink.ids import internal
+    from creditlink.kit.ids import internal
 
     return internal("cns", authorization.grant_id)
 

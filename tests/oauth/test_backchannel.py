@@ -9,17 +9,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from creditlink import db, ids
-from creditlink.clock import utc_now
-from creditlink.consents import approval, sweep
+from creditlink.access.opaque import AUTH_REQ_ID, hashed, new_secret
+from creditlink.access.tables import AccessToken
 from creditlink.consents import service as consents
-from creditlink.consents.statement import statement
+from creditlink.consents.agreement.statement import statement
+from creditlink.consents.life import approval, sweep
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Client, Institution
-from creditlink.oauth.opaque import AUTH_REQ_ID, hashed, new_secret
-from creditlink.oauth.tables import AccessToken, PushedRequest
-from creditlink.sandbox.bank import BankError, DemoBank, Waiting, new_key
+from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.oauth.tables import PushedRequest
+from creditlink.sandbox.banks.bank import BankError, DemoBank, Waiting, new_key
 from tests import factories
 from tests.oauth.flow import SCOPE, details
 
@@ -374,7 +376,7 @@ class TestThreats:
         """Polls that both passed the interval: the second finds the request used up."""
         waiting = ask(bank)
         answers(waiting)
-        monkeypatch.setattr("creditlink.oauth.poll_grant.PollGrant._wait_your_turn", lambda self, pushed: None)
+        monkeypatch.setattr("creditlink.oauth.grants.poll.PollGrant._wait_your_turn", lambda self, pushed: None)
         assert bank.poll(waiting)
         assert refusal(bank.poll, waiting) == (400, "invalid_grant")
 

@@ -11,7 +11,7 @@ from itertools import product
 import pytest
 from joserfc import jws
 
-from creditlink.sandbox.bank import BankError
+from creditlink.sandbox.banks.bank import BankError
 from tests.oauth import flow
 
 NASTY = ["a\0b", "\ud800", "x\udfffy", 2**63, 10**400, -(2**63) - 1]

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
-from creditlink.clock import utc_now
-from creditlink.sandbox.bank import BankError
+from creditlink.kit.clock import utc_now
+from creditlink.sandbox.banks.bank import BankError
 from tests.oauth import flow
 from tests.oauth.flow import SCOPE, details
 

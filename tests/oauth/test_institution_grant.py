@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from creditlink.sandbox.bank import BankError
+from creditlink.sandbox.banks.bank import BankError
 from tests.oauth import flow
 
 OWN = "consent:read financing:read financing:write"

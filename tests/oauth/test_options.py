@@ -15,19 +15,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 
-from creditlink import db
-from creditlink.config import SettingError, load_settings
+from creditlink.access.context import OAuthContext
+from creditlink.access.settings import load_oauth_settings
 from creditlink.institutions import jwks as remote
 from creditlink.institutions.targets import TargetRefused
-from creditlink.oauth.settings import load_oauth_settings
-from creditlink.sandbox.bank import BankError, new_key, public_jwks
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import SettingError, load_settings
+from creditlink.sandbox.banks.bank import BankError, new_key, public_jwks
 from tests import serving
 from tests.oauth.flow import SCOPE, details
 
 
 def change(app, **values) -> None:
-    oauth = app.extensions["oauth"]
-    app.extensions["oauth"] = replace(oauth, settings=replace(oauth.settings, **values))
+    oauth = runtime.of_app(app).of(OAuthContext)
+    runtime.of_app(app).put(replace(oauth, settings=replace(oauth.settings, **values)))
 
 
 class TestNonce:
@@ -55,7 +57,7 @@ class TestNonce:
         change(app, dpop_nonce=True)
         authorization = authorized(bank)
         token, nonce = authorization.access_token, bank._nonce
-        life = app.extensions["oauth"].settings.dpop_nonce_life
+        life = runtime.of_app(app).of(OAuthContext).settings.dpop_nonce_life
         bucket = datetime.fromtimestamp(datetime.now(UTC).timestamp() // life * life, UTC)
         for buckets, status in ((1, 200), (2, 401)):
             clock(bucket + timedelta(seconds=buckets * life))

@@ -13,9 +13,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from sqlalchemy import text
 
-from creditlink.clock import utc_now
 from creditlink.institutions import service as institutions
-from creditlink.sandbox.bank import BankError, new_key, public_jwks
+from creditlink.kit.clock import utc_now
+from creditlink.sandbox.banks.bank import BankError, new_key, public_jwks
 from tests.oauth import flow
 from tests.oauth.flow import SCOPE, details
 

@@ -9,13 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from creditlink.clock import utc_now
-from creditlink.consents import approval
 from creditlink.consents import service as consents
-from creditlink.consents.statement import statement
+from creditlink.consents.agreement.statement import statement
+from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
+from creditlink.kit.clock import utc_now
 from creditlink.oauth import server as authorization_server
-from creditlink.sandbox.bank import BankError
+from creditlink.sandbox.banks.bank import BankError
 from tests.oauth import flow
 
 PATIENCE = 30.0

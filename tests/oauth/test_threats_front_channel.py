@@ -11,11 +11,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from creditlink import db
-from creditlink.clock import utc_now
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.oauth import tasks
 from creditlink.oauth.tables import PushedRequest
-from creditlink.sandbox.bank import BankError, new_key
+from creditlink.sandbox.banks.bank import BankError, new_key
 from tests.oauth import flow
 from tests.oauth.flow import SCOPE, details
 

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
-from creditlink.errors import ConsentRefused
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import ConsentRefused
+from creditlink.kit.postgres import db
 from tests.oauth import flow
 
 READERS, READS, HELD = 15, 60, 0.05

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from creditlink.clock import utc_now
-from creditlink.consents import rules
+from creditlink.consents.life import rules
 from creditlink.consents.tables import Consent
+from creditlink.kit.clock import utc_now
 from creditlink.oauth import tasks
-from creditlink.sandbox.bank import BankError
+from creditlink.sandbox.banks.bank import BankError
 from tests.oauth import flow
 
 PATH = "/v1/resource"

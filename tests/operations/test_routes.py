@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, text
 
-from creditlink import db, jobs
 from creditlink.audit.tables import AuditEntry
-from creditlink.jobs.tables import DeadLetter
-from creditlink.operations.commands import jobs as command
+from creditlink.cli.jobs import jobs as command
+from creditlink.kit import jobs
+from creditlink.kit.jobs.tables import DeadLetter
+from creditlink.kit.postgres import db
 from tests.oauth import flow
 
 PATH = "/v1/operations/dead-letters"
@@ -96,7 +97,7 @@ def test_the_database_shows_the_list_to_the_operator_alone(failed):
 class TestCommands:
     @pytest.fixture
     def run(self, monkeypatch, empty_database, settings):
-        monkeypatch.setattr("creditlink.operations.commands.start", lambda _role: (settings, empty_database))
+        monkeypatch.setattr("creditlink.cli.jobs.start", lambda _role: (settings, empty_database))
 
         def run(*arguments):
             done = CliRunner().invoke(command, arguments)

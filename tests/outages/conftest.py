@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from creditlink.app import create_app
+from creditlink.web.app import create_app
 from tests import serving
 from tests.oauth import flow
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from creditlink import db
-from creditlink.process import limits_of
-from creditlink.sandbox.bank import BankError
+from creditlink.kit.postgres import db
+from creditlink.kit.processes.process import limits_of
+from creditlink.sandbox.banks.bank import BankError
 from tests import factories as make
 from tests.oauth import flow
 from tests.portal.conftest import Person
@@ -170,7 +170,7 @@ def test_a_connection_that_dies_within_a_request_is_unavailable(bank, authorizat
                 operator.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
             session.execute(text("SELECT 1"))
 
-    monkeypatch.setattr("creditlink.profiles.disclosure.list_profiles", die)
+    monkeypatch.setattr("creditlink.profiles.disclosures.disclosure.list_profiles", die)
     assert_unavailable(bank.call("GET", "/v1/profiles", authorization))
 
 
@@ -251,7 +251,7 @@ def test_a_full_disk_is_unavailable(bank, authorization, empty_database):
 
 
 def test_a_bug_is_still_a_500_with_its_number(app, person, monkeypatch):
-    monkeypatch.setattr("creditlink.portal.signin.safe_next", lambda _address: 1 / 0)
+    monkeypatch.setattr("creditlink.portal.person.signin.safe_next", lambda _address: 1 / 0)
     page = person.get("/portal/sign-in?lang=en", headers={"X-Request-ID": "quote-me-3"})
     assert page.status_code == 500
     assert "Something failed on our side" in page.text

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from creditlink.clock import utc_now
-from creditlink.records import asking
+from creditlink.kit.clock import utc_now
+from creditlink.records.pulls import asking
 from creditlink.records.tables import Pull
 
 pytestmark = pytest.mark.long

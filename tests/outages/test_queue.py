@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from creditlink.front.about import Callers
-from creditlink.front.queue import FairQueue, QueueFull
+from creditlink.web.front.about import Callers
+from creditlink.web.front.queue import FairQueue, QueueFull
 
 pytestmark = pytest.mark.pure
 

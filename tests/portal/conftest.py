@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from creditlink import db
-from creditlink.clock import utc_now
+from creditlink.access.opaque import REQUEST_URI, hashed, new_secret
 from creditlink.consents import service as consents
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.oauth import service as oauth
-from creditlink.oauth.opaque import REQUEST_URI, hashed, new_secret
 from creditlink.oauth.tables import PushedRequest
 from tests import factories as make
 

@@ -8,10 +8,10 @@ import subprocess
 
 import pytest
 
-from creditlink import db
 from creditlink.audit import service as audit
-from creditlink.clock import utc_now
-from creditlink.config import ROOT
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import ROOT
 from tests.portal.test_browser import SIZES, chromium, firm, fits, picture, served, sign_in, visit
 
 __all__ = ["chromium", "firm", "served", "visit"]

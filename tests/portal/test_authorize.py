@@ -7,12 +7,12 @@ import pyotp
 import pytest
 from sqlalchemy import text
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents.tables import Consent
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
-from creditlink.portal import throttle
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.portal.person import throttle
 from tests import factories as make
 
 

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from werkzeug.serving import make_server
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents.tables import Consent
 from creditlink.enterprises import representation
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from tests import factories as make
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]

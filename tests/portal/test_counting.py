@@ -6,10 +6,13 @@ import pyotp
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from creditlink import db
 from creditlink.audit.tables import AuditEntry
-from creditlink.enterprises import accounts, commands
+from creditlink.cli import enterprises as commands
+from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
 from tests import factories as make
 
 PAGE = "/portal/counted"
@@ -72,7 +75,7 @@ def test_a_foreign_firm_an_odd_word_and_a_link_change_nothing(owner):
 def test_switching_it_on_takes_a_fresh_code_and_off_takes_none(owner, app):
     with db.transaction("owner") as session:
         secret = accounts.new_totp_secret()
-        key = app.extensions["settings"].secret_key
+        key = runtime.of_app(app).of(Settings).secret_key
         accounts.enroll_totp(session.get_one(Account, owner.account.id), secret, key=key)
     asked = switch(owner, "on", owner.firm)
     assert asked.status_code == 422

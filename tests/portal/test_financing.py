@@ -7,14 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents.tables import Consent
-from creditlink.financing import applications, configuration
-from creditlink.financing.applications import locked
+from creditlink.financing import configuration
+from creditlink.financing.applications import applications
+from creditlink.financing.applications.applications import locked
+from creditlink.financing.applications.terms import OfferTerms
 from creditlink.financing.tables import Application, FinancingRequest
-from creditlink.financing.terms import OfferTerms
 from creditlink.institutions.tables import Institution
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from tests import factories as make
 
 ASK = {"amount": "50", "term": "12", "use": "working_capital", "collateral": "none"}
@@ -23,7 +24,7 @@ ASK = {"amount": "50", "term": "12", "use": "working_capital", "collateral": "no
 @pytest.fixture
 def lenders(app, settings):
     """The seed's products, and two of its lenders with a desk here."""
-    from creditlink.sandbox.seed import seed_lenders
+    from creditlink.sandbox.platform.seed import seed_lenders
 
     with db.transaction("owner") as session:
         seed_lenders(session, settings, now=utc_now())

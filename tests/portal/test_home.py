@@ -2,11 +2,11 @@
 
 import pytest
 
-from creditlink import db
 from creditlink.audit import service as audit
-from creditlink.clock import utc_now
-from creditlink.consents import counters
+from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from tests import factories as make
 
 

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents import service
 from creditlink.consents.tables import Consent
-from creditlink.errors import InvalidRequest
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import InvalidRequest
+from creditlink.kit.postgres import db
 from tests import factories as make
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 from markupsafe import escape
 
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.kit.http import runtime
 from tests import factories as make
 from tests.oauth import flow
 from tests.portal.conftest import Person
@@ -64,13 +66,13 @@ def test_it_stays_the_firms_own_when_the_consent_is_withdrawn(reader, created):
 
 def test_under_another_model_nothing_is_promised(app, reader, created):
     created()
-    live = app.extensions["model"]
+    live = runtime.of_app(app).of(LiveModel)
     manifest = live.model.manifest | {"files": live.model.manifest["files"] | {"model.ubj": "0" * 64}}
-    app.extensions["model"] = replace(live, model=replace(live.model, manifest=manifest))
+    runtime.of_app(app).put(replace(live, model=replace(live.model, manifest=manifest)))
     try:
         shown = reader.get(f"{PAGE}?lang=en").text
     finally:
-        app.extensions["model"] = live
+        runtime.of_app(app).put(live)
     assert "Scores are made by another model by now" in shown
 
 

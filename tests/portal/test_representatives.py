@@ -10,16 +10,20 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, select
 
-from creditlink import db, keyring
 from creditlink.audit import chain
 from creditlink.audit import service as audit
 from creditlink.audit.tables import AuditEntry
-from creditlink.clock import utc_now
-from creditlink.consents import receipts
+from creditlink.cli import enterprises as commands
 from creditlink.consents import service as consents
+from creditlink.consents.agreement import receipts
 from creditlink.consents.tables import Consent, ConsentEvent
-from creditlink.enterprises import accounts, commands, representation
+from creditlink.enterprises import accounts, representation
 from creditlink.enterprises.tables import Enterprise, Representation
+from creditlink.kit import keyring
+from creditlink.kit.clock import utc_now
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
 from creditlink.portal.tables import SignInTries
 from tests import factories as make
 
@@ -200,7 +204,7 @@ class TestAppointing:
         secret = accounts.new_totp_secret()
         with db.transaction("owner") as session:
             account = session.merge(owner.account)
-            accounts.enroll_totp(account, secret, key=app.extensions["settings"].secret_key)
+            accounts.enroll_totp(account, secret, key=runtime.of_app(app).of(Settings).secret_key)
         answers = [appoint(totp="000000") for _ in range(9)]
         assert [a.status_code for a in answers] == [422] * 8 + [429]
         assert rights_of(other.account) == []
@@ -247,7 +251,7 @@ class TestLimits:
         sign(owner, consent)
         secret = accounts.new_totp_secret()
         with db.transaction("owner") as session:
-            accounts.enroll_totp(session.merge(owner.account), secret, key=app.extensions["settings"].secret_key)
+            accounts.enroll_totp(session.merge(owner.account), secret, key=runtime.of_app(app).of(Settings).secret_key)
         path = f"/portal/consents/{consent.wire_id}"
         owner.get(path)
         assert owner.post(f"{path}/pause").status_code == 303
@@ -290,7 +294,7 @@ class TestTwoSignatures:
         assert other.account.display_name in said
         receipt = receipts.verify(
             owner.get(f"/portal/consents/{consent.wire_id}/receipt").text,
-            keyring.public_keys(owner.client.application.extensions["settings"].secret_key),
+            keyring.public_keys(runtime.of_app(owner.client.application).of(Settings).secret_key),
         )
         assert [s["by_role"] for s in receipt.claims["signatures"]] == ["legal_representative", "agent"]
         with db.transaction("owner") as session:

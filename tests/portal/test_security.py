@@ -6,11 +6,13 @@ import re
 import pyotp
 import pytest
 
-from creditlink import db, keyring
 from creditlink.audit import chain
 from creditlink.audit import service as audit
-from creditlink.clock import utc_now
-from creditlink.consents import receipts
+from creditlink.consents.agreement import receipts
+from creditlink.kit import keyring
+from creditlink.kit.clock import utc_now
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
 from tests import factories as make
 from tests.portal.conftest import Person
 
@@ -48,7 +50,7 @@ def test_sessions_are_listed_and_ended_from_elsewhere(owner, app):
 def test_in_production_agreeing_needs_one_time_codes(owner, bank, app, settings):
     from dataclasses import replace
 
-    app.extensions["settings"] = replace(settings, environment="production")
+    runtime.of_app(app).put(replace(settings, environment="production"))
     path, _ = bank.asks()
     owner.get(path)
     answer = owner.post(path, decision="approve")

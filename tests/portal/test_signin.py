@@ -9,11 +9,14 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
-from creditlink.portal import devices, tasks, throttle
+from creditlink.kit.clock import utc_now
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
+from creditlink.portal import tasks
+from creditlink.portal.person import devices, throttle
 from creditlink.portal.site import safe_next
 from creditlink.portal.tables import WebSession
 from tests import factories as make
@@ -214,7 +217,7 @@ def test_a_note_of_one_account_is_none_of_another(person, app):
     person.sign_in()
     note = person.client.get_cookie(devices.COOKIE, path="/portal").value
     with app.test_request_context(headers={"Cookie": f"{devices.COOKIE}={note}"}):
-        secret = app.extensions["settings"].secret_key
+        secret = runtime.of_app(app).of(Settings).secret_key
         assert devices.known(person.account.login, secret=secret) is not None
         assert devices.known(victim.login, secret=secret) is None
         assert devices.known(person.account.login, secret="another") is None

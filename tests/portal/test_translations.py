@@ -8,7 +8,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from creditlink.config import ROOT
+from creditlink.kit.settings import ROOT
 
 pytestmark = pytest.mark.pure
 FOLDER = ROOT / "creditlink" / "portal"

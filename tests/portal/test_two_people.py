@@ -8,17 +8,20 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from creditlink import db
 from creditlink.audit.tables import AuditEntry
-from creditlink.clock import utc_now
 from creditlink.consents import service
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises import accounts, representation
 from creditlink.enterprises.tables import Enterprise, FirmAct, Representation
-from creditlink.financing import applications, configuration
-from creditlink.financing.applications import locked
+from creditlink.financing import configuration
+from creditlink.financing.applications import applications
+from creditlink.financing.applications.applications import locked
+from creditlink.financing.applications.terms import OfferTerms
 from creditlink.financing.tables import Application
-from creditlink.financing.terms import OfferTerms
+from creditlink.kit.clock import utc_now
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
 from tests import factories as make
 from tests.portal.test_financing import ASK, apply, asked, lenders, stored
 from tests.portal.test_representatives import EVERYTHING, PAGE, appoint, asks, other, rights_of, sign, want_two
@@ -58,7 +61,7 @@ def state_of(held):
 def enroll(person, app):
     secret = accounts.new_totp_secret()
     with db.transaction("owner") as session:
-        accounts.enroll_totp(session.merge(person.account), secret, key=app.extensions["settings"].secret_key)
+        accounts.enroll_totp(session.merge(person.account), secret, key=runtime.of_app(app).of(Settings).secret_key)
     return pyotp.TOTP(secret)
 
 

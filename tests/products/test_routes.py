@@ -1,12 +1,13 @@
 import pytest
 
-from creditlink import db
+from creditlink.engine.matching.products.terms import KIND_LABELS
 from creditlink.institutions.tables import Institution
-from creditlink.products.seed import load_seed
+from creditlink.kit.postgres import db
+from creditlink.products.files.open_form import parse_product, product_schema
+from creditlink.products.files.seed import load_seed
 from creditlink.products.service import load_products
-from creditlink.products.terms import KIND_LABELS, parse_product, product_schema
+from tests.engine.matching.samples import SEED
 from tests.factories import NOW, make_institution
-from tests.products.samples import SEED
 
 INSTITUTIONS, PRODUCTS = load_seed(SEED)
 

@@ -5,15 +5,15 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from creditlink import db
-from creditlink.config import SettingError
 from creditlink.institutions.tables import Institution
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import SettingError
 from creditlink.products import service
-from creditlink.products.seed import load_seed
+from creditlink.products.files.seed import load_seed
 from creditlink.products.service import book_of, listing, live_book, load_products
 from creditlink.products.tables import Product
+from tests.engine.matching.samples import SEED, product
 from tests.factories import NOW, make_institution
-from tests.products.samples import SEED, product
 
 
 def seeded(settings):

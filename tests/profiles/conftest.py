@@ -10,9 +10,9 @@ import httpx
 import polars as pl
 import pytest
 
-from creditlink.clock import last_complete_month, utc_now
-from creditlink.records.delivery import Fact
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_KEYS
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS
+from creditlink.kit.clock import last_complete_month, utc_now
+from creditlink.records.pulls.delivery import Fact
 from creditlink.records.store import save_facts
 from creditlink.records.tables import Pull, PullPart
 from creditlink.sandbox.city import write_city
@@ -136,7 +136,7 @@ def delivered(empty_database, city, rich_firm):
 @pytest.fixture
 def products(empty_database, settings):
     """The seed's lenders and their published products."""
-    from creditlink.sandbox.seed import seed_lenders
+    from creditlink.sandbox.platform.seed import seed_lenders
 
     with empty_database.transaction("owner") as session:
         seed_lenders(session, settings, now=utc_now())

@@ -2,9 +2,9 @@
 
 import re
 
-from creditlink import db
 from creditlink.enterprises.accounts import hash_password
 from creditlink.enterprises.tables import Account
+from creditlink.kit.postgres import db
 from tests import factories as make
 from tests.portal.conftest import Person
 

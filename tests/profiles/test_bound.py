@@ -6,9 +6,10 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from creditlink import db, keyring
-from creditlink.audit.commands import audit
-from creditlink.profiles import content
+from creditlink.cli.audit import audit
+from creditlink.engine.profile import content
+from creditlink.kit import keyring
+from creditlink.kit.postgres import db
 from creditlink.profiles.tables import Profile
 
 FORGERIES = {
@@ -38,7 +39,7 @@ def forge(database, statement):
 
 @pytest.fixture
 def run(empty_database, settings, monkeypatch):
-    monkeypatch.setattr("creditlink.audit.commands.start", lambda _role: (settings, empty_database))
+    monkeypatch.setattr("creditlink.cli.audit.start", lambda _role: (settings, empty_database))
     return lambda *arguments: CliRunner().invoke(audit, list(arguments))
 
 

@@ -11,16 +11,16 @@ from datetime import date
 import polars as pl
 import pytest
 
-from creditlink.config import ROOT, load_settings
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products import kept
-from creditlink.products.book import compile_book
-from creditlink.products.seed import load_seed
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching import kept
+from creditlink.engine.matching.book import compile_book
+from creditlink.engine.profile.pipeline import profile_many
+from creditlink.engine.profile.snapshot import snapshot
+from creditlink.kit.settings import ROOT, load_settings
+from creditlink.products.files.seed import load_seed
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
-from creditlink.profiles.pipeline import profile_many
-from creditlink.profiles.snapshot import snapshot
-from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.sandbox.city import write_city
 
 pytestmark = pytest.mark.pure

@@ -5,17 +5,17 @@ from datetime import date
 import numpy as np
 import pytest
 
-from creditlink.config import ROOT, load_settings
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products.book import compile_book
+from creditlink.engine import vocabulary
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet, empty
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import compile_book
+from creditlink.engine.profile.pipeline import OPTIONAL_CATEGORIES, profile_many
+from creditlink.engine.profile.snapshot import snapshot
+from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
-from creditlink.profiles.pipeline import OPTIONAL_CATEGORIES, profile_many
-from creditlink.profiles.snapshot import snapshot
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet, empty
 from creditlink.sandbox.city import write_city
 from creditlink.sandbox.neutrality import CAUSES, shifts
-from creditlink.scoring import sentences
 from creditlink.training.city import read_city
 
 pytestmark = pytest.mark.pure
@@ -65,7 +65,7 @@ def test_no_reason_speaks_of_what_is_absent_and_none_can_be_acted_on(city, live,
             made = profile_many(records, as_of=date(2026, 9, 30), live=live, book=book, granted=granted)
             shots = [snapshot(made, i, live=live, missing={category: cause}) for i in range(len(firms))]
             told.append([(shot.points, shot.pd_12m, shot.grade, shot.summary["reasons"]) for shot in shots])
-            words = sentences.CAUSES[cause]
+            words = vocabulary.CAUSES[cause]
             for shot in shots:
                 for reason in shot.summary["reasons"]:
                     assert reason["kind"] != "missing" or (reason["category"], reason["actionable"]) != (category, True)

@@ -7,10 +7,12 @@ import json
 import pytest
 from sqlalchemy import func, select, text
 
+from creditlink.cli.replay import replay_profile
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.vocabulary import GRADES
+from creditlink.kit.http import runtime
 from creditlink.profiles.live import load_live
-from creditlink.profiles.replay import replay_profile
 from creditlink.profiles.tables import Profile
-from creditlink.scoring.scale import GRADES
 from tests.oauth import flow
 
 REST = ("social_security", "utility")
@@ -79,7 +81,7 @@ class TestPartialProfile:
         told = profile["partial"]
         assert told["missing"] == {"tax": "source_down"}
         # The PD is what it is, and says which grade it alone would give; the grade is no better than the cap.
-        assert told["grade_by_score"] == str(app.extensions["model"].model.scale.grade(profile["pd_12m"]))
+        assert told["grade_by_score"] == str(runtime.of_app(app).of(LiveModel).model.scale.grade(profile["pd_12m"]))
         worse = max(told["grade_by_score"], told["best_grade"], key=GRADES.index)
         assert (profile["grade"], told["best_grade"]) == (worse, "C")
         assert [(one["code"], one["observed"]) for one in profile["human_review"]] == [("H02", "source_down")]

@@ -6,31 +6,31 @@ import numpy as np
 import polars as pl
 import pytest
 
-from creditlink import ids
-from creditlink.clock import utc_now
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products.book import compile_book
-from creditlink.products.seed import load_seed
+from creditlink.cli.replay import replay_profile
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import compile_book
+from creditlink.engine.profile.pipeline import profile_many
+from creditlink.engine.profile.snapshot import registration_frame
+from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
+from creditlink.products.files.seed import load_seed
 from creditlink.products.service import listing, matching_settings
 from creditlink.profiles.live import load_live
-from creditlink.profiles.pipeline import profile_many
-from creditlink.profiles.replay import replay_profile
-from creditlink.profiles.snapshot import registration_frame
 from creditlink.profiles.tables import Profile
 from creditlink.profiles.warm import warm_up
-from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
 
 
 @pytest.fixture(scope="module")
 def live(database, tmp_path_factory):
-    from creditlink.config import load_settings
+    from creditlink.kit.settings import load_settings
 
     return load_live(load_settings({"CREDITLINK_ENVIRONMENT": "test", "CREDITLINK_SECRET_KEY": "k" * 40}))
 
 
 @pytest.fixture(scope="module")
 def book():
-    from creditlink.config import ROOT
+    from creditlink.kit.settings import ROOT
 
     _, products = load_seed(ROOT / "config" / "products.toml")
     return compile_book(products, BY_NAME, matching_settings(ROOT / "config"))
@@ -97,7 +97,7 @@ def test_a_replay_gives_the_same_bytes(products, created, live, empty_database, 
 
 
 def test_a_later_correction_does_not_change_a_replay(products, created, delivered, live, empty_database, settings):
-    from creditlink.records.delivery import Fact
+    from creditlink.records.pulls.delivery import Fact
     from creditlink.records.store import save_facts
 
     _, profile = created()

@@ -7,10 +7,11 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from creditlink import db, ids, keyring
 from creditlink.audit import service as audit
-from creditlink.clock import utc_now
-from creditlink.consents.commands import consents
+from creditlink.cli.consents import consents
+from creditlink.kit import ids, keyring
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.retention import purge
 from creditlink.retention.certificates import TYPE
 from creditlink.retention.tables import DeletionCertificate

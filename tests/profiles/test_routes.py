@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
-from creditlink import db
 from creditlink.audit import chain
 from creditlink.audit import service as audit
 from creditlink.consents.tables import Consent
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
 from creditlink.profiles.tables import Profile
 from tests.oauth import flow
 
@@ -62,12 +64,12 @@ class TestCreateProfile:
     def test_a_model_is_not_used_outside_its_purpose(self, app, bank, authorized, delivered):
         authorization = authorized(bank)
         delivered(authorization)
-        live = app.extensions["model"]
-        app.extensions["model"] = replace(live, purposes=("monitoring",))
+        live = runtime.of_app(app).of(LiveModel)
+        runtime.of_app(app).put(replace(live, purposes=("monitoring",)))
         try:
             answer = bank.call("POST", "/v1/profiles", authorization, json={})
         finally:
-            app.extensions["model"] = live
+            runtime.of_app(app).put(live)
         assert answer.status_code == 409
         assert answer.json()["type"] == "/problems/model-purpose"
         assert "is for monitoring, not for underwriting" in answer.json()["detail"]

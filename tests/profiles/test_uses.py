@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from creditlink.clock import utc_now
-from creditlink.consents import sweep
+from creditlink.consents.life import sweep
 from creditlink.consents.service import live_for_work
 from creditlink.consents.tables import Consent
-from creditlink.errors import ConsentRefused
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import ConsentRefused
 from tests.oauth import flow
 
 LEFT = "CreditLink-Uses-Left"

@@ -13,8 +13,8 @@ import time
 import httpx
 import pytest
 
-from creditlink.oauth.scopes import SCOPES
-from creditlink.sandbox.bank import DemoBank
+from creditlink.access.scopes import SCOPES
+from creditlink.sandbox.banks.bank import DemoBank
 from tests import serving
 from tests.oauth import flow
 from tests.proof import routes

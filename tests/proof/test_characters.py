@@ -12,11 +12,11 @@ import schemathesis
 from sqlalchemy import select
 
 import creditlink.portal
+from creditlink.access.scopes import SCOPES
 from creditlink.institutions.tables import Client, Institution
-from creditlink.oauth.scopes import SCOPES
+from tests.engine.matching import samples
 from tests.oauth import flow
 from tests.portal.conftest import Person
-from tests.products import samples
 from tests.proof import protocol, routes
 
 pytestmark = pytest.mark.long

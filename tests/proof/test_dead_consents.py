@@ -17,19 +17,22 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from creditlink import db, ids, jobs
-from creditlink.clock import utc_now
+from creditlink.access.scopes import SCOPES
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Institution
-from creditlink.oauth.scopes import SCOPES
+from creditlink.kit import ids, jobs
+from creditlink.kit.clock import utc_now
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
 from creditlink.records import sources
-from creditlink.records.delivery import Delivery
+from creditlink.records.pulls.delivery import Delivery
 from creditlink.records.sources import Sources, load_sources
 from creditlink.records.tables import Pull
 from creditlink.retention import purge
-from creditlink.sandbox.bank import BankError
+from creditlink.sandbox.banks.bank import BankError
 from tests import factories as make
 from tests.oauth import flow
 from tests.portal.conftest import Person
@@ -314,7 +317,7 @@ def asked_offices(app) -> Iterator[list[str]]:
         def close(self):
             pass
 
-    opened = Sources(load_sources(app.extensions["settings"]))
+    opened = Sources(load_sources(runtime.of_app(app).of(Settings)))
     opened.connectors = {name: Noting(name) for name in opened.connectors}
     sources.configure(opened)
     yield asked

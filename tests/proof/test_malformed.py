@@ -23,9 +23,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from sqlalchemy import text
 
-from creditlink.oauth.opaque import hashed
-from creditlink.oauth.scopes import SCOPES
-from creditlink.sandbox.bank import new_key
+from creditlink.access.opaque import hashed
+from creditlink.access.scopes import SCOPES
+from creditlink.sandbox.banks.bank import new_key
 from tests.oauth import flow
 from tests.portal.conftest import Person
 from tests.proof import protocol, routes

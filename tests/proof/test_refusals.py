@@ -7,16 +7,16 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import select, text
 
-from creditlink import db
 from creditlink.audit import chain
 from creditlink.audit import service as audit
 from creditlink.audit.tables import AuditEntry
-from creditlink.clock import utc_now
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Institution
-from creditlink.sandbox.bank import BankError, new_key
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.sandbox.banks.bank import BankError, new_key
 from tests.oauth import flow
 
 PATH = "/v1/profiles"

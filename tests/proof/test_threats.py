@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from creditlink.config import ROOT
 from creditlink.institutions.tables import Client
+from creditlink.kit.settings import ROOT
 
 TABLE = (ROOT / "docs" / "threats.md").read_text()
 ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in TABLE.splitlines() if line.startswith("| ")][1:]

@@ -101,8 +101,8 @@ def test_a_revocation_that_commits_first_stops_a_build_that_has_not_begun(bank, 
     delivered(authorization, categories=("tax",))
     with empty_database.transaction("owner") as session:
         # Held as a revocation under way holds it.
-        from creditlink.clock import utc_now
         from creditlink.consents import service as consents
+        from creditlink.kit.clock import utc_now
 
         consents.revoke(
             session,

@@ -15,17 +15,21 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from creditlink import keyring
-from creditlink.clock import utc_now
-from creditlink.financing import configuration, requests
-from creditlink.financing.asking import FinancingAsk
+from creditlink.access.scopes import SCOPES
+from creditlink.consents.agreement.limits import FairUse
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.financing import configuration
+from creditlink.financing.requests import requests
+from creditlink.financing.requests.asking import FinancingAsk
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Institution
+from creditlink.kit import keyring
+from creditlink.kit.clock import utc_now
+from creditlink.kit.http import runtime
 from creditlink.notifications.tables import Notification
-from creditlink.oauth.scopes import SCOPES
 from creditlink.retention import purge
+from tests.engine.matching import samples
 from tests.oauth import flow
-from tests.products import samples
 from tests.proof import routes
 from tests.proof.test_dead_consents import World, agreed, said_openly
 
@@ -115,7 +119,7 @@ def apply_at_both(database, app, firm, banks, settings) -> None:
                 session, request, samples.product("TAX-1", required_categories=["tax"]),
                 requests.Desk(session.get_one(Institution, client.institution_id), client),
                 account=account, enterprise=enterprise, categories=["tax"],
-                fair_use=app.extensions["fair_use"], lang="zh", clocks=clocks, now=now,
+                fair_use=runtime.of_app(app).of(FairUse), lang="zh", clocks=clocks, now=now,
             )  # fmt: skip
 
 
@@ -129,7 +133,10 @@ def webhooks(database, bank) -> list[Any]:
 
 def test_two_banks_cannot_join_their_files_on_anything_but_the_data(told, app, empty_database, firm):
     """Not in profiles, lists, consents, applications, webhooks, tokens, or certificates of deletion."""
-    public = " ".join(said_openly(World(app, empty_database, firm, None, None, {}))) + app.extensions["model"].sha256
+    public = (
+        " ".join(said_openly(World(app, empty_database, firm, None, None, {})))
+        + runtime.of_app(app).of(LiveModel).sha256
+    )
     ours, theirs = (dict(identifiers(said)) for said in told)
     assert min(len(ours), len(theirs)) >= 20, "the walk must be able to see identifiers"
     shared = [f"{where}: {one}" for one, where in ours.items() if one in theirs and one not in public]

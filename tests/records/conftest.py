@@ -8,9 +8,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from creditlink import db
-from creditlink.clock import add_months, month_start, utc_now
-from creditlink.config import load_settings
+from creditlink.kit.clock import add_months, month_start, utc_now
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import load_settings
 from creditlink.records import sources
 from creditlink.records.connectors.wire import TimeLimits
 from creditlink.records.sources import SourceConfig, Sources, SourcesConfig

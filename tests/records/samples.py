@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from creditlink.clock import add_months
-from creditlink.records.delivery import Fact
+from creditlink.kit.clock import add_months
+from creditlink.records.pulls.delivery import Fact
 
 
 def instant(day: date, hour: int = 10) -> datetime:

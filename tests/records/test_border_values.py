@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from creditlink.text import flaw
+from creditlink.kit.files.text import flaw
 from tests.records.offices import Reply
 from tests.records.test_connectors import (
     HEADER,

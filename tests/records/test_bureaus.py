@@ -11,15 +11,16 @@ import polars as pl
 import pytest
 from sqlalchemy import func, select
 
-from creditlink import db
-from creditlink.clock import day_of, last_complete_month, utc_now
-from creditlink.records import asking, coverage, sources, store
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS, as_known
+from creditlink.kit.clock import day_of, last_complete_month, utc_now
+from creditlink.kit.postgres import db
+from creditlink.records import coverage, sources, store
 from creditlink.records.connectors.wire import TimeLimits
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_KEYS, as_known
+from creditlink.records.pulls import asking
 from creditlink.records.sources import Sources, load_sources
 from creditlink.records.tables import PullPart, RejectedRow
 from creditlink.sandbox.city import write_city
-from creditlink.sandbox.services import Services, free_port
+from creditlink.sandbox.platform.services import Services, free_port
 from tests import factories as make
 from tests.records.conftest import config_for
 

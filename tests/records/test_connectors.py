@@ -15,7 +15,7 @@ from creditlink.records.connectors.social_security import SocialSecurityConnecto
 from creditlink.records.connectors.tax import TaxConnector, signature
 from creditlink.records.connectors.utility import UtilityConnector
 from creditlink.records.connectors.wire import Stopped, TimeLimits, Wire
-from creditlink.records.delivery import Delivery, Fact, ResourceResult
+from creditlink.records.pulls.delivery import Delivery, Fact, ResourceResult
 from tests.records.offices import Reply, office, trickling
 
 pytestmark = pytest.mark.pure

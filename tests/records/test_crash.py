@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import func, select, text
 
-from creditlink import db
+from creditlink.kit.postgres import db
 from creditlink.records.tables import FactRow, Pull, PullPart
 from tests.records.conftest import FACTS_OF_A_FIRM
 from tests.serving import ROOT, environment

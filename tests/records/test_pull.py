@@ -8,11 +8,12 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import event, func, select, text
 
-from creditlink import db
 from creditlink.audit.tables import AuditEntry
-from creditlink.clock import day_of, utc_now
 from creditlink.consents import service as consents
-from creditlink.records import asking, coverage, pull, sources, store
+from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.postgres import db
+from creditlink.records import coverage, sources, store
+from creditlink.records.pulls import asking, pull
 from creditlink.records.sources import Sources
 from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow, Source
 from tests import factories as make

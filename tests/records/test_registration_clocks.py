@@ -5,11 +5,11 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from creditlink import db
-from creditlink.clock import day_of
 from creditlink.enterprises import service
 from creditlink.enterprises.tables import Enterprise, RegisteredEntry
-from creditlink.errors import InvalidRequest
+from creditlink.kit.clock import day_of
+from creditlink.kit.errors import InvalidRequest
+from creditlink.kit.postgres import db
 from creditlink.records import store
 from tests import factories as make
 from tests.factories import NOW

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents.tables import Consent
-from creditlink.records import asking, pull
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.records.pulls import asking, pull
 from tests.oauth import flow
 
 

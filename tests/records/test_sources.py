@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from creditlink.clock import utc_now
-from creditlink.config import ROOT, SettingError
+from creditlink.kit.clock import utc_now
+from creditlink.kit.settings import ROOT, SettingError
 from creditlink.records import sources
 from creditlink.records.sources import Circuit, load_sources
 

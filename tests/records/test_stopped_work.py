@@ -6,9 +6,9 @@ import threading
 
 from sqlalchemy import func, select
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents import service as consents
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.records.tables import FactRow, Pull
 from tests.records.test_crash import parts, until, worker
 from tests.serving import environment

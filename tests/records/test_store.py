@@ -6,14 +6,14 @@ import polars as pl
 import pytest
 from sqlalchemy import select, text
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents.tables import Consent
+from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS, as_known
 from creditlink.enterprises import service
 from creditlink.enterprises.tables import Enterprise
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.records import store
-from creditlink.records.delivery import Delivery, Reject
-from creditlink.records.frames import FRAME_KEYS, FRAME_SCHEMAS, as_known
+from creditlink.records.pulls.delivery import Delivery, Reject
 from creditlink.records.tables import FactRow, RejectedRow
 from tests import factories as make
 from tests.factories import NOW
@@ -100,7 +100,7 @@ class TestSaving:
         with db.transaction("owner") as session:
             consent = make.make_consent(session, now=utc_now())
             firm = consent.enterprise_id
-        from creditlink.records import pull
+        from creditlink.records.pulls import pull
 
         with db.transaction("worker") as session:
             enter_consent(session, firm)

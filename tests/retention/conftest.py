@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from creditlink import db
+from creditlink.kit.postgres import db
 from creditlink.profiles.tables import Profile
-from creditlink.records.delivery import Fact
+from creditlink.records.pulls.delivery import Fact
 from creditlink.records.store import save_facts
 from creditlink.records.tables import Pull, PullPart, RejectedRow
 from creditlink.retention import purge

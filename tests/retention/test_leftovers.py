@@ -8,8 +8,9 @@ import procrastinate
 import pytest
 from sqlalchemy import func, select, text
 
-from creditlink import db, jobs
-from creditlink.idempotency import IdempotencyKey
+from creditlink.kit import jobs
+from creditlink.kit.http.idempotency import IdempotencyKey
+from creditlink.kit.postgres import db
 from creditlink.notifications.tables import Notification, WebhookDelivery
 from creditlink.retention import leftovers, tasks
 from tests import factories as make

@@ -8,16 +8,17 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select, text
 
-from creditlink import db, keyring
 from creditlink.audit import service as audit
 from creditlink.audit.tables import AuditEntry
+from creditlink.cli.consents import consents as commands
 from creditlink.consents import service as consents
-from creditlink.consents.commands import consents as commands
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.accounts import hash_password
 from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.kit import keyring
+from creditlink.kit.postgres import db
 from creditlink.profiles.tables import Profile
-from creditlink.records import pull as pulls
+from creditlink.records.pulls import pull as pulls
 from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow
 from creditlink.retention import certificates, purge
 from creditlink.retention.tables import DeletionCertificate
@@ -195,8 +196,8 @@ class TestTheCertificate:
         assert (refused.exit_code, "not a deletion certificate" in refused.output) == (1, True)
 
     def test_the_command_deletes_or_says_what_it_would(self, consent, settings, empty_database, monkeypatch):
-        monkeypatch.setattr("creditlink.consents.commands.start", lambda _role: (settings, empty_database))
-        monkeypatch.setattr("creditlink.consents.commands.utc_now", lambda: NOW + 10 * DAY)
+        monkeypatch.setattr("creditlink.cli.consents.start", lambda _role: (settings, empty_database))
+        monkeypatch.setattr("creditlink.cli.consents.utc_now", lambda: NOW + 10 * DAY)
         would = json.loads(CliRunner().invoke(commands, ["purge", "--dry-run"]).stdout)
         assert (would["rows"]["facts"], counts()["facts"]) == (1, 1)
         done = json.loads(CliRunner().invoke(commands, ["purge"]).stdout)

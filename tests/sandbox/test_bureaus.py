@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.clock import last_complete_month, utc_now
-from creditlink.records.frames import FRAME_SCHEMAS
-from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
+from creditlink.cli.sandbox.sandbox import bureau_app, sandbox
+from creditlink.engine.facts.frames import FRAME_SCHEMAS
+from creditlink.engine.facts.invoices import INVOICE_SCHEMA, invoice_months
+from creditlink.kit.clock import last_complete_month, utc_now
 from creditlink.sandbox.bureaus.invoices import expand
 from creditlink.sandbox.city import write_city
-from creditlink.sandbox.commands import bureau_app, sandbox
 
 UNTIL = last_complete_month(utc_now())
 RANGE = {"from": f"{UNTIL.year - 2}-01", "to": f"{UNTIL:%Y-%m}"}

@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.records.frames import FRAME_SCHEMAS, as_known
-from creditlink.records.invoice_folder import read_invoice_folder
-from creditlink.records.invoices import invoice_months
+from creditlink.cli.sandbox.sandbox import sandbox
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, as_known
+from creditlink.engine.facts.invoices import invoice_months
+from creditlink.records.files.invoice_folder import read_invoice_folder
 from creditlink.sandbox.city import FolderRefused, write_city
-from creditlink.sandbox.commands import sandbox
 from creditlink.sandbox.invoice_folder import write_invoice_folder
 
 pytestmark = pytest.mark.pure

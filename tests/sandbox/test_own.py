@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from creditlink import db, purpose, schema
-from creditlink.cli import cli
-from creditlink.config import ROOT, SettingError
+from creditlink.cli.main import cli
+from creditlink.kit.postgres import db, purpose, schema
+from creditlink.kit.settings import ROOT, SettingError
 from tests import factories as make
 
 COMMANDS = [["demo"], ["up"], ["sandbox", "year", "--city", "{folder}", "--out", "{folder}/year"]]

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from creditlink.sandbox.services import Services, free_port
+from creditlink.sandbox.platform.services import Services, free_port
 from tests.serving import ROOT
-from tests.test_supervision import clean, until
+from tests.web.test_supervision import clean, until
 
 pytestmark = pytest.mark.pure
 
@@ -61,7 +61,7 @@ import sys, time
 from pathlib import Path
 from creditlink import stopping
 stopping.watch(serving=True)
-from creditlink.sandbox.services import Services
+from creditlink.sandbox.platform.services import Services
 with Services(Path(sys.argv[1])) as services:
     for name in ("one", "two", "three"):
         services.start(name, ["run", "--port", sys.argv[2]])

@@ -9,18 +9,18 @@ from hashlib import sha256
 import polars as pl
 import pytest
 
-from creditlink.config import ROOT, load_settings
-from creditlink.products.seed import load_seed
+from creditlink.engine.facts.frames import FRAME_SCHEMAS
+from creditlink.kit.settings import ROOT, load_settings
+from creditlink.products.files.seed import load_seed
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
-from creditlink.records.frames import FRAME_SCHEMAS
 from creditlink.sandbox.city import write_city
-from creditlink.screening import run
-from creditlink.screening.engines import InProcess
-from creditlink.screening.inputs import stated_hashes
-from creditlink.screening.plan import Plan
-from creditlink.screening.storage import open_folder
-from tests.products.samples import SEED
+from creditlink.screening.city import run
+from creditlink.screening.city.engines import InProcess
+from creditlink.screening.city.inputs import stated_hashes
+from creditlink.screening.city.plan import Plan
+from creditlink.screening.city.storage import open_folder
+from tests.engine.matching.samples import SEED
 
 AS_OF = date(2026, 11, 20)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

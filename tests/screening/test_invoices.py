@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.config import load_settings
+from creditlink.cli.screening.screen import screen
+from creditlink.kit.settings import load_settings
 from creditlink.profiles.live import load_live
-from creditlink.records.invoice_folder import FIRMS_FILE, INVOICE_FILES, read_invoice_folder
-from creditlink.screening.commands import screen
+from creditlink.records.files.invoice_folder import FIRMS_FILE, INVOICE_FILES, read_invoice_folder
 from creditlink.screening.invoices import screen_invoices, write_rows
 
 pytestmark = pytest.mark.pure
@@ -126,8 +126,8 @@ def screened(read, day=AS_OF):
 
 
 def book():
-    from creditlink.features.catalogue import BY_NAME
-    from creditlink.products.book import compile_book
+    from creditlink.engine.features.catalogue import BY_NAME
+    from creditlink.engine.matching.book import compile_book
     from creditlink.products.service import matching_settings
 
     return compile_book((), BY_NAME, matching_settings(load_settings().config_dir), on=AS_OF)

@@ -10,20 +10,20 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.errors import NotFound
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products.commands import validate
-from creditlink.products.match import ELIGIBLE
-from creditlink.products.seed import load_seed
-from creditlink.products.terms import ProductInvalid, Rule
-from creditlink.profiles.pipeline import profile_many
-from creditlink.records.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.cli.products import validate
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.match import ELIGIBLE
+from creditlink.engine.matching.products.terms import ProductInvalid, Rule
+from creditlink.engine.profile.pipeline import profile_many
+from creditlink.kit.errors import NotFound
+from creditlink.products.files.seed import load_seed
+from creditlink.screening.city.plan import tools
+from creditlink.screening.city.results import Results
 from creditlink.screening.discovery import told_before_publishing, told_to
-from creditlink.screening.plan import tools
 from creditlink.screening.qualify import moved, qualify
-from creditlink.screening.results import Results
 from creditlink.screening.schemas import DiscoverySchema
-from tests.products.samples import SEED
+from tests.engine.matching.samples import SEED
 from tests.screening.conftest import AS_OF, FIRMS
 
 pytestmark = pytest.mark.pure
@@ -113,8 +113,8 @@ class TestBank:
             told_to(screened, replace(terms, rules=(Rule("indicator.gas_idle_months_12", "<=", 2.0),)))
 
     def test_without_an_opt_in_nobody_is_counted(self, town, make_plan, tmp_path, products):
-        from creditlink.screening import run
-        from creditlink.screening.engines import InProcess
+        from creditlink.screening.city import run
+        from creditlink.screening.city.engines import InProcess
         from tests.screening.conftest import NOW
 
         run.screen(make_plan(town, tmp_path), InProcess(), now=NOW)

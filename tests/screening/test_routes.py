@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from creditlink.audit.tables import AuditEntry
-from creditlink.features.catalogue import BY_NAME
+from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.products import service
+from creditlink.screening.city.results import Results
 from creditlink.screening.qualify import qualify
-from creditlink.screening.results import Results
 from tests.oauth import flow
 
 

@@ -16,14 +16,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from creditlink.products.match import ELIGIBLE, UNDETERMINED
-from creditlink.profiles.pipeline import profile_many
-from creditlink.profiles.snapshot import snapshot
-from creditlink.records.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet
-from creditlink.screening import run
-from creditlink.screening.engines import Cluster, InProcess, Processes
-from creditlink.screening.plan import tools
-from creditlink.screening.results import Results, ResultsUnusable
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet
+from creditlink.engine.matching.match import ELIGIBLE, UNDETERMINED
+from creditlink.engine.profile.pipeline import profile_many
+from creditlink.engine.profile.snapshot import snapshot
+from creditlink.screening.city import run
+from creditlink.screening.city.engines import Cluster, InProcess, Processes
+from creditlink.screening.city.plan import tools
+from creditlink.screening.city.results import Results, ResultsUnusable
 from tests.screening.conftest import AS_OF, FIRMS, NOW, PARTS, frames_of
 
 pytestmark = [pytest.mark.pure, pytest.mark.long]
@@ -124,7 +124,7 @@ class TestResume:
         code = (
             "import os, signal, sys, pickle\n"
             "from creditlink.screening import partition, run, storage\n"
-            "from creditlink.screening.engines import InProcess\n"
+            "from creditlink.screening.city.engines import InProcess\n"
             "from tests.screening.conftest import NOW\n"
             "write = os.replace\n"
             "def dying(source, target):\n"

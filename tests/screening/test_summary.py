@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from creditlink.screening.lists import LISTS, SIZES, list_of, size_classes
-from creditlink.screening.summary import hidden, summary
+from creditlink.screening.city.lists import LISTS, SIZES, list_of, size_classes
+from creditlink.screening.city.summary import hidden, summary
 
 pytestmark = pytest.mark.pure
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from creditlink import db
-from creditlink.clock import utc_now
 from creditlink.consents import funnel
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
 from creditlink.status import service
 from creditlink.status.recorder import EVERY, Recorder
 from creditlink.status.tables import StepCount

@@ -10,22 +10,22 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.features.catalogue import BY_NAME
-from creditlink.features.withhold import TAKEN
+from creditlink.cli.training.train import train
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.features.withhold import TAKEN
+from creditlink.engine.scoring.calibration.absence import Absence
+from creditlink.engine.scoring.calibration.calibration import Calibration, sigmoid
+from creditlink.engine.scoring.model import load
 from creditlink.sandbox.city import write_city
-from creditlink.scoring.absence import Absence
-from creditlink.scoring.calibration import Calibration, sigmoid
-from creditlink.scoring.model import load
-from creditlink.training.calibrate import fit_absence
 from creditlink.training.card import render_card
-from creditlink.training.champion import FIT, STOP, read_dataset, train_champion
 from creditlink.training.city import read_city
-from creditlink.training.commands import train
-from creditlink.training.conformal import fit_interval
 from creditlink.training.dataset import FEATURES, LACKING, REFUSED, measure_reference, plan_for, read_day
-from creditlink.training.fit import Parameters, boost, fit, prepare
+from creditlink.training.fitting.calibrate import fit_absence
+from creditlink.training.fitting.champion import FIT, STOP, read_dataset, train_champion
+from creditlink.training.fitting.conformal import fit_interval
+from creditlink.training.fitting.fit import Parameters, boost, fit, prepare
+from creditlink.training.fitting.peers import peer_table
 from creditlink.training.package import write_model
-from creditlink.training.peers import peer_table
 from creditlink.training.withheld import OPTIONAL_CATEGORIES, SINGLE, SOURCES, draw_lacking, only
 
 pytestmark = pytest.mark.pure
@@ -217,7 +217,7 @@ def test_wrong_hyper_parameters_are_named(table, message):
 
 def test_a_search_never_ends_worse_than_it_began(city):
     pytest.importorskip("optuna")
-    from creditlink.training.search import as_toml, search
+    from creditlink.training.fitting.search import as_toml, search
 
     data = read_dataset(city, seed=3)
     found = [search(data, start=SMALL, trials=2, seed=1, share=0.3) for _ in range(2)]

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.sandbox.commands import sandbox
+from creditlink.cli.sandbox.sandbox import sandbox
 from creditlink.training.city import CityError, read_city
 
 pytestmark = pytest.mark.pure

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from creditlink.training.columns import typed_column
-from creditlink.training.leaks import find_leaks
+from creditlink.training.table.columns import typed_column
+from creditlink.training.table.leaks import find_leaks
 from tests.training.tables import loans, trapped
 
 pytestmark = pytest.mark.pure

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from creditlink.training import metrics
-from creditlink.training.columns import typed_column
-from creditlink.training.table import Roles, prepare
-from creditlink.training.table_file import RawTable, TableError
-from creditlink.training.table_model import Encoder, TableParameters, fit_table, folds_of
-from creditlink.training.table_run import Trainer, cross_validate, figures, later_rows, out_of_time
+from creditlink.training.table.columns import typed_column
+from creditlink.training.table.file import RawTable, TableError
+from creditlink.training.table.model import Encoder, TableParameters, fit_table, folds_of
+from creditlink.training.table.run import Trainer, cross_validate, figures, later_rows, out_of_time
+from creditlink.training.table.table import Roles, prepare
+from creditlink.training.validation import metrics
 from tests.training.tables import loans
 
 pytestmark = pytest.mark.pure

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from creditlink.training.table_file import TableError, read_table
+from creditlink.training.table.file import TableError, read_table
 
 pytestmark = pytest.mark.pure
 

@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.config import ROOT, load_settings
-from creditlink.sandbox.commands import sandbox
-from creditlink.training import validation
+from creditlink.cli.sandbox.sandbox import sandbox
+from creditlink.cli.training.train import train
+from creditlink.cli.training.validate import write_pack
+from creditlink.kit.settings import ROOT, load_settings
 from creditlink.training.card import render_card
-from creditlink.training.commands import train
-from creditlink.training.validation_command import write_pack
+from creditlink.training.validation import figures as validation
 
 pytestmark = pytest.mark.pure
 
@@ -110,8 +110,8 @@ def test_a_folder_that_is_no_city_is_named(tmp_path):
 
 def test_nothing_half_written(tmp_path, pack, monkeypatch):
     _, figures = pack
-    monkeypatch.setattr("creditlink.training.validation_command.render_page", lambda _: 1 / 0)
-    monkeypatch.setattr("creditlink.training.validation_command.render_card", lambda *_: "")
+    monkeypatch.setattr("creditlink.cli.training.validate.render_page", lambda _: 1 / 0)
+    monkeypatch.setattr("creditlink.cli.training.validate.render_card", lambda *_: "")
     with pytest.raises(ZeroDivisionError):
         write_pack(figures, {}, tmp_path / "p")
     assert list(tmp_path.iterdir()) == []

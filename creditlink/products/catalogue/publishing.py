@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,16 +13,26 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
-from creditlink.clock import day_of, start_of_day
-from creditlink.errors import Conflict, NotFound, TooManyRequests
+from creditlink.engine.matching.book import rule_flaws
+from creditlink.engine.matching.products.checker import Finding, check_product
+from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms
 from creditlink.institutions.tables import Institution
-from creditlink.products.book import rule_flaws
+from creditlink.kit.clock import day_of, start_of_day
+from creditlink.kit.errors import Conflict, NotFound, TooManyRequests
 from creditlink.products.catalogue import lifecycle
 from creditlink.products.catalogue.lifecycle import Hands, StepNotAllowed
-from creditlink.products.checker import Finding, check_product
+from creditlink.products.files.open_form import parse_product
 from creditlink.products.service import KNOWN, next_revisions, take_turns, terms_sha256
 from creditlink.products.tables import Product, ProductStep
-from creditlink.products.terms import Flaw, ProductInvalid, ProductTerms, parse_product
+
+
+@dataclass(frozen=True)
+class FirmCounts:
+    """How firms of the last screening are counted for a product, and each count noted as a question to it."""
+
+    count: Callable[[ProductTerms], dict[str, Any]]
+    note: Callable[..., None]
+
 
 SYSTEM = Hands("system")
 _COUNTING = 0x636F756E  # "coun": seeds the lock's number
@@ -192,17 +202,17 @@ def retire(session: Session, held: Product, *, hands: Hands, now: datetime, note
 def count(
     session: Session,
     held: Product,
-    count_firms: Callable[[ProductTerms], dict[str, Any]],
+    firms: FirmCounts,
     *,
-    ask: Callable[..., None],
+    client_id: str,
     hands: Hands,
     now: datetime,
 ) -> dict[str, Any]:
-    """Return how many firms of the last screening a version is for, as `count_firms` tells it, and keep the answer.
+    """Return how many firms of the last screening a version is for, as `firms` counts them, and keep the answer.
 
     The same terms and screening are answered from what was kept. With free choice of rules, counts could be played
-    off against each other until they speak of one firm; so besides being given in tens they are few a day, and `ask`
-    notes each as a question to the screening, of which there are only so many whichever way they are asked.
+    off against each other until they speak of one firm; so besides being given in tens they are few a day, and each is
+    noted as a question to the screening, of which there are only so many whichever way they are asked.
 
     Raises
     ------
@@ -211,7 +221,7 @@ def count(
     """
     # One count of an institution at a time, or many at once would each be the day's last.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(held.institution_id), _COUNTING))))
-    told = count_firms(held.to_terms())
+    told = firms.count(held.to_terms())
     if not told["available"]:
         return told
     day = start_of_day(day_of(now))
@@ -227,7 +237,7 @@ def count(
             return kept
     if sum(one.at >= day for one in counted) >= lifecycle.COUNTS_A_DAY:
         raise TooManyRequests(f"at most {lifecycle.COUNTS_A_DAY} counts a day", headers={"Retry-After": "3600"})
-    ask(session, held.institution_id, terms=held.to_terms(), screening=told["screening"], now=now)
+    firms.note(session, held.institution_id, client_id, terms=held.to_terms(), screening=told["screening"], now=now)
     _note(session, held, "count", hands, now=now, detail={"counted": told})
     return told
 

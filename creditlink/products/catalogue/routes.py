@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import flask
@@ -13,10 +12,11 @@ from flask import g
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from creditlink import db
-from creditlink.api import Blueprint, Schema
-from creditlink.clock import utc_now
-from creditlink.errors import (
+from creditlink.access.guard import require_access
+from creditlink.engine.matching.products.terms import ProductInvalid
+from creditlink.institutions.tables import Client, Institution
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import (
     Conflict,
     InsufficientScope,
     InvalidRequest,
@@ -25,11 +25,13 @@ from creditlink.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from creditlink.institutions.tables import Client, Institution
-from creditlink.oauth.access import require_access
+from creditlink.kit.http import runtime
+from creditlink.kit.http.api import Blueprint, Schema
+from creditlink.kit.postgres import db
 from creditlink.products import listing, service
 from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.catalogue.lifecycle import Hands
+from creditlink.products.catalogue.publishing import FirmCounts
 from creditlink.products.catalogue.schemas import (
     OwnProductsQuerySchema,
     ProductCheckBodySchema,
@@ -38,8 +40,8 @@ from creditlink.products.catalogue.schemas import (
     ProductVersionPageSchema,
     StepNoteSchema,
 )
+from creditlink.products.files.open_form import product_schema
 from creditlink.products.tables import Product
-from creditlink.products.terms import ProductInvalid, product_schema
 
 blueprint = Blueprint(
     "catalogue",
@@ -134,11 +136,16 @@ def count(code: str, version: int) -> Any:
     Firms that agreed to be counted, in tens, a few counts a day; of one screening as many different sets of rules as
     `/v1/discovery` counts, both together. Where no screening is at hand it says so.
     """
-    count_firms = flask.current_app.extensions["count_firms"]
-    ask = partial(flask.current_app.extensions["note_question"], client_id=g.access.client_id)
     with db.transaction() as session:
         held = publishing.own(session, g.access.institution_id, code, version)
-        return publishing.count(session, held, count_firms, ask=ask, hands=_hands(session), now=utc_now())
+        return publishing.count(
+            session,
+            held,
+            runtime.part(FirmCounts),
+            client_id=g.access.client_id,
+            hands=_hands(session),
+            now=utc_now(),
+        )
 
 
 @blueprint.route("/products/<code>/versions/<int:version>/check", methods=["POST"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshmallow as ma
 
-from creditlink.api import Schema
+from creditlink.kit.http.api import Schema
 from creditlink.products.catalogue.lifecycle import STATES
 from creditlink.products.schemas import ProductSchema, _number, _text
 

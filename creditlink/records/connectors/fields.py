@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from creditlink.clock import EARLIEST_YEAR
-from creditlink.money import fen_from_yuan
-from creditlink.text import flaw
+from creditlink.kit.clock import EARLIEST_YEAR
+from creditlink.kit.files.text import flaw
+from creditlink.kit.money import fen_from_yuan
 
 _YUAN = re.compile(r"-?[0-9]{1,13}\.[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")

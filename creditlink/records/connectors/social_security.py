@@ -10,7 +10,7 @@ import httpx
 
 from creditlink.records.connectors.fields import FieldError, Row, within
 from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
-from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
+from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PATH = "/sbj/payroll"
 _PAGE_SIZE = 200

@@ -16,7 +16,7 @@ import httpx
 from creditlink.records.connectors import tax_invoices
 from creditlink.records.connectors.fields import FieldError, Row, within
 from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
-from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
+from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PAGE_SIZE = 1000
 _MAX_PAGES = 2000

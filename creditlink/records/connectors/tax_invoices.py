@@ -12,12 +12,12 @@ from typing import Any
 
 import polars as pl
 
-from creditlink.clock import add_months, month_start
+from creditlink.engine.facts.frames import FRAME_SCHEMAS
+from creditlink.engine.facts.invoices import INVOICE_SCHEMA, invoice_months
+from creditlink.kit.clock import add_months, month_start
+from creditlink.kit.files.text import flaw
 from creditlink.records.connectors.fields import YEARS, FieldError, Row, within
-from creditlink.records.delivery import Fact
-from creditlink.records.frames import FRAME_SCHEMAS
-from creditlink.records.invoices import INVOICE_SCHEMA, invoice_months
-from creditlink.text import flaw
+from creditlink.records.pulls.delivery import Fact
 
 _TEXTS = ("lsh", "kprq", "fx", "dfdm", "je", "se", "hj", "zt", "lrsj")
 _DIRECTIONS = {"X": "output", "J": "input"}

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from creditlink.engine.facts.frames import METER_KINDS
 from creditlink.records.connectors.fields import FieldError, Row, within
 from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
-from creditlink.records.delivery import Delivery, Fact, Reject, ResourceResult
-from creditlink.records.frames import METER_KINDS
+from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PAGE_SIZE = 500
 _MAX_PAGES = 100

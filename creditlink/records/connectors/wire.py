@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeVar
 import httpx
 import stamina
 
-from creditlink.records.delivery import Delivery, Status
-from creditlink.text import shown
+from creditlink.kit.files.text import shown
+from creditlink.records.pulls.delivery import Delivery, Status
 
 T = TypeVar("T")
 

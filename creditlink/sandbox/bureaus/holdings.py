@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from creditlink.clock import month_index
-from creditlink.parquetfile import ParquetUnreadable, table_of
-from creditlink.records.frames import FRAME_KEYS, FRAME_SCHEMAS
+from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS
+from creditlink.kit.clock import month_index
+from creditlink.kit.files.parquetfile import ParquetUnreadable, table_of
 
 _FIRMS = {"firm": pl.Int32, "uscc": pl.String}
 

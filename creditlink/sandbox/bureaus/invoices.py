@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from creditlink.sandbox.city import split
+from creditlink.sandbox.city.records import split
 
 Ints = npt.NDArray[np.int64]
 

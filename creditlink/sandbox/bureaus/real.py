@@ -13,12 +13,12 @@ from typing import Any
 
 import polars as pl
 
-from creditlink import uscc
-from creditlink.clock import add_months, month_index, month_start
-from creditlink.csvfile import HeaderInvalid, Row, WrongRow, rows
-from creditlink.parquetfile import ParquetUnreadable, parquet_of
-from creditlink.records.frames import days_of
-from creditlink.textfile import read_file
+from creditlink.engine.facts.frames import days_of
+from creditlink.kit import uscc
+from creditlink.kit.clock import add_months, month_index, month_start
+from creditlink.kit.files.csvfile import HeaderInvalid, Row, WrongRow, rows
+from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
+from creditlink.kit.files.textfile import read_file
 
 FILES = {"output": "nocredit_output_invoices.parquet", "input": "nocredit_input_invoices.parquet"}
 FIRMS = "nocredit_firms.csv"

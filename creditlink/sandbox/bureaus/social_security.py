@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import flask
 
-from creditlink.money import yuan_text
+from creditlink.kit.money import yuan_text
 from creditlink.sandbox.bureaus import query
 from creditlink.sandbox.bureaus.faults import Fault, Faults, halved, spoiled
 from creditlink.sandbox.bureaus.holdings import Holdings, day, within

@@ -15,8 +15,8 @@ from typing import Any
 import flask
 import polars as pl
 
-from creditlink.clock import add_months
-from creditlink.money import yuan_text
+from creditlink.kit.clock import add_months
+from creditlink.kit.money import yuan_text
 from creditlink.sandbox.bureaus.faults import Fault, Faults, halved, spoiled
 from creditlink.sandbox.bureaus.holdings import Holdings, day, months_between, within
 from creditlink.sandbox.bureaus.invoices import expand

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from creditlink.uscc import ALPHABET
+from creditlink.kit.uscc import ALPHABET
 
 _LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
 _VALUES = np.zeros(128, dtype=np.int64)

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from creditlink.records.frames import FRAME_SCHEMAS
+from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.sandbox.city import activity as activities
-from creditlink.sandbox.city import events, invoices, latent, meters, names, payroll, tax
+from creditlink.sandbox.city import latent
 from creditlink.sandbox.city.economy import Calendar
 from creditlink.sandbox.city.folder import MANIFEST, replaced_at_once
 from creditlink.sandbox.city.hazard import HazardTable
-from creditlink.sandbox.city.payments import coded
+from creditlink.sandbox.city.records import events, invoices, meters, names, payroll, tax
+from creditlink.sandbox.city.records.payments import coded
 
 GENERATOR_VERSION = "2"
 """Raised whenever the same seed no longer gives the same bytes."""

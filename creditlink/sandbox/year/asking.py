@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from creditlink.clock import add_months, start_of_day
-from creditlink.features.catalogue import BY_NAME
-from creditlink.financing.asking import FinancingAsk
-from creditlink.products.book import ProductBook
-from creditlink.products.offer import Ask
-from creditlink.products.subjects import Subjects
-from creditlink.profiles.live import LiveModel
-from creditlink.profiles.pipeline import Profiles, profile_many
+from creditlink.engine.explanation.reasons import reasons_for
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.offers.offer import Ask
+from creditlink.engine.matching.products.subjects import Subjects
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.pipeline import Profiles, profile_many
+from creditlink.engine.scoring.limits.scorable import scorable
+from creditlink.financing.requests.asking import FinancingAsk
+from creditlink.kit.clock import add_months, start_of_day
 from creditlink.sandbox.year.policies import Applicant
-from creditlink.scoring.reasons import reasons_for
-from creditlink.scoring.scorable import scorable
 from creditlink.training.city import City, CityError, read_frame
 from creditlink.training.dataset import known_records
 

@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from creditlink.clock import add_months, day_of, month_start, start_of_day
-from creditlink.financing.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.kit.clock import add_months, day_of, month_start, start_of_day
 
 BAD_DAYS = 90
 WRITE_OFF_DAYS = 180

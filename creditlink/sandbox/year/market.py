@@ -16,15 +16,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from creditlink.clock import add_months, day_of, month_index, start_of_day
-from creditlink.financing.learning import case_of, fit
-from creditlink.financing.outcome_file import Outcome
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.offers.approval import ApprovalModel
+from creditlink.engine.matching.offers.cost import fee_fen
+from creditlink.engine.matching.products.terms import ProductTerms
+from creditlink.financing.applications.terms import OfferTerms
+from creditlink.financing.funnel.learning import case_of, fit
+from creditlink.financing.loans.outcome_file import Outcome
 from creditlink.financing.tables import ApprovalCase
-from creditlink.financing.terms import OfferTerms
-from creditlink.products.approval import ApprovalModel
-from creditlink.products.book import ProductBook
-from creditlink.products.cost import fee_fen
-from creditlink.products.terms import ProductTerms
+from creditlink.kit.clock import add_months, day_of, month_index, start_of_day
 from creditlink.sandbox.year import loans
 from creditlink.sandbox.year.asking import MONTHS, Asking
 from creditlink.sandbox.year.ordering import Shown, shown

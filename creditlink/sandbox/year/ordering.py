@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from creditlink.products.approval import ApprovalModel
-from creditlink.products.book import ProductBook
-from creditlink.products.match import INELIGIBLE, FirmMatches, match_many
-from creditlink.products.offer import Ask
-from creditlink.products.subjects import Subjects
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.match import INELIGIBLE, FirmMatches, match_many
+from creditlink.engine.matching.offers.approval import ApprovalModel
+from creditlink.engine.matching.offers.offer import Ask
+from creditlink.engine.matching.products.subjects import Subjects
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from creditlink.products.approval import logit_pd, sigmoid
-from creditlink.products.book import ProductBook
-from creditlink.products.match import INELIGIBLE, UNDETERMINED
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.match import INELIGIBLE, UNDETERMINED
+from creditlink.engine.matching.offers.approval import logit_pd, sigmoid
 from creditlink.sandbox.year.cost import yearly_cost_bps
 
 Floats = NDArray[np.float64]

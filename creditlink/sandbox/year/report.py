@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from creditlink.financing.funnel import Row
+from creditlink.financing.funnel.funnel import Row
 from creditlink.sandbox.year import truth
 from creditlink.sandbox.year.loans import BAD_DAYS
 from creditlink.sandbox.year.market import LEARN_MONTH, Year

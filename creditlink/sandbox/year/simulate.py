@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from creditlink import db
-from creditlink.clock import start_of_day
-from creditlink.config import Settings
-from creditlink.features.catalogue import BY_NAME
-from creditlink.financing.funnel import Case
-from creditlink.products.book import ProductBook, compile_book
-from creditlink.products.seed import SeedInstitution, load_seed
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import ProductBook, compile_book
+from creditlink.financing.funnel.funnel import Case
+from creditlink.kit.clock import start_of_day
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
+from creditlink.products.files.seed import SeedInstitution, load_seed
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
-from creditlink.sandbox import seed as platform
+from creditlink.sandbox.platform import seed as platform
 from creditlink.sandbox.year import report
 from creditlink.sandbox.year.asking import MONTHS, Crowd, crowd, first_month
 from creditlink.sandbox.year.market import Market, Year, expected_end

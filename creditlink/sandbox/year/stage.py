@@ -12,24 +12,28 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from creditlink import db
-from creditlink.clock import day_of, start_of_day
-from creditlink.config import Settings
-from creditlink.consents.limits import FairUse, fair_use_from
+from creditlink.consents.agreement.limits import FairUse, fair_use_from
+from creditlink.engine.facts.frames import CATEGORY_FRAMES
 from creditlink.enterprises import accounts
 from creditlink.enterprises import service as enterprises
 from creditlink.enterprises.representation import appoint
 from creditlink.enterprises.service import Registration
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.financing import applications, configuration, learning, outcomes, requests, sweep
-from creditlink.financing.declines import DeclineReason, weigh
-from creditlink.financing.requests import DESK_SCOPE, Desk
+from creditlink.financing import configuration, sweep
+from creditlink.financing.applications import applications
+from creditlink.financing.applications.declines import DeclineReason, weigh
+from creditlink.financing.funnel import learning
+from creditlink.financing.loans import outcomes
+from creditlink.financing.requests import requests
+from creditlink.financing.requests.requests import DESK_SCOPE, Desk
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Client, Institution
-from creditlink.records.frames import CATEGORY_FRAMES
-from creditlink.sandbox.bank import new_key, public_jwks
+from creditlink.kit.clock import day_of, start_of_day
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings
+from creditlink.sandbox.banks.bank import new_key, public_jwks
 from creditlink.sandbox.year.asking import Asking
 from creditlink.sandbox.year.market import Deed, Tried, Year
 from creditlink.sandbox.year.policies import AMOUNT, QUOTA, REASONS, RISK, SECTOR, THIN

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from creditlink.products.approval import expected_calibration_error
-from creditlink.products.match import INELIGIBLE
+from creditlink.engine.matching.match import INELIGIBLE
+from creditlink.engine.matching.offers.approval import expected_calibration_error
 from creditlink.sandbox.year.market import Judged, Tried
 from creditlink.sandbox.year.ordering import LEARNED, ORDERS, RULES
 

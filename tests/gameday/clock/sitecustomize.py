@@ -8,7 +8,7 @@ _seconds = float(os.environ.get("GAMEDAY_CLOCK_SECONDS", "0"))
 if _seconds:
     from procrastinate import utils as queue_clock
 
-    from creditlink import clock
+    from creditlink.kit import clock
 
     _true, _time, _queue = clock.wall_clock, time.time, queue_clock.utcnow
     clock.wall_clock = lambda: _true() + timedelta(seconds=_seconds)

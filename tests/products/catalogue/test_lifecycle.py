@@ -10,7 +10,7 @@ from creditlink.products.catalogue.lifecycle import (
     check_hands,
     key_marks,
 )
-from creditlink.sandbox.bank import new_key, public_jwks
+from creditlink.sandbox.banks.bank import new_key, public_jwks
 
 pytestmark = pytest.mark.pure
 

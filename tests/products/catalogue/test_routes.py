@@ -8,18 +8,20 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from creditlink import db
-from creditlink.clock import day_of, utc_now
 from creditlink.institutions.tables import Institution
+from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.http import runtime
+from creditlink.kit.postgres import db
 from creditlink.products import quota, service
 from creditlink.products.catalogue import lifecycle, publishing
+from creditlink.products.catalogue.publishing import FirmCounts
 from creditlink.products.service import book_of
 from creditlink.products.tables import Product
-from creditlink.sandbox.bank import new_key, public_jwks
+from creditlink.sandbox.banks.bank import new_key, public_jwks
 from creditlink.screening import questions
 from tests import factories
+from tests.engine.matching.samples import product, raw, rule
 from tests.oauth import flow
-from tests.products.samples import product, raw, rule
 
 SCOPES = "product:read product:write product:check discovery:count"
 KEYS = {name: new_key("ES256") for name in ("writer", "checker", "third", "rival")}
@@ -263,6 +265,11 @@ class TestWrongProducts:
         assert refused(checker.check(), "findings")["findings"] == told
 
 
+def count_by(app, monkeypatch, count):
+    parts = runtime.of_app(app)
+    monkeypatch.setitem(parts._parts, FirmCounts, replace(parts.of(FirmCounts), count=count))
+
+
 class TestCount:
     def test_without_a_screening_it_says_so(self, writer):
         writer.write()
@@ -276,7 +283,7 @@ class TestCount:
             told = {"available": True, "qualify": 120, "as_of": "2026-11-20", "model_id": "m", "rules": []}
             return told | {"screening": "s1"}
 
-        monkeypatch.setitem(app.extensions, "count_firms", counted)
+        count_by(app, monkeypatch, counted)
         monkeypatch.setattr(lifecycle, "COUNTS_A_DAY", 2)
         writer.write()
         assert writer.step("count").json()["qualify"] == 120
@@ -298,7 +305,7 @@ class TestCount:
             "rules": [],
             "screening": "s1",
         }
-        monkeypatch.setitem(app.extensions, "count_firms", lambda terms: told)
+        count_by(app, monkeypatch, lambda terms: told)
         monkeypatch.setattr(questions, "MOST", 2)
         for points in (600, 610, 620):
             writer.write(rules=[rule("profile.points", ">=", points)])

@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from creditlink.records.frames import FRAME_SCHEMAS, as_known
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, as_known
 from creditlink.sandbox.city import likeness
 
 pytestmark = pytest.mark.pure

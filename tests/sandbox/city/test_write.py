@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.records.frames import FRAME_KEYS, FRAME_SCHEMAS
+from creditlink.cli.sandbox.sandbox import sandbox
+from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS
 from creditlink.sandbox.city import FolderRefused, write, write_city
-from creditlink.sandbox.commands import sandbox
 
 pytestmark = pytest.mark.pure
 

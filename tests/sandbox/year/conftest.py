@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from creditlink.config import load_settings
+from creditlink.kit.settings import load_settings
 from creditlink.sandbox.city import write_city
 from creditlink.sandbox.year.simulate import Lived, Plan, plan_year
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from creditlink.clock import add_months, day_of
+from creditlink.kit.clock import add_months, day_of
 from creditlink.sandbox.year.loans import BAD_DAYS, WRITE_OFF_DAYS, run
 
 pytestmark = pytest.mark.pure

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from creditlink.config import ROOT
-from creditlink.features.catalogue import BY_NAME
-from creditlink.products.book import compile_book
-from creditlink.products.cost import annual_rate_bps, cash_flows
-from creditlink.products.settings import load_settings
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import compile_book
+from creditlink.engine.matching.offers.cost import annual_rate_bps, cash_flows
+from creditlink.kit.settings import ROOT
+from creditlink.products.files.settings import load_settings
 from creditlink.sandbox.year.cost import yearly_cost_bps
 from creditlink.sandbox.year.policies import REASONS, Applicant, Chances, Lenders, draw_policies
-from tests.products import samples
+from tests.engine.matching import samples
 
 pytestmark = pytest.mark.pure
 

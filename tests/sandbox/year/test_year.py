@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
-from creditlink import db
-from creditlink.clock import day_of
-from creditlink.config import load_settings
-from creditlink.financing import cases
-from creditlink.financing.funnel import funnel, league
+from creditlink.cli.sandbox.sandbox import sandbox
+from creditlink.financing.funnel import cases
+from creditlink.financing.funnel.funnel import funnel, league
 from creditlink.financing.tables import Application, ApprovalCase, FinancingRequest, LoanFact
+from creditlink.kit.clock import day_of
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import load_settings
 from creditlink.products import approval_store
-from creditlink.sandbox.commands import sandbox
 from creditlink.sandbox.year.asking import first_month
 from creditlink.sandbox.year.market import Market
 from creditlink.sandbox.year.policies import draw_policies

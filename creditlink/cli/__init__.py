@@ -1,0 +1,1 @@
+"""Every command of `creditlink`, one file for each noun."""

@@ -1,0 +1,220 @@
+"""`creditlink institutions …` and `creditlink clients …`: the operator's onboarding. Every answer is JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.access import keys
+from creditlink.access.scopes import OPERATOR_SCOPES, SCOPES
+from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.institutions import service
+from creditlink.institutions.service import RegistrationRefused
+from creditlink.institutions.tables import INSTITUTION_KINDS, Client, Institution
+from creditlink.kit.clock import utc_now
+from creditlink.kit.files.textfile import decode, json_of
+from creditlink.kit.processes.process import start
+from creditlink.kit.settings import load_settings
+from creditlink.notifications import endpoints
+
+_DEFAULT_SCOPES = ("profile:create", "profile:read", "consent:read")
+
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
+    _, database = start("owner")
+    try:
+        with database.transaction("owner") as session:
+            yield session
+    except RegistrationRefused as refused:
+        raise click.ClickException(str(refused)) from None
+
+
+def _show(body: Any) -> None:
+    click.echo(json.dumps(body, ensure_ascii=False, indent=2))
+
+
+@click.group()
+def institutions() -> None:
+    """Add, list, suspend or resume institutions."""
+
+
+@institutions.command("add")
+@click.option("--code", required=True, help="Short and stable, e.g. FSRCB.")
+@click.option("--name-zh", required=True)
+@click.option("--name-en", required=True)
+@click.option("--kind", required=True, type=click.Choice(list(INSTITUTION_KINDS)))
+def add(code: str, name_zh: str, name_en: str, kind: str) -> None:
+    """Add an institution."""
+    with _transaction() as session:
+        made = service.add_institution(session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now())
+        _show(_institution(made))
+
+
+@institutions.command("list")
+def list_institutions() -> None:
+    """List all institutions."""
+    with _transaction() as session:
+        _show([_institution(i) for i in session.scalars(select(Institution).order_by(Institution.code))])
+
+
+@institutions.command("suspend")
+@click.argument("code")
+def suspend_institution(code: str) -> None:
+    """Refuse an institution with all its clients, at once, in every process."""
+    _set_institution(code, "suspended")
+
+
+@institutions.command("resume")
+@click.argument("code")
+def resume_institution(code: str) -> None:
+    """Let an institution work again."""
+    _set_institution(code, "active")
+
+
+def _set_institution(code: str, status: str) -> None:
+    with _transaction() as session:
+        found = service.institution_of(session, code)
+        service.set_institution_status(session, found, status, now=utc_now())
+        _show(_institution(found))
+
+
+@click.group()
+def clients() -> None:
+    """Register, rotate, suspend or resume OAuth clients."""
+
+
+@clients.command("register")
+@click.option("--institution", "code", required=True, help="The institution's code.")
+@click.option("--name", required=True, help="What the firm reads: the software that asks.")
+@click.option("--jwks", "jwks_file", type=click.File("rb"), help="File with the public keys (a JWK Set).")
+@click.option("--jwks-uri", help="Where the client publishes its keys (https).")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, help="Exact address; repeatable.")
+@click.option("--scope", "scopes", multiple=True, default=_DEFAULT_SCOPES, show_default=True, help="Repeatable.")
+@click.option("--categories", "categories", multiple=True, help="Data it may ask for; repeatable. Default: all.")
+@click.option("--webhook-url", help="Where webhooks go (https); prints their secret, once.")
+def register(
+    code: str,
+    name: str,
+    jwks_file: BinaryIO | None,
+    jwks_uri: str | None,
+    redirect_uris: tuple[str, ...],
+    scopes: tuple[str, ...],
+    categories: tuple[str, ...],
+    webhook_url: str | None,
+) -> None:
+    """Register a client and print it with its client_id. Values may also be joined by spaces or commas."""
+    settings, now = load_settings(), utc_now()
+    with _transaction() as session:
+        institution = service.institution_of(session, code)
+        kept_back = sorted(OPERATOR_SCOPES & set(_known("scope", scopes, SCOPES)))
+        if kept_back and institution.kind != "operator":
+            raise click.ClickException(f"scope {kept_back[0]!r}: only for an operator, {code} is a {institution.kind}")
+        client = service.register_client(
+            session,
+            institution=institution,
+            name=name,
+            redirect_uris=redirect_uris,
+            scopes=_known("scope", scopes, SCOPES),
+            categories=_known("category", categories, CATEGORIES) or list(CATEGORIES),
+            jwks=_public_keys(jwks_file),
+            jwks_uri=jwks_uri,
+            now=now,
+        )
+        told = {}
+        if webhook_url is not None:
+            told["webhook_secret"] = endpoints.set_address(
+                session,
+                client,
+                webhook_url,
+                key=settings.secret_key,
+                allow_loopback=not settings.is_production,
+                now=now,
+            )
+        _show(service.as_json(client, institution) | told)
+
+
+@clients.command("rotate-keys")
+@click.argument("client_id")
+@click.option("--jwks", "jwks_file", type=click.File("rb"), help="File with the new public keys.")
+@click.option("--jwks-uri", help="Where the client publishes its keys (https).")
+def rotate_keys(client_id: str, jwks_file: BinaryIO | None, jwks_uri: str | None) -> None:
+    """Replace a client's keys."""
+    with _transaction() as session:
+        client = service.client_of(session, client_id)
+        service.rotate_keys(session, client, jwks=_public_keys(jwks_file), jwks_uri=jwks_uri, now=utc_now())
+        _show(service.as_json(client, session.get_one(Institution, client.institution_id)))
+
+
+@clients.command("suspend")
+@click.argument("client_id")
+def suspend_client(client_id: str) -> None:
+    """Refuse a client, at once, in every process."""
+    _set_client(client_id, "suspended")
+
+
+@clients.command("resume")
+@click.argument("client_id")
+def resume_client(client_id: str) -> None:
+    """Let a client work again."""
+    _set_client(client_id, "active")
+
+
+@clients.command("list")
+@click.option("--institution", "code", help="Only of this institution.")
+def list_clients(code: str | None) -> None:
+    """List clients."""
+    with _transaction() as session:
+        query = select(Client, Institution).join(Institution, Institution.id == Client.institution_id)
+        if code is not None:
+            query = query.where(Institution.id == service.institution_of(session, code).id)
+        rows = session.execute(query.order_by(Institution.code, Client.created_at))
+        _show([service.as_json(client, institution) for client, institution in rows])
+
+
+def _set_client(client_id: str, status: str) -> None:
+    with _transaction() as session:
+        client = service.client_of(session, client_id)
+        service.set_client_status(session, client, status, now=utc_now())
+        _show(service.as_json(client, session.get_one(Institution, client.institution_id)))
+
+
+def _institution(institution: Institution) -> dict[str, Any]:
+    return {
+        "code": institution.code,
+        "name_zh": institution.name_zh,
+        "name_en": institution.name_en,
+        "kind": institution.kind,
+        "status": institution.status,
+        "created_at": institution.created_at.isoformat(),
+    }
+
+
+def _public_keys(file: BinaryIO | None) -> dict[str, Any] | None:
+    """Return the JWK Set in `file`, as published: keys that are none of ours stay in it and are passed over."""
+    if file is None:
+        return None
+    try:
+        jwks = json_of(decode(file.read()).whole())
+        keys.check_registration(jwks)
+    except ValueError:
+        raise RegistrationRefused(f"jwks: {file.name} is not JSON") from None
+    except keys.JwtRefused as refused:
+        raise RegistrationRefused(f"jwks: {refused}") from None
+    found: dict[str, Any] = jwks
+    return found
+
+
+def _known(field: str, given: tuple[str, ...], known: dict[str, Any]) -> list[str]:
+    names = [name for value in given for name in value.replace(",", " ").split()]
+    for name in names:
+        if name not in known:
+            raise RegistrationRefused(f"{field} {name!r} must be one of {', '.join(known)}")
+    return names

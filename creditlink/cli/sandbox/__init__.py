@@ -1,0 +1,1 @@
+"""Commands of the sandbox: the city, the demo, a year lived through."""

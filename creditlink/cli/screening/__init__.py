@@ -1,0 +1,1 @@
+"""Commands that screen a whole city, or a folder of invoices."""

@@ -1,0 +1,1 @@
+"""Commands that train, validate and register models."""

@@ -1,0 +1,135 @@
+"""`creditlink models …`: the register of models, its steps taken by operators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from creditlink.engine.scoring import registry
+from creditlink.engine.scoring.model import MANIFEST, ModelFolderError, load, sha256_of
+from creditlink.engine.scoring.registry import Entry, RegistryError
+from creditlink.kit.clock import utc_now
+from creditlink.kit.settings import load_settings
+
+REGISTRY = "registry.json"
+
+_operator = click.option("--by", required=True, help="Your account as an operator.")
+_reason = click.option("--reason", required=True, help="Why; kept with the entry.")
+
+
+@click.group()
+def models() -> None:
+    """Register models and promote them with four eyes.
+
+    creditlink models register city-2026d --owner risk-team --by ada --reason "trained on the new city"
+
+    creditlink models propose city-2026d validated --by ada --reason "validation pack of 25 November"
+
+    creditlink models approve city-2026d validated --by ben --reason "read and repeated"
+
+    candidate → validated → shadow or live → retired. In production only a live model serves; a retired one, or one
+    whose folder is not the one registered, serves nowhere. The register is models/registry.json: commit it.
+    """
+
+
+@models.command("list")
+def list_models() -> None:
+    """Show every model: status, since when, purposes, owner, and what is proposed."""
+    with _problems():
+        found = registry.standings(_read(_path()))
+    for one in found.values():
+        asked = f"; {one.proposed[0]} proposed by {one.proposed[1]}" if one.proposed else ""
+        told = f"{one.status} since {one.since}, owner {one.owner}, {', '.join(one.purposes)}{asked}"
+        click.echo(f"{one.model_id}: {told}")
+
+
+@models.command()
+@click.argument("model_id")
+@click.option("--owner", required=True, help="Who answers for the model.")
+@_operator
+@_reason
+def register(model_id: str, owner: str, by: str, reason: str) -> None:
+    """Make a model folder a candidate, its files checked; purposes are those of its manifest."""
+    folder = load_settings().models_dir / model_id
+    with _problems():
+        model = load(folder)
+        sha = sha256_of((folder / MANIFEST).read_bytes())
+        entries = _read(_path())
+        entry = registry.register(
+            entries,
+            model_id=model_id,
+            manifest_sha256=sha,
+            purposes=model.purposes,
+            owner=owner,
+            by=by,
+            at=utc_now(),
+            reason=reason,
+        )
+        _write(_path(), (*entries, entry))
+    click.echo(f"{model_id}: candidate")
+
+
+@models.command()
+@click.argument("model_id")
+@click.argument("status", type=click.Choice(["validated", "shadow", "live"]))
+@_operator
+@_reason
+def propose(model_id: str, status: str, by: str, reason: str) -> None:
+    """Propose a status; another operator must approve it."""
+    _step(model_id, "propose", status, by, reason)
+    click.echo(f"{model_id}: {status} proposed by {by}")
+
+
+@models.command()
+@click.argument("model_id")
+@click.argument("status", type=click.Choice(["validated", "shadow", "live"]))
+@_operator
+@_reason
+def approve(model_id: str, status: str, by: str, reason: str) -> None:
+    """Approve what another operator proposed. A new live model retires the one of the same purposes."""
+    _step(model_id, "approve", status, by, reason)
+    click.echo(f"{model_id}: {status}")
+
+
+@models.command()
+@click.argument("model_id")
+@_operator
+@_reason
+def retire(model_id: str, by: str, reason: str) -> None:
+    """Take a model out of use; one operator is enough, and there is no way back."""
+    _step(model_id, "retire", "retired", by, reason)
+    click.echo(f"{model_id}: retired")
+
+
+class _problems:  # noqa: N801 (a context manager, used as a verb)
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Tell what is wrong in one line."""
+        if isinstance(error, (RegistryError, ModelFolderError, OSError)):
+            raise click.ClickException(str(error)) from error
+
+
+def _step(model_id: str, action: str, status: str, by: str, reason: str) -> None:
+    with _problems():
+        entries = _read(_path())
+        entry = registry.step(
+            entries, model_id=model_id, action=action, status=status, by=by, at=utc_now(), reason=reason
+        )
+        _write(_path(), (*entries, entry))
+
+
+def _path() -> Path:
+    return load_settings().models_dir / REGISTRY
+
+
+def _read(path: Path) -> tuple[Entry, ...]:
+    return registry.from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
+
+
+def _write(path: Path, entries: tuple[Entry, ...]) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(registry.to_json(entries), encoding="utf-8")
+    beside.replace(path)

@@ -1,0 +1,261 @@
+"""`creditlink train table`: the trainer on a table that it has never seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from creditlink.training.table.file import Finding, RawTable, TableError, names_like, read_table
+from creditlink.training.table.leaks import Leak, find_leaks
+from creditlink.training.table.run import Fit, Trainer, cross_validate, later_rows, out_of_time
+from creditlink.training.table.table import Roles, Table, prepare
+
+LISTS = ("--exclude", "--id", "--allow-leak", "--riskier", "--safer")
+STOPPED = 3
+"""Exit status of a run that a leak stopped."""
+
+
+class ColumnsCommand(click.Command):
+    """A command whose options of columns take several: `--exclude A B`, `--exclude A --exclude B`, `--exclude A,B`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat an option of columns before each of its values."""
+        spread: list[str] = []
+        current: str | None = None
+        after_option = False  # an option of another kind takes one value
+        files = 0
+        for word in args:
+            if word.startswith("--"):
+                current = word if word in LISTS else None
+                after_option = current is None and word not in ("--json", "--challenger", "--no-header", "--drop-leaks")
+                after_option = after_option and "=" not in word and word != "--help"
+                if current is None:
+                    spread.append(word)
+            elif current is not None:
+                spread += [current, word]
+                if not files:
+                    current = None  # the file has not been named yet: the next word may be it
+            else:
+                files += not after_option
+                after_option = False
+                spread.append(word)
+        return super().parse_args(ctx, spread)
+
+
+@click.command(cls=ColumnsCommand)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--target", required=True, metavar="COL", help="The outcome: a column of two values.")
+@click.option("--event", metavar="VALUE", help="Which value of the target is the event; else 1, the larger, or a word.")
+@click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="Folds of the validation.")
+@click.option("--weights", metavar="COL", help="A column of positive weights.")
+@click.option("--time", "time_column", metavar="COL", help="A date or number; also judge on the newest quarter.")
+@click.option("--id", "ids", multiple=True, metavar="COL…", help="Columns that identify; such rows share a fold.")
+@click.option("--exclude", multiple=True, metavar="COL…", help="Columns to leave out.")
+@click.option("--riskier", multiple=True, metavar="COL…", help="Columns in which more must never be safer.")
+@click.option("--safer", multiple=True, metavar="COL…", help="Columns in which more must never be riskier.")
+@click.option("--allow-leak", multiple=True, metavar="COL…", help="Train on a column although a leak check names it.")
+@click.option("--drop-leaks", is_flag=True, help="Leave out the columns that would stop the run, and go on.")
+@click.option("--challenger", is_flag=True, help="Also judge a WOE scorecard on the same folds (training extra).")
+@click.option("--no-header", is_flag=True, help="The first line is data; columns are column_1, column_2 …")
+@click.option("--seed", type=int, default=2026, show_default=True, help="Folds and sampling.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def table(
+    file: Path,
+    target: str,
+    event: str | None,
+    folds: int,
+    weights: str | None,
+    time_column: str | None,
+    ids: tuple[str, ...],
+    exclude: tuple[str, ...],
+    riskier: tuple[str, ...],
+    safer: tuple[str, ...],
+    allow_leak: tuple[str, ...],
+    drop_leaks: bool,
+    challenger: bool,
+    no_header: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Judge the trainer on a table that it has never seen: Parquet, or text with any separator.
+
+    \b
+    creditlink train table loans.csv --target default --folds 10 --exclude status,closed_on --json
+    creditlink train table loans.parquet --target bad --time granted_on --riskier debt_ratio --safer age
+
+    Numbers, dates, categories and missing values are taken as they are. Held-out folds give AUC, KS, Brier and ECE of
+    calibrated probabilities; with --time, a fit on the older rows is judged on the newest quarter as well.
+
+    Before any training the columns are checked for what cannot have been known beforehand (leaks), and such a run stops
+    with the column's name and status 3, unless --allow-leak COL or --drop-leaks says how to go on. What was odd about
+    the table is counted and reported; what makes it unusable ends the run with file, column and row.
+    """
+    console = Console(stderr=True)
+    began = time.monotonic()
+    odd: Sequence[Finding] = ()
+    try:
+        raw = read_table(file, header=not no_header)
+        known, odd = raw.frame.columns, raw.findings
+        lists = [_named(values, known) for values in (ids, exclude, riskier, safer, allow_leak)]
+        roles = Roles(target, event, weights, time_column, lists[0], lists[1])
+        data = prepare(raw, roles, folds=folds)
+        odd = data.findings
+        directions = _directions(raw, data, lists[2], lists[3])
+        refuse_absent(raw, lists[4])
+        if time_column is not None:
+            later_rows(data)
+        leaks = find_leaks(data.columns, data.is_bad, as_of=data.as_of, excluded=data.excluded)
+        stops = {leak.column: f"leak: {leak.message}" for leak in leaks if leak.severity == "stop"}
+        stops = {name: why for name, why in stops.items() if name not in lists[4]}
+        report = _about(data, leaks)
+        if stops and not drop_leaks:
+            _stop(report, [leak for leak in leaks if leak.column in stops], as_json=as_json)
+        data = data.without(stops)
+        trainers: dict[str, Fit] = {"": Trainer(directions=directions)}
+        if challenger:
+            trainers["challenger"] = _challenger(directions)
+        with _progress(console, len(trainers) * (folds + (time_column is not None))) as step:
+            for name, fit in trainers.items():
+                judged: dict[str, Any] = {
+                    "cross_validated": cross_validate(
+                        # The scorecard's library is not made for threads.
+                        data,
+                        fit,
+                        folds=folds,
+                        seed=seed,
+                        workers=1 if name else os.cpu_count() or 1,
+                        step=step,
+                    ),
+                    "out_of_time": None,
+                }
+                if time_column is not None:
+                    judged["out_of_time"] = out_of_time(data, fit, seed=seed)
+                    step()
+                report |= {name: judged} if name else judged
+    except (TableError, ValueError) as error:
+        for finding in odd:
+            click.echo(f"warning: {_finding(finding.to_dict())}", err=True)
+        raise click.ClickException(str(error)) from None
+    report |= {
+        "left_out": data.left_out,
+        "columns": _kinds(data),
+        "seed": seed,
+        "parameters": Trainer().parameters.to_json(),
+    }
+    report["seconds"] = round(time.monotonic() - began, 1)
+    click.echo(json.dumps(_rounded(report), ensure_ascii=False, indent=1) if as_json else _text(report))
+
+
+def _named(values: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of an option; `A,B` are two, unless a column is called so."""
+    out: list[str] = []
+    for value in values:
+        out += [value] if value in columns else [part.strip() for part in value.split(",") if part.strip()]
+    return tuple(dict.fromkeys(out))
+
+
+def refuse_absent(raw: RawTable, names: Sequence[str]) -> None:
+    """Raise TableError for the first name that is not a column."""
+    for name in names:
+        if name not in raw.frame.columns:
+            raise TableError(
+                f"{raw.name}: there is no column {name!r}; there are {names_like(name, raw.frame.columns)}"
+            )
+
+
+def _directions(raw: RawTable, data: Table, riskier: Sequence[str], safer: Sequence[str]) -> dict[str, int]:
+    refuse_absent(raw, [*riskier, *safer])
+    both = set(riskier) & set(safer)
+    if both:
+        raise TableError(f"{raw.name}: column {min(both)} cannot be both riskier and safer")
+    for name in (*riskier, *safer):
+        if name in data.columns.columns and data.kind(name) == "category":
+            raise TableError(f"{raw.name}: column {name} holds categories, which have no more or less")
+    return dict.fromkeys(riskier, 1) | dict.fromkeys(safer, -1)
+
+
+def _challenger(directions: dict[str, int]) -> Fit:
+    try:
+        import optbinning  # noqa: F401 (whether it is there)
+    except ImportError:
+        raise TableError("--challenger needs the training extra: pip install 'creditlink[training]'") from None
+    from creditlink.training.fitting.challenger import ScorecardTrainer
+
+    return ScorecardTrainer(directions)
+
+
+def _about(data: Table, leaks: Sequence[Leak]) -> dict[str, Any]:
+    return {
+        "file": data.file,
+        "target": data.target,
+        "event": data.event,
+        "rows": len(data.is_bad),
+        "events": int(data.is_bad.sum()),
+        "event_rate": float(data.is_bad.mean()),
+        "columns": _kinds(data),
+        "left_out": data.left_out,
+        "warnings": [finding.to_dict() for finding in data.findings],
+        "leaks": [leak.to_dict() for leak in leaks],
+        "stopped": False,
+    }
+
+
+def _kinds(data: Table) -> dict[str, str]:
+    return {name: data.kind(name) for name in data.columns.columns}
+
+
+def _stop(report: dict[str, Any], stops: Sequence[Leak], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_rounded(report | {"stopped": True}), ensure_ascii=False, indent=1))
+    names = " ".join(dict.fromkeys(leak.column for leak in stops))
+    click.echo(f"Error: {report['file']}: columns that know the outcome: {names}", err=True)
+    for leak in stops:
+        click.echo(f"  {leak}", err=True)
+    click.echo("Leave them out with --exclude or --drop-leaks, or keep one with --allow-leak COL.", err=True)
+    raise SystemExit(STOPPED)
+
+
+@contextmanager
+def _progress(console: Console, total: int) -> Iterator[Any]:
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("folds", total=total)
+        yield lambda: progress.advance(task)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _text(report: dict[str, Any]) -> str:
+    lines = [f"{report['file']}: {report['rows']} rows, {report['events']} events ({report['event_rate']:.2%})"]
+    lines += [f"warning: {_finding(row)}" for row in report["warnings"]]
+    lines += [f"leak ({leak['severity']}): column {leak['column']}: {leak['message']}" for leak in report["leaks"]]
+    for name, part in (("", report), ("scorecard ", report.get("challenger") or {})):
+        for case in ("cross_validated", "out_of_time"):
+            m = part.get(case)
+            if m:
+                spread = f" ± {m['auc_sd']:.4f} over {m['folds']} folds" if "auc_sd" in m else f" from {m['first']} on"
+                lines.append(
+                    f"{name}{case.replace('_', ' ')}: AUC {m['auc']:.4f}{spread}  KS {m['ks']:.3f}  "
+                    f"Brier {m['brier']:.4f}  ECE {m['ece']:.4f}"
+                )
+    return "\n".join(lines)
+
+
+def _finding(row: dict[str, Any]) -> str:
+    where = f"column {row['column']}: " if row["column"] else ""
+    return f"{where}{row['message']} ({row['count']}" + (f", first in row {row['row']})" if row["row"] else ")")

@@ -1,0 +1,123 @@
+"""`creditlink webhooks …`: where clients are told, their secrets, what failed, sending it anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.institutions import service as institutions
+from creditlink.institutions.service import RegistrationRefused
+from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import Conflict, NotFound
+from creditlink.kit.processes.process import start
+from creditlink.kit.settings import Settings
+from creditlink.notifications import endpoints, service
+from creditlink.notifications.tables import STATES, Notification, WebhookDelivery
+
+
+@contextmanager
+def _transaction() -> Iterator[tuple[Session, Settings]]:
+    settings, database = start("owner")
+    try:
+        with database.transaction("owner") as session:
+            yield session, settings
+    except RegistrationRefused as refused:
+        raise click.ClickException(str(refused)) from None
+
+
+def _show(body: Any) -> None:
+    click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=lambda at: at.isoformat()))
+
+
+@click.group()
+def webhooks() -> None:
+    """Set where clients are told, rotate their secrets, see what failed and send it anew."""
+
+
+@webhooks.command("set")
+@click.argument("client_id")
+@click.option("--url", required=True, help="Where webhooks are posted: https on the public internet.")
+def set_address(client_id: str, url: str) -> None:
+    """Set where a client is told. Its first secret is printed, once: give it to the bank."""
+    with _transaction() as (session, settings):
+        client = institutions.client_of(session, client_id)
+        secret = endpoints.set_address(
+            session, client, url, key=settings.secret_key, allow_loopback=not settings.is_production, now=utc_now()
+        )
+        _show({"client_id": client_id, "webhook_url": url, "webhook_secret": secret})
+
+
+@webhooks.command("remove")
+@click.argument("client_id")
+def remove_address(client_id: str) -> None:
+    """Tell a client nothing any more."""
+    with _transaction() as (session, _):
+        endpoints.remove_address(session, institutions.client_of(session, client_id), now=utc_now())
+        _show({"client_id": client_id, "webhook_url": None})
+
+
+@webhooks.command("rotate-secret")
+@click.argument("client_id")
+@click.option("--at-once", is_flag=True, help="The old secret has leaked: it stops signing now, not in a day.")
+def rotate_secret(client_id: str, at_once: bool) -> None:
+    """Print a new secret, once. For a day every webhook is signed with both, the old one and the new one."""
+    with _transaction() as (session, settings):
+        client = institutions.client_of(session, client_id)
+        secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=utc_now(), overlap=not at_once)
+        _show({"client_id": client_id, "webhook_secret": secret})
+
+
+@webhooks.command("list")
+@click.option(
+    "--state",
+    type=click.Choice(["undelivered", *STATES]),
+    default="undelivered",
+    show_default=True,
+    help="undelivered: failed, and waiting after a try that failed.",
+)
+@click.option("--institution", "code", help="Only of this institution.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+def list_deliveries(state: str, code: str | None, limit: int) -> None:
+    """List deliveries, the newest first: by default whatever did not arrive, given up or tried again later."""
+    with _transaction() as (session, _):
+        query = (
+            select(WebhookDelivery, Notification, Institution.code)
+            .join(Notification, Notification.id == WebhookDelivery.notification_id)
+            .join(Institution, Institution.id == WebhookDelivery.institution_id)
+            .where(WebhookDelivery.state.in_(("failed", "waiting") if state == "undelivered" else (state,)))
+        )
+        if state == "undelivered":
+            query = query.where((WebhookDelivery.state == "failed") | (WebhookDelivery.tries > 0))
+        if code is not None:
+            query = query.where(Institution.id == institutions.institution_of(session, code).id)
+        rows = session.execute(query.order_by(WebhookDelivery.created_at.desc()).limit(limit))
+        _show([{"institution": row[2], **service.as_json(row[0], row[1])} for row in rows])
+
+
+@webhooks.command("replay")
+@click.argument("delivery_ids", nargs=-1, required=True)
+def replay(delivery_ids: tuple[str, ...]) -> None:
+    """Send deliveries anew, each under its old webhook-id and with eight new tries."""
+    with _transaction() as (session, _):
+        done = []
+        for given in delivery_ids:
+            try:
+                delivery = session.get(WebhookDelivery, ids.internal("whd", given))
+            except NotFound:
+                delivery = None
+            if delivery is None:
+                raise click.ClickException(f"there is no delivery {given!r}; nothing was sent")
+            try:
+                service.replay(session, delivery, actor="operator", now=utc_now())
+            except Conflict as conflict:
+                raise click.ClickException(f"{given}: {conflict.detail}; nothing was sent") from None
+            done.append(given)
+        _show({"queued": done})

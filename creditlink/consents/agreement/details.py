@@ -1,0 +1,290 @@
+"""RFC 9396 `authorization_details` of type `enterprise_credit_profile`: read once, checked in order.
+
+The order, each with the error it gives: JSON, an array, one object in it (`invalid_request`); a known
+type, a type this client may use, the common members, the type's own rules, the fair-use limits
+(`invalid_authorization_details`, with the position in the array).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from creditlink.consents.agreement import limits
+from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES
+from creditlink.kit import uscc as uscc_rules
+from creditlink.kit.files.text import flaws
+from creditlink.kit.files.textfile import JsonInvalid, json_of
+
+TYPE = "enterprise_credit_profile"
+KNOWN_TYPES = (TYPE,)
+INVALID_REQUEST = "invalid_request"
+INVALID_DETAILS = "invalid_authorization_details"
+
+_MOST_CHARACTERS = 8192
+_MOST_OBJECTS = 16
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+_COMMON = ("locations", "actions", "datatypes", "privileges", "identifier")
+_MEMBERS = frozenset(
+    {
+        "type",
+        "locations",
+        "uscc",
+        "categories",
+        "optional_categories",
+        "purpose",
+        "access",
+        "history_months",
+        "valid_until",
+        "data_life_days",
+        "pulls_per_month",
+        "pulls_per_day",
+        "actions",
+    }
+)
+
+
+class ClientTerms(Protocol):
+    """What a client may ask for; the registry's row has it."""
+
+    categories: Any
+    metadata_: Any
+
+
+class DetailsRefused(Exception):
+    """The details cannot be accepted.
+
+    `description` is fit for `error_description`: it names the member and what it must be, and repeats nothing of what
+    was sent, which would travel on into the logs and pages of others.
+    """
+
+    def __init__(self, error: str, description: str, index: int | None = None, attribute: str | None = None) -> None:
+        where = "" if index is None else f" at index {index}"
+        self.error = error
+        self.index = index
+        self.attribute = attribute
+        self.status = 400 if attribute is None else 412
+        self.description = f"authorization_details{where}: {description}"
+        super().__init__(self.description)
+
+
+@dataclass(frozen=True)
+class AuthorizationDetails:
+    """What a bank asks a firm for. `categories` holds all of them, the optional ones included."""
+
+    uscc: str | None
+    categories: tuple[str, ...]
+    optional_categories: tuple[str, ...]
+    purpose: str
+    access: str
+    history_months: int
+    valid_until: datetime
+    data_life_days: int
+    pulls_per_month: int
+    pulls_per_day: int | None
+    actions: tuple[str, ...]
+    fair_use_version: str = ""  # by which limits it was judged; not on the wire
+
+    @property
+    def required_categories(self) -> tuple[str, ...]:
+        """Return the categories without which the bank cannot go on."""
+        return tuple(c for c in self.categories if c not in self.optional_categories)
+
+    def narrowed(self, categories: Sequence[str]) -> AuthorizationDetails:
+        """Return what is left when the firm grants only `categories`; nothing stays optional."""
+        kept = tuple(c for c in self.categories if c in set(categories))
+        return replace(self, categories=kept, optional_categories=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as it stands on the wire; absent members are left out."""
+        body: dict[str, Any] = {"type": TYPE}
+        if self.uscc:
+            body["uscc"] = self.uscc
+        body["categories"] = list(self.categories)
+        if self.optional_categories:
+            body["optional_categories"] = list(self.optional_categories)
+        body |= {
+            "purpose": self.purpose,
+            "access": self.access,
+            "history_months": self.history_months,
+            "valid_until": self.valid_until.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "data_life_days": self.data_life_days,
+            "pulls_per_month": self.pulls_per_month,
+        }
+        if self.pulls_per_day is not None:
+            body["pulls_per_day"] = self.pulls_per_day
+        return body | {"actions": list(self.actions)}
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the array that a response carries."""
+        return [self.to_dict()]
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> AuthorizationDetails:
+        """Return the details in an object that `to_dict` made; limits are not judged again."""
+        return cls(
+            uscc=body.get("uscc"),
+            categories=tuple(body["categories"]),
+            optional_categories=tuple(body.get("optional_categories", ())),
+            purpose=body["purpose"],
+            access=body["access"],
+            history_months=body["history_months"],
+            valid_until=datetime.fromisoformat(body["valid_until"]),
+            data_life_days=body["data_life_days"],
+            pulls_per_month=body["pulls_per_month"],
+            pulls_per_day=body.get("pulls_per_day"),
+            actions=tuple(body["actions"]),
+        )
+
+
+def parse(raw: str, *, client: ClientTerms, fair_use: limits.FairUse, now: datetime) -> AuthorizationDetails:
+    """Return the details in a request's parameter.
+
+    Raises
+    ------
+    DetailsRefused
+        The first check that fails, in the order of this module's text.
+    """
+    objects = _array_of_objects(raw)
+    for index, body in enumerate(objects):
+        if body.get("type") not in KNOWN_TYPES:
+            raise DetailsRefused(INVALID_DETAILS, "unknown type", index)
+    allowed = (client.metadata_ or {}).get("authorization_details_types", list(KNOWN_TYPES))
+    for index, body in enumerate(objects):
+        if body["type"] not in allowed:
+            raise DetailsRefused(INVALID_DETAILS, "type is not open to this client", index)
+    for index, body in enumerate(objects):
+        _check_common(body, index)
+    if len(objects) > 1:
+        raise DetailsRefused(INVALID_DETAILS, "one object is accepted per request", 1)
+    details = _typed(objects[0], client, fair_use, now)
+    exceeded = limits.breach(details, fair_use, now)
+    if exceeded:
+        raise DetailsRefused(INVALID_DETAILS, exceeded.rule, 0, exceeded.attribute)
+    return details
+
+
+def _array_of_objects(raw: str) -> list[dict[str, Any]]:
+    if not isinstance(raw, str) or not raw:
+        raise DetailsRefused(INVALID_REQUEST, "needs a JSON array")
+    if len(raw) > _MOST_CHARACTERS:
+        raise DetailsRefused(INVALID_REQUEST, f"longer than {_MOST_CHARACTERS} characters")
+    try:
+        parsed = json_of(raw)
+    except JsonInvalid:
+        raise DetailsRefused(INVALID_REQUEST, "not valid JSON, or a member appears twice") from None
+    if next(flaws(parsed), None):
+        raise DetailsRefused(INVALID_REQUEST, "holds a character or a number that is not accepted")
+    if not isinstance(parsed, list):
+        raise DetailsRefused(INVALID_REQUEST, "not an array")
+    if not parsed or len(parsed) > _MOST_OBJECTS:
+        raise DetailsRefused(INVALID_REQUEST, f"needs 1 to {_MOST_OBJECTS} objects")
+    for index, member in enumerate(parsed):
+        if not isinstance(member, dict):
+            raise DetailsRefused(INVALID_REQUEST, "not an object", index)
+        if not isinstance(member.get("type"), str):
+            raise DetailsRefused(INVALID_REQUEST, "needs a member type that is a text", index)
+    return parsed
+
+
+def _check_common(body: dict[str, Any], index: int) -> None:
+    """Check the members that RFC 9396 section 2.2 shares between types."""
+    for name in _COMMON:
+        if name not in body:
+            continue
+        value = body[name]
+        if name == "identifier":
+            well_formed = isinstance(value, str) and bool(value)
+        else:
+            well_formed = isinstance(value, list) and bool(value) and all(isinstance(v, str) and v for v in value)
+        if not well_formed:
+            kind = "a text" if name == "identifier" else "an array of texts"
+            raise DetailsRefused(INVALID_DETAILS, f"{name} must be {kind}", index)
+
+
+def _typed(body: dict[str, Any], client: ClientTerms, fair_use: limits.FairUse, now: datetime) -> AuthorizationDetails:
+    if set(body) - _MEMBERS:
+        raise _refused(f"has a member that is none of {', '.join(sorted(_MEMBERS))}")
+    code = _uscc(body)
+    # An optional category may be listed in both places or only as optional: it is the same request.
+    optional = _names(body, "optional_categories", CATEGORIES) if "optional_categories" in body else ()
+    named = _names(body, "categories", CATEGORIES)
+    categories = tuple(c for c in CATEGORIES if c in {*named, *optional})
+    if not set(categories) <= set(client.categories):
+        raise _refused("categories holds one that is not open to this client")
+    if not set(categories) - set(optional):
+        raise _refused("optional_categories must leave at least one required category")
+    purpose = body.get("purpose")
+    if not isinstance(purpose, str) or purpose not in fair_use.templates:
+        raise _refused(f"purpose must be one of {', '.join(fair_use.templates)}")
+    template = fair_use.templates[purpose]
+    access = body.get("access", template.access)
+    if access not in ("once", "recurring"):
+        raise _refused("access must be once or recurring")
+    valid_until = _instant(body, "valid_until")
+    if valid_until <= now:
+        raise _refused("valid_until is not in the future")
+    return AuthorizationDetails(
+        uscc=code,
+        categories=categories,
+        optional_categories=tuple(c for c in CATEGORIES if c in optional),
+        purpose=purpose,
+        access=access,
+        history_months=_whole(body, "history_months"),
+        valid_until=valid_until,
+        data_life_days=_whole(body, "data_life_days", template.data_life_days),
+        pulls_per_month=_whole(body, "pulls_per_month", template.usual_pulls),
+        pulls_per_day=_whole(body, "pulls_per_day") if "pulls_per_day" in body else None,
+        actions=_names(body, "actions", ACTIONS, default=("profile", "match")),
+        fair_use_version=fair_use.version,
+    )
+
+
+def _refused(description: str) -> DetailsRefused:
+    return DetailsRefused(INVALID_DETAILS, description, 0)
+
+
+def _uscc(body: dict[str, Any]) -> str | None:
+    if "uscc" not in body:
+        return None
+    value = body["uscc"]
+    checked = uscc_rules.check(value) if isinstance(value, str) and value.isascii() else None
+    # A wrong check character only warns: such codes are registered. Whether the firm exists is never said here.
+    if checked is None:
+        raise _refused("uscc needs 18 characters of 0-9 A-Z without I O S V Z")
+    if not checked.well_formed:
+        raise _refused(f"uscc {checked.reason}")
+    return checked.uscc
+
+
+def _names(
+    body: dict[str, Any], member: str, known: Mapping[str, Any], default: tuple[str, ...] | None = None
+) -> tuple[str, ...]:
+    value = body.get(member, list(default) if default else None)
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise _refused(f"{member} must be a non-empty array of texts")
+    if not set(value) <= set(known):
+        raise _refused(f"{member} must be of {', '.join(known)}")
+    if len(set(value)) != len(value):
+        raise _refused(f"{member} names something twice")
+    return tuple(name for name in known if name in value)
+
+
+def _whole(body: dict[str, Any], member: str, default: int | None = None) -> int:
+    value = body.get(member, default)
+    if type(value) is not int or not 1 <= value <= 100_000:
+        raise _refused(f"{member} must be a whole number from 1")
+    return value
+
+
+def _instant(body: dict[str, Any], member: str) -> datetime:
+    value = body.get(member)
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise _refused(f"{member} must be an instant with a zone such as 2026-12-31T00:00:00+08:00")

@@ -1,0 +1,117 @@
+"""Fair-use limits by purpose: pure rules over the versioned templates of `config/purposes.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from creditlink.consents.agreement.details import AuthorizationDetails
+
+Access = Literal["once", "recurring"]
+_ACCESS = ("once", "recurring")
+_NUMBERS = ("consent_days", "history_months", "data_life_days", "pulls", "usual_pulls")
+
+
+@dataclass(frozen=True)
+class Template:
+    """What may at most be asked for one purpose."""
+
+    purpose: str
+    label_zh: str
+    label_en: str
+    access: Access
+    consent_days: int
+    history_months: int
+    data_life_days: int
+    pulls: int
+    usual_pulls: int
+
+
+@dataclass(frozen=True)
+class FairUse:
+    """One version of all templates."""
+
+    version: str
+    clock_slack: timedelta
+    templates: Mapping[str, Template]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A limit that a request exceeds: which attribute, what it asked, what is allowed."""
+
+    attribute: str
+    asked: str
+    limit: str
+
+    @property
+    def message(self) -> str:
+        """Return the breach in ASCII words, with what was asked."""
+        return f"fair-use limit: {self.attribute} is {self.asked}, at most {self.limit}"
+
+    @property
+    def rule(self) -> str:
+        """Return what the limit allows, without what was asked."""
+        return f"fair-use limit: {self.attribute} at most {self.limit}"
+
+
+def fair_use_from(table: Mapping[str, Any]) -> FairUse:
+    """Return the templates in a parsed `purposes.toml`.
+
+    Raises
+    ------
+    ValueError
+        A key is absent, unknown or of the wrong type; the message names it.
+    """
+    version, slack, purposes = table.get("version"), table.get("clock_slack_seconds"), table.get("purposes")
+    if not isinstance(version, str) or not version:
+        raise ValueError(f"version must be a text, got {version!r}")
+    if type(slack) is not int or slack < 0:
+        raise ValueError(f"clock_slack_seconds must be a whole number from 0, got {slack!r}")
+    if not isinstance(purposes, Mapping) or not purposes:
+        raise ValueError("purposes must hold at least one purpose")
+    templates = {name: _template(name, entry) for name, entry in purposes.items()}
+    return FairUse(version, timedelta(seconds=slack), templates)
+
+
+def _template(name: str, entry: Any) -> Template:
+    known = set(Template.__dataclass_fields__) - {"purpose"}
+    if not isinstance(entry, Mapping) or set(entry) != known:
+        found = set(entry) if isinstance(entry, Mapping) else set()
+        raise ValueError(f"purposes.{name}: missing {sorted(known - found)}, unknown {sorted(found - known)}")
+    for key in _NUMBERS:
+        if type(entry[key]) is not int or entry[key] < 1:
+            raise ValueError(f"purposes.{name}.{key} must be a whole number from 1, got {entry[key]!r}")
+    if entry["access"] not in _ACCESS:
+        raise ValueError(f"purposes.{name}.access must be one of {', '.join(_ACCESS)}, got {entry['access']!r}")
+    return Template(purpose=name, **entry)
+
+
+def breach(asked: AuthorizationDetails, fair_use: FairUse, now: datetime) -> Breach | None:
+    """Return the first limit that `asked` exceeds, or None; the order is that of the page."""
+    template = fair_use.templates[asked.purpose]
+    if asked.access != template.access:
+        return Breach("access", asked.access, template.access)
+    if asked.history_months > template.history_months:
+        return Breach("history_months", str(asked.history_months), str(template.history_months))
+    last = now + timedelta(days=template.consent_days) + fair_use.clock_slack
+    if asked.valid_until > last:
+        return Breach(
+            "valid_until", asked.valid_until.isoformat(timespec="seconds"), f"{template.consent_days} days from now"
+        )
+    if asked.data_life_days > template.data_life_days:
+        return Breach("data_life_days", str(asked.data_life_days), str(template.data_life_days))
+    if asked.pulls_per_month > template.pulls:
+        return Breach("pulls_per_month", str(asked.pulls_per_month), str(template.pulls))
+    if asked.pulls_per_day is not None and asked.pulls_per_day > asked.pulls_per_month:
+        return Breach("pulls_per_day", str(asked.pulls_per_day), "pulls_per_month")
+    return None
+
+
+def unusual(asked: AuthorizationDetails, fair_use: FairUse) -> bool:
+    """Return whether the frequency is allowed but more than is usual, so that the firm is told."""
+    template = fair_use.templates.get(asked.purpose)
+    return template is not None and asked.pulls_per_month > template.usual_pulls

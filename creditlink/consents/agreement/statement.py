@@ -1,0 +1,125 @@
+"""The text a firm agrees to: made from the request alone, so that its hash can be made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES
+from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.limits import Template
+from creditlink.consents.agreement.receipts import text_hash
+from creditlink.kit.clock import SHANGHAI
+
+TEXT_VERSION = "2026-1"
+"""Raised with every change of wording below: a consent says which text was shown."""
+
+LANGUAGES = ("zh", "en")
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True)
+class DataItem:
+    """One category in the text: what it holds, where it comes from, whether it can be left out."""
+
+    category: str
+    is_optional: bool
+    label: str
+    holds: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What the page says: who asks for which data, and line by line under which terms."""
+
+    lang: str
+    institution: str
+    purpose: str
+    data: tuple[DataItem, ...]
+    lines: tuple[tuple[str, str], ...]
+    version: str = TEXT_VERSION
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash that the consent keeps."""
+        return text_hash(self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the text as the consent keeps it."""
+        shown: dict[str, Any] = json.loads(json.dumps(asdict(self), ensure_ascii=False))
+        return shown
+
+
+def statement(
+    details: AuthorizationDetails, *, institution_zh: str, institution_en: str, template: Template | None, lang: str
+) -> Statement:
+    """Return the text for one request in `lang`; the same request gives the same text, to the byte."""
+    chinese = lang == "zh"
+    items = []
+    for category in (*details.required_categories, *details.optional_categories):
+        label, holds, source = CATEGORIES[category].text(lang)
+        items.append(DataItem(category, category in details.optional_categories, label, holds, source))
+    labels = (template.label_zh, template.label_en) if template else (details.purpose, details.purpose)
+    return Statement(
+        lang="zh" if chinese else "en",
+        institution=institution_zh if chinese else institution_en,
+        purpose=labels[0] if chinese else labels[1],
+        data=tuple(items),
+        lines=tuple((_chinese if chinese else _english)(details)),
+    )
+
+
+def when(instant: datetime, lang: str, *, zone: bool = True) -> str:
+    """Return an instant as people in China read it; `zone` says which clock it is."""
+    local = instant.astimezone(SHANGHAI)
+    if lang == "zh":
+        return f"{local.year}年{local.month}月{local.day}日 {local:%H:%M}" + ("（北京时间）" if zone else "")
+    # Not strftime's month: that would follow the server's locale.
+    return f"{local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M}" + (" (Beijing time)" if zone else "")
+
+
+def _chinese(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
+    often = (
+        f"共可使用 {details.pulls_per_month} 次"
+        if details.access == "once"
+        else f"每个自然月最多 {details.pulls_per_month} 次"
+    )
+    if details.pulls_per_day is not None:
+        often += f"，每天最多 {details.pulls_per_day} 次"
+    return (
+        ("可以做什么", "、".join(ACTIONS[a][0] for a in details.actions)),
+        ("数据回溯", f"最近 {details.history_months} 个月"),
+        ("授权期限", f"自您同意之时起，至 {when(details.valid_until, 'zh')} 止"),
+        ("使用次数", often),
+        ("保存时间", f"据此产生的结果最多保存 {details.data_life_days} 天"),
+        ("如何停止", "随时可在“我的授权”中暂停或撤回，立即生效；撤回不影响贵企业使用本平台的其他服务。"),
+    )
+
+
+def _english(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
+    pulls = _times(details.pulls_per_month)
+    often = f"{pulls} in all" if details.access == "once" else f"at most {pulls} a calendar month"
+    if details.pulls_per_day is not None:
+        often += f", at most {_times(details.pulls_per_day)} a day"
+    days = "1 day" if details.data_life_days == 1 else f"{details.data_life_days} days"
+    return (
+        ("What they may do", "; ".join(ACTIONS[a][1] for a in details.actions)),
+        ("How far back", f"the last {details.history_months} months"),
+        ("How long", f"from the moment you agree until {when(details.valid_until, 'en')}"),
+        ("How often", often),
+        ("How long it is kept", f"what is made from the data is kept for {days} at most"),
+        (
+            "How to stop",
+            "You can pause or withdraw under My consents at any time; it takes effect at once. "
+            "Withdrawing does not affect other services here.",
+        ),
+    )
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")

@@ -1,0 +1,27 @@
+"""Versions of one consent: each amendment names the one that it was asked to amend, which may be over by now."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.consents.life.rules import ALIVE
+from creditlink.consents.tables import Consent
+
+
+def newest(session: Session, consent_id: UUID) -> Consent:
+    """Return the version that stands for this one now: it, or what the firm agreed to in its place.
+
+    A bank may have asked for two changes of one version; with the first that the firm agrees to, the second is about
+    that one.
+    """
+    held = session.get_one(Consent, consent_id, populate_existing=True)
+    while held.state not in ALIVE:
+        later = select(Consent).where(Consent.amends == held.id, Consent.starts_at.is_not(None))
+        successor = session.scalars(later.order_by(Consent.starts_at.desc()).limit(1)).first()
+        if successor is None:
+            break
+        held = successor
+    return held

@@ -1,0 +1,196 @@
+"""A firm says yes: one person for it, or two where it wants two signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.consents import service
+from creditlink.consents.agreement.statement import Statement
+from creditlink.consents.agreement.versions import newest
+from creditlink.consents.life import rules
+from creditlink.consents.tables import Consent, ConsentEvent, ConsentSignature
+from creditlink.enterprises.service import may_act, outside_limits
+from creditlink.enterprises.tables import Account, Enterprise, Representation
+from creditlink.kit import jobs
+from creditlink.kit.errors import Conflict, ConsentRefused, InvalidRequest
+
+
+def approve(
+    session: Session,
+    consent: Consent,
+    *,
+    account: Account,
+    enterprise: Enterprise,
+    categories: Collection[str],
+    shown: Statement,
+    now: datetime,
+) -> Consent:
+    """Sign what was asked, or less of it: optional categories may be left out.
+
+    With the last signature that the firm wants the consent becomes ACTIVE, over what all who signed agreed
+    to, and the pull of the granted sources is queued in the same transaction. Before that it stays REQUESTED.
+
+    Raises
+    ------
+    Conflict
+        The request was decided already, its time is over, or this person has signed and another must.
+    ConsentRefused
+        `account` may not act for `enterprise`, or not so far (`beyond` says in what); or the request
+        names another firm.
+    InvalidRequest
+        `categories` leaves out a required one or names one that was not asked for.
+    """
+    held = service.locked(session, consent.id)
+    right = _right_to_sign(session, held, account, enterprise, now)
+    granted = _narrowed(held, categories)
+    beyond = outside_limits(
+        right, purpose=held.purpose, categories=granted, runs_days=(held.expires_at - now).total_seconds() / 86400
+    )
+    if beyond is not None:
+        raise ConsentRefused(f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits", beyond=beyond)
+    others = standing_signatures(session, held, enterprise, now, but=account.id) if enterprise.two_signatures else []
+    waits = enterprise.two_signatures and not others
+    if waits and _has_signed(session, held, account, enterprise):
+        raise Conflict("you have signed; a second person must sign too", reason="signed_already")
+    actor = f"account:{account.id}"
+    _sign(session, held, account, enterprise, right, granted, shown, now)
+    for other in others:
+        granted = [category for category in granted if category in other.categories]
+    if waits:
+        reason = "first_signature"
+        session.add(
+            ConsentEvent(
+                consent_id=held.id, at=now, actor=actor, from_state=held.state, to_state=held.state, reason=reason
+            )
+        )
+        service.record(
+            session, held, "consent.sign", actor=actor, now=now, detail={"categories": granted}, firm=enterprise.id
+        )
+        return held
+    if held.amends is not None:
+        _supersede(session, held, held.amends, enterprise, actor=actor, now=now)
+    held.enterprise_id = enterprise.id
+    held.categories = granted
+    held.starts_at = now
+    held.granted_by = account.id
+    held.granted_role = right.role
+    held.text_version, held.text_lang, held.text_sha256 = shown.version, shown.lang, shown.sha256
+    held.text_shown = shown.as_json()
+    service.move(session, held, "ACTIVE", actor=actor, reason="second_signature" if others else "approved", now=now)
+    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{held.id}", consent_id=str(held.id))
+    service.record(
+        session,
+        held,
+        "consent.approve",
+        actor=actor,
+        now=now,
+        detail={"categories": granted, "signatures": 1 + len(others)},
+    )
+    return held
+
+
+def signatures_of(session: Session, consent_id: UUID) -> Sequence[ConsentSignature]:
+    """Return every signature under a consent or request, the first one first."""
+    query = select(ConsentSignature).where(ConsentSignature.consent_id == consent_id)
+    return session.scalars(query.order_by(ConsentSignature.signed_at, ConsentSignature.id)).all()
+
+
+def standing_signatures(
+    session: Session, consent: Consent, enterprise: Enterprise, now: datetime, *, but: UUID | None = None
+) -> list[ConsentSignature]:
+    """Return the signatures given for `enterprise` that still count, without those of account `but`.
+
+    A signature falls with the right of who gave it: somebody dismissed since, or limited since, has not signed. One
+    under an amendment falls when the firm withdraws what it amends.
+    """
+    standing = []
+    former = newest(session, consent.amends) if consent.amends else None
+    withdrawn_at = former.changed_at if former is not None and former.state == "REVOKED" else None
+    for signature in signatures_of(session, consent.id):
+        if signature.enterprise_id != enterprise.id or signature.account_id == but:
+            continue
+        if withdrawn_at is not None and signature.signed_at <= withdrawn_at:
+            continue
+        right = may_act(session, session.get_one(Account, signature.account_id), enterprise, now)
+        runs_days = (consent.expires_at - now).total_seconds() / 86400
+        # A right given anew brings no signature back.
+        if (
+            right is not None
+            and right.valid_from <= signature.signed_at
+            and not outside_limits(right, purpose=consent.purpose, categories=signature.categories, runs_days=runs_days)
+        ):
+            standing.append(signature)
+    return standing
+
+
+def _right_to_sign(
+    session: Session, held: Consent, account: Account, enterprise: Enterprise, now: datetime
+) -> Representation:
+    if held.state != "REQUESTED":
+        raise Conflict("the request was decided already", reason="decided")
+    if now >= held.answer_until or now >= held.expires_at:
+        raise Conflict("the time to answer is over", reason="too_late")
+    if held.asked_uscc is not None and held.asked_uscc != enterprise.uscc:
+        raise ConsentRefused("the request is for another firm", reason="other_firm")
+    right = may_act(session, account, enterprise, now)
+    if right is None:
+        raise ConsentRefused("this account does not act for the firm", reason="not_representative")
+    return right
+
+
+def _has_signed(session: Session, held: Consent, account: Account, enterprise: Enterprise) -> bool:
+    return any(s.account_id == account.id and s.enterprise_id == enterprise.id for s in signatures_of(session, held.id))
+
+
+def _sign(
+    session: Session,
+    held: Consent,
+    account: Account,
+    enterprise: Enterprise,
+    right: Representation,
+    categories: list[str],
+    shown: Statement,
+    now: datetime,
+) -> None:
+    session.add(
+        ConsentSignature(
+            consent_id=held.id,
+            enterprise_id=enterprise.id,
+            account_id=account.id,
+            role=right.role,
+            categories=categories,
+            text_version=shown.version,
+            text_lang=shown.lang,
+            text_sha256=shown.sha256,
+            signed_at=now,
+        )
+    )
+
+
+def _narrowed(consent: Consent, categories: Collection[str]) -> list[str]:
+    chosen = set(categories)
+    strange = chosen - set(consent.categories_asked)
+    if strange:
+        raise InvalidRequest(f"category {min(strange)!r} was not asked for")
+    missing = set(consent.categories_asked) - set(consent.optional_categories) - chosen
+    if missing:
+        raise InvalidRequest(f"category {min(missing)!r} is required: decline if it should not be granted")
+    return [c for c in consent.categories_asked if c in chosen]
+
+
+def _supersede(
+    session: Session, consent: Consent, former_id: UUID, enterprise: Enterprise, *, actor: str, now: datetime
+) -> None:
+    """End the version that an amendment takes the place of: of all that were ever agreed to, the one in force."""
+    former = service.locked(session, newest(session, former_id).id)
+    while (successor := newest(session, former.id)).id != former.id:  # agreed to while this one waited for the lock
+        former = service.locked(session, successor.id)
+    if former.institution_id != consent.institution_id or former.enterprise_id != enterprise.id:
+        raise ConsentRefused("the amendment is for another firm's consent", reason="other_firm")
+    if rules.may_change(former.state, "REVOKED"):
+        service.move(session, former, "REVOKED", actor=actor, reason="amended", now=now, successor=consent)

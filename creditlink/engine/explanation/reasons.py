@@ -1,0 +1,209 @@
+"""Reason codes: why a score is not higher, and what speaks for the firm.
+
+Source of the practice: at most four principal reasons, specific and true to the model (12 CFR 1002.9
+and its commentary; Personal Information Protection Law, art. 24, for sole traders).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from creditlink.engine.explanation import sentences
+from creditlink.engine.explanation.ranking import ReasonBook, rank
+from creditlink.engine.scoring.model import CreditModel, Scores
+from creditlink.engine.scoring.peers import Comparison, size_of
+from creditlink.engine.scoring.settings import ReasonSettings
+from creditlink.engine.vocabulary import CATEGORY_LABELS, NOT_COMPUTABLE
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One group of indicators, or the values that a delivered category was too short for, that moves the score.
+
+    `contribution` (log-odds of bad) and `points_contribution` are the group's; `indicator` is its
+    member that weighs most, and `value`, `direction` and `comparison` speak of that member.
+    """
+
+    code: str
+    kind: Literal["indicator", "missing"]
+    group: str
+    category: str
+    dimension: str | None
+    indicator: str | None
+    label_zh: str
+    label_en: str
+    value: float | None
+    unit: str | None
+    direction: int
+    comparison: Comparison | None
+    cause: str | None
+    actionable: bool
+    contribution: float
+    points_contribution: float
+    sentence_zh: str
+    sentence_en: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reason as plain values, for a stored profile."""
+        plain = dict(vars(self))
+        plain["comparison"] = dict(vars(self.comparison)) if self.comparison else None
+        return plain
+
+
+@dataclass(frozen=True)
+class FirmReasons:
+    """A firm's reasons, strongest first."""
+
+    adverse: tuple[Reason, ...]
+    strengths: tuple[Reason, ...]
+
+
+def reasons_for(
+    scores: Scores,
+    features: pl.DataFrame,
+    model: CreditModel,
+    book: ReasonBook,
+    *,
+    settings: ReasonSettings,
+    industries: Sequence[str | None],
+    missing: Sequence[Mapping[str, str]],
+) -> list[FirmReasons]:
+    """Return each firm's strongest adverse reasons and strengths.
+
+    Parameters
+    ----------
+    scores, features
+        What `model.score(features)` gave, and what it was given.
+    book
+        `reason_book(model.features, catalogue, settings.groups)`.
+    industries
+        Per firm: GB/T 4754 code that begins with the section letter (`C26`); None if unknown.
+    missing
+        Per firm: category -> coverage status, for categories of which nothing is known
+        (`not_granted`, `no_record`, `source_down`, …): they are no reason. Those delivered are left out or
+        `delivered`.
+    """
+    absent = {
+        category: np.array([firm.get(category, "delivered") != "delivered" for firm in missing])
+        for category in book.categories
+    }
+    if model.calibration.absence is not None:
+        for category, gone in model.calibration.absence.absent(scores.features, scores.x).items():
+            absent[category] |= gone
+    sizes = sizes_of(features)
+    found: dict[bool, list[tuple[Reason, ...]]] = {}
+    for adverse in (True, False):
+        ranking = rank(
+            scores,
+            book,
+            limit=settings.limit,
+            least_points=settings.least_points,
+            adverse=adverse,
+            absent=absent,
+        )
+        found[adverse] = [
+            tuple(
+                _indicator_reason(
+                    scores, features, model, book, row, int(lead), int(group), float(share), industries[row], sizes[row]
+                )
+                if lead >= 0 and features[book.indicators[lead].name][row] is not None
+                else _missing_reason(scores, book, _missing_group(book, int(group), int(lead)), float(share))
+                for group, lead, share in zip(
+                    ranking.group[row], ranking.lead[row], ranking.contribution[row], strict=True
+                )
+                if group >= 0
+            )
+            for row in range(len(scores))
+        ]
+    return [FirmReasons(*both) for both in zip(found[True], found[False], strict=True)]
+
+
+def sizes_of(features: pl.DataFrame) -> list[str | None]:
+    """Return each firm's size, as far as its sales or staff are known."""
+    columns = [features[name] if name in features.columns else None for name in ("sales_12_fen", "headcount")]
+    return [size_of(*(None if column is None else column[row] for column in columns)) for row in range(features.height)]
+
+
+def _indicator_reason(
+    scores: Scores,
+    features: pl.DataFrame,
+    model: CreditModel,
+    book: ReasonBook,
+    row: int,
+    lead: int,
+    group: int,
+    share: float,
+    industry: str | None,
+    size: str | None,
+) -> Reason:
+    indicator = book.indicators[lead]
+    value = float(features[indicator.name][row])
+    comparison = model.peers.compare(industry, size, indicator.name, value)
+    points = share * scores.points_per_logit
+    sentence_zh, sentence_en = sentences.indicator_sentences(
+        name=indicator.name,
+        labels=(indicator.label_zh, indicator.label_en),
+        value=value,
+        unit=indicator.unit,
+        direction=indicator.direction,
+        median=comparison.median if comparison else None,
+        peers=comparison.peers if comparison else None,
+        points=points,
+    )
+    return Reason(
+        code=indicator.reason_code,
+        kind="indicator",
+        group=book.groups[group],
+        category=indicator.category,
+        dimension=indicator.dimension,
+        indicator=indicator.name,
+        label_zh=indicator.label_zh,
+        label_en=indicator.label_en,
+        value=value,
+        unit=indicator.unit,
+        direction=indicator.direction,
+        comparison=comparison,
+        cause=None,
+        actionable=indicator.actionable,
+        contribution=share,
+        points_contribution=points,
+        sentence_zh=sentence_zh,
+        sentence_en=sentence_en,
+    )
+
+
+def _missing_group(book: ReasonBook, group: int, lead: int) -> int:
+    """Return the missing-values group of the lead's category, where a group of indicators is led by no value at all."""
+    return group if lead < 0 else len(book.groups) + book.categories.index(book.indicators[lead].category)
+
+
+def _missing_reason(scores: Scores, book: ReasonBook, group: int, share: float) -> Reason:
+    category = book.categories[group - len(book.groups)]
+    points = share * scores.points_per_logit
+    sentence_zh, sentence_en = sentences.missing_sentences(category, points)
+    label_zh, label_en = CATEGORY_LABELS[category]
+    return Reason(
+        code=sentences.MISSING_CODES[category],
+        kind="missing",
+        group=f"missing:{category}",
+        category=category,
+        dimension=None,
+        indicator=None,
+        label_zh=label_zh,
+        label_en=label_en,
+        value=None,
+        unit=None,
+        direction=0,
+        comparison=None,
+        cause=NOT_COMPUTABLE,
+        actionable=False,
+        contribution=share,
+        points_contribution=points,
+        sentence_zh=sentence_zh,
+        sentence_en=sentence_en,
+    )

@@ -1,0 +1,134 @@
+"""The catalogue of data: what each category holds, whose it is, how fresh and how sensitive.
+
+Pure: connectors, consent pages, coverage and the public reference read it from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from creditlink.engine.facts.catalogue_items import ITEMS, Item
+from creditlink.engine.facts.frames import CATEGORY_FRAMES
+
+Frequency = Literal["on_change", "monthly"]
+Sensitivity = Literal["public", "confidential"]
+
+
+@dataclass(frozen=True)
+class DataCategory:
+    """One data category: the unit of consent."""
+
+    code: str
+    label_zh: str
+    label_en: str
+    owner_zh: str
+    owner_en: str
+    source: str | None  # the connected office; None: none is connected yet
+    frequency: Frequency
+    sensitivity: Sensitivity
+    legal_basis_zh: str
+    legal_basis_en: str
+    consent_scope: str | None  # what a consent must name; None: public by law
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """Return the record frames that the category opens."""
+        return CATEGORY_FRAMES[self.code]
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Return what the category holds, item by item."""
+        return tuple(item for frame in self.frames for item in ITEMS[frame])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for the public reference."""
+        return {
+            "code": self.code,
+            "label_zh": self.label_zh,
+            "label_en": self.label_en,
+            "owner_zh": self.owner_zh,
+            "owner_en": self.owner_en,
+            "source": self.source,
+            "frequency": self.frequency,
+            "sensitivity": self.sensitivity,
+            "legal_basis_zh": self.legal_basis_zh,
+            "legal_basis_en": self.legal_basis_en,
+            "consent_scope": self.consent_scope,
+            "items": [item.as_json() for item in self.items],
+        }
+
+
+_AUTHORISED_ZH = "《征信业管理条例》第十三条及《数据安全法》:经企业书面授权采集"
+_AUTHORISED_EN = "Credit Reporting Industry Regulation and Data Security Law: collected on the firm's authorisation"
+_PUBLIC_ZH = "《企业信息公示暂行条例》:依法公示的信息"
+_PUBLIC_EN = "Interim Regulation on Enterprise Information Disclosure: published by law"
+
+
+def _category(
+    code: str,
+    labels: tuple[str, str],
+    owners: tuple[str, str],
+    *,
+    source: str | None = None,
+    frequency: Frequency = "monthly",
+    public: bool = False,
+) -> DataCategory:
+    return DataCategory(
+        code=code,
+        label_zh=labels[0],
+        label_en=labels[1],
+        owner_zh=owners[0],
+        owner_en=owners[1],
+        source=source,
+        frequency=frequency,
+        sensitivity="public" if public else "confidential",
+        legal_basis_zh=_PUBLIC_ZH if public else _AUTHORISED_ZH,
+        legal_basis_en=_PUBLIC_EN if public else _AUTHORISED_EN,
+        consent_scope=None if code == "registration" else code,
+    )
+
+
+CATEGORIES: dict[str, DataCategory] = {
+    category.code: category
+    for category in (
+        _category(
+            "registration",
+            ("登记信息", "Registration"),
+            ("市场监督管理部门", "Market regulator"),
+            source="registry",
+            frequency="on_change",
+            public=True,
+        ),
+        _category("tax", ("纳税与开票", "Tax and invoices"), ("税务部门", "Tax office"), source="tax"),
+        _category(
+            "social_security",
+            ("社保与公积金", "Social security and housing fund"),
+            ("人力资源和社会保障部门", "Social-security office"),
+            source="social_security",
+        ),
+        _category(
+            "utility",
+            ("水、电、气", "Electricity, water and gas"),
+            ("供电、供水、燃气公司", "Utility companies"),
+            source="utility",
+        ),
+        _category(
+            "public_credit",
+            ("公共信用", "Public credit record"),
+            ("公共信用信息平台", "Public credit platform"),
+            frequency="on_change",
+            public=True,
+        ),
+        _category("contract", ("合同履约", "Contract performance"), ("合同备案部门", "Contract registry")),
+        _category(
+            "intellectual_property",
+            ("知识产权", "Intellectual property"),
+            ("知识产权部门", "Intellectual-property office"),
+            frequency="on_change",
+            public=True,
+        ),
+        _category("logistics", ("仓储物流", "Logistics"), ("物流平台", "Logistics platforms")),
+    )
+}
+"""Category code -> what it is; the same codes as `CATEGORY_FRAMES`, in the same order."""

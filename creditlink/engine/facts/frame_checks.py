@@ -1,0 +1,118 @@
+"""What a record frame may hold, column by column: asked before compiled loops see it, which ask nothing.
+
+A loop writes where a category's code sends it, so a null there is a write outside of its memory. Every check is a
+pass over whole columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS
+from creditlink.engine.vocabulary import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE
+
+_FIRST_DAY, _LAST_DAY = EARLIEST_FOUNDED, date(2199, 12, 31)
+_MOST_FEN = 10**17
+_RANGES: dict[str, tuple[Any, Any]] = {
+    "ended_on": (_FIRST_DAY, date(9999, 12, 31)),  # bureaus write the last day there is for *without end*
+    "hhi": (0.0, 1.0 + 1e-9),
+    "severity": (1, 3),
+    "usage": (-1e12, 1e12),  # a correction may take back
+    "tonnes": (0.0, 1e12),
+}
+_REGISTERED = {
+    "industry": (r"^[A-T]\d\d$", "a GB/T 4754 section letter and division"),
+    "region": (r"^\d{6}$", "6 digits of GB/T 2260"),
+    "entity_type": (f"^({'|'.join(ENTITY_TYPES)})$", f"one of {', '.join(ENTITY_TYPES)}"),
+    "status": (f"^({'|'.join(LIFE_CYCLE)})$", f"one of {', '.join(LIFE_CYCLE)}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A value that cannot be: its column, its row from 0, and what is wrong."""
+
+    column: str
+    row: int
+    problem: str
+
+    def __str__(self) -> str:
+        """Return it as one sentence without its file."""
+        return f"column {self.column} {self.problem} in row {self.row}"
+
+
+def fault(frame: pl.DataFrame, name: str, columns: Iterable[str] | None = None) -> Fault | None:
+    """Return the first thing that cannot be in a record frame whose columns have their types; None if all can.
+
+    Parameters
+    ----------
+    columns : those that are looked at; all of the frame's if not given.
+    """
+    looked_at = [column for column in (columns or FRAME_SCHEMAS[name]) if column in frame.columns]
+    for column in looked_at:
+        if frame[column].null_count() and column in needed(name):
+            return Fault(column, int(frame[column].is_null().arg_max() or 0), "is null")
+    if not frame.height:
+        return None
+    return _registration_fault(frame, looked_at) if name == "registration" else _range_fault(frame, looked_at)
+
+
+def needed(name: str) -> frozenset[str]:
+    """Return the columns of a frame that are never null: what tells a fact, and since when it is known."""
+    if name == "registration":
+        return frozenset(("firm", *_REGISTERED))
+    return frozenset((*FRAME_KEYS[name], "known_on"))
+
+
+def _registration_fault(frame: pl.DataFrame, columns: Iterable[str]) -> Fault | None:
+    for column, (form, wanted) in _REGISTERED.items():
+        # A city of millions has a few thousand different ones.
+        values = frame[column].unique() if column in columns else pl.Series([], dtype=pl.String)
+        wrong = values.filter(~values.str.contains(form))
+        if wrong.len():
+            row = int((frame[column] == wrong[0]).arg_max() or 0)
+            return Fault(column, row, f"is {frame[column][row]!r}, not {wanted},")
+    return _range_fault(frame, columns)
+
+
+def _range_fault(frame: pl.DataFrame, columns: Iterable[str]) -> Fault | None:
+    ranges = {column: limits for column in columns if (limits := _range_of(column, frame.schema[column]))}
+    found = frame.select(
+        *(pl.col(column).min().alias(f"{column}:least") for column in ranges),
+        *(pl.col(column).max().alias(f"{column}:most") for column in ranges),
+    ).row(0, named=True)
+    for column, (least, most) in ranges.items():
+        low, high = found[f"{column}:least"], found[f"{column}:most"]
+        if low is not None and (low < least or high > most):
+            wrong = (pl.col(column) < least) | (pl.col(column) > most)
+            row = int(frame.select(wrong.fill_null(value=False).arg_max()).item())
+            return Fault(column, row, f"is {frame[column][row]}, not between {least} and {most},")
+    if "period" in ranges and found["period:least"] is not None:
+        inside = _within_a_month(frame["period"], found["period:least"], found["period:most"])
+        if inside is not None:
+            return Fault("period", inside, f"is {frame['period'][inside]}, not the first day of a month,")
+    return None
+
+
+def _within_a_month(periods: pl.Series, least: date, most: date) -> int | None:
+    """Return the first row whose day is not the first of its month, by a table of days: a tenth of asking each row."""
+    days = np.arange(np.datetime64(least), np.datetime64(most) + 1)
+    within = days != days.astype("datetime64[M]").astype("datetime64[D]")
+    wrong = within[periods.cast(pl.Int32).to_numpy() - int(days[0].astype(np.int64))]
+    return int(np.argmax(wrong)) if wrong.any() else None
+
+
+def _range_of(column: str, kind: pl.DataType) -> tuple[Any, Any] | None:
+    if column in _RANGES:
+        return _RANGES[column]
+    if kind == pl.Date:
+        return _FIRST_DAY, _LAST_DAY
+    if kind == pl.Int64:
+        return -_MOST_FEN, _MOST_FEN
+    return (0, 2**31 - 1) if kind == pl.Int32 else None

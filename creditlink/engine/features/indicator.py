@@ -1,0 +1,97 @@
+"""What an indicator is, and the small vocabulary its expression is written in.
+
+An expression multiplies by a literal, it never divides by one: polars divides a long column by a
+literal through its reciprocal and a column of one row exactly, so that a firm alone would differ in
+the last bit from the same firm in a crowd.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from creditlink.engine.features.months.window import monthly
+
+Dimension = Literal["tax", "employment", "energy", "standing", "consistency"]
+
+DIMENSION_LABELS: dict[str, tuple[str, str]] = {
+    "tax": ("纳税经营", "Tax and sales"),
+    "employment": ("用工社保", "Employment"),
+    "energy": ("用能缴费", "Energy and utilities"),
+    "standing": ("主体资质", "Standing"),
+    "consistency": ("公共信用与一致性", "Public credit and consistency"),
+}
+"""Dimension -> its Chinese and English name."""
+
+NO_RECORD = "missing when the category delivered no such record in the window"
+NO_DENOMINATOR = "missing when the record is missing or the denominator is not above zero"
+FEW_MONTHS = "missing with fewer than 6 known months"
+NO_REFERENCE = "missing when an input is, or without an industry reference"
+NEVER = "never missing: registration is always present"
+
+
+@dataclass(frozen=True, eq=False)
+class Indicator:
+    """One published indicator: its meaning, its direction in risk and its only implementation.
+
+    `direction` is +1 where more is riskier, −1 where more is safer, 0 where the model is free.
+    `category` is the consent category it is explained under; `also` names further categories it
+    cannot be computed without. `reason_code` is never reused, also when an indicator is retired.
+    """
+
+    name: str
+    label_zh: str
+    label_en: str
+    category: str
+    dimension: Dimension
+    unit: str
+    window: int  # months before as_of; 0 for a state
+    direction: Literal[-1, 0, 1]
+    missing: str
+    formula: str
+    source: str
+    reason_code: str
+    expression: pl.Expr
+    actionable: bool = False
+    version: int = 1
+    also: tuple[str, ...] = ()
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """All consent categories it reads."""
+        return (self.category, *self.also)
+
+
+def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
+    """Divide; missing, never zero, where the denominator is not above zero."""
+    return pl.when(denominator > 0).then(numerator / denominator)
+
+
+def growth(item: str, months: int, back: int) -> pl.Expr:
+    """Last `months` over the same number of months `back` months earlier, minus one."""
+    return ratio(monthly(item, months), monthly(item, back + 1, back + months)) - 1
+
+
+def added(*terms: pl.Expr) -> pl.Expr:
+    """Add in the given order, a missing term counting as nothing; missing when all are."""
+    known = terms[0].is_not_null()
+    result = terms[0].fill_null(0.0)
+    for term in terms[1:]:
+        known = known | term.is_not_null()
+        result = result + term.fill_null(0.0)
+    return pl.when(known).then(result)
+
+
+def log_ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
+    """Natural logarithm of a ratio of two positive amounts; missing unless both are above zero."""
+    return pl.when((numerator > 0) & (denominator > 0)).then((numerator / denominator).log())
+
+
+def against_industry(name: str, value: pl.Expr) -> pl.Expr:
+    """Robust z-score of `value` in the firm's industry, from the reference table.
+
+    Source: Iglewicz & Hoaglin, How to Detect and Handle Outliers (1993): 0.6745 (x − median) / MAD.
+    """
+    return 0.6745 * (value - pl.col(f"reference:{name}:median")) / pl.col(f"reference:{name}:mad")

@@ -1,0 +1,148 @@
+"""Dimension 5, public credit and consistency: what authorities recorded, and whether sources agree."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import polars as pl
+
+from creditlink.engine.features.indicator import (
+    NO_DENOMINATOR,
+    NO_REFERENCE,
+    Indicator,
+    against_industry,
+    growth,
+    log_ratio,
+    ratio,
+)
+from creditlink.engine.features.indicators.energy import carbon_kg_12
+from creditlink.engine.features.months.window import mean, total
+
+_public = partial(
+    Indicator,
+    category="public_credit",
+    dimension="consistency",
+    missing="missing when public credit holds no event of the firm",
+)
+_check = partial(Indicator, category="tax", dimension="consistency", window=12)
+
+_PENALTIES = "Source: Regulations on Publicity of Enterprise Information (State Council Decree 777), art. 6"
+_COURT = "Source: Supreme People's Court, 法释〔2017〕7号: list of dishonest judgment debtors"
+_RED = "Source: National Basic Catalogue of Credit Incentives: red lists"
+_CROSS = "Source: Nanyang 宛美e贷 cross-validation of what a firm says; Shenzhen fake-registration model (published)"
+
+_sales, _kwh, _heads = total("turnover", 12), total("electricity_usage", 12), mean("heads", 12)
+_log_sales_per_kwh = log_ratio(_sales, _kwh)
+_log_sales_per_head = log_ratio(_sales, _heads)
+_log_payroll_to_sales = log_ratio(total("base", 12), _sales)
+
+REFERENCE_VALUES: dict[str, pl.Expr] = {
+    "tax_burden": log_ratio(total("vat_payable", 12), total("sales", 12)),
+    "payroll_per_head": log_ratio(total("base", 12), total("heads", 12)),
+    "sales_per_kwh": _log_sales_per_kwh,
+    "sales_per_head": _log_sales_per_head,
+    "payroll_to_sales": _log_payroll_to_sales,
+}
+"""What a reference table holds a median and a deviation of, per industry; all natural logarithms."""
+
+_z_kwh = against_industry("sales_per_kwh", _log_sales_per_kwh)
+_z_head = against_industry("sales_per_head", _log_sales_per_head)
+_z_payroll = against_industry("payroll_to_sales", _log_payroll_to_sales)
+
+# A paragraph per indicator reads as a catalogue; one argument a line would not.
+# fmt: off
+INDICATORS = (
+    _public(
+        "penalty_severity_24", "行政处罚严重度(24月)", "Severity of penalties in 24 months", unit="score", window=24,
+        direction=1, formula="sum of severity (1 minor, 2 ordinary, 3 serious) of penalties of the last 24 months",
+        source=_PENALTIES, reason_code="R141", expression=pl.col("events:penalty_severity_24"),
+    ),
+    _public(
+        "penalties_12", "行政处罚次数(12月)", "Penalties in 12 months", unit="count", window=12, direction=1,
+        formula="penalties of the last 12 months", source=_PENALTIES, reason_code="R142",
+        expression=pl.col("events:penalties_12"),
+    ),
+    _public(
+        "enforcements_36", "被执行案件数(36月)", "Court enforcement cases in 36 months", unit="count", window=36,
+        direction=1, formula="court enforcement cases of the last 36 months", source=_COURT, reason_code="R143",
+        expression=pl.col("events:enforcements_36"),
+    ),
+    _public(
+        "enforcements_open_fen", "未结被执行金额", "Amount of open enforcement cases", unit="fen", window=0,
+        direction=1, formula="sum of the amounts of enforcement cases not ended by as_of", source=_COURT,
+        reason_code="R144", expression=pl.col("events:enforcements_open_fen"), actionable=True,
+    ),
+    _public(
+        "dishonest_debtor", "失信被执行人", "On the dishonest-debtor list", unit="flag", window=0, direction=1,
+        formula="1 while listed, else 0", source=_COURT, reason_code="R145",
+        expression=pl.col("events:dishonest_debtor"), actionable=True,
+    ),
+    _public(
+        "red_list", "守信激励红名单", "On a red list", unit="flag", window=0, direction=-1,
+        formula="1 while listed, else 0", source=_RED, reason_code="R146", expression=pl.col("events:red_list"),
+    ),
+    _check(
+        "sales_per_kwh_fen", "每千瓦时销售额", "Sales per kWh", unit="fen/kWh", direction=0, missing=NO_DENOMINATOR,
+        formula="sum(sales m01..m12) / sum(kWh m01..m12)", source=_CROSS, reason_code="R151", also=("utility",),
+        expression=ratio(_sales, _kwh),
+    ),
+    _check(
+        "sales_per_kwh_z", "每千瓦时销售额行业偏离度", "Sales per kWh against its industry", unit="deviations",
+        direction=0, missing=NO_REFERENCE, formula="robust z-score in the industry of ln(sales / kWh)", source=_CROSS,
+        reason_code="R152", also=("utility",), expression=_z_kwh,
+    ),
+    _check(
+        "sales_per_head_fen", "人均销售额", "Sales per head", unit="fen", direction=0, missing=NO_DENOMINATOR,
+        formula="sum(sales m01..m12) / mean(headcount m01..m12)", source=_CROSS, reason_code="R153",
+        also=("social_security",), expression=ratio(_sales, _heads),
+    ),
+    _check(
+        "sales_per_head_z", "人均销售额行业偏离度", "Sales per head against its industry", unit="deviations",
+        direction=0, missing=NO_REFERENCE, formula="robust z-score in the industry of ln(sales / mean headcount)",
+        source=_CROSS, reason_code="R154", also=("social_security",), expression=_z_head,
+    ),
+    _check(
+        "payroll_to_sales_12", "薪酬销售比", "Payroll over sales", unit="ratio", direction=0, missing=NO_DENOMINATOR,
+        formula="sum(contribution base m01..m12) / sum(sales m01..m12)", source=_CROSS, reason_code="R155",
+        also=("social_security",), expression=ratio(total("base", 12), _sales),
+    ),
+    _check(
+        "payroll_to_sales_z", "薪酬销售比行业偏离度", "Payroll over sales against its industry", unit="deviations",
+        direction=0, missing=NO_REFERENCE, formula="robust z-score in the industry of ln(contribution base / sales)",
+        source=_CROSS, reason_code="R156", also=("social_security",), expression=_z_payroll,
+    ),
+    _check(
+        "declared_to_invoiced_gap", "申报与开票差异", "Declared against invoiced sales", unit="ratio", direction=1,
+        missing=NO_DENOMINATOR, formula="|ln(sum(declared sales) / sum(invoiced sales))|, m01..m12", source=_CROSS,
+        reason_code="R157", expression=log_ratio(total("sales", 12), total("sold_amount", 12)).abs(), actionable=True,
+    ),
+    _check(
+        "sales_energy_divergence", "销售与用电背离度", "Sales growth beyond electricity growth", unit="ratio",
+        window=24, direction=0, missing=NO_DENOMINATOR,
+        formula="sales growth − electricity growth, m01..m12 over m13..m24",
+        source=_CROSS, reason_code="R158", also=("utility",),
+        expression=growth("turnover", 12, 12) - growth("electricity_usage", 12, 12),
+    ),
+    _check(
+        "sales_headcount_divergence", "销售与用工背离度", "Sales growth beyond headcount growth", unit="ratio",
+        window=24, direction=0, missing=NO_DENOMINATOR,
+        formula="sales growth − headcount growth, m01..m12 over m13..m24",
+        source=_CROSS, reason_code="R159", also=("social_security",),
+        expression=growth("turnover", 12, 12) - growth("heads", 12, 12),
+    ),
+    _check(
+        "unsupported_sales_z", "无支撑销售偏离度", "Sales that neither energy nor staff supports", unit="deviations",
+        direction=1, missing=NO_REFERENCE,
+        formula="largest known of max(0, z) of sales per kWh, sales per head and sales over payroll", source=_CROSS,
+        reason_code="R160", also=("utility", "social_security"),
+        expression=pl.max_horizontal(_z_kwh, _z_head, -_z_payroll).clip(lower_bound=0),
+    ),
+    _check(
+        "carbon_intensity", "碳排放强度", "Carbon dioxide per unit of sales", unit="kg/fen", direction=0,
+        missing=NO_DENOMINATOR, formula="carbon dioxide m01..m12 / sum(sales m01..m12)",
+        source="Source: Quzhou carbon accounts (published): emission per unit of output", reason_code="R161",
+        also=("utility",), expression=ratio(carbon_kg_12, _sales),
+    ),
+)
+# fmt: on
+"""Public-credit and consistency indicators in reporting order."""

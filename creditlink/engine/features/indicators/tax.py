@@ -1,0 +1,211 @@
+"""Dimension 1, tax: declarations, payments, arrears and the taxpayer's standing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from creditlink.engine.features.indicator import (
+    FEW_MONTHS,
+    NO_DENOMINATOR,
+    NO_RECORD,
+    NO_REFERENCE,
+    Indicator,
+    against_industry,
+    growth,
+    log_ratio,
+    ratio,
+)
+from creditlink.engine.features.months.window import (
+    faded_mean,
+    known,
+    latest,
+    longest_gap,
+    mean,
+    monthly,
+    oldest,
+    peak,
+    positive,
+    season,
+    total,
+    trough,
+    volatility,
+)
+
+_tax = partial(Indicator, category="tax", dimension="tax")
+
+_VAT = "Source: Provisional Regulations on Value-Added Tax (State Council Decree 691), art. 23: periods and filing days"
+_ADMIN = "Source: Law on the Administration of Tax Collection, art. 32: late payment"
+_GRADE = "Source: Measures for Tax Credit Administration (SAT Announcement 2014 No. 40): grades A, B, M, C, D"
+_BANK_TAX = "Source: bank-tax loan practice (银税互动): sales and their course over declared months"
+
+_RECORD_SALES = "Sales are declared taxable sales; a month without a declaration takes the invoiced amount."
+
+# A paragraph per indicator reads as a catalogue; one argument a line would not.
+# fmt: off
+INDICATORS = (
+    _tax(
+        "sales_3_fen", "近3月销售额", "Sales of the last 3 months", unit="fen", window=3, direction=-1,
+        missing=NO_RECORD, formula=f"sum of sales m01..m03, scaled to the months the record reaches. {_RECORD_SALES}",
+        source=_BANK_TAX, reason_code="R001", expression=3 * monthly("turnover", 3), actionable=True,
+    ),
+    _tax(
+        "sales_6_fen", "近6月销售额", "Sales of the last 6 months", unit="fen", window=6, direction=-1,
+        missing=NO_RECORD, formula="sum of sales m01..m06, scaled to the months the record reaches", source=_BANK_TAX,
+        reason_code="R002", expression=6 * monthly("turnover", 6), actionable=True,
+    ),
+    _tax(
+        "sales_12_fen", "近12月销售额", "Sales of the last 12 months", unit="fen", window=12, direction=-1,
+        missing=NO_RECORD, formula="sum of sales m01..m12, scaled to the months the record reaches", source=_BANK_TAX,
+        reason_code="R003", expression=12 * monthly("turnover", 12), actionable=True,
+    ),
+    _tax(
+        "sales_growth_12", "销售额同比增长(12月)", "Sales growth, 12 months over the 12 before", unit="ratio",
+        window=24, direction=-1, missing=NO_DENOMINATOR, formula="mean(sales m01..m12) / mean(sales m13..m24) − 1",
+        source=_BANK_TAX, reason_code="R004", expression=growth("turnover", 12, 12), actionable=True,
+    ),
+    _tax(
+        "sales_growth_3", "近3月销售额同比增长", "Sales growth, 3 months over the same 3 a year ago", unit="ratio",
+        window=15, direction=-1, missing=NO_DENOMINATOR, formula="mean(sales m01..m03) / mean(sales m13..m15) − 1",
+        source=_BANK_TAX, reason_code="R005", expression=growth("turnover", 3, 12), actionable=True,
+    ),
+    _tax(
+        "sales_momentum", "近期销售动能", "Recent sales against the year", unit="ratio", window=12, direction=-1,
+        missing=NO_DENOMINATOR, formula="mean(sales m01..m03) / mean(sales m01..m12)", source=_BANK_TAX,
+        reason_code="R006", expression=ratio(monthly("turnover", 3), monthly("turnover", 12)), actionable=True,
+    ),
+    _tax(
+        "sales_volatility_12", "销售波动率(12月)", "Volatility of sales over 12 months", unit="ratio", window=12,
+        direction=1, missing=FEW_MONTHS,
+        formula="deviation of sales m01..m12 around a fitted straight line / mean(sales m01..m12)", source=_BANK_TAX,
+        reason_code="R007", expression=volatility("turnover", 12),
+    ),
+    _tax(
+        "sales_zero_months_12", "零销售月数(12月)", "Months without sales in 12", unit="months", window=12,
+        direction=1, missing=NO_RECORD, formula="months m01..m12 since the oldest record with sales not above zero",
+        source=_BANK_TAX, reason_code="R008", expression=oldest("turnover", 12) - positive("turnover", 12),
+        actionable=True,
+    ),
+    _tax(
+        "sales_longest_gap_24", "最长无销售间隔(24月)", "Longest gap without sales in 24 months", unit="months",
+        window=24, direction=1, missing=NO_RECORD,
+        formula="longest run of months m01..m24 with no sales since the oldest record", source=_BANK_TAX,
+        reason_code="R009", expression=longest_gap("turnover", 24),
+    ),
+    _tax(
+        "sales_trough_share_12", "最差月份销售占比", "Worst month against the mean month", unit="ratio", window=12,
+        direction=-1, missing=NO_DENOMINATOR, formula="min(sales m01..m12) / mean(sales m01..m12)", source=_BANK_TAX,
+        reason_code="R010", expression=ratio(trough("turnover", 12), mean("turnover", 12)),
+    ),
+    _tax(
+        "sales_from_peak", "较峰值销售水平", "Recent sales against the best month in 24", unit="ratio", window=24,
+        direction=-1, missing=NO_DENOMINATOR, formula="mean(sales m01..m03) / max(sales m01..m24)", source=_BANK_TAX,
+        reason_code="R011", expression=ratio(monthly("turnover", 3), peak("turnover", 24)), actionable=True,
+    ),
+    _tax(
+        "sales_seasonality_24", "销售季节性强度", "Strength of the season in sales", unit="ratio", window=24,
+        direction=0, missing=FEW_MONTHS, formula="correlation of sales m01..m12 with sales m13..m24",
+        source=_BANK_TAX, reason_code="R012", expression=season("turnover", 24),
+    ),
+    _tax(
+        "tax_filed_share_24", "按期应申报月份的已申报占比(24月)", "Share of due months filed in 24", unit="ratio",
+        window=24, direction=-1, missing=NO_DENOMINATOR,
+        formula="months filed / months m01..m24 since the oldest declaration", source=_VAT, reason_code="R013",
+        expression=ratio(total("filed", 24), oldest("filed", 24)), actionable=True,
+    ),
+    _tax(
+        "tax_late_filings_6", "逾期申报次数(6月)", "Late filings in 6 months", unit="count", window=6, direction=1,
+        missing=NO_RECORD, formula="declarations of m01..m06 filed after the due day, or due and not filed",
+        source=_VAT, reason_code="R014", expression=total("filing_late", 6), actionable=True,
+    ),
+    _tax(
+        "tax_late_filings_12", "逾期申报次数(12月)", "Late filings in 12 months", unit="count", window=12,
+        direction=1, missing=NO_RECORD,
+        formula="declarations of m01..m12 filed after the due day, or due and not filed", source=_VAT,
+        reason_code="R015", expression=total("filing_late", 12), actionable=True,
+    ),
+    _tax(
+        "tax_days_late_12", "平均申报逾期天数(12月)", "Mean days a filing was late", unit="days", window=12,
+        direction=1, missing=NO_RECORD,
+        formula="mean over due declarations of m01..m12 of max(0, filed − due), counted to as_of while not filed",
+        source=_VAT, reason_code="R016", expression=mean("filing_days_late", 12), actionable=True,
+    ),
+    _tax(
+        "tax_unfiled_12", "应申报未申报次数(12月)", "Declarations due and not filed", unit="count", window=12,
+        direction=1, missing=NO_RECORD, formula="declarations of m01..m12 due and not filed by as_of", source=_VAT,
+        reason_code="R017", expression=total("unfiled", 12), actionable=True,
+    ),
+    _tax(
+        "tax_paid_12_fen", "近12月缴纳增值税", "VAT paid in 12 months", unit="fen", window=12, direction=-1,
+        missing=NO_RECORD, formula="sum of VAT paid m01..m12", source=_ADMIN, reason_code="R018",
+        expression=total("vat_paid", 12),
+    ),
+    _tax(
+        "tax_paid_share_12", "应缴税款实缴率(12月)", "Share of VAT payable that was paid", unit="ratio", window=12,
+        direction=-1, missing=NO_DENOMINATOR, formula="sum(VAT paid m01..m12) / sum(VAT payable m01..m12)",
+        source=_ADMIN, reason_code="R019", expression=ratio(total("vat_paid", 12), total("vat_payable", 12)),
+        actionable=True,
+    ),
+    _tax(
+        "tax_burden_12", "增值税税负率(12月)", "Effective VAT burden", unit="ratio", window=12, direction=0,
+        missing=NO_DENOMINATOR, formula="sum(VAT payable m01..m12) / sum(declared sales m01..m12)",
+        source="Source: State Taxation Administration, tax-burden early warning (增值税税负率)", reason_code="R020",
+        expression=ratio(total("vat_payable", 12), total("sales", 12)),
+    ),
+    _tax(
+        "tax_burden_z", "税负率行业偏离度", "VAT burden against its industry", unit="deviations", window=12,
+        direction=0, missing=NO_REFERENCE,
+        formula="robust z-score in the industry of ln(VAT payable / declared sales), 12 months",
+        source="Source: State Taxation Administration, tax-burden early warning (增值税税负率)", reason_code="R021",
+        expression=against_industry("tax_burden", log_ratio(total("vat_payable", 12), total("sales", 12))),
+    ),
+    _tax(
+        "tax_arrears_fen", "欠税余额", "Tax in arrears", unit="fen", window=12, direction=1, missing=NO_RECORD,
+        formula="arrears of the newest known month of m01..m12", source=_ADMIN, reason_code="R022",
+        expression=latest("arrears", 12), actionable=True,
+    ),
+    _tax(
+        "tax_arrears_days", "欠税天数", "Days tax has been in arrears", unit="days", window=12, direction=1,
+        missing=NO_RECORD, formula="arrears days of the newest known month of m01..m12", source=_ADMIN,
+        reason_code="R023", expression=latest("arrears_days", 12), actionable=True,
+    ),
+    _tax(
+        "tax_arrears_months_12", "存在欠税的月数(12月)", "Months with arrears in 12", unit="months", window=12,
+        direction=1, missing=NO_RECORD, formula="months m01..m12 with arrears above zero", source=_ADMIN,
+        reason_code="R024", expression=positive("arrears", 12), actionable=True,
+    ),
+    _tax(
+        "tax_penalties_24", "税务处罚次数(24月)", "Tax penalties in 24 months", unit="count", window=24, direction=1,
+        missing=NO_RECORD, formula="sum of penalties imposed m01..m24", source=_ADMIN, reason_code="R025",
+        expression=total("tax_penalties", 24),
+    ),
+    _tax(
+        "taxpayer_grade", "纳税信用等级", "Taxpayer credit grade", unit="rank", window=12, direction=1,
+        missing=NO_RECORD, formula="A 1, B 2, M 3, C 4, D 5; newest known month of m01..m12", source=_GRADE,
+        reason_code="R026", expression=latest("tax_grade", 12),
+    ),
+    _tax(
+        "tax_record_months", "纳税记录月数", "Months of tax record", unit="months", window=36, direction=-1,
+        missing=NO_RECORD, formula="months m01..m36 with a declaration", source=_BANK_TAX, reason_code="R027",
+        expression=known("sales", 36),
+    ),
+    _tax(
+        "tax_late_habit_36", "申报逾期倾向(36月)", "Habit of filing late", unit="ratio", window=36, direction=1,
+        missing=NO_RECORD, formula="share of due declarations m01..m36 filed late or not at all, months weighted by "
+        "half every 12 months back", source=_VAT, reason_code="R028", expression=faded_mean("filing_late", 36),
+        actionable=True,
+    ),
+    _tax(
+        "tax_paid_share_24", "应缴税款实缴率(24月)", "Share of VAT payable that was paid, 24 months", unit="ratio",
+        window=24, direction=-1, missing=NO_DENOMINATOR, formula="sum(VAT paid m01..m24) / sum(VAT payable m01..m24)",
+        source=_ADMIN, reason_code="R029", expression=ratio(total("vat_paid", 24), total("vat_payable", 24)),
+        actionable=True,
+    ),
+    _tax(
+        "sales_volatility_24", "销售波动率(24月)", "Volatility of sales over 24 months", unit="ratio", window=24,
+        direction=1, missing=FEW_MONTHS,
+        formula="deviation of sales m01..m24 around a fitted straight line / mean(sales m01..m24)", source=_BANK_TAX,
+        reason_code="R030", expression=volatility("turnover", 24),
+    ),
+)
+# fmt: on
+"""Tax indicators in reporting order."""

@@ -1,0 +1,1 @@
+"""From rows to months, and from months to statistics over windows."""

@@ -1,0 +1,221 @@
+"""From rows to months, compiled: which row speaks for a month, and what an item reads from it.
+
+A column arrives as int32, int64 or float64 without a mask: the least number of an integer type stands for
+null, NaN in a float one. `number` turns both into a float64 with NaN, which is all that formulas see.
+They read the first row where no row speaks and then drop what they read: a choice between two numbers is
+quicker than a branch that is taken at random.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+from numba.np.numpy_support import as_dtype
+
+from creditlink.engine.compiled import compiled
+
+
+def number(values: Any, row: int) -> float:
+    """Return one number of a column, NaN for null."""
+    if values.dtype.kind == "f":
+        return float(values[row])
+    return np.nan if values[row] == np.iinfo(values.dtype).min else float(values[row])
+
+
+def _typed_number(values, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 (numba compares signatures)
+    if isinstance(values.dtype, types.Float):
+        return lambda values, row: values[row]
+    null = int(np.iinfo(as_dtype(values.dtype)).min)
+    return lambda values, row: np.nan if values[row] == null else float(values[row])
+
+
+overload(number)(_typed_number)
+
+
+@compiled
+def first_stranger(firm: Any, firms: Any) -> int:
+    """Return the first row whose firm is not among `firms`, -1 if there is none; both ascending."""
+    place = 0
+    for row in range(firm.shape[0]):
+        while place < firms.shape[0] and firms[place] < firm[row]:
+            place += 1
+        if place == firms.shape[0] or firms[place] != firm[row]:
+            return row
+    return -1
+
+
+@compiled
+def speakers(
+    firm: Any, period: Any, known: Any, kind: Any, firms: Any, back: Any, start: int, today: int, latest: Any, out: Any
+) -> None:
+    """Write which row speaks for each kind, month and firm: the one known last, of equals the last one.
+
+    Parameters
+    ----------
+    firm, period, known : int32 of shape (rows,), ascending by `firm`; all rows are of `firms`
+    kind : int32 of shape (rows,), or (0,) where there is but one kind
+    firms : int64 of shape (n,), ascending
+    back : int64 of shape (days,): for each day from `start`, the 0-based month back
+    start, today : days since 1970: the first day that counts, and `as_of`
+    latest : int32 room of the shape of `out`
+    out : int32 of shape (kinds, months, n); -1 where no row was known
+    """
+    out[:] = -1
+    place = 0
+    for row in range(firm.shape[0]):
+        day = period[row] - start
+        if known[row] > today or day < 0 or day >= back.shape[0]:
+            continue
+        while firms[place] != firm[row]:
+            place += 1
+        group = kind[row] if kind.shape[0] else 0
+        month = back[day]
+        if out[group, month, place] < 0 or known[row] >= latest[group, month, place]:
+            out[group, month, place] = row
+            latest[group, month, place] = known[row]
+
+
+@compiled
+def plain(row: Any, today: float, add: float, a: Any, out: Any) -> None:
+    """Read a column as it is, plus a constant."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = number(a, max(r, 0)) + add
+            out[m, f] = x if r >= 0 else np.nan
+
+
+@compiled
+def sum_of_two(row: Any, today: float, add: float, a: Any, b: Any, out: Any) -> None:
+    """Add two columns."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = number(a, max(r, 0)) + number(b, max(r, 0))
+            out[m, f] = x if r >= 0 else np.nan
+
+
+@compiled
+def sum_of_three(row: Any, today: float, add: float, a: Any, b: Any, c: Any, out: Any) -> None:
+    """Add three columns, in their order."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = number(a, max(r, 0)) + number(b, max(r, 0)) + number(c, max(r, 0))
+            out[m, f] = x if r >= 0 else np.nan
+
+
+@compiled
+def days_late(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
+    """Days between due and done, counted to `today` while it is not done; missing before it is due."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            expected, ended = number(due, max(r, 0)), number(done, max(r, 0))
+            days = (ended if ended <= today else today) - expected
+            out[m, f] = (days if days > 0.0 else 0.0) if r >= 0 and expected <= today else np.nan
+
+
+@compiled
+def late(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
+    """1 when done after the due day or not yet though due, else 0; missing before it is due."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            expected, ended = number(due, max(r, 0)), number(done, max(r, 0))
+            days = (ended if ended <= today else today) - expected
+            out[m, f] = (1.0 if days > 0.0 else 0.0) if r >= 0 and expected <= today else np.nan
+
+
+@compiled
+def undone(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
+    """1 when due and not done by `today`, else 0; missing before it is due."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            expected, ended = number(due, max(r, 0)), number(done, max(r, 0))
+            out[m, f] = (0.0 if ended <= today else 1.0) if r >= 0 and expected <= today else np.nan
+
+
+@compiled
+def done_by_today(row: Any, today: float, add: float, done: Any, out: Any) -> None:
+    """1 when done by `today`, else 0."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = 1.0 if number(done, max(r, 0)) <= today else 0.0
+            out[m, f] = x if r >= 0 else np.nan
+
+
+@compiled
+def unpaid_rest(row: Any, today: float, add: float, due: Any, done: Any, owed: Any, paid: Any, out: Any) -> None:
+    """Read what was owed less what was paid by `today`, at least 0; missing before it is due."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            expected, ended = number(due, max(r, 0)), number(done, max(r, 0))
+            settled = number(paid, max(r, 0))
+            rest = number(owed, max(r, 0)) - (settled if ended <= today else 0.0)
+            out[m, f] = (0.0 if rest <= 0.0 else rest) if r >= 0 and expected <= today else np.nan
+
+
+@compiled
+def unpaid_whole(row: Any, today: float, add: float, due: Any, done: Any, owed: Any, out: Any) -> None:
+    """Read what was owed while it is not paid by `today`, else 0; missing before it is due."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            expected, ended = number(due, max(r, 0)), number(done, max(r, 0))
+            x = (0.0 if ended <= today else 1.0) * number(owed, max(r, 0))
+            out[m, f] = x if r >= 0 and expected <= today else np.nan
+
+
+@compiled
+def equals(row: Any, today: float, code: float, a: Any, out: Any) -> None:
+    """1 where a column holds `code`, 0 where it holds another, missing where it is null."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = number(a, max(r, 0))
+            out[m, f] = (1.0 if x == code else 0.0) if r >= 0 and x == x else np.nan
+
+
+@compiled
+def differs(row: Any, today: float, code: float, a: Any, out: Any) -> None:
+    """1 where a column holds another code or null, else 0."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = 0.0 if number(a, max(r, 0)) == code else 1.0
+            out[m, f] = x if r >= 0 else np.nan
+
+
+@compiled
+def pool(kinds: Any, sums: Any, count: Any) -> None:
+    """Add all kinds in their order, and count those known; both NaN where none is.
+
+    Parameters
+    ----------
+    kinds : float64 of shape (kinds, months, n)
+    sums, count : float64 of shape (months, n), written
+    """
+    for m in range(sums.shape[0]):
+        for f in range(sums.shape[1]):
+            added, seen = 0.0, 0.0
+            for k in range(kinds.shape[0]):
+                x = kinds[k, m, f]
+                added += x if x == x else 0.0
+                seen += 1.0 if x == x else 0.0
+            sums[m, f] = added if seen > 0.0 else np.nan
+            count[m, f] = seen if seen > 0.0 else np.nan
+
+
+@compiled
+def first_known(a: Any, b: Any, out: Any) -> None:
+    """Take `a`, and `b` where `a` is not known; all of shape (months, n)."""
+    for m in range(out.shape[0]):
+        for f in range(out.shape[1]):
+            out[m, f] = a[m, f] if a[m, f] == a[m, f] else b[m, f]

@@ -1,0 +1,80 @@
+"""What the indicators would be had a firm refused a category: the same to the last bit as without its records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from creditlink.engine.features.catalogue import CATALOGUE
+
+_REMAINING: dict[str, tuple[tuple[str, int], ...]] = {
+    "unsupported_sales_z": (("sales_per_kwh_z", 1), ("sales_per_head_z", 1), ("payroll_to_sales_z", -1))
+}
+"""Indicators that are known when some of their categories are: the largest of these, with signs, and of 0."""
+
+TAKEN: dict[str, tuple[str, ...]] = {
+    category: tuple(
+        i.name for i in CATALOGUE if category in i.categories and (i.name not in _REMAINING or category == i.category)
+    )
+    for category in dict.fromkeys(c for i in CATALOGUE for c in i.categories)
+}
+"""Category -> the indicators that nobody can compute without it."""
+
+
+def without(features: pl.DataFrame, refused: Sequence[str] | dict[str, pl.Series]) -> pl.DataFrame:
+    """Return the indicators as they would be without the categories `refused`.
+
+    A test proves that it is what `compute` gives when the categories' records are not there, at a
+    hundredth of the cost.
+
+    Parameters
+    ----------
+    features : a column per indicator, further columns are kept
+    refused : categories that every firm refuses; or category -> Boolean of shape (n,), True where a firm does
+
+    Raises
+    ------
+    KeyError
+        There is no such category.
+    """
+    masks = dict.fromkeys(refused) if not isinstance(refused, dict) else refused
+    gone: dict[str, pl.Expr] = {}
+    for category, mask in masks.items():
+        here = pl.lit(value=True) if mask is None else pl.lit(mask)
+        for name in TAKEN[category]:
+            gone[name] = gone[name] | here if name in gone else here
+    changed = features.with_columns(pl.when(~mask).then(pl.col(name)).alias(name) for name, mask in gone.items())
+    return changed.with_columns(
+        pl.when(pl.col(name).is_not_null())
+        .then(pl.max_horizontal(pl.col(other) * sign for other, sign in parts).clip(lower_bound=0))
+        .alias(name)
+        for name, parts in _REMAINING.items()
+    )
+
+
+def blanked(x: NDArray[np.float32], names: Sequence[str], category: str) -> NDArray[np.float32]:
+    """Return what a model would have read without `category`: `without`, on the matrix of one or more firms.
+
+    Parameters
+    ----------
+    x : shape (n, k), missing as NaN; it is not changed
+    names : the indicator of each column
+    """
+    place = {name: column for column, name in enumerate(names)}
+    out = x.copy(order="K")
+    for name in TAKEN[category]:
+        if name in place:
+            out[:, place[name]] = np.nan
+    for name, parts in _REMAINING.items():
+        if name in place and all(other in place for other, _ in parts):
+            rest = np.zeros(len(out), np.float32)
+            known = np.zeros(len(out), bool)
+            for other, sign in parts:
+                value = out[:, place[other]] * np.float32(sign)
+                known |= ~np.isnan(value)
+                rest = np.fmax(rest, value)
+            out[:, place[name]] = np.where(known & ~np.isnan(out[:, place[name]]), rest, np.nan)
+    return out

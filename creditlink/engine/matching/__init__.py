@@ -1,0 +1,1 @@
+"""Matching: rules first, then an order by approval odds, yearly cost and fit."""

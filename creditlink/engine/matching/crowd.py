@@ -1,0 +1,172 @@
+"""Products of a crowd, compiled: states from rules, and the best of the eligible ones.
+
+The score is that of `offer.standing`, to the last bit, made for eligible products only.
+
+For two million firms the arrays of `standing`, products × firms each, would be written and read again a
+dozen times; here a product's score is made and compared at once, and only where a firm may have the product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from creditlink.engine.compiled import compiled
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.offers.offer import (
+    SQUARINGS,
+    Ask,
+    Floats,
+    amount_range_fit,
+    sized_by_set,
+    term_fit,
+    yearly_fees_bps,
+)
+from creditlink.engine.matching.products.subjects import Subjects
+
+_JOINED_FIRMS = 1024
+"""Firms whose rules are joined at once: the outcomes of all rules stay in the second-level cache."""
+
+_FIRMS = 64
+"""Firms ranked at once: their leading products stay in the first-level cache."""
+
+
+def is_plain(book: ProductBook) -> bool:
+    """Tell whether the score is a product of its parts in which only cost is weighed, and by squaring: as published."""
+    settings = book.settings
+    return settings.weight_approval == settings.weight_fit == 1 and settings.weight_cost in SQUARINGS
+
+
+def best(
+    book: ProductBook,
+    subjects: Subjects,
+    states: NDArray[np.uint8],
+    ask: Ask,
+    firm_places: NDArray[np.uint64],
+    tie_mask: np.uint64,
+    k: int,
+) -> tuple[NDArray[np.int32], Floats]:
+    """Return each firm's `k` best products of state 0 and their scores, shape (n_firms, k); -1 where there are fewer.
+
+    Parameters
+    ----------
+    states : shape (n_products, n_firms).
+    firm_places : shape (n_firms,), what a firm's places among equal scores are turned by.
+    tie_mask : the bits of a score that are given to those places.
+    """
+    chosen = np.full((len(subjects), k), -1, dtype=np.int32)
+    scores = np.zeros((len(subjects), k))
+    low, high = book.rate_range
+    settings = book.settings
+    _best(
+        states,
+        subjects.number("profile.pd_12m"),
+        sized_by_set(book, subjects),
+        book.sizing[1],
+        book.appetite,
+        book.loss_share * 10_000,
+        book.running_bps,
+        low,
+        high,
+        book.subsidy,
+        yearly_fees_bps(book, ask),
+        book.amount_min if ask.amount_fen is None else np.full(len(book), float(ask.amount_fen)),
+        amount_range_fit(book, ask),
+        term_fit(book, ask),
+        float(settings.reference_bps),
+        SQUARINGS[settings.weight_cost],
+        float(settings.unsized_fit),
+        book.tie_places,
+        firm_places,
+        tie_mask,
+        chosen,
+        scores,
+    )
+    return chosen, scores
+
+
+@compiled
+def join_rules(status: Any, entries: Any, starts: Any, withheld: Any, states: Any) -> None:
+    """Write the state of every product: 2 where a rule fails, else 1 where one is undecided, else 0.
+
+    Parameters
+    ----------
+    status : uint8 of shape (n_rules, n_firms): 0 pass, 1 fail, 2 unknown, bits that may be joined
+    entries, starts : as in `ProductBook`
+    withheld : bool of shape (n_products,): a category that the product needs was not granted
+    states : uint8 of shape (n_products, n_firms)
+    """
+    for first in range(0, status.shape[1], _JOINED_FIRMS):
+        last = min(first + _JOINED_FIRMS, status.shape[1])
+        for p in range(states.shape[0]):
+            row = states[p, first:last]
+            row[:] = 2 if withheld[p] else 0
+            for entry in entries[starts[p] : starts[p + 1]]:
+                rule = status[entry, first:last]
+                for f in range(row.shape[0]):
+                    row[f] |= rule[f]
+            for f in range(row.shape[0]):
+                row[f] = 2 if row[f] & 1 else row[f] >> 1
+
+
+@compiled
+def _best(
+    states: Any,
+    pd_12m: Any,
+    sized: Any,
+    sizing: Any,
+    appetite: Any,
+    loss_bps: Any,
+    running: Any,
+    low: Any,
+    high: Any,
+    subsidy: Any,
+    fees: Any,
+    wanted: Any,
+    in_range: Any,
+    term: Any,
+    reference_bps: float,
+    squarings: int,
+    unsized_fit: float,
+    places: Any,
+    firm_places: Any,
+    tie_mask: Any,
+    chosen: Any,
+    scores: Any,
+) -> None:
+    products, firms = states.shape
+    k = chosen.shape[1]
+    number = np.empty(1)
+    bits = number.view(np.uint64)
+    keys = np.zeros((_FIRMS, k), np.uint64)
+    for first in range(0, firms, _FIRMS):
+        keys[:] = 0
+        for p in range(products):
+            for f in range(first, min(first + _FIRMS, firms)):
+                if states[p, f] != 0:
+                    continue
+                pd, carried = pd_12m[f], sized[sizing[p], f]
+                approval = appetite[p] / (appetite[p] + pd)
+                rate = min(max(pd * loss_bps[p] + running[p], low[p]), high[p])
+                cost = max(rate - subsidy[p], 0.0) + fees[p]
+                fit = in_range[p] * (min(carried / wanted[p], 1.0) if carried == carried else unsized_fit) * term[p]
+                cheapness = reference_bps / (reference_bps + cost)
+                for _ in range(squarings):
+                    cheapness = cheapness * cheapness
+                score = approval * cheapness * fit
+                number[0] = score if score == score and pd == pd else 0.0
+                key = (bits[0] & ~tie_mask) | (places[p] ^ firm_places[f])
+                row = keys[f - first]
+                place = k
+                while place > 0 and (chosen[f, place - 1] < 0 or key > row[place - 1]):
+                    place -= 1
+                if place < k:
+                    for at in range(k - 1, place, -1):
+                        row[at] = row[at - 1]
+                        chosen[f, at] = chosen[f, at - 1]
+                        scores[f, at] = scores[f, at - 1]
+                    row[place] = key
+                    chosen[f, place] = p
+                    scores[f, place] = number[0]

@@ -1,0 +1,1 @@
+"""What a product comes to for a firm: limit, price, yearly cost, odds."""

@@ -1,0 +1,33 @@
+"""What would raise the grade of a stored profile, verified by scoring the changed firm. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from creditlink.engine.explanation.improvement import improvements
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.scoring.peers import size_of
+
+
+def improvements_of(values: Mapping[str, float | None], *, industry: str | None, live: LiveModel) -> dict[str, Any]:
+    """Return the plans of one firm as plain data.
+
+    Parameters
+    ----------
+    values : indicator -> value as the profile keeps it; None where missing
+    industry : GB/T 4754 code of the firm, for its peers
+    live : the model that scored it
+    """
+    known = [values[name] for name in live.model.features]
+    row = np.array([np.nan if value is None else value for value in known], np.float32)
+    found = improvements(
+        live.model,
+        live.levers,
+        row,
+        industry=industry,
+        size=size_of(values.get("sales_12_fen"), values.get("headcount")),
+    )
+    return found.to_dict()

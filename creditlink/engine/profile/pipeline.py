@@ -1,0 +1,86 @@
+"""The main job, in one straight line: records → indicators → PD, points, grade → contributions → matches.
+
+Pure. The API passes one firm, screening passes a partition; there is no second scoring path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, RecordSet
+from creditlink.engine.features.compute import compute
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.match import Matches, match_many
+from creditlink.engine.matching.offers.approval import ApprovalModel
+from creditlink.engine.matching.offers.offer import Ask
+from creditlink.engine.matching.products.subjects import subjects_of
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.scoring.limits.partial import Partial
+from creditlink.engine.scoring.model import Scores
+
+OPTIONAL_CATEGORIES = frozenset(CATEGORY_FRAMES) - {"registration"}
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """Profiles of n firms, by row: the order is that of `registration`, ascending by `firm`."""
+
+    as_of: date
+    registration: pl.DataFrame
+    features: pl.DataFrame  # firm, and one column per indicator
+    scores: Scores
+    matches: Matches
+    granted: frozenset[str]  # optional categories that these firms opened
+
+
+def profile_many(
+    records: RecordSet,
+    *,
+    as_of: date,
+    live: LiveModel,
+    book: ProductBook,
+    granted: frozenset[str] | None = None,
+    ask: Ask | None = None,
+    approval: ApprovalModel | None = None,
+    partial: Partial | None = None,
+) -> Profiles:
+    """Compute the profiles of every firm in `records`.
+
+    Parameters
+    ----------
+    records : one registration row per firm; frames of categories that were not granted are empty.
+    as_of : the day whose knowledge counts.
+    live : the loaded credit model, the industry table that came with it, and the score's rules.
+    book : the compiled products.
+    granted : consent categories that these firms opened; None: all.
+    ask : the amount and term asked for; None: open.
+    partial : required categories that these firms lack, and the best grade for that; None: none. Rules of products
+        see the grade that the profile has.
+    approval : odds learned from what lenders answered; None: the published rule alone.
+
+    Raises
+    ------
+    ValueError
+        The records disagree with their registration.
+    """
+    features = compute(records, as_of, live.reference)
+    opened = OPTIONAL_CATEGORIES if granted is None else OPTIONAL_CATEGORIES & granted
+    scores = live.model.score(features)
+    if partial is not None:
+        scores = replace(scores, grade=np.array([partial.capped(str(grade)) for grade in scores.grade]))
+    subjects = subjects_of(
+        registration=records.registration,
+        features=features,
+        pd_12m=scores.pd_12m,
+        points=scores.points.astype(np.int64),
+        grade=scores.grade,
+        as_of=as_of,
+        granted=granted,
+    )
+    odds = None if approval is None else approval.odds(book, subjects, ask or Ask())
+    matches = match_many(book, subjects, ask=ask, odds=odds)
+    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches, opened)

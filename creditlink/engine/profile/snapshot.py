@@ -1,0 +1,223 @@
+"""What is kept of a profile, as plain data: the same records and model give the same bytes. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from creditlink.engine.explanation import reasons
+from creditlink.engine.explanation.coverage import without_each
+from creditlink.engine.explanation.dimensions import sums_by
+from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.engine.facts.frames import FRAME_SCHEMAS
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.features.indicator import DIMENSION_LABELS
+from creditlink.engine.matching import kept
+from creditlink.engine.matching.match import STATES, FirmMatches
+from creditlink.engine.profile import content
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.pipeline import Profiles
+from creditlink.engine.scoring.limits import knockouts
+from creditlink.engine.scoring.limits.partial import Partial
+from creditlink.engine.scoring.model import Scores
+from creditlink.engine.scoring.scale import rounded
+
+BEST, NEAR = 3, 5
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One firm's profile, ready to be stored; every member is JSON, `matches` apart.
+
+    `products` is what an answer tells in words: counts, the best, the near misses. `matches` is every product with
+    every rule, as `products.kept` packs it; empty where there is no score to match by.
+    """
+
+    state: str
+    grade: str | None
+    points: int | None
+    pd_12m: float | None
+    summary: dict[str, Any]
+    explanation: dict[str, Any]
+    products: dict[str, Any]
+    matches: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that a replay must give again."""
+        return content.decision_sha256(vars(self))
+
+
+def snapshot(
+    profiles: Profiles,
+    i: int,
+    *,
+    live: LiveModel,
+    missing: Mapping[str, str],
+    incomplete: Mapping[str, str] = MappingProxyType({}),
+    partial: Partial | None = None,
+) -> Snapshot:
+    """Return the profile of the firm in row `i`.
+
+    Parameters
+    ----------
+    missing : category -> why it gave nothing (not_granted, no_record, source_down …).
+    incomplete : category -> why it gave less than it has.
+    partial : required categories that it lacks, as `profile_many` was given them.
+    """
+    scores, features = profiles.scores, profiles.features[i : i + 1]
+    row, registration = features.row(0, named=True), profiles.registration.row(i, named=True)
+    verdict = knockouts.judge(
+        live.rules, registration=registration, features=row, missing=missing, incomplete=incomplete
+    )
+    scored = verdict.not_scorable is None
+    firm = profiles.matches.explain(i) if scored else None
+    told = reasons.reasons_for(
+        one_of(scores, i),
+        features,
+        live.model,
+        live.reasons,
+        settings=live.rules.reasons,
+        industries=[registration["industry"]],
+        missing=[missing],
+    )[0]
+    by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
+    summary = {
+        "not_scorable_reason": verdict.not_scorable,
+        "partial": partial.to_dict(by_score) if partial else None,
+        "human_review": [*(hit.to_dict() for hit in verdict.human_review), *(partial.review() if partial else ())],
+        "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
+        "not_evaluated": [rule.to_dict() for rule in verdict.not_evaluated],
+        "interval": _interval(scores, i, live, partial) if scored else None,
+        "without_category": _without_each(profiles, i, live, partial) if scored else [],
+        "dimensions": _sums(scores, i, "dimension") if scored else [],
+        "categories": _sums(scores, i, "category") if scored else [],
+        "reasons": [r.to_dict() for r in told.adverse] if scored else [],
+        "strengths": [r.to_dict() for r in told.strengths] if scored else [],
+    }
+    return Snapshot(
+        state="scored" if scored else "not_scorable",
+        grade=str(scores.grade[i]) if scored else None,
+        points=int(scores.points[i]) if scored else None,
+        pd_12m=float(scores.pd_12m[i]) if scored else None,
+        summary=settled(summary),
+        explanation=settled(_explanation(scores, row, i)),
+        products=_no_products() if firm is None else settled(_products(firm)),
+        matches=b"" if firm is None else kept.pack(firm),
+    )
+
+
+def settled(value: Any) -> Any:
+    """Return `value` as it comes back from the database: -0.0, which it does not tell from 0.0, becomes 0.0."""
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, dict):
+        return {key: settled(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [settled(inner) for inner in value]
+    return value
+
+
+def one_of(scores: Scores, i: int) -> Scores:
+    """Return the scores of firm `i` alone."""
+    rows = {
+        name: getattr(scores, name)[i : i + 1]
+        for name in (
+            "x", "margin", "pd_raw", "pd_12m", "points_exact", "points", "grade", "contributions", "points_calibration"
+        )
+    }  # fmt: skip
+    return replace(scores, **rows)
+
+
+def _interval(scores: Scores, i: int, live: LiveModel, partial: Partial | None) -> dict[str, Any] | None:
+    """Return the interval of the PD, and the points and grades at its ends; None where the model has none."""
+    if scores.pd_low is None or scores.pd_high is None or live.model.interval is None:
+        return None
+    low, high = float(scores.pd_low[i]), float(scores.pd_high[i])
+    scale = live.model.scale
+    worst, best = (int(rounded(scale.points_exact(math.log(pd / (1 - pd))))) for pd in (high, low))
+    return {
+        "level": live.model.interval.level,
+        "pd_low": low,
+        "pd_high": high,
+        "points_low": worst,
+        "points_high": best,
+        "grade_best": _allowed(str(scale.grade(low)), partial),
+        "grade_worst": _allowed(str(scale.grade(high)), partial),
+    }
+
+
+def _allowed(grade: str, partial: Partial | None) -> str:
+    return grade if partial is None else partial.capped(grade)
+
+
+def _without_each(profiles: Profiles, i: int, live: LiveModel, partial: Partial | None) -> list[dict[str, Any]]:
+    found = without_each(
+        live.model,
+        profiles.scores.x[i],
+        categories=[c for c in CATEGORIES if c in profiles.granted],
+        points=int(profiles.scores.points[i]),
+        settings=live.rules.scorable,
+    )
+    return [one.to_dict() | ({"grade": _allowed(one.grade, partial)} if one.grade is not None else {}) for one in found]
+
+
+def _explanation(scores: Scores, row: Mapping[str, Any], i: int) -> dict[str, Any]:
+    shares = scores.contributions[i].astype(float)
+    points = scores.points_contributions[i]
+    return {
+        "base_value": float(scores.base_value),
+        "margin": float(scores.margin[i]),
+        "pd_raw": float(scores.pd_raw[i]),
+        "points_base": float(scores.points_base),
+        "points_calibration": float(scores.points_calibration[i]),
+        "points_exact": float(scores.points_exact[i]),
+        "indicators": {
+            name: [_number(row[name]), float(shares[k]), float(points[k])] for k, name in enumerate(scores.features)
+        },
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def _sums(scores: Scores, i: int, by: str) -> list[dict[str, Any]]:
+    rows = []
+    for key, sums in sums_by(scores, [getattr(BY_NAME[name], by) for name in scores.features]).items():
+        zh, en = DIMENSION_LABELS[key] if by == "dimension" else (CATEGORIES[key].label_zh, CATEGORIES[key].label_en)
+        share = float(sums[i])
+        points = share * scores.points_per_logit
+        rows.append({"name": key, "label_zh": zh, "label_en": en, "contribution": share, "points_contribution": points})
+    return sorted(rows, key=lambda row: -abs(row["points_contribution"]))
+
+
+def _products(firm: FirmMatches) -> dict[str, Any]:
+    return {
+        "counts": {state: firm.count(state) for state in STATES},
+        "best": [match.to_dict() for match in firm.top(BEST)],
+        "near_misses": [match.to_dict() for match in firm.near_misses(NEAR)],
+    }
+
+
+def _no_products() -> dict[str, Any]:
+    return {"counts": dict.fromkeys(STATES, 0), "best": [], "near_misses": []}
+
+
+def registration_json(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return the one registration row as JSON, for replay."""
+    row = frame.row(0, named=True)
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
+
+
+def registration_frame(row: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the frame that `registration_json` told."""
+    days = {name for name, kind in FRAME_SCHEMAS["registration"].items() if kind == pl.Date}
+    values = {name: date.fromisoformat(v) if name in days and v else v for name, v in row.items()}
+    return pl.DataFrame([values], schema=FRAME_SCHEMAS["registration"])

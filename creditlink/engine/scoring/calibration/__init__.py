@@ -1,0 +1,1 @@
+"""From a margin to a probability, and how sure it is."""

@@ -1,0 +1,1 @@
+"""Shallow trees as tables: margins and exact SHAP values in one compiled pass."""

@@ -1,0 +1,1 @@
+"""One application before one lender: its states, its events, its offers."""

@@ -1,0 +1,129 @@
+"""What happened, kept three ways in the transaction that made it happen: history, evidence, and word to the lender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from creditlink.audit import service as audit
+from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest
+from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
+from creditlink.notifications.service import notify
+
+SIDES = {"account": "firm", "bank": "bank", "system": "system"}
+"""Kind of actor -> the side that it is on."""
+
+WEBHOOKS: Mapping[str, str] = {
+    "apply": "applied",
+    "amend": "amended",
+    "receive": "received",
+    "review": "reviewing",
+    "offer": "offered",
+    "revise": "revised",
+    "decline": "declined",
+    "accept": "accepted",
+    "refuse": "refused",
+    "withdraw": "withdrawn",
+    "lapse": "lapsed",
+    "expire": "expired",
+    "escalate": "reminder",
+    "sign": "signed",
+    "draw": "drawn",
+    "report": "reported",
+    "close": "closed",
+    "write_off": "written_off",
+}
+"""Event -> the webhook's type after `financing.`; the lender's own steps are told too: its other systems hear them."""
+
+
+def side_of(actor: str) -> str:
+    """Return `firm`, `bank` or `system`: which side an actor is on, and never who it is."""
+    return SIDES.get(actor.partition(":")[0], "system")
+
+
+def of_application(
+    session: Session,
+    held: Application,
+    event: str,
+    *,
+    actor: str,
+    now: datetime,
+    from_state: str | None,
+    detail: Mapping[str, Any],
+) -> None:
+    """Record what happened to an application, which is in its new state already."""
+    session.add(
+        FinancingEvent(
+            request_id=held.request_id,
+            application_id=held.id,
+            enterprise_id=held.enterprise_id,
+            institution_id=held.institution_id,
+            at=now,
+            actor=actor,
+            event=event,
+            from_state=from_state,
+            to_state=held.state,
+            detail=dict(detail),
+        )
+    )
+    session.flush()
+    audit.record(
+        session,
+        action=f"financing.{event}",
+        result="done",
+        actor=actor,
+        now=now,
+        enterprise_id=held.enterprise_id,
+        institution_id=held.institution_id,
+        client_id=held.client_id,
+        consent_id=held.consent_id,
+        detail={"application": held.wire_id, "state": held.state},
+    )
+    tell(session, held, event, actor=actor, now=now)
+
+
+def of_request(
+    session: Session, request: FinancingRequest, event: str, *, actor: str, now: datetime, detail: Mapping[str, Any]
+) -> None:
+    """Record what happened to a request as a whole; no lender is told."""
+    session.add(
+        FinancingEvent(
+            request_id=request.id,
+            application_id=None,
+            enterprise_id=request.enterprise_id,
+            institution_id=None,
+            at=now,
+            actor=actor,
+            event=event,
+            from_state=None,
+            to_state=None,
+            detail=dict(detail),
+        )
+    )
+    session.flush()
+    audit.record(
+        session,
+        action=f"financing.{event}",
+        result="done",
+        actor=actor,
+        now=now,
+        enterprise_id=request.enterprise_id,
+        detail={"request": request.wire_id, "version": request.version},
+    )
+
+
+def tell(session: Session, held: Application, event: str, *, actor: str, now: datetime) -> None:
+    """Queue the webhook to the lender of an application."""
+    salt = session.get_one(Institution, held.institution_id).pairwise_salt
+    data = {
+        "application_id": held.wire_id,
+        "enterprise_id": ids.pairwise(salt, held.enterprise_id),
+        "event": event,
+        "by": side_of(actor),
+        "state": held.state,
+    }
+    notify(session, held.institution_id, f"financing.{WEBHOOKS[event]}", data, now)

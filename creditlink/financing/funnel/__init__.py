@@ -1,0 +1,1 @@
+"""What became of all applications, told truthfully and learned from."""

@@ -1,0 +1,1 @@
+"""What became of a loan, as its lender reports it."""

@@ -1,0 +1,1 @@
+"""What a firm asks for, and what it could get."""

@@ -1,0 +1,120 @@
+"""What a firm could get: the catalogue matched to the firm's own records, for the firm's own eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+
+from sqlalchemy.orm import Session
+
+from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.offers.approval import ApprovalModel
+from creditlink.engine.matching.offers.offer import Ask
+from creditlink.engine.matching.outcomes import ProductMatch
+from creditlink.engine.matching.products.terms import ProductTerms
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.pipeline import profile_many
+from creditlink.enterprises.tables import Enterprise
+from creditlink.financing.requests.asking import MOST_LENDERS, FinancingAsk
+from creditlink.financing.requests.requests import Desk
+from creditlink.kit.clock import add_months, month_start
+from creditlink.kit.postgres import db
+from creditlink.records.store import read_inputs
+
+LOOK_BACK_MONTHS = 36
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One product of a lender that takes requests here, as it would come out for the firm."""
+
+    terms: ProductTerms
+    desk: Desk
+    match: ProductMatch
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What to choose from, best first, and what is nearly within reach."""
+
+    open: tuple[Proposal, ...]  # eligible, then those that only missing records keep from being decided
+    near: tuple[Proposal, ...]
+
+    def of_different_lenders(self, count: int) -> tuple[Proposal, ...]:
+        """Return the best product of each of the `count` best lenders: what the platform itself proposes."""
+        best: dict[str, Proposal] = {}
+        for one in self.open:
+            best.setdefault(one.terms.institution_code, one)
+        return tuple(best.values())[:count]
+
+
+def proposals_for(
+    session: Session,
+    enterprise: Enterprise,
+    ask: FinancingAsk,
+    *,
+    live: LiveModel,
+    book: ProductBook,
+    desks: Mapping[str, Desk],
+    as_of: date,
+    without: frozenset[str] = frozenset(),
+    approval: ApprovalModel | None = None,
+) -> Proposals:
+    """Return the products to propose, in the published order; lenders without a desk here are left out.
+
+    The firm's own records are read, as far as they were ever fetched; nothing is disclosed to anybody.
+
+    Parameters
+    ----------
+    without : product codes that are before a lender already.
+    """
+    db.enter(session, enterprise_id=enterprise.id)
+    inputs = read_inputs(
+        session,
+        [enterprise.id],
+        categories=[name for name in CATEGORIES if name != "registration"],
+        since=add_months(month_start(as_of), -LOOK_BACK_MONTHS),
+        as_of=as_of,
+    )
+    profiles = profile_many(
+        inputs.records,
+        as_of=as_of,
+        live=live,
+        book=book,
+        ask=Ask(ask.amount_fen, ask.term_months),
+        approval=approval,
+    )
+    firm = profiles.matches.explain(0)
+
+    def is_offered(terms: ProductTerms) -> bool:
+        return terms.institution_code in desks and terms.code not in without
+
+    def proposed(match: ProductMatch) -> Proposal:
+        return Proposal(match.product, desks[match.product.institution_code], match)
+
+    # Words are made as they are asked for: only of what is shown.
+    in_order = [firm.book.products[position] for position in firm.order]
+    possible = firm.count("eligible") + firm.count("undetermined")
+    ranks = shown_ranks([(terms.institution_code if is_offered(terms) else None) for terms in in_order[:possible]])
+    near = (proposed(match) for match in firm.near_misses(len(firm)) if is_offered(match.product))
+    return Proposals(tuple(proposed(firm[rank]) for rank in ranks), tuple(islice(near, SHOWN)))
+
+
+def shown_ranks(lenders: Sequence[str | None]) -> list[int]:
+    """Return which ranks to show: the best, and further down the best of each lender that is not among them.
+
+    Parameters
+    ----------
+    lenders : by rank, whose product it is; None: not to be shown.
+    """
+    ranks = [rank for rank, lender in enumerate(lenders) if lender is not None]
+    shown, seen = ranks[:SHOWN], {lenders[rank] for rank in ranks[:SHOWN]}
+    for rank in ranks[SHOWN:]:
+        if lenders[rank] not in seen and len(seen) < MOST_LENDERS:
+            seen.add(lenders[rank])
+            shown.append(rank)
+    return shown

@@ -1,0 +1,225 @@
+"""A firm's request: asked, amended, brought before lenders each under a consent of its own, withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.consents import service as consents
+from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.limits import FairUse
+from creditlink.consents.life.approval import approve
+from creditlink.engine.matching.products.terms import ProductTerms
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.financing.applications import applications, events, states
+from creditlink.financing.requests.asking import MOST_LENDERS, FinancingAsk
+from creditlink.financing.settings import Clocks
+from creditlink.financing.tables import Application, FinancingRequest
+from creditlink.institutions.tables import Client, Institution
+from creditlink.kit.errors import Conflict
+
+DESK_SCOPE = "financing:read"
+PURPOSE = "underwriting"
+ACTIONS = ("profile", "match", "report")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a lender takes requests: its client that may read them."""
+
+    institution: Institution
+    client: Client
+
+
+def ask(
+    session: Session, enterprise: Enterprise, account: Account, wanted: FinancingAsk, *, clocks: Clocks, now: datetime
+) -> FinancingRequest:
+    """Record what a firm asks for; no lender knows of it yet."""
+    request = FinancingRequest(
+        enterprise_id=enterprise.id,
+        asked_by=account.id,
+        **asdict(wanted),
+        version=1,
+        made_at=now,
+        changed_at=now,
+        expires_at=now + clocks.after("request_days"),
+    )
+    session.add(request)
+    session.flush()
+    events.of_request(session, request, "ask", actor=f"account:{account.id}", now=now, detail=asdict(wanted))
+    return request
+
+
+def amend(
+    session: Session, request: FinancingRequest, wanted: FinancingAsk, *, account: Account, now: datetime
+) -> FinancingRequest:
+    """Ask for something else; lenders that have not answered see the new version.
+
+    Raises
+    ------
+    Conflict
+        The request ended, or a lender offered or declined already: what it answered to must not change.
+    """
+    held = applications.locked_request(session, request.id)
+    if held.ended_at is not None:
+        raise Conflict("the request has ended", reason=held.end_reason)
+    before = of_request(session, held.id)
+    if any(one.state not in states.UNANSWERED for one in before):
+        raise Conflict("a lender answered already: withdraw and ask anew", reason="answered")
+    if held.ask() == wanted:
+        return held
+    for name, value in asdict(wanted).items():
+        setattr(held, name, value)
+    held.version, held.changed_at = held.version + 1, now
+    session.flush()
+    actor = f"account:{account.id}"
+    events.of_request(session, held, "amend", actor=actor, now=now, detail=asdict(wanted) | {"version": held.version})
+    for one in before:
+        events.tell(session, one, "amend", actor=actor, now=now)
+    return held
+
+
+def apply(
+    session: Session,
+    request: FinancingRequest,
+    product: ProductTerms,
+    desk: Desk,
+    *,
+    account: Account,
+    enterprise: Enterprise,
+    categories: Sequence[str],
+    fair_use: FairUse,
+    lang: str,
+    clocks: Clocks,
+    now: datetime,
+    referred_from: Application | None = None,
+) -> Application:
+    """Bring the request before one lender, with a consent for that lender made in the same step.
+
+    Asking the same lender for the same product again gives the application that is there.
+
+    Raises
+    ------
+    Conflict
+        The request ended, found its lender, or is before too many lenders.
+    ConsentRefused, InvalidRequest
+        The account may not decide this, or a required category is left out.
+    """
+    held = applications.locked_request(session, request.id)
+    if held.ended_at is not None or now >= held.expires_at:
+        raise Conflict("the request has ended", reason=held.end_reason or "expired")
+    there = of_request(session, held.id)
+    for one in there:
+        if (one.institution_id, one.product_code) == (desk.institution.id, product.code):
+            return one
+    if sum(one.state not in states.FINAL for one in there) >= MOST_LENDERS:
+        raise Conflict(f"at most {MOST_LENDERS} lenders are asked at once", reason="too_many_lenders")
+    details = details_for(product, enterprise, desk.client, fair_use=fair_use, now=now)
+    consent = consents.request_consent(
+        session,
+        client=desk.client,
+        details=details,
+        now=now,
+        channel="financing",
+        answer_until=now + clocks.after("answer_days"),
+    )
+    shown = consents.statement_for(session, consent, fair_use=fair_use, lang=lang)
+    consent = approve(
+        session, consent, account=account, enterprise=enterprise, categories=categories, shown=shown, now=now
+    )
+    made = Application(
+        request_id=held.id,
+        enterprise_id=enterprise.id,
+        institution_id=desk.institution.id,
+        client_id=desk.client.client_id,
+        consent_id=consent.id,
+        product_code=product.code,
+        product_version=product.version,
+        referred_from=referred_from.id if referred_from else None,
+        state="requested",
+        made_at=now,
+        changed_at=now,
+        answer_due_at=now + clocks.after("answer_days"),
+        decline_codes=[],
+        decline_note="",
+        decline_weighed=[],
+    )
+    session.add(made)
+    session.flush()
+    actor, detail = f"account:{account.id}", {"product": product.code}
+    events.of_application(session, made, "apply", actor=actor, now=now, from_state=None, detail=detail)
+    return made
+
+
+def details_for(
+    product: ProductTerms, enterprise: Enterprise, client: Client, *, fair_use: FairUse, now: datetime
+) -> AuthorizationDetails:
+    """Return the consent that an application for `product` asks the firm for: what the product says it needs.
+
+    Categories that the lender may read but the product does not need are offered as optional.
+    """
+    template = fair_use.templates[PURPOSE]
+    needed = [name for name in product.required_categories if name in client.categories]
+    core = [name for name in ("tax", "social_security", "utility") if name in client.categories]
+    named = {*(needed or core[:1]), *core}
+    return AuthorizationDetails(
+        uscc=enterprise.uscc,
+        categories=tuple(name for name in CATEGORIES if name in named),
+        optional_categories=tuple(name for name in CATEGORIES if name in named - set(needed or core[:1])),
+        purpose=PURPOSE,
+        access=template.access,
+        history_months=min(36, template.history_months),
+        valid_until=now + timedelta(days=template.consent_days),
+        data_life_days=template.data_life_days,
+        pulls_per_month=template.usual_pulls,
+        pulls_per_day=None,
+        actions=ACTIONS,
+        fair_use_version=fair_use.version,
+    )
+
+
+def desks(session: Session) -> dict[str, Desk]:
+    """Return institution code -> where it takes requests; lenders without such a client are not in it."""
+    rows = session.execute(
+        select(Institution, Client)
+        .join(Client, Client.institution_id == Institution.id)
+        .where(Institution.status == "active", Client.status == "active", Client.scopes.contains([DESK_SCOPE]))
+        .order_by(Client.created_at, Client.client_id)
+    )
+    found: dict[str, Desk] = {}
+    for institution, client in rows:
+        found.setdefault(institution.code, Desk(institution, client))
+    return found
+
+
+def withdraw(session: Session, request: FinancingRequest, *, account: Account, now: datetime) -> None:
+    """Take the whole request back from every lender that has not lent yet; those consents end with it.
+
+    Raises
+    ------
+    StepRefused, Conflict
+        It was lent already, or the cooling-off period is over.
+    """
+    actor = f"account:{account.id}"
+    held = applications.locked_request(session, request.id)
+    for one in of_request(session, held.id, lock=True):
+        if one.state not in states.FINAL:
+            applications.withdraw(session, one, actor=actor, now=now)
+    if held.ended_at is None:
+        held.ended_at, held.end_reason, held.changed_at = now, "withdrawn", now
+        session.flush()
+        events.of_request(session, held, "withdraw", actor=actor, now=now, detail={})
+
+
+def of_request(session: Session, request_id: UUID, *, lock: bool = False) -> list[Application]:
+    """Return a request's applications in the order they were made."""
+    query = select(Application).where(Application.request_id == request_id).order_by(Application.id)
+    if lock:
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return sorted(session.scalars(query), key=lambda one: (one.made_at, one.id))

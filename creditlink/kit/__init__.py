@@ -1,0 +1,1 @@
+"""What every part builds on: clock, money, ids, errors, settings, database, queue."""

@@ -1,0 +1,1 @@
+"""Files that people hand over, read and written in one place."""

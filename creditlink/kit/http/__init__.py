@@ -1,0 +1,1 @@
+"""What every route shares: the API frame, the border, paging, idempotency."""

@@ -1,0 +1,58 @@
+"""Pages of a list, newest first: each begins after the row that its cursor names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from creditlink.kit import ids
+from creditlink.kit.errors import InvalidRequest, NotFound
+
+
+def row_of(session: Session, table: Any, prefix: str, cursor: str | None, *own: ColumnElement[bool]) -> Any:
+    """Return the row of a table that a cursor names by its id on the wire; None without a cursor.
+
+    Parameters
+    ----------
+    own : what every row of the list fulfils.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no such row in the list: malformed, unknown and another's look the same.
+    """
+    if cursor is None:
+        return None
+    try:
+        found = session.scalar(select(table).where(table.id == ids.internal(prefix, cursor), *own))
+    except NotFound:
+        found = None
+    if found is None:
+        raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
+    return found
+
+
+def newest_first(
+    session: Session,
+    wanted: Select[*tuple[Any, ...]],
+    at: InstrumentedAttribute[Any],
+    key: InstrumentedAttribute[Any],
+    *,
+    after: Any,
+    limit: int,
+) -> tuple[Sequence[Any], bool]:
+    """Return one page of rows, and whether there are more.
+
+    Parameters
+    ----------
+    at, key : the instant that orders the list, and what settles the order of equal ones.
+    after : the last row of the page before; None: the first page.
+    """
+    if after is not None:
+        instant, same = getattr(after, at.key), getattr(after, key.key)
+        wanted = wanted.where((at < instant) | ((at == instant) & (key < same)))
+    rows = session.execute(wanted.order_by(at.desc(), key.desc()).limit(limit + 1)).all()
+    return rows[:limit], len(rows) > limit

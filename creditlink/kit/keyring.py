@@ -1,0 +1,139 @@
+"""Keys derived from the server's secret: every process has the same ones, and nothing more has to be kept.
+
+What is signed is a compact JWS (RFC 7515), ES256, with a `typ` of its own, so that one kind of document can
+never pass for another. The public half is at `/v1/receipt-keys`. What is sealed can be read by us only.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from joserfc import jwk, jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, KeySet
+
+from creditlink.kit.files.textfile import json_of, read_file
+
+ALGORITHM = "ES256"
+# The order of P-256, and 16 bytes more than the key: the remainder is then as good as uniform.
+# Source: FIPS 186-5, A.2.1, key pair generation using extra random bits.
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_EXTRA = 48
+
+
+class SignatureRefused(Exception):
+    """The document does not hold; the message says why."""
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What a verified document says, and the key that signed it."""
+
+    kid: str
+    claims: Mapping[str, Any]
+
+
+@lru_cache(maxsize=4)
+def signing_key(secret: str) -> ECKey:
+    """Return the key of this server's documents."""
+    # The name of the first kind of document: changing it would change the key that receipts in the world are held to.
+    derive = HKDF(algorithm=hashes.SHA256(), length=_EXTRA, salt=None, info=b"creditlink consent receipts")
+    scalar = int.from_bytes(derive.derive(secret.encode()), "big") % (_ORDER - 1) + 1
+    pem = ec.derive_private_key(scalar, ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    key = ECKey.import_key(pem)
+    key.ensure_kid()
+    return key
+
+
+def public_keys(secret: str) -> dict[str, Any]:
+    """Return the JWK set that verifies what this server signs."""
+    key = signing_key(secret)
+    return {"keys": [key.as_dict(private=False) | {"kid": key.kid, "use": "sig", "alg": ALGORITHM}]}
+
+
+def key_set_of(file: Path) -> dict[str, Any]:
+    """Return the JWK set in a file that somebody kept of `/v1/receipt-keys`.
+
+    Raises
+    ------
+    ValueError
+        It is no text, no JSON or no set; the message is one line.
+    """
+    known = json_of(read_file(file).whole())
+    if not isinstance(known, dict) or not isinstance(known.get("keys"), list):
+        raise ValueError("not a JWK set")
+    return known
+
+
+def sign(claims: Mapping[str, Any], *, typ: str, secret: str) -> str:
+    """Return the signed document of kind `typ` over `claims`."""
+    key = signing_key(secret)
+    body = json.dumps(claims, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return jws.serialize_compact({"alg": ALGORITHM, "typ": typ, "kid": key.kid}, body, key, algorithms=[ALGORITHM])
+
+
+def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> Signed:
+    """Return what a document says, if one of `keys` (a JWK set) signed it as a `typ`.
+
+    Raises
+    ------
+    SignatureRefused
+        It was changed, signed by somebody else, or is another kind of document.
+    """
+    try:
+        found = jws.deserialize_compact(document.strip(), KeySet(_understood(keys)), algorithms=[ALGORITHM])
+        headers: Mapping[str, Any] = found.headers()
+        claims = json.loads(found.payload)
+    except (JoseError, ValueError, KeyError, TypeError) as error:
+        raise SignatureRefused(f"the signature does not hold: {error or type(error).__name__}") from None
+    if headers.get("typ") != typ or not isinstance(claims, dict):
+        raise SignatureRefused(f"it is signed, but it is not a {typ.partition('+')[0].replace('-', ' ')}")
+    return Signed(str(headers.get("kid", "")), claims)
+
+
+def _understood(keys: Mapping[str, Any]) -> list[Key]:
+    """Return the keys of a set that we know how to use; the others are passed over (RFC 7517 section 5)."""
+    known = []
+    for entry in keys["keys"]:
+        try:
+            known.append(jwk.import_key(dict(entry)))
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            continue
+    if not known:
+        raise ValueError("none of the keys is of a kind that we know")
+    return known
+
+
+def box(secret: str, purpose: str) -> Fernet:
+    """Return what seals and opens secrets of one purpose, so that a copy of the database alone shows none."""
+    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))
+
+
+def unverified(document: str) -> dict[str, Any]:
+    """Return what a document says without looking at its signature.
+
+    Raises
+    ------
+    SignatureRefused
+        It is not a compact JWS of a JSON object.
+    """
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(document.split(".")[1] + "=="))
+    except (IndexError, ValueError):
+        raise SignatureRefused("not a compact JWS") from None
+    if not isinstance(claims, dict):
+        raise SignatureRefused("not a JSON object")
+    return claims

@@ -1,0 +1,244 @@
+"""Settings: frozen, from `config/*.toml` and the environment, checked once at start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from creditlink.kit.files.textfile import read_toml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_CHOICES = {
+    "environment": ("sandbox", "production", "test"),
+    "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "log_format": ("json", "console"),
+}
+_AT_LEAST = {
+    "max_body_bytes": 1024,
+    "trusted_proxies": 0,
+    "pool_size": 1,
+    "worker_concurrency": 1,
+    "worker_give_up_seconds": 1,
+    "max_wait_seconds": 0,
+    "request_threads": 1,
+    "api_statement_seconds": 1,
+    "api_lock_seconds": 1,
+    "worker_statement_seconds": 1,
+    "worker_lock_seconds": 1,
+}
+_MIN_SECRET = 32
+_PREFIX = "CREDITLINK_"
+BUREAU_PREFIX = "CREDITLINK_BUREAU_"  # addresses and credentials of the offices: records.sources
+Parsed = TypeVar("Parsed")
+
+
+class SettingError(Exception):
+    """A setting is absent or wrong; the message names it and where it is set."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a process needs to know before it starts."""
+
+    environment: str
+    issuer: str
+    model: str
+    log_level: str
+    log_format: str
+    max_body_bytes: int
+    trusted_proxies: int
+    pool_size: int
+    worker_concurrency: int
+    worker_give_up_seconds: int
+    max_wait_seconds: int
+    request_threads: int
+    api_statement_seconds: int
+    api_lock_seconds: int
+    worker_statement_seconds: int
+    worker_lock_seconds: int
+    secret_key: str = field(repr=False)
+    metrics_token: str | None = field(repr=False, default=None)
+    database_url: str | None = field(repr=False, default=None)
+    database_api_url: str | None = field(repr=False, default=None)
+    anchors: str | None = None
+    timestamp_url: str | None = None
+    timestamp_roots: Path | None = None
+    var_dir: Path = ROOT / "var"
+    config_dir: Path = ROOT / "config"
+    models_dir: Path = ROOT / "models"
+
+    @property
+    def is_production(self) -> bool:
+        """Whether sandbox conveniences must be off."""
+        return self.environment == "production"
+
+    @property
+    def anchors_place(self) -> str:
+        """Where the evidence's anchors go: a folder, or an address with a scheme."""
+        return self.anchors or str(self.var_dir / "anchors")
+
+    def read_toml(self, name: str) -> dict[str, Any]:
+        """Return the parsed file `name` of the configuration folder.
+
+        Raises
+        ------
+        SettingError
+            The file is absent or is not TOML.
+        """
+        return _read_toml(self.config_dir / name)
+
+    def parsed(self, name: str, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
+        """Return what `parse` makes of the file `name` of the configuration folder.
+
+        Raises
+        ------
+        SettingError
+            The file is absent, is not TOML, or says what `parse` refuses with a ValueError.
+        """
+        try:
+            return parse(self.read_toml(name))
+        except ValueError as error:
+            raise SettingError(f"configuration file {name}: {error}") from error
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings for this process.
+
+    Raises
+    ------
+    SettingError
+        A setting is unknown, absent, of the wrong type or out of range.
+    """
+    env = os.environ if environ is None else environ
+    config_dir = Path(env.get("CREDITLINK_CONFIG_DIR", ROOT / "config"))
+    values = _read_toml(config_dir / "default.toml")
+    name = env.get("CREDITLINK_ENVIRONMENT", values.get("environment", "sandbox"))
+    overrides = config_dir / f"{name}.toml"
+    if overrides.exists():
+        values |= _read_toml(overrides)
+    values["environment"] = name
+    known = {f.name: f for f in fields(Settings)}
+    for key in values:
+        if key not in known:
+            raise SettingError(f"unknown setting {key!r} in {config_dir.name}/*.toml")
+    refuse_unknown(env, (_PREFIX + key.upper() for key in known), except_for=BUREAU_PREFIX)
+    for key in known:
+        variable = _PREFIX + key.upper()
+        if variable in env:
+            values[key] = env[variable]
+    for key in ("database_url", "database_api_url"):
+        if env.get(key.upper()):
+            values[key] = env[key.upper()]
+    values["config_dir"] = config_dir
+    return _checked(values)
+
+
+def refuse_unknown(
+    env: Mapping[str, str], known: Iterable[str], *, prefix: str = _PREFIX, except_for: str | None = None
+) -> None:
+    """Refuse variables that begin as ours do and mean nothing: a misspelt setting would silently keep its default.
+
+    Raises
+    ------
+    SettingError
+        There is one; the message names it, and the one that was probably meant.
+    """
+    names = sorted(known)
+    for variable in sorted(env):
+        ours = variable.startswith(prefix) and not (except_for and variable.startswith(except_for))
+        if ours and variable not in names:
+            meant = difflib.get_close_matches(variable, names, n=1)
+            hint = f"; is {meant[0]} meant?" if meant else ""
+            raise SettingError(f"unknown variable {variable} in the environment{hint}")
+
+
+def _checked(values: dict[str, Any]) -> Settings:
+    for key, least in _AT_LEAST.items():
+        try:
+            values[key] = int(values[key])
+        except (KeyError, TypeError, ValueError):
+            raise SettingError(f"setting {key} must be a whole number, got {values.get(key)!r}") from None
+        if values[key] < least:
+            raise SettingError(f"setting {key} must be at least {least}, got {values[key]}")
+    for key, choices in _CHOICES.items():
+        if values.get(key) not in choices:
+            raise SettingError(f"setting {key} must be one of {', '.join(choices)}, got {values.get(key)!r}")
+    for key in ("var_dir", "config_dir", "models_dir", "timestamp_roots"):
+        if values.get(key):
+            values[key] = Path(values[key]).resolve()
+    issuer = urlsplit(str(values.get("issuer", "")))
+    if issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.path or issuer.query:
+        raise SettingError(f"setting issuer must be scheme://host[:port] without a path, got {values.get('issuer')!r}")
+    _check_authority(values)
+    production = values["environment"] == "production"
+    if production and issuer.scheme != "https":
+        raise SettingError("setting issuer must be https in production")
+    if production and not values.get("database_url"):
+        raise SettingError("setting database_url (DATABASE_URL) is required in production")
+    if production and not values.get("database_api_url"):
+        # A login that may be the owner can leave the API's role again (RESET ROLE), and row-level security with it.
+        raise SettingError("setting database_api_url (DATABASE_API_URL) is required in production")
+    if not values.get("secret_key"):
+        if production:
+            raise SettingError("setting secret_key (CREDITLINK_SECRET_KEY) is required in production")
+        values["secret_key"] = _sandbox_secret(values.get("var_dir", ROOT / "var"))
+    if len(values["secret_key"]) < _MIN_SECRET:
+        raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+    if values.get("metrics_token") is not None and len(values["metrics_token"]) < _MIN_SECRET:
+        raise SettingError(f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out")
+    return Settings(**values)
+
+
+def _check_authority(values: dict[str, Any]) -> None:
+    """Refuse a time-stamping authority that cannot be asked, or whose stamps nothing could verify."""
+    if not (url := values.get("timestamp_url")):
+        values["timestamp_url"] = None
+        return
+    try:
+        parts = urlsplit(str(url))
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise SettingError(f"setting timestamp_url must be http(s)://host[:port]/…, got {url!r}")
+    if not values.get("timestamp_roots"):
+        raise SettingError("setting timestamp_roots is required with timestamp_url: the roots its stamps must lead to")
+
+
+def _sandbox_secret(var_dir: Path) -> str:
+    """Return a secret kept under `var/`, so that every sandbox process signs alike."""
+    path = var_dir / "secret_key"
+    candidate = var_dir / f".secret_key.{os.getpid()}"
+    try:
+        if path.exists():
+            return path.read_text()
+        var_dir.mkdir(parents=True, exist_ok=True)
+        candidate.touch(mode=0o600)
+        candidate.write_text(secrets.token_urlsafe(48))
+    except OSError as error:
+        raise SettingError(f"setting var_dir={str(var_dir)!r}: {error.strerror}") from None
+    try:
+        os.link(candidate, path)  # atomic: the first process wins, and the others read its secret
+    except FileExistsError:
+        pass
+    finally:
+        candidate.unlink()
+    return path.read_text()
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return read_toml(path)
+    except FileNotFoundError:
+        raise SettingError(f"configuration file not found: {path}") from None
+    except OSError as error:
+        raise SettingError(f"configuration file {path}: {error.strerror}") from None
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise SettingError(f"configuration file {path.name}: {error}") from None

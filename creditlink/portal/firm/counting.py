@@ -1,0 +1,87 @@
+"""Whether banks may count the firm among those that their products are for: explained, off until the firm says so."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import flask
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.audit.tables import AuditEntry
+from creditlink.enterprises.counting import ACTION, set_discoverable
+from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.tables import Account, Enterprise, Representation
+from creditlink.kit.errors import InvalidRequest, NotFound
+from creditlink.kit.postgres import db
+from creditlink.portal.firm import acts
+from creditlink.portal.person import stepup
+from creditlink.portal.site import blueprint, page, see_other, signed_in
+
+
+@blueprint.get("/counted")
+@signed_in
+def counted(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Explain what being counted means, and show whether the firm is."""
+    firm, right = _chosen(session, account, flask.request.args.get("enterprise"), now)
+    return _show(session, account, firm, right, now)
+
+
+@blueprint.post("/counted")
+@signed_in
+def change_counted(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Let banks count the firm (its legal representative, confirmed), or stop it (anybody who acts for it)."""
+    form = flask.request.form
+    firm, right = _chosen(session, account, form.get("enterprise", ""), now)
+    wanted = form.get("discoverable")
+    if wanted not in ("on", "off"):
+        raise InvalidRequest
+    if wanted == "on":
+        if right.role != "legal_representative":
+            raise NotFound
+        missing = stepup.missing(session, account, form, now)
+        if missing:
+            return _show(session, account, firm, right, now, error=missing.text, status=missing.status)
+        if not acts.carry_out(session, account, firm, "count", {"discoverable": True}, now):
+            return see_other(flask.url_for("portal.inbox"))
+    else:
+        set_discoverable(session, firm, False, actor=f"account:{account.id}", now=now)
+    return see_other(flask.url_for("portal.counted", enterprise=firm.id))
+
+
+def _chosen(session: Session, account: Account, asked: str | None, now: datetime) -> tuple[Enterprise, Representation]:
+    """Return a firm that the account acts for now; any other is not there."""
+    for enterprise, right in represented_by(session, account, now):
+        if asked is None or str(enterprise.id) == asked:
+            db.enter(session, enterprise_id=enterprise.id)
+            return enterprise, right
+    raise NotFound
+
+
+def _show(
+    session: Session,
+    account: Account,
+    firm: Enterprise,
+    right: Representation,
+    now: datetime,
+    *,
+    error: str | None = None,
+    status: int = 200,
+) -> ResponseReturnValue:
+    changed = session.scalar(
+        select(AuditEntry.at)
+        .where(AuditEntry.chain_id == firm.id, AuditEntry.action == ACTION)
+        .order_by(AuditEntry.seq.desc())
+        .limit(1)
+    )
+    return page(
+        "counted.html",
+        status=status,
+        error=error,
+        firm=firm,
+        firms=[enterprise for enterprise, _ in represented_by(session, account, now)],
+        changed_at=changed,
+        leads=right.role == "legal_representative",
+        ask_code=stepup.needs_code(account, now),
+    )

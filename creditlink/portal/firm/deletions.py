@@ -1,0 +1,29 @@
+"""What was deleted of a consent, for the firm: certificates to keep."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from creditlink.enterprises.tables import Account
+from creditlink.kit import ids
+from creditlink.kit.errors import NotFound
+from creditlink.portal.firm.home import download, own_consent
+from creditlink.portal.site import blueprint, signed_in
+from creditlink.retention import certificates
+
+
+@blueprint.get("/consents/<consent_id>/deletions/<certificate_id>")
+@signed_in
+def deletion(
+    session: Session, account: Account, now: datetime, consent_id: str, certificate_id: str
+) -> ResponseReturnValue:
+    """Give the firm one signed certificate of what was deleted."""
+    _, held = own_consent(session, account, consent_id, now)
+    wanted = ids.internal("del", certificate_id)
+    found = next((c for c in certificates.of_consent(session, held.id) if c.id == wanted), None)
+    if found is None:
+        raise NotFound
+    return download(found.document + "\n", f"{found.wire_id}.jws")

@@ -1,0 +1,1 @@
+"""Pages on which a firm asks for a loan and answers offers."""

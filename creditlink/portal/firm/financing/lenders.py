@@ -1,0 +1,110 @@
+"""Choosing lenders, by the firm or the platform: what each would see, and with the firm's yes a consent for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from creditlink.consents.agreement.statement import Statement, statement
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.financing.applications import applications
+from creditlink.financing.requests import requests
+from creditlink.financing.requests.proposals import Proposal
+from creditlink.financing.tables import Application, FinancingRequest
+from creditlink.kit.postgres import db
+from creditlink.portal.firm import decision
+from creditlink.portal.firm.financing.page import proposals, show
+from creditlink.portal.firm.financing.words import clocks, own_request, words
+from creditlink.portal.person import stepup
+from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
+
+PROPOSED_LENDERS = 3
+
+
+@dataclass(frozen=True)
+class Share:
+    """One chosen product and the text of the consent that its lender would get."""
+
+    proposal: Proposal
+    shown: Statement
+
+
+@blueprint.post("/financing/<request_id>/lenders")
+@signed_in
+def financing_lenders(session: Session, account: Account, now: datetime, request_id: str) -> ResponseReturnValue:
+    """Show what each chosen lender would see; with the firm's yes, give the consents and ask the lenders."""
+    firm, request = own_request(session, account, request_id, now)
+    form = flask.request.form
+    agreed, here = form.get("decision") == "approve", flask.url_for("portal.financing_request", request_id=request_id)
+    asked = {one.product_code for one in requests.of_request(session, request.id)}
+    wanted = form.getlist("product")
+    if agreed and wanted and asked.issuperset(wanted):
+        return see_other(here)  # the same yes again, as a browser sends it after a broken connection
+    found = proposals(session, firm, request, now)
+    if "propose" in form:
+        chosen = list(found.of_different_lenders(PROPOSED_LENDERS))
+    else:
+        chosen = [one for one in (*found.open, *found.near) if one.terms.code in wanted]
+    if not chosen:
+        return show(session, account, firm, request, now, error=gettext("Choose at least one product."), status=422)
+    shares = [_share(one, firm, now) for one in chosen]
+    missing = stepup.missing(session, account, form, now) if agreed else None
+    if not agreed or missing:
+        return page(
+            "financing_shares.html",
+            status=missing.status if missing else 200,
+            firm=firm,
+            request_=request,
+            shares=shares,
+            who=decision.who,
+            kept=form.getlist("category") if agreed else None,
+            error=missing.text if missing else None,
+            ask_code=stepup.needs_code(account, now),
+            **words(),
+        )
+    db.enter(session, enterprise_id=firm.id)
+    for share in shares:
+        requests.apply(
+            session,
+            request,
+            share.proposal.terms,
+            share.proposal.desk,
+            account=account,
+            enterprise=firm,
+            categories=_kept(share, form),
+            fair_use=fair_use(),
+            lang=lang(),
+            clocks=clocks(),
+            now=now,
+            referred_from=_referred(session, request, form.get("referred_from")),
+        )
+    return see_other(here)
+
+
+def _share(proposal: Proposal, firm: Enterprise, now: datetime) -> Share:
+    details = requests.details_for(proposal.terms, firm, proposal.desk.client, fair_use=fair_use(), now=now)
+    bank = proposal.desk.institution
+    template = fair_use().templates[details.purpose]
+    return Share(
+        proposal,
+        statement(details, institution_zh=bank.name_zh, institution_en=bank.name_en, template=template, lang=lang()),
+    )
+
+
+def _kept(share: Share, form: MultiDict[str, str]) -> list[str]:
+    """Return the categories that this lender gets: what it requires, and what stayed ticked under its name."""
+    ticked, code = form.getlist("category"), share.proposal.terms.code
+    return [i.category for i in share.shown.data if not i.is_optional or f"{code}:{i.category}" in ticked]
+
+
+def _referred(session: Session, request: FinancingRequest, wire_id: str | None) -> Application | None:
+    if not wire_id:
+        return None
+    found = session.get(Application, applications.internal(wire_id))
+    return found if found is not None and found.request_id == request.id else None

@@ -1,0 +1,113 @@
+"""How the pages of financing say amounts, rates, names and states; whose request it is; how long things last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import flask
+from sqlalchemy.orm import Session
+
+from creditlink.engine.matching.products.terms import KIND_LABELS
+from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.financing import configuration
+from creditlink.financing.applications.states import STATES
+from creditlink.financing.applications.terms import REPAYMENTS
+from creditlink.financing.requests.asking import COLLATERAL, USES
+from creditlink.financing.settings import Clocks
+from creditlink.financing.tables import FinancingRequest
+from creditlink.kit import ids
+from creditlink.kit.errors import NotFound
+from creditlink.kit.postgres import db
+from creditlink.portal.site import lang, settings
+
+WAN = 10_000
+
+
+def firms_of(session: Session, account: Account, now: datetime) -> tuple[list[Enterprise], Enterprise | None]:
+    """Return the firms that a person acts for, and the one that the page is about: as named, or the first.
+
+    Raises
+    ------
+    NotFound
+        The firm that is named is not one of them.
+    """
+    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    named = flask.request.values.get("enterprise")
+    firm = next((one for one in firms if str(one.id) == named), None) if named else (firms[0] if firms else None)
+    if named and firm is None:
+        raise NotFound
+    if firm is not None:
+        db.enter(session, enterprise_id=firm.id)
+    return firms, firm
+
+
+def own_request(
+    session: Session, account: Account, request_id: str, now: datetime
+) -> tuple[Enterprise, FinancingRequest]:
+    """Return a request and its firm, if the person acts for it.
+
+    Raises
+    ------
+    NotFound
+        Unknown and another firm's look the same.
+    """
+    known = ids.internal("fin", request_id)
+    for enterprise, _ in represented_by(session, account, now):
+        db.enter(session, enterprise_id=enterprise.id)
+        request = session.get(FinancingRequest, known)
+        if request is not None and request.enterprise_id == enterprise.id:
+            return enterprise, request
+    raise NotFound
+
+
+def clocks() -> Clocks:
+    """Return how long each side may take."""
+    return configuration.clocks(settings().config_dir)
+
+
+def name(one: Any) -> str:
+    """Return an institution's or a product's name in the language of the page."""
+    return str(one.name_zh if lang() == "zh" else one.name_en)
+
+
+def money(fen: int) -> str:
+    """Return an amount as people say it: in Chinese ten thousands of yuan where they are round, else yuan."""
+    if lang() != "zh":
+        return f"¥{fen / 100:,.0f}"
+    if abs(fen) < 100 * WAN or fen % WAN:
+        return f"{fen / 100:,.0f}元"
+    return f"{fen / 100 / WAN:,.2f}".rstrip("0").rstrip(".") + "万元"
+
+
+def exact(fen: int) -> str:
+    """Return an amount to the fen, for columns that are compared."""
+    return f"{fen / 100:,.2f}元" if lang() == "zh" else f"¥{fen / 100:,.2f}"
+
+
+def label(labels: tuple[str, str]) -> str:
+    """Return a label in the language of the page."""
+    return labels[0 if lang() == "zh" else 1]
+
+
+def words() -> dict[str, Any]:
+    """Return what the templates of financing say things with."""
+
+    def of(table: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        return {key: label(labels) for key, labels in table.items()}
+
+    return {
+        "uses": of(USES),
+        "collaterals": of(COLLATERAL),
+        "states": of(STATES),
+        "repayments": of(REPAYMENTS),
+        "kinds": of(KIND_LABELS),
+        "name": name,
+        "wan": lambda fen: f"{fen / 100 / WAN:.4f}".rstrip("0").rstrip("."),
+        "money": money,
+        "exact": exact,
+        "consent_id": lambda consent: ids.external("cns", consent),
+        "percent": lambda bps: f"{bps / 100:.2f}%",
+    }

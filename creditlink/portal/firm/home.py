@@ -1,0 +1,172 @@
+"""The firm's home: every consent with its state, who read what, and how to stop it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from creditlink.audit import service as audit
+from creditlink.consents import service as consents
+from creditlink.consents.agreement import receipts
+from creditlink.consents.life import approval
+from creditlink.consents.tables import Consent
+from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
+from creditlink.kit.errors import InvalidRequest, NotFound
+from creditlink.kit.postgres import db
+from creditlink.portal.firm import acts, inbox, overview
+from creditlink.portal.person import stepup
+from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in
+from creditlink.retention import certificates
+
+PAGE_OF_ACCESSES = 50
+_CHANGES = {"pause": consents.pause, "revoke": consents.revoke}
+
+
+@blueprint.get("/")
+@signed_in
+def home(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Show the consents of the chosen firm."""
+    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    firm = _chosen(firms)
+    if firm is None:
+        return page("home.html", firms=firms, firm=None, active=[], past=[], waiting=0)
+    waiting = len(inbox.waiting_for(session, firms, now)) + len(acts.waiting_for(session, account, now))
+    db.enter(session, enterprise_id=firm.id)
+    rows = overview.consents_of(session, firm, now, lang=lang(), fair_use=fair_use())
+    return page(
+        "home.html",
+        firms=firms,
+        firm=firm,
+        waiting=waiting,
+        active=[row for row in rows if not row.is_over],
+        past=[row for row in rows if row.is_over],
+    )
+
+
+@blueprint.get("/consents/<consent_id>")
+@signed_in
+def consent(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
+    """Show one consent in full: what was agreed, what happened to it, who read what under it."""
+    firm, held = own_consent(session, account, consent_id, now)
+    return page(
+        "consent.html",
+        firm=firm,
+        row=overview.row_of(session, held, now, lang=lang(), fair_use=fair_use()),
+        shown=consents.statement_for(session, held, fair_use=fair_use(), lang=lang()),
+        events=overview.events_of(session, held),
+        deletions=certificates.of_consent(session, held.id),
+        signatures=overview.signatures_of(session, held),
+        accesses=overview.accesses_of(
+            session, firm, lang=lang(), fair_use=fair_use(), consent_id=held.id, limit=PAGE_OF_ACCESSES
+        ),
+    )
+
+
+@blueprint.post("/consents/<consent_id>/<change>")
+@signed_in
+def change(session: Session, account: Account, now: datetime, consent_id: str, change: str) -> ResponseReturnValue:
+    """Pause, resume or take back a consent; it acts at once."""
+    if change not in (*_CHANGES, "resume"):
+        raise NotFound
+    firm, held = own_consent(session, account, consent_id, now)
+    if change == "resume":  # the one that lets data flow again; pausing and taking back stay one step
+        missing = stepup.missing(session, account, flask.request.form, now)
+        if missing:
+            row = overview.row_of(session, held, now, lang=lang(), fair_use=fair_use())
+            return page("resume.html", status=missing.status, row=row, firm=firm, error=missing.text)
+        acts.carry_out(session, account, firm, change, {"consent": held.wire_id}, now)
+    else:
+        _CHANGES[change](session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
+    return see_other(flask.url_for("portal.consent", consent_id=ids.external("cns", held.id)))
+
+
+@blueprint.get("/consents/<consent_id>/receipt")
+@signed_in
+def receipt(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
+    """Give the firm the signed receipt of a consent, with all that happened to it until now."""
+    firm, held = own_consent(session, account, consent_id, now)
+    if held.text_shown is None:
+        raise NotFound
+    claims = receipts.claims_of(
+        held,
+        issuer=settings().issuer,
+        institution=session.get_one(Institution, held.institution_id),
+        enterprise=firm,
+        events=overview.events_of(session, held)[::-1],
+        signatures=approval.signatures_of(session, held.id),
+    )
+    return download(receipts.sign(claims, secret=settings().secret_key) + "\n", f"{held.wire_id}.jws")
+
+
+@blueprint.get("/accesses.jsonl")
+@signed_in
+def evidence(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Give the firm its whole chain of evidence, one JSON object a line, as `creditlink audit verify` takes it."""
+    firm = _chosen([enterprise for enterprise, _ in represented_by(session, account, now)])
+    if firm is None:
+        raise NotFound
+    db.enter(session, enterprise_id=firm.id)
+    sealed = audit.export_sealed(session, firm.id, issuer=settings().issuer, secret=settings().secret_key, now=now)
+    lines = [json.dumps(line, ensure_ascii=False) for line in sealed]
+    return download("".join(f"{line}\n" for line in lines), "evidence.jsonl")
+
+
+def download(text: str, name: str) -> ResponseReturnValue:
+    """Return a text as a file to keep."""
+    response = flask.Response(text, content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@blueprint.get("/accesses")
+@signed_in
+def accesses(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
+    """Show every access to the firm's data, refused ones too, the latest first."""
+    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    firm = _chosen(firms)
+    before = flask.request.args.get("before", "")
+    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+        raise InvalidRequest(gettext("The page number is not a number."))
+    rows = []
+    if firm is not None:
+        db.enter(session, enterprise_id=firm.id)
+        rows = overview.accesses_of(
+            session,
+            firm,
+            lang=lang(),
+            fair_use=fair_use(),
+            before=int(before) if before else None,
+            limit=PAGE_OF_ACCESSES + 1,
+        )
+    older = rows[PAGE_OF_ACCESSES - 1].seq if len(rows) > PAGE_OF_ACCESSES else None
+    return page("accesses.html", firms=firms, firm=firm, accesses=rows[:PAGE_OF_ACCESSES], older=older)
+
+
+def _chosen(firms: list[Enterprise]) -> Enterprise | None:
+    asked = flask.request.args.get("enterprise")
+    if asked is None:
+        return firms[0] if firms else None
+    found = next((firm for firm in firms if str(firm.id) == asked), None)
+    if found is None:
+        raise NotFound  # the same for a firm that does not exist and one that is somebody else's
+    return found
+
+
+def own_consent(session: Session, account: Account, consent_id: str, now: datetime) -> tuple[Enterprise, Consent]:
+    """Return a consent of a firm that the account acts for, and the firm."""
+    found: UUID = ids.internal("cns", consent_id)
+    held = session.get(Consent, found)
+    firms = {firm.id: firm for firm, _ in represented_by(session, account, now)}
+    if held is None or held.enterprise_id is None or held.enterprise_id not in firms:
+        raise NotFound
+    db.enter(session, enterprise_id=held.enterprise_id)
+    return firms[held.enterprise_id], held

@@ -1,0 +1,193 @@
+"""What the firm's pages show of consents and accesses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from creditlink.audit.tables import AuditEntry
+from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.limits import FairUse
+from creditlink.consents.life import approval, counters, rules
+from creditlink.consents.tables import Consent, ConsentEvent
+from creditlink.engine.facts.catalogue_items import ITEMS
+from creditlink.engine.facts.frames import FRAME_CATEGORY
+from creditlink.engine.vocabulary import missing_words
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.institutions.tables import Institution
+
+
+@dataclass(frozen=True)
+class ConsentRow:
+    """A consent as the firm sees it."""
+
+    consent: Consent
+    state: str  # by the clock: an expired one says so even before the sweep
+    institution: str
+    purpose: str
+    categories: list[str]
+    used: int
+    allowed: int
+    window: str  # total | month
+    readable_until: datetime | None  # every use is spent: until when what they made can be read
+    last_access_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether nothing can follow."""
+        return not rules.TRANSITIONS[self.state]
+
+
+@dataclass(frozen=True)
+class AccessRow:
+    """One access to the firm's data, or one that was refused."""
+
+    seq: int
+    at: datetime
+    institution: str | None
+    action: str
+    result: str
+    purpose: str | None
+    categories: list[tuple[str, int | None]]  # what went out or came in, and how many rows of it where that is known
+    missing: list[tuple[str, str]]  # what did not, and why
+    fields: list[str]  # of a pull: which items were fetched
+    reason: str | None
+    consent_id: UUID | None
+    digest: str
+
+
+def consents_of(session: Session, firm: Enterprise, now: datetime, *, lang: str, fair_use: FairUse) -> list[ConsentRow]:
+    """Return all consents that the firm ever decided on, the latest first; none disappears (C7)."""
+    query = select(Consent).where(Consent.enterprise_id == firm.id).order_by(Consent.requested_at.desc(), Consent.id)
+    return [row_of(session, consent, now, lang=lang, fair_use=fair_use) for consent in session.scalars(query)]
+
+
+def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair_use: FairUse) -> ConsentRow:
+    """Return what the pages show of one consent."""
+    institution = session.get_one(Institution, consent.institution_id)
+    template = fair_use.templates.get(consent.purpose)
+    labels = (template.label_zh, template.label_en) if template else (consent.purpose, consent.purpose)
+    used = counters.uses(session, consent, now)
+    window = "total" if "total" in used else "month"
+    return ConsentRow(
+        consent=consent,
+        state=consent.state_at(now),
+        institution=_name(institution, lang),
+        purpose=labels[0] if lang == "zh" else labels[1],
+        categories=[CATEGORIES[c].text(lang)[0] for c in consent.categories or consent.categories_asked],
+        used=used[window][0],
+        allowed=used[window][1],
+        window=window,
+        readable_until=counters.readable_until(session, consent),
+        last_access_at=session.scalar(
+            select(func.max(AuditEntry.at)).where(
+                AuditEntry.enterprise_id == consent.enterprise_id,
+                AuditEntry.consent_id == consent.id,
+                AuditEntry.result == "disclosed",
+            )
+        ),
+    )
+
+
+def events_of(session: Session, consent: Consent) -> list[ConsentEvent]:
+    """Return every change of a consent, the latest first."""
+    query = select(ConsentEvent).where(ConsentEvent.consent_id == consent.id).order_by(ConsentEvent.id.desc())
+    return list(session.scalars(query))
+
+
+@dataclass(frozen=True)
+class SignatureRow:
+    """Who signed a consent, by what right, when."""
+
+    name: str
+    role: str
+    at: datetime
+
+
+def signatures_of(session: Session, consent: Consent) -> list[SignatureRow]:
+    """Return who signed a consent, the first one first."""
+    return [
+        SignatureRow(session.get_one(Account, s.account_id).display_name, s.role, s.signed_at)
+        for s in approval.signatures_of(session, consent.id)
+    ]
+
+
+def accesses_of(
+    session: Session,
+    firm: Enterprise,
+    *,
+    lang: str,
+    fair_use: FairUse,
+    consent_id: UUID | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[AccessRow]:
+    """Return accesses from the firm's own chain of evidence, the latest first: also refusals and pulls."""
+    query = (
+        select(AuditEntry, Institution)
+        .outerjoin(Institution, Institution.id == AuditEntry.institution_id)
+        .where(
+            AuditEntry.chain_id == firm.id,
+            AuditEntry.result.in_(("disclosed", "refused")) | (AuditEntry.action == "records.pull"),
+        )
+        .order_by(AuditEntry.seq.desc())
+        .limit(limit)
+    )
+    if consent_id is not None:
+        query = query.where(AuditEntry.consent_id == consent_id)
+    if before is not None:
+        query = query.where(AuditEntry.seq < before)
+    rows = []
+    for entry, institution in session.execute(query):
+        told, template = entry.detail, fair_use.templates.get(entry.purpose or "")
+        rows.append(
+            AccessRow(
+                seq=entry.seq,
+                at=entry.at,
+                institution=_name(institution, lang) if institution else None,
+                action=entry.action,
+                result=entry.result,
+                purpose=(template.label_zh if lang == "zh" else template.label_en) if template else entry.purpose,
+                categories=[
+                    (CATEGORIES[c].text(lang)[0], rows_of(told, c))
+                    for c in told.get("categories", [])
+                    if c in CATEGORIES
+                ],
+                missing=[
+                    (CATEGORIES[c].text(lang)[0], missing_words(cause)[0 if lang == "zh" else 1])
+                    for c, cause in (told.get("missing", {}) | told.get("incomplete", {})).items()
+                    if c in CATEGORIES
+                ],
+                fields=items_of(told, lang),
+                reason=told.get("reason"),
+                consent_id=entry.consent_id,
+                digest=entry.digest,
+            )
+        )
+    return rows
+
+
+def rows_of(told: dict[str, Any], category: str) -> int | None:
+    """Return how many rows of a category an entry tells of: those disclosed, or those a pull brought."""
+    if "facts" in told:
+        return sum(int(count) for frame, count in told["facts"].items() if FRAME_CATEGORY.get(frame) == category)
+    found = told.get("rows")
+    return int(found[category]) if isinstance(found, dict) and category in found else None
+
+
+def items_of(told: dict[str, Any], lang: str) -> list[str]:
+    """Return the names of the items that a pull fetched, as its evidence lists them."""
+    fetched = told.get("fields")
+    if not isinstance(fetched, dict):
+        return []
+    known = {(i.frame, i.name): i.label_zh if lang == "zh" else i.label_en for rows in ITEMS.values() for i in rows}
+    return [known.get((frame, name), name) for frame, names in fetched.items() for name in names]
+
+
+def _name(institution: Institution, lang: str) -> str:
+    return institution.name_zh if lang == "zh" else institution.name_en

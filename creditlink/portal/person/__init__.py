@@ -1,0 +1,1 @@
+"""A person at the pages: sign-in, sessions, one-time codes."""

@@ -1,0 +1,78 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from creditlink.enterprises import accounts
+from creditlink.enterprises.tables import Account
+from creditlink.kit.clock import utc_now
+from creditlink.kit.postgres import db
+from creditlink.portal.person import devices, throttle
+from creditlink.portal.site import blueprint, browser, page, safe_next, see_other, settings
+
+
+@blueprint.get("/sign-in")
+def sign_in() -> ResponseReturnValue:
+    """Show the form."""
+    target = safe_next(flask.request.args.get("next"))
+    if browser().account_id is not None:
+        return see_other(target)
+    return page("sign_in.html", target=target, login="", error=None)
+
+
+@blueprint.post("/sign-in")
+def sign_in_submit() -> ResponseReturnValue:
+    """Check login, password and, where enrolled, the one-time code.
+
+    One answer for every way to be wrong: it does not say which of the three was.
+    """
+    form, now = flask.request.form, utc_now()
+    target = safe_next(form.get("next") or flask.request.args.get("next"))
+    login, password, code = form.get("login", "")[:128], form.get("password", ""), form.get("totp", "")
+    device = devices.known(login, secret=settings().secret_key)
+    keys = throttle.keys_for(login, flask.request.remote_addr or "", device=device)
+    with db.transaction() as session:
+        wait = throttle.admit(session, keys, now)
+    if wait is not None:
+        return _too_many(wait, target, login)
+    with db.transaction() as session:
+        account = accounts.by_login(session, login)
+        known = accounts.password_matches(account, password)
+        enrolled = known and account is not None and account.totp_secret is not None
+        if account is None or not known or (enrolled and not _code_is_right(session, account, code, now)):
+            error = gettext("Login, password or one-time code is wrong.")
+            return page("sign_in.html", status=401, target=target, login=login, error=error)
+        accounts.refresh_hash(account, password)
+        throttle.forgive(session, keys)
+        browser().sign_in(account.id, strong_at=now if enrolled else None)
+    response = see_other(target)
+    assert isinstance(response, flask.Response)  # noqa: S101 (see_other returns one; for the type checker)
+    secure = settings().issuer.startswith("https")
+    devices.remember(response, login, secret=settings().secret_key, secure=secure)
+    return response
+
+
+def _code_is_right(session: Session, account: Account, code: str, now: datetime) -> bool:
+    return accounts.spend_totp(session, account, code, key=settings().secret_key, now=now)
+
+
+def _too_many(wait: timedelta, target: str, login: str) -> ResponseReturnValue:
+    minutes = max(1, -(-int(wait.total_seconds()) // 60))
+    error = gettext("Too many tries. Wait %(minutes)d minutes and try again.", minutes=minutes)
+    response = page("sign_in.html", status=429, target=target, login=login, error=error)
+    assert isinstance(response, flask.Response)  # noqa: S101 (page returns one; for the type checker)
+    response.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
+    return response
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    """End this session."""
+    browser().end()
+    return see_other(flask.url_for("portal.sign_in"))

@@ -1,0 +1,1 @@
+"""Products in files: the seed, and the files that lenders hand over."""

@@ -1,0 +1,1 @@
+"""Profiles that go out, and the evidence of it."""

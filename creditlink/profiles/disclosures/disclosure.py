@@ -1,0 +1,145 @@
+"""Profiles that go out: read under a live consent, each time with its evidence in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, undefer
+
+from creditlink.access.guard import Access
+from creditlink.audit import service as audit
+from creditlink.consents.life.rules import ConsentTerms
+from creditlink.consents.service import live_consent
+from creditlink.consents.tables import Consent
+from creditlink.kit import ids
+from creditlink.kit.errors import AuditUnavailable, ConsentRefused, NotFound
+from creditlink.kit.http import paging
+from creditlink.profiles.disclosures import evidence
+from creditlink.profiles.disclosures.evidence import opened_categories
+from creditlink.profiles.tables import Profile
+
+_ACTIONS = {"matches": "match", "unlock": "match"}
+_COLUMNS = {
+    "explanation": (Profile.explanation,),
+    "matches": (Profile.matches, Profile.asked),
+    "improvements": (Profile.explanation, Profile.registration, Profile.asked),
+    "unlock": (Profile.explanation, Profile.registration, Profile.asked, Profile.matches),
+}
+
+
+class Served(NamedTuple):
+    """A profile that goes out, and the live consent it goes out under, whole and as the token opens it."""
+
+    profile: Profile
+    consent: Consent
+    opened: ConsentTerms
+
+    @property
+    def with_products(self) -> bool:
+        """Return whether the token is for matching too: only then an answer names products."""
+        return "match" in self.opened.actions
+
+
+def read_profile(
+    session: Session, access: Access, profile_id: UUID, *, action: str, now: datetime, part: str = "summary"
+) -> Served:
+    """Return a stored profile under the token's live consent.
+
+    Raises
+    ------
+    NotFound
+        There is none under this consent: unknown and another consent's look the same.
+    ConsentRefused
+        Also: the profile was made from a category that the token, narrowed since, is not for.
+    """
+    consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(part, "profile"), now=now)
+    wanted = select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id)
+    profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(part, ()))))
+    if profile is None:
+        raise NotFound
+    served = Served(profile, consent, consent.terms().narrowed(access.authorization_details))
+    for category in sorted(opened_categories(profile.coverage) - served.opened.categories):
+        raise ConsentRefused(reason=f"category_not_granted:{category}")
+    disclose(session, access, served, action, part, now=now)
+    return served
+
+
+def list_profiles(
+    session: Session, access: Access, query: dict[str, Any], *, now: datetime
+) -> tuple[list[Served], str | None]:
+    """Return one page of the consent's profiles, newest first, and the cursor of the next.
+
+    What was made from a category that the token is not for is not in the list.
+    """
+    consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
+    opened = consent.terms().narrowed(access.authorization_details)
+    made_from = Profile.asked["categories"].contained_by(sorted({*opened.categories, "registration"}))
+    wanted = select(Profile).where(Profile.consent_id == consent.id, made_from)
+    if "created_from" in query:
+        wanted = wanted.where(Profile.created_at >= query["created_from"])
+    if "created_before" in query:
+        wanted = wanted.where(Profile.created_at < query["created_before"])
+    if "grade" in query:
+        wanted = wanted.where(Profile.grade == query["grade"])
+    after = paging.row_of(session, Profile, "prf", query.get("cursor"), Profile.consent_id == consent.id)
+    rows, more = paging.newest_first(session, wanted, Profile.created_at, Profile.id, after=after, limit=query["limit"])
+    page = [Served(profile, consent, opened) for (profile,) in rows]
+    if page:
+        disclose(session, access, page[0], "profile.list", "summary", now=now, others=page[1:])
+    cursor = ids.external("prf", page[-1].profile.id) if more else None
+    return page, cursor
+
+
+def disclose(
+    session: Session,
+    access: Access,
+    served: Served,
+    action: str,
+    part: str,
+    *,
+    now: datetime,
+    others: Sequence[Served] = (),
+) -> None:
+    """Record that data goes out, in the same transaction as the data; `others` go out with it.
+
+    Named are the categories whose rows the profiles hold, not those that were asked for.
+
+    Raises
+    ------
+    AuditUnavailable
+        The evidence cannot be written; the transaction ends and nothing is disclosed.
+    """
+    consent, told = served.consent, [served.profile, *(other.profile for other in others)]
+    detail = {
+        "profile": ids.external("prf", served.profile.id),
+        **evidence.together([profile.coverage for profile in told]),
+        "fields": list(evidence.fields_of(part, with_products=served.with_products)),
+        "count": len(told),
+        # The whole content, whatever part of it goes out: it binds the decision that the bank was told.
+        "contents": {ids.external("prf", profile.id): profile.content_sha256 for profile in told},
+    }
+    if others:
+        detail["profiles"] = [ids.external("prf", profile.id) for profile in told]
+    try:
+        audit.record(
+            session,
+            action=action,
+            result="disclosed",
+            actor=f"bank:{access.client_id}",
+            now=now,
+            enterprise_id=consent.enterprise_id,
+            institution_id=access.institution_id,
+            client_id=access.client_id,
+            consent_id=consent.id,
+            purpose=consent.purpose,
+            detail=detail,
+            request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        )
+    except SQLAlchemyError as error:
+        raise AuditUnavailable from error

@@ -1,0 +1,1 @@
+"""Pulls: when a source is asked, and what it answered."""

@@ -1,0 +1,160 @@
+"""What a connector hands back: typed facts, rows kept aside, and how each resource answered."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal
+
+from creditlink.engine.facts.catalogue_items import ITEMS
+from creditlink.engine.facts.frames import FRAME_CATEGORY
+from creditlink.kit.files.text import shown
+
+Status = Literal["READY", "PENDING", "DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN"]
+"""READY: queued, not asked yet. PENDING: being asked. The others are answers."""
+
+OPEN_STATUSES: tuple[Status, ...] = ("READY", "PENDING")
+ANSWERED: tuple[Status, ...] = ("DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN")
+FAILED: tuple[Status, ...] = ("DENIED", "TIMEOUT", "DOWN")
+
+# From the value of a rejected field, enough to find it at the source and no more.
+EXCERPT_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One row of a record frame as an office knew it from `known_at` on.
+
+    `subkey` is what identifies the fact beside enterprise, frame and period (direction, meter and
+    service point, event). `values` holds the frame's remaining columns in JSON types: days as ISO
+    text. `complete` is False where rows that belong to this aggregate were kept aside.
+    """
+
+    frame: str
+    period: date
+    subkey: str
+    values: dict[str, Any]
+    known_at: datetime
+    version: int = 0
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not taken in: where it stands, which field, what stood there, and why."""
+
+    source: str
+    resource: str
+    position: str
+    field: str
+    excerpt: str
+    reason: str
+
+    @classmethod
+    def of(cls, source: str, resource: str, position: str, field: str, value: object, reason: str) -> Reject:
+        """Build one, keeping only an excerpt of the value."""
+        # A text as it stands; of anything else, which may be nested without end, no more than a glimpse.
+        text = "" if value is None else value if isinstance(value, str) else reprlib.repr(value)
+        return cls(source, resource, position, field, shown(text[:EXCERPT_LENGTH]), reason)
+
+
+@dataclass(slots=True)
+class ResourceResult:
+    """How one resource of a source answered. `total` is what the office says it holds in the range."""
+
+    status: Status = "DELIVERED"
+    rows: int = 0
+    total: int | None = None
+    rejected: int = 0
+    pages: int = 0
+    error: str | None = None
+    withheld_months: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as stored with the pull."""
+        return {
+            "status": self.status,
+            "rows": self.rows,
+            "total": self.total,
+            "rejected": self.rejected,
+            "pages": self.pages,
+            "error": self.error,
+            "withheld_months": self.withheld_months,
+        }
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What one source gave for one firm."""
+
+    source: str
+    facts: list[Fact] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    resources: dict[str, ResourceResult] = field(default_factory=dict)
+    digest: str = ""  # SHA-256 over the raw answers; the answers themselves are not kept
+
+    @property
+    def status(self) -> Status:
+        """Return the source's status from those of its resources."""
+        return overall(result.status for result in self.resources.values())
+
+    @property
+    def error(self) -> str | None:
+        """Return what went wrong, resource by resource."""
+        found = [f"{name}: {result.error}" for name, result in self.resources.items() if result.error]
+        return "; ".join(found) or None
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows of the office were read."""
+        return sum(result.rows for result in self.resources.values())
+
+    @property
+    def total(self) -> int | None:
+        """Return how many rows the office says it holds in the range, if it said so."""
+        said = [result.total for result in self.resources.values() if result.total is not None]
+        return sum(said) if said else None
+
+    def told(self) -> dict[str, Any]:
+        """Return what evidence says of it: how many facts of which frames with which columns arrived, or why none did.
+
+        `categories` are those of which facts arrived, never those that were merely asked for.
+        """
+        facts: dict[str, int] = {}
+        for fact in self.facts:
+            facts[fact.frame] = facts.get(fact.frame, 0) + 1
+        found: dict[str, Any] = {
+            "source": self.source,
+            "rows": self.rows,
+            "categories": sorted({FRAME_CATEGORY[frame] for frame in facts}),
+            "facts": dict(sorted(facts.items())),
+            "fields": {frame: [item.name for item in ITEMS[frame]] for frame in sorted(facts)},
+        }
+        return found | ({"error": self.error} if self.error else {})
+
+    @classmethod
+    def failed(cls, source: str, status: Status, error: str) -> Delivery:
+        """Build the answer of a source that could not be asked at all."""
+        return cls(source, resources={"*": ResourceResult(status=status, error=error)})
+
+
+def overall(statuses: Iterable[Status]) -> Status:
+    """Return one status for several resources: whatever arrived counts, whatever is missing shows.
+
+    All alike: that one. Some delivered and the others without a record: DELIVERED, since a firm
+    need not have every kind of record. Some delivered and others failed: PARTIAL. Nothing
+    delivered: the failure, before NO_RECORD.
+    """
+    seen = set(statuses)
+    if not seen:
+        return "NO_RECORD"
+    if len(seen) == 1:
+        return seen.pop()
+    arrived = seen & {"DELIVERED", "PARTIAL"}
+    worst_first: tuple[Status, ...] = ("DOWN", "TIMEOUT", "DENIED")
+    failures = [status for status in worst_first if status in seen]
+    if arrived:
+        return "PARTIAL" if failures or "PARTIAL" in seen else "DELIVERED"
+    return failures[0]

@@ -1,0 +1,72 @@
+"""When a source must be asked again: pure rules over what it last answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from creditlink.records.pulls.delivery import FAILED, Status
+
+State = Literal["fresh", "pending", "failed"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a source last answered under a consent, and when it last gave something usable."""
+
+    source: str
+    status: Status
+    finished_at: datetime
+    error: str | None = None
+    usable_at: datetime | None = None  # when it last answered DELIVERED, PARTIAL or NO_RECORD
+    rejected: int = 0  # rows kept aside
+    withheld_months: tuple[str, ...] = ()  # months of which invoices were missing
+    whole_at: datetime | None = None  # when it last answered in full: DELIVERED or NO_RECORD
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long answers hold."""
+
+    fresh: timedelta  # a full answer
+    partial: timedelta  # one that left rows out
+    failed: timedelta  # none
+
+
+def is_due(answer: Answer | None, patience: Patience, now: datetime) -> bool:
+    """Return whether the source is to be asked (again) before its facts are used."""
+    if answer is None:
+        return True
+    held = patience.fresh
+    if answer.status in FAILED:
+        held = patience.failed
+    elif answer.status == "PARTIAL":
+        held = min(patience.partial, patience.fresh)
+    return now >= answer.finished_at + held
+
+
+def is_stale(answer: Answer, patience: Patience, now: datetime) -> bool:
+    """Return whether what the source last gave is older than the category may be."""
+    return answer.usable_at is None or now >= answer.usable_at + patience.fresh
+
+
+def is_whole(answer: Answer, patience: Patience, now: datetime) -> bool:
+    """Return whether the source answered in full, and not longer ago than the category's facts may be old."""
+    return answer.whole_at is not None and now < answer.whole_at + patience.fresh
+
+
+def state_of(needed: Mapping[str, Answer | None], due: set[str]) -> State:
+    """Return whether a profile can be computed: every source has answered, and one at least with something."""
+    if due:
+        return "pending"
+    answers = [answer for answer in needed.values() if answer is not None]
+    if answers and all(answer.usable_at is None for answer in answers):
+        return "failed"
+    return "fresh"
+
+
+def later(failures: int, delays: tuple[timedelta, ...]) -> timedelta | None:
+    """Return how long the worker waits before its next try by itself; None: it gives up."""
+    return delays[failures] if failures < len(delays) else None

@@ -1,0 +1,1 @@
+"""Demo banks, which know the platform over public HTTP only."""

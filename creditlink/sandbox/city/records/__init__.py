@@ -1,0 +1,1 @@
+"""What the offices of the synthetic city hold of each firm."""

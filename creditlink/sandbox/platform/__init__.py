@@ -1,0 +1,1 @@
+"""The whole sandbox: started, seeded, watched, stopped."""

@@ -1,0 +1,227 @@
+"""Filling an empty platform for the sandbox: lenders, demo banks with keys, the city's firms, people who sign in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from creditlink.access.scopes import SCOPES
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS
+from creditlink.enterprises import accounts
+from creditlink.enterprises.representation import appoint
+from creditlink.enterprises.service import by_uscc
+from creditlink.enterprises.tables import Account, Enterprise, Representation
+from creditlink.institutions import service as institutions
+from creditlink.institutions.tables import Client, Institution
+from creditlink.kit.files.parquetfile import table_of
+from creditlink.kit.settings import Settings
+from creditlink.notifications import endpoints
+from creditlink.products import service as products
+from creditlink.products.files.seed import load_seed
+from creditlink.sandbox.banks.bank import SigningKey, load_key, new_key, public_jwks
+from creditlink.sandbox.city.write import FIRMS_SCHEMA
+
+PASSWORD = "sandbox-password-2026"  # noqa: S105 (of sandbox accounts only, printed on purpose)
+DEMO_BANKS = {"CLB": "ES256", "QHB": "PS256", "LZB": "EdDSA", "LJB": "ES256"}
+"""Institution -> the algorithm of its key. All of them lend where the firms of the demo are."""
+KINDS_SHOWN = ("healthy", "growing", "seasonal", "distressed", "sole_trader", "shell", "manipulator", "thin", "dormant")
+
+
+@dataclass(frozen=True)
+class FirmLogin:
+    """A person who may act for a firm of the sandbox."""
+
+    login: str
+    password: str
+    uscc: str
+    name: str
+    kind: str  # what the generator made it, for the reader of the demo; never an input to scoring
+
+
+@dataclass(frozen=True)
+class BankClient:
+    """A registered demo bank: what its own process needs."""
+
+    institution: str
+    client_id: str
+    redirect_uri: str
+    port: int
+    key_file: str
+    webhook_secret: str
+
+
+@dataclass
+class Credentials:
+    """Everything that a developer needs to use the sandbox; written to `credentials.json`."""
+
+    issuer: str
+    firms: list[FirmLogin] = field(default_factory=list)
+    banks: list[BankClient] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write them, readable by this user only."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Credentials:
+        """Read what `save` wrote."""
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return cls(raw["issuer"], [FirmLogin(**f) for f in raw["firms"]], [BankClient(**b) for b in raw["banks"]])
+
+
+def seed_lenders(session: Session, settings: Settings, *, now: datetime) -> None:
+    """Register the seed's institutions and publish its products; what is there already stays."""
+    lenders, _ = load_seed(settings.config_dir / "products.toml")
+    present = set(session.scalars(select(Institution.code)))
+    for lender in lenders:
+        if lender.code not in present:
+            institutions.add_institution(
+                session, code=lender.code, name_zh=lender.name_zh, name_en=lender.name_en, kind=lender.kind, now=now
+            )
+    products.load_products(session, settings, now=now)
+
+
+def seed_banks(
+    session: Session, settings: Settings, folder: Path, ports: tuple[int, ...], *, now: datetime
+) -> list[BankClient]:
+    """Register one client for each demo bank, with a new key kept under `folder`, and tell it on its port."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for (code, algorithm), port in zip(DEMO_BANKS.items(), ports, strict=True):
+        bank = session.scalars(select(Institution).where(Institution.code == code)).one()
+        redirect_uri = f"http://127.0.0.1:{port}/callback"
+        key_file = folder / f"{bank.code.lower()}.jwk"
+        key = _kept_key(key_file, algorithm)
+        name = f"{bank.name_en} credit desk"
+        client = session.scalar(select(Client).where(Client.institution_id == bank.id, Client.name == name))
+        if client is None:
+            client = institutions.register_client(
+                session,
+                institution=bank,
+                name=name,
+                jwks=public_jwks(key),
+                redirect_uris=[redirect_uri],
+                scopes=sorted(SCOPES),
+                categories=sorted(set(CATEGORY_FRAMES) - {"registration"}),
+                now=now,
+            )
+        client.redirect_uris = [redirect_uri]
+        client.jwks = public_jwks(key)
+        client.scopes = sorted(SCOPES)
+        endpoints.set_address(
+            session, client, f"http://127.0.0.1:{port}/webhooks", key=settings.secret_key, allow_loopback=True, now=now
+        )
+        # A secret is shown once: the bank's process, which starts anew each time, gets a new one.
+        secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=now, overlap=False)
+        made.append(BankClient(bank.code, client.client_id, redirect_uri, port, str(key_file), secret))
+    return made
+
+
+def _kept_key(path: Path, algorithm: str) -> SigningKey:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(new_key(algorithm).as_dict(private=True)))
+    return load_key(path.read_text())
+
+
+def seed_city(session: Session, city: Path, *, per_kind: int, now: datetime) -> list[FirmLogin]:
+    """Register every firm of a city, and a legal representative who signs in for a few of each kind."""
+    firms = table_of(city / "firms", FIRMS_SCHEMA)
+    registered = table_of(city / "registration", FRAME_SCHEMAS["registration"])
+    _register(session, firms.join(registered, on="firm").rename({"name_zh": "name"}), now=now)
+    kinds = table_of(city / "truth", {"firm": pl.Int32, "kind": pl.String}).unique("firm", keep="first")
+    covered = _months_by_source(city)
+    chosen = (
+        firms.join(kinds, on="firm")
+        .join(covered, on="firm", how="left")
+        .with_columns(pl.col("sources").fill_null(0))
+        .sort("sources", "firm", descending=[True, False])
+        .group_by("kind", maintain_order=True)
+        .head(per_kind)
+    )
+    order = {kind: place for place, kind in enumerate(KINDS_SHOWN)}
+    rows = sorted(chosen.to_dicts(), key=lambda row: (order.get(row["kind"], len(order)), row["firm"]))
+    counts: dict[str, int] = {}
+    logins = []
+    for row in rows:
+        counts[row["kind"]] = counts.get(row["kind"], 0) + 1
+        login = f"{row['kind'].replace('_', '-')}-{counts[row['kind']]}"
+        person = row["legal_representative"]
+        logins.append(_representative(session, login, person, row["uscc"], row["name_zh"], row["kind"], now=now))
+    return logins
+
+
+def seed_real_firms(session: Session, firms: pl.DataFrame, *, now: datetime) -> list[FirmLogin]:
+    """Register the firms of a folder of real invoices, and one agent who may act for all of them.
+
+    `firms` has the columns of `registration` besides `firm`, and `uscc`, `name`.
+    """
+    _register(session, firms, now=now)
+    login = "real-firms"
+    account = accounts.by_login(session, login)
+    if account is None:
+        account = accounts.create_account(
+            session, login=login, display_name="Agent of the real firms", password=PASSWORD, now=now
+        )
+        for uscc in firms["uscc"]:
+            enterprise = by_uscc(session, uscc)
+            if enterprise is not None:
+                # The agent is the firm's legal representative here: nobody else could have appointed it.
+                appoint(session, enterprise=enterprise, account=account, role="legal_representative", now=now)
+    return [FirmLogin(login, PASSWORD, row["uscc"], row["name"], "real") for row in firms.to_dicts()]
+
+
+def _register(session: Session, firms: pl.DataFrame, *, now: datetime) -> None:
+    columns = (
+        "uscc", "name", "name_en", "industry", "region", "entity_type", "status", "established_on",
+        "registered_capital_fen", "paid_in_capital_fen", "linked_struck_off",
+    )  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {name: row.get(name) for name in columns}
+        | {"id": uuid4(), "linked_struck_off": bool(row.get("linked_struck_off")), "created_at": now, "updated_at": now}
+        for row in firms.to_dicts()
+    ]
+    for first in range(0, len(rows), 1000):
+        session.execute(insert(Enterprise).on_conflict_do_nothing(), rows[first : first + 1000])
+
+
+def _months_by_source(city: Path) -> pl.DataFrame:
+    """Return how many of the three core sources know each firm."""
+    frames = [
+        table_of(city / name, {"firm": pl.Int32}).unique()
+        for name in ("vat_declarations", "payroll_months", "meter_months")
+    ]
+    return pl.concat(frames).group_by("firm").agg(sources=pl.len())
+
+
+def _representative(
+    session: Session, login: str, person: str, uscc: str, name: str, kind: str, *, now: datetime
+) -> FirmLogin:
+    account = accounts.by_login(session, login)
+    if account is None:
+        account = accounts.create_account(session, login=login, display_name=person, password=PASSWORD, now=now)
+    enterprise = by_uscc(session, uscc)
+    if enterprise is not None and not _represented(session, account, enterprise):
+        appoint(session, enterprise=enterprise, account=account, role="legal_representative", now=now)
+    return FirmLogin(login, PASSWORD, uscc, name, kind)
+
+
+def _represented(session: Session, account: Account, enterprise: Enterprise) -> bool:
+    return bool(
+        session.scalar(
+            select(func.count()).where(
+                Representation.enterprise_id == enterprise.id, Representation.account_id == account.id
+            )
+        )
+    )

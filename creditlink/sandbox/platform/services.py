@@ -1,0 +1,163 @@
+"""Starting, watching and stopping the sandbox's processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from creditlink.kit.processes import stopping
+from creditlink.kit.processes.restarts import Restarts
+
+_LONG_SECONDS = 20.0
+
+
+class ServiceFailed(Exception):
+    """A process ended or did not become ready; the message names it and its log."""
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def taken(port: int) -> bool:
+    """Return whether something listens on a loopback port."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class _Started:
+    """How a process was started, and when and how it ended since."""
+
+    arguments: list[str]
+    env: Mapping[str, str]
+    at: float = field(default_factory=time.monotonic)
+    restarts: Restarts = field(default_factory=Restarts)
+    due: float | None = None
+
+
+@dataclass
+class Services:
+    """Child processes of the sandbox, stopped in reverse order on leaving the context."""
+
+    log_dir: Path
+    running: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)
+    _started: dict[str, _Started] = field(default_factory=dict)
+
+    def __enter__(self) -> Services:
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, name: str, arguments: list[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start `creditlink <arguments>`; what it prints goes to `<name>.log`."""
+        self.log_path(name).unlink(missing_ok=True)
+        with stopping.held():  # what is started is noted down, so that it is stopped
+            process = self._open(name, arguments, env or {})
+            self.running.append((name, process))
+            self._started[name] = _Started(arguments, env or {})
+        return process
+
+    def _open(self, name: str, arguments: list[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        with self.log_path(name).open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+                [sys.executable, "-m", "creditlink", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **env},
+                start_new_session=True,  # Ctrl-C reaches us first, and we stop them in order
+                preexec_fn=stopping.die_with(os.getpid()),
+            )
+
+    def log_path(self, name: str) -> Path:
+        """Return where a service's output is kept."""
+        return self.log_dir / f"{name}.log"
+
+    def wait_ready(
+        self,
+        name: str,
+        url: str,
+        *,
+        seconds: float = 300.0,
+        headers: Mapping[str, str] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        """Wait until `url` answers below 500; a wait that grows long is said.
+
+        Raises
+        ------
+        ServiceFailed
+            The process ended, or did not answer in time.
+        """
+        process = dict(self.running)[name]
+        began = time.monotonic()
+        quiet_until = began + _LONG_SECONDS
+        with httpx.Client(timeout=5.0, trust_env=False) as http:
+            while (now := time.monotonic()) < began + seconds:
+                if say is not None and now > quiet_until:
+                    say(f"{name} is still starting: on a new machine it compiles first, once")
+                    quiet_until = began + seconds
+                if process.poll() is not None:
+                    raise ServiceFailed(f"{name} ended with status {process.returncode}; see {self._tail(name)}")
+                with contextlib.suppress(httpx.HTTPError):
+                    if http.get(url, headers=dict(headers or {})).status_code < 500:
+                        return
+                time.sleep(0.1)
+        raise ServiceFailed(f"{name} did not answer at {url} within {seconds:.0f} s; see {self._tail(name)}")
+
+    def look_after(self, say: Callable[[str], None]) -> None:
+        """Start again what has ended by itself, at once or when its wait is over, and say so."""
+        now = time.monotonic()
+        for index, (name, process) in enumerate(self.running):
+            if process.poll() is None:
+                continue
+            one = self._started[name]
+            if one.due is None:
+                wait = one.restarts.after(now - one.at)
+                one.due = now + wait
+                when = f"in {wait:g} s" if wait else "now"
+                say(f"{name} ended with status {process.returncode}, it starts again {when}; see {self._tail(name)}")
+            if now >= one.due:
+                with stopping.held():
+                    self.running[index] = (name, self._open(name, one.arguments, one.env))
+                    one.at, one.due = now, None
+
+    def stop(self) -> None:
+        """Ask every process to end, the last started first; kill what does not."""
+        with stopping.held():  # whoever asks again while we stop waits for the end of it
+            for _, process in reversed(self.running):
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM)
+            for _, process in reversed(self.running):
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+            self.running.clear()
+
+    def _tail(self, name: str) -> str:
+        path = self.log_path(name)
+        last = path.read_text(errors="replace").strip().splitlines()[-5:] if path.exists() else []
+        return "\n  ".join([str(path), *last])

@@ -1,0 +1,174 @@
+"""The whole sandbox: database, city, seed, three bureaus, worker, API and the demo banks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from creditlink.kit.clock import day_of, last_complete_month, utc_now
+from creditlink.kit.postgres import db
+from creditlink.kit.settings import Settings, load_settings
+from creditlink.sandbox.bureaus.real import real_firms
+from creditlink.sandbox.city import GENERATOR_VERSION, write_city
+from creditlink.sandbox.platform import seed
+from creditlink.sandbox.platform.own import open_own
+from creditlink.sandbox.platform.seed import Credentials
+from creditlink.sandbox.platform.services import ServiceFailed, Services, free_port, taken
+
+CITY_FIRMS, CITY_MONTHS, CITY_SEED = 2000, 48, 20260
+BUREAUS = ("tax", "social_security", "utility")
+
+
+class Say(Protocol):
+    """Where progress is told."""
+
+    def __call__(self, text: str) -> None:
+        """Tell one line."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Loopback ports of the sandbox's processes."""
+
+    api: tuple[int, ...]
+    bureaus: dict[str, int]
+    banks: tuple[int, ...]
+
+    @classmethod
+    def fixed(cls, api_processes: int) -> Ports:
+        """Return the ports that `make run` prints and documents name.
+
+        Raises
+        ------
+        ServiceFailed
+            One is in use; the message names it.
+        """
+        ports = cls(
+            tuple(8000 + i for i in range(api_processes)),
+            dict(zip(BUREAUS, (7001, 7002, 7003), strict=True)),
+            tuple(9001 + i for i in range(len(seed.DEMO_BANKS))),
+        )
+        for port in (*ports.api, *ports.bureaus.values(), *ports.banks):
+            if taken(port):
+                raise ServiceFailed(f"port {port} is in use: is the sandbox running already?")
+        return ports
+
+    @classmethod
+    def free(cls, api_processes: int = 1) -> Ports:
+        """Return ports that nobody uses right now."""
+        return cls(
+            tuple(free_port() for _ in range(api_processes)),
+            {name: free_port() for name in BUREAUS},
+            tuple(free_port() for _ in seed.DEMO_BANKS),
+        )
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running sandbox."""
+
+    issuer: str
+    api_urls: tuple[str, ...]
+    bureau_urls: dict[str, str]
+    bank_urls: tuple[str, ...]
+    credentials: Credentials
+    credentials_file: Path
+    services: Services
+
+
+def prepare_city(folder: Path, until: date, say: Say) -> Path:
+    """Write the sandbox's city unless it is there already."""
+    manifest = folder / "manifest.json"
+    if manifest.exists():
+        held = json.loads(manifest.read_text())
+        wanted = (GENERATOR_VERSION, CITY_FIRMS, CITY_SEED, until.isoformat())
+        if (held["generator_version"], held["firms"], held["seed"], held["last_period"]) == wanted:
+            return folder
+    say(f"writing a synthetic city of {CITY_FIRMS} firms × {CITY_MONTHS} months")
+    write_city(folder, firms=CITY_FIRMS, months=CITY_MONTHS, seed=CITY_SEED, until=until, overwrite=True)
+    return folder
+
+
+def start_stack(services: Services, ports: Ports, *, database: str, real: Path | None, say: Say) -> Stack:
+    """Prepare everything and start every process; `services` stops them.
+
+    Raises
+    ------
+    ServiceFailed
+        A process did not start.
+    DatabaseRefused
+        The database is not the sandbox's.
+    """
+    now = utc_now()
+    issuer = f"http://127.0.0.1:{ports.api[0]}"
+    settings = replace(load_settings(), issuer=issuer)
+    say("starting the database" if settings.database_url is None else "opening the database of DATABASE_URL")
+    opened = open_own(settings, name=database)
+    folder = settings.var_dir / database
+    city = prepare_city(settings.var_dir / "city", last_complete_month(now), say)
+    say("seeding lenders, products, demo banks and the city's firms")
+    credentials = Credentials(issuer)
+    with opened.transaction("owner") as session:
+        seed.seed_lenders(session, settings, now=now)
+        credentials.banks = seed.seed_banks(session, settings, folder, ports.banks, now=now)
+        credentials.firms = seed.seed_city(session, city, per_kind=1 if real else 2, now=now)
+        if real is not None:
+            credentials.firms += seed.seed_real_firms(session, real_firms(real, today=day_of(now)), now=now)
+    credentials_file = folder / "credentials.json"
+    credentials.save(credentials_file)
+    env = {
+        "DATABASE_URL": db.conninfo(opened.url),
+        "CREDITLINK_ISSUER": issuer,
+        **{f"CREDITLINK_BUREAU_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.bureaus.items()},
+    }
+    opened.close()
+    _start(services, ports, env, city, real, credentials_file, say)
+    return Stack(
+        issuer=issuer,
+        api_urls=tuple(f"http://127.0.0.1:{port}" for port in ports.api),
+        bureau_urls={name: f"http://127.0.0.1:{port}" for name, port in ports.bureaus.items()},
+        bank_urls=tuple(f"http://127.0.0.1:{bank.port}" for bank in credentials.banks),
+        credentials=credentials,
+        credentials_file=credentials_file,
+        services=services,
+    )
+
+
+def _start(
+    services: Services,
+    ports: Ports,
+    env: dict[str, str],
+    city: Path,
+    real: Path | None,
+    credentials_file: Path,
+    say: Say,
+) -> None:
+    say(f"starting three bureaus, a worker, the API and {len(ports.banks)} demo banks")
+    for name, port in ports.bureaus.items():
+        more = ["--invoices", str(real)] if real is not None and name == "tax" else []
+        services.start(name, ["sandbox", "bureau", name, "--city", str(city), "--port", str(port), *more], env)
+    services.start("worker", ["worker"], env)
+    for index, port in enumerate(ports.api):
+        workers = "2" if len(ports.api) == 1 else "1"
+        services.start(f"api-{index}", ["run", "--port", str(port), "--workers", workers], env)
+    for index, port in enumerate(ports.banks):
+        arguments = ["sandbox", "bank", str(index), "--credentials", str(credentials_file)]
+        services.start(f"bank-{index}", arguments, {**env, "PORT": str(port)})
+    for name, port in ports.bureaus.items():
+        services.wait_ready(name, f"http://127.0.0.1:{port}/health", say=say)
+    for index, port in enumerate(ports.api):
+        services.wait_ready(f"api-{index}", f"http://127.0.0.1:{port}/health/ready", say=say)
+    for index, port in enumerate(ports.banks):
+        services.wait_ready(f"bank-{index}", f"http://127.0.0.1:{port}/health", say=say)
+
+
+def credentials_path(settings: Settings) -> Path:
+    """Return where `make run` keeps its credentials."""
+    return settings.var_dir / RUN_DATABASE / "credentials.json"
+
+
+RUN_DATABASE = "creditlink"
+DEMO_DATABASE = "creditlink_demo"

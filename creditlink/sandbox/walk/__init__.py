@@ -1,0 +1,1 @@
+"""The demo, step by step."""

@@ -1,0 +1,1 @@
+"""A whole city in partitions: read, computed, summed up."""

@@ -1,0 +1,94 @@
+"""What a screening computes with: everything that a result depends on besides the records, and its key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+from creditlink import __version__
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import ProductBook, compile_book
+from creditlink.engine.matching.products.terms import ProductTerms
+from creditlink.engine.matching.settings import MatchingSettings
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.scoring.settings import ScoreSettings
+from creditlink.profiles.live import live_model
+
+BEST = 5
+"""Products kept for each firm."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One screening, the same in every process that takes part."""
+
+    city: str
+    out: str
+    as_of: date
+    model: Path
+    model_sha256: str
+    rules: ScoreSettings
+    products: tuple[ProductTerms, ...]
+    matching: MatchingSettings
+    stated: Mapping[str, str]  # file -> sha256 that the city's manifest states
+    discoverable: frozenset[str] | None = None  # USCCs of firms that may be counted for banks; None: none is
+
+    @property
+    def key(self) -> str:
+        """Identify what results are made with: the same key and the same records give the same results."""
+        parts = {
+            "code": __version__,
+            "as_of": self.as_of.isoformat(),
+            "model": self.model_sha256,
+            "rules": repr(self.rules),
+            "products": [repr(terms) for terms in self.products],
+            "matching": asdict(self.matching),
+            "discoverable": sorted(self.discoverable or ()),
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Tools:
+    """A plan's model and products, loaded."""
+
+    live: LiveModel
+    book: ProductBook
+
+
+_books: dict[str, ProductBook] = {}
+
+
+def tools(plan: Plan) -> Tools:
+    """Return the plan's model and products, loaded once per process.
+
+    Raises
+    ------
+    SettingError
+        The model folder is absent or damaged.
+    ValueError
+        It is another model than the plan's: a machine of the cluster has other files.
+    """
+    live = _live(plan)
+    if live.sha256 != plan.model_sha256:
+        raise ValueError(f"model {plan.model.name}: sha256 here is {live.sha256}, the plan says {plan.model_sha256}")
+    key = plan.key
+    if key not in _books:
+        _books.clear()
+        _books[key] = compile_book(plan.products, BY_NAME, plan.matching, on=plan.as_of)
+    return Tools(live, _books[key])
+
+
+_lives: dict[tuple[str, str], LiveModel] = {}
+
+
+def _live(plan: Plan) -> LiveModel:
+    key = (str(plan.model), repr(plan.rules))
+    if key not in _lives:
+        _lives.clear()
+        _lives[key] = live_model(plan.model, plan.rules)
+    return _lives[key]

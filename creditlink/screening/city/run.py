@@ -1,0 +1,136 @@
+"""A screening from beginning to end: what is left to do, the partitions, the manifest, the summary, the lists."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numba
+import numpy as np
+import polars as pl
+import xgboost
+
+from creditlink import __version__
+from creditlink.screening.city.engines import Engine
+from creditlink.screening.city.inputs import partitions
+from creditlink.screening.city.partition import FIRMS, part_file, subject_names
+from creditlink.screening.city.plan import BEST, Plan, tools
+from creditlink.screening.city.storage import Folder, open_folder
+from creditlink.screening.city.summary import summary
+
+MANIFEST, SUMMARY = "manifest.json", "summary.json"
+
+Progress = Callable[[int, int, int], None]
+"""Called with partitions done, partitions in all, and firms screened so far."""
+
+
+class AnotherRun(ValueError):
+    """The folder holds the results of another screening."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: its manifest, and the partitions set aside with their reasons."""
+
+    manifest: dict[str, Any]
+    rejected: dict[str, str]
+
+
+def screen(plan: Plan, engine: Engine, *, now: datetime, progress: Progress | None = None) -> Outcome:
+    """Screen what is not yet screened of a city, and write manifest and summary.
+
+    A partition counts as screened when its counts are there, were made with the same plan, and its firms
+    are there: both were written whole. So a run that was killed goes on where it stood.
+
+    Raises
+    ------
+    AnotherRun
+        The folder holds results made with another model, day, products or code.
+    CityUnusable
+        The city holds no partition.
+    EngineError
+        The workers were lost; finished partitions are kept.
+    """
+    began = time.perf_counter()
+    out = open_folder(plan.out)
+    names = partitions(open_folder(plan.city))
+    key = plan.key
+    if out.exists(MANIFEST) and json.loads(out.read(MANIFEST)).get("key") != key:
+        raise AnotherRun(f"{plan.out}: holds another screening (other model, day, products or code); choose another")
+    kept = {name: part for name in names if (part := _finished(out, name, key)) is not None}
+    left = [name for name in names if name not in kept]
+    if not out.exists(MANIFEST):
+        _write(out, MANIFEST, {"key": key, "state": "running", "city": plan.city, "as_of": plan.as_of})
+    parts, rejected = dict(kept), dict[str, str]()
+    firms = sum(part["firms"] for part in kept.values())
+    if progress:
+        progress(len(kept), len(names), firms)
+    for done in engine.run(plan, left) if left else ():
+        if done.counts is None:
+            rejected[done.name] = done.rejected or ""
+        else:
+            parts[done.name] = done.counts
+            firms += done.counts["firms"]
+        if progress:
+            progress(len(parts) + len(rejected), len(names), firms)
+    ordered = [parts[name] for name in names if name in parts]
+    manifest = _manifest(plan, ordered, rejected, resumed=len(kept))
+    manifest["finished_at"] = now.isoformat()
+    manifest["seconds"] = {"this_run": round(time.perf_counter() - began, 3), **_seconds(ordered)}
+    _write(out, SUMMARY, summary(ordered, manifest["products"]))
+    _write(out, MANIFEST, manifest)
+    return Outcome(manifest, rejected)
+
+
+def _finished(out: Folder, name: str, key: str) -> dict[str, Any] | None:
+    try:
+        part: dict[str, Any] = json.loads(out.read(part_file(name)))
+    except (FileNotFoundError, ValueError):
+        return None
+    return part if part.get("key") == key and out.exists(f"{FIRMS}/{name}") else None
+
+
+def _manifest(plan: Plan, parts: Sequence[dict[str, Any]], rejected: dict[str, str], *, resumed: int) -> dict[str, Any]:
+    used = tools(plan)
+    return {
+        "key": plan.key,
+        "state": "complete" if not rejected else "incomplete",
+        "city": plan.city,
+        "as_of": plan.as_of,
+        "model": used.live.model_id,
+        "model_sha256": plan.model_sha256,
+        "versions": {
+            "creditlink": __version__,
+            "numba": numba.__version__,
+            "numpy": np.__version__,
+            "polars": pl.__version__,
+            "xgboost": xgboost.__version__,
+        },
+        "partitions": len(parts),
+        "partitions_resumed": resumed,
+        "firms": sum(part["firms"] for part in parts),
+        "rows": sum(part["rows"] for part in parts),
+        "rejected": rejected,
+        "products": [terms.code for terms in used.book.products],
+        "best_kept": BEST,
+        "reasons": [*used.live.reasons.groups, *(f"missing:{name}" for name in used.live.reasons.categories)],
+        "features": list(used.live.model.features),
+        "subjects": list(subject_names(used)),
+        "inputs": {name: digest for part in parts for name, digest in sorted(part["inputs"].items())},
+    }
+
+
+def _seconds(parts: Sequence[dict[str, Any]]) -> dict[str, float]:
+    stages: dict[str, float] = {}
+    for part in parts:
+        for stage, seconds in part["seconds"].items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
+    return {f"{stage}_of_all_workers": round(seconds, 3) for stage, seconds in stages.items()}
+
+
+def _write(out: Folder, name: str, content: dict[str, Any]) -> None:
+    out.write(name, json.dumps(content, ensure_ascii=False, indent=1, default=str).encode())

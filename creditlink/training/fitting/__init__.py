@@ -1,0 +1,1 @@
+"""Fitting a champion: booster, calibration, interval, peers."""

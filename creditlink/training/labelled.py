@@ -1,0 +1,173 @@
+"""A table to learn from: what was known of a firm when it asked, beside what became of its loan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+
+import polars as pl
+from sqlalchemy import select
+from sqlalchemy.orm import Session, undefer
+
+from creditlink.engine.features.catalogue import CATALOGUE
+from creditlink.engine.features.compute import compute
+from creditlink.engine.features.reference import Reference
+from creditlink.enterprises.tables import Enterprise
+from creditlink.financing.applications.states import ACCEPTED
+from creditlink.financing.loans.labels import Label, Told, label_of
+from creditlink.financing.tables import Application, LoanFact
+from creditlink.kit.clock import day_of
+from creditlink.kit.files.csvexport import write_csv
+from creditlink.profiles.tables import Profile
+from creditlink.training.city import City, read_frame
+from creditlink.training.dataset import known_records
+
+SCHEMA: dict[str, type[pl.DataType]] = {"firm": pl.Int32, "as_of": pl.Date, "is_bad": pl.Int8}
+FORMS = (".parquet", ".csv")
+_NAMES: dict[str, type[pl.DataType]] = {"uscc": pl.String, "firm": pl.Int32}
+INDICATORS = tuple(indicator.name for indicator in CATALOGUE)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The rows, and how many loans were left out for what."""
+
+    rows: (
+        pl.DataFrame
+    )  # SCHEMA, then one column per indicator, null where missing; `firm` is a number of this file only
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Loan:
+    """An accepted application with everything ever told of it."""
+
+    application: UUID
+    enterprise: UUID
+    uscc: str
+    asked_on: date
+    facts: tuple[Told, ...]
+
+
+def loans_of(session: Session) -> list[Loan]:
+    """Return every application that found its lender, in the order in which they were made."""
+    facts: dict[UUID, list[Told]] = {}
+    for fact in session.scalars(select(LoanFact).order_by(LoanFact.known_at, LoanFact.id)):
+        facts.setdefault(fact.application_id, []).append(
+            Told(fact.kind, fact.about_on, fact.days_past_due, fact.amount_fen, fact.reference, fact.known_at)
+        )
+    query = (
+        select(Application, Enterprise.uscc)
+        .join(Enterprise, Enterprise.id == Application.enterprise_id)
+        .where(Application.state.in_(ACCEPTED))
+        .order_by(Application.made_at, Application.id)
+    )
+    return [
+        Loan(held.id, held.enterprise_id, uscc, day_of(held.made_at), tuple(facts.get(held.id, ())))
+        for held, uscc in session.execute(query)
+    ]
+
+
+def from_profiles(session: Session, *, cut: date, horizon_months: int) -> Labelled:
+    """Return the loans whose profile still stands: the last one made before the lender answered.
+
+    A profile ends with its consent's data life, and the firm's data with it; such loans are counted as `no_profile`.
+    """
+    profiles = _profiles(session)
+    found = [(loan, profiles.get(loan.application)) for loan in loans_of(session)]
+    table = _Table(cut, horizon_months)
+    for loan, profile in found:
+        if profile is None:
+            table.counts["no_profile"] += 1
+        elif table.counts_in(loan, profile.as_of):
+            values = profile.explanation["indicators"]
+            table.add(loan, profile.as_of, {name: held[0] for name, held in values.items()})
+    return table.labelled()
+
+
+def from_city(session: Session, city: City, reference: Reference, *, cut: date, horizon_months: int) -> Labelled:
+    """Return the loans of a city's firms, with indicators as its records were known on the first day of the month.
+
+    Firms that the city does not know are counted as `no_records`.
+    """
+    names = read_frame(city.path, "firms", _NAMES, needed=_NAMES)
+    numbers: dict[str, int] = dict(names.iter_rows())
+    table = _Table(cut, horizon_months)
+    by_day: dict[date, list[Loan]] = {}
+    for loan in loans_of(session):
+        as_of = loan.asked_on.replace(day=1)
+        if loan.uscc not in numbers:
+            table.counts["no_records"] += 1
+        elif table.counts_in(loan, as_of):
+            by_day.setdefault(as_of, []).append(loan)
+    for as_of, loans in sorted(by_day.items()):
+        firms = pl.Series("firm", sorted({numbers[loan.uscc] for loan in loans}), dtype=pl.Int32)
+        features = compute(known_records(city.records, as_of, firms), as_of, reference)
+        by_firm = {row["firm"]: row for row in features.iter_rows(named=True)}
+        for loan in loans:
+            table.add(loan, as_of, by_firm[numbers[loan.uscc]])
+    return table.labelled()
+
+
+class _Table:
+    """Rows as they are found, and how many loans came out as what."""
+
+    def __init__(self, cut: date, horizon_months: int) -> None:
+        self._cut, self._horizon_months = cut, horizon_months
+        self._firms: dict[UUID, int] = {}
+        self._rows: list[tuple[object, ...]] = []
+        self.counts: Counter[str] = Counter()
+
+    def counts_in(self, loan: Loan, as_of: date) -> bool:
+        """Count the loan by its label; return whether that is one to learn from."""
+        label = self._label(loan, as_of)
+        self.counts[label] += 1
+        return label in ("good", "bad")
+
+    def add(self, loan: Loan, as_of: date, values: Mapping[str, float | None]) -> None:
+        """Add the row of a loan that counts in."""
+        firm = self._firms.setdefault(loan.enterprise, len(self._firms))
+        is_bad = int(self._label(loan, as_of) == "bad")
+        self._rows.append((firm, as_of, is_bad, *(values.get(name) for name in INDICATORS)))
+
+    def labelled(self) -> Labelled:
+        """Return the table."""
+        schema = SCHEMA | dict.fromkeys(INDICATORS, pl.Float64)
+        return Labelled(pl.DataFrame(self._rows, schema=schema, orient="row"), dict(sorted(self.counts.items())))
+
+    def _label(self, loan: Loan, as_of: date) -> Label:
+        return label_of(loan.facts, as_of=as_of, horizon_months=self._horizon_months, cut=self._cut)
+
+
+def _profiles(session: Session) -> dict[UUID, Profile]:
+    """Return application -> the last profile made under its consent before the lender answered."""
+    query = (
+        select(Application.id, Profile)
+        .join(Profile, Profile.consent_id == Application.consent_id)
+        .where(Application.state.in_(ACCEPTED), Profile.created_at <= Application.answered_at)
+        .order_by(Profile.created_at)
+        .options(undefer(Profile.explanation))
+    )
+    return dict(session.execute(query).all())
+
+
+def write(labelled: Labelled, file: Path) -> None:
+    """Write the rows to a new file, CSV or Parquet by its name's end.
+
+    Raises
+    ------
+    ValueError
+        The name ends otherwise.
+    """
+    if file.suffix not in FORMS:
+        raise ValueError(f"{file.name}: must end in {', '.join(FORMS)}")
+    beside = file.with_name(f".{file.name}.new")
+    if file.suffix == ".csv":
+        write_csv(labelled.rows, beside)
+    else:
+        labelled.rows.write_parquet(beside)
+    beside.replace(file)

@@ -1,0 +1,1 @@
+"""The trainer on a table that it has never seen."""

@@ -1,0 +1,209 @@
+"""The trainer on a table: several boosters, each stopped on rows it has not seen, averaged and calibrated.
+
+Every row of the training part is held out by exactly one booster, so that early stopping and
+calibration cost no row: the margins that calibration is fitted on are all of unseen rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import xgboost
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import TargetEncoder
+
+from creditlink.engine.scoring.calibration.calibration import Calibration
+from creditlink.training.fitting.calibrate import fit_calibration
+from creditlink.training.fitting.fit import Parameters, fit, margin
+
+Bad = NDArray[np.int8]
+Array = NDArray[np.float64]
+
+BAG = 5
+"""Boosters that are averaged; fewer where there are fewer events."""
+
+FEW_LEVELS = 10
+"""Up to so many levels the booster splits a category itself; beyond, its levels' smoothed rates stand for it."""
+
+DEEPEST = 10
+
+
+@dataclass(frozen=True)
+class TableParameters(Parameters):
+    """Hyper-parameters for a table: no exact explanation tables are made of it, so trees may be deeper.
+
+    The defaults are ordinary ones, tuned to no data set.
+    """
+
+    eta: float = 0.05
+    max_depth: int = 5
+    min_child_weight: float = 1.0
+    colsample_bytree: float = 0.6
+    reg_lambda: float = 1.0
+    rounds: int = 1000
+    patience: int = 50
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_depth <= DEEPEST:
+            raise ValueError(f"max_depth: {self.max_depth} is not between 1 and {DEEPEST}")
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Columns to the numbers that a booster reads, as learned from the rows it was fitted on."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    levels: Mapping[str, dict[str, float]]  # few levels: level -> code; an unknown level is missing
+    targets: Mapping[str, TargetEncoder] = field(repr=False)
+
+    @classmethod
+    def fit(cls, columns: pl.DataFrame, is_bad: Bad, seed: int) -> tuple[Encoder, NDArray[np.float32]]:
+        """Return an encoder and the encoded rows it was fitted on.
+
+        Rates of levels are cross-fitted on those rows: no row's own outcome is in its number.
+        """
+        levels: dict[str, dict[str, float]] = {}
+        targets: dict[str, TargetEncoder] = {}
+        own: dict[str, Array] = {}
+        types = []
+        for series in columns.iter_columns():
+            if series.dtype != pl.String:
+                types.append("q")
+                continue
+            known = series.drop_nulls().unique().sort().to_list()
+            if len(known) <= FEW_LEVELS:
+                levels[series.name] = {level: float(code) for code, level in enumerate(known)}
+                types.append("c")
+                continue
+            cut = StratifiedKFold(5, shuffle=True, random_state=seed)
+            encoder = TargetEncoder(target_type="binary", cv=cut)
+            own[series.name] = encoder.fit_transform(_as_column(series), is_bad)[:, 0]
+            targets[series.name] = encoder
+            types.append("q")
+        made = cls(tuple(columns.columns), tuple(types), levels, targets)
+        return made, made._encoded(columns, own)
+
+    def encode(self, columns: pl.DataFrame) -> NDArray[np.float32]:
+        """Return rows that the encoder was not fitted on, shape (n, k), missing as NaN."""
+        own = {name: encoder.transform(_as_column(columns[name]))[:, 0] for name, encoder in self.targets.items()}
+        return self._encoded(columns, own)
+
+    def _encoded(self, columns: pl.DataFrame, own: Mapping[str, Array]) -> NDArray[np.float32]:
+        x = np.empty((columns.height, len(self.names)), np.float32)
+        for k, name in enumerate(self.names):
+            series = columns[name]
+            if name in own:
+                x[:, k] = own[name]
+            elif name in self.levels:
+                codes = series.replace_strict(self.levels[name], default=None, return_dtype=pl.Float64)
+                x[:, k] = codes.fill_null(np.nan).to_numpy()
+            else:
+                numbers = series.cast(pl.Int32) if series.dtype == pl.Date else series
+                with np.errstate(over="ignore"):
+                    x[:, k] = numbers.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        x[np.isinf(x)] = np.nan  # beyond single precision: as good as unknown
+        return x
+
+
+def _as_column(series: pl.Series) -> NDArray[np.object_]:
+    return series.fill_null("\x00").to_numpy().astype(object).reshape(-1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class TableModel:
+    """Averaged boosters with one calibration."""
+
+    members: tuple[tuple[Encoder, xgboost.Booster], ...]
+    rounds: tuple[int, ...]
+    calibration: Calibration
+
+    def margin(self, columns: pl.DataFrame) -> Array:
+        """Return the mean uncalibrated log-odds of the event, shape (n,)."""
+        each = [margin(booster, encoder.encode(columns)) for encoder, booster in self.members]
+        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+
+    def pd(self, columns: pl.DataFrame) -> Array:
+        """Return the calibrated probability of the event, shape (n,)."""
+        return np.asarray(self.calibration.pd(self.margin(columns)))
+
+
+def fit_table(
+    columns: pl.DataFrame,
+    is_bad: Bad,
+    *,
+    weight: Array,
+    group: NDArray[np.int64],
+    directions: Mapping[str, int],
+    parameters: TableParameters,
+    seed: int,
+    step: Callable[[], None] = lambda: None,
+) -> TableModel:
+    """Fit the boosters and their calibration.
+
+    Parameters
+    ----------
+    columns : Float64, Date or String of n rows
+    weight, group : shape (n,); rows of one group are held out together
+    directions : column -> +1 or −1 where more must never be safer, or riskier; others are free
+    step : called after each of `bag_size(is_bad)` boosters
+    """
+    members, rounds = [], []
+    held_out = np.empty(len(is_bad))
+    order = [directions.get(name, 0) for name in columns.columns]
+    for k, (rest, held) in enumerate(folds_of(is_bad, group, bag_size(is_bad), seed)):
+        encoder, x = Encoder.fit(columns[rest], is_bad[rest], seed + k)
+        stop_x = encoder.encode(columns[held])
+        fitted = fit(
+            x,
+            is_bad[rest],
+            stop_x,
+            is_bad[held],
+            names=[f"c{j}" for j in range(columns.width)],
+            directions=order,
+            parameters=parameters,
+            seed=seed + k,
+            weight=weight[rest],
+            stop_weight=weight[held],
+            types=encoder.types,
+            threads=1,  # folds run beside each other; within one, threads on a small table wait more than they work
+        )
+        members.append((encoder, fitted.booster))
+        rounds.append(fitted.rounds)
+        held_out[held] = margin(fitted.booster, stop_x)
+        step()
+    calibration = fit_calibration(held_out, is_bad, weight=weight)
+    return TableModel(tuple(members), tuple(rounds), calibration)
+
+
+def bag_size(is_bad: Bad) -> int:
+    """Return how many boosters are averaged: at least two, and each with events to stop by."""
+    fewest = int(min(is_bad.sum(), (1 - is_bad).sum()))
+    return max(2, min(BAG, fewest // 2))
+
+
+def folds_of(
+    is_bad: Bad, group: NDArray[np.int64], count: int, seed: int
+) -> Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return (rest, held) row numbers of each fold: like shares of events, no group in two folds.
+
+    Raises
+    ------
+    ValueError
+        Fewer groups with the event, or without it, than folds.
+    """
+    _, first, member = np.unique(group, return_index=True, return_inverse=True)
+    has_event = np.zeros(len(first), np.int8)
+    np.maximum.at(has_event, member, is_bad)
+    if min(int(has_event.sum()), int((1 - has_event).sum())) < count:
+        raise ValueError(f"the rows fall into too few different ones for {count} folds")
+    cut = StratifiedKFold(count, shuffle=True, random_state=seed).split(first, has_event)
+    out = []
+    for _, held_groups in cut:
+        held = np.isin(member, held_groups)
+        out.append((np.flatnonzero(~held), np.flatnonzero(held)))
+    return out

@@ -1,0 +1,173 @@
+"""Judging the trainer on a table: cross-validated, and out of time where the table has one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from creditlink.training.table.file import TableError
+from creditlink.training.table.model import Bad, TableModel, TableParameters, fit_table, folds_of
+from creditlink.training.table.table import Table
+from creditlink.training.validation import metrics
+
+Array = NDArray[np.float64]
+
+LATER_SHARE = 0.25
+"""The newest share of rows that judges out of time."""
+
+
+class Judged(Protocol):
+    """What can be judged: anything that gives a probability of the event."""
+
+    def pd(self, columns: pl.DataFrame) -> Array:
+        """Return the probability of the event, shape (n,)."""
+
+
+Fit = Callable[[Table, NDArray[np.int64], int], Judged]
+"""Fits on some rows of a table, with a seed."""
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How the boosters are fitted: the same on every fold."""
+
+    parameters: TableParameters = field(default_factory=TableParameters)
+    directions: Mapping[str, int] = field(default_factory=dict)
+
+    def __call__(self, table: Table, rows: NDArray[np.int64], seed: int) -> TableModel:
+        """Fit on some rows of a table."""
+        return fit_table(
+            table.columns[rows],
+            table.is_bad[rows],
+            weight=table.weight[rows],
+            group=table.group[rows],
+            directions=self.directions,
+            parameters=self.parameters,
+            seed=seed,
+        )
+
+
+def figures(is_bad: Bad, pd_12m: Array, weight: Array) -> dict[str, Any]:
+    """Return how good probabilities are on rows that nothing was fitted on; rows count by their weight."""
+    if np.ptp(weight) == 0:
+        auc, ks = metrics.auc(is_bad, pd_12m), metrics.ks(is_bad, pd_12m)
+        brier, ece = metrics.brier(is_bad, pd_12m), metrics.ece(is_bad, pd_12m)
+    else:
+        auc = float(roc_auc_score(is_bad, pd_12m, sample_weight=weight))
+        false, true, _ = roc_curve(is_bad, pd_12m, sample_weight=weight)
+        ks = float(np.abs(true - false).max())
+        brier = float(np.average((pd_12m - is_bad) ** 2, weights=weight))
+        ece = _weighted_ece(is_bad, pd_12m, weight)
+    return {
+        "rows": len(is_bad),
+        "events": int(is_bad.sum()),
+        "auc": auc,
+        "gini": 2 * auc - 1,
+        "ks": ks,
+        "brier": brier,
+        "ece": ece,
+        "mean_pd": float(np.average(pd_12m, weights=weight)),
+        "event_rate": float(np.average(is_bad, weights=weight)),
+    }
+
+
+def cross_validate(
+    table: Table, fit: Fit, *, folds: int, seed: int, workers: int = 1, step: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Return the figures over held-out folds.
+
+    `auc` is the mean over the folds, as published results state it, with its standard deviation
+    `auc_sd`; `auc_pooled` and everything else are of all held-out probabilities together. With
+    `workers` folds are fitted at once; the figures do not depend on it.
+
+    Raises
+    ------
+    TableError
+        The table has too few different rows for the folds.
+    """
+    held_pd = np.empty(len(table.is_bad))
+    per_fold = []
+    try:
+        cuts = folds_of(table.is_bad, table.group, folds, seed)
+    except ValueError as error:
+        raise TableError(f"{table.file}: {error}") from None
+
+    def judge(k: int) -> Array:
+        rest, held = cuts[k]
+        return fit(table, rest, seed + 100 * (k + 1)).pd(table.columns[held])
+
+    with ThreadPoolExecutor(workers) as pool:
+        for (_, held), pd_12m in zip(cuts, pool.map(judge, range(folds)), strict=True):
+            held_pd[held] = pd_12m
+            per_fold.append(_auc_of(table, held, pd_12m))
+            step()
+    pooled = figures(table.is_bad, held_pd, table.weight)
+    mean = float(np.mean(per_fold))
+    return pooled | {
+        "auc": mean,
+        "gini": 2 * mean - 1,
+        "auc_sd": float(np.std(per_fold)),
+        "auc_pooled": pooled["auc"],
+        "auc_of_folds": per_fold,
+        "folds": folds,
+    }
+
+
+def _auc_of(table: Table, rows: NDArray[np.int64], pd_12m: Array) -> float:
+    return float(figures(table.is_bad[rows], pd_12m, table.weight[rows])["auc"])
+
+
+def later_rows(table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
+    """Return the earlier rows, the newest quarter of rows, and the first moment of the latter.
+
+    Raises
+    ------
+    TableError
+        Either part lacks rows with or without the event.
+    """
+    if table.time is None:
+        raise TableError(f"{table.file}: no time column was named")
+    known = np.sort(table.time[~np.isnan(table.time)])
+    moments = np.unique(known)
+    # The moment that leaves nearest to the wanted share behind it: moments are often years, not instants.
+    behind = 1 - np.searchsorted(known, moments, side="left") / len(known)
+    first = float(moments[1:][np.argmin(np.abs(behind[1:] - LATER_SHARE))])
+    earlier, later = np.flatnonzero(table.time < first), np.flatnonzero(table.time >= first)
+    for rows, which in ((earlier, "before"), (later, "from")):
+        events = int(table.is_bad[rows].sum())
+        if min(events, len(rows) - events) < 2:
+            raise TableError(
+                f"{table.file}: {which} time {first:g} there are {events} events in {len(rows)} rows: "
+                "too few to judge out of time"
+            )
+    return earlier, later, first
+
+
+def out_of_time(table: Table, fit: Fit, *, seed: int) -> dict[str, Any]:
+    """Return the figures on the newest rows, by a fit on the earlier ones."""
+    earlier, later, first = later_rows(table)
+    pd_12m = fit(table, earlier, seed).pd(table.columns[later])
+    day = None
+    if table.as_of is not None:
+        day = str(
+            table.as_of.filter(table.as_of.is_not_null()).filter(table.as_of.drop_nulls().cast(pl.Int32) >= first).min()
+        )
+    return figures(table.is_bad[later], pd_12m, table.weight[later]) | {
+        "first": day if day is not None else first,
+        "rows_before": len(earlier),
+    }
+
+
+def _weighted_ece(is_bad: Bad, pd_12m: Array, weight: Array, bins: int = 10) -> float:
+    order = np.argsort(pd_12m, kind="stable")
+    share = np.cumsum(weight[order]) / weight.sum()
+    which = np.minimum((share * bins).astype(np.int64), bins - 1)
+    off = np.bincount(which, weights=(weight * (pd_12m - is_bad))[order], minlength=bins)
+    return float(np.abs(off).sum() / weight.sum())

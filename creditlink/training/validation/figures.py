@@ -1,0 +1,202 @@
+"""The figures of a model's validation on a city: one document, from which page and JSON are both made. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from creditlink.engine.features.catalogue import BY_NAME, CATALOGUE
+from creditlink.engine.features.reference import Reference
+from creditlink.engine.scoring.model import CreditModel
+from creditlink.training.city import City
+from creditlink.training.dataset import plan_for, read_day
+from creditlink.training.validation import metrics
+from creditlink.training.validation.measure import GRANTED, MEASURED_CASES, measure
+from creditlink.training.validation.segments import segments
+
+Array = NDArray[np.float64]
+Step = Callable[[str], None]
+
+ALARM_RATE = 0.05
+"""Share of ordinary firms that a cross-check may alarm."""
+
+INJECTED = ("shell", "manipulator")
+GRID, GRID_FIRMS, MOVED_FIRMS, TOLD = 15, 100, 1000, 20
+FEATURES = [i.name for i in CATALOGUE]
+
+
+Challenger = Callable[[pl.DataFrame, NDArray[np.int8], pl.DataFrame], Array]
+
+
+def validate(
+    model: CreditModel,
+    reference: Reference,
+    city: City,
+    *,
+    challenger: Challenger | None = None,
+    step: Step = lambda _: None,
+) -> dict[str, Any]:
+    """Measure a model out of time on a city.
+
+    Parameters
+    ----------
+    challenger : fits on (columns, is_bad) and returns probabilities for the columns of the third; None: none
+    step : called with what was measured, `steps_of()` times
+
+    Raises
+    ------
+    ValueError
+        The city is too short, or holds no goods or no bads on the day that judges.
+    """
+    plan = plan_for(city.snapshots, city.first_period)
+    day = read_day(city, plan.test, reference)
+    rows = day.rows()
+    scores = model.score(rows.select(FEATURES))
+    bad, pd_12m = rows["is_bad"].to_numpy(), scores.pd_12m
+    hazard = rows["hazard_12m"].to_numpy()
+    seed = int(model.manifest.get("training", {}).get("seed", 0))
+    cases = measure(day, model, seed, step)
+    out: dict[str, Any] = {
+        "model_id": model.model_id,
+        "purposes": list(model.purposes),
+        "created_at": model.created_at,
+        "as_of": plan.test.isoformat(),
+        "city": {k: city.manifest.get(k) for k in ("firms", "months", "seed", "generator_version", "last_period")},
+        "overall": cases[GRANTED],
+        "cases": cases,
+        "interval_level": None if model.interval is None else model.interval.level,
+        "reliability": [list(row) for row in metrics.reliability(bad, pd_12m)],
+        "gains": _gains(bad, pd_12m),
+        "segments": segments(rows, city.records.registration, plan.test, scores),
+    }
+    step("segments")
+    out["stability"] = stability(model, city, reference, [*plan.train, plan.test], rows)
+    step("stability")
+    out["sensitivity"] = sensitivity(model, rows)
+    step("sensitivity")
+    out["monotonicity"] = monotonicity(model, rows)
+    step("directions")
+    out["cross_checks"] = cross_checks(rows, city.kinds, pd_12m)
+    out["challenger"] = None
+    if challenger is not None:
+        learned = read_day(city, plan.train[-1], reference).rows()
+        theirs = challenger(learned.select(FEATURES), learned["is_bad"].to_numpy(), rows.select(FEATURES))
+        reached = {"expected_auc": metrics.expected_auc(hazard, theirs)}
+        out["challenger"] = _quality(bad, theirs) | reached | {"share_of_best": _share(hazard, theirs)}
+    step("challenger")
+    return out
+
+
+def steps_of() -> int:
+    """Return how often `validate` calls `step`."""
+    return len(MEASURED_CASES) + 5
+
+
+def _share(hazard: Array, score: Array) -> float:
+    best = metrics.expected_auc(hazard, hazard)
+    return (metrics.expected_auc(hazard, score) - 0.5) / (best - 0.5)
+
+
+def _quality(bad: NDArray[np.int8], pd_12m: Array) -> dict[str, Any]:
+    return {
+        "firms": len(bad),
+        "bads": int(bad.sum()),
+        "auc": metrics.auc(bad, pd_12m),
+        "gini": metrics.gini(bad, pd_12m),
+        "ks": metrics.ks(bad, pd_12m),
+        "brier": metrics.brier(bad, pd_12m),
+        "ece": metrics.ece(bad, pd_12m),
+        "mean_pd": float(pd_12m.mean()),
+        "bad_rate": float(bad.mean()),
+    }
+
+
+def _gains(bad: NDArray[np.int8], pd_12m: Array) -> list[list[float]]:
+    """Return, per share of firms from the riskiest on, the share of bads among them."""
+    found = np.cumsum(bad[np.argsort(-pd_12m, kind="stable")]) / bad.sum()
+    return [[k / 20, float(found[max(0, round(len(bad) * k / 20) - 1)])] for k in range(1, 21)]
+
+
+def stability(
+    model: CreditModel, city: City, reference: Reference, days: Sequence[date], newest: pl.DataFrame
+) -> dict[str, Any]:
+    """Return PSI of the score and CSI of the indicators, day by day against the first; below 0.10 stable."""
+    first = read_day(city, days[0], reference).rows()
+    before = np.log(model.score(first.select(FEATURES)).pd_12m)
+    psi: list[list[Any]] = []
+    csi: dict[str, list[float]] = {name: [] for name in model.features}
+    for day in days[1:]:
+        rows = newest if day == days[-1] else read_day(city, day, reference).rows()
+        psi.append([day.isoformat(), metrics.psi(before, np.log(model.score(rows.select(FEATURES)).pd_12m))])
+        for name, course in csi.items():
+            course.append(metrics.psi(_values(first, name), _values(rows, name)))
+    strongest = sorted(csi.items(), key=lambda item: -item[1][-1])[:TOLD]
+    return {"since": days[0].isoformat(), "psi": psi, "csi": [list(item) for item in strongest]}
+
+
+def _values(rows: pl.DataFrame, name: str) -> Array:
+    return rows[name].fill_null(np.nan).to_numpy().astype(np.float64)
+
+
+def sensitivity(model: CreditModel, rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return how far log-odds move when an indicator moves by half its spread, strongest first."""
+    some = rows.select(FEATURES)[:MOVED_FIRMS]
+    base = model.score(some).margin
+    out: list[dict[str, Any]] = []
+    for name in model.features:
+        known = some[name].drop_nulls()
+        spread = float(known.std() or 0.0) if known.len() > 1 else 0.0  # type: ignore[arg-type]  # numbers
+        if spread == 0:
+            continue
+        moved = model.score(some.with_columns(pl.col(name) + spread / 2)).margin - base
+        out.append({"indicator": name, "mean": float(moved.mean()), "mean_abs": float(np.abs(moved).mean())})
+    return sorted(out, key=lambda row: -float(row["mean_abs"]))[:TOLD]
+
+
+def monotonicity(model: CreditModel, rows: pl.DataFrame) -> dict[str, Any]:
+    """Return how many declared directions were walked on a grid of real values, and which were broken."""
+    some = rows.select(FEATURES)[:GRID_FIRMS]
+    broken, tested = [], 0
+    for name in model.features:
+        direction, known = BY_NAME[name].direction, rows[name].drop_nulls()
+        values = np.unique(np.quantile(known.to_numpy(), np.linspace(0, 1, GRID))) if known.len() else np.empty(0)
+        if direction == 0 or len(values) < 2:
+            continue
+        tested += 1
+        walked = np.array([model.score(some.with_columns(pl.lit(float(v)).alias(name))).margin for v in values])
+        if (direction * np.diff(walked, axis=0) < -1e-6).any():
+            broken.append(name)
+    return {"directions": tested, "broken": broken}
+
+
+def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Array) -> list[dict[str, Any]]:
+    """Return which share of injected firms each cross-check finds, when it may alarm a fixed share of others."""
+    if kinds is None:
+        return []
+    kind = rows.select("firm").join(kinds, on="firm", how="left", maintain_order="left")["kind"].cast(pl.String)
+    ordinary = ~kind.is_in(INJECTED).fill_null(value=False).to_numpy()
+    checks = {
+        i.name: _values(rows, i.name) for i in CATALOGUE if i.dimension == "consistency" and i.name.endswith("_z")
+    }
+    ranked = {}
+    for name, values in checks.items():
+        away = np.abs(np.nan_to_num(values, nan=0.0))
+        ranked[name] = np.searchsorted(np.sort(away[ordinary]), away, side="left") / max(1, int(ordinary.sum()))
+    if ranked:
+        ranked["all cross-checks together"] = np.max(list(ranked.values()), axis=0)
+    ranked["pd_12m"] = pd_12m
+    out = []
+    for name, score in ranked.items():
+        limit = float(np.quantile(score[ordinary], 1 - ALARM_RATE))
+        row: dict[str, Any] = {"check": name, "alarm_rate": float((score[ordinary] > limit).mean())}
+        for which in INJECTED:
+            mine = (kind == which).fill_null(value=False).to_numpy()
+            row[which] = float((score[mine] > limit).mean()) if mine.any() else None
+            row[f"{which}s"] = int(mine.sum())
+        out.append(row)
+    return out

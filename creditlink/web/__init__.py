@@ -1,0 +1,1 @@
+"""The web application: parts joined, processes served, health told."""

@@ -1,0 +1,134 @@
+"""Who is served next: callers in turn, each with its share of the threads while others are about."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, OrderedDict, deque
+
+from creditlink.web.front.about import Callers
+
+_YIELDS_SECONDS = 0.1
+
+
+class QueueFull(Exception):
+    """More waits than can be served in time."""
+
+
+class FairQueue:
+    """Slots for requests that run, and a bounded queue before them, in turn by caller.
+
+    A caller alone has every slot. While others are about, each has its share of half of them, one at least: a bank that
+    sends a thousand requests delays its own. Half, for the threads share one interpreter: the second half would add
+    little to what is done and much to how long the quiet one's request takes. For the same reason a caller with
+    requests in the queue begins none beside the request of one that has none there, for a tenth of a second at most.
+
+    Parameters
+    ----------
+    slots : how many requests run at once
+    most : how many may wait, of all callers
+    most_each : and of one
+    patience : seconds after which one that waits is refused
+    callers : who has been about, in every process of the server
+    """
+
+    def __init__(
+        self, slots: int, *, most: int, most_each: int, patience: float, callers: Callers | None = None
+    ) -> None:
+        self._free = self._slots = slots
+        self._most, self._most_each, self._patience = most, most_each, patience
+        self._running: Counter[str] = Counter()
+        self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._callers = callers or Callers()
+        self._began: dict[str, float] = {}  # when a caller that waits last got a slot
+        self._alarm: asyncio.TimerHandle | None = None
+        self._waiting = 0
+
+    async def enter(self, caller: str) -> None:
+        """Wait for a slot; whoever got one calls `leave`.
+
+        Raises
+        ------
+        QueueFull
+            Too many wait already, or this one waited too long.
+        """
+        self._callers.note(caller)
+        if self._free and caller not in self._lanes and self._may_run(caller):
+            self._take(caller)
+            return
+        if self._waiting >= self._most or len(self._lanes.get(caller, ())) >= self._most_each:
+            raise QueueFull
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lanes.setdefault(caller, deque()).append(turn)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.leave(caller)  # its turn had come in the same moment
+            else:
+                self._forget(caller, turn)
+            if isinstance(error, TimeoutError):
+                raise QueueFull from None
+            raise
+
+    def leave(self, caller: str) -> None:
+        """Give a slot back, to whoever is next."""
+        self._free += 1
+        self._running[caller] -= 1
+        if not self._running[caller]:
+            del self._running[caller]
+            if caller not in self._lanes:
+                self._began.pop(caller, None)
+        self._serve()
+
+    def _serve(self) -> None:
+        while self._free and self._serve_next():
+            pass
+
+    def _serve_next(self) -> bool:
+        for caller in list(self._lanes):
+            if not self._may_run(caller) or self._yields(caller):
+                continue
+            lane = self._lanes[caller]
+            turn = lane.popleft()
+            self._waiting -= 1
+            self._lanes.move_to_end(caller)
+            if not lane:
+                del self._lanes[caller]
+            if not turn.done():
+                self._take(caller)
+                turn.set_result(None)
+            return True
+        return False
+
+    def _may_run(self, caller: str) -> bool:
+        about = self._callers.count()
+        return self._running[caller] < (self._slots if about <= 1 else max(1, self._slots // (2 * about)))
+
+    def _yields(self, caller: str) -> bool:
+        """Whether a caller that waits lets those that run and have nobody waiting end first; never for long."""
+        if all(other == caller or other in self._lanes for other in self._running):
+            return False
+        left = self._began.get(caller, 0.0) + _YIELDS_SECONDS - time.monotonic()
+        if left > 0 and self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(left, self._wake)
+        return left > 0
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self._serve()
+
+    def _take(self, caller: str) -> None:
+        self._free -= 1
+        self._running[caller] += 1
+        self._began[caller] = time.monotonic()
+
+    def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
+        lane = self._lanes.get(caller)
+        if lane is not None and turn in lane:
+            lane.remove(turn)
+            self._waiting -= 1
+            if not lane:
+                del self._lanes[caller]

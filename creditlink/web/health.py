@@ -1,0 +1,158 @@
+"""Is it alive, is it ready, how is it doing."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import flask
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from creditlink.consents import funnel
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.kit.clock import utc_now, wall_clock
+from creditlink.kit.errors import NotFound, Unauthorized
+from creditlink.kit.http import runtime
+from creditlink.kit.jobs import dead_letters, lanes
+from creditlink.kit.postgres import db, logins, purpose, schema
+from creditlink.kit.processes.metrics import CONSENT_FUNNEL, DEAD_LETTERS, JOBS_OLDEST_SECONDS, JOBS_WAITING
+from creditlink.kit.settings import Settings
+
+blueprint = flask.Blueprint("health", __name__)
+
+_OF_PROXIES = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
+
+
+@blueprint.get("/health/live")
+def live() -> dict[str, str]:
+    """Say that the process answers; it asks nobody else."""
+    return {"status": "live"}
+
+
+@blueprint.get("/health/ready")
+def ready() -> tuple[dict[str, Any], int]:
+    """Say whether every part that a profile needs is there, part by part."""
+    checks = {**_database_checks(), "model": _model_check()}
+    good = all(check["ok"] for check in checks.values())
+    return {"status": "ready" if good else "not_ready", "checks": checks}, 200 if good else 503
+
+
+def _database_checks() -> dict[str, dict[str, Any]]:
+    try:
+        with db.current().probing() as session:
+            connection = session.connection()
+            at, serves = schema.applied(connection), schema.serves(connection)
+            wrong = _wrong_database(connection)
+            alive, found = lanes.health(session)
+            off = _clock_offset(session)
+            _try_to_write(session)
+    except SQLAlchemyError as error:
+        reason = type(error).__name__
+        return {name: {"ok": False, "reason": reason} for name in ("database", "migrations", "worker", "clock")}
+    head = schema.head()
+    return {
+        "database": {"ok": wrong is None, **({"reason": wrong} if wrong else {})},
+        "migrations": {"ok": at == head or (at > head and schema.is_served(serves)), "applied": at, "head": head},
+        "clock": {"ok": abs(off) <= db.CLOCKS_APART.total_seconds(), "offset_seconds": round(off, 3)},
+        # A starved lane is work that waits, not a part that is missing: the API goes on serving.
+        "worker": {"ok": bool(alive), "alive": alive, "lanes": {lane.lane: lane.as_json() for lane in found}},
+    }
+
+
+def _clock_offset(session: Session) -> float:
+    """Return how many seconds this process's clock is ahead of the database's."""
+    before = wall_clock()
+    there = session.scalar(text("SELECT clock_timestamp()"))
+    assert isinstance(there, datetime)  # noqa: S101 (for the type checker)
+    return (before + (wall_clock() - before) / 2 - there).total_seconds()
+
+
+def _try_to_write(session: Session) -> None:
+    """Write a row and take it back: a database that only reads, or has no room, is not ready."""
+    session.execute(
+        text("INSERT INTO used_jtis (digest, expires_at) VALUES (:digest, now())"),
+        {"digest": f"ready-{uuid4().hex}"},
+    )
+    session.rollback()
+
+
+def _wrong_database(connection: Connection) -> str | None:
+    """Look again at what a process that started before its database could not see."""
+    if purpose.refusal(connection, runtime.part(Settings).environment):
+        return "not_of_this_environment"
+    if db.current().has_api_login and logins.refusal(connection):
+        return "login_may_do_too_much"
+    return None
+
+
+def _model_check() -> dict[str, Any]:
+    return {"ok": True, "model_id": runtime.part(LiveModel).model_id}  # without one no application starts
+
+
+@blueprint.get("/metrics")
+def metrics() -> flask.Response:
+    """Return this process's metrics in Prometheus' text format, and the consent funnel over all processes.
+
+    Raises
+    ------
+    Unauthorized, NotFound
+        Whoever asks is not the operator: see `_check_scraper`.
+    """
+    _check_scraper(flask.request)
+    try:
+        with db.transaction() as session:
+            found = funnel.counts(session, utc_now())
+            _, doing = lanes.health(session)
+            db.enter(session, actor="operator")
+            dead = dead_letters.count_open(session)
+    except SQLAlchemyError:
+        found, doing, dead = {}, [], {}  # the process's own metrics are worth most just then
+    DEAD_LETTERS.clear()
+    for task, letters in dead.items():
+        DEAD_LETTERS.labels(task).set(letters)
+    for lane in doing:
+        JOBS_WAITING.labels(lane.lane).set(lane.waiting)
+        JOBS_OLDEST_SECONDS.labels(lane.lane).set(lane.oldest_seconds)
+    CONSENT_FUNNEL.clear()
+    for stage, requests in found.items():
+        CONSENT_FUNNEL.labels(stage).set(requests)
+    return flask.Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _check_scraper(request: flask.Request) -> None:
+    """Let only the operator's scraper through.
+
+    With `metrics_token` set: who sends it as a bearer token (Prometheus' `authorization.credentials`), from anywhere.
+    Without: in the sandbox whoever is on this machine, in production nobody. A proxy on this machine is no neighbour:
+    whoever speaks through it comes from elsewhere.
+
+    Raises
+    ------
+    Unauthorized
+        There is a token, and it is not the one that was sent.
+    NotFound
+        There is no token, and the sender is not on this machine.
+    """
+    settings = runtime.part(Settings)
+    if settings.metrics_token is not None:
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        right = hmac.compare_digest(sent.strip().encode(), settings.metrics_token.encode())
+        if scheme.lower() != "bearer" or not right:
+            raise Unauthorized("metrics are for the operator", headers={"WWW-Authenticate": "Bearer"})
+        return
+    forwarded = any(name in request.headers for name in _OF_PROXIES)
+    if settings.is_production or forwarded or not _is_here(request.remote_addr):
+        raise NotFound
+
+
+def _is_here(address: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,74 @@
+"""Which slices take part: blueprints, pages and the things loaded once per process."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import flask
+
+from creditlink.consents import routes as consents_routes
+from creditlink.consents.agreement.limits import fair_use_from
+from creditlink.financing import routes as financing_routes
+from creditlink.financing.configuration import clocks, declines
+from creditlink.kit.http import runtime
+from creditlink.kit.http.api import Api
+from creditlink.kit.settings import Settings
+from creditlink.notifications import routes as notifications_routes
+from creditlink.oauth import routes as oauth_routes
+from creditlink.operations import routes as operations_routes
+from creditlink.portal import routes as portal_routes
+from creditlink.products import routes as products_routes
+from creditlink.products.catalogue import routes as catalogue_routes
+from creditlink.products.catalogue.publishing import FirmCounts
+from creditlink.products.service import matching_settings
+from creditlink.profiles import routes as profiles_routes
+from creditlink.profiles.live import load_live
+from creditlink.records import routes as records_routes
+from creditlink.records.sources import load_sources
+from creditlink.retention import routes as retention_routes
+from creditlink.screening import routes as screening_routes
+from creditlink.screening.discovery import told_before_publishing
+from creditlink.screening.questions import note_question
+from creditlink.status import routes as status_routes
+
+
+def check_files(settings: Settings) -> None:
+    """Read the configuration files that are otherwise read when first needed: by a request or job, hours later.
+
+    Raises
+    ------
+    SettingError
+        One is absent or wrong; the message names it.
+    """
+    settings.parsed("purposes.toml", fair_use_from)
+    clocks(settings.config_dir)
+    declines(settings.config_dir)
+    matching_settings(settings.config_dir)
+    load_sources(settings)
+
+
+def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
+    """Join every slice to the application; the order is the order in the API's reference."""
+    check_files(settings)
+    parts = runtime.of_app(app)
+    parts.put(load_live(settings))
+    parts.put(settings.parsed("purposes.toml", fair_use_from))
+    parts.put(FirmCounts(partial(told_before_publishing, screening_routes.results_folder(settings)), note_question))
+    oauth_routes.register(app, settings)
+    portal_routes.register(app, settings)
+    api.register_blueprint(consents_routes.blueprint)
+    api.register_blueprint(consents_routes.receipt_keys)
+    api.register_blueprint(profiles_routes.blueprint)
+    api.register_blueprint(profiles_routes.reason_codes)
+    api.register_blueprint(records_routes.blueprint)
+    api.register_blueprint(products_routes.blueprint)
+    api.register_blueprint(catalogue_routes.blueprint)
+    api.register_blueprint(notifications_routes.blueprint)
+    api.register_blueprint(products_routes.policy)
+    api.register_blueprint(financing_routes.blueprint)
+    api.register_blueprint(financing_routes.decline_reasons)
+    api.register_blueprint(retention_routes.blueprint)
+    api.register_blueprint(status_routes.blueprint)
+    api.register_blueprint(screening_routes.blueprint)
+    api.register_blueprint(screening_routes.operator)
+    api.register_blueprint(operations_routes.blueprint)

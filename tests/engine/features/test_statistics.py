@@ -1,0 +1,80 @@
+"""Compiled statistics against the plain ones, and rows against months."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from creditlink.engine.features.months import rows
+from creditlink.engine.features.months.grid import MONTHS, Room, unmasked
+from creditlink.engine.features.months.statistics import STATISTICS, fading, fill_windows
+from tests.engine.features.plain_windows import KERNELS, Months
+
+pytestmark = pytest.mark.pure
+
+SPANS = ((1, 3), (1, 12), (13, 24), (4, 6), (1, 24), (1, 36))
+
+
+def months(seed: int, firms: int, missing: float) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    kinds = [rng.normal(0, 1e6, (MONTHS, firms)), rng.integers(-2, 3, (MONTHS, firms)), np.zeros((MONTHS, firms))]
+    x = np.choose(rng.integers(0, 3, firms), kinds).astype(np.float64)
+    x[rng.random(x.shape) < missing] = np.nan
+    x[:, rng.random(firms) < 0.1] = np.nan
+    return x
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), firms=st.integers(1, 40), missing=st.sampled_from([0.0, 0.2, 0.7, 0.97]))
+def test_every_statistic_has_the_bits_of_the_plain_one(seed, firms, missing):
+    x = months(seed, firms, missing)
+    asked = [(code, first, last) for code in range(len(STATISTICS)) for first, last in SPANS]
+    out = np.full((len(asked), firms + 5), -7.0)
+    table = np.array([(*window, row) for row, window in enumerate(asked)], np.int64)
+    fill_windows(x, fading(MONTHS), table, 3, out)
+    plain = Months(x)
+    for row, (code, first, last) in zip(out, asked, strict=True):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            expected = KERNELS[STATISTICS[code]](plain, first, last)
+        np.testing.assert_array_equal(row[3:-2], expected, f"{STATISTICS[code]} of months {first} to {last}")
+    assert (out[:, [0, 1, 2, -2, -1]] == -7.0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_the_row_known_last_speaks(data):
+    """Against a dict filled in the order of knowledge."""
+    count = data.draw(st.integers(0, 30))
+    draw = lambda most: np.sort(data.draw(st.lists(st.integers(0, most), min_size=count, max_size=count)))  # noqa: E731
+    shuffled = lambda most: np.array(  # noqa: E731
+        data.draw(st.lists(st.integers(0, most), min_size=count, max_size=count)), np.int32
+    )
+    firm, kind, day, known = draw(3).astype(np.int32), shuffled(1), shuffled(60), shuffled(9)
+    firms, today = np.arange(4), 7
+    back = np.minimum(np.arange(50)[::-1] // 10, 4)  # five months of ten days, from day 5
+    found = np.empty((2, 5, 4), np.int32)
+    rows.speakers(firm, day, known, kind, firms, back, 5, today, np.empty_like(found), found)
+    expected = np.full_like(found, -1)
+    for row in sorted(range(count), key=lambda row: known[row]):
+        if known[row] <= today and 0 <= day[row] - 5 < 50:
+            expected[kind[row], back[day[row] - 5], firm[row]] = row
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64, np.float64])
+def test_null_is_read_as_missing_whatever_the_type(kind):
+    import polars as pl
+
+    typed = {np.int32: pl.Int32, np.int64: pl.Int64, np.float64: pl.Float64}[kind]
+    column = unmasked(pl.Series([3, None, -(2**31) + 1], dtype=typed))
+    assert column.dtype == kind
+    out = np.empty((1, 4))
+    rows.plain(np.array([[0, 1, 2, -1]], np.int32), 0.0, 0.0, column, out)
+    np.testing.assert_array_equal(out[0], [3.0, np.nan, -(2.0**31) + 1, np.nan])
+
+
+def test_room_is_contiguous_for_fewer_firms():
+    room = Room(8, 2)
+    assert Room.shaped(room.months, 2, MONTHS, 3).flags.c_contiguous
