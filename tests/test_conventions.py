@@ -1,9 +1,11 @@
 """House rules that no review should have to repeat."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import re
+from collections import defaultdict
 from dataclasses import fields
 
 import pytest
@@ -17,6 +19,7 @@ from creditlink.kit.postgres import db
 from creditlink.kit.settings import ROOT, Settings
 
 README = (ROOT / "README.md").read_text()
+MOST_SIBLINGS = 12
 NAMES_NOT_TAKEN = {"utils", "helpers", "common", "manager", "misc", "base"}
 
 
@@ -132,6 +135,70 @@ def test_files_of_people_are_read_and_written_in_one_place(call, home):
         path.relative_to(package).as_posix() for path in package.rglob("*.py") if re.search(call, path.read_text())
     }
     assert found <= set(home)
+
+
+def _trees():
+    package = ROOT / "creditlink"
+    return {path.relative_to(package).as_posix(): ast.parse(path.read_text()) for path in package.rglob("*.py")}
+
+
+def _imports(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+
+
+EDGES = (
+    "alembic", "authlib", "click", "flask", "httpx", "marshmallow", "procrastinate", "psycopg", "sqlalchemy",
+    "structlog", "creditlink.kit.http", "creditlink.kit.postgres", "creditlink.kit.processes",
+    "creditlink.kit.settings",
+)  # fmt: skip
+
+
+@pytest.mark.pure
+def test_a_module_that_calls_itself_pure_is():
+    """No web, no database, no settings by its imports; import-linter holds the engine, with all that it reaches."""
+    pure = {name: tree for name, tree in _trees().items() if re.search(r"\b[Pp]ure\b", ast.get_docstring(tree) or "")}
+    assert len(pure) > 60
+    impure = [
+        f"{name}: {imported}"
+        for name, tree in pure.items()
+        for imported in _imports(tree)
+        if any(imported == edge or imported.startswith(edge + ".") for edge in EDGES)
+    ]
+    assert impure == []
+
+
+@pytest.mark.pure
+def test_the_engine_asks_neither_clock_nor_environment():
+    asks = re.compile(r"\b(utc_now|datetime\.now|date\.today|time\.time|environ)\b")
+    assert [str(p) for p in (ROOT / "creditlink" / "engine").rglob("*.py") if asks.search(p.read_text())] == []
+
+
+@pytest.mark.pure
+def test_every_class_has_a_name_of_its_own():
+    homes = defaultdict(list)
+    for name, tree in _trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].append(name)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+@pytest.mark.pure
+def test_folders_have_few_siblings():
+    """A dozen at most, but for the slices themselves and the commands, which are as many as there are nouns."""
+    crowded = {}
+    for folder in (ROOT / "creditlink").rglob("*"):
+        if folder.is_dir() and folder.name != "cli":
+            files = [p for p in folder.glob("*.py") if p.name != "__init__.py"]
+            rooms = [p for p in folder.iterdir() if p.is_dir() and any(p.glob("*.py"))]
+            if len(files) + len(rooms) > MOST_SIBLINGS:
+                crowded[str(folder)] = len(files) + len(rooms)
+    assert crowded == {}
 
 
 def test_modules_stay_readable():

@@ -30,7 +30,7 @@ _LONGEST = 16_384
 _MOST_NAMED = 5
 
 
-class _Registry(jws.JWSRegistry):
+class _HeaderRegistry(jws.JWSRegistry):
     """joserfc's default header limit of 512 bytes would refuse every DPoP proof with an RSA key."""
 
     max_header_length = 4096
@@ -44,7 +44,7 @@ class _Registry(jws.JWSRegistry):
 
 
 # Unknown header members are harmless and allowed by RFC 7515; the harmful ones are refused by name.
-_REGISTRY = _Registry(strict_check_header=False)
+_REGISTRY = _HeaderRegistry(strict_check_header=False)
 
 
 class JwtRefused(Exception):

@@ -29,7 +29,7 @@ class Place(Protocol):
         """Add a whole file; FileExistsError when there is one of that name."""
 
 
-class Folder:
+class AnchorFolder:
     """A folder of this machine, or one that is mounted here."""
 
     def __init__(self, path: Path) -> None:
@@ -108,4 +108,4 @@ def open_place(address: str) -> Place:
     SettingError
         fsspec is not installed or does not know the scheme.
     """
-    return Remote(address) if "://" in address else Folder(Path(address))
+    return Remote(address) if "://" in address else AnchorFolder(Path(address))

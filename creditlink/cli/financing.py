@@ -14,7 +14,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from creditlink.financing.funnel import cases, learning
-from creditlink.financing.funnel.funnel import DIMENSIONS, Row, funnel, league
+from creditlink.financing.funnel.funnel import DIMENSIONS, FunnelGroup, funnel, league
 from creditlink.financing.loans.labels import GAPS, HORIZON_MONTHS, LABELS
 from creditlink.financing.loans.outcome_file import OutcomeInvalid, read_lines
 from creditlink.financing.loans.reporting import AT_ONCE, Taken, take_lines
@@ -53,7 +53,7 @@ def answer_times(as_json: bool) -> None:
     _print(rows, as_json, title="Answer times")
 
 
-def _print(rows: list[Row], as_json: bool, *, title: str) -> None:
+def _print(rows: list[FunnelGroup], as_json: bool, *, title: str) -> None:
     if as_json:
         for row in rows:
             click.echo(json.dumps(row.to_dict(), ensure_ascii=False))

@@ -147,7 +147,7 @@ def run(host: str, port: int, workers: int, threads: int | None) -> None:
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
-    from creditlink.web.serving import Server, listen
+    from creditlink.web.serving import SupervisedServer, listen
 
     settings = load_settings()
     configure_logging(settings)
@@ -166,7 +166,7 @@ def run(host: str, port: int, workers: int, threads: int | None) -> None:
         os.environ["CREDITLINK_REQUEST_THREADS"] = str(threads)
     for name in _THREAD_POOLS:
         os.environ.setdefault(name, "1")
-    Server(
+    SupervisedServer(
         "asgi:app",
         listening,
         drain_seconds=settings.max_wait_seconds + 5,

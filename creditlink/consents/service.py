@@ -18,7 +18,7 @@ from creditlink.consents.agreement.statement import Statement, statement
 from creditlink.consents.life import counters, rules
 from creditlink.consents.life.announcement import announce
 from creditlink.consents.life.holding import keep_changes_out, keep_reads_out
-from creditlink.consents.life.rules import ALIVE, Ask
+from creditlink.consents.life.rules import ALIVE, ReadRequest
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.tables import Client, Institution
@@ -291,7 +291,7 @@ def live_consent(
     if row is None or consent_id != access.consent_id:
         raise ConsentRefused(reason="wrong_institution")
     consent, status, _ = row
-    ask = Ask(access.institution_id, action, frozenset(categories))
+    ask = ReadRequest(access.institution_id, action, frozenset(categories))
     terms = consent.terms(institution_active=status == "active")
     refused = rules.refusal(terms.narrowed(access.authorization_details), ask, now)
     if refused:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from creditlink.enterprises.service import Registration
-from creditlink.kit.files.csvfile import Row, WrongRow, rows
+from creditlink.kit.files.csvfile import CsvRecord, WrongRow, rows
 from creditlink.kit.files.textfile import TextFile
 
 COLUMNS = tuple(field.name for field in fields(Registration))
@@ -21,14 +21,14 @@ _NO = ("0", "false", "no", "否")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RegistrationRow:
     """A row that reads, and the line it begins at."""
 
     line: int
     registration: Registration
 
 
-def read_entries(file: TextFile) -> Iterator[Entry | WrongRow]:
+def read_entries(file: TextFile) -> Iterator[RegistrationRow | WrongRow]:
     """Yield every row as what it enters or the first thing that is wrong with it; empty cells are absent.
 
     Raises
@@ -37,10 +37,10 @@ def read_entries(file: TextFile) -> Iterator[Entry | WrongRow]:
         The header lacks a column, names one twice or one that does not exist; nothing was read then.
     """
     for row in rows(file, known=COLUMNS, needed=NEEDED):
-        yield _entry(row) if isinstance(row, Row) else row
+        yield _entry(row) if isinstance(row, CsvRecord) else row
 
 
-def _entry(row: Row) -> Entry | WrongRow:
+def _entry(row: CsvRecord) -> RegistrationRow | WrongRow:
     values: dict[str, Any] = {name: text.strip() for name, text in row.values.items() if text.strip()}
     for name, text in list(values.items()):
         try:
@@ -49,7 +49,7 @@ def _entry(row: Row) -> Entry | WrongRow:
             return WrongRow(row.line, name, text, str(wrong))
     for name in NEEDED:
         values.setdefault(name, "")
-    return Entry(row.line, Registration(**values))
+    return RegistrationRow(row.line, Registration(**values))
 
 
 def _value(name: str, text: str) -> Any:

@@ -21,7 +21,7 @@ from creditlink.financing.applications.terms import OfferTerms, TermsInvalid
 from creditlink.financing.funnel import learning
 from creditlink.financing.funnel.funnel import OTHER
 from creditlink.financing.loans import outcomes, reporting
-from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.financing.schemas import (
     ApplicationInFullSchema,
     ApplicationPageSchema,
@@ -261,7 +261,7 @@ def report_outcome(body, application_id):
         raise InvalidRequest(errors=[{"pointer": "/days_past_due", "detail": "belongs to a repayment, and only there"}])
     if body["kind"] == "repayment" and body["on"].day != 1:
         raise InvalidRequest(errors=[{"pointer": "/on", "detail": "of a repayment is the first day of its month"}])
-    told = Outcome(body["kind"], body["on"], body["amount_fen"], body.get("days_past_due"), body["reference"])
+    told = LoanOutcome(body["kind"], body["on"], body["amount_fen"], body.get("days_past_due"), body["reference"])
     return _stepped(application_id, body, lambda s, held, **by: outcomes.record(s, held, told, **by))
 
 

@@ -25,24 +25,24 @@ _REQUEST = "request_expired"
 
 
 @dataclass(frozen=True)
-class Due:
+class DueStep:
     """What time has brought about: a kind of step, and the application or request that it is for."""
 
     kind: str
     id: UUID
 
 
-def due(session: Session, now: datetime, clocks: Clocks) -> list[Due]:
+def due(session: Session, now: datetime, clocks: Clocks) -> list[DueStep]:
     """Return what is due, at most some hundred of each kind; what failed a moment ago is left out."""
     found = []
     for kind, condition in _conditions(now, clocks).items():
         table = FinancingRequest if kind == _REQUEST else Application
         query = select(table.id).where(condition, rested(TASK, table.id, now)).order_by(table.id).limit(_AT_ONCE)
-        found += [Due(kind, one) for one in session.scalars(query)]
+        found += [DueStep(kind, one) for one in session.scalars(query)]
     return found
 
 
-def do(session: Session, one: Due, now: datetime, clocks: Clocks) -> bool:
+def do(session: Session, one: DueStep, now: datetime, clocks: Clocks) -> bool:
     """Take one step if it is still due; return whether it was. A row in somebody's hands is left to the next sweep."""
     condition = _conditions(now, clocks)[one.kind]
     if one.kind == _REQUEST:
@@ -77,7 +77,7 @@ def sweep_each(now: datetime, clocks: Clocks) -> Counter[str]:
         found = due(session, now, clocks)
     done: Counter[str] = Counter()
 
-    def do_one(session: Session, one: Due) -> None:
+    def do_one(session: Session, one: DueStep) -> None:
         if do(session, one, now, clocks):
             done[one.kind] += 1
 

@@ -36,7 +36,7 @@ class SignatureRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedDocument:
     """What a verified document says, and the key that signed it."""
 
     kid: str
@@ -84,7 +84,7 @@ def sign(claims: Mapping[str, Any], *, typ: str, secret: str) -> str:
     return jws.serialize_compact({"alg": ALGORITHM, "typ": typ, "kid": key.kid}, body, key, algorithms=[ALGORITHM])
 
 
-def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> Signed:
+def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> SignedDocument:
     """Return what a document says, if one of `keys` (a JWK set) signed it as a `typ`.
 
     Raises
@@ -100,7 +100,7 @@ def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> Signed:
         raise SignatureRefused(f"the signature does not hold: {error or type(error).__name__}") from None
     if headers.get("typ") != typ or not isinstance(claims, dict):
         raise SignatureRefused(f"it is signed, but it is not a {typ.partition('+')[0].replace('-', ' ')}")
-    return Signed(str(headers.get("kid", "")), claims)
+    return SignedDocument(str(headers.get("kid", "")), claims)
 
 
 def _understood(keys: Mapping[str, Any]) -> list[Key]:

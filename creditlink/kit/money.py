@@ -1,4 +1,4 @@
-"""Money: integer fen. Rates: integer basis points."""
+"""Money: integer fen. Rates: integer basis points. Pure."""
 
 from decimal import Decimal
 

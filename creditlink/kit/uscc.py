@@ -1,4 +1,4 @@
-"""Unified social credit codes (统一社会信用代码), GB 32100-2015."""
+"""Unified social credit codes (统一社会信用代码), GB 32100-2015. Pure."""
 
 from dataclasses import dataclass
 

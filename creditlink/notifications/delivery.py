@@ -52,7 +52,7 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeliveryOutcome:
     """What came of it: an HTTP status, or why there is none."""
 
     status: int | None = None
@@ -83,7 +83,9 @@ def _try(delivery_id: UUID, clock: Callable[[], datetime], *, key: str, allow_lo
         claimed = claim(session, delivery_id, key=key, now=clock())
     if claimed is None:
         return
-    outcome = Outcome(error=claimed.refused) if claimed.refused else send(claimed, allow_loopback=allow_loopback)
+    outcome = (
+        DeliveryOutcome(error=claimed.refused) if claimed.refused else send(claimed, allow_loopback=allow_loopback)
+    )
     with db.transaction("worker") as session:
         state = settle(session, claimed, outcome, clock())
     WEBHOOKS.labels("delivered" if outcome.is_good else "failed").inc()
@@ -135,20 +137,20 @@ def claim(session: Session, delivery_id: UUID, *, key: str, now: datetime) -> Tr
     return Try(delivery.id, delivery.tries, client.webhook_url, headers, notification.body, refused)
 
 
-def send(wanted: Try, *, allow_loopback: bool) -> Outcome:
+def send(wanted: Try, *, allow_loopback: bool) -> DeliveryOutcome:
     """Post to the client: to the address that was checked just now, without following redirects, not for long.
 
     Of the answer only the status line and the headers are read, so its body can be as long as it likes.
     """
     try:
         target = targets.resolve(wanted.url or "", allow_loopback=allow_loopback)
-        return Outcome(status=asyncio.run(_post(target, wanted)))
+        return DeliveryOutcome(status=asyncio.run(_post(target, wanted)))
     except targets.TargetRefused as refused:
-        return Outcome(error=str(refused))
+        return DeliveryOutcome(error=str(refused))
     except TimeoutError:
-        return Outcome(error=f"no answer within {TRY_SECONDS:.0f} s")
+        return DeliveryOutcome(error=f"no answer within {TRY_SECONDS:.0f} s")
     except (httpx.HTTPError, OSError) as error:
-        return Outcome(error=f"no answer: {type(error).__name__}")
+        return DeliveryOutcome(error=f"no answer: {type(error).__name__}")
 
 
 async def _post(target: targets.Target, wanted: Try) -> int:
@@ -166,7 +168,7 @@ async def _post(target: targets.Target, wanted: Try) -> int:
         return response.status_code
 
 
-def settle(session: Session, tried: Try, outcome: Outcome, now: datetime) -> str:
+def settle(session: Session, tried: Try, outcome: DeliveryOutcome, now: datetime) -> str:
     """Write down what came of a try; queue the next one, or give up. Returns the delivery's state."""
     delivery = session.scalars(
         select(WebhookDelivery).where(WebhookDelivery.id == tried.delivery_id).with_for_update()

@@ -26,12 +26,12 @@ from creditlink.kit.processes.metrics import OAUTH_REFUSALS
 from creditlink.kit.settings import Settings
 from creditlink.oauth.endpoints import authorize, grant_management, metadata, token
 from creditlink.oauth.requests import FormRequest, read_form
-from creditlink.oauth.server import Server
+from creditlink.oauth.server import OAuthServer
 
 blueprint = flask.Blueprint("oauth", __name__)
 
 _PARAMETER = re.compile("[a-z_]{1,40}")
-Endpoint = Callable[[Server, FormRequest], flask.Response]
+Endpoint = Callable[[OAuthServer, FormRequest], flask.Response]
 
 
 def register(app: flask.Flask, settings: Settings) -> None:
@@ -154,7 +154,7 @@ def _answer(endpoint: Endpoint) -> flask.Response:
 
 def _in_transaction(endpoint: Endpoint, form: Mapping[str, str]) -> flask.Response:
     with db.transaction() as session:
-        server = Server(session, context.current(), now=utc_now())
+        server = OAuthServer(session, context.current(), now=utc_now())
         sent = flask.request
         return endpoint(server, server.request(method=sent.method, path=sent.path, form=form, headers=sent.headers))
 

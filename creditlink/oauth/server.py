@@ -47,7 +47,7 @@ log = structlog.get_logger()
 class _Issuer(IssuerParameter):  # type: ignore[misc]  # Authlib has no types
     """`iss` in every authorization response, errors too (RFC 9207)."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: OAuthServer) -> None:
         self._issuer = server.settings.issuer
         self(server)
 
@@ -55,7 +55,7 @@ class _Issuer(IssuerParameter):  # type: ignore[misc]  # Authlib has no types
         return self._issuer
 
 
-class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
+class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
     """Authlib's server with one request's session, clock and client."""
 
     def __init__(self, session: Session, context: OAuthContext, *, now: datetime) -> None:

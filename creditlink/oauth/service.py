@@ -22,7 +22,7 @@ from creditlink.enterprises.tables import Account
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.errors import NotFound
 from creditlink.oauth.clients.client import active_client
-from creditlink.oauth.server import Server
+from creditlink.oauth.server import OAuthServer
 from creditlink.oauth.tables import PushedRequest
 
 _SALT = "authorization-handle"
@@ -164,7 +164,7 @@ def _decide(
     )
     if pushed is None or now >= pending.expires_at:
         raise PendingGone
-    server = Server(session, context.current(), now=now)
+    server = OAuthServer(session, context.current(), now=now)
     parameters = {
         "client_id": pushed.client_id,
         "response_type": "code",

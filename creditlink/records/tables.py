@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from creditlink.kit.postgres.db import Base
 
 
-class Source(Base):
+class SourceHealth(Base):
     """The last that is known of an office's health, kept by the workers."""
 
     __tablename__ = "sources"

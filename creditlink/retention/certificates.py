@@ -15,7 +15,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.kit import ids, keyring
 from creditlink.kit.clock import to_second
 from creditlink.kit.http import paging
-from creditlink.kit.keyring import Signed
+from creditlink.kit.keyring import SignedDocument
 from creditlink.retention.recheck import combined
 from creditlink.retention.tables import DeletionCertificate
 
@@ -76,7 +76,7 @@ def issue(
     return DeletionCertificate(**values)
 
 
-def verify(document: str, keys: Mapping[str, Any]) -> Signed:
+def verify(document: str, keys: Mapping[str, Any]) -> SignedDocument:
     """Return what a certificate says, if one of `keys` (a JWK set) signed it.
 
     Raises

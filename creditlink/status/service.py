@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from creditlink.records import sources
 from creditlink.records.pulls import health
-from creditlink.records.tables import Source
-from creditlink.status.steps import NOTHING, STEPS, State, Tally, median, state_of, worst_of
+from creditlink.records.tables import SourceHealth
+from creditlink.status.steps import NOTHING, STEPS, AnswerTally, State, median, state_of, worst_of
 from creditlink.status.tables import StepCount
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -25,7 +25,7 @@ def status(session: Session, now: datetime) -> dict[str, Any]:
     hour, day = _steps_since(session, now - HOUR), _steps_since(session, now - DAY)
     pulls_hour, pulls_day = health.answers_since(session, now - HOUR), health.answers_since(session, now - DAY)
     failed_at = _last_failures(session)
-    known = {source.name: source for source in session.scalars(select(Source))}
+    known = {source.name: source for source in session.scalars(select(SourceHealth))}
     offices = []
     for name in sources.current().config.sources:
         source = known.get(name)
@@ -52,13 +52,13 @@ def status(session: Session, now: datetime) -> dict[str, Any]:
     }
 
 
-def _told(kind: str, name: str, hour: Tally, day: Tally) -> dict[str, Any]:
+def _told(kind: str, name: str, hour: AnswerTally, day: AnswerTally) -> dict[str, Any]:
     # A quiet hour says nothing: then the day speaks.
     state: State = state_of(hour) if hour.answers else state_of(day)
     return {kind: name, "state": state, "last_hour": _as_json(hour), "last_day": _as_json(day)}
 
 
-def _as_json(tally: Tally) -> dict[str, float | None]:
+def _as_json(tally: AnswerTally) -> dict[str, float | None]:
     rate, p50 = tally.success_rate, tally.p50_seconds
     return {
         "success_rate": None if rate is None else round(rate, 4),
@@ -66,12 +66,12 @@ def _as_json(tally: Tally) -> dict[str, float | None]:
     }
 
 
-def _of_pulls(found: dict[Any, Any], name: str | None) -> Tally:
+def _of_pulls(found: dict[Any, Any], name: str | None) -> AnswerTally:
     row = found.get(name)
-    return Tally(row.answers, row.good, row.p50) if row is not None and row.answers else NOTHING
+    return AnswerTally(row.answers, row.good, row.p50) if row is not None and row.answers else NOTHING
 
 
-def _steps_since(session: Session, since: datetime) -> dict[str, Tally]:
+def _steps_since(session: Session, since: datetime) -> dict[str, AnswerTally]:
     query = (
         select(StepCount.step, StepCount.outcome, StepCount.bucket, func.sum(StepCount.answers))
         .where(StepCount.minute_at >= since)
@@ -82,7 +82,7 @@ def _steps_since(session: Session, since: datetime) -> dict[str, Tally]:
     for step, outcome, bucket, answers in session.execute(query):
         buckets[step][bucket] += int(answers)
         good[step] += int(answers) if outcome == "ok" else 0
-    return {step: Tally(sum(counted.values()), good[step], median(counted)) for step, counted in buckets.items()}
+    return {step: AnswerTally(sum(counted.values()), good[step], median(counted)) for step, counted in buckets.items()}
 
 
 def _last_failures(session: Session) -> dict[str, datetime | None]:

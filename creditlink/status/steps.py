@@ -27,7 +27,7 @@ _UP, _DEGRADED = 0.99, 0.5
 
 
 @dataclass(frozen=True)
-class Tally:
+class AnswerTally:
     """Answers within some time: how many, how many good ones, the median time."""
 
     answers: int
@@ -40,7 +40,7 @@ class Tally:
         return self.good / self.answers if self.answers else None
 
 
-NOTHING = Tally(0, 0, None)
+NOTHING = AnswerTally(0, 0, None)
 
 
 def step_of(route: str) -> str | None:
@@ -72,7 +72,7 @@ def median(buckets: Mapping[int, int]) -> float | None:
     raise AssertionError("half of the total lies before its end")
 
 
-def state_of(tally: Tally) -> State:
+def state_of(tally: AnswerTally) -> State:
     """Return how a step is doing: up from 99 % good answers, down below half, unknown without any."""
     rate = tally.success_rate
     if rate is None:

@@ -39,7 +39,7 @@ LABELS = ("firm", "as_of", "copy", "refused", "is_bad", "hazard_12m", "industry"
 
 
 @dataclass(frozen=True)
-class Plan:
+class SnapshotPlan:
     """Which days are learned from and which day judges.
 
     A training day's outcome window ends on or before the day that judges, as it would have in life.
@@ -49,7 +49,7 @@ class Plan:
     test: date
 
 
-def plan_for(snapshots: Sequence[date], first_period: date, history_months: int = 18) -> Plan:
+def plan_for(snapshots: Sequence[date], first_period: date, history_months: int = 18) -> SnapshotPlan:
     """Choose the newest snapshot to judge, and all earlier ones with history and a finished outcome.
 
     Raises
@@ -65,7 +65,7 @@ def plan_for(snapshots: Sequence[date], first_period: date, history_months: int 
             f"no snapshot has {history_months} months of history after {first_period} and an outcome known by {test}: "
             f"make a city of at least {history_months + OUTCOME_MONTHS + 1} months"
         )
-    return Plan(train, test)
+    return SnapshotPlan(train, test)
 
 
 def outcomes(city: City, as_of: date) -> pl.DataFrame:
@@ -102,7 +102,7 @@ def known_records(records: RecordSet, as_of: date, firms: pl.Series) -> RecordSe
 
 
 @dataclass(frozen=True, eq=False)
-class Day:
+class SnapshotDay:
     """One snapshot day: who is judged, what became of them, and what was known of them."""
 
     as_of: date
@@ -142,13 +142,13 @@ class Day:
         return labels.select(LABELS).hstack(features)
 
 
-def read_day(city: City, as_of: date, reference: Reference) -> Day:
+def read_day(city: City, as_of: date, reference: Reference) -> SnapshotDay:
     """Return a snapshot day of a city, its indicators computed as of that day."""
     labels = outcomes(city, as_of)
     records = known_records(city.records, as_of, labels["firm"])
     industry = records.registration.select("firm", "industry")
     labels = labels.join(industry, on="firm", how="left", maintain_order="left")
-    return Day(as_of, labels, records, reference, compute(records, as_of, reference).drop("firm"))
+    return SnapshotDay(as_of, labels, records, reference, compute(records, as_of, reference).drop("firm"))
 
 
 def measure_reference(city: City, as_of: date, firms: pl.Series) -> Reference:

@@ -43,7 +43,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Loan:
+class LabelledLoan:
     """An accepted application with everything ever told of it."""
 
     application: UUID
@@ -53,7 +53,7 @@ class Loan:
     facts: tuple[Told, ...]
 
 
-def loans_of(session: Session) -> list[Loan]:
+def loans_of(session: Session) -> list[LabelledLoan]:
     """Return every application that found its lender, in the order in which they were made."""
     facts: dict[UUID, list[Told]] = {}
     for fact in session.scalars(select(LoanFact).order_by(LoanFact.known_at, LoanFact.id)):
@@ -67,7 +67,7 @@ def loans_of(session: Session) -> list[Loan]:
         .order_by(Application.made_at, Application.id)
     )
     return [
-        Loan(held.id, held.enterprise_id, uscc, day_of(held.made_at), tuple(facts.get(held.id, ())))
+        LabelledLoan(held.id, held.enterprise_id, uscc, day_of(held.made_at), tuple(facts.get(held.id, ())))
         for held, uscc in session.execute(query)
     ]
 
@@ -97,7 +97,7 @@ def from_city(session: Session, city: City, reference: Reference, *, cut: date, 
     names = read_frame(city.path, "firms", _NAMES, needed=_NAMES)
     numbers: dict[str, int] = dict(names.iter_rows())
     table = _Table(cut, horizon_months)
-    by_day: dict[date, list[Loan]] = {}
+    by_day: dict[date, list[LabelledLoan]] = {}
     for loan in loans_of(session):
         as_of = loan.asked_on.replace(day=1)
         if loan.uscc not in numbers:
@@ -122,13 +122,13 @@ class _Table:
         self._rows: list[tuple[object, ...]] = []
         self.counts: Counter[str] = Counter()
 
-    def counts_in(self, loan: Loan, as_of: date) -> bool:
+    def counts_in(self, loan: LabelledLoan, as_of: date) -> bool:
         """Count the loan by its label; return whether that is one to learn from."""
         label = self._label(loan, as_of)
         self.counts[label] += 1
         return label in ("good", "bad")
 
-    def add(self, loan: Loan, as_of: date, values: Mapping[str, float | None]) -> None:
+    def add(self, loan: LabelledLoan, as_of: date, values: Mapping[str, float | None]) -> None:
         """Add the row of a loan that counts in."""
         firm = self._firms.setdefault(loan.enterprise, len(self._firms))
         is_bad = int(self._label(loan, as_of) == "bad")
@@ -139,7 +139,7 @@ class _Table:
         schema = SCHEMA | dict.fromkeys(INDICATORS, pl.Float64)
         return Labelled(pl.DataFrame(self._rows, schema=schema, orient="row"), dict(sorted(self.counts.items())))
 
-    def _label(self, loan: Loan, as_of: date) -> Label:
+    def _label(self, loan: LabelledLoan, as_of: date) -> Label:
         return label_of(loan.facts, as_of=as_of, horizon_months=self._horizon_months, cut=self._cut)
 
 

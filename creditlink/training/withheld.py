@@ -33,7 +33,7 @@ SINGLE_SHARE = 0.4
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceSystem:
     """What one office's system delivers: a record frame, or one kind of meter of it."""
 
     name: str
@@ -43,7 +43,7 @@ class Source:
 
 
 SOURCES = tuple(
-    Source(name if kind is None else kind, category, name, kind)
+    SourceSystem(name if kind is None else kind, category, name, kind)
     for category in OPTIONAL_CATEGORIES
     for name in CATEGORY_FRAMES[category]
     for kind in (METER_KINDS if name == "meter_months" else (None,))

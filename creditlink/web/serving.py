@@ -55,7 +55,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-class Server(MPServer):
+class SupervisedServer(MPServer):
     """granian on a given socket, whose children are started again for as long as it takes."""
 
     def __init__(self, target: str, listening: socket.socket, *, drain_seconds: int, **options: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.audit import anchors, service, tasks
-from creditlink.audit.places import Folder, open_place
+from creditlink.audit.places import AnchorFolder, open_place
 from creditlink.cli.audit import audit
 from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
@@ -159,7 +159,7 @@ class TestAnchors:
         assert run("check").exit_code == 0, run("check").output
 
     def test_a_file_is_there_once(self, tmp_path):
-        place = Folder(tmp_path / "a")
+        place = AnchorFolder(tmp_path / "a")
         place.add("anchor-0000000001.jws", b"1")
         with pytest.raises(FileExistsError):
             place.add("anchor-0000000001.jws", b"2")

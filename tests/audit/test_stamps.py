@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.audit import anchors, service, stamps, tasks
-from creditlink.audit.places import Folder
+from creditlink.audit.places import AnchorFolder
 from creditlink.cli.audit import audit
 from creditlink.kit.clock import utc_now
 from creditlink.kit.settings import SettingError, load_settings
@@ -147,8 +147,8 @@ class TestAttack:
         )  # fmt: skip
         (place / "anchor-0000000002.jws").unlink()
         made = anchors.anchor(
-            lambda: database.transaction("owner"), Folder(place), issuer=settings.issuer, secret=settings.secret_key,
-            now=issued_at,
+            lambda: database.transaction("owner"), AnchorFolder(place),
+            issuer=settings.issuer, secret=settings.secret_key, now=issued_at,
         )  # fmt: skip
         assert [one.number for one in made] == [2]
 
@@ -184,7 +184,7 @@ class TestAttack:
         assert checked(run)[0] == 0  # as if nothing had ever been stamped
         kept = (place / "anchor-0000000001.jws").read_bytes()
         looked = stamps.Examination(
-            Folder(place), stamps.roots_of(settings.timestamp_roots), now=utc_now(), noted={}, since=1
+            AnchorFolder(place), stamps.roots_of(settings.timestamp_roots), now=utc_now(), noted={}, since=1
         )
         assert list(looked.of_anchor("anchor-0000000001.jws", 1, kept, utc_now() - timedelta(days=2))) == []
         assert "no time stamp covers it" in next(looked.of_all())

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from creditlink.consents.life.rules import (
     STATES,
     TRANSITIONS,
-    Ask,
     ConsentTerms,
+    ReadRequest,
     dead_reason,
     may_change,
     refusal,
@@ -39,7 +39,7 @@ TERMS = ConsentTerms(
     pulls_per_month=3,
     pulls_per_day=None,
 )
-ASK = Ask(BANK, "profile", frozenset({"tax"}))
+ASK = ReadRequest(BANK, "profile", frozenset({"tax"}))
 
 
 def reason(terms=TERMS, ask=ASK, now=NOW):
@@ -81,7 +81,7 @@ def test_expiry_is_exact_to_the_microsecond():
 
 def test_a_stranger_learns_nothing_of_the_state():
     for state in STATES:
-        assert reason(replace(TERMS, state=state), Ask(uuid4(), "profile")) == "wrong_institution"
+        assert reason(replace(TERMS, state=state), ReadRequest(uuid4(), "profile")) == "wrong_institution"
 
 
 @given(st.sampled_from(STATES), st.timedeltas(timedelta(days=-3), timedelta(days=3)))

@@ -40,8 +40,8 @@ class Market:
     fair_use: object
     clocks: object
 
-    def desk(self, k: int) -> requests.Desk:
-        return requests.Desk(*self.lenders[k])
+    def desk(self, k: int) -> requests.LenderDesk:
+        return requests.LenderDesk(*self.lenders[k])
 
     def ask(self, session, *, now: datetime = NOW) -> FinancingRequest:
         db.enter(session, enterprise_id=self.firm.enterprise.id)

@@ -30,7 +30,7 @@ from creditlink.financing.funnel.funnel import (
     league,
 )
 from creditlink.financing.loans import outcomes
-from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.kit.clock import day_of, start_of_day
 from creditlink.kit.ids import external
 from creditlink.kit.postgres import db
@@ -191,7 +191,7 @@ class TestFromTheDatabase:
                 market.accept(session, held, made.sha256, now=NOW + timedelta(hours=5))
                 market.sign(session, locked(session, first), made.sha256, now=NOW + timedelta(hours=6))
                 if k < 6:
-                    drawn = Outcome("draw", date(2026, 8, 24), 90_000_000)
+                    drawn = LoanOutcome("draw", date(2026, 8, 24), 90_000_000)
                     outcomes.record(session, locked(session, first), drawn, actor="x", now=NOW + timedelta(days=1))
         return ids
 

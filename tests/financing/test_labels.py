@@ -15,7 +15,7 @@ from creditlink.engine.features.reference import Reference
 from creditlink.financing.applications.applications import locked
 from creditlink.financing.loans import outcomes
 from creditlink.financing.loans.labels import Told, known_by, label_of
-from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.kit.clock import add_months
 from creditlink.kit.postgres import db
 from creditlink.training import labelled
@@ -114,16 +114,19 @@ def lent(market, asked):
             made = market.offer(session, locked(session, one), now=NOW + timedelta(hours=4))
             market.accept(session, locked(session, one), made.sha256, now=NOW + timedelta(hours=5))
             market.sign(session, locked(session, one), made.sha256, now=NOW + timedelta(hours=6))
-            record(session, one, Outcome("draw", date(2026, 8, 25), 50_000_000), date(2026, 8, 25))
+            record(session, one, LoanOutcome("draw", date(2026, 8, 25), 50_000_000), date(2026, 8, 25))
             for month in range(1, 5 if k == 2 else 14):
                 on = add_months(date(2026, 8, 1), month)
                 record(
-                    session, one, Outcome("repayment", on, 1, 100 if k == 1 and month >= 9 else 0), add_months(on, 1)
+                    session,
+                    one,
+                    LoanOutcome("repayment", on, 1, 100 if k == 1 and month >= 9 else 0),
+                    add_months(on, 1),
                 )
     return ids
 
 
-def record(session, one, outcome: Outcome, known: date) -> None:
+def record(session, one, outcome: LoanOutcome, known: date) -> None:
     held = locked(session, one)
     outcomes.record(session, held, outcome, actor=bank_of(held), now=at(known + timedelta(days=2)))
 
@@ -163,7 +166,7 @@ class TestTable:
     def test_an_outcome_known_after_the_cut_is_not_used(self, lent, market, tmp_path):
         city = city_of(tmp_path, market.firm.enterprise.uscc)
         with db.transaction("owner") as session:
-            worse = Outcome("repayment", date(2027, 2, 1), 1, 120)
+            worse = LoanOutcome("repayment", date(2027, 2, 1), 1, 120)
             record(session, lent[0], worse, date(2028, 2, 10))
             before = from_city(session, city, cut=date(2028, 2, 11))
             after = from_city(session, city, cut=date(2028, 2, 12))

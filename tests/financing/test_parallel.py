@@ -15,19 +15,19 @@ from creditlink.financing.applications import applications, states
 from creditlink.financing.applications.applications import locked
 from creditlink.financing.applications.declines import DeclineReason
 from creditlink.financing.loans import outcomes
-from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.financing.tables import Application, FinancingEvent, LoanFact
 from creditlink.kit.errors import Problem
 from creditlink.kit.postgres import db
 from tests.financing.conftest import NOW, OFFER, bank_of
 
 OUTCOMES = [
-    Outcome("draw", date(2026, 8, 1), 40_000_000, reference="a"),
-    Outcome("draw", date(2026, 8, 2), 60_000_000, reference="b"),
-    Outcome("repayment", date(2026, 8, 1), 90_000_000, 0),
-    Outcome("repayment", date(2026, 7, 1), 90_000_000, 35),
-    Outcome("closure", date(2026, 8, 20), 0),
-    Outcome("write_off", date(2026, 8, 21), 5_000_000),
+    LoanOutcome("draw", date(2026, 8, 1), 40_000_000, reference="a"),
+    LoanOutcome("draw", date(2026, 8, 2), 60_000_000, reference="b"),
+    LoanOutcome("repayment", date(2026, 8, 1), 90_000_000, 0),
+    LoanOutcome("repayment", date(2026, 7, 1), 90_000_000, 35),
+    LoanOutcome("closure", date(2026, 8, 20), 0),
+    LoanOutcome("write_off", date(2026, 8, 21), 5_000_000),
 ]
 TOO_MUCH = DeclineReason("D33", "申请金额超出可贷额度", "The amount asked is beyond what can be lent", ())
 BANK_STEPS = ("receive", "review", "offer", "decline", "sign", *range(len(OUTCOMES)))
@@ -111,7 +111,7 @@ def check(run: Run) -> None:
         stored = Counter(
             (
                 fact.application_id,
-                Outcome(fact.kind, fact.about_on, fact.amount_fen, fact.days_past_due, fact.reference),
+                LoanOutcome(fact.kind, fact.about_on, fact.amount_fen, fact.days_past_due, fact.reference),
             )
             for fact in session.scalars(select(LoanFact).where(LoanFact.application_id.in_(run.ids)))
         )

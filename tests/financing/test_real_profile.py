@@ -12,7 +12,7 @@ from creditlink.financing.applications import applications
 from creditlink.financing.applications.applications import locked
 from creditlink.financing.applications.terms import OfferTerms
 from creditlink.financing.loans import outcomes
-from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.financing.tables import Application, ApprovalCase
 from creditlink.kit.clock import add_months, day_of, last_complete_month, start_of_day, utc_now
 from creditlink.kit.ids import external
@@ -20,7 +20,7 @@ from creditlink.kit.postgres import db
 from creditlink.products.tables import Product
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import save_facts
-from creditlink.sandbox.banks.bank import Waiting
+from creditlink.sandbox.banks.bank import InboxRequest
 from creditlink.sandbox.city import write_city
 from creditlink.training import labelled
 from tests.engine.matching import samples
@@ -63,7 +63,7 @@ def profiled(desk, market, asked, taxed):
         store_pull(session, consent, {"tax": "DELIVERED"}, now)
     path = f"/v1/financing/applications/{external('app', one)}"
     handed = desk.call("POST", f"{path}/authorization", desk.own).json()
-    waiting = Waiting(handed["auth_req_id"], expires_in=600, interval=5)
+    waiting = InboxRequest(handed["auth_req_id"], expires_in=600, interval=5)
     assert desk.poll(waiting)
     made = desk.call("POST", "/v1/profiles", waiting, json={})
     assert made.status_code == 201, made.text
@@ -118,9 +118,9 @@ def test_a_loan_on_it_becomes_a_row_to_learn_from_while_the_profile_stands(desk,
         made = market.offer(session, held, now=now, terms=terms)
         market.accept(session, held, made.sha256, now=now)
         market.sign(session, held, made.sha256, now=now)
-        told = [Outcome("draw", today, 100_000_000)]
+        told = [LoanOutcome("draw", today, 100_000_000)]
         told += [
-            Outcome("repayment", add_months(today.replace(day=1), k), 1, 95 if k == 5 else 0) for k in range(1, 14)
+            LoanOutcome("repayment", add_months(today.replace(day=1), k), 1, 95 if k == 5 else 0) for k in range(1, 14)
         ]
         for outcome in told:
             at = max(now, start_of_day(add_months(outcome.about_on, 1)))

@@ -17,7 +17,7 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.ids import external, internal
 from creditlink.kit.postgres import db
 from creditlink.products.tables import Product
-from creditlink.sandbox.banks.bank import Waiting
+from creditlink.sandbox.banks.bank import InboxRequest
 from tests import factories
 from tests.engine.matching import samples
 
@@ -95,7 +95,7 @@ def test_the_consent_given_with_it_leads_to_tokens_once(desk, before):
     first, *_ = before()
     handed = call(desk, "POST", f"/applications/{first}/authorization")
     assert handed.status_code == 201
-    waiting = Waiting(handed.json()["auth_req_id"], expires_in=600, interval=5)
+    waiting = InboxRequest(handed.json()["auth_req_id"], expires_in=600, interval=5)
     assert desk.poll(waiting)
     assert waiting.grant_id == handed.json()["consent_id"]
     assert desk.call("GET", "/v1/profiles", waiting).status_code == 200
@@ -113,7 +113,7 @@ def test_asking_again_voids_the_way_before(desk, before):
     grant = {"grant_type": "urn:openid:params:grant-type:ciba"}
     refused = desk.send("/oauth/token", desk.client_parameters() | grant | {"auth_req_id": old}, dpop=True)
     assert refused.json()["error"] == "invalid_grant"
-    assert desk.poll(Waiting(new, expires_in=600, interval=5))
+    assert desk.poll(InboxRequest(new, expires_in=600, interval=5))
 
 
 def test_a_declined_lender_gets_no_way_in(desk, before):

@@ -21,7 +21,7 @@ from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.oauth.tables import PushedRequest
-from creditlink.sandbox.banks.bank import BankError, DemoBank, Waiting, new_key
+from creditlink.sandbox.banks.bank import BankError, DemoBank, InboxRequest, new_key
 from tests import factories
 from tests.oauth.flow import SCOPE, details
 
@@ -30,7 +30,9 @@ from tests.oauth.flow import SCOPE, details
 def ask(firm):
     """Lay a request into the firm's inbox."""
 
-    def run(bank: DemoBank, *, login_hint=None, requested_expiry="3600", scope=SCOPE, wanted=None, **more) -> Waiting:
+    def run(
+        bank: DemoBank, *, login_hint=None, requested_expiry="3600", scope=SCOPE, wanted=None, **more
+    ) -> InboxRequest:
         hint = login_hint or firm.enterprise.uscc
         return bank.ask_in_inbox(
             wanted or details(), scope=scope, login_hint=hint, requested_expiry=requested_expiry, **more
@@ -39,7 +41,7 @@ def ask(firm):
     return run
 
 
-def consent_of(waiting: Waiting) -> Consent:
+def consent_of(waiting: InboxRequest) -> Consent:
     with db.transaction("owner") as session:
         pushed = session.scalar(
             select(PushedRequest).where(PushedRequest.request_uri_hash == hashed(waiting.auth_req_id))
@@ -51,7 +53,7 @@ def consent_of(waiting: Waiting) -> Consent:
 def answers(firm):
     """Let the firm answer."""
 
-    def run(waiting: Waiting, how="approve", *, now=None) -> None:
+    def run(waiting: InboxRequest, how="approve", *, now=None) -> None:
         now, consent = now or utc_now(), consent_of(waiting)
         with db.transaction("api") as session:
             if how != "approve":
@@ -235,7 +237,7 @@ class TestMalformed:
 
     @pytest.mark.parametrize("value", ["", "clq_unknown", "x" * 5000, "clq_\0"])
     def test_an_auth_req_id_that_is_none(self, bank, value):
-        waiting = Waiting(value, 0, 0)
+        waiting = InboxRequest(value, 0, 0)
         status, error = refusal(bank.poll, waiting)
         assert status == 400
         assert error in ("invalid_request", "invalid_grant")
@@ -274,7 +276,7 @@ class TestThreats:
         waiting = ask(bank)
         answers(waiting)
         thief = make_bank()
-        assert refusal(thief.poll, Waiting(waiting.auth_req_id, 0, 0)) == (400, "invalid_grant")
+        assert refusal(thief.poll, InboxRequest(waiting.auth_req_id, 0, 0)) == (400, "invalid_grant")
         assert bank.poll(waiting)
 
     def test_a_poll_with_another_key(self, bank, ask, answers):
@@ -309,9 +311,9 @@ class TestThreats:
         with db.transaction("owner") as session:
             rows = session.execute(select(PushedRequest.__table__)).all()
             assert waiting.auth_req_id not in str(rows)
-        assert refusal(bank.poll, Waiting(new_secret(AUTH_REQ_ID), 0, 0)) == (400, "invalid_grant")
+        assert refusal(bank.poll, InboxRequest(new_secret(AUTH_REQ_ID), 0, 0)) == (400, "invalid_grant")
         pushed = bank.push(details(), scope=SCOPE)
-        assert refusal(bank.poll, Waiting(pushed.request_uri, 0, 0)) == (400, "invalid_grant")
+        assert refusal(bank.poll, InboxRequest(pushed.request_uri, 0, 0)) == (400, "invalid_grant")
 
     def test_an_auth_req_id_opens_no_page(self, bank, ask):
         waiting = ask(bank)

@@ -117,7 +117,7 @@ def apply_at_both(database, app, firm, banks, settings) -> None:
             client = institutions.client_of(session, bank.client_id)
             requests.apply(
                 session, request, samples.product("TAX-1", required_categories=["tax"]),
-                requests.Desk(session.get_one(Institution, client.institution_id), client),
+                requests.LenderDesk(session.get_one(Institution, client.institution_id), client),
                 account=account, enterprise=enterprise, categories=["tax"],
                 fair_use=runtime.of_app(app).of(FairUse), lang="zh", clocks=clocks, now=now,
             )  # fmt: skip

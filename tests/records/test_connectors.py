@@ -14,7 +14,7 @@ import pytest
 from creditlink.records.connectors.social_security import SocialSecurityConnector
 from creditlink.records.connectors.tax import TaxConnector, signature
 from creditlink.records.connectors.utility import UtilityConnector
-from creditlink.records.connectors.wire import Stopped, TimeLimits, Wire
+from creditlink.records.connectors.wire import PullStopped, TimeLimits, Wire
 from creditlink.records.pulls.delivery import Delivery, Fact, ResourceResult
 from tests.records.offices import Reply, office, trickling
 
@@ -456,7 +456,7 @@ class TestStopping:
     def test_a_consent_that_ends_stops_the_next_request(self, allowed):
         left = iter([True] * allowed)
         with tax(lambda _: NO_TAX_RECORD) as (fetch, desk):
-            with pytest.raises(Stopped):
+            with pytest.raises(PullStopped):
                 fetch(lambda: next(left, False))
             assert len(desk.asked) == (allowed + 1) // 2
 

@@ -15,7 +15,7 @@ from creditlink.kit.postgres import db
 from creditlink.records import coverage, sources, store
 from creditlink.records.pulls import asking, pull
 from creditlink.records.sources import Sources
-from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow, Source
+from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow, SourceHealth
 from tests import factories as make
 from tests.records.conftest import FACTS_OF_A_FIRM, MONTHS, config_for
 from tests.records.offices import Reply
@@ -394,7 +394,7 @@ def test_a_dead_workers_parts_are_asked_again_and_finished_ones_are_not(consent,
     with db.transaction("worker") as session:
         attempts = dict(session.execute(select(PullPart.source, PullPart.attempt)).all())
         assert session.scalars(select(Pull.status)).one() == "DONE"
-        assert session.scalars(select(Source.name)).all()
+        assert session.scalars(select(SourceHealth.name)).all()
     assert attempts == {"tax": 2, "social_security": 1, "utility": 1}
 
 

@@ -18,7 +18,7 @@ from creditlink.sandbox.city import write_city
 from creditlink.screening.city import run
 from creditlink.screening.city.engines import InProcess
 from creditlink.screening.city.inputs import stated_hashes
-from creditlink.screening.city.plan import Plan
+from creditlink.screening.city.plan import ScreeningPlan
 from creditlink.screening.city.storage import open_folder
 from tests.engine.matching.samples import SEED
 
@@ -64,7 +64,7 @@ def make_plan():
             "model_sha256": live.sha256, "rules": live.rules, "products": products,
             "matching": matching_settings(ROOT / "config"), "stated": stated_hashes(open_folder(str(city))),
         }  # fmt: skip
-        return Plan(**(made | changes))
+        return ScreeningPlan(**(made | changes))
 
     return plan
 

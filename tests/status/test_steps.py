@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditlink.status.steps import BOUNDS, STEPS, Tally, bucket_of, median, state_of, step_of, worst_of
+from creditlink.status.steps import BOUNDS, STEPS, AnswerTally, bucket_of, median, state_of, step_of, worst_of
 
 pytestmark = pytest.mark.pure
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.pure
     [(0, 0, "unknown"), (100, 100, "up"), (100, 99, "up"), (100, 98, "degraded"), (2, 1, "degraded"), (3, 1, "down")],
 )
 def test_states_follow_the_share_of_good_answers(answers, good, state):
-    assert state_of(Tally(answers, good, None)) == state
+    assert state_of(AnswerTally(answers, good, None)) == state
 
 
 def test_the_worst_counts_and_the_unknown_does_not():

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from creditlink.financing.funnel.funnel import Row, funnel, league
+from creditlink.financing.funnel.funnel import FunnelGroup, funnel, league
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings, load_settings
 from creditlink.sandbox.platform.own import open_own, refuse_foreign
@@ -60,7 +60,7 @@ def year(
     # What these load takes seconds, which the help and the sandbox's processes should not wait for.
     from creditlink.financing.funnel import cases
     from creditlink.sandbox.year.report import show
-    from creditlink.sandbox.year.simulate import Plan, live_through, plan_year, reconciled
+    from creditlink.sandbox.year.simulate import YearPlan, live_through, plan_year, reconciled
     from creditlink.sandbox.year.stage import StageTaken
     from creditlink.training.city import CityError
 
@@ -70,9 +70,9 @@ def year(
         refuse_foreign(settings)
     if (out / REPORT).exists():
         raise click.UsageError(f"{out} holds a year already: name another folder with --out, or remove it")
-    plan = Plan(folder, firms, lenders, seed, follow)
-    rows: list[Row] = []
-    best: list[Row] = []
+    plan = YearPlan(folder, firms, lenders, seed, follow)
+    rows: list[FunnelGroup] = []
+    best: list[FunnelGroup] = []
     try:
         with _steps(console) as expect_and_step:
             expect, step = expect_and_step

@@ -25,7 +25,7 @@ from creditlink.profiles.live import load_live
 from creditlink.screening.city import run
 from creditlink.screening.city.engines import Cluster, Engine, EngineError, InProcess, Processes
 from creditlink.screening.city.inputs import CityUnusable, stated_hashes
-from creditlink.screening.city.plan import Plan
+from creditlink.screening.city.plan import ScreeningPlan
 from creditlink.screening.city.results import Results, ResultsUnusable
 from creditlink.screening.city.storage import StorageError, open_folder
 from creditlink.screening.qualify import moved
@@ -46,7 +46,7 @@ def screen() -> None:
     """
 
 
-class Day(click.ParamType[date]):
+class DayParameter(click.ParamType[date]):
     """A day as YYYY-MM-DD."""
 
     name = "date"
@@ -61,7 +61,9 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a day, such as 2026-11-20", param, context)
 
 
-def make_plan(city: str, out: str, as_of: date, products: Path, discoverable: frozenset[str] | None = None) -> Plan:
+def make_plan(
+    city: str, out: str, as_of: date, products: Path, discoverable: frozenset[str] | None = None
+) -> ScreeningPlan:
     """Return the plan of a screening with the model and rules of the settings.
 
     Raises
@@ -72,7 +74,7 @@ def make_plan(city: str, out: str, as_of: date, products: Path, discoverable: fr
     settings = load_settings()
     live = load_live(settings)
     _, terms = load_seed(products)
-    return Plan(
+    return ScreeningPlan(
         city=city,
         out=out,
         as_of=as_of,
@@ -88,7 +90,7 @@ def make_plan(city: str, out: str, as_of: date, products: Path, discoverable: fr
 
 @screen.command()
 @click.argument("city", metavar="DIR")
-@click.option("--as-of", type=Day(), required=True, help="The day whose knowledge counts, YYYY-MM-DD.")
+@click.option("--as-of", type=DayParameter(), required=True, help="The day whose knowledge counts, YYYY-MM-DD.")
 @click.option(
     "--products",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -157,7 +159,7 @@ def _engine(cluster: str | None, workers: int | None) -> Engine:
     return Processes(count) if count else InProcess()
 
 
-def _with_progress(plan: Plan, engine: Engine) -> run.Outcome:
+def _with_progress(plan: ScreeningPlan, engine: Engine) -> run.ScreeningOutcome:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("partitions"),
         TextColumn("{task.fields[firms]:,} firms"), TimeElapsedColumn(), TimeRemainingColumn(),

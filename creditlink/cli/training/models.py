@@ -8,7 +8,7 @@ import click
 
 from creditlink.engine.scoring import registry
 from creditlink.engine.scoring.model import MANIFEST, ModelFolderError, load, sha256_of
-from creditlink.engine.scoring.registry import Entry, RegistryError
+from creditlink.engine.scoring.registry import RegisterEntry, RegistryError
 from creditlink.kit.clock import utc_now
 from creditlink.kit.settings import load_settings
 
@@ -125,11 +125,11 @@ def _path() -> Path:
     return load_settings().models_dir / REGISTRY
 
 
-def _read(path: Path) -> tuple[Entry, ...]:
+def _read(path: Path) -> tuple[RegisterEntry, ...]:
     return registry.from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
 
 
-def _write(path: Path, entries: tuple[Entry, ...]) -> None:
+def _write(path: Path, entries: tuple[RegisterEntry, ...]) -> None:
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(registry.to_json(entries), encoding="utf-8")
     beside.replace(path)

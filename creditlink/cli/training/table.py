@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from creditlink.training.table.file import Finding, RawTable, TableError, names_like, read_table
+from creditlink.training.table.file import RawTable, TableError, TableFinding, names_like, read_table
 from creditlink.training.table.leaks import Leak, find_leaks
 from creditlink.training.table.run import Fit, Trainer, cross_validate, later_rows, out_of_time
 from creditlink.training.table.table import Roles, Table, prepare
@@ -101,7 +101,7 @@ def table(
     """
     console = Console(stderr=True)
     began = time.monotonic()
-    odd: Sequence[Finding] = ()
+    odd: Sequence[TableFinding] = ()
     try:
         raw = read_table(file, header=not no_header)
         known, odd = raw.frame.columns, raw.findings

@@ -1,4 +1,4 @@
-"""RFC 9396 `authorization_details` of type `enterprise_credit_profile`: read once, checked in order.
+"""RFC 9396 `authorization_details` of type `enterprise_credit_profile`: read once, checked in order. Pure. Pure.
 
 The order, each with the error it gives: JSON, an array, one object in it (`invalid_request`); a known
 type, a type this client may use, the common members, the type's own rules, the fair-use limits

@@ -11,7 +11,7 @@ _LISTS = ("categories", "actions")
 
 
 @dataclass(frozen=True)
-class Change:
+class ConsentChange:
     """One attribute that differs; `is_wider` when the bank would get more than before."""
 
     attribute: str
@@ -20,7 +20,7 @@ class Change:
     is_wider: bool
 
 
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[ConsentChange]:
     """Return what differs between the details granted before and those asked for now, in the order of the page.
 
     An instant in `valid_until` compares as text: both are written in UTC by `AuthorizationDetails.to_dict`.
@@ -29,14 +29,14 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Chan
     for name in _LISTS:
         had, wanted = list(before.get(name, [])), list(after.get(name, []))
         if set(had) != set(wanted):
-            found.append(Change(name, had, wanted, bool(set(wanted) - set(had))))
+            found.append(ConsentChange(name, had, wanted, bool(set(wanted) - set(had))))
     for name in ("purpose", "access"):
         if before.get(name) != after.get(name):
-            found.append(Change(name, before.get(name), after.get(name), is_wider=True))
+            found.append(ConsentChange(name, before.get(name), after.get(name), is_wider=True))
     for name in _WIDER_WHEN_MORE:
         old, new = before.get(name), after.get(name)
         if old != new:
             # No daily limit at all is wider than any.
             wider = new is None or (old is not None and new > old)
-            found.append(Change(name, old, new, wider))
+            found.append(ConsentChange(name, old, new, wider))
     return found

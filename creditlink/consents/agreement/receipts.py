@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from creditlink.kit import keyring
-from creditlink.kit.keyring import Signed
+from creditlink.kit.keyring import SignedDocument
 
 TYPE = "consent-receipt+jws"
 
@@ -25,7 +25,7 @@ def sign(claims: Mapping[str, Any], *, secret: str) -> str:
     return keyring.sign(claims, typ=TYPE, secret=secret)
 
 
-def verify(receipt: str, keys: Mapping[str, Any]) -> Signed:
+def verify(receipt: str, keys: Mapping[str, Any]) -> SignedDocument:
     """Return what a receipt says, if one of `keys` (a JWK set) signed it and its text is the one agreed to.
 
     Raises

@@ -73,7 +73,7 @@ class ConsentTerms:
 
 
 @dataclass(frozen=True)
-class Ask:
+class ReadRequest:
     """One read that a bank wants: which institution, to do what, with which categories."""
 
     institution_id: UUID
@@ -88,7 +88,7 @@ class Refusal:
     reason: str
 
 
-def refusal(terms: ConsentTerms, ask: Ask, now: datetime) -> Refusal | None:
+def refusal(terms: ConsentTerms, ask: ReadRequest, now: datetime) -> Refusal | None:
     """Return why `ask` is refused at `now`, or None when the consent covers it.
 
     A stranger is told `wrong_institution` before anything about the consent; the clock overrules a

@@ -22,7 +22,7 @@ TASK = "consents.sweep"
 
 
 @dataclass(frozen=True)
-class Due:
+class DueConsent:
     """A consent that time has ended, and the state that says so."""
 
     consent_id: UUID
@@ -30,13 +30,13 @@ class Due:
     reason: str
 
 
-def due(session: Session, now: datetime, *, at_most: int = 500) -> list[Due]:
+def due(session: Session, now: datetime, *, at_most: int = 500) -> list[DueConsent]:
     """Return the consents whose stored state is behind the clock, at most so many of each kind.
 
     The clock already refuses what is late: ending makes the state say so. What failed a moment ago is left out.
     """
     return [
-        Due(consent_id, to, reason)
+        DueConsent(consent_id, to, reason)
         for (to, reason), condition in _conditions(now).items()
         for consent_id in session.scalars(
             select(Consent.id).where(condition, rested(TASK, Consent.id, now)).order_by(Consent.id).limit(at_most)
@@ -44,7 +44,7 @@ def due(session: Session, now: datetime, *, at_most: int = 500) -> list[Due]:
     ]
 
 
-def end_due(session: Session, found: Due, now: datetime) -> bool:
+def end_due(session: Session, found: DueConsent, now: datetime) -> bool:
     """End one consent if it is still due; return whether it was.
 
     Waits for whoever holds the row, in the queue of `service.locked`: a bank that never stops asking cannot keep its
@@ -64,7 +64,7 @@ def sweep(now: datetime, *, at_most: int = 500) -> dict[str, int]:
         found = due(session, now, at_most=at_most)
     ended = Counter(dict.fromkeys(("REJECTED", "EXPIRED", "EXHAUSTED"), 0))
 
-    def end_one(session: Session, one: Due) -> None:
+    def end_one(session: Session, one: DueConsent) -> None:
         if end_due(session, one, now):
             ended[one.to] += 1
 

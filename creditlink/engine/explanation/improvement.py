@@ -34,7 +34,7 @@ _PAIRED = 8  # levers tried in pairs: the strongest
 
 
 @dataclass(frozen=True)
-class Change:
+class IndicatorChange:
     """One indicator's value and what it would have to become; `months` until a whole window shows it."""
 
     indicator: str
@@ -51,10 +51,10 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImprovementPlan:
     """Changes that together raise the grade; the figures are those of scoring the changed firm."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[IndicatorChange, ...]
     pd_12m: float
     points: int
     grade: str
@@ -72,7 +72,7 @@ class Improvements:
     grade: str
     points: int
     target: str | None
-    plans: tuple[Plan, ...]
+    plans: tuple[ImprovementPlan, ...]
     best_points: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def improvements(
     moving = [lever for lever in levers.levers if any(_moves(row[m], reach[m]) for m in lever.members)]
     everything = _moved(row, reach, moving, 1.0)
     best = model.score_matrix(_column(everything[None, :]))
-    plans: tuple[Plan, ...] = ()
+    plans: tuple[ImprovementPlan, ...] = ()
     if place > 0:
 
         def raised(rows: NDArray[Any]) -> NDArray[np.bool_]:
@@ -129,7 +129,7 @@ def plans_to(
     *,
     industry: str | None,
     size: str | None,
-) -> tuple[Plan, ...]:
+) -> tuple[ImprovementPlan, ...]:
     """Return the smallest changes found that reach a goal other than a better grade, the least effort first.
 
     Levers are tried alone, in pairs, then the strongest three and four together; what a plan does not need is taken
@@ -150,7 +150,7 @@ class _Search:
     size: str | None
     goal: Goal
 
-    def plans(self, moving: Sequence[Lever]) -> tuple[Plan, ...]:
+    def plans(self, moving: Sequence[Lever]) -> tuple[ImprovementPlan, ...]:
         sets: list[tuple[Lever, ...]] = [(lever,) for lever in moving]
         found = self._reached(sets)
         alone = {id(chosen[0]) for chosen, _ in found}
@@ -183,7 +183,7 @@ class _Search:
         margin = self.model.score_matrix(_column(rows)).margin
         return [levers[i] for i in np.argsort(margin, kind="stable")]
 
-    def _plan(self, chosen: tuple[Lever, ...], share: float) -> Plan | None:
+    def _plan(self, chosen: tuple[Lever, ...], share: float) -> ImprovementPlan | None:
         """Settle every value, take back what is not needed, and score what is left."""
         after = _moved(self.row, self.reach, chosen, share).astype(np.float64)
         before = self.row.astype(np.float64)
@@ -204,7 +204,7 @@ class _Search:
                     after[m] = kept
         changed = [m for m in members if after[m] != before[m]]
         scored = self.model.score_matrix(_column(after[None, :].astype(np.float32)))
-        return Plan(
+        return ImprovementPlan(
             changes=tuple(self._change(m, float(before[m]), float(after[m])) for m in changed),
             pd_12m=float(scored.pd_12m[0]),
             points=int(scored.points[0]),
@@ -219,7 +219,7 @@ class _Search:
         name = self.levers.indicators[feature].name
         return effort_of(self.model, name, before, after, industry=self.industry, size=self.size)
 
-    def _change(self, feature: int, before: float, after: float) -> Change:
+    def _change(self, feature: int, before: float, after: float) -> IndicatorChange:
         return change_of(self.levers.indicators[feature], before, after)
 
 
@@ -231,11 +231,11 @@ def effort_of(
     return 0.0 if tenths is None else float(abs(percentile_of(tenths, after) - percentile_of(tenths, before)))
 
 
-def change_of(indicator: IndicatorLike, before: float, after: float) -> Change:
+def change_of(indicator: IndicatorLike, before: float, after: float) -> IndicatorChange:
     """Return a change of one indicator, in words."""
     i = indicator
     was, then = value_text(i.name, before, i.unit), value_text(i.name, after, i.unit)
-    return Change(
+    return IndicatorChange(
         indicator=i.name,
         code=i.reason_code,
         category=i.category,

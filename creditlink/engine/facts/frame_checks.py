@@ -35,7 +35,7 @@ _REGISTERED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FrameFault:
     """A value that cannot be: its column, its row from 0, and what is wrong."""
 
     column: str
@@ -47,7 +47,7 @@ class Fault:
         return f"column {self.column} {self.problem} in row {self.row}"
 
 
-def fault(frame: pl.DataFrame, name: str, columns: Iterable[str] | None = None) -> Fault | None:
+def fault(frame: pl.DataFrame, name: str, columns: Iterable[str] | None = None) -> FrameFault | None:
     """Return the first thing that cannot be in a record frame whose columns have their types; None if all can.
 
     Parameters
@@ -57,7 +57,7 @@ def fault(frame: pl.DataFrame, name: str, columns: Iterable[str] | None = None) 
     looked_at = [column for column in (columns or FRAME_SCHEMAS[name]) if column in frame.columns]
     for column in looked_at:
         if frame[column].null_count() and column in needed(name):
-            return Fault(column, int(frame[column].is_null().arg_max() or 0), "is null")
+            return FrameFault(column, int(frame[column].is_null().arg_max() or 0), "is null")
     if not frame.height:
         return None
     return _registration_fault(frame, looked_at) if name == "registration" else _range_fault(frame, looked_at)
@@ -70,18 +70,18 @@ def needed(name: str) -> frozenset[str]:
     return frozenset((*FRAME_KEYS[name], "known_on"))
 
 
-def _registration_fault(frame: pl.DataFrame, columns: Iterable[str]) -> Fault | None:
+def _registration_fault(frame: pl.DataFrame, columns: Iterable[str]) -> FrameFault | None:
     for column, (form, wanted) in _REGISTERED.items():
         # A city of millions has a few thousand different ones.
         values = frame[column].unique() if column in columns else pl.Series([], dtype=pl.String)
         wrong = values.filter(~values.str.contains(form))
         if wrong.len():
             row = int((frame[column] == wrong[0]).arg_max() or 0)
-            return Fault(column, row, f"is {frame[column][row]!r}, not {wanted},")
+            return FrameFault(column, row, f"is {frame[column][row]!r}, not {wanted},")
     return _range_fault(frame, columns)
 
 
-def _range_fault(frame: pl.DataFrame, columns: Iterable[str]) -> Fault | None:
+def _range_fault(frame: pl.DataFrame, columns: Iterable[str]) -> FrameFault | None:
     ranges = {column: limits for column in columns if (limits := _range_of(column, frame.schema[column]))}
     found = frame.select(
         *(pl.col(column).min().alias(f"{column}:least") for column in ranges),
@@ -92,11 +92,11 @@ def _range_fault(frame: pl.DataFrame, columns: Iterable[str]) -> Fault | None:
         if low is not None and (low < least or high > most):
             wrong = (pl.col(column) < least) | (pl.col(column) > most)
             row = int(frame.select(wrong.fill_null(value=False).arg_max()).item())
-            return Fault(column, row, f"is {frame[column][row]}, not between {least} and {most},")
+            return FrameFault(column, row, f"is {frame[column][row]}, not between {least} and {most},")
     if "period" in ranges and found["period:least"] is not None:
         inside = _within_a_month(frame["period"], found["period:least"], found["period:most"])
         if inside is not None:
-            return Fault("period", inside, f"is {frame['period'][inside]}, not the first day of a month,")
+            return FrameFault("period", inside, f"is {frame['period'][inside]}, not the first day of a month,")
     return None
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.match import FirmMatches
 from creditlink.engine.matching.offers.derivation import Derivation, LimitBasis
-from creditlink.engine.matching.offers.offer import Standing, priced_terms
+from creditlink.engine.matching.offers.offer import OfferWorth, priced_terms
 from creditlink.engine.matching.offers.price_response import Response
 from creditlink.engine.matching.products.rules import Evaluation
 from creditlink.engine.matching.products.subjects import Subjects, TextColumn
@@ -108,7 +108,7 @@ def unpack(raw: bytes, book: ProductBook) -> FirmMatches:
         _subject(head, book, evaluation),
         columns["states"],
         evaluation,
-        Standing(**{name: columns[name][:, None] for name in _STANDING}),
+        OfferWorth(**{name: columns[name][:, None] for name in _STANDING}),
         Derivation(
             bases=tuple(LimitBasis(**basis) for basis in head["bases"]),
             sets=tuple(tuple(one) for one in head["sets"]),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from creditlink.engine.matching import crowd
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.derivation import Derivation, derive
-from creditlink.engine.matching.offers.offer import Ask, Floats, Standing, standing
+from creditlink.engine.matching.offers.offer import Ask, Floats, OfferWorth, standing
 from creditlink.engine.matching.outcomes import ProductMatch, RuleOutcome, near_miss_distance, product_match
 from creditlink.engine.matching.products.rules import FAIL, UNKNOWN, Evaluation
 from creditlink.engine.matching.products.subjects import Subjects
@@ -119,7 +119,7 @@ class FirmMatches:
     subject: Subjects  # of one firm
     states: NDArray[np.uint8]  # shape (n_products,)
     evaluation: Evaluation  # every distinct rule, arrays of shape (n_rules, 1)
-    standing: Standing  # limit, price, cost, fit and score, arrays of shape (n_products, 1)
+    standing: OfferWorth  # limit, price, cost, fit and score, arrays of shape (n_products, 1)
     derivation: Derivation
     order: NDArray[np.intp]  # positions in the book, best first, shape (n_products,)
 

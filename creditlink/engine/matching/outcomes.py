@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.derivation import Derivation, LimitBasis
-from creditlink.engine.matching.offers.offer import Floats, Standing
+from creditlink.engine.matching.offers.offer import Floats, OfferWorth
 from creditlink.engine.matching.products import phrases
 from creditlink.engine.matching.products.rules import FAIL, OUTCOMES, UNKNOWN, Evaluation, RuleSet
 from creditlink.engine.matching.products.subjects import Subjects
@@ -94,7 +94,7 @@ def _observed(subject: Subjects, name: str, form: str) -> float | str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class SuggestedOffer:
     """The suggested limit and price, and their derivation, line by line.
 
     limit = mean of the known bases × grade factor, rounded down, within the product's amounts;
@@ -137,7 +137,7 @@ class ProductMatch:
     fit: float
     rules: tuple[RuleOutcome, ...]
     categories_to_grant: tuple[str, ...]
-    offer: Offer
+    offer: SuggestedOffer
 
     @property
     def failed(self) -> tuple[RuleOutcome, ...]:
@@ -179,7 +179,7 @@ class ProductMatch:
 def product_match(
     book: ProductBook,
     subject: Subjects,
-    standing: Standing,
+    standing: OfferWorth,
     derivation: Derivation,
     position: int,
     rank: int,
@@ -204,7 +204,7 @@ def product_match(
     )
 
 
-def _offer(terms: ProductTerms, standing: Standing, derivation: Derivation, position: int) -> Offer:
+def _offer(terms: ProductTerms, standing: OfferWorth, derivation: Derivation, position: int) -> SuggestedOffer:
     limit = float(standing.limit_fen[position, 0])
     rate_bps = _whole(standing.rate_bps[position, 0])
     term = None if derivation.term_months is None else _whole(derivation.term_months[position])
@@ -212,7 +212,7 @@ def _offer(terms: ProductTerms, standing: Standing, derivation: Derivation, posi
         cost_bps = _whole(standing.yearly_cost_bps[position, 0])
     else:
         cost_bps = terms.net_cost_bps(rate_bps, term)
-    return Offer(
+    return SuggestedOffer(
         limit_fen=None if np.isnan(limit) else int(limit),
         rate_bps=rate_bps,
         yearly_cost_bps=cost_bps,

@@ -15,7 +15,7 @@ from creditlink.engine.explanation.sentences import MISSING_CODES
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.indicator import Indicator
 from creditlink.engine.scoring.limits.scorable import refusal
-from creditlink.engine.scoring.settings import PartialSettings, Rule, ScoreSettings
+from creditlink.engine.scoring.settings import FactRule, PartialSettings, ScoreSettings
 from creditlink.engine.vocabulary import CATEGORY_LABELS
 
 KINDS = ("indicator", "missing", "not_scorable", "knock_out", "human_review")
@@ -119,7 +119,7 @@ def _missing(category: str, code: str) -> dict[str, Any]:
     )
 
 
-def _rule(kind: str, rule: Rule) -> dict[str, Any]:
+def _rule(kind: str, rule: FactRule) -> dict[str, Any]:
     return _entry(
         rule.code,
         kind,

@@ -19,7 +19,7 @@ BLOCKED = {
 
 
 @dataclass(frozen=True)
-class Step:
+class UnlockStep:
     """One thing to do. `kind`: change (act on it), wait (it takes time), grant (open a category)."""
 
     kind: str
@@ -39,7 +39,7 @@ class Unlock:
     version: int
     state: str
     opens: bool
-    steps: tuple[Step, ...] = ()
+    steps: tuple[UnlockStep, ...] = ()
     blocked: tuple[dict[str, str], ...] = ()
     effort: float | None = None
     after: dict[str, Any] | None = None
@@ -72,7 +72,7 @@ def hindered(match: ProductMatch, blocked: Sequence[Mapping[str, str]]) -> tuple
     )
 
 
-def told(match: ProductMatch, steps: Sequence[Step], after: Mapping[str, Any]) -> tuple[str, str]:
+def told(match: ProductMatch, steps: Sequence[UnlockStep], after: Mapping[str, Any]) -> tuple[str, str]:
     """Return what opens a product and how the changed firm stands, in both languages."""
     points, grade = after["points"], after["grade"]
     met = after["state"] == "eligible"

@@ -26,7 +26,7 @@ from creditlink.engine.matching.products import phrases
 from creditlink.engine.matching.products.rules import FAIL
 from creditlink.engine.matching.products.subjects import IndicatorInfo, Subjects
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.profile.steps import Step, Unlock, block, hindered, told
+from creditlink.engine.profile.steps import Unlock, UnlockStep, block, hindered, told
 from creditlink.engine.scoring.peers import size_of
 from creditlink.engine.vocabulary import GRADES_BY_RANK
 
@@ -158,7 +158,7 @@ class _Firm:
             name for name, k in self.features.items() if self.row[k] != self.start[k] and self.row[k] == self.row[k]
         ]
 
-    def changes(self, book: ProductBook, taken: Collection[str]) -> list[Step]:
+    def changes(self, book: ProductBook, taken: Collection[str]) -> list[UnlockStep]:
         """Return the indicators that moved, in words, but for those that `taken` tells already."""
         made = []
         for name in self.changed():
@@ -170,7 +170,9 @@ class _Firm:
             about = book.known[f"indicator.{name}"]
             kind = "wait" if about.change in ("time", "age") else "change"
             made.append(
-                Step(kind, about.name, moved.before, moved.after, moved.months or None, moved.text_zh, moved.text_en)
+                UnlockStep(
+                    kind, about.name, moved.before, moved.after, moved.months or None, moved.text_zh, moved.text_en
+                )
             )
         return made
 
@@ -183,9 +185,11 @@ class _Firm:
         return round(found, 1)
 
 
-def _rule_steps(match: ProductMatch, firm: _Firm, book: ProductBook) -> tuple[list[Step], tuple[dict[str, str], ...]]:
+def _rule_steps(
+    match: ProductMatch, firm: _Firm, book: ProductBook
+) -> tuple[list[UnlockStep], tuple[dict[str, str], ...]]:
     """Move the firm to where its failing rules pass; return steps that no indicator tells, and what is in the way."""
-    steps: list[Step] = []
+    steps: list[UnlockStep] = []
     blocked = []
     for rule in match.rules:
         if rule.outcome == "unknown" and not rule.grant:
@@ -196,11 +200,11 @@ def _rule_steps(match: ProductMatch, firm: _Firm, book: ProductBook) -> tuple[li
                 blocked.append(block(rule, why))
     if match.categories_to_grant:
         zh, en = phrases.unlock_zh((), match.categories_to_grant), phrases.unlock_en((), match.categories_to_grant)
-        steps.append(Step("grant", ",".join(match.categories_to_grant), None, None, None, zh, en))
+        steps.append(UnlockStep("grant", ",".join(match.categories_to_grant), None, None, None, zh, en))
     return steps, tuple(blocked)
 
 
-def _meet(rule: RuleOutcome, firm: _Firm, book: ProductBook, steps: list[Step]) -> str | None:
+def _meet(rule: RuleOutcome, firm: _Firm, book: ProductBook, steps: list[UnlockStep]) -> str | None:
     """Move one fact to the nearest value that passes its rule; return why it cannot be, or None."""
     about = book.known[rule.subject]
     if about.change == "never" or rule.gap is None or not isinstance(rule.observed, float):
@@ -219,7 +223,7 @@ def _meet(rule: RuleOutcome, firm: _Firm, book: ProductBook, steps: list[Step]) 
     if not rule.subject.startswith("indicator."):
         kind = "wait" if about.change in ("age", "time") else "change"
         months = int(abs(rule.gap)) if about.change == "age" else None
-        steps.append(Step(kind, rule.subject, rule.observed, wanted, months, rule.text_zh, rule.text_en))
+        steps.append(UnlockStep(kind, rule.subject, rule.observed, wanted, months, rule.text_zh, rule.text_en))
     return None
 
 

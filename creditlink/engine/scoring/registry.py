@@ -33,7 +33,7 @@ class RegistryError(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegisterEntry:
     """One step: `status` is what was reached (register, approve, retire) or is asked for (propose)."""
 
     model_id: str
@@ -48,7 +48,7 @@ class Entry:
     previous: str
     hash: str = ""
 
-    def sealed(self) -> Entry:
+    def sealed(self) -> RegisterEntry:
         """Return the entry with its hash over everything else."""
         members = {name: value for name, value in asdict(self).items() if name != "hash"}
         text = json.dumps(members, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -56,7 +56,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ModelStanding:
     """What a model is now, and what has been asked for it: (status, by whom), or None."""
 
     model_id: str
@@ -68,7 +68,7 @@ class Standing:
     proposed: tuple[str, str] | None
 
 
-def standings(entries: Sequence[Entry]) -> dict[str, Standing]:
+def standings(entries: Sequence[RegisterEntry]) -> dict[str, ModelStanding]:
     """Return model id -> standing, every entry checked.
 
     Raises
@@ -76,7 +76,7 @@ def standings(entries: Sequence[Entry]) -> dict[str, Standing]:
     RegistryError
         The chain is broken, or an entry could not have been made by the rules.
     """
-    found: dict[str, Standing] = {}
+    found: dict[str, ModelStanding] = {}
     previous = _START
     for number, entry in enumerate(entries):
         if entry.previous != previous or entry.sealed().hash != entry.hash:
@@ -87,7 +87,7 @@ def standings(entries: Sequence[Entry]) -> dict[str, Standing]:
 
 
 def register(
-    entries: Sequence[Entry],
+    entries: Sequence[RegisterEntry],
     *,
     model_id: str,
     manifest_sha256: str,
@@ -96,11 +96,11 @@ def register(
     by: str,
     at: datetime,
     reason: str,
-) -> Entry:
+) -> RegisterEntry:
     """Return the entry that makes a model a candidate."""
     if not purposes:
         raise RegistryError(f"{model_id}: a model without a purpose may be used for nothing")
-    entry = Entry(
+    entry = RegisterEntry(
         model_id, "register", "candidate", by, _instant(at), reason, manifest_sha256, tuple(purposes), owner,
         _last(entries),
     ).sealed()  # fmt: skip
@@ -109,8 +109,8 @@ def register(
 
 
 def step(
-    entries: Sequence[Entry], *, model_id: str, action: str, status: str, by: str, at: datetime, reason: str
-) -> Entry:
+    entries: Sequence[RegisterEntry], *, model_id: str, action: str, status: str, by: str, at: datetime, reason: str
+) -> RegisterEntry:
     """Return the entry of a proposal, an approval or a retirement.
 
     Raises
@@ -122,7 +122,7 @@ def step(
     now = standings(entries).get(model_id)
     if now is None:
         raise RegistryError(f"{model_id}: not registered")
-    entry = Entry(
+    entry = RegisterEntry(
         model_id, action, status, by, _instant(at), reason, now.manifest_sha256, now.purposes, now.owner, _last(entries)
     ).sealed()
     standings([*entries, entry])
@@ -130,7 +130,7 @@ def step(
 
 
 def refusal(
-    standing: Standing | None, *, manifest_sha256: str, production: bool, purpose: str | None = None
+    standing: ModelStanding | None, *, manifest_sha256: str, production: bool, purpose: str | None = None
 ) -> str | None:
     """Return why a model may not score, or None where it may.
 
@@ -149,12 +149,12 @@ def refusal(
     return None
 
 
-def to_json(entries: Sequence[Entry]) -> str:
+def to_json(entries: Sequence[RegisterEntry]) -> str:
     """Return the text of registry.json."""
     return json.dumps({"entries": [asdict(e) for e in entries]}, indent=1, ensure_ascii=False) + "\n"
 
 
-def from_json(text: str) -> tuple[Entry, ...]:
+def from_json(text: str) -> tuple[RegisterEntry, ...]:
     """Read registry.json.
 
     Raises
@@ -164,19 +164,19 @@ def from_json(text: str) -> tuple[Entry, ...]:
     """
     try:
         rows: Sequence[Mapping[str, Any]] = json.loads(text)["entries"]
-        return tuple(Entry(**(dict(row) | {"purposes": tuple(row["purposes"])})) for row in rows)
+        return tuple(RegisterEntry(**(dict(row) | {"purposes": tuple(row["purposes"])})) for row in rows)
     except (ValueError, KeyError, TypeError) as error:
         raise RegistryError(f"registry: {error!r}") from error
 
 
-def _apply(found: dict[str, Standing], entry: Entry) -> None:
+def _apply(found: dict[str, ModelStanding], entry: RegisterEntry) -> None:
     now = found.get(entry.model_id)
     if entry.action not in ACTIONS or not entry.by.strip() or not entry.reason.strip():
         raise RegistryError(f"{entry.model_id}: {entry.action} needs a known action, an operator and a reason")
     if entry.action == "register":
         if now is not None:
             raise RegistryError(f"{entry.model_id}: registered already; another model needs another name")
-        found[entry.model_id] = Standing(
+        found[entry.model_id] = ModelStanding(
             entry.model_id, "candidate", entry.owner, entry.purposes, entry.manifest_sha256, entry.at, None
         )
         return
@@ -199,14 +199,14 @@ def _apply(found: dict[str, Standing], entry: Entry) -> None:
     found[entry.model_id] = replace(now, status=entry.status, since=entry.at, proposed=None)
 
 
-def _replace_live(found: dict[str, Standing], now: Standing, entry: Entry) -> None:
+def _replace_live(found: dict[str, ModelStanding], now: ModelStanding, entry: RegisterEntry) -> None:
     """Retire the models whose purposes the new live one takes over: one live model a purpose."""
     for model_id, other in list(found.items()):
         if model_id != now.model_id and other.status == "live" and set(other.purposes) & set(now.purposes):
             found[model_id] = replace(other, status="retired", since=entry.at, proposed=None)
 
 
-def _last(entries: Sequence[Entry]) -> str:
+def _last(entries: Sequence[RegisterEntry]) -> str:
     return entries[-1].hash if entries else _START
 
 

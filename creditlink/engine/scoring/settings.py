@@ -17,7 +17,7 @@ class ScoreSettingError(ValueError):
 
 
 @dataclass(frozen=True)
-class Rule:
+class FactRule:
     """One fact that stands apart from the score: an indicator's bound, or values of a registration column."""
 
     code: str
@@ -78,8 +78,8 @@ class ScoreSettings:
     scale: Scale
     reasons: ReasonSettings
     scorable: ScorableSettings
-    knockouts: tuple[Rule, ...]
-    human_review: tuple[Rule, ...]
+    knockouts: tuple[FactRule, ...]
+    human_review: tuple[FactRule, ...]
     partial: PartialSettings = field(default_factory=PartialSettings)
 
 
@@ -213,14 +213,14 @@ def _code(name: str, row: Mapping[str, Any]) -> str:
     return code
 
 
-def _rule(name: str, row: Mapping[str, Any]) -> Rule:
+def _rule(name: str, row: Mapping[str, Any]) -> FactRule:
     code = _code(name, row)
     where = f"{name}.{code}"
     labels = _text(row, where, "label_zh"), _text(row, where, "label_en")
     if ("indicator" in row) == ("registration" in row):
         raise ScoreSettingError(f"{where}: either indicator or registration is expected")
     if "indicator" in row:
-        return Rule(
+        return FactRule(
             code,
             *labels,
             category=_text(row, where, "category"),
@@ -228,4 +228,4 @@ def _rule(name: str, row: Mapping[str, Any]) -> Rule:
             at_least=_number(row, where, "at_least", -math.inf),
         )
     one_of = _texts(row.get("one_of"), f"{where}.one_of")
-    return Rule(code, *labels, registration=_text(row, where, "registration"), one_of=one_of)
+    return FactRule(code, *labels, registration=_text(row, where, "registration"), one_of=one_of)

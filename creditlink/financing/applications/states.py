@@ -32,7 +32,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Transition:
     """What an event does: whose it is, and the state it leads to."""
 
     role: Role
@@ -40,43 +40,43 @@ class Step:
 
 
 _WAITING = {
-    "review": Step("bank", "reviewing"),
-    "offer": Step("bank", "offered"),
-    "decline": Step("bank", "declined"),
-    "withdraw": Step("firm", "withdrawn"),
-    "expire": Step("system", "expired"),
-    "lapse": Step("system", "lapsed"),
+    "review": Transition("bank", "reviewing"),
+    "offer": Transition("bank", "offered"),
+    "decline": Transition("bank", "declined"),
+    "withdraw": Transition("firm", "withdrawn"),
+    "expire": Transition("system", "expired"),
+    "lapse": Transition("system", "lapsed"),
 }
 _LENT = {
-    "draw": Step("bank", "drawn"),
-    "report": Step("bank", "repaying"),
-    "close": Step("bank", "closed"),
-    "write_off": Step("bank", "written_off"),
+    "draw": Transition("bank", "drawn"),
+    "report": Transition("bank", "repaying"),
+    "close": Transition("bank", "closed"),
+    "write_off": Transition("bank", "written_off"),
 }
 
-STEPS: Mapping[str, Mapping[str, Step]] = {
-    "requested": {"receive": Step("bank", "received"), **_WAITING},
+STEPS: Mapping[str, Mapping[str, Transition]] = {
+    "requested": {"receive": Transition("bank", "received"), **_WAITING},
     "received": _WAITING,
     "reviewing": {name: step for name, step in _WAITING.items() if name != "review"},
     "offered": {
-        "revise": Step("bank", "offered"),  # a better offer; the former one is no longer open
-        "accept": Step("firm", "accepted"),
-        "refuse": Step("firm", "lapsed"),
-        "withdraw": Step("firm", "withdrawn"),
-        "lapse": Step("system", "lapsed"),  # its validity is over, or the firm accepted another
+        "revise": Transition("bank", "offered"),  # a better offer; the former one is no longer open
+        "accept": Transition("firm", "accepted"),
+        "refuse": Transition("firm", "lapsed"),
+        "withdraw": Transition("firm", "withdrawn"),
+        "lapse": Transition("system", "lapsed"),  # its validity is over, or the firm accepted another
     },
     "accepted": {
-        "sign": Step("bank", "signed"),
-        "withdraw": Step("firm", "withdrawn"),
-        "lapse": Step("system", "lapsed"),  # not signed in time
+        "sign": Transition("bank", "signed"),
+        "withdraw": Transition("firm", "withdrawn"),
+        "lapse": Transition("system", "lapsed"),  # not signed in time
     },
     "signed": {
-        "draw": Step("bank", "drawn"),
-        "withdraw": Step("firm", "withdrawn"),  # within the cooling-off period; the service checks the day
-        "lapse": Step("system", "lapsed"),  # never drawn
+        "draw": Transition("bank", "drawn"),
+        "withdraw": Transition("firm", "withdrawn"),  # within the cooling-off period; the service checks the day
+        "lapse": Transition("system", "lapsed"),  # never drawn
     },
     "drawn": _LENT,
-    "repaying": {**_LENT, "draw": Step("bank", "repaying")},
+    "repaying": {**_LENT, "draw": Transition("bank", "repaying")},
     "declined": {},
     "lapsed": {},
     "closed": {},

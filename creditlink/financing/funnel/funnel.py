@@ -60,7 +60,7 @@ Groups = dict[str, list[Case]]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FunnelGroup:
     """One group: how many firms, and each fact of the funnel apart."""
 
     dimension: str
@@ -84,7 +84,7 @@ class Row:
         return asdict(self)
 
 
-def funnel(cases: Sequence[Case], dimension: str) -> list[Row]:
+def funnel(cases: Sequence[Case], dimension: str) -> list[FunnelGroup]:
     """Return the groups of one dimension, largest first, `other` last; their sums are the total.
 
     Where there are fewer than ten firms in all, nothing is told.
@@ -92,7 +92,7 @@ def funnel(cases: Sequence[Case], dimension: str) -> list[Row]:
     return funnels(cases)[dimension]
 
 
-def funnels(cases: Sequence[Case]) -> dict[str, list[Row]]:
+def funnels(cases: Sequence[Case]) -> dict[str, list[FunnelGroup]]:
     """Return the rows of every dimension; no row, and no row less those of another dimension, is of under ten firms.
 
     The same holds for each amount and the firms that share in it: where it does not, the amount is None.
@@ -141,8 +141,8 @@ def _open_to(
     return is_open
 
 
-def _guarded(row: Row, opens: Mapping[str, Callable[[str], bool]]) -> Row:
-    return Row(**asdict(row) | {amount: None for amount in AMOUNTS if not opens[amount](row.key)})
+def _guarded(row: FunnelGroup, opens: Mapping[str, Callable[[str], bool]]) -> FunnelGroup:
+    return FunnelGroup(**asdict(row) | {amount: None for amount in AMOUNTS if not opens[amount](row.key)})
 
 
 def during(before: Sequence[Case], after: Sequence[Case]) -> list[Case]:
@@ -226,7 +226,7 @@ def _leak(cases: Sequence[Case], inner: Sequence[str], outer: Sequence[str]) -> 
     return next(((b, within[b]) for b in sorted(within) if 0 < len(left.get(b, ())) < LEAST_FIRMS), None)
 
 
-def _rows(dimension: str, groups: Groups, told: Collection[str]) -> list[Row]:
+def _rows(dimension: str, groups: Groups, told: Collection[str]) -> list[FunnelGroup]:
     rows = [_row(dimension, key, groups[key]) for key in told]
     rows.sort(key=lambda row: (-row.applied, row.key))
     rest = [case for key, held in groups.items() if key not in told for case in held]
@@ -235,7 +235,7 @@ def _rows(dimension: str, groups: Groups, told: Collection[str]) -> list[Row]:
     return rows
 
 
-def league(cases: Sequence[Case]) -> list[Row]:
+def league(cases: Sequence[Case]) -> list[FunnelGroup]:
     """Return the institutions by how soon they answer, the quickest first; those without an answer last."""
     rows = [row for row in funnel(cases, "institution") if row.key != OTHER]
     slowest = float("inf")
@@ -248,10 +248,10 @@ def _firms(cases: Sequence[Case]) -> int:
     return len({case.firm for case in cases})
 
 
-def _row(dimension: str, key: str, cases: Sequence[Case]) -> Row:
+def _row(dimension: str, key: str, cases: Sequence[Case]) -> FunnelGroup:
     answered = [case for case in cases if case.answer_hours is not None]
     hours = [case.answer_hours for case in answered if case.answer_hours is not None]
-    return Row(
+    return FunnelGroup(
         dimension,
         key,
         _firms(cases),

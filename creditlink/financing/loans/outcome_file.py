@@ -20,7 +20,7 @@ _SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LoanOutcome:
     """One thing that became of a loan; the amount is what was drawn, is outstanding, or was written off."""
 
     kind: str
@@ -36,7 +36,7 @@ class Line:
 
     number: int
     application: str
-    outcome: Outcome
+    outcome: LoanOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class OutcomeInvalid(ValueError):
         super().__init__(f"field {field!r}: value {value!r}: {problem}")
 
 
-def outcome_of(raw: Mapping[str, Any]) -> Outcome:
+def outcome_of(raw: Mapping[str, Any]) -> LoanOutcome:
     """Return the outcome in one row; texts and numbers read alike.
 
     Raises
@@ -84,7 +84,7 @@ def outcome_of(raw: Mapping[str, Any]) -> Outcome:
     reference = raw.get("reference") or ""
     if not isinstance(reference, str) or len(reference) > _LONGEST_REFERENCE:
         raise OutcomeInvalid("reference", reference, f"must be a text of at most {_LONGEST_REFERENCE} characters")
-    return Outcome(kind, about_on, _whole("amount_fen", amount, MOST_FEN), days, reference)
+    return LoanOutcome(kind, about_on, _whole("amount_fen", amount, MOST_FEN), days, reference)
 
 
 def read_lines(file: TextFile, *, form: str) -> Iterator[Line | LineError]:
@@ -119,7 +119,7 @@ def read_lines(file: TextFile, *, form: str) -> Iterator[Line | LineError]:
 def _csv_rows(file: TextFile) -> Iterable[tuple[int, dict[str, Any] | LineError]]:
     try:
         for row in csvfile.rows(file, known=COLUMNS, needed=("application_id", "kind", "on")):
-            if isinstance(row, csvfile.Row):
+            if isinstance(row, csvfile.CsvRecord):
                 yield row.line, dict(row.values)
             else:
                 yield row.line, LineError(row.line, row.field, row.value, row.problem)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.financing.applications import applications, states
 from creditlink.financing.applications.applications import StepRefused
-from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.financing.tables import Application, LoanFact
 from creditlink.kit.clock import EARLIEST_YEAR, day_of
 from creditlink.kit.errors import Conflict, InvalidRequest
@@ -24,7 +24,7 @@ Drawn = dict[UUID, int]
 
 
 def record(
-    session: Session, held: Application, told: Outcome, *, actor: str, now: datetime, drawn: Drawn | None = None
+    session: Session, held: Application, told: LoanOutcome, *, actor: str, now: datetime, drawn: Drawn | None = None
 ) -> bool:
     """Record one outcome of an application that the caller has locked; return whether it was new.
 
@@ -100,7 +100,7 @@ def facts_of(session: Session, held: Application, *, known_at: datetime | None =
     return sorted(last.values(), key=lambda fact: (fact.about_on, fact.id))
 
 
-def _latest(session: Session, held: Application, told: Outcome) -> LoanFact | None:
+def _latest(session: Session, held: Application, told: LoanOutcome) -> LoanFact | None:
     return session.scalars(
         select(LoanFact)
         .where(
@@ -114,7 +114,7 @@ def _latest(session: Session, held: Application, told: Outcome) -> LoanFact | No
     ).first()
 
 
-def _check_room(session: Session, held: Application, told: Outcome, earlier: LoanFact | None, drawn: Drawn) -> None:
+def _check_room(session: Session, held: Application, told: LoanOutcome, earlier: LoanFact | None, drawn: Drawn) -> None:
     """Refuse a draw beyond the offer; a revolving line may be drawn again and again."""
     current = applications.latest_offer(session, held)
     if current is None or current.terms["repayment"] == "revolving":

@@ -19,7 +19,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.enterprises.tables import Enterprise
 from creditlink.financing.requests.asking import MOST_LENDERS, FinancingAsk
-from creditlink.financing.requests.requests import Desk
+from creditlink.financing.requests.requests import LenderDesk
 from creditlink.kit.clock import add_months, month_start
 from creditlink.kit.postgres import db
 from creditlink.records.store import read_inputs
@@ -33,7 +33,7 @@ class Proposal:
     """One product of a lender that takes requests here, as it would come out for the firm."""
 
     terms: ProductTerms
-    desk: Desk
+    desk: LenderDesk
     match: ProductMatch
 
 
@@ -59,7 +59,7 @@ def proposals_for(
     *,
     live: LiveModel,
     book: ProductBook,
-    desks: Mapping[str, Desk],
+    desks: Mapping[str, LenderDesk],
     as_of: date,
     without: frozenset[str] = frozenset(),
     approval: ApprovalModel | None = None,

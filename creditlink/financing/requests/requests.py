@@ -30,7 +30,7 @@ ACTIONS = ("profile", "match", "report")
 
 
 @dataclass(frozen=True)
-class Desk:
+class LenderDesk:
     """Where a lender takes requests: its client that may read them."""
 
     institution: Institution
@@ -89,7 +89,7 @@ def apply(
     session: Session,
     request: FinancingRequest,
     product: ProductTerms,
-    desk: Desk,
+    desk: LenderDesk,
     *,
     account: Account,
     enterprise: Enterprise,
@@ -184,7 +184,7 @@ def details_for(
     )
 
 
-def desks(session: Session) -> dict[str, Desk]:
+def desks(session: Session) -> dict[str, LenderDesk]:
     """Return institution code -> where it takes requests; lenders without such a client are not in it."""
     rows = session.execute(
         select(Institution, Client)
@@ -192,9 +192,9 @@ def desks(session: Session) -> dict[str, Desk]:
         .where(Institution.status == "active", Client.status == "active", Client.scopes.contains([DESK_SCOPE]))
         .order_by(Client.created_at, Client.client_id)
     )
-    found: dict[str, Desk] = {}
+    found: dict[str, LenderDesk] = {}
     for institution, client in rows:
-        found.setdefault(institution.code, Desk(institution, client))
+        found.setdefault(institution.code, LenderDesk(institution, client))
     return found
 
 

@@ -28,7 +28,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRecord:
     """A record under its header: column -> text as it came."""
 
     line: int
@@ -85,7 +85,7 @@ def records(file: TextFile, separator: str = ",") -> Iterator[Record]:
             yield Record(number, shown(line)[:_SHOWN], found)
 
 
-def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]) -> Iterator[Row | WrongRow]:
+def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]) -> Iterator[CsvRecord | WrongRow]:
     """Yield every record under the header of the file, or what is wrong with it.
 
     Parameters
@@ -112,7 +112,7 @@ def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]
             if wrong:
                 yield WrongRow(record.line, wrong[0], shown(values[wrong[0]])[:_SHOWN], wrong[1])
             else:
-                yield Row(record.line, values)
+                yield CsvRecord(record.line, values)
 
 
 def _header(first: Record | None, known: Collection[str] | None, needed: Sequence[str]) -> tuple[str, ...]:

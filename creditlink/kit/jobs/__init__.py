@@ -4,7 +4,7 @@ The tables of the slices are the truth, and the queue is a hint: each slice has 
 lost its job, so that no crash leaves anything waiting for good.
 """
 
-from creditlink.kit.jobs.items import Tally, each
+from creditlink.kit.jobs.items import SweepTally, each
 from creditlink.kit.jobs.queue import AGAIN, DEAD_AFTER_SECONDS, app, defer
 
-__all__ = ["AGAIN", "DEAD_AFTER_SECONDS", "Tally", "app", "defer", "each"]
+__all__ = ["AGAIN", "DEAD_AFTER_SECONDS", "SweepTally", "app", "defer", "each"]

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Tally:
+class SweepTally:
     """What came of a sweep."""
 
     done: int
@@ -36,7 +36,7 @@ def each(
     *,
     now: datetime,
     key: Callable[[T], str] = str,
-) -> Tally:
+) -> SweepTally:
     """Do `work` for every item, each in a transaction of its own, under the worker's role.
 
     An item that fails is logged, counted and put on the list of dead letters; it leaves the list when it succeeds.
@@ -70,4 +70,4 @@ def each(
             done += 1
     if failed:
         log.error("items_failed", task=task, done=done, failed=failed)
-    return Tally(done, failed)
+    return SweepTally(done, failed)

@@ -17,10 +17,10 @@ from creditlink.oauth.tables import RefreshToken
 if TYPE_CHECKING:
     from creditlink.oauth.clients.client import OAuthClient
     from creditlink.oauth.requests import FormRequest
-    from creditlink.oauth.server import Server
+    from creditlink.oauth.server import OAuthServer
 
 
-def answer(server: Server, request: FormRequest) -> flask.Response:
+def answer(server: OAuthServer, request: FormRequest) -> flask.Response:
     """Answer a request to the token endpoint."""
     if request.payload.grant_type is None:
         return server.handle_error_response(request, InvalidRequestError("grant_type is required"))
@@ -43,7 +43,7 @@ def new_token(
     return token
 
 
-def save_token(server: Server, token: dict[str, Any], request: FormRequest) -> None:
+def save_token(server: OAuthServer, token: dict[str, Any], request: FormRequest) -> None:
     """Store the token, hashed, and complete the answer: type, lifetime, what was granted, the grant's id."""
     session, now, grant = server.session, server.now, request.user
     expires_at = now + timedelta(seconds=server.settings.access_token_life)

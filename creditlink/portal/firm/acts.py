@@ -33,7 +33,7 @@ from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, s
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingAct:
     """An act that waits for its second signature, in words."""
 
     act: FirmAct
@@ -117,7 +117,7 @@ def _appoint(session: Session, firm: Enterprise, subject: Mapping[str, Any], now
         )
 
 
-def waiting_for(session: Session, account: Account, now: datetime) -> list[Waiting]:
+def waiting_for(session: Session, account: Account, now: datetime) -> list[WaitingAct]:
     """Return what waits for a second signature in the firms that `account` acts for, the oldest first."""
     found = []
     for firm, _ in represented_by(session, account, now):
@@ -126,9 +126,9 @@ def waiting_for(session: Session, account: Account, now: datetime) -> list[Waiti
     return sorted(found, key=lambda one: one.act.signed_at)
 
 
-def _told(session: Session, account: Account, firm: Enterprise, act: FirmAct) -> Waiting:
+def _told(session: Session, account: Account, firm: Enterprise, act: FirmAct) -> WaitingAct:
     about, address = _about(session, firm, act)
-    return Waiting(
+    return WaitingAct(
         act=act,
         firm=firm,
         title=label(seconding.ACTS[act.act]),

@@ -33,7 +33,7 @@ _LONGEST_DAYS = 3660
 
 
 @dataclass(frozen=True)
-class Change:
+class HistoryLine:
     """One line of the history: what was changed, on whom, by whom and why."""
 
     at: datetime
@@ -157,7 +157,7 @@ def _show(
     )
 
 
-def _changes(session: Session, firm: Enterprise) -> list[Change]:
+def _changes(session: Session, firm: Enterprise) -> list[HistoryLine]:
     """Return what the firm's evidence says of its representatives, the latest first."""
     query = (
         select(AuditEntry)
@@ -170,7 +170,7 @@ def _changes(session: Session, firm: Enterprise) -> list[Change]:
     ids |= {UUID(e.actor.removeprefix("account:")) for e in entries if e.actor.startswith("account:")}
     names = {str(a.id): a.display_name for a in session.scalars(select(Account).where(Account.id.in_(ids)))}
     return [
-        Change(
+        HistoryLine(
             at=e.at,
             action=e.action,
             person=names.get(e.detail.get("account", ""), ""),

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
 from creditlink.engine.matching.book import rule_flaws
-from creditlink.engine.matching.products.checker import Finding, check_product
+from creditlink.engine.matching.products.checker import ProductFinding, check_product
 from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import day_of, start_of_day
@@ -266,7 +266,7 @@ def steps_of(session: Session, held: Product) -> Sequence[ProductStep]:
     return session.scalars(select(ProductStep).where(ProductStep.product_id == held.id).order_by(ProductStep.id)).all()
 
 
-def findings_of(held: Product) -> list[Finding]:
+def findings_of(held: Product) -> list[ProductFinding]:
     """Return what the rule checker says of a version today."""
     return check_product(held.to_terms(), KNOWN)
 

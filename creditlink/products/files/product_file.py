@@ -28,7 +28,7 @@ _DEEPEST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class WrongRow:
+class WrongProductRow:
     """One thing wrong with a file. `product` and `field` are empty where the row does not even parse."""
 
     line: int
@@ -53,7 +53,7 @@ class ProductFile:
     """The good products of a file with the lines they begin at, and everything that is wrong with the others."""
 
     products: tuple[tuple[int, ProductTerms], ...]
-    wrong: tuple[WrongRow, ...]
+    wrong: tuple[WrongProductRow, ...]
 
 
 def read_products(file: TextFile, form: str, known: Mapping[str, Subject], *, name: str = "products") -> ProductFile:
@@ -69,14 +69,14 @@ def read_products(file: TextFile, form: str, known: Mapping[str, Subject], *, na
         try:
             file.whole()
         except TextUnreadable as error:
-            return ProductFile((), (WrongRow(error.line, "", "", None, error.problem),))
+            return ProductFile((), (WrongProductRow(error.line, "", "", None, error.problem),))
     if form == "toml":
         return _of_toml(file.text, known, name)
     good: list[tuple[int, ProductTerms]] = []
-    wrong: list[WrongRow] = []
+    wrong: list[WrongProductRow] = []
     codes: dict[tuple[str, int], int] = {}
     for row in _json_rows(file.text) if form == "json" else _ndjson_rows(file):
-        if isinstance(row, WrongRow):
+        if isinstance(row, WrongProductRow):
             wrong.append(row)
             continue
         value, lines = row
@@ -90,7 +90,7 @@ def read_products(file: TextFile, form: str, known: Mapping[str, Subject], *, na
             good.append((begins, terms))
         except ProductInvalid as error:
             wrong += [
-                WrongRow(_line_of(flaw.field, lines), error.code, flaw.field, flaw.value, flaw.problem)
+                WrongProductRow(_line_of(flaw.field, lines), error.code, flaw.field, flaw.value, flaw.problem)
                 for flaw in error.flaws
             ]
     return ProductFile(tuple(good), tuple(wrong))
@@ -133,14 +133,14 @@ def _of_toml(text: str, known: Mapping[str, Subject], name: str) -> ProductFile:
     return ProductFile(tuple(good), tuple(sorted(wrong.values(), key=lambda row: (row.line, row.field))))
 
 
-def _rows_of(error: SeedInvalid | ProductInvalid, text: str) -> list[WrongRow]:
+def _rows_of(error: SeedInvalid | ProductInvalid, text: str) -> list[WrongProductRow]:
     if isinstance(error, SeedInvalid):
         said = str(error)
         found = re.search(r"line (\d+)", said)
-        return [WrongRow(int(found.group(1)) if found else 1, "", "", None, said)]
+        return [WrongProductRow(int(found.group(1)) if found else 1, "", "", None, said)]
     begins = error.line or 1
     return [
-        WrongRow(_toml_line(text, begins, flaw.field), error.code, flaw.field, flaw.value, flaw.problem)
+        WrongProductRow(_toml_line(text, begins, flaw.field), error.code, flaw.field, flaw.value, flaw.problem)
         for flaw in error.flaws
     ]
 
@@ -159,27 +159,27 @@ def _toml_line(text: str, begins: int, field: str) -> int:
 Row = tuple[Any, dict[Path, int]]
 
 
-def _ndjson_rows(file: TextFile) -> Iterator[Row | WrongRow]:
+def _ndjson_rows(file: TextFile) -> Iterator[Row | WrongProductRow]:
     for number, line in file.lines():
         if not line.strip():
             continue
         if problem := file.flaw(number):
-            yield WrongRow(number, "", "", None, problem)
+            yield WrongProductRow(number, "", "", None, problem)
             continue
         try:
             value, lines = _Json(line).whole()
             yield value, dict.fromkeys(lines, number)
         except ValueError as error:
-            yield WrongRow(number, "", "", None, f"not JSON: {_said(error)}")
+            yield WrongProductRow(number, "", "", None, f"not JSON: {_said(error)}")
 
 
-def _json_rows(text: str) -> Iterator[Row | WrongRow]:
+def _json_rows(text: str) -> Iterator[Row | WrongProductRow]:
     reader = _Json(text)
     try:
         yield from reader.rows()
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else reader.line()
-        yield WrongRow(line, "", "", None, f"not JSON from here on: {_said(error)}")
+        yield WrongProductRow(line, "", "", None, f"not JSON from here on: {_said(error)}")
 
 
 def _said(error: Exception) -> str:

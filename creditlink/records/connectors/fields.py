@@ -34,14 +34,14 @@ class FieldError(ValueError):
         self.reason = reason
 
 
-class Row:
+class SourceRow:
     """One row as it came, read field by field."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._fields = fields
 
     @classmethod
-    def of(cls, fields: object) -> Row:
+    def of(cls, fields: object) -> SourceRow:
         """Build one from what should be a mapping.
 
         Raises

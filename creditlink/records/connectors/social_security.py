@@ -8,8 +8,17 @@ from xml.etree import ElementTree
 
 import httpx
 
-from creditlink.records.connectors.fields import FieldError, Row, within
-from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
+from creditlink.records.connectors.fields import FieldError, SourceRow, within
+from creditlink.records.connectors.wire import (
+    Digest,
+    Failure,
+    Passing,
+    Proceed,
+    SourceResponse,
+    Wire,
+    refused,
+    total_of,
+)
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PATH = "/sbj/payroll"
@@ -77,7 +86,7 @@ class SocialSecurityConnector:
 
     def _page(
         self, uscc: str, since: date, until: date, cursor: str | None, proceed: Proceed
-    ) -> tuple[Answer, ElementTree.Element | None]:
+    ) -> tuple[SourceResponse, ElementTree.Element | None]:
         parameters = {"uscc": uscc, "from": f"{since:%Y-%m}", "to": f"{until:%Y-%m}", "limit": str(_PAGE_SIZE)}
         if cursor:
             parameters["cursor"] = cursor
@@ -88,7 +97,7 @@ class SocialSecurityConnector:
         return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc)), proceed)
 
 
-def _read(answer: Answer, uscc: str) -> ElementTree.Element | None:
+def _read(answer: SourceResponse, uscc: str) -> ElementTree.Element | None:
     """Return the root of an answer, None for a firm without a record."""
     try:
         root = _parse(answer.content)
@@ -126,7 +135,7 @@ def _legal(reference: re.Match[str]) -> str:
 
 
 def _take(delivery: Delivery, element: ElementTree.Element, position: str, since: date, until: date) -> None:
-    row = Row({child.tag: child.text or "" for child in element} | dict(element.attrib))
+    row = SourceRow({child.tag: child.text or "" for child in element} | dict(element.attrib))
     try:
         row.record_id("id")
         delivery.facts.append(

@@ -14,8 +14,17 @@ from typing import Any
 import httpx
 
 from creditlink.records.connectors import tax_invoices
-from creditlink.records.connectors.fields import FieldError, Row, within
-from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
+from creditlink.records.connectors.fields import FieldError, SourceRow, within
+from creditlink.records.connectors.wire import (
+    Digest,
+    Failure,
+    Passing,
+    Proceed,
+    SourceResponse,
+    Wire,
+    refused,
+    total_of,
+)
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PAGE_SIZE = 1000
@@ -99,7 +108,7 @@ class TaxConnector:
 
     def _page(
         self, resource: str, uscc: str, since: date, until: date, number: int, proceed: Proceed
-    ) -> tuple[Answer, dict[str, Any] | None]:
+    ) -> tuple[SourceResponse, dict[str, Any] | None]:
         path = f"/swj/v1/{resource}/query"
         asked = {
             "tyshxydm": uscc,
@@ -137,7 +146,7 @@ def signature(secret: bytes, method: str, path: str, timestamp: str, nonce: str,
     return hmac.new(secret, base.encode(), hashlib.sha256).hexdigest()
 
 
-def _read(answer: Answer) -> dict[str, Any] | None:
+def _read(answer: SourceResponse) -> dict[str, Any] | None:
     """Return the body of an answer, None for a firm without a record."""
     try:
         body = json.loads(answer.content, parse_int=_whole_number)
@@ -168,7 +177,7 @@ def _take_rows(
     delivery: Delivery,
     resource: str,
     pages: list[tax_invoices.Page],
-    read: Callable[[Row, date, date], Fact],
+    read: Callable[[SourceRow, date, date], Fact],
     since: date,
     until: date,
 ) -> None:
@@ -176,7 +185,7 @@ def _take_rows(
     for page in pages:
         for index, fields in enumerate(page.rows):
             try:
-                delivery.facts.append(read(Row.of(fields), since, until))
+                delivery.facts.append(read(SourceRow.of(fields), since, until))
             except FieldError as error:
                 rejects.append((f"page {page.number} row {index}", error))
     _keep_aside(delivery, resource, rejects)
@@ -189,7 +198,7 @@ def _keep_aside(delivery: Delivery, resource: str, rejects: list[tuple[str, Fiel
     delivery.resources[resource].rejected = len(rejects)
 
 
-def _declaration(row: Row, since: date, until: date) -> Fact:
+def _declaration(row: SourceRow, since: date, until: date) -> Fact:
     row.record_id("lsh")
     filed = not row.is_empty("sbrq")
     if not filed and not row.is_empty("ysxse"):
@@ -212,7 +221,7 @@ def _declaration(row: Row, since: date, until: date) -> Fact:
     )
 
 
-def _standing(row: Row, since: date, until: date) -> Fact:
+def _standing(row: SourceRow, since: date, until: date) -> Fact:
     row.record_id("lsh")
     return Fact(
         frame="tax_standing",

@@ -16,7 +16,7 @@ from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.facts.invoices import INVOICE_SCHEMA, invoice_months
 from creditlink.kit.clock import add_months, month_start
 from creditlink.kit.files.text import flaw
-from creditlink.records.connectors.fields import YEARS, FieldError, Row, within
+from creditlink.records.connectors.fields import YEARS, FieldError, SourceRow, within
 from creditlink.records.pulls.delivery import Fact
 
 _TEXTS = ("lsh", "kprq", "fx", "dfdm", "je", "se", "hj", "zt", "lrsj")
@@ -85,7 +85,7 @@ def _read_rows(
     for index in (~fits).arg_true().to_list():
         page, position = where[index]
         try:
-            mended.append(_invoice(Row.of(raw[index]), since, until) | {"page": page})
+            mended.append(_invoice(SourceRow.of(raw[index]), since, until) | {"page": page})
         except FieldError as error:
             rejects.append((f"page {page} row {position}", error))
             months |= _month_of_bad(frame, index)
@@ -156,7 +156,7 @@ def _is_plain() -> pl.Expr:
     )
 
 
-def _invoice(row: Row, since: date, until: date) -> dict[str, Any]:
+def _invoice(row: SourceRow, since: date, until: date) -> dict[str, Any]:
     """Read one row field by field: the definition that the columns above follow."""
     issued_on = row.day("kprq", compact=True)
     within("kprq", month_start(issued_on), since, until)

@@ -11,8 +11,17 @@ from urllib.parse import urlsplit
 import httpx
 
 from creditlink.engine.facts.frames import METER_KINDS
-from creditlink.records.connectors.fields import FieldError, Row, within
-from creditlink.records.connectors.wire import Answer, Digest, Failure, Passing, Proceed, Wire, refused, total_of
+from creditlink.records.connectors.fields import FieldError, SourceRow, within
+from creditlink.records.connectors.wire import (
+    Digest,
+    Failure,
+    Passing,
+    Proceed,
+    SourceResponse,
+    Wire,
+    refused,
+    total_of,
+)
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PAGE_SIZE = 500
@@ -30,7 +39,7 @@ _HEADER = [
 class Torn(Passing):
     """The CSV ends in the middle of a line; its whole lines are still good."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: SourceResponse) -> None:
         super().__init__("DOWN", "the answer is cut off")
         self.answer = answer
 
@@ -108,7 +117,7 @@ class UtilityConnector:
         result.rejected = len(rejects)
         delivery.rejects += rejects
 
-    def _page(self, path: str, parameters: dict[str, str], proceed: Proceed) -> Answer:
+    def _page(self, path: str, parameters: dict[str, str], proceed: Proceed) -> SourceResponse:
         def build(client: httpx.AsyncClient) -> httpx.Request:
             # None leaves the query of a `next` link as it is.
             return client.build_request("GET", path, params=parameters or None)
@@ -116,7 +125,7 @@ class UtilityConnector:
         return self._wire.ask(build, _read, proceed)
 
 
-def _read(answer: Answer) -> Answer:
+def _read(answer: SourceResponse) -> SourceResponse:
     if answer.status == httpx.codes.OK:
         if not answer.headers.get("Content-Type", "").startswith("text/csv"):
             raise Passing("DOWN", "the answer is not CSV")
@@ -132,7 +141,7 @@ def _read(answer: Answer) -> Answer:
     raise refused(answer, answer.content[:40].decode("ascii", "replace").partition(":")[0])
 
 
-def _total(answer: Answer) -> int:
+def _total(answer: SourceResponse) -> int:
     return total_of(answer.headers.get("X-Total-Count", ""))
 
 
@@ -161,7 +170,7 @@ def _fields(line: str) -> dict[str, str]:
     return dict(zip(_HEADER, fields, strict=False))
 
 
-def _next(answer: Answer, path: str) -> str | None:
+def _next(answer: SourceResponse, path: str) -> str | None:
     """Return the next page's path and query; only of the same endpoint on the same server."""
     for link in answer.headers.get("Link", "").split(","):
         target, _, parameters = link.partition(";")
@@ -177,7 +186,7 @@ def _next(answer: Answer, path: str) -> str | None:
 
 
 def _fact(kind: str, fields: dict[str, Any], since: date, until: date) -> Fact:
-    row = Row(fields)
+    row = SourceRow(fields)
     row.record_id("record_id")
     row.choice("unit", {_UNITS[kind]: ""})
     return Fact(

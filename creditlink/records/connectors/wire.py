@@ -52,7 +52,7 @@ class Passing(Failure):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SourceResponse:
     """What an office answered, read to its end."""
 
     status: int
@@ -60,7 +60,7 @@ class Answer:
     content: bytes
 
 
-class Stopped(Exception):
+class PullStopped(Exception):
     """The consent no longer allows the pull."""
 
 
@@ -122,7 +122,7 @@ class Wire:
         )
 
     def ask(
-        self, build: Callable[[httpx.AsyncClient], httpx.Request], read: Callable[[Answer], T], proceed: Proceed
+        self, build: Callable[[httpx.AsyncClient], httpx.Request], read: Callable[[SourceResponse], T], proceed: Proceed
     ) -> T:
         """Send a request made anew for each attempt and return what `read` makes of the answer.
 
@@ -145,10 +145,10 @@ class Wire:
         ):
             with attempt:
                 if not proceed():
-                    raise Stopped
+                    raise PullStopped
                 answer = _on_loop(self._exchange(self._built(build), deadline - time.monotonic()))
                 if not proceed():
-                    raise Stopped
+                    raise PullStopped
                 return read(answer)
         raise AssertionError("stamina gives at least one attempt")
 
@@ -159,7 +159,7 @@ class Wire:
             # Where the next page is, the office says.
             raise Failure("DOWN", "the office names a next page that cannot be asked for") from None
 
-    async def _exchange(self, request: httpx.Request, seconds: float) -> Answer:
+    async def _exchange(self, request: httpx.Request, seconds: float) -> SourceResponse:
         """Send a request and read the answer to its end, all within `seconds`."""
         body = bytearray()
         try:
@@ -183,7 +183,7 @@ class Wire:
             raise Passing("TIMEOUT", "the office reports a time-out")
         if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise Passing("DOWN", f"the office answers {response.status_code}")
-        return Answer(response.status_code, response.headers, bytes(body))
+        return SourceResponse(response.status_code, response.headers, bytes(body))
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -204,7 +204,7 @@ def total_of(value: object) -> int:
     return int(text)
 
 
-def refused(answer: Answer, code: str) -> Failure:
+def refused(answer: SourceResponse, code: str) -> Failure:
     """Return the failure for a 4xx answer: the office does not let us, and asking again will not help."""
     return Failure("DENIED", f"the office refuses: {answer.status} {code}"[:120])
 
@@ -215,7 +215,7 @@ class Digest:
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: SourceResponse) -> None:
         """Take in one answer."""
         self._sha.update(hashlib.sha256(answer.content).digest())
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from creditlink.engine.facts.frames import days_of
 from creditlink.engine.facts.invoices import INVOICE_SCHEMA
-from creditlink.kit.files.csvfile import HeaderInvalid, Row, WrongRow, rows
+from creditlink.kit.files.csvfile import CsvRecord, HeaderInvalid, WrongRow, rows
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.kit.files.textfile import read_file
 
@@ -99,7 +99,9 @@ def _read_firms(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         if isinstance(row, WrongRow)
     ]
     named = [
-        [row.values[column].strip() or None for column in ("firm", "name")] for row in found if isinstance(row, Row)
+        [row.values[column].strip() or None for column in ("firm", "name")]
+        for row in found
+        if isinstance(row, CsvRecord)
     ]
     firms = pl.DataFrame(named, schema={"firm": pl.String, "name": pl.String}, orient="row")
     for what, test in (("is empty", pl.col("firm").is_null()), ("appears twice", pl.col("firm").is_duplicated())):

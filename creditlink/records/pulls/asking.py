@@ -33,12 +33,12 @@ from creditlink.kit.errors import ConsentRefused
 from creditlink.kit.postgres import db
 from creditlink.kit.processes.metrics import PULL_SECONDS, PULLS
 from creditlink.records import store
-from creditlink.records.connectors.wire import Failure, Stopped
+from creditlink.records.connectors.wire import Failure, PullStopped
 from creditlink.records.pulls import pull as pulls
 from creditlink.records.pulls.delivery import FAILED, OPEN_STATUSES, Delivery
 from creditlink.records.pulls.freshness import later
 from creditlink.records.sources import Sources
-from creditlink.records.tables import Pull, PullPart, Source
+from creditlink.records.tables import Pull, PullPart, SourceHealth
 
 log = structlog.get_logger()
 
@@ -114,7 +114,7 @@ def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> CameTo:
             return "stopped"
         try:
             delivery = _fetch(task, name, sources, clock)
-        except Stopped:
+        except PullStopped:
             return "stopped"
     try:
         delivery, new_rows = _store(task, delivery, clock)
@@ -187,7 +187,7 @@ def _fetch(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
 
     try:
         delivery = sources.connectors[name].fetch(task.uscc, since=task.since, until=task.until, proceed=proceed)
-    except Stopped:
+    except PullStopped:
         raise
     except Exception as error:
         # A bug in one connector must not take the other sources' answers with it.
@@ -236,16 +236,18 @@ def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: i
         "last_failure_at": now if failed else None,
         "last_error": delivery.error,
     }
-    row = insert(Source).values(name=delivery.source, **told)
+    row = insert(SourceHealth).values(name=delivery.source, **told)
     # Last in the transaction: every pull of the source writes this one row.
     session.execute(
         row.on_conflict_do_update(
-            index_elements=[Source.name],
+            index_elements=[SourceHealth.name],
             set_={
                 "state": state,
-                "changed_at": case((Source.state == state, Source.changed_at), else_=row.excluded.changed_at),
-                "last_success_at": func.coalesce(row.excluded.last_success_at, Source.last_success_at),
-                "last_failure_at": func.coalesce(row.excluded.last_failure_at, Source.last_failure_at),
+                "changed_at": case(
+                    (SourceHealth.state == state, SourceHealth.changed_at), else_=row.excluded.changed_at
+                ),
+                "last_success_at": func.coalesce(row.excluded.last_success_at, SourceHealth.last_success_at),
+                "last_failure_at": func.coalesce(row.excluded.last_failure_at, SourceHealth.last_failure_at),
                 "last_error": row.excluded.last_error,
             },
         )

@@ -13,7 +13,7 @@ State = Literal["fresh", "pending", "failed"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class LastAnswer:
     """What a source last answered under a consent, and when it last gave something usable."""
 
     source: str
@@ -35,7 +35,7 @@ class Patience:
     failed: timedelta  # none
 
 
-def is_due(answer: Answer | None, patience: Patience, now: datetime) -> bool:
+def is_due(answer: LastAnswer | None, patience: Patience, now: datetime) -> bool:
     """Return whether the source is to be asked (again) before its facts are used."""
     if answer is None:
         return True
@@ -47,17 +47,17 @@ def is_due(answer: Answer | None, patience: Patience, now: datetime) -> bool:
     return now >= answer.finished_at + held
 
 
-def is_stale(answer: Answer, patience: Patience, now: datetime) -> bool:
+def is_stale(answer: LastAnswer, patience: Patience, now: datetime) -> bool:
     """Return whether what the source last gave is older than the category may be."""
     return answer.usable_at is None or now >= answer.usable_at + patience.fresh
 
 
-def is_whole(answer: Answer, patience: Patience, now: datetime) -> bool:
+def is_whole(answer: LastAnswer, patience: Patience, now: datetime) -> bool:
     """Return whether the source answered in full, and not longer ago than the category's facts may be old."""
     return answer.whole_at is not None and now < answer.whole_at + patience.fresh
 
 
-def state_of(needed: Mapping[str, Answer | None], due: set[str]) -> State:
+def state_of(needed: Mapping[str, LastAnswer | None], due: set[str]) -> State:
     """Return whether a profile can be computed: every source has answered, and one at least with something."""
     if due:
         return "pending"

@@ -9,7 +9,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from creditlink.records import sources
-from creditlink.records.tables import Source
+from creditlink.records.tables import SourceHealth
 
 WINDOW_HOURS = 24
 
@@ -28,7 +28,7 @@ def answers_since(session: Session, since: datetime) -> dict[str | None, Row[Any
 def source_health(session: Session, now: datetime) -> list[dict[str, Any]]:
     """Return state, success rate and median time of each office over the last `WINDOW_HOURS`."""
     lately = answers_since(session, now - timedelta(hours=WINDOW_HOURS))
-    states = {source.name: source for source in session.scalars(select(Source))}
+    states = {source.name: source for source in session.scalars(select(SourceHealth))}
     found = []
     for name, config in sources.current().config.sources.items():
         row, state = lately.get(name), states.get(name)

@@ -21,7 +21,7 @@ from creditlink.kit import ids, jobs
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.records import sources
 from creditlink.records.pulls.delivery import OPEN_STATUSES
-from creditlink.records.pulls.freshness import Answer, Patience, State, is_due, is_stale, is_whole, state_of
+from creditlink.records.pulls.freshness import LastAnswer, Patience, State, is_due, is_stale, is_whole, state_of
 from creditlink.records.sources import SourcesConfig
 from creditlink.records.tables import Pull, PullPart
 
@@ -143,7 +143,7 @@ def _judge(
 
 
 def due_sources(
-    categories: Iterable[str], answers: dict[str, Answer], config: SourcesConfig, now: datetime
+    categories: Iterable[str], answers: dict[str, LastAnswer], config: SourcesConfig, now: datetime
 ) -> list[str]:
     """Return the sources that hold the granted categories and must be asked."""
     return [
@@ -157,7 +157,7 @@ def patience(config: SourcesConfig, source: str) -> Patience:
     return Patience(config.sources[source].fresh, first_retry, config.retry_soon)
 
 
-def last_answers(session: Session, consent_id: UUID) -> dict[str, Answer]:
+def last_answers(session: Session, consent_id: UUID) -> dict[str, LastAnswer]:
     """Return what each source last answered under a consent."""
     usable_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(USABLE)).over(partition_by=PullPart.source)
     whole_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(WHOLE)).over(partition_by=PullPart.source)
@@ -178,7 +178,7 @@ def last_answers(session: Session, consent_id: UUID) -> dict[str, Answer]:
         .order_by(PullPart.source, PullPart.finished_at.desc())
     )
     return {
-        row.source: Answer(
+        row.source: LastAnswer(
             row.source,
             row.status,
             row.finished_at,

@@ -15,35 +15,35 @@ from typing import Any
 import flask
 import httpx
 
-from creditlink.sandbox.banks.bank import Authorization, BankError, DemoBank, Tokens, Waiting, verified_webhook
+from creditlink.sandbox.banks.bank import Authorization, BankError, DemoBank, InboxRequest, Tokens, verified_webhook
 
 
 @dataclass
-class Case:
+class BankCase:
     """One firm that the bank has asked."""
 
-    authorization: Authorization | Waiting
+    authorization: Authorization | InboxRequest
     state: str = "asked"  # asked | granted | declined
     error: str | None = None
 
 
 @dataclass
-class Desk:
+class BankDesk:
     """The bank's cases, by id and by the `state` that a browser brings back."""
 
     bank: DemoBank
-    cases: dict[str, Case] = field(default_factory=dict)
+    cases: dict[str, BankCase] = field(default_factory=dict)
     own: dict[str, Tokens] = field(default_factory=dict)  # scope -> the bank's own tokens
     heard: dict[str, dict[str, Any]] = field(default_factory=dict)  # webhook-id -> event, so that a double is one
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def case(self, case_id: str) -> Case:
+    def case(self, case_id: str) -> BankCase:
         """Return a case or answer 404."""
         if case_id not in self.cases:
             flask.abort(404)
         return self.cases[case_id]
 
-    def sent_with(self, state: str) -> tuple[Case, Authorization] | None:
+    def sent_with(self, state: str) -> tuple[BankCase, Authorization] | None:
         """Return the case whose browser was sent off with this `state`."""
         for case in self.cases.values():
             sent = case.authorization
@@ -82,7 +82,7 @@ _LANDED = """<!doctype html><html lang="zh"><meta charset="utf-8"><meta name="vi
 def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
     """Return the bank's web application; with a secret it takes webhooks."""
     app = flask.Flask("creditlink.sandbox.banks.app")
-    desk = Desk(bank)
+    desk = BankDesk(bank)
 
     @app.errorhandler(BankError)
     def refused(error: BankError) -> tuple[dict[str, Any], int]:
@@ -106,25 +106,25 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
         if "application" in wanted:
             given = bank.pick_up(wanted["application"], desk.in_own_name(wanted["scope"]))
             with desk.lock:
-                desk.cases[case_id] = Case(given, "granted")
+                desk.cases[case_id] = BankCase(given, "granted")
             return {"case": case_id}, 201
         details, scope = [wanted["authorization_details"]], wanted["scope"]
         if "inbox" in wanted:
             waiting = bank.ask_in_inbox(details, scope=scope, **wanted["inbox"])
             answer = {"case": case_id, "poll_every_seconds": str(waiting.interval)}
-            authorization: Authorization | Waiting = waiting
+            authorization: Authorization | InboxRequest = waiting
         else:
             authorization = bank.push(details, scope=scope)
             answer = {"case": case_id, "send_the_firm_to": bank.authorize_url(authorization)}
         with desk.lock:
-            desk.cases[case_id] = Case(authorization)
+            desk.cases[case_id] = BankCase(authorization)
         return answer, 201
 
     @app.post("/cases/<case_id>/poll")
     def poll(case_id: str) -> dict[str, Any]:
         """Ask once whether the firm has answered the request in its inbox."""
         case = desk.case(case_id)
-        if not isinstance(case.authorization, Waiting):
+        if not isinstance(case.authorization, InboxRequest):
             flask.abort(404)
         try:
             if bank.poll(case.authorization):

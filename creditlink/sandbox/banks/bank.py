@@ -22,9 +22,9 @@ __all__ = [
     "Authorization",
     "BankError",
     "DemoBank",
+    "InboxRequest",
     "SigningKey",
     "Tokens",
-    "Waiting",
     "load_key",
     "new_key",
     "public_jwks",
@@ -43,7 +43,7 @@ class Authorization(Tokens):
 
 
 @dataclass
-class Waiting(Tokens):
+class InboxRequest(Tokens):
     """One request in the firm's inbox, from the asking to its tokens."""
 
     auth_req_id: str
@@ -104,7 +104,7 @@ class DemoBank(BankWire):
 
     def ask_in_inbox(
         self, authorization_details: list[dict[str, Any]], *, scope: str, login_hint: str, **more: str
-    ) -> Waiting:
+    ) -> InboxRequest:
         """Lay a request into the firm's inbox (CIBA); `more` adds e.g. `binding_message` or `requested_expiry`."""
         form = {
             "scope": scope,
@@ -112,9 +112,9 @@ class DemoBank(BankWire):
             "authorization_details": json.dumps(authorization_details, ensure_ascii=False),
         }
         answer = self.post("/oauth/bc-authorize", self.client_parameters() | form | more, dpop=True)
-        return Waiting(answer["auth_req_id"], answer["expires_in"], answer["interval"])
+        return InboxRequest(answer["auth_req_id"], answer["expires_in"], answer["interval"])
 
-    def poll(self, waiting: Waiting, **more: str) -> bool:
+    def poll(self, waiting: InboxRequest, **more: str) -> bool:
         """Ask once whether the firm has answered; True with its tokens, False while it has not.
 
         Ask again after `waiting.interval` seconds, which grows when the platform says `slow_down`.
@@ -148,7 +148,7 @@ class DemoBank(BankWire):
         self._keep(own, self.post("/oauth/token", self.client_parameters() | form, dpop=True))
         return own
 
-    def pick_up(self, application: str, own: Tokens) -> Waiting:
+    def pick_up(self, application: str, own: Tokens) -> InboxRequest:
         """Get the tokens of the consent that a firm gave with its application for financing.
 
         Raises
@@ -159,7 +159,7 @@ class DemoBank(BankWire):
         response = self.call("POST", f"/v1/financing/applications/{application}/authorization", own)
         if response.is_error:
             raise BankError(response.status_code, response.json())
-        waiting = Waiting(response.json()["auth_req_id"], expires_in=600, interval=5)
+        waiting = InboxRequest(response.json()["auth_req_id"], expires_in=600, interval=5)
         self.poll(waiting)
         return waiting
 

@@ -13,14 +13,14 @@ from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
 SigningKey = ECKey | RSAKey | OKPKey
 
 
-class _Registry(jws.JWSRegistry):
+class _SigningRegistry(jws.JWSRegistry):
     """Signs with PS256 and EdDSA too, which joserfc does not offer by default."""
 
     def get_alg(self, name: str) -> Any:
         return self.algorithms[name]
 
 
-_REGISTRY = _Registry(strict_check_header=False)
+_REGISTRY = _SigningRegistry(strict_check_header=False)
 
 
 def new_key(algorithm: str = "ES256", kid: str | None = None) -> SigningKey:

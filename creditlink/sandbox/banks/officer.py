@@ -30,7 +30,7 @@ def underwriting(uscc: str, *, required: list[str], optional: list[str], pulls: 
 
 
 @dataclass(frozen=True)
-class Answer:
+class BankAnswer:
     """What the platform answered to the bank."""
 
     status: int
@@ -89,11 +89,11 @@ class Officer:
         told: list[dict[str, Any]] = self._http.get("/webhooks").json()
         return told
 
-    def call(self, case: str, method: str, path: str, **wanted: Any) -> Answer:
+    def call(self, case: str, method: str, path: str, **wanted: Any) -> BankAnswer:
         """Call the platform under a case's consent."""
         return self._called(f"/cases/{case}/call", {"method": method, "path": path, **wanted})
 
-    def own(self, method: str, path: str, **wanted: Any) -> Answer:
+    def own(self, method: str, path: str, **wanted: Any) -> BankAnswer:
         """Call the platform in the bank's own name; `text` is sent as it is, `json` as JSON."""
         return self._called("/own/call", {"scope": OWN_SCOPE, "method": method, "path": path, **wanted})
 
@@ -103,11 +103,11 @@ class Officer:
         response.raise_for_status()
         return str(response.json()["case"])
 
-    def _called(self, path: str, wanted: dict[str, Any]) -> Answer:
+    def _called(self, path: str, wanted: dict[str, Any]) -> BankAnswer:
         response = self._http.post(path, json=wanted)
         response.raise_for_status()
         said = response.json()
-        return Answer(said["status"], said["body"], said["headers"], said["seconds"])
+        return BankAnswer(said["status"], said["body"], said["headers"], said["seconds"])
 
     def refresh(self, case: str) -> dict[str, Any]:
         """Try for a new access token."""

@@ -14,7 +14,7 @@ _LONGEST, _MOST = 600.0, 1_000_000
 
 
 @dataclass
-class Fault:
+class BureauFault:
     """One kind of trouble: for whom, how often, how long."""
 
     id: int
@@ -30,11 +30,11 @@ class Faults:
 
     def __init__(self, resources: tuple[str, ...]) -> None:
         self._resources = resources
-        self._held: list[Fault] = []
+        self._held: list[BureauFault] = []
         self._next = 1
         self._lock = threading.Lock()
 
-    def take(self, uscc: str, resource: str) -> Fault | None:
+    def take(self, uscc: str, resource: str) -> BureauFault | None:
         """Return the fault for this request, counting it; waits where the mode says so."""
         with self._lock:
             fits = [f for f in self._held if f.uscc in ("*", uscc) and f.resource in (None, resource)]
@@ -64,7 +64,7 @@ class Faults:
         if field:
             return {"field": field, "message": message}, 422
         with self._lock:
-            fault = Fault(
+            fault = BureauFault(
                 self._next,
                 wanted.get("uscc", "*"),
                 wanted["mode"],

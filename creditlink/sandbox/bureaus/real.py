@@ -16,7 +16,7 @@ import polars as pl
 from creditlink.engine.facts.frames import days_of
 from creditlink.kit import uscc
 from creditlink.kit.clock import add_months, month_index, month_start
-from creditlink.kit.files.csvfile import HeaderInvalid, Row, WrongRow, rows
+from creditlink.kit.files.csvfile import CsvRecord, HeaderInvalid, WrongRow, rows
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.kit.files.textfile import read_file
 
@@ -116,7 +116,7 @@ def _firms(folder: Path) -> pl.DataFrame:
         raise RealInvoicesError(f"{path}: {error}") from None
     if wrong := [row for row in found if isinstance(row, WrongRow)]:
         raise RealInvoicesError(f"{path}: {wrong[0]}")
-    named = [(row.values["firm"], row.values["name"]) for row in found if isinstance(row, Row)]
+    named = [(row.values["firm"], row.values["name"]) for row in found if isinstance(row, CsvRecord)]
     firms = pl.DataFrame(named, schema={"firm": pl.String, "name": pl.String}, orient="row")
     return firms.with_columns(uscc=pl.col("firm").map_elements(code_of, return_dtype=pl.String))
 

@@ -12,7 +12,7 @@ import flask
 
 from creditlink.kit.money import yuan_text
 from creditlink.sandbox.bureaus import query
-from creditlink.sandbox.bureaus.faults import Fault, Faults, halved, spoiled
+from creditlink.sandbox.bureaus.faults import BureauFault, Faults, halved, spoiled
 from creditlink.sandbox.bureaus.holdings import Holdings, day, within
 from creditlink.sandbox.bureaus.query import BadParameter
 
@@ -21,7 +21,7 @@ RESOURCES = ("payroll",)
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
-class Refused(Exception):
+class SocialSecurityRefusal(Exception):
     """An answer other than 200."""
 
     def __init__(self, status: int, code: str, text: str, parameter: str | None = None) -> None:
@@ -43,32 +43,34 @@ class SocialSecurityBureau:
         self.faults.register(app)
         app.add_url_rule("/health", "health", lambda: {"status": "up", "bureau": "social_security"})
         app.add_url_rule("/sbj/payroll", "payroll", self._answer, methods=["GET"])
-        app.register_error_handler(404, lambda _e: _said(Refused(404, "NOT_FOUND", "no such endpoint")))
-        app.register_error_handler(405, lambda _e: _said(Refused(405, "METHOD_NOT_ALLOWED", "use GET")))
-        app.register_error_handler(Refused, _said)
+        app.register_error_handler(404, lambda _e: _said(SocialSecurityRefusal(404, "NOT_FOUND", "no such endpoint")))
+        app.register_error_handler(405, lambda _e: _said(SocialSecurityRefusal(405, "METHOD_NOT_ALLOWED", "use GET")))
+        app.register_error_handler(SocialSecurityRefusal, _said)
         app.register_error_handler(
-            BadParameter, lambda e: _said(Refused(400, "BAD_PARAMETER", e.text, parameter=e.parameter))
+            BadParameter, lambda e: _said(SocialSecurityRefusal(400, "BAD_PARAMETER", e.text, parameter=e.parameter))
         )
         return app
 
     def _answer(self) -> flask.Response:
         if not hmac.compare_digest(flask.request.headers.get("X-Api-Key", "").encode(), self._api_key):
-            raise Refused(401, "UNAUTHORIZED", "the key is missing or wrong")
+            raise SocialSecurityRefusal(401, "UNAUTHORIZED", "the key is missing or wrong")
         asked = query.read({"limit", "cursor"}, {"limit": (60, 200)})
         offset = _offset(flask.request.args.get("cursor"), asked)
         fault = self.faults.take(str(asked["uscc"]), "payroll")
         if fault is not None and fault.mode == "http500":
-            raise Refused(500, "INTERNAL", "system fault")
+            raise SocialSecurityRefusal(500, "INTERNAL", "system fault")
         if fault is not None and fault.mode == "timeout":
-            raise Refused(504, "TIMEOUT", "system time-out")
+            raise SocialSecurityRefusal(504, "TIMEOUT", "system time-out")
         held = self._holdings.rows("payroll_months", str(asked["uscc"]))
         if held.is_empty() or (fault is not None and fault.mode == "no_record"):
-            raise Refused(404, "NO_RECORD", "no record for this code")
+            raise SocialSecurityRefusal(404, "NO_RECORD", "no record for this code")
         rows = [_month(row) for row in within(held, asked["from"], asked["to"]).to_dicts()]  # type: ignore[arg-type]  # days, as read
         return _document(asked, rows, offset, fault)
 
 
-def _document(asked: dict[str, Any], rows: list[dict[str, Any]], offset: int, fault: Fault | None) -> flask.Response:
+def _document(
+    asked: dict[str, Any], rows: list[dict[str, Any]], offset: int, fault: BureauFault | None
+) -> flask.Response:
     limit = asked["limit"]
     page, whole = rows[offset : offset + limit], True
     if fault is not None and fault.mode == "partial":
@@ -127,13 +129,13 @@ def _offset(cursor: str | None, asked: dict[str, Any]) -> int:
         body = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         offset, *rest = body
     except (ValueError, TypeError):
-        raise Refused(400, "BAD_CURSOR", "not a cursor of this office", "cursor") from None
+        raise SocialSecurityRefusal(400, "BAD_CURSOR", "not a cursor of this office", "cursor") from None
     if type(offset) is not int or rest != [asked["uscc"], str(asked["from"]), str(asked["to"]), asked["limit"]]:
-        raise Refused(400, "BAD_CURSOR", "issued for another request", "cursor")
+        raise SocialSecurityRefusal(400, "BAD_CURSOR", "issued for another request", "cursor")
     return offset
 
 
-def _said(refused: Refused) -> flask.Response:
+def _said(refused: SocialSecurityRefusal) -> flask.Response:
     where = f" parameter={quoteattr(refused.parameter)}" if refused.parameter else ""
     text = f"{_HEAD}<error code={quoteattr(refused.code)}{where}>{escape(refused.text)}</error>\n"
     return flask.Response(text, status=refused.status, content_type="application/xml; charset=utf-8")

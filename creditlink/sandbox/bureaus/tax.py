@@ -37,7 +37,7 @@ _SKEW_MS = 300_000
 _WEAK = {"zzssb": ("sbqx", "ysxse", "lrsj"), "fapiao": ("kprq", "je", "zt"), "nsrzt": ("ny", "qsje", "qsts")}
 
 
-class Refused(Exception):
+class TaxRefusal(Exception):
     """An answer other than 0000."""
 
     def __init__(self, status: int, code: str, text: str, field: str | None = None) -> None:
@@ -68,10 +68,10 @@ class TaxBureau:
             app.add_url_rule(
                 f"/swj/v1/{resource}/query", resource, self._answer, defaults={"resource": resource}, methods=["POST"]
             )
-        app.register_error_handler(404, lambda _e: _said(Refused(404, "2404", "无此接口")))
-        app.register_error_handler(405, lambda _e: _said(Refused(405, "2405", "请求方法错误")))
-        app.register_error_handler(413, lambda _e: _said(Refused(413, "2413", "请求体过大")))
-        app.register_error_handler(Refused, _said)
+        app.register_error_handler(404, lambda _e: _said(TaxRefusal(404, "2404", "无此接口")))
+        app.register_error_handler(405, lambda _e: _said(TaxRefusal(405, "2405", "请求方法错误")))
+        app.register_error_handler(413, lambda _e: _said(TaxRefusal(413, "2413", "请求体过大")))
+        app.register_error_handler(TaxRefusal, _said)
         return app
 
     def _answer(self, resource: str) -> flask.Response:
@@ -80,9 +80,9 @@ class TaxBureau:
         asked = _parsed(body, resource)
         fault = self.faults.take(asked["tyshxydm"], resource)
         if fault is not None and fault.mode == "http500":
-            raise Refused(500, "9999", "系统异常")
+            raise TaxRefusal(500, "9999", "系统异常")
         if fault is not None and fault.mode == "timeout":
-            raise Refused(504, "9504", "系统超时")
+            raise TaxRefusal(504, "9504", "系统超时")
         rows = None if fault is not None and fault.mode == "no_record" else self._rows(resource, asked)
         if rows is None:
             return flask.jsonify({"code": "4004", "msg": "查无记录", "total": 0, "data": []})
@@ -150,20 +150,20 @@ class TaxBureau:
         sent = {name: flask.request.headers.get(name, "") for name in _SIGNED}
         for name, value in sent.items():
             if not _SIGNED[name].fullmatch(value):
-                raise Refused(401, "1001", "签名头缺失或格式错误", name)
+                raise TaxRefusal(401, "1001", "签名头缺失或格式错误", name)
         if sent["X-App-Id"] != self._app_id:
-            raise Refused(401, "1002", "应用标识不存在")
+            raise TaxRefusal(401, "1002", "应用标识不存在")
         base = "\n".join(
             ("POST", flask.request.path, sent["X-Timestamp"], sent["X-Nonce"], hashlib.sha256(body).hexdigest())
         )
         expected = hmac.new(self._secret, base.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, sent["X-Signature"]):
-            raise Refused(401, "1003", "签名不正确")
+            raise TaxRefusal(401, "1003", "签名不正确")
         if abs(int(sent["X-Timestamp"]) - time.time() * 1000) > _SKEW_MS:
-            raise Refused(401, "1004", "时间戳超出范围")
+            raise TaxRefusal(401, "1004", "时间戳超出范围")
         with self._lock:
             if sent["X-Nonce"] in self._nonces:
-                raise Refused(401, "1005", "随机串重复使用")
+                raise TaxRefusal(401, "1005", "随机串重复使用")
             self._nonces[sent["X-Nonce"]] = None
             while len(self._nonces) > _KEPT_NONCES:
                 self._nonces.popitem(last=False)
@@ -175,31 +175,31 @@ def _parsed(body: bytes, resource: str) -> dict[str, Any]:
     except ValueError:
         asked = None
     if not isinstance(asked, dict):
-        raise Refused(400, "2000", "请求体不是JSON对象")
+        raise TaxRefusal(400, "2000", "请求体不是JSON对象")
     unknown = set(asked) - (_FIELDS if resource == "fapiao" else _FIELDS - {"fx"})
     if unknown:
-        raise Refused(400, "2001", "未知字段", min(unknown))
+        raise TaxRefusal(400, "2001", "未知字段", min(unknown))
     if not re.fullmatch(r"[0-9A-Z]{18}", str(asked.get("tyshxydm", ""))):
-        raise Refused(400, "2001", "统一社会信用代码格式错误", "tyshxydm")
+        raise TaxRefusal(400, "2001", "统一社会信用代码格式错误", "tyshxydm")
     out: dict[str, Any] = {"tyshxydm": asked["tyshxydm"]}
     for name in ("ssqQ", "ssqZ"):
         text = asked.get(name)
         if not isinstance(text, str) or not re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])", text):
-            raise Refused(400, "2001", "月份格式错误", name)
+            raise TaxRefusal(400, "2001", "月份格式错误", name)
         out[name] = date(int(text[:4]), int(text[4:]), 1)
     if out["ssqQ"] > out["ssqZ"] or months_between(out["ssqQ"], out["ssqZ"]) > _MOST_MONTHS:
-        raise Refused(400, "2001", "月份范围错误", "ssqQ")
+        raise TaxRefusal(400, "2001", "月份范围错误", "ssqQ")
     for name, default, most in (("pageNum", 1, 10**9), ("pageSize", 100, _MOST_ROWS)):
         value = asked.get(name, default)
         if type(value) is not int or not 1 <= value <= most:
-            raise Refused(400, "2001", "分页参数错误", name)
+            raise TaxRefusal(400, "2001", "分页参数错误", name)
         out[name] = value
     if asked.get("fx", "X") not in ("X", "J"):
-        raise Refused(400, "2001", "方向错误", "fx")
+        raise TaxRefusal(400, "2001", "方向错误", "fx")
     return out | ({"fx": asked["fx"]} if "fx" in asked else {})
 
 
-def _said(refused: Refused) -> flask.Response:
+def _said(refused: TaxRefusal) -> flask.Response:
     body = {"code": refused.code, "msg": refused.text} | ({"field": refused.field} if refused.field else {})
     response = flask.jsonify(body)
     response.status_code = refused.status

@@ -12,7 +12,7 @@ import flask
 import polars as pl
 
 from creditlink.sandbox.bureaus import query
-from creditlink.sandbox.bureaus.faults import Fault, Faults, halved, spoiled
+from creditlink.sandbox.bureaus.faults import BureauFault, Faults, halved, spoiled
 from creditlink.sandbox.bureaus.holdings import Holdings, day, within
 from creditlink.sandbox.bureaus.query import BadParameter
 
@@ -26,7 +26,7 @@ _METHOD = {"direct_debit": "DD", "transfer": "TR", "cash": "CA"}
 _QUALITY = {"actual": "A", "estimated": "E", "substituted": "S"}
 
 
-class Refused(Exception):
+class UtilityRefusal(Exception):
     """An answer other than 200."""
 
     def __init__(self, status: int, code: str, text: str) -> None:
@@ -49,10 +49,10 @@ class UtilityBureau:
         app.add_url_rule("/health", "health", lambda: {"status": "up", "bureau": "utility"})
         for kind in RESOURCES:
             app.add_url_rule(f"/v1/{kind}/months", kind, self._answer, defaults={"kind": kind}, methods=["GET"])
-        app.register_error_handler(404, lambda _e: _said(Refused(404, "not_found", "no such endpoint")))
-        app.register_error_handler(405, lambda _e: _said(Refused(405, "method_not_allowed", "use GET")))
-        app.register_error_handler(Refused, _said)
-        app.register_error_handler(BadParameter, lambda e: _said(Refused(400, "bad_parameter", str(e))))
+        app.register_error_handler(404, lambda _e: _said(UtilityRefusal(404, "not_found", "no such endpoint")))
+        app.register_error_handler(405, lambda _e: _said(UtilityRefusal(405, "method_not_allowed", "use GET")))
+        app.register_error_handler(UtilityRefusal, _said)
+        app.register_error_handler(BadParameter, lambda e: _said(UtilityRefusal(400, "bad_parameter", str(e))))
         return app
 
     def _answer(self, kind: str) -> flask.Response:
@@ -61,13 +61,13 @@ class UtilityBureau:
         user, password = (str(sent.username), str(sent.password)) if sent is not None and good else ("", "")
         same_user = hmac.compare_digest(user.encode(), self._user)
         if not (same_user and hmac.compare_digest(password.encode(), self._password)):
-            raise Refused(401, "unauthorized", "credentials missing or wrong")
+            raise UtilityRefusal(401, "unauthorized", "credentials missing or wrong")
         asked = query.read({"page", "per_page"}, {"page": (1, 10**8), "per_page": (100, 500)})
         fault = self.faults.take(str(asked["uscc"]), kind)
         if fault is not None and fault.mode == "http500":
-            raise Refused(500, "internal", "system fault")
+            raise UtilityRefusal(500, "internal", "system fault")
         if fault is not None and fault.mode == "timeout":
-            raise Refused(504, "timeout", "system time-out")
+            raise UtilityRefusal(504, "timeout", "system time-out")
         held = self._holdings.rows("meter_months", str(asked["uscc"])).filter(pl.col("kind") == kind)
         if held.is_empty() or (fault is not None and fault.mode == "no_record"):
             return flask.Response(status=204, headers={"X-Record": "none"})
@@ -75,7 +75,7 @@ class UtilityBureau:
         return _table(kind, asked, rows, fault)
 
 
-def _table(kind: str, asked: dict[str, Any], rows: list[dict[str, Any]], fault: Fault | None) -> flask.Response:
+def _table(kind: str, asked: dict[str, Any], rows: list[dict[str, Any]], fault: BureauFault | None) -> flask.Response:
     number, size = asked["page"], asked["per_page"]
     page, whole = rows[(number - 1) * size : number * size], True
     if fault is not None and fault.mode == "partial":
@@ -123,7 +123,7 @@ def _line(row: dict[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _said(refused: Refused) -> flask.Response:
+def _said(refused: UtilityRefusal) -> flask.Response:
     headers = {"WWW-Authenticate": 'Basic realm="utility"'} if refused.status == 401 else {}
     text = f"{refused.code}: {refused.text}\n"
     return flask.Response(text, status=refused.status, headers=headers, content_type="text/plain; charset=utf-8")

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 
-from creditlink.sandbox.banks.officer import Answer, Officer
+from creditlink.sandbox.banks.officer import BankAnswer, Officer
 from creditlink.sandbox.people.browser import PageError
 from creditlink.sandbox.people.representative import Representative
 from creditlink.sandbox.platform.seed import FirmLogin
 from creditlink.sandbox.walk.shown import explanation_in_words, show_products, show_profile
-from creditlink.sandbox.walk.stage import Stage, WalkFailed
+from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 PROFILED_WITHIN = 90
 
@@ -20,7 +20,7 @@ PROFILED_WITHIN = 90
 class ConsentWalk:
     """What one bank does with a firm's consent, from the asking to the taking back."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: DemoStage) -> None:
         self._stage = stage
         self._officer = next(iter(stage.officers.values()))
 
@@ -150,7 +150,7 @@ class ConsentWalk:
             httpx.post(url, json={"uscc": uscc, "mode": mode, "times": times}, trust_env=False).raise_for_status()
 
 
-def asked_until_answered(officer: Officer, case: str, **body: Any) -> Answer:
+def asked_until_answered(officer: Officer, case: str, **body: Any) -> BankAnswer:
     """Ask for a profile until the offices have answered, and return what came of it."""
     deadline = time.monotonic() + PROFILED_WITHIN
     while True:
@@ -160,7 +160,7 @@ def asked_until_answered(officer: Officer, case: str, **body: Any) -> Answer:
 
 
 def profiled(
-    stage: Stage,
+    stage: DemoStage,
     officer: Officer,
     case: str,
     *,

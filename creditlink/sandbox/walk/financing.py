@@ -14,7 +14,7 @@ from creditlink.sandbox.people.representative import Representative
 from creditlink.sandbox.platform.seed import FirmLogin
 from creditlink.sandbox.walk.lender import Lender
 from creditlink.sandbox.walk.shown import yuan
-from creditlink.sandbox.walk.stage import Stage, WalkFailed
+from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 AMOUNT_WAN, TERM_MONTHS = 50, 12
 ASKED_AT_ONCE = 3
@@ -23,7 +23,7 @@ ASKED_AT_ONCE = 3
 class FinancingWalk:
     """One request: three banks are asked, one declines, a fourth is next best; of three offers one is accepted."""
 
-    def __init__(self, stage: Stage, firm: FirmLogin, person: Representative) -> None:
+    def __init__(self, stage: DemoStage, firm: FirmLogin, person: Representative) -> None:
         self._stage = stage
         self._firm = firm
         self._person = person

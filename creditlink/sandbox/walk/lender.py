@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from creditlink.kit.clock import day_of, utc_now
-from creditlink.sandbox.banks.officer import Answer, Officer
+from creditlink.sandbox.banks.officer import BankAnswer, Officer
 from creditlink.sandbox.walk.consent import profiled
-from creditlink.sandbox.walk.stage import Stage
+from creditlink.sandbox.walk.stage import DemoStage
 
 OFFER_DAYS = 7
 
@@ -16,7 +16,7 @@ OFFER_DAYS = 7
 class Lender:
     """One application at one bank, from the webhook that told of it."""
 
-    def __init__(self, stage: Stage, officer: Officer, told: dict[str, Any]) -> None:
+    def __init__(self, stage: DemoStage, officer: Officer, told: dict[str, Any]) -> None:
         self._stage = stage
         self.officer = officer
         self.institution = officer.institution
@@ -25,7 +25,7 @@ class Lender:
         self.profile: dict[str, Any] = {}
         self.offer: dict[str, Any] = {}
 
-    def act(self, step: str = "", body: dict[str, Any] | None = None, **headers: str) -> Answer:
+    def act(self, step: str = "", body: dict[str, Any] | None = None, **headers: str) -> BankAnswer:
         """Do one step on the application, without a step read it; the answer is returned whatever it is."""
         path = f"/v1/financing/applications/{self.application}" + (f"/{step}" if step else "")
         wanted: dict[str, Any] = {"headers": headers} | ({} if body is None else {"json": body})
@@ -76,7 +76,7 @@ class Lender:
         known: list[dict[str, Any]] = self.officer.own("GET", "/v1/decline-reasons").body["items"]
         return next((one for one in known if helps & set(one["reason_codes"])), known[0])
 
-    def report(self, kind: str, **more: Any) -> Answer:
+    def report(self, kind: str, **more: Any) -> BankAnswer:
         """Report one thing that became of the loan today."""
         body = {"kind": kind, "on": day_of(utc_now()).isoformat()} | more
         return self.act("outcomes", body)

@@ -21,7 +21,7 @@ class WalkFailed(Exception):
     """A step did not go as the main job promises."""
 
 
-class Stage:
+class DemoStage:
     """One run of the demo; every step is printed with the seconds since the start."""
 
     def __init__(self, console: Console, stack: Stack, *, began: float) -> None:

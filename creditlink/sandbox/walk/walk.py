@@ -15,7 +15,7 @@ from creditlink.sandbox.platform.stack import Stack
 from creditlink.sandbox.walk.consent import ConsentWalk
 from creditlink.sandbox.walk.financing import FinancingWalk
 from creditlink.sandbox.walk.shown import show_profile
-from creditlink.sandbox.walk.stage import Stage, WalkFailed
+from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 __all__ = ["Walk", "WalkFailed"]
 
@@ -26,7 +26,7 @@ class Walk:
     """One run of the demo."""
 
     def __init__(self, console: Console, stack: Stack, *, began: float) -> None:
-        self._stage = Stage(console, stack, began=began)
+        self._stage = DemoStage(console, stack, began=began)
         self._consent = ConsentWalk(self._stage)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.kit.clock import add_months, day_of, month_start, start_of_day
 
 BAD_DAYS = 90
@@ -26,7 +26,7 @@ class Report:
     """One thing that a lender tells, and when."""
 
     at: datetime
-    outcome: Outcome
+    outcome: LoanOutcome
 
 
 def run(
@@ -63,20 +63,20 @@ def run(
             late = max((ended - late_since).days, 0)
         left = _outstanding(amount_fen, term_months, k, amortises=amortises, late_since=late_since, drawn_on=drawn_on)
         if late >= WRITE_OFF_DAYS:
-            yield Report(told_at, Outcome("repayment", month, left, late))
-            yield Report(told_at + timedelta(hours=1), Outcome("write_off", ended, left))
+            yield Report(told_at, LoanOutcome("repayment", month, left, late))
+            yield Report(told_at + timedelta(hours=1), LoanOutcome("write_off", ended, left))
             return
         if corrected < _CORRECTED and late == by_chance:
             # First told as paid in time, put right a month later: both stay, each with its own clock.
-            yield Report(told_at, Outcome("repayment", month, left, 0))
+            yield Report(told_at, LoanOutcome("repayment", month, left, 0))
             later = told_at + timedelta(days=20)
             if day_of(later) < until:
-                yield Report(later, Outcome("repayment", month, left, late))
+                yield Report(later, LoanOutcome("repayment", month, left, late))
         else:
-            yield Report(told_at, Outcome("repayment", month, left, late))
+            yield Report(told_at, LoanOutcome("repayment", month, left, late))
         closed_at = told_at + timedelta(days=21)
         if k == term_months and late_since is None and day_of(closed_at) < until:
-            yield Report(closed_at, Outcome("closure", ended, 0))
+            yield Report(closed_at, LoanOutcome("closure", ended, 0))
 
 
 def _outstanding(

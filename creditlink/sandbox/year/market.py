@@ -22,7 +22,7 @@ from creditlink.engine.matching.offers.cost import fee_fen
 from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.financing.applications.terms import OfferTerms
 from creditlink.financing.funnel.learning import case_of, fit
-from creditlink.financing.loans.outcome_file import Outcome
+from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.financing.tables import ApprovalCase
 from creditlink.kit.clock import add_months, day_of, month_index, start_of_day
 from creditlink.sandbox.year import loans
@@ -74,11 +74,11 @@ class Deed:
     kind: Kind
     request: int = -1
     application: Tried | None = None
-    outcome: Outcome | None = None
+    outcome: LoanOutcome | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedRequest:
     """A request beside the truth: what was shown of it, and how every product would have been answered then."""
 
     asking: Asking
@@ -95,7 +95,7 @@ class Year:
     start: date
     until: date
     deeds: list[Deed]
-    judged: list[Judged]
+    judged: list[JudgedRequest]
     tried: list[Tried]
     models: list[ApprovalModel]  # as learned after `LEARN_MONTH` months, and at the end
     policies: tuple[Policy, ...]
@@ -112,7 +112,7 @@ class Market:
     until: date
     seed: int
     _deeds: list[Deed] = field(default_factory=list)
-    _judged: dict[int, Judged] = field(default_factory=dict)
+    _judged: dict[int, JudgedRequest] = field(default_factory=dict)
     _tried: list[Tried] = field(default_factory=list)
     _models: list[ApprovalModel] = field(default_factory=list)
     _offers: dict[int, NDArray[np.int64]] = field(default_factory=dict)  # month -> offers by lender
@@ -154,7 +154,7 @@ class Market:
         live = self._models[-1] if self._models else None
         seen = shown(lenders.book, asking.subject, asking.ask, live)
         answers = self._answers(asking, lenders, seen, asking.at)
-        held = Judged(asking, lenders.book, seen, answers, live is not None)
+        held = JudgedRequest(asking, lenders.book, seen, answers, live is not None)
         self._judged[asking.number] = held
         self._deed(asking.at, "ask", asking.number)
         chosen = self._chosen(held, lenders)
@@ -166,7 +166,7 @@ class Market:
         ]
         return self._decide(held, tried)
 
-    def _chosen(self, held: Judged, lenders: Lenders) -> list[int]:
+    def _chosen(self, held: JudgedRequest, lenders: Lenders) -> list[int]:
         """Return whom the firm asks: the first products of different lenders, now and then one from further down."""
         rng = self._rng(3, held.asking.number)
         firsts: dict[int, int] = {}
@@ -178,7 +178,9 @@ class Market:
             chosen[-1] = rest[int(rng.integers(0, len(rest)))]
         return chosen
 
-    def _refer(self, held: Judged, at: datetime, before: tuple[int, ...]) -> tuple[datetime, tuple[int, ...]] | None:
+    def _refer(
+        self, held: JudgedRequest, at: datetime, before: tuple[int, ...]
+    ) -> tuple[datetime, tuple[int, ...]] | None:
         """Let a firm that nobody made an offer to go to the next best lender."""
         tried = [self._tried[k] for k in before]
         lenders = self._lenders_of(day_of(held.asking.at).replace(day=1))
@@ -192,7 +194,7 @@ class Market:
         return self._decide(held, [*tried, one])
 
     def _apply(
-        self, held: Judged, place: int, at: datetime, answers: Answers, *, referred_from: int | None = None
+        self, held: JudgedRequest, place: int, at: datetime, answers: Answers, *, referred_from: int | None = None
     ) -> Tried:
         terms = held.book.products[place]
         amount = int(answers.amount_fen[place]) if answers.approved[place] else held.asking.wanted.amount_fen
@@ -230,7 +232,7 @@ class Market:
             offers[self._lenders_of(day_of(held.asking.at).replace(day=1)).lender[place]] += 1
         return one
 
-    def _decide(self, held: Judged, tried: list[Tried]) -> tuple[datetime, tuple[int, ...]] | None:
+    def _decide(self, held: JudgedRequest, tried: list[Tried]) -> tuple[datetime, tuple[int, ...]] | None:
         """Let the firm choose once all have answered or had their time; return when it asks the next, if it does."""
         rng = self._rng(4, held.asking.number, len(tried))
         last = max(one.answered_at or one.applied_at + _ANSWER_TIME for one in tried)
@@ -255,7 +257,7 @@ class Market:
         quota = one.product.quota_fen
         return quota is None or self._committed[one.product.code] + one.terms.amount_fen <= quota
 
-    def _lend(self, held: Judged, best: Tried, accepted_at: datetime, rng: np.random.Generator) -> None:
+    def _lend(self, held: JudgedRequest, best: Tried, accepted_at: datetime, rng: np.random.Generator) -> None:
         signed_at = accepted_at + timedelta(hours=float(rng.uniform(6, 80)))
         self._deed(signed_at, "sign", best.request, best)
         back, never, in_parts = (rng.random() < share for share in (_STEPS_BACK, _NEVER_DRAWS, _IN_PARTS))
@@ -268,7 +270,7 @@ class Market:
         parts = [amount * 6 // 10, amount - amount * 6 // 10] if in_parts else [amount]
         for k, part in enumerate(parts):
             at = drawn_at + timedelta(days=12 * k)
-            self._tell(at, best, Outcome("draw", day_of(at), part, reference=f"{k + 1}"))
+            self._tell(at, best, LoanOutcome("draw", day_of(at), part, reference=f"{k + 1}"))
         for report in loans.run(
             drawn_on=drawn_on,
             amount_fen=amount,
@@ -281,7 +283,7 @@ class Market:
         ):
             self._tell(report.at, best, report.outcome)
 
-    def _tell(self, at: datetime, one: Tried, outcome: Outcome) -> None:
+    def _tell(self, at: datetime, one: Tried, outcome: LoanOutcome) -> None:
         if day_of(at) < self.until:
             self._deed(at, "outcome", one.request, one, outcome)
 
@@ -320,7 +322,7 @@ class Market:
         return np.random.default_rng([self.seed, *key])
 
     def _deed(
-        self, at: datetime, kind: Kind, request: int = -1, one: Tried | None = None, outcome: Outcome | None = None
+        self, at: datetime, kind: Kind, request: int = -1, one: Tried | None = None, outcome: LoanOutcome | None = None
     ) -> None:
         self._deeds.append(Deed(at, kind, request, one, outcome))
 

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from creditlink.financing.funnel.funnel import Row
+from creditlink.financing.funnel.funnel import FunnelGroup
 from creditlink.sandbox.year import truth
 from creditlink.sandbox.year.loans import BAD_DAYS
 from creditlink.sandbox.year.market import LEARN_MONTH, Year
@@ -96,7 +96,9 @@ def _mean(values: Iterable[int]) -> float:
     return round(sum(held) / len(held), 1) if held else 0.0
 
 
-def show(report: dict[str, Any], console: Console, *, rows: Sequence[Row], league: Sequence[Row]) -> None:
+def show(
+    report: dict[str, Any], console: Console, *, rows: Sequence[FunnelGroup], league: Sequence[FunnelGroup]
+) -> None:
     """Print the report as tables."""
     happened, loans = report["happened"], report["loans"]
     console.print(

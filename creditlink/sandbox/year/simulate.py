@@ -24,14 +24,14 @@ from creditlink.sandbox.year import report
 from creditlink.sandbox.year.asking import MONTHS, Crowd, crowd, first_month
 from creditlink.sandbox.year.market import Market, Year, expected_end
 from creditlink.sandbox.year.policies import draw_policies
-from creditlink.sandbox.year.stage import Stage, check_empty
+from creditlink.sandbox.year.stage import YearStage, check_empty
 from creditlink.training.city import read_city
 
 Step = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class YearPlan:
     """What year to live through."""
 
     city: Path
@@ -45,7 +45,7 @@ class Plan:
 class Lived:
     """A year that went by, before any of it happened on a database."""
 
-    plan: Plan
+    plan: YearPlan
     crowd: Crowd
     year: Year
 
@@ -55,7 +55,7 @@ class Lived:
         return told | {"seed": self.plan.seed, "follow_months": self.plan.follow}
 
 
-def plan_year(plan: Plan, settings: Settings, *, step: Step = lambda _: None) -> Lived:
+def plan_year(plan: YearPlan, settings: Settings, *, step: Step = lambda _: None) -> Lived:
     """Return the year of a plan, computed in memory.
 
     Raises
@@ -108,7 +108,7 @@ def demo_lenders(institutions: Sequence[SeedInstitution], count: int) -> tuple[s
     return tuple(chosen)
 
 
-def live_through(lived: Lived, settings: Settings, *, step: Step = lambda _: None) -> Stage:
+def live_through(lived: Lived, settings: Settings, *, step: Step = lambda _: None) -> YearStage:
     """Let a year happen on the process's database, which must hold no request yet.
 
     Raises
@@ -116,7 +116,7 @@ def live_through(lived: Lived, settings: Settings, *, step: Step = lambda _: Non
     StageTaken
         It holds some.
     """
-    stage = Stage(settings, lived.crowd.askings, lived.year)
+    stage = YearStage(settings, lived.crowd.askings, lived.year)
     with db.transaction("owner") as session:
         check_empty(session)
         platform.seed_lenders(session, settings, now=stage.first_instant)
@@ -129,7 +129,7 @@ class NotReconciled(Exception):
     """What the platform tells of the year is not what happened: a defect of one of them."""
 
 
-def reconciled(lived: Lived, stage: Stage, cases: Sequence[Case]) -> dict[str, int]:
+def reconciled(lived: Lived, stage: YearStage, cases: Sequence[Case]) -> dict[str, int]:
     """Return the funnel of the platform's own rows, held against the year application by application.
 
     Raises

@@ -25,7 +25,7 @@ from creditlink.financing.applications.declines import DeclineReason, weigh
 from creditlink.financing.funnel import learning
 from creditlink.financing.loans import outcomes
 from creditlink.financing.requests import requests
-from creditlink.financing.requests.requests import DESK_SCOPE, Desk
+from creditlink.financing.requests.requests import DESK_SCOPE, LenderDesk
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions import service as institutions
@@ -65,7 +65,7 @@ def check_empty(session: Session) -> None:
 
 
 @dataclass(eq=False)
-class Stage:
+class YearStage:
     """The platform on which a year happens; rows are remembered by the numbers of requests and applications."""
 
     settings: Settings
@@ -76,7 +76,7 @@ class Stage:
     declines: dict[str, DeclineReason] = field(init=False)
     learned: list[str] = field(default_factory=list)  # sha256 of every model that was learned here
     _by_number: dict[int, Asking] = field(init=False)
-    _desks: dict[str, Desk] = field(default_factory=dict)
+    _desks: dict[str, LenderDesk] = field(default_factory=dict)
     _account: UUID | None = None
     _requests: dict[int, UUID] = field(default_factory=dict)
     application_ids: dict[int, UUID] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Stage:
         for policy in self.year.policies:
             bank = institutions.institution_of(session, policy.code)
             client = session.scalar(select(Client).where(Client.institution_id == bank.id, Client.name == _CLIENT))
-            self._desks[policy.code] = Desk(bank, client or self._client(session, bank, now))
+            self._desks[policy.code] = LenderDesk(bank, client or self._client(session, bank, now))
         account = accounts.by_login(session, _LOGIN) or accounts.create_account(
             session, login=_LOGIN, display_name="模拟年度经办人", password=secrets.token_urlsafe(24), now=now
         )

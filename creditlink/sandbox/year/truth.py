@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from creditlink.engine.matching.match import INELIGIBLE
 from creditlink.engine.matching.offers.approval import expected_calibration_error
-from creditlink.sandbox.year.market import Judged, Tried
+from creditlink.sandbox.year.market import JudgedRequest, Tried
 from creditlink.sandbox.year.ordering import LEARNED, ORDERS, RULES
 
 BINS = 10
@@ -41,7 +41,7 @@ class OrderFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class OddsCalibration:
     """How approval odds held, over answers; the curve has groups of equal size: mean odds, share approved, answers."""
 
     odds: str  # the order that showed them
@@ -58,7 +58,7 @@ class Calibration:
         return asdict(self)
 
 
-def best_place(held: Judged) -> int | None:
+def best_place(held: JudgedRequest) -> int | None:
     """Return the best product's position in the request's book, None where nobody would make a fitting offer."""
     good = held.answers.approved & held.answers.fits & (held.shown.states != INELIGIBLE)
     if not good.any():
@@ -66,7 +66,7 @@ def best_place(held: Judged) -> int | None:
     return int(np.argmin(np.where(good, held.answers.cost_bps, np.inf)))
 
 
-def judge_orders(judged: Iterable[Judged]) -> list[OrderFigures]:
+def judge_orders(judged: Iterable[JudgedRequest]) -> list[OrderFigures]:
     """Return each order's figures, and last those of an order by chance over the same products (exact, not drawn)."""
     places: dict[str, list[tuple[int, int, float]]] = {order: [] for order in ORDERS}
     chance: list[tuple[float, float, float, float]] = []
@@ -109,7 +109,7 @@ def _by_chance(rows: Sequence[tuple[float, float, float, float]]) -> OrderFigure
     return OrderFigures(CHANCE, len(rows), round(top1, 4), round(top3, 4), round(tried, 3), round(above, 1))
 
 
-def of_answers(tried: Iterable[Tried]) -> list[Calibration]:
+def of_answers(tried: Iterable[Tried]) -> list[OddsCalibration]:
     """Return how the odds of both rankings held on what was really answered."""
     told = [one for one in tried if not one.silent]
     yes = np.array([one.approved for one in told], dtype=bool)
@@ -119,7 +119,7 @@ def of_answers(tried: Iterable[Tried]) -> list[Calibration]:
     ]
 
 
-def of_everything_shown(judged: Iterable[Judged]) -> list[Calibration]:
+def of_everything_shown(judged: Iterable[JudgedRequest]) -> list[OddsCalibration]:
     """Return the same over every product shown, as its lender would have answered: the firm's choice plays no part."""
     rows = [(held, held.shown.states != INELIGIBLE) for held in judged]
     yes = np.concatenate([held.answers.approved[seen] for held, seen in rows] or [np.zeros(0, dtype=bool)])
@@ -134,12 +134,12 @@ def of_everything_shown(judged: Iterable[Judged]) -> list[Calibration]:
     ]
 
 
-def calibration(p: NDArray[np.float64], approved: NDArray[np.bool_], *, odds: str, over: str) -> Calibration:
+def calibration(p: NDArray[np.float64], approved: NDArray[np.bool_], *, odds: str, over: str) -> OddsCalibration:
     """Return how probabilities `p` of shape (n,) held on what came out."""
     if not len(p):
-        return Calibration(odds, over, 0, 0.0, 0.0, 0.0, 0.0, ())
+        return OddsCalibration(odds, over, 0, 0.0, 0.0, 0.0, 0.0, ())
     parts = [part for part in np.array_split(np.argsort(p, kind="stable"), BINS) if len(part)]
-    return Calibration(
+    return OddsCalibration(
         odds,
         over,
         len(p),

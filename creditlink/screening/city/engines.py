@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from typing import Any, Protocol
 
 from creditlink.screening.city.partition import Done, screen_partition
-from creditlink.screening.city.plan import Plan
+from creditlink.screening.city.plan import ScreeningPlan
 
 _WORKER = {
     # One thread each: partitions are the unit of parallelism.
@@ -36,14 +36,14 @@ class EngineError(RuntimeError):
 class Engine(Protocol):
     """Computes partitions; results come in any order."""
 
-    def run(self, plan: Plan, names: Sequence[str]) -> Iterator[Done]:
+    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[Done]:
         """Yield what became of each partition."""
 
 
 class InProcess:
     """One after another, here."""
 
-    def run(self, plan: Plan, names: Sequence[str]) -> Iterator[Done]:
+    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[Done]:
         """Yield what became of each partition."""
         for name in names:
             yield screen_partition(plan, name)
@@ -55,7 +55,7 @@ class Processes:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def run(self, plan: Plan, names: Sequence[str]) -> Iterator[Done]:
+    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[Done]:
         """Yield what became of each partition.
 
         Raises
@@ -82,10 +82,10 @@ class Processes:
                 os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
-_held: list[Plan] = []
+_held: list[ScreeningPlan] = []
 
 
-def _hold(plan: Plan) -> None:
+def _hold(plan: ScreeningPlan) -> None:
     """Keep the plan of this worker process: products are sent once, not with every partition."""
     _held[:] = [plan]
 
@@ -94,7 +94,7 @@ def _screen_held(name: str) -> Done:
     return screen_partition(_held[0], name)
 
 
-def _plan_of_the_run(plan: Plan) -> Plan:
+def _plan_of_the_run(plan: ScreeningPlan) -> ScreeningPlan:
     return plan
 
 
@@ -113,7 +113,7 @@ class Cluster:
         self._distributed = distributed
         self.address, self.workers = address, workers
 
-    def run(self, plan: Plan, names: Sequence[str]) -> Iterator[Done]:
+    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[Done]:
         """Yield what became of each partition.
 
         Raises

@@ -14,7 +14,7 @@ from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.engine.features.catalogue import windows
 from creditlink.engine.features.months.grid import columns_read
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
-from creditlink.screening.city.storage import Folder
+from creditlink.screening.city.storage import DataFolder
 
 READ_WHOLE = ("registration", "credit_events")
 
@@ -27,7 +27,7 @@ class CityUnusable(ValueError):
     """A folder is no city that could be screened; the message says why."""
 
 
-def partitions(city: Folder) -> tuple[str, ...]:
+def partitions(city: DataFolder) -> tuple[str, ...]:
     """Return the names of a city's partitions in order: the files of its registration.
 
     Raises
@@ -41,7 +41,7 @@ def partitions(city: Folder) -> tuple[str, ...]:
     return names
 
 
-def stated_hashes(city: Folder) -> dict[str, str]:
+def stated_hashes(city: DataFolder) -> dict[str, str]:
     """Return the sha256 that the city's manifest states of its files, by name; none without a manifest.
 
     Raises
@@ -63,7 +63,7 @@ def _columns(frame: str) -> tuple[str, ...]:
     return tuple(FRAME_SCHEMAS[frame]) if frame in READ_WHOLE else columns_read(frame, windows())
 
 
-def read_partition(city: Folder, name: str, stated: dict[str, str]) -> tuple[RecordSet, dict[str, str]]:
+def read_partition(city: DataFolder, name: str, stated: dict[str, str]) -> tuple[RecordSet, dict[str, str]]:
     """Return a partition's records and the sha256 of each file read. Frames without a file are empty.
 
     Columns that no indicator reads are left out.

@@ -23,8 +23,8 @@ from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.screening.city.inputs import PartitionRejected, read_partition
 from creditlink.screening.city.lists import LISTS, SIZES, enum, list_of, size_classes
-from creditlink.screening.city.plan import BEST, Plan, Tools, tools
-from creditlink.screening.city.storage import Folder, open_folder
+from creditlink.screening.city.plan import BEST, ScreeningPlan, Tools, tools
+from creditlink.screening.city.storage import DataFolder, open_folder
 
 FIRMS, PARTS = "firms", "parts"
 """Folders of a result: a Parquet file and a JSON file (counts, hashes, seconds) per partition."""
@@ -41,7 +41,7 @@ class Done:
     rejected: str | None = None
 
 
-def screen_partition(plan: Plan, name: str) -> Done:
+def screen_partition(plan: ScreeningPlan, name: str) -> Done:
     """Screen one partition and write its result: first the firms, then the counts, each whole or not at all.
 
     A partition that cannot be read or computed is set aside with the reason; any other error is raised.
@@ -90,14 +90,14 @@ def part_file(name: str) -> str:
     return f"{PARTS}/{name.removesuffix('.parquet')}.json"
 
 
-def _computed(name: str, records: RecordSet, plan: Plan, used: Tools) -> Profiles:
+def _computed(name: str, records: RecordSet, plan: ScreeningPlan, used: Tools) -> Profiles:
     try:
         return profile_many(records, as_of=plan.as_of, live=used.live, book=used.book)
     except ValueError as error:
         raise PartitionRejected(f"{name}: {error}") from error
 
 
-def discoverable(city: Folder, name: str, records: RecordSet, opted_in: frozenset[str] | None) -> NDArray[np.bool_]:
+def discoverable(city: DataFolder, name: str, records: RecordSet, opted_in: frozenset[str] | None) -> NDArray[np.bool_]:
     """Return which firms of the registration, ascending, opted in to be counted for banks, shape (n,).
 
     Raises
@@ -227,7 +227,7 @@ def _cells(frame: pl.DataFrame) -> list[list[Any]]:
     return [list(row) for row in counted.rows()]
 
 
-def _write(out: Folder, name: str, frame: pl.DataFrame) -> None:
+def _write(out: DataFolder, name: str, frame: pl.DataFrame) -> None:
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="lz4", statistics=False)
     out.write(name, buffer.getbuffer())

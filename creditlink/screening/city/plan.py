@@ -23,7 +23,7 @@ BEST = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class ScreeningPlan:
     """One screening, the same in every process that takes part."""
 
     city: str
@@ -63,7 +63,7 @@ class Tools:
 _books: dict[str, ProductBook] = {}
 
 
-def tools(plan: Plan) -> Tools:
+def tools(plan: ScreeningPlan) -> Tools:
     """Return the plan's model and products, loaded once per process.
 
     Raises
@@ -86,7 +86,7 @@ def tools(plan: Plan) -> Tools:
 _lives: dict[tuple[str, str], LiveModel] = {}
 
 
-def _live(plan: Plan) -> LiveModel:
+def _live(plan: ScreeningPlan) -> LiveModel:
     key = (str(plan.model), repr(plan.rules))
     if key not in _lives:
         _lives.clear()

@@ -11,7 +11,7 @@ import polars as pl
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of, reading
 from creditlink.screening.city.partition import FIRMS
 from creditlink.screening.city.run import MANIFEST
-from creditlink.screening.city.storage import Folder, LocalFolder, open_folder
+from creditlink.screening.city.storage import DataFolder, LocalFolder, open_folder
 
 
 class ResultsUnusable(ValueError):
@@ -29,7 +29,7 @@ class Results:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.folder: Folder = open_folder(address)
+        self.folder: DataFolder = open_folder(address)
         try:
             self.manifest: dict[str, Any] = json.loads(self.folder.read(MANIFEST))
         except (OSError, ValueError):

@@ -18,8 +18,8 @@ from creditlink import __version__
 from creditlink.screening.city.engines import Engine
 from creditlink.screening.city.inputs import partitions
 from creditlink.screening.city.partition import FIRMS, part_file, subject_names
-from creditlink.screening.city.plan import BEST, Plan, tools
-from creditlink.screening.city.storage import Folder, open_folder
+from creditlink.screening.city.plan import BEST, ScreeningPlan, tools
+from creditlink.screening.city.storage import DataFolder, open_folder
 from creditlink.screening.city.summary import summary
 
 MANIFEST, SUMMARY = "manifest.json", "summary.json"
@@ -33,14 +33,14 @@ class AnotherRun(ValueError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScreeningOutcome:
     """What a run came to: its manifest, and the partitions set aside with their reasons."""
 
     manifest: dict[str, Any]
     rejected: dict[str, str]
 
 
-def screen(plan: Plan, engine: Engine, *, now: datetime, progress: Progress | None = None) -> Outcome:
+def screen(plan: ScreeningPlan, engine: Engine, *, now: datetime, progress: Progress | None = None) -> ScreeningOutcome:
     """Screen what is not yet screened of a city, and write manifest and summary.
 
     A partition counts as screened when its counts are there, were made with the same plan, and its firms
@@ -83,10 +83,10 @@ def screen(plan: Plan, engine: Engine, *, now: datetime, progress: Progress | No
     manifest["seconds"] = {"this_run": round(time.perf_counter() - began, 3), **_seconds(ordered)}
     _write(out, SUMMARY, summary(ordered, manifest["products"]))
     _write(out, MANIFEST, manifest)
-    return Outcome(manifest, rejected)
+    return ScreeningOutcome(manifest, rejected)
 
 
-def _finished(out: Folder, name: str, key: str) -> dict[str, Any] | None:
+def _finished(out: DataFolder, name: str, key: str) -> dict[str, Any] | None:
     try:
         part: dict[str, Any] = json.loads(out.read(part_file(name)))
     except (FileNotFoundError, ValueError):
@@ -94,7 +94,9 @@ def _finished(out: Folder, name: str, key: str) -> dict[str, Any] | None:
     return part if part.get("key") == key and out.exists(f"{FIRMS}/{name}") else None
 
 
-def _manifest(plan: Plan, parts: Sequence[dict[str, Any]], rejected: dict[str, str], *, resumed: int) -> dict[str, Any]:
+def _manifest(
+    plan: ScreeningPlan, parts: Sequence[dict[str, Any]], rejected: dict[str, str], *, resumed: int
+) -> dict[str, Any]:
     used = tools(plan)
     return {
         "key": plan.key,
@@ -132,5 +134,5 @@ def _seconds(parts: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {f"{stage}_of_all_workers": round(seconds, 3) for stage, seconds in stages.items()}
 
 
-def _write(out: Folder, name: str, content: dict[str, Any]) -> None:
+def _write(out: DataFolder, name: str, content: dict[str, Any]) -> None:
     out.write(name, json.dumps(content, ensure_ascii=False, indent=1, default=str).encode())

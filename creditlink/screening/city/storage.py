@@ -15,7 +15,7 @@ class StorageError(ValueError):
     """A folder's address cannot be used; the message names it."""
 
 
-class Folder(Protocol):
+class DataFolder(Protocol):
     """A folder of files, by names relative to it."""
 
     def names(self, under: str) -> list[str]:
@@ -103,7 +103,7 @@ class RemoteFolder:
         return bool(self.system.exists(f"{self.root}/{name}"))
 
 
-def open_folder(address: str) -> Folder:
+def open_folder(address: str) -> DataFolder:
     """Return the folder at a path or an address with a scheme.
 
     Raises

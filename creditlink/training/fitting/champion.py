@@ -22,8 +22,8 @@ from creditlink.training.dataset import (
     COPIES,
     EVERYTHING,
     FEATURES,
-    Day,
-    Plan,
+    SnapshotDay,
+    SnapshotPlan,
     build,
     folds,
     matrix,
@@ -60,7 +60,7 @@ class LeakError(ValueError):
 class Champion:
     """A fitted model with everything its folder needs."""
 
-    plan: Plan
+    plan: SnapshotPlan
     seed: int
     parameters: Parameters
     fitted: Fitted
@@ -77,7 +77,7 @@ class Champion:
 class Dataset:
     """The training table of a city, firms in one fold each, and the reference it was computed with."""
 
-    plan: Plan
+    plan: SnapshotPlan
     reference: Reference
     rows: pl.DataFrame
     fold: NDArray[np.int8]
@@ -191,7 +191,7 @@ def train_champion(
     )
 
 
-def neutral(calibration: Calibration, fitted: Fitted, day: Day, seed: int) -> Calibration:
+def neutral(calibration: Calibration, fitted: Fitted, day: SnapshotDay, seed: int) -> Calibration:
     """Return the calibration under which absence is neutral for firms of a day that the booster has not seen.
 
     Each category taken from everyone alone, and those that a score can rest on in pairs. Firms that were fitted on

@@ -195,7 +195,7 @@ def boost(
         num_boost_round=parameters.rounds,
         evals=[(data.stop, "stop")],
         callbacks=[
-            _Step(step),
+            _BoostingStep(step),
             xgboost.callback.EarlyStopping(rounds=parameters.patience, save_best=False),
         ],
         verbose_eval=False,
@@ -213,7 +213,7 @@ def margin(booster: xgboost.Booster, x: Matrix) -> NDArray[np.float64]:
     return np.asarray(predicted, dtype=np.float64)
 
 
-class _Step(xgboost.callback.TrainingCallback):
+class _BoostingStep(xgboost.callback.TrainingCallback):
     def __init__(self, step: Callable[[], None]) -> None:
         self.step = step
 

@@ -29,7 +29,7 @@ SPACE: dict[str, tuple[float, float, bool]] = {
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search found."""
 
     parameters: Parameters
@@ -49,7 +49,7 @@ def search(
     seed: int,
     share: float = 1.0,
     step: Callable[[float], None] = lambda _: None,
-) -> Found:
+) -> SearchResult:
     """Search by the log loss of firms that stop the booster; same data, seed and trials, same result.
 
     Parameters
@@ -83,10 +83,10 @@ def search(
     study.optimize(objective, n_trials=trials, callbacks=[lambda s, _: step(s.best_value)])
     best: dict[str, Any] = {name: float(f"{value:.3g}") for name, value in study.best_params.items()}
     before = float(study.trials[0].value or 0.0)
-    return Found(replace(start, **best), study.best_value, before, len(study.trials), seed, share, rows.height)
+    return SearchResult(replace(start, **best), study.best_value, before, len(study.trials), seed, share, rows.height)
 
 
-def as_toml(found: Found, origin: str, found_on: date) -> str:
+def as_toml(found: SearchResult, origin: str, found_on: date) -> str:
     """Return the text of `config/champion.toml`: the parameters, and how they were found."""
     lines = [
         "# Hyper-parameters of the champion, as `creditlink train search` found them; `creditlink train` reads them.",

@@ -36,7 +36,7 @@ class TableError(ValueError):
 
 
 @dataclass(frozen=True)
-class Finding:
+class TableFinding:
     """Something odd in a table that does not stop the run.
 
     `row` is the first row concerned, counted from 1 below the header; None where it is about the
@@ -68,7 +68,7 @@ class RawTable:
 
     name: str
     frame: pl.DataFrame
-    findings: tuple[Finding, ...]
+    findings: tuple[TableFinding, ...]
     row_labels: tuple[str, ...] = ()
 
 
@@ -96,7 +96,7 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
     labels: set[str] = set()
     if content[:4] == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
         frame, labels = _parquet(name, content)
-        findings: list[Finding] = []
+        findings: list[TableFinding] = []
     else:
         file, findings = _decoded(name, content)
         frame, more = _text(name, file, header)
@@ -106,7 +106,7 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
     columns = []
     for series in frame.iter_columns():
         column, odd = typed_column(series)
-        findings += [Finding(name, series.name, o.row, o.count, o.message) for o in odd]
+        findings += [TableFinding(name, series.name, o.row, o.count, o.message) for o in odd]
         if column is not None:
             columns.append(column)
     if not columns:
@@ -115,7 +115,7 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
     return RawTable(name, pl.DataFrame(columns), tuple(findings), tuple(sorted(labels)))
 
 
-def _decoded(name: str, content: bytes) -> tuple[TextFile, list[Finding]]:
+def _decoded(name: str, content: bytes) -> tuple[TextFile, list[TableFinding]]:
     """Return the text of a file, mixed encodings allowed: nothing is written, and what was read is told."""
     file = decode(content)
     if (nul := file.text.find("\0")) >= 0:
@@ -126,12 +126,12 @@ def _decoded(name: str, content: bytes) -> tuple[TextFile, list[Finding]]:
     if file.foreign:
         message = f"mixed encodings: {len(file.foreign)} lines are not {file.encoding} as the others are"
         message += f", the first is line {min(file.foreign)}"
-        return replace(file, foreign=frozenset()), [Finding(name, None, None, len(file.foreign), message)]
+        return replace(file, foreign=frozenset()), [TableFinding(name, None, None, len(file.foreign), message)]
     if file.encoding != "GB18030":
         return file, []
     lines = [number for number, line in file.lines() if not line.isascii()]
     message = f"not UTF-8: read as GBK (GB18030), {len(lines)} lines hold Chinese, the first is line {lines[0]}"
-    return file, [Finding(name, None, None, len(lines), message)]
+    return file, [TableFinding(name, None, None, len(lines), message)]
 
 
 def separator_of(lines: list[str]) -> str | None:
@@ -167,7 +167,7 @@ def _numbers_rows(column: pl.Series) -> bool:
     return bool((column == column.round(0)).all()) and column.n_unique() > column.len() / 2
 
 
-def _text(name: str, file: TextFile, header: bool) -> tuple[pl.DataFrame, list[Finding]]:
+def _text(name: str, file: TextFile, header: bool) -> tuple[pl.DataFrame, list[TableFinding]]:
     text = file.text
     lines = [line for line in text.split("\n", _PROBED_LINES)[:_PROBED_LINES] if line.strip()]
     first = lines[0]
@@ -184,7 +184,7 @@ def _text(name: str, file: TextFile, header: bool) -> tuple[pl.DataFrame, list[F
     findings = []
     if separator not in (",", "\t") or (separator == "\t" and Path(name).suffix.lower() == ".csv"):
         shown = {" ": "blanks", "\t": "tabs"}.get(separator, repr(separator))
-        findings.append(Finding(name, None, None, 1, f"columns are separated by {shown}, not by commas"))
+        findings.append(TableFinding(name, None, None, 1, f"columns are separated by {shown}, not by commas"))
     if separator == " ":
         text, separator = "\n".join(_INNER.join(line.split()) for line in text.split("\n")), _INNER
     names = _refuse_ragged(name, replace(file, text=text), separator)

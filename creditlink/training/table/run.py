@@ -23,14 +23,14 @@ LATER_SHARE = 0.25
 """The newest share of rows that judges out of time."""
 
 
-class Judged(Protocol):
+class Classifier(Protocol):
     """What can be judged: anything that gives a probability of the event."""
 
     def pd(self, columns: pl.DataFrame) -> Array:
         """Return the probability of the event, shape (n,)."""
 
 
-Fit = Callable[[Table, NDArray[np.int64], int], Judged]
+Fit = Callable[[Table, NDArray[np.int64], int], Classifier]
 """Fits on some rows of a table, with a seed."""
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.training.table.columns import first_without_a_time
-from creditlink.training.table.file import Finding, RawTable, TableError, names_like
+from creditlink.training.table.file import RawTable, TableError, TableFinding, names_like
 
 Kind = Literal["number", "category", "date"]
 
@@ -65,7 +65,7 @@ class Table:
     as_of: pl.Series | None
     group: NDArray[np.int64]
     left_out: dict[str, str]
-    findings: tuple[Finding, ...]
+    findings: tuple[TableFinding, ...]
     excluded: pl.DataFrame
 
     def kind(self, column: str) -> Kind:
@@ -116,7 +116,7 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
     unknown = frame[roles.target].is_null()
     if unknown.any():
         row = int(unknown.arg_max() or 0) + 1
-        findings.append(Finding(file, roles.target, row, int(unknown.sum()), "target missing, rows left out"))
+        findings.append(TableFinding(file, roles.target, row, int(unknown.sum()), "target missing, rows left out"))
     numbers = np.flatnonzero(~unknown.to_numpy()) + 1
     frame = frame.filter(~unknown)
     is_bad, event = _outcome(file, frame[roles.target], numbers, roles.event, findings)
@@ -131,13 +131,13 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
     left_out |= dict.fromkeys(roles.ids, "id") | dict.fromkeys(roles.exclude, "excluded")
     for name in (name for name in raw.row_labels if name not in left_out):
         left_out[name] = "numbers or labels the rows"
-        findings.append(Finding(file, name, None, frame.height, f"left out: {left_out[name]}"))
+        findings.append(TableFinding(file, name, None, frame.height, f"left out: {left_out[name]}"))
     columns = frame.drop(list(left_out))
     for series in columns.iter_columns():
         why = _useless(series)
         if why is not None:
             left_out[series.name] = why
-            findings.append(Finding(file, series.name, None, series.len(), f"left out: {why}"))
+            findings.append(TableFinding(file, series.name, None, series.len(), f"left out: {why}"))
     kept = columns.drop([name for name in columns.columns if name in left_out])
     if not kept.width:
         whys = "; ".join(f"{name}: {why}" for name, why in left_out.items() if name not in spoken)
@@ -151,7 +151,7 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
 
 
 def _outcome(
-    file: str, target: pl.Series, numbers: NDArray[np.int64], event: str | None, findings: list[Finding]
+    file: str, target: pl.Series, numbers: NDArray[np.int64], event: str | None, findings: list[TableFinding]
 ) -> tuple[NDArray[np.int8], str]:
     """Return the event as 0 and 1, and which value is the event."""
     values = target.unique().sort().to_list()
@@ -180,7 +180,7 @@ def _outcome(
     if event is None and shown != ["0", "1"]:
         other = shown[1 - values.index(chosen)]
         findings.append(
-            Finding(file, target.name, None, 1, f"{_shown(chosen)} is taken as the event, {other} as its absence")
+            TableFinding(file, target.name, None, 1, f"{_shown(chosen)} is taken as the event, {other} as its absence")
         )
     return (target == chosen).cast(pl.Int8).to_numpy(), _shown(chosen)
 
@@ -203,7 +203,7 @@ def _weights(file: str, frame: pl.DataFrame, name: str | None, numbers: NDArray[
 
 
 def _time(
-    file: str, frame: pl.DataFrame, name: str | None, numbers: NDArray[np.int64], findings: list[Finding]
+    file: str, frame: pl.DataFrame, name: str | None, numbers: NDArray[np.int64], findings: list[TableFinding]
 ) -> tuple[NDArray[np.float64] | None, pl.Series | None]:
     if name is None:
         return None, None
@@ -215,7 +215,7 @@ def _time(
     if missing.any():
         row = int(missing.arg_max() or 0)
         findings.append(
-            Finding(file, name, int(numbers[row]), int(missing.sum()), "time missing: not judged out of time")
+            TableFinding(file, name, int(numbers[row]), int(missing.sum()), "time missing: not judged out of time")
         )
     if series.n_unique() - bool(missing.any()) < 2:
         raise TableError(f"{file}: column {name} holds one point in time only: there is no later part to judge on")
@@ -252,7 +252,7 @@ def _groups(
     is_bad: NDArray[np.int8],
     ids: Sequence[pl.Series],
     numbers: NDArray[np.int64],
-    findings: list[Finding],
+    findings: list[TableFinding],
 ) -> NDArray[np.int64]:
     """Return which rows belong together, and report what stands twice."""
     doubled = False
@@ -262,7 +262,7 @@ def _groups(
         if again.any():
             row = int(numbers[int(np.argmax(again))])
             message = f"{series[int(np.argmax(again))]} stands in more than one row; such rows share a fold"
-            findings.append(Finding(file, series.name, row, int(again.sum()), f"duplicate ids: {message}"))
+            findings.append(TableFinding(file, series.name, row, int(again.sum()), f"duplicate ids: {message}"))
             group = np.where(
                 again, series.rank("dense").fill_null(0).to_numpy().astype(np.int64) - columns.height, group
             )
@@ -272,7 +272,7 @@ def _groups(
         first = int(np.argmax(again))
         same = columns.with_columns(pl.Series("\x00bad", is_bad)).is_duplicated().to_numpy()
         message = f"duplicate rows; such rows share a fold, {int((again & ~same).sum())} of them differ in the outcome"
-        findings.append(Finding(file, None, int(numbers[first]), int(again.sum()), message))
+        findings.append(TableFinding(file, None, int(numbers[first]), int(again.sum()), message))
         if not doubled:
             group = _row_groups(columns)
     return group

@@ -13,7 +13,7 @@ from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.scoring.calibration.calibration import sigmoid
 from creditlink.engine.scoring.model import CreditModel
 from creditlink.engine.scoring.scale import Scale
-from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, Day, folds, matrix
+from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, SnapshotDay, folds, matrix
 from creditlink.training.fitting.fit import margin
 from creditlink.training.validation import metrics
 from creditlink.training.withheld import OPTIONAL_CATEGORIES, RESTED_ON, SINGLE, only
@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 
 def measure(
-    day: Day, model: CreditModel, seed: int, step: Callable[[str], None] = lambda _: None
+    day: SnapshotDay, model: CreditModel, seed: int, step: Callable[[str], None] = lambda _: None
 ) -> dict[str, dict[str, Any]]:
     """Return case -> figures of a model on the firms of a day that was not learned from.
 
@@ -104,7 +104,7 @@ def _shifts(bad: NDArray[np.int8], pd_12m: Array, granted: Array, scale: Scale) 
     }
 
 
-def _rows(day: Day, case: str, seed: int) -> pl.DataFrame:
+def _rows(day: SnapshotDay, case: str, seed: int) -> pl.DataFrame:
     firms = day.labels.height
     kind, _, name = case.partition(" ")
     if case in (GRANTED, RANDOM, SOURCES):

@@ -23,7 +23,7 @@ from creditlink.kit.http.visit import Visit
 from creditlink.kit.processes.metrics import REQUESTS
 from creditlink.web.front import exchange
 from creditlink.web.front.about import Callers
-from creditlink.web.front.exchange import Answer, Gone, Receive, Scope, Send
+from creditlink.web.front.exchange import Gone, OutgoingResponse, Receive, Scope, Send
 from creditlink.web.front.news import News
 from creditlink.web.front.queue import FairQueue, QueueFull
 
@@ -136,7 +136,7 @@ class Front:
 
     async def _answer(
         self, environ: WSGIEnvironment, body: bytes, path: str, headers: Mapping[bytes, bytes], receive: Receive
-    ) -> Answer:
+    ) -> OutgoingResponse:
         """Run the request until its answer is final."""
         of_operators = path in _OPERATORS
         queue = self._operators_queue if of_operators else self._queue
@@ -195,7 +195,9 @@ class Front:
             self._known.popitem(last=False)
         return self._known[key]
 
-    def _refusal(self, problem: Problem, scope: Scope, headers: Mapping[bytes, bytes], request_id: str) -> Answer:
+    def _refusal(
+        self, problem: Problem, scope: Scope, headers: Mapping[bytes, bytes], request_id: str
+    ) -> OutgoingResponse:
         """Return the answer where no thread can be asked for one, in the form of whoever asks."""
         method = scope["method"] if scope["method"] in ("GET", "POST", "PUT", "PATCH", "DELETE") else "other"
         REQUESTS.labels(method, "(front)", problem.status).inc()
@@ -215,16 +217,16 @@ def _digest(token: bytes) -> str:
     return hashlib.sha256(token).hexdigest()
 
 
-def _plain(status: int, request_id: str, body: dict[str, str], method: str) -> Answer:
+def _plain(status: int, request_id: str, body: dict[str, str], method: str) -> OutgoingResponse:
     answer = _answer(status, request_id, "application/json", _json(body), {})
-    return answer if method != "HEAD" else Answer(status, answer.headers, b"")
+    return answer if method != "HEAD" else OutgoingResponse(status, answer.headers, b"")
 
 
 def _json(body: Mapping[str, object]) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode() + b"\n"
 
 
-def _answer(status: int, request_id: str, kind: str, body: bytes, more: Mapping[str, str]) -> Answer:
+def _answer(status: int, request_id: str, kind: str, body: bytes, more: Mapping[str, str]) -> OutgoingResponse:
     headers = {
         "Content-Type": kind,
         "Content-Length": str(len(body)),
@@ -240,4 +242,4 @@ def _answer(status: int, request_id: str, kind: str, body: bytes, more: Mapping[
         ),
         **more,
     }
-    return Answer(status, list(headers.items()), body)
+    return OutgoingResponse(status, list(headers.items()), body)

@@ -29,7 +29,7 @@ class Gone(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class OutgoingResponse:
     """What goes out."""
 
     status: int
@@ -105,15 +105,15 @@ def environ_of(scope: Scope, body: bytes, length: int) -> WSGIEnvironment:
 
 def run(
     application: WSGIApplication, environ: WSGIEnvironment, threads: ThreadPoolExecutor, freed: Callable[[], None]
-) -> asyncio.Future[Answer]:
+) -> asyncio.Future[OutgoingResponse]:
     """Run the application in one of the threads; `freed` is called in the loop when the thread is free again.
 
     That is after the answer: what the application does once it is sent holds the thread, not the client.
     """
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Answer] = loop.create_future()
+    answer: asyncio.Future[OutgoingResponse] = loop.create_future()
 
-    def tell(result: Answer | BaseException) -> None:
+    def tell(result: OutgoingResponse | BaseException) -> None:
         if answer.done():
             return
         if isinstance(result, BaseException):
@@ -132,7 +132,7 @@ def run(
             result: Iterable[bytes] = application(environ, start_response)
             try:
                 body = b"".join(result)
-                loop.call_soon_threadsafe(tell, Answer(started[0], started[1], body))
+                loop.call_soon_threadsafe(tell, OutgoingResponse(started[0], started[1], body))
             finally:
                 close = getattr(result, "close", None)
                 if close is not None:

@@ -200,7 +200,7 @@ wire_values = st.fixed_dictionaries(
 def test_columns_and_fields_read_alike(raw):
     """What reads column by column is exactly what reads field by field."""
     from creditlink.kit.money import fen_from_yuan, yuan_text
-    from creditlink.records.connectors.fields import FieldError, Row
+    from creditlink.records.connectors.fields import FieldError, SourceRow
 
     for row in raw:
         try:
@@ -210,7 +210,7 @@ def test_columns_and_fields_read_alike(raw):
     frame = tax_invoices._columns(raw)
     for row, fits, *values in frame.select("fits", *INVOICE_SCHEMA).with_row_index().iter_rows():
         try:
-            slow = tax_invoices._invoice(Row(raw[row]), date(2023, 12, 1), date(2024, 12, 31))
+            slow = tax_invoices._invoice(SourceRow(raw[row]), date(2023, 12, 1), date(2024, 12, 31))
         except FieldError:
             slow = None
         if fits:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from creditlink.engine.scoring.limits.knockouts import apply_rules, judge
 from creditlink.engine.scoring.limits.scorable import scorable
 from creditlink.engine.scoring.scale import Scale
-from creditlink.engine.scoring.settings import Evidence, ReasonSettings, Rule, ScorableSettings, ScoreSettings
+from creditlink.engine.scoring.settings import Evidence, FactRule, ReasonSettings, ScorableSettings, ScoreSettings
 
 pytestmark = pytest.mark.pure
 
 RULES = (
-    Rule("K01", "名单", "List", indicator="dishonest_debtor", category="public_credit", at_least=1.0),
-    Rule("K02", "吊销", "Revoked", registration="status", one_of=("revoked", "deregistered")),
+    FactRule("K01", "名单", "List", indicator="dishonest_debtor", category="public_credit", at_least=1.0),
+    FactRule("K02", "吊销", "Revoked", registration="status", one_of=("revoked", "deregistered")),
 )
 FEATURES = pl.DataFrame({"dishonest_debtor": [0.0, 1.0, None, math.nan, 2.0]})
 REGISTRATION = pl.DataFrame({"status": ["revoked", "active", None, "deregistered", "active"]})
@@ -70,7 +70,7 @@ SETTINGS = ScoreSettings(
     reasons=ReasonSettings(),
     scorable=ScorableSettings(6, (Evidence("tax", "tax_record_months", 6.0), Evidence("utility", "usage"))),
     knockouts=RULES,
-    human_review=(Rule("H01", "个体工商户", "Sole trader", registration="entity_type", one_of=("sole_trader",)),),
+    human_review=(FactRule("H01", "个体工商户", "Sole trader", registration="entity_type", one_of=("sole_trader",)),),
 )
 ORDINARY = {"dishonest_debtor": 0.0, "tax_record_months": 30.0, "usage": None, "other": 5.0}
 COMPANY = {"status": "active", "entity_type": "company", "industry": "C26"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditlink.kit.files.csvfile import HeaderInvalid, Row, records, rows
+from creditlink.kit.files.csvfile import CsvRecord, HeaderInvalid, records, rows
 from creditlink.kit.files.textfile import TextFile, decode
 
 pytestmark = pytest.mark.pure
@@ -22,8 +22,8 @@ def read(text, **how):
 def told(text):
     """Return the lines that read, and line and field of those that do not."""
     found = read(text)
-    good = [(row.line, row.values["code"]) for row in found if isinstance(row, Row)]
-    return good, [(row.line, row.field) for row in found if not isinstance(row, Row)]
+    good = [(row.line, row.values["code"]) for row in found if isinstance(row, CsvRecord)]
+    return good, [(row.line, row.field) for row in found if not isinstance(row, CsvRecord)]
 
 
 @given(

@@ -8,7 +8,7 @@ import pytest
 
 from creditlink.kit.settings import load_settings
 from creditlink.sandbox.city import write_city
-from creditlink.sandbox.year.simulate import Lived, Plan, plan_year
+from creditlink.sandbox.year.simulate import Lived, YearPlan, plan_year
 
 PLAN = {"requests": 36, "lenders": 4, "seed": 3, "follow": 3}
 
@@ -23,4 +23,4 @@ def year_city(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def lived(year_city) -> Lived:
-    return plan_year(Plan(year_city, **PLAN), load_settings({}))
+    return plan_year(YearPlan(year_city, **PLAN), load_settings({}))

@@ -22,7 +22,7 @@ from creditlink.products import approval_store
 from creditlink.sandbox.year.asking import first_month
 from creditlink.sandbox.year.market import Market
 from creditlink.sandbox.year.policies import draw_policies
-from creditlink.sandbox.year.simulate import NotReconciled, Plan, live_through, plan_year, reconciled
+from creditlink.sandbox.year.simulate import NotReconciled, YearPlan, live_through, plan_year, reconciled
 from creditlink.sandbox.year.stage import StageTaken
 from creditlink.training.city import CityError, read_city
 from tests.sandbox.year.conftest import PLAN
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.long
 
 class TestPlanned:
     def test_the_same_seed_gives_the_same_year_and_another_gives_another(self, year_city, lived):
-        again = plan_year(Plan(year_city, **PLAN), load_settings({}))
+        again = plan_year(YearPlan(year_city, **PLAN), load_settings({}))
         assert again.to_dict() == lived.to_dict()
-        other = plan_year(Plan(year_city, **PLAN | {"seed": 4}), load_settings({}))
+        other = plan_year(YearPlan(year_city, **PLAN | {"seed": 4}), load_settings({}))
         assert other.to_dict()["deeds_sha256"] != lived.to_dict()["deeds_sha256"]
 
     def test_every_firm_asks_once_in_its_month_and_is_not_in_default(self, lived):
@@ -100,7 +100,7 @@ class TestPlanned:
         with pytest.raises(CityError, match="at least 42 months"):
             first_month(city, follow=12)
         with pytest.raises(CityError, match="firms can ask"):
-            plan_year(Plan(year_city, **PLAN | {"requests": 5000}), load_settings({}))
+            plan_year(YearPlan(year_city, **PLAN | {"requests": 5000}), load_settings({}))
 
 
 def test_a_year_happens_on_the_platform_as_it_was_planned(lived, empty_database, settings):

@@ -23,7 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.facts.frames import RecordSet
-from creditlink.engine.features.months.items import SOURCES, Source
+from creditlink.engine.features.months.items import SOURCES, FrameItems
 from creditlink.engine.features.months.rows import first_known, first_stranger, pool, speakers
 from creditlink.engine.features.months.statistics import STATISTICS, fading, fill_windows
 from creditlink.engine.features.months.window import Window
@@ -114,7 +114,7 @@ class Asked:
         self.kept = ("sales", "sold_amount") if "turnover" in self.by_item else ()
         self.items = {*self.by_item, *self.kept}
 
-    def of(self, source: Source) -> dict[str, tuple[str, ...]]:
+    def of(self, source: FrameItems) -> dict[str, tuple[str, ...]]:
         """Return the suffixes of a source that are asked for, each with its names."""
         named = {suffix: source.names(suffix) for suffix in source.items}
         return {suffix: names for suffix, names in named.items() if self.items & {*names}}
@@ -123,7 +123,7 @@ class Asked:
 class FrameReader:
     """One frame, sorted by firm, cut into blocks of firms and read month by month."""
 
-    def __init__(self, records: RecordSet, source: Source, asked: Asked, as_of: date) -> None:
+    def __init__(self, records: RecordSet, source: FrameItems, asked: Asked, as_of: date) -> None:
         frame = records.frame(source.frame)
         if not frame["firm"].is_sorted():
             frame = frame.sort("firm", maintain_order=True)

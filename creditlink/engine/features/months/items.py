@@ -36,7 +36,7 @@ def _late(done: str) -> Formula:
 
 
 @dataclass(frozen=True)
-class Source:
+class FrameItems:
     """How one frame becomes items: item suffix -> its formula.
 
     With a `kind_column` a suffix gives one item per kind (`electricity_late`), and with `pooled` also
@@ -55,8 +55,8 @@ class Source:
         return kinds if self.pooled is None else (*kinds, self.pooled + suffix, f"{self.pooled}count_{suffix}")
 
 
-SOURCES: tuple[Source, ...] = (
-    Source(
+SOURCES: tuple[FrameItems, ...] = (
+    FrameItems(
         "vat_declarations",
         {
             "sales": _plain("taxable_sales_fen"),
@@ -68,7 +68,7 @@ SOURCES: tuple[Source, ...] = (
             "filed": Formula(("filed_on",), rows.done_by_today),
         },
     ),
-    Source(
+    FrameItems(
         "invoice_months",
         {
             "amount": _plain("amount_fen"),
@@ -85,7 +85,7 @@ SOURCES: tuple[Source, ...] = (
         "direction",
         tuple({"output": "sold_", "input": "bought_"}[d] for d in DIRECTIONS),
     ),
-    Source(
+    FrameItems(
         "tax_standing",
         {
             "tax_grade": _plain("taxpayer_grade", plus=1.0),
@@ -94,7 +94,7 @@ SOURCES: tuple[Source, ...] = (
             "tax_penalties": _plain("penalties"),
         },
     ),
-    Source(
+    FrameItems(
         "payroll_months",
         {
             "heads": _plain("headcount"),
@@ -108,7 +108,7 @@ SOURCES: tuple[Source, ...] = (
             "fund_heads": _plain("fund_headcount"),
         },
     ),
-    Source(
+    FrameItems(
         "meter_months",
         {
             "usage": _plain("usage"),
@@ -124,7 +124,7 @@ SOURCES: tuple[Source, ...] = (
         tuple(f"{kind}_" for kind in METER_KINDS),
         "bills_",
     ),
-    Source(
+    FrameItems(
         "contract_months",
         {
             "signed": _plain("signed"),
@@ -132,14 +132,14 @@ SOURCES: tuple[Source, ...] = (
             "breached": _plain("breached"),
         },
     ),
-    Source(
+    FrameItems(
         "property_grants",
         {"property": _plain("granted")},
         "kind",
         ("patent_", "model_", "mark_", "software_"),
         "any_",
     ),
-    Source(
+    FrameItems(
         "shipment_months",
         {"shipments": _plain("shipments")},
     ),

@@ -33,7 +33,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Standing:
+class OfferWorth:
     """Each product's worth to each firm; arrays of shape (n_products, n_firms).
 
     `limit_fen` is NaN where no record allows a limit and 0 where the firm cannot carry the smallest amount;
@@ -49,7 +49,9 @@ class Standing:
     score: Floats
 
 
-def standing(book: ProductBook, subjects: Subjects, unknowns: Floats, ask: Ask, odds: Floats | None = None) -> Standing:
+def standing(
+    book: ProductBook, subjects: Subjects, unknowns: Floats, ask: Ask, odds: Floats | None = None
+) -> OfferWorth:
     """Return limit, price, cost, fit and score of every product for every firm.
 
     Parameters
@@ -75,7 +77,7 @@ def standing(book: ProductBook, subjects: Subjects, unknowns: Floats, ask: Ask, 
         * _weighed(fit, settings.weight_fit)
     )
     # A firm without a score has no order among its products but still gets all of them explained.
-    return Standing(approval, rate, cost, limit, fit, np.nan_to_num(score, nan=0.0))
+    return OfferWorth(approval, rate, cost, limit, fit, np.nan_to_num(score, nan=0.0))
 
 
 def price_bps(book: ProductBook, pd_12m: Floats) -> Floats:

@@ -32,7 +32,7 @@ _PROBABILITIES = {"profile.pd_12m"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProductFinding:
     """One thing the checker found; `rules` are positions in the product's rules, `code` is for programs."""
 
     severity: Severity
@@ -42,10 +42,10 @@ class Finding:
     text_en: str
 
 
-def check_product(terms: ProductTerms, known: Mapping[str, Subject]) -> list[Finding]:
+def check_product(terms: ProductTerms, known: Mapping[str, Subject]) -> list[ProductFinding]:
     """Return everything worth telling about a product's rules; errors forbid publishing, warnings do not."""
     wrong = [
-        Finding("error", "unknown", (i,), f"规则有误：{flaw}", f"Wrong rule: {flaw}")
+        ProductFinding("error", "unknown", (i,), f"规则有误：{flaw}", f"Wrong rule: {flaw}")
         for i, rule in enumerate(terms.rules)
         if (flaw := check_rule(rule, known))
     ]
@@ -61,7 +61,7 @@ def check_product(terms: ProductTerms, known: Mapping[str, Subject]) -> list[Fin
     return findings + _categories(terms, known)
 
 
-def _alone(i: int, rule: Rule, about: Subject) -> Iterable[Finding]:
+def _alone(i: int, rule: Rule, about: Subject) -> Iterable[ProductFinding]:
     if not _is_interval(rule, about):
         if about.form == "grade" and not _grades(rule):
             yield _finding("impossible", (i,), rule, about, "没有企业能满足", "no firm can pass")
@@ -74,7 +74,7 @@ def _alone(i: int, rule: Rule, about: Subject) -> Iterable[Finding]:
         yield _finding("always", (i,), rule, about, "所有企业都满足", "every firm passes", "warning")
 
 
-def _together(i: int, one: Rule, j: int, other: Rule, about: Subject) -> Iterable[Finding]:
+def _together(i: int, one: Rule, j: int, other: Rule, about: Subject) -> Iterable[ProductFinding]:
     contradicts, repeats = _relation(one, other, about)
     if contradicts:
         zh, en = rule_texts(other, about)
@@ -140,7 +140,7 @@ def _range(about: Subject) -> tuple[float, float]:
     return _RANGES.get(about.unit, (-float("inf"), float("inf")))
 
 
-def _categories(terms: ProductTerms, known: Mapping[str, Subject]) -> list[Finding]:
+def _categories(terms: ProductTerms, known: Mapping[str, Subject]) -> list[ProductFinding]:
     """Return a warning for each category the rules need and the product does not ask for."""
     findings = []
     for i, rule in enumerate(terms.rules):
@@ -170,9 +170,9 @@ def _finding(
     zh: str,
     en: str,
     severity: Severity = "error",
-) -> Finding:
+) -> ProductFinding:
     rule_zh, rule_en = rule_texts(rule, about)
-    return Finding(severity, code, rules, f"「{rule_zh}」{zh}", f'"{rule_en}": {en}')
+    return ProductFinding(severity, code, rules, f"「{rule_zh}」{zh}", f'"{rule_en}": {en}')
 
 
 @dataclass(frozen=True, slots=True)

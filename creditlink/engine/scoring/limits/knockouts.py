@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.scoring.limits.scorable import refusal, scorable
-from creditlink.engine.scoring.settings import Rule, ScoreSettings
+from creditlink.engine.scoring.settings import FactRule, ScoreSettings
 from creditlink.engine.vocabulary import missing_words
 
 Facts = pl.DataFrame | Mapping[str, Any]
@@ -28,20 +28,20 @@ Facts = pl.DataFrame | Mapping[str, Any]
 class RuleHits:
     """Which rules hold for which firms, and of which the fact is not known; both (n, rules). An unknown never holds."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[FactRule, ...]
     holds: NDArray[np.bool_]
     unknown: NDArray[np.bool_]
 
-    def of(self, row: int) -> tuple[Rule, ...]:
+    def of(self, row: int) -> tuple[FactRule, ...]:
         """Return the rules that hold for one firm."""
         return tuple(rule for rule, holds in zip(self.rules, self.holds[row], strict=True) if holds)
 
-    def not_evaluated(self, row: int) -> tuple[Rule, ...]:
+    def not_evaluated(self, row: int) -> tuple[FactRule, ...]:
         """Return the rules that could not be looked at for one firm."""
         return tuple(rule for rule, unknown in zip(self.rules, self.unknown[row], strict=True) if unknown)
 
 
-def apply_rules(rules: Sequence[Rule], features: pl.DataFrame, registration: pl.DataFrame) -> RuleHits:
+def apply_rules(rules: Sequence[FactRule], features: pl.DataFrame, registration: pl.DataFrame) -> RuleHits:
     """Return which of `rules` hold, and which could not be looked at.
 
     Parameters
@@ -71,7 +71,7 @@ def apply_rules(rules: Sequence[Rule], features: pl.DataFrame, registration: pl.
     return RuleHits(tuple(rules), holds, unknown)
 
 
-def _fact(rule: Rule, features: Facts, registration: Facts) -> Any:
+def _fact(rule: FactRule, features: Facts, registration: Facts) -> Any:
     """Return the column that a rule is about, or one firm's value."""
     facts, name = (features, rule.indicator) if rule.indicator else (registration, rule.registration)
     if name is None or name not in facts:
@@ -80,10 +80,10 @@ def _fact(rule: Rule, features: Facts, registration: Facts) -> Any:
 
 
 @dataclass(frozen=True)
-class Found:
+class FiredRule:
     """A rule that holds for a firm, and the fact it holds for."""
 
-    rule: Rule
+    rule: FactRule
     observed: float | str
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ UNKNOWN_WORDS = ("该事实未知", "the fact is not known")
 class NotEvaluated:
     """A rule that could not be looked at, and why: how its category stands, or `unknown` where it gave other facts."""
 
-    rule: Rule
+    rule: FactRule
     cause: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class NotEvaluated:
         }
 
 
-def _named(rule: Rule, **more: Any) -> dict[str, Any]:
+def _named(rule: FactRule, **more: Any) -> dict[str, Any]:
     return {
         "code": rule.code,
         "category": rule.category,
@@ -126,8 +126,8 @@ def _named(rule: Rule, **more: Any) -> dict[str, Any]:
 class Verdict:
     """What stands apart from one firm's score; `not_scorable` says why there is none."""
 
-    knock_outs: tuple[Found, ...]
-    human_review: tuple[Found, ...]
+    knock_outs: tuple[FiredRule, ...]
+    human_review: tuple[FiredRule, ...]
     not_scorable: dict[str, Any] | None
     not_evaluated: tuple[NotEvaluated, ...] = ()
 
@@ -157,11 +157,11 @@ def judge(
         A rule names a column that neither mapping has.
     """
 
-    def found(rules: Sequence[Rule]) -> tuple[Found, ...]:
+    def found(rules: Sequence[FactRule]) -> tuple[FiredRule, ...]:
         facts = [(rule, _fact(rule, features, registration)) for rule in rules]
-        return tuple(Found(rule, fact) for rule, fact in facts if _holds(rule, fact))
+        return tuple(FiredRule(rule, fact) for rule, fact in facts if _holds(rule, fact))
 
-    def unlooked(rules: Sequence[Rule]) -> Iterator[NotEvaluated]:
+    def unlooked(rules: Sequence[FactRule]) -> Iterator[NotEvaluated]:
         for rule in rules:
             fact, cause = _fact(rule, features, registration), missing.get(rule.category, UNKNOWN)
             if rule.category in incomplete and not _holds(rule, fact):
@@ -182,7 +182,7 @@ def _is_unknown(fact: Any) -> bool:
     return fact is None or (isinstance(fact, float) and math.isnan(fact))
 
 
-def _holds(rule: Rule, fact: Any) -> bool:
+def _holds(rule: FactRule, fact: Any) -> bool:
     """Say of one value what `apply_rules` says of a column: a frame for each firm would cost milliseconds."""
     if _is_unknown(fact):
         return False

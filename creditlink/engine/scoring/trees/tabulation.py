@@ -81,7 +81,7 @@ class ShapTables:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Split:
     """One split on the way to a leaf."""
 
     level: int
@@ -102,7 +102,7 @@ class _Leaf:
     """A leaf's value and the splits on its path."""
 
     value: float
-    path: tuple[_Step, ...]
+    path: tuple[_Split, ...]
 
     @property
     def group(self) -> int:
@@ -205,7 +205,7 @@ def _splits(tree: dict[str, Any]) -> list[tuple[int, int]]:
 def _leaves(tree: dict[str, Any]) -> list[_Leaf]:
     """Return the leaves of a tree that has a split."""
     found: list[_Leaf] = []
-    waiting: list[tuple[int, int, tuple[_Step, ...]]] = [(0, 0, ())]
+    waiting: list[tuple[int, int, tuple[_Split, ...]]] = [(0, 0, ())]
     while waiting:
         slot, node, path = waiting.pop()
         left, right = tree["left_children"][node], tree["right_children"][node]
@@ -217,7 +217,7 @@ def _leaves(tree: dict[str, Any]) -> list[_Leaf]:
             raise NotTabulableError("a split has no cover")
         for child, goes_left in ((left, True), (right, False)):
             share = float(np.float32(tree["sum_hessian"][child])) / cover
-            step = _Step(len(path), slot, int(tree["split_indices"][node]), goes_left, share)
+            step = _Split(len(path), slot, int(tree["split_indices"][node]), goes_left, share)
             waiting.append((2 * slot + (1 if goes_left else 2), child, (*path, step)))
     return found
 

@@ -30,7 +30,7 @@ from creditlink.products.service import book_of
 
 
 @dataclass(frozen=True)
-class Loan:
+class LoanView:
     """What the lender reported of the money, as it is known now; amounts in fen."""
 
     drawn_fen: int
@@ -38,7 +38,7 @@ class Loan:
     days_past_due: int | None  # the worst of the last month reported
 
     @classmethod
-    def of(cls, facts: list[LoanFact]) -> Loan:
+    def of(cls, facts: list[LoanFact]) -> LoanView:
         """Return it from what holds of the loan, by day."""
         months = [fact for fact in facts if fact.kind == "repayment"]
         return cls(
@@ -49,7 +49,7 @@ class Loan:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApplicationView:
     """One application as the firm sees it."""
 
     application: Application
@@ -58,7 +58,7 @@ class Answer:
     offer: Offer | None
     declined: list[tuple[str, str]]  # the reason, and how it agrees with the explanation
     past: list[tuple[str, datetime]]  # each state that it came to, and when
-    loan: Loan | None
+    loan: LoanView | None
     may: tuple[str, ...]
 
     @property
@@ -72,7 +72,7 @@ class Answer:
         return self.application.state in UNANSWERED
 
 
-def answers_to(session: Session, request: FinancingRequest) -> list[Answer]:
+def answers_to(session: Session, request: FinancingRequest) -> list[ApplicationView]:
     """Return a request's applications: what was accepted, offers by their cost, who has to answer, and who is out."""
     rows = requests.of_request(session, request.id)
     if not rows:
@@ -84,14 +84,14 @@ def answers_to(session: Session, request: FinancingRequest) -> list[Answer]:
     titles = {terms.code: name(terms) for terms in products}
     past = _past(session, request.id)
     answers = [
-        Answer(
+        ApplicationView(
             row,
             names[row.institution_id],
             titles[row.product_code],
             offers.get(row.id),
             _declined(row),
             past.get(row.id, []),
-            Loan.of(outcomes.facts_of(session, row)) if row.state in LENT else None,
+            LoanView.of(outcomes.facts_of(session, row)) if row.state in LENT else None,
             allowed(row.state, "firm"),
         )
         for row in rows
@@ -99,19 +99,19 @@ def answers_to(session: Session, request: FinancingRequest) -> list[Answer]:
     return sorted(answers, key=_rank)
 
 
-def _rank(answer: Answer) -> tuple[int, bool, int]:
+def _rank(answer: ApplicationView) -> tuple[int, bool, int]:
     state = answer.application.state
     order = [state in ACCEPTED, answer.is_open, answer.is_waiting, True]
     return order.index(True), answer.offer is None, _yearly_cost(answer)
 
 
-def cheapest(answers: list[Answer]) -> Answer | None:
+def cheapest(answers: list[ApplicationView]) -> ApplicationView | None:
     """Return the open offer with the lowest yearly cost, where there is more than one."""
     standing = [one for one in answers if one.is_open]
     return min(standing, key=_yearly_cost) if len(standing) > 1 else None
 
 
-def _yearly_cost(answer: Answer) -> int:
+def _yearly_cost(answer: ApplicationView) -> int:
     return int(answer.offer.terms["yearly_cost_bps"]) if answer.offer else 0
 
 

@@ -18,7 +18,7 @@ from creditlink.financing.requests.proposals import Proposals, proposals_for
 from creditlink.financing.tables import FinancingRequest
 from creditlink.kit.clock import day_of
 from creditlink.kit.http import runtime
-from creditlink.portal.firm.financing.answers import Answer, answers_to, cheapest
+from creditlink.portal.firm.financing.answers import ApplicationView, answers_to, cheapest
 from creditlink.portal.firm.financing.words import words
 from creditlink.portal.person import stepup
 from creditlink.portal.site import page, settings
@@ -27,7 +27,7 @@ from creditlink.products.service import live_book
 
 
 @dataclass(frozen=True)
-class Signed:
+class OfferSignature:
     """The first of two signatures under an offer."""
 
     by: str
@@ -70,8 +70,8 @@ def show(
 
 
 def _signed(
-    session: Session, account: Account, firm: Enterprise, answers: list[Answer], now: datetime
-) -> dict[UUID, Signed]:
+    session: Session, account: Account, firm: Enterprise, answers: list[ApplicationView], now: datetime
+) -> dict[UUID, OfferSignature]:
     """Return application -> who has signed its open offer, where a second person must."""
     found = {}
     for one in answers:
@@ -80,7 +80,7 @@ def _signed(
         act = acceptance.waiting(session, firm, one.application, one.offer, now)
         if act is not None:
             by = session.get_one(Account, act.signed_by).display_name
-            found[one.application.id] = Signed(by, act.signed_by == account.id)
+            found[one.application.id] = OfferSignature(by, act.signed_by == account.id)
     return found
 
 
