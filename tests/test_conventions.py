@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, DateTime, Float, Numeric
 
 import creditlink
 from creditlink.cli.main import COMMANDS
+from creditlink.engine import vocabulary
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.kit import errors
 from creditlink.kit.postgres import db
@@ -186,6 +187,25 @@ def test_every_class_has_a_name_of_its_own():
             if isinstance(node, ast.ClassDef):
                 homes[node.name].append(name)
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+@pytest.mark.pure
+def test_the_vocabulary_has_no_second_home():
+    """No other module lists grades, categories, kinds or states again; what it says of each by a mapping is its own."""
+    lists = {
+        name: {str(one) for one in value}
+        for name, value in vars(vocabulary).items()
+        if name.isupper() and isinstance(value, tuple | dict) and name != "CAUSES"
+    }
+    assert {"GRADES", "CATEGORIES", "LIFE_CYCLE", "PRODUCT_KINDS", "TAXPAYER_GRADES"} <= set(lists)
+    again = []
+    for module, tree in _trees().items():
+        for node in ast.walk(tree) if module != "engine/vocabulary.py" else ():
+            written = set()
+            if isinstance(node, ast.Tuple | ast.List | ast.Set):
+                written = {e.value for e in node.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)}
+            again += [f"{module}: {name}" for name, codes in lists.items() if written and codes <= written]
+    assert again == []
 
 
 @pytest.mark.pure

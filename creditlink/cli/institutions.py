@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from creditlink.access import keys
 from creditlink.access.scopes import OPERATOR_SCOPES, SCOPES
 from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.institutions import service
 from creditlink.institutions.service import RegistrationRefused
-from creditlink.institutions.tables import INSTITUTION_KINDS, Client, Institution
+from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.files.textfile import decode, json_of
 from creditlink.kit.processes.process import start

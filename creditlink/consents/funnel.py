@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import ConsentStage
+from creditlink.engine.vocabulary import FEWEST_FIRMS
 
 WINDOW = timedelta(days=30)
-AT_LEAST_FIRMS = 10
 STAGES = ("asked", "shown", "signed_in", "approved", "narrowed", "declined", "expired")
 
 # A request that names no firm yet counts as a firm of its own. `expired`: nobody answered in time.
@@ -42,5 +42,5 @@ def reached(session: Session, consent_id: UUID, stage: str, now: datetime) -> No
 
 def counts(session: Session, now: datetime) -> dict[str, int]:
     """Return requests per stage over the last 30 days; a stage that fewer than ten firms reached is left out."""
-    found = session.execute(_COUNTED, {"since": now - WINDOW, "firms": AT_LEAST_FIRMS})
+    found = session.execute(_COUNTED, {"since": now - WINDOW, "firms": FEWEST_FIRMS})
     return dict(found.all())

@@ -1,7 +1,12 @@
-"""The words of the field that every part shares: grades, categories and their labels, states. One home for each."""
+"""The words of the field that every part shares, each with one home: codes, and how people say them in zh and en.
+
+States of consents, applications and products live with the rules that change them: `consents.life.rules`,
+`financing.applications.states`, `products.catalogue.lifecycle`. `docs/glossary.md` explains the terms.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
 GRADES = ("A+", "A", "B", "C", "D", "E")
@@ -10,22 +15,106 @@ GRADES = ("A+", "A", "B", "C", "D", "E")
 GRADES_BY_RANK = GRADES[::-1]
 """Grades from the riskiest to the safest: the position is the rank, which rules on products compare."""
 
+TAXPAYER_GRADES = ("A", "B", "M", "C", "D")
+"""The tax office's grades of taxpayers from the best; the indicator's value is the position from 1."""
+
+FEWEST_FIRMS = 10
+"""No figure is published of fewer firms: k-anonymity with k = 10.
+
+Source: domain rule; Sweeney 2002, "k-anonymity".
+"""
+
+
+@dataclass(frozen=True)
+class CategoryName:
+    """What a data category is called."""
+
+    label_zh: str  # at the head of a list
+    label_en: str
+    noun_zh: str  # in a sentence
+    noun_en: str
+    adjective_en: str  # before "records"; Chinese uses the noun
+
+    @property
+    def records(self) -> tuple[str, str]:
+        """Return what its records are called in a sentence: `纳税`数据, `tax` records."""
+        return self.noun_zh, self.adjective_en
+
+
+CATEGORIES: dict[str, CategoryName] = {
+    "registration": CategoryName("登记信息", "Registration", "登记信息", "registration", "registration"),
+    "tax": CategoryName("纳税与开票", "Tax and invoices", "纳税", "tax", "tax"),
+    "social_security": CategoryName(
+        "社保与公积金", "Social security and housing fund", "社保", "social security", "social security"
+    ),
+    "utility": CategoryName("水、电、气", "Electricity, water and gas", "水电气", "utilities", "utility"),
+    "public_credit": CategoryName("公共信用", "Public credit record", "公共信用", "public credit", "public credit"),
+    "contract": CategoryName("合同履约", "Contract performance", "合同履约", "contracts", "contract"),
+    "intellectual_property": CategoryName(
+        "知识产权", "Intellectual property", "知识产权", "intellectual property", "intellectual property"
+    ),
+    "logistics": CategoryName("仓储物流", "Logistics", "仓储物流", "logistics", "logistics"),
+}
+"""Data category, which is the unit of consent -> its name; in the order of every list."""
+
 ENTITY_TYPES = ("company", "partnership", "sole_trader", "cooperative")
 EARLIEST_FOUNDED = date(1900, 1, 1)
 """No firm that is asked about is older."""
 LIFE_CYCLE = ("active", "suspended", "revoked", "deregistered")
 
-CATEGORY_LABELS: dict[str, tuple[str, str]] = {
-    "registration": ("登记信息", "registration"),
-    "tax": ("纳税", "tax"),
-    "social_security": ("社保", "social security"),
-    "utility": ("水电气", "utility"),
-    "public_credit": ("公共信用", "public credit"),
-    "contract": ("合同履约", "contract"),
-    "intellectual_property": ("知识产权", "intellectual property"),
-    "logistics": ("仓储物流", "logistics"),
+REGISTRATION_LABELS: dict[str, tuple[str, str]] = {
+    "company": ("公司", "company"),
+    "partnership": ("合伙企业", "partnership"),
+    "sole_trader": ("个体工商户", "sole trader"),
+    "cooperative": ("合作社", "cooperative"),
+    "active": ("存续", "active"),
+    "suspended": ("停业", "suspended"),
+    "revoked": ("吊销", "revoked"),
+    "deregistered": ("注销", "deregistered"),
 }
-"""Consent category -> its label in zh and en."""
+"""Entity type or state in the register -> its label in zh and en."""
+
+INSTITUTION_KINDS: dict[str, tuple[str, str]] = {
+    "bank": ("银行", "bank"),
+    "leasing": ("融资租赁公司", "leasing company"),
+    "guarantee": ("融资担保公司", "guarantee company"),
+    "microloan": ("小额贷款公司", "micro-loan company"),
+    "factoring": ("商业保理公司", "factoring company"),
+    "operator": ("平台运营方", "operator of the platform"),
+}
+"""Kind of institution -> its name in zh and en."""
+
+LENDER_KINDS = tuple(kind for kind in INSTITUTION_KINDS if kind != "operator")
+"""Kinds of institution that offer products."""
+
+PRODUCT_KINDS: dict[str, tuple[str, str]] = {
+    "credit": ("信用贷", "Unsecured credit"),
+    "tax": ("银税贷", "Tax-based loan"),
+    "payroll": ("社保贷", "Payroll-based loan"),
+    "energy": ("能源贷", "Energy-based loan"),
+    "technology": ("科技贷", "Technology loan"),
+    "knowledge_value": ("知识价值贷", "Knowledge-value loan"),
+    "commercial_value": ("商业价值贷", "Commercial-value loan"),
+    "order": ("订单贷", "Order and contract loan"),
+    "supply_chain": ("供应链保理", "Supply-chain factoring"),
+    "guaranteed": ("担保贷", "Guaranteed loan"),
+    "green": ("绿色贷", "Green loan"),
+    "first_loan": ("首贷", "First loan"),
+    "cluster": ("园区集群贷", "Industrial-park loan"),
+    "emergency": ("应急贷", "Emergency loan"),
+    "lease": ("设备融资租赁", "Equipment lease"),
+}
+"""Product kind -> its label in zh and en."""
+
+GUARANTEES = ("none", "guarantor", "collateral", "pledge", "fund")
+"""What stands behind a loan."""
+
+REPAYMENTS: dict[str, tuple[str, str]] = {
+    "bullet": ("到期一次还本，按月付息", "Principal at the end, interest monthly"),
+    "equal_instalment": ("等额本息", "Equal monthly instalments"),
+    "revolving": ("随借随还", "Revolving"),
+}
+"""How a loan is repaid -> its label in zh and en."""
 
 NOT_COMPUTABLE = "not_computable"
 """The category was delivered, and still some of its indicators have no value."""

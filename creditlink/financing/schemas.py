@@ -6,8 +6,8 @@ from typing import Any
 
 import marshmallow as ma
 
+from creditlink.engine.vocabulary import REPAYMENTS
 from creditlink.financing.applications.states import STATES
-from creditlink.financing.applications.terms import REPAYMENTS
 from creditlink.financing.funnel.funnel import DIMENSIONS
 from creditlink.financing.loans.outcome_file import KINDS, MOST_DAYS, MOST_FEN
 from creditlink.financing.requests.asking import AMOUNT_FEN, TERM_MONTHS

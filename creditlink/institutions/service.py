@@ -15,9 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
+from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.institutions import targets
 from creditlink.institutions.likeness import skeleton
-from creditlink.institutions.tables import INSTITUTION_KINDS, Client, Institution
+from creditlink.institutions.tables import Client, Institution
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
 _LONGEST_NAME = 200

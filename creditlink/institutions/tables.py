@@ -12,16 +12,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit.postgres.db import Base
 
-INSTITUTION_KINDS: dict[str, tuple[str, str]] = {
-    "bank": ("银行", "bank"),
-    "leasing": ("融资租赁公司", "leasing company"),
-    "guarantee": ("融资担保公司", "guarantee company"),
-    "microloan": ("小额贷款公司", "micro-loan company"),
-    "factoring": ("商业保理公司", "factoring company"),
-    "operator": ("平台运营方", "operator of the platform"),
-}
-"""Kind of institution -> its name in zh and en."""
-
 
 class Institution(Base):
     """A lender (or guarantor), or the operator itself. A suspended one is refused at once, in every process."""

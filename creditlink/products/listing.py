@@ -8,7 +8,8 @@ from typing import Any
 from creditlink.engine.matching.products.phrases import rule_texts
 from creditlink.engine.matching.products.rules import texts_of
 from creditlink.engine.matching.products.subjects import Subject
-from creditlink.engine.matching.products.terms import KIND_LABELS, ProductTerms
+from creditlink.engine.matching.products.terms import ProductTerms
+from creditlink.engine.vocabulary import PRODUCT_KINDS
 
 
 def find(
@@ -71,7 +72,7 @@ def told(terms: ProductTerms, institution: tuple[str, str], known: Mapping[str, 
     for rule in terms.rules:
         zh, en = rule_texts(rule, known[rule.subject])
         rules.append(rule.to_dict() | {"text_zh": zh, "text_en": en})
-    kind_zh, kind_en = KIND_LABELS[terms.kind]
+    kind_zh, kind_en = PRODUCT_KINDS[terms.kind]
     return terms.to_dict() | {
         "yearly_cost_bps_min": terms.net_cost_bps(terms.rate_bps_min, terms.term_months_max),
         "yearly_cost_bps_max": terms.net_cost_bps(terms.rate_bps_max, terms.term_months_min),

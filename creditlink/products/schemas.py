@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from creditlink.engine.matching.products.terms import INSTITUTION_KINDS, KIND_LABELS
+from creditlink.engine.vocabulary import LENDER_KINDS, PRODUCT_KINDS
 from creditlink.kit.http.api import Schema
 
 
@@ -25,9 +25,9 @@ class ProductQuerySchema(Schema):
     """Filters of the catalogue; those given must all hold."""
 
     q = _text("Words in the names of product or institution, either language", validate=ma.validate.Length(1, 80))
-    kind = _text("Kind of product", validate=ma.validate.OneOf(list(KIND_LABELS)))
+    kind = _text("Kind of product", validate=ma.validate.OneOf(list(PRODUCT_KINDS)))
     institution = _text("Code of the institution", validate=ma.validate.Length(1, 32))
-    institution_kind = _text("Kind of institution", validate=ma.validate.OneOf(INSTITUTION_KINDS))
+    institution_kind = _text("Kind of institution", validate=ma.validate.OneOf(LENDER_KINDS))
     tag = _text("Campaign tag", validate=ma.validate.Length(1, 40))
     region = _text("GB/T 2260 code; products lent there", validate=ma.validate.Regexp(r"^\d{2,6}$"))
     industry = _text("GB/T 4754 code; products for it", validate=ma.validate.Regexp(r"^[A-T]\d{0,2}$"))

@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.profile.codes import KINDS
+from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.http.api import Day, Schema
 
 
@@ -43,9 +44,7 @@ class ProfileQuerySchema(Schema):
 
     created_from = ma.fields.AwareDateTime(metadata={"description": "Created at or after this instant"})
     created_before = ma.fields.AwareDateTime(metadata={"description": "Created before this instant"})
-    grade = ma.fields.String(
-        validate=ma.validate.OneOf(["A+", "A", "B", "C", "D", "E"]), metadata={"description": "Only this grade"}
-    )
+    grade = ma.fields.String(validate=ma.validate.OneOf(list(GRADES)), metadata={"description": "Only this grade"})
     limit = ma.fields.Integer(
         load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "Profiles per page"}
     )

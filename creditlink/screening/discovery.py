@@ -7,9 +7,9 @@ from typing import Any
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
+from creditlink.engine.vocabulary import FEWEST_FIRMS
 from creditlink.kit.errors import InvalidRequest, NotFound
 from creditlink.screening.city.results import Results, ResultsUnusable
-from creditlink.screening.city.summary import LEAST
 from creditlink.screening.qualify import moved, qualify
 
 
@@ -85,4 +85,7 @@ def told_before_publishing(folder: Path, product: ProductTerms) -> dict[str, Any
 def _counted(folder: Path, product: ProductTerms) -> dict[str, Any]:
     results = Results(str(folder))
     answer = qualify(results, product, BY_NAME, discoverable_only=True)
-    return answer.to_dict(least=LEAST) | {"as_of": results.manifest["as_of"], "model_id": results.manifest["model"]}
+    return answer.to_dict(least=FEWEST_FIRMS) | {
+        "as_of": results.manifest["as_of"],
+        "model_id": results.manifest["model"],
+    }

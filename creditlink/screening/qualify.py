@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from creditlink.engine.matching.products.rules import FAIL, PASS, UNKNOWN, RuleSet, check_rule, interval
 from creditlink.engine.matching.products.subjects import IndicatorInfo, Subjects, coded, known_subjects
 from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms, Rule
-from creditlink.engine.vocabulary import GRADES_BY_RANK
+from creditlink.engine.vocabulary import FEWEST_FIRMS, GRADES_BY_RANK
 from creditlink.screening.city.results import Results
-from creditlink.screening.city.summary import LEAST
 
 STEPS = (0.05, 0.10, 0.25, 0.50)
 """How far each number rule is moved to tell what it keeps out, relative to its bound."""
@@ -193,4 +192,4 @@ def moved(product: ProductTerms, subject: str, limit: float) -> ProductTerms:
     return replace(product, rules=rules)
 
 
-__all__ = ["LEAST", "PASS", "STEPS", "Qualified", "RuleEffect", "moved", "qualify"]
+__all__ = ["FEWEST_FIRMS", "PASS", "STEPS", "Qualified", "RuleEffect", "moved", "qualify"]

@@ -1,6 +1,6 @@
 import pytest
 
-from creditlink.engine.matching.products.terms import KIND_LABELS
+from creditlink.engine.vocabulary import PRODUCT_KINDS
 from creditlink.institutions.tables import Institution
 from creditlink.kit.postgres import db
 from creditlink.products.files.open_form import parse_product, product_schema
@@ -103,7 +103,7 @@ class TestShow:
         terms = next(t for t in PRODUCTS if t.code == "LJB-TAX")
         body = client.get("/v1/products/LJB-TAX").json
         assert body["institution_name_zh"] == "澜江银行股份有限公司"
-        assert (body["kind_zh"], body["kind_en"]) == KIND_LABELS["tax"]
+        assert (body["kind_zh"], body["kind_en"]) == PRODUCT_KINDS["tax"]
         assert len(body["rules"]) == len(terms.rules)
         assert all(rule["text_zh"] and rule["text_en"] for rule in body["rules"])
         extra = (

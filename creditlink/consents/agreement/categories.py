@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+from creditlink.engine import vocabulary
+from creditlink.engine.vocabulary import CategoryName
+
 
 @dataclass(frozen=True)
 class Category:
     """What one category is called, and what a firm should know that it holds."""
 
-    label_zh: str
-    label_en: str
+    name: CategoryName
     holds_zh: str
     holds_en: str
     source_zh: str
@@ -17,70 +19,62 @@ class Category:
     def text(self, lang: str) -> tuple[str, str, str]:
         """Return label, contents and source in `lang` (zh or en)."""
         if lang == "zh":
-            return self.label_zh, self.holds_zh, self.source_zh
-        return self.label_en, self.holds_en, self.source_en
+            return self.name.label_zh, self.holds_zh, self.source_zh
+        return self.name.label_en, self.holds_en, self.source_en
 
 
 CATEGORIES: dict[str, Category] = {
     "registration": Category(
-        "登记信息",
-        "Registration",
+        vocabulary.CATEGORIES["registration"],
         "成立日期、注册与实缴资本、行业、地区、登记状态",
         "founding date, registered and paid-in capital, industry, region, registration status",
         "市场监督管理部门",
         "the market regulator",
     ),
     "tax": Category(
-        "纳税与开票",
-        "Tax and invoices",
+        vocabulary.CATEGORIES["tax"],
         "每期增值税申报的销售额、应缴与已缴税额、欠税、纳税信用等级，以及按月汇总的开票情况",
         "sales and tax due and paid in each VAT return, arrears, taxpayer grade, and invoices summed by month",
         "税务部门",
         "the tax office",
     ),
     "social_security": Category(
-        "社保与公积金",
-        "Social security and housing fund",
+        vocabulary.CATEGORIES["social_security"],
         "每月参保人数、缴费基数、应缴与实缴金额、缴费日期；不含任何员工的个人信息",
         "insured headcount, contribution base, amounts due and paid, payment dates by month; nothing on any employee",
         "人力资源和社会保障部门、公积金中心",
         "the social-security office and the housing fund",
     ),
     "utility": Category(
-        "水、电、气",
-        "Electricity, water and gas",
+        vocabulary.CATEGORIES["utility"],
         "每月用量、账单金额、缴费日期、欠费与停供记录",
         "usage, bills, payment dates, arrears and disconnections by month",
         "供电、供水、燃气公司",
         "the electricity, water and gas companies",
     ),
     "public_credit": Category(
-        "公共信用",
-        "Public credit record",
+        vocabulary.CATEGORIES["public_credit"],
         "行政处罚、行政许可、法院执行、失信名单与红名单",
         "penalties, licences, court enforcement, dishonest-debtor list and red lists",
         "公共信用信息平台",
         "the public credit platform",
     ),
     "contract": Category(
-        "合同履约",
-        "Contract performance",
+        vocabulary.CATEGORIES["contract"],
         "已签订、已履行与违约的合同数量和金额",
         "number and amount of contracts signed, performed and breached",
         "合同备案部门",
         "the contract registry",
     ),
     "intellectual_property": Category(
-        "知识产权",
-        "Intellectual property",
+        vocabulary.CATEGORIES["intellectual_property"],
         "专利、商标与软件著作权的授权情况",
         "patents, trademarks and software copyrights granted",
         "知识产权部门",
         "the intellectual-property office",
     ),
     "logistics": Category(
-        "仓储物流",
-        "Logistics",
+        vocabulary.CATEGORIES["logistics"],
         "每月发货与仓储的数量",
         "shipments and storage volumes by month",
         "物流平台",

@@ -18,7 +18,7 @@ from creditlink.engine.explanation.ranking import ReasonBook, rank
 from creditlink.engine.scoring.model import CreditModel, Scores
 from creditlink.engine.scoring.peers import Comparison, size_of
 from creditlink.engine.scoring.settings import ReasonSettings
-from creditlink.engine.vocabulary import CATEGORY_LABELS, NOT_COMPUTABLE
+from creditlink.engine.vocabulary import CATEGORIES, NOT_COMPUTABLE
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _missing_reason(scores: Scores, book: ReasonBook, group: int, share: float) 
     category = book.categories[group - len(book.groups)]
     points = share * scores.points_per_logit
     sentence_zh, sentence_en = sentences.missing_sentences(category, points)
-    label_zh, label_en = CATEGORY_LABELS[category]
+    label_zh, label_en = CATEGORIES[category].records
     return Reason(
         code=sentences.MISSING_CODES[category],
         kind="missing",

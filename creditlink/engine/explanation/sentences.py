@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from creditlink.engine.scoring.peers import ALL_PEERS
-from creditlink.engine.vocabulary import CATEGORY_LABELS
+from creditlink.engine.vocabulary import CATEGORIES, TAXPAYER_GRADES
 
 MISSING_CODES: dict[str, str] = {
     "registration": "R901",
@@ -29,7 +29,7 @@ _UNITS: dict[str, tuple[str, str]] = {
 
 _RANKS: dict[str, tuple[tuple[str, str], ...]] = {
     # Position in the list is the indicator's value less its first value, below.
-    "taxpayer_grade": tuple((grade, grade) for grade in "ABMCD"),
+    "taxpayer_grade": tuple((grade, grade) for grade in TAXPAYER_GRADES),
     "status_rank": (("存续", "active"), ("停业", "suspended"), ("吊销或注销", "revoked or deregistered")),
 }
 _FIRST_RANK = {"taxpayer_grade": 1, "status_rank": 0}
@@ -37,7 +37,7 @@ _FIRST_RANK = {"taxpayer_grade": 1, "status_rank": 0}
 
 def missing_sentences(category: str, adverse_points: float) -> tuple[str, str]:
     """Return what is said where a delivered category's records are too short for some indicators."""
-    label = CATEGORY_LABELS.get(category, (category, category))
+    label = CATEGORIES[category].records
     lost = _number(abs(adverse_points), 0)
     return (
         f"{label[0]}数据：记录不足以计算部分指标，评分因此减少{lost}分。",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from creditlink.engine import vocabulary
 from creditlink.engine.facts.catalogue_items import ITEMS, Item
 from creditlink.engine.facts.frames import CATEGORY_FRAMES
 
@@ -67,7 +68,6 @@ _PUBLIC_EN = "Interim Regulation on Enterprise Information Disclosure: published
 
 def _category(
     code: str,
-    labels: tuple[str, str],
     owners: tuple[str, str],
     *,
     source: str | None = None,
@@ -76,8 +76,8 @@ def _category(
 ) -> DataCategory:
     return DataCategory(
         code=code,
-        label_zh=labels[0],
-        label_en=labels[1],
+        label_zh=vocabulary.CATEGORIES[code].label_zh,
+        label_en=vocabulary.CATEGORIES[code].label_en,
         owner_zh=owners[0],
         owner_en=owners[1],
         source=source,
@@ -94,41 +94,36 @@ CATEGORIES: dict[str, DataCategory] = {
     for category in (
         _category(
             "registration",
-            ("登记信息", "Registration"),
             ("市场监督管理部门", "Market regulator"),
             source="registry",
             frequency="on_change",
             public=True,
         ),
-        _category("tax", ("纳税与开票", "Tax and invoices"), ("税务部门", "Tax office"), source="tax"),
+        _category("tax", ("税务部门", "Tax office"), source="tax"),
         _category(
             "social_security",
-            ("社保与公积金", "Social security and housing fund"),
             ("人力资源和社会保障部门", "Social-security office"),
             source="social_security",
         ),
         _category(
             "utility",
-            ("水、电、气", "Electricity, water and gas"),
             ("供电、供水、燃气公司", "Utility companies"),
             source="utility",
         ),
         _category(
             "public_credit",
-            ("公共信用", "Public credit record"),
             ("公共信用信息平台", "Public credit platform"),
             frequency="on_change",
             public=True,
         ),
-        _category("contract", ("合同履约", "Contract performance"), ("合同备案部门", "Contract registry")),
+        _category("contract", ("合同备案部门", "Contract registry")),
         _category(
             "intellectual_property",
-            ("知识产权", "Intellectual property"),
             ("知识产权部门", "Intellectual-property office"),
             frequency="on_change",
             public=True,
         ),
-        _category("logistics", ("仓储物流", "Logistics"), ("物流平台", "Logistics platforms")),
+        _category("logistics", ("物流平台", "Logistics platforms")),
     )
 }
 """Category code -> what it is; the same codes as `CATEGORY_FRAMES`, in the same order."""

@@ -17,6 +17,8 @@ from datetime import date
 
 import polars as pl
 
+from creditlink.engine.vocabulary import TAXPAYER_GRADES
+
 METER_KINDS = ("electricity", "water", "gas")
 PAY_METHODS = ("direct_debit", "transfer", "cash")
 READ_QUALITIES = ("actual", "estimated", "substituted")
@@ -66,7 +68,7 @@ FRAME_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     },
     "tax_standing": {
         **_KEYED,
-        "taxpayer_grade": pl.Enum(["A", "B", "M", "C", "D"]),
+        "taxpayer_grade": pl.Enum(TAXPAYER_GRADES),
         "taxpayer_kind": pl.Enum(["general", "small_scale"]),
         "arrears_fen": pl.Int64,
         "arrears_days": pl.Int32,

@@ -8,10 +8,7 @@ from math import isfinite
 from typing import Any
 
 from creditlink.engine.matching.offers.price_response import Response
-from creditlink.engine.matching.products.terms import INSTITUTION_KINDS, KIND_LABELS
-from creditlink.engine.vocabulary import GRADES_BY_RANK
-
-_GUARANTEES = ("none", "guarantor", "collateral", "pledge", "fund")
+from creditlink.engine.vocabulary import GRADES_BY_RANK, GUARANTEES, LENDER_KINDS, PRODUCT_KINDS
 
 
 class MatchingSettingsInvalid(ValueError):
@@ -84,14 +81,14 @@ def parse_settings(raw: Mapping[str, Any], response: Mapping[str, Response]) -> 
         weight_fit=_number("weights.fit", weights["fit"], 0, 10),
         unknown_discount=_number("approval.unknown_discount", approval["unknown_discount"], 0.01, 1),
         grade_pd=_numbers("approval.grade_pd", approval["grade_pd"], GRADES_BY_RANK, 1e-6, 1),
-        appetite_pd=_numbers("approval.appetite_pd", approval["appetite_pd"], INSTITUTION_KINDS, 1e-6, 1),
+        appetite_pd=_numbers("approval.appetite_pd", approval["appetite_pd"], LENDER_KINDS, 1e-6, 1),
         reference_bps=_number("cost.reference_bps", cost["reference_bps"], 1, 10_000),
         term_months=_number("cost.term_months", cost["term_months"], 1, 360),
         unsized_fit=_number("fit.unsized", fit["unsized"], 0.01, 1),
         outside_fit=_number("fit.outside", fit["outside"], 0.01, 1),
-        lgd=_numbers("price.lgd", price["lgd"], _GUARANTEES, 0, 1),
-        funding_bps=_numbers("price.funding_bps", price["funding_bps"], INSTITUTION_KINDS, 0, 3600),
-        operating_bps=_numbers("price.operating_bps", price["operating_bps"], INSTITUTION_KINDS, 0, 3600),
+        lgd=_numbers("price.lgd", price["lgd"], GUARANTEES, 0, 1),
+        funding_bps=_numbers("price.funding_bps", price["funding_bps"], LENDER_KINDS, 0, 3600),
+        operating_bps=_numbers("price.operating_bps", price["operating_bps"], LENDER_KINDS, 0, 3600),
         round_to_fen=int(_number("limit.round_to_fen", limit["round_to_fen"], 1, 1e12)),
         grade_factor=_numbers("limit.grade_factor", limit["grade_factor"], GRADES_BY_RANK, 0, 10),
         bases=bases,
@@ -146,7 +143,7 @@ def _basis(index: int, raw: Mapping[str, Any]) -> Basis:
 def _kinds(raw: object, bases: set[str]) -> dict[str, tuple[str, ...]]:
     if not isinstance(raw, dict):
         raise MatchingSettingsInvalid(f"setting limit.kinds: value {raw!r}: must be a table")
-    _only("limit.kinds.", raw, tuple(KIND_LABELS))
+    _only("limit.kinds.", raw, tuple(PRODUCT_KINDS))
     for kind, names in raw.items():
         if not isinstance(names, list) or not names or not set(names) <= bases:
             raise MatchingSettingsInvalid(

@@ -16,7 +16,7 @@ from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.indicator import Indicator
 from creditlink.engine.scoring.limits.scorable import refusal
 from creditlink.engine.scoring.settings import FactRule, PartialSettings, ScoreSettings
-from creditlink.engine.vocabulary import CATEGORY_LABELS
+from creditlink.engine.vocabulary import CATEGORIES
 
 KINDS = ("indicator", "missing", "not_scorable", "knock_out", "human_review")
 
@@ -103,7 +103,7 @@ def _indicator(i: Indicator, group: str) -> dict[str, Any]:
 
 
 def _missing(category: str, code: str) -> dict[str, Any]:
-    zh, en = CATEGORY_LABELS[category]
+    zh, en = CATEGORIES[category].records
     return _entry(
         code,
         "missing",

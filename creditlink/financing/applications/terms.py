@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
 from creditlink.engine.matching.offers.cost import annual_rate_bps, cash_flows, fee_fen
 from creditlink.engine.rounding import round_half_away
+from creditlink.engine.vocabulary import REPAYMENTS
 from creditlink.financing.requests.asking import AMOUNT_FEN, TERM_MONTHS
 
-REPAYMENTS: Mapping[str, tuple[str, str]] = {
-    "bullet": ("到期一次还本，按月付息", "Principal at the end, interest monthly"),
-    "equal_instalment": ("等额本息", "Equal monthly instalments"),
-    "revolving": ("随借随还", "Revolving"),
-}
 _RANGES = {
     "amount_fen": AMOUNT_FEN,
     "term_months": TERM_MONTHS,

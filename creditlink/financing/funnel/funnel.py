@@ -18,7 +18,8 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-LEAST_FIRMS = 10
+from creditlink.engine.vocabulary import FEWEST_FIRMS
+
 AMOUNTS = ("asked_fen", "approved_fen", "drawn_fen")
 OTHER = "other"
 
@@ -133,7 +134,7 @@ def _open_to(
     hidden = shared.keys() - told
     rest = {case.firm for key in hidden for case in shared[key]}
     # `other` gives away the sum of what is hidden: it may, where no row beside it is hidden, or hides nothing.
-    closed = bool(hidden & set(rows)) or 0 < len(rest) < LEAST_FIRMS
+    closed = bool(hidden & set(rows)) or 0 < len(rest) < FEWEST_FIRMS
 
     def is_open(key: str) -> bool:
         return not closed if key == OTHER else key not in hidden
@@ -181,9 +182,9 @@ def _by(cases: Sequence[Case], key_of: Callable[[Case], str]) -> Groups:
 def _told(groups: Groups, among: Collection[str] | None = None) -> set[str]:
     """Return the groups that can be told of themselves, none beyond `among`; the rest is ten firms or nobody."""
     allowed = groups.keys() if among is None else among
-    told = {key for key in allowed if _firms(groups[key]) >= LEAST_FIRMS}
+    told = {key for key in allowed if _firms(groups[key]) >= FEWEST_FIRMS}
     rest = {case.firm for key, held in groups.items() if key not in told for case in held}
-    while rest and len(rest) < LEAST_FIRMS and told:
+    while rest and len(rest) < FEWEST_FIRMS and told:
         smallest = min(told, key=lambda key: (_firms(groups[key]), key))
         told.discard(smallest)
         rest |= {case.firm for case in groups[smallest]}
@@ -223,14 +224,14 @@ def _leak(cases: Sequence[Case], inner: Sequence[str], outer: Sequence[str]) -> 
     for case, a, b in zip(cases, inner, outer, strict=True):
         if len(around[a]) > 1:
             left.setdefault(b, set()).add(case.firm)
-    return next(((b, within[b]) for b in sorted(within) if 0 < len(left.get(b, ())) < LEAST_FIRMS), None)
+    return next(((b, within[b]) for b in sorted(within) if 0 < len(left.get(b, ())) < FEWEST_FIRMS), None)
 
 
 def _rows(dimension: str, groups: Groups, told: Collection[str]) -> list[FunnelGroup]:
     rows = [_row(dimension, key, groups[key]) for key in told]
     rows.sort(key=lambda row: (-row.applied, row.key))
     rest = [case for key, held in groups.items() if key not in told for case in held]
-    if _firms(rest) >= LEAST_FIRMS:
+    if _firms(rest) >= FEWEST_FIRMS:
         rows.append(_row(dimension, OTHER, rest))
     return rows
 
@@ -266,5 +267,5 @@ def _row(dimension: str, key: str, cases: Sequence[Case]) -> FunnelGroup:
         sum(case.approved_fen for case in cases),
         sum(case.drawn_fen for case in cases),
         len(hours),
-        round(median(hours), 1) if _firms(answered) >= LEAST_FIRMS else None,
+        round(median(hours), 1) if _firms(answered) >= FEWEST_FIRMS else None,
     )

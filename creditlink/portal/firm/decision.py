@@ -19,9 +19,10 @@ from creditlink.consents.agreement.difference import difference
 from creditlink.consents.agreement.versions import newest
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
+from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.institutions.tables import INSTITUTION_KINDS, Institution
+from creditlink.institutions.tables import Institution
 from creditlink.kit.errors import InvalidRequest
 from creditlink.kit.postgres import db
 from creditlink.oauth import service as oauth
@@ -229,9 +230,9 @@ def _value(name: str, value: Any) -> str:
     place = 0 if lang() == "zh" else 1
     if name == "categories":
         return (
-            "、".join(CATEGORIES[c].label_zh for c in value)
+            "、".join(CATEGORIES[c].name.label_zh for c in value)
             if place == 0
-            else ", ".join(CATEGORIES[c].label_en for c in value)
+            else ", ".join(CATEGORIES[c].name.label_en for c in value)
         )
     if name == "actions":
         return ("、" if place == 0 else "; ").join(ACTIONS[a][place] for a in value)

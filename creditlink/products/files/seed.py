@@ -18,7 +18,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from creditlink.engine.matching.products.terms import INSTITUTION_KINDS, Flaw, ProductInvalid, ProductTerms
+from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms
+from creditlink.engine.vocabulary import LENDER_KINDS
 from creditlink.kit.files.textfile import TextUnreadable, read_file
 from creditlink.products.files.open_form import parse_product
 
@@ -229,10 +230,10 @@ def _rule(rule: Sequence[Any], pick: _Pick, key: str) -> dict[str, Any]:
 
 def _institution(raw: Mapping[str, Any], where: str) -> SeedInstitution:
     _fields(raw, _INSTITUTION_FIELDS, _INSTITUTION_FIELDS[:6], where)
-    if raw["kind"] not in INSTITUTION_KINDS:
+    if raw["kind"] not in LENDER_KINDS:
         raise SeedInvalid(
             f"{where}: institution {raw['code']!r}: field 'kind': value {raw['kind']!r}: "
-            f"must be one of {', '.join(INSTITUTION_KINDS)}"
+            f"must be one of {', '.join(LENDER_KINDS)}"
         )
     for name, (holds, wanted) in _INSTITUTION_FORMS.items():
         if name in raw and not holds(raw[name]):

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from creditlink.engine.vocabulary import TAXPAYER_GRADES
 from creditlink.records.connectors import tax_invoices
 from creditlink.records.connectors.fields import FieldError, SourceRow, within
 from creditlink.records.connectors.wire import (
@@ -30,7 +31,7 @@ from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceRe
 _PAGE_SIZE = 1000
 _MAX_PAGES = 2000
 _NO_RECORD = "4004"
-_GRADES = {grade: grade for grade in "ABMCD"}
+_GRADES = {grade: grade for grade in TAXPAYER_GRADES}
 _KINDS = {"1": "general", "2": "small_scale"}
 
 

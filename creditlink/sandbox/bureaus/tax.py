@@ -17,7 +17,7 @@ import polars as pl
 
 from creditlink.kit.clock import add_months
 from creditlink.kit.money import yuan_text
-from creditlink.sandbox.bureaus.faults import Fault, Faults, halved, spoiled
+from creditlink.sandbox.bureaus.faults import BureauFault, Faults, halved, spoiled
 from creditlink.sandbox.bureaus.holdings import Holdings, day, months_between, within
 from creditlink.sandbox.bureaus.invoices import expand
 from creditlink.sandbox.bureaus.real import RealInvoices
@@ -89,7 +89,7 @@ class TaxBureau:
         return self._page(resource, rows, asked, fault)
 
     def _page(
-        self, resource: str, rows: list[dict[str, Any]], asked: dict[str, Any], fault: Fault | None
+        self, resource: str, rows: list[dict[str, Any]], asked: dict[str, Any], fault: BureauFault | None
     ) -> flask.Response:
         number, size = asked["pageNum"], asked["pageSize"]
         page, whole = rows[(number - 1) * size : number * size], True

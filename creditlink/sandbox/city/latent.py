@@ -79,7 +79,6 @@ COVERAGE: dict[str, float] = {
 """Share of firms that a source has records of; registration and public credit cover every firm."""
 
 INFLATES = ("", "tax", "social_security")
-ENTITY_TYPES = ("company", "partnership", "sole_trader", "cooperative")
 
 
 def stream(seed: int, block: int, name: str) -> np.random.Generator:

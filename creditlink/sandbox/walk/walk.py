@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from creditlink.engine.vocabulary import GRADES
 from creditlink.sandbox.platform.stack import Stack
 from creditlink.sandbox.walk.consent import ConsentWalk
 from creditlink.sandbox.walk.financing import FinancingWalk
@@ -18,8 +19,6 @@ from creditlink.sandbox.walk.shown import show_profile
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 __all__ = ["Walk", "WalkFailed"]
-
-GRADES = ("A+", "A", "B", "C", "D", "E")
 
 
 class Walk:

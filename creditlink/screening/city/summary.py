@@ -6,18 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-LEAST = 10
-"""Counts of fewer firms are hidden: k-anonymity with k = 10.
-
-Source: domain rule; Sweeney 2002, "k-anonymity".
-"""
+from creditlink.engine.vocabulary import FEWEST_FIRMS
 
 _BY = ("industry", "region", "size")
 
 
 def hidden(count: int) -> int | None:
     """Return a count, or None where it speaks of one firm to nine."""
-    return count if count == 0 or count >= LEAST else None
+    return count if count == 0 or count >= FEWEST_FIRMS else None
 
 
 def summary(parts: Iterable[Mapping[str, Any]], products: Sequence[str]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.products.checker import check_product
 from creditlink.engine.matching.products.subjects import known_subjects
-from creditlink.engine.matching.products.terms import INSTITUTION_KINDS, KIND_LABELS, ProductInvalid
+from creditlink.engine.matching.products.terms import ProductInvalid
 from creditlink.engine.matching.settings import MatchingSettingsInvalid
+from creditlink.engine.vocabulary import LENDER_KINDS, PRODUCT_KINDS
 from creditlink.products.files.open_form import parse_product
 from creditlink.products.files.seed import SeedInvalid, load_seed
 from creditlink.products.files.settings import load_settings
@@ -48,9 +49,9 @@ class TestTheSeed:
         institutions, products = seeded
         assert len(institutions) >= 38
         assert len(products) >= 369
-        assert {one.kind for one in institutions} == set(INSTITUTION_KINDS)
+        assert {one.kind for one in institutions} == set(LENDER_KINDS)
         assert {terms.institution_code for terms in products} == {one.code for one in institutions}
-        assert {terms.kind for terms in products} == set(KIND_LABELS)
+        assert {terms.kind for terms in products} == set(PRODUCT_KINDS)
 
     def test_is_varied(self, seeded):
         products = seeded[1]

@@ -6,32 +6,7 @@ from collections.abc import Sequence
 
 from creditlink.engine.matching.products.subjects import Subject
 from creditlink.engine.matching.products.terms import Operator, Rule
-
-CATEGORY_LABELS: dict[str, tuple[str, str]] = {
-    "registration": ("登记信息", "registration"),
-    "tax": ("纳税", "tax"),
-    "social_security": ("社保", "social security"),
-    "utility": ("水电气", "utilities"),
-    "public_credit": ("公共信用", "public credit"),
-    "contract": ("合同履约", "contracts"),
-    "intellectual_property": ("知识产权", "intellectual property"),
-    "logistics": ("仓储物流", "logistics"),
-}
-"""Consent category -> its label in zh and en."""
-
-TAX_GRADES = "ABMCD"
-"""Taxpayer credit grades; the indicator's value is the position from 1."""
-
-_CODE_LABELS: dict[str, tuple[str, str]] = {
-    "company": ("公司", "company"),
-    "partnership": ("合伙企业", "partnership"),
-    "sole_trader": ("个体工商户", "sole trader"),
-    "cooperative": ("合作社", "cooperative"),
-    "active": ("存续", "active"),
-    "suspended": ("停业", "suspended"),
-    "revoked": ("吊销", "revoked"),
-    "deregistered": ("注销", "deregistered"),
-}
+from creditlink.engine.vocabulary import CATEGORIES, REGISTRATION_LABELS, TAXPAYER_GRADES
 
 _ASKED_ZH: dict[Operator, str] = {
     ">=": "须不低于{0}",
@@ -80,14 +55,14 @@ def value_en(value: float | str, unit: str) -> str:
 
 def _value(value: float | str, unit: str, language: int) -> str:
     if isinstance(value, str):
-        return _CODE_LABELS.get(value, (value, value))[language]
+        return REGISTRATION_LABELS.get(value, (value, value))[language]
     match unit:
         case "fen":
             return _money(value, language)
         case "ratio":
             return f"{_trimmed(value * 100)}%"
         case "tax_grade":
-            return TAX_GRADES[round(value) - 1] if 1 <= value <= len(TAX_GRADES) else _trimmed(value)
+            return TAXPAYER_GRADES[round(value) - 1] if 1 <= value <= len(TAXPAYER_GRADES) else _trimmed(value)
         case "flag":
             return (("否", "no"), ("是", "yes"))[bool(value)][language]
         case _:
@@ -164,12 +139,12 @@ def outcome_texts(
 
 def categories_zh(categories: Sequence[str]) -> str:
     """Return categories in Chinese, quoted."""
-    return "、".join(f"「{CATEGORY_LABELS[name][0]}」" for name in categories)
+    return "、".join(f"「{CATEGORIES[name].noun_zh}」" for name in categories)
 
 
 def categories_en(categories: Sequence[str]) -> str:
     """Return categories in English, with their codes for the consent request."""
-    return ", ".join(f"{CATEGORY_LABELS[name][1]} ({name})" for name in categories)
+    return ", ".join(f"{CATEGORIES[name].noun_en} ({name})" for name in categories)
 
 
 def unlock_zh(failing: Sequence[str], grant: Sequence[str]) -> str:

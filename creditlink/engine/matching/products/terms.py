@@ -18,27 +18,6 @@ Limit = float | str | tuple[float, ...] | tuple[str, ...]
 
 _SHOWN = 80
 
-INSTITUTION_KINDS = ("bank", "leasing", "guarantee", "microloan", "factoring")
-
-KIND_LABELS: dict[str, tuple[str, str]] = {
-    "credit": ("信用贷", "Unsecured credit"),
-    "tax": ("银税贷", "Tax-based loan"),
-    "payroll": ("社保贷", "Payroll-based loan"),
-    "energy": ("能源贷", "Energy-based loan"),
-    "technology": ("科技贷", "Technology loan"),
-    "knowledge_value": ("知识价值贷", "Knowledge-value loan"),
-    "commercial_value": ("商业价值贷", "Commercial-value loan"),
-    "order": ("订单贷", "Order and contract loan"),
-    "supply_chain": ("供应链保理", "Supply-chain factoring"),
-    "guaranteed": ("担保贷", "Guaranteed loan"),
-    "green": ("绿色贷", "Green loan"),
-    "first_loan": ("首贷", "First loan"),
-    "cluster": ("园区集群贷", "Industrial-park loan"),
-    "emergency": ("应急贷", "Emergency loan"),
-    "lease": ("设备融资租赁", "Equipment lease"),
-}
-"""Product kind -> its label in zh and en."""
-
 
 @dataclass(frozen=True, slots=True)
 class Flaw:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from creditlink.engine.scoring.settings import PartialSettings
-from creditlink.engine.vocabulary import CATEGORY_LABELS, GRADES, missing_words
+from creditlink.engine.vocabulary import CATEGORIES, GRADES, missing_words
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Partial:
 
     def to_dict(self, by_score: str | None) -> dict[str, Any]:
         """Return it as plain values, for a stored profile; `by_score` is the grade that the PD alone would have."""
-        zh = "、".join(f"{CATEGORY_LABELS[c][0]}（{missing_words(cause)[0]}）" for c, cause in self.missing.items())
-        en = ", ".join(f"{CATEGORY_LABELS[c][1]} ({missing_words(cause)[1]})" for c, cause in self.missing.items())
+        zh = "、".join(f"{CATEGORIES[c].noun_zh}（{missing_words(cause)[0]}）" for c, cause in self.missing.items())
+        en = ", ".join(f"{CATEGORIES[c].adjective_en} ({missing_words(cause)[1]})" for c, cause in self.missing.items())
         return {
             "missing": dict(self.missing),
             "best_grade": self.best_grade,

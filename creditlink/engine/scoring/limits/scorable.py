@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.scoring.settings import ScorableSettings
-from creditlink.engine.vocabulary import CATEGORY_LABELS
+from creditlink.engine.vocabulary import CATEGORIES
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def scorable(features: pl.DataFrame | Mapping[str, Any], settings: ScorableSetti
 def refusal(settings: ScorableSettings) -> NotScorable:
     """Return what a firm is told that is not scorable."""
     categories = tuple(dict.fromkeys(evidence.category for evidence in settings.evidence))
-    names_zh = "、".join(CATEGORY_LABELS[category][0] for category in categories)
-    names_en = ", ".join(CATEGORY_LABELS[category][1] for category in categories)
+    names_zh = "、".join(CATEGORIES[category].noun_zh for category in categories)
+    names_en = ", ".join(CATEGORIES[category].adjective_en for category in categories)
     least = settings.least_months
     return NotScorable(
         code="N01",

@@ -9,12 +9,11 @@ from typing import Any
 import flask
 from sqlalchemy.orm import Session
 
-from creditlink.engine.matching.products.terms import KIND_LABELS
+from creditlink.engine.vocabulary import PRODUCT_KINDS, REPAYMENTS
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration
 from creditlink.financing.applications.states import STATES
-from creditlink.financing.applications.terms import REPAYMENTS
 from creditlink.financing.requests.asking import COLLATERAL, USES
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import FinancingRequest
@@ -103,7 +102,7 @@ def words() -> dict[str, Any]:
         "collaterals": of(COLLATERAL),
         "states": of(STATES),
         "repayments": of(REPAYMENTS),
-        "kinds": of(KIND_LABELS),
+        "kinds": of(PRODUCT_KINDS),
         "name": name,
         "wan": lambda fen: f"{fen / 100 / WAN:.4f}".rstrip("0").rstrip("."),
         "money": money,

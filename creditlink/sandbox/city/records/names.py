@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
+from creditlink.engine.vocabulary import ENTITY_TYPES
 from creditlink.sandbox.city.codes import codes
 from creditlink.sandbox.city.economy import REGIONS, TRADES, USUAL_SIZE
-from creditlink.sandbox.city.latent import ENTITY_TYPES, Firms
+from creditlink.sandbox.city.latent import Firms
 
 _FIRST = (
     "恒heng 鑫xin 宏hong 盛sheng 泰tai 华hua 永yong 金jin 顺shun 隆long 瑞rui 嘉jia 祥xiang 德de 佳jia 创chuang 汇hui "

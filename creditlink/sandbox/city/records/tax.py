@@ -12,7 +12,6 @@ from creditlink.sandbox.city.latent import NEVER, Bools, Firms
 from creditlink.sandbox.city.records import payments
 from creditlink.sandbox.city.records.invoices import vat_bps
 
-GRADES = ("A", "B", "M", "C", "D")
 EXEMPT_FEN = 10_000_000
 """A small-scale taxpayer with monthly sales up to 100,000 yuan pays no VAT.
 
