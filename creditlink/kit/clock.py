@@ -74,13 +74,17 @@ def month_start(day: date) -> date:
     return day.replace(day=1)
 
 
-def add_months(day: date, months: int) -> date:
-    """Return `day` moved by whole months, clipped to the last day of the target month."""
+def add_months(day: date, months: int, *, ends_stay: bool = False) -> date:
+    """Return `day` moved by whole months, clipped to the last day of the target month.
+
+    With `ends_stay` a month's end stays one: twelve months after 28 February 2023 is 29 February 2024.
+    """
     index = day.year * 12 + day.month - 1 + months
     year, month = divmod(index, 12)
     next_first = date(year + (month == 11), (month + 1) % 12 + 1, 1)
     last = (next_first - timedelta(days=1)).day
-    return date(year, month + 1, min(day.day, last))
+    is_end = (day + timedelta(days=1)).day == 1
+    return date(year, month + 1, last if ends_stay and is_end else min(day.day, last))
 
 
 def last_complete_month(instant: datetime) -> date:

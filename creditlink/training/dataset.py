@@ -23,6 +23,7 @@ from creditlink.engine.features.compute import compute, reference_values
 from creditlink.engine.features.months.grid import MONTHS
 from creditlink.engine.features.reference import Reference, fit_reference
 from creditlink.engine.features.withhold import without
+from creditlink.kit.clock import add_months
 from creditlink.training.city import City
 from creditlink.training.withheld import OPTIONAL_CATEGORIES, draw_lacking, draw_refusals, lacking_sources
 
@@ -59,7 +60,7 @@ def plan_for(snapshots: Sequence[date], first_period: date, history_months: int 
     """
     test = max(snapshots)
     enough = [day for day in snapshots if _months_between(first_period, day) >= history_months]
-    train = tuple(sorted(day for day in enough if add_months(day, OUTCOME_MONTHS) <= test))
+    train = tuple(sorted(day for day in enough if add_months(day, OUTCOME_MONTHS, ends_stay=True) <= test))
     if not train:
         raise ValueError(
             f"no snapshot has {history_months} months of history after {first_period} and an outcome known by {test}: "
@@ -70,7 +71,7 @@ def plan_for(snapshots: Sequence[date], first_period: date, history_months: int 
 
 def outcomes(city: City, as_of: date) -> pl.DataFrame:
     """Return `firm, is_bad, hazard_12m` of firms in business and not yet bad on `as_of`."""
-    end = add_months(as_of, OUTCOME_MONTHS)
+    end = add_months(as_of, OUTCOME_MONTHS, ends_stay=True)
     rows = city.truth.filter(
         (pl.col("as_of") == as_of)
         & pl.col("hazard_12m").is_not_null()
@@ -188,17 +189,6 @@ def folds(firms: pl.Series, seed: int, shares: Sequence[float] = (0.7, 0.15, 0.1
     """
     mixed = firms.hash(seed).to_numpy().astype(np.float64) / 2.0**64
     return np.searchsorted(np.cumsum(shares)[:-1], mixed, side="right").astype(np.int8)
-
-
-def add_months(day: date, months: int) -> date:
-    """Return the same day `months` later; the last of the month where that day does not exist."""
-    index = day.year * 12 + day.month - 1 + months
-    year, month = divmod(index, 12)
-    first_next = date(year + (month == 11), (month + 1) % 12 + 1, 1)
-    last = date.fromordinal(first_next.toordinal() - 1).day
-    # A month's end stays a month's end: twelve months after 28 February 2023 is 29 February 2024.
-    end_of_month = (date.fromordinal(day.toordinal() + 1)).day == 1
-    return date(year, month + 1, last if end_of_month else min(day.day, last))
 
 
 def _months_between(first: date, day: date) -> int:

@@ -14,9 +14,10 @@ from typing import Any
 
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.scoring.model import MANIFEST, load, sha256_of
+from creditlink.kit.clock import add_months
 from creditlink.training.card import render_card
 from creditlink.training.city import City
-from creditlink.training.dataset import OUTCOME_MONTHS, add_months
+from creditlink.training.dataset import OUTCOME_MONTHS
 from creditlink.training.fitting.champion import Champion, Step
 from creditlink.training.validation.figures import Challenger, validate
 
@@ -113,7 +114,10 @@ def _manifest(
                 for k in ("generator_version", "seed", "firms", "months", "first_period", "last_period")
             },
             "snapshots": [day.isoformat() for day in plan.train],
-            "window": [plan.train[0].isoformat(), add_months(plan.train[-1], OUTCOME_MONTHS).isoformat()],
+            "window": [
+                plan.train[0].isoformat(),
+                add_months(plan.train[-1], OUTCOME_MONTHS, ends_stay=True).isoformat(),
+            ],
             "test_snapshot": plan.test.isoformat(),
             "seed": champion.seed,
             "rows": champion.rows,
