@@ -26,7 +26,7 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.files.text import flaws, pointer
 from creditlink.kit.files.textfile import JsonInvalid, TextUnreadable, json_of, read_file
 from creditlink.kit.processes.process import start
-from creditlink.profiles.disclosures import bound, stored
+from creditlink.profiles.disclosures import binding, rows
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -60,7 +60,7 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
         for line in lines:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
         if profiles is not None:
-            for row in stored.rows_of(session, chain_id):
+            for row in rows.rows_of(session, chain_id):
                 profiles.write(json.dumps(content.to_json(row), ensure_ascii=False) + "\n")
 
 
@@ -151,7 +151,7 @@ def check(address: str | None, keys: Path | None, last: str | None, roots: Path 
     settings, database = start("owner")
     with database.transaction("owner") as session:
         known = set(session.scalars(union(select(AuditHead.chain_id), select(AuditEntry.chain_id))))
-        chains = sorted(known | stored.firms_with_profiles(session))
+        chains = sorted(known | rows.firms_with_profiles(session))
         broken = 0
         columns = (TextColumn("chains"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -197,7 +197,7 @@ def _faults_of(session: Session, chain_id: UUID) -> Iterator[str]:
     found = service.check(session, chain_id)
     if found:
         yield f", line {found.line}: {found.reason}"
-    for fault in bound.unbound(service.export(session, chain_id), stored.rows_of(session, chain_id)):
+    for fault in binding.unbound(service.export(session, chain_id), rows.rows_of(session, chain_id)):
         yield f", {fault}"
 
 
@@ -206,7 +206,7 @@ def _hold_profiles(file: Path, entries: list[dict[str, Any]]) -> None:
         rows = [content.from_json(line) for line in _read(file)]
     except ValueError as error:
         raise click.ClickException(f"{file.name}: {error}") from None
-    faults = list(bound.unbound(entries, rows, gone=False))
+    faults = list(binding.unbound(entries, rows, gone=False))
     for fault in faults:
         click.echo(f"{file.name}: {fault}")
     if faults:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.engine.vocabulary import ENTITY_TYPES, LIFE_CYCLE
-from creditlink.enterprises import accounts, counting, representation, service
+from creditlink.enterprises import accounts, discoverability, representation, service
 from creditlink.enterprises.registration_file import read_entries
 from creditlink.enterprises.service import Registration
 from creditlink.enterprises.tables import Account, Enterprise, Representation
@@ -155,7 +155,7 @@ def discoverable(to: Path | None) -> None:
     creditlink screen city var/city --as-of 2026-11-20 --out var/screening --discoverable var/discoverable.txt
     """
     with _transaction() as session:
-        lines = "".join(f"{code}\n" for code in counting.discoverable_usccs(session))
+        lines = "".join(f"{code}\n" for code in discoverability.discoverable_usccs(session))
     if to is None:
         click.echo(lines, nl=False)
     else:

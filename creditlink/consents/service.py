@@ -17,7 +17,7 @@ from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.agreement.statement import Statement, statement
 from creditlink.consents.life import counters, rules
 from creditlink.consents.life.announcement import announce
-from creditlink.consents.life.holding import keep_changes_out, keep_reads_out
+from creditlink.consents.life.locking import keep_changes_out, keep_reads_out
 from creditlink.consents.life.rules import ALIVE, ReadRequest
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Enterprise

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
-from creditlink.enterprises import seconding
+from creditlink.enterprises import second_signatures
 from creditlink.enterprises.service import current_rights
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.errors import Conflict, InvalidRequest
@@ -130,7 +130,9 @@ def end_representation(
         raise Conflict("it has ended already", reason="ended")
     _end(session, representation, actor=actor, reason=reason, now=now)
     about = str(representation.account_id)
-    seconding.end_waiting(session, representation.enterprise_id, act="appoint", about=about, actor=actor, now=now)
+    second_signatures.end_waiting(
+        session, representation.enterprise_id, act="appoint", about=about, actor=actor, now=now
+    )
 
 
 def want_two_signatures(
@@ -156,7 +158,7 @@ def want_two_signatures(
         return
     enterprise.two_signatures, enterprise.updated_at = wanted, now
     session.flush()
-    seconding.end_waiting(session, enterprise.id, actor=actor, now=now)
+    second_signatures.end_waiting(session, enterprise.id, actor=actor, now=now)
     audit.record(
         session,
         action="enterprise.signatures",

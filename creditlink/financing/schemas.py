@@ -10,7 +10,7 @@ from creditlink.engine.vocabulary import REPAYMENTS
 from creditlink.financing.applications.states import STATES
 from creditlink.financing.funnel.funnel import DIMENSIONS
 from creditlink.financing.loans.outcome_file import KINDS, MOST_DAYS, MOST_FEN
-from creditlink.financing.requests.asking import AMOUNT_FEN, TERM_MONTHS
+from creditlink.financing.requests.ask import AMOUNT_FEN, TERM_MONTHS
 from creditlink.kit.http.api import Day, Schema
 
 

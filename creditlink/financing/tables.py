@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.financing.applications.states import ACCEPTED, STATES
-from creditlink.financing.requests.asking import FinancingAsk
+from creditlink.financing.requests.ask import FinancingAsk
 from creditlink.kit import ids
 from creditlink.kit.postgres.db import Base
 

@@ -6,16 +6,6 @@ import flask
 
 from creditlink.kit.settings import Settings
 from creditlink.portal import site, status  # noqa: F401 (each of these adds its views to the blueprint)
-from creditlink.portal.firm import (  # noqa: F401
-    acts,
-    authorize,
-    counting,
-    deletions,
-    home,
-    inbox,
-    profile,
-    representatives,
-)
 from creditlink.portal.firm.financing import accept, answers, lenders, requests  # noqa: F401
 from creditlink.portal.person import security, signin  # noqa: F401
 from creditlink.portal.person.sessions import StoredSessions

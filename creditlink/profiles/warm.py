@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
-from creditlink.engine.matching import kept
+from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
@@ -28,7 +28,7 @@ def warm_up(live: LiveModel, book: ProductBook, *, as_of: date) -> None:
     made = profile_many(RecordSet(**frames), as_of=as_of, live=live, book=book, granted=frozenset())
     snapshot(made, 0, live=live, missing={})
     firm = made.matches.explain(0)
-    kept.pack(firm)
+    encoding.pack(firm)
     firm.near_misses(1)
 
 

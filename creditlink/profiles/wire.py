@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from creditlink.engine.features.catalogue import BY_NAME
-from creditlink.engine.matching import kept
+from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.profile.improvements import improvements_of
 from creditlink.engine.profile.live_model import LiveModel
@@ -88,7 +88,7 @@ def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:
     KeptInvalid
         What is kept is damaged, or belongs to other products.
     """
-    products = [] if book is None else [one.to_dict() for one in kept.unpack(profile.matches, book)]
+    products = [] if book is None else [one.to_dict() for one in encoding.unpack(profile.matches, book)]
     told = profile.products
     return {
         "profile_id": ids.external("prf", profile.id),
@@ -108,7 +108,7 @@ def unlocked(profile: Profile, code: str, book: ProductBook, live: LiveModel) ->
     KeptInvalid
         What is kept is damaged, or belongs to other products.
     """
-    firm = kept.unpack(profile.matches, book)
+    firm = encoding.unpack(profile.matches, book)
     match = next((one for one in firm if one.product.code == code), None)
     if match is None:
         raise NotFound

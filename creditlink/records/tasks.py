@@ -14,7 +14,7 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import ConsentRefused
 from creditlink.kit.postgres import db
 from creditlink.records import sources
-from creditlink.records.pulls import asking, pull
+from creditlink.records.pulls import fetching, pull
 from creditlink.records.tables import Pull
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ _LATE = timedelta(minutes=2)
 @jobs.app.task(name="records.pull_consent", queue="pulls", retry=jobs.AGAIN)
 def pull_consent(consent_id: str) -> None:
     """Fetch what a consent grants, as far as it is not fresh."""
-    asking.run_pull(UUID(consent_id), sources.current(), utc_now)
+    fetching.run_pull(UUID(consent_id), sources.current(), utc_now)
 
 
 @jobs.app.task(name="records.retry_pull", queue="pulls", retry=jobs.AGAIN)

@@ -25,7 +25,7 @@ from creditlink.engine.features.reference import Reference, fit_reference
 from creditlink.engine.features.withhold import without
 from creditlink.kit.clock import add_months
 from creditlink.training.city import City
-from creditlink.training.withheld import OPTIONAL_CATEGORIES, draw_lacking, draw_refusals, lacking_sources
+from creditlink.training.withholding import OPTIONAL_CATEGORIES, draw_lacking, draw_refusals, lacking_sources
 
 OUTCOME_MONTHS = 12
 

@@ -12,7 +12,6 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from creditlink.access import keys
 from creditlink.access.context import OAuthContext
-from creditlink.institutions import jwks as remote
 from creditlink.kit.http import runtime
 from creditlink.sandbox.banks.bank import new_key, public_jwks
 from tests.oauth import flow
@@ -88,7 +87,7 @@ class TestAtTheServer:
     def test_a_fetched_set_with_unknown_keys(self, make_bank, monkeypatch):
         bank = make_bank(jwks=None, jwks_uri="https://bank.example/jwks")
         published = {"keys": [*UNKNOWN.values(), GOOD]}
-        monkeypatch.setattr(remote, "fetch_json", lambda _uri: published)
+        monkeypatch.setattr(jwks, "fetch_json", lambda _uri: published)
         assert self.send(bank) == 200
         published["keys"].pop()  # its only good key; asked for again after the pause
         remote_keys = runtime.of_app(bank.http._transport.app).of(OAuthContext).remote_keys
@@ -98,7 +97,7 @@ class TestAtTheServer:
     @pytest.mark.parametrize("body", [{"keys": 7}, {"keys": {"kid": "a"}}, {"keys": []}, {}, {"keys": [[]]}])
     def test_a_fetched_set_of_another_shape(self, make_bank, monkeypatch, body):
         bank = make_bank(jwks=None, jwks_uri="https://bank.example/jwks")
-        monkeypatch.setattr(remote, "fetch_json", lambda _uri: body)
+        monkeypatch.setattr(jwks, "fetch_json", lambda _uri: body)
         assert self.send(bank) == 401
 
     def test_a_key_of_the_same_kid_but_another_kind(self, make_bank):

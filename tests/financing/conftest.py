@@ -15,7 +15,7 @@ from creditlink.financing import configuration
 from creditlink.financing.applications import applications
 from creditlink.financing.applications.terms import OfferTerms
 from creditlink.financing.requests import requests
-from creditlink.financing.requests.asking import FinancingAsk
+from creditlink.financing.requests.ask import FinancingAsk
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.postgres import db

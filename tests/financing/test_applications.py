@@ -15,7 +15,7 @@ from creditlink.financing.applications import applications
 from creditlink.financing.applications.applications import StepRefused, locked
 from creditlink.financing.applications.declines import DeclineReason
 from creditlink.financing.requests import requests
-from creditlink.financing.requests.asking import MOST_LENDERS
+from creditlink.financing.requests.ask import MOST_LENDERS
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.postgres import db

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from creditlink.engine.features.catalogue import BY_NAME
-from creditlink.engine.matching import kept
+from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.match import match_many
 from creditlink.financing.tables import Application
@@ -334,7 +334,7 @@ def test_one_rate_and_one_net_cost_from_the_list_to_the_contract(
     first, *_ = before()
     listed = app.test_client().get("/v1/products/TAX-1").json
     book = compile_book([terms], BY_NAME, samples.SETTINGS)
-    matched = kept.unpack(kept.pack(match_many(book, samples.firms()).explain(0)), book)[0].to_dict()["offer"]
+    matched = encoding.unpack(encoding.pack(match_many(book, samples.firms()).explain(0)), book)[0].to_dict()["offer"]
     body = {"amount_fen": 30_000_000, "term_months": 12, "rate_bps": 345, "valid_until": valid_until()}
     offer = call(desk, "POST", f"/applications/{first}/offers", body).json()["offer"]
     assert offer["repayment"] == listed["repayment"] == "bullet"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from creditlink.engine.matching.offers.cost import fee_fen, net_cost_bps
 from creditlink.financing.applications.terms import OfferTerms, TermsInvalid
-from creditlink.financing.requests.asking import AMOUNT_FEN, AskInvalid, FinancingAsk
+from creditlink.financing.requests.ask import AMOUNT_FEN, AskInvalid, FinancingAsk
 
 pytestmark = pytest.mark.pure
 

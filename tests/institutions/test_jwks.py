@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from creditlink.institutions import jwks as remote
 from creditlink.institutions.jwks import KeysNeeded, RemoteKeys
 from creditlink.institutions.targets import TargetRefused
 
@@ -29,7 +28,7 @@ def source(monkeypatch):
             raise answers["body"]
         return answers["body"]
 
-    monkeypatch.setattr(remote, "fetch_json", fetch_json)
+    monkeypatch.setattr(jwks, "fetch_json", fetch_json)
     return answers
 
 

@@ -17,7 +17,6 @@ from sqlalchemy import text
 
 from creditlink.access.context import OAuthContext
 from creditlink.access.settings import load_oauth_settings
-from creditlink.institutions import jwks as remote
 from creditlink.institutions.targets import TargetRefused
 from creditlink.kit.http import runtime
 from creditlink.kit.postgres import db
@@ -164,7 +163,7 @@ class TestJwksUri:
                 raise TargetRefused("down")
             return state["jwks"]
 
-        monkeypatch.setattr(remote, "fetch_json", fetch_json)
+        monkeypatch.setattr(jwks, "fetch_json", fetch_json)
         return state
 
     def test_keys_are_fetched_once_and_again_when_they_change(self, make_bank, published, clock):

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 
 from creditlink.kit.clock import utc_now
-from creditlink.records.pulls import asking
+from creditlink.records.pulls import fetching
 from creditlink.records.tables import Pull
 
 pytestmark = pytest.mark.long
@@ -84,7 +84,7 @@ class TestWaiting:
             began = time.monotonic()
             with empty_database.transaction("owner") as session:
                 session.execute(text("UPDATE consents SET state = 'REVOKED'"))
-                asking._close(session, session.scalar(select(Pull.id)), "STOPPED", utc_now())
+                fetching._close(session, session.scalar(select(Pull.id)), "STOPPED", utc_now())
             answers = [future.result() for future in asked]
             assert time.monotonic() - began < 2 * AT_ONCE  # without the news they would look every five seconds
         assert {answer.status_code for answer, _ in answers} == {403}

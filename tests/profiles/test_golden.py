@@ -13,7 +13,7 @@ import pytest
 
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.engine.features.catalogue import BY_NAME
-from creditlink.engine.matching import kept
+from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import snapshot
@@ -63,7 +63,7 @@ def profiles(folder) -> dict:
 
 
 def first(matches: bytes, book) -> list[str]:
-    firm = kept.unpack(matches, book) if matches else ()
+    firm = encoding.unpack(matches, book) if matches else ()
     return [firm[rank].product.code for rank in range(min(3, len(firm)))]
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 
 from creditlink.kit.clock import utc_now
-from creditlink.records.pulls import asking
+from creditlink.records.pulls import fetching
 from creditlink.records.tables import Pull
 from tests import serving
 from tests.oauth import flow
@@ -88,7 +88,7 @@ def test_what_ended_during_the_wait_stops_the_answer(
         delivered(authorization)
         with empty_database.transaction("owner") as session:
             for pull_id in session.scalars(select(Pull.id).where(Pull.finished_at.is_(None))).all():
-                asking._close(session, pull_id, "DONE", utc_now())
+                fetching._close(session, pull_id, "DONE", utc_now())
         answer = asked.result()
     assert answer.status_code == status, answer.text
     with empty_database.transaction("owner") as session:

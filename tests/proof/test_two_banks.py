@@ -20,7 +20,7 @@ from creditlink.consents.agreement.limits import FairUse
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.financing import configuration
 from creditlink.financing.requests import requests
-from creditlink.financing.requests.asking import FinancingAsk
+from creditlink.financing.requests.ask import FinancingAsk
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Institution
 from creditlink.kit import keyring

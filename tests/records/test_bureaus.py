@@ -16,7 +16,7 @@ from creditlink.kit.clock import day_of, last_complete_month, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import coverage, sources, store
 from creditlink.records.connectors.wire import TimeLimits
-from creditlink.records.pulls import asking
+from creditlink.records.pulls import fetching
 from creditlink.records.sources import Sources, load_sources
 from creditlink.records.tables import PullPart, RejectedRow
 from creditlink.sandbox.city import write_city
@@ -88,7 +88,7 @@ def spoil(url, mode, **more):
 
 
 def pull(consent, offices):
-    asking.run_pull(consent.id, offices, utc_now)
+    fetching.run_pull(consent.id, offices, utc_now)
     with db.transaction("worker") as session:
         return {part.source: part for part in session.scalars(select(PullPart))}
 
@@ -164,7 +164,7 @@ class TestFaults:
     def _recover(self, bureaus, offices, consent):
         for url in bureaus.values():
             httpx.delete(f"{url}/_faults", trust_env=False)
-        asking.run_pull(consent.id, offices, lambda: utc_now() + timedelta(days=8))
+        fetching.run_pull(consent.id, offices, lambda: utc_now() + timedelta(days=8))
 
     def test_a_fault_that_passes_is_not_noticed(self, empty_database, offices, bureaus, known):
         consent = consent_of(known["uscc"][4])

@@ -13,7 +13,7 @@ from creditlink.consents import service as consents
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import coverage, sources, store
-from creditlink.records.pulls import asking, pull
+from creditlink.records.pulls import fetching, pull
 from creditlink.records.sources import Sources
 from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow, SourceHealth
 from tests import factories as make
@@ -22,7 +22,7 @@ from tests.records.offices import Reply
 
 
 def run(consent, offices, clock=utc_now, **more):
-    asking.run_pull(consent.id, offices, clock, **more)
+    fetching.run_pull(consent.id, offices, clock, **more)
 
 
 def statuses(consent):

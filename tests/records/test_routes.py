@@ -6,7 +6,7 @@ import pytest
 from creditlink.consents.tables import Consent
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
-from creditlink.records.pulls import asking, pull
+from creditlink.records.pulls import fetching, pull
 from tests.oauth import flow
 
 
@@ -57,7 +57,7 @@ def test_a_pull_is_followed_from_queued_to_done(granted, offices, city):
     before = bank.call("GET", path, authorization).json()
     assert (before["id"], before["status"]) == (pending.wire_id, "PENDING")
     assert {p["status"] for p in before["sources"]} == {"READY"}
-    asking.run_pull(consent.id, offices, utc_now)
+    fetching.run_pull(consent.id, offices, utc_now)
     after = bank.call("GET", path, authorization).json()
     assert (after["status"], after["consent_id"]) == ("DONE", consent.wire_id)
     assert {p["status"] for p in after["sources"]} == {"DELIVERED"}

@@ -26,7 +26,7 @@ from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import Parameters, boost, fit, prepare
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.package import write_model
-from creditlink.training.withheld import OPTIONAL_CATEGORIES, SINGLE, SOURCES, draw_lacking, only
+from creditlink.training.withholding import OPTIONAL_CATEGORIES, SINGLE, SOURCES, draw_lacking, only
 
 pytestmark = pytest.mark.pure
 

@@ -12,7 +12,7 @@ from creditlink.cli.training.train import train
 from creditlink.cli.training.validate import write_pack
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.training.card import render_card
-from creditlink.training.validation import figures as validation
+from creditlink.training.validation import figures
 
 pytestmark = pytest.mark.pure
 
@@ -119,16 +119,16 @@ def test_nothing_half_written(tmp_path, pack, monkeypatch):
 
 def test_gains_of_a_perfect_score_find_all_bads_at_once():
     bad = np.r_[np.ones(5, np.int8), np.zeros(95, np.int8)]
-    assert validation._gains(bad, bad.astype(float))[0] == [0.05, 1.0]
+    assert figures._gains(bad, bad.astype(float))[0] == [0.05, 1.0]
 
 
 def test_a_cross_check_that_knows_the_kind_finds_all_at_the_alarm_rate():
     rows = pl.DataFrame({"firm": pl.Series(range(200), dtype=pl.Int32)}).with_columns(
-        pl.lit(0.0).alias(i.name) for i in validation.CATALOGUE
+        pl.lit(0.0).alias(i.name) for i in figures.CATALOGUE
     )
     kinds = rows.select("firm", kind=pl.when(pl.col("firm") < 20).then(pl.lit("shell")).otherwise(pl.lit("healthy")))
     pd_12m = np.where(np.arange(200) < 20, 0.9, np.linspace(0.01, 0.5, 200))
-    told = {row["check"]: row for row in validation.cross_checks(rows, kinds, pd_12m)}
+    told = {row["check"]: row for row in figures.cross_checks(rows, kinds, pd_12m)}
     assert told["pd_12m"]["shell"] == 1.0
-    assert told["pd_12m"]["alarm_rate"] <= validation.ALARM_RATE + 0.01
+    assert told["pd_12m"]["alarm_rate"] <= figures.ALARM_RATE + 0.01
     assert told["pd_12m"]["manipulator"] is None

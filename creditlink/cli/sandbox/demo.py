@@ -13,7 +13,7 @@ from rich.table import Table
 
 from creditlink.kit.processes.stopping import Stopped
 from creditlink.kit.settings import load_settings
-from creditlink.sandbox.platform.own import refuse_foreign
+from creditlink.sandbox.platform.own_database import refuse_foreign
 from creditlink.sandbox.platform.services import ServiceFailed, Services
 from creditlink.sandbox.platform.stack import DEMO_DATABASE, RUN_DATABASE, Ports, Stack, start_stack
 from creditlink.sandbox.walk.walk import Walk, WalkFailed

@@ -155,7 +155,7 @@ def bureau(kind: str, folder: Path, invoices: Path | None, host: str, port: int)
     Credentials come from the environment (CREDITLINK_BUREAU_TAX_SECRET …), with public sandbox defaults.
     """
     from creditlink.sandbox.bureaus.holdings import HoldingsError
-    from creditlink.sandbox.bureaus.real import RealInvoicesError
+    from creditlink.sandbox.bureaus.real_invoices import RealInvoicesError
 
     if invoices is not None and kind != "tax":
         raise click.BadParameter("only the tax bureau holds invoices", param_hint="--invoices")
@@ -168,7 +168,8 @@ def bureau(kind: str, folder: Path, invoices: Path | None, host: str, port: int)
 
 def bureau_app(kind: str, folder: Path, invoices: Path | None, env: Mapping[str, str]) -> flask.Flask:
     """Return one bureau's web application, with its credentials from `env`."""
-    from creditlink.sandbox.bureaus import real, social_security, tax, utility
+    from creditlink.sandbox.bureaus import real_invoices as real
+    from creditlink.sandbox.bureaus import social_security, tax, utility
     from creditlink.sandbox.bureaus.holdings import Holdings
 
     def credential(name: str, default: str) -> str:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from creditlink.financing.funnel.funnel import FunnelGroup, funnel, league
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings, load_settings
-from creditlink.sandbox.platform.own import open_own, refuse_foreign
+from creditlink.sandbox.platform.own_database import open_own, refuse_foreign
 
 REPORT = "year.json"
 Expect = Callable[[str, int], None]

@@ -24,7 +24,7 @@ from creditlink.training.fitting.fit import Parameters
 from creditlink.training.fitting.search import as_toml
 from creditlink.training.fitting.search import search as run_search
 from creditlink.training.package import write_model
-from creditlink.training.validation import figures as validation
+from creditlink.training.validation import figures
 
 PURPOSES = ("prequalification", "underwriting", "monitoring", "report", "cultivation")
 
@@ -105,7 +105,7 @@ def city(
         with console.status(f"reading {city_dir}"):
             data = read_city(city_dir)
         with _progress(console) as progress:
-            task = progress.add_task("reference", total=steps_of(data, parameters) + validation.steps_of())
+            task = progress.add_task("reference", total=steps_of(data, parameters) + figures.steps_of())
 
             def step(done: str) -> None:
                 progress.update(task, advance=1, description=done)
@@ -130,8 +130,8 @@ def city(
     for leak in champion.leaks:
         click.echo(f"warning: {leak}", err=True)
     click.echo(f"{out}: {champion.fitted.rounds} trees, model.ubj {manifest['files']['model.ubj'][:16]}…")
-    for case, figures in json.loads((out / "validation.json").read_text())["cases"].items():
-        click.echo(_line(case, figures))
+    for case, measured in json.loads((out / "validation.json").read_text())["cases"].items():
+        click.echo(_line(case, measured))
 
 
 @train.command()

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from creditlink.engine.matching import crowd
+from creditlink.engine.matching import population
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.derivation import Derivation, derive
 from creditlink.engine.matching.offers.offer import Ask, Floats, OfferWorth, standing
@@ -52,7 +52,7 @@ def match_many(book: ProductBook, subjects: Subjects, *, ask: Ask | None = None,
     evaluation = book.rule_set.evaluate(subjects) if len(subjects) <= _EVALUATED_FIRMS else None
     status = book.rule_set.statuses(subjects) if evaluation is None else evaluation.status
     states = np.empty((len(book), len(subjects)), dtype=np.uint8)
-    crowd.join_rules(status, book.entries, book.starts, _ungranted(book, subjects), states)
+    population.join_rules(status, book.entries, book.starts, _ungranted(book, subjects), states)
     return Matches(book, subjects, ask or Ask(), states, odds, evaluation)
 
 
@@ -81,9 +81,9 @@ class Matches:
         Products are positions in the book, -1 (score 0) where fewer are eligible.
         """
         n, k = len(self.subjects), min(k, len(self.book))
-        if k and self.odds is None and crowd.is_plain(self.book):
+        if k and self.odds is None and population.is_plain(self.book):
             places = firm_places(self.subjects)
-            return crowd.best(self.book, self.subjects, self.states, self.ask, places, _TIE_MASK, k)
+            return population.best(self.book, self.subjects, self.states, self.ask, places, _TIE_MASK, k)
         chosen = np.full((n, k), -1, dtype=np.int32)
         scores = np.zeros((n, k))
         for start in range(0, n, _RANKED_FIRMS) if k else ():

@@ -18,7 +18,7 @@ from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
-from creditlink.engine.matching import kept
+from creditlink.engine.matching import encoding
 from creditlink.engine.matching.match import STATES, FirmMatches
 from creditlink.engine.profile import content
 from creditlink.engine.profile.live_model import LiveModel
@@ -109,7 +109,7 @@ def snapshot(
         summary=settled(summary),
         explanation=settled(_explanation(scores, row, i)),
         products=_no_products() if firm is None else settled(_products(firm)),
-        matches=b"" if firm is None else kept.pack(firm),
+        matches=b"" if firm is None else encoding.pack(firm),
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
-from creditlink.enterprises import seconding
+from creditlink.enterprises import second_signatures
 from creditlink.enterprises.service import may_act, outside_limits
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct, Representation
 from creditlink.financing.applications import applications
@@ -53,7 +53,7 @@ def accept(
             raise ConsentRefused(
                 f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits", beyond=beyond
             )
-        if not seconding.sign(
+        if not second_signatures.sign(
             session,
             enterprise,
             ACT,
@@ -77,8 +77,10 @@ def subject_of(held: Application, offer: Offer) -> dict[str, Any]:
 
 def waiting(session: Session, enterprise: Enterprise, held: Application, offer: Offer, now: datetime) -> FirmAct | None:
     """Return the first signature under an offer, where it waits for the second."""
-    wanted = seconding.subject_sha256(subject_of(held, offer))
-    found = seconding.waiting(session, enterprise, now, may=lambda first: _beyond(session, held, offer, first) is None)
+    wanted = second_signatures.subject_sha256(subject_of(held, offer))
+    found = second_signatures.waiting(
+        session, enterprise, now, may=lambda first: _beyond(session, held, offer, first) is None
+    )
     return next((one for one in found if (one.act, one.subject_sha256) == (ACT, wanted)), None)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from creditlink.engine.matching.offers.cost import annual_rate_bps, cash_flows, fee_fen
 from creditlink.engine.rounding import round_half_away
 from creditlink.engine.vocabulary import REPAYMENTS
-from creditlink.financing.requests.asking import AMOUNT_FEN, TERM_MONTHS
+from creditlink.financing.requests.ask import AMOUNT_FEN, TERM_MONTHS
 
 _RANGES = {
     "amount_fen": AMOUNT_FEN,

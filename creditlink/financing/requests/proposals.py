@@ -18,7 +18,7 @@ from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.enterprises.tables import Enterprise
-from creditlink.financing.requests.asking import MOST_LENDERS, FinancingAsk
+from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
 from creditlink.financing.requests.requests import LenderDesk
 from creditlink.kit.clock import add_months, month_start
 from creditlink.kit.postgres import db

@@ -18,7 +18,7 @@ from creditlink.consents.life.approval import approve
 from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import applications, events, states
-from creditlink.financing.requests.asking import MOST_LENDERS, FinancingAsk
+from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution

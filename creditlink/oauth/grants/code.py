@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from creditlink.access.errors import InvalidGrantError, InvalidRequestError, ProofRefused
 from creditlink.access.opaque import CODE, hashed, new_secret
 from creditlink.consents import service as consents
-from creditlink.consents.life.holding import keep_changes_out
+from creditlink.consents.life.locking import keep_changes_out
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
 from creditlink.oauth.endpoints.revoke import revoke_origin
 from creditlink.oauth.tables import AuthorizationCode

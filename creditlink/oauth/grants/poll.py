@@ -21,7 +21,7 @@ from creditlink.access.errors import (
 )
 from creditlink.access.opaque import hashed
 from creditlink.consents import service as consents
-from creditlink.consents.life.holding import keep_changes_out
+from creditlink.consents.life.locking import keep_changes_out
 from creditlink.consents.life.rules import ALIVE
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.oauth.clients.client import AUTH_METHOD, CIBA

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from creditlink.access.errors import AuthorizationDetailsRefused, InvalidGrantError, InvalidScopeError
 from creditlink.access.opaque import hashed
 from creditlink.consents import service as consents
-from creditlink.consents.life.holding import keep_changes_out
+from creditlink.consents.life.locking import keep_changes_out
 from creditlink.oauth.clients.client import AUTH_METHOD
 from creditlink.oauth.tables import RefreshToken
 

@@ -17,8 +17,8 @@ from creditlink.consents import service as consents
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.consents.agreement.statement import when
 from creditlink.consents.tables import Consent
-from creditlink.enterprises import representation, seconding
-from creditlink.enterprises.counting import set_discoverable
+from creditlink.enterprises import representation, second_signatures
+from creditlink.enterprises.discoverability import set_discoverable
 from creditlink.enterprises.service import may_act, outside_limits, represented_by
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct, Representation
 from creditlink.financing.applications import acceptance, applications
@@ -70,7 +70,7 @@ def carry_out(
         )
     if act == "resume":
         return _resume(session, account, firm, subject, now)
-    if not seconding.sign(session, firm, act, subject, account=account, now=now):
+    if not second_signatures.sign(session, firm, act, subject, account=account, now=now):
         return False
     actor = f"account:{account.id}"
     if act == "appoint":
@@ -93,7 +93,7 @@ def _resume(session: Session, account: Account, firm: Enterprise, subject: Mappi
     limit = beyond(right) if right else None
     if limit:
         raise ConsentRefused(f"beyond what the agent may decide: {limit}", reason="beyond_agent_limits", beyond=limit)
-    if held.state == "PAUSED" and not seconding.sign(
+    if held.state == "PAUSED" and not second_signatures.sign(
         session, firm, "resume", subject, account=account, now=now, may=lambda first: beyond(first) is None
     ):
         return False
@@ -122,7 +122,7 @@ def waiting_for(session: Session, account: Account, now: datetime) -> list[Waiti
     found = []
     for firm, _ in represented_by(session, account, now):
         db.enter(session, enterprise_id=firm.id)
-        found += [_told(session, account, firm, act) for act in seconding.waiting(session, firm, now)]
+        found += [_told(session, account, firm, act) for act in second_signatures.waiting(session, firm, now)]
     return sorted(found, key=lambda one: one.act.signed_at)
 
 
@@ -131,7 +131,7 @@ def _told(session: Session, account: Account, firm: Enterprise, act: FirmAct) ->
     return WaitingAct(
         act=act,
         firm=firm,
-        title=label(seconding.ACTS[act.act]),
+        title=label(second_signatures.ACTS[act.act]),
         about=about,
         by=session.get_one(Account, act.signed_by).display_name,
         is_own=act.signed_by == account.id,
@@ -190,7 +190,7 @@ def second_act(session: Session, account: Account, now: datetime, act_id: UUID, 
     """Sign second what somebody else of the firm signed, confirmed; or drop it, which needs one person and no code."""
     firm, held = _found(session, account, act_id, now)
     if decision == "drop":
-        seconding.drop(session, held, account=account, now=now)
+        second_signatures.drop(session, held, account=account, now=now)
         return see_other(flask.url_for("portal.inbox"))
     if decision != "sign":
         raise NotFound
@@ -210,7 +210,7 @@ def second_act(session: Session, account: Account, now: datetime, act_id: UUID, 
 def _found(session: Session, account: Account, act_id: UUID, now: datetime) -> tuple[Enterprise, FirmAct]:
     for firm, _ in represented_by(session, account, now):
         db.enter(session, enterprise_id=firm.id)
-        held = seconding.waiting_act(session, firm, act_id, now)
+        held = second_signatures.waiting_act(session, firm, act_id, now)
         if held is not None:
             return firm, held
     raise NotFound

@@ -20,7 +20,7 @@ from creditlink.kit.money import yuan_text
 from creditlink.sandbox.bureaus.faults import BureauFault, Faults, halved, spoiled
 from creditlink.sandbox.bureaus.holdings import Holdings, day, months_between, within
 from creditlink.sandbox.bureaus.invoices import expand
-from creditlink.sandbox.bureaus.real import RealInvoices
+from creditlink.sandbox.bureaus.real_invoices import RealInvoices
 
 FRAMES = ("vat_declarations", "invoice_months", "tax_standing")
 RESOURCES = ("zzssb", "fapiao", "nsrzt")

@@ -11,10 +11,10 @@ from typing import Protocol
 from creditlink.kit.clock import day_of, last_complete_month, utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings, load_settings
-from creditlink.sandbox.bureaus.real import real_firms
+from creditlink.sandbox.bureaus.real_invoices import real_firms
 from creditlink.sandbox.city import GENERATOR_VERSION, write_city
 from creditlink.sandbox.platform import seed
-from creditlink.sandbox.platform.own import open_own
+from creditlink.sandbox.platform.own_database import open_own
 from creditlink.sandbox.platform.seed import Credentials
 from creditlink.sandbox.platform.services import ServiceFailed, Services, free_port, taken
 

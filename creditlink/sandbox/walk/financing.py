@@ -12,8 +12,8 @@ from creditlink.kit.clock import day_of, month_start, utc_now
 from creditlink.sandbox.people.browser import PageError
 from creditlink.sandbox.people.representative import Representative
 from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.walk.display import yuan
 from creditlink.sandbox.walk.lender import Lender
-from creditlink.sandbox.walk.shown import yuan
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 AMOUNT_WAN, TERM_MONTHS = 50, 12

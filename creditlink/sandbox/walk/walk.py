@@ -14,8 +14,8 @@ from rich.table import Table
 from creditlink.engine.vocabulary import GRADES
 from creditlink.sandbox.platform.stack import Stack
 from creditlink.sandbox.walk.consent import ConsentWalk
+from creditlink.sandbox.walk.display import show_profile
 from creditlink.sandbox.walk.financing import FinancingWalk
-from creditlink.sandbox.walk.shown import show_profile
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 __all__ = ["Walk", "WalkFailed"]

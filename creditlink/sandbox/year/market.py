@@ -26,7 +26,7 @@ from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.financing.tables import ApprovalCase
 from creditlink.kit.clock import add_months, day_of, month_index, start_of_day
 from creditlink.sandbox.year import loans
-from creditlink.sandbox.year.asking import MONTHS, Asking
+from creditlink.sandbox.year.demand import MONTHS, Asking
 from creditlink.sandbox.year.ordering import Shown, shown
 from creditlink.sandbox.year.policies import FIT_SHARE, Answers, Chances, Lenders, Policy
 

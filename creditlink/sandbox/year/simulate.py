@@ -21,7 +21,7 @@ from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.sandbox.platform import seed as platform
 from creditlink.sandbox.year import report
-from creditlink.sandbox.year.asking import MONTHS, Crowd, crowd, first_month
+from creditlink.sandbox.year.demand import MONTHS, Crowd, crowd, first_month
 from creditlink.sandbox.year.market import Market, Year, expected_end
 from creditlink.sandbox.year.policies import draw_policies
 from creditlink.sandbox.year.stage import YearStage, check_empty

@@ -34,7 +34,7 @@ from creditlink.kit.clock import day_of, start_of_day
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings
 from creditlink.sandbox.banks.bank import new_key, public_jwks
-from creditlink.sandbox.year.asking import Asking
+from creditlink.sandbox.year.demand import Asking
 from creditlink.sandbox.year.market import Deed, Tried, Year
 from creditlink.sandbox.year.policies import AMOUNT, QUOTA, REASONS, RISK, SECTOR, THIN
 

@@ -36,7 +36,7 @@ from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import Fitted, Parameters, fit, margin
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.table.leaks import Leak, find_leaks
-from creditlink.training.withheld import OPTIONAL_CATEGORIES, RESTED_ON
+from creditlink.training.withholding import OPTIONAL_CATEGORIES, RESTED_ON
 
 FIT, STOP, CALIBRATE = 0, 1, 2
 

@@ -16,7 +16,7 @@ from creditlink.engine.scoring.scale import Scale
 from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, SnapshotDay, folds, matrix
 from creditlink.training.fitting.fit import margin
 from creditlink.training.validation import metrics
-from creditlink.training.withheld import OPTIONAL_CATEGORIES, RESTED_ON, SINGLE, only
+from creditlink.training.withholding import OPTIONAL_CATEGORIES, RESTED_ON, SINGLE, only
 
 GRANTED, RANDOM, SOURCES = "all granted", "random consent", "random sources"
 

@@ -8,7 +8,7 @@ import pytest
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
-from creditlink.engine.matching.kept import KeptInvalid, pack, unpack
+from creditlink.engine.matching.encoding import KeptInvalid, pack, unpack
 from creditlink.engine.matching.match import match_many
 from creditlink.engine.matching.offers.offer import Ask
 from creditlink.products.files.seed import load_seed

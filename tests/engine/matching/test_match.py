@@ -190,7 +190,7 @@ class TestManyFirms:
     def test_the_compiled_ranking_has_the_bits_of_the_columns(self, seeded, monkeypatch, ask):
         matches = match_many(seeded, crowd(700), ask=ask)
         compiled = matches.best(6)
-        monkeypatch.setattr("creditlink.engine.matching.crowd.is_plain", lambda book: False)
+        monkeypatch.setattr("creditlink.engine.matching.population.is_plain", lambda book: False)
         by_columns = matches.best(6)
         assert (compiled[0] >= 0).any()
         np.testing.assert_array_equal(compiled[0], by_columns[0])

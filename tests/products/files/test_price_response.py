@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from creditlink.cli.products import products
 from creditlink.engine.features.catalogue import BY_NAME
-from creditlink.engine.matching import kept
+from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.match import match_many
 from creditlink.engine.matching.offers.offer import Ask
@@ -102,8 +102,8 @@ class TestOffers:
         assert {"churn", "best_rate_bps", "best_rate_churn"} <= set(told)
 
     def test_it_is_kept_whatever_the_curve_is_by_then(self, seeded_match):
-        raw = kept.pack(seeded_match)
-        again = kept.unpack(raw, seeded_match.book)
+        raw = encoding.pack(seeded_match)
+        again = encoding.unpack(raw, seeded_match.book)
         assert [one.offer for one in again] == [one.offer for one in seeded_match]
 
 

@@ -19,7 +19,7 @@ from creditlink.kit.clock import day_of
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import load_settings
 from creditlink.products import approval_store
-from creditlink.sandbox.year.asking import first_month
+from creditlink.sandbox.year.demand import first_month
 from creditlink.sandbox.year.market import Market
 from creditlink.sandbox.year.policies import draw_policies
 from creditlink.sandbox.year.simulate import NotReconciled, YearPlan, live_through, plan_year, reconciled

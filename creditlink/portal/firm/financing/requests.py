@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 
 from creditlink.enterprises.tables import Account
 from creditlink.financing.requests import requests
-from creditlink.financing.requests.asking import AskInvalid, FinancingAsk
+from creditlink.financing.requests.ask import AskInvalid, FinancingAsk
 from creditlink.financing.tables import FinancingRequest
 from creditlink.kit.errors import NotFound
 from creditlink.kit.money import fen_from_yuan

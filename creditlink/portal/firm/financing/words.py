@@ -14,7 +14,7 @@ from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration
 from creditlink.financing.applications.states import STATES
-from creditlink.financing.requests.asking import COLLATERAL, USES
+from creditlink.financing.requests.ask import COLLATERAL, USES
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import FinancingRequest
 from creditlink.kit import ids

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
-from creditlink.enterprises.counting import ACTION, set_discoverable
+from creditlink.enterprises.discoverability import ACTION, set_discoverable
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.errors import InvalidRequest, NotFound

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
-from creditlink.enterprises import seconding
+from creditlink.enterprises import second_signatures
 from creditlink.enterprises.tables import Enterprise
 
 ACTION = "enterprise.discoverable"
@@ -22,7 +22,7 @@ def set_discoverable(session: Session, enterprise: Enterprise, wanted: bool, *, 
     """
     session.refresh(enterprise, with_for_update=True)
     if not wanted:
-        seconding.end_waiting(session, enterprise.id, act="count", actor=actor, now=now)
+        second_signatures.end_waiting(session, enterprise.id, act="count", actor=actor, now=now)
     if enterprise.discoverable == wanted:
         return
     enterprise.discoverable = wanted

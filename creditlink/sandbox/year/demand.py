@@ -19,7 +19,7 @@ from creditlink.engine.matching.products.subjects import Subjects
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import Profiles, profile_many
 from creditlink.engine.scoring.limits.scorable import scorable
-from creditlink.financing.requests.asking import FinancingAsk
+from creditlink.financing.requests.ask import FinancingAsk
 from creditlink.kit.clock import add_months, start_of_day
 from creditlink.sandbox.year.policies import Applicant
 from creditlink.training.city import City, CityError, read_frame
