@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from creditlink.cli import financing as commands
 from creditlink.cli.financing import financing
+from creditlink.engine.vocabulary import FEWEST_FIRMS
 from creditlink.financing.applications import applications
 from creditlink.financing.applications.applications import locked
 from creditlink.financing.funnel import cases
 from creditlink.financing.funnel.funnel import (
     AMOUNTS,
     DIMENSIONS,
-    LEAST_FIRMS,
     OTHER,
     Case,
     during,
@@ -88,7 +88,7 @@ class TestPure:
                 if one.drawn_fen and row.drawn_fen is None
                 and row.key == (one.institution if one.institution in named else OTHER)
             }  # fmt: skip
-            assert total.drawn_fen is None or not hidden or len(hidden) >= LEAST_FIRMS
+            assert total.drawn_fen is None or not hidden or len(hidden) >= FEWEST_FIRMS
 
     def test_what_happened_between_two_moments_is_told_once(self):
         before = [case(k, application=UUID(int=k + 1000)) for k in range(12)]
@@ -150,7 +150,7 @@ class TestPure:
         for outer, inner in itertools.permutations(DIMENSIONS, 2):
             for whole in members[outer].values():
                 left = whole.difference(*(part for part in members[inner].values() if part <= whole))
-                assert not left or len({told[k].firm for k in left}) >= LEAST_FIRMS
+                assert not left or len({told[k].firm for k in left}) >= FEWEST_FIRMS
 
     @given(
         st.lists(st.tuples(st.integers(0, 40), st.sampled_from("ABCDE"), st.booleans(), st.booleans()), max_size=150)
@@ -160,7 +160,7 @@ class TestPure:
         told = [case(firm, at, approved=a, drawn_fen=7 * d) for firm, at, a, d in drawn]
         total = funnel(told, "all")
         rows = funnel(told, "institution")
-        assert all(row.firms >= LEAST_FIRMS for row in rows)
+        assert all(row.firms >= FEWEST_FIRMS for row in rows)
         hidden = [one for one in told if one.institution not in {row.key for row in rows}]
         if total and rows and (OTHER in {row.key for row in rows} or not hidden):
             for name in SUMMED:

@@ -26,7 +26,7 @@ DISK_MB = 600
 _HOLDER = """
 import sys
 from pathlib import Path
-from creditlink import embedded
+from creditlink.kit.postgres import embedded
 print(embedded.start(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """

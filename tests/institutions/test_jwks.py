@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from creditlink.institutions import jwks
 from creditlink.institutions.jwks import KeysNeeded, RemoteKeys
 from creditlink.institutions.targets import TargetRefused
 

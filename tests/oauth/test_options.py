@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from creditlink.access.context import OAuthContext
 from creditlink.access.settings import load_oauth_settings
+from creditlink.institutions import jwks
 from creditlink.institutions.targets import TargetRefused
 from creditlink.kit.http import runtime
 from creditlink.kit.postgres import db

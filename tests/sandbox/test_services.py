@@ -59,7 +59,7 @@ def test_what_keeps_ending_is_started_after_longer_and_longer_waits(tmp_path):
 _PARENT = """
 import sys, time
 from pathlib import Path
-from creditlink import stopping
+from creditlink.kit.processes import stopping
 stopping.watch(serving=True)
 from creditlink.sandbox.platform.services import Services
 with Services(Path(sys.argv[1])) as services:

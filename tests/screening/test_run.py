@@ -123,7 +123,7 @@ class TestResume:
         """The process is killed with SIGKILL while it writes its second partition."""
         code = (
             "import os, signal, sys, pickle\n"
-            "from creditlink.screening import partition, run, storage\n"
+            "from creditlink.screening.city import partition, run, storage\n"
             "from creditlink.screening.city.engines import InProcess\n"
             "from tests.screening.conftest import NOW\n"
             "write = os.replace\n"

@@ -15,8 +15,8 @@ def test_every_category_is_described():
     assert list(CATEGORIES) == list(CATEGORY_FRAMES)
     for category in CATEGORIES.values():
         assert (category.label_zh, category.label_en) == (
-            SHOWN[category.code].label_zh,
-            SHOWN[category.code].label_en,
+            SHOWN[category.code].name.label_zh,
+            SHOWN[category.code].name.label_en,
         )
         assert category.owner_zh
         assert category.legal_basis_en

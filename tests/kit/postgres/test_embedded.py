@@ -22,10 +22,10 @@ from tests.web.test_supervision import clean, until
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from creditlink import stopping
+from creditlink.kit.processes import stopping
 stopping.watch(serving=True)
 try:
-    from creditlink import embedded
+    from creditlink.kit.postgres import embedded
     print(embedded.start(Path(sys.argv[1])), flush=True)
     while True:
         time.sleep(1)
