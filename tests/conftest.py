@@ -11,6 +11,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
 
+from creditlink.kit import runtime
 from creditlink.kit.postgres import db, embedded, schema
 from creditlink.kit.settings import Settings, load_settings
 from creditlink.profiles import live
@@ -102,8 +103,8 @@ def empty_database(database) -> db.Database:
 
 @pytest.fixture
 def settings(database, tmp_path) -> Settings:
-    """Settings of the sandbox, with this worker's database and a temporary `var`."""
-    return load_settings(
+    """Settings of the sandbox, with this worker's database and a temporary `var`; those of the process, too."""
+    made = load_settings(
         {
             "CREDITLINK_ENVIRONMENT": "test",
             "CREDITLINK_VAR_DIR": str(tmp_path),
@@ -111,6 +112,8 @@ def settings(database, tmp_path) -> Settings:
             "DATABASE_URL": db.conninfo(database.url),
         }
     )
+    runtime.process().put(made)
+    return made
 
 
 @pytest.fixture

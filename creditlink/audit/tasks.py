@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import structlog
 
 from creditlink.audit import anchors, stamps
 from creditlink.audit.places import open_place
-from creditlink.kit import jobs
+from creditlink.kit import jobs, runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
-from creditlink.kit.settings import Settings, load_settings
+from creditlink.kit.settings import Settings
 
 log = structlog.get_logger()
-
-
-@cache
-def _settings() -> Settings:
-    return load_settings()
 
 
 @jobs.app.periodic(cron="7 * * * *", periodic_id="audit.anchor")
 @jobs.app.task(name="audit.anchor", queue="system", lock="audit.anchor", queueing_lock="audit.anchor")
 def anchor_heads(timestamp: int) -> None:
     """Write the heads that moved to the place of the anchors, and say which chains went back since the last time."""
-    settings = _settings()
+    settings = runtime.part(Settings)
     with db.transaction("worker") as session:
         back = anchors.rewound(session)
     if back:
@@ -47,7 +40,7 @@ def anchor_heads(timestamp: int) -> None:
 @jobs.app.task(name="audit.stamp", queue="system", lock="audit.anchor", queueing_lock="audit.stamp")
 def stamp_newest(timestamp: int) -> None:
     """Ask again for the time stamp that the newest anchor lacks because the authority was away."""
-    _stamp(_settings())
+    _stamp(runtime.part(Settings))
 
 
 def _stamp(settings: Settings) -> None:

@@ -39,6 +39,7 @@ from creditlink.financing.schemas import (
 )
 from creditlink.financing.tables import Application, FunnelRow
 from creditlink.institutions.tables import Client
+from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
     Conflict,
@@ -49,7 +50,7 @@ from creditlink.kit.errors import (
     Unauthorized,
 )
 from creditlink.kit.files import textfile
-from creditlink.kit.http import idempotency, runtime
+from creditlink.kit.http import idempotency
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings

@@ -7,10 +7,10 @@ import structlog
 from creditlink.financing import sweep
 from creditlink.financing.configuration import clocks
 from creditlink.financing.funnel import cases
-from creditlink.kit import jobs
+from creditlink.kit import jobs, runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
-from creditlink.kit.settings import load_settings
+from creditlink.kit.settings import Settings
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ def publish_funnel(timestamp: int) -> None:
 @jobs.app.task(name=sweep.TASK, queue="system", queueing_lock=sweep.TASK)
 def sweep_financing(timestamp: int) -> None:
     """End what is unanswered, lapsed or overdue, and tell lenders that are late."""
-    done = sweep.sweep_each(utc_now(), clocks(load_settings().config_dir))
+    done = sweep.sweep_each(utc_now(), clocks(runtime.part(Settings).config_dir))
     if done["escalated"]:
         log.warning("lenders_late_to_answer", applications=done["escalated"])  # the operator's word of it
     if done:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
 from uuid import UUID
 
 import structlog
 
-from creditlink.kit import jobs
+from creditlink.kit import jobs, runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
-from creditlink.kit.settings import Settings, load_settings
+from creditlink.kit.settings import Settings
 from creditlink.notifications import delivery, service
 
 log = structlog.get_logger()
 
 
-@cache
-def _settings() -> Settings:
-    return load_settings()
-
-
 @jobs.app.task(name="notifications.deliver", queue="webhooks", retry=jobs.AGAIN)
 def deliver(delivery_id: str) -> None:
     """Try once; where it fails, the next try is queued."""
-    settings = _settings()
+    settings = runtime.part(Settings)
     delivery.deliver(UUID(delivery_id), utc_now, key=settings.secret_key, allow_loopback=not settings.is_production)
 
 

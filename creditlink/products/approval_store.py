@@ -8,10 +8,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.engine.matching.offers.approval import ApprovalModel
+from creditlink.kit import runtime
+from creditlink.kit.runtime import Memory
 from creditlink.products.tables import FittedApproval
 
-_KEPT = 8
-_models: dict[str, ApprovalModel] = {}
+
+class ApprovalModels(Memory[str, ApprovalModel]):
+    """Models of the last profiles, by hash."""
+
+    most = 8
 
 
 def keep(session: Session, model: ApprovalModel, *, now: datetime) -> None:
@@ -39,11 +44,11 @@ def by_hash(session: Session, sha256: str) -> ApprovalModel:
     LookupError
         It is not stored.
     """
-    if sha256 not in _models:
+
+    def read() -> ApprovalModel:
         held = session.get(FittedApproval, sha256)
         if held is None:
             raise LookupError(f"approval model {sha256[:16]}… is not stored")
-        while len(_models) >= _KEPT:
-            _models.pop(next(iter(_models)), None)
-        _models[sha256] = ApprovalModel.from_dict(held.model)
-    return _models[sha256]
+        return ApprovalModel.from_dict(held.model)
+
+    return runtime.process().made(ApprovalModels, ApprovalModels).get(sha256, read)

@@ -8,8 +8,8 @@ from typing import Any
 
 import flask
 
+from creditlink.kit import runtime
 from creditlink.kit.errors import InvalidRequest, NotFound
-from creditlink.kit.http import runtime
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings

@@ -23,7 +23,9 @@ from creditlink.engine.matching.products.subjects import known_subjects
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
 from creditlink.engine.matching.settings import MatchingSettings, MatchingSettingsInvalid
 from creditlink.institutions.tables import Institution
+from creditlink.kit import runtime
 from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.runtime import Memory
 from creditlink.kit.settings import SettingError, Settings
 from creditlink.products.files.seed import SeedInvalid, load_seed
 from creditlink.products.files.settings import load_settings
@@ -153,15 +155,12 @@ def listing(session: Session, settings: Settings, *, on: date | None = None) -> 
     day = on or day_of(utc_now())
     now = standing(session)
     url = str(session.get_bind().engine.url)
-    key = (url, now, day, str(settings.config_dir))
-    held = _listings.get(key)
-    if held is None:
-        held = _read_listing(session, settings, day, now)
-        # A day, a change or a suspension starts a new entry; a handful of days is all that is ever asked for.
-        while len(_listings) >= _KEPT:
-            _listings.pop(next(iter(_listings)), None)
-        _listings[key] = held
-    return held
+    # A day, a change or a suspension starts a new entry; a handful of days is all that is ever asked for.
+    return (
+        runtime.process()
+        .made(Listings, Listings)
+        .get((url, now, day, str(settings.config_dir)), lambda: _read_listing(session, settings, day, now))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +204,10 @@ _STANDING = select(
         type_=ARRAY(Text),
     ),
 )
-_KEPT = 4
-_listings: dict[tuple[str, CatalogueStanding, date, str], Listing] = {}
+
+
+class Listings(Memory[tuple[str, CatalogueStanding, date, str], Listing]):
+    """Listings of the last days and changes, by database, standing, day and configuration."""
 
 
 def _read_listing(session: Session, settings: Settings, day: date, now: CatalogueStanding) -> Listing:
@@ -267,16 +268,11 @@ def book_of(session: Session, settings: Settings, versions: Sequence[tuple[str, 
     """
     wanted = tuple((code, version) for code, version in versions)
     key = (str(session.get_bind().engine.url), str(settings.config_dir), wanted)
-    held = _books.get(key)
-    if held is None:
-        while len(_books) >= _KEPT:
-            _books.pop(next(iter(_books)), None)
-        held = _books[key] = _read_book(session, settings, wanted)
-    return held
+    return runtime.process().made(Books, Books).get(key, lambda: _read_book(session, settings, wanted))
 
 
-# A version that was published never changes, so that a book of versions never does.
-_books: dict[tuple[str, str, tuple[tuple[str, int], ...]], ProductBook] = {}
+class Books(Memory[tuple[str, str, tuple[tuple[str, int], ...]], ProductBook]):
+    """Books of past profiles: a version that was published never changes, so that a book of versions never does."""
 
 
 def _read_book(session: Session, settings: Settings, wanted: Sequence[tuple[str, int]]) -> ProductBook:

@@ -16,7 +16,7 @@ from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
 from creditlink.engine.profile.codes import code_book
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.kit import ids
+from creditlink.kit import ids, runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
     Conflict,
@@ -30,7 +30,7 @@ from creditlink.kit.errors import (
     RecordsUnavailable,
     Unauthorized,
 )
-from creditlink.kit.http import idempotency, runtime, visit
+from creditlink.kit.http import idempotency, visit
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.http.visit import Visit
 from creditlink.kit.postgres import db

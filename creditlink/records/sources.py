@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerError, CircuitMemoryStorage
 
+from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.processes.slots import Slots
 from creditlink.kit.settings import BUREAU_PREFIX, SettingError, Settings, load_settings, refuse_unknown
@@ -214,21 +215,14 @@ def _connector(source: SourceConfig, limits: TimeLimits) -> Connector:
     return UtilityConnector(Wire(source.base_url, limits, auth=httpx.BasicAuth(held["user"], held["password"])))
 
 
-_lock = threading.Lock()
-_current: Sources | None = None
-
-
 def configure(sources: Sources | None) -> None:
     """Make `sources` those of this process; None: read the settings when first needed."""
-    global _current
-    with _lock:
-        _current = sources
+    if sources is None:
+        runtime.process().drop(Sources)
+    else:
+        runtime.process().put(sources)
 
 
 def current() -> Sources:
     """Return this process's sources, read from the settings on first use."""
-    global _current
-    with _lock:
-        if _current is None:
-            _current = Sources(load_sources(load_settings()))
-        return _current
+    return runtime.process().made(Sources, lambda: Sources(load_sources(load_settings())))

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from uuid import UUID
 
 import procrastinate
 import structlog
 from sqlalchemy.orm import Session
 
-from creditlink.kit import jobs
+from creditlink.kit import jobs, runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
-from creditlink.kit.settings import Settings, load_settings
+from creditlink.kit.settings import Settings
 from creditlink.retention import leftovers, purge
 
 log = structlog.get_logger()
-
-
-@cache
-def _settings() -> Settings:
-    return load_settings()
 
 
 @jobs.app.periodic(cron="17 * * * *", periodic_id="retention")
 @jobs.app.task(name="retention.purge", queue="system", queueing_lock="retention.purge")
 def purge_what_is_over(timestamp: int) -> None:
     """Delete what has reached the end of its data life, a firm a transaction."""
-    settings = _settings()
+    settings = runtime.part(Settings)
     with db.transaction("worker") as session:
         firms = purge.firms_due(session, utc_now())
 

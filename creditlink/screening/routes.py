@@ -9,9 +9,9 @@ from flask import g
 
 from creditlink.access.guard import require_access
 from creditlink.institutions.tables import Institution
+from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, TooManyRequests, Unauthorized
-from creditlink.kit.http import runtime
 from creditlink.kit.http.api import Blueprint
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
-from creditlink.kit.http import runtime
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
 from creditlink.status import service

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from creditlink.audit import anchors, service, tasks
 from creditlink.audit.places import AnchorFolder, open_place
 from creditlink.cli.audit import audit
-from creditlink.kit import keyring
+from creditlink.kit import keyring, runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.settings import SettingError
 from tests import factories as make
@@ -195,7 +195,7 @@ def replace(folder, number):
 
 
 def test_the_hourly_job_anchors_as_the_worker_and_says_what_went_back(empty_database, settings, firm, monkeypatch):
-    monkeypatch.setattr(tasks, "_settings", lambda: settings)
+    runtime.process().put(settings)
     said = []
     monkeypatch.setattr(tasks.log, "error", lambda event, **more: said.append((event, more)))
     record(empty_database, firm.id, 3)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from creditlink.audit import anchors, service, stamps, tasks
 from creditlink.audit.places import AnchorFolder
 from creditlink.cli.audit import audit
+from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.settings import SettingError, load_settings
 from tests import factories as make
@@ -53,7 +54,7 @@ def run(empty_database, settings, monkeypatch):
 
 @pytest.fixture
 def said(settings, monkeypatch):
-    monkeypatch.setattr(tasks, "_settings", lambda: settings)
+    runtime.process().put(settings)
     told = []
     for level in ("info", "warning", "error"):
         monkeypatch.setattr(tasks.log, level, lambda event, **more: told.append((event, more)))
@@ -217,7 +218,7 @@ def test_an_authority_that_is_away_is_a_state_and_the_anchor_is_kept(
         authority.pause = 0.05
         monkeypatch.setattr(stamps, "SECONDS", 1.0)
     if away == "refused":
-        monkeypatch.setattr(tasks, "_settings", lambda: replace(settings, timestamp_url="http://127.0.0.1:9/stamp"))
+        runtime.process().put(replace(settings, timestamp_url="http://127.0.0.1:9/stamp"))
     record(empty_database, firm.id)
     tasks.anchor_heads(0)
     assert [p.name for p in place.iterdir()] == ["anchor-0000000001.jws"]
@@ -227,7 +228,7 @@ def test_an_authority_that_is_away_is_a_state_and_the_anchor_is_kept(
     assert (status, "no time stamp holds" in output) == (0, True), output
 
     authority.answer, authority.pause = authority.stamped, 0.0
-    monkeypatch.setattr(tasks, "_settings", lambda: settings)
+    runtime.process().put(settings)
     tasks.stamp_newest(0)
     assert said[-1][0] == "evidence_stamped"
     assert "1 time stamps hold, the last of anchor 1" in checked(run)[1]

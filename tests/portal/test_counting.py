@@ -10,7 +10,7 @@ from creditlink.audit.tables import AuditEntry
 from creditlink.cli import enterprises as commands
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.kit.http import runtime
+from creditlink.kit import runtime
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings
 from tests import factories as make

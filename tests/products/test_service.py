@@ -6,6 +6,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from creditlink.institutions.tables import Institution
+from creditlink.kit import runtime
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import SettingError
 from creditlink.products import service
@@ -139,7 +140,7 @@ class TestBook:
         with db.transaction() as session:
             for day in range(1, 12):
                 live_book(session, settings, on=date(2025, 1, day))
-        assert len(service._listings) <= service._KEPT
+        assert len(runtime.process().of(service.Listings)) <= service.Listings.most
 
 
 class TestTable:

@@ -10,6 +10,7 @@ import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from creditlink.kit import runtime
 from creditlink.kit.postgres import db, logins, purpose
 from creditlink.kit.postgres.embedded import database_url
 from creditlink.kit.processes.log import configure_logging
@@ -38,6 +39,7 @@ def start(role: db.Role, *, patience: float = 0.0) -> tuple[Settings, db.Databas
         A setting is absent or wrong, or the database is not for this environment or cannot be reached.
     """
     settings = load_settings()
+    runtime.process().put(settings)
     configure_logging(settings)
     database = open_database(settings)
     reach(database, patience=patience)

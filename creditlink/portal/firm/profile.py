@@ -17,8 +17,8 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
+from creditlink.kit import runtime
 from creditlink.kit.errors import NotFound
-from creditlink.kit.http import runtime
 from creditlink.kit.postgres import db
 from creditlink.portal.site import blueprint, lang, page, settings, signed_in
 from creditlink.products.service import book_of

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from creditlink.access.guard import require_access
 from creditlink.engine.matching.products.terms import ProductInvalid
 from creditlink.institutions.tables import Client, Institution
+from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
     Conflict,
@@ -25,7 +26,6 @@ from creditlink.kit.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from creditlink.kit.http import runtime
 from creditlink.kit.http.api import Blueprint, Schema
 from creditlink.kit.postgres import db
 from creditlink.products import listing, service

@@ -16,6 +16,8 @@ from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.engine.matching.settings import MatchingSettings
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.settings import ScoreSettings
+from creditlink.kit import runtime
+from creditlink.kit.runtime import Memory
 from creditlink.profiles.live import live_model
 
 BEST = 5
@@ -60,7 +62,16 @@ class Tools:
     book: ProductBook
 
 
-_books: dict[str, ProductBook] = {}
+class PlannedBooks(Memory[str, ProductBook]):
+    """The products of the plan that this process works on, by its key."""
+
+    most = 1
+
+
+class PlannedModels(Memory[tuple[str, str], LiveModel]):
+    """The model of the plan that this process works on, by its folder and rules."""
+
+    most = 1
 
 
 def tools(plan: ScreeningPlan) -> Tools:
@@ -76,19 +87,11 @@ def tools(plan: ScreeningPlan) -> Tools:
     live = _live(plan)
     if live.sha256 != plan.model_sha256:
         raise ValueError(f"model {plan.model.name}: sha256 here is {live.sha256}, the plan says {plan.model_sha256}")
-    key = plan.key
-    if key not in _books:
-        _books.clear()
-        _books[key] = compile_book(plan.products, BY_NAME, plan.matching, on=plan.as_of)
-    return Tools(live, _books[key])
-
-
-_lives: dict[tuple[str, str], LiveModel] = {}
+    books = runtime.process().made(PlannedBooks, PlannedBooks)
+    return Tools(live, books.get(plan.key, lambda: compile_book(plan.products, BY_NAME, plan.matching, on=plan.as_of)))
 
 
 def _live(plan: ScreeningPlan) -> LiveModel:
     key = (str(plan.model), repr(plan.rules))
-    if key not in _lives:
-        _lives.clear()
-        _lives[key] = live_model(plan.model, plan.rules)
-    return _lives[key]
+    models = runtime.process().made(PlannedModels, PlannedModels)
+    return models.get(key, lambda: live_model(plan.model, plan.rules))

@@ -1,0 +1,115 @@
+"""What a process, and an application in it, holds for as long as it runs: settings, the live model, sources, memories.
+
+One of each, by its class. A process may hold several applications (tests do), so an application has a runtime of its
+own; what it lacks is the process's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar, cast
+
+import flask
+
+Part = TypeVar("Part")
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+_EXTENSION = "creditlink"
+
+
+class Runtime:
+    """Parts, each asked for by its class."""
+
+    def __init__(self, beyond: Runtime | None = None) -> None:
+        self._parts: dict[type, object] = {}
+        self._beyond = beyond
+        self._lock = threading.RLock()
+
+    def put(self, part: object) -> None:
+        """Keep a part, in place of the one of its class."""
+        self._parts[type(part)] = part
+
+    def drop(self, kind: type) -> None:
+        """Forget the part of a class, if there is one."""
+        self._parts.pop(kind, None)
+
+    def of(self, kind: type[Part]) -> Part:
+        """Return the part of a class.
+
+        Raises
+        ------
+        LookupError
+            Nobody put one here.
+        """
+        found = self._find(kind)
+        if found is None:
+            raise LookupError(f"this runtime has no {kind.__name__}")
+        return found
+
+    def made(self, kind: type[Part], make: Callable[[], Part]) -> Part:
+        """Return the part of a class, made by `make` when it is first needed."""
+        with self._lock:
+            found = self._find(kind)
+            if found is None:
+                found = self._parts[kind] = make()
+            return found
+
+    def _find(self, kind: type[Part]) -> Part | None:
+        found = self._parts.get(kind)
+        if found is None and self._beyond is not None:
+            return self._beyond._find(kind)
+        return cast(Part | None, found)
+
+
+class Memory(Generic[Key, Value]):
+    """The few last values that took long to make, by key. A memory is a subclass, and so a part of its own."""
+
+    most = 4
+
+    def __init__(self) -> None:
+        self._values: dict[Key, Value] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the value of a key, made where it is not remembered; the oldest makes room."""
+        found = self._values.get(key)
+        if found is None:
+            found = make()
+            while len(self._values) >= self.most:
+                self._values.pop(next(iter(self._values)), None)
+            self._values[key] = found
+        return found
+
+
+_process = Runtime()
+
+
+def process() -> Runtime:
+    """Return this process's runtime."""
+    return _process
+
+
+def install(app: flask.Flask) -> Runtime:
+    """Give an application its runtime, empty as yet."""
+    made: Runtime = app.extensions.setdefault(_EXTENSION, Runtime(_process))
+    return made
+
+
+def of_app(app: flask.Flask) -> Runtime:
+    """Return an application's runtime."""
+    return cast(Runtime, app.extensions[_EXTENSION])
+
+
+def part(kind: type[Part]) -> Part:
+    """Return a part of the application that serves the current request, or else of the process.
+
+    Raises
+    ------
+    LookupError
+        Nobody put one there.
+    """
+    return (of_app(flask.current_app) if flask.has_app_context() else _process).of(kind)
