@@ -16,7 +16,6 @@ from creditlink.kit import ids
 from creditlink.kit.clock import to_second
 from creditlink.kit.errors import NotFound
 from creditlink.kit.http import paging
-from creditlink.kit.postgres import db
 
 _BY = {"account": "firm", "bank": "bank", "operator": "operator", "system": "system"}
 
@@ -31,7 +30,6 @@ def page_of(
     InvalidRequest
         The cursor is not one of this list.
     """
-    db.enter(session, institution_id=institution_id)
     salt = session.get_one(Institution, institution_id).pairwise_salt
     wanted = select(Consent).where(Consent.institution_id == institution_id)
     if "state" in query:
@@ -65,7 +63,6 @@ def one_of(session: Session, institution_id: UUID, consent_id: UUID, *, now: dat
     NotFound
         Unknown, or another institution's: the two look the same.
     """
-    db.enter(session, institution_id=institution_id)
     consent = session.get(Consent, consent_id)
     if consent is None or consent.institution_id != institution_id:
         raise NotFound

@@ -38,7 +38,7 @@ def show_receipt_keys() -> dict[str, Any]:
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
 def list_consents(query: dict[str, Any]) -> dict[str, Any]:
     """List the institution's consents, newest first; ended ones stay in the list."""
-    with db.transaction() as session:
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         page, cursor = listing.page_of(session, g.access.institution_id, query, now=utc_now())
     return {"items": page, "next_cursor": cursor}
 
@@ -50,5 +50,5 @@ def list_consents(query: dict[str, Any]) -> dict[str, Any]:
 def show_consent(consent_id: str) -> dict[str, Any]:
     """Show one consent of the institution with every change of its state."""
     known = ids.internal("cns", consent_id)
-    with db.transaction() as session:
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         return listing.one_of(session, g.access.institution_id, known, now=utc_now())

@@ -285,7 +285,7 @@ def live_consent(
     """
     if consent_id is None:
         raise ConsentRefused("the token is the institution's own, no firm's consent is behind it", reason="no_consent")
-    keep_changes_out(session, consent_id, institution_id=access.institution_id)
+    keep_changes_out(session, consent_id, db.Viewer(institution_id=access.institution_id))
     row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     # An unknown consent, another institution's, and one that the token was not issued for look the same.
     if row is None or consent_id != access.consent_id:
@@ -296,7 +296,7 @@ def live_consent(
     refused = rules.refusal(terms.narrowed(access.authorization_details), ask, now)
     if refused:
         raise ConsentRefused(reason=refused.reason)
-    db.enter(session, consent_id=consent.id)
+    db.enter(session, db.Viewer(consent_id=consent.id))
     return consent
 
 
@@ -315,7 +315,7 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
     dead = rules.dead_reason(row[0].terms(institution_active=row[1] == "active"), now)
     if dead or counters.is_spent(session, row[0]):
         raise ConsentRefused(reason=dead or "exhausted")
-    db.enter(session, consent_id=row[0].id, institution_id=row[0].institution_id)
+    db.enter(session, db.Viewer(consent_id=row[0].id, institution_id=row[0].institution_id))
     return row[0]
 
 

@@ -100,7 +100,7 @@ def _stepped(application_id: str, body: dict[str, Any], act: _Act) -> Any:
     """Run one step on the locked application and tell how it stands; a repeated Idempotency-Key runs nothing."""
     key = idempotency.checked_key(flask.request.headers.get("Idempotency-Key"))
     now, institution_id = utc_now(), g.access.institution_id
-    with db.transaction() as session:
+    with db.transaction(viewer=db.Viewer(institution_id=institution_id)) as session:
         held = wire.own(session, institution_id, application_id, lock=True)
         asked = {"route": str(flask.request.url_rule), "application": held.wire_id, **body}
         earlier = key and idempotency.claim(session, institution_id, key, asked, now=now)
@@ -123,7 +123,7 @@ def _in_full(session: Session, held: Application) -> dict[str, Any]:
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
 def list_applications(query):
     """List the applications before your institution, newest first."""
-    with db.transaction() as session:
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         page, cursor = wire.page_of(session, g.access.institution_id, query)
     return {"items": page, "next_cursor": cursor}
 
@@ -134,7 +134,7 @@ def list_applications(query):
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
 def show_application(application_id):
     """Show one application with its history and what became of the loan."""
-    with db.transaction() as session:
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         return _in_full(session, wire.own(session, g.access.institution_id, application_id))
 
 
@@ -149,7 +149,7 @@ def authorize(application_id):
     one before.
     """
     now = utc_now()
-    with db.transaction() as session:
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         held = wire.own(session, g.access.institution_id, application_id)
         if held.client_id != g.access.client_id:
             raise NotFound
@@ -294,8 +294,7 @@ def report_outcomes():
 @blueprint.problems(Unauthorized, InsufficientScope)
 def show_disagreements():
     """Show how your declines agree with the explanations: you declined for X, the explanation said Y."""
-    with db.transaction() as session:
-        db.enter(session, institution_id=g.access.institution_id)
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         return disagreement.report(session, g.access.institution_id)
 
 

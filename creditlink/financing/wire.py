@@ -18,7 +18,6 @@ from creditlink.kit import ids
 from creditlink.kit.clock import to_second
 from creditlink.kit.errors import NotFound
 from creditlink.kit.http import paging
-from creditlink.kit.postgres import db
 
 
 def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
@@ -29,7 +28,6 @@ def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tu
     InvalidRequest
         The cursor is not one of this list.
     """
-    db.enter(session, institution_id=institution_id)
     wanted = select(Application).where(Application.institution_id == institution_id)
     if "state" in query:
         wanted = wanted.where(Application.state == query["state"])
@@ -55,7 +53,6 @@ def own(session: Session, institution_id: UUID, application_id: str, *, lock: bo
     NotFound
         There is none: unknown and another institution's look the same.
     """
-    db.enter(session, institution_id=institution_id)
     wanted = select(Application).where(
         Application.id == applications.internal(application_id), Application.institution_id == institution_id
     )

@@ -26,8 +26,7 @@ blueprint = Blueprint(
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
 def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
     """List the institution's deliveries, newest first; `state=failed` shows those that were given up."""
-    with db.transaction() as session:
-        db.enter(session, institution_id=g.access.institution_id)
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         page, cursor = service.page_of(
             session,
             g.access.institution_id,
@@ -44,8 +43,7 @@ def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
 def show_delivery(delivery_id: str) -> dict[str, Any]:
     """Show how one delivery stands."""
-    with db.transaction() as session:
-        db.enter(session, institution_id=g.access.institution_id)
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         return service.as_json(*service.delivery_of(session, g.access.institution_id, delivery_id))
 
 
@@ -55,8 +53,7 @@ def show_delivery(delivery_id: str) -> dict[str, Any]:
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
 def replay_delivery(delivery_id: str) -> dict[str, Any]:
     """Send a delivered or failed webhook anew, under its old `webhook-id`, with eight new tries."""
-    with db.transaction() as session:
-        db.enter(session, institution_id=g.access.institution_id)
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         delivery, notification = service.delivery_of(session, g.access.institution_id, delivery_id)
         service.replay(session, delivery, actor=f"bank:{g.access.client_id}", now=utc_now())
         return service.as_json(delivery, notification)

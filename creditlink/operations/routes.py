@@ -29,10 +29,9 @@ blueprint = Blueprint(
 
 @contextmanager
 def _operator() -> Iterator[Session]:
-    with db.transaction() as session:
+    with db.transaction(viewer=db.Viewer(actor="operator")) as session:
         if session.get_one(Institution, g.access.institution_id).kind != "operator":
             raise NotFound  # as if there were nothing here for a lender
-        db.enter(session, actor="operator")
         yield session
 
 

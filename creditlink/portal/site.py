@@ -188,12 +188,11 @@ def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
         account_id = browser().account_id
         if account_id is not None:
             now = utc_now()
-            with db.transaction() as session:
+            with db.transaction(viewer=db.Viewer(account_id=account_id)) as session:
                 account = session.get(Account, account_id)
                 if account is not None and account.status == "active":
                     # Not the row: after a refusal has rolled back, the error's page still names the person.
                     flask.g.person = account.display_name
-                    db.enter(session, account_id=account.id)
                     return view(session, account, now, *args, **kwargs)
             browser().end()  # the account was closed: its session ends with it
         here = flask.request.full_path.rstrip("?") if flask.request.method == "GET" else PATH + "/"

@@ -28,8 +28,7 @@ blueprint = Blueprint(
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
 def list_certificates(query: dict[str, Any]) -> dict[str, Any]:
     """List the certificates of the institution's consents, newest first."""
-    with db.transaction() as session:
-        db.enter(session, institution_id=g.access.institution_id)
+    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         page, cursor = certificates.page_of(
             session,
             g.access.institution_id,

@@ -106,10 +106,9 @@ def metrics() -> flask.Response:
     """
     _check_scraper(flask.request)
     try:
-        with db.transaction() as session:
+        with db.transaction(viewer=db.Viewer(actor="operator")) as session:
             found = funnel.counts(session, utc_now())
             _, doing = lanes.health(session)
-            db.enter(session, actor="operator")
             dead = dead_letters.count_open(session)
     except SQLAlchemyError:
         found, doing, dead = {}, [], {}  # the process's own metrics are worth most just then

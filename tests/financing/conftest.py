@@ -44,7 +44,7 @@ class Market:
         return requests.LenderDesk(*self.lenders[k])
 
     def ask(self, session, *, now: datetime = NOW) -> FinancingRequest:
-        db.enter(session, enterprise_id=self.firm.enterprise.id)
+        db.enter(session, db.Viewer(enterprise_id=self.firm.enterprise.id))
         return requests.ask(session, self.firm.enterprise, self.firm.account, ASK, clocks=self.clocks, now=now)
 
     def apply(self, session, request, k: int = 0, *, now: datetime = NOW, code="TAX-1", **values) -> Application:

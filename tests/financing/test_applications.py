@@ -28,7 +28,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 def entered(session, market):
-    db.enter(session, enterprise_id=market.firm.enterprise.id)
+    db.enter(session, db.Viewer(enterprise_id=market.firm.enterprise.id))
     return session
 
 
@@ -287,7 +287,7 @@ class TestRowSecurity:
     def test_a_lender_sees_only_what_is_before_it(self, market, asked):
         (one, *_) = asked()
         with db.transaction("api") as session:
-            db.enter(session, institution_id=market.lenders[0][0].id)
+            db.enter(session, db.Viewer(institution_id=market.lenders[0][0].id))
             assert [row.id for row in session.query(Application)] == [one]
             assert session.query(FinancingRequest).count() == 1
         with db.transaction("api") as session:

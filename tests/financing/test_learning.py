@@ -104,7 +104,7 @@ class TestStored:
             )  # fmt: skip
         # As the route does it: the API's role may add a case and never read one.
         with db.transaction("api") as session:
-            db.enter(session, institution_id=market.lenders[0][0].id)
+            db.enter(session, db.Viewer(institution_id=market.lenders[0][0].id))
             learning.add_case(
                 session, locked(session, one), pd_12m=0.0123456, sales_12_fen=123_456_789.0, approved=True, now=NOW
             )

@@ -82,7 +82,7 @@ def test_the_database_shows_a_bank_only_its_own(failed, make_bank):
     for table in ("webhook_deliveries", "notifications"):
         with db.transaction("api") as session:
             assert session.scalar(text(f"SELECT count(*) FROM {table}")) == 0
-            db.enter(session, institution_id=row.institution_id)
+            db.enter(session, db.Viewer(institution_id=row.institution_id))
             assert session.scalar(text(f"SELECT count(*) FROM {table}")) == 1
 
 

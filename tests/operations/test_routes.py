@@ -90,7 +90,7 @@ def test_reading_is_not_acting(caller, failed):
 def test_the_database_shows_the_list_to_the_operator_alone(failed):
     with db.transaction() as session:
         assert session.scalars(select(DeadLetter.id)).all() == []
-        db.enter(session, actor="operator")
+        db.enter(session, db.Viewer(actor="operator"))
         assert len(session.scalars(select(DeadLetter.id)).all()) == 3
 
 

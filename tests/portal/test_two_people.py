@@ -294,7 +294,7 @@ def test_a_half_signed_consent_ends_when_the_lender_declines(owner, other, appoi
     apply(owner, asked, count=1)
     (held,) = stored()
     with db.transaction("api") as session:
-        db.enter(session, institution_id=held.institution_id)
+        db.enter(session, db.Viewer(institution_id=held.institution_id))
         applications.decline(
             session, locked(session, held.id), [configuration.declines(settings.config_dir)["D33"]], note="",
             weighed=[{"code": "D33", "agreement": "no_profile"}], actor=f"bank:{held.client_id}", now=utc_now(),

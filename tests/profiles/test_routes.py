@@ -315,7 +315,7 @@ class TestRowSecurity:
         def seen():
             with empty_database.transaction("api") as session:
                 consent = session.get_one(Consent, flow.consent_of(authorization))
-                db.enter(session, consent_id=consent.id, institution_id=consent.institution_id)
+                db.enter(session, db.Viewer(consent_id=consent.id, institution_id=consent.institution_id))
                 categories = session.scalars(text("SELECT DISTINCT category FROM facts")).all()
                 return set(categories), session.scalar(select(func.count()).select_from(Profile))
 

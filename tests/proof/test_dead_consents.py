@@ -291,7 +291,7 @@ def rows_seen(world) -> int:
     with world.database.transaction("owner") as session:
         institution = session.get_one(Consent, world.consent_id).institution_id
     with world.database.transaction("api") as session:
-        db.enter(session, consent_id=consent_of_the_tokens(world), institution_id=institution)
+        db.enter(session, db.Viewer(consent_id=consent_of_the_tokens(world), institution_id=institution))
         tables = ("facts", "profiles", "rejected_rows")
         return sum(session.scalar(text(f"SELECT count(*) FROM {table}")) for table in tables)
 

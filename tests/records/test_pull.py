@@ -293,7 +293,7 @@ class TestFaults:
 
 def open_to(session, consent):
     """What `live_consent` leaves in the transaction's settings."""
-    db.enter(session, consent_id=consent.id, institution_id=consent.institution_id)
+    db.enter(session, db.Viewer(consent_id=consent.id, institution_id=consent.institution_id))
 
 
 class TestEnsuringFreshness:

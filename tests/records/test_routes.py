@@ -51,7 +51,7 @@ def test_a_pull_is_not_shown_without_a_token(client, path):
 def test_a_pull_is_followed_from_queued_to_done(granted, offices, city):
     bank, authorization, consent = granted()
     with db.transaction("api") as session:
-        db.enter(session, consent_id=consent.id, institution_id=consent.institution_id)
+        db.enter(session, db.Viewer(consent_id=consent.id, institution_id=consent.institution_id))
         pending = pull.ensure_fresh(session, consent, utc_now())
     path = f"/v1/pulls/{pending.wire_id}"
     before = bank.call("GET", path, authorization).json()
@@ -68,7 +68,7 @@ def test_another_banks_pull_looks_like_an_unknown_one(granted, offices):
     _, _, theirs = granted()
     bank, authorization, _ = granted()
     with db.transaction("api") as session:
-        db.enter(session, consent_id=theirs.id, institution_id=theirs.institution_id)
+        db.enter(session, db.Viewer(consent_id=theirs.id, institution_id=theirs.institution_id))
         pending = pull.ensure_fresh(session, theirs, utc_now())
     unknown = bank.call("GET", "/v1/pulls/pul_" + "0" * 32, authorization)
     foreign = bank.call("GET", f"/v1/pulls/{pending.wire_id}", authorization)
@@ -81,7 +81,7 @@ def test_another_banks_pull_looks_like_an_unknown_one(granted, offices):
 def test_a_revoked_consents_pull_is_refused(granted, offices):
     bank, authorization, consent = granted()
     with db.transaction("api") as session:
-        db.enter(session, consent_id=consent.id, institution_id=consent.institution_id)
+        db.enter(session, db.Viewer(consent_id=consent.id, institution_id=consent.institution_id))
         pending = pull.ensure_fresh(session, consent, utc_now())
     flow.change_consent(authorization, "revoke")
     response = bank.call("GET", f"/v1/pulls/{pending.wire_id}", authorization)

@@ -37,7 +37,7 @@ def enter_consent(session, firm):
         held = own.scalars(select(Consent).where(Consent.enterprise_id == firm)).first()
         if held is None:
             held = make.make_consent(own, enterprise=own.get_one(Enterprise, firm), now=utc_now())
-    db.enter(session, consent_id=held.id, institution_id=held.institution_id)
+    db.enter(session, db.Viewer(consent_id=held.id, institution_id=held.institution_id))
 
 
 def save(firm, *facts, now=NOW):

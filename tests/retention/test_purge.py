@@ -210,7 +210,7 @@ class TestTheCertificate:
 
         def seen(**settings):
             with db.transaction("api") as session:
-                db.enter(session, **settings)
+                db.enter(session, db.Viewer(**settings))
                 return session.scalar(text("SELECT count(*) FROM deletion_certificates"))
 
         assert seen(institution_id=consent.institution_id) == 1

@@ -20,11 +20,11 @@ def keep_reads_out(session: Session, consent_id: UUID) -> None:
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(consent_id), 0))))
 
 
-def keep_changes_out(session: Session, consent_id: UUID, **settings: UUID) -> None:
+def keep_changes_out(session: Session, consent_id: UUID, viewer: db.Viewer | None = None) -> None:
     """Let no change of the consent commit until the transaction ends, and let those that wait already go first.
 
-    It is a statement of its own: the next one sees what was committed while this one waited. `settings` are entered
-    (`db.enter`) by the same statement.
+    It is a statement of its own: the next one sees what was committed while this one waited. `viewer` enters
+    by the same statement.
     """
     lock = func.pg_advisory_xact_lock_shared(func.hashtextextended(str(consent_id), 0))
-    session.execute(select(*db.entering(**settings), lock))
+    session.execute(select(*(viewer.entering() if viewer else ()), lock))

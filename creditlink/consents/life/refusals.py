@@ -45,8 +45,7 @@ def record_refusal(
     reason = why or reason_of(problem)
     REFUSALS.labels(reason).inc()
     try:
-        with db.transaction() as session:
-            db.enter(session, institution_id=access.institution_id)
+        with db.transaction(viewer=db.Viewer(institution_id=access.institution_id)) as session:
             consent = None if access.consent_id is None else session.get(Consent, access.consent_id)
             firm: UUID | None = consent.enterprise_id if consent else None
             audit.record(

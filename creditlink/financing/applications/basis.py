@@ -15,6 +15,6 @@ def last_profile(session: Session, held: Application) -> Profile | None:
 
     None where the bank made no profile, or where its consent is no longer alive: the database then shows none.
     """
-    db.enter(session, consent_id=held.consent_id)
+    db.enter(session, db.Viewer(consent_id=held.consent_id))
     query = select(Profile).where(Profile.consent_id == held.consent_id).order_by(Profile.created_at.desc()).limit(1)
     return session.scalars(query).first()

@@ -21,7 +21,6 @@ from creditlink.enterprises.tables import Enterprise
 from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
 from creditlink.financing.requests.requests import LenderDesk
 from creditlink.kit.clock import add_months, month_start
-from creditlink.kit.postgres import db
 from creditlink.records.store import read_inputs
 
 LOOK_BACK_MONTHS = 36
@@ -72,7 +71,6 @@ def proposals_for(
     ----------
     without : product codes that are before a lender already.
     """
-    db.enter(session, enterprise_id=enterprise.id)
     inputs = read_inputs(
         session,
         [enterprise.id],

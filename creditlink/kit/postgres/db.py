@@ -1,8 +1,8 @@
 """The database: declarative base, column types, roles, and the one transaction.
 
 Three roles share one database. `owner` runs migrations and operator commands. `api` serves
-requests and is subject to row-level security: what it may see is decided by settings that live
-exactly as long as the transaction (`enter`). `worker` pulls records and purges them.
+requests and is subject to row-level security: what it may see is decided by its `Viewer`, for
+exactly as long as the transaction. `worker` pulls records and purges them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -111,6 +111,25 @@ class Base(DeclarativeBase):
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """For whom a transaction reads: row-level security opens these rows and no others."""
+
+    consent_id: UUID | None = None  # what one live consent covers
+    institution_id: UUID | None = None  # a bank's own rows
+    enterprise_id: UUID | None = None  # the firm's own view
+    account_id: UUID | None = None  # a person's own rows
+    actor: Literal["audit", "operator"] | None = None  # a role of the platform
+
+    def entering(self) -> list[Function[str]]:
+        """Return what `enter` selects, for a caller that selects more in the same statement."""
+        return [
+            func.set_config(f"creditlink.{one.name}", str(value), True)
+            for one in fields(self)
+            if (value := getattr(self, one.name)) is not None
+        ]
+
+
 class Database:
     """Engines and sessions of one process, an engine per role, opened when first used."""
 
@@ -176,10 +195,12 @@ class Database:
         return engine
 
     @contextmanager
-    def transaction(self, role: Role) -> Iterator[Session]:
+    def transaction(self, role: Role, viewer: Viewer | None = None) -> Iterator[Session]:
         """Open a session in one transaction: committed on leaving, rolled back on an exception."""
         factory = sessionmaker(self.engine(role), expire_on_commit=False)
         with factory.begin() as session:
+            if viewer is not None:
+                enter(session, viewer)
             yield session
 
     @contextmanager
@@ -319,27 +340,15 @@ def current() -> Database:
 
 
 @contextmanager
-def transaction(role: Role | None = None) -> Iterator[Session]:
-    """Open the one transaction of a request, job or command, under the process's role."""
-    with current().transaction(role or _default_role) as session:
+def transaction(role: Role | None = None, *, viewer: Viewer | None = None) -> Iterator[Session]:
+    """Open the one transaction of a request, job or command, under the process's role, as `viewer` may see."""
+    with current().transaction(role or _default_role, viewer) as session:
         yield session
 
 
-Setting = Literal["consent_id", "institution_id", "enterprise_id", "account_id", "actor"]
-
-
-def enter(session: Session, **settings: UUID | str) -> None:
-    """Set the row-level-security settings of this transaction, and of no longer.
-
-    `consent_id` opens what one live consent covers, `institution_id` a bank's own rows,
-    `enterprise_id` the firm's own view, `actor="audit"` the risk desk.
-    """
-    session.execute(select(*entering(**settings)))
-
-
-def entering(**settings: UUID | str) -> list[Function[str]]:
-    """Return what `enter` selects, for a caller that selects more in the same statement."""
-    return [func.set_config(f"creditlink.{name}", str(value), True) for name, value in settings.items()]
+def enter(session: Session, viewer: Viewer) -> None:
+    """Make a viewer that became known within the transaction its own, and of no longer: what the guards do."""
+    session.execute(select(*viewer.entering()))
 
 
 def as_psycopg(url: str, *, setting: str = "database_url") -> URL:

@@ -19,15 +19,15 @@ from creditlink.consents.agreement.statement import when
 from creditlink.consents.tables import Consent
 from creditlink.enterprises import representation, second_signatures
 from creditlink.enterprises.discoverability import set_discoverable
-from creditlink.enterprises.service import may_act, outside_limits, represented_by
+from creditlink.enterprises.service import may_act, outside_limits
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct, Representation
 from creditlink.financing.applications import acceptance, applications
 from creditlink.financing.tables import Application
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.errors import ConsentRefused, NotFound
-from creditlink.kit.postgres import db
 from creditlink.portal.firm.financing.words import clocks, label, money, name
+from creditlink.portal.firm.firms import enter, firms_of, first_with
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
@@ -120,8 +120,8 @@ def _appoint(session: Session, firm: Enterprise, subject: Mapping[str, Any], now
 def waiting_for(session: Session, account: Account, now: datetime) -> list[WaitingAct]:
     """Return what waits for a second signature in the firms that `account` acts for, the oldest first."""
     found = []
-    for firm, _ in represented_by(session, account, now):
-        db.enter(session, enterprise_id=firm.id)
+    for firm in firms_of(session, account, now):
+        enter(session, firm)
         found += [_told(session, account, firm, act) for act in second_signatures.waiting(session, firm, now)]
     return sorted(found, key=lambda one: one.act.signed_at)
 
@@ -208,9 +208,4 @@ def second_act(session: Session, account: Account, now: datetime, act_id: UUID, 
 
 
 def _found(session: Session, account: Account, act_id: UUID, now: datetime) -> tuple[Enterprise, FirmAct]:
-    for firm, _ in represented_by(session, account, now):
-        db.enter(session, enterprise_id=firm.id)
-        held = second_signatures.waiting_act(session, firm, act_id, now)
-        if held is not None:
-            return firm, held
-    raise NotFound
+    return first_with(session, account, now, lambda firm: second_signatures.waiting_act(session, firm, act_id, now))

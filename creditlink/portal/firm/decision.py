@@ -20,12 +20,11 @@ from creditlink.consents.agreement.versions import newest
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
 from creditlink.engine.vocabulary import INSTITUTION_KINDS
-from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit.errors import InvalidRequest
-from creditlink.kit.postgres import db
 from creditlink.oauth import service as oauth
+from creditlink.portal.firm.firms import enter, firms_of
 from creditlink.portal.person import stepup
 from creditlink.portal.site import fair_use, lang, page
 
@@ -75,7 +74,7 @@ def grant(session: Session, account: Account, consent: Consent, wanted: Wanted, 
     """Approve as the form says, on the text in the language of the page."""
     assert wanted.enterprise is not None  # noqa: S101 (no error, so there is one; for the type checker)
     shown = consents.statement_for(session, consent, fair_use=fair_use(), lang=lang())
-    db.enter(session, enterprise_id=wanted.enterprise.id)
+    enter(session, wanted.enterprise)
     return approval.approve(
         session,
         consent,
@@ -99,7 +98,7 @@ def decline(session: Session, account: Account, consent: Consent, form: MultiDic
 
 def firms_for(session: Session, account: Account, consent: Consent, now: datetime) -> list[Enterprise]:
     """Return the firms that `account` may decide for, of those that the request can be about."""
-    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    firms = firms_of(session, account, now)
     if consent.amends is not None:
         former = session.get_one(Consent, consent.amends)
         firms = [f for f in firms if f.id == former.enterprise_id]

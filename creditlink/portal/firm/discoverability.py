@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
 from creditlink.enterprises.discoverability import ACTION, set_discoverable
-from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.errors import InvalidRequest, NotFound
-from creditlink.kit.postgres import db
 from creditlink.portal.firm import acts
+from creditlink.portal.firm.firms import chosen_with_right, firms_of
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, page, see_other, signed_in
 
@@ -24,7 +23,7 @@ from creditlink.portal.site import blueprint, page, see_other, signed_in
 @signed_in
 def counted(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Explain what being counted means, and show whether the firm is."""
-    firm, right = _chosen(session, account, flask.request.args.get("enterprise"), now)
+    firm, right = chosen_with_right(session, account, flask.request.args.get("enterprise"), now)
     return _show(session, account, firm, right, now)
 
 
@@ -33,7 +32,7 @@ def counted(session: Session, account: Account, now: datetime) -> ResponseReturn
 def change_counted(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Let banks count the firm (its legal representative, confirmed), or stop it (anybody who acts for it)."""
     form = flask.request.form
-    firm, right = _chosen(session, account, form.get("enterprise", ""), now)
+    firm, right = chosen_with_right(session, account, form.get("enterprise", ""), now)
     wanted = form.get("discoverable")
     if wanted not in ("on", "off"):
         raise InvalidRequest
@@ -48,15 +47,6 @@ def change_counted(session: Session, account: Account, now: datetime) -> Respons
     else:
         set_discoverable(session, firm, False, actor=f"account:{account.id}", now=now)
     return see_other(flask.url_for("portal.counted", enterprise=firm.id))
-
-
-def _chosen(session: Session, account: Account, asked: str | None, now: datetime) -> tuple[Enterprise, Representation]:
-    """Return a firm that the account acts for now; any other is not there."""
-    for enterprise, right in represented_by(session, account, now):
-        if asked is None or str(enterprise.id) == asked:
-            db.enter(session, enterprise_id=enterprise.id)
-            return enterprise, right
-    raise NotFound
 
 
 def _show(
@@ -80,7 +70,7 @@ def _show(
         status=status,
         error=error,
         firm=firm,
-        firms=[enterprise for enterprise, _ in represented_by(session, account, now)],
+        firms=firms_of(session, account, now),
         changed_at=changed,
         leads=right.role == "legal_representative",
         ask_code=stepup.needs_code(account, now),

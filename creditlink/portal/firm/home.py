@@ -16,13 +16,12 @@ from creditlink.consents import service as consents
 from creditlink.consents.agreement import receipts
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
-from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.errors import InvalidRequest, NotFound
-from creditlink.kit.postgres import db
 from creditlink.portal.firm import acts, inbox, overview
+from creditlink.portal.firm.firms import chosen, enter, firms_of
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in
 from creditlink.retention import certificates
@@ -35,12 +34,12 @@ _CHANGES = {"pause": consents.pause, "revoke": consents.revoke}
 @signed_in
 def home(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Show the consents of the chosen firm."""
-    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
-    firm = _chosen(firms)
+    firms = firms_of(session, account, now)
+    firm = chosen(session, firms, flask.request.args.get("enterprise"))
     if firm is None:
         return page("home.html", firms=firms, firm=None, active=[], past=[], waiting=0)
     waiting = len(inbox.waiting_for(session, firms, now)) + len(acts.waiting_for(session, account, now))
-    db.enter(session, enterprise_id=firm.id)
+    enter(session, firm)
     rows = overview.consents_of(session, firm, now, lang=lang(), fair_use=fair_use())
     return page(
         "home.html",
@@ -111,10 +110,9 @@ def receipt(session: Session, account: Account, now: datetime, consent_id: str) 
 @signed_in
 def evidence(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Give the firm its whole chain of evidence, one JSON object a line, as `creditlink audit verify` takes it."""
-    firm = _chosen([enterprise for enterprise, _ in represented_by(session, account, now)])
+    firm = chosen(session, firms_of(session, account, now), flask.request.args.get("enterprise"))
     if firm is None:
         raise NotFound
-    db.enter(session, enterprise_id=firm.id)
     sealed = audit.export_sealed(session, firm.id, issuer=settings().issuer, secret=settings().secret_key, now=now)
     lines = [json.dumps(line, ensure_ascii=False) for line in sealed]
     return download("".join(f"{line}\n" for line in lines), "evidence.jsonl")
@@ -131,14 +129,13 @@ def download(text: str, name: str) -> ResponseReturnValue:
 @signed_in
 def accesses(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Show every access to the firm's data, refused ones too, the latest first."""
-    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
-    firm = _chosen(firms)
+    firms = firms_of(session, account, now)
+    firm = chosen(session, firms, flask.request.args.get("enterprise"))
     before = flask.request.args.get("before", "")
     if before and not (before.isascii() and before.isdigit() and len(before) < 19):
         raise InvalidRequest(gettext("The page number is not a number."))
     rows = []
     if firm is not None:
-        db.enter(session, enterprise_id=firm.id)
         rows = overview.accesses_of(
             session,
             firm,
@@ -151,22 +148,13 @@ def accesses(session: Session, account: Account, now: datetime) -> ResponseRetur
     return page("accesses.html", firms=firms, firm=firm, accesses=rows[:PAGE_OF_ACCESSES], older=older)
 
 
-def _chosen(firms: list[Enterprise]) -> Enterprise | None:
-    asked = flask.request.args.get("enterprise")
-    if asked is None:
-        return firms[0] if firms else None
-    found = next((firm for firm in firms if str(firm.id) == asked), None)
-    if found is None:
-        raise NotFound  # the same for a firm that does not exist and one that is somebody else's
-    return found
-
-
 def own_consent(session: Session, account: Account, consent_id: str, now: datetime) -> tuple[Enterprise, Consent]:
     """Return a consent of a firm that the account acts for, and the firm."""
     found: UUID = ids.internal("cns", consent_id)
     held = session.get(Consent, found)
-    firms = {firm.id: firm for firm, _ in represented_by(session, account, now)}
+    firms = {firm.id: firm for firm in firms_of(session, account, now)}
     if held is None or held.enterprise_id is None or held.enterprise_id not in firms:
         raise NotFound
-    db.enter(session, enterprise_id=held.enterprise_id)
-    return firms[held.enterprise_id], held
+    firm = firms[held.enterprise_id]
+    enter(session, firm)
+    return firm, held

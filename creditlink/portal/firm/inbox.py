@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent, ConsentSignature
-from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
 from creditlink.portal.firm import acts, decision, overview
+from creditlink.portal.firm.firms import firms_of
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
 
@@ -24,7 +24,7 @@ from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, s
 @signed_in
 def inbox(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Show the requests that wait for an answer, and whatever else of the firm waits for a second signature."""
-    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    firms = firms_of(session, account, now)
     waiting = waiting_for(session, firms, now)
     return page(
         "inbox.html",
@@ -86,7 +86,7 @@ def _waiting(session: Session, account: Account, consent_id: str, now: datetime)
     consent = session.get(Consent, ids.internal("cns", consent_id))
     if consent is None or not decision.firms_for(session, account, consent, now):
         raise NotFound
-    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
+    firms = firms_of(session, account, now)
     if consent.id not in {waiting.id for waiting in waiting_for(session, firms, now)}:
         raise NotFound
     return consent

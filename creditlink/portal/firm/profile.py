@@ -14,12 +14,10 @@ from sqlalchemy.orm import Session, undefer
 
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit import runtime
-from creditlink.kit.errors import NotFound
-from creditlink.kit.postgres import db
+from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.site import blueprint, lang, page, settings, signed_in
 from creditlink.products.service import book_of
 from creditlink.profiles import wire
@@ -47,14 +45,10 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
 
     It is the firm's own: it stays readable when the consent behind it is over, until its data life is.
     """
-    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
-    asked = flask.request.args.get("enterprise")
-    firm = next((one for one in firms if asked is None or str(one.id) == asked), None)
+    firms = firms_of(session, account, now)
+    firm = chosen(session, firms, flask.request.args.get("enterprise"))
     if firm is None:
-        if asked is not None:
-            raise NotFound
         return page("profile.html", firms=firms, firm=None, newest=None)
-    db.enter(session, enterprise_id=firm.id)
     rows = _made(session, firm)
     if not rows:
         return page("profile.html", firms=firms, firm=firm, newest=None)

@@ -17,13 +17,12 @@ from werkzeug.datastructures import MultiDict
 from creditlink.audit.tables import AuditEntry
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.enterprises import accounts, representation
-from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.clock import SHANGHAI, start_of_day
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
-from creditlink.kit.postgres import db
 from creditlink.portal.firm import acts
 from creditlink.portal.firm.financing.words import WAN, money
+from creditlink.portal.firm.firms import chosen_with_right, enter, firms_of
 from creditlink.portal.person import stepup, throttle
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
@@ -48,10 +47,9 @@ class HistoryLine:
 @signed_in
 def representatives(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Show who may act for the firm, within which limits, and every change of it."""
-    firms = represented_by(session, account, now)
-    if not firms:
+    if not firms_of(session, account, now):
         return page("representatives.html", firm=None, firms=[])
-    firm, right = _chosen(firms, flask.request.args.get("enterprise"))
+    firm, right = chosen_with_right(session, account, flask.request.args.get("enterprise"), now)
     return _show(session, account, firm, right, now)
 
 
@@ -135,14 +133,14 @@ def _show(
     error: str | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
-    db.enter(session, enterprise_id=firm.id)
+    enter(session, firm)
     place = 0 if lang() == "zh" else 1
     return page(
         "representatives.html",
         status=status,
         error=error,
         firm=firm,
-        firms=[enterprise for enterprise, _ in represented_by(session, account, now)],
+        firms=firms_of(session, account, now),
         people=representation.representatives_of(session, firm, now),
         leads=right.role == "legal_representative",
         me=account.id,
@@ -182,19 +180,11 @@ def _changes(session: Session, firm: Enterprise) -> list[HistoryLine]:
     ]
 
 
-def _chosen(firms: list[tuple[Enterprise, Representation]], asked: str | None) -> tuple[Enterprise, Representation]:
-    for enterprise, right in firms:
-        if asked is None or str(enterprise.id) == asked:
-            return enterprise, right
-    raise NotFound
-
-
 def _led_by(session: Session, account: Account, now: datetime) -> tuple[Enterprise, Representation]:
     """Return the form's firm, whose legal representative the account is now; any other is not there."""
-    firm, right = _chosen(represented_by(session, account, now), flask.request.form.get("enterprise", ""))
+    firm, right = chosen_with_right(session, account, flask.request.form.get("enterprise", ""), now)
     if right.role != "legal_representative":
         raise NotFound
-    db.enter(session, enterprise_id=firm.id)
     return firm, right
 
 

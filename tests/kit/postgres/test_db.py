@@ -23,7 +23,7 @@ def test_a_connection_that_died_in_the_pool_is_replaced(database, monkeypatch):
 def test_settings_are_entered_for_the_transaction_and_no_longer(database):
     query = text("SELECT current_setting('creditlink.actor', true), current_setting('creditlink.account_id', true)")
     with database.transaction("api") as session:
-        db.enter(session, actor="audit", account_id="it's 7")
+        db.enter(session, db.Viewer(actor="audit", account_id="it's 7"))
         assert tuple(session.execute(query).one()) == ("audit", "it's 7")
     with database.transaction("api") as session:
         # Never set on this connection, or set and let go again: the server tells the two apart.

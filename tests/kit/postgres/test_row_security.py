@@ -136,7 +136,7 @@ class TestTheFirmsOwnView:
 
     def seen(self, **settings):
         with db.transaction("api") as session:
-            db.enter(session, **settings)
+            db.enter(session, db.Viewer(**settings))
             return session.scalar(text("SELECT count(*) FROM facts")) + session.scalar(
                 text("SELECT count(*) FROM audit_entries WHERE enterprise_id IS NOT NULL")
             )
@@ -153,7 +153,7 @@ class TestTheFirmsOwnView:
 
     def test_a_bank_sees_of_the_evidence_what_is_its_own(self, consent):
         with db.transaction("api") as session:
-            db.enter(session, institution_id=consent.institution_id)
+            db.enter(session, db.Viewer(institution_id=consent.institution_id))
             assert set(session.scalars(text("SELECT institution_id FROM audit_entries"))) == {consent.institution_id}
 
 
@@ -212,7 +212,7 @@ class TestTheWorker:
 
         def add():
             with db.transaction("worker") as session:
-                db.enter(session, consent_id=consent.id, institution_id=consent.institution_id)
+                db.enter(session, db.Viewer(consent_id=consent.id, institution_id=consent.institution_id))
                 session.execute(FactRow.__table__.insert().values(row).inline())
 
         with pytest.raises(DBAPIError, match="row-level security"):

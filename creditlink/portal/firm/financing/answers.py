@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration
 from creditlink.financing.applications import applications, disagreement
@@ -23,8 +22,8 @@ from creditlink.financing.tables import Application, FinancingEvent, FinancingRe
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
-from creditlink.kit.postgres import db
 from creditlink.portal.firm.financing.words import label, name
+from creditlink.portal.firm.firms import first_with
 from creditlink.portal.site import blueprint, see_other, settings, signed_in
 from creditlink.products.service import book_of
 
@@ -166,9 +165,9 @@ def own_application(
         Unknown and another firm's look the same.
     """
     known: UUID = applications.internal(application_id)
-    for firm, _ in represented_by(session, account, now):
-        db.enter(session, enterprise_id=firm.id)
+
+    def of(firm: Enterprise) -> Application | None:
         held = session.get(Application, known)
-        if held is not None and held.enterprise_id == firm.id:
-            return firm, held
-    raise NotFound
+        return held if held is not None and held.enterprise_id == firm.id else None
+
+    return first_with(session, account, now, of)

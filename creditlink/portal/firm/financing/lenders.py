@@ -17,7 +17,6 @@ from creditlink.financing.applications import applications
 from creditlink.financing.requests import requests
 from creditlink.financing.requests.proposals import Proposal
 from creditlink.financing.tables import Application, FinancingRequest
-from creditlink.kit.postgres import db
 from creditlink.portal.firm import decision
 from creditlink.portal.firm.financing.page import proposals, show
 from creditlink.portal.firm.financing.words import clocks, own_request, words
@@ -68,7 +67,6 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
             ask_code=stepup.needs_code(account, now),
             **words(),
         )
-    db.enter(session, enterprise_id=firm.id)
     for share in shares:
         requests.apply(
             session,

@@ -18,7 +18,8 @@ from creditlink.financing.tables import FinancingRequest
 from creditlink.kit.errors import NotFound
 from creditlink.kit.money import fen_from_yuan
 from creditlink.portal.firm.financing.page import show
-from creditlink.portal.firm.financing.words import WAN, clocks, firms_of, own_request, words
+from creditlink.portal.firm.financing.words import WAN, clocks, own_request, words
+from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, page, see_other, signed_in
 
@@ -27,7 +28,8 @@ from creditlink.portal.site import blueprint, page, see_other, signed_in
 @signed_in
 def financing(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Show the firm's requests, and the form for a new one."""
-    firms, firm = firms_of(session, account, now)
+    firms = firms_of(session, account, now)
+    firm = chosen(session, firms, flask.request.values.get("enterprise") or None)
     rows = []
     if firm is not None:
         query = select(FinancingRequest).where(FinancingRequest.enterprise_id == firm.id)
@@ -40,7 +42,8 @@ def financing(session: Session, account: Account, now: datetime) -> ResponseRetu
 @signed_in
 def financing_ask(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Record what the firm asks for, and show what it could get."""
-    firms, firm = firms_of(session, account, now)
+    firms = firms_of(session, account, now)
+    firm = chosen(session, firms, flask.request.values.get("enterprise") or None)
     if firm is None:
         raise NotFound
     form = flask.request.form

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import flask
 from sqlalchemy.orm import Session
 
 from creditlink.engine.vocabulary import PRODUCT_KINDS, REPAYMENTS
-from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration
 from creditlink.financing.applications.states import STATES
@@ -18,29 +16,10 @@ from creditlink.financing.requests.ask import COLLATERAL, USES
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import FinancingRequest
 from creditlink.kit import ids
-from creditlink.kit.errors import NotFound
-from creditlink.kit.postgres import db
+from creditlink.portal.firm.firms import first_with
 from creditlink.portal.site import lang, settings
 
 WAN = 10_000
-
-
-def firms_of(session: Session, account: Account, now: datetime) -> tuple[list[Enterprise], Enterprise | None]:
-    """Return the firms that a person acts for, and the one that the page is about: as named, or the first.
-
-    Raises
-    ------
-    NotFound
-        The firm that is named is not one of them.
-    """
-    firms = [enterprise for enterprise, _ in represented_by(session, account, now)]
-    named = flask.request.values.get("enterprise")
-    firm = next((one for one in firms if str(one.id) == named), None) if named else (firms[0] if firms else None)
-    if named and firm is None:
-        raise NotFound
-    if firm is not None:
-        db.enter(session, enterprise_id=firm.id)
-    return firms, firm
 
 
 def own_request(
@@ -54,12 +33,12 @@ def own_request(
         Unknown and another firm's look the same.
     """
     known = ids.internal("fin", request_id)
-    for enterprise, _ in represented_by(session, account, now):
-        db.enter(session, enterprise_id=enterprise.id)
+
+    def of(firm: Enterprise) -> FinancingRequest | None:
         request = session.get(FinancingRequest, known)
-        if request is not None and request.enterprise_id == enterprise.id:
-            return enterprise, request
-    raise NotFound
+        return request if request is not None and request.enterprise_id == firm.id else None
+
+    return first_with(session, account, now, of)
 
 
 def clocks() -> Clocks:
