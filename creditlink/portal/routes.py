@@ -5,10 +5,27 @@ from __future__ import annotations
 import flask
 
 from creditlink.kit.settings import Settings
-from creditlink.portal import site, status  # noqa: F401 (each of these adds its views to the blueprint)
-from creditlink.portal.firm.financing import accept, answers, lenders, requests  # noqa: F401
-from creditlink.portal.person import security, signin  # noqa: F401
+from creditlink.portal import site, status
+from creditlink.portal.firm import (
+    acts,
+    authorize,
+    deletions,
+    discoverability,
+    home,
+    inbox,
+    profile,
+    representatives,
+)
+from creditlink.portal.firm.financing import accept, answers, lenders, requests
+from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
+
+PAGES = (
+    *(acts, authorize, deletions, discoverability, home, inbox, profile, representatives),
+    *(accept, answers, lenders, requests),
+    *(security, signin, status),
+)
+"""Each adds its views to the blueprint when it is imported."""
 
 
 def register(app: flask.Flask, settings: Settings) -> None:
