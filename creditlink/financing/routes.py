@@ -283,7 +283,7 @@ def report_outcomes():
     file = textfile.decode(flask.request.get_data())
     taken, actor = reporting.Taken(), f"bank:{g.access.client_id}"
     for lines in reporting.portions(file, form=form):
-        with db.transaction() as session:
+        with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
             taken += reporting.take_lines(session, g.access.institution_id, lines, actor=actor, now=utc_now())
     return taken.to_dict()
 
