@@ -46,8 +46,8 @@ class ScreeningPlan:
             "code": __version__,
             "as_of": self.as_of.isoformat(),
             "model": self.model_sha256,
-            "rules": repr(self.rules),
-            "products": [repr(terms) for terms in self.products],
+            "rules": asdict(self.rules),
+            "products": [terms.to_dict() for terms in self.products],
             "matching": asdict(self.matching),
             "discoverable": sorted(self.discoverable or ()),
         }
