@@ -4,8 +4,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.kit import runtime
 from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.processes import runtime
 from creditlink.kit.processes.process import open_database
 from creditlink.kit.settings import load_settings
 from creditlink.products.service import live_book

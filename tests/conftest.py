@@ -11,8 +11,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
 
-from creditlink.kit import runtime
 from creditlink.kit.postgres import db, embedded, schema
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings, load_settings
 from creditlink.profiles import live
 

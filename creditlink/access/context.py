@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from creditlink.access.settings import OAuthSettings
 from creditlink.institutions.jwks import RemoteKeys
-from creditlink.kit import runtime
+from creditlink.kit.processes import runtime
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import structlog
 
 from creditlink.audit import anchors, stamps
 from creditlink.audit.places import open_place
-from creditlink.kit import jobs, runtime
+from creditlink.kit import jobs
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 
 log = structlog.get_logger()

@@ -9,11 +9,12 @@ from flask import g
 from creditlink.access.guard import require_access
 from creditlink.consents import listing
 from creditlink.consents.schemas import ConsentInFullSchema, ConsentPageSchema, ConsentQuerySchema, KeySetSchema
-from creditlink.kit import ids, keyring, runtime
+from creditlink.kit import ids, keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 
 blueprint = Blueprint(

@@ -39,7 +39,6 @@ from creditlink.financing.schemas import (
 )
 from creditlink.financing.tables import Application, FunnelRow
 from creditlink.institutions.tables import Client
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
     Conflict,
@@ -53,6 +52,7 @@ from creditlink.kit.files import textfile
 from creditlink.kit.http import idempotency
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.oauth.grants.handover import hand_over
 from creditlink.products.service import inherited

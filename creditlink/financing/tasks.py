@@ -7,9 +7,10 @@ import structlog
 from creditlink.financing import sweep
 from creditlink.financing.configuration import clocks
 from creditlink.financing.funnel import cases
-from creditlink.kit import jobs, runtime
+from creditlink.kit import jobs
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 
 log = structlog.get_logger()

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import structlog
 
-from creditlink.kit import jobs, runtime
+from creditlink.kit import jobs
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.notifications import delivery, service
 

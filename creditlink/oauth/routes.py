@@ -16,12 +16,12 @@ from creditlink.access.errors import InvalidRequestError, OAuth2Error, Temporari
 from creditlink.access.guard import require_access
 from creditlink.access.settings import load_oauth_settings
 from creditlink.institutions.jwks import KeysNeeded
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.http.api import problem_response, public
 from creditlink.kit.http.border import TextRefused
 from creditlink.kit.postgres import db
 from creditlink.kit.postgres.outage import answer_for
+from creditlink.kit.processes import runtime
 from creditlink.kit.processes.metrics import OAUTH_REFUSALS
 from creditlink.kit.settings import Settings
 from creditlink.oauth.endpoints import authorize, grant_management, metadata, token

@@ -20,11 +20,11 @@ from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.agreement.statement import LANGUAGES, when
 from creditlink.enterprises.tables import Account
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound, Problem
 from creditlink.kit.postgres import db
 from creditlink.kit.postgres.outage import answer_for
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.portal.person.sessions import PATH, PortalSession
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.engine.matching.offers.approval import ApprovalModel
-from creditlink.kit import runtime
-from creditlink.kit.runtime import Memory
+from creditlink.kit.processes import runtime
+from creditlink.kit.processes.runtime import Memory
 from creditlink.products.tables import FittedApproval
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import flask
 
-from creditlink.kit import runtime
 from creditlink.kit.errors import InvalidRequest, NotFound
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.products import approval_store, listing, service
 from creditlink.products.files.open_form import product_schema

@@ -23,9 +23,9 @@ from creditlink.engine.matching.products.subjects import known_subjects
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
 from creditlink.engine.matching.settings import MatchingSettings, MatchingSettingsInvalid
 from creditlink.institutions.tables import Institution
-from creditlink.kit import runtime
 from creditlink.kit.clock import day_of, utc_now
-from creditlink.kit.runtime import Memory
+from creditlink.kit.processes import runtime
+from creditlink.kit.processes.runtime import Memory
 from creditlink.kit.settings import SettingError, Settings
 from creditlink.products.files.seed import SeedInvalid, load_seed
 from creditlink.products.files.settings import load_settings

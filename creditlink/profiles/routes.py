@@ -16,7 +16,7 @@ from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
 from creditlink.engine.profile.codes import code_book
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.kit import ids, runtime
+from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
     Conflict,
@@ -34,6 +34,7 @@ from creditlink.kit.http import idempotency, visit
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.http.visit import Visit
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.products.service import book_of, live_book
 from creditlink.profiles import service, wire

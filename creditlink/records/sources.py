@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerError, CircuitMemoryStorage
 
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
+from creditlink.kit.processes import runtime
 from creditlink.kit.processes.slots import Slots
 from creditlink.kit.settings import BUREAU_PREFIX, SettingError, Settings, load_settings, refuse_unknown
 from creditlink.records.connectors.social_security import SocialSecurityConnector

@@ -9,9 +9,10 @@ import procrastinate
 import structlog
 from sqlalchemy.orm import Session
 
-from creditlink.kit import jobs, runtime
+from creditlink.kit import jobs
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.retention import leftovers, purge
 

@@ -9,11 +9,11 @@ from flask import g
 
 from creditlink.access.guard import require_access
 from creditlink.institutions.tables import Institution
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, TooManyRequests, Unauthorized
 from creditlink.kit.http.api import Blueprint
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.products import service
 from creditlink.screening.discovery import told_to, told_to_operator

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.status import service
 from creditlink.status.recorder import Recorder
 from creditlink.status.schemas import StatusSchema

@@ -17,13 +17,13 @@ from werkzeug.routing import IntegerConverter, Map
 
 from creditlink import __version__
 from creditlink.consents.life.refusals import record_refusal
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Problem
 from creditlink.kit.http import border, visit
 from creditlink.kit.http.api import Api, problem_response, public
 from creditlink.kit.postgres import db
 from creditlink.kit.postgres.outage import answer_for
+from creditlink.kit.processes import runtime
 from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.processes.metrics import REQUEST_SECONDS, REQUESTS
 from creditlink.kit.settings import Settings

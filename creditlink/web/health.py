@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from creditlink.consents import funnel
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now, wall_clock
 from creditlink.kit.errors import NotFound, Unauthorized
 from creditlink.kit.jobs import dead_letters, lanes
 from creditlink.kit.postgres import db, logins, purpose, schema
+from creditlink.kit.processes import runtime
 from creditlink.kit.processes.metrics import CONSENT_FUNNEL, DEAD_LETTERS, JOBS_OLDEST_SECONDS, JOBS_WAITING
 from creditlink.kit.settings import Settings
 

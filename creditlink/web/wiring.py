@@ -10,8 +10,8 @@ from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
-from creditlink.kit import runtime
 from creditlink.kit.http.api import Api
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes

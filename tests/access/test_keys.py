@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from creditlink.access import keys
 from creditlink.access.context import OAuthContext
 from creditlink.institutions import jwks
-from creditlink.kit import runtime
+from creditlink.kit.processes import runtime
 from creditlink.sandbox.banks.bank import new_key, public_jwks
 from tests.oauth import flow
 

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from creditlink.audit import anchors, service, tasks
 from creditlink.audit.places import AnchorFolder, open_place
 from creditlink.cli.audit import audit
-from creditlink.kit import keyring, runtime
+from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import SettingError
 from tests import factories as make
 from tests.audit.tampering import tamper

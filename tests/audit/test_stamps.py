@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from creditlink.audit import anchors, service, stamps, tasks
 from creditlink.audit.places import AnchorFolder
 from creditlink.cli.audit import audit
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import SettingError, load_settings
 from tests import factories as make
 from tests.audit.authority import OPENSSL, LocalAuthority

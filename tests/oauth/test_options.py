@@ -19,8 +19,8 @@ from creditlink.access.context import OAuthContext
 from creditlink.access.settings import load_oauth_settings
 from creditlink.institutions import jwks
 from creditlink.institutions.targets import TargetRefused
-from creditlink.kit import runtime
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import SettingError, load_settings
 from creditlink.sandbox.banks.bank import BankError, new_key, public_jwks
 from tests import serving

@@ -10,8 +10,8 @@ from creditlink.audit.tables import AuditEntry
 from creditlink.cli import enterprises as commands
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.kit import runtime
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from tests import factories as make
 

@@ -9,7 +9,7 @@ import pytest
 from markupsafe import escape
 
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.kit import runtime
+from creditlink.kit.processes import runtime
 from tests import factories as make
 from tests.oauth import flow
 from tests.portal.conftest import Person

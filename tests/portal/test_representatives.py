@@ -19,9 +19,10 @@ from creditlink.consents.agreement import receipts
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises import accounts, representation
 from creditlink.enterprises.tables import Enterprise, Representation
-from creditlink.kit import keyring, runtime
+from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.portal.tables import SignInTries
 from tests import factories as make

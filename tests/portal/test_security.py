@@ -9,9 +9,10 @@ import pytest
 from creditlink.audit import chain
 from creditlink.audit import service as audit
 from creditlink.consents.agreement import receipts
-from creditlink.kit import keyring, runtime
+from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from tests import factories as make
 from tests.portal.conftest import Person
 

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.portal import tasks
 from creditlink.portal.person import devices, throttle

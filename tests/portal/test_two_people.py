@@ -18,9 +18,9 @@ from creditlink.financing.applications import applications
 from creditlink.financing.applications.applications import locked
 from creditlink.financing.applications.terms import OfferTerms
 from creditlink.financing.tables import Application
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from tests import factories as make
 from tests.portal.test_financing import ASK, apply, asked, lenders, stored

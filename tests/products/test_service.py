@@ -6,8 +6,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from creditlink.institutions.tables import Institution
-from creditlink.kit import runtime
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import SettingError
 from creditlink.products import service
 from creditlink.products.files.seed import load_seed

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from creditlink.cli.replay import replay_profile
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.vocabulary import GRADES
-from creditlink.kit import runtime
+from creditlink.kit.processes import runtime
 from creditlink.profiles.live import load_live
 from creditlink.profiles.tables import Profile
 from tests.oauth import flow

@@ -10,8 +10,8 @@ from creditlink.audit import chain
 from creditlink.audit import service as audit
 from creditlink.consents.tables import Consent
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.kit import runtime
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.profiles.tables import Profile
 from tests.oauth import flow
 

@@ -22,9 +22,10 @@ from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Institution
-from creditlink.kit import ids, jobs, runtime
+from creditlink.kit import ids, jobs
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.records import sources
 from creditlink.records.pulls.delivery import Delivery

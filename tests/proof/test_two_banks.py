@@ -23,8 +23,9 @@ from creditlink.financing.requests import requests
 from creditlink.financing.requests.ask import FinancingAsk
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Institution
-from creditlink.kit import keyring, runtime
+from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
+from creditlink.kit.processes import runtime
 from creditlink.notifications.tables import Notification
 from creditlink.retention import purge
 from tests.engine.matching import samples

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from creditlink.kit import clock, runtime
+from creditlink.kit import clock
 from creditlink.kit.postgres import db, schema
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import ROOT
 from creditlink.web import health
 from creditlink.web.app import create_app

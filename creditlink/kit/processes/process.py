@@ -10,9 +10,9 @@ import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from creditlink.kit import runtime
 from creditlink.kit.postgres import db, logins, purpose
 from creditlink.kit.postgres.embedded import database_url
+from creditlink.kit.processes import runtime
 from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.settings import SettingError, Settings, load_settings
 

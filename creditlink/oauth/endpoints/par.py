@@ -22,7 +22,7 @@ from creditlink.consents import service as consents
 from creditlink.consents.agreement import details as consent_details
 from creditlink.consents.agreement.details import AuthorizationDetails, DetailsRefused
 from creditlink.consents.agreement.limits import FairUse
-from creditlink.kit import runtime
+from creditlink.kit.processes import runtime
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
 from creditlink.oauth.grants.amend import amended_consent, merged
 from creditlink.oauth.tables import PushedRequest

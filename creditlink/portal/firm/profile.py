@@ -16,7 +16,7 @@ from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
-from creditlink.kit import runtime
+from creditlink.kit.processes import runtime
 from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.site import blueprint, lang, page, settings, signed_in
 from creditlink.products.service import book_of

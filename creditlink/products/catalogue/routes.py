@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from creditlink.access.guard import require_access
 from creditlink.engine.matching.products.terms import ProductInvalid
 from creditlink.institutions.tables import Client, Institution
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
     Conflict,
@@ -28,6 +27,7 @@ from creditlink.kit.errors import (
 )
 from creditlink.kit.http.api import Blueprint, Schema
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.products import listing, service
 from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.catalogue.lifecycle import Hands

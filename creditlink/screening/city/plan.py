@@ -16,8 +16,8 @@ from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.engine.matching.settings import MatchingSettings
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.settings import ScoreSettings
-from creditlink.kit import runtime
-from creditlink.kit.runtime import Memory
+from creditlink.kit.processes import runtime
+from creditlink.kit.processes.runtime import Memory
 from creditlink.profiles.live import live_model
 
 BEST = 5

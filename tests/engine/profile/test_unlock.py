@@ -15,8 +15,8 @@ from creditlink.engine.matching.products.subjects import subjects_of
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.unlock import unlock
-from creditlink.kit import runtime
 from creditlink.kit.clock import utc_now
+from creditlink.kit.processes import runtime
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.service import matching_settings

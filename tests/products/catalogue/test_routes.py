@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select
 
 from creditlink.institutions.tables import Institution
-from creditlink.kit import runtime
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.products import quota, service
 from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.catalogue.publishing import FirmCounts

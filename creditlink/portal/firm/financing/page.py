@@ -16,8 +16,8 @@ from creditlink.financing.applications.states import FINAL
 from creditlink.financing.requests import requests
 from creditlink.financing.requests.proposals import Proposals, proposals_for
 from creditlink.financing.tables import FinancingRequest
-from creditlink.kit import runtime
 from creditlink.kit.clock import day_of
+from creditlink.kit.processes import runtime
 from creditlink.portal.firm.financing.answers import ApplicationView, answers_to, cheapest
 from creditlink.portal.firm.financing.words import words
 from creditlink.portal.person import stepup
