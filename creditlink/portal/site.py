@@ -257,16 +257,16 @@ def _said(problem: Problem) -> str:
     said = {
         "expired": gettext("The consent has expired."),
         "revoked": gettext("The consent was withdrawn already."),
-        "decided": gettext("The request was decided already."),
-        "too_late": gettext("The time to answer this request is over. Ask the bank to send it again."),
-        "other_firm": gettext("The request is for another firm than the one you chose."),
-        "not_representative": gettext("You are not registered as a person who may act for this firm."),
+        "decided": gettext("The request has already been decided."),
+        "too_late": gettext("The time to answer this request has passed. Ask the bank to send it again."),
+        "other_firm": gettext("The request is for a different firm from the one you chose."),
+        "not_representative": gettext("You are not registered to act for this firm."),
         "signed_already": gettext("You have signed. Somebody else of the firm must sign too."),
     }
     if problem.extra.get("reason") == "beyond_agent_limits":
         return _beyond(str(problem.extra.get("beyond", "")))
     if isinstance(problem, NotFound):
-        return str(gettext("It does not exist, is over, or belongs to somebody else."))
+        return str(gettext("It does not exist, has ended, or belongs to somebody else."))
     return str(said.get(str(problem.extra.get("reason", "")), problem.detail or ""))
 
 

@@ -140,6 +140,7 @@ def test_sign_in_read_untick_approve_look_and_revoke(visit, firm, bank, size, la
     institution = {"en": bank.institution.name_en, "zh": bank.institution.name_zh}[language]
     assert institution in page.locator("h1").inner_text()
     assert fits(page)
+    page.wait_for_load_state("load")  # without its style sheet a button has another size
     buttons = [page.locator(f"[name=decision][value={value}]").bounding_box() for value in ("decline", "approve")]
     assert (buttons[0]["width"], buttons[0]["height"]) == (buttons[1]["width"], buttons[1]["height"])
     page.uncheck("[name=category][value=utility]")

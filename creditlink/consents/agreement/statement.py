@@ -14,7 +14,7 @@ from creditlink.consents.agreement.limits import Template
 from creditlink.consents.agreement.receipts import text_hash
 from creditlink.kit.clock import SHANGHAI
 
-TEXT_VERSION = "2026-1"
+TEXT_VERSION = "2026-2"
 """Raised with every change of wording below: a consent says which text was shown."""
 
 LANGUAGES = ("zh", "en")
@@ -112,11 +112,11 @@ def _english(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
         ("How far back", f"the last {details.history_months} months"),
         ("How long", f"from the moment you agree until {when(details.valid_until, 'en')}"),
         ("How often", often),
-        ("How long it is kept", f"what is made from the data is kept for {days} at most"),
+        ("How long it is kept", f"what is computed from the data is kept for {days} at most"),
         (
             "How to stop",
-            "You can pause or withdraw under My consents at any time; it takes effect at once. "
-            "Withdrawing does not affect other services here.",
+            "You can pause or withdraw this consent under My consents at any time, with immediate effect. "
+            "Withdrawing does not affect your other use of CreditLink.",
         ),
     )
 

@@ -63,7 +63,7 @@ def read(session: Session, account: Account, consent: Consent, form: MultiDict[s
         enterprise = firms[0]
     wanted = Wanted(enterprise, frozenset(form.getlist("category")) | frozenset(consent.details().required_categories))
     if enterprise is None:
-        return replace(wanted, error=gettext("Choose the firm that you decide for."))
+        return replace(wanted, error=gettext("Choose the firm you are deciding for."))
     missing = stepup.missing(session, account, form, now)
     if missing:
         return replace(wanted, error=missing.text, status=missing.status)

@@ -84,10 +84,10 @@ def _sources(coverage: dict[str, dict[str, Any]]) -> list[SourceShown]:
     """Return what the profile was made from, and what was missing and why, in the catalogue's order."""
     words = {
         "delivered": gettext("there"),
-        "partial": gettext("there in part: the source delivered only some of it"),
+        "partial": gettext("partly available: the source delivered only some of it"),
         "not_granted": gettext("missing: you did not share it"),
         "not_requested": gettext("missing: the lender did not ask for it this time"),
-        "not_connected": gettext("missing: no office is connected for it yet"),
+        "not_connected": gettext("missing: no source is connected yet"),
         "pending": gettext("missing: the source had not answered yet"),
         "no_record": gettext("missing: the source has no record of your firm"),
         "denied": gettext("missing: the source refused"),

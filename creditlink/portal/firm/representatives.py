@@ -192,10 +192,10 @@ def _person(session: Session, account: Account, form: MultiDict[str, str], now: 
     """Return whom the form names. Tries are counted: the form is no place to find out who has an account."""
     keys = throttle.keys_for(f"appoint:{account.id}", flask.request.remote_addr or "")
     if throttle.admit(session, keys, now) is not None:
-        raise InvalidRequest(gettext("Too many tries. Wait a while."))
+        raise InvalidRequest(gettext("Too many tries. Wait a while and try again."))
     found = accounts.by_login(session, form.get("login", "")[:128])
     if found is None or found.status != "active" or found.role != "enterprise":
-        raise InvalidRequest(gettext("Nobody who can be appointed signs in with this name."))
+        raise InvalidRequest(gettext("Nobody who can be appointed has this login."))
     return found
 
 

@@ -30,11 +30,11 @@ def security(session: Session, account: Account, now: datetime) -> ResponseRetur
 def set_up_codes(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Set up one-time codes: the password again, and one right code of the new secret. All other sessions end."""
     if account.totp_secret is not None:
-        raise Conflict(gettext("One-time codes are set up already."))
+        raise Conflict(gettext("One-time codes are already set up."))
     form, secret = flask.request.form, browser().get(_SECRET)
     keys = throttle.keys_for(account.login, flask.request.remote_addr or "")
     if throttle.admit(session, keys, now) is not None:
-        return _show(session, account, now, error=gettext("Too many tries. Wait a while."), status=429)
+        return _show(session, account, now, error=gettext("Too many tries. Wait a while and try again."), status=429)
     if not accounts.password_matches(account, form.get("password", "")):
         return _show(session, account, now, error=gettext("The password is wrong."), status=422)
     step = accounts.code_step(secret, form.get("totp", ""), now) if secret else None

@@ -45,7 +45,7 @@ def missing(session: Session, account: Account, form: MultiDict[str, str], now: 
         return None
     keys = throttle.keys_for(account.login, flask.request.remote_addr or "")
     if throttle.admit(session, keys, now) is not None:
-        return Missing(gettext("Too many tries. Wait a while."), 429)
+        return Missing(gettext("Too many tries. Wait a while and try again."), 429)
     if not accounts.spend_totp(session, account, form.get("totp", ""), key=settings().secret_key, now=now):
         return Missing(gettext("The one-time code is wrong or was used."))
     throttle.forgive(session, keys)
