@@ -1,6 +1,7 @@
 """The documents are true: what they name is there, and decision records follow their template."""
 
 import ast
+import json
 import re
 from functools import cache
 
@@ -28,7 +29,8 @@ FOLDER = re.compile(r"(?:[\w-]+/)+")
 IN_FILE = re.compile(r"((?:[\w-]+/)*[\w-]+\.py): ([\w.]+)")
 TEST = re.compile(r"((?:[\w-]+/)*[\w-]+\.py)::([\w:]+)")
 DOTTED = re.compile(r"(?<![\w./:@'-])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?![\w/<-])")
-LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 SUFFIXES = {"py", "md", "toml", "json", "csv", "html", "ubj", "parquet", "conf", "mjs", "log"}
 NOT_OURS = ("var/", "DIR/")
 """Folders that appear when something runs, and are named in examples."""
@@ -124,7 +126,8 @@ def test_every_path_is_there(document):
 
 @_where()
 def test_every_link_leads_somewhere(document):
-    targets = [target for _, target in LINK.findall(document.read_text())]
+    text = SPAN.sub("", FENCE.sub("", document.read_text()))
+    targets = [target for _, target in LINK.findall(text)]
     near = [target.split("#")[0] for target in targets if not target.startswith(("#", "http"))]
     assert [target for target in near if not (document.parent / target).exists()] == []
 
@@ -132,13 +135,16 @@ def test_every_link_leads_somewhere(document):
 @_where()
 def test_every_link_within_a_page_leads_to_a_heading(document):
     text = document.read_text()
-    headings = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+    headings = {
+        re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
     assert [t for _, t in LINK.findall(text) if t.startswith("#") and t[1:] not in headings] == []
 
 
 @_where()
-def test_every_picture_says_what_it_shows(document):
-    assert [target for alt, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", document.read_text()) if not alt] == []
+def test_every_picture_is_there_and_says_what_it_shows(document):
+    pictures = PICTURE.findall(document.read_text())
+    assert [path for alt, path in pictures if not alt or not (document.parent / path).exists()] == []
 
 
 @_where()
@@ -171,6 +177,27 @@ def test_every_command_is_there(document):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {t for span in _spans(document) for t in re.findall(r"^make ([a-z-]+)", span)} <= targets
     assert set(re.findall(r"`creditlink ([a-z]+)", text)) <= set(COMMANDS)
+
+
+def test_the_sample_of_a_profile_has_members_that_profiles_have():
+    sample = json.loads(re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1])
+    document = json.loads((ROOT / "docs" / "openapi.json").read_text())["components"]["schemas"]
+    assert _strangers(sample, document["Profile"], document) == []
+
+
+def _strangers(value, schema, schemas, place=""):
+    """Yield the places of a JSON value that a schema does not describe."""
+    while "$ref" in schema or "anyOf" in schema:
+        schema = schemas[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema["anyOf"][0]
+    if isinstance(value, list):
+        return [found for one in value for found in _strangers(one, schema["items"], schemas, f"{place}[]")]
+    if not isinstance(value, dict):
+        return []
+    known = schema.get("properties", {})
+    is_open = schema.get("additionalProperties", not known) is not False
+    strangers = [] if is_open else [f"{place}.{name}" for name in value if name not in known]
+    within = (_strangers(value[name], known[name], schemas, f"{place}.{name}") for name in value if name in known)
+    return [*strangers, *(one for found in within for one in found)]
 
 
 class TestChecks:
@@ -239,7 +266,9 @@ def test_the_glossary_speaks_of_identifiers_that_the_code_uses():
         word for path in (*PACKAGE.rglob("*.py"), ROOT / "migrations") if path.is_file()
         for word in re.findall(r"\w+", path.read_text())
     }  # fmt: skip
-    rows = [line.split("|") for line in (ROOT / "docs" / "glossary.md").read_text().splitlines() if line.startswith("|")]
+    rows = [
+        line.split("|") for line in (ROOT / "docs" / "glossary.md").read_text().splitlines() if line.startswith("|")
+    ]
     identifiers = [word for row in rows for span in SPAN.findall(row[-2]) for word in re.findall(r"\w+", span)]
     assert len(identifiers) > 50
     assert [word for word in identifiers if word not in words] == []
