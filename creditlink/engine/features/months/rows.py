@@ -8,21 +8,17 @@ quicker than a branch that is taken at random.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import types
 from numba.extending import overload
 from numba.np.numpy_support import as_dtype
-from numpy.typing import NDArray
 
 from creditlink.engine.compiled import compiled
 
-Ints = NDArray[np.int32]
-Longs = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Column = Ints | Longs | Floats
 
-
-def number(values: Column, row: int) -> float:
+def number(values: Any, row: int) -> float:
     """Return one number of a column, NaN for null."""
     if values.dtype.kind == "f":
         return float(values[row])
@@ -40,7 +36,7 @@ overload(number)(_typed_number)
 
 
 @compiled
-def first_stranger(firm: Column, firms: Longs) -> int:
+def first_stranger(firm: Any, firms: Any) -> int:
     """Return the first row whose firm is not among `firms`, -1 if there is none; both ascending."""
     place = 0
     for row in range(firm.shape[0]):
@@ -53,16 +49,7 @@ def first_stranger(firm: Column, firms: Longs) -> int:
 
 @compiled
 def speakers(
-    firm: Ints,
-    period: Ints,
-    known: Ints,
-    kind: Ints,
-    firms: Longs,
-    back: Longs,
-    start: int,
-    today: int,
-    latest: Ints,
-    out: Ints,
+    firm: Any, period: Any, known: Any, kind: Any, firms: Any, back: Any, start: int, today: int, latest: Any, out: Any
 ) -> None:
     """Write which row speaks for each kind, month and firm: the one known last, of equals the last one.
 
@@ -92,7 +79,7 @@ def speakers(
 
 
 @compiled
-def plain(row: Ints, today: float, add: float, a: Column, out: Floats) -> None:
+def plain(row: Any, today: float, add: float, a: Any, out: Any) -> None:
     """Read a column as it is, plus a constant."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -102,7 +89,7 @@ def plain(row: Ints, today: float, add: float, a: Column, out: Floats) -> None:
 
 
 @compiled
-def sum_of_two(row: Ints, today: float, add: float, a: Column, b: Column, out: Floats) -> None:
+def sum_of_two(row: Any, today: float, add: float, a: Any, b: Any, out: Any) -> None:
     """Add two columns."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -112,7 +99,7 @@ def sum_of_two(row: Ints, today: float, add: float, a: Column, b: Column, out: F
 
 
 @compiled
-def sum_of_three(row: Ints, today: float, add: float, a: Column, b: Column, c: Column, out: Floats) -> None:
+def sum_of_three(row: Any, today: float, add: float, a: Any, b: Any, c: Any, out: Any) -> None:
     """Add three columns, in their order."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -122,7 +109,7 @@ def sum_of_three(row: Ints, today: float, add: float, a: Column, b: Column, c: C
 
 
 @compiled
-def days_late(row: Ints, today: float, add: float, due: Column, done: Column, out: Floats) -> None:
+def days_late(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
     """Days between due and done, counted to `today` while it is not done; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -133,7 +120,7 @@ def days_late(row: Ints, today: float, add: float, due: Column, done: Column, ou
 
 
 @compiled
-def late(row: Ints, today: float, add: float, due: Column, done: Column, out: Floats) -> None:
+def late(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
     """1 when done after the due day or not yet though due, else 0; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -144,7 +131,7 @@ def late(row: Ints, today: float, add: float, due: Column, done: Column, out: Fl
 
 
 @compiled
-def undone(row: Ints, today: float, add: float, due: Column, done: Column, out: Floats) -> None:
+def undone(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
     """1 when due and not done by `today`, else 0; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -154,7 +141,7 @@ def undone(row: Ints, today: float, add: float, due: Column, done: Column, out: 
 
 
 @compiled
-def done_by_today(row: Ints, today: float, add: float, done: Column, out: Floats) -> None:
+def done_by_today(row: Any, today: float, add: float, done: Any, out: Any) -> None:
     """1 when done by `today`, else 0."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -164,7 +151,7 @@ def done_by_today(row: Ints, today: float, add: float, done: Column, out: Floats
 
 
 @compiled
-def unpaid_rest(row: Ints, today: float, add: float, due: Column, done: Column, owed: Column, paid: Column, out: Floats) -> None:
+def unpaid_rest(row: Any, today: float, add: float, due: Any, done: Any, owed: Any, paid: Any, out: Any) -> None:
     """Read what was owed less what was paid by `today`, at least 0; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -176,7 +163,7 @@ def unpaid_rest(row: Ints, today: float, add: float, due: Column, done: Column, 
 
 
 @compiled
-def unpaid_whole(row: Ints, today: float, add: float, due: Column, done: Column, owed: Column, out: Floats) -> None:
+def unpaid_whole(row: Any, today: float, add: float, due: Any, done: Any, owed: Any, out: Any) -> None:
     """Read what was owed while it is not paid by `today`, else 0; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -187,7 +174,7 @@ def unpaid_whole(row: Ints, today: float, add: float, due: Column, done: Column,
 
 
 @compiled
-def equals(row: Ints, today: float, code: float, a: Column, out: Floats) -> None:
+def equals(row: Any, today: float, code: float, a: Any, out: Any) -> None:
     """1 where a column holds `code`, 0 where it holds another, missing where it is null."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -197,7 +184,7 @@ def equals(row: Ints, today: float, code: float, a: Column, out: Floats) -> None
 
 
 @compiled
-def differs(row: Ints, today: float, code: float, a: Column, out: Floats) -> None:
+def differs(row: Any, today: float, code: float, a: Any, out: Any) -> None:
     """1 where a column holds another code or null, else 0."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -207,7 +194,7 @@ def differs(row: Ints, today: float, code: float, a: Column, out: Floats) -> Non
 
 
 @compiled
-def pool(kinds: Floats, sums: Floats, count: Floats) -> None:
+def pool(kinds: Any, sums: Any, count: Any) -> None:
     """Add all kinds in their order, and count those known; both NaN where none is.
 
     Parameters
@@ -227,7 +214,7 @@ def pool(kinds: Floats, sums: Floats, count: Floats) -> None:
 
 
 @compiled
-def first_known(a: Column, b: Column, out: Floats) -> None:
+def first_known(a: Any, b: Any, out: Any) -> None:
     """Take `a`, and `b` where `a` is not known; all of shape (months, n)."""
     for m in range(out.shape[0]):
         for f in range(out.shape[1]):

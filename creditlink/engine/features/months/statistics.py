@@ -7,12 +7,12 @@ are added in the order of months: a firm alone has the same bits as the same fir
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from creditlink.engine.compiled import compiled
-
-Floats = NDArray[np.float64]
 
 MIN_POINTS_FOR_SPREAD = 6
 """Fewer observed months than this say nothing about volatility."""
@@ -31,7 +31,7 @@ Source: design choice after the idle criterion of Zhejiang's energy loans (ç”µEè
 
 
 @compiled
-def _known(months: Floats, first: int, last: int, out: Floats) -> None:
+def _known(months: Any, first: int, last: int, out: Any) -> None:
     out[:] = 0.0
     for m in range(first, last):
         for f in range(out.shape[0]):
@@ -39,7 +39,7 @@ def _known(months: Floats, first: int, last: int, out: Floats) -> None:
 
 
 @compiled
-def _total(months: Floats, first: int, last: int, out: Floats) -> None:
+def _total(months: Any, first: int, last: int, out: Any) -> None:
     for f in range(out.shape[0]):
         out[f] = months[first, f] if months[first, f] == months[first, f] else 0.0
     for m in range(first + 1, last):
@@ -48,7 +48,7 @@ def _total(months: Floats, first: int, last: int, out: Floats) -> None:
 
 
 @compiled
-def _faded(months: Floats, weights: Floats, first: int, last: int, out: Floats) -> None:
+def _faded(months: Any, weights: Any, first: int, last: int, out: Any) -> None:
     for f in range(out.shape[0]):
         out[f] = (months[first, f] if months[first, f] == months[first, f] else 0.0) * weights[first]
     for m in range(first + 1, last):
@@ -57,7 +57,7 @@ def _faded(months: Floats, weights: Floats, first: int, last: int, out: Floats) 
 
 
 @compiled
-def _faded_known(months: Floats, weights: Floats, first: int, last: int, out: Floats) -> None:
+def _faded_known(months: Any, weights: Any, first: int, last: int, out: Any) -> None:
     for f in range(out.shape[0]):
         out[f] = weights[first] if months[first, f] == months[first, f] else 0.0
     for m in range(first + 1, last):
@@ -66,7 +66,7 @@ def _faded_known(months: Floats, weights: Floats, first: int, last: int, out: Fl
 
 
 @compiled
-def _positive(months: Floats, first: int, last: int, out: Floats) -> None:
+def _positive(months: Any, first: int, last: int, out: Any) -> None:
     out[:] = 0.0
     for m in range(first, last):
         for f in range(out.shape[0]):
@@ -74,7 +74,7 @@ def _positive(months: Floats, first: int, last: int, out: Floats) -> None:
 
 
 @compiled
-def _peak(months: Floats, first: int, last: int, out: Floats) -> None:
+def _peak(months: Any, first: int, last: int, out: Any) -> None:
     out[:] = months[first]
     for m in range(first + 1, last):
         for f in range(out.shape[0]):
@@ -84,7 +84,7 @@ def _peak(months: Floats, first: int, last: int, out: Floats) -> None:
 
 
 @compiled
-def _trough(months: Floats, first: int, last: int, out: Floats) -> None:
+def _trough(months: Any, first: int, last: int, out: Any) -> None:
     out[:] = months[first]
     for m in range(first + 1, last):
         for f in range(out.shape[0]):
@@ -93,7 +93,7 @@ def _trough(months: Floats, first: int, last: int, out: Floats) -> None:
 
 
 @compiled
-def _latest(months: Floats, first: int, last: int, out: Floats) -> None:
+def _latest(months: Any, first: int, last: int, out: Any) -> None:
     out[:] = months[last - 1]
     for m in range(last - 2, first - 1, -1):
         for f in range(out.shape[0]):
@@ -101,7 +101,7 @@ def _latest(months: Floats, first: int, last: int, out: Floats) -> None:
 
 
 @compiled
-def _newest_positive(months: Floats, first: int, last: int, out: Floats) -> None:
+def _newest_positive(months: Any, first: int, last: int, out: Any) -> None:
     out[:] = last - first + 1.0
     for m in range(last - 1, first - 1, -1):
         for f in range(out.shape[0]):
@@ -109,7 +109,7 @@ def _newest_positive(months: Floats, first: int, last: int, out: Floats) -> None
 
 
 @compiled
-def _oldest(months: Floats, first: int, last: int, out: Floats) -> None:
+def _oldest(months: Any, first: int, last: int, out: Any) -> None:
     out[:] = np.nan
     for m in range(first, last):
         for f in range(out.shape[0]):
@@ -117,7 +117,7 @@ def _oldest(months: Floats, first: int, last: int, out: Floats) -> None:
 
 
 @compiled
-def _longest_gap(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
+def _longest_gap(months: Any, first: int, last: int, room: Any, out: Any) -> None:
     run, started = room[0], room[1]
     run[:], started[:], out[:] = 0.0, 0.0, 0.0
     for m in range(last - 1, first - 1, -1):
@@ -131,7 +131,7 @@ def _longest_gap(months: Floats, first: int, last: int, room: Floats, out: Float
 
 
 @compiled
-def _idle(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
+def _idle(months: Any, first: int, last: int, room: Any, out: Any) -> None:
     limit = room[0]
     _peak(months, first, last, limit)
     out[:] = 0.0
@@ -143,7 +143,7 @@ def _idle(months: Floats, first: int, last: int, room: Floats, out: Floats) -> N
 
 
 @compiled
-def _volatility(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
+def _volatility(months: Any, first: int, last: int, room: Any, out: Any) -> None:
     count, mean_x, mean_t, s_tt, slope = room[0], room[1], room[2], room[3], room[4]
     _known(months, first, last, count)
     _total(months, first, last, mean_x)
@@ -178,7 +178,7 @@ def _volatility(months: Floats, first: int, last: int, room: Floats, out: Floats
 
 
 @compiled
-def _season(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
+def _season(months: Any, first: int, last: int, room: Any, out: Any) -> None:
     half = (last - first) // 2
     count, left, right, s_ll, s_rr = room[0], room[1], room[2], room[3], room[4]
     count[:], left[:], right[:], s_ll[:], s_rr[:], out[:] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -209,10 +209,10 @@ def _season(months: Floats, first: int, last: int, room: Floats, out: Floats) ->
 
 
 @compiled
-def _blank(known: Floats, out: Floats) -> None:
+def _blank(unknown: Any, out: Any) -> None:
     """Make missing what no known month stands behind."""
     for f in range(out.shape[0]):
-        out[f] = out[f] if known[f] > 0.0 else np.nan
+        out[f] = out[f] if unknown[f] > 0.0 else np.nan
 
 
 STATISTICS = (
@@ -255,14 +255,14 @@ STATISTICS = (
 ) = range(len(STATISTICS))
 
 
-def fading(months: int) -> Floats:
+def fading(months: int) -> NDArray[np.float64]:
     """Return the weight of each month back, shape (months,)."""
-    weights: Floats = 0.5 ** (np.arange(months) / HALF_LIFE_MONTHS)
+    weights: NDArray[np.float64] = 0.5 ** (np.arange(months) / HALF_LIFE_MONTHS)
     return weights
 
 
 @compiled
-def fill_windows(months: Floats, weights: Floats, asked: NDArray[np.int64], begin: int, out: Floats) -> None:
+def fill_windows(months: Any, weights: Any, asked: Any, begin: int, out: Any) -> None:
     """Write the windows of one item.
 
     Parameters
