@@ -164,7 +164,7 @@ def require_access(scope: str) -> Callable[[Callable[..., Any]], Callable[..., A
         def guarded(*args: Any, **kwargs: Any) -> Any:
             seen = visit.of(flask.request.environ)
             waited = None if seen is None else seen.access
-            flask.g.access = authenticate(scope) if waited is None else after_waiting(waited)
+            flask.g.access = after_waiting(waited) if isinstance(waited, Access) else authenticate(scope)
             if seen is not None:
                 seen.access, seen.caller = flask.g.access, flask.g.access.client_id
             return view(*args, **kwargs)

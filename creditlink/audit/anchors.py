@@ -210,8 +210,16 @@ def _newest(place: Place) -> tuple[int, str] | None:
 
 def _read(document: bytes, keys: Mapping[str, Any]) -> Anchor:
     claims = keyring.verify(document.decode(), keys, typ=TYPE).claims
-    heads = [(str(chain), int(seq), str(digest)) for chain, seq, digest in claims["heads"]]
-    return Anchor(int(claims["number"]), _hash(document), claims["previous"], claims["issued_at"], heads)
+    number, heads = claims["number"], claims["heads"]
+    if not isinstance(number, int) or not isinstance(heads, list):
+        raise ValueError("it is signed, but it is not an anchor")
+    return Anchor(
+        number,
+        _hash(document),
+        str(claims["previous"]),
+        str(claims["issued_at"]),
+        [(str(chain), int(seq), str(digest)) for chain, seq, digest in heads],
+    )
 
 
 def _hash(document: bytes) -> str:

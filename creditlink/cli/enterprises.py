@@ -90,7 +90,7 @@ def import_firms(file: Path) -> None:
                 with session.begin_nested():
                     made = service.register(session, given, now=utc_now())
             except InvalidRequest as problem:
-                for one in problem.extra["errors"]:
+                for one in problem.errors:
                     field = one["pointer"].lstrip("/")
                     refused.append(_refused(entry.line, given.uscc, field, getattr(given, field), one["detail"]))
                 continue

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import hashes, serialization
@@ -40,7 +39,7 @@ class SignedDocument:
     """What a verified document says, and the key that signed it."""
 
     kid: str
-    claims: Mapping[str, Any]
+    claims: Mapping[str, object]
 
 
 @lru_cache(maxsize=4)
@@ -57,13 +56,13 @@ def signing_key(secret: str) -> ECKey:
     return key
 
 
-def public_keys(secret: str) -> dict[str, Any]:
+def public_keys(secret: str) -> dict[str, object]:
     """Return the JWK set that verifies what this server signs."""
     key = signing_key(secret)
-    return {"keys": [key.as_dict(private=False) | {"kid": key.kid, "use": "sig", "alg": ALGORITHM}]}
+    return {"keys": [{**key.as_dict(private=False), "kid": key.kid, "use": "sig", "alg": ALGORITHM}]}
 
 
-def key_set_of(file: Path) -> dict[str, Any]:
+def key_set_of(file: Path) -> dict[str, object]:
     """Return the JWK set in a file that somebody kept of `/v1/receipt-keys`.
 
     Raises
@@ -77,14 +76,14 @@ def key_set_of(file: Path) -> dict[str, Any]:
     return known
 
 
-def sign(claims: Mapping[str, Any], *, typ: str, secret: str) -> str:
+def sign(claims: Mapping[str, object], *, typ: str, secret: str) -> str:
     """Return the signed document of kind `typ` over `claims`."""
     key = signing_key(secret)
     body = json.dumps(claims, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     return jws.serialize_compact({"alg": ALGORITHM, "typ": typ, "kid": key.kid}, body, key, algorithms=[ALGORITHM])
 
 
-def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> SignedDocument:
+def verify(document: str, keys: Mapping[str, object], *, typ: str) -> SignedDocument:
     """Return what a document says, if one of `keys` (a JWK set) signed it as a `typ`.
 
     Raises
@@ -94,7 +93,7 @@ def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> SignedDocumen
     """
     try:
         found = jws.deserialize_compact(document.strip(), KeySet(_understood(keys)), algorithms=[ALGORITHM])
-        headers: Mapping[str, Any] = found.headers()
+        headers: Mapping[str, object] = found.headers()
         claims = json.loads(found.payload)
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise SignatureRefused(f"the signature does not hold: {error or type(error).__name__}") from None
@@ -103,10 +102,13 @@ def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> SignedDocumen
     return SignedDocument(str(headers.get("kid", "")), claims)
 
 
-def _understood(keys: Mapping[str, Any]) -> list[Key]:
+def _understood(keys: Mapping[str, object]) -> list[Key]:
     """Return the keys of a set that we know how to use; the others are passed over (RFC 7517 section 5)."""
+    entries = keys["keys"]
+    if not isinstance(entries, list):
+        raise TypeError("keys is not an array")
     known = []
-    for entry in keys["keys"]:
+    for entry in entries:
         try:
             known.append(jwk.import_key(dict(entry)))
         except (JoseError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
@@ -122,7 +124,7 @@ def box(secret: str, purpose: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(derived))
 
 
-def unverified(document: str) -> dict[str, Any]:
+def unverified(document: str) -> dict[str, object]:
     """Return what a document says without looking at its signature.
 
     Raises

@@ -196,7 +196,7 @@ def _checked(values: dict[str, Any]) -> Settings:
     return Settings(**values)
 
 
-def _check_authority(values: dict[str, Any]) -> None:
+def _check_authority(values: dict[str, object]) -> None:
     """Refuse a time-stamping authority that cannot be asked, or whose stamps nothing could verify."""
     if not (url := values.get("timestamp_url")):
         values["timestamp_url"] = None

@@ -119,7 +119,7 @@ def refuse_body(error: HTTPException) -> flask.Response:
 @blueprint.errorhandler(TextRefused)
 def refuse_text(refused: TextRefused) -> flask.Response:
     """Name the first parameter that holds a character nothing could keep; a header or an odd name is not repeated."""
-    name = refused.extra["errors"][0]["pointer"].removeprefix("/")
+    name = refused.errors[0]["pointer"].removeprefix("/")
     name = name if _PARAMETER.fullmatch(name) else "a parameter or header"
     return _refused(f"{name} holds a character that is not accepted", 400)
 

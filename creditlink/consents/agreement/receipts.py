@@ -34,13 +34,14 @@ def verify(receipt: str, keys: Mapping[str, Any]) -> SignedDocument:
         It is not a receipt, was changed, or was signed by somebody else.
     """
     try:
-        found = keyring.verify(receipt, keys, typ=TYPE)
+        document = keyring.verify(receipt, keys, typ=TYPE)
     except keyring.SignatureRefused as refused:
         raise ReceiptRefused(str(refused)) from None
-    text = found.claims.get("text") or {}
+    text = document.claims.get("text")
+    text = text if isinstance(text, Mapping) else {}
     if text.get("sha256") != text_hash(text.get("shown")):
         raise ReceiptRefused("the text in it is not the one whose hash it states")
-    return found
+    return document
 
 
 def text_hash(shown: Any) -> str:

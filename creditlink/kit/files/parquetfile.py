@@ -6,9 +6,9 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import polars as pl
+from polars._typing import PolarsDataType
 
 _WRONG = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 """Bytes that were changed can make the library panic, which is no `Exception` and would end the whole run."""
@@ -50,7 +50,7 @@ def metadata_of(content: bytes) -> dict[str, str]:
         return dict(pl.read_parquet_metadata(io.BytesIO(content)))
 
 
-def table_of(folder: Path, schema: Mapping[str, Any], *, needed: Collection[str] = ()) -> pl.DataFrame:
+def table_of(folder: Path, schema: Mapping[str, PolarsDataType], *, needed: Collection[str] = ()) -> pl.DataFrame:
     """Return the rows of every Parquet file of a folder, in the order of the files' names.
 
     Parameters
@@ -70,7 +70,7 @@ def table_of(folder: Path, schema: Mapping[str, Any], *, needed: Collection[str]
     return whole
 
 
-def parts_of(folder: Path, schema: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
+def parts_of(folder: Path, schema: Mapping[str, PolarsDataType]) -> Iterator[pl.DataFrame]:
     """Yield what `table_of` returns file by file."""
     parts = sorted(folder.glob("*.parquet"))
     if not parts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 _LEAST, _MOST = -(2**63), 2**63 - 1
@@ -35,7 +35,7 @@ def shown(text: str) -> str:
     return _REFUSED.sub("\ufffd", text)
 
 
-def flaws(value: Any) -> Iterator[tuple[Steps, str]]:
+def flaws(value: object) -> Iterator[tuple[Steps, str]]:
     """Yield what is wrong in a parsed JSON value: where (`("products", 0, "name")`), and what.
 
     Numbers count too: what 64 bits or a finite float cannot hold is refused as I-JSON (RFC 7493) advises, before a
@@ -43,7 +43,7 @@ def flaws(value: Any) -> Iterator[tuple[Steps, str]]:
     """
     # No recursion, as the depth is the sender's; and a place is put together when it is told: names are the sender's
     # too, and a long one above many values would fill the memory.
-    waiting: list[tuple[_Place, Any]] = [(None, value)]
+    waiting: list[tuple[_Place, object]] = [(None, value)]
     while waiting:
         place, one = waiting.pop()
         wrong = _wrong(one)
@@ -75,7 +75,7 @@ def _steps_to(place: _Place) -> Steps:
     return tuple(reversed(steps))
 
 
-def _wrong(value: Any) -> str | None:
+def _wrong(value: object) -> str | None:
     if isinstance(value, str):
         return flaw(value)
     if isinstance(value, bool):

@@ -203,8 +203,8 @@ def _is_utf8(text: str, line: bytes) -> bool:
     return any(sign >= _CJK for sign in text) and _decoded(line, "gb2312") is None
 
 
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
     for name, value in pairs:
         if name in found:
             raise JsonInvalid(f"member {name[:_SHOWN]!r} appears twice", name)

@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
@@ -58,7 +58,9 @@ def checked_key(header: str | None) -> str | None:
     return key
 
 
-def claim(session: Session, institution_id: UUID, key: str, request: dict[str, Any], *, now: datetime) -> UUID | None:
+def claim(
+    session: Session, institution_id: UUID, key: str, request: Mapping[str, object], *, now: datetime
+) -> UUID | None:
     """Claim `key` for `request`; return the resource that an earlier, equal request made.
 
     A parallel request with the same key waits for the first one to commit or roll back.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 KEY = "creditlink.visit"
 
@@ -19,7 +18,7 @@ class Visit:
     """
 
     may_wait: bool = False
-    access: Any = None
+    access: object = None
     caller: str | None = None
     until: float | None = None  # of the monotonic clock: how long the request prefers to wait
     awaited: str | None = None  # what has to happen before another run is of use
@@ -35,6 +34,7 @@ class Visit:
         self.awaited = event
 
 
-def of(environ: Mapping[str, Any]) -> Visit | None:
+def of(environ: Mapping[str, object]) -> Visit | None:
     """Return the request's visit; None under a server that only knows WSGI."""
-    return environ.get(KEY)
+    visit = environ.get(KEY)
+    return visit if isinstance(visit, Visit) else None

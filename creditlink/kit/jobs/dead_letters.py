@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from procrastinate.jobs import Job
@@ -155,7 +154,7 @@ def retry(session: Session, letter: DeadLetter, now: datetime) -> None:
     _close(held, "retried", now)
     queue.defer(
         session, held.task, queue=held.queue or "default", lock=held.lock, queueing_lock=held.queueing_lock,
-        priority=held.priority or 0, **(held.args or {}),
+        schedule_at=None, priority=held.priority or 0, **(held.args or {}),
     )  # fmt: skip
 
 
@@ -183,7 +182,7 @@ def _close(letter: DeadLetter, resolution: str, now: datetime) -> None:
     letter.resolved_at, letter.resolution, letter.next_try_at = now, resolution, None
 
 
-def as_json(letter: DeadLetter) -> dict[str, Any]:
+def as_json(letter: DeadLetter) -> dict[str, object]:
     """Return a letter as operators see it."""
     return {
         "id": letter.wire_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -48,7 +48,7 @@ class LaneHealth:
     oldest_seconds: float  # how long the oldest due job waits
     state: LaneState
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as `/health/ready` shows it."""
         return {
             "state": self.state,

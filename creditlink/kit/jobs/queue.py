@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
 
 import procrastinate
 from procrastinate import PsycopgConnector, RetryDecision, RetryStrategy, utils
@@ -74,7 +73,7 @@ def defer(
     queueing_lock: str | None = None,
     schedule_at: datetime | None = None,
     priority: int = 0,
-    **args: Any,
+    **args: object,
 ) -> int | None:
     """Queue `task` in the transaction of `session`: it exists exactly if the transaction commits.
 

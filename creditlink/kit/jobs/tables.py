@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, Index, text
@@ -39,7 +38,7 @@ class DeadLetter(Base):
     lock: Mapped[str | None]
     queueing_lock: Mapped[str | None]
     priority: Mapped[int | None]
-    args: Mapped[dict[str, Any] | None]
+    args: Mapped[dict[str, object] | None]
     error: Mapped[str | None]  # classes and SQLSTATE, no values
     failures: Mapped[int]
     first_failed_at: Mapped[datetime]

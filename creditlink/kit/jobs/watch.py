@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import structlog
 from procrastinate.job_context import JobContext
@@ -26,7 +25,7 @@ class Watch:
     def __init__(self) -> None:
         self.running: set[int] = set()
 
-    async def __call__(self, call_next: AsyncCallNext, context: JobContext, worker: Worker) -> Any:
+    async def __call__(self, call_next: AsyncCallNext, context: JobContext, worker: Worker) -> object:
         """Run one job."""
         job = context.job
         assert job.id is not None  # noqa: S101 (it was fetched from the table)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, LiteralString, TypeVar
+from typing import LiteralString, TypeVar
 
 import psycopg
 import psycopg_pool
@@ -57,15 +57,15 @@ class PatientConnector(PsycopgConnector):
 
     patience_seconds = _PATIENCE_SECONDS
 
-    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+    async def execute_query_async(self, query: LiteralString, **arguments: object) -> None:
         """Send a statement."""
         await self._patiently(lambda: super(PatientConnector, self).execute_query_async(query, **arguments))
 
-    async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
+    async def execute_query_one_async(self, query: LiteralString, **arguments: object) -> dict[str, object]:
         """Send a query for one row."""
         return await self._patiently(lambda: super(PatientConnector, self).execute_query_one_async(query, **arguments))
 
-    async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
+    async def execute_query_all_async(self, query: LiteralString, **arguments: object) -> list[dict[str, object]]:
         """Send a query for rows."""
         return await self._patiently(lambda: super(PatientConnector, self).execute_query_all_async(query, **arguments))
 

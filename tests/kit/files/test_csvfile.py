@@ -74,7 +74,7 @@ class TestRows:
 
     def test_a_line_that_is_not_text_is_named(self):
         found = list(rows(decode("code,name\na,甲\n".encode() + b"b,\xff\xff\nc,d\n"), known=KNOWN, needed=("code",)))
-        assert [type(row).__name__ for row in found] == ["Row", "WrongRow", "Row"]
+        assert [type(row).__name__ for row in found] == ["CsvRecord", "WrongRow", "CsvRecord"]
         assert found[1].problem == "is neither UTF-8 nor GBK (GB18030)"
 
     @pytest.mark.parametrize("separator", [";", "\t"])
