@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 import flask
@@ -35,6 +35,8 @@ from creditlink.kit.postgres import db
 
 _LONGEST_TOKEN = 128
 _SALT = "pairwise_salt"
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 
 class InvalidTokenRequest(Problem):
@@ -53,7 +55,7 @@ class Access:
     institution_id: UUID
     consent_id: UUID | None
     scopes: frozenset[str]
-    authorization_details: tuple[Mapping[str, Any], ...]
+    authorization_details: tuple[Mapping[str, object], ...]
     token_id: UUID
     pairwise_salt: str = field(repr=False)  # of the institution: makes the firm ids that only it sees
 
@@ -93,7 +95,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         token: AccessToken = row[0]
         return token
 
-    def validate_token(self, token: AccessToken | None, scopes: list[str], request: _Call, **_more: Any) -> None:
+    def validate_token(self, token: AccessToken | None, scopes: list[str], request: _Call, **_more: object) -> None:
         """Refuse a dead token, a wrong key, and a missing scope, in this order."""
         if token is None:
             raise InvalidTokenError
@@ -156,12 +158,12 @@ class _CertificateToken(_BoundToken):
             raise InvalidTokenError
 
 
-def require_access(scope: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a view run only for a valid token with `scope`; `flask.g.access` says whose."""
+def require_access(scope: str) -> Callable[[Callable[Arguments, Answer]], Callable[Arguments, Answer]]:
+    """Let a view run only for a valid token with `scope`; `current_access` says whose."""
 
-    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
         @functools.wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
+        def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
             seen = visit.of(flask.request.environ)
             waited = None if seen is None else seen.access
             flask.g.access = after_waiting(waited) if isinstance(waited, Access) else authenticate(scope)
@@ -172,6 +174,12 @@ def require_access(scope: str) -> Callable[[Callable[..., Any]], Callable[..., A
         return document_security(guarded, scope)
 
     return decorate
+
+
+def current_access() -> Access:
+    """Return whose token the current request carries: for views under `require_access`."""
+    access: Access = flask.g.access
+    return access
 
 
 def authenticate(scope: str) -> Access:

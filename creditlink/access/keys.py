@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jwk, jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import ECKey, Key, OKPKey
 from joserfc.util import urlsafe_b64decode
 
@@ -36,7 +36,7 @@ class _HeaderRegistry(jws.JWSRegistry):
     max_header_length = 4096
     max_payload_length = 8192
 
-    def get_alg(self, name: str) -> Any:
+    def get_alg(self, name: str) -> JWSAlgModel:
         """Return the algorithm; without joserfc's warning about the name EdDSA, which FAPI 2.0 asks for."""
         if name not in ALGORITHMS:
             raise UnsupportedAlgorithmError(name)
@@ -56,8 +56,8 @@ class SignedJwt:
     """A JWT read but not yet verified."""
 
     raw: str
-    header: Mapping[str, Any]
-    claims: Mapping[str, Any]
+    header: Mapping[str, object]
+    claims: Mapping[str, object]
 
 
 def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
@@ -113,7 +113,7 @@ def verify(token: SignedJwt, keys: Sequence[Key]) -> None:
     raise JwtRefused("no key verifies the signature")
 
 
-def public_key(data: Any) -> Key:
+def public_key(data: object) -> Key:
     """Return the public key of a JWK.
 
     Raises
@@ -150,7 +150,7 @@ def public_key(data: Any) -> Key:
     return key
 
 
-def public_keys(jwks: Any) -> list[Key]:
+def public_keys(jwks: object) -> list[Key]:
     """Return the accepted keys of a JWK Set, at least one; the others are passed over.
 
     A bank publishes keys for all its partners in one set: of kinds, curves and uses that are none of ours. They are as
@@ -169,7 +169,7 @@ def public_keys(jwks: Any) -> list[Key]:
     return accepted
 
 
-def check_registration(jwks: Any) -> None:
+def check_registration(jwks: object) -> None:
     """Refuse a JWK Set that an operator should not register, though its other keys would do.
 
     Raises
@@ -181,7 +181,7 @@ def check_registration(jwks: Any) -> None:
     accepted = public_keys(jwks)
     for where, wrong in flaws(jwks):
         raise JwtRefused(f"{pointer(where)} {wrong}")
-    for index, entry in enumerate(jwks["keys"]):
+    for index, entry in enumerate(_entries(jwks)):
         if isinstance(entry, Mapping) and any(name in entry for name in _PRIVATE):
             raise JwtRefused(f"keys[{index}]: {_HOLDS_PRIVATE}")
     kids = [key.kid for key in accepted if key.kid is not None]
@@ -189,14 +189,11 @@ def check_registration(jwks: Any) -> None:
         raise JwtRefused("two keys share a kid")
 
 
-def _sorted(jwks: Any) -> tuple[list[Key], list[str]]:
+def _sorted(jwks: object) -> tuple[list[Key], list[str]]:
     """Return the accepted keys, and what is wrong with each of the others."""
-    entries = jwks.get("keys") if isinstance(jwks, Mapping) else None
-    if not isinstance(entries, list) or not entries:
-        raise JwtRefused("a JWK Set needs a non-empty array keys")
     accepted: list[Key] = []
     passed_over: list[str] = []
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(_entries(jwks)):
         try:
             accepted.append(public_key(entry))
         except JwtRefused as error:
@@ -204,7 +201,14 @@ def _sorted(jwks: Any) -> tuple[list[Key], list[str]]:
     return accepted, passed_over
 
 
-def whole_seconds(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
+def _entries(jwks: object) -> list[object]:
+    entries = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    if not isinstance(entries, list) or not entries:
+        raise JwtRefused("a JWK Set needs a non-empty array keys")
+    return entries
+
+
+def whole_seconds(claims: Mapping[str, object], names: Iterable[str]) -> dict[str, float]:
     """Return the numeric dates among `names` that are present.
 
     Raises
@@ -223,7 +227,7 @@ def whole_seconds(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, 
     return found
 
 
-def _modulus_bits(modulus: Any) -> int:
+def _modulus_bits(modulus: object) -> int:
     """Return the size of an RSA key, found before any arithmetic is done with it."""
     if not isinstance(modulus, str) or len(modulus) > _LONGEST:
         return 0

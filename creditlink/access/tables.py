@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index
@@ -26,7 +25,7 @@ class AccessToken(Base):
     origin_id: Mapped[UUID] = mapped_column(index=True)  # the pushed request it all comes from
     refresh_token_id: Mapped[UUID | None] = mapped_column(ForeignKey("refresh_tokens.id", ondelete="CASCADE"))
     scopes: Mapped[list[str]]
-    details: Mapped[list[dict[str, Any]]]
+    details: Mapped[list[dict[str, object]]]
     jkt: Mapped[str | None]  # RFC 7638 thumbprint of the DPoP key
     x5t_s256: Mapped[str | None]  # SHA-256 of the client's certificate (RFC 8705)
     created_at: Mapped[datetime]

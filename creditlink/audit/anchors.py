@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select, text
@@ -84,7 +83,7 @@ def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secr
         if (newest := _newest(place)) is not None and newest[0] > number:
             number, previous = newest
         heads = [(str(chain_id), seq, digest) for chain_id, seq, digest in moved]
-        claims: dict[str, Any] = {
+        claims: dict[str, object] = {
             "iss": issuer,
             "iat": int(now.timestamp()),
             "number": number + 1,
@@ -94,7 +93,7 @@ def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secr
         }
         document = keyring.sign(claims, typ=TYPE, secret=secret).encode()
         place.add(f"anchor-{number + 1:010d}.jws", document)
-        made.append(Anchor(number + 1, _hash(document), previous, claims["issued_at"], heads))
+        made.append(Anchor(number + 1, _hash(document), previous, now.isoformat(), heads))
         with open_transaction() as session:
             _note(session, made[-1], now)
 
@@ -123,7 +122,7 @@ def rewound(session: Session) -> list[UUID]:
 def faults(
     session: Session,
     place: Place,
-    keys: Mapping[str, Any],
+    keys: Mapping[str, object],
     *,
     last: str | None = None,
     stamps: Examination | None = None,
@@ -208,7 +207,7 @@ def _newest(place: Place) -> tuple[int, str] | None:
     return int(match[1]), _hash(place.read(names[-1]))
 
 
-def _read(document: bytes, keys: Mapping[str, Any]) -> Anchor:
+def _read(document: bytes, keys: Mapping[str, object]) -> Anchor:
     claims = keyring.verify(document.decode(), keys, typ=TYPE).claims
     number, heads = claims["number"], claims["heads"]
     if not isinstance(number, int) or not isinstance(heads, list):

@@ -6,19 +6,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 GENESIS = "0" * 64
 _LINK_FIELDS = ("digest",)
 
 
-def canonical(entry: Mapping[str, Any]) -> bytes:
+def canonical(entry: Mapping[str, object]) -> bytes:
     """Return the one JSON text of an entry: sorted names, no spaces, UTF-8, without its digest."""
     body = {k: v for k, v in entry.items() if k not in _LINK_FIELDS}
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def digest(entry: Mapping[str, Any]) -> str:
+def digest(entry: Mapping[str, object]) -> str:
     """Return SHA-256 (hex) over the entry, which holds `previous` and thereby the whole past."""
     return hashlib.sha256(canonical(entry)).hexdigest()
 
@@ -39,7 +38,7 @@ class Head:
     digest: str
 
 
-def verify(entries: Iterable[Mapping[str, Any]], head: Head | None = None) -> Break | None:
+def verify(entries: Iterable[Mapping[str, object]], head: Head | None = None) -> Break | None:
     """Return the first break in an export of one chain, or None when it holds from its genesis.
 
     A chain by itself cannot show that its last lines were cut off: with `head`, from a place that the one
@@ -51,11 +50,12 @@ def verify(entries: Iterable[Mapping[str, Any]], head: Head | None = None) -> Br
             return Break(line, f"expected seq {expected_seq}, found {entry.get('seq')}: removed or reordered")
         if entry.get("previous") != previous:
             return Break(line, f"seq {expected_seq} does not follow the line before it")
-        if entry.get("digest") != digest(entry):
+        computed = digest(entry)
+        if entry.get("digest") != computed:
             return Break(line, f"seq {expected_seq} was changed after it was written")
         if line > 1 and entry.get("chain_id") != chain_id:
             return Break(line, f"seq {expected_seq} belongs to another chain")
-        previous, expected_seq, chain_id = entry["digest"], expected_seq + 1, entry.get("chain_id")
+        previous, expected_seq, chain_id = computed, expected_seq + 1, entry.get("chain_id")
     if head is not None and (head.seq, head.digest) != (expected_seq - 1, previous):
         return Break(line + 1, f"the chain ends at seq {expected_seq - 1}, its head is at seq {head.seq}: cut off")
     return None

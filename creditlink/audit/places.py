@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from creditlink.kit.settings import SettingError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 class Place(Protocol):
@@ -72,7 +75,7 @@ class Remote:
                 f"setting anchors: {address} needs the extra 'anchors' (pip install creditlink[anchors])"
             ) from None
         self.address = address
-        self._files: Any
+        self._files: AbstractFileSystem
         try:
             self._files, root = fsspec.core.url_to_fs(address)
         except (ValueError, ImportError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select, text
@@ -45,7 +44,7 @@ def record(
     client_id: str | None = None,
     consent_id: UUID | None = None,
     purpose: str | None = None,
-    detail: dict[str, Any] | None = None,
+    detail: dict[str, object] | None = None,
     request_id: str | None = None,
 ) -> AuditEntry:
     """Append one entry to the firm's chain, in the caller's transaction.
@@ -53,7 +52,7 @@ def record(
     The chain's head row is locked until the transaction ends, so call it last.
     """
     session.flush()  # what it tells of comes first
-    told: dict[str, Any] = {
+    told: dict[str, object] = {
         "action": action,
         "result": result,
         "actor": actor,
@@ -70,7 +69,7 @@ def record(
     return AuditEntry(chain_id=enterprise_id or NO_FIRM, **told, **link._mapping)
 
 
-def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Generator[dict[str, Any]]:
+def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Generator[dict[str, object]]:
     """Yield the lines of one chain, oldest first, up to seq `until`, as `chain.verify` takes them."""
     query = select(AuditEntry).where(AuditEntry.chain_id == chain_id).order_by(AuditEntry.seq)
     if until is not None:
@@ -88,7 +87,7 @@ def head_of(session: Session, chain_id: UUID) -> chain.Head:
 
 def export_sealed(
     session: Session, chain_id: UUID, *, issuer: str, secret: str, now: datetime
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """Yield a chain and, as the last line, its head signed by this server: what `creditlink audit verify` takes.
 
     The head is read first, so that what is added meanwhile is in neither.
@@ -112,7 +111,7 @@ def check(session: Session, chain_id: UUID) -> chain.Break | None:
         return chain.verify(lines, head)
 
 
-def as_line(entry: AuditEntry) -> dict[str, Any]:
+def as_line(entry: AuditEntry) -> dict[str, object]:
     """Return an entry as the JSON object that is hashed and exported."""
     return {
         "chain_id": str(entry.chain_id),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import httpx
 from cryptography import x509
@@ -256,7 +256,7 @@ async def _ask(url: str, query: bytes) -> bytes:
         return bytes(content)
 
 
-def _library() -> Any:
+def _library() -> ModuleType:
     try:
         import rfc3161_client
     except ImportError:

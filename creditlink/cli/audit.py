@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 from uuid import UUID
 
 import click
@@ -81,7 +81,8 @@ def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | N
         _broken(file, chain.Break(len(lines) + 1, "there is no head: the end may have been cut off"))
     entries = lines[:-1]
     claims = _head_claims(file, str(lines[-1]["head"]), keys)
-    head = chain.Head(claims.get("seq", -1), claims.get("digest", ""))
+    seq = claims.get("seq")
+    head = chain.Head(seq if isinstance(seq, int) else -1, str(claims.get("digest", "")))
     broken = chain.verify(entries, head) or _not_holding(entries, pinned)
     if broken is None and entries and entries[0].get("chain_id") != claims.get("chain_id"):
         broken = chain.Break(len(lines), "the head is another chain's")
@@ -201,7 +202,7 @@ def _faults_of(session: Session, chain_id: UUID) -> Iterator[str]:
         yield f", {fault}"
 
 
-def _hold_profiles(file: Path, entries: list[dict[str, Any]]) -> None:
+def _hold_profiles(file: Path, entries: list[dict[str, object]]) -> None:
     try:
         rows = [content.from_json(line) for line in _read(file)]
     except ValueError as error:
@@ -214,7 +215,7 @@ def _hold_profiles(file: Path, entries: list[dict[str, Any]]) -> None:
     click.echo(f"{file.name}: {len(rows)} profiles, each with the content that the chain names")
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
+def _read(file: Path) -> list[dict[str, object]]:
     lines = []
     try:
         text = read_file(file).whole()
@@ -234,7 +235,7 @@ def _read(file: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, Any]:
+def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, object]:
     try:
         if keys is None:
             return keyring.unverified(head)
@@ -243,14 +244,14 @@ def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, Any]:
         raise click.ClickException(f"{file.name}: the head in the last line: {error}") from None
 
 
-def _keys_of(file: Path) -> dict[str, Any]:
+def _keys_of(file: Path) -> dict[str, object]:
     try:
         return keyring.key_set_of(file)
     except ValueError as error:
         raise click.ClickException(f"{file.name}: {error}") from None
 
 
-def _not_holding(entries: list[dict[str, Any]], pinned: str | None) -> chain.Break | None:
+def _not_holding(entries: list[dict[str, object]], pinned: str | None) -> chain.Break | None:
     """Return a break when the link that was noted before is not in the chain."""
     if pinned is None:
         return None

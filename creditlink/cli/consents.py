@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -41,7 +40,7 @@ def simulate(file: Path, show: int) -> None:
     _, database = start("owner")
     breaches: Counter[str] = Counter()
     states: Counter[str] = Counter()
-    listed: list[dict[str, Any]] = []
+    listed: list[dict[str, object]] = []
     judged = 0
     with database.transaction("owner") as session:
         rows = session.scalars(select(Consent).order_by(Consent.requested_at, Consent.id))
@@ -125,7 +124,7 @@ def verify_deletion(file: Path, keys: Path, answers: Path | None, evidence: Path
     _show({"valid": True, "kid": found.kid, "rechecked_with": rechecked, **found.claims})
 
 
-def _against_chain(claims: Mapping[str, Any], lines: list[dict[str, Any]]) -> str | None:
+def _against_chain(claims: Mapping[str, object], lines: list[dict[str, object]]) -> str | None:
     entries = [line for line in lines if set(line) != {"head"}]
     broken = chain.verify(entries)
     if broken:
@@ -133,7 +132,7 @@ def _against_chain(claims: Mapping[str, Any], lines: list[dict[str, Any]]) -> st
     return recheck.against_evidence(claims, entries)
 
 
-def _json_lines(file: Path) -> list[dict[str, Any]]:
+def _json_lines(file: Path) -> list[dict[str, object]]:
     lines = [json_of(line) for line in read_file(file).whole().split("\n") if line.strip()]
     if not all(isinstance(line, dict) for line in lines):
         raise ValueError("needs one JSON object a line")
@@ -168,12 +167,12 @@ def purge(dry_run: bool, named: str | None) -> None:
     _show({"dry_run": dry_run, "firms": len(firms), "rows": dict(sorted(counts.items())), "certificates": len(issued)})
 
 
-def _read_keys(keys: Path) -> dict[str, Any]:
+def _read_keys(keys: Path) -> dict[str, object]:
     try:
         return keyring.key_set_of(keys)
     except ValueError as error:
         raise click.ClickException(f"{keys.name}: {error}") from None
 
 
-def _show(body: Any) -> None:
+def _show(body: object) -> None:
     click.echo(json.dumps(body, ensure_ascii=False, indent=2))

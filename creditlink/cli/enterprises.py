@@ -40,7 +40,7 @@ def _transaction() -> Iterator[Session]:
         raise click.ClickException(str(problem)) from None
 
 
-def _show(body: Any) -> None:
+def _show(body: object) -> None:
     click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=str))
 
 
@@ -104,7 +104,7 @@ def import_firms(file: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _refused(line: int, uscc: str | None, field: str, value: Any, reason: str) -> dict[str, Any]:
+def _refused(line: int, uscc: str | None, field: str, value: object, reason: str) -> dict[str, object]:
     return {"line": line, "uscc": uscc, "field": field, "value": value, "reason": reason}
 
 
@@ -118,7 +118,7 @@ def _refused(line: int, uscc: str | None, field: str, value: Any, reason: str) -
 @click.option("--registered-capital-fen", type=int)
 @click.option("--paid-in-capital-fen", type=int)
 @click.option("--linked-struck-off/--not-linked-struck-off", default=None)
-def amend(uscc: str, valid_from: datetime | None, **changes: Any) -> None:
+def amend(uscc: str, valid_from: datetime | None, **changes: object) -> None:
     """Change a firm's entries in the registry; a profile of an earlier day still reads what was known then."""
     with _transaction() as session:
         enterprise = _enterprise(session, uscc)
@@ -211,15 +211,30 @@ def add_account(login: str, name: str, role: str, password: str) -> None:
 @click.option("--by", "appointed_by", help="Login of the legal representative who appoints; else the operator does.")
 @click.option("--reason", default="registered", show_default=True, help="Kept in the firm's evidence.")
 def appoint(
-    login: str, uscc: str, role: str, until: datetime | None, appointed_by: str | None, reason: str, **bounds: Any
+    login: str,
+    uscc: str,
+    role: str,
+    until: datetime | None,
+    categories: tuple[str, ...],
+    purposes: tuple[str, ...],
+    longest_days: int | None,
+    largest_loan_fen: int | None,
+    appointed_by: str | None,
+    reason: str,
 ) -> None:
     """Let a person act for a firm. A new legal representative takes the place of the former one."""
     settings, _ = start("owner")
     known = settings.parsed("purposes.toml", fair_use_from).templates
-    for purpose in bounds["purposes"]:
+    for purpose in purposes:
         if purpose not in known:
             raise click.BadParameter(f"{purpose!r} is none of {', '.join(known)}", param_hint="--purpose")
-    limits = {name: list(value) if isinstance(value, tuple) else value for name, value in bounds.items() if value}
+    bounds = {
+        "categories": list(categories),
+        "purposes": list(purposes),
+        "longest_days": longest_days,
+        "largest_loan_fen": largest_loan_fen,
+    }
+    limits = {name: bound for name, bound in bounds.items() if bound}
     try:
         ends = start_of_day(until.date()) if until else None
     except OverflowError:
@@ -289,7 +304,7 @@ def two_signatures(wanted: str, uscc: str, reason: str) -> None:
         _show({"uscc": enterprise.uscc, "two_signatures": enterprise.two_signatures})
 
 
-def _right(enterprise: Enterprise, right: Representation, account: Account) -> dict[str, Any]:
+def _right(enterprise: Enterprise, right: Representation, account: Account) -> dict[str, object]:
     return {
         "login": account.login,
         "uscc": enterprise.uscc,
@@ -321,7 +336,7 @@ def _enterprise(session: Session, uscc: str) -> Enterprise:
     return found
 
 
-def _firm(enterprise: Enterprise) -> dict[str, Any]:
+def _firm(enterprise: Enterprise) -> dict[str, object]:
     return {
         "uscc": enterprise.uscc,
         "name": enterprise.name,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 from sqlalchemy import select
@@ -38,7 +38,7 @@ def _transaction() -> Iterator[Session]:
         raise click.ClickException(str(refused)) from None
 
 
-def _show(body: Any) -> None:
+def _show(body: object) -> None:
     click.echo(json.dumps(body, ensure_ascii=False, indent=2))
 
 
@@ -187,7 +187,7 @@ def _set_client(client_id: str, status: str) -> None:
         _show(service.as_json(client, session.get_one(Institution, client.institution_id)))
 
 
-def _institution(institution: Institution) -> dict[str, Any]:
+def _institution(institution: Institution) -> dict[str, object]:
     return {
         "code": institution.code,
         "name_zh": institution.name_zh,
@@ -198,7 +198,7 @@ def _institution(institution: Institution) -> dict[str, Any]:
     }
 
 
-def _public_keys(file: BinaryIO | None) -> dict[str, Any] | None:
+def _public_keys(file: BinaryIO | None) -> dict[str, object] | None:
     """Return the JWK Set in `file`, as published: keys that are none of ours stay in it and are passed over."""
     if file is None:
         return None
@@ -209,11 +209,11 @@ def _public_keys(file: BinaryIO | None) -> dict[str, Any] | None:
         raise RegistrationRefused(f"jwks: {file.name} is not JSON") from None
     except keys.JwtRefused as refused:
         raise RegistrationRefused(f"jwks: {refused}") from None
-    found: dict[str, Any] = jwks
+    found: dict[str, object] = jwks
     return found
 
 
-def _known(field: str, given: tuple[str, ...], known: dict[str, Any]) -> list[str]:
+def _known(field: str, given: tuple[str, ...], known: Collection[str]) -> list[str]:
     names = [name for value in given for name in value.replace(",", " ").split()]
     for name in names:
         if name not in known:

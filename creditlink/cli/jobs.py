@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
@@ -14,7 +13,7 @@ from creditlink.kit.processes.process import start
 from creditlink.operations import service
 
 
-def _show(body: Any) -> None:
+def _show(body: object) -> None:
     click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=lambda at: at.isoformat()))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
 
 import click
 
@@ -47,10 +46,10 @@ _SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox bank")
 class _Text(click.types.StringParamType):
     """A text that can be kept: what a terminal sends in another encoding than UTF-8 arrives as halves of characters."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text; end the command where a character of it is refused."""
         found = super().convert(value, param, ctx)
-        if isinstance(found, str) and (wrong := text.flaw(found)):
+        if wrong := text.flaw(found):
             self.fail(f"{text.shown(found)!r} {wrong}: send UTF-8", param, ctx)
         return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 from sqlalchemy import select
@@ -33,7 +32,7 @@ def _transaction() -> Iterator[tuple[Session, Settings]]:
         raise click.ClickException(str(refused)) from None
 
 
-def _show(body: Any) -> None:
+def _show(body: object) -> None:
     click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=lambda at: at.isoformat()))
 
 

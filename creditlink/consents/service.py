@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, func, select
@@ -44,7 +44,7 @@ class BankAccess(Protocol):
         """The consent that the token was issued for; None: it is the institution's own."""
 
     @property
-    def authorization_details(self) -> Sequence[Mapping[str, Any]]:
+    def authorization_details(self) -> Sequence[Mapping[str, object]]:
         """What the token is for: the consent's details or, where it was narrowed, a part of them."""
 
 
@@ -56,7 +56,7 @@ class ConsentGrant:
     institution_id: UUID
     enterprise_id: UUID
     expires_at: datetime
-    authorization_details: list[dict[str, Any]]
+    authorization_details: list[dict[str, object]]
 
 
 def request_consent(
@@ -236,7 +236,7 @@ def record(
     *,
     actor: str,
     now: datetime,
-    detail: dict[str, Any],
+    detail: dict[str, object],
     firm: UUID | None = None,
 ) -> None:
     """Write what happened to a consent into the firm's evidence; `firm` names it while the consent does not."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
@@ -53,7 +52,7 @@ class Consent(Base):
     version: Mapped[int]  # 1, and one more with each amendment
 
     # What was asked.
-    asked: Mapped[dict[str, Any]]
+    asked: Mapped[dict[str, object]]
     asked_uscc: Mapped[str | None] = mapped_column(index=True)
     categories_asked: Mapped[list[str]]
     optional_categories: Mapped[list[str]]
@@ -79,7 +78,7 @@ class Consent(Base):
     text_lang: Mapped[str | None]
     text_sha256: Mapped[str | None]
     # The text itself: a receipt proves what its hash is of.
-    text_shown: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    text_shown: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
 
     state: Mapped[str]
     changed_at: Mapped[datetime]
@@ -93,7 +92,7 @@ class Consent(Base):
         """Return what was asked."""
         return AuthorizationDetails.from_dict(self.asked)
 
-    def granted_details(self, salt: str) -> dict[str, Any]:
+    def granted_details(self, salt: str) -> dict[str, object]:
         """Return what was granted, as banks see it: the firm by the id that is this institution's own."""
         body = self.details().narrowed(self.categories).to_dict()
         if self.enterprise_id is not None:
@@ -126,6 +125,10 @@ class Consent(Base):
     def is_final(self) -> bool:
         """Return whether no change can follow."""
         return not rules.TRANSITIONS[self.state]
+
+    def runs_days(self, since: datetime) -> float:
+        """Return how many days it runs from an instant on: what an agent's `longest_days` bounds."""
+        return (self.expires_at - since).total_seconds() / 86400
 
 
 class ConsentEvent(Base):

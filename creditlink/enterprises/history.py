@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
 
-Entry = Mapping[str, Any]
+Entry = Mapping[str, object]
 
 
 def carried(entries: Sequence[tuple[date, Entry]], changes: Entry, since: date) -> Iterator[tuple[date, Entry]]:

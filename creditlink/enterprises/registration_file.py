@@ -41,18 +41,18 @@ def read_entries(file: TextFile) -> Iterator[RegistrationRow | WrongRow]:
 
 
 def _entry(row: CsvRecord) -> RegistrationRow | WrongRow:
-    values: dict[str, Any] = {name: text.strip() for name, text in row.values.items() if text.strip()}
-    for name, text in list(values.items()):
+    values: dict[str, Any] = dict.fromkeys(NEEDED, "")
+    for name, cell in row.values.items():
+        if not (text := cell.strip()):
+            continue
         try:
             values[name] = _value(name, text)
         except ValueError as wrong:
             return WrongRow(row.line, name, text, str(wrong))
-    for name in NEEDED:
-        values.setdefault(name, "")
     return RegistrationRow(row.line, Registration(**values))
 
 
-def _value(name: str, text: str) -> Any:
+def _value(name: str, text: str) -> object:
     """Return a cell as its column's type; ValueError says what it must be."""
     if name in _FEN:
         if not (text.isascii() and text.isdigit()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.enterprises import second_signatures
 from creditlink.enterprises.service import current_rights
-from creditlink.enterprises.tables import Account, Enterprise, Representation
+from creditlink.enterprises.tables import Account, AgentLimits, Enterprise, Representation
 from creditlink.kit.errors import Conflict, InvalidRequest
 
 LONGEST_REASON = 200
@@ -31,7 +31,7 @@ def appoint(
     role: str,
     now: datetime,
     valid_until: datetime | None = None,
-    limits: Mapping[str, Any] | None = None,
+    limits: Mapping[str, object] | None = None,
     appointed_by: Account | None = None,
     reason: str = "registered",
 ) -> Representation:
@@ -69,7 +69,7 @@ def appoint(
         enterprise_id=enterprise.id,
         account_id=account.id,
         role=role,
-        limits=dict(limits) if limits and role == "agent" else None,
+        limits=cast(AgentLimits, dict(limits)) if limits and role == "agent" else None,
         appointed_by=appointed_by.id if appointed_by else None,
         valid_from=now,
         valid_until=valid_until,
@@ -89,7 +89,7 @@ def check_appointment(
     account: Account,
     role: str,
     valid_until: datetime | None,
-    limits: Mapping[str, Any] | None,
+    limits: Mapping[str, object] | None,
     reason: str,
     now: datetime,
 ) -> None:
@@ -191,7 +191,7 @@ def _end(session: Session, held: Representation, *, actor: str, reason: str, now
 
 
 def _record(
-    session: Session, held: Representation, action: str, *, actor: str, reason: str, now: datetime, **more: Any
+    session: Session, held: Representation, action: str, *, actor: str, reason: str, now: datetime, **more: object
 ) -> None:
     audit.record(
         session,
@@ -210,7 +210,7 @@ def check_reason(reason: str) -> None:
         raise _invalid("reason", f"must be 1 to {LONGEST_REASON} printable characters, got {len(reason)}")
 
 
-def _check_limits(limits: Mapping[str, Any] | None) -> None:
+def _check_limits(limits: Mapping[str, object] | None) -> None:
     for name, value in (limits or {}).items():
         if name in _LISTS:
             if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):

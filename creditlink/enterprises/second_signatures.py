@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -38,7 +37,7 @@ def sign(
     session: Session,
     enterprise: Enterprise,
     act: str,
-    subject: Mapping[str, Any],
+    subject: Mapping[str, object],
     *,
     account: Account,
     now: datetime,
@@ -157,12 +156,12 @@ def end_waiting(
             session.flush()
 
 
-def _about(subject: Mapping[str, Any]) -> str:
+def _about(subject: Mapping[str, object]) -> str:
     """Return whom or what an act is about, whatever its particulars; empty: the firm as a whole."""
     return str(subject.get("account") or subject.get("application") or subject.get("consent") or "")
 
 
-def subject_sha256(subject: Mapping[str, Any]) -> str:
+def subject_sha256(subject: Mapping[str, object]) -> str:
     """Return the hash under which an act is signed."""
     text = json.dumps(subject, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -180,7 +179,7 @@ def _record(
     enterprise_id: UUID,
     step: str,
     act: str,
-    subject: Mapping[str, Any],
+    subject: Mapping[str, object],
     *,
     account: Account,
     now: datetime,

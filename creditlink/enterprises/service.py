@@ -139,7 +139,7 @@ def amend(
     _holding_from(session, None)
 
 
-def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, Any]]]:
+def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, object]]]:
     """Return from when each entry of a firm holds, as it is known now, the oldest first."""
     session.refresh(enterprise, with_for_update=True)  # two changes at once would each miss the other
     known = select(RegisteredEntry).where(RegisteredEntry.enterprise_id == enterprise.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
@@ -78,7 +78,16 @@ class Account(Base):
     role: Mapped[str] = mapped_column(default="enterprise")  # enterprise | risk | operator
     status: Mapped[str] = mapped_column(default="active")
     created_at: Mapped[datetime]
-    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)
+    metadata_: Mapped[dict[str, object]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)
+
+
+class AgentLimits(TypedDict, total=False):
+    """What an agent may do at most; an absent member bounds nothing."""
+
+    categories: list[str]
+    purposes: list[str]
+    longest_days: int
+    largest_loan_fen: int
 
 
 class Representation(Base):
@@ -101,8 +110,8 @@ class Representation(Base):
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     role: Mapped[str]
-    # What an agent may do, e.g. {"categories": [...], "purposes": [...], "longest_days": 31}; null: everything.
-    limits: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    # What an agent may do; null: everything.
+    limits: Mapped[AgentLimits | None] = mapped_column(JSONB(none_as_null=True))
     appointed_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]  # exclusive

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -30,7 +29,7 @@ class KeysNeeded(Exception):
 
 @dataclass(frozen=True)
 class _Kept:
-    jwks: dict[str, Any]
+    jwks: dict[str, object]
     fetched_at: datetime
     tried_at: datetime
 
@@ -42,7 +41,7 @@ class RemoteKeys:
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
-    def lookup(self, uri: str, *, kid: str | None, now: datetime) -> dict[str, Any]:
+    def lookup(self, uri: str, *, kid: str | None, now: datetime) -> dict[str, object]:
         """Return the JWK Set at `uri`, empty if it cannot be had.
 
         Raises

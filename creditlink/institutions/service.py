@@ -7,7 +7,6 @@ import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
@@ -102,9 +101,9 @@ def register_client(
     scopes: Collection[str],
     categories: Collection[str],
     now: datetime,
-    jwks: Mapping[str, Any] | None = None,
+    jwks: Mapping[str, object] | None = None,
     jwks_uri: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, object] | None = None,
 ) -> Client:
     """Register an institution's software.
 
@@ -123,6 +122,7 @@ def register_client(
         raise RegistrationRefused("a redirect_uri is given twice")
     if not scopes:
         raise RegistrationRefused("at least one scope is needed")
+    kept_keys, keys_uri = _key_source(jwks, jwks_uri)
     client = Client(
         client_id=f"{institution.code.lower()}-{secrets.token_hex(8)}",
         institution_id=institution.id,
@@ -130,11 +130,12 @@ def register_client(
         redirect_uris=list(redirect_uris),
         scopes=sorted(set(scopes)),
         categories=sorted(set(categories)),
+        jwks=kept_keys,
+        jwks_uri=keys_uri,
         metadata_=dict(metadata or {}),
         status="active",
         created_at=now,
         updated_at=now,
-        **_key_source(jwks, jwks_uri),
     )
     session.add(client)
     session.flush()
@@ -161,7 +162,7 @@ def rotate_keys(
     client: Client,
     *,
     now: datetime,
-    jwks: Mapping[str, Any] | None = None,
+    jwks: Mapping[str, object] | None = None,
     jwks_uri: str | None = None,
 ) -> None:
     """Replace the client's keys; what the old ones signed is refused from the next request on.
@@ -171,8 +172,8 @@ def rotate_keys(
     RegistrationRefused
         Not exactly one source of keys, or its address is not one that we call.
     """
-    source = _key_source(jwks, jwks_uri)
-    client.jwks, client.jwks_uri, client.updated_at = source["jwks"], source["jwks_uri"], now
+    client.jwks, client.jwks_uri = _key_source(jwks, jwks_uri)
+    client.updated_at = now
     _record(session, client, "client.rotate_keys", now=now)
 
 
@@ -211,8 +212,9 @@ def check_redirect_uri(address: str) -> None:
         raise RegistrationRefused(f"redirect_uri {shown!r}: dot segments are not accepted")
 
 
-def as_json(client: Client, institution: Institution) -> dict[str, Any]:
+def as_json(client: Client, institution: Institution) -> dict[str, object]:
     """Return a client as the commands print it."""
+    keys = client.jwks.get("keys") if client.jwks else None
     return {
         "client_id": client.client_id,
         "institution": institution.code,
@@ -222,14 +224,14 @@ def as_json(client: Client, institution: Institution) -> dict[str, Any]:
         "scopes": client.scopes,
         "categories": client.categories,
         "jwks_uri": client.jwks_uri,
-        "kids": [key.get("kid") for key in (client.jwks or {}).get("keys", []) if isinstance(key, dict)],
+        "kids": [key.get("kid") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else [],
         "webhook_url": client.webhook_url,
         "created_at": client.created_at.isoformat(),
         "updated_at": client.updated_at.isoformat(),
     }
 
 
-def _key_source(jwks: Mapping[str, Any] | None, jwks_uri: str | None) -> dict[str, Any]:
+def _key_source(jwks: Mapping[str, object] | None, jwks_uri: str | None) -> tuple[dict[str, object] | None, str | None]:
     if (jwks is None) == (jwks_uri is None):
         raise RegistrationRefused("exactly one of jwks and jwks_uri is needed")
     if jwks_uri is not None:
@@ -237,7 +239,7 @@ def _key_source(jwks: Mapping[str, Any] | None, jwks_uri: str | None) -> dict[st
             targets.resolve(jwks_uri)
         except targets.TargetRefused as error:
             raise RegistrationRefused(f"jwks_uri {jwks_uri[:80]!r}: {error}") from None
-    return {"jwks": None if jwks is None else dict(jwks), "jwks_uri": jwks_uri}
+    return None if jwks is None else dict(jwks), jwks_uri
 
 
 def _is_loopback(host: str) -> bool:

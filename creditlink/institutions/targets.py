@@ -11,7 +11,6 @@ import json
 import re
 import socket
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -143,7 +142,7 @@ def _is_public(address: IPAddress) -> bool:
     return address.is_global and not any(address in block for block in _SPECIAL[address.version])
 
 
-def fetch_json(url: str) -> Any:
+def fetch_json(url: str) -> object:
     """Return the JSON document at `url`: no redirects, 3 seconds, 64 KiB.
 
     Raises

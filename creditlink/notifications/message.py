@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from creditlink.kit.clock import to_second
 
@@ -39,7 +38,7 @@ JITTER = 0.1
 _USCC = re.compile(r"(?<![0-9A-Za-z])[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Za-z])")
 
 
-def body_of(type_: str, data: Mapping[str, Any], now: datetime) -> str:
+def body_of(type_: str, data: Mapping[str, object], now: datetime) -> str:
     """Return the JSON text that is signed and sent.
 
     Raises

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, insert, select, update
@@ -26,7 +26,17 @@ OVERDUE = timedelta(minutes=1)
 """A try that is this late has lost its job; it is queued again."""
 
 
-def notify(session: Session, institution_id: UUID, type_: str, data: Mapping[str, Any], now: datetime) -> UUID | None:
+class DeliveryQuery(TypedDict):
+    """Which deliveries to list, as `DeliveryQuerySchema` reads it."""
+
+    state: NotRequired[str]
+    cursor: NotRequired[str]
+    limit: int
+
+
+def notify(
+    session: Session, institution_id: UUID, type_: str, data: Mapping[str, object], now: datetime
+) -> UUID | None:
     """Tell every client of an institution that has an address for it; exactly if the transaction commits.
 
     `data` is small, names firms by the institution's pairwise id, and never by their USCC. Returns the
@@ -147,7 +157,7 @@ def page_of(
     return page, page[-1][0].wire_id if more else None
 
 
-def as_json(delivery: WebhookDelivery, notification: Notification) -> dict[str, Any]:
+def as_json(delivery: WebhookDelivery, notification: Notification) -> dict[str, object]:
     """Return a delivery as banks and operators see it."""
     return {
         "id": delivery.wire_id,

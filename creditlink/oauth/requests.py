@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from uuid import UUID
 
 import flask
 from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from werkzeug.datastructures import Headers, MultiDict
 
+from creditlink.access.binding import Binding
 from creditlink.access.errors import InvalidRequestError, OAuth2Error, WrongMediaType
+from creditlink.enterprises.tables import Account
+from creditlink.oauth.tables import PushedRequest
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_PARAMETERS = 50
@@ -28,12 +31,12 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
         self._parameters = dict(form)
         self.payload = BasicOAuth2Payload(self._parameters)
         # What the endpoints find out on the way.
-        self.binding: Any = None
-        self.pushed: Any = None
-        self.account: Any = None
+        self.binding = Binding()
+        self.pushed: PushedRequest | None = None
+        self.account: Account | None = None
         self.denial: OAuth2Error | None = None
-        self.origin_id: Any = None
-        self.details: Any = None
+        self.origin_id: UUID | None = None
+        self.details: list[dict[str, object]] | None = None
 
     @property
     def form(self) -> dict[str, str]:

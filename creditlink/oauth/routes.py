@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from creditlink.access import context
 from creditlink.access.context import OAuthContext
 from creditlink.access.errors import InvalidRequestError, OAuth2Error, TemporarilyUnavailable
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.access.settings import load_oauth_settings
 from creditlink.institutions.jwks import KeysNeeded
 from creditlink.kit import runtime
@@ -97,7 +97,7 @@ def revoke() -> flask.Response:
 def query_grant(grant_id: str) -> flask.Response:
     """Show the client's own grant (Grant Management)."""
     with db.transaction() as session:
-        return flask.jsonify(grant_management.query(session, flask.g.access, grant_id, now=utc_now()))
+        return flask.jsonify(grant_management.query(session, current_access(), grant_id, now=utc_now()))
 
 
 @blueprint.delete("/oauth/grants/<grant_id>")
@@ -105,7 +105,7 @@ def query_grant(grant_id: str) -> flask.Response:
 def revoke_grant(grant_id: str) -> flask.Response:
     """Revoke the client's own grant, and with it every token (Grant Management)."""
     with db.transaction() as session:
-        grant_management.revoke(session, flask.g.access, grant_id, now=utc_now())
+        grant_management.revoke(session, current_access(), grant_id, now=utc_now())
     return flask.Response(status=204)
 
 

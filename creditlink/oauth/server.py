@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import flask
@@ -34,7 +33,7 @@ from creditlink.oauth.endpoints.backchannel import BackchannelAuthentication
 from creditlink.oauth.endpoints.introspect import Introspection
 from creditlink.oauth.endpoints.par import PushedAuthorization
 from creditlink.oauth.endpoints.revoke import Revocation
-from creditlink.oauth.endpoints.token import new_token, save_token
+from creditlink.oauth.endpoints.token import Token, new_token, save_token
 from creditlink.oauth.grants.code import CodeGrant
 from creditlink.oauth.grants.institution import InstitutionGrant
 from creditlink.oauth.grants.poll import PollGrant
@@ -127,11 +126,13 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             raise ProofRefused("a DPoP proof is needed")
         return Binding(x5t_s256=thumbprint)
 
-    def save_token(self, token: dict[str, Any], request: FormRequest) -> None:
+    def save_token(self, token: Token, request: FormRequest) -> None:
         """Store what was made, hashed; see `token.save_token`."""
         save_token(self, token, request)
 
-    def handle_response(self, status: int, body: Any, headers: Any) -> flask.Response:
+    def handle_response(
+        self, status: int, body: dict[str, object] | str, headers: list[tuple[str, str]]
+    ) -> flask.Response:
         """Return the HTTP response; a redirect is 303, so that no browser repeats a POST elsewhere."""
         text = flask.json.dumps(body) if isinstance(body, dict) else body
         response = flask.Response(text, status=303 if status == 302 else status, headers=headers)
@@ -165,5 +166,5 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             self.session, request.form, error=error, status=status, route=route, client_id=client_id, now=self.now
         )
 
-    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+    def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """Send nothing: there are no listeners."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -40,7 +39,7 @@ class PendingAuthorization:
     client: Client
     institution: Institution
     consent_id: UUID
-    details: list[dict[str, Any]]
+    details: list[dict[str, object]]
     scopes: tuple[str, ...]
     redirect_uri: str
     expires_at: datetime  # exclusive; until then it can be decided

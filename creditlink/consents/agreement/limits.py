@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from creditlink.consents.agreement.details import AuthorizationDetails
@@ -58,7 +58,7 @@ class Breach:
         return f"fair-use limit: {self.attribute} at most {self.limit}"
 
 
-def fair_use_from(table: Mapping[str, Any]) -> FairUse:
+def fair_use_from(table: Mapping[str, object]) -> FairUse:
     """Return the templates in a parsed `purposes.toml`.
 
     Raises
@@ -77,7 +77,7 @@ def fair_use_from(table: Mapping[str, Any]) -> FairUse:
     return FairUse(version, timedelta(seconds=slack), templates)
 
 
-def _template(name: str, entry: Any) -> Template:
+def _template(name: str, entry: object) -> Template:
     known = set(Template.__dataclass_fields__) - {"purpose"}
     if not isinstance(entry, Mapping) or set(entry) != known:
         found = set(entry) if isinstance(entry, Mapping) else set()

@@ -8,10 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from creditlink.kit import keyring
 from creditlink.kit.keyring import SignedDocument
+
+if TYPE_CHECKING:
+    from creditlink.consents.tables import Consent, ConsentEvent, ConsentSignature
+    from creditlink.enterprises.tables import Enterprise
+    from creditlink.institutions.tables import Institution
 
 TYPE = "consent-receipt+jws"
 
@@ -20,12 +25,12 @@ class ReceiptRefused(Exception):
     """The receipt does not hold; the message says why."""
 
 
-def sign(claims: Mapping[str, Any], *, secret: str) -> str:
+def sign(claims: Mapping[str, object], *, secret: str) -> str:
     """Return the receipt over `claims`."""
     return keyring.sign(claims, typ=TYPE, secret=secret)
 
 
-def verify(receipt: str, keys: Mapping[str, Any]) -> SignedDocument:
+def verify(receipt: str, keys: Mapping[str, object]) -> SignedDocument:
     """Return what a receipt says, if one of `keys` (a JWK set) signed it and its text is the one agreed to.
 
     Raises
@@ -44,21 +49,21 @@ def verify(receipt: str, keys: Mapping[str, Any]) -> SignedDocument:
     return document
 
 
-def text_hash(shown: Any) -> str:
+def text_hash(shown: object) -> str:
     """Return the hash of the text that a page showed, as the consent keeps it."""
     text = json.dumps(shown, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def claims_of(
-    consent: Any,
+    consent: Consent,
     *,
     issuer: str,
-    institution: Any,
-    enterprise: Any,
-    events: Sequence[Any],
-    signatures: Sequence[Any] = (),
-) -> dict[str, Any]:
+    institution: Institution,
+    enterprise: Enterprise,
+    events: Sequence[ConsentEvent],
+    signatures: Sequence[ConsentSignature] = (),
+) -> dict[str, object]:
     """Return what a receipt over a consent's row says: who, what, how long, on which text, what became of it."""
     return {
         "iss": issuer,
@@ -76,7 +81,7 @@ def claims_of(
         "enterprise": {"uscc": enterprise.uscc, "name": enterprise.name},
         "granted": {
             "by_role": consent.granted_role,
-            "at": consent.starts_at.isoformat(),
+            "at": consent.starts_at.isoformat() if consent.starts_at else None,
             "until": consent.expires_at.isoformat(),
             "categories": consent.categories,
             "purpose": consent.purpose,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -33,7 +32,7 @@ def announce(
     type_ = _TYPES.get((from_state, consent.state))
     if type_ is None:
         return
-    data: dict[str, Any] = {"consent_id": consent.wire_id, "enterprise_id": None}
+    data: dict[str, object] = {"consent_id": consent.wire_id, "enterprise_id": None}
     if consent.enterprise_id is not None:
         salt = session.get_one(Institution, consent.institution_id).pairwise_salt
         data["enterprise_id"] = ids.pairwise(salt, consent.enterprise_id)

@@ -48,9 +48,7 @@ def approve(
     held = service.locked(session, consent.id)
     right = _right_to_sign(session, held, account, enterprise, now)
     granted = _narrowed(held, categories)
-    beyond = outside_limits(
-        right, purpose=held.purpose, categories=granted, runs_days=(held.expires_at - now).total_seconds() / 86400
-    )
+    beyond = outside_limits(right, purpose=held.purpose, categories=granted, runs_days=held.runs_days(now))
     if beyond is not None:
         raise ConsentRefused(f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits", beyond=beyond)
     others = standing_signatures(session, held, enterprise, now, but=account.id) if enterprise.two_signatures else []
@@ -117,13 +115,11 @@ def standing_signatures(
         if withdrawn_at is not None and signature.signed_at <= withdrawn_at:
             continue
         right = may_act(session, session.get_one(Account, signature.account_id), enterprise, now)
-        runs_days = (consent.expires_at - now).total_seconds() / 86400
-        # A right given anew brings no signature back.
-        if (
-            right is not None
-            and right.valid_from <= signature.signed_at
-            and not outside_limits(right, purpose=consent.purpose, categories=signature.categories, runs_days=runs_days)
-        ):
+        # A right given again brings no signature back.
+        if right is None or right.valid_from > signature.signed_at:
+            continue
+        categories, runs_days = signature.categories, consent.runs_days(now)
+        if not outside_limits(right, purpose=consent.purpose, categories=categories, runs_days=runs_days):
             standing.append(signature)
     return standing
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from creditlink.kit.clock import day_of
@@ -60,16 +60,22 @@ class ConsentTerms:
     pulls_per_day: int | None
     institution_active: bool = True
 
-    def narrowed(self, details: Iterable[Mapping[str, Any]]) -> ConsentTerms:
+    def narrowed(self, details: Sequence[Mapping[str, object]]) -> ConsentTerms:
         """Return the consent as a token with these `authorization_details` opens it.
 
         A token may be for less than the consent (RFC 9396 section 7), and never for more: what none of its details
         names is closed under it.
         """
-        named = list(details)
-        categories = frozenset(c for part in named for c in part.get("categories", ()))
-        actions = frozenset(a for part in named for a in part.get("actions", ()))
-        return replace(self, categories=self.categories & categories, actions=self.actions & actions)
+        return replace(
+            self,
+            categories=self.categories & _named(details, "categories"),
+            actions=self.actions & _named(details, "actions"),
+        )
+
+
+def _named(details: Sequence[Mapping[str, object]], member: str) -> frozenset[str]:
+    lists = [part.get(member) for part in details]
+    return frozenset(name for names in lists if isinstance(names, Collection) for name in names)
 
 
 @dataclass(frozen=True)

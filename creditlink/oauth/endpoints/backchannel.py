@@ -7,7 +7,7 @@ tokens, not a sign-in. docs/adr says what was left out.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749 import Endpoint
@@ -47,7 +47,7 @@ class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has 
 
     ENDPOINT_NAME = "backchannel_authentication"
 
-    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         """Answer with an `auth_req_id`, whether or not there is such a firm: nobody learns who has an account."""
         client: OAuthClient = self.server.authenticate_client(request, [AUTH_METHOD], self.ENDPOINT_NAME)
         session, now, form = self.server.session, self.server.now, request.form

@@ -7,7 +7,6 @@ resource: it takes an access token of the client with the scope of the action.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,7 +23,7 @@ QUERY = "grant_management_query"
 REVOKE = "grant_management_revoke"
 
 
-def query(session: Session, access: Access, grant_id: str, *, now: datetime) -> dict[str, Any]:
+def query(session: Session, access: Access, grant_id: str, *, now: datetime) -> dict[str, object]:
     """Return the scopes and details of the client's own live grant.
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 from uuid import uuid4
 
 import flask
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from creditlink.oauth.server import OAuthServer
 
 
+class Token(TypedDict):
+    """The answer of the token endpoint, from its first members to the last."""
+
+    access_token: str
+    scope: str
+    refresh_token: NotRequired[str]
+    token_type: NotRequired[str]
+    expires_in: NotRequired[int]
+    authorization_details: NotRequired[list[dict[str, object]]]
+    grant_id: NotRequired[str]
+
+
 def answer(server: OAuthServer, request: FormRequest) -> flask.Response:
     """Answer a request to the token endpoint."""
     if request.payload.grant_type is None:
@@ -31,19 +43,19 @@ def answer(server: OAuthServer, request: FormRequest) -> flask.Response:
 def new_token(
     grant_type: str,
     client: OAuthClient,
-    user: Any = None,
+    user: object = None,
     scope: str | None = None,
     expires_in: int | None = None,
     include_refresh_token: bool = True,
-) -> dict[str, Any]:
+) -> Token:
     """Return a new token as Authlib passes it on; type and lifetime are known when it is saved."""
-    token: dict[str, Any] = {"access_token": new_secret(ACCESS_TOKEN), "scope": scope or ""}
+    token: Token = {"access_token": new_secret(ACCESS_TOKEN), "scope": scope or ""}
     if include_refresh_token:
         token["refresh_token"] = new_secret(REFRESH_TOKEN)
     return token
 
 
-def save_token(server: OAuthServer, token: dict[str, Any], request: FormRequest) -> None:
+def save_token(server: OAuthServer, token: Token, request: FormRequest) -> None:
     """Store the token, hashed, and complete the answer: type, lifetime, what was granted, the grant's id."""
     session, now, grant = server.session, server.now, request.user
     expires_at = now + timedelta(seconds=server.settings.access_token_life)

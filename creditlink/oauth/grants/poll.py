@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from authlib.oauth2.rfc6749 import UnauthorizedClientError
@@ -39,6 +39,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
     GRANT_TYPE = CIBA
     TOKEN_ENDPOINT_AUTH_METHODS = (AUTH_METHOD,)
     request: FormRequest
+    _pushed: PushedRequest
 
     def validate_token_request(self) -> None:
         """Let only the client that asked, with the key it asked with, and not too often."""
@@ -57,11 +58,11 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
         # The consent before the request: one order for all who lock them.
         keep_changes_out(self.server.session, pushed.consent_id)
         self._wait_your_turn(pushed)
-        self.request.pushed = pushed
+        self._pushed = pushed
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def create_token_response(self) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         """Issue once: of parallel polls exactly one gets past the claim."""
-        pushed, session, now = self.request.pushed, self.server.session, self.server.now
+        pushed, session, now = self._pushed, self.server.session, self.server.now
         self._refuse_unless_granted(pushed)
         grant = consents.grant_for_token(session, pushed.consent_id, now=now)
         if grant is None:  # paused before its first use: it may yet be resumed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
 from sqlalchemy import select
@@ -51,7 +50,7 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
         if len(set(names)) != len(names) or "" in names:
             raise InvalidScopeError
 
-    def authenticate_user(self, refresh_token: RefreshToken) -> Any:
+    def authenticate_user(self, refresh_token: RefreshToken) -> object:
         """Return what the firm granted, if the consent is alive and covers the details asked for."""
         grant = consents.grant_for_token(self.server.session, refresh_token.consent_id, now=self.server.now)
         if grant is None or grant.institution_id != self.request.client.institution.id:
@@ -64,7 +63,7 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
         """Keep it: it is bound to the client's authentication and ends with the consent."""
 
 
-def _narrower(raw: str | None, granted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _narrower(raw: str | None, granted: list[dict[str, object]]) -> list[dict[str, object]]:
     """Return the details for the new token: those granted, or the part of them that was asked for."""
     if raw is None:
         return granted
@@ -82,7 +81,7 @@ def _narrower(raw: str | None, granted: list[dict[str, Any]]) -> list[dict[str, 
     return narrowed
 
 
-def is_within(part: dict[str, Any], whole: dict[str, Any]) -> bool:
+def is_within(part: dict[str, object], whole: dict[str, object]) -> bool:
     """Whether every member of `part` is in `whole` and no wider: arrays as subsets, all else equal."""
     for name, value in part.items():
         if name not in whole:
