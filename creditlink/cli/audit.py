@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from creditlink.audit import anchors, chain, service, stamps
 from creditlink.audit.places import Place, open_place
 from creditlink.audit.tables import AuditEntry, AuditHead
+from creditlink.cli.inputs import FILE, read_keys
 from creditlink.engine.profile import content
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit import keyring
@@ -27,8 +28,6 @@ from creditlink.kit.files.text import flaws, pointer
 from creditlink.kit.files.textfile import JsonInvalid, TextUnreadable, json_of, read_file
 from creditlink.kit.processes.process import start
 from creditlink.profiles.disclosures import binding, rows
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -65,10 +64,10 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
 
 
 @audit.command()
-@click.argument("file", type=_FILE)
-@click.option("--keys", type=_FILE, help="The JWK set from /v1/receipt-keys, kept from then: verifies the head.")
+@click.argument("file", type=FILE)
+@click.option("--keys", type=FILE, help="The JWK set from /v1/receipt-keys, kept from then: verifies the head.")
 @click.option("--head", "pinned", help="A head you noted earlier, SEQ:DIGEST: the chain must still hold that link.")
-@click.option("--profiles", type=_FILE, help="Stored profiles that `export` wrote: each must be what the chain names.")
+@click.option("--profiles", type=FILE, help="Stored profiles that `export` wrote: each must be what the chain names.")
 def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | None) -> None:
     """Check an exported chain; needs no database and no network. Exit status 1 when it does not hold.
 
@@ -129,9 +128,9 @@ def anchor(address: str | None) -> None:
 
 @audit.command()
 @click.option("--anchors", "address", help="Where the anchors are; default the setting `anchors`; `none`: leave out.")
-@click.option("--keys", type=_FILE, help="The JWK set that signed the anchors; default this server's own.")
+@click.option("--keys", type=FILE, help="The JWK set that signed the anchors; default this server's own.")
 @click.option("--last", help="An anchor you noted elsewhere, NUMBER:SHA256: it must be there.")
-@click.option("--roots", type=_FILE, help="PEM roots of the time-stamping authority; default `timestamp_roots`.")
+@click.option("--roots", type=FILE, help="PEM roots of the time-stamping authority; default `timestamp_roots`.")
 @click.option(
     "--stamped-from",
     "since",
@@ -163,7 +162,7 @@ def check(address: str | None, keys: Path | None, last: str | None, roots: Path 
                     click.echo(f"chain {chain_id}{fault}")
         lost, told = 0, ""
         if address != "none":
-            signed_by = _keys_of(keys) if keys else keyring.public_keys(settings.secret_key)
+            signed_by = read_keys(keys) if keys else keyring.public_keys(settings.secret_key)
             place = open_place(address or settings.anchors_place)
             stamped = _stamps_at(session, place, roots or settings.timestamp_roots, since)
             for fault in anchors.faults(session, place, signed_by, last=last, stamps=stamped):
@@ -239,16 +238,9 @@ def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, object]:
     try:
         if keys is None:
             return keyring.unverified(head)
-        return dict(keyring.verify(head, _keys_of(keys), typ=service.HEAD_TYPE).claims)
+        return dict(keyring.verify(head, read_keys(keys), typ=service.HEAD_TYPE).claims)
     except (keyring.SignatureRefused, ValueError, TypeError) as error:
         raise click.ClickException(f"{file.name}: the head in the last line: {error}") from None
-
-
-def _keys_of(file: Path) -> dict[str, object]:
-    try:
-        return keyring.key_set_of(file)
-    except ValueError as error:
-        raise click.ClickException(f"{file.name}: {error}") from None
 
 
 def _not_holding(entries: list[dict[str, object]], pinned: str | None) -> chain.Break | None:

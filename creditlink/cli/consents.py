@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import select
 
 from creditlink.audit import chain
+from creditlink.cli.inputs import FILE, read_keys
+from creditlink.cli.output import print_json
 from creditlink.consents.agreement import limits, receipts
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.tables import Consent
@@ -23,8 +24,6 @@ from creditlink.kit.processes.process import NAMED, confirm_destruction, start
 from creditlink.retention import certificates, recheck
 from creditlink.retention import purge as purging
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 @click.group()
 def consents() -> None:
@@ -32,7 +31,7 @@ def consents() -> None:
 
 
 @consents.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many to list.")
 def simulate(file: Path, show: int) -> None:
     """Judge every past request by the limits in FILE (the layout of config/purposes.toml). Nothing is changed."""
@@ -53,7 +52,7 @@ def simulate(file: Path, show: int) -> None:
             states[consent.state] += 1
             if len(listed) < show:
                 listed.append({"consent": consent.wire_id, "state": consent.state, "breach": found.message})
-    _show(
+    print_json(
         {
             "version": proposed.version,
             "requests": judged,
@@ -80,32 +79,32 @@ def _read_limits(file: Path) -> FairUse:
 
 
 @consents.command("verify-receipt")
-@click.argument("file", type=_FILE)
-@click.option("--keys", type=_FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
+@click.argument("file", type=FILE)
+@click.option("--keys", type=FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
 def verify_receipt(file: Path, keys: Path) -> None:
     """Verify the receipt in FILE; no database and no network are needed. Ends with 1 if it does not hold."""
-    known = _read_keys(keys)
+    known = read_keys(keys)
     try:
         found = receipts.verify(read_file(file).whole(), known)
     except (receipts.ReceiptRefused, TextUnreadable) as refused:
         raise click.ClickException(f"{file.name}: {refused}") from None
-    _show({"valid": True, "kid": found.kid, **found.claims})
+    print_json({"valid": True, "kid": found.kid, **found.claims})
 
 
 @consents.command("verify-deletion")
-@click.argument("file", type=_FILE)
-@click.option("--keys", type=_FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
+@click.argument("file", type=FILE)
+@click.option("--keys", type=FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
 @click.option(
-    "--answers", type=_FILE, help="The profiles that you were given, one JSON answer a line: recheck the hash."
+    "--answers", type=FILE, help="The profiles that you were given, one JSON answer a line: recheck the hash."
 )
-@click.option("--evidence", type=_FILE, help="The firm's chain (`audit export`): recheck the hash and its entry.")
+@click.option("--evidence", type=FILE, help="The firm's chain (`audit export`): recheck the hash and its entry.")
 def verify_deletion(file: Path, keys: Path, answers: Path | None, evidence: Path | None) -> None:
     """Verify the certificate of deletion in FILE; needs no database. Ends with 1 if it does not hold.
 
     The signature says who certifies. What was deleted you recheck with what you kept: a bank with the profiles that it
     was given, a firm or an auditor with the firm's chain of evidence.
     """
-    known = _read_keys(keys)
+    known = read_keys(keys)
     try:
         found = certificates.verify(read_file(file).whole(), known)
     except (keyring.SignatureRefused, TextUnreadable) as refused:
@@ -121,7 +120,7 @@ def verify_deletion(file: Path, keys: Path, answers: Path | None, evidence: Path
         if why:
             raise click.ClickException(f"{file.name} against {kept.name}: {why}")
         rechecked.append(kept.name)
-    _show({"valid": True, "kid": found.kid, "rechecked_with": rechecked, **found.claims})
+    print_json({"valid": True, "kid": found.kid, "rechecked_with": rechecked, **found.claims})
 
 
 def _against_chain(claims: Mapping[str, object], lines: list[dict[str, object]]) -> str | None:
@@ -164,15 +163,6 @@ def purge(dry_run: bool, named: str | None) -> None:
                 issued += [certificate.wire_id for certificate in done.certificates]
                 if dry_run:
                     session.rollback()
-    _show({"dry_run": dry_run, "firms": len(firms), "rows": dict(sorted(counts.items())), "certificates": len(issued)})
-
-
-def _read_keys(keys: Path) -> dict[str, object]:
-    try:
-        return keyring.key_set_of(keys)
-    except ValueError as error:
-        raise click.ClickException(f"{keys.name}: {error}") from None
-
-
-def _show(body: object) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2))
+    print_json(
+        {"dry_run": dry_run, "firms": len(firms), "rows": dict(sorted(counts.items())), "certificates": len(issued)}
+    )

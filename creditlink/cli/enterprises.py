@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.cli.inputs import FILE, operator_transaction
+from creditlink.cli.output import print_json
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.engine.vocabulary import ENTITY_TYPES, LIFE_CYCLE
@@ -28,20 +28,7 @@ from creditlink.kit.files.csvfile import HeaderInvalid, WrongRow
 from creditlink.kit.files.textfile import read_file
 from creditlink.kit.processes.process import start
 
-
-@contextmanager
-def _transaction() -> Iterator[Session]:
-    """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
-    _, database = start("owner")
-    try:
-        with database.transaction("owner") as session:
-            yield session
-    except Problem as problem:
-        raise click.ClickException(str(problem)) from None
-
-
-def _show(body: object) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=str))
+_transaction = partial(operator_transaction, Problem)
 
 
 @click.group()
@@ -65,11 +52,11 @@ def add(established_on: datetime | None, **values: Any) -> None:
     founded = established_on.date() if established_on else None
     with _transaction() as session:
         made = service.register(session, Registration(established_on=founded, **values), now=utc_now())
-        _show(_firm(made) | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, made)]})
+        print_json(_firm(made) | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, made)]})
 
 
 @enterprises.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 def import_firms(file: Path) -> None:
     """Register the firms of a CSV FILE; rows that cannot be taken are reported by line, field and value.
 
@@ -99,7 +86,7 @@ def import_firms(file: Path) -> None:
                 continue
             taken += 1
             near += [{"uscc": made.uscc, **asdict(n)} for n in service.near_duplicates(session, made)]
-    _show({"registered": taken, "refused": refused, "near_duplicates": near})
+    print_json({"registered": taken, "refused": refused, "near_duplicates": near})
     if refused:
         raise click.exceptions.Exit(1)
 
@@ -124,7 +111,7 @@ def amend(uscc: str, valid_from: datetime | None, **changes: object) -> None:
         enterprise = _enterprise(session, uscc)
         given = {name: value for name, value in changes.items() if value is not None}
         service.amend(session, enterprise, given, valid_from=valid_from.date() if valid_from else None, now=utc_now())
-        _show(_firm(enterprise))
+        print_json(_firm(enterprise))
 
 
 @enterprises.command("list")
@@ -132,7 +119,7 @@ def amend(uscc: str, valid_from: datetime | None, **changes: object) -> None:
 def list_firms(limit: int) -> None:
     """List registered firms by code."""
     with _transaction() as session:
-        _show([_firm(e) for e in session.scalars(select(Enterprise).order_by(Enterprise.uscc).limit(limit))])
+        print_json([_firm(e) for e in session.scalars(select(Enterprise).order_by(Enterprise.uscc).limit(limit))])
 
 
 @enterprises.command("check-uscc")
@@ -140,7 +127,7 @@ def list_firms(limit: int) -> None:
 def check_uscc(codes: tuple[str, ...]) -> None:
     """Check codes as typed (GB 32100-2015); no database is needed. Ends with 1 if one is not well-formed."""
     found = [uscc_rules.check(code) for code in codes]
-    _show([asdict(check) for check in found])
+    print_json([asdict(check) for check in found])
     if not all(check.well_formed for check in found):
         raise SystemExit(1)
 
@@ -172,7 +159,7 @@ def duplicates() -> None:
             for near in service.near_duplicates(session, firm):
                 pair = tuple(sorted((firm.uscc, near.uscc)))
                 pairs[pair] = {"usccs": pair, "names": sorted({firm.name, near.name}), "why": near.why}
-        _show(list(pairs.values()))
+        print_json(list(pairs.values()))
 
 
 @enterprises.command("add-account")
@@ -186,7 +173,7 @@ def add_account(login: str, name: str, role: str, password: str) -> None:
         made = accounts.create_account(
             session, login=login, display_name=name, password=password, role=role, now=utc_now()
         )
-        _show({"login": made.login, "role": made.role})
+        print_json({"login": made.login, "role": made.role})
 
 
 @enterprises.command("appoint")
@@ -252,7 +239,7 @@ def appoint(
             reason=reason,
             now=utc_now(),
         )
-        _show(_right(enterprise, made, account))
+        print_json(_right(enterprise, made, account))
 
 
 @enterprises.command("dismiss")
@@ -273,7 +260,7 @@ def dismiss(login: str, uscc: str, ended_by: str | None, reason: str) -> None:
             else representation.OPERATOR
         )
         representation.end_representation(session, right, actor=actor, reason=reason, now=now)
-        _show({"login": login, "uscc": enterprise.uscc, "ended": right.role, "reason": reason})
+        print_json({"login": login, "uscc": enterprise.uscc, "ended": right.role, "reason": reason})
 
 
 @enterprises.command("representatives")
@@ -283,7 +270,7 @@ def representatives(uscc: str) -> None:
     with _transaction() as session:
         enterprise = _enterprise(session, uscc)
         people = representation.representatives_of(session, enterprise, utc_now())
-        _show(
+        print_json(
             {
                 "uscc": enterprise.uscc,
                 "two_signatures": enterprise.two_signatures,
@@ -301,7 +288,7 @@ def two_signatures(wanted: str, uscc: str, reason: str) -> None:
     with _transaction() as session:
         enterprise = _enterprise(session, uscc)
         representation.want_two_signatures(session, enterprise, wanted == "on", reason=reason, now=utc_now())
-        _show({"uscc": enterprise.uscc, "two_signatures": enterprise.two_signatures})
+        print_json({"uscc": enterprise.uscc, "two_signatures": enterprise.two_signatures})
 
 
 def _right(enterprise: Enterprise, right: Representation, account: Account) -> dict[str, object]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from functools import partial
 from typing import BinaryIO
 
 import click
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from creditlink.access import keys
 from creditlink.access.scopes import OPERATOR_SCOPES, SCOPES
+from creditlink.cli.inputs import operator_transaction
+from creditlink.cli.output import print_json
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.institutions import service
@@ -20,26 +20,13 @@ from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.files.textfile import decode, json_of
-from creditlink.kit.processes.process import start
 from creditlink.kit.settings import load_settings
 from creditlink.notifications import endpoints
 
 _DEFAULT_SCOPES = ("profile:create", "profile:read", "consent:read")
 
 
-@contextmanager
-def _transaction() -> Iterator[Session]:
-    """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
-    _, database = start("owner")
-    try:
-        with database.transaction("owner") as session:
-            yield session
-    except RegistrationRefused as refused:
-        raise click.ClickException(str(refused)) from None
-
-
-def _show(body: object) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2))
+_transaction = partial(operator_transaction, RegistrationRefused)
 
 
 @click.group()
@@ -56,14 +43,14 @@ def add(code: str, name_zh: str, name_en: str, kind: str) -> None:
     """Add an institution."""
     with _transaction() as session:
         made = service.add_institution(session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now())
-        _show(_institution(made))
+        print_json(_institution(made))
 
 
 @institutions.command("list")
 def list_institutions() -> None:
     """List all institutions."""
     with _transaction() as session:
-        _show([_institution(i) for i in session.scalars(select(Institution).order_by(Institution.code))])
+        print_json([_institution(i) for i in session.scalars(select(Institution).order_by(Institution.code))])
 
 
 @institutions.command("suspend")
@@ -84,7 +71,7 @@ def _set_institution(code: str, status: str) -> None:
     with _transaction() as session:
         found = service.institution_of(session, code)
         service.set_institution_status(session, found, status, now=utc_now())
-        _show(_institution(found))
+        print_json(_institution(found))
 
 
 @click.group()
@@ -139,7 +126,7 @@ def register(
                 allow_loopback=not settings.is_production,
                 now=now,
             )
-        _show(service.as_json(client, institution) | told)
+        print_json(service.as_json(client, institution) | told)
 
 
 @clients.command("rotate-keys")
@@ -151,7 +138,7 @@ def rotate_keys(client_id: str, jwks_file: BinaryIO | None, jwks_uri: str | None
     with _transaction() as session:
         client = service.client_of(session, client_id)
         service.rotate_keys(session, client, jwks=_public_keys(jwks_file), jwks_uri=jwks_uri, now=utc_now())
-        _show(service.as_json(client, session.get_one(Institution, client.institution_id)))
+        print_json(service.as_json(client, session.get_one(Institution, client.institution_id)))
 
 
 @clients.command("suspend")
@@ -177,14 +164,14 @@ def list_clients(code: str | None) -> None:
         if code is not None:
             query = query.where(Institution.id == service.institution_of(session, code).id)
         rows = session.execute(query.order_by(Institution.code, Client.created_at))
-        _show([service.as_json(client, institution) for client, institution in rows])
+        print_json([service.as_json(client, institution) for client, institution in rows])
 
 
 def _set_client(client_id: str, status: str) -> None:
     with _transaction() as session:
         client = service.client_of(session, client_id)
         service.set_client_status(session, client, status, now=utc_now())
-        _show(service.as_json(client, session.get_one(Institution, client.institution_id)))
+        print_json(service.as_json(client, session.get_one(Institution, client.institution_id)))
 
 
 def _institution(institution: Institution) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import subprocess
 import click
 from sqlalchemy import text
 
+from creditlink.cli.output import print_json
 from creditlink.kit.postgres import db, purpose, schema
 from creditlink.kit.postgres.embedded import database_url
 from creditlink.kit.processes.log import configure_logging
@@ -217,4 +217,4 @@ def openapi() -> None:
     app = create_app(settings, db.Database(settings.database_url or "postgresql://localhost/none"))
     with app.test_request_context():
         document = app.test_client().get("/openapi.json").json
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    print_json(document)

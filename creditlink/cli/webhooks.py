@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.cli.inputs import refusing
+from creditlink.cli.output import iso, print_json
 from creditlink.institutions import service as institutions
 from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import Institution
@@ -24,16 +25,10 @@ from creditlink.notifications.tables import STATES, Notification, WebhookDeliver
 
 @contextmanager
 def _transaction() -> Iterator[tuple[Session, Settings]]:
+    """Open the operator's transaction, with the settings that hold the key of the secrets."""
     settings, database = start("owner")
-    try:
-        with database.transaction("owner") as session:
-            yield session, settings
-    except RegistrationRefused as refused:
-        raise click.ClickException(str(refused)) from None
-
-
-def _show(body: object) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=lambda at: at.isoformat()))
+    with refusing(RegistrationRefused), database.transaction("owner") as session:
+        yield session, settings
 
 
 @click.group()
@@ -51,7 +46,7 @@ def set_address(client_id: str, url: str) -> None:
         secret = endpoints.set_address(
             session, client, url, key=settings.secret_key, allow_loopback=not settings.is_production, now=utc_now()
         )
-        _show({"client_id": client_id, "webhook_url": url, "webhook_secret": secret})
+        print_json({"client_id": client_id, "webhook_url": url, "webhook_secret": secret})
 
 
 @webhooks.command("remove")
@@ -60,7 +55,7 @@ def remove_address(client_id: str) -> None:
     """Tell a client nothing any more."""
     with _transaction() as (session, _):
         endpoints.remove_address(session, institutions.client_of(session, client_id), now=utc_now())
-        _show({"client_id": client_id, "webhook_url": None})
+        print_json({"client_id": client_id, "webhook_url": None})
 
 
 @webhooks.command("rotate-secret")
@@ -71,7 +66,7 @@ def rotate_secret(client_id: str, at_once: bool) -> None:
     with _transaction() as (session, settings):
         client = institutions.client_of(session, client_id)
         secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=utc_now(), overlap=not at_once)
-        _show({"client_id": client_id, "webhook_secret": secret})
+        print_json({"client_id": client_id, "webhook_secret": secret})
 
 
 @webhooks.command("list")
@@ -98,7 +93,7 @@ def list_deliveries(state: str, code: str | None, limit: int) -> None:
         if code is not None:
             query = query.where(Institution.id == institutions.institution_of(session, code).id)
         rows = session.execute(query.order_by(WebhookDelivery.created_at.desc()).limit(limit))
-        _show([{"institution": row[2], **service.as_json(row[0], row[1])} for row in rows])
+        print_json([{"institution": row[2], **service.as_json(row[0], row[1])} for row in rows], default=iso)
 
 
 @webhooks.command("replay")
@@ -119,4 +114,4 @@ def replay(delivery_ids: tuple[str, ...]) -> None:
             except Conflict as conflict:
                 raise click.ClickException(f"{given}: {conflict.detail}; nothing was sent") from None
             done.append(given)
-        _show({"queued": done})
+        print_json({"queued": done})
