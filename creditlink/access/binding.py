@@ -44,7 +44,7 @@ def proof_rules(settings: OAuthSettings, secret: str, now: datetime) -> ProofRul
     return ProofRules(settings.proof_age, settings.clock_ahead, fresh)
 
 
-def spent_proof(
+def use_proof(
     session: Session,
     raw: str,
     *,

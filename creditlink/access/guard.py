@@ -24,7 +24,7 @@ from werkzeug.datastructures import Headers
 from creditlink.access import binding, context, dpop, keys, replay
 from creditlink.access.context import OAuthContext
 from creditlink.access.errors import InvalidRequestError, NonceNeeded, ProofRefused
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.access.tables import AccessToken
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
@@ -84,7 +84,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
             return None
         row = self._session.execute(
             _living(self._now)
-            .where(AccessToken.token_hash == hashed(token_string))
+            .where(AccessToken.token_hash == hash_of(token_string))
             # What a crash of the database may lose here is the last half second of used jtis, each
             # good for a minute at most; waiting for the disk at every read would buy only that.
             .add_columns(func.set_config("synchronous_commit", "off", True))
@@ -133,7 +133,7 @@ class _DPoPToken(_BoundToken):
         if raw is None or token.jkt is None:
             raise InvalidTokenError
         rules = binding.proof_rules(self._oauth.settings, self._oauth.secret, self._now)
-        proof = binding.spent_proof(
+        proof = binding.use_proof(
             self._session,
             raw,
             method=request.method,
@@ -204,14 +204,14 @@ def authenticate(scope: str) -> Access:
         # RFC 6750 section 3.1: who sent no token is told the scheme, and no error.
         raise Unauthorized(headers=_challenge(oauth, None, now)) from None
     except InsufficientScopeError as error:
-        _note_whose(sent.headers, "insufficient_scope", now)
+        _note_owner(sent.headers, "insufficient_scope", now)
         raise InsufficientScope(
             f"the scope {scope} is needed", headers=_challenge(oauth, error.error, now, scope=scope)
         ) from None
     except (InvalidTokenError, ProofRefused, NonceNeeded) as error:
         if not isinstance(error, NonceNeeded):
-            _note_whose(sent.headers, None, now)
-        raise Unauthorized(_SAID[error.error], headers=_challenge(oauth, error.error, now)) from None
+            _note_owner(sent.headers, None, now)
+        raise Unauthorized(_DETAILS[error.error], headers=_challenge(oauth, error.error, now)) from None
     return _access(token, session.info[_SALT])
 
 
@@ -227,13 +227,13 @@ def after_waiting(access: Access) -> Access:
     with db.transaction() as session:
         row = session.execute(_living(now).where(AccessToken.id == access.token_id)).one_or_none()
     if row is None:
-        _note_whose(sent.headers, None, now)
+        _note_owner(sent.headers, None, now)
         error = InvalidTokenError.error
-        raise Unauthorized(_SAID[error], headers=_challenge(oauth, error, now))
+        raise Unauthorized(_DETAILS[error], headers=_challenge(oauth, error, now))
     return _access(row.AccessToken, row.pairwise_salt)
 
 
-def _note_whose(headers: Headers, reason: str | None, now: datetime) -> None:
+def _note_owner(headers: Headers, reason: str | None, now: datetime) -> None:
     """Remember whose token was refused, and why, so that the refusal leaves evidence with its firm.
 
     The sender is told no more than before. Who holds a dead token needs no key to be refused again and again, so
@@ -247,7 +247,7 @@ def _note_whose(headers: Headers, reason: str | None, now: datetime) -> None:
             select(AccessToken, Client.status, Institution.status, Institution.pairwise_salt)
             .join(Client, Client.client_id == AccessToken.client_id)
             .join(Institution, Institution.id == AccessToken.institution_id)
-            .where(AccessToken.token_hash == hashed(sent))
+            .where(AccessToken.token_hash == hash_of(sent))
         ).one_or_none()
         if row is None:
             return
@@ -282,7 +282,7 @@ def _access(token: AccessToken, salt: str) -> Access:
     )
 
 
-_SAID: dict[str, str] = {
+_DETAILS: dict[str, str] = {
     InvalidTokenError.error: "the access token is not valid (any more), or not with this key",
     ProofRefused.error: ProofRefused.description,
     NonceNeeded.error: NonceNeeded.description,

@@ -21,7 +21,7 @@ def first_use(
     """
     digest = hashlib.sha256("\0".join((kind, owner, jti)).encode()).hexdigest()
     # RETURNING, not rowcount: the ORM's insert reports -1 whether or not a row was made.
-    made = session.scalar(
+    inserted = session.scalar(
         insert(UsedJti).values(digest=digest, expires_at=expires_at).on_conflict_do_nothing().returning(UsedJti.digest)
     )
-    return made is not None
+    return inserted is not None

@@ -71,7 +71,7 @@ def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secr
     FileExistsError
         Another process anchors at this moment.
     """
-    made: list[Anchor] = []
+    anchors: list[Anchor] = []
     while True:
         with open_transaction() as session:
             moved = session.execute(_MOVED, {"most": MOST_HEADS}).all()
@@ -79,7 +79,7 @@ def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secr
                 select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number.desc()).limit(1)
             ).one_or_none() or (0, GENESIS)
         if not moved:
-            return made
+            return anchors
         if (newest := _newest(place)) is not None and newest[0] > number:
             number, previous = newest
         heads = [(str(chain_id), seq, digest) for chain_id, seq, digest in moved]
@@ -93,16 +93,16 @@ def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secr
         }
         document = keyring.sign(claims, typ=TYPE, secret=secret).encode()
         place.add(f"anchor-{number + 1:010d}.jws", document)
-        made.append(Anchor(number + 1, _hash(document), previous, now.isoformat(), heads))
+        anchors.append(Anchor(number + 1, _hash(document), previous, now.isoformat(), heads))
         with open_transaction() as session:
-            _note(session, made[-1], now)
+            _note(session, anchors[-1], now)
 
 
-def _note(session: Session, made: Anchor, now: datetime) -> None:
-    values = {"number": made.number, "sha256": made.sha256, "issued_at": now, "heads": len(made.heads)}
+def _note(session: Session, written: Anchor, now: datetime) -> None:
+    values = {"number": written.number, "sha256": written.sha256, "issued_at": now, "heads": len(written.heads)}
     session.execute(insert(AuditAnchor).values(**values))
     new = insert(AuditAnchored)
-    rows = [{"chain_id": UUID(chain), "seq": seq, "digest": digest} for chain, seq, digest in made.heads]
+    rows = [{"chain_id": UUID(chain), "seq": seq, "digest": digest} for chain, seq, digest in written.heads]
     for first in range(0, len(rows), 1000):
         session.execute(
             new.values(rows[first : first + 1000]).on_conflict_do_update(
@@ -111,7 +111,7 @@ def _note(session: Session, made: Anchor, now: datetime) -> None:
         )
 
 
-def rewound(session: Session) -> list[UUID]:
+def rewound_chains(session: Session) -> list[UUID]:
     """Return chains (100 at most) that ended further on when they were last anchored: what the hourly job looks at.
 
     It compares with the database's own note of the last anchors; `faults` compares with the anchors themselves.
@@ -135,31 +135,31 @@ def faults(
     last : an anchor that was noted elsewhere, NUMBER:SHA256: it must be among them
     stamps : their time stamps, held to them too
     """
-    previous, expected, named = GENESIS, 1, set[UUID]()
+    previous, expected, reported = GENESIS, 1, set[UUID]()
     seen: dict[int, str] = {}
     for name in place.names():
         if not (match := _NAME.fullmatch(name)):
             continue
         document, number = place.read(name), int(match[1])
         try:
-            found = _read(document, keys)
+            anchor = _read(document, keys)
         except (keyring.SignatureRefused, KeyError, TypeError, ValueError) as error:
             yield f"{name}: {error}"
             if stamps is not None:
                 yield from stamps.of_anchor(name, number, document, None)
             previous, expected = _hash(document), number + 1
             continue
-        if (found.number, found.number) != (number, expected):
-            yield f"{name}: expected anchor {expected}, it is anchor {found.number}: removed or renamed"
-        elif found.previous != previous:
+        if (anchor.number, anchor.number) != (number, expected):
+            yield f"{name}: expected anchor {expected}, it is anchor {anchor.number}: removed or renamed"
+        elif anchor.previous != previous:
             yield f"{name}: it does not follow the anchor before it"
-        previous, expected = found.sha256, number + 1
-        seen[number] = found.sha256
+        previous, expected = anchor.sha256, number + 1
+        seen[number] = anchor.sha256
         if stamps is not None:
-            yield from stamps.of_anchor(name, number, document, datetime.fromisoformat(found.issued_at))
-        yield from _differing(session, found, named)
-    noted = session.execute(select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number)).all()
-    wanted = {row.number: row.sha256 for row in noted}
+            yield from stamps.of_anchor(name, number, document, datetime.fromisoformat(anchor.issued_at))
+        yield from _differing(session, anchor, reported)
+    known = session.execute(select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number)).all()
+    wanted = {row.number: row.sha256 for row in known}
     if last is not None:
         noted_number, _, noted_sha256 = last.partition(":")
         wanted[int(noted_number)] = noted_sha256
@@ -170,15 +170,15 @@ def faults(
         yield from stamps.of_all()
 
 
-def _differing(session: Session, found: Anchor, named: set[UUID]) -> Iterator[str]:
-    for first in range(0, len(found.heads), 10_000):
-        part = found.heads[first : first + 10_000]
+def _differing(session: Session, anchor: Anchor, reported: set[UUID]) -> Iterator[str]:
+    for first in range(0, len(anchor.heads), 10_000):
+        part = anchor.heads[first : first + 10_000]
         chains, seqs, digests = zip(*part, strict=True)
         given = {"chains": [UUID(chain) for chain in chains], "seqs": list(seqs), "digests": list(digests)}
         for row in session.execute(_COMPARED, given):
-            if row.chain_id in named:
+            if row.chain_id in reported:
                 continue  # the first entry that differs says it
-            named.add(row.chain_id)
+            reported.add(row.chain_id)
             if row.ends is None:
                 what = "the chain is gone: removed"
             elif row.ends < row.seq:
@@ -188,7 +188,7 @@ def _differing(session: Session, found: Anchor, named: set[UUID]) -> Iterator[st
             else:
                 what = f"that entry has digest {row.held[:16]}…: rewritten"
             yield (
-                f"chain {row.chain_id}{_whose(session, row.chain_id)}: anchor {found.number} of {found.issued_at} "
+                f"chain {row.chain_id}{_whose(session, row.chain_id)}: anchor {anchor.number} of {anchor.issued_at} "
                 f"holds seq {row.seq} with digest {row.digest[:16]}…; {what}"
             )
 

@@ -52,7 +52,7 @@ def record(
     The chain's head row is locked until the transaction ends, so call it last.
     """
     session.flush()  # what it tells of comes first
-    told: dict[str, object] = {
+    entry: dict[str, object] = {
         "action": action,
         "result": result,
         "actor": actor,
@@ -65,8 +65,8 @@ def record(
         "detail": detail or {},
         "request_id": request_id,
     }
-    link = session.execute(_RECORD, told).one()
-    return AuditEntry(chain_id=enterprise_id or NO_FIRM, **told, **link._mapping)
+    link = session.execute(_RECORD, entry).one()
+    return AuditEntry(chain_id=enterprise_id or NO_FIRM, **entry, **link._mapping)
 
 
 def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Generator[dict[str, object]]:
@@ -81,8 +81,8 @@ def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Gen
 
 def head_of(session: Session, chain_id: UUID) -> chain.Head:
     """Return the last link of a chain; of one that does not exist the genesis."""
-    found = session.get(AuditHead, chain_id, populate_existing=True)
-    return chain.Head(found.seq, found.digest) if found else chain.Head(0, chain.GENESIS)
+    head = session.get(AuditHead, chain_id, populate_existing=True)
+    return chain.Head(head.seq, head.digest) if head else chain.Head(0, chain.GENESIS)
 
 
 def export_sealed(

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.audit.places import Place
 from creditlink.audit.tables import AuditAnchor
-from creditlink.kit.files.text import shown
+from creditlink.kit.files.text import printable
 from creditlink.kit.settings import SettingError, Settings
 
 SECONDS = 10.0
@@ -45,7 +45,7 @@ class StampRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Stamped:
+class AnchorStamp:
     """The anchor that was stamped, and the instant that the authority says."""
 
     number: int
@@ -70,7 +70,7 @@ class Authority:
         asked = library.TimestampRequestBuilder().data(document).hash_algorithm(library.HashAlgorithm.SHA256).build()
         try:
             answer = asyncio.run(_ask(self.url, asked.as_bytes()))
-            return answer, verified(answer, document, self.roots, nonce=asked.nonce)
+            return answer, verify_stamp(answer, document, self.roots, nonce=asked.nonce)
         except TimeoutError:
             raise NotStamped(f"{self.url}: no answer within {SECONDS:.0f} s") from None
         except (httpx.HTTPError, OSError) as error:
@@ -109,7 +109,9 @@ def roots_of(file: Path) -> list[x509.Certificate]:
         raise SettingError(f"setting timestamp_roots: {file} has no certificate in PEM") from None
 
 
-def verified(stamp: bytes, document: bytes, roots: Sequence[x509.Certificate], nonce: int | None = None) -> datetime:
+def verify_stamp(
+    stamp: bytes, document: bytes, roots: Sequence[x509.Certificate], nonce: int | None = None
+) -> datetime:
     """Return the instant of a stamp over `document` whose signer leads to one of the roots, for time-stamping only.
 
     Raises
@@ -124,11 +126,11 @@ def verified(stamp: bytes, document: bytes, roots: Sequence[x509.Certificate], n
         builder.build().verify_message(answer, document)
         at: datetime = answer.tst_info.gen_time
     except (library.VerificationError, ValueError, TypeError) as error:
-        raise StampRefused(f"the time stamp does not hold: {shown(str(error))}") from None
+        raise StampRefused(f"the time stamp does not hold: {printable(str(error))}") from None
     return at
 
 
-def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Authority) -> Stamped | None:
+def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Authority) -> AnchorStamp | None:
     """Have the newest anchor stamped, and keep the stamp beside it; None when it has one, or there is no anchor.
 
     Raises
@@ -156,12 +158,12 @@ def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Aut
         place.add(f"{name}.tsr", stamp)
     except FileExistsError:  # added before a crash, and not noted
         try:
-            at = verified(place.read(f"{name}.tsr"), document, authority.roots)
+            at = verify_stamp(place.read(f"{name}.tsr"), document, authority.roots)
         except StampRefused as error:
             raise NotStamped(f"{name}.tsr at {place.address}: {error}") from None
     with open_transaction() as session:
         session.execute(update(AuditAnchor).where(AuditAnchor.number == newest.number).values(stamped_at=at))
-    return Stamped(newest.number, at)
+    return AnchorStamp(newest.number, at)
 
 
 class Examination:
@@ -186,7 +188,7 @@ class Examination:
         self._noted = noted
         self._waiting = {name for name in place.names() if name.endswith(".tsr")}
         self._issued: dict[int, datetime] = {}
-        self.held: dict[int, datetime] = {}
+        self.instants: dict[int, datetime] = {}
 
     def of_anchor(self, name: str, number: int, document: bytes, issued_at: datetime | None) -> Iterator[str]:
         """Yield what is wrong with the stamp of one anchor; `issued_at` is None where the anchor does not hold."""
@@ -197,11 +199,11 @@ class Examination:
             return
         self._waiting.discard(stamp)
         try:
-            at = verified(self._place.read(stamp), document, self._roots)
+            at = verify_stamp(self._place.read(stamp), document, self._roots)
         except StampRefused as error:
             yield f"{stamp}: {error}"
             return
-        self.held[number] = at
+        self.instants[number] = at
         if issued_at is not None and at < issued_at - _CLOCKS_APART:
             yield f"{stamp}: stamped {at.isoformat()}, before the anchor was written by its own account"
 
@@ -210,19 +212,19 @@ class Examination:
         for name in sorted(self._waiting):
             yield f"{name}: the anchor that it stamps is not at {self._place.address}: removed"
         for number, at in sorted(self._noted.items()):
-            if number not in self.held:
+            if number not in self.instants:
                 yield f"anchor {number} was stamped {at.isoformat()}, and no such stamp holds now: removed or replaced"
         yield from self._uncovered()
 
     def _uncovered(self) -> Iterator[str]:
-        first = self._since if self._since is not None else min(self.held, default=None)
+        first = self._since if self._since is not None else min(self.instants, default=None)
         if first is None:
             return
         late: list[tuple[int, datetime | None]] = []
         covered: datetime | None = None
         for number in sorted(self._issued, reverse=True):
-            if number in self.held:
-                covered = min(self.held[number], covered or self.held[number])
+            if number in self.instants:
+                covered = min(self.instants[number], covered or self.instants[number])
             if number >= first and (covered or self._now) - self._issued[number] > LATE:
                 late.append((number, covered))
         for at, run in groupby(reversed(late), key=lambda one: one[1]):
@@ -232,7 +234,7 @@ class Examination:
             yield f"{which}, written {self._issued[numbers[0]].isoformat()} by its own account: {since}"
 
 
-def noted(session: Session) -> dict[int, datetime]:
+def stamp_instants(session: Session) -> dict[int, datetime]:
     """Return the instants of the stamps, by the number of the anchor, as the database has them."""
     rows = session.execute(
         select(AuditAnchor.number, AuditAnchor.stamped_at).where(AuditAnchor.stamped_at.is_not(None))

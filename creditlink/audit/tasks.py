@@ -20,7 +20,7 @@ def anchor_heads(timestamp: int) -> None:
     """Write the heads that moved to the place of the anchors, and say which chains went back since the last time."""
     settings = runtime.part(Settings)
     with db.transaction("worker") as session:
-        back = anchors.rewound(session)
+        back = anchors.rewound_chains(session)
     if back:
         log.error("evidence_rewound", chains=[str(chain_id) for chain_id in back])
     made = anchors.anchor(

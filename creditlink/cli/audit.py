@@ -77,7 +77,7 @@ def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | N
     """
     lines = _read(file)
     if not lines or set(lines[-1]) != {"head"}:
-        _broken(file, chain.Break(len(lines) + 1, "there is no head: the end may have been cut off"))
+        _report_break(file, chain.Break(len(lines) + 1, "there is no head: the end may have been cut off"))
     entries = lines[:-1]
     claims = _head_claims(file, str(lines[-1]["head"]), keys)
     seq = claims.get("seq")
@@ -86,9 +86,9 @@ def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | N
     if broken is None and entries and entries[0].get("chain_id") != claims.get("chain_id"):
         broken = chain.Break(len(lines), "the head is another chain's")
     if broken:
-        _broken(file, broken)
+        _report_break(file, broken)
     if profiles is not None:
-        _hold_profiles(profiles, entries)
+        _check_profiles(profiles, entries)
     trust = "signed by the given keys" if keys else "signature not verified (give --keys)"
     click.echo(f"{file.name}: {len(entries)} entries, the chain holds; head {head.seq}:{head.digest}, {trust}")
 
@@ -104,16 +104,16 @@ def anchor(address: str | None) -> None:
     """
     settings, database = start("owner")
     place = open_place(address or settings.anchors_place)
-    made = anchors.anchor(
+    written = anchors.anchor(
         lambda: database.transaction("owner"), place, issuer=settings.issuer, secret=settings.secret_key, now=utc_now()
     )
-    if not made:
+    if not written:
         click.echo("no head has moved since the last anchor")
     else:
-        heads = sum(len(one.heads) for one in made)
+        heads = sum(len(one.heads) for one in written)
         click.echo(
-            f"{len(made)} anchors, {heads} heads, to {place.address}; note elsewhere: the last is anchor "
-            f"{made[-1].number}, {made[-1].number}:{made[-1].sha256}"
+            f"{len(written)} anchors, {heads} heads, to {place.address}; note elsewhere: the last is anchor "
+            f"{written[-1].number}, {written[-1].number}:{written[-1].sha256}"
         )
     if (authority := stamps.authority_of(settings)) is None:
         return
@@ -160,7 +160,7 @@ def check(address: str | None, keys: Path | None, last: str | None, roots: Path 
                 broken += bool(faults)
                 for fault in faults:
                     click.echo(f"chain {chain_id}{fault}")
-        lost, told = 0, ""
+        lost, summary = 0, ""
         if address != "none":
             signed_by = read_keys(keys) if keys else keyring.public_keys(settings.secret_key)
             place = open_place(address or settings.anchors_place)
@@ -168,8 +168,8 @@ def check(address: str | None, keys: Path | None, last: str | None, roots: Path 
             for fault in anchors.faults(session, place, signed_by, last=last, stamps=stamped):
                 lost += 1
                 click.echo(fault)
-            told = _told_of(stamped, place)
-    click.echo(f"{len(chains)} chains, {broken} do not hold; {lost} faults against the anchors{told}")
+            summary = _stamp_summary(stamped, place)
+    click.echo(f"{len(chains)} chains, {broken} do not hold; {lost} faults against the anchors{summary}")
     if broken or lost:
         sys.exit(1)
 
@@ -179,18 +179,19 @@ def _stamps_at(session: Session, place: Place, roots: Path | None, since: int | 
         if since is not None:
             raise click.UsageError("--stamped-from needs --roots or the setting timestamp_roots")
         return None
-    known = stamps.noted(session)
+    known = stamps.stamp_instants(session)
     return stamps.Examination(place, stamps.roots_of(roots), now=utc_now(), noted=known, since=since)
 
 
-def _told_of(stamped: stamps.Examination | None, place: Place) -> str:
+def _stamp_summary(stamped: stamps.Examination | None, place: Place) -> str:
     if stamped is None:
         unread = sum(name.endswith(".tsr") for name in place.names())
         return f"; {unread} time stamps not verified (give --roots)" if unread else ""
-    if not stamped.held:
+    if not stamped.instants:
         return "; no time stamp holds"
-    newest = max(stamped.held)
-    return f"; {len(stamped.held)} time stamps hold, the last of anchor {newest}, {stamped.held[newest].isoformat()}"
+    newest = max(stamped.instants)
+    at = stamped.instants[newest].isoformat()
+    return f"; {len(stamped.instants)} time stamps hold, the last of anchor {newest}, {at}"
 
 
 def _faults_of(session: Session, chain_id: UUID) -> Iterator[str]:
@@ -201,7 +202,7 @@ def _faults_of(session: Session, chain_id: UUID) -> Iterator[str]:
         yield f", {fault}"
 
 
-def _hold_profiles(file: Path, entries: list[dict[str, object]]) -> None:
+def _check_profiles(file: Path, entries: list[dict[str, object]]) -> None:
     try:
         rows = [content.from_json(line) for line in _read(file)]
     except ValueError as error:
@@ -256,6 +257,6 @@ def _not_holding(entries: list[dict[str, object]], pinned: str | None) -> chain.
     return chain.Break(int(seq), f"seq {seq} is not the link that was noted: rewritten or cut off")
 
 
-def _broken(file: Path, broken: chain.Break) -> None:
+def _report_break(file: Path, broken: chain.Break) -> None:
     click.echo(f"{file.name} line {broken.line}: {broken.reason}")
     sys.exit(1)

@@ -20,7 +20,7 @@ from creditlink.consents.tables import Consent
 from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.files.textfile import TextUnreadable, json_of, read_file, read_toml
-from creditlink.kit.processes.process import NAMED, confirm_destruction, start
+from creditlink.kit.processes.process import DATABASE_OPTION, confirm_destruction, start
 from creditlink.retention import certificates, recheck
 from creditlink.retention import purge as purging
 
@@ -140,15 +140,15 @@ def _json_lines(file: Path) -> list[dict[str, object]]:
 
 @consents.command()
 @click.option("--dry-run", is_flag=True, help="Say what would go, and delete nothing.")
-@NAMED
-def purge(dry_run: bool, named: str | None) -> None:
+@DATABASE_OPTION
+def purge(dry_run: bool, database_name: str | None) -> None:
     """Delete facts and profiles whose data life is over; the worker does the same every hour.
 
     Each firm is one transaction with its certificates: stop it at any time and run it again.
     """
     settings, database = start("owner")
     if not dry_run:
-        confirm_destruction(settings, database, named, "deleting data by hand")
+        confirm_destruction(settings, database, database_name, "deleting data by hand")
     now = utc_now()
     with database.transaction("owner") as session:
         firms = purging.firms_due(session, now)

@@ -51,8 +51,10 @@ def add(established_on: datetime | None, **values: Any) -> None:
     """Register one firm; possible duplicates are reported."""
     founded = established_on.date() if established_on else None
     with _transaction() as session:
-        made = service.register(session, Registration(established_on=founded, **values), now=utc_now())
-        print_json(_firm(made) | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, made)]})
+        enterprise = service.register(session, Registration(established_on=founded, **values), now=utc_now())
+        print_json(
+            _firm(enterprise) | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, enterprise)]}
+        )
 
 
 @enterprises.command("import")
@@ -75,7 +77,7 @@ def import_firms(file: Path) -> None:
             given = entry.registration
             try:
                 with session.begin_nested():
-                    made = service.register(session, given, now=utc_now())
+                    enterprise = service.register(session, given, now=utc_now())
             except InvalidRequest as problem:
                 for one in problem.errors:
                     field = one["pointer"].lstrip("/")
@@ -85,7 +87,7 @@ def import_firms(file: Path) -> None:
                 refused.append(_refused(entry.line, given.uscc, "uscc", given.uscc, str(problem)))
                 continue
             taken += 1
-            near += [{"uscc": made.uscc, **asdict(n)} for n in service.near_duplicates(session, made)]
+            near += [{"uscc": enterprise.uscc, **asdict(n)} for n in service.near_duplicates(session, enterprise)]
     print_json({"registered": taken, "refused": refused, "near_duplicates": near})
     if refused:
         raise click.exceptions.Exit(1)
@@ -170,10 +172,10 @@ def duplicates() -> None:
 def add_account(login: str, name: str, role: str, password: str) -> None:
     """Add a person's sign-in; it acts for no firm yet."""
     with _transaction() as session:
-        made = accounts.create_account(
+        account = accounts.create_account(
             session, login=login, display_name=name, password=password, role=role, now=utc_now()
         )
-        print_json({"login": made.login, "role": made.role})
+        print_json({"login": account.login, "role": account.role})
 
 
 @enterprises.command("appoint")
@@ -310,17 +312,17 @@ def _legal_representative(session: Session, login: str, enterprise: Enterprise) 
 
 
 def _account(session: Session, login: str) -> Account:
-    found = accounts.by_login(session, login)
-    if found is None:
+    account = accounts.by_login(session, login)
+    if account is None:
         raise click.ClickException(f"no account {login!r}")
-    return found
+    return account
 
 
 def _enterprise(session: Session, uscc: str) -> Enterprise:
-    found = service.by_uscc(session, uscc_rules.check(uscc).uscc)
-    if found is None:
+    enterprise = service.by_uscc(session, uscc_rules.check(uscc).uscc)
+    if enterprise is None:
         raise click.ClickException(f"no enterprise {uscc!r}")
-    return found
+    return enterprise
 
 
 def _firm(enterprise: Enterprise) -> dict[str, object]:

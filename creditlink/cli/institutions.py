@@ -42,8 +42,10 @@ def institutions() -> None:
 def add(code: str, name_zh: str, name_en: str, kind: str) -> None:
     """Add an institution."""
     with _transaction() as session:
-        made = service.add_institution(session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now())
-        print_json(_institution(made))
+        institution = service.add_institution(
+            session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now()
+        )
+        print_json(_institution(institution))
 
 
 @institutions.command("list")
@@ -102,7 +104,7 @@ def register(
     settings, now = load_settings(), utc_now()
     with _transaction() as session:
         institution = service.institution_of(session, code)
-        kept_back = sorted(OPERATOR_SCOPES & set(_known("scope", scopes, SCOPES)))
+        kept_back = sorted(OPERATOR_SCOPES & set(_names("scope", scopes, SCOPES)))
         if kept_back and institution.kind != "operator":
             raise click.ClickException(f"scope {kept_back[0]!r}: only for an operator, {code} is a {institution.kind}")
         client = service.register_client(
@@ -110,15 +112,15 @@ def register(
             institution=institution,
             name=name,
             redirect_uris=redirect_uris,
-            scopes=_known("scope", scopes, SCOPES),
-            categories=_known("category", categories, CATEGORIES) or list(CATEGORIES),
+            scopes=_names("scope", scopes, SCOPES),
+            categories=_names("category", categories, CATEGORIES) or list(CATEGORIES),
             jwks=_public_keys(jwks_file),
             jwks_uri=jwks_uri,
             now=now,
         )
-        told = {}
+        secret = {}
         if webhook_url is not None:
-            told["webhook_secret"] = endpoints.set_address(
+            secret["webhook_secret"] = endpoints.set_address(
                 session,
                 client,
                 webhook_url,
@@ -126,7 +128,7 @@ def register(
                 allow_loopback=not settings.is_production,
                 now=now,
             )
-        print_json(service.as_json(client, institution) | told)
+        print_json(service.as_json(client, institution) | secret)
 
 
 @clients.command("rotate-keys")
@@ -200,7 +202,7 @@ def _public_keys(file: BinaryIO | None) -> dict[str, object] | None:
     return found
 
 
-def _known(field: str, given: tuple[str, ...], known: Collection[str]) -> list[str]:
+def _names(field: str, given: tuple[str, ...], known: Collection[str]) -> list[str]:
     names = [name for value in given for name in value.replace(",", " ").split()]
     for name in names:
         if name not in known:

@@ -50,7 +50,7 @@ class _Text(click.types.StringParamType):
         """Return the text; end the command where a character of it is refused."""
         found = super().convert(value, param, ctx)
         if wrong := text.flaw(found):
-            self.fail(f"{text.shown(found)!r} {wrong}: send UTF-8", param, ctx)
+            self.fail(f"{text.printable(found)!r} {wrong}: send UTF-8", param, ctx)
         return found
 
 

@@ -14,9 +14,9 @@ from creditlink.kit.postgres import db, purpose, schema
 from creditlink.kit.postgres.embedded import database_url
 from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.processes.process import (
-    NAMED,
+    DATABASE_OPTION,
     PATIENCE_SECONDS,
-    belongs,
+    check_purpose,
     confirm_destruction,
     open_database,
     reach,
@@ -37,33 +37,35 @@ def upgrade(revision: str) -> None:
     settings, opened = _open_to_mark()
     schema.upgrade(opened, revision, environment=settings.environment)
     with opened.engine("owner").connect() as connection:
-        click.echo(f"database at {schema.applied(connection)}, for {purpose.marked(connection) or 'nothing yet'}")
+        click.echo(
+            f"database at {schema.current_revision(connection)}, for {purpose.mark_of(connection) or 'nothing yet'}"
+        )
 
 
 @database.command()
 @click.argument("revision")
-@NAMED
-def downgrade(revision: str, named: str | None) -> None:
+@DATABASE_OPTION
+def downgrade(revision: str, database_name: str | None) -> None:
     """Undo migrations down to REVISION, e.g. 0003 or base. Tables go with what is in them."""
     settings, opened = start("owner")
-    confirm_destruction(settings, opened, named, "undoing migrations deletes data")
+    confirm_destruction(settings, opened, database_name, "undoing migrations deletes data")
     schema.downgrade(opened, revision)
     with opened.engine("owner").connect() as connection:
-        click.echo(f"database at {schema.applied(connection)}")
+        click.echo(f"database at {schema.current_revision(connection)}")
 
 
 @database.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@NAMED
-def reset(yes: bool, named: str | None) -> None:
+@DATABASE_OPTION
+def reset(yes: bool, database_name: str | None) -> None:
     """Drop everything and build the schema anew. Refused in production; where no marker says sandbox, by name only."""
     settings, opened = start("owner")
     if settings.is_production:
         raise click.ClickException("refused: environment is production")
-    confirm_destruction(settings, opened, named, "dropping everything")
+    confirm_destruction(settings, opened, database_name, "dropping everything")
     with opened.engine("owner").connect() as connection:
-        unmarked = purpose.marked(connection) is None and purpose.holds_data(connection)
-    if unmarked and named is None:
+        unmarked = purpose.mark_of(connection) is None and purpose.holds_data(connection)
+    if unmarked and database_name is None:
         raise click.ClickException(
             f"refused: it holds data and does not say what it is for; to drop it, add --database {opened.name}"
         )
@@ -78,20 +80,20 @@ def reset(yes: bool, named: str | None) -> None:
 
 @database.command("purpose")
 @click.argument("new", required=False, type=click.Choice(purpose.PURPOSES))
-@NAMED
-def show_or_mark(new: str | None, named: str | None) -> None:
+@DATABASE_OPTION
+def show_or_mark(new: str | None, database_name: str | None) -> None:
     """Say what the database is for; with sandbox or production, mark it so (for a database from before the marker)."""
     settings, opened = _open_to_mark()
     with opened.engine("owner").connect() as connection:
         if new is not None:
-            if named is None:
+            if database_name is None:
                 raise click.UsageError(f"name the database that you mark: --database {opened.name}")
-            confirm_destruction(settings, opened, named, "marking it")
+            confirm_destruction(settings, opened, database_name, "marking it")
             if not purpose.has_table(connection):
                 raise click.ClickException("the database cannot be marked yet: creditlink db upgrade")
             purpose.mark(connection, new, settings.environment)
             connection.commit()
-        click.echo(f"database {opened.name} is for {purpose.marked(connection) or 'nothing yet: it has no marker'}")
+        click.echo(f"database {opened.name} is for {purpose.mark_of(connection) or 'nothing yet: it has no marker'}")
 
 
 def _open_to_mark() -> tuple[Settings, db.Database]:
@@ -106,7 +108,7 @@ def _open_to_mark() -> tuple[Settings, db.Database]:
     configure_logging(settings)
     opened = db.Database(database_url(settings))
     with opened.engine("owner").connect() as connection:
-        why = None if purpose.marked(connection) is None else purpose.refusal(connection, settings.environment)
+        why = None if purpose.mark_of(connection) is None else purpose.refusal(connection, settings.environment)
     if why:
         opened.close()
         raise purpose.DatabaseRefused(f"database {opened.name} {why}")
@@ -156,7 +158,7 @@ def run(host: str, port: int, workers: int, threads: int | None) -> None:
     try:
         opened = open_database(settings)
         reach(opened, patience=PATIENCE_SECONDS)
-        belongs(settings, opened)
+        check_purpose(settings, opened)
     except BaseException:
         listening.close()
         raise

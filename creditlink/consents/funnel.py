@@ -34,7 +34,7 @@ _COUNTED = text("""
 """)
 
 
-def reached(session: Session, consent_id: UUID, stage: str, now: datetime) -> None:
+def note_stage(session: Session, consent_id: UUID, stage: str, now: datetime) -> None:
     """Keep that a request was shown, or that a person who may decide was signed in before it: the first time counts."""
     row = insert(ConsentStage).values(consent_id=consent_id, stage=stage, reached_at=now)
     session.execute(row.on_conflict_do_nothing())

@@ -64,7 +64,7 @@ def firm_behind(session: Session, institution_id: UUID, salt: str, external: str
     return UUID(int=0)  # no firm has it: an empty page, the same as for another institution's id
 
 
-def one_of(session: Session, institution_id: UUID, consent_id: UUID, *, now: datetime) -> dict[str, object]:
+def consent_in_full(session: Session, institution_id: UUID, consent_id: UUID, *, now: datetime) -> dict[str, object]:
     """Return a consent of the institution with its history.
 
     Raises

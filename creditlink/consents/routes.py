@@ -49,4 +49,4 @@ def show_consent(consent_id: str) -> dict[str, object]:
     known = ids.internal("cns", consent_id)
     institution_id = current_access().institution_id
     with db.transaction(viewer=db.Viewer(institution_id=institution_id)) as session:
-        return listing.one_of(session, institution_id, known, now=utc_now())
+        return listing.consent_in_full(session, institution_id, known, now=utc_now())

@@ -153,29 +153,29 @@ def reject(
     session: Session, consent: Consent, *, actor: str, reason: str, now: datetime, enterprise: Enterprise | None = None
 ) -> Consent:
     """Decline a request; where the firm is known, it finds what it declined among its own ever after."""
-    return _changed(
+    return _change(
         session, consent, "REJECTED", "consent.reject", actor=actor, reason=reason, now=now, enterprise=enterprise
     )
 
 
 def pause(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
     """Stop all reads until `resume`; the consent's time runs on."""
-    return _changed(session, consent, "PAUSED", "consent.pause", actor=actor, reason=reason, now=now)
+    return _change(session, consent, "PAUSED", "consent.pause", actor=actor, reason=reason, now=now)
 
 
 def resume(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
     """Let reads go on, and fetch what was missed."""
-    held = _changed(session, consent, "ACTIVE", "consent.resume", actor=actor, reason=reason, now=now)
-    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{held.id}", consent_id=str(held.id))
-    return held
+    current = _change(session, consent, "ACTIVE", "consent.resume", actor=actor, reason=reason, now=now)
+    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{current.id}", consent_id=str(current.id))
+    return current
 
 
 def revoke(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
     """Take a consent back, for good; the next read in any process is refused."""
-    return _changed(session, consent, "REVOKED", "consent.revoke", actor=actor, reason=reason, now=now)
+    return _change(session, consent, "REVOKED", "consent.revoke", actor=actor, reason=reason, now=now)
 
 
-def _changed(
+def _change(
     session: Session,
     consent: Consent,
     to: str,
@@ -186,25 +186,25 @@ def _changed(
     now: datetime,
     enterprise: Enterprise | None = None,
 ) -> Consent:
-    held = locked(session, consent.id)
-    if held.state in ALIVE and now >= held.expires_at and to != "EXPIRED":
+    current = lock_consent(session, consent.id)
+    if current.state in ALIVE and now >= current.expires_at and to != "EXPIRED":
         raise Conflict("the consent has expired", reason="expired")
-    if not rules.may_change(held.state, to) or (action == "consent.resume" and held.state != "PAUSED"):
-        raise Conflict(f"the consent is {held.state}: it cannot become {to}", reason=held.state.lower())
+    if not rules.may_change(current.state, to) or (action == "consent.resume" and current.state != "PAUSED"):
+        raise Conflict(f"the consent is {current.state}: it cannot become {to}", reason=current.state.lower())
     if enterprise is not None:
-        held.enterprise_id = enterprise.id
-    move(session, held, to, actor=actor, reason=reason, now=now)
-    record(session, held, action, actor=actor, now=now, detail={"reason": reason})
-    return held
+        current.enterprise_id = enterprise.id
+    move(session, current, to, actor=actor, reason=reason, now=now)
+    record(session, current, action, actor=actor, now=now, detail={"reason": reason})
+    return current
 
 
-def end(session: Session, held: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
+def end(session: Session, consent: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
     """Move a consent that the caller has locked to a state that time or use brought about."""
-    move(session, held, to, actor=actor, reason=reason, now=now)
-    record(session, held, f"consent.{to.lower()}", actor=actor, now=now, detail={"reason": reason})
+    move(session, consent, to, actor=actor, reason=reason, now=now)
+    record(session, consent, f"consent.{to.lower()}", actor=actor, now=now, detail={"reason": reason})
 
 
-def locked(session: Session, consent_id: UUID) -> Consent:
+def lock_consent(session: Session, consent_id: UUID) -> Consent:
     """Return the consent as it is now, with reads and other changes kept out until the transaction ends."""
     keep_reads_out(session, consent_id)
     query = select(Consent).where(Consent.id == consent_id).with_for_update()
@@ -213,7 +213,7 @@ def locked(session: Session, consent_id: UUID) -> Consent:
 
 def move(
     session: Session,
-    held: Consent,
+    consent: Consent,
     to: str,
     *,
     actor: str,
@@ -222,16 +222,18 @@ def move(
     successor: Consent | None = None,
 ) -> None:
     """Change the state of a locked consent, and keep who did it, why and when: the one place where states change."""
-    event = ConsentEvent(consent_id=held.id, at=now, actor=actor, from_state=held.state, to_state=to, reason=reason)
-    held.state, held.changed_at = to, now
+    event = ConsentEvent(
+        consent_id=consent.id, at=now, actor=actor, from_state=consent.state, to_state=to, reason=reason
+    )
+    consent.state, consent.changed_at = to, now
     session.add(event)
     session.flush()  # the trigger judges the change here, before anything else is built on it
-    announce(session, held, from_state=str(event.from_state), reason=reason, now=now, successor=successor)
+    announce(session, consent, from_state=str(event.from_state), reason=reason, now=now, successor=successor)
 
 
 def record(
     session: Session,
-    held: Consent,
+    consent: Consent,
     action: str,
     *,
     actor: str,
@@ -246,16 +248,16 @@ def record(
         result="done",
         actor=actor,
         now=now,
-        enterprise_id=held.enterprise_id or firm,
-        institution_id=held.institution_id,
-        client_id=held.client_id,
-        consent_id=held.id,
-        purpose=held.purpose,
+        enterprise_id=consent.enterprise_id or firm,
+        institution_id=consent.institution_id,
+        client_id=consent.client_id,
+        consent_id=consent.id,
+        purpose=consent.purpose,
         detail=detail,
     )
 
 
-def _with_standing(consent_id: UUID) -> Select[Consent, str, str]:
+def _with_institution(consent_id: UUID) -> Select[Consent, str, str]:
     return (
         select(Consent, Institution.status, Institution.pairwise_salt)
         .join(Institution, Institution.id == Consent.institution_id)
@@ -286,7 +288,7 @@ def live_consent(
     if consent_id is None:
         raise ConsentRefused("the token is the institution's own, no firm's consent is behind it", reason="no_consent")
     keep_changes_out(session, consent_id, db.Viewer(institution_id=access.institution_id))
-    row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
+    row = session.execute(_with_institution(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     # An unknown consent, another institution's, and one that the token was not issued for look the same.
     if row is None or consent_id != access.consent_id:
         raise ConsentRefused(reason="wrong_institution")
@@ -309,7 +311,7 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
         It is not alive (any more), or all its uses are spent: no office is asked for what nobody may compute.
     """
     keep_changes_out(session, consent_id)
-    row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
+    row = session.execute(_with_institution(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     if row is None:
         raise ConsentRefused(reason="not_active")
     dead = rules.dead_reason(row[0].terms(institution_active=row[1] == "active"), now)
@@ -326,12 +328,12 @@ def grant_for_token(session: Session, consent_id: UUID, *, now: datetime) -> Con
     born after the answer that says that its consent is over.
     """
     keep_changes_out(session, consent_id)
-    return _grant(_with_standing(consent_id).with_for_update(read=True, of=Consent), session, now)
+    return _grant(_with_institution(consent_id).with_for_update(read=True, of=Consent), session, now)
 
 
 def grant_of(session: Session, consent_id: UUID, *, now: datetime) -> ConsentGrant | None:
     """Return what the consent gives now, None unless it is alive: for introspection, which promises nothing."""
-    return _grant(_with_standing(consent_id), session, now)
+    return _grant(_with_institution(consent_id), session, now)
 
 
 def _grant(query: Select[Consent, str, str], session: Session, now: datetime) -> ConsentGrant | None:

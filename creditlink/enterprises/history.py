@@ -8,7 +8,7 @@ from datetime import date
 Entry = Mapping[str, object]
 
 
-def carried(entries: Sequence[tuple[date, Entry]], changes: Entry, since: date) -> Iterator[tuple[date, Entry]]:
+def carry_forward(entries: Sequence[tuple[date, Entry]], changes: Entry, since: date) -> Iterator[tuple[date, Entry]]:
     """Yield what holds from `since` on, a row for each day on which something changes, the last one for now.
 
     A changed value holds until the day on which the registry had it change to another; what else changed since stays.

@@ -65,7 +65,7 @@ def appoint(
         elif former.account_id == account.id:
             _end(session, former, actor=actor, reason="appointed anew", now=now)
     session.flush()  # the index allows one legal representative at a time
-    made = Representation(
+    right = Representation(
         enterprise_id=enterprise.id,
         account_id=account.id,
         role=role,
@@ -75,11 +75,11 @@ def appoint(
         valid_until=valid_until,
         created_at=now,
     )
-    session.add(made)
+    session.add(right)
     session.flush()
-    detail = {"limits": made.limits, "until": valid_until.isoformat() if valid_until else None}
-    _record(session, made, "representation.appoint", actor=actor, reason=reason, now=now, **detail)
-    return made
+    detail = {"limits": right.limits, "until": valid_until.isoformat() if valid_until else None}
+    _record(session, right, "representation.appoint", actor=actor, reason=reason, now=now, **detail)
+    return right
 
 
 def check_appointment(
@@ -180,18 +180,18 @@ def representatives_of(session: Session, enterprise: Enterprise, now: datetime) 
 
 def representation_of(session: Session, enterprise: Enterprise, representation_id: UUID) -> Representation | None:
     """Return a right to act for this firm and no other."""
-    found = session.get(Representation, representation_id, with_for_update=True)
-    return found if found is not None and found.enterprise_id == enterprise.id else None
+    right = session.get(Representation, representation_id, with_for_update=True)
+    return right if right is not None and right.enterprise_id == enterprise.id else None
 
 
-def _end(session: Session, held: Representation, *, actor: str, reason: str, now: datetime) -> None:
-    held.ended_at = now
+def _end(session: Session, right: Representation, *, actor: str, reason: str, now: datetime) -> None:
+    right.ended_at = now
     session.flush()
-    _record(session, held, "representation.end", actor=actor, reason=reason, now=now)
+    _record(session, right, "representation.end", actor=actor, reason=reason, now=now)
 
 
 def _record(
-    session: Session, held: Representation, action: str, *, actor: str, reason: str, now: datetime, **more: object
+    session: Session, right: Representation, action: str, *, actor: str, reason: str, now: datetime, **more: object
 ) -> None:
     audit.record(
         session,
@@ -199,8 +199,8 @@ def _record(
         result="done",
         actor=actor,
         now=now,
-        enterprise_id=held.enterprise_id,
-        detail={"account": str(held.account_id), "role": held.role, "reason": reason, **more},
+        enterprise_id=right.enterprise_id,
+        detail={"account": str(right.account_id), "role": right.role, "reason": reason, **more},
     )
 
 

@@ -68,11 +68,11 @@ def sign(
     if not enterprise.two_signatures:
         return True
     digest = subject_sha256(subject)
-    for held in waiting(session, enterprise, now, may=may):
-        if (held.act, held.subject_sha256) == (act, digest):
-            if held.signed_by == account.id:
+    for firm_act in waiting(session, enterprise, now, may=may):
+        if (firm_act.act, firm_act.subject_sha256) == (act, digest):
+            if firm_act.signed_by == account.id:
                 return False
-            _end(session, held, "done", account=account, now=now)
+            _end(session, firm_act, "done", account=account, now=now)
             end_waiting(session, enterprise.id, act=act, about=_about(subject), actor=f"account:{account.id}", now=now)
             return True
     end_waiting(
@@ -101,13 +101,13 @@ def waiting(
 ) -> Sequence[FirmAct]:
     """Return the acts that wait for a second signature, the oldest first; what no longer counts is not among them."""
     found = []
-    for held in _open(session, enterprise.id, now):
-        right = may_act(session, session.get_one(Account, held.signed_by), enterprise, now)
+    for firm_act in _open(session, enterprise.id, now):
+        right = may_act(session, session.get_one(Account, firm_act.signed_by), enterprise, now)
         # Who led the firm when signing must lead it still: an agent cannot begin what only the leader can.
-        if right is None or not may(right) or right.role != held.role != "agent":
+        if right is None or not may(right) or right.role != firm_act.role != "agent":
             continue
-        if right.valid_from <= held.signed_at:  # a right given anew brings no signature back
-            found.append(held)
+        if right.valid_from <= firm_act.signed_at:  # a right given anew brings no signature back
+            found.append(firm_act)
     return found if enterprise.two_signatures else []
 
 
@@ -122,12 +122,12 @@ def _open(session: Session, enterprise_id: UUID, now: datetime, *, lock: bool = 
 
 def waiting_act(session: Session, enterprise: Enterprise, act_id: UUID, now: datetime) -> FirmAct | None:
     """Return one act of this firm that waits."""
-    return next((held for held in waiting(session, enterprise, now) if held.id == act_id), None)
+    return next((firm_act for firm_act in waiting(session, enterprise, now) if firm_act.id == act_id), None)
 
 
-def drop(session: Session, held: FirmAct, *, account: Account, now: datetime) -> None:
+def drop(session: Session, firm_act: FirmAct, *, account: Account, now: datetime) -> None:
     """End a waiting act without doing it: one person is enough to stop something."""
-    _end(session, held, "declined", account=account, now=now)
+    _end(session, firm_act, "declined", account=account, now=now)
 
 
 def end_waiting(
@@ -144,15 +144,15 @@ def end_waiting(
 
     Else somebody could finish days later what the first has thought better of.
     """
-    for held in _open(session, enterprise_id, now, lock=True):
-        wanted = (act or held.act, about or _about(held.subject), signed_by or held.signed_by)
-        if (held.act, _about(held.subject), held.signed_by) != wanted:
+    for firm_act in _open(session, enterprise_id, now, lock=True):
+        wanted = (act or firm_act.act, about or _about(firm_act.subject), signed_by or firm_act.signed_by)
+        if (firm_act.act, _about(firm_act.subject), firm_act.signed_by) != wanted:
             continue
         kind, _, who = actor.partition(":")
         if kind == "account":
-            _end(session, held, "declined", account=session.get_one(Account, UUID(who)), now=now)
+            _end(session, firm_act, "declined", account=session.get_one(Account, UUID(who)), now=now)
         else:  # the operator, who is no person of the firm: it lapses
-            held.open_until = now
+            firm_act.open_until = now
             session.flush()
 
 
@@ -167,11 +167,11 @@ def subject_sha256(subject: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _end(session: Session, held: FirmAct, reason: str, *, account: Account, now: datetime) -> None:
-    held.ended_at, held.end_reason, held.ended_by = now, reason, account.id
+def _end(session: Session, firm_act: FirmAct, reason: str, *, account: Account, now: datetime) -> None:
+    firm_act.ended_at, firm_act.end_reason, firm_act.ended_by = now, reason, account.id
     session.flush()
     step = "second" if reason == "done" else "drop"
-    _record(session, held.enterprise_id, step, held.act, held.subject, account=account, now=now)
+    _record(session, firm_act.enterprise_id, step, firm_act.act, firm_act.subject, account=account, now=now)
 
 
 def _record(

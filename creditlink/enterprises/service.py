@@ -12,7 +12,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from creditlink.engine.vocabulary import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE
-from creditlink.enterprises.history import carried
+from creditlink.enterprises.history import carry_forward
 from creditlink.enterprises.tables import Account, Enterprise, RegisteredEntry, Representation
 from creditlink.kit import uscc as uscc_rules
 from creditlink.kit.clock import day_of
@@ -129,7 +129,7 @@ def amend(
     if errors:
         raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
     # One row for each day from which something holds, so that what is learned late reaches the entries that followed.
-    rows = carried(_entries(session, enterprise), changes, valid_from or day_of(now))
+    rows = carry_forward(_entries(session, enterprise), changes, valid_from or day_of(now))
     for place, (day, values) in enumerate(rows):
         _holding_from(session, day)  # before anything is flushed
         for name, value in values.items():
@@ -168,7 +168,7 @@ def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck, today: date) 
     for one in fields(entry):
         value = getattr(entry, one.name)
         if isinstance(value, str) and (problem := text.flaw(value)):
-            wrong(one.name, f"{text.shown(value)!r} {problem}")
+            wrong(one.name, f"{text.printable(value)!r} {problem}")
     if not entry.name.strip():
         wrong("name", "must not be empty")
     if entry.entity_type not in ENTITY_TYPES:

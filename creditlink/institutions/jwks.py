@@ -28,7 +28,7 @@ class KeysNeeded(Exception):
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _CachedKeys:
     jwks: dict[str, object]
     fetched_at: datetime
     tried_at: datetime
@@ -38,7 +38,7 @@ class RemoteKeys:
     """The JWK Sets of this process."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _CachedKeys] = {}
         self._lock = threading.Lock()
 
     def lookup(self, uri: str, *, kid: str | None, now: datetime) -> dict[str, object]:
@@ -49,17 +49,17 @@ class RemoteKeys:
         KeysNeeded
             It was not fetched lately, or lacks `kid` and has not been tried for a while.
         """
-        kept = self._kept.get(uri)
-        if kept is None:
+        cached = self._kept.get(uri)
+        if cached is None:
             raise KeysNeeded(uri)
-        held = kept.jwks.get("keys")
+        keys = cached.jwks.get("keys")
         knows = kid is None or (
-            isinstance(held, list) and any(isinstance(k, dict) and k.get("kid") == kid for k in held)
+            isinstance(keys, list) and any(isinstance(k, dict) and k.get("kid") == kid for k in keys)
         )
         due = FRESH if knows else UNKNOWN_KID_PAUSE
-        if now - kept.fetched_at >= due and now - kept.tried_at >= UNKNOWN_KID_PAUSE:
+        if now - cached.fetched_at >= due and now - cached.tried_at >= UNKNOWN_KID_PAUSE:
             raise KeysNeeded(uri)
-        return kept.jwks if now - kept.fetched_at < STALE_AT_MOST else {}
+        return cached.jwks if now - cached.fetched_at < STALE_AT_MOST else {}
 
     def fetch(self, uri: str, *, now: datetime) -> None:
         """Fetch the JWK Set at `uri` and keep it; a failure keeps the older one for a while."""
@@ -71,6 +71,6 @@ class RemoteKeys:
         with self._lock:
             before = self._kept.get(uri)
             if isinstance(jwks, dict):
-                self._kept[uri] = _Kept(jwks, now, now)
+                self._kept[uri] = _CachedKeys(jwks, now, now)
             else:
-                self._kept[uri] = _Kept(before.jwks if before else {}, before.fetched_at if before else now, now)
+                self._kept[uri] = _CachedKeys(before.jwks if before else {}, before.fetched_at if before else now, now)

@@ -86,10 +86,10 @@ def institution_of(session: Session, code: str) -> Institution:
     RegistrationRefused
         There is none.
     """
-    found = session.scalar(select(Institution).where(Institution.code == code))
-    if found is None:
+    institution = session.scalar(select(Institution).where(Institution.code == code))
+    if institution is None:
         raise RegistrationRefused(f"there is no institution {code!r}")
-    return found
+    return institution
 
 
 def register_client(
@@ -151,10 +151,10 @@ def client_of(session: Session, client_id: str) -> Client:
     RegistrationRefused
         There is none.
     """
-    found = session.scalar(select(Client).where(Client.client_id == client_id))
-    if found is None:
+    client = session.scalar(select(Client).where(Client.client_id == client_id))
+    if client is None:
         raise RegistrationRefused(f"there is no client {client_id!r}")
-    return found
+    return client
 
 
 def rotate_keys(

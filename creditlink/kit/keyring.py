@@ -92,7 +92,7 @@ def verify(document: str, keys: Mapping[str, object], *, typ: str) -> SignedDocu
         It was changed, signed by somebody else, or is another kind of document.
     """
     try:
-        found = jws.deserialize_compact(document.strip(), KeySet(_understood(keys)), algorithms=[ALGORITHM])
+        found = jws.deserialize_compact(document.strip(), KeySet(_usable_keys(keys)), algorithms=[ALGORITHM])
         headers: Mapping[str, object] = found.headers()
         claims = json.loads(found.payload)
     except (JoseError, ValueError, KeyError, TypeError) as error:
@@ -102,7 +102,7 @@ def verify(document: str, keys: Mapping[str, object], *, typ: str) -> SignedDocu
     return SignedDocument(str(headers.get("kid", "")), claims)
 
 
-def _understood(keys: Mapping[str, object]) -> list[Key]:
+def _usable_keys(keys: Mapping[str, object]) -> list[Key]:
     """Return the keys of a set that we know how to use; the others are passed over (RFC 7517 section 5)."""
     entries = keys["keys"]
     if not isinstance(entries, list):

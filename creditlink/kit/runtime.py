@@ -48,8 +48,8 @@ class Runtime:
             raise LookupError(f"this runtime has no {kind.__name__}")
         return found
 
-    def made(self, kind: type[Part], make: Callable[[], Part]) -> Part:
-        """Return the part of a class, made by `make` when it is first needed."""
+    def get_or_make(self, kind: type[Part], make: Callable[[], Part]) -> Part:
+        """Return the part of a class; `make` makes it when it is first needed."""
         with self._lock:
             found = self._find(kind)
             if found is None:
@@ -76,13 +76,13 @@ class Memory(Generic[Key, Value]):
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """Return the value of a key, made where it is not remembered; the oldest makes room."""
-        found = self._values.get(key)
-        if found is None:
-            found = make()
+        value = self._values.get(key)
+        if value is None:
+            value = make()
             while len(self._values) >= self.most:
                 self._values.pop(next(iter(self._values)), None)
-            self._values[key] = found
-        return found
+            self._values[key] = value
+        return value
 
 
 _process = Runtime()
@@ -95,8 +95,8 @@ def process() -> Runtime:
 
 def install(app: flask.Flask) -> Runtime:
     """Give an application its runtime, empty as yet."""
-    made: Runtime = app.extensions.setdefault(_EXTENSION, Runtime(_process))
-    return made
+    runtime: Runtime = app.extensions.setdefault(_EXTENSION, Runtime(_process))
+    return runtime
 
 
 def of_app(app: flask.Flask) -> Runtime:

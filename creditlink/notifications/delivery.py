@@ -137,14 +137,14 @@ def claim(session: Session, delivery_id: UUID, *, key: str, now: datetime) -> Tr
     return Try(delivery.id, delivery.tries, client.webhook_url, headers, notification.body, refused)
 
 
-def send(wanted: Try, *, allow_loopback: bool) -> DeliveryOutcome:
+def send(attempt: Try, *, allow_loopback: bool) -> DeliveryOutcome:
     """Post to the client: to the address that was checked just now, without following redirects, not for long.
 
     Of the answer only the status line and the headers are read, so its body can be as long as it likes.
     """
     try:
-        target = targets.resolve(wanted.url or "", allow_loopback=allow_loopback)
-        return DeliveryOutcome(status=asyncio.run(_post(target, wanted)))
+        target = targets.resolve(attempt.url or "", allow_loopback=allow_loopback)
+        return DeliveryOutcome(status=asyncio.run(_post(target, attempt)))
     except targets.TargetRefused as refused:
         return DeliveryOutcome(error=str(refused))
     except TimeoutError:
@@ -153,15 +153,15 @@ def send(wanted: Try, *, allow_loopback: bool) -> DeliveryOutcome:
         return DeliveryOutcome(error=f"no answer: {type(error).__name__}")
 
 
-async def _post(target: targets.Target, wanted: Try) -> int:
+async def _post(target: targets.Target, attempt: Try) -> int:
     async with (
         asyncio.timeout(TRY_SECONDS),
         httpx.AsyncClient(timeout=TRY_SECONDS, follow_redirects=False, trust_env=False) as client,
         client.stream(
             "POST",
             target.pinned_url,
-            headers=wanted.headers | {"host": target.host_header()},
-            content=wanted.body.encode(),
+            headers=attempt.headers | {"host": target.host_header()},
+            content=attempt.body.encode(),
             extensions={"sni_hostname": target.host},
         ) as response,
     ):
@@ -174,7 +174,7 @@ def settle(session: Session, tried: Try, outcome: DeliveryOutcome, now: datetime
         select(WebhookDelivery).where(WebhookDelivery.id == tried.delivery_id).with_for_update()
     ).one()
     delivery.last_status = outcome.status
-    delivery.last_error = outcome.error if outcome.status is None else _said(outcome.status)
+    delivery.last_error = outcome.error if outcome.status is None else _error_of(outcome.status)
     if outcome.is_good:
         delivery.state, delivery.delivered_at, delivery.next_try_at = "delivered", now, None
     elif delivery.state == "waiting" and delivery.tries == tried.number:
@@ -188,7 +188,7 @@ def settle(session: Session, tried: Try, outcome: DeliveryOutcome, now: datetime
     return delivery.state
 
 
-def _said(status: int) -> str | None:
+def _error_of(status: int) -> str | None:
     if 200 <= status < 300:
         return None
     return "it answered with a redirect, which is not followed" if 300 <= status < 400 else f"it answered {status}"

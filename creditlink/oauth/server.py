@@ -117,7 +117,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         raw = binding.proof_header(request.headers)
         if raw is not None:
             rules = binding.proof_rules(self.settings, self.context.secret, self.now)
-            proof = binding.spent_proof(
+            proof = binding.use_proof(
                 self.session, raw, method=request.method, url=request.uri, rules=rules, now=self.now
             )
             return Binding(jkt=proof.jkt)

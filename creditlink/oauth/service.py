@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 
 from creditlink.access import context
 from creditlink.access.errors import AccessDeniedError, OAuth2Error
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.consents import funnel
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
@@ -57,7 +57,7 @@ def open_request(session: Session, *, client_id: str, request_uri: str, now: dat
     """
     pushed = session.scalar(
         select(PushedRequest).where(
-            PushedRequest.request_uri_hash == hashed(request_uri),
+            PushedRequest.request_uri_hash == hash_of(request_uri),
             PushedRequest.client_id == client_id,
             PushedRequest.redirect_uri.is_not(None),
             PushedRequest.expires_at > now,
@@ -68,7 +68,7 @@ def open_request(session: Session, *, client_id: str, request_uri: str, now: dat
         raise PendingGone
     if pushed.opened_at is None:
         pushed.opened_at = now
-        funnel.reached(session, pushed.consent_id, "shown", now)
+        funnel.note_stage(session, pushed.consent_id, "shown", now)
     return _handles().dumps(pushed.id.hex)
 
 

@@ -50,8 +50,8 @@ class Statement:
 
     def as_json(self) -> dict[str, object]:
         """Return the text as the consent keeps it."""
-        shown: dict[str, object] = json.loads(json.dumps(asdict(self), ensure_ascii=False))
-        return shown
+        text: dict[str, object] = json.loads(json.dumps(asdict(self), ensure_ascii=False))
+        return text
 
 
 def statement(

@@ -68,12 +68,12 @@ def is_spent(session: Session, consent: Consent) -> bool:
 
 
 def _full(period: rules.Period, limit: int, left_over: Mapping[str, int]) -> Problem:
-    told = header_of(left_over)
+    headers = header_of(left_over)
     if period == "total":
-        return ConsentRefused("every use of the consent is spent", reason="exhausted", headers=told)
+        return ConsentRefused("every use of the consent is spent", reason="exhausted", headers=headers)
     attribute = f"pulls_per_{period}"
     detail = f"{attribute}: {limit} of {limit} used in this calendar {period}"
-    return LimitExceeded(detail, attribute=attribute, headers=told)
+    return LimitExceeded(detail, attribute=attribute, headers=headers)
 
 
 def uses(session: Session, consent: Consent, now: datetime) -> dict[str, tuple[int, int]]:

@@ -68,12 +68,12 @@ class ConsentTerms:
         """
         return replace(
             self,
-            categories=self.categories & _named(details, "categories"),
-            actions=self.actions & _named(details, "actions"),
+            categories=self.categories & _names(details, "categories"),
+            actions=self.actions & _names(details, "actions"),
         )
 
 
-def _named(details: Sequence[Mapping[str, object]], member: str) -> frozenset[str]:
+def _names(details: Sequence[Mapping[str, object]], member: str) -> frozenset[str]:
     lists = [part.get(member) for part in details]
     return frozenset(name for names in lists if isinstance(names, Collection) for name in names)
 

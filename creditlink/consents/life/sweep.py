@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.consents import service
 from creditlink.consents.life.rules import ALIVE
 from creditlink.consents.tables import Consent, ConsentUse
-from creditlink.kit.jobs.dead_letters import rested
+from creditlink.kit.jobs.dead_letters import not_resting
 from creditlink.kit.jobs.items import each
 from creditlink.kit.postgres import db
 
@@ -39,22 +39,22 @@ def due(session: Session, now: datetime, *, at_most: int = 500) -> list[DueConse
         DueConsent(consent_id, to, reason)
         for (to, reason), condition in _conditions(now).items()
         for consent_id in session.scalars(
-            select(Consent.id).where(condition, rested(TASK, Consent.id, now)).order_by(Consent.id).limit(at_most)
+            select(Consent.id).where(condition, not_resting(TASK, Consent.id, now)).order_by(Consent.id).limit(at_most)
         )
     ]
 
 
-def end_due(session: Session, found: DueConsent, now: datetime) -> bool:
+def end_due(session: Session, due_consent: DueConsent, now: datetime) -> bool:
     """End one consent if it is still due; return whether it was.
 
-    Waits for whoever holds the row, in the queue of `service.locked`: a bank that never stops asking cannot keep its
-    consent from ending.
+    Waits for its turn at the row, in the queue of `service.lock_consent`: a bank that never stops asking cannot keep
+    its consent from ending.
     """
-    held = service.locked(session, found.consent_id)
-    condition = _conditions(now)[found.to, found.reason]
-    if session.scalar(select(Consent.id).where(Consent.id == found.consent_id, condition)) is None:
+    consent = service.lock_consent(session, due_consent.consent_id)
+    condition = _conditions(now)[due_consent.to, due_consent.reason]
+    if session.scalar(select(Consent.id).where(Consent.id == due_consent.consent_id, condition)) is None:
         return False
-    service.end(session, held, found.to, actor=SYSTEM, reason=found.reason, now=now)
+    service.end(session, consent, due_consent.to, actor=SYSTEM, reason=due_consent.reason, now=now)
     return True
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from creditlink.kit.files.text import flaw, shown
+from creditlink.kit.files.text import flaw, printable
 from creditlink.kit.files.textfile import TextFile
 
 SEPARATORS = (",", ";", "\t")
@@ -53,7 +53,7 @@ class HeaderInvalid(ValueError):
     """The header lacks a column (`lacks`), names one twice or one that does not exist; nothing was read then."""
 
     def __init__(self, line: int, value: str, problem: str, lacks: str | None = None) -> None:
-        self.line, self.value, self.problem, self.lacks = line, shown(value), problem, lacks
+        self.line, self.value, self.problem, self.lacks = line, printable(value), problem, lacks
         super().__init__(f"line {line}: the header {self.value!r} {problem}")
 
 
@@ -69,7 +69,7 @@ def records(file: TextFile, separator: str = ",") -> Iterator[Record]:
         line, number = lines[at], at + 1
         at += 1
         if flawed := file.flaw(number):
-            yield Record(number, shown(line)[:_SHOWN], problem=flawed)
+            yield Record(number, printable(line)[:_SHOWN], problem=flawed)
             continue
         if not line.strip(" "):
             continue
@@ -79,10 +79,10 @@ def records(file: TextFile, separator: str = ",") -> Iterator[Record]:
             found, used = _quoted(lines, at - 1, separator, width)
             at += used - 1
         if isinstance(found, str):
-            yield Record(number, shown(line)[:_SHOWN], problem=found)
+            yield Record(number, printable(line)[:_SHOWN], problem=found)
         else:
             width = width or len(found)
-            yield Record(number, shown(line)[:_SHOWN], found)
+            yield Record(number, printable(line)[:_SHOWN], found)
 
 
 def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]) -> Iterator[CsvRecord | WrongRow]:
@@ -110,7 +110,7 @@ def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]
             values = dict(zip(header, record.fields, strict=True))
             wrong = next(((name, said) for name, text in values.items() if (said := flaw(text))), None)
             if wrong:
-                yield WrongRow(record.line, wrong[0], shown(values[wrong[0]])[:_SHOWN], wrong[1])
+                yield WrongRow(record.line, wrong[0], printable(values[wrong[0]])[:_SHOWN], wrong[1])
             else:
                 yield CsvRecord(record.line, values)
 

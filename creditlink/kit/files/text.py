@@ -30,7 +30,7 @@ def flaw(text: str) -> str | None:
     return f"holds U+{ord(found[0]):04X}, half of a character, which is not accepted"
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text with what is refused replaced by U+FFFD: for messages, excerpts and logs."""
     return _REFUSED.sub("\ufffd", text)
 
@@ -46,7 +46,7 @@ def flaws(value: object) -> Iterator[tuple[Steps, str]]:
     waiting: list[tuple[_Place, object]] = [(None, value)]
     while waiting:
         place, one = waiting.pop()
-        wrong = _wrong(one)
+        wrong = _flaw_of(one)
         if wrong is not None:
             yield _steps_to(place), wrong
         elif isinstance(one, Mapping):
@@ -61,10 +61,10 @@ def flaws(value: object) -> Iterator[tuple[Steps, str]]:
 
 def pointer(steps: Steps) -> str:
     """Return a place as it is told (`/products/0/name`); long names, and many steps, are cut."""
-    told = [shown(str(step)[:_SHOWN_OF_A_STEP]) for step in steps]
-    if len(told) > _SHOWN_STEPS:
-        told = [*told[: _SHOWN_STEPS // 2], "…", *told[-_SHOWN_STEPS // 2 :]]
-    return "/" + "/".join(told)
+    parts = [printable(str(step)[:_SHOWN_OF_A_STEP]) for step in steps]
+    if len(parts) > _SHOWN_STEPS:
+        parts = [*parts[: _SHOWN_STEPS // 2], "…", *parts[-_SHOWN_STEPS // 2 :]]
+    return "/" + "/".join(parts)
 
 
 def _steps_to(place: _Place) -> Steps:
@@ -75,7 +75,7 @@ def _steps_to(place: _Place) -> Steps:
     return tuple(reversed(steps))
 
 
-def _wrong(value: object) -> str | None:
+def _flaw_of(value: object) -> str | None:
     if isinstance(value, str):
         return flaw(value)
     if isinstance(value, bool):

@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException
 from creditlink.kit import errors
 from creditlink.kit.clock import day_from
 from creditlink.kit.errors import Problem
-from creditlink.kit.files.text import flaws, pointer, shown
+from creditlink.kit.files.text import flaws, pointer, printable
 from creditlink.kit.files.textfile import JsonInvalid, json_of
 
 _MOST_NAMED = 20
@@ -91,7 +91,7 @@ class Parser(FlaskParser):
         except UnicodeDecodeError:
             raise errors.MalformedBody("the body is not UTF-8") from None
         except JsonInvalid as error:
-            raise errors.MalformedBody(f"the body is not valid JSON: {shown(str(error))}") from None
+            raise errors.MalformedBody(f"the body is not valid JSON: {printable(str(error))}") from None
         found = [{"pointer": pointer(where), "detail": wrong} for where, wrong in islice(flaws(body), _MOST_NAMED)]
         if found:
             raise errors.InvalidRequest(errors=found)

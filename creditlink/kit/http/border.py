@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, LengthRequired, 
 from werkzeug.utils import cached_property
 
 from creditlink.kit.errors import InvalidRequest, NotFound
-from creditlink.kit.files.text import flaw, shown
+from creditlink.kit.files.text import flaw, printable
 
 _CHUNK = 65_536
 # So much of a refused body is read and dropped: a client that still sends would see a broken connection, not the 413.
@@ -126,7 +126,7 @@ def _flaws(pairs: Iterable[tuple[str, str]], place: str) -> Iterator[dict[str, s
     for name, value in pairs:
         wrong = flaw(name)
         if wrong is not None:
-            yield {"pointer": f"{place}/{shown(name)}", "detail": f"the name {wrong}"}
+            yield {"pointer": f"{place}/{printable(name)}", "detail": f"the name {wrong}"}
         wrong = flaw(value)
         if wrong is not None:
-            yield {"pointer": f"{place}/{shown(name)}", "detail": wrong}
+            yield {"pointer": f"{place}/{printable(name)}", "detail": wrong}

@@ -75,7 +75,7 @@ def claim(
     fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
     try:
         # RETURNING, not rowcount: the ORM's insert reports -1 whether or not a row was made.
-        made = session.scalar(
+        claimed = session.scalar(
             insert(IdempotencyKey)
             .values(institution_id=institution_id, key=key, request_hash=fingerprint, created_at=now)
             .on_conflict_do_nothing()
@@ -85,7 +85,7 @@ def claim(
         if isinstance(error.orig, LockNotAvailable):  # the role's own lock_timeout
             raise IdempotencyInProgress(headers={"Retry-After": "1"}) from None
         raise
-    if made is not None:
+    if claimed is not None:
         return None
     earlier = session.get_one(IdempotencyKey, (institution_id, key))
     if earlier.request_hash != fingerprint:

@@ -71,7 +71,7 @@ def note_item(session: Session, task: str, item: str, error: BaseException, now:
     return int(failures)
 
 
-def item_done(session: Session, task: str, item: str, now: datetime) -> None:
+def close_item(session: Session, task: str, item: str, now: datetime) -> None:
     """Close the letter of an item that was done after all."""
     session.execute(
         update(DeadLetter)
@@ -87,7 +87,7 @@ def open_items(session: Session, task: str) -> set[str]:
     return set(session.scalars(query))
 
 
-def rested(task: str, item_id: SQLColumnExpression[UUID], now: datetime) -> ColumnElement[bool]:
+def not_resting(task: str, item_id: SQLColumnExpression[UUID], now: datetime) -> ColumnElement[bool]:
     """Return the condition that leaves out items that failed a moment ago, so that they do not crowd out the others."""
     resting = select(DeadLetter.id).where(
         DeadLetter.task == task,
@@ -147,14 +147,14 @@ def retry(session: Session, letter: DeadLetter, now: datetime) -> None:
     Conflict
         The letter is closed.
     """
-    held = _still_open(session, letter)
-    if held.kind == "item":
-        held.next_try_at = now
+    current = _still_open(session, letter)
+    if current.kind == "item":
+        current.next_try_at = now
         return
-    _close(held, "retried", now)
+    _close(current, "retried", now)
     queue.defer(
-        session, held.task, queue=held.queue or "default", lock=held.lock, queueing_lock=held.queueing_lock,
-        schedule_at=None, priority=held.priority or 0, **(held.args or {}),
+        session, current.task, queue=current.queue or "default", lock=current.lock, queueing_lock=current.queueing_lock,
+        schedule_at=None, priority=current.priority or 0, **(current.args or {}),
     )  # fmt: skip
 
 
@@ -172,10 +172,10 @@ def drop(session: Session, letter: DeadLetter, now: datetime) -> None:
 def _still_open(session: Session, letter: DeadLetter) -> DeadLetter:
     # Of two who act at once, one does.
     query = select(DeadLetter).where(DeadLetter.id == letter.id).with_for_update()
-    held = session.scalars(query.execution_options(populate_existing=True)).one()
-    if held.resolved_at is not None:
-        raise Conflict(f"the letter is closed: {held.resolution}", reason="closed")
-    return held
+    current = session.scalars(query.execution_options(populate_existing=True)).one()
+    if current.resolved_at is not None:
+        raise Conflict(f"the letter is closed: {current.resolution}", reason="closed")
+    return current
 
 
 def _close(letter: DeadLetter, resolution: str, now: datetime) -> None:

@@ -55,7 +55,7 @@ def each(
             with db.transaction("worker") as session:
                 work(session, item)
                 if name in listed:
-                    dead_letters.item_done(session, task, name, now)
+                    dead_letters.close_item(session, task, name, now)
         except PoolTimeout:
             raise
         except Exception as error:

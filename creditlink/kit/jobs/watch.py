@@ -37,8 +37,8 @@ class Watch:
             task = context.app.tasks.get(job.task_name)
             again = task is not None and task.get_retry_exception(exception=error, job=job) is not None
             JOBS.labels(job.task_name, "retried" if again else "failed").inc()
-            told = log.warning if again else log.error
-            told(
+            write = log.warning if again else log.error
+            write(
                 "job_failed",
                 task=job.task_name,
                 job_id=job.id,

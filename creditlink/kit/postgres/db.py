@@ -57,10 +57,10 @@ class Limits:
             "lock_timeout": self.lock,
             "idle_in_transaction_session_timeout": self.idle,
         }
-        told = {name: f"{int(value * 1e3)}" for name, value in milliseconds.items() if value is not None}
+        settings = {name: f"{int(value * 1e3)}" for name, value in milliseconds.items() if value is not None}
         if role:
-            told["role"] = role
-        return " ".join(f"-c {name}={value}" for name, value in {"timezone": "utc", **told}.items())
+            settings["role"] = role
+        return " ".join(f"-c {name}={value}" for name, value in {"timezone": "utc", **settings}.items())
 
 
 LIMITS: dict[Role, Limits] = {
@@ -289,11 +289,11 @@ CLOCKS_APART = timedelta(seconds=30)
 def _follow_its_clock(engine: Engine) -> None:
     """Measure, now and then, how far this process's clock is off the database's: expiry is judged by the latter."""
     measured: list[float] = []
-    is_told = False
+    is_reported = False
 
     @event.listens_for(engine, "checkout")
     def measure(connection: _Connection, _entry: ConnectionPoolEntry, _proxy: object) -> None:
-        nonlocal is_told
+        nonlocal is_reported
         if measured and time.monotonic() - measured[0] < _CLOCK_SECONDS:
             return
         measured[:] = [time.monotonic()]
@@ -307,9 +307,9 @@ def _follow_its_clock(engine: Engine) -> None:
         if row is not None:
             ahead = clock.follow(row[0], between=(before, after))
             is_off = abs(ahead) > CLOCKS_APART
-            if is_off and not is_told:
+            if is_off and not is_reported:
                 log.warning("clock_is_off", seconds_ahead=round(ahead.total_seconds(), 1))
-            is_told = is_off
+            is_reported = is_off
 
 
 def _has_spoken(connection: _Connection) -> bool:

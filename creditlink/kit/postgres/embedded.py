@@ -58,7 +58,7 @@ def start(data_dir: Path) -> str:
             "DATABASE_URL is not set and the embedded server is not installed: set it, or install creditlink[embedded]"
         ) from None
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    with stopping.held():  # a server that is started but not yet noted down would outlive us
+    with stopping.uninterrupted():  # a server that is started but not yet noted down would outlive us
         server = get_server(data_dir, cleanup_mode="stop")
         if data_dir not in _watched:
             _watched.add(data_dir)
@@ -106,9 +106,9 @@ def _forget_the_dead(server: PostgresServer) -> None:
 
     They could not do it themselves, and the server would stay up for them for good.
     """
-    held = server.global_process_id_list
+    processes = server.global_process_id_list
     with server._lock:
-        held.put([pid for pid in held.get_and_add(os.getpid()) if _exists(pid)] + [os.getpid()])
+        processes.put([pid for pid in processes.get_and_add(os.getpid()) if _exists(pid)] + [os.getpid()])
 
 
 def _exists(pid: int) -> bool:

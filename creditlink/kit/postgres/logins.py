@@ -30,11 +30,13 @@ _POWERS = text("""
 
 def refusal(connection: Connection) -> str | None:
     """Return why the connection's login must not serve the API, or None."""
-    held = connection.execute(_POWERS, {"worker": ROLE_NAMES["worker"]}).all()
-    if held:
+    powers = connection.execute(_POWERS, {"worker": ROLE_NAMES["worker"]}).all()
+    if powers:
         login = connection.scalar(text("SELECT session_user"))
-        own = [power for role, power in held if role == login]  # a superuser may become everybody: no need to list them
-        whose = own or [f"may become {role}, which {power}" for role, power in held]
+        own = [
+            power for role, power in powers if role == login
+        ]  # a superuser may become everybody: no need to list them
+        whose = own or [f"may become {role}, which {power}" for role, power in powers]
         return f"login {login} {', '.join(whose)}; it must be in role creditlink_api and no more"
     return None
 

@@ -43,7 +43,7 @@ def purpose_for(environment: str) -> Purpose:
     return "production" if environment == "production" else "sandbox"
 
 
-def marked(connection: Connection) -> str | None:
+def mark_of(connection: Connection) -> str | None:
     """Return what the database is marked for; None without a marker, also before the migration that brings it."""
     if not has_table(connection):
         return None
@@ -86,7 +86,7 @@ def holds_data(connection: Connection) -> bool:
 
 def refusal(connection: Connection, environment: str) -> str | None:
     """Return why a process of `environment` must not work on the database, or None."""
-    found, wanted = marked(connection), purpose_for(environment)
+    found, wanted = mark_of(connection), purpose_for(environment)
     if found is None and wanted == "production" and has_table(connection):  # else migrations are missing: see health
         return "is not marked; if it is production's: creditlink db purpose production --database NAME"
     if found is None or found == wanted:

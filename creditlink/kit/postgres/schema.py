@@ -44,7 +44,7 @@ def upgrade(database: Database, revision: str = "head", *, environment: str = "s
 
 
 def _mark_new(connection: Connection, environment: str) -> None:
-    if not purpose.has_table(connection) or purpose.marked(connection) is not None:
+    if not purpose.has_table(connection) or purpose.mark_of(connection) is not None:
         return
     wanted = purpose.purpose_for(environment)
     if wanted == "production" or not purpose.holds_data(connection):
@@ -63,12 +63,12 @@ def head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or "base"
 
 
-def applied(connection: Connection) -> str:
+def current_revision(connection: Connection) -> str:
     """Return the revision that the database is at."""
     return MigrationContext.configure(connection).get_current_revision() or "base"
 
 
-def serves(connection: Connection) -> str | None:
+def oldest_served(connection: Connection) -> str | None:
     """Return the oldest revision of code that the database still serves, as its newest migration says."""
     said = connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"))
     return said.removeprefix(SERVES) if said and said.startswith(SERVES) else None

@@ -39,7 +39,7 @@ def watch(*, serving: bool) -> None:
         signal.signal(number, ask)
 
 
-def asked() -> bool:
+def is_asked() -> bool:
     """Whether the process was asked to end.
 
     A raised exception can get lost where Python ignores one (a weak reference's callback during an import, say);
@@ -49,7 +49,7 @@ def asked() -> bool:
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Finish what must not be left half-done (a server started but not yet noted down); end after it if asked to."""
     global _holding
     before = _asked

@@ -21,7 +21,7 @@ from creditlink.access.errors import (
     RequestNotSupported,
     TooManyWaiting,
 )
-from creditlink.access.opaque import AUTH_REQ_ID, hashed, new_secret
+from creditlink.access.opaque import AUTH_REQ_ID, hash_of, new_secret
 from creditlink.consents import listing
 from creditlink.consents import service as consents
 from creditlink.consents.agreement.details import AuthorizationDetails
@@ -77,7 +77,7 @@ class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has 
         auth_req_id, expires_at = new_secret(AUTH_REQ_ID), consent.answer_until + FETCH_WITHIN
         session.add(
             PushedRequest(
-                request_uri_hash=hashed(auth_req_id),
+                request_uri_hash=hash_of(auth_req_id),
                 client_id=client.client_id,
                 consent_id=consent.id,
                 redirect_uri=None,
@@ -119,12 +119,12 @@ def _binding_message(form: dict[str, str]) -> str | None:
 
 def _wait(form: dict[str, str], longest: timedelta) -> timedelta:
     """Return how long the firm may take: as asked, but never less than half an hour nor longer than we keep it."""
-    asked = form.get("requested_expiry")
-    if asked is None:
+    requested = form.get("requested_expiry")
+    if requested is None:
         return longest
-    if not (asked.isascii() and asked.isdigit() and 1 <= len(asked) <= 9 and int(asked) > 0):
+    if not (requested.isascii() and requested.isdigit() and 1 <= len(requested) <= 9 and int(requested) > 0):
         raise InvalidRequestError("requested_expiry must be a positive whole number of seconds")
-    return min(max(timedelta(seconds=int(asked)) - FETCH_WITHIN, consents.INBOX_AT_LEAST), longest)
+    return min(max(timedelta(seconds=int(requested)) - FETCH_WITHIN, consents.INBOX_AT_LEAST), longest)
 
 
 def _firm(session: Session, form: dict[str, str], details: AuthorizationDetails, client: OAuthClient) -> str:
@@ -139,8 +139,8 @@ def _firm(session: Session, form: dict[str, str], details: AuthorizationDetails,
     if hint.startswith("ent_"):
         if details.uscc is not None:
             raise InvalidRequestError("name the firm once: by its id in login_hint or by its USCC")
-        found = listing.firm_behind(session, client.institution.id, client.institution.pairwise_salt, hint)
-        return consents.code_of(session, found) or hint[:40]
+        enterprise_id = listing.firm_behind(session, client.institution.id, client.institution.pairwise_salt, hint)
+        return consents.code_of(session, enterprise_id) or hint[:40]
     checked = uscc_rules.check(hint)
     if not hint.isascii() or not checked.well_formed:
         raise InvalidRequestError("login_hint must be a USCC or the id of a firm of yours")

@@ -53,7 +53,7 @@ def revoke(session: Session, access: Access, grant_id: str, *, now: datetime) ->
         As `query`; a paused grant can be revoked.
     """
     # Locked before it is looked at: of two who give it back at once, the second finds it over.
-    consent = consents.locked(session, _own(session, access, grant_id).id)
+    consent = consents.lock_consent(session, _own(session, access, grant_id).id)
     if consent.state_at(now) not in ALIVE:
         raise NotFound
     consents.revoke(session, consent, actor=f"bank:{access.client_id}", reason="revoked_by_client", now=now)

@@ -17,7 +17,7 @@ from creditlink.access.errors import (
     ProofRefused,
     RequestNotSupported,
 )
-from creditlink.access.opaque import REQUEST_URI, hashed, new_secret
+from creditlink.access.opaque import REQUEST_URI, hash_of, new_secret
 from creditlink.consents import service as consents
 from creditlink.consents.agreement import details as consent_details
 from creditlink.consents.agreement.details import AuthorizationDetails, DetailsRefused
@@ -64,7 +64,7 @@ class PushedAuthorization(Endpoint):  # type: ignore[misc]  # Authlib has no typ
         life = self.server.settings.request_uri_life
         self.server.session.add(
             PushedRequest(
-                request_uri_hash=hashed(request_uri),
+                request_uri_hash=hash_of(request_uri),
                 client_id=client.client_id,
                 consent_id=consent.id,
                 redirect_uri=redirect_uri,

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from creditlink.access.errors import InvalidRequestError
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.access.tables import AccessToken
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
 from creditlink.oauth.tables import RefreshToken
@@ -51,7 +51,7 @@ def own_token(session: Session, token: str, client_id: str) -> AccessToken | Ref
 
 def any_token(session: Session, token: str) -> AccessToken | RefreshToken | None:
     """Return the access or refresh token, whoever holds it, in whatever state."""
-    wanted = hashed(token)
+    wanted = hash_of(token)
     access = session.scalar(select(AccessToken).where(AccessToken.token_hash == wanted))
     return access or session.scalar(select(RefreshToken).where(RefreshToken.token_hash == wanted))
 

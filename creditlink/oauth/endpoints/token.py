@@ -9,7 +9,7 @@ from uuid import uuid4
 import flask
 
 from creditlink.access.errors import InvalidRequestError
-from creditlink.access.opaque import ACCESS_TOKEN, REFRESH_TOKEN, hashed, new_secret
+from creditlink.access.opaque import ACCESS_TOKEN, REFRESH_TOKEN, hash_of, new_secret
 from creditlink.access.tables import AccessToken
 from creditlink.kit.ids import external
 from creditlink.oauth.tables import RefreshToken
@@ -64,7 +64,7 @@ def save_token(server: OAuthServer, token: Token, request: FormRequest) -> None:
     refresh_id = request.refresh_token.id if request.refresh_token is not None else None
     if "refresh_token" in token:
         refresh = RefreshToken(
-            token_hash=hashed(token["refresh_token"]),
+            token_hash=hash_of(token["refresh_token"]),
             client_id=request.client.client_id,
             consent_id=grant.consent_id,
             origin_id=request.origin_id,
@@ -80,7 +80,7 @@ def save_token(server: OAuthServer, token: Token, request: FormRequest) -> None:
     details = request.details if request.details is not None else granted
     session.add(
         AccessToken(
-            token_hash=hashed(token["access_token"]),
+            token_hash=hash_of(token["access_token"]),
             client_id=request.client.client_id,
             institution_id=request.client.institution.id,
             consent_id=None if grant is None else grant.consent_id,

@@ -10,7 +10,7 @@ from authlib.oauth2.rfc6749 import grants
 from sqlalchemy import select, update
 
 from creditlink.access.errors import InvalidGrantError, InvalidRequestError, ProofRefused
-from creditlink.access.opaque import CODE, hashed, new_secret
+from creditlink.access.opaque import CODE, hash_of, new_secret
 from creditlink.consents import service as consents
 from creditlink.consents.life.locking import keep_changes_out
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
@@ -46,7 +46,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
         assert pushed is not None and account is not None  # noqa: S101, PT018 (set by whoever decides; for the type checker)
         self.server.session.add(
             AuthorizationCode(
-                code_hash=hashed(code),
+                code_hash=hash_of(code),
                 pushed_request_id=pushed.id,
                 client_id=pushed.client_id,
                 consent_id=pushed.consent_id,
@@ -68,7 +68,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
         """
         stored: AuthorizationCode | None = self.server.session.scalar(
             select(AuthorizationCode).where(
-                AuthorizationCode.code_hash == hashed(code), AuthorizationCode.client_id == client.client_id
+                AuthorizationCode.code_hash == hash_of(code), AuthorizationCode.client_id == client.client_id
             )
         )
         if stored is not None:  # the consent before the code and the tokens: one order for all who lock them

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from creditlink.access.opaque import AUTH_REQ_ID, hashed, new_secret
+from creditlink.access.opaque import AUTH_REQ_ID, hash_of, new_secret
 from creditlink.consents.tables import Consent
 from creditlink.institutions.tables import Client
 from creditlink.oauth.tables import PushedRequest
@@ -48,7 +48,7 @@ def hand_over(
     auth_req_id, expires_at = new_secret(AUTH_REQ_ID), now + FETCH_WITHIN
     session.add(
         PushedRequest(
-            request_uri_hash=hashed(auth_req_id),
+            request_uri_hash=hash_of(auth_req_id),
             client_id=client.client_id,
             consent_id=consent.id,
             redirect_uri=None,

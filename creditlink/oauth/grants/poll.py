@@ -19,7 +19,7 @@ from creditlink.access.errors import (
     ProofRefused,
     SlowDown,
 )
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.consents import service as consents
 from creditlink.consents.life.locking import keep_changes_out
 from creditlink.consents.life.rules import ALIVE
@@ -85,7 +85,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
         """Return the client's own request; unknown, another client's and used up look the same."""
         pushed: PushedRequest | None = self.server.session.scalar(
             select(PushedRequest).where(
-                PushedRequest.request_uri_hash == hashed(auth_req_id),
+                PushedRequest.request_uri_hash == hash_of(auth_req_id),
                 PushedRequest.client_id == client_id,
                 PushedRequest.redirect_uri.is_(None),
             )

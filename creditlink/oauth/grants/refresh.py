@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749 import grants
 from sqlalchemy import select
 
 from creditlink.access.errors import AuthorizationDetailsRefused, InvalidGrantError, InvalidScopeError
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.consents import service as consents
 from creditlink.consents.life.locking import keep_changes_out
 from creditlink.oauth.clients.client import AUTH_METHOD
@@ -25,7 +25,7 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
         """Return the client's own token, neither expired nor revoked; the three other cases look the same."""
         session = self.server.session
         wanted = select(RefreshToken).where(
-            RefreshToken.token_hash == hashed(refresh_token),
+            RefreshToken.token_hash == hash_of(refresh_token),
             RefreshToken.client_id == self.request.client.client_id,
             RefreshToken.revoked_at.is_(None),
             RefreshToken.expires_at > self.server.now,
@@ -45,8 +45,8 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
         """Let Authlib check client, token and scope; then the key and the details."""
         super().validate_token_request()
         self.request.binding = self.server.sender_binding(self.request)
-        asked = self.request.payload.scope
-        names = asked.split(" ") if asked else []
+        requested = self.request.payload.scope
+        names = requested.split(" ") if requested else []
         if len(set(names)) != len(names) or "" in names:
             raise InvalidScopeError
 
@@ -68,13 +68,13 @@ def _narrower(raw: str | None, granted: list[dict[str, object]]) -> list[dict[st
     if raw is None:
         return granted
     try:
-        asked = json.loads(raw)
+        requested = json.loads(raw)
     except (ValueError, RecursionError):
         raise AuthorizationDetailsRefused("authorization_details is not valid JSON") from None
-    if not isinstance(asked, list) or len(asked) != len(granted):
+    if not isinstance(requested, list) or len(requested) != len(granted):
         raise AuthorizationDetailsRefused("authorization_details must be the granted ones or a part of them")
     narrowed = []
-    for part, whole in zip(asked, granted, strict=True):
+    for part, whole in zip(requested, granted, strict=True):
         if not isinstance(part, dict) or not is_within(part, whole):
             raise AuthorizationDetailsRefused("authorization_details go beyond what was granted")
         narrowed.append(whole | part)
@@ -86,10 +86,10 @@ def is_within(part: dict[str, object], whole: dict[str, object]) -> bool:
     for name, value in part.items():
         if name not in whole:
             return False
-        held = whole[name]
-        if isinstance(held, list):
-            if not isinstance(value, list) or not value or not all(item in held for item in value):
+        granted = whole[name]
+        if isinstance(granted, list):
+            if not isinstance(value, list) or not value or not all(item in granted for item in value):
                 return False
-        elif type(value) is not type(held) or value != held:
+        elif type(value) is not type(granted) or value != granted:
             return False
     return part.get("type") == whole.get("type")
