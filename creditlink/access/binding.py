@@ -1,4 +1,4 @@
-"""What an access token is bound to: a DPoP key, or a client certificate behind a trusted proxy."""
+"""What an access token is bound to: a DPoP key, or a client certificate seen by a trusted proxy."""
 
 from __future__ import annotations
 

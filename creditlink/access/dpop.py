@@ -1,4 +1,4 @@
-"""DPoP proofs (RFC 9449): that the sender holds a private key. Pure; replay is checked by the caller."""
+"""DPoP proofs (RFC 9449): proof that the sender holds a private key. Pure; the caller checks for replay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NonceMissing(JwtRefused):
 
 @dataclass(frozen=True)
 class ProofRules:
-    """How old a proof may be, how far ahead its clock, and which nonces are fresh (None: none is asked for)."""
+    """How old a proof may be, how far ahead its clock, and which nonces are fresh (None: no nonce is required)."""
 
     age: int
     ahead: int
@@ -31,7 +31,7 @@ class ProofRules:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a valid proof proves: the holder of the key with thumbprint `jkt` made this request."""
+    """What a valid proof shows: the holder of the key with thumbprint `jkt` sent this request."""
 
     jkt: str
     jti: str
@@ -91,9 +91,9 @@ def token_hash(access_token: str) -> str:
 
 
 def nonces(secret: str, now: datetime, life: int) -> tuple[str, str]:
-    """Return the nonce to hand out now and the one before it, which is still accepted.
+    """Return the nonce to give out now and the one before it, which is still accepted.
 
-    They follow from the secret and the clock, so every process knows them without talking to another.
+    They follow from the secret and the clock, so every process knows them without asking another.
     """
     bucket = int(now.timestamp()) // life
     return _nonce(secret, bucket), _nonce(secret, bucket - 1)

@@ -1,7 +1,7 @@
 """Who may call a resource: the token, the key it is bound to, the client and the institution, each time.
 
-The consent is not looked at here: it is re-read in the transaction of the read (`consents.live_consent`),
-which says why it refuses.
+The consent is not checked here: the transaction of the read re-reads it (`consents.live_consent`)
+and says why it refuses.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Call:
 
 
 class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
-    """What both kinds of binding share. One is made per request, with its session and clock."""
+    """What both kinds of binding share. Each request has its own, with its session and clock."""
 
     def __init__(self, session: Session, oauth: OAuthContext, now: datetime) -> None:
         super().__init__()
@@ -79,14 +79,14 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         self._now = now
 
     def authenticate_token(self, token_string: str) -> AccessToken | None:
-        """Return the token if it is alive and so are its client and its institution."""
+        """Return the token if it is alive and its client and its institution are active."""
         if len(token_string) > _LONGEST_TOKEN:
             return None
         row = self._session.execute(
             _living(self._now)
             .where(AccessToken.token_hash == hash_of(token_string))
-            # What a crash of the database may lose here is the last half second of used jtis, each
-            # good for a minute at most; waiting for the disk at every read would buy only that.
+            # A crash of the database may lose the last half second of used jtis here, each good for a
+            # minute at most; waiting for the disk at every read would save only that.
             .add_columns(func.set_config("synchronous_commit", "off", True))
         ).one_or_none()
         if row is None:
@@ -108,7 +108,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
 
 
 def _living(now: datetime) -> Select[AccessToken, str]:
-    """Select the tokens that open anything, each alive with its client and institution, and the latter's salt."""
+    """Select live tokens whose client and institution are active, each with the institution's salt."""
     return (
         select(AccessToken, Institution.pairwise_salt)
         .join(Client, Client.client_id == AccessToken.client_id)
@@ -147,7 +147,7 @@ class _DPoPToken(_BoundToken):
 
 
 class _CertificateToken(_BoundToken):
-    """`Authorization: Bearer …` over mutual TLS, where a trusted proxy hands over the certificate."""
+    """`Authorization: Bearer …` over mutual TLS, where a trusted proxy passes on the certificate."""
 
     TOKEN_TYPE = "bearer"  # noqa: S105 (the name of an authentication scheme)
 
@@ -159,7 +159,7 @@ class _CertificateToken(_BoundToken):
 
 
 def require_access(scope: str) -> Callable[[Callable[Arguments, Answer]], Callable[Arguments, Answer]]:
-    """Let a view run only for a valid token with `scope`; `current_access` says whose."""
+    """Let a view run only for a valid token with `scope`; `current_access` returns whose it is."""
 
     def decorate(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
         @functools.wraps(view)
@@ -201,7 +201,7 @@ def authenticate(scope: str) -> Access:
             protector.register_token_validator(_CertificateToken(session, oauth, now))
             token: AccessToken = protector.validate_request([scope], call)
     except (MissingAuthorizationError, UnsupportedTokenTypeError):
-        # RFC 6750 section 3.1: who sent no token is told the scheme, and no error.
+        # RFC 6750 section 3.1: a caller without a token learns the scheme, and no error.
         raise Unauthorized(headers=_challenge(oauth, None, now)) from None
     except InsufficientScopeError as error:
         _note_owner(sent.headers, "insufficient_scope", now)
@@ -216,7 +216,7 @@ def authenticate(scope: str) -> Access:
 
 
 def after_waiting(access: Access) -> Access:
-    """Return the access of a request that waited, once more: its proof is spent, but its token may have died since.
+    """Return the access of a request that waited, checked again: its proof is spent, but its token may have died since.
 
     Raises
     ------
@@ -234,10 +234,10 @@ def after_waiting(access: Access) -> Access:
 
 
 def _note_owner(headers: Headers, reason: str | None, now: datetime) -> None:
-    """Remember whose token was refused, and why, so that the refusal leaves evidence with its firm.
+    """Note whose token was refused, and why, so that its firm has evidence of the refusal.
 
-    The sender is told no more than before. Who holds a dead token needs no key to be refused again and again, so
-    that one line stands for all refusals of one token for one reason within a minute.
+    The sender learns no more than before. A dead token can be refused again and again without any key, so one line
+    covers all refusals of one token for one reason within a minute.
     """
     sent = headers.get("Authorization", "").partition(" ")[2].strip()
     if not sent or len(sent) > _LONGEST_TOKEN:

@@ -66,7 +66,7 @@ def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
     Raises
     ------
     JwtRefused
-        It does not parse, holds text or numbers that nothing can keep, its algorithm is not accepted, or its header
+        It does not parse, holds text or numbers we cannot store, its algorithm is not accepted, or its header
         points at keys elsewhere.
     """
     if len(raw) > _LONGEST:
@@ -140,7 +140,7 @@ def public_key(data: object) -> Key:
         raise JwtRefused(f"an RSA key must have {_RSA_BITS[0]} to {_RSA_BITS[1]} bits")
     try:
         key = jwk.import_key(dict(data))
-        key.thumbprint()  # read now what the library reads when it is first used
+        key.thumbprint()  # read now what the library would only read at first use
     except (JoseError, ValueError, TypeError, KeyError, OverflowError, AttributeError, UnsupportedAlgorithm) as error:
         raise JwtRefused(f"not a valid JWK: {type(error).__name__}") from None
     if isinstance(key, ECKey) and key.curve_name != "P-256":
@@ -153,13 +153,13 @@ def public_key(data: object) -> Key:
 def public_keys(jwks: object) -> list[Key]:
     """Return the accepted keys of a JWK Set, at least one; the others are passed over.
 
-    A bank publishes keys for all its partners in one set: of kinds, curves and uses that are none of ours. They are as
-    if they were not there, now and when new kinds come up.
+    A bank publishes keys for all its partners in one set, of kinds, curves and uses that we do not know. They are
+    ignored, now and when new kinds appear.
 
     Raises
     ------
     JwtRefused
-        It is no JWK Set, or no key in it is accepted: what was wrong with each.
+        It is not a JWK Set, or no key in it is accepted; the message says what is wrong with each.
 
     Source: RFC 7517 section 5.
     """
@@ -170,7 +170,7 @@ def public_keys(jwks: object) -> list[Key]:
 
 
 def check_registration(jwks: object) -> None:
-    """Refuse a JWK Set that an operator should not register, though its other keys would do.
+    """Refuse a JWK Set that an operator should not register, even if some of its keys are accepted.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def whole_seconds(claims: Mapping[str, object], names: Iterable[str]) -> dict[st
 
 
 def _modulus_bits(modulus: object) -> int:
-    """Return the size of an RSA key, found before any arithmetic is done with it."""
+    """Return the size of an RSA key, determined before any arithmetic is done with it."""
     if not isinstance(modulus, str) or len(modulus) > _LONGEST:
         return 0
     try:

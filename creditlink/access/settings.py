@@ -1,4 +1,4 @@
-"""What the authorization server is told by `config/oauth.toml`, checked when it starts."""
+"""The authorization server's part of the configuration (`config/oauth.toml`), checked when it starts."""
 
 from __future__ import annotations
 

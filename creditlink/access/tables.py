@@ -1,4 +1,4 @@
-"""What the guard of every read remembers. Of every secret only SHA-256 is stored."""
+"""What the guard of every read stores. Of every secret only SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AccessToken(Base):
 
 
 class UsedJti(Base):
-    """That an assertion or proof was seen: the same one is refused by every process until it is too old anyway."""
+    """An assertion or proof that was seen: every process refuses the same one until it is too old anyway."""
 
     __tablename__ = "used_jtis"
     __table_args__ = (Index("ix_used_jtis_expires_at", "expires_at"),)

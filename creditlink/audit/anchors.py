@@ -1,7 +1,7 @@
 """Anchors: the heads of the chains, signed and written outside the database, each naming the anchor before it.
 
-An anchor holds the heads that moved since the last one, so that it is as large as the hour was busy. The list itself,
-not a hash over it: the check names the chain and the entry although the database may no longer have them.
+An anchor holds the heads that moved since the last one, so its size follows how busy the hour was. It holds the list
+itself, not a hash over it: the check can name the chain and the entry even if the database has lost them.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ class Anchor:
 def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secret: str, now: datetime) -> list[Anchor]:
     """Write the heads that moved since the last anchor to `place`; return the anchors that were written.
 
-    What was written and could not be noted in the database is anchored again next time, which does no harm.
+    Heads that were written but could not be noted in the database are anchored again next time, which does no harm.
 
     Raises
     ------
     FileExistsError
-        Another process anchors at this moment.
+        Another process is anchoring at this moment.
     """
     anchors: list[Anchor] = []
     while True:
@@ -112,7 +112,7 @@ def _note(session: Session, written: Anchor, now: datetime) -> None:
 
 
 def rewound_chains(session: Session) -> list[UUID]:
-    """Return chains (100 at most) that ended further on when they were last anchored: what the hourly job looks at.
+    """Return chains (100 at most) that were longer when last anchored: what the hourly job looks at.
 
     It compares with the database's own note of the last anchors; `faults` compares with the anchors themselves.
     """
@@ -127,13 +127,13 @@ def faults(
     last: str | None = None,
     stamps: Examination | None = None,
 ) -> Iterator[str]:
-    """Yield what does not agree, a sentence each, between the anchors and the database.
+    """Yield each disagreement between the anchors and the database as a sentence.
 
     Parameters
     ----------
     keys : the JWK set that signed them
-    last : an anchor that was noted elsewhere, NUMBER:SHA256: it must be among them
-    stamps : their time stamps, held to them too
+    last : an anchor noted elsewhere, NUMBER:SHA256, which must be among them
+    stamps : their time stamps, checked too
     """
     previous, expected, reported = GENESIS, 1, set[UUID]()
     seen: dict[int, str] = {}

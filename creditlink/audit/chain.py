@@ -18,13 +18,13 @@ def canonical(entry: Mapping[str, object]) -> bytes:
 
 
 def digest(entry: Mapping[str, object]) -> str:
-    """Return SHA-256 (hex) over the entry, which holds `previous` and thereby the whole past."""
+    """Return SHA-256 (hex) over the entry, which contains `previous` and thereby the whole past."""
     return hashlib.sha256(canonical(entry)).hexdigest()
 
 
 @dataclass(frozen=True)
 class Break:
-    """The first place where a chain does not hold."""
+    """The first place where a chain is broken."""
 
     line: int
     reason: str
@@ -32,17 +32,17 @@ class Break:
 
 @dataclass(frozen=True)
 class Head:
-    """The last link of a chain: what pins its end, so that a cut-off tail is seen."""
+    """The last link of a chain: it pins the end, so that a cut-off tail shows."""
 
     seq: int
     digest: str
 
 
 def verify(entries: Iterable[Mapping[str, object]], head: Head | None = None) -> Break | None:
-    """Return the first break in an export of one chain, or None when it holds from its genesis.
+    """Return the first break in an export of one chain, or None if it is intact from its genesis.
 
-    A chain by itself cannot show that its last lines were cut off: with `head`, from a place that the one
-    who cuts cannot write to, it must end exactly there.
+    A chain alone cannot show that its last lines were cut off: with a `head` from a place that a forger cannot
+    write to, it must end exactly there.
     """
     previous, expected_seq, chain_id, line = GENESIS, 1, None, 0
     for line, entry in enumerate(entries, start=1):

@@ -1,7 +1,6 @@
 """Where anchors are kept, outside the database: a folder, or an address that fsspec knows; files are only added.
 
-What protects them is the place: another machine's disk, a bucket with object lock, a folder of which somebody else
-keeps copies.
+The place protects them: another machine's disk, a bucket with object lock, a folder that somebody else copies.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Place(Protocol):
         """Return a whole file."""
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a whole file; FileExistsError when there is one of that name."""
+        """Add a whole file; FileExistsError if there is one of that name."""
 
 
 class AnchorFolder:
@@ -50,7 +49,7 @@ class AnchorFolder:
         return (self._path / name).read_bytes()
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a whole file: written beside, then linked, so that it is there whole or not at all, and once."""
+        """Add a whole file: write it under another name, then link it, so that it appears once, whole or not at all."""
         self._path.mkdir(parents=True, exist_ok=True)
         beside = self._path / f".{uuid4().hex}"
         try:
@@ -96,7 +95,7 @@ class Remote:
         return content
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a whole file. That none is replaced in a race, only the bucket's object lock can promise."""
+        """Add a whole file. Only the bucket's object lock can guarantee that none is replaced in a race."""
         if self._files.exists(f"{self._root}/{name}"):
             raise FileExistsError(name)
         self._files.makedirs(self._root, exist_ok=True)

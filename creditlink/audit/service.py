@@ -17,7 +17,7 @@ from creditlink.kit import keyring
 # The chain of events in which no firm is known yet (a refused token, an unknown code).
 NO_FIRM = UUID(int=0)
 HEAD_TYPE = "audit-head+jws"
-# The one way to add evidence: neither role may write to the tables, and the database makes the hash.
+# The only way to add evidence: neither role may write to the tables, and the database computes the hash.
 _RECORD = text("""
     SELECT seq, previous, digest FROM creditlink_record(
         :action, :result, :actor, :at, :enterprise_id, :institution_id, :client_id, :consent_id, :purpose, :detail,
@@ -51,7 +51,7 @@ def record(
 
     The chain's head row is locked until the transaction ends, so call it last.
     """
-    session.flush()  # what it tells of comes first
+    session.flush()  # the work that it reports comes first
     entry: dict[str, object] = {
         "action": action,
         "result": result,
@@ -80,7 +80,7 @@ def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Gen
 
 
 def head_of(session: Session, chain_id: UUID) -> chain.Head:
-    """Return the last link of a chain; of one that does not exist the genesis."""
+    """Return the last link of a chain; the genesis if there is no such chain."""
     head = session.get(AuditHead, chain_id, populate_existing=True)
     return chain.Head(head.seq, head.digest) if head else chain.Head(0, chain.GENESIS)
 
@@ -90,7 +90,7 @@ def export_sealed(
 ) -> Iterator[dict[str, object]]:
     """Yield a chain and, as the last line, its head signed by this server: what `creditlink audit verify` takes.
 
-    The head is read first, so that what is added meanwhile is in neither.
+    The head is read first, so that later additions are in neither.
     """
     head = head_of(session, chain_id)
     yield from export(session, chain_id, until=head.seq)
@@ -105,7 +105,7 @@ def export_sealed(
 
 
 def check(session: Session, chain_id: UUID) -> chain.Break | None:
-    """Return the first break in a stored chain, held to its stored head."""
+    """Return the first break in a stored chain, checked against its stored head."""
     head = head_of(session, chain_id)
     with closing(export(session, chain_id)) as lines:
         return chain.verify(lines, head)

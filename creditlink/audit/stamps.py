@@ -1,7 +1,7 @@
-"""Time stamps (RFC 3161) over anchors: an authority that is not ours says that an anchor was there at an instant.
+"""Time stamps (RFC 3161) over anchors: an independent authority certifies that an anchor existed at an instant.
 
-Only the newest anchor is stamped: it names the one before it, so that its stamp covers all of them. Whoever has the
-database, the signing key and the place can write every anchor again, but gets no stamp of the past for them.
+Only the newest anchor is stamped: it names the one before it, so that its stamp covers all of them. With the
+database, the signing key and the place somebody could rewrite every anchor, but gets no past stamps for them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from creditlink.kit.files.text import printable
 from creditlink.kit.settings import SettingError, Settings
 
 SECONDS = 10.0
-"""All of one request to the authority, from the look-up of its name to the last byte."""
+"""The whole of one request to the authority, from the look-up of its name to the last byte."""
 LATE = timedelta(days=1)
-"""An anchor that no stamp covers within so long was written later than it says, or the authority was away."""
+"""An anchor that no stamp covers within this time was written later than it says, or the authority was away."""
 _CLOCKS_APART = timedelta(minutes=10)
 _MOST_BYTES = 1024 * 1024
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
@@ -37,16 +37,16 @@ OpenTransaction = Callable[[], AbstractContextManager[Session]]
 
 
 class NotStamped(Exception):
-    """There is no stamp now: the authority is away, or what it gave does not hold. The anchor is kept all the same."""
+    """There is no stamp yet: the authority is away, or its stamp is not valid. The anchor is kept all the same."""
 
 
 class StampRefused(Exception):
-    """A stamp does not hold."""
+    """A stamp is not valid."""
 
 
 @dataclass(frozen=True)
 class AnchorStamp:
-    """The anchor that was stamped, and the instant that the authority says."""
+    """The anchor that was stamped, and the authority's instant."""
 
     number: int
     at: datetime
@@ -54,13 +54,13 @@ class AnchorStamp:
 
 @dataclass(frozen=True)
 class Authority:
-    """Whom we ask, and the roots that its certificate must lead to."""
+    """The authority that we ask, and the roots that its certificate must lead to."""
 
     url: str
     roots: Sequence[x509.Certificate]
 
     def stamp(self, document: bytes) -> tuple[bytes, datetime]:
-        """Return a stamp over `document`, and its instant; it holds, and answers this very request.
+        """Return a stamp over `document`, and its instant; it is valid, and answers this very request.
 
         Raises
         ------
@@ -117,7 +117,7 @@ def verify_stamp(
     Raises
     ------
     StampRefused
-        It is none, over something else, forged, or of somebody whom the roots do not vouch for.
+        It is not a stamp, is over something else, is forged, or its signer does not lead to the roots.
     """
     library = _library()
     try:
@@ -131,7 +131,7 @@ def verify_stamp(
 
 
 def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Authority) -> AnchorStamp | None:
-    """Have the newest anchor stamped, and keep the stamp beside it; None when it has one, or there is no anchor.
+    """Have the newest anchor stamped, and keep the stamp next to it; None if it has one, or there is no anchor.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Aut
     stamp, at = authority.stamp(document)
     try:
         place.add(f"{name}.tsr", stamp)
-    except FileExistsError:  # added before a crash, and not noted
+    except FileExistsError:  # added before a crash and never noted
         try:
             at = verify_stamp(place.read(f"{name}.tsr"), document, authority.roots)
         except StampRefused as error:
@@ -167,7 +167,7 @@ def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Aut
 
 
 class Examination:
-    """Holds the stamps at a place to its anchors, which are shown to it one by one.
+    """Compares the stamps at a place with its anchors, which it gets one by one.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ class Examination:
         self.instants: dict[int, datetime] = {}
 
     def of_anchor(self, name: str, number: int, document: bytes, issued_at: datetime | None) -> Iterator[str]:
-        """Yield what is wrong with the stamp of one anchor; `issued_at` is None where the anchor does not hold."""
+        """Yield what is wrong with the stamp of one anchor; `issued_at` is None where the anchor is not valid."""
         if issued_at is not None:
             self._issued[number] = issued_at
         stamp = f"{name.removesuffix('.jws')}.tsr"

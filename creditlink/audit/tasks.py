@@ -44,7 +44,7 @@ def stamp_newest(timestamp: int) -> None:
 
 
 def _stamp(settings: Settings) -> None:
-    """Have the newest anchor stamped; an authority that is away is a state that is said, and fails no job."""
+    """Have the newest anchor stamped; an authority that is away is logged, and fails no job."""
     authority = stamps.authority_of(settings)
     if authority is None:
         return

@@ -65,7 +65,7 @@ def simulate(file: Path, show: int) -> None:
 
 
 def judge(consent: Consent, proposed: FairUse) -> limits.Breach | None:
-    """Return what a past request would have breached at the moment it was made."""
+    """Return which limit a past request would have breached when it was sent."""
     if consent.purpose not in proposed.templates:
         return limits.Breach("purpose", consent.purpose, ", ".join(proposed.templates))
     return limits.breach(consent.details(), proposed, consent.requested_at)

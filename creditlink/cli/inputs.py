@@ -1,4 +1,4 @@
-"""What commands of the operator share: the files that they are given, and their transaction."""
+"""What the operator's commands share: how they read files, and their transaction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def read_keys(file: Path) -> dict[str, object]:
-    """Return the JWK set in a file; one that holds none ends the command with one line.
+    """Return the JWK set in a file, or end the command with one line.
 
     Raises
     ------

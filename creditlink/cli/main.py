@@ -44,7 +44,7 @@ _SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox bank")
 
 
 class _Text(click.types.StringParamType):
-    """A text that can be kept: what a terminal sends in another encoding than UTF-8 arrives as halves of characters."""
+    """A text that we can store: input that is not UTF-8 arrives as halves of characters."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text; end the command where a character of it is refused."""
@@ -55,7 +55,7 @@ class _Text(click.types.StringParamType):
 
 
 def _guard(command: click.Command) -> None:
-    """Let every text that a command and those below it take be one that can be kept."""
+    """Check every text that a command and its subcommands take."""
     for parameter in command.params:
         if type(parameter.type) is click.types.StringParamType:
             parameter.type = _Text()

@@ -97,7 +97,7 @@ def show_or_mark(new: str | None, database_name: str | None) -> None:
 
 
 def _open_to_mark() -> tuple[Settings, db.Database]:
-    """Open the database also where it has no marker yet; one that is marked for another environment stays shut.
+    """Open the database even if it has no marker yet; one marked for another environment stays closed.
 
     Raises
     ------
@@ -132,9 +132,9 @@ def shell() -> None:
     raise SystemExit(subprocess.run([binary, url], check=False).returncode)  # noqa: S603 (psql, found above)
 
 
-# A request computes one firm: microseconds of arithmetic, which a pool of threads per library only delays.
+# A request computes one firm: microseconds of arithmetic, which thread pools in the libraries would only delay.
 # The server's own processes and threads use the cores.
-_HEADERS_MS = 15_000  # a connection that sends no request for so long is closed
+_HEADERS_MS = 15_000  # a connection that sends no request for this long is closed
 _THREAD_POOLS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -190,7 +190,7 @@ def worker(concurrency: int | None) -> None:
     """
     settings, opened = start("worker", patience=PATIENCE_SECONDS)
 
-    # Loading them takes seconds, which nobody should wait to hear that a setting is wrong.
+    # Loading these takes seconds, and nobody should wait that long to hear that a setting is wrong.
     from creditlink.audit.places import open_place
     from creditlink.audit.stamps import authority_of
     from creditlink.kit.jobs.worker import WorkerGaveUp, run_worker

@@ -1,4 +1,4 @@
-"""`creditlink webhooks …`: where clients are told, their secrets, what failed, sending it anew."""
+"""`creditlink webhooks …`: the clients' addresses and secrets, what failed, sending it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The consent funnel: how many requests reached which stage. Groups of fewer than ten firms are not told."""
+"""The consent funnel: how many requests reached which stage. Groups of fewer than ten firms are not shown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _COUNTED = text("""
 
 
 def note_stage(session: Session, consent_id: UUID, stage: str, now: datetime) -> None:
-    """Keep that a request was shown, or that a person who may decide was signed in before it: the first time counts."""
+    """Note that a request was shown, or that a person who may decide saw it signed in: the first time counts."""
     row = insert(ConsentStage).values(consent_id=consent_id, stage=stage, reached_at=now)
     session.execute(row.on_conflict_do_nothing())
 

@@ -1,4 +1,4 @@
-"""Consents as their bank sees them: its own only, the firm under an id that no other bank knows."""
+"""Consents as their bank sees them: only its own, each firm under an id that no other bank knows."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> di
         "data_life_days": consent.data_life_days,
         "version": consent.version,
         "amends": ids.external("cns", consent.amends) if consent.amends else None,
-        # One step of the firm may make consents for several banks.
+        # One step of the firm may grant consents to several banks.
         "requested_at": to_second(consent.requested_at),
         "answer_until": to_second(consent.answer_until),
         "starts_at": to_second(consent.starts_at) if consent.starts_at else None,

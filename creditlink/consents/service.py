@@ -1,4 +1,4 @@
-"""The life of a consent: asked, granted, paused, taken back, used up. The session is the caller's."""
+"""The life of a consent: requested, granted, paused, revoked, used up. The session is the caller's."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from creditlink.kit import jobs
 from creditlink.kit.errors import Conflict, ConsentRefused, InvalidRequest
 from creditlink.kit.postgres import db
 
-# A firm that was sent here by its bank decides within this time at most; the page itself lives shorter.
+# A firm that its bank sends here has at most this long to decide; the page itself expires sooner.
 ANSWER_WITHIN = timedelta(hours=3)
-# A request in the inbox waits for a person who is away: never less than this.
+# A request in the inbox waits for a person who is away, for at least this long.
 INBOX_AT_LEAST = timedelta(minutes=30)
 
 
 class BankAccess(Protocol):
-    """The part of `oauth.access.Access` that a consent is held against."""
+    """The part of `access.guard.Access` that a consent is checked against."""
 
     @property
     def institution_id(self) -> UUID:
@@ -119,7 +119,7 @@ def request_consent(
 def count_waiting(session: Session, institution_id: UUID, uscc: str, now: datetime) -> int:
     """Return how many requests of an institution wait in the inbox of the firm with this code.
 
-    Nobody else adds one until the transaction ends: requests that come together are counted one after the other.
+    Nobody else can add one until the transaction ends: simultaneous requests are counted one after the other.
     """
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"inbox {institution_id} {uscc}", 0))))
     waiting = select(func.count()).where(
@@ -152,7 +152,7 @@ def statement_for(session: Session, consent: Consent, *, fair_use: FairUse, lang
 def reject(
     session: Session, consent: Consent, *, actor: str, reason: str, now: datetime, enterprise: Enterprise | None = None
 ) -> Consent:
-    """Decline a request; where the firm is known, it finds what it declined among its own ever after."""
+    """Decline a request; a known firm keeps it in its own list."""
     return _change(
         session, consent, "REJECTED", "consent.reject", actor=actor, reason=reason, now=now, enterprise=enterprise
     )
@@ -164,14 +164,14 @@ def pause(session: Session, consent: Consent, *, actor: str, reason: str, now: d
 
 
 def resume(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
-    """Let reads go on, and fetch what was missed."""
+    """Allow reads again, and fetch what was missed."""
     current = _change(session, consent, "ACTIVE", "consent.resume", actor=actor, reason=reason, now=now)
     jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{current.id}", consent_id=str(current.id))
     return current
 
 
 def revoke(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
-    """Take a consent back, for good; the next read in any process is refused."""
+    """Revoke a consent, for good; the next read in any process is refused."""
     return _change(session, consent, "REVOKED", "consent.revoke", actor=actor, reason=reason, now=now)
 
 
@@ -199,13 +199,13 @@ def _change(
 
 
 def end(session: Session, consent: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
-    """Move a consent that the caller has locked to a state that time or use brought about."""
+    """Move a consent that the caller has locked to a state that time or use has brought about."""
     move(session, consent, to, actor=actor, reason=reason, now=now)
     record(session, consent, f"consent.{to.lower()}", actor=actor, now=now, detail={"reason": reason})
 
 
 def lock_consent(session: Session, consent_id: UUID) -> Consent:
-    """Return the consent as it is now, with reads and other changes kept out until the transaction ends."""
+    """Return the consent as it is now, locked against reads and other changes until the transaction ends."""
     keep_reads_out(session, consent_id)
     query = select(Consent).where(Consent.id == consent_id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one()
@@ -221,13 +221,13 @@ def move(
     now: datetime,
     successor: Consent | None = None,
 ) -> None:
-    """Change the state of a locked consent, and keep who did it, why and when: the one place where states change."""
+    """Change the state of a locked consent, and record who did it, why and when: the one place where states change."""
     event = ConsentEvent(
         consent_id=consent.id, at=now, actor=actor, from_state=consent.state, to_state=to, reason=reason
     )
     consent.state, consent.changed_at = to, now
     session.add(event)
-    session.flush()  # the trigger judges the change here, before anything else is built on it
+    session.flush()  # the trigger checks the change here, before anything else depends on it
     announce(session, consent, from_state=str(event.from_state), reason=reason, now=now, successor=successor)
 
 
@@ -275,7 +275,7 @@ def live_consent(
     now: datetime,
     categories: Collection[str] = (),
 ) -> Consent:
-    """Return the consent that opens this read, as it is now, and open the rows that it covers.
+    """Return the consent that allows this read, as it is now, and open the rows that it covers.
 
     The row is locked in share mode: a revocation that commits before this read starts is seen, one
     that comes later waits until the read is committed, and reads that come after it wait for it.
@@ -308,7 +308,7 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
     Raises
     ------
     ConsentRefused
-        It is not alive (any more), or all its uses are spent: no office is asked for what nobody may compute.
+        It is not alive (any more), or all its uses are spent: no source is asked for what nobody may compute.
     """
     keep_changes_out(session, consent_id)
     row = session.execute(_with_institution(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
@@ -322,10 +322,10 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
 
 
 def grant_for_token(session: Session, consent_id: UUID, *, now: datetime) -> ConsentGrant | None:
-    """Return what a new token may be made of: `grant_of`, and no change of the consent until the transaction ends.
+    """Return what a new token may carry: `grant_of`, with the consent locked until the transaction ends.
 
-    A change that is under way comes first; one that comes later waits until the token is there, so that no token is
-    born after the answer that says that its consent is over.
+    A change under way comes first; a later one waits for the token, so that no token is issued after an answer that
+    said its consent is over.
     """
     keep_changes_out(session, consent_id)
     return _grant(_with_institution(consent_id).with_for_update(read=True, of=Consent), session, now)

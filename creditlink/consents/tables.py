@@ -21,7 +21,7 @@ class Consent(Base):
 
     What was asked never changes; what was granted is written once, when the firm decides; after that
     only the state moves, along `rules.TRANSITIONS`. The database's trigger refuses anything else, so
-    that a row proves what was agreed. Widening or renewing makes a new row that `amends` the old one.
+    that a row proves what was agreed. Widening or renewing adds a new row that `amends` the old one.
     """
 
     __tablename__ = "consents"
@@ -119,7 +119,7 @@ class Consent(Base):
         )
 
     def state_at(self, now: datetime) -> str:
-        """Return the state as the clock has it (`rules.state_at`)."""
+        """Return the state at `now`, by the clock (`rules.state_at`)."""
         return rules.state_at(self.state, self.expires_at, now)
 
     def is_final(self) -> bool:

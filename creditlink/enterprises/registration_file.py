@@ -1,4 +1,4 @@
-"""A CSV file of firms to register, read row by row: what is entered, and what is wrong with the rest."""
+"""A CSV file of firms to register, read row by row: what is registered, and what is wrong with the rest."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NO = ("0", "false", "no", "否")
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRow:
-    """A row that reads, and the line it begins at."""
+    """A row that can be read, and the line it starts at."""
 
     line: int
     registration: Registration
 
 
 def read_entries(file: TextFile) -> Iterator[RegistrationRow | WrongRow]:
-    """Yield every row as what it enters or the first thing that is wrong with it; empty cells are absent.
+    """Yield every row as a registration or as the first thing that is wrong with it; empty cells count as absent.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def _value(name: str, text: str) -> object:
     if name in _FEN:
         if not (text.isascii() and text.isdigit()):
             raise ValueError("must be a whole number of fen")
-        return int(text[:_LONGEST_NUMBER])  # too long a one is refused all the same
+        return int(text[:_LONGEST_NUMBER])  # one that is too long is refused later
     if name == "established_on":
         try:
             return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 (a day, not an instant)

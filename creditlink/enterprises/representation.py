@@ -35,11 +35,11 @@ def appoint(
     appointed_by: Account | None = None,
     reason: str = "registered",
 ) -> Representation:
-    """Let a person act for a firm; a new legal representative takes the place of the former one.
+    """Let a person act for a firm; a new legal representative replaces the former one.
 
-    `limits` bounds an agent, each of its members may be absent: `{"categories": [...], "purposes": [...],
-    "longest_days": 31, "largest_loan_fen": 100_000_000}`. An agent appointed again gets the new limits in place of
-    the old.
+    `limits` bounds an agent; each member may be absent: `{"categories": [...], "purposes": [...],
+    "longest_days": 31, "largest_loan_fen": 100_000_000}`. An agent appointed again gets the new limits instead of
+    the old ones.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def end_representation(
     Raises
     ------
     InvalidRequest
-        There is no reason, or an endless one.
+        There is no reason, or it is too long.
     Conflict
         It has ended already.
     """
@@ -138,16 +138,16 @@ def end_representation(
 def want_two_signatures(
     session: Session, enterprise: Enterprise, wanted: bool, *, now: datetime, actor: str = OPERATOR, reason: str
 ) -> None:
-    """Decide whether two people of the firm must sign a consent; consents in force are not touched.
+    """Decide whether two people of the firm must sign a consent; consents in force stay as they are.
 
-    No first signature outlives the rule: what one person may do alone waits for nobody.
+    No first signature outlives the rule: what one person may do alone need not wait.
 
     Raises
     ------
     Conflict
         Fewer than two people may act for the firm: nothing could be signed any more.
     InvalidRequest
-        There is no reason, or an endless one.
+        There is no reason, or it is too long.
     """
     check_reason(reason)
     if wanted:
@@ -205,7 +205,7 @@ def _record(
 
 
 def check_reason(reason: str) -> None:
-    """Refuse a change without a reason, or with an endless one."""
+    """Refuse a change without a reason, or with one that is too long."""
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         raise _invalid("reason", f"must be 1 to {LONGEST_REASON} printable characters, got {len(reason)}")
 

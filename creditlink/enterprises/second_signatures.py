@@ -1,4 +1,4 @@
-"""Acts of a firm that wants two people for them: the first one's waits until a second person signs the very same."""
+"""Acts of a firm that wants two people for them: the first signature waits until a second person signs the same act."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACTS: Mapping[str, tuple[str, str]] = {
     "signatures": ("取消双人签署", "Stop asking for two signatures"),
     "count": ("同意被统计", "Let banks count the firm"),
 }
-"""What two people must sign where a firm wants two, besides consents, which keep signatures of their own."""
+"""What two people must sign where a firm wants two; consents have signatures of their own."""
 
 WAITS = timedelta(days=7)
 """How long the first signature waits for the second."""
@@ -46,15 +46,15 @@ def sign(
 ) -> bool:
     """Sign an act; return whether it may be done now: one signature is enough, or this is the second.
 
-    Signing again what one has signed changes nothing. Whoever signs something else about the same takes back what he
-    signed before, and an act that is done leaves no other about the same waiting. The firm's row stays locked until the
-    transaction ends, so that the rule of two cannot be switched while somebody signs.
+    Signing the same act again changes nothing. Signing another act about the same subject withdraws one's first
+    signature, and an act that is done ends all others that wait about the same subject. The firm's row stays locked
+    until the transaction ends, so that the rule of two cannot be switched while somebody signs.
 
     Parameters
     ----------
-    subject : what exactly is signed, as JSON; the second signs the same or begins another act.
+    subject : what exactly is signed, as JSON; the second signs the same or starts another act.
     until : when the signature lapses; at most a week from now.
-    may : whether a right covers the act: a signature falls with the right of who gave it.
+    may : whether a right covers the act: a signature lapses with its signer's right.
 
     Raises
     ------
@@ -99,14 +99,14 @@ def sign(
 def waiting(
     session: Session, enterprise: Enterprise, now: datetime, *, may: Callable[[Representation], bool] = _anybody
 ) -> Sequence[FirmAct]:
-    """Return the acts that wait for a second signature, the oldest first; what no longer counts is not among them."""
+    """Return the acts that wait for a second signature and still count, the oldest first."""
     found = []
     for firm_act in _open(session, enterprise.id, now):
         right = may_act(session, session.get_one(Account, firm_act.signed_by), enterprise, now)
-        # Who led the firm when signing must lead it still: an agent cannot begin what only the leader can.
+        # A signer who led the firm must still lead it: an agent cannot start what only the leader may.
         if right is None or not may(right) or right.role != firm_act.role != "agent":
             continue
-        if right.valid_from <= firm_act.signed_at:  # a right given anew brings no signature back
+        if right.valid_from <= firm_act.signed_at:  # a right given again brings no signature back
             found.append(firm_act)
     return found if enterprise.two_signatures else []
 
@@ -121,7 +121,7 @@ def _open(session: Session, enterprise_id: UUID, now: datetime, *, lock: bool = 
 
 
 def waiting_act(session: Session, enterprise: Enterprise, act_id: UUID, now: datetime) -> FirmAct | None:
-    """Return one act of this firm that waits."""
+    """Return one waiting act of this firm."""
     return next((firm_act for firm_act in waiting(session, enterprise, now) if firm_act.id == act_id), None)
 
 
@@ -140,9 +140,9 @@ def end_waiting(
     about: str | None = None,
     signed_by: UUID | None = None,
 ) -> None:
-    """End what waits for a second signature because the firm went another way since; None stands for any.
+    """End acts that wait for a second signature because the firm has since decided otherwise; None matches any.
 
-    Else somebody could finish days later what the first has thought better of.
+    Otherwise somebody could complete days later what the first signer no longer wants.
     """
     for firm_act in _open(session, enterprise_id, now, lock=True):
         wanted = (act or firm_act.act, about or _about(firm_act.subject), signed_by or firm_act.signed_by)
@@ -151,13 +151,13 @@ def end_waiting(
         kind, _, who = actor.partition(":")
         if kind == "account":
             _end(session, firm_act, "declined", account=session.get_one(Account, UUID(who)), now=now)
-        else:  # the operator, who is no person of the firm: it lapses
+        else:  # the operator does not belong to the firm: the act lapses
             firm_act.open_until = now
             session.flush()
 
 
 def _about(subject: Mapping[str, object]) -> str:
-    """Return whom or what an act is about, whatever its particulars; empty: the firm as a whole."""
+    """Return whom or what an act is about, without its details; empty: the firm as a whole."""
     return str(subject.get("account") or subject.get("application") or subject.get("consent") or "")
 
 

@@ -20,18 +20,18 @@ from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.files import text
 
 MOST_FEN = 10**17
-"""No firm's capital is more; beyond it a number is not an amount."""
+"""No firm's capital is larger; a larger number is not an amount."""
 
 AMENDABLE = (
     *("industry", "region", "entity_type", "status", "registered_capital_fen", "paid_in_capital_fen"),
     *("established_on", "linked_struck_off"),
 )
-"""Entries of the registry that a score reads: their history is kept with two clocks."""
+"""Entries of the registry that a score reads: their history has two clocks, valid time and known time."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A firm as it is entered: the columns of the registry, before they are checked."""
+    """A firm to register: the columns of the registry, before they are checked."""
 
     uscc: str
     name: str
@@ -48,7 +48,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """A registered firm that may be the same as another: to be corrected at the source."""
+    """A registered firm that may be the same as another and should be corrected at the source."""
 
     enterprise_id: UUID
     uscc: str
@@ -97,14 +97,14 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
 def amend(
     session: Session, enterprise: Enterprise, changes: Mapping[str, Any], *, valid_from: date | None, now: datetime
 ) -> None:
-    """Change a firm's entries in the registry; what they were stays known for the days before.
+    """Change a firm's entries in the registry; for the days before, the old values stay known.
 
-    A value that holds from an earlier day holds until the registry had it change again, whatever else changed since.
+    A backdated value is valid until the registry changed it again, whatever else has changed since.
 
     Parameters
     ----------
     changes : column of AMENDABLE -> its new value
-    valid_from : the day the change holds from; None: from the day it is known
+    valid_from : the day from which the change is valid; None: from the day it is known
 
     Raises
     ------
@@ -128,20 +128,20 @@ def amend(
         errors.append({"pointer": "/valid_from", "detail": f"must not lie in the future, got {valid_from}"})
     if errors:
         raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
-    # One row for each day from which something holds, so that what is learned late reaches the entries that followed.
+    # One row for each day from which something is valid, so that late news reaches the entries that followed.
     rows = carry_forward(_entries(session, enterprise), changes, valid_from or day_of(now))
     for place, (day, values) in enumerate(rows):
-        _holding_from(session, day)  # before anything is flushed
+        _set_valid_from(session, day)  # before anything is flushed
         for name, value in values.items():
             setattr(enterprise, name, value)
         enterprise.updated_at = now + timedelta(microseconds=place)
         session.flush()
-    _holding_from(session, None)
+    _set_valid_from(session, None)
 
 
 def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, object]]]:
-    """Return from when each entry of a firm holds, as it is known now, the oldest first."""
-    session.refresh(enterprise, with_for_update=True)  # two changes at once would each miss the other
+    """Return each entry of a firm as now known, with the day from which it is valid, the oldest first."""
+    session.refresh(enterprise, with_for_update=True)  # two simultaneous changes would each miss the other
     known = select(RegisteredEntry).where(RegisteredEntry.enterprise_id == enterprise.id)
     last = {
         row.valid_from: {name: getattr(row, name) for name in AMENDABLE}
@@ -150,8 +150,8 @@ def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[
     return sorted(last.items())
 
 
-def _holding_from(session: Session, day: date | None) -> None:
-    """Tell the database, which keeps the history of entries, from when those of this transaction hold."""
+def _set_valid_from(session: Session, day: date | None) -> None:
+    """Tell the database, which records the history of entries, from when this transaction's entries are valid."""
     session.execute(select(func.set_config("creditlink.valid_from", day.isoformat() if day else "", True)))
 
 
@@ -220,7 +220,7 @@ def near_duplicates(session: Session, enterprise: Enterprise) -> list[NearDuplic
 
 
 def current_rights(session: Session, now: datetime, *conditions: object) -> Sequence[Representation]:
-    """Return the rights that hold at `now`, of those that meet `conditions`, the oldest first."""
+    """Return the rights valid at `now` that meet `conditions`, the oldest first."""
     return session.scalars(
         select(Representation)
         .where(
@@ -234,7 +234,7 @@ def current_rights(session: Session, now: datetime, *conditions: object) -> Sequ
 
 
 def may_act(session: Session, account: Account, enterprise: Enterprise, now: datetime) -> Representation | None:
-    """Return by what right `account` acts for `enterprise` at `now`; None: by none.
+    """Return by what right `account` acts for `enterprise` at `now`, or None if it has none.
 
     A legal representative comes before an agent. An inactive account, and a firm that no longer
     exists, can decide nothing.
@@ -264,7 +264,7 @@ def represented_by(session: Session, account: Account, now: datetime) -> list[tu
 def outside_limits(
     right: Representation, *, purpose: str, categories: Sequence[str], runs_days: float, loan_fen: int = 0
 ) -> str | None:
-    """Return what of a request, or of an offer under one, is beyond an agent's limits, or None.
+    """Return what in a request, or in an offer under one, exceeds an agent's limits, or None.
 
     That is `purpose`, `category:<c>`, `longest_days` for a consent that would run on for more days than allowed, or
     `largest_loan` for an offer of more.

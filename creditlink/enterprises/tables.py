@@ -45,14 +45,14 @@ class Enterprise(Base):
 class RegisteredEntry(Base):
     """What the registry said of a firm, as it was known from an instant on; append-only.
 
-    The database adds a row whenever a firm's entries are made or changed (migration 0026), whoever changes them.
+    The database adds a row whenever a firm's entries are added or changed (migration 0026), by anybody.
     """
 
     __tablename__ = "registrations"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
-    valid_from: Mapped[date]  # from when it holds
+    valid_from: Mapped[date]  # from when it is valid
     known_at: Mapped[datetime]  # since when we know it
     industry: Mapped[str]
     region: Mapped[str]
@@ -130,7 +130,7 @@ class FirmAct(Base):
         CheckConstraint(
             "(ended_at IS NULL) = (end_reason IS NULL) AND (ended_at IS NULL) = (ended_by IS NULL)", name="ended"
         ),
-        # The rule itself: whoever signed first is not the second.
+        # The rule itself: the first signer cannot be the second.
         CheckConstraint("end_reason <> 'done' OR ended_by <> signed_by", name="two_people"),
     )
 

@@ -6,7 +6,7 @@ import unicodedata
 from functools import cache
 from importlib import resources
 
-# What the eye does not tell apart within one script, beside Unicode's own table.
+# What the eye cannot tell apart within one script, in addition to Unicode's own table.
 _ALIKE = ("lI1i|", "oO0〇", "己已巳", "未末", "日曰", "土士", "戊戌戍", "治冶", "人入", "干千于", "大太犬")
 # One word in two ways of writing: traditional characters of names of banks and places, and their simplified ones.
 _TRADITIONAL = dict(

@@ -1,4 +1,4 @@
-"""Onboarding institutions and their OAuth clients: what the operator may register, and turn off at once."""
+"""Onboarding institutions and their OAuth clients: what the operator may register, and can turn off at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST_URI = 2000
 
 
 class RegistrationRefused(Exception):
-    """What was given cannot be registered; the message names the field and the value."""
+    """The values given cannot be registered; the message names the field and the value."""
 
 
 def add_institution(
@@ -62,8 +62,8 @@ def add_institution(
 
 
 def _refuse_look_alikes(session: Session, code: str, names: Mapping[str, str]) -> None:
-    """Refuse what a firm would take for somebody else on the page where it gives its consent."""
-    # One registration at a time: two look-alikes that come together would not see each other.
+    """Refuse a name that a firm would mistake for another's on the page where it gives its consent."""
+    # One registration at a time: two simultaneous look-alikes would not see each other.
     session.execute(select(func.pg_advisory_xact_lock(_REGISTERING)))
     seen = {field: skeleton(name) for field, name in names.items()}
     for field, name in names.items():
@@ -84,7 +84,7 @@ def institution_of(session: Session, code: str) -> Institution:
     Raises
     ------
     RegistrationRefused
-        There is none.
+        There is no such one.
     """
     institution = session.scalar(select(Institution).where(Institution.code == code))
     if institution is None:
@@ -107,7 +107,7 @@ def register_client(
 ) -> Client:
     """Register an institution's software.
 
-    Whether scopes, categories and keys are known ones is for the caller to check, who knows them.
+    The caller, who knows the scopes, categories and keys, checks that they exist.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def client_of(session: Session, client_id: str) -> Client:
     Raises
     ------
     RegistrationRefused
-        There is none.
+        There is no such one.
     """
     client = session.scalar(select(Client).where(Client.client_id == client_id))
     if client is None:
@@ -170,7 +170,7 @@ def rotate_keys(
     Raises
     ------
     RegistrationRefused
-        Not exactly one source of keys, or its address is not one that we call.
+        Not exactly one source of keys, or its address is one that we do not call.
     """
     client.jwks, client.jwks_uri = _key_source(jwks, jwks_uri)
     client.updated_at = now
@@ -191,7 +191,7 @@ def set_institution_status(session: Session, institution: Institution, status: s
 
 
 def check_redirect_uri(address: str) -> None:
-    """Refuse what could send a code to somebody else, or be read in two ways.
+    """Refuse an address that could send a code to somebody else, or be read in two ways.
 
     Raises
     ------

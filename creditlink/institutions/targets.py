@@ -38,7 +38,7 @@ _SPECIAL = {
         for block in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
     ),
 }
-# All of IPv6 that is handed out as unicast. Outside lie ::/8 with every way to wrap an IPv4 address, 64:ff9b:1::/48,
+# All of IPv6 that is allocated as unicast. Outside lie ::/8 with every way to wrap an IPv4 address, 64:ff9b:1::/48,
 # 100::/64, 5f00::/16, fc00::/7, fe80::/10, fec0::/10 and multicast. Source: IANA IPv6 Address Space registry.
 _UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -148,7 +148,7 @@ def fetch_json(url: str) -> object:
     Raises
     ------
     TargetRefused
-        The address is not called, or the answer is not such a document.
+        The address is one that we do not call, or the answer is not such a document.
     """
     target = resolve(url)
     try:

@@ -134,7 +134,7 @@ class Conflict(Problem):
 
 
 class ModelPurpose(Problem):
-    """The model in use was not made for the purpose of the consent."""
+    """The model in use was not trained for the purpose of the consent."""
 
     status = 409
     slug = "model-purpose"
@@ -142,7 +142,7 @@ class ModelPurpose(Problem):
 
 
 class RecordsUnavailable(Problem):
-    """No source gave anything, or a required category is missing; `sources` says how each stands."""
+    """No source gave anything, or a required category is missing; `sources` gives the state of each."""
 
     status = 409
     slug = "records-unavailable"

@@ -1,7 +1,7 @@
-"""Keys derived from the server's secret: every process has the same ones, and nothing more has to be kept.
+"""Keys derived from the server's secret: every process has the same ones, and nothing else has to be stored.
 
 What is signed is a compact JWS (RFC 7515), ES256, with a `typ` of its own, so that one kind of document can
-never pass for another. The public half is at `/v1/receipt-keys`. What is sealed can be read by us only.
+never pass for another. The public half is at `/v1/receipt-keys`. Only we can read what is sealed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EXTRA = 48
 
 
 class SignatureRefused(Exception):
-    """The document does not hold; the message says why."""
+    """The signature or the kind of a document is wrong; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SignedDocument:
 @lru_cache(maxsize=4)
 def signing_key(secret: str) -> ECKey:
     """Return the key of this server's documents."""
-    # The name of the first kind of document: changing it would change the key that receipts in the world are held to.
+    # The name of the first kind of document: changing it would change the key that verifies receipts already issued.
     derive = HKDF(algorithm=hashes.SHA256(), length=_EXTRA, salt=None, info=b"creditlink consent receipts")
     scalar = int.from_bytes(derive.derive(secret.encode()), "big") % (_ORDER - 1) + 1
     pem = ec.derive_private_key(scalar, ec.SECP256R1()).private_bytes(
@@ -63,12 +63,12 @@ def public_keys(secret: str) -> dict[str, object]:
 
 
 def key_set_of(file: Path) -> dict[str, object]:
-    """Return the JWK set in a file that somebody kept of `/v1/receipt-keys`.
+    """Return the JWK set in a file saved from `/v1/receipt-keys`.
 
     Raises
     ------
     ValueError
-        It is no text, no JSON or no set; the message is one line.
+        It is not text, not JSON or not a set; the message is one line.
     """
     known = json_of(read_file(file).whole())
     if not isinstance(known, dict) or not isinstance(known.get("keys"), list):
@@ -119,7 +119,7 @@ def _usable_keys(keys: Mapping[str, object]) -> list[Key]:
 
 
 def box(secret: str, purpose: str) -> Fernet:
-    """Return what seals and opens secrets of one purpose, so that a copy of the database alone shows none."""
+    """Return the box that seals and opens secrets of one purpose, so that a copy of the database alone reveals none."""
     derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
     return Fernet(base64.urlsafe_b64encode(derived))
 

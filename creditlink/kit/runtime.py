@@ -1,7 +1,7 @@
-"""What a process, and an application in it, holds for as long as it runs: settings, the live model, sources, memories.
+"""What a process, and an application in it, keeps as long as it runs: settings, the live model, sources, memories.
 
-One of each, by its class. A process may hold several applications (tests do), so an application has a runtime of its
-own; what it lacks is the process's.
+There is one part of each class. A process may run several applications (tests do), so each application has its own
+runtime and falls back on the process's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EXTENSION = "creditlink"
 
 
 class Runtime:
-    """Parts, each asked for by its class."""
+    """Parts, each found by its class."""
 
     def __init__(self, beyond: Runtime | None = None) -> None:
         self._parts: dict[type, object] = {}
@@ -41,7 +41,7 @@ class Runtime:
         Raises
         ------
         LookupError
-            Nobody put one here.
+            There is none.
         """
         found = self._find(kind)
         if found is None:
@@ -64,7 +64,7 @@ class Runtime:
 
 
 class Memory(Generic[Key, Value]):
-    """The few last values that took long to make, by key. A memory is a subclass, and so a part of its own."""
+    """The last few values that took long to make, by key. Each memory is a subclass, and so a part of its own."""
 
     most = 4
 
@@ -75,7 +75,7 @@ class Memory(Generic[Key, Value]):
         return len(self._values)
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """Return the value of a key, made where it is not remembered; the oldest makes room."""
+        """Return the value of a key; one that is not remembered is made, and the oldest makes room."""
         value = self._values.get(key)
         if value is None:
             value = make()
@@ -94,7 +94,7 @@ def process() -> Runtime:
 
 
 def install(app: flask.Flask) -> Runtime:
-    """Give an application its runtime, empty as yet."""
+    """Give an application its runtime, still empty."""
     runtime: Runtime = app.extensions.setdefault(_EXTENSION, Runtime(_process))
     return runtime
 
@@ -110,6 +110,6 @@ def part(kind: type[Part]) -> Part:
     Raises
     ------
     LookupError
-        Nobody put one there.
+        There is none.
     """
     return (of_app(flask.current_app) if flask.has_app_context() else _process).of(kind)

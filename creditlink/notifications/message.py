@@ -19,7 +19,7 @@ from creditlink.kit.clock import to_second
 VERSION = 1
 SECRET_PREFIX = "whsec_"  # noqa: S105 (the prefix of every secret)
 SECRET_BYTES = 32
-# A rotated secret goes on signing beside the new one for so long.
+# A rotated secret keeps signing next to the new one for this long.
 OVERLAP = timedelta(days=1)
 
 DELAYS = (

@@ -1,4 +1,4 @@
-"""`/v1/webhook-deliveries`: what an institution was told, what failed, and sending it anew."""
+"""`/v1/webhook-deliveries`: what was sent to an institution, what failed, and sending it again."""
 
 from __future__ import annotations
 

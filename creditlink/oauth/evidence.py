@@ -1,7 +1,7 @@
-"""Evidence of what the authorization server refused: in the chain of the firm whose consent it was about.
+"""Evidence of what the authorization server refused, in the chain of the firm whose consent it concerns.
 
-Who asked is told the OAuth error and no more; the firm is told which way it was wrong. A refusal that is about no
-consent that we know is nobody's evidence: the operator sees it in `creditlink_oauth_refusals_total` and in the log.
+The caller learns the OAuth error and no more; the firm learns what was wrong. A refusal that concerns no consent
+we know is nobody's evidence: the operator sees it in `creditlink_oauth_refusals_total` and in the log.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from creditlink.oauth.tables import AuthorizationCode, PushedRequest, RefreshTok
 
 log = structlog.get_logger()
 
-# An answer of the protocol's own course, not a refusal of anything the firm decided.
+# Answers in the protocol's normal course, not refusals of anything the firm decided.
 NOT_REFUSED = frozenset({"authorization_pending", "slow_down", "use_dpop_nonce"})
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """What a request was about: a consent, whose it is, and what was sent for it."""
+    """What a request was about: a consent, its client, and what was sent for it."""
 
     consent_id: UUID
     client_id: str
@@ -58,9 +58,9 @@ def note(
 ) -> None:
     """Append the refusal to the firm's chain, if we know the consent that it is about.
 
-    `client_id` is the authenticated client's, None where nobody could prove to be one. One line stands for all refusals
-    of one thing for one reason by one client within a minute: a dead token cannot fill a firm's chain. It is
-    refused also when the evidence cannot be written.
+    `client_id` is the authenticated client's, None where nobody was authenticated. One line covers all refusals of
+    the same thing for the same reason by one client within a minute: a dead token cannot fill a firm's chain. The
+    request is refused even when the evidence cannot be written.
     """
     if error in NOT_REFUSED:
         return
@@ -113,7 +113,7 @@ def _append(
 
 
 def _subject_of(session: Session, form: Mapping[str, str], now: datetime) -> _Subject | None:
-    """Return what the request is about, by whichever secret or id it names; None where we know none of them."""
+    """Return what the request is about, by the secret or id that it names; None where we know neither."""
     for name in ("refresh_token", "token"):
         token = any_token(session, form[name]) if name in form else None
         if token is not None:
@@ -146,7 +146,7 @@ def _of_token(token: RefreshToken | AccessToken, consent_id: UUID, now: datetime
 def _reason(
     session: Session, subject: _Subject, consent: Consent, error: str, client_id: str | None, now: datetime
 ) -> str:
-    """Return which way it was wrong: the asker, what was sent, the consent, else the request itself."""
+    """Return what was wrong: the caller, what was sent, the consent, or else the request itself."""
     institution = session.get_one(Institution, consent.institution_id)
     if client_id is None:
         client = session.scalar(select(Client.status).where(Client.client_id == subject.client_id))

@@ -30,7 +30,7 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
         super().__init__(method, uri, headers=headers)
         self._parameters = dict(form)
         self.payload = BasicOAuth2Payload(self._parameters)
-        # What the endpoints find out on the way.
+        # What the endpoints establish along the way.
         self.binding = Binding()
         self.pushed: PushedRequest | None = None
         self.account: Account | None = None

@@ -1,6 +1,6 @@
 """The authorization server: Authlib's, through its extension points, one per request.
 
-Making it anew for each request costs a few dictionary entries and removes ambient state: the session,
+Creating it for each request costs a few dictionary entries and avoids ambient state: the session,
 the clock and the client rows are this request's, so a suspension takes effect at once in every process.
 docs/adr/0008-authlib-through-its-hooks.md says what is Authlib's and what is ours.
 """
@@ -127,7 +127,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         return Binding(x5t_s256=thumbprint)
 
     def save_token(self, token: Token, request: FormRequest) -> None:
-        """Store what was made, hashed; see `token.save_token`."""
+        """Store the new token, hashed; see `token.save_token`."""
         save_token(self, token, request)
 
     def handle_response(
@@ -143,7 +143,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         return response
 
     def handle_error_response(self, request: FormRequest, error: OAuth2Error) -> flask.Response:
-        """Return the RFC 6749 error; what an endpoint of the back channel says never redirects."""
+        """Return the RFC 6749 error; an error of the back channel never redirects."""
         if isinstance(error, UnsupportedGrantTypeError):
             # Authlib's text repeats what was sent.
             error = OAuth2Error("grant_type is not supported", error=error.error, status_code=error.status_code)
@@ -154,7 +154,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
     def note_refusal(self, request: FormRequest, error: str, status: int, *, reason: str | None = None) -> None:
         """Count a refusal, log it, and leave evidence with the firm whose consent it is about.
 
-        Call it last: it holds the head of the firm's chain of evidence until the transaction ends.
+        Call it last: it locks the head of the firm's chain of evidence until the transaction ends.
         """
         if error == NonceNeeded.error:
             return

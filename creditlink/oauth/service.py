@@ -28,12 +28,12 @@ _SALT = "authorization-handle"
 
 
 class PendingGone(NotFound):
-    """There is no such request to decide on: unknown, over, decided, or the institution was suspended."""
+    """There is no such request to decide on: it is unknown, over or decided, or the institution was suspended."""
 
 
 @dataclass(frozen=True)
 class PendingAuthorization:
-    """A pushed request that waits for the firm. What the page shows and what is decided come from here."""
+    """A pushed request that waits for the firm: what the page shows, and what the firm decides on."""
 
     id: UUID
     client: Client
@@ -73,7 +73,7 @@ def open_request(session: Session, *, client_id: str, request_uri: str, now: dat
 
 
 def load_pending(session: Session, handle: str, now: datetime) -> PendingAuthorization:
-    """Return what a handle stands for.
+    """Return the pending request behind a handle.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def load_pending(session: Session, handle: str, now: datetime) -> PendingAuthori
 
 
 def binding_message_of(session: Session, consent_id: UUID) -> str | None:
-    """Return what the bank wants the person to compare, while the request is kept."""
+    """Return what the bank wants the person to compare, as long as the request is stored."""
     return session.scalar(select(PushedRequest.binding_message).where(PushedRequest.consent_id == consent_id))
 
 
@@ -153,7 +153,7 @@ def _decide(
     now: datetime,
     error: str | None = None,
 ) -> str:
-    # The claim: of two parallel decisions one finds the row undecided.
+    # The claim: of two parallel decisions only one finds the row undecided.
     pushed = session.scalar(
         update(PushedRequest)
         .where(PushedRequest.id == pending.id, PushedRequest.decided_at.is_(None))

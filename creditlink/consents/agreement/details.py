@@ -63,7 +63,7 @@ class DetailsRefused(Exception):
     """The details cannot be accepted.
 
     `description` is fit for `error_description`: it names the member and what it must be, and repeats nothing of what
-    was sent, which would travel on into the logs and pages of others.
+    was sent, since that would end up in the logs and pages of others.
     """
 
     def __init__(self, error: str, description: str, index: int | None = None, attribute: str | None = None) -> None:
@@ -78,7 +78,7 @@ class DetailsRefused(Exception):
 
 @dataclass(frozen=True)
 class AuthorizationDetails:
-    """What a bank asks a firm for. `categories` holds all of them, the optional ones included."""
+    """What a bank asks a firm for. `categories` holds all of them, including the optional ones."""
 
     uscc: str | None
     categories: tuple[str, ...]
@@ -91,7 +91,7 @@ class AuthorizationDetails:
     pulls_per_month: int
     pulls_per_day: int | None
     actions: tuple[str, ...]
-    fair_use_version: str = ""  # by which limits it was judged; not on the wire
+    fair_use_version: str = ""  # the version of the limits it was checked against; not on the wire
 
     @property
     def required_categories(self) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ class AuthorizationDetails:
         return replace(self, categories=kept, optional_categories=())
 
     def to_dict(self) -> dict[str, object]:
-        """Return the object as it stands on the wire; absent members are left out."""
+        """Return the object as it is on the wire; absent members are left out."""
         body: dict[str, object] = {"type": TYPE}
         if self.uscc:
             body["uscc"] = self.uscc
@@ -129,7 +129,7 @@ class AuthorizationDetails:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> AuthorizationDetails:
-        """Return the details in an object that `to_dict` made; limits are not judged again."""
+        """Return the details in an object from `to_dict`; limits are not checked again."""
         return cls(
             uscc=body.get("uscc"),
             categories=tuple(body["categories"]),
@@ -260,7 +260,7 @@ def _uscc(body: dict[str, object]) -> str | None:
         return None
     value = body["uscc"]
     checked = uscc_rules.check(value) if isinstance(value, str) and value.isascii() else None
-    # A wrong check character only warns: such codes are registered. Whether the firm exists is never said here.
+    # A wrong check character only warns: such codes are registered. Whether the firm exists is never revealed here.
     if checked is None:
         raise _refused("uscc needs 18 characters of 0-9 A-Z without I O S V Z")
     if not checked.well_formed:

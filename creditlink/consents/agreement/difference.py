@@ -11,7 +11,7 @@ _LISTS = ("categories", "actions")
 
 @dataclass(frozen=True)
 class ConsentChange:
-    """One attribute that differs; `is_wider` when the bank would get more than before."""
+    """One attribute that differs; `is_wider` if the bank would get more than before."""
 
     attribute: str
     before: object

@@ -17,7 +17,7 @@ _NUMBERS = ("consent_days", "history_months", "data_life_days", "pulls", "usual_
 
 @dataclass(frozen=True)
 class Template:
-    """What may at most be asked for one purpose."""
+    """The most that may be requested for one purpose."""
 
     purpose: str
     label_zh: str
@@ -41,7 +41,7 @@ class FairUse:
 
 @dataclass(frozen=True)
 class Breach:
-    """A limit that a request exceeds: which attribute, what it asked, what is allowed."""
+    """A limit that a request exceeds: the attribute, the value requested, and what is allowed."""
 
     attribute: str
     value: str
@@ -49,12 +49,12 @@ class Breach:
 
     @property
     def message(self) -> str:
-        """Return the breach in ASCII words, with what was asked."""
+        """Return the breach in ASCII words, with the value requested."""
         return f"fair-use limit: {self.attribute} is {self.value}, at most {self.limit}"
 
     @property
     def rule(self) -> str:
-        """Return what the limit allows, without what was asked."""
+        """Return what the limit allows, without the value requested."""
         return f"fair-use limit: {self.attribute} at most {self.limit}"
 
 
@@ -91,7 +91,7 @@ def _template(name: str, entry: object) -> Template:
 
 
 def breach(request: AuthorizationDetails, fair_use: FairUse, now: datetime) -> Breach | None:
-    """Return the first limit that `asked` exceeds, or None; the order is that of the page."""
+    """Return the first limit that a request exceeds, or None; the order is that of the page."""
     template = fair_use.templates[request.purpose]
     if request.access != template.access:
         return Breach("access", request.access, template.access)
@@ -112,6 +112,6 @@ def breach(request: AuthorizationDetails, fair_use: FairUse, now: datetime) -> B
 
 
 def unusual(request: AuthorizationDetails, fair_use: FairUse) -> bool:
-    """Return whether the frequency is allowed but more than is usual, so that the firm is told."""
+    """Return whether the frequency is allowed but higher than usual, so that the page warns the firm."""
     template = fair_use.templates.get(request.purpose)
     return template is not None and request.pulls_per_month > template.usual_pulls

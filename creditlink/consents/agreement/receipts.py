@@ -22,7 +22,7 @@ TYPE = "consent-receipt+jws"
 
 
 class ReceiptRefused(Exception):
-    """The receipt does not hold; the message says why."""
+    """The receipt is not valid; the message says why."""
 
 
 def sign(claims: Mapping[str, object], *, secret: str) -> str:
@@ -64,7 +64,7 @@ def claims_of(
     events: Sequence[ConsentEvent],
     signatures: Sequence[ConsentSignature] = (),
 ) -> dict[str, object]:
-    """Return what a receipt over a consent's row says: who, what, how long, on which text, what became of it."""
+    """Return what a receipt over a consent's row says: who, what, how long, on which text, and what happened since."""
     return {
         "iss": issuer,
         "iat": int(consent.changed_at.timestamp()),

@@ -1,4 +1,4 @@
-"""The text a firm agrees to: made from the request alone, so that its hash can be made again."""
+"""The text a firm agrees to, derived from the request alone, so that its hash can be recomputed."""
 
 from __future__ import annotations
 

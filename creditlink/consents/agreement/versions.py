@@ -12,7 +12,7 @@ from creditlink.consents.tables import Consent
 
 
 def newest(session: Session, consent_id: UUID) -> Consent:
-    """Return the version that stands for this one now: it, or what the firm agreed to in its place.
+    """Return the version now in force in place of this one: itself, or the one the firm agreed to after it.
 
     A bank may have asked for two changes of one version; with the first that the firm agrees to, the second is about
     that one.

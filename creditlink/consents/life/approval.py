@@ -30,9 +30,9 @@ def approve(
     statement: Statement,
     now: datetime,
 ) -> Consent:
-    """Sign what was asked, or less of it: optional categories may be left out.
+    """Sign what was requested, or less of it: optional categories may be left out.
 
-    With the last signature that the firm wants the consent becomes ACTIVE, over what all who signed agreed
+    With the last signature that the firm requires, the consent becomes ACTIVE over what all signers agreed
     to, and the pull of the granted sources is queued in the same transaction. Before that it stays REQUESTED.
 
     Raises
@@ -40,7 +40,7 @@ def approve(
     Conflict
         The request was decided already, its time is over, or this person has signed and another must.
     ConsentRefused
-        `account` may not act for `enterprise`, or not so far (`beyond` says in what); or the request
+        `account` may not act for `enterprise`, or not to this extent (`beyond` says in what); or the request
         names another firm.
     InvalidRequest
         `categories` leaves out a required one or names one that was not asked for.
@@ -108,8 +108,8 @@ def valid_signatures(
 ) -> list[ConsentSignature]:
     """Return the signatures given for `enterprise` that still count, without those of account `but`.
 
-    A signature falls with the right of who gave it: somebody dismissed since, or limited since, has not signed. One
-    under an amendment falls when the firm withdraws what it amends.
+    A signature lapses with its signer's right: somebody dismissed or limited since then has not signed. One under an
+    amendment lapses when the firm revokes the consent that it amends.
     """
     valid = []
     former = newest(session, consent.amends) if consent.amends else None
@@ -189,7 +189,7 @@ def _narrowed(consent: Consent, categories: Collection[str]) -> list[str]:
 def _supersede(
     session: Session, consent: Consent, former_id: UUID, enterprise: Enterprise, *, actor: str, now: datetime
 ) -> None:
-    """End the version that an amendment takes the place of: of all that were ever agreed to, the one in force."""
+    """End the version that an amendment replaces: of all those ever agreed to, the one in force."""
     former = service.lock_consent(session, newest(session, former_id).id)
     while (successor := newest(session, former.id)).id != former.id:  # agreed to while this one waited for the lock
         former = service.lock_consent(session, successor.id)

@@ -14,7 +14,7 @@ from creditlink.kit.clock import day_of
 State = Literal["REQUESTED", "ACTIVE", "PAUSED", "REJECTED", "REVOKED", "EXPIRED", "EXHAUSTED"]
 STATES: tuple[State, ...] = ("REQUESTED", "ACTIVE", "PAUSED", "REJECTED", "REVOKED", "EXPIRED", "EXHAUSTED")
 ALIVE: tuple[State, ...] = ("ACTIVE", "PAUSED")
-"""States of a consent that was given and is not over."""
+"""States of a consent that was granted and is not over."""
 
 TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -28,7 +28,7 @@ TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "EXHAUSTED": frozenset(),
     }
 )
-"""From each state to the states it may change to; the database's trigger holds the same table."""
+"""From each state to the states it may change to; the database's trigger has the same table."""
 
 _DEAD_REASONS = {
     "REVOKED": "revoked",
@@ -61,10 +61,10 @@ class ConsentTerms:
     institution_active: bool = True
 
     def narrowed(self, details: Sequence[Mapping[str, object]]) -> ConsentTerms:
-        """Return the consent as a token with these `authorization_details` opens it.
+        """Return the consent as narrowed by a token with these `authorization_details`.
 
-        A token may be for less than the consent (RFC 9396 section 7), and never for more: what none of its details
-        names is closed under it.
+        A token may cover less than the consent (RFC 9396 section 7), never more: what none of its details names stays
+        closed.
         """
         return replace(
             self,
@@ -89,7 +89,7 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why not: a word for programs."""
+    """Why a read is refused, in a word for programs."""
 
     reason: str
 
@@ -97,8 +97,8 @@ class Refusal:
 def refusal(terms: ConsentTerms, ask: ReadRequest, now: datetime) -> Refusal | None:
     """Return why `ask` is refused at `now`, or None when the consent covers it.
 
-    A stranger is told `wrong_institution` before anything about the consent; the clock overrules a
-    stored state that has not caught up with it.
+    A stranger gets `wrong_institution` before anything about the consent; the clock overrules a
+    stored state that lags behind it.
     """
     if ask.institution_id != terms.institution_id:
         return Refusal("wrong_institution")

@@ -33,7 +33,7 @@ class DueConsent:
 def due(session: Session, now: datetime, *, at_most: int = 500) -> list[DueConsent]:
     """Return the consents whose stored state is behind the clock, at most so many of each kind.
 
-    The clock already refuses what is late: ending makes the state say so. What failed a moment ago is left out.
+    The clock already refuses what is late: ending it updates the state. What failed a moment ago is left out.
     """
     return [
         DueConsent(consent_id, to, reason)
@@ -59,7 +59,7 @@ def end_due(session: Session, due_consent: DueConsent, now: datetime) -> bool:
 
 
 def sweep(now: datetime, *, at_most: int = 500) -> dict[str, int]:
-    """Bring stored states up to the clock, each consent in a transaction of its own; return how many went where."""
+    """Bring stored states up to date, each consent in its own transaction; return how many reached which state."""
     with db.transaction("worker") as session:
         found = due(session, now, at_most=at_most)
     ended = Counter(dict.fromkeys(("REJECTED", "EXPIRED", "EXHAUSTED"), 0))

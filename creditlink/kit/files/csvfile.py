@@ -1,4 +1,4 @@
-"""CSV that people hand over, record by record: a wrong one is named by line, field and value, the rest are in. Pure."""
+"""CSV that people give us, record by record: a wrong one is named by line, field and value, the rest are read. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from creditlink.kit.files.textfile import TextFile
 
 SEPARATORS = (",", ";", "\t")
 _MOST_LINES = 100
-"""A quoted field may hold line ends, but a record of more lines is a quote that was not closed."""
+"""A quoted field may hold line ends, but a longer record means a quote that was not closed."""
 _SHOWN = 60
 _UNCLOSED = "a quote opens in it that is not closed"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record and the line it begins at, with the beginning of that line; its fields, or what is wrong with it."""
+    """A record: the line it starts at, the start of that line, and its fields or what is wrong with it."""
 
     line: int
     begin: str
@@ -37,7 +37,7 @@ class CsvRecord:
 
 @dataclass(frozen=True, slots=True)
 class WrongRow:
-    """A record that cannot be taken; `field` is `line` where it is wrong as a whole."""
+    """A record that cannot be read; `field` is `line` where it is wrong as a whole."""
 
     line: int
     field: str
@@ -140,7 +140,7 @@ def _separator(file: TextFile, needed: Sequence[str]) -> str:
 
 
 def _quoted(lines: Sequence[str], at: int, separator: str, width: int) -> tuple[tuple[str, ...] | str, int]:
-    """Return the fields of the record that begins at a line, or what is wrong, and how many lines it takes."""
+    """Return the fields of the record that starts at a line, or what is wrong, and how many lines it takes."""
     found = _parsed(lines[at], separator)
     if found != _UNCLOSED:
         return found, 1

@@ -1,4 +1,4 @@
-"""The one reader of Parquet that people hand over: whatever is wrong with a file is one kind of error. Pure."""
+"""The one reader of Parquet that people give us: anything wrong with a file is one kind of error. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _WRONG = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, Valu
 
 
 class ParquetUnreadable(ValueError):
-    """Bytes are no Parquet file or a damaged one, or a column is not in it as it must be; the message is one line."""
+    """The bytes are not a Parquet file or a damaged one, or a column is not as it must be; the message is one line."""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turn whatever the library says of a damaged file into ParquetUnreadable."""
+    """Turn any error of the library about a damaged file into ParquetUnreadable."""
     try:
         yield
     except _WRONG as error:
@@ -55,7 +55,7 @@ def table_of(folder: Path, schema: Mapping[str, PolarsDataType], *, needed: Coll
 
     Parameters
     ----------
-    schema : columns that every file must have, and their types; where text is wanted, codes of text are taken as such.
+    schema : columns that every file must have, and their types; where text is wanted, categories are read as text.
     needed : those of them that are never null.
 
     Raises

@@ -76,7 +76,7 @@ class Day(ma.fields.Date):
 
 
 class Parser(FlaskParser):
-    """Reads JSON strictly: a body that repeats a member, or holds what nothing can keep, is refused."""
+    """Reads JSON strictly: it refuses a body that repeats a member or holds a value we cannot store."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": ma.RAISE}  # noqa: RUF012 (webargs reads it from the class)
 
@@ -104,7 +104,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # the library h
     ARGUMENTS_PARSER = Parser()
 
     def register_views_in_doc(self, api: Api, *about: object, **more: object) -> None:
-        """Leave it to the first reader of the document: it is nearly half of an application's start."""
+        """Leave it to the first reader of the document: it takes nearly half of an application's start."""
         api.undocumented.append(partial(super().register_views_in_doc, api, *about, **more))
 
     def problems(self, *kinds: type[Problem]) -> Callable[[View], View]:
@@ -182,7 +182,7 @@ def _from_http(error: HTTPException) -> Problem:
     messages = data.get("messages")
     if not isinstance(messages, Mapping):
         return kind(headers=headers)
-    # webargs says where it looked; body and query are told as everywhere else, by the field alone.
+    # webargs says where it looked; for body and query the field alone is named, as everywhere else.
     found = [
         error for place, inner in messages.items() for error in field_errors(inner, _PLACES.get(place, f"/{place}"))
     ]

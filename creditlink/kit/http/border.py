@@ -1,4 +1,4 @@
-"""What every request must satisfy before a route sees it: a whole body within the limit, and text that we can keep."""
+"""What every request must satisfy before a route sees it: a whole body within the limit, and text we can store."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from creditlink.kit.errors import InvalidRequest, NotFound
 from creditlink.kit.files.text import flaw, printable
 
 _CHUNK = 65_536
-# So much of a refused body is read and dropped: a client that still sends would see a broken connection, not the 413.
+# This much of a refused body is read and dropped: a client still sending would otherwise see a broken connection.
 _DRAINED = 4 * 1024 * 1024
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class TextRefused(InvalidRequest):
-    """A query parameter, form field or header holds a character that nothing inside could keep."""
+    """A query parameter, form field or header holds a character that we cannot store."""
 
 
 class Request(flask.Request):
     """A request whose body is read once, whole, or not at all.
 
-    Werkzeug's own stream answers a read of everything with what it has when the limit is reached, so a body sent in
-    chunks was cut off in silence; and where a server ends the stream itself, one that breaks off counts as whole.
+    Werkzeug's own stream returns what it has when the limit is reached, so it would silently cut off a body sent in
+    chunks; and where the server ends the stream itself, a body that breaks off would count as whole.
     """
 
     @cached_property
@@ -106,7 +106,7 @@ def guard(request: flask.Request) -> None:
     HTTPException
         The body; see `Request.stream`.
     NotFound
-        The path holds what no id or name of ours can.
+        The path holds a character that none of our ids or names contains.
     TextRefused
         Naming each query parameter, form field or header.
     """

@@ -1,4 +1,4 @@
-"""Pages of a list, newest first: each begins after the row that its cursor names."""
+"""Pages of a list, newest first: each starts after the row that its cursor names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def row_of(
 
     Parameters
     ----------
-    own : what every row of the list fulfils.
+    own : conditions that every row of the list meets.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def newest_first(
 
     Parameters
     ----------
-    at, key : the instant that orders the list, and what settles the order of equal ones.
+    at, key : the instant that orders the list, and the key that orders equal ones.
     after : the last row of the page before; None: the first page.
     """
     if after is not None:

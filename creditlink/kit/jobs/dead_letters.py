@@ -1,4 +1,4 @@
-"""The list of work that failed: what is on it, and what becomes of it."""
+"""The list of failed work: what is on it, and how each entry ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def describe(error: BaseException) -> str:
 
 
 def note_job(session: Session, job: Job, error: BaseException, now: datetime) -> None:
-    """Write down why a job fails; the trigger that sees its state change counts the failure."""
+    """Note why a job failed; a trigger on its state counts the failure."""
     row = insert(DeadLetter).values(
         id=uuid4(), kind="job", task=job.task_name, item=job.queueing_lock or str(job.id), job_id=job.id,
         queue=job.queue, lock=job.lock, queueing_lock=job.queueing_lock, priority=job.priority, args=job.task_kwargs,
@@ -47,7 +47,7 @@ def note_job(session: Session, job: Job, error: BaseException, now: datetime) ->
 
 
 def note_item(session: Session, task: str, item: str, error: BaseException, now: datetime) -> int:
-    """Put an item that a sweep could not do on the list; return how often it failed in a row.
+    """Put an item that a sweep could not do on the list; return how often it has failed in a row.
 
     The sweep leaves it alone for 30 s, then twice as long each time, an hour at most.
     """
@@ -72,7 +72,7 @@ def note_item(session: Session, task: str, item: str, error: BaseException, now:
 
 
 def close_item(session: Session, task: str, item: str, now: datetime) -> None:
-    """Close the letter of an item that was done after all."""
+    """Close the letter of an item that succeeded after all."""
     session.execute(
         update(DeadLetter)
         .where(DeadLetter.task == task, DeadLetter.item == item, DeadLetter.resolved_at.is_(None))
@@ -88,7 +88,7 @@ def open_items(session: Session, task: str) -> set[str]:
 
 
 def not_resting(task: str, item_id: SQLColumnExpression[UUID], now: datetime) -> ColumnElement[bool]:
-    """Return the condition that leaves out items that failed a moment ago, so that they do not crowd out the others."""
+    """Return the condition that leaves out items that failed a moment ago, so that they do not crowd the others out."""
     resting = select(DeadLetter.id).where(
         DeadLetter.task == task,
         DeadLetter.item == cast(item_id, String),
@@ -131,7 +131,7 @@ def letter_of(session: Session, external: str) -> DeadLetter:
     Raises
     ------
     NotFound
-        There is none of this id.
+        There is no letter with this id.
     """
     letter = session.get(DeadLetter, ids.internal(PREFIX, external))
     if letter is None:
@@ -170,7 +170,7 @@ def drop(session: Session, letter: DeadLetter, now: datetime) -> None:
 
 
 def _still_open(session: Session, letter: DeadLetter) -> DeadLetter:
-    # Of two who act at once, one does.
+    # Of two operators who act at once, only one succeeds.
     query = select(DeadLetter).where(DeadLetter.id == letter.id).with_for_update()
     current = session.scalars(query.execution_options(populate_existing=True)).one()
     if current.resolved_at is not None:

@@ -13,12 +13,12 @@ from creditlink.kit.jobs.queue import DEAD_AFTER_SECONDS
 LaneState = Literal["well", "starved", "dead"]
 
 STARVED_AFTER_SECONDS = 60.0
-"""A job that is due and does not begin for so long: workers live, and none of them has a slot for it."""
+"""A job that is due and has not started for this long: there are live workers, but none has a slot for it."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Queues that share slots of their own in every worker."""
+    """Queues that share their own slots in every worker."""
 
     name: str
     queues: tuple[str, ...]
@@ -28,8 +28,8 @@ class Lane:
 def lanes_of(pulls: int) -> tuple[Lane, ...]:
     """Return the lanes of a worker that makes `pulls` pulls at once.
 
-    Whatever fills one lane leaves the others free: a revocation is announced, and consents expire, while every
-    office is slow.
+    What fills one lane leaves the others free: revocations are announced and consents expire even while every
+    source is slow.
     """
     return (
         Lane("pulls", ("pulls",), pulls),

@@ -1,4 +1,4 @@
-"""Work that failed and waits for somebody to look at it."""
+"""Failed work that waits for somebody to look at it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PREFIX = "dlt"
 class DeadLetter(Base):
     """A job that failed for good, or one item that a sweep could not do; open until `resolved_at`.
 
-    `item` names the item, or the job by its queueing lock or id. `args` hold ids only, never a record of a firm.
+    `item` names the item, or the job by its queueing lock or id. `args` holds ids only, never a firm's records.
     """
 
     __tablename__ = "dead_letters"

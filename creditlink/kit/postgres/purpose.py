@@ -1,7 +1,7 @@
-"""What a database is for. Every process compares it with its environment before it works on the database.
+"""What a database is for: every process compares this with its environment before it uses the database.
 
-The marker is one row, written by the first upgrade of an empty database, or by `creditlink db purpose`. A database from
-before there were markers has none: in production the next upgrade gives it one, and the sandbox leaves it alone.
+The marker is one row, written by the first upgrade of an empty database, or by `creditlink db purpose`. A database
+older than the marker has none: in production the next upgrade adds it, and the sandbox leaves it alone.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def mark(connection: Connection, purpose: str, environment: str) -> None:
 
 
 def holds_data(connection: Connection) -> bool:
-    """Return whether any table has a row, whoever's table it is; the queue's and the marker itself apart."""
+    """Return whether any table has a row, no matter whose it is; the queue's and the marker do not count."""
     found = connection.execute(
         text("""
             SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -102,7 +102,7 @@ def check(database: Database, environment: str, *, role: Role = "owner") -> None
     Raises
     ------
     DatabaseRefused
-        They do not belong together.
+        They do not fit.
     """
     try:
         with database.engine(role).connect() as connection:
@@ -114,7 +114,7 @@ def check(database: Database, environment: str, *, role: Role = "owner") -> None
 
 
 def check_one_database(database: Database) -> None:
-    """Hold the API's own address to the same database: the marker tells databases apart, also of one purpose.
+    """Check that the API's own address leads to the same database: the marker tells apart even two of one purpose.
 
     Raises
     ------

@@ -12,10 +12,10 @@ from creditlink.kit.postgres import purpose
 from creditlink.kit.postgres.db import Database
 from creditlink.kit.settings import ROOT
 
-# Any number will do, as long as every process that migrates takes the same one.
+# Any number will do, as long as every process that migrates uses the same one.
 _ADVISORY_LOCK = 7_214_881
 SERVES = "serves "
-"""How the comment of `alembic_version` begins; the mark goes with the version, in one transaction and in every dump."""
+"""How the comment on `alembic_version` begins: it travels with the version, in one transaction and in every dump."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -28,7 +28,7 @@ def _config(connection: Connection | None = None) -> Config:
 def upgrade(database: Database, revision: str = "head", *, environment: str = "sandbox") -> None:
     """Bring the schema up to `revision`; processes that start together take turns.
 
-    A database that does not say yet what it is for is marked for `environment`, unless a sandbox finds data in it.
+    A database without a mark is marked for `environment`, unless it holds data and this is a sandbox.
     """
     with database.engine("owner").connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})

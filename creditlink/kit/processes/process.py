@@ -19,7 +19,7 @@ from creditlink.kit.settings import SettingError, Settings, load_settings
 log = structlog.get_logger()
 
 PATIENCE_SECONDS = 10.0
-"""How long a server waits at its start for a database that starts beside it."""
+"""How long a server waits at its start for a database that starts at the same time."""
 
 # What a database that was not migrated lacks.
 _MIGRATIONS = (
@@ -43,7 +43,7 @@ def start(role: db.Role, *, patience: float = 0.0) -> tuple[Settings, db.Databas
     configure_logging(settings)
     database = open_database(settings)
     reach(database, patience=patience)
-    check_purpose(settings, database)  # it may have come up only now
+    check_purpose(settings, database)  # it may only just have come up
     db.configure(database, role=role)
     return settings, database
 
@@ -65,9 +65,9 @@ def open_database(settings: Settings) -> db.Database:
 
 
 def check_purpose(settings: Settings, database: db.Database) -> None:
-    """Close a database that is not for this environment, or whose API login is more than the API's or elsewhere.
+    """Close a database that is not for this environment, or whose API login is too powerful or leads elsewhere.
 
-    One that is away passes: ask again when it is there.
+    One that is away passes: check again when it is there.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def limits_of(settings: Settings) -> dict[db.Role, db.Limits]:
 
 
 def reach(database: db.Database, *, patience: float) -> None:
-    """Connect once, so that a wrong address ends a process at its start and not its first request.
+    """Connect once, so that a wrong address ends a process at its start and not at its first request.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def reach(database: db.Database, *, patience: float) -> None:
 
 
 def fault(error: BaseException) -> str | None:
-    """Return the one line that an operator needs when it is the database that fails, or None: it is something else."""
+    """Return the one line that an operator needs when the database fails, or None if the fault is elsewhere."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     line = str(cause).strip().partition("\n")[0]
     if isinstance(cause, _MIGRATIONS) or (isinstance(cause, psycopg.Error) and 'role "creditlink_' in line):

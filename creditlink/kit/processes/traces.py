@@ -14,7 +14,7 @@ _QUOTED = re.compile(r'".*"', re.DOTALL)
 
 
 def formatted(exc_info: ExcInfo) -> str:
-    """Return a traceback in which errors of the database say their kind and place, and quote no value.
+    """Return a traceback in which database errors give their kind and place but quote no value.
 
     PostgreSQL repeats keys, whole rows and bad inputs in its messages (DETAIL: Failing row contains …).
     """

@@ -14,7 +14,7 @@ from creditlink.oauth.service import PendingGone, open_request
 
 CONSENT_PAGE = "/portal/authorize/"
 
-# Nothing of the request is repeated here, and nobody is redirected: the sender has not been recognised.
+# This page repeats nothing of the request and redirects nobody: we do not know the sender.
 _PAGE = """<!doctype html>
 <html lang="zh">
 <meta charset="utf-8">

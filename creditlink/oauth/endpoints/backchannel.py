@@ -1,6 +1,6 @@
 """Asking a firm that is not at its browser: the request waits in its inbox and the bank polls.
 
-After OpenID Connect CIBA Core 1.0, poll mode, without its ID tokens: what comes of it is a consent and
+After OpenID Connect CIBA Core 1.0, poll mode, without its ID tokens: the result is a consent and
 tokens, not a sign-in. docs/adr says what was left out.
 """
 
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 # Between the firm's last moment to answer and the bank's last moment to fetch the answer.
 FETCH_WITHIN = timedelta(minutes=5)
-# So many requests of one institution may wait for one firm: an inbox is no place to advertise.
+# This many requests of one institution may wait for one firm: an inbox is no place to advertise.
 MOST_WAITING = 5
 LONGEST_BINDING_MESSAGE = 64
 _OTHER_HINTS = ("login_hint_token", "id_token_hint")
 
 
 class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has no types
-    """Authenticates the client, checks the request, and lays it into the inbox of whoever acts for the firm."""
+    """Authenticates the client, checks the request, and puts it into the inbox of those who act for the firm."""
 
     ENDPOINT_NAME = "backchannel_authentication"
 
@@ -118,7 +118,7 @@ def _binding_message(form: dict[str, str]) -> str | None:
 
 
 def _wait(form: dict[str, str], longest: timedelta) -> timedelta:
-    """Return how long the firm may take: as asked, but never less than half an hour nor longer than we keep it."""
+    """Return how long the firm may take: as requested, but at least half an hour, and at most as long as we keep it."""
     requested = form.get("requested_expiry")
     if requested is None:
         return longest
@@ -128,7 +128,7 @@ def _wait(form: dict[str, str], longest: timedelta) -> timedelta:
 
 
 def _firm(session: Session, form: dict[str, str], details: AuthorizationDetails, client: OAuthClient) -> str:
-    """Return the code of the firm that the hint names, or what names no firm and is answered all the same.
+    """Return the code of the firm that the hint names, or a text that names no firm and gets the same answer.
 
     The hint is a USCC or the id that this institution, and no other, knows the firm by. With the id no USCC is
     taken in the details: whether the two are one firm is not for the bank to try out.

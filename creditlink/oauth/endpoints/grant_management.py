@@ -45,14 +45,14 @@ def query(session: Session, access: Access, grant_id: str, *, now: datetime) -> 
 
 
 def revoke(session: Session, access: Access, grant_id: str, *, now: datetime) -> None:
-    """Revoke the client's own grant, and with it everything that was issued under it.
+    """Revoke the client's own grant and everything issued under it.
 
     Raises
     ------
     NotFound
         As `query`; a paused grant can be revoked.
     """
-    # Locked before it is looked at: of two who give it back at once, the second finds it over.
+    # Locked before it is checked: of two revocations at once, the second finds the grant over.
     consent = consents.lock_consent(session, _own(session, access, grant_id).id)
     if consent.state_at(now) not in ALIVE:
         raise NotFound

@@ -102,7 +102,7 @@ def _check_shape(form: dict[str, str]) -> None:
     if "response_type" not in form:
         raise InvalidRequestError("response_type is required")
     if form["response_type"] != "code":
-        # Not left to Authlib: its error repeats the value, and cannot be made of one that holds odd characters.
+        # Not left to Authlib: its error repeats the value, and cannot be built from one with odd characters.
         raise OAuth2Error("response_type is not supported", error="unsupported_response_type")
     if form.get("response_mode", "query") != "query":
         raise InvalidRequestError("response_mode must be query")

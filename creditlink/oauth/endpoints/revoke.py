@@ -44,13 +44,13 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
 
 
 def own_token(session: Session, token: str, client_id: str) -> AccessToken | RefreshToken | None:
-    """Return the access or refresh token that was issued to this client, in whatever state."""
+    """Return the access or refresh token that was issued to this client, in any state."""
     found = any_token(session, token)
     return found if found is not None and found.client_id == client_id else None
 
 
 def any_token(session: Session, token: str) -> AccessToken | RefreshToken | None:
-    """Return the access or refresh token, whoever holds it, in whatever state."""
+    """Return the access or refresh token of any client, in any state."""
     wanted = hash_of(token)
     access = session.scalar(select(AccessToken).where(AccessToken.token_hash == wanted))
     return access or session.scalar(select(RefreshToken).where(RefreshToken.token_hash == wanted))

@@ -74,7 +74,7 @@ def save_token(server: OAuthServer, token: Token, request: FormRequest) -> None:
             revoked_at=None,
         )
         session.add(refresh)
-        session.flush()  # its id, made by the database layer, goes into the access token's row
+        session.flush()  # its id goes into the access token's row
         refresh_id = refresh.id
     granted = [] if grant is None else grant.authorization_details
     details = request.details if request.details is not None else granted

@@ -1,4 +1,4 @@
-"""The authorization code: made when the firm approves, exchanged once."""
+"""The authorization code: created when the firm approves, exchanged once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
     def save_authorization_code(self, code: str, request: FormRequest) -> None:
         """Store the code, hashed, with everything it is bound to."""
         pushed, account, now = request.pushed, request.account, self.server.now
-        assert pushed is not None and account is not None  # noqa: S101, PT018 (set by whoever decides; for the type checker)
+        assert pushed is not None and account is not None  # noqa: S101, PT018 (set when the firm decides; for the type checker)
         self.server.session.add(
             AuthorizationCode(
                 code_hash=hash_of(code),
@@ -71,7 +71,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
                 AuthorizationCode.code_hash == hash_of(code), AuthorizationCode.client_id == client.client_id
             )
         )
-        if stored is not None:  # the consent before the code and the tokens: one order for all who lock them
+        if stored is not None:  # the consent before the code and the tokens: one order for everything that locks them
             keep_changes_out(self.server.session, stored.consent_id)
         if stored is None or stored.expires_at <= self.server.now:
             if stored is not None and stored.used_at is not None:

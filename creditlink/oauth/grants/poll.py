@@ -1,4 +1,4 @@
-"""Polling for the answer to a request in the inbox (CIBA Core 1.0, section 10.1): tokens once, or why not yet."""
+"""Polling for the answer to a request in the inbox (CIBA Core 1.0, section 10.1): tokens once, or why not (yet)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
             raise InvalidGrantError("the auth_req_id is not valid (any more)")
         if pushed.dpop_jkt is not None and pushed.dpop_jkt != self.request.binding.jkt:
             raise ProofRefused("the request is bound to another key")
-        # The consent before the request: one order for all who lock them.
+        # The consent before the request: one order for everything that locks them.
         keep_changes_out(self.server.session, pushed.consent_id)
         self._wait_your_turn(pushed)
         self._pushed = pushed
@@ -96,7 +96,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
         return pushed
 
     def _wait_your_turn(self, pushed: PushedRequest) -> None:
-        """Note this poll; refuse it when the interval is not over, and let the interval begin anew."""
+        """Note this poll; refuse it when the interval is not over, and start the interval again."""
         session, now = self.server.session, self.server.now
         earliest = now - timedelta(seconds=self.server.settings.poll_interval)
         noted = (

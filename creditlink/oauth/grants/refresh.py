@@ -16,7 +16,7 @@ from creditlink.oauth.tables import RefreshToken
 
 
 class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib has no types
-    """Authlib's grant; the consent is asked again every time."""
+    """Authlib's grant; the consent is checked again every time."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = (AUTH_METHOD,)
     INCLUDE_NEW_REFRESH_TOKEN = False
@@ -32,8 +32,8 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
         )
         stored: RefreshToken | None = session.scalar(wanted)
         if stored is not None:
-            # The consent before the token: whoever issues and whoever takes back lock in this order. The token is
-            # looked at again once it is locked: a revocation either was first, or waits for the new access token.
+            # The consent before the token: issuing and revoking lock in this order. The token is read again once it
+            # is locked: a revocation either came first, or waits for the new access token.
             keep_changes_out(session, stored.consent_id)
             again = wanted.with_for_update(read=True).execution_options(populate_existing=True)
             stored = session.scalar(again)
@@ -64,7 +64,7 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
 
 
 def _narrower(raw: str | None, granted: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return the details for the new token: those granted, or the part of them that was asked for."""
+    """Return the details for the new token: those granted, or the part of them that was requested."""
     if raw is None:
         return granted
     try:
