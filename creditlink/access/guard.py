@@ -153,8 +153,8 @@ class _CertificateToken(_BoundToken):
 
     def _check_binding(self, token: AccessToken, request: _Call) -> None:
         # A DPoP token sent as Bearer ends here: it has no certificate.
-        seen = binding.certificate_thumbprint(request.headers, self._oauth.settings)
-        if seen is None or token.x5t_s256 is None or seen != token.x5t_s256:
+        thumbprint = binding.certificate_thumbprint(request.headers, self._oauth.settings)
+        if thumbprint is None or token.x5t_s256 is None or thumbprint != token.x5t_s256:
             raise InvalidTokenError
 
 
@@ -164,11 +164,11 @@ def require_access(scope: str) -> Callable[[Callable[Arguments, Answer]], Callab
     def decorate(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
         @functools.wraps(view)
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-            seen = visit.of(flask.request.environ)
-            waited = None if seen is None else seen.access
+            request_visit = visit.of(flask.request.environ)
+            waited = None if request_visit is None else request_visit.access
             flask.g.access = after_waiting(waited) if isinstance(waited, Access) else authenticate(scope)
-            if seen is not None:
-                seen.access, seen.caller = flask.g.access, flask.g.access.client_id
+            if request_visit is not None:
+                request_visit.access, request_visit.caller = flask.g.access, flask.g.access.client_id
             return view(*args, **kwargs)
 
         return document_security(guarded, scope)

@@ -216,15 +216,15 @@ def whole_seconds(claims: Mapping[str, object], names: Iterable[str]) -> dict[st
     JwtRefused
         One is not a number (NaN and infinities are not).
     """
-    found = {}
+    seconds = {}
     for name in names:
         if name not in claims:
             continue
         value = claims[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
             raise JwtRefused(f"{name} must be a number of seconds")
-        found[name] = float(value)
-    return found
+        seconds[name] = float(value)
+    return seconds
 
 
 def _modulus_bits(modulus: object) -> int:

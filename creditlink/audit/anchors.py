@@ -136,7 +136,7 @@ def faults(
     stamps : their time stamps, checked too
     """
     previous, expected, reported = GENESIS, 1, set[UUID]()
-    seen: dict[int, str] = {}
+    digests: dict[int, str] = {}
     for name in place.names():
         if not (match := _NAME.fullmatch(name)):
             continue
@@ -154,7 +154,7 @@ def faults(
         elif anchor.previous != previous:
             yield f"{name}: it does not follow the anchor before it"
         previous, expected = anchor.sha256, number + 1
-        seen[number] = anchor.sha256
+        digests[number] = anchor.sha256
         if stamps is not None:
             yield from stamps.of_anchor(name, number, document, datetime.fromisoformat(anchor.issued_at))
         yield from _differing(session, anchor, reported)
@@ -164,7 +164,7 @@ def faults(
         noted_number, _, noted_sha256 = last.partition(":")
         wanted[int(noted_number)] = noted_sha256
     for number, sha256 in wanted.items():
-        if seen.get(number) != sha256:
+        if digests.get(number) != sha256:
             yield f"anchor {number} is not at {place.address} as it was written: removed or replaced"
     if stamps is not None:
         yield from stamps.of_all()

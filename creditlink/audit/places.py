@@ -84,10 +84,10 @@ class Remote:
     def names(self) -> list[str]:
         """Return the names of the files, in order."""
         try:
-            found = self._files.ls(self._root, detail=True, refresh=True)
+            entries = self._files.ls(self._root, detail=True, refresh=True)
         except FileNotFoundError:
             return []
-        return sorted(entry["name"].rsplit("/", 1)[-1] for entry in found if entry["type"] == "file")
+        return sorted(entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file")
 
     def read(self, name: str) -> bytes:
         """Return a whole file."""

@@ -67,10 +67,10 @@ class Authority:
         NotStamped
         """
         library = _library()
-        asked = library.TimestampRequestBuilder().data(document).hash_algorithm(library.HashAlgorithm.SHA256).build()
+        query = library.TimestampRequestBuilder().data(document).hash_algorithm(library.HashAlgorithm.SHA256).build()
         try:
-            answer = asyncio.run(_ask(self.url, asked.as_bytes()))
-            return answer, verify_stamp(answer, document, self.roots, nonce=asked.nonce)
+            answer = asyncio.run(_ask(self.url, query.as_bytes()))
+            return answer, verify_stamp(answer, document, self.roots, nonce=query.nonce)
         except TimeoutError:
             raise NotStamped(f"{self.url}: no answer within {SECONDS:.0f} s") from None
         except (httpx.HTTPError, OSError) as error:

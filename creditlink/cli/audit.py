@@ -49,10 +49,10 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
     with database.transaction("owner") as session:
         chain_id = service.NO_FIRM
         if uscc:
-            found = session.scalar(select(Enterprise.id).where(Enterprise.uscc == uscc.strip().upper()))
-            if found is None:
+            firm_id = session.scalar(select(Enterprise.id).where(Enterprise.uscc == uscc.strip().upper()))
+            if firm_id is None:
                 raise click.ClickException(f"--uscc {uscc}: no such firm is registered")
-            chain_id = found
+            chain_id = firm_id
         lines = service.export_sealed(
             session, chain_id, issuer=settings.issuer, secret=settings.secret_key, now=utc_now()
         )
@@ -195,9 +195,9 @@ def _stamp_summary(stamped: stamps.Examination | None, place: Place) -> str:
 
 
 def _faults_of(session: Session, chain_id: UUID) -> Iterator[str]:
-    found = service.check(session, chain_id)
-    if found:
-        yield f", line {found.line}: {found.reason}"
+    broken = service.check(session, chain_id)
+    if broken:
+        yield f", line {broken.line}: {broken.reason}"
     for fault in binding.unbound(service.export(session, chain_id), rows.rows_of(session, chain_id)):
         yield f", {fault}"
 
@@ -221,8 +221,8 @@ def _read(file: Path) -> list[dict[str, object]]:
         text = read_file(file).whole()
     except TextUnreadable as error:
         raise click.ClickException(f"{file.name} {error}") from None
-    found = text.removesuffix("\n").split("\n") if text else []
-    for number, one in enumerate(found, start=1):
+    texts = text.removesuffix("\n").split("\n") if text else []
+    for number, one in enumerate(texts, start=1):
         try:
             line = json_of(one)
         except JsonInvalid as error:
@@ -251,8 +251,8 @@ def _not_holding(entries: list[dict[str, object]], pinned: str | None) -> chain.
     seq, _, digest = pinned.partition(":")
     if not (seq.isascii() and seq.isdigit()) or len(digest) != len(chain.GENESIS):
         raise click.BadParameter(f"needs SEQ:DIGEST, got {pinned!r}", param_hint="--head")
-    held = entries[int(seq) - 1]["digest"] if 1 <= int(seq) <= len(entries) else None
-    if int(seq) == 0 or held == digest:
+    stored = entries[int(seq) - 1]["digest"] if 1 <= int(seq) <= len(entries) else None
+    if int(seq) == 0 or stored == digest:
         return None
     return chain.Break(int(seq), f"seq {seq} is not the link that was noted: rewritten or cut off")
 

@@ -45,13 +45,13 @@ def simulate(file: Path, show: int) -> None:
         rows = session.scalars(select(Consent).order_by(Consent.requested_at, Consent.id))
         for consent in rows.yield_per(500):
             judged += 1
-            found = judge(consent, proposed)
-            if found is None:
+            breach = judge(consent, proposed)
+            if breach is None:
                 continue
-            breaches[f"{consent.purpose}.{found.attribute}"] += 1
+            breaches[f"{consent.purpose}.{breach.attribute}"] += 1
             states[consent.state] += 1
             if len(listed) < show:
-                listed.append({"consent": consent.wire_id, "state": consent.state, "breach": found.message})
+                listed.append({"consent": consent.wire_id, "state": consent.state, "breach": breach.message})
     print_json(
         {
             "version": proposed.version,
@@ -85,10 +85,10 @@ def verify_receipt(file: Path, keys: Path) -> None:
     """Verify the receipt in FILE; no database and no network are needed. Ends with 1 if it does not hold."""
     known = read_keys(keys)
     try:
-        found = receipts.verify(read_file(file).whole(), known)
+        receipt = receipts.verify(read_file(file).whole(), known)
     except (receipts.ReceiptRefused, TextUnreadable) as refused:
         raise click.ClickException(f"{file.name}: {refused}") from None
-    print_json({"valid": True, "kid": found.kid, **found.claims})
+    print_json({"valid": True, "kid": receipt.kid, **receipt.claims})
 
 
 @consents.command("verify-deletion")
@@ -106,7 +106,7 @@ def verify_deletion(file: Path, keys: Path, answers: Path | None, evidence: Path
     """
     known = read_keys(keys)
     try:
-        found = certificates.verify(read_file(file).whole(), known)
+        certificate = certificates.verify(read_file(file).whole(), known)
     except (keyring.SignatureRefused, TextUnreadable) as refused:
         raise click.ClickException(f"{file.name}: {refused}") from None
     rechecked = []
@@ -114,13 +114,13 @@ def verify_deletion(file: Path, keys: Path, answers: Path | None, evidence: Path
         if kept is None:
             continue
         try:
-            why = compare(found.claims, _json_lines(kept))
+            why = compare(certificate.claims, _json_lines(kept))
         except (ValueError, KeyError, TypeError) as error:
             raise click.ClickException(f"{kept.name}: {error}") from None
         if why:
             raise click.ClickException(f"{file.name} against {kept.name}: {why}")
         rechecked.append(kept.name)
-    print_json({"valid": True, "kid": found.kid, "rechecked_with": rechecked, **found.claims})
+    print_json({"valid": True, "kid": certificate.kid, "rechecked_with": rechecked, **certificate.claims})
 
 
 def _against_chain(claims: Mapping[str, object], lines: list[dict[str, object]]) -> str | None:

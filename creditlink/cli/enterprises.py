@@ -128,9 +128,9 @@ def list_firms(limit: int) -> None:
 @click.argument("codes", nargs=-1, required=True)
 def check_uscc(codes: tuple[str, ...]) -> None:
     """Check codes as typed (GB 32100-2015); no database is needed. Ends with 1 if one is not well-formed."""
-    found = [uscc_rules.check(code) for code in codes]
-    print_json([asdict(check) for check in found])
-    if not all(check.well_formed for check in found):
+    checks = [uscc_rules.check(code) for code in codes]
+    print_json([asdict(check) for check in checks])
+    if not all(check.well_formed for check in checks):
         raise SystemExit(1)
 
 
@@ -230,7 +230,7 @@ def appoint(
         raise click.BadParameter(f"{until:%Y-%m-%d} is no day that can be kept", param_hint="--until") from None
     with _transaction() as session:
         account, enterprise = _account(session, login), _enterprise(session, uscc)
-        made = representation.appoint(
+        right = representation.appoint(
             session,
             enterprise=enterprise,
             account=account,
@@ -241,7 +241,7 @@ def appoint(
             reason=reason,
             now=utc_now(),
         )
-        print_json(_right(enterprise, made, account))
+        print_json(_right(enterprise, right, account))
 
 
 @enterprises.command("dismiss")

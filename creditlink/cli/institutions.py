@@ -71,9 +71,9 @@ def resume_institution(code: str) -> None:
 
 def _set_institution(code: str, status: str) -> None:
     with _transaction() as session:
-        found = service.institution_of(session, code)
-        service.set_institution_status(session, found, status, now=utc_now())
-        print_json(_institution(found))
+        institution = service.institution_of(session, code)
+        service.set_institution_status(session, institution, status, now=utc_now())
+        print_json(_institution(institution))
 
 
 @click.group()
@@ -198,8 +198,8 @@ def _public_keys(file: BinaryIO | None) -> dict[str, object] | None:
         raise RegistrationRefused(f"jwks: {file.name} is not JSON") from None
     except keys.JwtRefused as refused:
         raise RegistrationRefused(f"jwks: {refused}") from None
-    found: dict[str, object] = jwks
-    return found
+    key_set: dict[str, object] = jwks
+    return key_set
 
 
 def _names(field: str, given: tuple[str, ...], known: Collection[str]) -> list[str]:

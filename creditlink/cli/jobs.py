@@ -22,9 +22,9 @@ def show_lanes() -> None:
     """Show each lane: well, starved or dead, how many jobs wait, and how long the oldest has."""
     _, database = start("owner")
     with database.transaction("owner") as session:
-        alive, found = lanes.health(session)
+        alive, healths = lanes.health(session)
         letters = dead_letters.count_open(session)
-    print_json({"alive": alive, "lanes": {lane.lane: lane.as_json() for lane in found}, "dead_letters": letters})
+    print_json({"alive": alive, "lanes": {lane.lane: lane.as_json() for lane in healths}, "dead_letters": letters})
 
 
 @jobs.command("dead")

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Register, rotate, suspend or resume OAuth clients",
     ),
     "products": ("creditlink.cli.products:products", "Check files of products; write, check, publish, retire"),
-    "webhooks": ("creditlink.cli.webhooks:webhooks", "Where clients are told, what failed, send it anew"),
+    "webhooks": ("creditlink.cli.webhooks:webhooks", "Set webhook addresses, see what failed, send it again"),
     "jobs": ("creditlink.cli.jobs:jobs", "How background work is doing, what failed, do it again"),
     "enterprises": ("creditlink.cli.enterprises:enterprises", "Register firms, check USCCs, appoint who may act"),
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),
@@ -47,11 +47,11 @@ class _Text(click.types.StringParamType):
     """A text that we can store: input that is not UTF-8 arrives as halves of characters."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text; end the command where a character of it is refused."""
-        found = super().convert(value, param, ctx)
-        if wrong := text.flaw(found):
-            self.fail(f"{text.printable(found)!r} {wrong}: send UTF-8", param, ctx)
-        return found
+        """Return the text; end the command if a character is refused."""
+        converted = super().convert(value, param, ctx)
+        if wrong := text.flaw(converted):
+            self.fail(f"{text.printable(converted)!r} {wrong}: send UTF-8", param, ctx)
+        return converted
 
 
 def _guard(command: click.Command) -> None:

@@ -58,7 +58,7 @@ def downgrade(revision: str, database_name: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @DATABASE_OPTION
 def reset(yes: bool, database_name: str | None) -> None:
-    """Drop everything and build the schema anew. Refused in production; where no marker says sandbox, by name only."""
+    """Drop everything and rebuild the schema. Refused in production; where no marker says sandbox, by name only."""
     settings, opened = start("owner")
     if settings.is_production:
         raise click.ClickException("refused: environment is production")
@@ -185,7 +185,7 @@ def run(host: str, port: int, workers: int, threads: int | None) -> None:
 def worker(concurrency: int | None) -> None:
     """Work on pulls, webhooks and periodic jobs until stopped.
 
-    Each kind has a lane of its own, so that a slow office holds up neither webhooks nor the clock. The worker waits for
+    Each kind has a lane of its own, so that a slow source holds up neither webhooks nor the clock. The worker waits for
     a database that is away, and ends with status 1 when it has waited for `worker_give_up_seconds`.
     """
     settings, opened = start("worker", patience=PATIENCE_SECONDS)

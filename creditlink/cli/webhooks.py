@@ -33,14 +33,14 @@ def _transaction() -> Iterator[tuple[Session, Settings]]:
 
 @click.group()
 def webhooks() -> None:
-    """Set where clients are told, rotate their secrets, see what failed and send it anew."""
+    """Set the clients' addresses, rotate their secrets, see what failed and send it again."""
 
 
 @webhooks.command("set")
 @click.argument("client_id")
 @click.option("--url", required=True, help="Where webhooks are posted: https on the public internet.")
 def set_address(client_id: str, url: str) -> None:
-    """Set where a client is told. Its first secret is printed, once: give it to the bank."""
+    """Set a client's address. Its first secret is printed, once: give it to the bank."""
     with _transaction() as (session, settings):
         client = institutions.client_of(session, client_id)
         secret = endpoints.set_address(
@@ -52,7 +52,7 @@ def set_address(client_id: str, url: str) -> None:
 @webhooks.command("remove")
 @click.argument("client_id")
 def remove_address(client_id: str) -> None:
-    """Tell a client nothing any more."""
+    """Stop a client's webhooks."""
     with _transaction() as (session, _):
         endpoints.remove_address(session, institutions.client_of(session, client_id), now=utc_now())
         print_json({"client_id": client_id, "webhook_url": None})
@@ -80,7 +80,7 @@ def rotate_secret(client_id: str, at_once: bool) -> None:
 @click.option("--institution", "code", help="Only of this institution.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 def list_deliveries(state: str, code: str | None, limit: int) -> None:
-    """List deliveries, the newest first: by default whatever did not arrive, given up or tried again later."""
+    """List deliveries, the newest first: by default those that did not arrive, given up or still to be retried."""
     with _transaction() as (session, _):
         query = (
             select(WebhookDelivery, Notification, Institution.code)
@@ -99,7 +99,7 @@ def list_deliveries(state: str, code: str | None, limit: int) -> None:
 @webhooks.command("replay")
 @click.argument("delivery_ids", nargs=-1, required=True)
 def replay(delivery_ids: tuple[str, ...]) -> None:
-    """Send deliveries anew, each under its old webhook-id and with eight new tries."""
+    """Send deliveries again, each under its old webhook-id and with eight new tries."""
     with _transaction() as (session, _):
         done = []
         for given in delivery_ids:

@@ -42,5 +42,5 @@ def note_stage(session: Session, consent_id: UUID, stage: str, now: datetime) ->
 
 def counts(session: Session, now: datetime) -> dict[str, int]:
     """Return requests per stage over the last 30 days; a stage that fewer than ten firms reached is left out."""
-    found = session.execute(_COUNTED, {"since": now - WINDOW, "firms": FEWEST_FIRMS})
-    return dict(found.all())
+    rows = session.execute(_COUNTED, {"since": now - WINDOW, "firms": FEWEST_FIRMS})
+    return dict(rows.all())

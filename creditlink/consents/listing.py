@@ -55,10 +55,10 @@ def page_of(
 
 def firm_behind(session: Session, institution_id: UUID, salt: str, external: str) -> UUID:
     """Return the firm that the institution knows as `external`: one of those that it asked, or none."""
-    asked = select(Consent.enterprise_id).where(
+    firms = select(Consent.enterprise_id).where(
         Consent.institution_id == institution_id, Consent.enterprise_id.is_not(None)
     )
-    for enterprise_id in session.scalars(asked.distinct()):
+    for enterprise_id in session.scalars(firms.distinct()):
         if enterprise_id is not None and ids.pairwise(salt, enterprise_id) == external:
             return enterprise_id
     return UUID(int=0)  # no firm has it: an empty page, the same as for another institution's id

@@ -1,4 +1,4 @@
-"""The consent artefact, what happened to it, and what was used of it."""
+"""The consent artefact, what happened to it, and how much of it was used."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def totp_uri(secret: str, account: Account) -> str:
 
 
 def enroll_totp(account: Account, secret: str, *, key: str) -> None:
-    """Store the secret encrypted: a copy of the database alone makes no codes."""
+    """Store the secret encrypted: a copy of the database alone yields no codes."""
     account.totp_secret = box(key, _SEALED).encrypt(secret.encode()).decode()
     account.totp_last_step = None
 

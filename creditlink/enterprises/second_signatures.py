@@ -100,15 +100,15 @@ def waiting(
     session: Session, enterprise: Enterprise, now: datetime, *, may: Callable[[Representation], bool] = _anybody
 ) -> Sequence[FirmAct]:
     """Return the acts that wait for a second signature and still count, the oldest first."""
-    found = []
+    acts = []
     for firm_act in _open(session, enterprise.id, now):
         right = may_act(session, session.get_one(Account, firm_act.signed_by), enterprise, now)
         # A signer who led the firm must still lead it: an agent cannot start what only the leader may.
         if right is None or not may(right) or right.role != firm_act.role != "agent":
             continue
         if right.valid_from <= firm_act.signed_at:  # a right given again brings no signature back
-            found.append(firm_act)
-    return found if enterprise.two_signatures else []
+            acts.append(firm_act)
+    return acts if enterprise.two_signatures else []
 
 
 def _open(session: Session, enterprise_id: UUID, now: datetime, *, lock: bool = False) -> Sequence[FirmAct]:

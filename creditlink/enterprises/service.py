@@ -210,13 +210,13 @@ def near_duplicates(session: Session, enterprise: Enterprise) -> list[NearDuplic
             ),
         )
     )
-    found = []
+    near = []
     for other in candidates:
         off = sum(a != b for a, b in zip(code, other.uscc, strict=True))
         if off == 1 or other.name == enterprise.name:
             why = "one_character_off" if off == 1 else "same_name"
-            found.append(NearDuplicate(other.id, other.uscc, other.name, why))
-    return found
+            near.append(NearDuplicate(other.id, other.uscc, other.name, why))
+    return near
 
 
 def current_rights(session: Session, now: datetime, *conditions: object) -> Sequence[Representation]:

@@ -65,16 +65,16 @@ def _refuse_look_alikes(session: Session, code: str, names: Mapping[str, str]) -
     """Refuse a name that a firm would mistake for another's on the page where it gives its consent."""
     # One registration at a time: two simultaneous look-alikes would not see each other.
     session.execute(select(func.pg_advisory_xact_lock(_REGISTERING)))
-    seen = {field: skeleton(name) for field, name in names.items()}
+    skeletons = {field: skeleton(name) for field, name in names.items()}
     for field, name in names.items():
-        if not seen[field]:
+        if not skeletons[field]:
             raise RegistrationRefused(f"{field} {name[:80]!r} holds no letter that can be seen")
     for other in session.scalars(select(Institution).where(Institution.code != code)):
         if skeleton(other.code) == skeleton(code):
             raise RegistrationRefused(f"code {code!r} looks like that of {other.code}")
         taken = {skeleton(other.name_zh), skeleton(other.name_en)}
         for field, name in names.items():
-            if seen[field] in taken:
+            if skeletons[field] in taken:
                 raise RegistrationRefused(f"{field} {name[:80]!r} looks like the name of {other.code}")
 
 
@@ -198,18 +198,18 @@ def check_redirect_uri(address: str) -> None:
     RegistrationRefused
         Not https (or http on a loopback address), or with a fragment, a user, dot segments or odd characters.
     """
-    shown = address[:80]
+    excerpt = address[:80]
     if len(address) > _LONGEST_URI:
-        raise RegistrationRefused(f"redirect_uri {shown!r}… is longer than {_LONGEST_URI} characters")
+        raise RegistrationRefused(f"redirect_uri {excerpt!r}… is longer than {_LONGEST_URI} characters")
     plain = address.startswith("http://")
     try:
         parts = targets.check_form("https" + address[4:] if plain else address)
     except targets.TargetRefused as error:
-        raise RegistrationRefused(f"redirect_uri {shown!r}: {error}") from None
+        raise RegistrationRefused(f"redirect_uri {excerpt!r}: {error}") from None
     if plain and not _is_loopback(parts.hostname or ""):
-        raise RegistrationRefused(f"redirect_uri {shown!r}: http is only for loopback addresses")
+        raise RegistrationRefused(f"redirect_uri {excerpt!r}: http is only for loopback addresses")
     if any(segment in (".", "..") for segment in urlsplit(address).path.lower().replace("%2e", ".").split("/")):
-        raise RegistrationRefused(f"redirect_uri {shown!r}: dot segments are not accepted")
+        raise RegistrationRefused(f"redirect_uri {excerpt!r}: dot segments are not accepted")
 
 
 def as_json(client: Client, institution: Institution) -> dict[str, object]:

@@ -118,10 +118,10 @@ def resolve(url: str, *, allow_loopback: bool = False) -> Target:
     host = parts.hostname or ""
     port = parts.port or (80 if loopback else 443)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
         raise TargetRefused("the host cannot be resolved") from None
-    addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
+    addresses = [ipaddress.ip_address(entry[4][0]) for entry in answers]
     for address in addresses:
         if loopback and address.is_loopback:
             continue

@@ -92,9 +92,9 @@ def verify(document: str, keys: Mapping[str, object], *, typ: str) -> SignedDocu
         It was changed, signed by somebody else, or is another kind of document.
     """
     try:
-        found = jws.deserialize_compact(document.strip(), KeySet(_usable_keys(keys)), algorithms=[ALGORITHM])
-        headers: Mapping[str, object] = found.headers()
-        claims = json.loads(found.payload)
+        signed = jws.deserialize_compact(document.strip(), KeySet(_usable_keys(keys)), algorithms=[ALGORITHM])
+        headers: Mapping[str, object] = signed.headers()
+        claims = json.loads(signed.payload)
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise SignatureRefused(f"the signature does not hold: {error or type(error).__name__}") from None
     if headers.get("typ") != typ or not isinstance(claims, dict):

@@ -43,24 +43,24 @@ class Runtime:
         LookupError
             There is none.
         """
-        found = self._find(kind)
-        if found is None:
+        part = self._find(kind)
+        if part is None:
             raise LookupError(f"this runtime has no {kind.__name__}")
-        return found
+        return part
 
     def get_or_make(self, kind: type[Part], make: Callable[[], Part]) -> Part:
         """Return the part of a class; `make` makes it when it is first needed."""
         with self._lock:
-            found = self._find(kind)
-            if found is None:
-                found = self._parts[kind] = make()
-            return found
+            part = self._find(kind)
+            if part is None:
+                part = self._parts[kind] = make()
+            return part
 
     def _find(self, kind: type[Part]) -> Part | None:
-        found = self._parts.get(kind)
-        if found is None and self._beyond is not None:
+        part = self._parts.get(kind)
+        if part is None and self._beyond is not None:
             return self._beyond._find(kind)
-        return cast(Part | None, found)
+        return cast(Part | None, part)
 
 
 class Memory(Generic[Key, Value]):

@@ -70,13 +70,13 @@ def single_values(parameters: MultiDict[str, str]) -> dict[str, str]:
     InvalidRequestError
         A parameter appears twice, or there are too many.
     """
-    found = {}
+    single = {}
     for name, values in parameters.lists():
         if len(values) > 1:
             raise InvalidRequestError("a parameter appears more than once")
         # RFC 6749 section 3.1: a parameter without a value is treated as if it were absent.
         if values[0]:
-            found[name] = values[0]
-    if len(found) > _MOST_PARAMETERS:
+            single[name] = values[0]
+    if len(single) > _MOST_PARAMETERS:
         raise InvalidRequestError("too many parameters")
-    return found
+    return single

@@ -112,8 +112,8 @@ def revoke_grant(grant_id: str) -> flask.Response:
 @blueprint.errorhandler(HTTPException)
 def refuse_body(error: HTTPException) -> flask.Response:
     """Say in RFC 6749's form what is wrong with a body that was not read."""
-    said = {411: "the body needs a Content-Length", 413: "the body is too large"}
-    return _refused(said.get(error.code or 400, "the body cannot be read"), error.code or 400)
+    descriptions = {411: "the body needs a Content-Length", 413: "the body is too large"}
+    return _refused(descriptions.get(error.code or 400, "the body cannot be read"), error.code or 400)
 
 
 @blueprint.errorhandler(TextRefused)

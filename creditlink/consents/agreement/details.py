@@ -56,7 +56,7 @@ class ClientTerms(Protocol):
 
     @property
     def metadata_(self) -> Mapping[str, object]:
-        """What else is registered of it; `authorization_details_types` bounds the types."""
+        """What else is registered about it; `authorization_details_types` bounds the types."""
 
 
 class DetailsRefused(Exception):
@@ -100,8 +100,8 @@ class AuthorizationDetails:
 
     def narrowed(self, categories: Sequence[str]) -> AuthorizationDetails:
         """Return what is left when the firm grants only `categories`; nothing stays optional."""
-        kept = tuple(c for c in self.categories if c in set(categories))
-        return replace(self, categories=kept, optional_categories=())
+        granted = tuple(c for c in self.categories if c in set(categories))
+        return replace(self, categories=granted, optional_categories=())
 
     def to_dict(self) -> dict[str, object]:
         """Return the object as it is on the wire; absent members are left out."""

@@ -24,21 +24,21 @@ def difference(before: Mapping[str, object], after: Mapping[str, object]) -> lis
 
     An instant in `valid_until` compares as text: both are written in UTC by `AuthorizationDetails.to_dict`.
     """
-    found = []
+    changes = []
     for name in _LISTS:
         had, wanted = _names(before, name), _names(after, name)
         if set(had) != set(wanted):
-            found.append(ConsentChange(name, had, wanted, bool(set(wanted) - set(had))))
+            changes.append(ConsentChange(name, had, wanted, bool(set(wanted) - set(had))))
     for name in ("purpose", "access"):
         if before.get(name) != after.get(name):
-            found.append(ConsentChange(name, before.get(name), after.get(name), is_wider=True))
+            changes.append(ConsentChange(name, before.get(name), after.get(name), is_wider=True))
     for name in _WIDER_WHEN_MORE:
         old, new = before.get(name), after.get(name)
         if old != new:
             # No daily limit at all is wider than any.
             wider = new is None or _is_more(new, old)
-            found.append(ConsentChange(name, old, new, wider))
-    return found
+            changes.append(ConsentChange(name, old, new, wider))
+    return changes
 
 
 def _names(details: Mapping[str, object], member: str) -> list[str]:

@@ -80,8 +80,8 @@ def fair_use_from(table: Mapping[str, object]) -> FairUse:
 def _template(name: str, entry: object) -> Template:
     known = set(Template.__dataclass_fields__) - {"purpose"}
     if not isinstance(entry, Mapping) or set(entry) != known:
-        found = set(entry) if isinstance(entry, Mapping) else set()
-        raise ValueError(f"purposes.{name}: missing {sorted(known - found)}, unknown {sorted(found - known)}")
+        given = set(entry) if isinstance(entry, Mapping) else set()
+        raise ValueError(f"purposes.{name}: missing {sorted(known - given)}, unknown {sorted(given - known)}")
     for key in _NUMBERS:
         if type(entry[key]) is not int or entry[key] < 1:
             raise ValueError(f"purposes.{name}.{key} must be a whole number from 1, got {entry[key]!r}")

@@ -135,7 +135,7 @@ def may_change(state: str, to: str) -> bool:
 
 
 def windows(terms: ConsentTerms) -> tuple[tuple[Period, int], ...]:
-    """Return what is counted, and how much of it is allowed.
+    """Return what is counted, and how much is allowed.
 
     Under `access=once` the pulls are counted over the whole consent; else per calendar month.
     """

@@ -61,14 +61,14 @@ def end_due(session: Session, due_consent: DueConsent, now: datetime) -> bool:
 def sweep(now: datetime, *, at_most: int = 500) -> dict[str, int]:
     """Bring stored states up to date, each consent in its own transaction; return how many reached which state."""
     with db.transaction("worker") as session:
-        found = due(session, now, at_most=at_most)
+        late = due(session, now, at_most=at_most)
     ended = Counter(dict.fromkeys(("REJECTED", "EXPIRED", "EXHAUSTED"), 0))
 
     def end_one(session: Session, one: DueConsent) -> None:
         if end_due(session, one, now):
             ended[one.to] += 1
 
-    each(TASK, found, end_one, now=now, key=lambda one: str(one.consent_id))
+    each(TASK, late, end_one, now=now, key=lambda one: str(one.consent_id))
     return dict(ended)
 
 

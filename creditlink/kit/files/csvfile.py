@@ -74,15 +74,15 @@ def records(file: TextFile, separator: str = ",") -> Iterator[Record]:
         if not line.strip(" "):
             continue
         if '"' not in line:
-            found: tuple[str, ...] | str = tuple(line.split(separator))
+            fields: tuple[str, ...] | str = tuple(line.split(separator))
         else:
-            found, used = _quoted(lines, at - 1, separator, width)
+            fields, used = _quoted(lines, at - 1, separator, width)
             at += used - 1
-        if isinstance(found, str):
-            yield Record(number, printable(line)[:_SHOWN], problem=found)
+        if isinstance(fields, str):
+            yield Record(number, printable(line)[:_SHOWN], problem=fields)
         else:
-            width = width or len(found)
-            yield Record(number, printable(line)[:_SHOWN], found)
+            width = width or len(fields)
+            yield Record(number, printable(line)[:_SHOWN], fields)
 
 
 def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]) -> Iterator[CsvRecord | WrongRow]:
@@ -90,7 +90,7 @@ def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]
 
     Parameters
     ----------
-    known : the columns that there may be; None for any. They are told apart by comma, semicolon or tab.
+    known : the columns that there may be; None for any. They are separated by comma, semicolon or tab.
 
     Raises
     ------
@@ -141,16 +141,16 @@ def _separator(file: TextFile, needed: Sequence[str]) -> str:
 
 def _quoted(lines: Sequence[str], at: int, separator: str, width: int) -> tuple[tuple[str, ...] | str, int]:
     """Return the fields of the record that starts at a line, or what is wrong, and how many lines it takes."""
-    found = _parsed(lines[at], separator)
-    if found != _UNCLOSED:
-        return found, 1
+    fields = _parsed(lines[at], separator)
+    if fields != _UNCLOSED:
+        return fields, 1
     odd = True
     for end in range(at + 1, min(at + _MOST_LINES, len(lines))):
         odd ^= lines[end].count('"') % 2 == 1
         if not odd:
-            found = _parsed("\n".join(lines[at : end + 1]), separator)
-            if isinstance(found, tuple) and len(found) == (width or len(found)):
-                return found, end + 1 - at
+            fields = _parsed("\n".join(lines[at : end + 1]), separator)
+            if isinstance(fields, tuple) and len(fields) == (width or len(fields)):
+                return fields, end + 1 - at
             break
     return _UNCLOSED, 1
 

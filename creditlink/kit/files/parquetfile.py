@@ -77,17 +77,17 @@ def parts_of(folder: Path, schema: Mapping[str, PolarsDataType]) -> Iterator[pl.
         raise ParquetUnreadable(f"{folder}: no Parquet file")
     for part in parts:
         try:
-            found = parquet_of(part.read_bytes())
+            frame = parquet_of(part.read_bytes())
         except (ParquetUnreadable, OSError) as error:
             raise ParquetUnreadable(f"{part}: not readable as Parquet ({error})") from error
         for column, kind in schema.items():
-            if column not in found.schema:
+            if column not in frame.schema:
                 raise ParquetUnreadable(f"{part}: column {column} is absent")
-            if kind == pl.String and found.schema[column] in (pl.Enum, pl.Categorical):
-                found = found.with_columns(pl.col(column).cast(pl.String))
-            if found.schema[column] != kind:
-                raise ParquetUnreadable(f"{part}: column {column} is {found.schema[column]}, expected {kind}")
-        yield found.select(list(schema))
+            if kind == pl.String and frame.schema[column] in (pl.Enum, pl.Categorical):
+                frame = frame.with_columns(pl.col(column).cast(pl.String))
+            if frame.schema[column] != kind:
+                raise ParquetUnreadable(f"{part}: column {column} is {frame.schema[column]}, expected {kind}")
+        yield frame.select(list(schema))
 
 
 def all_have(folder: Path, column: str) -> bool:

@@ -22,12 +22,12 @@ _Place: TypeAlias = "tuple[_Place, str | int] | None"
 
 def flaw(text: str) -> str | None:
     """Return what is wrong with a text from outside, worded to follow the name of its field; None if nothing is."""
-    found = _REFUSED.search(text)
-    if found is None:
+    refused = _REFUSED.search(text)
+    if refused is None:
         return None
-    if found[0] == "\0":
+    if refused[0] == "\0":
         return "holds the character U+0000, which is not accepted"
-    return f"holds U+{ord(found[0]):04X}, half of a character, which is not accepted"
+    return f"holds U+{ord(refused[0]):04X}, half of a character, which is not accepted"
 
 
 def printable(text: str) -> str:

@@ -204,12 +204,12 @@ def _is_utf8(text: str, line: bytes) -> bool:
 
 
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
+    members: dict[str, object] = {}
     for name, value in pairs:
-        if name in found:
+        if name in members:
             raise JsonInvalid(f"member {name[:_SHOWN]!r} appears twice", name)
-        found[name] = value
-    return found
+        members[name] = value
+    return members
 
 
 def no_constant(name: str) -> None:

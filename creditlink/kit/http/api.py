@@ -195,11 +195,11 @@ _PLACES = {"json": "", "query": ""}
 def field_errors(messages: object, pointer: str = "") -> list[dict[str, str]]:
     """Return marshmallow's nested messages as a flat list of `{pointer, detail}`."""
     if isinstance(messages, Mapping):
-        found: list[dict[str, str]] = []
+        flat: list[dict[str, str]] = []
         for key, inner in messages.items():
             step = "" if key == "_schema" else f"/{key}"
-            found += field_errors(inner, pointer + step)
-        return found
+            flat += field_errors(inner, pointer + step)
+        return flat
     if isinstance(messages, list):
         return [{"pointer": pointer or "/", "detail": str(message)} for message in messages]
     return [{"pointer": pointer or "/", "detail": str(messages)}]

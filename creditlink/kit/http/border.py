@@ -113,13 +113,13 @@ def guard(request: flask.Request) -> None:
     request.get_data()  # kept, and parsed as a form or as JSON from what is kept
     if flaw(request.path) is not None:
         raise NotFound
-    found = list(_flaws(request.headers.items(), "/headers"))
-    found += _flaws(request.args.items(multi=True), "")
+    flaws = list(_flaws(request.headers.items(), "/headers"))
+    flaws += _flaws(request.args.items(multi=True), "")
     if request.mimetype in _FORMS:
-        found += _flaws(request.form.items(multi=True), "")
-        found += _flaws(((name, file.filename or "") for name, file in request.files.items(multi=True)), "")
-    if found:
-        raise TextRefused(errors=found)
+        flaws += _flaws(request.form.items(multi=True), "")
+        flaws += _flaws(((name, file.filename or "") for name, file in request.files.items(multi=True)), "")
+    if flaws:
+        raise TextRefused(errors=flaws)
 
 
 def _flaws(pairs: Iterable[tuple[str, str]], place: str) -> Iterator[dict[str, str]]:

@@ -82,10 +82,10 @@ _QUEUES = text("""
 def health(session: Session) -> tuple[int, list[LaneHealth]]:
     """Return how many lanes of workers are alive, and how each lane is doing; looks at 1,000 jobs at most."""
     alive = int(session.scalar(_ALIVE, {"seconds": DEAD_AFTER_SECONDS * 2}) or 0)
-    found = {row.queue_name: row for row in session.execute(_QUEUES)}
+    by_queue = {row.queue_name: row for row in session.execute(_QUEUES)}
     lanes = []
     for lane in lanes_of(1):
-        rows = [found[name] for name in lane.queues if name in found]
+        rows = [by_queue[name] for name in lane.queues if name in by_queue]
         oldest = max((float(row.oldest) for row in rows), default=0.0)
         state: LaneState = "dead" if not alive else "starved" if oldest > STARVED_AFTER_SECONDS else "well"
         waiting, running = sum(row.waiting for row in rows), sum(row.running for row in rows)

@@ -59,9 +59,9 @@ def _of_driver(error: psycopg.Error) -> Problem | None:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield the error and what it was raised from; the queue and SQLAlchemy wrap the driver's errors."""
-    seen: BaseException | None = error
+    cause: BaseException | None = error
     for _ in range(8):
-        if seen is None:
+        if cause is None:
             return
-        yield seen
-        seen = seen.__cause__ or getattr(seen, "orig", None) or getattr(seen, "original_exception", None)
+        yield cause
+        cause = cause.__cause__ or getattr(cause, "orig", None) or getattr(cause, "original_exception", None)

@@ -64,7 +64,7 @@ def mark(connection: Connection, purpose: str, environment: str) -> None:
 
 def holds_data(connection: Connection) -> bool:
     """Return whether any table has a row, no matter whose it is; the queue's and the marker do not count."""
-    found = connection.execute(
+    tables = connection.execute(
         text("""
             SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -72,7 +72,7 @@ def holds_data(connection: Connection) -> bool:
             ORDER BY 1, 2""")
     ).all()
     quoted = connection.dialect.identifier_preparer.quote_identifier
-    for schema, name in found:
+    for schema, name in tables:
         if schema == "public" and (name in _OWN_MACHINERY or name.startswith("procrastinate_")):
             continue
         try:
@@ -86,12 +86,12 @@ def holds_data(connection: Connection) -> bool:
 
 def refusal(connection: Connection, environment: str) -> str | None:
     """Return why a process of `environment` must not work on the database, or None."""
-    found, wanted = mark_of(connection), purpose_for(environment)
-    if found is None and wanted == "production" and has_table(connection):  # else migrations are missing: see health
+    mark, wanted = mark_of(connection), purpose_for(environment)
+    if mark is None and wanted == "production" and has_table(connection):  # else migrations are missing: see health
         return "is not marked; if it is production's: creditlink db purpose production --database NAME"
-    if found is None or found == wanted:
+    if mark is None or mark == wanted:
         return None
-    return f"is marked {found}, and environment is {environment}"
+    return f"is marked {mark}, and environment is {environment}"
 
 
 def check(database: Database, environment: str, *, role: Role = "owner") -> None:

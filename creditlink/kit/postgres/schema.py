@@ -70,8 +70,8 @@ def current_revision(connection: Connection) -> str:
 
 def oldest_served(connection: Connection) -> str | None:
     """Return the oldest revision of code that the database still serves, as its newest migration says."""
-    said = connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"))
-    return said.removeprefix(SERVES) if said and said.startswith(SERVES) else None
+    comment = connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"))
+    return comment.removeprefix(SERVES) if comment and comment.startswith(SERVES) else None
 
 
 def is_served(oldest: str | None) -> bool:

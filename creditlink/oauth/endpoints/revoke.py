@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no types
-    """Authlib's endpoint, which gives away whether a foreign token exists; ours says 200 to all the same."""
+    """Authlib's endpoint gives away whether a foreign token exists; ours answers 200 either way."""
 
     CLIENT_AUTH_METHODS = (AUTH_METHOD,)
 
@@ -30,7 +30,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
         if "token" not in request.form:
             raise InvalidRequestError("token is required")
         own = own_token(self.server.session, request.form["token"], client.client_id)
-        if own is None:  # the answer is as if it had been revoked; whose it is learns of the try
+        if own is None:  # the answer is the same as after a revocation; the token's firm has evidence of the attempt
             self.server.note_refusal(request, "inactive", 200)
         return own
 
@@ -57,7 +57,7 @@ def any_token(session: Session, token: str) -> AccessToken | RefreshToken | None
 
 
 def revoke_origin(session: Session, origin_id: UUID, *, now: datetime) -> None:
-    """Revoke every token that came of one authorization."""
+    """Revoke every token from one authorization."""
     for table in (RefreshToken, AccessToken):
         session.execute(
             update(table)
