@@ -6,9 +6,12 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
-from polars._typing import PolarsDataType
+
+if TYPE_CHECKING:
+    from polars._typing import PolarsDataType
 
 _WRONG = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 """Bytes that were changed can make the library panic, which is no `Exception` and would end the whole run."""
