@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,8 +92,7 @@ def certificate_thumbprint(headers: Headers, settings: OAuthSettings) -> str | N
     except ValueError:
         log.warning("certificate_unreadable")
         return None
-    digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return dpop.thumbprint(certificate.public_bytes(Encoding.DER))
 
 
 def is_thumbprint(value: str) -> bool:

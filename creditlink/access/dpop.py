@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from creditlink.access import keys
 from creditlink.access.keys import JwtRefused
 
-_JTI_LONGEST = 256
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -64,9 +63,7 @@ def check_proof(
     key = keys.public_key(token.header.get("jwk"))
     keys.verify(token, [key])
     claims = token.claims
-    jti = claims.get("jti")
-    if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LONGEST:
-        raise JwtRefused("jti must be a string")
+    jti = keys.jti_of(claims)
     if claims.get("htm") != method:
         raise JwtRefused("htm is another method")
     if not _same_target(claims.get("htu"), url):
@@ -86,8 +83,13 @@ def check_proof(
 
 
 def token_hash(access_token: str) -> str:
-    """Return `ath`: base64url of SHA-256 of the token. Source: RFC 9449 section 4.2."""
-    return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
+    """Return `ath` of a token. Source: RFC 9449 section 4.2."""
+    return thumbprint(access_token.encode())
+
+
+def thumbprint(content: bytes) -> str:
+    """Return base64url of SHA-256, without padding."""
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
 def nonces(secret: str, now: datetime, life: int) -> tuple[str, str]:

@@ -27,6 +27,7 @@ _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _REFERENCES = ("jku", "x5u", "x5c", "crit", "b64", "zip")
 _HOLDS_PRIVATE = "the key holds private members; send only the public key"
 _LONGEST = 16_384
+_JTI_LONGEST = 256
 _MOST_NAMED = 5
 
 
@@ -206,6 +207,20 @@ def _entries(jwks: object) -> list[object]:
     if not isinstance(entries, list) or not entries:
         raise JwtRefused("a JWK Set needs a non-empty array keys")
     return entries
+
+
+def jti_of(claims: Mapping[str, object]) -> str:
+    """Return the id by which a JWT is recognised when it comes again.
+
+    Raises
+    ------
+    JwtRefused
+        It is absent, not a string or too long.
+    """
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LONGEST:
+        raise JwtRefused("jti must be a string")
+    return jti
 
 
 def whole_seconds(claims: Mapping[str, object], names: Iterable[str]) -> dict[str, float]:

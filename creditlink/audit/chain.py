@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from creditlink.kit.files.textfile import canonical_json
 
 GENESIS = "0" * 64
 _LINK_FIELDS = ("digest",)
@@ -14,7 +15,7 @@ _LINK_FIELDS = ("digest",)
 def canonical(entry: Mapping[str, object]) -> bytes:
     """Return the one JSON text of an entry: sorted names, no spaces, UTF-8, without its digest."""
     body = {k: v for k, v in entry.items() if k not in _LINK_FIELDS}
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return canonical_json(body).encode()
 
 
 def digest(entry: Mapping[str, object]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,6 +14,7 @@ from creditlink.audit import service as audit
 from creditlink.enterprises.service import may_act
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct, Representation
 from creditlink.kit.errors import ConsentRefused
+from creditlink.kit.files.textfile import canonical_json
 
 ACTS: Mapping[str, tuple[str, str]] = {
     "accept": ("接受贷款报价", "Accept an offer"),
@@ -163,8 +163,7 @@ def _about(subject: Mapping[str, object]) -> str:
 
 def subject_sha256(subject: Mapping[str, object]) -> str:
     """Return the hash under which an act is signed."""
-    text = json.dumps(subject, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(subject).encode()).hexdigest()
 
 
 def _end(session: Session, firm_act: FirmAct, reason: str, *, account: Account, now: datetime) -> None:

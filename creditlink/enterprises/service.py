@@ -69,8 +69,7 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
     """
     checked = uscc_rules.check(entry.uscc)
     errors = _errors_in(entry, checked, day_of(now))
-    if errors:
-        raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
+    _refuse(errors)
     if by_uscc(session, checked.uscc) is not None:
         raise Conflict(f"uscc {checked.uscc} is registered already", reason="duplicate_uscc")
     enterprise = Enterprise(
@@ -126,8 +125,7 @@ def amend(
         errors.append({"pointer": "/status", "detail": f"must be one of {', '.join(LIFE_CYCLE)}, got {status!r}"})
     if valid_from is not None and valid_from > day_of(now):
         errors.append({"pointer": "/valid_from", "detail": f"must not lie in the future, got {valid_from}"})
-    if errors:
-        raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
+    _refuse(errors)
     # One row for each day from which something is valid, so that late news reaches the entries that followed.
     rows = carry_forward(_entries(session, enterprise), changes, valid_from or day_of(now))
     for place, (day, values) in enumerate(rows):
@@ -186,6 +184,12 @@ def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck, today: date) 
     if founded is not None and not (EARLIEST_FOUNDED <= founded <= today):
         wrong("established_on", f"must lie between {EARLIEST_FOUNDED} and today, got {founded}")
     return errors
+
+
+def _refuse(errors: Sequence[Mapping[str, str]]) -> None:
+    if errors:
+        first = errors[0]
+        raise InvalidRequest(f"{first['pointer'].lstrip('/')}: {first['detail']}", errors=errors)
 
 
 def by_uscc(session: Session, uscc: str) -> Enterprise | None:

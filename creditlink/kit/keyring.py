@@ -21,7 +21,7 @@ from joserfc import jwk, jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet
 
-from creditlink.kit.files.textfile import json_of, read_file
+from creditlink.kit.files.textfile import canonical_json, json_of, read_file
 
 ALGORITHM = "ES256"
 # The order of P-256, and 16 bytes more than the key: the remainder is then as good as uniform.
@@ -79,7 +79,7 @@ def key_set_of(file: Path) -> dict[str, object]:
 def sign(claims: Mapping[str, object], *, typ: str, secret: str) -> str:
     """Return the signed document of kind `typ` over `claims`."""
     key = signing_key(secret)
-    body = json.dumps(claims, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    body = canonical_json(claims).encode()
     return jws.serialize_compact({"alg": ALGORITHM, "typ": typ, "kid": key.kid}, body, key, algorithms=[ALGORITHM])
 
 

@@ -6,11 +6,11 @@ A receipt is a compact JWS (RFC 7515) by the server's key (`keyring`); its publi
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from creditlink.kit import keyring
+from creditlink.kit.files.textfile import canonical_json
 from creditlink.kit.keyring import SignedDocument
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def verify(receipt: str, keys: Mapping[str, object]) -> SignedDocument:
 
 def text_hash(shown: object) -> str:
     """Return the hash of the text that a page showed, as the consent keeps it."""
-    text = json.dumps(shown, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(shown).encode()).hexdigest()
 
 
 def claims_of(

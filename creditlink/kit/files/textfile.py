@@ -144,6 +144,11 @@ def json_of(text: str | bytes) -> Any:
         raise JsonInvalid("a number in it has too many digits") from None
 
 
+def canonical_json(value: object) -> str:
+    """Return the one JSON text of a value: sorted names, no spaces, every character as it is. What we hash and sign."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

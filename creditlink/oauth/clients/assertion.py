@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_JTI_LONGEST = 256
-
 
 class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib has no types
     """Authlib's method with our key rules, the issuer as the one audience, and jti once across processes."""
@@ -93,9 +91,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authli
         # FAPI 2.0 section 5.3.2.1: the issuer as one string; a list or the token endpoint invites mix-up.
         if claims.get("aud") != self._settings.issuer:
             raise JwtRefused("aud is not the issuer as one string")
-        jti = claims.get("jti")
-        if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LONGEST:
-            raise JwtRefused("jti must be a string")
+        jti = keys.jti_of(claims)
         times = keys.whole_seconds(claims, ("exp", "nbf", "iat"))
         at = self._now.timestamp()
         if "exp" not in times or times["exp"] <= at:
