@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink.cli.inputs import FILE, operator_transaction
+from creditlink.cli.inputs import FILE, refusing
 from creditlink.cli.output import print_json
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.consents.agreement.limits import fair_use_from
@@ -28,7 +29,13 @@ from creditlink.kit.files.csvfile import HeaderInvalid, WrongRow
 from creditlink.kit.files.textfile import read_file
 from creditlink.kit.processes.process import start
 
-_transaction = partial(operator_transaction, Problem)
+
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
+    _, database = start("owner")
+    with refusing(Problem), database.transaction("owner") as session:
+        yield session
 
 
 @click.group()

@@ -1,4 +1,4 @@
-"""What the operator's commands share: how they read files, and their transaction."""
+"""What the operator's commands share: how they read files, and how they end where work is refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from sqlalchemy.orm import Session
 
 from creditlink.kit import keyring
-from creditlink.kit.processes.process import start
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -42,11 +40,3 @@ def refusing(refusal: type[Exception]) -> Iterator[None]:
         yield
     except refusal as refused:
         raise click.ClickException(str(refused)) from None
-
-
-@contextmanager
-def operator_transaction(refusal: type[Exception]) -> Iterator[Session]:
-    """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
-    _, database = start("owner")
-    with refusing(refusal), database.transaction("owner") as session:
-        yield session

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import click
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from creditlink.access import keys
 from creditlink.access.scopes import OPERATOR_SCOPES, SCOPES
-from creditlink.cli.inputs import operator_transaction
+from creditlink.cli.inputs import refusing
 from creditlink.cli.output import print_json
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.engine.vocabulary import INSTITUTION_KINDS
@@ -20,13 +21,19 @@ from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.files.textfile import decode, json_of
+from creditlink.kit.processes.process import start
 from creditlink.kit.settings import load_settings
 from creditlink.notifications import endpoints
 
 _DEFAULT_SCOPES = ("profile:create", "profile:read", "consent:read")
 
 
-_transaction = partial(operator_transaction, RegistrationRefused)
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
+    _, database = start("owner")
+    with refusing(RegistrationRefused), database.transaction("owner") as session:
+        yield session
 
 
 @click.group()
