@@ -184,7 +184,7 @@ def make_consent(
         account=account,
         enterprise=enterprise,
         categories=asked.categories if categories is None else categories,
-        shown=shown,
+        statement=shown,
         now=now,
     )
     if state == "PAUSED":

@@ -1,9 +1,7 @@
-"""What an access token is bound to: a DPoP key, or a client certificate behind a trusted proxy."""
+"""What an access token is bound to: a DPoP key, or a client certificate seen by a trusted proxy."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,7 +42,7 @@ def proof_rules(settings: OAuthSettings, secret: str, now: datetime) -> ProofRul
     return ProofRules(settings.proof_age, settings.clock_ahead, fresh)
 
 
-def spent_proof(
+def use_proof(
     session: Session,
     raw: str,
     *,
@@ -94,8 +92,7 @@ def certificate_thumbprint(headers: Headers, settings: OAuthSettings) -> str | N
     except ValueError:
         log.warning("certificate_unreadable")
         return None
-    digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return dpop.thumbprint(certificate.public_bytes(Encoding.DER))
 
 
 def is_thumbprint(value: str) -> bool:

@@ -11,7 +11,7 @@ from creditlink.kit.processes import runtime
 
 @dataclass(frozen=True)
 class OAuthContext:
-    """Made once per process, by `oauth.routes.register`."""
+    """Created once per process, by `oauth.routes.register`."""
 
     settings: OAuthSettings
     secret: str = field(repr=False)

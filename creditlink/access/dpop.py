@@ -1,4 +1,4 @@
-"""DPoP proofs (RFC 9449): that the sender holds a private key. Pure; replay is checked by the caller."""
+"""DPoP proofs (RFC 9449): proof that the sender holds a private key. Pure; the caller checks for replay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from creditlink.access import keys
 from creditlink.access.keys import JwtRefused
 
-_JTI_LONGEST = 256
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -22,7 +21,7 @@ class NonceMissing(JwtRefused):
 
 @dataclass(frozen=True)
 class ProofRules:
-    """How old a proof may be, how far ahead its clock, and which nonces are fresh (None: none is asked for)."""
+    """How old a proof may be, how far ahead its clock, and which nonces are fresh (None: no nonce is required)."""
 
     age: int
     ahead: int
@@ -31,7 +30,7 @@ class ProofRules:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a valid proof proves: the holder of the key with thumbprint `jkt` made this request."""
+    """What a valid proof shows: the holder of the key with thumbprint `jkt` sent this request."""
 
     jkt: str
     jti: str
@@ -64,9 +63,7 @@ def check_proof(
     key = keys.public_key(token.header.get("jwk"))
     keys.verify(token, [key])
     claims = token.claims
-    jti = claims.get("jti")
-    if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LONGEST:
-        raise JwtRefused("jti must be a string")
+    jti = keys.jti_of(claims)
     if claims.get("htm") != method:
         raise JwtRefused("htm is another method")
     if not _same_target(claims.get("htu"), url):
@@ -86,14 +83,19 @@ def check_proof(
 
 
 def token_hash(access_token: str) -> str:
-    """Return `ath`: base64url of SHA-256 of the token. Source: RFC 9449 section 4.2."""
-    return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
+    """Return `ath` of a token. Source: RFC 9449 section 4.2."""
+    return thumbprint(access_token.encode())
+
+
+def thumbprint(content: bytes) -> str:
+    """Return base64url of SHA-256, without padding."""
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
 def nonces(secret: str, now: datetime, life: int) -> tuple[str, str]:
-    """Return the nonce to hand out now and the one before it, which is still accepted.
+    """Return the nonce to give out now and the one before it, which is still accepted.
 
-    They follow from the secret and the clock, so every process knows them without talking to another.
+    They follow from the secret and the clock, so every process knows them without asking another.
     """
     bucket = int(now.timestamp()) // life
     return _nonce(secret, bucket), _nonce(secret, bucket - 1)

@@ -1,4 +1,4 @@
-"""The errors of the OAuth endpoints: RFC 6749 bodies, texts constant and ASCII, nothing of the input repeated."""
+"""The errors of the OAuth endpoints: RFC 6749 bodies, constant ASCII texts that repeat nothing of the input."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class InvalidBindingMessage(OAuth2Error):  # type: ignore[misc]  # Authlib has n
 
 
 class TooManyWaiting(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
-    """The institution has as many requests in one inbox as it may; known from its own requests alone."""
+    """The institution has as many requests in one inbox as it may have; it can tell from its own requests alone."""
 
     error = "temporarily_unavailable"
     description = "too many requests of your institution wait for this firm already"
@@ -125,7 +125,7 @@ class TemporarilyUnavailable(OAuth2Error):  # type: ignore[misc]  # Authlib has 
 
 
 class RequestNotSupported(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
-    """A request object was sent (RFC 9101); what counts here is the authenticated push."""
+    """A request object was sent (RFC 9101); only the authenticated push counts here."""
 
     error = "request_not_supported"
     description = "request objects are not supported"

@@ -1,7 +1,7 @@
 """Who may call a resource: the token, the key it is bound to, the client and the institution, each time.
 
-The consent is not looked at here: it is re-read in the transaction of the read (`consents.live_consent`),
-which says why it refuses.
+The consent is not checked here: the transaction of the read re-reads it (`consents.live_consent`)
+and says why it refuses.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 import flask
@@ -24,7 +24,7 @@ from werkzeug.datastructures import Headers
 from creditlink.access import binding, context, dpop, keys, replay
 from creditlink.access.context import OAuthContext
 from creditlink.access.errors import InvalidRequestError, NonceNeeded, ProofRefused
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.access.tables import AccessToken
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
@@ -35,6 +35,8 @@ from creditlink.kit.postgres import db
 
 _LONGEST_TOKEN = 128
 _SALT = "pairwise_salt"
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 
 class InvalidTokenRequest(Problem):
@@ -53,7 +55,7 @@ class Access:
     institution_id: UUID
     consent_id: UUID | None
     scopes: frozenset[str]
-    authorization_details: tuple[Mapping[str, Any], ...]
+    authorization_details: tuple[Mapping[str, object], ...]
     token_id: UUID
     pairwise_salt: str = field(repr=False)  # of the institution: makes the firm ids that only it sees
 
@@ -68,7 +70,7 @@ class _Call:
 
 
 class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
-    """What both kinds of binding share. One is made per request, with its session and clock."""
+    """What both kinds of binding share. Each request has its own, with its session and clock."""
 
     def __init__(self, session: Session, oauth: OAuthContext, now: datetime) -> None:
         super().__init__()
@@ -77,14 +79,14 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         self._now = now
 
     def authenticate_token(self, token_string: str) -> AccessToken | None:
-        """Return the token if it is alive and so are its client and its institution."""
+        """Return the token if it is alive and its client and its institution are active."""
         if len(token_string) > _LONGEST_TOKEN:
             return None
         row = self._session.execute(
             _living(self._now)
-            .where(AccessToken.token_hash == hashed(token_string))
-            # What a crash of the database may lose here is the last half second of used jtis, each
-            # good for a minute at most; waiting for the disk at every read would buy only that.
+            .where(AccessToken.token_hash == hash_of(token_string))
+            # A crash of the database may lose the last half second of used jtis here, each good for a
+            # minute at most; waiting for the disk at every read would save only that.
             .add_columns(func.set_config("synchronous_commit", "off", True))
         ).one_or_none()
         if row is None:
@@ -93,7 +95,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         token: AccessToken = row[0]
         return token
 
-    def validate_token(self, token: AccessToken | None, scopes: list[str], request: _Call, **_more: Any) -> None:
+    def validate_token(self, token: AccessToken | None, scopes: list[str], request: _Call, **_more: object) -> None:
         """Refuse a dead token, a wrong key, and a missing scope, in this order."""
         if token is None:
             raise InvalidTokenError
@@ -106,7 +108,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
 
 
 def _living(now: datetime) -> Select[AccessToken, str]:
-    """Select the tokens that open anything, each alive with its client and institution, and the latter's salt."""
+    """Select live tokens whose client and institution are active, each with the institution's salt."""
     return (
         select(AccessToken, Institution.pairwise_salt)
         .join(Client, Client.client_id == AccessToken.client_id)
@@ -131,7 +133,7 @@ class _DPoPToken(_BoundToken):
         if raw is None or token.jkt is None:
             raise InvalidTokenError
         rules = binding.proof_rules(self._oauth.settings, self._oauth.secret, self._now)
-        proof = binding.spent_proof(
+        proof = binding.use_proof(
             self._session,
             raw,
             method=request.method,
@@ -145,33 +147,39 @@ class _DPoPToken(_BoundToken):
 
 
 class _CertificateToken(_BoundToken):
-    """`Authorization: Bearer …` over mutual TLS, where a trusted proxy hands over the certificate."""
+    """`Authorization: Bearer …` over mutual TLS, where a trusted proxy passes on the certificate."""
 
     TOKEN_TYPE = "bearer"  # noqa: S105 (the name of an authentication scheme)
 
     def _check_binding(self, token: AccessToken, request: _Call) -> None:
         # A DPoP token sent as Bearer ends here: it has no certificate.
-        seen = binding.certificate_thumbprint(request.headers, self._oauth.settings)
-        if seen is None or token.x5t_s256 is None or seen != token.x5t_s256:
+        thumbprint = binding.certificate_thumbprint(request.headers, self._oauth.settings)
+        if thumbprint is None or token.x5t_s256 is None or thumbprint != token.x5t_s256:
             raise InvalidTokenError
 
 
-def require_access(scope: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a view run only for a valid token with `scope`; `flask.g.access` says whose."""
+def require_access(scope: str) -> Callable[[Callable[Arguments, Answer]], Callable[Arguments, Answer]]:
+    """Let a view run only for a valid token with `scope`; `current_access` returns whose it is."""
 
-    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(view: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
         @functools.wraps(view)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            seen = visit.of(flask.request.environ)
-            waited = None if seen is None else seen.access
-            flask.g.access = authenticate(scope) if waited is None else after_waiting(waited)
-            if seen is not None:
-                seen.access, seen.caller = flask.g.access, flask.g.access.client_id
+        def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+            request_visit = visit.of(flask.request.environ)
+            waited = None if request_visit is None else request_visit.access
+            flask.g.access = after_waiting(waited) if isinstance(waited, Access) else authenticate(scope)
+            if request_visit is not None:
+                request_visit.access, request_visit.caller = flask.g.access, flask.g.access.client_id
             return view(*args, **kwargs)
 
         return document_security(guarded, scope)
 
     return decorate
+
+
+def current_access() -> Access:
+    """Return whose token the current request carries: for views under `require_access`."""
+    access: Access = flask.g.access
+    return access
 
 
 def authenticate(scope: str) -> Access:
@@ -193,22 +201,22 @@ def authenticate(scope: str) -> Access:
             protector.register_token_validator(_CertificateToken(session, oauth, now))
             token: AccessToken = protector.validate_request([scope], call)
     except (MissingAuthorizationError, UnsupportedTokenTypeError):
-        # RFC 6750 section 3.1: who sent no token is told the scheme, and no error.
+        # RFC 6750 section 3.1: a caller without a token learns the scheme, and no error.
         raise Unauthorized(headers=_challenge(oauth, None, now)) from None
     except InsufficientScopeError as error:
-        _note_whose(sent.headers, "insufficient_scope", now)
+        _note_owner(sent.headers, "insufficient_scope", now)
         raise InsufficientScope(
             f"the scope {scope} is needed", headers=_challenge(oauth, error.error, now, scope=scope)
         ) from None
     except (InvalidTokenError, ProofRefused, NonceNeeded) as error:
         if not isinstance(error, NonceNeeded):
-            _note_whose(sent.headers, None, now)
-        raise Unauthorized(_SAID[error.error], headers=_challenge(oauth, error.error, now)) from None
+            _note_owner(sent.headers, None, now)
+        raise Unauthorized(_DETAILS[error.error], headers=_challenge(oauth, error.error, now)) from None
     return _access(token, session.info[_SALT])
 
 
 def after_waiting(access: Access) -> Access:
-    """Return the access of a request that waited, once more: its proof is spent, but its token may have died since.
+    """Return the access of a request that waited, checked again: its proof is spent, but its token may have died since.
 
     Raises
     ------
@@ -219,17 +227,17 @@ def after_waiting(access: Access) -> Access:
     with db.transaction() as session:
         row = session.execute(_living(now).where(AccessToken.id == access.token_id)).one_or_none()
     if row is None:
-        _note_whose(sent.headers, None, now)
+        _note_owner(sent.headers, None, now)
         error = InvalidTokenError.error
-        raise Unauthorized(_SAID[error], headers=_challenge(oauth, error, now))
+        raise Unauthorized(_DETAILS[error], headers=_challenge(oauth, error, now))
     return _access(row.AccessToken, row.pairwise_salt)
 
 
-def _note_whose(headers: Headers, reason: str | None, now: datetime) -> None:
-    """Remember whose token was refused, and why, so that the refusal leaves evidence with its firm.
+def _note_owner(headers: Headers, reason: str | None, now: datetime) -> None:
+    """Note whose token was refused, and why, so that its firm has evidence of the refusal.
 
-    The sender is told no more than before. Who holds a dead token needs no key to be refused again and again, so
-    that one line stands for all refusals of one token for one reason within a minute.
+    The sender learns no more than before. A dead token can be refused again and again without any key, so one line
+    covers all refusals of one token for one reason within a minute.
     """
     sent = headers.get("Authorization", "").partition(" ")[2].strip()
     if not sent or len(sent) > _LONGEST_TOKEN:
@@ -239,7 +247,7 @@ def _note_whose(headers: Headers, reason: str | None, now: datetime) -> None:
             select(AccessToken, Client.status, Institution.status, Institution.pairwise_salt)
             .join(Client, Client.client_id == AccessToken.client_id)
             .join(Institution, Institution.id == AccessToken.institution_id)
-            .where(AccessToken.token_hash == hashed(sent))
+            .where(AccessToken.token_hash == hash_of(sent))
         ).one_or_none()
         if row is None:
             return
@@ -274,7 +282,7 @@ def _access(token: AccessToken, salt: str) -> Access:
     )
 
 
-_SAID: dict[str, str] = {
+_DETAILS: dict[str, str] = {
     InvalidTokenError.error: "the access token is not valid (any more), or not with this key",
     ProofRefused.error: ProofRefused.description,
     NonceNeeded.error: NonceNeeded.description,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc import jwk, jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import ECKey, Key, OKPKey
 from joserfc.util import urlsafe_b64decode
 
@@ -27,6 +27,7 @@ _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _REFERENCES = ("jku", "x5u", "x5c", "crit", "b64", "zip")
 _HOLDS_PRIVATE = "the key holds private members; send only the public key"
 _LONGEST = 16_384
+_JTI_LONGEST = 256
 _MOST_NAMED = 5
 
 
@@ -36,7 +37,7 @@ class _HeaderRegistry(jws.JWSRegistry):
     max_header_length = 4096
     max_payload_length = 8192
 
-    def get_alg(self, name: str) -> Any:
+    def get_alg(self, name: str) -> JWSAlgModel:
         """Return the algorithm; without joserfc's warning about the name EdDSA, which FAPI 2.0 asks for."""
         if name not in ALGORITHMS:
             raise UnsupportedAlgorithmError(name)
@@ -56,8 +57,8 @@ class SignedJwt:
     """A JWT read but not yet verified."""
 
     raw: str
-    header: Mapping[str, Any]
-    claims: Mapping[str, Any]
+    header: Mapping[str, object]
+    claims: Mapping[str, object]
 
 
 def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
@@ -66,7 +67,7 @@ def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
     Raises
     ------
     JwtRefused
-        It does not parse, holds text or numbers that nothing can keep, its algorithm is not accepted, or its header
+        It does not parse, holds text or numbers we cannot store, its algorithm is not accepted, or its header
         points at keys elsewhere.
     """
     if len(raw) > _LONGEST:
@@ -113,7 +114,7 @@ def verify(token: SignedJwt, keys: Sequence[Key]) -> None:
     raise JwtRefused("no key verifies the signature")
 
 
-def public_key(data: Any) -> Key:
+def public_key(data: object) -> Key:
     """Return the public key of a JWK.
 
     Raises
@@ -140,7 +141,7 @@ def public_key(data: Any) -> Key:
         raise JwtRefused(f"an RSA key must have {_RSA_BITS[0]} to {_RSA_BITS[1]} bits")
     try:
         key = jwk.import_key(dict(data))
-        key.thumbprint()  # read now what the library reads when it is first used
+        key.thumbprint()  # read now what the library would only read at first use
     except (JoseError, ValueError, TypeError, KeyError, OverflowError, AttributeError, UnsupportedAlgorithm) as error:
         raise JwtRefused(f"not a valid JWK: {type(error).__name__}") from None
     if isinstance(key, ECKey) and key.curve_name != "P-256":
@@ -150,16 +151,16 @@ def public_key(data: Any) -> Key:
     return key
 
 
-def public_keys(jwks: Any) -> list[Key]:
+def public_keys(jwks: object) -> list[Key]:
     """Return the accepted keys of a JWK Set, at least one; the others are passed over.
 
-    A bank publishes keys for all its partners in one set: of kinds, curves and uses that are none of ours. They are as
-    if they were not there, now and when new kinds come up.
+    A bank publishes keys for all its partners in one set, of kinds, curves and uses that we do not know. They are
+    ignored, now and when new kinds appear.
 
     Raises
     ------
     JwtRefused
-        It is no JWK Set, or no key in it is accepted: what was wrong with each.
+        It is not a JWK Set, or no key in it is accepted; the message says what is wrong with each.
 
     Source: RFC 7517 section 5.
     """
@@ -169,8 +170,8 @@ def public_keys(jwks: Any) -> list[Key]:
     return accepted
 
 
-def check_registration(jwks: Any) -> None:
-    """Refuse a JWK Set that an operator should not register, though its other keys would do.
+def check_registration(jwks: object) -> None:
+    """Refuse a JWK Set that an operator should not register, even if some of its keys are accepted.
 
     Raises
     ------
@@ -181,7 +182,7 @@ def check_registration(jwks: Any) -> None:
     accepted = public_keys(jwks)
     for where, wrong in flaws(jwks):
         raise JwtRefused(f"{pointer(where)} {wrong}")
-    for index, entry in enumerate(jwks["keys"]):
+    for index, entry in enumerate(_entries(jwks)):
         if isinstance(entry, Mapping) and any(name in entry for name in _PRIVATE):
             raise JwtRefused(f"keys[{index}]: {_HOLDS_PRIVATE}")
     kids = [key.kid for key in accepted if key.kid is not None]
@@ -189,14 +190,11 @@ def check_registration(jwks: Any) -> None:
         raise JwtRefused("two keys share a kid")
 
 
-def _sorted(jwks: Any) -> tuple[list[Key], list[str]]:
+def _sorted(jwks: object) -> tuple[list[Key], list[str]]:
     """Return the accepted keys, and what is wrong with each of the others."""
-    entries = jwks.get("keys") if isinstance(jwks, Mapping) else None
-    if not isinstance(entries, list) or not entries:
-        raise JwtRefused("a JWK Set needs a non-empty array keys")
     accepted: list[Key] = []
     passed_over: list[str] = []
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(_entries(jwks)):
         try:
             accepted.append(public_key(entry))
         except JwtRefused as error:
@@ -204,7 +202,28 @@ def _sorted(jwks: Any) -> tuple[list[Key], list[str]]:
     return accepted, passed_over
 
 
-def whole_seconds(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
+def _entries(jwks: object) -> list[object]:
+    entries = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    if not isinstance(entries, list) or not entries:
+        raise JwtRefused("a JWK Set needs a non-empty array keys")
+    return entries
+
+
+def jti_of(claims: Mapping[str, object]) -> str:
+    """Return the id by which a JWT is recognised when it comes again.
+
+    Raises
+    ------
+    JwtRefused
+        It is absent, not a string or too long.
+    """
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LONGEST:
+        raise JwtRefused("jti must be a string")
+    return jti
+
+
+def whole_seconds(claims: Mapping[str, object], names: Iterable[str]) -> dict[str, float]:
     """Return the numeric dates among `names` that are present.
 
     Raises
@@ -212,19 +231,19 @@ def whole_seconds(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, 
     JwtRefused
         One is not a number (NaN and infinities are not).
     """
-    found = {}
+    seconds = {}
     for name in names:
         if name not in claims:
             continue
         value = claims[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
             raise JwtRefused(f"{name} must be a number of seconds")
-        found[name] = float(value)
-    return found
+        seconds[name] = float(value)
+    return seconds
 
 
-def _modulus_bits(modulus: Any) -> int:
-    """Return the size of an RSA key, found before any arithmetic is done with it."""
+def _modulus_bits(modulus: object) -> int:
+    """Return the size of an RSA key, determined before any arithmetic is done with it."""
     if not isinstance(modulus, str) or len(modulus) > _LONGEST:
         return 0
     try:

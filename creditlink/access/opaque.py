@@ -19,6 +19,6 @@ def new_secret(prefix: str) -> str:
     return prefix + secrets.token_urlsafe(_BYTES)
 
 
-def hashed(secret: str) -> str:
+def hash_of(secret: str) -> str:
     """Return what is stored of a secret: SHA-256, hex. It has full entropy, so it needs no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Once only: an assertion or proof that any process has seen is refused by all."""
+"""Single use: an assertion or proof that one process has seen is refused by all."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def first_use(
     A parallel transaction with the same jti waits for this one, so exactly one of them is first.
     """
     digest = hashlib.sha256("\0".join((kind, owner, jti)).encode()).hexdigest()
-    # RETURNING, not rowcount: the ORM's insert reports -1 whether or not a row was made.
-    made = session.scalar(
+    # RETURNING, not rowcount: the ORM's insert reports -1 whether or not it adds a row.
+    inserted = session.scalar(
         insert(UsedJti).values(digest=digest, expires_at=expires_at).on_conflict_do_nothing().returning(UsedJti.digest)
     )
-    return made is not None
+    return inserted is not None

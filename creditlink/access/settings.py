@@ -1,9 +1,9 @@
-"""What the authorization server is told by `config/oauth.toml`, checked when it starts."""
+"""The authorization server's part of the configuration (`config/oauth.toml`), checked when it starts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from authlib.common.security import is_secure_transport
 
@@ -81,8 +81,9 @@ def load_oauth_settings(settings: Settings) -> OAuthSettings:
     )
 
 
-def _bounded(tables: dict[str, Any], table: str, key: str) -> int:
-    value = tables.get(table, {}).get(key)
+def _bounded(tables: Mapping[str, object], table: str, key: str) -> int:
+    section = tables.get(table)
+    value = section.get(key) if isinstance(section, dict) else None
     least, most = _BOUNDS[table, key]
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise SettingError(f"setting {table}.{key} in oauth.toml must be a whole number {least}..{most}, got {value!r}")

@@ -1,9 +1,8 @@
-"""What the guard of every read remembers. Of every secret only SHA-256 is stored."""
+"""What the guard of every read stores. Of every secret only SHA-256 is stored."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index
@@ -26,7 +25,7 @@ class AccessToken(Base):
     origin_id: Mapped[UUID] = mapped_column(index=True)  # the pushed request it all comes from
     refresh_token_id: Mapped[UUID | None] = mapped_column(ForeignKey("refresh_tokens.id", ondelete="CASCADE"))
     scopes: Mapped[list[str]]
-    details: Mapped[list[dict[str, Any]]]
+    details: Mapped[list[dict[str, object]]]
     jkt: Mapped[str | None]  # RFC 7638 thumbprint of the DPoP key
     x5t_s256: Mapped[str | None]  # SHA-256 of the client's certificate (RFC 8705)
     created_at: Mapped[datetime]
@@ -35,7 +34,7 @@ class AccessToken(Base):
 
 
 class UsedJti(Base):
-    """That an assertion or proof was seen: the same one is refused by every process until it is too old anyway."""
+    """An assertion or proof that was seen: every process refuses the same one until it is too old anyway."""
 
     __tablename__ = "used_jtis"
     __table_args__ = (Index("ix_used_jtis_expires_at", "expires_at"),)

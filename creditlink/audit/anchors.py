@@ -1,7 +1,7 @@
 """Anchors: the heads of the chains, signed and written outside the database, each naming the anchor before it.
 
-An anchor holds the heads that moved since the last one, so that it is as large as the hour was busy. The list itself,
-not a hash over it: the check names the chain and the entry although the database may no longer have them.
+An anchor holds the heads that moved since the last one, so its size follows how busy the hour was. It holds the list
+itself, not a hash over it: the check can name the chain and the entry even if the database has lost them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select, text
@@ -65,14 +64,14 @@ class Anchor:
 def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secret: str, now: datetime) -> list[Anchor]:
     """Write the heads that moved since the last anchor to `place`; return the anchors that were written.
 
-    What was written and could not be noted in the database is anchored again next time, which does no harm.
+    Heads that were written but could not be noted in the database are anchored again next time, which does no harm.
 
     Raises
     ------
     FileExistsError
-        Another process anchors at this moment.
+        Another process is anchoring at this moment.
     """
-    made: list[Anchor] = []
+    anchors: list[Anchor] = []
     while True:
         with open_transaction() as session:
             moved = session.execute(_MOVED, {"most": MOST_HEADS}).all()
@@ -80,11 +79,11 @@ def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secr
                 select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number.desc()).limit(1)
             ).one_or_none() or (0, GENESIS)
         if not moved:
-            return made
+            return anchors
         if (newest := _newest(place)) is not None and newest[0] > number:
             number, previous = newest
         heads = [(str(chain_id), seq, digest) for chain_id, seq, digest in moved]
-        claims: dict[str, Any] = {
+        claims: dict[str, object] = {
             "iss": issuer,
             "iat": int(now.timestamp()),
             "number": number + 1,
@@ -94,16 +93,16 @@ def anchor(open_transaction: OpenTransaction, place: Place, *, issuer: str, secr
         }
         document = keyring.sign(claims, typ=TYPE, secret=secret).encode()
         place.add(f"anchor-{number + 1:010d}.jws", document)
-        made.append(Anchor(number + 1, _hash(document), previous, claims["issued_at"], heads))
+        anchors.append(Anchor(number + 1, _hash(document), previous, now.isoformat(), heads))
         with open_transaction() as session:
-            _note(session, made[-1], now)
+            _note(session, anchors[-1], now)
 
 
-def _note(session: Session, made: Anchor, now: datetime) -> None:
-    values = {"number": made.number, "sha256": made.sha256, "issued_at": now, "heads": len(made.heads)}
+def _note(session: Session, written: Anchor, now: datetime) -> None:
+    values = {"number": written.number, "sha256": written.sha256, "issued_at": now, "heads": len(written.heads)}
     session.execute(insert(AuditAnchor).values(**values))
     new = insert(AuditAnchored)
-    rows = [{"chain_id": UUID(chain), "seq": seq, "digest": digest} for chain, seq, digest in made.heads]
+    rows = [{"chain_id": UUID(chain), "seq": seq, "digest": digest} for chain, seq, digest in written.heads]
     for first in range(0, len(rows), 1000):
         session.execute(
             new.values(rows[first : first + 1000]).on_conflict_do_update(
@@ -112,8 +111,8 @@ def _note(session: Session, made: Anchor, now: datetime) -> None:
         )
 
 
-def rewound(session: Session) -> list[UUID]:
-    """Return chains (100 at most) that ended further on when they were last anchored: what the hourly job looks at.
+def rewound_chains(session: Session) -> list[UUID]:
+    """Return chains (100 at most) that were longer when last anchored: what the hourly job looks at.
 
     It compares with the database's own note of the last anchors; `faults` compares with the anchors themselves.
     """
@@ -123,63 +122,63 @@ def rewound(session: Session) -> list[UUID]:
 def faults(
     session: Session,
     place: Place,
-    keys: Mapping[str, Any],
+    keys: Mapping[str, object],
     *,
     last: str | None = None,
     stamps: Examination | None = None,
 ) -> Iterator[str]:
-    """Yield what does not agree, a sentence each, between the anchors and the database.
+    """Yield each disagreement between the anchors and the database as a sentence.
 
     Parameters
     ----------
     keys : the JWK set that signed them
-    last : an anchor that was noted elsewhere, NUMBER:SHA256: it must be among them
-    stamps : their time stamps, held to them too
+    last : an anchor noted elsewhere, NUMBER:SHA256, which must be among them
+    stamps : their time stamps, checked too
     """
-    previous, expected, named = GENESIS, 1, set[UUID]()
-    seen: dict[int, str] = {}
+    previous, expected, reported = GENESIS, 1, set[UUID]()
+    digests: dict[int, str] = {}
     for name in place.names():
         if not (match := _NAME.fullmatch(name)):
             continue
         document, number = place.read(name), int(match[1])
         try:
-            found = _read(document, keys)
+            anchor = _read(document, keys)
         except (keyring.SignatureRefused, KeyError, TypeError, ValueError) as error:
             yield f"{name}: {error}"
             if stamps is not None:
                 yield from stamps.of_anchor(name, number, document, None)
             previous, expected = _hash(document), number + 1
             continue
-        if (found.number, found.number) != (number, expected):
-            yield f"{name}: expected anchor {expected}, it is anchor {found.number}: removed or renamed"
-        elif found.previous != previous:
+        if (anchor.number, anchor.number) != (number, expected):
+            yield f"{name}: expected anchor {expected}, it is anchor {anchor.number}: removed or renamed"
+        elif anchor.previous != previous:
             yield f"{name}: it does not follow the anchor before it"
-        previous, expected = found.sha256, number + 1
-        seen[number] = found.sha256
+        previous, expected = anchor.sha256, number + 1
+        digests[number] = anchor.sha256
         if stamps is not None:
-            yield from stamps.of_anchor(name, number, document, datetime.fromisoformat(found.issued_at))
-        yield from _differing(session, found, named)
-    noted = session.execute(select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number)).all()
-    wanted = {row.number: row.sha256 for row in noted}
+            yield from stamps.of_anchor(name, number, document, datetime.fromisoformat(anchor.issued_at))
+        yield from _differing(session, anchor, reported)
+    known = session.execute(select(AuditAnchor.number, AuditAnchor.sha256).order_by(AuditAnchor.number)).all()
+    wanted = {row.number: row.sha256 for row in known}
     if last is not None:
         noted_number, _, noted_sha256 = last.partition(":")
         wanted[int(noted_number)] = noted_sha256
     for number, sha256 in wanted.items():
-        if seen.get(number) != sha256:
+        if digests.get(number) != sha256:
             yield f"anchor {number} is not at {place.address} as it was written: removed or replaced"
     if stamps is not None:
         yield from stamps.of_all()
 
 
-def _differing(session: Session, found: Anchor, named: set[UUID]) -> Iterator[str]:
-    for first in range(0, len(found.heads), 10_000):
-        part = found.heads[first : first + 10_000]
+def _differing(session: Session, anchor: Anchor, reported: set[UUID]) -> Iterator[str]:
+    for first in range(0, len(anchor.heads), 10_000):
+        part = anchor.heads[first : first + 10_000]
         chains, seqs, digests = zip(*part, strict=True)
         given = {"chains": [UUID(chain) for chain in chains], "seqs": list(seqs), "digests": list(digests)}
         for row in session.execute(_COMPARED, given):
-            if row.chain_id in named:
+            if row.chain_id in reported:
                 continue  # the first entry that differs says it
-            named.add(row.chain_id)
+            reported.add(row.chain_id)
             if row.ends is None:
                 what = "the chain is gone: removed"
             elif row.ends < row.seq:
@@ -189,7 +188,7 @@ def _differing(session: Session, found: Anchor, named: set[UUID]) -> Iterator[st
             else:
                 what = f"that entry has digest {row.held[:16]}…: rewritten"
             yield (
-                f"chain {row.chain_id}{_whose(session, row.chain_id)}: anchor {found.number} of {found.issued_at} "
+                f"chain {row.chain_id}{_whose(session, row.chain_id)}: anchor {anchor.number} of {anchor.issued_at} "
                 f"holds seq {row.seq} with digest {row.digest[:16]}…; {what}"
             )
 
@@ -208,10 +207,18 @@ def _newest(place: Place) -> tuple[int, str] | None:
     return int(match[1]), _hash(place.read(names[-1]))
 
 
-def _read(document: bytes, keys: Mapping[str, Any]) -> Anchor:
+def _read(document: bytes, keys: Mapping[str, object]) -> Anchor:
     claims = keyring.verify(document.decode(), keys, typ=TYPE).claims
-    heads = [(str(chain), int(seq), str(digest)) for chain, seq, digest in claims["heads"]]
-    return Anchor(int(claims["number"]), _hash(document), claims["previous"], claims["issued_at"], heads)
+    number, heads = claims["number"], claims["heads"]
+    if not isinstance(number, int) or not isinstance(heads, list):
+        raise ValueError("it is signed, but it is not an anchor")
+    return Anchor(
+        number,
+        _hash(document),
+        str(claims["previous"]),
+        str(claims["issued_at"]),
+        [(str(chain), int(seq), str(digest)) for chain, seq, digest in heads],
+    )
 
 
 def _hash(document: bytes) -> str:

@@ -1,17 +1,19 @@
 """Where anchors are kept, outside the database: a folder, or an address that fsspec knows; files are only added.
 
-What protects them is the place: another machine's disk, a bucket with object lock, a folder of which somebody else
-keeps copies.
+The place protects them: another machine's disk, a bucket with object lock, a folder that somebody else copies.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from creditlink.kit.settings import SettingError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 class Place(Protocol):
@@ -26,7 +28,7 @@ class Place(Protocol):
         """Return a whole file."""
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a whole file; FileExistsError when there is one of that name."""
+        """Add a whole file; FileExistsError if there is one of that name."""
 
 
 class AnchorFolder:
@@ -47,7 +49,7 @@ class AnchorFolder:
         return (self._path / name).read_bytes()
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a whole file: written beside, then linked, so that it is there whole or not at all, and once."""
+        """Add a whole file: write it under another name, then link it, so that it appears once, whole or not at all."""
         self._path.mkdir(parents=True, exist_ok=True)
         beside = self._path / f".{uuid4().hex}"
         try:
@@ -72,7 +74,7 @@ class Remote:
                 f"setting anchors: {address} needs the extra 'anchors' (pip install creditlink[anchors])"
             ) from None
         self.address = address
-        self._files: Any
+        self._files: AbstractFileSystem
         try:
             self._files, root = fsspec.core.url_to_fs(address)
         except (ValueError, ImportError) as error:
@@ -82,10 +84,10 @@ class Remote:
     def names(self) -> list[str]:
         """Return the names of the files, in order."""
         try:
-            found = self._files.ls(self._root, detail=True, refresh=True)
+            entries = self._files.ls(self._root, detail=True, refresh=True)
         except FileNotFoundError:
             return []
-        return sorted(entry["name"].rsplit("/", 1)[-1] for entry in found if entry["type"] == "file")
+        return sorted(entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file")
 
     def read(self, name: str) -> bytes:
         """Return a whole file."""
@@ -93,7 +95,7 @@ class Remote:
         return content
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a whole file. That none is replaced in a race, only the bucket's object lock can promise."""
+        """Add a whole file. Only the bucket's object lock can guarantee that none is replaced in a race."""
         if self._files.exists(f"{self._root}/{name}"):
             raise FileExistsError(name)
         self._files.makedirs(self._root, exist_ok=True)

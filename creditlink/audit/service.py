@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select, text
@@ -18,7 +17,7 @@ from creditlink.kit import keyring
 # The chain of events in which no firm is known yet (a refused token, an unknown code).
 NO_FIRM = UUID(int=0)
 HEAD_TYPE = "audit-head+jws"
-# The one way to add evidence: neither role may write to the tables, and the database makes the hash.
+# The only way to add evidence: neither role may write to the tables, and the database computes the hash.
 _RECORD = text("""
     SELECT seq, previous, digest FROM creditlink_record(
         :action, :result, :actor, :at, :enterprise_id, :institution_id, :client_id, :consent_id, :purpose, :detail,
@@ -45,15 +44,15 @@ def record(
     client_id: str | None = None,
     consent_id: UUID | None = None,
     purpose: str | None = None,
-    detail: dict[str, Any] | None = None,
+    detail: dict[str, object] | None = None,
     request_id: str | None = None,
 ) -> AuditEntry:
     """Append one entry to the firm's chain, in the caller's transaction.
 
     The chain's head row is locked until the transaction ends, so call it last.
     """
-    session.flush()  # what it tells of comes first
-    told: dict[str, Any] = {
+    session.flush()  # the work that it reports comes first
+    entry: dict[str, object] = {
         "action": action,
         "result": result,
         "actor": actor,
@@ -66,11 +65,11 @@ def record(
         "detail": detail or {},
         "request_id": request_id,
     }
-    link = session.execute(_RECORD, told).one()
-    return AuditEntry(chain_id=enterprise_id or NO_FIRM, **told, **link._mapping)
+    link = session.execute(_RECORD, entry).one()
+    return AuditEntry(chain_id=enterprise_id or NO_FIRM, **entry, **link._mapping)
 
 
-def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Generator[dict[str, Any]]:
+def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Generator[dict[str, object]]:
     """Yield the lines of one chain, oldest first, up to seq `until`, as `chain.verify` takes them."""
     query = select(AuditEntry).where(AuditEntry.chain_id == chain_id).order_by(AuditEntry.seq)
     if until is not None:
@@ -81,17 +80,17 @@ def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Gen
 
 
 def head_of(session: Session, chain_id: UUID) -> chain.Head:
-    """Return the last link of a chain; of one that does not exist the genesis."""
-    found = session.get(AuditHead, chain_id, populate_existing=True)
-    return chain.Head(found.seq, found.digest) if found else chain.Head(0, chain.GENESIS)
+    """Return the last link of a chain; the genesis if there is no such chain."""
+    head = session.get(AuditHead, chain_id, populate_existing=True)
+    return chain.Head(head.seq, head.digest) if head else chain.Head(0, chain.GENESIS)
 
 
 def export_sealed(
     session: Session, chain_id: UUID, *, issuer: str, secret: str, now: datetime
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """Yield a chain and, as the last line, its head signed by this server: what `creditlink audit verify` takes.
 
-    The head is read first, so that what is added meanwhile is in neither.
+    The head is read first, so that later additions are in neither.
     """
     head = head_of(session, chain_id)
     yield from export(session, chain_id, until=head.seq)
@@ -106,13 +105,13 @@ def export_sealed(
 
 
 def check(session: Session, chain_id: UUID) -> chain.Break | None:
-    """Return the first break in a stored chain, held to its stored head."""
+    """Return the first break in a stored chain, checked against its stored head."""
     head = head_of(session, chain_id)
     with closing(export(session, chain_id)) as lines:
         return chain.verify(lines, head)
 
 
-def as_line(entry: AuditEntry) -> dict[str, Any]:
+def as_line(entry: AuditEntry) -> dict[str, object]:
     """Return an entry as the JSON object that is hashed and exported."""
     return {
         "chain_id": str(entry.chain_id),

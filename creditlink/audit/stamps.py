@@ -1,7 +1,7 @@
-"""Time stamps (RFC 3161) over anchors: an authority that is not ours says that an anchor was there at an instant.
+"""Time stamps (RFC 3161) over anchors: an independent authority certifies that an anchor existed at an instant.
 
-Only the newest anchor is stamped: it names the one before it, so that its stamp covers all of them. Whoever has the
-database, the signing key and the place can write every anchor again, but gets no stamp of the past for them.
+Only the newest anchor is stamped: it names the one before it, so that its stamp covers all of them. With the
+database, the signing key and the place somebody could rewrite every anchor, but gets no past stamps for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import httpx
 from cryptography import x509
@@ -23,13 +23,13 @@ from sqlalchemy.orm import Session
 
 from creditlink.audit.places import Place
 from creditlink.audit.tables import AuditAnchor
-from creditlink.kit.files.text import shown
+from creditlink.kit.files.text import printable
 from creditlink.kit.settings import SettingError, Settings
 
 SECONDS = 10.0
-"""All of one request to the authority, from the look-up of its name to the last byte."""
+"""The whole of one request to the authority, from the look-up of its name to the last byte."""
 LATE = timedelta(days=1)
-"""An anchor that no stamp covers within so long was written later than it says, or the authority was away."""
+"""An anchor that no stamp covers within this time was written later than it says, or the authority was away."""
 _CLOCKS_APART = timedelta(minutes=10)
 _MOST_BYTES = 1024 * 1024
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
@@ -37,16 +37,16 @@ OpenTransaction = Callable[[], AbstractContextManager[Session]]
 
 
 class NotStamped(Exception):
-    """There is no stamp now: the authority is away, or what it gave does not hold. The anchor is kept all the same."""
+    """There is no stamp yet: the authority is away, or its stamp is not valid. The anchor is kept all the same."""
 
 
 class StampRefused(Exception):
-    """A stamp does not hold."""
+    """A stamp is not valid."""
 
 
 @dataclass(frozen=True)
-class Stamped:
-    """The anchor that was stamped, and the instant that the authority says."""
+class AnchorStamp:
+    """The anchor that was stamped, and the authority's instant."""
 
     number: int
     at: datetime
@@ -54,23 +54,23 @@ class Stamped:
 
 @dataclass(frozen=True)
 class Authority:
-    """Whom we ask, and the roots that its certificate must lead to."""
+    """The authority that we ask, and the roots that its certificate must lead to."""
 
     url: str
     roots: Sequence[x509.Certificate]
 
     def stamp(self, document: bytes) -> tuple[bytes, datetime]:
-        """Return a stamp over `document`, and its instant; it holds, and answers this very request.
+        """Return a stamp over `document`, and its instant; it is valid, and answers this very request.
 
         Raises
         ------
         NotStamped
         """
         library = _library()
-        asked = library.TimestampRequestBuilder().data(document).hash_algorithm(library.HashAlgorithm.SHA256).build()
+        query = library.TimestampRequestBuilder().data(document).hash_algorithm(library.HashAlgorithm.SHA256).build()
         try:
-            answer = asyncio.run(_ask(self.url, asked.as_bytes()))
-            return answer, verified(answer, document, self.roots, nonce=asked.nonce)
+            answer = asyncio.run(_ask(self.url, query.as_bytes()))
+            return answer, verify_stamp(answer, document, self.roots, nonce=query.nonce)
         except TimeoutError:
             raise NotStamped(f"{self.url}: no answer within {SECONDS:.0f} s") from None
         except (httpx.HTTPError, OSError) as error:
@@ -109,13 +109,15 @@ def roots_of(file: Path) -> list[x509.Certificate]:
         raise SettingError(f"setting timestamp_roots: {file} has no certificate in PEM") from None
 
 
-def verified(stamp: bytes, document: bytes, roots: Sequence[x509.Certificate], nonce: int | None = None) -> datetime:
+def verify_stamp(
+    stamp: bytes, document: bytes, roots: Sequence[x509.Certificate], nonce: int | None = None
+) -> datetime:
     """Return the instant of a stamp over `document` whose signer leads to one of the roots, for time-stamping only.
 
     Raises
     ------
     StampRefused
-        It is none, over something else, forged, or of somebody whom the roots do not vouch for.
+        It is not a stamp, is over something else, is forged, or its signer does not lead to the roots.
     """
     library = _library()
     try:
@@ -124,12 +126,12 @@ def verified(stamp: bytes, document: bytes, roots: Sequence[x509.Certificate], n
         builder.build().verify_message(answer, document)
         at: datetime = answer.tst_info.gen_time
     except (library.VerificationError, ValueError, TypeError) as error:
-        raise StampRefused(f"the time stamp does not hold: {shown(str(error))}") from None
+        raise StampRefused(f"the time stamp does not hold: {printable(str(error))}") from None
     return at
 
 
-def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Authority) -> Stamped | None:
-    """Have the newest anchor stamped, and keep the stamp beside it; None when it has one, or there is no anchor.
+def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Authority) -> AnchorStamp | None:
+    """Have the newest anchor stamped, and keep the stamp next to it; None if it has one, or there is no anchor.
 
     Raises
     ------
@@ -154,18 +156,18 @@ def stamp_newest(open_transaction: OpenTransaction, place: Place, authority: Aut
     stamp, at = authority.stamp(document)
     try:
         place.add(f"{name}.tsr", stamp)
-    except FileExistsError:  # added before a crash, and not noted
+    except FileExistsError:  # added before a crash and never noted
         try:
-            at = verified(place.read(f"{name}.tsr"), document, authority.roots)
+            at = verify_stamp(place.read(f"{name}.tsr"), document, authority.roots)
         except StampRefused as error:
             raise NotStamped(f"{name}.tsr at {place.address}: {error}") from None
     with open_transaction() as session:
         session.execute(update(AuditAnchor).where(AuditAnchor.number == newest.number).values(stamped_at=at))
-    return Stamped(newest.number, at)
+    return AnchorStamp(newest.number, at)
 
 
 class Examination:
-    """Holds the stamps at a place to its anchors, which are shown to it one by one.
+    """Compares the stamps at a place with its anchors, which it gets one by one.
 
     Parameters
     ----------
@@ -186,10 +188,10 @@ class Examination:
         self._noted = noted
         self._waiting = {name for name in place.names() if name.endswith(".tsr")}
         self._issued: dict[int, datetime] = {}
-        self.held: dict[int, datetime] = {}
+        self.instants: dict[int, datetime] = {}
 
     def of_anchor(self, name: str, number: int, document: bytes, issued_at: datetime | None) -> Iterator[str]:
-        """Yield what is wrong with the stamp of one anchor; `issued_at` is None where the anchor does not hold."""
+        """Yield what is wrong with the stamp of one anchor; `issued_at` is None where the anchor is not valid."""
         if issued_at is not None:
             self._issued[number] = issued_at
         stamp = f"{name.removesuffix('.jws')}.tsr"
@@ -197,11 +199,11 @@ class Examination:
             return
         self._waiting.discard(stamp)
         try:
-            at = verified(self._place.read(stamp), document, self._roots)
+            at = verify_stamp(self._place.read(stamp), document, self._roots)
         except StampRefused as error:
             yield f"{stamp}: {error}"
             return
-        self.held[number] = at
+        self.instants[number] = at
         if issued_at is not None and at < issued_at - _CLOCKS_APART:
             yield f"{stamp}: stamped {at.isoformat()}, before the anchor was written by its own account"
 
@@ -210,19 +212,19 @@ class Examination:
         for name in sorted(self._waiting):
             yield f"{name}: the anchor that it stamps is not at {self._place.address}: removed"
         for number, at in sorted(self._noted.items()):
-            if number not in self.held:
+            if number not in self.instants:
                 yield f"anchor {number} was stamped {at.isoformat()}, and no such stamp holds now: removed or replaced"
         yield from self._uncovered()
 
     def _uncovered(self) -> Iterator[str]:
-        first = self._since if self._since is not None else min(self.held, default=None)
+        first = self._since if self._since is not None else min(self.instants, default=None)
         if first is None:
             return
         late: list[tuple[int, datetime | None]] = []
         covered: datetime | None = None
         for number in sorted(self._issued, reverse=True):
-            if number in self.held:
-                covered = min(self.held[number], covered or self.held[number])
+            if number in self.instants:
+                covered = min(self.instants[number], covered or self.instants[number])
             if number >= first and (covered or self._now) - self._issued[number] > LATE:
                 late.append((number, covered))
         for at, run in groupby(reversed(late), key=lambda one: one[1]):
@@ -232,7 +234,7 @@ class Examination:
             yield f"{which}, written {self._issued[numbers[0]].isoformat()} by its own account: {since}"
 
 
-def noted(session: Session) -> dict[int, datetime]:
+def stamp_instants(session: Session) -> dict[int, datetime]:
     """Return the instants of the stamps, by the number of the anchor, as the database has them."""
     rows = session.execute(
         select(AuditAnchor.number, AuditAnchor.stamped_at).where(AuditAnchor.stamped_at.is_not(None))
@@ -256,7 +258,7 @@ async def _ask(url: str, query: bytes) -> bytes:
         return bytes(content)
 
 
-def _library() -> Any:
+def _library() -> ModuleType:
     try:
         import rfc3161_client
     except ImportError:

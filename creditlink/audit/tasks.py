@@ -18,22 +18,24 @@ log = structlog.get_logger()
 @jobs.app.periodic(cron="7 * * * *", periodic_id="audit.anchor")
 @jobs.app.task(name="audit.anchor", queue="system", lock="audit.anchor", queueing_lock="audit.anchor")
 def anchor_heads(timestamp: int) -> None:
-    """Write the heads that moved to the place of the anchors, and say which chains went back since the last time."""
+    """Write the heads that moved to the place of the anchors, and log which chains are shorter than last time."""
     settings = runtime.part(Settings)
     with db.transaction("worker") as session:
-        back = anchors.rewound(session)
+        back = anchors.rewound_chains(session)
     if back:
         log.error("evidence_rewound", chains=[str(chain_id) for chain_id in back])
-    made = anchors.anchor(
+    written = anchors.anchor(
         lambda: db.transaction("worker"),
         open_place(settings.anchors_place),
         issuer=settings.issuer,
         secret=settings.secret_key,
         now=utc_now(),
     )
-    if made:
-        last = made[-1]
-        log.info("evidence_anchored", anchor=last.number, sha256=last.sha256, heads=sum(len(one.heads) for one in made))
+    if written:
+        last = written[-1]
+        log.info(
+            "evidence_anchored", anchor=last.number, sha256=last.sha256, heads=sum(len(one.heads) for one in written)
+        )
     _stamp(settings)
 
 
@@ -45,15 +47,15 @@ def stamp_newest(timestamp: int) -> None:
 
 
 def _stamp(settings: Settings) -> None:
-    """Have the newest anchor stamped; an authority that is away is a state that is said, and fails no job."""
+    """Have the newest anchor stamped; an authority that is away is logged, and fails no job."""
     authority = stamps.authority_of(settings)
     if authority is None:
         return
     place = open_place(settings.anchors_place)
     try:
-        made = stamps.stamp_newest(lambda: db.transaction("worker"), place, authority)
+        stamp = stamps.stamp_newest(lambda: db.transaction("worker"), place, authority)
     except stamps.NotStamped as error:
         log.warning("evidence_not_stamped", reason=str(error), again_within_seconds=600)
         return
-    if made is not None:
-        log.info("evidence_stamped", anchor=made.number, at=made.at.isoformat())
+    if stamp is not None:
+        log.info("evidence_stamped", anchor=stamp.number, at=stamp.at.isoformat())

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 from uuid import UUID
 
 import click
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from creditlink.audit import anchors, chain, service, stamps
 from creditlink.audit.places import Place, open_place
 from creditlink.audit.tables import AuditEntry, AuditHead
+from creditlink.cli.inputs import FILE, read_keys
 from creditlink.engine.profile import content
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit import keyring
@@ -27,8 +28,6 @@ from creditlink.kit.files.text import flaws, pointer
 from creditlink.kit.files.textfile import JsonInvalid, TextUnreadable, json_of, read_file
 from creditlink.kit.processes.process import start
 from creditlink.profiles.disclosures import binding, rows
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -50,10 +49,10 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
     with database.transaction("owner") as session:
         chain_id = service.NO_FIRM
         if uscc:
-            found = session.scalar(select(Enterprise.id).where(Enterprise.uscc == uscc.strip().upper()))
-            if found is None:
+            firm_id = session.scalar(select(Enterprise.id).where(Enterprise.uscc == uscc.strip().upper()))
+            if firm_id is None:
                 raise click.ClickException(f"--uscc {uscc}: no such firm is registered")
-            chain_id = found
+            chain_id = firm_id
         lines = service.export_sealed(
             session, chain_id, issuer=settings.issuer, secret=settings.secret_key, now=utc_now()
         )
@@ -65,10 +64,10 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
 
 
 @audit.command()
-@click.argument("file", type=_FILE)
-@click.option("--keys", type=_FILE, help="The JWK set from /v1/receipt-keys, kept from then: verifies the head.")
+@click.argument("file", type=FILE)
+@click.option("--keys", type=FILE, help="The JWK set from /v1/receipt-keys, kept from then: verifies the head.")
 @click.option("--head", "pinned", help="A head you noted earlier, SEQ:DIGEST: the chain must still hold that link.")
-@click.option("--profiles", type=_FILE, help="Stored profiles that `export` wrote: each must be what the chain names.")
+@click.option("--profiles", type=FILE, help="Stored profiles that `export` wrote: each must be what the chain names.")
 def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | None) -> None:
     """Check an exported chain; needs no database and no network. Exit status 1 when it does not hold.
 
@@ -78,17 +77,18 @@ def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | N
     """
     lines = _read(file)
     if not lines or set(lines[-1]) != {"head"}:
-        _broken(file, chain.Break(len(lines) + 1, "there is no head: the end may have been cut off"))
+        _report_break(file, chain.Break(len(lines) + 1, "there is no head: the end may have been cut off"))
     entries = lines[:-1]
     claims = _head_claims(file, str(lines[-1]["head"]), keys)
-    head = chain.Head(claims.get("seq", -1), claims.get("digest", ""))
+    seq = claims.get("seq")
+    head = chain.Head(seq if isinstance(seq, int) else -1, str(claims.get("digest", "")))
     broken = chain.verify(entries, head) or _not_holding(entries, pinned)
     if broken is None and entries and entries[0].get("chain_id") != claims.get("chain_id"):
         broken = chain.Break(len(lines), "the head is another chain's")
     if broken:
-        _broken(file, broken)
+        _report_break(file, broken)
     if profiles is not None:
-        _hold_profiles(profiles, entries)
+        _check_profiles(profiles, entries)
     trust = "signed by the given keys" if keys else "signature not verified (give --keys)"
     click.echo(f"{file.name}: {len(entries)} entries, the chain holds; head {head.seq}:{head.digest}, {trust}")
 
@@ -104,16 +104,16 @@ def anchor(address: str | None) -> None:
     """
     settings, database = start("owner")
     place = open_place(address or settings.anchors_place)
-    made = anchors.anchor(
+    written = anchors.anchor(
         lambda: database.transaction("owner"), place, issuer=settings.issuer, secret=settings.secret_key, now=utc_now()
     )
-    if not made:
+    if not written:
         click.echo("no head has moved since the last anchor")
     else:
-        heads = sum(len(one.heads) for one in made)
+        heads = sum(len(one.heads) for one in written)
         click.echo(
-            f"{len(made)} anchors, {heads} heads, to {place.address}; note elsewhere: the last is anchor "
-            f"{made[-1].number}, {made[-1].number}:{made[-1].sha256}"
+            f"{len(written)} anchors, {heads} heads, to {place.address}; note elsewhere: the last is anchor "
+            f"{written[-1].number}, {written[-1].number}:{written[-1].sha256}"
         )
     if (authority := stamps.authority_of(settings)) is None:
         return
@@ -128,9 +128,9 @@ def anchor(address: str | None) -> None:
 
 @audit.command()
 @click.option("--anchors", "address", help="Where the anchors are; default the setting `anchors`; `none`: leave out.")
-@click.option("--keys", type=_FILE, help="The JWK set that signed the anchors; default this server's own.")
+@click.option("--keys", type=FILE, help="The JWK set that signed the anchors; default this server's own.")
 @click.option("--last", help="An anchor you noted elsewhere, NUMBER:SHA256: it must be there.")
-@click.option("--roots", type=_FILE, help="PEM roots of the time-stamping authority; default `timestamp_roots`.")
+@click.option("--roots", type=FILE, help="PEM roots of the time-stamping authority; default `timestamp_roots`.")
 @click.option(
     "--stamped-from",
     "since",
@@ -160,16 +160,16 @@ def check(address: str | None, keys: Path | None, last: str | None, roots: Path 
                 broken += bool(faults)
                 for fault in faults:
                     click.echo(f"chain {chain_id}{fault}")
-        lost, told = 0, ""
+        lost, summary = 0, ""
         if address != "none":
-            signed_by = _keys_of(keys) if keys else keyring.public_keys(settings.secret_key)
+            signed_by = read_keys(keys) if keys else keyring.public_keys(settings.secret_key)
             place = open_place(address or settings.anchors_place)
             stamped = _stamps_at(session, place, roots or settings.timestamp_roots, since)
             for fault in anchors.faults(session, place, signed_by, last=last, stamps=stamped):
                 lost += 1
                 click.echo(fault)
-            told = _told_of(stamped, place)
-    click.echo(f"{len(chains)} chains, {broken} do not hold; {lost} faults against the anchors{told}")
+            summary = _stamp_summary(stamped, place)
+    click.echo(f"{len(chains)} chains, {broken} do not hold; {lost} faults against the anchors{summary}")
     if broken or lost:
         sys.exit(1)
 
@@ -179,29 +179,30 @@ def _stamps_at(session: Session, place: Place, roots: Path | None, since: int | 
         if since is not None:
             raise click.UsageError("--stamped-from needs --roots or the setting timestamp_roots")
         return None
-    known = stamps.noted(session)
+    known = stamps.stamp_instants(session)
     return stamps.Examination(place, stamps.roots_of(roots), now=utc_now(), noted=known, since=since)
 
 
-def _told_of(stamped: stamps.Examination | None, place: Place) -> str:
+def _stamp_summary(stamped: stamps.Examination | None, place: Place) -> str:
     if stamped is None:
         unread = sum(name.endswith(".tsr") for name in place.names())
         return f"; {unread} time stamps not verified (give --roots)" if unread else ""
-    if not stamped.held:
+    if not stamped.instants:
         return "; no time stamp holds"
-    newest = max(stamped.held)
-    return f"; {len(stamped.held)} time stamps hold, the last of anchor {newest}, {stamped.held[newest].isoformat()}"
+    newest = max(stamped.instants)
+    at = stamped.instants[newest].isoformat()
+    return f"; {len(stamped.instants)} time stamps hold, the last of anchor {newest}, {at}"
 
 
 def _faults_of(session: Session, chain_id: UUID) -> Iterator[str]:
-    found = service.check(session, chain_id)
-    if found:
-        yield f", line {found.line}: {found.reason}"
+    broken = service.check(session, chain_id)
+    if broken:
+        yield f", line {broken.line}: {broken.reason}"
     for fault in binding.unbound(service.export(session, chain_id), rows.rows_of(session, chain_id)):
         yield f", {fault}"
 
 
-def _hold_profiles(file: Path, entries: list[dict[str, Any]]) -> None:
+def _check_profiles(file: Path, entries: list[dict[str, object]]) -> None:
     try:
         rows = [content.from_json(line) for line in _read(file)]
     except ValueError as error:
@@ -214,14 +215,14 @@ def _hold_profiles(file: Path, entries: list[dict[str, Any]]) -> None:
     click.echo(f"{file.name}: {len(rows)} profiles, each with the content that the chain names")
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
+def _read(file: Path) -> list[dict[str, object]]:
     lines = []
     try:
         text = read_file(file).whole()
     except TextUnreadable as error:
         raise click.ClickException(f"{file.name} {error}") from None
-    found = text.removesuffix("\n").split("\n") if text else []
-    for number, one in enumerate(found, start=1):
+    texts = text.removesuffix("\n").split("\n") if text else []
+    for number, one in enumerate(texts, start=1):
         try:
             line = json_of(one)
         except JsonInvalid as error:
@@ -234,35 +235,28 @@ def _read(file: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, Any]:
+def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, object]:
     try:
         if keys is None:
             return keyring.unverified(head)
-        return dict(keyring.verify(head, _keys_of(keys), typ=service.HEAD_TYPE).claims)
+        return dict(keyring.verify(head, read_keys(keys), typ=service.HEAD_TYPE).claims)
     except (keyring.SignatureRefused, ValueError, TypeError) as error:
         raise click.ClickException(f"{file.name}: the head in the last line: {error}") from None
 
 
-def _keys_of(file: Path) -> dict[str, Any]:
-    try:
-        return keyring.key_set_of(file)
-    except ValueError as error:
-        raise click.ClickException(f"{file.name}: {error}") from None
-
-
-def _not_holding(entries: list[dict[str, Any]], pinned: str | None) -> chain.Break | None:
+def _not_holding(entries: list[dict[str, object]], pinned: str | None) -> chain.Break | None:
     """Return a break when the link that was noted before is not in the chain."""
     if pinned is None:
         return None
     seq, _, digest = pinned.partition(":")
     if not (seq.isascii() and seq.isdigit()) or len(digest) != len(chain.GENESIS):
         raise click.BadParameter(f"needs SEQ:DIGEST, got {pinned!r}", param_hint="--head")
-    held = entries[int(seq) - 1]["digest"] if 1 <= int(seq) <= len(entries) else None
-    if int(seq) == 0 or held == digest:
+    stored = entries[int(seq) - 1]["digest"] if 1 <= int(seq) <= len(entries) else None
+    if int(seq) == 0 or stored == digest:
         return None
     return chain.Break(int(seq), f"seq {seq} is not the link that was noted: rewritten or cut off")
 
 
-def _broken(file: Path, broken: chain.Break) -> None:
+def _report_break(file: Path, broken: chain.Break) -> None:
     click.echo(f"{file.name} line {broken.line}: {broken.reason}")
     sys.exit(1)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -14,17 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import select
 
 from creditlink.audit import chain
+from creditlink.cli.inputs import FILE, read_keys
+from creditlink.cli.output import print_json
 from creditlink.consents.agreement import limits, receipts
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.tables import Consent
 from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.files.textfile import TextUnreadable, json_of, read_file, read_toml
-from creditlink.kit.processes.process import NAMED, confirm_destruction, start
+from creditlink.kit.processes.process import DATABASE_OPTION, confirm_destruction, start
 from creditlink.retention import certificates, recheck
 from creditlink.retention import purge as purging
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -33,7 +31,7 @@ def consents() -> None:
 
 
 @consents.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("--show", type=click.IntRange(0, 1000), default=20, show_default=True, help="How many to list.")
 def simulate(file: Path, show: int) -> None:
     """Judge every past request by the limits in FILE (the layout of config/purposes.toml). Nothing is changed."""
@@ -41,20 +39,20 @@ def simulate(file: Path, show: int) -> None:
     _, database = start("owner")
     breaches: Counter[str] = Counter()
     states: Counter[str] = Counter()
-    listed: list[dict[str, Any]] = []
+    listed: list[dict[str, object]] = []
     judged = 0
     with database.transaction("owner") as session:
         rows = session.scalars(select(Consent).order_by(Consent.requested_at, Consent.id))
         for consent in rows.yield_per(500):
             judged += 1
-            found = judge(consent, proposed)
-            if found is None:
+            breach = judge(consent, proposed)
+            if breach is None:
                 continue
-            breaches[f"{consent.purpose}.{found.attribute}"] += 1
+            breaches[f"{consent.purpose}.{breach.attribute}"] += 1
             states[consent.state] += 1
             if len(listed) < show:
-                listed.append({"consent": consent.wire_id, "state": consent.state, "breach": found.message})
-    _show(
+                listed.append({"consent": consent.wire_id, "state": consent.state, "breach": breach.message})
+    print_json(
         {
             "version": proposed.version,
             "requests": judged,
@@ -67,7 +65,7 @@ def simulate(file: Path, show: int) -> None:
 
 
 def judge(consent: Consent, proposed: FairUse) -> limits.Breach | None:
-    """Return what a past request would have breached at the moment it was made."""
+    """Return which limit a past request would have breached when it was sent."""
     if consent.purpose not in proposed.templates:
         return limits.Breach("purpose", consent.purpose, ", ".join(proposed.templates))
     return limits.breach(consent.details(), proposed, consent.requested_at)
@@ -81,34 +79,34 @@ def _read_limits(file: Path) -> FairUse:
 
 
 @consents.command("verify-receipt")
-@click.argument("file", type=_FILE)
-@click.option("--keys", type=_FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
+@click.argument("file", type=FILE)
+@click.option("--keys", type=FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
 def verify_receipt(file: Path, keys: Path) -> None:
     """Verify the receipt in FILE; no database and no network are needed. Ends with 1 if it does not hold."""
-    known = _read_keys(keys)
+    known = read_keys(keys)
     try:
-        found = receipts.verify(read_file(file).whole(), known)
+        receipt = receipts.verify(read_file(file).whole(), known)
     except (receipts.ReceiptRefused, TextUnreadable) as refused:
         raise click.ClickException(f"{file.name}: {refused}") from None
-    _show({"valid": True, "kid": found.kid, **found.claims})
+    print_json({"valid": True, "kid": receipt.kid, **receipt.claims})
 
 
 @consents.command("verify-deletion")
-@click.argument("file", type=_FILE)
-@click.option("--keys", type=_FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
+@click.argument("file", type=FILE)
+@click.option("--keys", type=FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
 @click.option(
-    "--answers", type=_FILE, help="The profiles that you were given, one JSON answer a line: recheck the hash."
+    "--answers", type=FILE, help="The profiles that you were given, one JSON answer a line: recheck the hash."
 )
-@click.option("--evidence", type=_FILE, help="The firm's chain (`audit export`): recheck the hash and its entry.")
+@click.option("--evidence", type=FILE, help="The firm's chain (`audit export`): recheck the hash and its entry.")
 def verify_deletion(file: Path, keys: Path, answers: Path | None, evidence: Path | None) -> None:
     """Verify the certificate of deletion in FILE; needs no database. Ends with 1 if it does not hold.
 
     The signature says who certifies. What was deleted you recheck with what you kept: a bank with the profiles that it
     was given, a firm or an auditor with the firm's chain of evidence.
     """
-    known = _read_keys(keys)
+    known = read_keys(keys)
     try:
-        found = certificates.verify(read_file(file).whole(), known)
+        certificate = certificates.verify(read_file(file).whole(), known)
     except (keyring.SignatureRefused, TextUnreadable) as refused:
         raise click.ClickException(f"{file.name}: {refused}") from None
     rechecked = []
@@ -116,16 +114,16 @@ def verify_deletion(file: Path, keys: Path, answers: Path | None, evidence: Path
         if kept is None:
             continue
         try:
-            why = compare(found.claims, _json_lines(kept))
+            why = compare(certificate.claims, _json_lines(kept))
         except (ValueError, KeyError, TypeError) as error:
             raise click.ClickException(f"{kept.name}: {error}") from None
         if why:
             raise click.ClickException(f"{file.name} against {kept.name}: {why}")
         rechecked.append(kept.name)
-    _show({"valid": True, "kid": found.kid, "rechecked_with": rechecked, **found.claims})
+    print_json({"valid": True, "kid": certificate.kid, "rechecked_with": rechecked, **certificate.claims})
 
 
-def _against_chain(claims: Mapping[str, Any], lines: list[dict[str, Any]]) -> str | None:
+def _against_chain(claims: Mapping[str, object], lines: list[dict[str, object]]) -> str | None:
     entries = [line for line in lines if set(line) != {"head"}]
     broken = chain.verify(entries)
     if broken:
@@ -133,7 +131,7 @@ def _against_chain(claims: Mapping[str, Any], lines: list[dict[str, Any]]) -> st
     return recheck.against_evidence(claims, entries)
 
 
-def _json_lines(file: Path) -> list[dict[str, Any]]:
+def _json_lines(file: Path) -> list[dict[str, object]]:
     lines = [json_of(line) for line in read_file(file).whole().split("\n") if line.strip()]
     if not all(isinstance(line, dict) for line in lines):
         raise ValueError("needs one JSON object a line")
@@ -142,15 +140,15 @@ def _json_lines(file: Path) -> list[dict[str, Any]]:
 
 @consents.command()
 @click.option("--dry-run", is_flag=True, help="Say what would go, and delete nothing.")
-@NAMED
-def purge(dry_run: bool, named: str | None) -> None:
+@DATABASE_OPTION
+def purge(dry_run: bool, database_name: str | None) -> None:
     """Delete facts and profiles whose data life is over; the worker does the same every hour.
 
     Each firm is one transaction with its certificates: stop it at any time and run it again.
     """
     settings, database = start("owner")
     if not dry_run:
-        confirm_destruction(settings, database, named, "deleting data by hand")
+        confirm_destruction(settings, database, database_name, "deleting data by hand")
     now = utc_now()
     with database.transaction("owner") as session:
         firms = purging.firms_due(session, now)
@@ -165,15 +163,6 @@ def purge(dry_run: bool, named: str | None) -> None:
                 issued += [certificate.wire_id for certificate in done.certificates]
                 if dry_run:
                     session.rollback()
-    _show({"dry_run": dry_run, "firms": len(firms), "rows": dict(sorted(counts.items())), "certificates": len(issued)})
-
-
-def _read_keys(keys: Path) -> dict[str, Any]:
-    try:
-        return keyring.key_set_of(keys)
-    except ValueError as error:
-        raise click.ClickException(f"{keys.name}: {error}") from None
-
-
-def _show(body: Any) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2))
+    print_json(
+        {"dry_run": dry_run, "firms": len(firms), "rows": dict(sorted(counts.items())), "certificates": len(issued)}
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +13,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.cli.inputs import FILE, refusing
+from creditlink.cli.output import print_json
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.engine.vocabulary import ENTITY_TYPES, LIFE_CYCLE
@@ -33,15 +34,8 @@ from creditlink.kit.processes.process import start
 def _transaction() -> Iterator[Session]:
     """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
     _, database = start("owner")
-    try:
-        with database.transaction("owner") as session:
-            yield session
-    except Problem as problem:
-        raise click.ClickException(str(problem)) from None
-
-
-def _show(body: Any) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=str))
+    with refusing(Problem), database.transaction("owner") as session:
+        yield session
 
 
 @click.group()
@@ -64,12 +58,14 @@ def add(established_on: datetime | None, **values: Any) -> None:
     """Register one firm; possible duplicates are reported."""
     founded = established_on.date() if established_on else None
     with _transaction() as session:
-        made = service.register(session, Registration(established_on=founded, **values), now=utc_now())
-        _show(_firm(made) | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, made)]})
+        enterprise = service.register(session, Registration(established_on=founded, **values), now=utc_now())
+        print_json(
+            _firm(enterprise) | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, enterprise)]}
+        )
 
 
 @enterprises.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 def import_firms(file: Path) -> None:
     """Register the firms of a CSV FILE; rows that cannot be taken are reported by line, field and value.
 
@@ -88,9 +84,9 @@ def import_firms(file: Path) -> None:
             given = entry.registration
             try:
                 with session.begin_nested():
-                    made = service.register(session, given, now=utc_now())
+                    enterprise = service.register(session, given, now=utc_now())
             except InvalidRequest as problem:
-                for one in problem.extra["errors"]:
+                for one in problem.errors:
                     field = one["pointer"].lstrip("/")
                     refused.append(_refused(entry.line, given.uscc, field, getattr(given, field), one["detail"]))
                 continue
@@ -98,13 +94,13 @@ def import_firms(file: Path) -> None:
                 refused.append(_refused(entry.line, given.uscc, "uscc", given.uscc, str(problem)))
                 continue
             taken += 1
-            near += [{"uscc": made.uscc, **asdict(n)} for n in service.near_duplicates(session, made)]
-    _show({"registered": taken, "refused": refused, "near_duplicates": near})
+            near += [{"uscc": enterprise.uscc, **asdict(n)} for n in service.near_duplicates(session, enterprise)]
+    print_json({"registered": taken, "refused": refused, "near_duplicates": near})
     if refused:
         raise click.exceptions.Exit(1)
 
 
-def _refused(line: int, uscc: str | None, field: str, value: Any, reason: str) -> dict[str, Any]:
+def _refused(line: int, uscc: str | None, field: str, value: object, reason: str) -> dict[str, object]:
     return {"line": line, "uscc": uscc, "field": field, "value": value, "reason": reason}
 
 
@@ -118,13 +114,13 @@ def _refused(line: int, uscc: str | None, field: str, value: Any, reason: str) -
 @click.option("--registered-capital-fen", type=int)
 @click.option("--paid-in-capital-fen", type=int)
 @click.option("--linked-struck-off/--not-linked-struck-off", default=None)
-def amend(uscc: str, valid_from: datetime | None, **changes: Any) -> None:
+def amend(uscc: str, valid_from: datetime | None, **changes: object) -> None:
     """Change a firm's entries in the registry; a profile of an earlier day still reads what was known then."""
     with _transaction() as session:
         enterprise = _enterprise(session, uscc)
         given = {name: value for name, value in changes.items() if value is not None}
         service.amend(session, enterprise, given, valid_from=valid_from.date() if valid_from else None, now=utc_now())
-        _show(_firm(enterprise))
+        print_json(_firm(enterprise))
 
 
 @enterprises.command("list")
@@ -132,16 +128,16 @@ def amend(uscc: str, valid_from: datetime | None, **changes: Any) -> None:
 def list_firms(limit: int) -> None:
     """List registered firms by code."""
     with _transaction() as session:
-        _show([_firm(e) for e in session.scalars(select(Enterprise).order_by(Enterprise.uscc).limit(limit))])
+        print_json([_firm(e) for e in session.scalars(select(Enterprise).order_by(Enterprise.uscc).limit(limit))])
 
 
 @enterprises.command("check-uscc")
 @click.argument("codes", nargs=-1, required=True)
 def check_uscc(codes: tuple[str, ...]) -> None:
     """Check codes as typed (GB 32100-2015); no database is needed. Ends with 1 if one is not well-formed."""
-    found = [uscc_rules.check(code) for code in codes]
-    _show([asdict(check) for check in found])
-    if not all(check.well_formed for check in found):
+    checks = [uscc_rules.check(code) for code in codes]
+    print_json([asdict(check) for check in checks])
+    if not all(check.well_formed for check in checks):
         raise SystemExit(1)
 
 
@@ -172,7 +168,7 @@ def duplicates() -> None:
             for near in service.near_duplicates(session, firm):
                 pair = tuple(sorted((firm.uscc, near.uscc)))
                 pairs[pair] = {"usccs": pair, "names": sorted({firm.name, near.name}), "why": near.why}
-        _show(list(pairs.values()))
+        print_json(list(pairs.values()))
 
 
 @enterprises.command("add-account")
@@ -183,10 +179,10 @@ def duplicates() -> None:
 def add_account(login: str, name: str, role: str, password: str) -> None:
     """Add a person's sign-in; it acts for no firm yet."""
     with _transaction() as session:
-        made = accounts.create_account(
+        account = accounts.create_account(
             session, login=login, display_name=name, password=password, role=role, now=utc_now()
         )
-        _show({"login": made.login, "role": made.role})
+        print_json({"login": account.login, "role": account.role})
 
 
 @enterprises.command("appoint")
@@ -211,22 +207,37 @@ def add_account(login: str, name: str, role: str, password: str) -> None:
 @click.option("--by", "appointed_by", help="Login of the legal representative who appoints; else the operator does.")
 @click.option("--reason", default="registered", show_default=True, help="Kept in the firm's evidence.")
 def appoint(
-    login: str, uscc: str, role: str, until: datetime | None, appointed_by: str | None, reason: str, **bounds: Any
+    login: str,
+    uscc: str,
+    role: str,
+    until: datetime | None,
+    categories: tuple[str, ...],
+    purposes: tuple[str, ...],
+    longest_days: int | None,
+    largest_loan_fen: int | None,
+    appointed_by: str | None,
+    reason: str,
 ) -> None:
     """Let a person act for a firm. A new legal representative takes the place of the former one."""
     settings, _ = start("owner")
     known = settings.parsed("purposes.toml", fair_use_from).templates
-    for purpose in bounds["purposes"]:
+    for purpose in purposes:
         if purpose not in known:
             raise click.BadParameter(f"{purpose!r} is none of {', '.join(known)}", param_hint="--purpose")
-    limits = {name: list(value) if isinstance(value, tuple) else value for name, value in bounds.items() if value}
+    bounds = {
+        "categories": list(categories),
+        "purposes": list(purposes),
+        "longest_days": longest_days,
+        "largest_loan_fen": largest_loan_fen,
+    }
+    limits = {name: bound for name, bound in bounds.items() if bound}
     try:
         ends = start_of_day(until.date()) if until else None
     except OverflowError:
         raise click.BadParameter(f"{until:%Y-%m-%d} is no day that can be kept", param_hint="--until") from None
     with _transaction() as session:
         account, enterprise = _account(session, login), _enterprise(session, uscc)
-        made = representation.appoint(
+        right = representation.appoint(
             session,
             enterprise=enterprise,
             account=account,
@@ -237,7 +248,7 @@ def appoint(
             reason=reason,
             now=utc_now(),
         )
-        _show(_right(enterprise, made, account))
+        print_json(_right(enterprise, right, account))
 
 
 @enterprises.command("dismiss")
@@ -258,7 +269,7 @@ def dismiss(login: str, uscc: str, ended_by: str | None, reason: str) -> None:
             else representation.OPERATOR
         )
         representation.end_representation(session, right, actor=actor, reason=reason, now=now)
-        _show({"login": login, "uscc": enterprise.uscc, "ended": right.role, "reason": reason})
+        print_json({"login": login, "uscc": enterprise.uscc, "ended": right.role, "reason": reason})
 
 
 @enterprises.command("representatives")
@@ -268,7 +279,7 @@ def representatives(uscc: str) -> None:
     with _transaction() as session:
         enterprise = _enterprise(session, uscc)
         people = representation.representatives_of(session, enterprise, utc_now())
-        _show(
+        print_json(
             {
                 "uscc": enterprise.uscc,
                 "two_signatures": enterprise.two_signatures,
@@ -286,10 +297,10 @@ def two_signatures(wanted: str, uscc: str, reason: str) -> None:
     with _transaction() as session:
         enterprise = _enterprise(session, uscc)
         representation.want_two_signatures(session, enterprise, wanted == "on", reason=reason, now=utc_now())
-        _show({"uscc": enterprise.uscc, "two_signatures": enterprise.two_signatures})
+        print_json({"uscc": enterprise.uscc, "two_signatures": enterprise.two_signatures})
 
 
-def _right(enterprise: Enterprise, right: Representation, account: Account) -> dict[str, Any]:
+def _right(enterprise: Enterprise, right: Representation, account: Account) -> dict[str, object]:
     return {
         "login": account.login,
         "uscc": enterprise.uscc,
@@ -308,20 +319,20 @@ def _legal_representative(session: Session, login: str, enterprise: Enterprise) 
 
 
 def _account(session: Session, login: str) -> Account:
-    found = accounts.by_login(session, login)
-    if found is None:
+    account = accounts.by_login(session, login)
+    if account is None:
         raise click.ClickException(f"no account {login!r}")
-    return found
+    return account
 
 
 def _enterprise(session: Session, uscc: str) -> Enterprise:
-    found = service.by_uscc(session, uscc_rules.check(uscc).uscc)
-    if found is None:
+    enterprise = service.by_uscc(session, uscc_rules.check(uscc).uscc)
+    if enterprise is None:
         raise click.ClickException(f"no enterprise {uscc!r}")
-    return found
+    return enterprise
 
 
-def _firm(enterprise: Enterprise) -> dict[str, Any]:
+def _firm(enterprise: Enterprise) -> dict[str, object]:
     return {
         "uscc": enterprise.uscc,
         "name": enterprise.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy import select
 
+from creditlink.cli.output import print_json
 from creditlink.financing.funnel import cases, learning
 from creditlink.financing.funnel.funnel import DIMENSIONS, FunnelGroup, funnel, league
 from creditlink.financing.loans.labels import GAPS, HORIZON_MONTHS, LABELS
@@ -56,7 +56,7 @@ def answer_times(as_json: bool) -> None:
 def _print(rows: list[FunnelGroup], as_json: bool, *, title: str) -> None:
     if as_json:
         for row in rows:
-            click.echo(json.dumps(row.to_dict(), ensure_ascii=False))
+            print_json(row.to_dict(), indent=None)
         return
     if not rows:
         click.echo("fewer than ten firms: nothing is told")
@@ -84,7 +84,7 @@ def learn(as_json: bool) -> None:
     with db.transaction() as session:
         model = learning.learn(session, now=utc_now())
     if as_json:
-        click.echo(json.dumps(model.to_dict(), ensure_ascii=False))
+        print_json(model.to_dict(), indent=None)
         return
     table = Table("kind", "answers", "approved", "AUC", "Brier", "ECE", title=f"Approval odds {model.sha256[:16]}")
     for curve in (*model.curves, *([model.general] if model.general else [])):
@@ -138,7 +138,7 @@ def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | N
         raise click.ClickException(str(wrong)) from None
     labelled.write(told, out)
     if as_json:
-        click.echo(json.dumps({"as_of": day.isoformat(), "horizon_months": horizon, "counts": told.counts}))
+        print_json({"as_of": day.isoformat(), "horizon_months": horizon, "counts": told.counts}, indent=None)
         return
     for name, count in told.counts.items():
         click.echo(f"{count:7} {name}: {LABELS.get(name) or GAPS[name]}")

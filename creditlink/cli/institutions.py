@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 from sqlalchemy import select
@@ -13,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from creditlink.access import keys
 from creditlink.access.scopes import OPERATOR_SCOPES, SCOPES
+from creditlink.cli.inputs import refusing
+from creditlink.cli.output import print_json
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.institutions import service
@@ -31,15 +32,8 @@ _DEFAULT_SCOPES = ("profile:create", "profile:read", "consent:read")
 def _transaction() -> Iterator[Session]:
     """Open the operator's transaction; a refusal ends the command with one line and undoes everything."""
     _, database = start("owner")
-    try:
-        with database.transaction("owner") as session:
-            yield session
-    except RegistrationRefused as refused:
-        raise click.ClickException(str(refused)) from None
-
-
-def _show(body: Any) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2))
+    with refusing(RegistrationRefused), database.transaction("owner") as session:
+        yield session
 
 
 @click.group()
@@ -55,15 +49,17 @@ def institutions() -> None:
 def add(code: str, name_zh: str, name_en: str, kind: str) -> None:
     """Add an institution."""
     with _transaction() as session:
-        made = service.add_institution(session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now())
-        _show(_institution(made))
+        institution = service.add_institution(
+            session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now()
+        )
+        print_json(_institution(institution))
 
 
 @institutions.command("list")
 def list_institutions() -> None:
     """List all institutions."""
     with _transaction() as session:
-        _show([_institution(i) for i in session.scalars(select(Institution).order_by(Institution.code))])
+        print_json([_institution(i) for i in session.scalars(select(Institution).order_by(Institution.code))])
 
 
 @institutions.command("suspend")
@@ -82,9 +78,9 @@ def resume_institution(code: str) -> None:
 
 def _set_institution(code: str, status: str) -> None:
     with _transaction() as session:
-        found = service.institution_of(session, code)
-        service.set_institution_status(session, found, status, now=utc_now())
-        _show(_institution(found))
+        institution = service.institution_of(session, code)
+        service.set_institution_status(session, institution, status, now=utc_now())
+        print_json(_institution(institution))
 
 
 @click.group()
@@ -115,7 +111,7 @@ def register(
     settings, now = load_settings(), utc_now()
     with _transaction() as session:
         institution = service.institution_of(session, code)
-        kept_back = sorted(OPERATOR_SCOPES & set(_known("scope", scopes, SCOPES)))
+        kept_back = sorted(OPERATOR_SCOPES & set(_names("scope", scopes, SCOPES)))
         if kept_back and institution.kind != "operator":
             raise click.ClickException(f"scope {kept_back[0]!r}: only for an operator, {code} is a {institution.kind}")
         client = service.register_client(
@@ -123,15 +119,15 @@ def register(
             institution=institution,
             name=name,
             redirect_uris=redirect_uris,
-            scopes=_known("scope", scopes, SCOPES),
-            categories=_known("category", categories, CATEGORIES) or list(CATEGORIES),
+            scopes=_names("scope", scopes, SCOPES),
+            categories=_names("category", categories, CATEGORIES) or list(CATEGORIES),
             jwks=_public_keys(jwks_file),
             jwks_uri=jwks_uri,
             now=now,
         )
-        told = {}
+        secret = {}
         if webhook_url is not None:
-            told["webhook_secret"] = endpoints.set_address(
+            secret["webhook_secret"] = endpoints.set_address(
                 session,
                 client,
                 webhook_url,
@@ -139,7 +135,7 @@ def register(
                 allow_loopback=not settings.is_production,
                 now=now,
             )
-        _show(service.as_json(client, institution) | told)
+        print_json(service.as_json(client, institution) | secret)
 
 
 @clients.command("rotate-keys")
@@ -151,7 +147,7 @@ def rotate_keys(client_id: str, jwks_file: BinaryIO | None, jwks_uri: str | None
     with _transaction() as session:
         client = service.client_of(session, client_id)
         service.rotate_keys(session, client, jwks=_public_keys(jwks_file), jwks_uri=jwks_uri, now=utc_now())
-        _show(service.as_json(client, session.get_one(Institution, client.institution_id)))
+        print_json(service.as_json(client, session.get_one(Institution, client.institution_id)))
 
 
 @clients.command("suspend")
@@ -177,17 +173,17 @@ def list_clients(code: str | None) -> None:
         if code is not None:
             query = query.where(Institution.id == service.institution_of(session, code).id)
         rows = session.execute(query.order_by(Institution.code, Client.created_at))
-        _show([service.as_json(client, institution) for client, institution in rows])
+        print_json([service.as_json(client, institution) for client, institution in rows])
 
 
 def _set_client(client_id: str, status: str) -> None:
     with _transaction() as session:
         client = service.client_of(session, client_id)
         service.set_client_status(session, client, status, now=utc_now())
-        _show(service.as_json(client, session.get_one(Institution, client.institution_id)))
+        print_json(service.as_json(client, session.get_one(Institution, client.institution_id)))
 
 
-def _institution(institution: Institution) -> dict[str, Any]:
+def _institution(institution: Institution) -> dict[str, object]:
     return {
         "code": institution.code,
         "name_zh": institution.name_zh,
@@ -198,7 +194,7 @@ def _institution(institution: Institution) -> dict[str, Any]:
     }
 
 
-def _public_keys(file: BinaryIO | None) -> dict[str, Any] | None:
+def _public_keys(file: BinaryIO | None) -> dict[str, object] | None:
     """Return the JWK Set in `file`, as published: keys that are none of ours stay in it and are passed over."""
     if file is None:
         return None
@@ -209,11 +205,11 @@ def _public_keys(file: BinaryIO | None) -> dict[str, Any] | None:
         raise RegistrationRefused(f"jwks: {file.name} is not JSON") from None
     except keys.JwtRefused as refused:
         raise RegistrationRefused(f"jwks: {refused}") from None
-    found: dict[str, Any] = jwks
-    return found
+    key_set: dict[str, object] = jwks
+    return key_set
 
 
-def _known(field: str, given: tuple[str, ...], known: dict[str, Any]) -> list[str]:
+def _names(field: str, given: tuple[str, ...], known: Collection[str]) -> list[str]:
     names = [name for value in given for name in value.replace(",", " ").split()]
     for name in names:
         if name not in known:

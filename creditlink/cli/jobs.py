@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import click
 
+from creditlink.cli.output import iso, print_json
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, NotFound
 from creditlink.kit.jobs import dead_letters, lanes
 from creditlink.kit.processes.process import start
 from creditlink.operations import service
-
-
-def _show(body: Any) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=lambda at: at.isoformat()))
 
 
 @click.group()
@@ -28,9 +22,9 @@ def show_lanes() -> None:
     """Show each lane: well, starved or dead, how many jobs wait, and how long the oldest has."""
     _, database = start("owner")
     with database.transaction("owner") as session:
-        alive, found = lanes.health(session)
+        alive, healths = lanes.health(session)
         letters = dead_letters.count_open(session)
-    _show({"alive": alive, "lanes": {lane.lane: lane.as_json() for lane in found}, "dead_letters": letters})
+    print_json({"alive": alive, "lanes": {lane.lane: lane.as_json() for lane in healths}, "dead_letters": letters})
 
 
 @jobs.command("dead")
@@ -42,7 +36,7 @@ def list_dead(task: str | None, closed: bool, limit: int) -> None:
     _, database = start("owner")
     with database.transaction("owner") as session:
         page, _ = dead_letters.page_of(session, task=task, is_open=not closed, cursor=None, limit=limit)
-        _show([dead_letters.as_json(letter) for letter in page])
+        print_json([dead_letters.as_json(letter) for letter in page], default=iso)
 
 
 def _act(wire_ids: tuple[str, ...], task: str | None, act: service.Act) -> None:
@@ -60,7 +54,7 @@ def _act(wire_ids: tuple[str, ...], task: str | None, act: service.Act) -> None:
             except Conflict as conflict:
                 raise click.ClickException(f"{wire_id}: {conflict.detail}; nothing was done") from None
             done.append(wire_id)
-        _show({act: done})
+        print_json({act: done})
 
 
 @jobs.command()

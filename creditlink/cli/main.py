@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
 
 import click
 
@@ -30,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Register, rotate, suspend or resume OAuth clients",
     ),
     "products": ("creditlink.cli.products:products", "Check files of products; write, check, publish, retire"),
-    "webhooks": ("creditlink.cli.webhooks:webhooks", "Where clients are told, what failed, send it anew"),
+    "webhooks": ("creditlink.cli.webhooks:webhooks", "Set webhook addresses, see what failed, send it again"),
     "jobs": ("creditlink.cli.jobs:jobs", "How background work is doing, what failed, do it again"),
     "enterprises": ("creditlink.cli.enterprises:enterprises", "Register firms, check USCCs, appoint who may act"),
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),
@@ -45,18 +44,18 @@ _SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox bank")
 
 
 class _Text(click.types.StringParamType):
-    """A text that can be kept: what a terminal sends in another encoding than UTF-8 arrives as halves of characters."""
+    """A text that we can store: input that is not UTF-8 arrives as halves of characters."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the text; end the command where a character of it is refused."""
-        found = super().convert(value, param, ctx)
-        if isinstance(found, str) and (wrong := text.flaw(found)):
-            self.fail(f"{text.shown(found)!r} {wrong}: send UTF-8", param, ctx)
-        return found
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; end the command if a character is refused."""
+        converted = super().convert(value, param, ctx)
+        if wrong := text.flaw(converted):
+            self.fail(f"{text.printable(converted)!r} {wrong}: send UTF-8", param, ctx)
+        return converted
 
 
 def _guard(command: click.Command) -> None:
-    """Let every text that a command and those below it take be one that can be kept."""
+    """Check every text that a command and its subcommands take."""
     for parameter in command.params:
         if type(parameter.type) is click.types.StringParamType:
             parameter.type = _Text()

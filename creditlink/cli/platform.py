@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,13 +9,14 @@ import subprocess
 import click
 from sqlalchemy import text
 
+from creditlink.cli.output import print_json
 from creditlink.kit.postgres import db, purpose, schema
 from creditlink.kit.postgres.embedded import database_url
 from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.processes.process import (
-    NAMED,
+    DATABASE_OPTION,
     PATIENCE_SECONDS,
-    belongs,
+    check_purpose,
     confirm_destruction,
     open_database,
     reach,
@@ -37,33 +37,35 @@ def upgrade(revision: str) -> None:
     settings, opened = _open_to_mark()
     schema.upgrade(opened, revision, environment=settings.environment)
     with opened.engine("owner").connect() as connection:
-        click.echo(f"database at {schema.applied(connection)}, for {purpose.marked(connection) or 'nothing yet'}")
+        click.echo(
+            f"database at {schema.current_revision(connection)}, for {purpose.mark_of(connection) or 'nothing yet'}"
+        )
 
 
 @database.command()
 @click.argument("revision")
-@NAMED
-def downgrade(revision: str, named: str | None) -> None:
+@DATABASE_OPTION
+def downgrade(revision: str, database_name: str | None) -> None:
     """Undo migrations down to REVISION, e.g. 0003 or base. Tables go with what is in them."""
     settings, opened = start("owner")
-    confirm_destruction(settings, opened, named, "undoing migrations deletes data")
+    confirm_destruction(settings, opened, database_name, "undoing migrations deletes data")
     schema.downgrade(opened, revision)
     with opened.engine("owner").connect() as connection:
-        click.echo(f"database at {schema.applied(connection)}")
+        click.echo(f"database at {schema.current_revision(connection)}")
 
 
 @database.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@NAMED
-def reset(yes: bool, named: str | None) -> None:
-    """Drop everything and build the schema anew. Refused in production; where no marker says sandbox, by name only."""
+@DATABASE_OPTION
+def reset(yes: bool, database_name: str | None) -> None:
+    """Drop everything and rebuild the schema. Refused in production; where no marker says sandbox, by name only."""
     settings, opened = start("owner")
     if settings.is_production:
         raise click.ClickException("refused: environment is production")
-    confirm_destruction(settings, opened, named, "dropping everything")
+    confirm_destruction(settings, opened, database_name, "dropping everything")
     with opened.engine("owner").connect() as connection:
-        unmarked = purpose.marked(connection) is None and purpose.holds_data(connection)
-    if unmarked and named is None:
+        unmarked = purpose.mark_of(connection) is None and purpose.holds_data(connection)
+    if unmarked and database_name is None:
         raise click.ClickException(
             f"refused: it holds data and does not say what it is for; to drop it, add --database {opened.name}"
         )
@@ -78,24 +80,24 @@ def reset(yes: bool, named: str | None) -> None:
 
 @database.command("purpose")
 @click.argument("new", required=False, type=click.Choice(purpose.PURPOSES))
-@NAMED
-def show_or_mark(new: str | None, named: str | None) -> None:
+@DATABASE_OPTION
+def show_or_mark(new: str | None, database_name: str | None) -> None:
     """Say what the database is for; with sandbox or production, mark it so (for a database from before the marker)."""
     settings, opened = _open_to_mark()
     with opened.engine("owner").connect() as connection:
         if new is not None:
-            if named is None:
+            if database_name is None:
                 raise click.UsageError(f"name the database that you mark: --database {opened.name}")
-            confirm_destruction(settings, opened, named, "marking it")
+            confirm_destruction(settings, opened, database_name, "marking it")
             if not purpose.has_table(connection):
                 raise click.ClickException("the database cannot be marked yet: creditlink db upgrade")
             purpose.mark(connection, new, settings.environment)
             connection.commit()
-        click.echo(f"database {opened.name} is for {purpose.marked(connection) or 'nothing yet: it has no marker'}")
+        click.echo(f"database {opened.name} is for {purpose.mark_of(connection) or 'nothing yet: it has no marker'}")
 
 
 def _open_to_mark() -> tuple[Settings, db.Database]:
-    """Open the database also where it has no marker yet; one that is marked for another environment stays shut.
+    """Open the database even if it has no marker yet; one marked for another environment stays closed.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def _open_to_mark() -> tuple[Settings, db.Database]:
     configure_logging(settings)
     opened = db.Database(database_url(settings))
     with opened.engine("owner").connect() as connection:
-        why = None if purpose.marked(connection) is None else purpose.refusal(connection, settings.environment)
+        why = None if purpose.mark_of(connection) is None else purpose.refusal(connection, settings.environment)
     if why:
         opened.close()
         raise purpose.DatabaseRefused(f"database {opened.name} {why}")
@@ -130,9 +132,9 @@ def shell() -> None:
     raise SystemExit(subprocess.run([binary, url], check=False).returncode)  # noqa: S603 (psql, found above)
 
 
-# A request computes one firm: microseconds of arithmetic, which a pool of threads per library only delays.
+# A request computes one firm: microseconds of arithmetic, which thread pools in the libraries would only delay.
 # The server's own processes and threads use the cores.
-_HEADERS_MS = 15_000  # a connection that sends no request for so long is closed
+_HEADERS_MS = 15_000  # a connection that sends no request for this long is closed
 _THREAD_POOLS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -156,7 +158,7 @@ def run(host: str, port: int, workers: int, threads: int | None) -> None:
     try:
         opened = open_database(settings)
         reach(opened, patience=PATIENCE_SECONDS)
-        belongs(settings, opened)
+        check_purpose(settings, opened)
     except BaseException:
         listening.close()
         raise
@@ -183,12 +185,12 @@ def run(host: str, port: int, workers: int, threads: int | None) -> None:
 def worker(concurrency: int | None) -> None:
     """Work on pulls, webhooks and periodic jobs until stopped.
 
-    Each kind has a lane of its own, so that a slow office holds up neither webhooks nor the clock. The worker waits for
+    Each kind has a lane of its own, so that a slow source holds up neither webhooks nor the clock. The worker waits for
     a database that is away, and ends with status 1 when it has waited for `worker_give_up_seconds`.
     """
     settings, opened = start("worker", patience=PATIENCE_SECONDS)
 
-    # Loading them takes seconds, which nobody should wait to hear that a setting is wrong.
+    # Loading these takes seconds, and nobody should wait that long to hear that a setting is wrong.
     from creditlink.audit.places import open_place
     from creditlink.audit.stamps import authority_of
     from creditlink.kit.jobs.worker import WorkerGaveUp, run_worker
@@ -217,4 +219,4 @@ def openapi() -> None:
     app = create_app(settings, db.Database(settings.database_url or "postgresql://localhost/none"))
     with app.test_request_context():
         document = app.test_client().get("/openapi.json").json
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    print_json(document)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.cli.output import print_json
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.products.checker import check_product
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
@@ -92,7 +92,7 @@ def validate(file: Path, screening: str | None, as_json: bool) -> None:
     if as_json:
         wrong = [row.to_dict() for row in read.wrong]
         told = {"products": rows, "wrong": wrong, "not_counted": uncounted}
-        click.echo(json.dumps(told, ensure_ascii=False, default=str))
+        print_json(told, indent=None)
     else:
         for wrong_row in read.wrong:
             click.echo(f"{file.name} {wrong_row}")
@@ -155,10 +155,6 @@ def _transaction() -> Iterator[Session]:
         raise click.ClickException(str(refused)) from None
 
 
-def _show(body: Any) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=str))
-
-
 @products.command("list")
 @click.option("--institution", "lender", metavar="CODE", help="Only of this institution.")
 @click.option("--state", type=click.Choice(list(lifecycle.STATES)), help="Only in this state.")
@@ -170,7 +166,7 @@ def list_products(lender: str | None, state: str | None) -> None:
             query = query.where(Product.institution_id == institutions.institution_of(session, lender).id)
         if state is not None:
             query = query.where(Product.state == state)
-        _show([_told(held) for held in session.scalars(query)])
+        print_json([_told(held) for held in session.scalars(query)])
 
 
 @products.command()
@@ -181,7 +177,7 @@ def show(code: str, version: int) -> None:
     with _transaction() as session:
         held = _held(session, code, version)
         steps = publishing.steps_of(session, held)
-        _show(
+        print_json(
             _told(held)
             | {
                 "terms": held.terms,
@@ -211,7 +207,7 @@ def write(file: Path, by: str, note: str) -> None:
             plain = {name: value for name, value in terms.to_dict().items() if name != "version"}
             held = publishing.write(session, lender, plain, hands=_hands(by), now=utc_now(), note=note)
             made.append(_told(held))
-        _show(made)
+        print_json(made)
 
 
 @products.command()
@@ -225,7 +221,9 @@ def check(code: str, version: int, sha256: str, by: str, note: str) -> None:
     with _transaction() as session:
         held = _held(session, code, version)
         whole = held.terms_sha256 if len(sha256) >= _SHORTEST and held.terms_sha256.startswith(sha256) else sha256
-        _show(_told(publishing.check(session, held, terms_sha256=whole, hands=_hands(by), now=utc_now(), note=note)))
+        print_json(
+            _told(publishing.check(session, held, terms_sha256=whole, hands=_hands(by), now=utc_now(), note=note))
+        )
 
 
 @products.command()
@@ -237,7 +235,7 @@ def publish(code: str, version: int, by: str, note: str) -> None:
     """Put a checked version on sale; the live version of the product is retired with it."""
     with _transaction() as session:
         held = _held(session, code, version)
-        _show(_told(publishing.publish(session, held, hands=_hands(by), now=utc_now(), note=note)))
+        print_json(_told(publishing.publish(session, held, hands=_hands(by), now=utc_now(), note=note)))
 
 
 @products.command()
@@ -249,7 +247,7 @@ def retire(code: str, version: int, by: str, note: str) -> None:
     """Take a version off sale, or drop one that is being prepared; there is no way back."""
     with _transaction() as session:
         held = _held(session, code, version)
-        _show(_told(publishing.retire(session, held, hands=_hands(by), now=utc_now(), note=note)))
+        print_json(_told(publishing.retire(session, held, hands=_hands(by), now=utc_now(), note=note)))
 
 
 def _held(session: Session, code: str, version: int) -> Product:
@@ -300,7 +298,7 @@ def price_response(file: Path, break_even: tuple[float, ...], as_json: bool) -> 
         told += [(group, *row) for row in zip(even.tolist(), best.tolist(), curve.churn_at(best).tolist(), strict=True)]
     if as_json:
         names = ("group", "break_even_bps", "best_rate_bps", "churn")
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in told]))
+        print_json([dict(zip(names, row, strict=True)) for row in told], indent=None)
         return
     table = Table("grades", "break-even", "best rate", "go elsewhere")
     for group, least, rate, churn in told:

@@ -1,16 +1,16 @@
-"""`creditlink webhooks …`: where clients are told, their secrets, what failed, sending it anew."""
+"""`creditlink webhooks …`: the clients' addresses and secrets, what failed, sending it again."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.cli.inputs import refusing
+from creditlink.cli.output import iso, print_json
 from creditlink.institutions import service as institutions
 from creditlink.institutions.service import RegistrationRefused
 from creditlink.institutions.tables import Institution
@@ -25,43 +25,37 @@ from creditlink.notifications.tables import STATES, Notification, WebhookDeliver
 
 @contextmanager
 def _transaction() -> Iterator[tuple[Session, Settings]]:
+    """Open the operator's transaction, with the settings that hold the key of the secrets."""
     settings, database = start("owner")
-    try:
-        with database.transaction("owner") as session:
-            yield session, settings
-    except RegistrationRefused as refused:
-        raise click.ClickException(str(refused)) from None
-
-
-def _show(body: Any) -> None:
-    click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=lambda at: at.isoformat()))
+    with refusing(RegistrationRefused), database.transaction("owner") as session:
+        yield session, settings
 
 
 @click.group()
 def webhooks() -> None:
-    """Set where clients are told, rotate their secrets, see what failed and send it anew."""
+    """Set the clients' addresses, rotate their secrets, see what failed and send it again."""
 
 
 @webhooks.command("set")
 @click.argument("client_id")
 @click.option("--url", required=True, help="Where webhooks are posted: https on the public internet.")
 def set_address(client_id: str, url: str) -> None:
-    """Set where a client is told. Its first secret is printed, once: give it to the bank."""
+    """Set a client's address. Its first secret is printed, once: give it to the bank."""
     with _transaction() as (session, settings):
         client = institutions.client_of(session, client_id)
         secret = endpoints.set_address(
             session, client, url, key=settings.secret_key, allow_loopback=not settings.is_production, now=utc_now()
         )
-        _show({"client_id": client_id, "webhook_url": url, "webhook_secret": secret})
+        print_json({"client_id": client_id, "webhook_url": url, "webhook_secret": secret})
 
 
 @webhooks.command("remove")
 @click.argument("client_id")
 def remove_address(client_id: str) -> None:
-    """Tell a client nothing any more."""
+    """Stop a client's webhooks."""
     with _transaction() as (session, _):
         endpoints.remove_address(session, institutions.client_of(session, client_id), now=utc_now())
-        _show({"client_id": client_id, "webhook_url": None})
+        print_json({"client_id": client_id, "webhook_url": None})
 
 
 @webhooks.command("rotate-secret")
@@ -72,7 +66,7 @@ def rotate_secret(client_id: str, at_once: bool) -> None:
     with _transaction() as (session, settings):
         client = institutions.client_of(session, client_id)
         secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=utc_now(), overlap=not at_once)
-        _show({"client_id": client_id, "webhook_secret": secret})
+        print_json({"client_id": client_id, "webhook_secret": secret})
 
 
 @webhooks.command("list")
@@ -86,7 +80,7 @@ def rotate_secret(client_id: str, at_once: bool) -> None:
 @click.option("--institution", "code", help="Only of this institution.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 def list_deliveries(state: str, code: str | None, limit: int) -> None:
-    """List deliveries, the newest first: by default whatever did not arrive, given up or tried again later."""
+    """List deliveries, the newest first: by default those that did not arrive, given up or still to be retried."""
     with _transaction() as (session, _):
         query = (
             select(WebhookDelivery, Notification, Institution.code)
@@ -99,13 +93,13 @@ def list_deliveries(state: str, code: str | None, limit: int) -> None:
         if code is not None:
             query = query.where(Institution.id == institutions.institution_of(session, code).id)
         rows = session.execute(query.order_by(WebhookDelivery.created_at.desc()).limit(limit))
-        _show([{"institution": row[2], **service.as_json(row[0], row[1])} for row in rows])
+        print_json([{"institution": row[2], **service.as_json(row[0], row[1])} for row in rows], default=iso)
 
 
 @webhooks.command("replay")
 @click.argument("delivery_ids", nargs=-1, required=True)
 def replay(delivery_ids: tuple[str, ...]) -> None:
-    """Send deliveries anew, each under its old webhook-id and with eight new tries."""
+    """Send deliveries again, each under its old webhook-id and with eight new tries."""
     with _transaction() as (session, _):
         done = []
         for given in delivery_ids:
@@ -120,4 +114,4 @@ def replay(delivery_ids: tuple[str, ...]) -> None:
             except Conflict as conflict:
                 raise click.ClickException(f"{given}: {conflict.detail}; nothing was sent") from None
             done.append(given)
-        _show({"queued": done})
+        print_json({"queued": done})

@@ -1,4 +1,4 @@
-"""The consent funnel: how many requests reached which stage. Groups of fewer than ten firms are not told."""
+"""The consent funnel: how many requests reached which stage. Groups of fewer than ten firms are not shown."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _COUNTED = text("""
 """)
 
 
-def reached(session: Session, consent_id: UUID, stage: str, now: datetime) -> None:
-    """Keep that a request was shown, or that a person who may decide was signed in before it: the first time counts."""
+def note_stage(session: Session, consent_id: UUID, stage: str, now: datetime) -> None:
+    """Note that a request was shown, or that a person who may decide saw it signed in: the first time counts."""
     row = insert(ConsentStage).values(consent_id=consent_id, stage=stage, reached_at=now)
     session.execute(row.on_conflict_do_nothing())
 
 
 def counts(session: Session, now: datetime) -> dict[str, int]:
     """Return requests per stage over the last 30 days; a stage that fewer than ten firms reached is left out."""
-    found = session.execute(_COUNTED, {"since": now - WINDOW, "firms": FEWEST_FIRMS})
-    return dict(found.all())
+    rows = session.execute(_COUNTED, {"since": now - WINDOW, "firms": FEWEST_FIRMS})
+    return dict(rows.all())

@@ -1,9 +1,9 @@
-"""Consents as their bank sees them: its own only, the firm under an id that no other bank knows."""
+"""Consents as their bank sees them: only its own, each firm under an id that no other bank knows."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,9 +20,18 @@ from creditlink.kit.http import paging
 _BY = {"account": "firm", "bank": "bank", "operator": "operator", "system": "system"}
 
 
+class ConsentQuery(TypedDict):
+    """Which consents to list, as `ConsentQuerySchema` reads it."""
+
+    state: NotRequired[str]
+    enterprise: NotRequired[str]
+    cursor: NotRequired[str]
+    limit: int
+
+
 def page_of(
-    session: Session, institution_id: UUID, query: dict[str, Any], *, now: datetime
-) -> tuple[list[dict[str, Any]], str | None]:
+    session: Session, institution_id: UUID, query: ConsentQuery, *, now: datetime
+) -> tuple[list[dict[str, object]], str | None]:
     """Return one page of the institution's consents, newest first, and the cursor of the next.
 
     Raises
@@ -40,22 +49,22 @@ def page_of(
     rows, more = paging.newest_first(
         session, wanted, Consent.requested_at, Consent.id, after=after, limit=query["limit"]
     )
-    page = [_as_wire(session, consent, salt, now) for (consent,) in rows]
-    return page, page[-1]["id"] if more else None
+    consents = [consent for (consent,) in rows]
+    return [_as_wire(session, consent, salt, now) for consent in consents], consents[-1].wire_id if more else None
 
 
 def firm_behind(session: Session, institution_id: UUID, salt: str, external: str) -> UUID:
     """Return the firm that the institution knows as `external`: one of those that it asked, or none."""
-    asked = select(Consent.enterprise_id).where(
+    firms = select(Consent.enterprise_id).where(
         Consent.institution_id == institution_id, Consent.enterprise_id.is_not(None)
     )
-    for enterprise_id in session.scalars(asked.distinct()):
+    for enterprise_id in session.scalars(firms.distinct()):
         if enterprise_id is not None and ids.pairwise(salt, enterprise_id) == external:
             return enterprise_id
     return UUID(int=0)  # no firm has it: an empty page, the same as for another institution's id
 
 
-def one_of(session: Session, institution_id: UUID, consent_id: UUID, *, now: datetime) -> dict[str, Any]:
+def consent_in_full(session: Session, institution_id: UUID, consent_id: UUID, *, now: datetime) -> dict[str, object]:
     """Return a consent of the institution with its history.
 
     Raises
@@ -87,7 +96,7 @@ def one_of(session: Session, institution_id: UUID, consent_id: UUID, *, now: dat
     }
 
 
-def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> dict[str, Any]:
+def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> dict[str, object]:
     return {
         "id": consent.wire_id,
         "state": consent.state_at(now),
@@ -101,7 +110,7 @@ def _as_wire(session: Session, consent: Consent, salt: str, now: datetime) -> di
         "data_life_days": consent.data_life_days,
         "version": consent.version,
         "amends": ids.external("cns", consent.amends) if consent.amends else None,
-        # One step of the firm may make consents for several banks.
+        # One step of the firm may grant consents to several banks.
         "requested_at": to_second(consent.requested_at),
         "answer_until": to_second(consent.answer_until),
         "starts_at": to_second(consent.starts_at) if consent.starts_at else None,

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import g
-
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.consents import listing
 from creditlink.consents.schemas import ConsentInFullSchema, ConsentPageSchema, ConsentQuerySchema, KeySetSchema
 from creditlink.kit import ids, keyring
@@ -27,7 +23,7 @@ receipt_keys = Blueprint("receipts", __name__, url_prefix="/v1/receipt-keys", de
 @receipt_keys.route("", methods=["GET"])
 @public
 @receipt_keys.response(200, KeySetSchema)
-def show_receipt_keys() -> dict[str, Any]:
+def show_receipt_keys() -> dict[str, object]:
     """Return the JWK set that verifies the receipts of this server, offline and for good: keep a copy."""
     return keyring.public_keys(runtime.part(Settings).secret_key)
 
@@ -37,10 +33,11 @@ def show_receipt_keys() -> dict[str, Any]:
 @blueprint.arguments(ConsentQuerySchema, location="query")
 @blueprint.response(200, ConsentPageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
-def list_consents(query: dict[str, Any]) -> dict[str, Any]:
+def list_consents(query: listing.ConsentQuery) -> dict[str, object]:
     """List the institution's consents, newest first; ended ones stay in the list."""
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        page, cursor = listing.page_of(session, g.access.institution_id, query, now=utc_now())
+    institution_id = current_access().institution_id
+    with db.transaction(viewer=db.Viewer(institution_id=institution_id)) as session:
+        page, cursor = listing.page_of(session, institution_id, query, now=utc_now())
     return {"items": page, "next_cursor": cursor}
 
 
@@ -48,8 +45,9 @@ def list_consents(query: dict[str, Any]) -> dict[str, Any]:
 @require_access("consent:read")
 @blueprint.response(200, ConsentInFullSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
-def show_consent(consent_id: str) -> dict[str, Any]:
+def show_consent(consent_id: str) -> dict[str, object]:
     """Show one consent of the institution with every change of its state."""
     known = ids.internal("cns", consent_id)
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        return listing.one_of(session, g.access.institution_id, known, now=utc_now())
+    institution_id = current_access().institution_id
+    with db.transaction(viewer=db.Viewer(institution_id=institution_id)) as session:
+        return listing.consent_in_full(session, institution_id, known, now=utc_now())

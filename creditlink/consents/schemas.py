@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 
 from creditlink.consents.life.rules import STATES
 from creditlink.kit.http.api import Schema
 
 
-def _text(description: str, **options: Any) -> ma.fields.String:
-    return ma.fields.String(metadata={"description": description}, **options)
+def _text(description: str, *, allow_none: bool = False) -> ma.fields.String:
+    return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
 
 
 class ConsentQuerySchema(Schema):

@@ -1,11 +1,11 @@
-"""The life of a consent: asked, granted, paused, taken back, used up. The session is the caller's."""
+"""The life of a consent: requested, granted, paused, revoked, used up. The session is the caller's."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, func, select
@@ -26,14 +26,14 @@ from creditlink.kit import jobs
 from creditlink.kit.errors import Conflict, ConsentRefused, InvalidRequest
 from creditlink.kit.postgres import db
 
-# A firm that was sent here by its bank decides within this time at most; the page itself lives shorter.
+# A firm that its bank sends here has at most this long to decide; the page itself expires sooner.
 ANSWER_WITHIN = timedelta(hours=3)
-# A request in the inbox waits for a person who is away: never less than this.
+# A request in the inbox waits for a person who is away, for at least this long.
 INBOX_AT_LEAST = timedelta(minutes=30)
 
 
 class BankAccess(Protocol):
-    """The part of `oauth.access.Access` that a consent is held against."""
+    """The part of `access.guard.Access` that a consent is checked against."""
 
     @property
     def institution_id(self) -> UUID:
@@ -44,7 +44,7 @@ class BankAccess(Protocol):
         """The consent that the token was issued for; None: it is the institution's own."""
 
     @property
-    def authorization_details(self) -> Sequence[Mapping[str, Any]]:
+    def authorization_details(self) -> Sequence[Mapping[str, object]]:
         """What the token is for: the consent's details or, where it was narrowed, a part of them."""
 
 
@@ -56,7 +56,7 @@ class ConsentGrant:
     institution_id: UUID
     enterprise_id: UUID
     expires_at: datetime
-    authorization_details: list[dict[str, Any]]
+    authorization_details: list[dict[str, object]]
 
 
 def request_consent(
@@ -119,7 +119,7 @@ def request_consent(
 def count_waiting(session: Session, institution_id: UUID, uscc: str, now: datetime) -> int:
     """Return how many requests of an institution wait in the inbox of the firm with this code.
 
-    Nobody else adds one until the transaction ends: requests that come together are counted one after the other.
+    Nobody else can add one until the transaction ends: simultaneous requests are counted one after the other.
     """
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"inbox {institution_id} {uscc}", 0))))
     waiting = select(func.count()).where(
@@ -152,30 +152,30 @@ def statement_for(session: Session, consent: Consent, *, fair_use: FairUse, lang
 def reject(
     session: Session, consent: Consent, *, actor: str, reason: str, now: datetime, enterprise: Enterprise | None = None
 ) -> Consent:
-    """Decline a request; where the firm is known, it finds what it declined among its own ever after."""
-    return _changed(
+    """Decline a request; a known firm keeps it in its own list."""
+    return _change(
         session, consent, "REJECTED", "consent.reject", actor=actor, reason=reason, now=now, enterprise=enterprise
     )
 
 
 def pause(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
     """Stop all reads until `resume`; the consent's time runs on."""
-    return _changed(session, consent, "PAUSED", "consent.pause", actor=actor, reason=reason, now=now)
+    return _change(session, consent, "PAUSED", "consent.pause", actor=actor, reason=reason, now=now)
 
 
 def resume(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
-    """Let reads go on, and fetch what was missed."""
-    held = _changed(session, consent, "ACTIVE", "consent.resume", actor=actor, reason=reason, now=now)
-    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{held.id}", consent_id=str(held.id))
-    return held
+    """Allow reads again, and fetch what was missed."""
+    current = _change(session, consent, "ACTIVE", "consent.resume", actor=actor, reason=reason, now=now)
+    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{current.id}", consent_id=str(current.id))
+    return current
 
 
 def revoke(session: Session, consent: Consent, *, actor: str, reason: str, now: datetime) -> Consent:
-    """Take a consent back, for good; the next read in any process is refused."""
-    return _changed(session, consent, "REVOKED", "consent.revoke", actor=actor, reason=reason, now=now)
+    """Revoke a consent, for good; the next read in any process is refused."""
+    return _change(session, consent, "REVOKED", "consent.revoke", actor=actor, reason=reason, now=now)
 
 
-def _changed(
+def _change(
     session: Session,
     consent: Consent,
     to: str,
@@ -186,26 +186,26 @@ def _changed(
     now: datetime,
     enterprise: Enterprise | None = None,
 ) -> Consent:
-    held = locked(session, consent.id)
-    if held.state in ALIVE and now >= held.expires_at and to != "EXPIRED":
+    current = lock_consent(session, consent.id)
+    if current.state in ALIVE and now >= current.expires_at and to != "EXPIRED":
         raise Conflict("the consent has expired", reason="expired")
-    if not rules.may_change(held.state, to) or (action == "consent.resume" and held.state != "PAUSED"):
-        raise Conflict(f"the consent is {held.state}: it cannot become {to}", reason=held.state.lower())
+    if not rules.may_change(current.state, to) or (action == "consent.resume" and current.state != "PAUSED"):
+        raise Conflict(f"the consent is {current.state}: it cannot become {to}", reason=current.state.lower())
     if enterprise is not None:
-        held.enterprise_id = enterprise.id
-    move(session, held, to, actor=actor, reason=reason, now=now)
-    record(session, held, action, actor=actor, now=now, detail={"reason": reason})
-    return held
+        current.enterprise_id = enterprise.id
+    move(session, current, to, actor=actor, reason=reason, now=now)
+    record(session, current, action, actor=actor, now=now, detail={"reason": reason})
+    return current
 
 
-def end(session: Session, held: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
-    """Move a consent that the caller has locked to a state that time or use brought about."""
-    move(session, held, to, actor=actor, reason=reason, now=now)
-    record(session, held, f"consent.{to.lower()}", actor=actor, now=now, detail={"reason": reason})
+def end(session: Session, consent: Consent, to: str, *, actor: str, reason: str, now: datetime) -> None:
+    """Move a consent that the caller has locked to a state that time or use has brought about."""
+    move(session, consent, to, actor=actor, reason=reason, now=now)
+    record(session, consent, f"consent.{to.lower()}", actor=actor, now=now, detail={"reason": reason})
 
 
-def locked(session: Session, consent_id: UUID) -> Consent:
-    """Return the consent as it is now, with reads and other changes kept out until the transaction ends."""
+def lock_consent(session: Session, consent_id: UUID) -> Consent:
+    """Return the consent as it is now, locked against reads and other changes until the transaction ends."""
     keep_reads_out(session, consent_id)
     query = select(Consent).where(Consent.id == consent_id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one()
@@ -213,7 +213,7 @@ def locked(session: Session, consent_id: UUID) -> Consent:
 
 def move(
     session: Session,
-    held: Consent,
+    consent: Consent,
     to: str,
     *,
     actor: str,
@@ -221,22 +221,24 @@ def move(
     now: datetime,
     successor: Consent | None = None,
 ) -> None:
-    """Change the state of a locked consent, and keep who did it, why and when: the one place where states change."""
-    event = ConsentEvent(consent_id=held.id, at=now, actor=actor, from_state=held.state, to_state=to, reason=reason)
-    held.state, held.changed_at = to, now
+    """Change the state of a locked consent, and record who did it, why and when: the one place where states change."""
+    event = ConsentEvent(
+        consent_id=consent.id, at=now, actor=actor, from_state=consent.state, to_state=to, reason=reason
+    )
+    consent.state, consent.changed_at = to, now
     session.add(event)
-    session.flush()  # the trigger judges the change here, before anything else is built on it
-    announce(session, held, from_state=str(event.from_state), reason=reason, now=now, successor=successor)
+    session.flush()  # the trigger checks the change here, before anything else depends on it
+    announce(session, consent, from_state=str(event.from_state), reason=reason, now=now, successor=successor)
 
 
 def record(
     session: Session,
-    held: Consent,
+    consent: Consent,
     action: str,
     *,
     actor: str,
     now: datetime,
-    detail: dict[str, Any],
+    detail: dict[str, object],
     firm: UUID | None = None,
 ) -> None:
     """Write what happened to a consent into the firm's evidence; `firm` names it while the consent does not."""
@@ -246,16 +248,16 @@ def record(
         result="done",
         actor=actor,
         now=now,
-        enterprise_id=held.enterprise_id or firm,
-        institution_id=held.institution_id,
-        client_id=held.client_id,
-        consent_id=held.id,
-        purpose=held.purpose,
+        enterprise_id=consent.enterprise_id or firm,
+        institution_id=consent.institution_id,
+        client_id=consent.client_id,
+        consent_id=consent.id,
+        purpose=consent.purpose,
         detail=detail,
     )
 
 
-def _with_standing(consent_id: UUID) -> Select[Consent, str, str]:
+def _with_institution(consent_id: UUID) -> Select[Consent, str, str]:
     return (
         select(Consent, Institution.status, Institution.pairwise_salt)
         .join(Institution, Institution.id == Consent.institution_id)
@@ -273,7 +275,7 @@ def live_consent(
     now: datetime,
     categories: Collection[str] = (),
 ) -> Consent:
-    """Return the consent that opens this read, as it is now, and open the rows that it covers.
+    """Return the consent that allows this read, as it is now, and open the rows that it covers.
 
     The row is locked in share mode: a revocation that commits before this read starts is seen, one
     that comes later waits until the read is committed, and reads that come after it wait for it.
@@ -286,7 +288,7 @@ def live_consent(
     if consent_id is None:
         raise ConsentRefused("the token is the institution's own, no firm's consent is behind it", reason="no_consent")
     keep_changes_out(session, consent_id, db.Viewer(institution_id=access.institution_id))
-    row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
+    row = session.execute(_with_institution(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     # An unknown consent, another institution's, and one that the token was not issued for look the same.
     if row is None or consent_id != access.consent_id:
         raise ConsentRefused(reason="wrong_institution")
@@ -306,10 +308,10 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
     Raises
     ------
     ConsentRefused
-        It is not alive (any more), or all its uses are spent: no office is asked for what nobody may compute.
+        It is not alive (any more), or all its uses are spent: no source is asked for what nobody may compute.
     """
     keep_changes_out(session, consent_id)
-    row = session.execute(_with_standing(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
+    row = session.execute(_with_institution(consent_id).with_for_update(read=True, of=Consent)).one_or_none()
     if row is None:
         raise ConsentRefused(reason="not_active")
     dead = rules.dead_reason(row[0].terms(institution_active=row[1] == "active"), now)
@@ -320,18 +322,18 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
 
 
 def grant_for_token(session: Session, consent_id: UUID, *, now: datetime) -> ConsentGrant | None:
-    """Return what a new token may be made of: `grant_of`, and no change of the consent until the transaction ends.
+    """Return what a new token may carry: `grant_of`, with the consent locked until the transaction ends.
 
-    A change that is under way comes first; one that comes later waits until the token is there, so that no token is
-    born after the answer that says that its consent is over.
+    A change under way comes first; a later one waits for the token, so that no token is issued after an answer that
+    said its consent is over.
     """
     keep_changes_out(session, consent_id)
-    return _grant(_with_standing(consent_id).with_for_update(read=True, of=Consent), session, now)
+    return _grant(_with_institution(consent_id).with_for_update(read=True, of=Consent), session, now)
 
 
 def grant_of(session: Session, consent_id: UUID, *, now: datetime) -> ConsentGrant | None:
     """Return what the consent gives now, None unless it is alive: for introspection, which promises nothing."""
-    return _grant(_with_standing(consent_id), session, now)
+    return _grant(_with_institution(consent_id), session, now)
 
 
 def _grant(query: Select[Consent, str, str], session: Session, now: datetime) -> ConsentGrant | None:

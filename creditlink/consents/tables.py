@@ -1,9 +1,8 @@
-"""The consent artefact, what happened to it, and what was used of it."""
+"""The consent artefact, what happened to it, and how much of it was used."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
@@ -22,7 +21,7 @@ class Consent(Base):
 
     What was asked never changes; what was granted is written once, when the firm decides; after that
     only the state moves, along `rules.TRANSITIONS`. The database's trigger refuses anything else, so
-    that a row proves what was agreed. Widening or renewing makes a new row that `amends` the old one.
+    that a row proves what was agreed. Widening or renewing adds a new row that `amends` the old one.
     """
 
     __tablename__ = "consents"
@@ -53,7 +52,7 @@ class Consent(Base):
     version: Mapped[int]  # 1, and one more with each amendment
 
     # What was asked.
-    asked: Mapped[dict[str, Any]]
+    asked: Mapped[dict[str, object]]
     asked_uscc: Mapped[str | None] = mapped_column(index=True)
     categories_asked: Mapped[list[str]]
     optional_categories: Mapped[list[str]]
@@ -79,7 +78,7 @@ class Consent(Base):
     text_lang: Mapped[str | None]
     text_sha256: Mapped[str | None]
     # The text itself: a receipt proves what its hash is of.
-    text_shown: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    text_shown: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
 
     state: Mapped[str]
     changed_at: Mapped[datetime]
@@ -93,7 +92,7 @@ class Consent(Base):
         """Return what was asked."""
         return AuthorizationDetails.from_dict(self.asked)
 
-    def granted_details(self, salt: str) -> dict[str, Any]:
+    def granted_details(self, salt: str) -> dict[str, object]:
         """Return what was granted, as banks see it: the firm by the id that is this institution's own."""
         body = self.details().narrowed(self.categories).to_dict()
         if self.enterprise_id is not None:
@@ -120,12 +119,16 @@ class Consent(Base):
         )
 
     def state_at(self, now: datetime) -> str:
-        """Return the state as the clock has it (`rules.state_at`)."""
+        """Return the state at `now`, by the clock (`rules.state_at`)."""
         return rules.state_at(self.state, self.expires_at, now)
 
     def is_final(self) -> bool:
         """Return whether no change can follow."""
         return not rules.TRANSITIONS[self.state]
+
+    def runs_days(self, since: datetime) -> float:
+        """Return how many days it runs from an instant on: what an agent's `longest_days` bounds."""
+        return (self.expires_at - since).total_seconds() / 86400
 
 
 class ConsentEvent(Base):

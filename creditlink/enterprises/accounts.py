@@ -37,7 +37,7 @@ def hash_password(password: str) -> str:
 def create_account(
     session: Session, *, login: str, display_name: str, password: str, now: datetime, role: str = "enterprise"
 ) -> Account:
-    """Add a person's sign-in; it acts for nobody yet.
+    """Add a person's sign-in; it acts for no firm yet.
 
     Raises
     ------
@@ -71,13 +71,13 @@ def create_account(
 
 def by_login(session: Session, login: str) -> Account | None:
     """Return the account with this login; letter case does not matter."""
-    if "\0" in login:  # no login holds one, and PostgreSQL takes none
+    if "\0" in login:  # no login holds one, and PostgreSQL cannot store it
         return None
     return session.scalar(select(Account).where(Account.login == login.strip().lower()))
 
 
 def password_matches(account: Account | None, password: str) -> bool:
-    """Return whether the password is right; for nobody's account it takes as long and is wrong."""
+    """Return whether the password is right; without an account it takes as long and is wrong."""
     stored = account.password_hash if account is not None else _NOBODY
     try:
         _hasher.verify(stored, password[:_LONGEST_PASSWORD])
@@ -87,7 +87,7 @@ def password_matches(account: Account | None, password: str) -> bool:
 
 
 def refresh_hash(account: Account, password: str) -> None:
-    """Store the password anew when the cost of hashing was raised since."""
+    """Hash the password again if the cost of hashing has been raised since."""
     if _hasher.check_needs_rehash(account.password_hash):
         account.password_hash = hash_password(password)
 
@@ -103,13 +103,13 @@ def totp_uri(secret: str, account: Account) -> str:
 
 
 def enroll_totp(account: Account, secret: str, *, key: str) -> None:
-    """Store the secret encrypted: a copy of the database alone makes no codes."""
+    """Store the secret encrypted: a copy of the database alone yields no codes."""
     account.totp_secret = box(key, _SEALED).encrypt(secret.encode()).decode()
     account.totp_last_step = None
 
 
 def totp_secret(account: Account, *, key: str) -> str | None:
-    """Return the account's secret, None when none is enrolled or the server's key was changed."""
+    """Return the account's secret, None if none is enrolled or the server's key has changed."""
     if account.totp_secret is None:
         return None
     try:

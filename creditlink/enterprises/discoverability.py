@@ -15,9 +15,9 @@ ACTION = "enterprise.discoverable"
 
 
 def set_discoverable(session: Session, enterprise: Enterprise, wanted: bool, *, actor: str, now: datetime) -> None:
-    """Count a firm among those that banks may count, or no longer; said again, nothing changes.
+    """Let banks count a firm, or stop that; repeating it changes nothing.
 
-    A yes that waits for its second signature ends with a no. It opens no record of the firm: banks are told how many
+    A yes that waits for its second signature ends with a no. It opens no record of the firm: banks learn how many
     firms a product is for, never which.
     """
     session.refresh(enterprise, with_for_update=True)

@@ -1,23 +1,22 @@
-"""What a change of the registry that holds from an earlier day makes of the entries that followed it. Pure."""
+"""How a backdated change of the registry carries forward into the entries that followed it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
 
-Entry = Mapping[str, Any]
+Entry = Mapping[str, object]
 
 
-def carried(entries: Sequence[tuple[date, Entry]], changes: Entry, since: date) -> Iterator[tuple[date, Entry]]:
-    """Yield what holds from `since` on, a row for each day on which something changes, the last one for now.
+def carry_forward(entries: Sequence[tuple[date, Entry]], changes: Entry, since: date) -> Iterator[tuple[date, Entry]]:
+    """Yield the entries valid from `since` on, one for each day on which something changes, the last one current.
 
-    A changed value holds until the day on which the registry had it change to another; what else changed since stays.
+    A changed value is valid until the day on which the registry changed it again; other changes since then stay.
 
     Parameters
     ----------
-    entries : from when each entry holds, and its values by name, ascending; one for a day.
-    changes : values by name that hold from `since`.
+    entries : the day from which each entry is valid, and its values by name, ascending; one for a day.
+    changes : values by name, valid from `since`.
     """
     before = [values for day, values in entries if day <= since]
     current = before[-1] if before else entries[0][1]

@@ -1,4 +1,4 @@
-"""A CSV file of firms to register, read row by row: what is entered, and what is wrong with the rest."""
+"""A CSV file of firms to register, read row by row: what is registered, and what is wrong with the rest."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NO = ("0", "false", "no", "否")
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRow:
-    """A row that reads, and the line it begins at."""
+    """A row that can be read, and the line it starts at."""
 
     line: int
     registration: Registration
 
 
 def read_entries(file: TextFile) -> Iterator[RegistrationRow | WrongRow]:
-    """Yield every row as what it enters or the first thing that is wrong with it; empty cells are absent.
+    """Yield every row as a registration or as the first thing that is wrong with it; empty cells count as absent.
 
     Raises
     ------
@@ -41,23 +41,23 @@ def read_entries(file: TextFile) -> Iterator[RegistrationRow | WrongRow]:
 
 
 def _entry(row: CsvRecord) -> RegistrationRow | WrongRow:
-    values: dict[str, Any] = {name: text.strip() for name, text in row.values.items() if text.strip()}
-    for name, text in list(values.items()):
+    values: dict[str, Any] = dict.fromkeys(NEEDED, "")
+    for name, cell in row.values.items():
+        if not (text := cell.strip()):
+            continue
         try:
             values[name] = _value(name, text)
         except ValueError as wrong:
             return WrongRow(row.line, name, text, str(wrong))
-    for name in NEEDED:
-        values.setdefault(name, "")
     return RegistrationRow(row.line, Registration(**values))
 
 
-def _value(name: str, text: str) -> Any:
+def _value(name: str, text: str) -> object:
     """Return a cell as its column's type; ValueError says what it must be."""
     if name in _FEN:
         if not (text.isascii() and text.isdigit()):
             raise ValueError("must be a whole number of fen")
-        return int(text[:_LONGEST_NUMBER])  # too long a one is refused all the same
+        return int(text[:_LONGEST_NUMBER])  # one that is too long is refused later
     if name == "established_on":
         try:
             return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 (a day, not an instant)

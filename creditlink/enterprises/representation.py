@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.enterprises import second_signatures
 from creditlink.enterprises.service import current_rights
-from creditlink.enterprises.tables import Account, Enterprise, Representation
+from creditlink.enterprises.tables import Account, AgentLimits, Enterprise, Representation
 from creditlink.kit.errors import Conflict, InvalidRequest
 
 LONGEST_REASON = 200
@@ -31,15 +31,15 @@ def appoint(
     role: str,
     now: datetime,
     valid_until: datetime | None = None,
-    limits: Mapping[str, Any] | None = None,
+    limits: Mapping[str, object] | None = None,
     appointed_by: Account | None = None,
     reason: str = "registered",
 ) -> Representation:
-    """Let a person act for a firm; a new legal representative takes the place of the former one.
+    """Let a person act for a firm; a new legal representative replaces the former one.
 
-    `limits` bounds an agent, each of its members may be absent: `{"categories": [...], "purposes": [...],
-    "longest_days": 31, "largest_loan_fen": 100_000_000}`. An agent appointed again gets the new limits in place of
-    the old.
+    `limits` bounds an agent; each member may be absent: `{"categories": [...], "purposes": [...],
+    "longest_days": 31, "largest_loan_fen": 100_000_000}`. An agent appointed again gets the new limits instead of
+    the old ones.
 
     Raises
     ------
@@ -65,21 +65,21 @@ def appoint(
         elif former.account_id == account.id:
             _end(session, former, actor=actor, reason="appointed anew", now=now)
     session.flush()  # the index allows one legal representative at a time
-    made = Representation(
+    right = Representation(
         enterprise_id=enterprise.id,
         account_id=account.id,
         role=role,
-        limits=dict(limits) if limits and role == "agent" else None,
+        limits=cast(AgentLimits, dict(limits)) if limits and role == "agent" else None,
         appointed_by=appointed_by.id if appointed_by else None,
         valid_from=now,
         valid_until=valid_until,
         created_at=now,
     )
-    session.add(made)
+    session.add(right)
     session.flush()
-    detail = {"limits": made.limits, "until": valid_until.isoformat() if valid_until else None}
-    _record(session, made, "representation.appoint", actor=actor, reason=reason, now=now, **detail)
-    return made
+    detail = {"limits": right.limits, "until": valid_until.isoformat() if valid_until else None}
+    _record(session, right, "representation.appoint", actor=actor, reason=reason, now=now, **detail)
+    return right
 
 
 def check_appointment(
@@ -89,7 +89,7 @@ def check_appointment(
     account: Account,
     role: str,
     valid_until: datetime | None,
-    limits: Mapping[str, Any] | None,
+    limits: Mapping[str, object] | None,
     reason: str,
     now: datetime,
 ) -> None:
@@ -121,7 +121,7 @@ def end_representation(
     Raises
     ------
     InvalidRequest
-        There is no reason, or an endless one.
+        There is no reason, or it is too long.
     Conflict
         It has ended already.
     """
@@ -138,16 +138,16 @@ def end_representation(
 def want_two_signatures(
     session: Session, enterprise: Enterprise, wanted: bool, *, now: datetime, actor: str = OPERATOR, reason: str
 ) -> None:
-    """Decide whether two people of the firm must sign a consent; consents in force are not touched.
+    """Decide whether two people of the firm must sign a consent; consents in force stay as they are.
 
-    No first signature outlives the rule: what one person may do alone waits for nobody.
+    No first signature outlives the rule: what one person may do alone need not wait.
 
     Raises
     ------
     Conflict
         Fewer than two people may act for the firm: nothing could be signed any more.
     InvalidRequest
-        There is no reason, or an endless one.
+        There is no reason, or it is too long.
     """
     check_reason(reason)
     if wanted:
@@ -180,18 +180,18 @@ def representatives_of(session: Session, enterprise: Enterprise, now: datetime) 
 
 def representation_of(session: Session, enterprise: Enterprise, representation_id: UUID) -> Representation | None:
     """Return a right to act for this firm and no other."""
-    found = session.get(Representation, representation_id, with_for_update=True)
-    return found if found is not None and found.enterprise_id == enterprise.id else None
+    right = session.get(Representation, representation_id, with_for_update=True)
+    return right if right is not None and right.enterprise_id == enterprise.id else None
 
 
-def _end(session: Session, held: Representation, *, actor: str, reason: str, now: datetime) -> None:
-    held.ended_at = now
+def _end(session: Session, right: Representation, *, actor: str, reason: str, now: datetime) -> None:
+    right.ended_at = now
     session.flush()
-    _record(session, held, "representation.end", actor=actor, reason=reason, now=now)
+    _record(session, right, "representation.end", actor=actor, reason=reason, now=now)
 
 
 def _record(
-    session: Session, held: Representation, action: str, *, actor: str, reason: str, now: datetime, **more: Any
+    session: Session, right: Representation, action: str, *, actor: str, reason: str, now: datetime, **more: object
 ) -> None:
     audit.record(
         session,
@@ -199,18 +199,18 @@ def _record(
         result="done",
         actor=actor,
         now=now,
-        enterprise_id=held.enterprise_id,
-        detail={"account": str(held.account_id), "role": held.role, "reason": reason, **more},
+        enterprise_id=right.enterprise_id,
+        detail={"account": str(right.account_id), "role": right.role, "reason": reason, **more},
     )
 
 
 def check_reason(reason: str) -> None:
-    """Refuse a change without a reason, or with an endless one."""
+    """Refuse a change without a reason, or with one that is too long."""
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         raise _invalid("reason", f"must be 1 to {LONGEST_REASON} printable characters, got {len(reason)}")
 
 
-def _check_limits(limits: Mapping[str, Any] | None) -> None:
+def _check_limits(limits: Mapping[str, object] | None) -> None:
     for name, value in (limits or {}).items():
         if name in _LISTS:
             if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):

@@ -1,12 +1,10 @@
-"""Acts of a firm that wants two people for them: the first one's waits until a second person signs the very same."""
+"""Acts of a firm that wants two people for them: the first signature waits until a second person signs the same act."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,6 +14,7 @@ from creditlink.audit import service as audit
 from creditlink.enterprises.service import may_act
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct, Representation
 from creditlink.kit.errors import ConsentRefused
+from creditlink.kit.files.textfile import canonical_json
 
 ACTS: Mapping[str, tuple[str, str]] = {
     "accept": ("接受贷款报价", "Accept an offer"),
@@ -24,7 +23,7 @@ ACTS: Mapping[str, tuple[str, str]] = {
     "signatures": ("取消双人签署", "Stop asking for two signatures"),
     "count": ("同意被统计", "Let banks count the firm"),
 }
-"""What two people must sign where a firm wants two, besides consents, which keep signatures of their own."""
+"""What two people must sign where a firm wants two; consents have signatures of their own."""
 
 WAITS = timedelta(days=7)
 """How long the first signature waits for the second."""
@@ -38,7 +37,7 @@ def sign(
     session: Session,
     enterprise: Enterprise,
     act: str,
-    subject: Mapping[str, Any],
+    subject: Mapping[str, object],
     *,
     account: Account,
     now: datetime,
@@ -47,15 +46,15 @@ def sign(
 ) -> bool:
     """Sign an act; return whether it may be done now: one signature is enough, or this is the second.
 
-    Signing again what one has signed changes nothing. Whoever signs something else about the same takes back what he
-    signed before, and an act that is done leaves no other about the same waiting. The firm's row stays locked until the
-    transaction ends, so that the rule of two cannot be switched while somebody signs.
+    Signing the same act again changes nothing. Signing another act about the same subject withdraws one's first
+    signature, and an act that is done ends all others that wait about the same subject. The firm's row stays locked
+    until the transaction ends, so that the rule of two cannot be switched while somebody signs.
 
     Parameters
     ----------
-    subject : what exactly is signed, as JSON; the second signs the same or begins another act.
+    subject : what exactly is signed, as JSON; the second signs the same or starts another act.
     until : when the signature lapses; at most a week from now.
-    may : whether a right covers the act: a signature falls with the right of who gave it.
+    may : whether a right covers the act: a signature lapses with its signer's right.
 
     Raises
     ------
@@ -69,11 +68,11 @@ def sign(
     if not enterprise.two_signatures:
         return True
     digest = subject_sha256(subject)
-    for held in waiting(session, enterprise, now, may=may):
-        if (held.act, held.subject_sha256) == (act, digest):
-            if held.signed_by == account.id:
+    for firm_act in waiting(session, enterprise, now, may=may):
+        if (firm_act.act, firm_act.subject_sha256) == (act, digest):
+            if firm_act.signed_by == account.id:
                 return False
-            _end(session, held, "done", account=account, now=now)
+            _end(session, firm_act, "done", account=account, now=now)
             end_waiting(session, enterprise.id, act=act, about=_about(subject), actor=f"account:{account.id}", now=now)
             return True
     end_waiting(
@@ -100,16 +99,16 @@ def sign(
 def waiting(
     session: Session, enterprise: Enterprise, now: datetime, *, may: Callable[[Representation], bool] = _anybody
 ) -> Sequence[FirmAct]:
-    """Return the acts that wait for a second signature, the oldest first; what no longer counts is not among them."""
-    found = []
-    for held in _open(session, enterprise.id, now):
-        right = may_act(session, session.get_one(Account, held.signed_by), enterprise, now)
-        # Who led the firm when signing must lead it still: an agent cannot begin what only the leader can.
-        if right is None or not may(right) or right.role != held.role != "agent":
+    """Return the acts that wait for a second signature and still count, the oldest first."""
+    acts = []
+    for firm_act in _open(session, enterprise.id, now):
+        right = may_act(session, session.get_one(Account, firm_act.signed_by), enterprise, now)
+        # A signer who led the firm must still lead it: an agent cannot start what only the leader may.
+        if right is None or not may(right) or right.role != firm_act.role != "agent":
             continue
-        if right.valid_from <= held.signed_at:  # a right given anew brings no signature back
-            found.append(held)
-    return found if enterprise.two_signatures else []
+        if right.valid_from <= firm_act.signed_at:  # a right given again brings no signature back
+            acts.append(firm_act)
+    return acts if enterprise.two_signatures else []
 
 
 def _open(session: Session, enterprise_id: UUID, now: datetime, *, lock: bool = False) -> Sequence[FirmAct]:
@@ -122,13 +121,13 @@ def _open(session: Session, enterprise_id: UUID, now: datetime, *, lock: bool = 
 
 
 def waiting_act(session: Session, enterprise: Enterprise, act_id: UUID, now: datetime) -> FirmAct | None:
-    """Return one act of this firm that waits."""
-    return next((held for held in waiting(session, enterprise, now) if held.id == act_id), None)
+    """Return one waiting act of this firm."""
+    return next((firm_act for firm_act in waiting(session, enterprise, now) if firm_act.id == act_id), None)
 
 
-def drop(session: Session, held: FirmAct, *, account: Account, now: datetime) -> None:
+def drop(session: Session, firm_act: FirmAct, *, account: Account, now: datetime) -> None:
     """End a waiting act without doing it: one person is enough to stop something."""
-    _end(session, held, "declined", account=account, now=now)
+    _end(session, firm_act, "declined", account=account, now=now)
 
 
 def end_waiting(
@@ -141,38 +140,37 @@ def end_waiting(
     about: str | None = None,
     signed_by: UUID | None = None,
 ) -> None:
-    """End what waits for a second signature because the firm went another way since; None stands for any.
+    """End acts that wait for a second signature because the firm has since decided otherwise; None matches any.
 
-    Else somebody could finish days later what the first has thought better of.
+    Otherwise somebody could complete days later what the first signer no longer wants.
     """
-    for held in _open(session, enterprise_id, now, lock=True):
-        wanted = (act or held.act, about or _about(held.subject), signed_by or held.signed_by)
-        if (held.act, _about(held.subject), held.signed_by) != wanted:
+    for firm_act in _open(session, enterprise_id, now, lock=True):
+        wanted = (act or firm_act.act, about or _about(firm_act.subject), signed_by or firm_act.signed_by)
+        if (firm_act.act, _about(firm_act.subject), firm_act.signed_by) != wanted:
             continue
         kind, _, who = actor.partition(":")
         if kind == "account":
-            _end(session, held, "declined", account=session.get_one(Account, UUID(who)), now=now)
-        else:  # the operator, who is no person of the firm: it lapses
-            held.open_until = now
+            _end(session, firm_act, "declined", account=session.get_one(Account, UUID(who)), now=now)
+        else:  # the operator does not belong to the firm: the act lapses
+            firm_act.open_until = now
             session.flush()
 
 
-def _about(subject: Mapping[str, Any]) -> str:
-    """Return whom or what an act is about, whatever its particulars; empty: the firm as a whole."""
+def _about(subject: Mapping[str, object]) -> str:
+    """Return whom or what an act is about, without its details; empty: the firm as a whole."""
     return str(subject.get("account") or subject.get("application") or subject.get("consent") or "")
 
 
-def subject_sha256(subject: Mapping[str, Any]) -> str:
+def subject_sha256(subject: Mapping[str, object]) -> str:
     """Return the hash under which an act is signed."""
-    text = json.dumps(subject, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(subject).encode()).hexdigest()
 
 
-def _end(session: Session, held: FirmAct, reason: str, *, account: Account, now: datetime) -> None:
-    held.ended_at, held.end_reason, held.ended_by = now, reason, account.id
+def _end(session: Session, firm_act: FirmAct, reason: str, *, account: Account, now: datetime) -> None:
+    firm_act.ended_at, firm_act.end_reason, firm_act.ended_by = now, reason, account.id
     session.flush()
     step = "second" if reason == "done" else "drop"
-    _record(session, held.enterprise_id, step, held.act, held.subject, account=account, now=now)
+    _record(session, firm_act.enterprise_id, step, firm_act.act, firm_act.subject, account=account, now=now)
 
 
 def _record(
@@ -180,7 +178,7 @@ def _record(
     enterprise_id: UUID,
     step: str,
     act: str,
-    subject: Mapping[str, Any],
+    subject: Mapping[str, object],
     *,
     account: Account,
     now: datetime,

@@ -12,7 +12,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from creditlink.engine.vocabulary import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE
-from creditlink.enterprises.history import carried
+from creditlink.enterprises.history import carry_forward
 from creditlink.enterprises.tables import Account, Enterprise, RegisteredEntry, Representation
 from creditlink.kit import uscc as uscc_rules
 from creditlink.kit.clock import day_of
@@ -20,18 +20,18 @@ from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.files import text
 
 MOST_FEN = 10**17
-"""No firm's capital is more; beyond it a number is not an amount."""
+"""No firm's capital is larger; a larger number is not an amount."""
 
 AMENDABLE = (
     *("industry", "region", "entity_type", "status", "registered_capital_fen", "paid_in_capital_fen"),
     *("established_on", "linked_struck_off"),
 )
-"""Entries of the registry that a score reads: their history is kept with two clocks."""
+"""Entries of the registry that a score reads: their history has two clocks, valid time and known time."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A firm as it is entered: the columns of the registry, before they are checked."""
+    """A firm to register: the columns of the registry, before they are checked."""
 
     uscc: str
     name: str
@@ -48,7 +48,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """A registered firm that may be the same as another: to be corrected at the source."""
+    """A registered firm that may be the same as another and should be corrected at the source."""
 
     enterprise_id: UUID
     uscc: str
@@ -69,8 +69,7 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
     """
     checked = uscc_rules.check(entry.uscc)
     errors = _errors_in(entry, checked, day_of(now))
-    if errors:
-        raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
+    _refuse(errors)
     if by_uscc(session, checked.uscc) is not None:
         raise Conflict(f"uscc {checked.uscc} is registered already", reason="duplicate_uscc")
     enterprise = Enterprise(
@@ -97,14 +96,14 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
 def amend(
     session: Session, enterprise: Enterprise, changes: Mapping[str, Any], *, valid_from: date | None, now: datetime
 ) -> None:
-    """Change a firm's entries in the registry; what they were stays known for the days before.
+    """Change a firm's entries in the registry; for the days before, the old values stay known.
 
-    A value that holds from an earlier day holds until the registry had it change again, whatever else changed since.
+    A backdated value is valid until the registry changed it again, whatever else has changed since.
 
     Parameters
     ----------
     changes : column of AMENDABLE -> its new value
-    valid_from : the day the change holds from; None: from the day it is known
+    valid_from : the day from which the change is valid; None: from the day it is known
 
     Raises
     ------
@@ -126,22 +125,21 @@ def amend(
         errors.append({"pointer": "/status", "detail": f"must be one of {', '.join(LIFE_CYCLE)}, got {status!r}"})
     if valid_from is not None and valid_from > day_of(now):
         errors.append({"pointer": "/valid_from", "detail": f"must not lie in the future, got {valid_from}"})
-    if errors:
-        raise InvalidRequest(f"{errors[0]['pointer'].lstrip('/')}: {errors[0]['detail']}", errors=errors)
-    # One row for each day from which something holds, so that what is learned late reaches the entries that followed.
-    rows = carried(_entries(session, enterprise), changes, valid_from or day_of(now))
+    _refuse(errors)
+    # One row for each day from which something is valid, so that late news reaches the entries that followed.
+    rows = carry_forward(_entries(session, enterprise), changes, valid_from or day_of(now))
     for place, (day, values) in enumerate(rows):
-        _holding_from(session, day)  # before anything is flushed
+        _set_valid_from(session, day)  # before anything is flushed
         for name, value in values.items():
             setattr(enterprise, name, value)
         enterprise.updated_at = now + timedelta(microseconds=place)
         session.flush()
-    _holding_from(session, None)
+    _set_valid_from(session, None)
 
 
-def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, Any]]]:
-    """Return from when each entry of a firm holds, as it is known now, the oldest first."""
-    session.refresh(enterprise, with_for_update=True)  # two changes at once would each miss the other
+def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, object]]]:
+    """Return each entry of a firm as now known, with the day from which it is valid, the oldest first."""
+    session.refresh(enterprise, with_for_update=True)  # two simultaneous changes would each miss the other
     known = select(RegisteredEntry).where(RegisteredEntry.enterprise_id == enterprise.id)
     last = {
         row.valid_from: {name: getattr(row, name) for name in AMENDABLE}
@@ -150,8 +148,8 @@ def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[
     return sorted(last.items())
 
 
-def _holding_from(session: Session, day: date | None) -> None:
-    """Tell the database, which keeps the history of entries, from when those of this transaction hold."""
+def _set_valid_from(session: Session, day: date | None) -> None:
+    """Tell the database, which records the history of entries, from when this transaction's entries are valid."""
     session.execute(select(func.set_config("creditlink.valid_from", day.isoformat() if day else "", True)))
 
 
@@ -168,7 +166,7 @@ def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck, today: date) 
     for one in fields(entry):
         value = getattr(entry, one.name)
         if isinstance(value, str) and (problem := text.flaw(value)):
-            wrong(one.name, f"{text.shown(value)!r} {problem}")
+            wrong(one.name, f"{text.printable(value)!r} {problem}")
     if not entry.name.strip():
         wrong("name", "must not be empty")
     if entry.entity_type not in ENTITY_TYPES:
@@ -186,6 +184,12 @@ def _errors_in(entry: Registration, checked: uscc_rules.UsccCheck, today: date) 
     if founded is not None and not (EARLIEST_FOUNDED <= founded <= today):
         wrong("established_on", f"must lie between {EARLIEST_FOUNDED} and today, got {founded}")
     return errors
+
+
+def _refuse(errors: Sequence[Mapping[str, str]]) -> None:
+    if errors:
+        first = errors[0]
+        raise InvalidRequest(f"{first['pointer'].lstrip('/')}: {first['detail']}", errors=errors)
 
 
 def by_uscc(session: Session, uscc: str) -> Enterprise | None:
@@ -210,17 +214,17 @@ def near_duplicates(session: Session, enterprise: Enterprise) -> list[NearDuplic
             ),
         )
     )
-    found = []
+    near = []
     for other in candidates:
         off = sum(a != b for a, b in zip(code, other.uscc, strict=True))
         if off == 1 or other.name == enterprise.name:
             why = "one_character_off" if off == 1 else "same_name"
-            found.append(NearDuplicate(other.id, other.uscc, other.name, why))
-    return found
+            near.append(NearDuplicate(other.id, other.uscc, other.name, why))
+    return near
 
 
 def current_rights(session: Session, now: datetime, *conditions: object) -> Sequence[Representation]:
-    """Return the rights that hold at `now`, of those that meet `conditions`, the oldest first."""
+    """Return the rights valid at `now` that meet `conditions`, the oldest first."""
     return session.scalars(
         select(Representation)
         .where(
@@ -234,7 +238,7 @@ def current_rights(session: Session, now: datetime, *conditions: object) -> Sequ
 
 
 def may_act(session: Session, account: Account, enterprise: Enterprise, now: datetime) -> Representation | None:
-    """Return by what right `account` acts for `enterprise` at `now`; None: by none.
+    """Return by what right `account` acts for `enterprise` at `now`, or None if it has none.
 
     A legal representative comes before an agent. An inactive account, and a firm that no longer
     exists, can decide nothing.
@@ -264,7 +268,7 @@ def represented_by(session: Session, account: Account, now: datetime) -> list[tu
 def outside_limits(
     right: Representation, *, purpose: str, categories: Sequence[str], runs_days: float, loan_fen: int = 0
 ) -> str | None:
-    """Return what of a request, or of an offer under one, is beyond an agent's limits, or None.
+    """Return what in a request, or in an offer under one, exceeds an agent's limits, or None.
 
     That is `purpose`, `category:<c>`, `longest_days` for a consent that would run on for more days than allowed, or
     `largest_loan` for an offer of more.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
@@ -45,14 +45,14 @@ class Enterprise(Base):
 class RegisteredEntry(Base):
     """What the registry said of a firm, as it was known from an instant on; append-only.
 
-    The database adds a row whenever a firm's entries are made or changed (migration 0026), whoever changes them.
+    The database adds a row whenever a firm's entries are added or changed (migration 0026), by anybody.
     """
 
     __tablename__ = "registrations"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
-    valid_from: Mapped[date]  # from when it holds
+    valid_from: Mapped[date]  # from when it is valid
     known_at: Mapped[datetime]  # since when we know it
     industry: Mapped[str]
     region: Mapped[str]
@@ -78,7 +78,16 @@ class Account(Base):
     role: Mapped[str] = mapped_column(default="enterprise")  # enterprise | risk | operator
     status: Mapped[str] = mapped_column(default="active")
     created_at: Mapped[datetime]
-    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)
+    metadata_: Mapped[dict[str, object]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)
+
+
+class AgentLimits(TypedDict, total=False):
+    """What an agent may do at most; an absent member bounds nothing."""
+
+    categories: list[str]
+    purposes: list[str]
+    longest_days: int
+    largest_loan_fen: int
 
 
 class Representation(Base):
@@ -101,8 +110,8 @@ class Representation(Base):
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     role: Mapped[str]
-    # What an agent may do, e.g. {"categories": [...], "purposes": [...], "longest_days": 31}; null: everything.
-    limits: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    # What an agent may do; null: everything.
+    limits: Mapped[AgentLimits | None] = mapped_column(JSONB(none_as_null=True))
     appointed_by: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]  # exclusive
@@ -121,7 +130,7 @@ class FirmAct(Base):
         CheckConstraint(
             "(ended_at IS NULL) = (end_reason IS NULL) AND (ended_at IS NULL) = (ended_by IS NULL)", name="ended"
         ),
-        # The rule itself: whoever signed first is not the second.
+        # The rule itself: the first signer cannot be the second.
         CheckConstraint("end_reason <> 'done' OR ended_by <> signed_by", name="two_people"),
     )
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from creditlink.financing.applications import applications, events, states
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import Application, FinancingRequest, Offer
-from creditlink.kit.jobs.dead_letters import rested
+from creditlink.kit.jobs.dead_letters import not_resting
 from creditlink.kit.jobs.items import each
 from creditlink.kit.postgres import db
 
@@ -37,7 +37,7 @@ def due(session: Session, now: datetime, clocks: Clocks) -> list[DueStep]:
     found = []
     for kind, condition in _conditions(now, clocks).items():
         table = FinancingRequest if kind == _REQUEST else Application
-        query = select(table.id).where(condition, rested(TASK, table.id, now)).order_by(table.id).limit(_AT_ONCE)
+        query = select(table.id).where(condition, not_resting(TASK, table.id, now)).order_by(table.id).limit(_AT_ONCE)
         found += [DueStep(kind, one) for one in session.scalars(query)]
     return found
 

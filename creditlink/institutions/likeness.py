@@ -1,4 +1,4 @@
-"""Whether two names can be taken for each other: what is left of them when only what a reader sees counts. Pure."""
+"""Whether two names can be mistaken for each other: what is left when only what a reader sees counts. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import unicodedata
 from functools import cache
 from importlib import resources
 
-# What the eye does not tell apart within one script, beside Unicode's own table.
+# What the eye cannot tell apart within one script, in addition to Unicode's own table.
 _ALIKE = ("lI1i|", "oO0〇", "己已巳", "未末", "日曰", "土士", "戊戌戍", "治冶", "人入", "干千于", "大太犬")
-# One word in two ways of writing: traditional characters of names of banks and places, and their simplified ones.
+# One word in two scripts: traditional characters in names of banks and places, and the simplified ones.
 _TRADITIONAL = dict(
     zip(
         "銀業國東廣順貸資產證險發鎮華聯興匯滙豐儲經濟區縣門龍灣擔賃務實財團會員總營運號萬億潤創開電鐵鋼綠藍紅飛馬鳳禪農"
@@ -21,16 +21,16 @@ _TRADITIONAL = dict(
 
 
 def skeleton(name: str) -> str:
-    """Return what a reader sees of a name: names that can be taken for each other have the same.
+    """Return what a reader sees of a name: names that can be mistaken for each other share it.
 
     Width, case, marks, blanks and punctuation do not count; characters of any script that look alike are one.
 
     Source: Unicode Technical Standard 39, section 4, Confusable Detection.
     """
-    seen = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
     table = _table()
-    kept = "".join(table.get(ord(one), one) for one in seen if unicodedata.category(one)[0] in "LN")
-    return kept.replace("rn", "m").replace("vv", "w")
+    letters = "".join(table.get(ord(one), one) for one in plain if unicodedata.category(one)[0] in "LN")
+    return letters.replace("rn", "m").replace("vv", "w")
 
 
 @cache
@@ -44,7 +44,7 @@ def _table() -> dict[int, str]:
     table |= {ord(one): simple for one, simple in _TRADITIONAL.items()}
     for group in _ALIKE:
         table |= {ord(one): group[0] for one in group.casefold()}
-    # What looks like a character of a group looks like all of it.
+    # What looks like one character of a group looks like all of them.
     table = {one: table.get(ord(like), like) for one, like in table.items()}
     # Letters without ink.
     return table | dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0), "")

@@ -1,4 +1,4 @@
-"""Onboarding institutions and their OAuth clients: what the operator may register, and turn off at once."""
+"""Onboarding institutions and their OAuth clients: what the operator may register, and can turn off at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
@@ -27,7 +26,7 @@ _LONGEST_URI = 2000
 
 
 class RegistrationRefused(Exception):
-    """What was given cannot be registered; the message names the field and the value."""
+    """The values given cannot be registered; the message names the field and the value."""
 
 
 def add_institution(
@@ -63,19 +62,19 @@ def add_institution(
 
 
 def _refuse_look_alikes(session: Session, code: str, names: Mapping[str, str]) -> None:
-    """Refuse what a firm would take for somebody else on the page where it gives its consent."""
-    # One registration at a time: two look-alikes that come together would not see each other.
+    """Refuse a name that a firm would mistake for another's on the page where it gives its consent."""
+    # One registration at a time: two simultaneous look-alikes would not see each other.
     session.execute(select(func.pg_advisory_xact_lock(_REGISTERING)))
-    seen = {field: skeleton(name) for field, name in names.items()}
+    skeletons = {field: skeleton(name) for field, name in names.items()}
     for field, name in names.items():
-        if not seen[field]:
+        if not skeletons[field]:
             raise RegistrationRefused(f"{field} {name[:80]!r} holds no letter that can be seen")
     for other in session.scalars(select(Institution).where(Institution.code != code)):
         if skeleton(other.code) == skeleton(code):
             raise RegistrationRefused(f"code {code!r} looks like that of {other.code}")
         taken = {skeleton(other.name_zh), skeleton(other.name_en)}
         for field, name in names.items():
-            if seen[field] in taken:
+            if skeletons[field] in taken:
                 raise RegistrationRefused(f"{field} {name[:80]!r} looks like the name of {other.code}")
 
 
@@ -85,12 +84,12 @@ def institution_of(session: Session, code: str) -> Institution:
     Raises
     ------
     RegistrationRefused
-        There is none.
+        There is no such one.
     """
-    found = session.scalar(select(Institution).where(Institution.code == code))
-    if found is None:
+    institution = session.scalar(select(Institution).where(Institution.code == code))
+    if institution is None:
         raise RegistrationRefused(f"there is no institution {code!r}")
-    return found
+    return institution
 
 
 def register_client(
@@ -102,13 +101,13 @@ def register_client(
     scopes: Collection[str],
     categories: Collection[str],
     now: datetime,
-    jwks: Mapping[str, Any] | None = None,
+    jwks: Mapping[str, object] | None = None,
     jwks_uri: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, object] | None = None,
 ) -> Client:
     """Register an institution's software.
 
-    Whether scopes, categories and keys are known ones is for the caller to check, who knows them.
+    The caller, who knows the scopes, categories and keys, checks that they exist.
 
     Raises
     ------
@@ -123,6 +122,7 @@ def register_client(
         raise RegistrationRefused("a redirect_uri is given twice")
     if not scopes:
         raise RegistrationRefused("at least one scope is needed")
+    kept_keys, keys_uri = _key_source(jwks, jwks_uri)
     client = Client(
         client_id=f"{institution.code.lower()}-{secrets.token_hex(8)}",
         institution_id=institution.id,
@@ -130,11 +130,12 @@ def register_client(
         redirect_uris=list(redirect_uris),
         scopes=sorted(set(scopes)),
         categories=sorted(set(categories)),
+        jwks=kept_keys,
+        jwks_uri=keys_uri,
         metadata_=dict(metadata or {}),
         status="active",
         created_at=now,
         updated_at=now,
-        **_key_source(jwks, jwks_uri),
     )
     session.add(client)
     session.flush()
@@ -148,12 +149,12 @@ def client_of(session: Session, client_id: str) -> Client:
     Raises
     ------
     RegistrationRefused
-        There is none.
+        There is no such one.
     """
-    found = session.scalar(select(Client).where(Client.client_id == client_id))
-    if found is None:
+    client = session.scalar(select(Client).where(Client.client_id == client_id))
+    if client is None:
         raise RegistrationRefused(f"there is no client {client_id!r}")
-    return found
+    return client
 
 
 def rotate_keys(
@@ -161,7 +162,7 @@ def rotate_keys(
     client: Client,
     *,
     now: datetime,
-    jwks: Mapping[str, Any] | None = None,
+    jwks: Mapping[str, object] | None = None,
     jwks_uri: str | None = None,
 ) -> None:
     """Replace the client's keys; what the old ones signed is refused from the next request on.
@@ -169,10 +170,10 @@ def rotate_keys(
     Raises
     ------
     RegistrationRefused
-        Not exactly one source of keys, or its address is not one that we call.
+        Not exactly one source of keys, or its address is one that we do not call.
     """
-    source = _key_source(jwks, jwks_uri)
-    client.jwks, client.jwks_uri, client.updated_at = source["jwks"], source["jwks_uri"], now
+    client.jwks, client.jwks_uri = _key_source(jwks, jwks_uri)
+    client.updated_at = now
     _record(session, client, "client.rotate_keys", now=now)
 
 
@@ -190,29 +191,30 @@ def set_institution_status(session: Session, institution: Institution, status: s
 
 
 def check_redirect_uri(address: str) -> None:
-    """Refuse what could send a code to somebody else, or be read in two ways.
+    """Refuse an address that could send a code to somebody else, or be read in two ways.
 
     Raises
     ------
     RegistrationRefused
         Not https (or http on a loopback address), or with a fragment, a user, dot segments or odd characters.
     """
-    shown = address[:80]
+    excerpt = address[:80]
     if len(address) > _LONGEST_URI:
-        raise RegistrationRefused(f"redirect_uri {shown!r}… is longer than {_LONGEST_URI} characters")
+        raise RegistrationRefused(f"redirect_uri {excerpt!r}… is longer than {_LONGEST_URI} characters")
     plain = address.startswith("http://")
     try:
         parts = targets.check_form("https" + address[4:] if plain else address)
     except targets.TargetRefused as error:
-        raise RegistrationRefused(f"redirect_uri {shown!r}: {error}") from None
+        raise RegistrationRefused(f"redirect_uri {excerpt!r}: {error}") from None
     if plain and not _is_loopback(parts.hostname or ""):
-        raise RegistrationRefused(f"redirect_uri {shown!r}: http is only for loopback addresses")
+        raise RegistrationRefused(f"redirect_uri {excerpt!r}: http is only for loopback addresses")
     if any(segment in (".", "..") for segment in urlsplit(address).path.lower().replace("%2e", ".").split("/")):
-        raise RegistrationRefused(f"redirect_uri {shown!r}: dot segments are not accepted")
+        raise RegistrationRefused(f"redirect_uri {excerpt!r}: dot segments are not accepted")
 
 
-def as_json(client: Client, institution: Institution) -> dict[str, Any]:
+def as_json(client: Client, institution: Institution) -> dict[str, object]:
     """Return a client as the commands print it."""
+    keys = client.jwks.get("keys") if client.jwks else None
     return {
         "client_id": client.client_id,
         "institution": institution.code,
@@ -222,14 +224,14 @@ def as_json(client: Client, institution: Institution) -> dict[str, Any]:
         "scopes": client.scopes,
         "categories": client.categories,
         "jwks_uri": client.jwks_uri,
-        "kids": [key.get("kid") for key in (client.jwks or {}).get("keys", []) if isinstance(key, dict)],
+        "kids": [key.get("kid") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else [],
         "webhook_url": client.webhook_url,
         "created_at": client.created_at.isoformat(),
         "updated_at": client.updated_at.isoformat(),
     }
 
 
-def _key_source(jwks: Mapping[str, Any] | None, jwks_uri: str | None) -> dict[str, Any]:
+def _key_source(jwks: Mapping[str, object] | None, jwks_uri: str | None) -> tuple[dict[str, object] | None, str | None]:
     if (jwks is None) == (jwks_uri is None):
         raise RegistrationRefused("exactly one of jwks and jwks_uri is needed")
     if jwks_uri is not None:
@@ -237,7 +239,7 @@ def _key_source(jwks: Mapping[str, Any] | None, jwks_uri: str | None) -> dict[st
             targets.resolve(jwks_uri)
         except targets.TargetRefused as error:
             raise RegistrationRefused(f"jwks_uri {jwks_uri[:80]!r}: {error}") from None
-    return {"jwks": None if jwks is None else dict(jwks), "jwks_uri": jwks_uri}
+    return None if jwks is None else dict(jwks), jwks_uri
 
 
 def _is_loopback(host: str) -> bool:

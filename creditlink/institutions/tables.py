@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, text
@@ -46,13 +45,13 @@ class Client(Base):
     institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"), index=True)
     name: Mapped[str]
     # SQL's null, not JSON's: the constraint tells the two sources apart by it.
-    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    jwks: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
     jwks_uri: Mapped[str | None]
     redirect_uris: Mapped[list[str]]
     scopes: Mapped[list[str]]
     categories: Mapped[list[str]]  # data categories it may ask for
     webhook_url: Mapped[str | None]
-    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)
+    metadata_: Mapped[dict[str, object]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)
     status: Mapped[str] = mapped_column(default="active")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -11,7 +11,6 @@ import json
 import re
 import socket
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -39,7 +38,7 @@ _SPECIAL = {
         for block in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
     ),
 }
-# All of IPv6 that is handed out as unicast. Outside lie ::/8 with every way to wrap an IPv4 address, 64:ff9b:1::/48,
+# All of IPv6 that is allocated as unicast. Outside lie ::/8 with every way to wrap an IPv4 address, 64:ff9b:1::/48,
 # 100::/64, 5f00::/16, fc00::/7, fe80::/10, fec0::/10 and multicast. Source: IANA IPv6 Address Space registry.
 _UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -119,10 +118,10 @@ def resolve(url: str, *, allow_loopback: bool = False) -> Target:
     host = parts.hostname or ""
     port = parts.port or (80 if loopback else 443)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
         raise TargetRefused("the host cannot be resolved") from None
-    addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
+    addresses = [ipaddress.ip_address(entry[4][0]) for entry in answers]
     for address in addresses:
         if loopback and address.is_loopback:
             continue
@@ -143,13 +142,13 @@ def _is_public(address: IPAddress) -> bool:
     return address.is_global and not any(address in block for block in _SPECIAL[address.version])
 
 
-def fetch_json(url: str) -> Any:
+def fetch_json(url: str) -> object:
     """Return the JSON document at `url`: no redirects, 3 seconds, 64 KiB.
 
     Raises
     ------
     TargetRefused
-        The address is not called, or the answer is not such a document.
+        The address is one that we do not call, or the answer is not such a document.
     """
     target = resolve(url)
     try:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 EARLIEST_YEAR = 1949
-"""No record of a firm, and nothing that became of a loan, is older."""
+"""No record of a firm, and no outcome of a loan, is older."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -25,10 +25,10 @@ def utc_now() -> datetime:
 
 
 def follow(there: datetime, *, between: tuple[datetime, datetime]) -> timedelta:
-    """Take the database's clock for the right one, where ours is more than a second off.
+    """Trust the database's clock where ours is more than a second off; return how far ours is ahead.
 
-    Up to a second the two agree as well as clocks do, and time goes on evenly. `between` is what ours said before and
-    after the asking; an answer that took longer than a second says nothing. Returns how far ours is ahead.
+    Within a second the two agree as well as clocks do, and time runs on evenly. `between` is what our clock showed
+    before and after the query; an answer that took longer than a second proves nothing.
     """
     global _ahead
     before, after = between
@@ -39,7 +39,7 @@ def follow(there: datetime, *, between: tuple[datetime, datetime]) -> timedelta:
 
 
 def to_second(instant: datetime) -> datetime:
-    """Return the last whole second: as exact as banks are told instants that several of them share.
+    """Return the last whole second: as exactly as banks see instants that several of them share.
 
     A microsecond at which one firm did something is as good as a name.
     """
@@ -57,7 +57,7 @@ def day_from(text: object) -> date:
     Raises
     ------
     ValueError
-        It is none.
+        It is not one.
     """
     if not (isinstance(text, str) and _DAY.fullmatch(text)):
         raise ValueError(f"not a day YYYY-MM-DD: {text!r}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 
 class Problem(Exception):
     """Base of what is answered as `application/problem+json`.
 
-    `detail` is for the caller to read; `extra` holds members a program can act on. Neither ever
-    holds a token, a body, or the record of a firm.
+    `detail` is for the caller to read; `extra` holds members that a program can act on, among them `errors`, which
+    names each wrong field. None of them ever holds a token, a body, or the record of a firm.
     """
 
     status: ClassVar[int] = 500
@@ -18,17 +19,25 @@ class Problem(Exception):
     retry_after: ClassVar[int | None] = None
     """Seconds after which the same request may well succeed; sent as `Retry-After`."""
 
-    def __init__(self, detail: str | None = None, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        errors: Sequence[Mapping[str, str]] | None = None,
+        **extra: object,
+    ) -> None:
         super().__init__(detail or self.title)
         self.detail = detail
         self.headers = headers or {}
         if self.retry_after is not None:
             self.headers.setdefault("Retry-After", str(self.retry_after))
-        self.extra = extra
+        self.errors = errors or ()
+        self.extra = extra if errors is None else {**extra, "errors": errors}
 
-    def body(self, request_id: str | None = None) -> dict[str, Any]:
+    def body(self, request_id: str | None = None) -> dict[str, object]:
         """Return the problem document."""
-        body: dict[str, Any] = {"type": f"/problems/{self.slug}", "title": self.title, "status": self.status}
+        body: dict[str, object] = {"type": f"/problems/{self.slug}", "title": self.title, "status": self.status}
         if self.detail:
             body["detail"] = self.detail
         if request_id:
@@ -125,7 +134,7 @@ class Conflict(Problem):
 
 
 class ModelPurpose(Problem):
-    """The model in use was not made for the purpose of the consent."""
+    """The model in use was not trained for the purpose of the consent."""
 
     status = 409
     slug = "model-purpose"
@@ -133,7 +142,7 @@ class ModelPurpose(Problem):
 
 
 class RecordsUnavailable(Problem):
-    """No source gave anything, or a required category is missing; `sources` says how each stands."""
+    """No source gave anything, or a required category is missing; `sources` gives the state of each."""
 
     status = 409
     slug = "records-unavailable"

@@ -44,7 +44,7 @@ def pairwise(salt: str, enterprise_id: UUID) -> str:
 def pairwise_digest(salt: str, digest: str) -> str:
     """Return HMAC-SHA-256 (hex) of a digest of a firm's data, with a key that is one institution's.
 
-    The same facts give every institution another value; whoever holds the key (we do) can compute it again.
+    The same facts give every institution a different value; with the key, which we have, it can be recomputed.
     """
     return hmac.new(_key(salt, "digest"), digest.encode(), hashlib.sha256).hexdigest()
 
@@ -55,18 +55,18 @@ def pairwise_external(prefix: str, salt: str, value: UUID) -> str:
 
 
 def pairwise_internal(prefix: str, salt: str, text: str) -> UUID:
-    """Return the id behind what `pairwise_external` made for the institution with this salt.
+    """Return the id behind `pairwise_external`'s result for the institution with this salt.
 
     Raises
     ------
     NotFound
-        It is not an id of that kind. One that was made for another institution gives an id that does not exist.
+        It is not an id of that kind. An id of another institution gives one that does not exist.
     """
     return UUID(bytes=_permutation(salt).decryptor().update(internal(prefix, text).bytes))
 
 
 def _permutation(salt: str) -> Cipher[ECB]:
-    # One block, which an id fills exactly: a permutation of all ids, another one for each institution.
+    # One block, which an id fills exactly: a permutation of all ids, different for each institution.
     return Cipher(AES(_key(salt, "id")), ECB())  # noqa: S305 (there is no second block that could repeat the first)
 
 

@@ -1,7 +1,7 @@
-"""Keys derived from the server's secret: every process has the same ones, and nothing more has to be kept.
+"""Keys derived from the server's secret: every process has the same ones, and nothing else has to be stored.
 
 What is signed is a compact JWS (RFC 7515), ES256, with a `typ` of its own, so that one kind of document can
-never pass for another. The public half is at `/v1/receipt-keys`. What is sealed can be read by us only.
+never pass for another. The public half is at `/v1/receipt-keys`. Only we can read what is sealed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,7 +21,7 @@ from joserfc import jwk, jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet
 
-from creditlink.kit.files.textfile import json_of, read_file
+from creditlink.kit.files.textfile import canonical_json, json_of, read_file
 
 ALGORITHM = "ES256"
 # The order of P-256, and 16 bytes more than the key: the remainder is then as good as uniform.
@@ -32,7 +31,7 @@ _EXTRA = 48
 
 
 class SignatureRefused(Exception):
-    """The document does not hold; the message says why."""
+    """The signature or the kind of a document is wrong; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,13 @@ class SignedDocument:
     """What a verified document says, and the key that signed it."""
 
     kid: str
-    claims: Mapping[str, Any]
+    claims: Mapping[str, object]
 
 
 @lru_cache(maxsize=4)
 def signing_key(secret: str) -> ECKey:
     """Return the key of this server's documents."""
-    # The name of the first kind of document: changing it would change the key that receipts in the world are held to.
+    # The name of the first kind of document: changing it would change the key that verifies receipts already issued.
     derive = HKDF(algorithm=hashes.SHA256(), length=_EXTRA, salt=None, info=b"creditlink consent receipts")
     scalar = int.from_bytes(derive.derive(secret.encode()), "big") % (_ORDER - 1) + 1
     pem = ec.derive_private_key(scalar, ec.SECP256R1()).private_bytes(
@@ -57,19 +56,19 @@ def signing_key(secret: str) -> ECKey:
     return key
 
 
-def public_keys(secret: str) -> dict[str, Any]:
+def public_keys(secret: str) -> dict[str, object]:
     """Return the JWK set that verifies what this server signs."""
     key = signing_key(secret)
-    return {"keys": [key.as_dict(private=False) | {"kid": key.kid, "use": "sig", "alg": ALGORITHM}]}
+    return {"keys": [{**key.as_dict(private=False), "kid": key.kid, "use": "sig", "alg": ALGORITHM}]}
 
 
-def key_set_of(file: Path) -> dict[str, Any]:
-    """Return the JWK set in a file that somebody kept of `/v1/receipt-keys`.
+def key_set_of(file: Path) -> dict[str, object]:
+    """Return the JWK set in a file saved from `/v1/receipt-keys`.
 
     Raises
     ------
     ValueError
-        It is no text, no JSON or no set; the message is one line.
+        It is not text, not JSON or not a set; the message is one line.
     """
     known = json_of(read_file(file).whole())
     if not isinstance(known, dict) or not isinstance(known.get("keys"), list):
@@ -77,14 +76,14 @@ def key_set_of(file: Path) -> dict[str, Any]:
     return known
 
 
-def sign(claims: Mapping[str, Any], *, typ: str, secret: str) -> str:
+def sign(claims: Mapping[str, object], *, typ: str, secret: str) -> str:
     """Return the signed document of kind `typ` over `claims`."""
     key = signing_key(secret)
-    body = json.dumps(claims, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    body = canonical_json(claims).encode()
     return jws.serialize_compact({"alg": ALGORITHM, "typ": typ, "kid": key.kid}, body, key, algorithms=[ALGORITHM])
 
 
-def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> SignedDocument:
+def verify(document: str, keys: Mapping[str, object], *, typ: str) -> SignedDocument:
     """Return what a document says, if one of `keys` (a JWK set) signed it as a `typ`.
 
     Raises
@@ -93,9 +92,9 @@ def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> SignedDocumen
         It was changed, signed by somebody else, or is another kind of document.
     """
     try:
-        found = jws.deserialize_compact(document.strip(), KeySet(_understood(keys)), algorithms=[ALGORITHM])
-        headers: Mapping[str, Any] = found.headers()
-        claims = json.loads(found.payload)
+        signed = jws.deserialize_compact(document.strip(), KeySet(_usable_keys(keys)), algorithms=[ALGORITHM])
+        headers: Mapping[str, object] = signed.headers()
+        claims = json.loads(signed.payload)
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise SignatureRefused(f"the signature does not hold: {error or type(error).__name__}") from None
     if headers.get("typ") != typ or not isinstance(claims, dict):
@@ -103,10 +102,13 @@ def verify(document: str, keys: Mapping[str, Any], *, typ: str) -> SignedDocumen
     return SignedDocument(str(headers.get("kid", "")), claims)
 
 
-def _understood(keys: Mapping[str, Any]) -> list[Key]:
+def _usable_keys(keys: Mapping[str, object]) -> list[Key]:
     """Return the keys of a set that we know how to use; the others are passed over (RFC 7517 section 5)."""
+    entries = keys["keys"]
+    if not isinstance(entries, list):
+        raise TypeError("keys is not an array")
     known = []
-    for entry in keys["keys"]:
+    for entry in entries:
         try:
             known.append(jwk.import_key(dict(entry)))
         except (JoseError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
@@ -117,12 +119,12 @@ def _understood(keys: Mapping[str, Any]) -> list[Key]:
 
 
 def box(secret: str, purpose: str) -> Fernet:
-    """Return what seals and opens secrets of one purpose, so that a copy of the database alone shows none."""
+    """Return the box that seals and opens secrets of one purpose, so that a copy of the database alone reveals none."""
     derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
     return Fernet(base64.urlsafe_b64encode(derived))
 
 
-def unverified(document: str) -> dict[str, Any]:
+def unverified(document: str) -> dict[str, object]:
     """Return what a document says without looking at its signature.
 
     Raises

@@ -35,7 +35,7 @@ _AT_LEAST = {
 }
 _MIN_SECRET = 32
 _PREFIX = "CREDITLINK_"
-BUREAU_PREFIX = "CREDITLINK_BUREAU_"  # addresses and credentials of the offices: records.sources
+BUREAU_PREFIX = "CREDITLINK_BUREAU_"  # addresses and credentials of the sources: records.sources
 Parsed = TypeVar("Parsed")
 
 
@@ -95,12 +95,12 @@ class Settings:
         return _read_toml(self.config_dir / name)
 
     def parsed(self, name: str, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
-        """Return what `parse` makes of the file `name` of the configuration folder.
+        """Return the file `name` of the configuration folder, as `parse` reads it.
 
         Raises
         ------
         SettingError
-            The file is absent, is not TOML, or says what `parse` refuses with a ValueError.
+            The file is absent, is not TOML, or `parse` refuses it with a ValueError.
         """
         try:
             return parse(self.read_toml(name))
@@ -143,12 +143,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def refuse_unknown(
     env: Mapping[str, str], known: Iterable[str], *, prefix: str = _PREFIX, except_for: str | None = None
 ) -> None:
-    """Refuse variables that begin as ours do and mean nothing: a misspelt setting would silently keep its default.
+    """Refuse variables with our prefix that mean nothing: a misspelt setting would silently keep its default.
 
     Raises
     ------
     SettingError
-        There is one; the message names it, and the one that was probably meant.
+        There is one; the message names it and the one that was probably meant.
     """
     names = sorted(known)
     for variable in sorted(env):
@@ -196,8 +196,8 @@ def _checked(values: dict[str, Any]) -> Settings:
     return Settings(**values)
 
 
-def _check_authority(values: dict[str, Any]) -> None:
-    """Refuse a time-stamping authority that cannot be asked, or whose stamps nothing could verify."""
+def _check_authority(values: dict[str, object]) -> None:
+    """Refuse a time-stamping authority that cannot be reached, or whose stamps could not be verified."""
     if not (url := values.get("timestamp_url")):
         values["timestamp_url"] = None
         return
@@ -213,7 +213,7 @@ def _check_authority(values: dict[str, Any]) -> None:
 
 
 def _sandbox_secret(var_dir: Path) -> str:
-    """Return a secret kept under `var/`, so that every sandbox process signs alike."""
+    """Return a secret kept under `var/`, so that every sandbox process signs with the same key."""
     path = var_dir / "secret_key"
     candidate = var_dir / f".secret_key.{os.getpid()}"
     try:

@@ -27,13 +27,13 @@ KINDS: dict[str, str] = {
 
 Source: GB 32100-2015, the table of 登记管理部门代码 and 机构类别代码, with A and N as the national data centre
 (全国组织机构统一社会信用代码数据服务中心) has allotted them since. python-stdnum, which strips and normalises what was
-typed, knows digits alone in these two places, and any pair of them.
+typed, allows only digits in these two places, and any pair of them.
 """
 
 
 @dataclass(frozen=True)
 class UsccCheck:
-    """What is known of a code: `well_formed` may be stored, `check_ok` needs no exception."""
+    """What we know about a code: it may be stored if `well_formed`, and needs no exception if `check_ok`."""
 
     uscc: str
     well_formed: bool
@@ -64,7 +64,7 @@ def check(text: str) -> UsccCheck:
 
 
 def _malformed(code: str) -> str | None:
-    """Return what keeps a code from being one at all: nobody could have been given it."""
+    """Return why a text cannot be a code at all: no firm could have been given it."""
     if len(code) != 18 or any(c not in ALPHABET for c in code):
         return "needs 18 characters of 0-9 A-Z without I O S V Z"
     authority, kind, region = code[0], code[1], code[2:8]

@@ -1,1 +1,1 @@
-"""Signed webhooks: what happened to a consent or a request for financing, told to the bank."""
+"""Signed webhooks that tell banks what happened to a consent or a request for financing."""

@@ -1,6 +1,6 @@
 """One try of a delivery: claimed in a transaction, sent outside of any, settled in another.
 
-A worker that dies in between loses nothing: its job goes to another, which sends again under the same id.
+If a worker dies in between, nothing is lost: its job goes to another, which sends again under the same id.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from creditlink.notifications.tables import Notification, WebhookDelivery
 
 log = structlog.get_logger()
 
-# All of a try, from the look-up of the name to the status line: a slow endpoint holds one job for so long at most.
+# The whole of a try, from the look-up of the name to the status line: a slow endpoint occupies a job this long at most.
 TRY_SECONDS = 10.0
-# A try that died with its worker, and whose job is lost too, is made again after so long.
+# A try that died with its worker and lost its job is repeated after this long.
 _LEASE = timedelta(seconds=3 * TRY_SECONDS)
-# A client whose endpoint is slow holds so many jobs of a worker at once; its other deliveries come a little later.
+# A client with a slow endpoint occupies at most this many jobs of a worker; its other deliveries come a little later.
 _SLOTS = Slots(2)
 _BUSY = timedelta(seconds=2)
 _LATE_AT_ONCE = 500
@@ -41,7 +41,7 @@ _chance = SystemRandom().random
 
 @dataclass(frozen=True)
 class Try:
-    """What is sent where."""
+    """One try: what is sent, and where."""
 
     delivery_id: UUID
     number: int
@@ -53,14 +53,14 @@ class Try:
 
 @dataclass(frozen=True)
 class DeliveryOutcome:
-    """What came of it: an HTTP status, or why there is none."""
+    """The result of a try: an HTTP status, or why there is none."""
 
     status: int | None = None
     error: str | None = None
 
     @property
     def is_good(self) -> bool:
-        """Whether the client has taken it."""
+        """Whether the client accepted it."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -137,14 +137,14 @@ def claim(session: Session, delivery_id: UUID, *, key: str, now: datetime) -> Tr
     return Try(delivery.id, delivery.tries, client.webhook_url, headers, notification.body, refused)
 
 
-def send(wanted: Try, *, allow_loopback: bool) -> DeliveryOutcome:
-    """Post to the client: to the address that was checked just now, without following redirects, not for long.
+def send(attempt: Try, *, allow_loopback: bool) -> DeliveryOutcome:
+    """Post to the client: to the address just checked, without following redirects, within a short time.
 
-    Of the answer only the status line and the headers are read, so its body can be as long as it likes.
+    Only the status line and the headers of the answer are read, so its body may be of any length.
     """
     try:
-        target = targets.resolve(wanted.url or "", allow_loopback=allow_loopback)
-        return DeliveryOutcome(status=asyncio.run(_post(target, wanted)))
+        target = targets.resolve(attempt.url or "", allow_loopback=allow_loopback)
+        return DeliveryOutcome(status=asyncio.run(_post(target, attempt)))
     except targets.TargetRefused as refused:
         return DeliveryOutcome(error=str(refused))
     except TimeoutError:
@@ -153,15 +153,15 @@ def send(wanted: Try, *, allow_loopback: bool) -> DeliveryOutcome:
         return DeliveryOutcome(error=f"no answer: {type(error).__name__}")
 
 
-async def _post(target: targets.Target, wanted: Try) -> int:
+async def _post(target: targets.Target, attempt: Try) -> int:
     async with (
         asyncio.timeout(TRY_SECONDS),
         httpx.AsyncClient(timeout=TRY_SECONDS, follow_redirects=False, trust_env=False) as client,
         client.stream(
             "POST",
             target.pinned_url,
-            headers=wanted.headers | {"host": target.host_header()},
-            content=wanted.body.encode(),
+            headers=attempt.headers | {"host": target.host_header()},
+            content=attempt.body.encode(),
             extensions={"sni_hostname": target.host},
         ) as response,
     ):
@@ -169,12 +169,12 @@ async def _post(target: targets.Target, wanted: Try) -> int:
 
 
 def settle(session: Session, tried: Try, outcome: DeliveryOutcome, now: datetime) -> str:
-    """Write down what came of a try; queue the next one, or give up. Returns the delivery's state."""
+    """Record the outcome of a try; queue the next one, or give up. Returns the delivery's state."""
     delivery = session.scalars(
         select(WebhookDelivery).where(WebhookDelivery.id == tried.delivery_id).with_for_update()
     ).one()
     delivery.last_status = outcome.status
-    delivery.last_error = outcome.error if outcome.status is None else _said(outcome.status)
+    delivery.last_error = outcome.error if outcome.status is None else _error_of(outcome.status)
     if outcome.is_good:
         delivery.state, delivery.delivered_at, delivery.next_try_at = "delivered", now, None
     elif delivery.state == "waiting" and delivery.tries == tried.number:
@@ -188,7 +188,7 @@ def settle(session: Session, tried: Try, outcome: DeliveryOutcome, now: datetime
     return delivery.state
 
 
-def _said(status: int) -> str | None:
+def _error_of(status: int) -> str | None:
     if 200 <= status < 300:
         return None
     return "it answered with a redirect, which is not followed" if 300 <= status < 400 else f"it answered {status}"

@@ -1,4 +1,4 @@
-"""Where a client is told, and the secrets that sign what it is told: set and rotated by the operator."""
+"""A client's webhook address and the secrets that sign its webhooks: set and rotated by the operator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PURPOSE = "creditlink webhook secrets"
 def set_address(
     session: Session, client: Client, url: str, *, key: str, allow_loopback: bool, now: datetime
 ) -> str | None:
-    """Set where a client is told; return its first secret, to be shown this once, None where it has one already.
+    """Set a client's webhook address; return its first secret, to be shown this once, or None if it has one already.
 
     Raises
     ------
@@ -40,13 +40,13 @@ def set_address(
 
 
 def remove_address(session: Session, client: Client, *, now: datetime) -> None:
-    """Tell a client nothing any more; what is on its way fails."""
+    """Stop a client's webhooks; deliveries under way fail."""
     client.webhook_url, client.updated_at = None, now
     _record(session, client, "webhook.remove", now)
 
 
 def rotate_secret(session: Session, client: Client, *, key: str, now: datetime, overlap: bool = True) -> str:
-    """Return a new secret, to be shown this once; the old one goes on signing beside it for a day.
+    """Return a new secret, to be shown this once; the old one keeps signing next to it for a day.
 
     Without `overlap` the old one stops at once: for a secret that has leaked.
     """
@@ -64,7 +64,7 @@ def rotate_secret(session: Session, client: Client, *, key: str, now: datetime, 
 
 
 def signing_secrets(session: Session, client_id: str, *, key: str, now: datetime) -> list[str]:
-    """Return the secrets that sign at `now`, the newest first; none when the server's key was changed since."""
+    """Return the secrets that sign at `now`, the newest first; none if the server's key has changed since."""
     try:
         return [keyring.box(key, _PURPOSE).decrypt(row.sealed).decode() for row in _valid(session, client_id, now)]
     except InvalidToken:

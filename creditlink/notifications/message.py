@@ -13,14 +13,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from creditlink.kit.clock import to_second
 
 VERSION = 1
 SECRET_PREFIX = "whsec_"  # noqa: S105 (the prefix of every secret)
 SECRET_BYTES = 32
-# A rotated secret goes on signing beside the new one for so long.
+# A rotated secret keeps signing next to the new one for this long.
 OVERLAP = timedelta(days=1)
 
 DELAYS = (
@@ -39,7 +38,7 @@ JITTER = 0.1
 _USCC = re.compile(r"(?<![0-9A-Za-z])[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Za-z])")
 
 
-def body_of(type_: str, data: Mapping[str, Any], now: datetime) -> str:
+def body_of(type_: str, data: Mapping[str, object], now: datetime) -> str:
     """Return the JSON text that is signed and sent.
 
     Raises

@@ -1,12 +1,8 @@
-"""`/v1/webhook-deliveries`: what an institution was told, what failed, and sending it anew."""
+"""`/v1/webhook-deliveries`: what was sent to an institution, what failed, and sending it again."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import g
-
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint
@@ -24,12 +20,13 @@ blueprint = Blueprint(
 @blueprint.arguments(DeliveryQuerySchema, location="query")
 @blueprint.response(200, DeliveryPageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
-def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
+def list_deliveries(query: service.DeliveryQuery) -> dict[str, object]:
     """List the institution's deliveries, newest first; `state=failed` shows those that were given up."""
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
+    access = current_access()
+    with db.transaction(viewer=db.Viewer(institution_id=access.institution_id)) as session:
         page, cursor = service.page_of(
             session,
-            g.access.institution_id,
+            access.institution_id,
             state=query.get("state"),
             cursor=query.get("cursor"),
             limit=query["limit"],
@@ -41,19 +38,21 @@ def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
 @require_access("notification:read")
 @blueprint.response(200, DeliverySchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
-def show_delivery(delivery_id: str) -> dict[str, Any]:
+def show_delivery(delivery_id: str) -> dict[str, object]:
     """Show how one delivery stands."""
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        return service.as_json(*service.delivery_of(session, g.access.institution_id, delivery_id))
+    access = current_access()
+    with db.transaction(viewer=db.Viewer(institution_id=access.institution_id)) as session:
+        return service.as_json(*service.delivery_of(session, access.institution_id, delivery_id))
 
 
 @blueprint.route("/<delivery_id>/replay", methods=["POST"])
 @require_access("notification:replay")
 @blueprint.response(202, DeliverySchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
-def replay_delivery(delivery_id: str) -> dict[str, Any]:
+def replay_delivery(delivery_id: str) -> dict[str, object]:
     """Send a delivered or failed webhook anew, under its old `webhook-id`, with eight new tries."""
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        delivery, notification = service.delivery_of(session, g.access.institution_id, delivery_id)
-        service.replay(session, delivery, actor=f"bank:{g.access.client_id}", now=utc_now())
+    access = current_access()
+    with db.transaction(viewer=db.Viewer(institution_id=access.institution_id)) as session:
+        delivery, notification = service.delivery_of(session, access.institution_id, delivery_id)
+        service.replay(session, delivery, actor=f"bank:{access.client_id}", now=utc_now())
         return service.as_json(delivery, notification)

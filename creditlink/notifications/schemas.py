@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 
 from creditlink.kit.http.api import Schema
 from creditlink.notifications.tables import STATES
 
 
-def _text(description: str, **options: Any) -> ma.fields.String:
-    return ma.fields.String(metadata={"description": description}, **options)
+def _text(description: str, *, allow_none: bool = False) -> ma.fields.String:
+    return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
 
 
-def _instant(description: str, **options: Any) -> ma.fields.AwareDateTime:
-    return ma.fields.AwareDateTime(metadata={"description": description}, **options)
+def _instant(description: str, *, allow_none: bool = False) -> ma.fields.AwareDateTime:
+    return ma.fields.AwareDateTime(metadata={"description": description}, allow_none=allow_none)
 
 
 class DeliveryQuerySchema(Schema):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, insert, select, update
@@ -19,18 +19,28 @@ from creditlink.kit.http import paging
 from creditlink.notifications import message
 from creditlink.notifications.tables import Notification, WebhookDelivery
 
-# Behind every pull that waits: a slow endpoint must not hold up a firm's records.
+# Behind every waiting pull: a slow endpoint must not hold up a firm's records.
 PRIORITY = -1
 
 OVERDUE = timedelta(minutes=1)
-"""A try that is this late has lost its job; it is queued again."""
+"""A try that is this late has lost its job and is queued again."""
 
 
-def notify(session: Session, institution_id: UUID, type_: str, data: Mapping[str, Any], now: datetime) -> UUID | None:
-    """Tell every client of an institution that has an address for it; exactly if the transaction commits.
+class DeliveryQuery(TypedDict):
+    """Which deliveries to list, as `DeliveryQuerySchema` reads it."""
+
+    state: NotRequired[str]
+    cursor: NotRequired[str]
+    limit: int
+
+
+def notify(
+    session: Session, institution_id: UUID, type_: str, data: Mapping[str, object], now: datetime
+) -> UUID | None:
+    """Notify every client of an institution that has a webhook address, if and only if the transaction commits.
 
     `data` is small, names firms by the institution's pairwise id, and never by their USCC. Returns the
-    notification's id, None where nobody wants to be told.
+    notification's id, or None where no client has an address.
     """
     clients = session.scalars(
         select(Client.client_id)
@@ -41,7 +51,7 @@ def notify(session: Session, institution_id: UUID, type_: str, data: Mapping[str
         return None
     notification_id = uuid4()
     body = message.body_of(type_, data, now)
-    # Plain inserts: the API's role may add these rows, and see them only as the bank whose they are.
+    # Plain inserts: the API's role may add these rows, but only their bank can see them.
     session.execute(
         insert(Notification).values(
             id=notification_id, institution_id=institution_id, type=type_, body=body, created_at=now
@@ -67,7 +77,7 @@ def notify(session: Session, institution_id: UUID, type_: str, data: Mapping[str
 
 
 def queue(session: Session, delivery_id: UUID, *, at: datetime | None = None) -> None:
-    """Queue one try, unless it waits already."""
+    """Queue one try, unless one is already waiting."""
     jobs.defer(
         session,
         "notifications.deliver",
@@ -80,14 +90,14 @@ def queue(session: Session, delivery_id: UUID, *, at: datetime | None = None) ->
 
 
 def replay(session: Session, delivery: WebhookDelivery, *, actor: str, now: datetime) -> None:
-    """Send a delivery anew, with eight new tries and its old id.
+    """Send a delivery again, with eight new tries and its old id.
 
     Raises
     ------
     Conflict
-        It is on its way already.
+        It is already on its way.
     """
-    # The condition decides: of two that replay at once one does. One whose try is overdue is on no way at all.
+    # The condition decides: of two simultaneous replays one succeeds. One whose try is overdue is not on its way.
     overdue = WebhookDelivery.next_try_at < now - OVERDUE
     changed = session.scalar(
         update(WebhookDelivery)
@@ -147,7 +157,7 @@ def page_of(
     return page, page[-1][0].wire_id if more else None
 
 
-def as_json(delivery: WebhookDelivery, notification: Notification) -> dict[str, Any]:
+def as_json(delivery: WebhookDelivery, notification: Notification) -> dict[str, object]:
     """Return a delivery as banks and operators see it."""
     return {
         "id": delivery.wire_id,

@@ -27,7 +27,7 @@ class WebhookSecret(Base):
 
 
 class Notification(Base):
-    """One thing that an institution is told. The body is kept as it is signed."""
+    """One message to an institution. The body is stored as it is signed."""
 
     __tablename__ = "notifications"
 
@@ -58,7 +58,7 @@ class WebhookDelivery(Base):
     institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"))
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"), index=True)
     state: Mapped[str]
-    tries: Mapped[int]  # since it was made, or since the last replay
+    tries: Mapped[int]  # since its creation, or since the last replay
     replays: Mapped[int]
     created_at: Mapped[datetime]
     last_try_at: Mapped[datetime | None]

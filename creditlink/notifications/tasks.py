@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 @jobs.app.task(name="notifications.deliver", queue="webhooks", retry=jobs.AGAIN)
 def deliver(delivery_id: str) -> None:
-    """Try once; where it fails, the next try is queued."""
+    """Try once; if it fails, the next try is queued."""
     settings = runtime.part(Settings)
     delivery.deliver(UUID(delivery_id), utc_now, key=settings.secret_key, allow_loopback=not settings.is_production)
 
@@ -26,7 +26,7 @@ def deliver(delivery_id: str) -> None:
 @jobs.app.periodic(cron="* * * * * */30", periodic_id="notifications.late")
 @jobs.app.task(name="notifications.late", queue="system", queueing_lock="notifications.late")
 def queue_late_deliveries(timestamp: int) -> None:
-    """Queue again the deliveries whose try is overdue: whatever became of their jobs, they end."""
+    """Queue overdue deliveries again: whatever happened to their jobs, they reach an end."""
     now = utc_now()
     with db.transaction("worker") as session:
         late = delivery.late(session, now)

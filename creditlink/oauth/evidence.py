@@ -1,7 +1,7 @@
-"""Evidence of what the authorization server refused: in the chain of the firm whose consent it was about.
+"""Evidence of what the authorization server refused, in the chain of the firm whose consent it concerns.
 
-Who asked is told the OAuth error and no more; the firm is told which way it was wrong. A refusal that is about no
-consent that we know is nobody's evidence: the operator sees it in `creditlink_oauth_refusals_total` and in the log.
+The caller learns the OAuth error and no more; the firm learns what was wrong. A refusal that concerns no consent
+we know is nobody's evidence: the operator sees it in `creditlink_oauth_refusals_total` and in the log.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from creditlink.access import replay
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.access.tables import AccessToken
 from creditlink.audit import service as audit
 from creditlink.consents.life import rules
@@ -32,18 +32,18 @@ from creditlink.oauth.tables import AuthorizationCode, PushedRequest, RefreshTok
 
 log = structlog.get_logger()
 
-# An answer of the protocol's own course, not a refusal of anything the firm decided.
+# Answers in the protocol's normal course, not refusals of anything the firm decided.
 NOT_REFUSED = frozenset({"authorization_pending", "slow_down", "use_dpop_nonce"})
 
 
 @dataclass(frozen=True)
-class _Held:
-    """What a request was about: a consent, whose it is, and what was sent for it."""
+class _Subject:
+    """What a request was about: a consent, its client, and what was sent for it."""
 
     consent_id: UUID
     client_id: str
     sent: UUID  # the row of the token, code or request that was sent; the consent's where its grant_id was
-    wrong: str | None = None  # what the row itself says against its use now
+    flaw: str | None = None  # what the row itself says against its use now
 
 
 def note(
@@ -58,24 +58,24 @@ def note(
 ) -> None:
     """Append the refusal to the firm's chain, if we know the consent that it is about.
 
-    `client_id` is the authenticated client's, None where nobody could prove to be one. One line stands for all refusals
-    of one thing for one reason by one client within a minute: a dead token cannot fill a firm's chain. It is
-    refused also when the evidence cannot be written.
+    `client_id` is the authenticated client's, None where nobody was authenticated. One line covers all refusals of
+    the same thing for the same reason by one client within a minute: a dead token cannot fill a firm's chain. The
+    request is refused even when the evidence cannot be written.
     """
     if error in NOT_REFUSED:
         return
     try:
         with session.begin_nested():
-            held = _held(session, form, now)
-            if held is not None:
-                _append(session, held, form, error, status, route, client_id, now)
+            subject = _subject_of(session, form, now)
+            if subject is not None:
+                _append(session, subject, form, error, status, route, client_id, now)
     except SQLAlchemyError as failed:
         log.error("refusal_not_recorded", error=type(failed).__name__, reason=error)
 
 
 def _append(
     session: Session,
-    held: _Held,
+    subject: _Subject,
     form: Mapping[str, str],
     error: str,
     status: int,
@@ -83,14 +83,14 @@ def _append(
     client_id: str | None,
     now: datetime,
 ) -> None:
-    consent = session.get(Consent, held.consent_id)
+    consent = session.get(Consent, subject.consent_id)
     firm = _firm(session, consent) if consent is not None else None
     if consent is None or firm is None:
         return
-    reason = _reason(session, held, consent, error, client_id, now)
+    reason = _reason(session, subject, consent, error, client_id, now)
     minute, until = int(now.timestamp()) // 60, now + timedelta(minutes=2)
     once = f"{route}:{reason}:{client_id}:{minute}"
-    if not replay.first_use(session, "refusal", held.sent.hex, once, expires_at=until):
+    if not replay.first_use(session, "refusal", subject.sent.hex, once, expires_at=until):
         return
     by = session.scalar(select(Client.institution_id).where(Client.client_id == client_id))
     detail = {"route": route, "reason": reason, "status": status}
@@ -112,51 +112,53 @@ def _append(
     )
 
 
-def _held(session: Session, form: Mapping[str, str], now: datetime) -> _Held | None:
-    """Return what the request is about, by whichever secret or id it names; None where we know none of them."""
+def _subject_of(session: Session, form: Mapping[str, str], now: datetime) -> _Subject | None:
+    """Return what the request is about, by the secret or id that it names; None where we know neither."""
     for name in ("refresh_token", "token"):
         token = any_token(session, form[name]) if name in form else None
         if token is not None:
             return None if token.consent_id is None else _of_token(token, token.consent_id, now)
     if "code" in form:
-        code = session.scalar(select(AuthorizationCode).where(AuthorizationCode.code_hash == hashed(form["code"])))
+        code = session.scalar(select(AuthorizationCode).where(AuthorizationCode.code_hash == hash_of(form["code"])))
         if code is not None:
             wrong = "code_used" if code.used_at else "code_expired" if code.expires_at <= now else None
-            return _Held(code.consent_id, code.client_id, code.id, wrong)
+            return _Subject(code.consent_id, code.client_id, code.id, wrong)
     if "auth_req_id" in form:
-        wanted = PushedRequest.request_uri_hash == hashed(form["auth_req_id"])
+        wanted = PushedRequest.request_uri_hash == hash_of(form["auth_req_id"])
         pushed = session.scalar(select(PushedRequest).where(wanted, PushedRequest.redirect_uri.is_(None)))
         if pushed is not None:
             wrong = "auth_req_id_used" if pushed.decided_at else None
-            return _Held(pushed.consent_id, pushed.client_id, pushed.id, wrong)
+            return _Subject(pushed.consent_id, pushed.client_id, pushed.id, wrong)
     if "grant_id" in form:
         try:
             consent = session.get(Consent, internal("cns", form["grant_id"]))
         except NotFound:
             return None
-        return None if consent is None else _Held(consent.id, consent.client_id, consent.id)
+        return None if consent is None else _Subject(consent.id, consent.client_id, consent.id)
     return None
 
 
-def _of_token(token: RefreshToken | AccessToken, consent_id: UUID, now: datetime) -> _Held:
+def _of_token(token: RefreshToken | AccessToken, consent_id: UUID, now: datetime) -> _Subject:
     wrong = "token_revoked" if token.revoked_at else "token_expired" if token.expires_at <= now else None
-    return _Held(consent_id, token.client_id, token.id, wrong)
+    return _Subject(consent_id, token.client_id, token.id, wrong)
 
 
-def _reason(session: Session, held: _Held, consent: Consent, error: str, client_id: str | None, now: datetime) -> str:
-    """Return which way it was wrong: the asker, what was sent, the consent, else the request itself."""
+def _reason(
+    session: Session, subject: _Subject, consent: Consent, error: str, client_id: str | None, now: datetime
+) -> str:
+    """Return what was wrong: the caller, what was sent, the consent, or else the request itself."""
     institution = session.get_one(Institution, consent.institution_id)
     if client_id is None:
-        client = session.scalar(select(Client.status).where(Client.client_id == held.client_id))
+        client = session.scalar(select(Client.status).where(Client.client_id == subject.client_id))
         if institution.status != "active":
             return "institution_suspended"
         return "client_suspended" if client != "active" else "client_not_authenticated"
-    if client_id != held.client_id:
+    if client_id != subject.client_id:
         return "another_client"
     if error not in ("invalid_grant", "access_denied", "expired_token", "inactive", "invalid_grant_id"):
         return error
     dead = rules.dead_reason(consent.terms(institution_active=institution.status == "active"), now)
-    return held.wrong or dead or error
+    return subject.flaw or dead or error
 
 
 def _firm(session: Session, consent: Consent) -> UUID | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from uuid import UUID
 
 import flask
 from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from werkzeug.datastructures import Headers, MultiDict
 
+from creditlink.access.binding import Binding
 from creditlink.access.errors import InvalidRequestError, OAuth2Error, WrongMediaType
+from creditlink.enterprises.tables import Account
+from creditlink.oauth.tables import PushedRequest
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_PARAMETERS = 50
@@ -27,13 +30,13 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
         super().__init__(method, uri, headers=headers)
         self._parameters = dict(form)
         self.payload = BasicOAuth2Payload(self._parameters)
-        # What the endpoints find out on the way.
-        self.binding: Any = None
-        self.pushed: Any = None
-        self.account: Any = None
+        # What the endpoints establish along the way.
+        self.binding = Binding()
+        self.pushed: PushedRequest | None = None
+        self.account: Account | None = None
         self.denial: OAuth2Error | None = None
-        self.origin_id: Any = None
-        self.details: Any = None
+        self.origin_id: UUID | None = None
+        self.details: list[dict[str, object]] | None = None
 
     @property
     def form(self) -> dict[str, str]:
@@ -67,13 +70,13 @@ def single_values(parameters: MultiDict[str, str]) -> dict[str, str]:
     InvalidRequestError
         A parameter appears twice, or there are too many.
     """
-    found = {}
+    single = {}
     for name, values in parameters.lists():
         if len(values) > 1:
             raise InvalidRequestError("a parameter appears more than once")
         # RFC 6749 section 3.1: a parameter without a value is treated as if it were absent.
         if values[0]:
-            found[name] = values[0]
-    if len(found) > _MOST_PARAMETERS:
+            single[name] = values[0]
+    if len(single) > _MOST_PARAMETERS:
         raise InvalidRequestError("too many parameters")
-    return found
+    return single

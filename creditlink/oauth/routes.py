@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from creditlink.access import context
 from creditlink.access.context import OAuthContext
 from creditlink.access.errors import InvalidRequestError, OAuth2Error, TemporarilyUnavailable
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.access.settings import load_oauth_settings
 from creditlink.institutions.jwks import KeysNeeded
 from creditlink.kit.clock import utc_now
@@ -97,7 +97,7 @@ def revoke() -> flask.Response:
 def query_grant(grant_id: str) -> flask.Response:
     """Show the client's own grant (Grant Management)."""
     with db.transaction() as session:
-        return flask.jsonify(grant_management.query(session, flask.g.access, grant_id, now=utc_now()))
+        return flask.jsonify(grant_management.query(session, current_access(), grant_id, now=utc_now()))
 
 
 @blueprint.delete("/oauth/grants/<grant_id>")
@@ -105,21 +105,21 @@ def query_grant(grant_id: str) -> flask.Response:
 def revoke_grant(grant_id: str) -> flask.Response:
     """Revoke the client's own grant, and with it every token (Grant Management)."""
     with db.transaction() as session:
-        grant_management.revoke(session, flask.g.access, grant_id, now=utc_now())
+        grant_management.revoke(session, current_access(), grant_id, now=utc_now())
     return flask.Response(status=204)
 
 
 @blueprint.errorhandler(HTTPException)
 def refuse_body(error: HTTPException) -> flask.Response:
     """Say in RFC 6749's form what is wrong with a body that was not read."""
-    said = {411: "the body needs a Content-Length", 413: "the body is too large"}
-    return _refused(said.get(error.code or 400, "the body cannot be read"), error.code or 400)
+    descriptions = {411: "the body needs a Content-Length", 413: "the body is too large"}
+    return _refused(descriptions.get(error.code or 400, "the body cannot be read"), error.code or 400)
 
 
 @blueprint.errorhandler(TextRefused)
 def refuse_text(refused: TextRefused) -> flask.Response:
     """Name the first parameter that holds a character nothing could keep; a header or an odd name is not repeated."""
-    name = refused.extra["errors"][0]["pointer"].removeprefix("/")
+    name = refused.errors[0]["pointer"].removeprefix("/")
     name = name if _PARAMETER.fullmatch(name) else "a parameter or header"
     return _refused(f"{name} holds a character that is not accepted", 400)
 

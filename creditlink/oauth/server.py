@@ -1,6 +1,6 @@
 """The authorization server: Authlib's, through its extension points, one per request.
 
-Making it anew for each request costs a few dictionary entries and removes ambient state: the session,
+Creating it for each request costs a few dictionary entries and avoids ambient state: the session,
 the clock and the client rows are this request's, so a suspension takes effect at once in every process.
 docs/adr/0008-authlib-through-its-hooks.md says what is Authlib's and what is ours.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import flask
@@ -34,7 +33,7 @@ from creditlink.oauth.endpoints.backchannel import BackchannelAuthentication
 from creditlink.oauth.endpoints.introspect import Introspection
 from creditlink.oauth.endpoints.par import PushedAuthorization
 from creditlink.oauth.endpoints.revoke import Revocation
-from creditlink.oauth.endpoints.token import new_token, save_token
+from creditlink.oauth.endpoints.token import Token, new_token, save_token
 from creditlink.oauth.grants.code import CodeGrant
 from creditlink.oauth.grants.institution import InstitutionGrant
 from creditlink.oauth.grants.poll import PollGrant
@@ -118,7 +117,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         raw = binding.proof_header(request.headers)
         if raw is not None:
             rules = binding.proof_rules(self.settings, self.context.secret, self.now)
-            proof = binding.spent_proof(
+            proof = binding.use_proof(
                 self.session, raw, method=request.method, url=request.uri, rules=rules, now=self.now
             )
             return Binding(jkt=proof.jkt)
@@ -127,11 +126,13 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             raise ProofRefused("a DPoP proof is needed")
         return Binding(x5t_s256=thumbprint)
 
-    def save_token(self, token: dict[str, Any], request: FormRequest) -> None:
-        """Store what was made, hashed; see `token.save_token`."""
+    def save_token(self, token: Token, request: FormRequest) -> None:
+        """Store the new token, hashed; see `token.save_token`."""
         save_token(self, token, request)
 
-    def handle_response(self, status: int, body: Any, headers: Any) -> flask.Response:
+    def handle_response(
+        self, status: int, body: dict[str, object] | str, headers: list[tuple[str, str]]
+    ) -> flask.Response:
         """Return the HTTP response; a redirect is 303, so that no browser repeats a POST elsewhere."""
         text = flask.json.dumps(body) if isinstance(body, dict) else body
         response = flask.Response(text, status=303 if status == 302 else status, headers=headers)
@@ -142,7 +143,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         return response
 
     def handle_error_response(self, request: FormRequest, error: OAuth2Error) -> flask.Response:
-        """Return the RFC 6749 error; what an endpoint of the back channel says never redirects."""
+        """Return the RFC 6749 error; an error of the back channel never redirects."""
         if isinstance(error, UnsupportedGrantTypeError):
             # Authlib's text repeats what was sent.
             error = OAuth2Error("grant_type is not supported", error=error.error, status_code=error.status_code)
@@ -153,7 +154,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
     def note_refusal(self, request: FormRequest, error: str, status: int, *, reason: str | None = None) -> None:
         """Count a refusal, log it, and leave evidence with the firm whose consent it is about.
 
-        Call it last: it holds the head of the firm's chain of evidence until the transaction ends.
+        Call it last: it locks the head of the firm's chain of evidence until the transaction ends.
         """
         if error == NonceNeeded.error:
             return
@@ -165,5 +166,5 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             self.session, request.form, error=error, status=status, route=route, client_id=client_id, now=self.now
         )
 
-    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+    def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """Send nothing: there are no listeners."""

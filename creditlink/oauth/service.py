@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -14,7 +13,7 @@ from werkzeug.datastructures import Headers
 
 from creditlink.access import context
 from creditlink.access.errors import AccessDeniedError, OAuth2Error
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.consents import funnel
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
@@ -29,18 +28,18 @@ _SALT = "authorization-handle"
 
 
 class PendingGone(NotFound):
-    """There is no such request to decide on: unknown, over, decided, or the institution was suspended."""
+    """There is no such request to decide on: it is unknown, over or decided, or the institution was suspended."""
 
 
 @dataclass(frozen=True)
 class PendingAuthorization:
-    """A pushed request that waits for the firm. What the page shows and what is decided come from here."""
+    """A pushed request that waits for the firm: what the page shows, and what the firm decides on."""
 
     id: UUID
     client: Client
     institution: Institution
     consent_id: UUID
-    details: list[dict[str, Any]]
+    details: list[dict[str, object]]
     scopes: tuple[str, ...]
     redirect_uri: str
     expires_at: datetime  # exclusive; until then it can be decided
@@ -58,7 +57,7 @@ def open_request(session: Session, *, client_id: str, request_uri: str, now: dat
     """
     pushed = session.scalar(
         select(PushedRequest).where(
-            PushedRequest.request_uri_hash == hashed(request_uri),
+            PushedRequest.request_uri_hash == hash_of(request_uri),
             PushedRequest.client_id == client_id,
             PushedRequest.redirect_uri.is_not(None),
             PushedRequest.expires_at > now,
@@ -69,12 +68,12 @@ def open_request(session: Session, *, client_id: str, request_uri: str, now: dat
         raise PendingGone
     if pushed.opened_at is None:
         pushed.opened_at = now
-        funnel.reached(session, pushed.consent_id, "shown", now)
+        funnel.note_stage(session, pushed.consent_id, "shown", now)
     return _handles().dumps(pushed.id.hex)
 
 
 def load_pending(session: Session, handle: str, now: datetime) -> PendingAuthorization:
-    """Return what a handle stands for.
+    """Return the pending request behind a handle.
 
     Raises
     ------
@@ -110,7 +109,7 @@ def load_pending(session: Session, handle: str, now: datetime) -> PendingAuthori
 
 
 def binding_message_of(session: Session, consent_id: UUID) -> str | None:
-    """Return what the bank wants the person to compare, while the request is kept."""
+    """Return what the bank wants the person to compare, as long as the request is stored."""
     return session.scalar(select(PushedRequest.binding_message).where(PushedRequest.consent_id == consent_id))
 
 
@@ -154,7 +153,7 @@ def _decide(
     now: datetime,
     error: str | None = None,
 ) -> str:
-    # The claim: of two parallel decisions one finds the row undecided.
+    # The claim: of two parallel decisions only one finds the row undecided.
     pushed = session.scalar(
         update(PushedRequest)
         .where(PushedRequest.id == pending.id, PushedRequest.decided_at.is_(None))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit.postgres.db import Base
+
+if TYPE_CHECKING:
+    from creditlink.oauth.clients.client import OAuthClient
 
 
 class PushedRequest(Base):
@@ -35,7 +38,7 @@ class PushedRequest(Base):
     code_challenge: Mapped[str | None]
     dpop_jkt: Mapped[str | None]  # the code, or the poll, is bound to this key
     binding_message: Mapped[str | None]  # backchannel: both sides show it to the person
-    details: Mapped[list[dict[str, Any]]]
+    details: Mapped[list[dict[str, object]]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]  # of the request_uri, exclusive
     opened_at: Mapped[datetime | None]
@@ -91,6 +94,6 @@ class RefreshToken(Base):
         """Return the granted scopes, joined (Authlib's form)."""
         return " ".join(self.scopes)
 
-    def check_client(self, client: Any) -> bool:
+    def check_client(self, client: OAuthClient) -> bool:
         """Whether it was issued to `client` (Authlib asks)."""
-        return bool(self.client_id == client.client_id)
+        return self.client_id == client.client_id

@@ -11,7 +11,7 @@ from creditlink.access.tables import AccessToken, UsedJti
 from creditlink.kit import jobs
 from creditlink.oauth.tables import PushedRequest, RefreshToken
 
-# Kept for a while after it could last be used: a replay must be recognised, also if a clock steps back.
+# Kept for a while after the last possible use: a replay must be recognised even if a clock steps back.
 KEPT_AFTER_USE = timedelta(days=2)
 _JTI_MARGIN = timedelta(minutes=10)
 
@@ -33,7 +33,7 @@ def delete_from(session: Session, table: str, *, now: datetime) -> int:
         "used_jtis": delete(UsedJti).where(UsedJti.expires_at < now - _JTI_MARGIN),
         "access_tokens": delete(AccessToken).where(AccessToken.expires_at < now - KEPT_AFTER_USE),
         "refresh_tokens": delete(RefreshToken).where(RefreshToken.expires_at < now - KEPT_AFTER_USE),
-        # A code used a second time ends every token that came of it, however late: it is known while one lives.
+        # A code used twice ends every token from it, however late: it is kept as long as one of them lives.
         "pushed_requests": delete(PushedRequest).where(
             PushedRequest.expires_at < now - KEPT_AFTER_USE,
             ~exists().where(RefreshToken.origin_id == PushedRequest.id),

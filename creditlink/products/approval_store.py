@@ -51,4 +51,4 @@ def by_hash(session: Session, sha256: str) -> ApprovalModel:
             raise LookupError(f"approval model {sha256[:16]}… is not stored")
         return ApprovalModel.from_dict(held.model)
 
-    return runtime.process().made(ApprovalModels, ApprovalModels).get(sha256, read)
+    return runtime.process().get_or_make(ApprovalModels, ApprovalModels).get(sha256, read)

@@ -158,7 +158,7 @@ def listing(session: Session, settings: Settings, *, on: date | None = None) -> 
     # A day, a change or a suspension starts a new entry; a handful of days is all that is ever asked for.
     return (
         runtime.process()
-        .made(Listings, Listings)
+        .get_or_make(Listings, Listings)
         .get((url, now, day, str(settings.config_dir)), lambda: _read_listing(session, settings, day, now))
     )
 
@@ -268,7 +268,7 @@ def book_of(session: Session, settings: Settings, versions: Sequence[tuple[str, 
     """
     wanted = tuple((code, version) for code, version in versions)
     key = (str(session.get_bind().engine.url), str(settings.config_dir), wanted)
-    return runtime.process().made(Books, Books).get(key, lambda: _read_book(session, settings, wanted))
+    return runtime.process().get_or_make(Books, Books).get(key, lambda: _read_book(session, settings, wanted))
 
 
 class Books(Memory[tuple[str, str, tuple[tuple[str, int], ...]], ProductBook]):

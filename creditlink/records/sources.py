@@ -225,4 +225,4 @@ def configure(sources: Sources | None) -> None:
 
 def current() -> Sources:
     """Return this process's sources, read from the settings on first use."""
-    return runtime.process().made(Sources, lambda: Sources(load_sources(load_settings())))
+    return runtime.process().get_or_make(Sources, lambda: Sources(load_sources(load_settings())))

@@ -89,7 +89,7 @@ def purge_firm(session: Session, enterprise_id: UUID, *, issuer: str, secret: st
     """Delete what is over of one firm, certify it, record it, and tell the banks; nothing over, nothing done."""
     query = select(Consent).where(Consent.enterprise_id == enterprise_id, Consent.starts_at.is_not(None))
     found = session.scalars(query.order_by(Consent.id)).all()
-    consents = [service.locked(session, consent.id) for consent in found]
+    consents = [service.lock_consent(session, consent.id) for consent in found]
     gone: dict[UUID, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for table, consent_id, row_hash in _deleted(session, enterprise_id, consents, now):
         gone[consent_id][table].append(row_hash)

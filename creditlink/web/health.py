@@ -47,7 +47,7 @@ def _database_checks() -> dict[str, dict[str, Any]]:
     try:
         with db.current().probing() as session:
             connection = session.connection()
-            at, serves = schema.applied(connection), schema.serves(connection)
+            at, serves = schema.current_revision(connection), schema.oldest_served(connection)
             wrong = _wrong_database(connection)
             alive, found = lanes.health(session)
             off = _clock_offset(session)

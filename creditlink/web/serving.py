@@ -95,7 +95,7 @@ class SupervisedServer(MPServer):
         self._sso = self._listening
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
-        if stopping.asked():  # before granian's handlers were there
+        if stopping.is_asked():  # before granian's handlers were there
             self.signal_handler_interrupt()
         with stopping.signals_blocked():
             super()._spawn_workers(spawn_target, target_loader)

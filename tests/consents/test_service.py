@@ -456,7 +456,7 @@ def test_an_amendment_takes_the_place_of_the_former_version(stored):
             account=person,
             enterprise=firm,
             categories=second.categories_asked,
-            shown=SHOWN,
+            statement=SHOWN,
             now=NOW,
         )
     assert reason(first) == "revoked"

@@ -92,7 +92,7 @@ class TestWhatTheBankIsTold:
                 make.make_details(), institution_zh="银", institution_en="B", template=None, lang="zh"
             )
             approval.approve(
-                session, later, account=account, enterprise=firm, categories=later.categories_asked, shown=shown,
+                session, later, account=account, enterprise=firm, categories=later.categories_asked, statement=shown,
                 now=NOW + timedelta(seconds=2),
             )  # fmt: skip
         sweep.sweep(NOW + timedelta(days=31))

@@ -107,7 +107,7 @@ def decide(app, firm: Firm, handle: str, *, approve=True, categories=None, now=N
             account=session.get_one(Account, firm.account.id),
             enterprise=session.get_one(Enterprise, firm.enterprise.id),
             categories=categories or consent.categories_asked,
-            shown=shown,
+            statement=shown,
             now=now,
         )
         return oauth.finish_authorization(session, pending, consent, firm.account, now)

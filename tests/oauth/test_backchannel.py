@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from creditlink.access.opaque import AUTH_REQ_ID, hashed, new_secret
+from creditlink.access.opaque import AUTH_REQ_ID, hash_of, new_secret
 from creditlink.access.tables import AccessToken
 from creditlink.consents import service as consents
 from creditlink.consents.agreement.statement import statement
@@ -44,7 +44,7 @@ def ask(firm):
 def consent_of(waiting: InboxRequest) -> Consent:
     with db.transaction("owner") as session:
         pushed = session.scalar(
-            select(PushedRequest).where(PushedRequest.request_uri_hash == hashed(waiting.auth_req_id))
+            select(PushedRequest).where(PushedRequest.request_uri_hash == hash_of(waiting.auth_req_id))
         )
         return session.get_one(Consent, pushed.consent_id)
 
@@ -66,7 +66,9 @@ def answers(firm):
                 account=session.get_one(Account, firm.account.id),
                 enterprise=session.get_one(Enterprise, firm.enterprise.id),
                 categories=consent.categories_asked,
-                shown=statement(consent.details(), institution_zh="行", institution_en="B", template=None, lang="zh"),
+                statement=statement(
+                    consent.details(), institution_zh="行", institution_en="B", template=None, lang="zh"
+                ),
                 now=now,
             )
 

@@ -175,7 +175,7 @@ def _issuing(grant, app, bank, approve, authorized, firm, database, clock):
             account=session.merge(firm.account),
             enterprise=session.merge(firm.enterprise),
             categories=consent.categories_asked,
-            shown=shown,
+            statement=shown,
             now=utc_now(),
         )
         wire_id = consent.wire_id

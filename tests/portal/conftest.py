@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from creditlink.access.opaque import REQUEST_URI, hashed, new_secret
+from creditlink.access.opaque import REQUEST_URI, hash_of, new_secret
 from creditlink.consents import service as consents
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
@@ -76,7 +76,7 @@ class Bank:
             request_uri = new_secret(REQUEST_URI)
             session.add(
                 PushedRequest(
-                    request_uri_hash=hashed(request_uri),
+                    request_uri_hash=hash_of(request_uri),
                     client_id=self.client.client_id,
                     consent_id=consent.id,
                     redirect_uri=self.client.redirect_uris[0],

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from sqlalchemy import text
 
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.access.scopes import SCOPES
 from creditlink.sandbox.banks.bank import new_key
 from tests.oauth import flow
@@ -55,7 +55,7 @@ class Senders:
         with database.transaction("owner") as session:
             session.execute(
                 text("UPDATE access_tokens SET expires_at = now() - :second WHERE token_hash = :hash"),
-                {"hash": hashed(over.access_token), "second": timedelta(seconds=1)},
+                {"hash": hash_of(over.access_token), "second": timedelta(seconds=1)},
             )
         self._held["expired"] = (self.bank, over)
         self.thief = new_key()

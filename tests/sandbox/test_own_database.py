@@ -172,7 +172,7 @@ class TestTheMarker:
     )
     def test_is_set_by_the_first_upgrade(self, foreign, environment, wanted):
         with foreign(environment).engine("owner").connect() as connection:
-            assert purpose.marked(connection) == wanted
+            assert purpose.mark_of(connection) == wanted
 
     def test_a_database_from_before_is_marked_by_name_only(self, foreign, run):
         database = foreign("sandbox", marked=False, new=True)

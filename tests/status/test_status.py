@@ -115,8 +115,8 @@ class TestFunnel:
             for i in range(10):
                 less = {"categories": ("registration", "tax", "social_security")} if i == 0 else {}
                 consent = make.make_consent(session, client=client, now=now, **less)
-                funnel.reached(session, consent.id, "shown", now)
-                funnel.reached(session, consent.id, "shown", now)
+                funnel.note_stage(session, consent.id, "shown", now)
+                funnel.note_stage(session, consent.id, "shown", now)
             for _ in range(9):
                 make.make_consent(session, client=client, now=now, state="REJECTED")
 

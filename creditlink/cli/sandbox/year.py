@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from creditlink.cli.output import print_json
 from creditlink.financing.funnel.funnel import FunnelGroup, funnel, league
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings, load_settings
@@ -95,7 +96,7 @@ def year(
     beside.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     beside.replace(out / REPORT)
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False))
+        print_json(report, indent=None)
     else:
         show(report, Console(), rows=rows, league=best)
         click.echo(f"{out / REPORT}: the whole report")

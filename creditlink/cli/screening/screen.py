@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from creditlink.cli.output import print_json
 from creditlink.cli.screening.invoices import invoices
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
@@ -136,7 +137,7 @@ def city(
         raise click.ClickException(str(error)) from error
     summary = json.loads(open_folder(out).read(run.SUMMARY))
     if as_json:
-        click.echo(json.dumps(summary, ensure_ascii=False))
+        print_json(summary, indent=None)
     else:
         _tell(outcome.manifest, summary)
     for name, reason in outcome.rejected.items():
@@ -252,7 +253,7 @@ def qualify(
     except (ValueError, SeedInvalid) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False))
+        print_json(answer, indent=None)
         return
     click.echo(f"{product}: {_count(answer['qualify'])} of {_count(answer['population'])} firms qualify, "
                f"{_count(answer['undetermined'])} more could if their records were known")  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from creditlink.cli.output import print_json
 from creditlink.training.table.file import RawTable, TableError, TableFinding, names_like, read_table
 from creditlink.training.table.leaks import Leak, find_leaks
 from creditlink.training.table.run import Fit, Trainer, cross_validate, later_rows, out_of_time
@@ -152,7 +152,10 @@ def table(
         "parameters": Trainer().parameters.to_json(),
     }
     report["seconds"] = round(time.monotonic() - began, 1)
-    click.echo(json.dumps(_rounded(report), ensure_ascii=False, indent=1) if as_json else _text(report))
+    if as_json:
+        print_json(_rounded(report), indent=1)
+    else:
+        click.echo(_text(report))
 
 
 def _named(values: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
@@ -215,7 +218,7 @@ def _kinds(data: Table) -> dict[str, str]:
 
 def _stop(report: dict[str, Any], stops: Sequence[Leak], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_rounded(report | {"stopped": True}), ensure_ascii=False, indent=1))
+        print_json(_rounded(report | {"stopped": True}), indent=1)
     names = " ".join(dict.fromkeys(leak.column for leak in stops))
     click.echo(f"Error: {report['file']}: columns that know the outcome: {names}", err=True)
     for leak in stops:

@@ -1,4 +1,4 @@
-"""RFC 9396 `authorization_details` of type `enterprise_credit_profile`: read once, checked in order. Pure. Pure.
+"""RFC 9396 `authorization_details` of type `enterprise_credit_profile`: read once, checked in order. Pure.
 
 The order, each with the error it gives: JSON, an array, one object in it (`invalid_request`); a known
 type, a type this client may use, the common members, the type's own rules, the fair-use limits
@@ -8,7 +8,7 @@ type, a type this client may use, the common members, the type's own rules, the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -50,15 +50,20 @@ _MEMBERS = frozenset(
 class ClientTerms(Protocol):
     """What a client may ask for; the registry's row has it."""
 
-    categories: Any
-    metadata_: Any
+    @property
+    def categories(self) -> Collection[str]:
+        """The categories that it may ask for."""
+
+    @property
+    def metadata_(self) -> Mapping[str, object]:
+        """What else is registered about it; `authorization_details_types` bounds the types."""
 
 
 class DetailsRefused(Exception):
     """The details cannot be accepted.
 
     `description` is fit for `error_description`: it names the member and what it must be, and repeats nothing of what
-    was sent, which would travel on into the logs and pages of others.
+    was sent, since that would end up in the logs and pages of others.
     """
 
     def __init__(self, error: str, description: str, index: int | None = None, attribute: str | None = None) -> None:
@@ -73,7 +78,7 @@ class DetailsRefused(Exception):
 
 @dataclass(frozen=True)
 class AuthorizationDetails:
-    """What a bank asks a firm for. `categories` holds all of them, the optional ones included."""
+    """What a bank asks a firm for. `categories` holds all of them, including the optional ones."""
 
     uscc: str | None
     categories: tuple[str, ...]
@@ -86,7 +91,7 @@ class AuthorizationDetails:
     pulls_per_month: int
     pulls_per_day: int | None
     actions: tuple[str, ...]
-    fair_use_version: str = ""  # by which limits it was judged; not on the wire
+    fair_use_version: str = ""  # the version of the limits it was checked against; not on the wire
 
     @property
     def required_categories(self) -> tuple[str, ...]:
@@ -95,12 +100,12 @@ class AuthorizationDetails:
 
     def narrowed(self, categories: Sequence[str]) -> AuthorizationDetails:
         """Return what is left when the firm grants only `categories`; nothing stays optional."""
-        kept = tuple(c for c in self.categories if c in set(categories))
-        return replace(self, categories=kept, optional_categories=())
+        granted = tuple(c for c in self.categories if c in set(categories))
+        return replace(self, categories=granted, optional_categories=())
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the object as it stands on the wire; absent members are left out."""
-        body: dict[str, Any] = {"type": TYPE}
+    def to_dict(self) -> dict[str, object]:
+        """Return the object as it is on the wire; absent members are left out."""
+        body: dict[str, object] = {"type": TYPE}
         if self.uscc:
             body["uscc"] = self.uscc
         body["categories"] = list(self.categories)
@@ -118,13 +123,13 @@ class AuthorizationDetails:
             body["pulls_per_day"] = self.pulls_per_day
         return body | {"actions": list(self.actions)}
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def as_json(self) -> list[dict[str, object]]:
         """Return the array that a response carries."""
         return [self.to_dict()]
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> AuthorizationDetails:
-        """Return the details in an object that `to_dict` made; limits are not judged again."""
+        """Return the details in an object from `to_dict`; limits are not checked again."""
         return cls(
             uscc=body.get("uscc"),
             categories=tuple(body["categories"]),
@@ -152,7 +157,8 @@ def parse(raw: str, *, client: ClientTerms, fair_use: limits.FairUse, now: datet
     for index, body in enumerate(objects):
         if body.get("type") not in KNOWN_TYPES:
             raise DetailsRefused(INVALID_DETAILS, "unknown type", index)
-    allowed = (client.metadata_ or {}).get("authorization_details_types", list(KNOWN_TYPES))
+    registered = client.metadata_.get("authorization_details_types") if client.metadata_ else None
+    allowed = registered if isinstance(registered, Collection) else KNOWN_TYPES
     for index, body in enumerate(objects):
         if body["type"] not in allowed:
             raise DetailsRefused(INVALID_DETAILS, "type is not open to this client", index)
@@ -167,7 +173,7 @@ def parse(raw: str, *, client: ClientTerms, fair_use: limits.FairUse, now: datet
     return details
 
 
-def _array_of_objects(raw: str) -> list[dict[str, Any]]:
+def _array_of_objects(raw: str) -> list[dict[str, object]]:
     if not isinstance(raw, str) or not raw:
         raise DetailsRefused(INVALID_REQUEST, "needs a JSON array")
     if len(raw) > _MOST_CHARACTERS:
@@ -190,7 +196,7 @@ def _array_of_objects(raw: str) -> list[dict[str, Any]]:
     return parsed
 
 
-def _check_common(body: dict[str, Any], index: int) -> None:
+def _check_common(body: dict[str, object], index: int) -> None:
     """Check the members that RFC 9396 section 2.2 shares between types."""
     for name in _COMMON:
         if name not in body:
@@ -205,7 +211,9 @@ def _check_common(body: dict[str, Any], index: int) -> None:
             raise DetailsRefused(INVALID_DETAILS, f"{name} must be {kind}", index)
 
 
-def _typed(body: dict[str, Any], client: ClientTerms, fair_use: limits.FairUse, now: datetime) -> AuthorizationDetails:
+def _typed(
+    body: dict[str, object], client: ClientTerms, fair_use: limits.FairUse, now: datetime
+) -> AuthorizationDetails:
     if set(body) - _MEMBERS:
         raise _refused(f"has a member that is none of {', '.join(sorted(_MEMBERS))}")
     code = _uscc(body)
@@ -247,12 +255,12 @@ def _refused(description: str) -> DetailsRefused:
     return DetailsRefused(INVALID_DETAILS, description, 0)
 
 
-def _uscc(body: dict[str, Any]) -> str | None:
+def _uscc(body: dict[str, object]) -> str | None:
     if "uscc" not in body:
         return None
     value = body["uscc"]
     checked = uscc_rules.check(value) if isinstance(value, str) and value.isascii() else None
-    # A wrong check character only warns: such codes are registered. Whether the firm exists is never said here.
+    # A wrong check character only warns: such codes are registered. Whether the firm exists is never revealed here.
     if checked is None:
         raise _refused("uscc needs 18 characters of 0-9 A-Z without I O S V Z")
     if not checked.well_formed:
@@ -261,7 +269,7 @@ def _uscc(body: dict[str, Any]) -> str | None:
 
 
 def _names(
-    body: dict[str, Any], member: str, known: Mapping[str, Any], default: tuple[str, ...] | None = None
+    body: dict[str, object], member: str, known: Mapping[str, object], default: tuple[str, ...] | None = None
 ) -> tuple[str, ...]:
     value = body.get(member, list(default) if default else None)
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
@@ -273,14 +281,14 @@ def _names(
     return tuple(name for name in known if name in value)
 
 
-def _whole(body: dict[str, Any], member: str, default: int | None = None) -> int:
+def _whole(body: dict[str, object], member: str, default: int | None = None) -> int:
     value = body.get(member, default)
     if type(value) is not int or not 1 <= value <= 100_000:
         raise _refused(f"{member} must be a whole number from 1")
     return value
 
 
-def _instant(body: dict[str, Any], member: str) -> datetime:
+def _instant(body: dict[str, object], member: str) -> datetime:
     value = body.get(member)
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         try:

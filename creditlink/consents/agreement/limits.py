@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from creditlink.consents.agreement.details import AuthorizationDetails
@@ -17,7 +17,7 @@ _NUMBERS = ("consent_days", "history_months", "data_life_days", "pulls", "usual_
 
 @dataclass(frozen=True)
 class Template:
-    """What may at most be asked for one purpose."""
+    """The most that may be requested for one purpose."""
 
     purpose: str
     label_zh: str
@@ -41,24 +41,24 @@ class FairUse:
 
 @dataclass(frozen=True)
 class Breach:
-    """A limit that a request exceeds: which attribute, what it asked, what is allowed."""
+    """A limit that a request exceeds: the attribute, the value requested, and what is allowed."""
 
     attribute: str
-    asked: str
+    value: str
     limit: str
 
     @property
     def message(self) -> str:
-        """Return the breach in ASCII words, with what was asked."""
-        return f"fair-use limit: {self.attribute} is {self.asked}, at most {self.limit}"
+        """Return the breach in ASCII words, with the value requested."""
+        return f"fair-use limit: {self.attribute} is {self.value}, at most {self.limit}"
 
     @property
     def rule(self) -> str:
-        """Return what the limit allows, without what was asked."""
+        """Return what the limit allows, without the value requested."""
         return f"fair-use limit: {self.attribute} at most {self.limit}"
 
 
-def fair_use_from(table: Mapping[str, Any]) -> FairUse:
+def fair_use_from(table: Mapping[str, object]) -> FairUse:
     """Return the templates in a parsed `purposes.toml`.
 
     Raises
@@ -77,11 +77,11 @@ def fair_use_from(table: Mapping[str, Any]) -> FairUse:
     return FairUse(version, timedelta(seconds=slack), templates)
 
 
-def _template(name: str, entry: Any) -> Template:
+def _template(name: str, entry: object) -> Template:
     known = set(Template.__dataclass_fields__) - {"purpose"}
     if not isinstance(entry, Mapping) or set(entry) != known:
-        found = set(entry) if isinstance(entry, Mapping) else set()
-        raise ValueError(f"purposes.{name}: missing {sorted(known - found)}, unknown {sorted(found - known)}")
+        given = set(entry) if isinstance(entry, Mapping) else set()
+        raise ValueError(f"purposes.{name}: missing {sorted(known - given)}, unknown {sorted(given - known)}")
     for key in _NUMBERS:
         if type(entry[key]) is not int or entry[key] < 1:
             raise ValueError(f"purposes.{name}.{key} must be a whole number from 1, got {entry[key]!r}")
@@ -90,28 +90,28 @@ def _template(name: str, entry: Any) -> Template:
     return Template(purpose=name, **entry)
 
 
-def breach(asked: AuthorizationDetails, fair_use: FairUse, now: datetime) -> Breach | None:
-    """Return the first limit that `asked` exceeds, or None; the order is that of the page."""
-    template = fair_use.templates[asked.purpose]
-    if asked.access != template.access:
-        return Breach("access", asked.access, template.access)
-    if asked.history_months > template.history_months:
-        return Breach("history_months", str(asked.history_months), str(template.history_months))
+def breach(request: AuthorizationDetails, fair_use: FairUse, now: datetime) -> Breach | None:
+    """Return the first limit that a request exceeds, or None; the order is that of the page."""
+    template = fair_use.templates[request.purpose]
+    if request.access != template.access:
+        return Breach("access", request.access, template.access)
+    if request.history_months > template.history_months:
+        return Breach("history_months", str(request.history_months), str(template.history_months))
     last = now + timedelta(days=template.consent_days) + fair_use.clock_slack
-    if asked.valid_until > last:
+    if request.valid_until > last:
         return Breach(
-            "valid_until", asked.valid_until.isoformat(timespec="seconds"), f"{template.consent_days} days from now"
+            "valid_until", request.valid_until.isoformat(timespec="seconds"), f"{template.consent_days} days from now"
         )
-    if asked.data_life_days > template.data_life_days:
-        return Breach("data_life_days", str(asked.data_life_days), str(template.data_life_days))
-    if asked.pulls_per_month > template.pulls:
-        return Breach("pulls_per_month", str(asked.pulls_per_month), str(template.pulls))
-    if asked.pulls_per_day is not None and asked.pulls_per_day > asked.pulls_per_month:
-        return Breach("pulls_per_day", str(asked.pulls_per_day), "pulls_per_month")
+    if request.data_life_days > template.data_life_days:
+        return Breach("data_life_days", str(request.data_life_days), str(template.data_life_days))
+    if request.pulls_per_month > template.pulls:
+        return Breach("pulls_per_month", str(request.pulls_per_month), str(template.pulls))
+    if request.pulls_per_day is not None and request.pulls_per_day > request.pulls_per_month:
+        return Breach("pulls_per_day", str(request.pulls_per_day), "pulls_per_month")
     return None
 
 
-def unusual(asked: AuthorizationDetails, fair_use: FairUse) -> bool:
-    """Return whether the frequency is allowed but more than is usual, so that the firm is told."""
-    template = fair_use.templates.get(asked.purpose)
-    return template is not None and asked.pulls_per_month > template.usual_pulls
+def unusual(request: AuthorizationDetails, fair_use: FairUse) -> bool:
+    """Return whether the frequency is allowed but higher than usual, so that the page warns the firm."""
+    template = fair_use.templates.get(request.purpose)
+    return template is not None and request.pulls_per_month > template.usual_pulls

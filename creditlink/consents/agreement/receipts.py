@@ -6,26 +6,31 @@ A receipt is a compact JWS (RFC 7515) by the server's key (`keyring`); its publi
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from creditlink.kit import keyring
+from creditlink.kit.files.textfile import canonical_json
 from creditlink.kit.keyring import SignedDocument
+
+if TYPE_CHECKING:
+    from creditlink.consents.tables import Consent, ConsentEvent, ConsentSignature
+    from creditlink.enterprises.tables import Enterprise
+    from creditlink.institutions.tables import Institution
 
 TYPE = "consent-receipt+jws"
 
 
 class ReceiptRefused(Exception):
-    """The receipt does not hold; the message says why."""
+    """The receipt is not valid; the message says why."""
 
 
-def sign(claims: Mapping[str, Any], *, secret: str) -> str:
+def sign(claims: Mapping[str, object], *, secret: str) -> str:
     """Return the receipt over `claims`."""
     return keyring.sign(claims, typ=TYPE, secret=secret)
 
 
-def verify(receipt: str, keys: Mapping[str, Any]) -> SignedDocument:
+def verify(receipt: str, keys: Mapping[str, object]) -> SignedDocument:
     """Return what a receipt says, if one of `keys` (a JWK set) signed it and its text is the one agreed to.
 
     Raises
@@ -34,31 +39,31 @@ def verify(receipt: str, keys: Mapping[str, Any]) -> SignedDocument:
         It is not a receipt, was changed, or was signed by somebody else.
     """
     try:
-        found = keyring.verify(receipt, keys, typ=TYPE)
+        document = keyring.verify(receipt, keys, typ=TYPE)
     except keyring.SignatureRefused as refused:
         raise ReceiptRefused(str(refused)) from None
-    text = found.claims.get("text") or {}
+    text = document.claims.get("text")
+    text = text if isinstance(text, Mapping) else {}
     if text.get("sha256") != text_hash(text.get("shown")):
         raise ReceiptRefused("the text in it is not the one whose hash it states")
-    return found
+    return document
 
 
-def text_hash(shown: Any) -> str:
+def text_hash(shown: object) -> str:
     """Return the hash of the text that a page showed, as the consent keeps it."""
-    text = json.dumps(shown, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(shown).encode()).hexdigest()
 
 
 def claims_of(
-    consent: Any,
+    consent: Consent,
     *,
     issuer: str,
-    institution: Any,
-    enterprise: Any,
-    events: Sequence[Any],
-    signatures: Sequence[Any] = (),
-) -> dict[str, Any]:
-    """Return what a receipt over a consent's row says: who, what, how long, on which text, what became of it."""
+    institution: Institution,
+    enterprise: Enterprise,
+    events: Sequence[ConsentEvent],
+    signatures: Sequence[ConsentSignature] = (),
+) -> dict[str, object]:
+    """Return what a receipt over a consent's row says: who, what, how long, on which text, and what happened since."""
     return {
         "iss": issuer,
         "iat": int(consent.changed_at.timestamp()),
@@ -75,7 +80,7 @@ def claims_of(
         "enterprise": {"uscc": enterprise.uscc, "name": enterprise.name},
         "granted": {
             "by_role": consent.granted_role,
-            "at": consent.starts_at.isoformat(),
+            "at": consent.starts_at.isoformat() if consent.starts_at else None,
             "until": consent.expires_at.isoformat(),
             "categories": consent.categories,
             "purpose": consent.purpose,

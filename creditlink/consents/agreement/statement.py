@@ -1,4 +1,4 @@
-"""The text a firm agrees to: made from the request alone, so that its hash can be made again."""
+"""The text a firm agrees to, derived from the request alone, so that its hash can be recomputed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES
 from creditlink.consents.agreement.details import AuthorizationDetails
@@ -49,10 +48,10 @@ class Statement:
         """Return the hash that the consent keeps."""
         return text_hash(self.as_json())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the text as the consent keeps it."""
-        shown: dict[str, Any] = json.loads(json.dumps(asdict(self), ensure_ascii=False))
-        return shown
+        text: dict[str, object] = json.loads(json.dumps(asdict(self), ensure_ascii=False))
+        return text
 
 
 def statement(

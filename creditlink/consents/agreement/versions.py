@@ -1,4 +1,4 @@
-"""Versions of one consent: each amendment names the one that it was asked to amend, which may be over by now."""
+"""Versions of one consent: each amendment names the version that it amends, which may be over by now."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from creditlink.consents.tables import Consent
 
 
 def newest(session: Session, consent_id: UUID) -> Consent:
-    """Return the version that stands for this one now: it, or what the firm agreed to in its place.
+    """Return the version now in force in place of this one: itself, or the one the firm agreed to after it.
 
-    A bank may have asked for two changes of one version; with the first that the firm agrees to, the second is about
-    that one.
+    A bank may have requested two changes of one version; once the firm agrees to the first, the second amends that
+    one.
     """
-    held = session.get_one(Consent, consent_id, populate_existing=True)
-    while held.state not in ALIVE:
-        later = select(Consent).where(Consent.amends == held.id, Consent.starts_at.is_not(None))
+    version = session.get_one(Consent, consent_id, populate_existing=True)
+    while version.state not in ALIVE:
+        later = select(Consent).where(Consent.amends == version.id, Consent.starts_at.is_not(None))
         successor = session.scalars(later.order_by(Consent.starts_at.desc()).limit(1)).first()
         if successor is None:
             break
-        held = successor
-    return held
+        version = successor
+    return version

@@ -1,9 +1,8 @@
-"""What a bank is told when the state of one of its consents changes: the one hook between the two slices."""
+"""The notification to a bank when the state of one of its consents changes: the one hook between the two slices."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -26,14 +25,14 @@ _TYPES = {
 def announce(
     session: Session, consent: Consent, *, from_state: str, reason: str, now: datetime, successor: Consent | None
 ) -> None:
-    """Tell the bank, if the change is one that it cannot know of; `successor` takes the place of an amended one.
+    """Tell the bank, if it cannot know of the change otherwise; `successor` replaces an amended consent.
 
-    Decisions on a request are not told here: the bank's client waits for them at the authorization server.
+    Decisions on a request are not announced: the bank's client waits for them at the authorization server.
     """
     type_ = _TYPES.get((from_state, consent.state))
     if type_ is None:
         return
-    data: dict[str, Any] = {"consent_id": consent.wire_id, "enterprise_id": None}
+    data: dict[str, object] = {"consent_id": consent.wire_id, "enterprise_id": None}
     if consent.enterprise_id is not None:
         salt = session.get_one(Institution, consent.institution_id).pairwise_salt
         data["enterprise_id"] = ids.pairwise(salt, consent.enterprise_id)

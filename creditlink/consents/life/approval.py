@@ -27,12 +27,12 @@ def approve(
     account: Account,
     enterprise: Enterprise,
     categories: Collection[str],
-    shown: Statement,
+    statement: Statement,
     now: datetime,
 ) -> Consent:
-    """Sign what was asked, or less of it: optional categories may be left out.
+    """Sign what was requested, or less of it: optional categories may be left out.
 
-    With the last signature that the firm wants the consent becomes ACTIVE, over what all who signed agreed
+    With the last signature that the firm requires, the consent becomes ACTIVE over what all signers agreed
     to, and the pull of the granted sources is queued in the same transaction. Before that it stays REQUESTED.
 
     Raises
@@ -40,58 +40,61 @@ def approve(
     Conflict
         The request was decided already, its time is over, or this person has signed and another must.
     ConsentRefused
-        `account` may not act for `enterprise`, or not so far (`beyond` says in what); or the request
+        `account` may not act for `enterprise`, or not to this extent (`beyond` says in what); or the request
         names another firm.
     InvalidRequest
         `categories` leaves out a required one or names one that was not asked for.
     """
-    held = service.locked(session, consent.id)
-    right = _right_to_sign(session, held, account, enterprise, now)
-    granted = _narrowed(held, categories)
-    beyond = outside_limits(
-        right, purpose=held.purpose, categories=granted, runs_days=(held.expires_at - now).total_seconds() / 86400
-    )
+    current = service.lock_consent(session, consent.id)
+    right = _right_to_sign(session, current, account, enterprise, now)
+    granted = _narrowed(current, categories)
+    beyond = outside_limits(right, purpose=current.purpose, categories=granted, runs_days=current.runs_days(now))
     if beyond is not None:
         raise ConsentRefused(f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits", beyond=beyond)
-    others = standing_signatures(session, held, enterprise, now, but=account.id) if enterprise.two_signatures else []
+    others = valid_signatures(session, current, enterprise, now, but=account.id) if enterprise.two_signatures else []
     waits = enterprise.two_signatures and not others
-    if waits and _has_signed(session, held, account, enterprise):
+    if waits and _has_signed(session, current, account, enterprise):
         raise Conflict("you have signed; a second person must sign too", reason="signed_already")
     actor = f"account:{account.id}"
-    _sign(session, held, account, enterprise, right, granted, shown, now)
+    _sign(session, current, account, enterprise, right, granted, statement, now)
     for other in others:
         granted = [category for category in granted if category in other.categories]
     if waits:
         reason = "first_signature"
         session.add(
             ConsentEvent(
-                consent_id=held.id, at=now, actor=actor, from_state=held.state, to_state=held.state, reason=reason
+                consent_id=current.id,
+                at=now,
+                actor=actor,
+                from_state=current.state,
+                to_state=current.state,
+                reason=reason,
             )
         )
         service.record(
-            session, held, "consent.sign", actor=actor, now=now, detail={"categories": granted}, firm=enterprise.id
+            session, current, "consent.sign", actor=actor, now=now, detail={"categories": granted}, firm=enterprise.id
         )
-        return held
-    if held.amends is not None:
-        _supersede(session, held, held.amends, enterprise, actor=actor, now=now)
-    held.enterprise_id = enterprise.id
-    held.categories = granted
-    held.starts_at = now
-    held.granted_by = account.id
-    held.granted_role = right.role
-    held.text_version, held.text_lang, held.text_sha256 = shown.version, shown.lang, shown.sha256
-    held.text_shown = shown.as_json()
-    service.move(session, held, "ACTIVE", actor=actor, reason="second_signature" if others else "approved", now=now)
-    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{held.id}", consent_id=str(held.id))
+        return current
+    if current.amends is not None:
+        _supersede(session, current, current.amends, enterprise, actor=actor, now=now)
+    current.enterprise_id = enterprise.id
+    current.categories = granted
+    current.starts_at = now
+    current.granted_by = account.id
+    current.granted_role = right.role
+    current.text_version, current.text_lang, current.text_sha256 = statement.version, statement.lang, statement.sha256
+    current.text_shown = statement.as_json()
+    service.move(session, current, "ACTIVE", actor=actor, reason="second_signature" if others else "approved", now=now)
+    jobs.defer(session, "records.pull_consent", queue="pulls", lock=f"consent:{current.id}", consent_id=str(current.id))
     service.record(
         session,
-        held,
+        current,
         "consent.approve",
         actor=actor,
         now=now,
         detail={"categories": granted, "signatures": 1 + len(others)},
     )
-    return held
+    return current
 
 
 def signatures_of(session: Session, consent_id: UUID) -> Sequence[ConsentSignature]:
@@ -100,15 +103,15 @@ def signatures_of(session: Session, consent_id: UUID) -> Sequence[ConsentSignatu
     return session.scalars(query.order_by(ConsentSignature.signed_at, ConsentSignature.id)).all()
 
 
-def standing_signatures(
+def valid_signatures(
     session: Session, consent: Consent, enterprise: Enterprise, now: datetime, *, but: UUID | None = None
 ) -> list[ConsentSignature]:
     """Return the signatures given for `enterprise` that still count, without those of account `but`.
 
-    A signature falls with the right of who gave it: somebody dismissed since, or limited since, has not signed. One
-    under an amendment falls when the firm withdraws what it amends.
+    A signature lapses with its signer's right: somebody dismissed or limited since then has not signed. One under an
+    amendment lapses when the firm revokes the consent that it amends.
     """
-    standing = []
+    valid = []
     former = newest(session, consent.amends) if consent.amends else None
     withdrawn_at = former.changed_at if former is not None and former.state == "REVOKED" else None
     for signature in signatures_of(session, consent.id):
@@ -117,25 +120,23 @@ def standing_signatures(
         if withdrawn_at is not None and signature.signed_at <= withdrawn_at:
             continue
         right = may_act(session, session.get_one(Account, signature.account_id), enterprise, now)
-        runs_days = (consent.expires_at - now).total_seconds() / 86400
-        # A right given anew brings no signature back.
-        if (
-            right is not None
-            and right.valid_from <= signature.signed_at
-            and not outside_limits(right, purpose=consent.purpose, categories=signature.categories, runs_days=runs_days)
-        ):
-            standing.append(signature)
-    return standing
+        # A right given again brings no signature back.
+        if right is None or right.valid_from > signature.signed_at:
+            continue
+        categories, runs_days = signature.categories, consent.runs_days(now)
+        if not outside_limits(right, purpose=consent.purpose, categories=categories, runs_days=runs_days):
+            valid.append(signature)
+    return valid
 
 
 def _right_to_sign(
-    session: Session, held: Consent, account: Account, enterprise: Enterprise, now: datetime
+    session: Session, request: Consent, account: Account, enterprise: Enterprise, now: datetime
 ) -> Representation:
-    if held.state != "REQUESTED":
+    if request.state != "REQUESTED":
         raise Conflict("the request was decided already", reason="decided")
-    if now >= held.answer_until or now >= held.expires_at:
+    if now >= request.answer_until or now >= request.expires_at:
         raise Conflict("the time to answer is over", reason="too_late")
-    if held.asked_uscc is not None and held.asked_uscc != enterprise.uscc:
+    if request.asked_uscc is not None and request.asked_uscc != enterprise.uscc:
         raise ConsentRefused("the request is for another firm", reason="other_firm")
     right = may_act(session, account, enterprise, now)
     if right is None:
@@ -143,30 +144,32 @@ def _right_to_sign(
     return right
 
 
-def _has_signed(session: Session, held: Consent, account: Account, enterprise: Enterprise) -> bool:
-    return any(s.account_id == account.id and s.enterprise_id == enterprise.id for s in signatures_of(session, held.id))
+def _has_signed(session: Session, request: Consent, account: Account, enterprise: Enterprise) -> bool:
+    return any(
+        s.account_id == account.id and s.enterprise_id == enterprise.id for s in signatures_of(session, request.id)
+    )
 
 
 def _sign(
     session: Session,
-    held: Consent,
+    request: Consent,
     account: Account,
     enterprise: Enterprise,
     right: Representation,
     categories: list[str],
-    shown: Statement,
+    statement: Statement,
     now: datetime,
 ) -> None:
     session.add(
         ConsentSignature(
-            consent_id=held.id,
+            consent_id=request.id,
             enterprise_id=enterprise.id,
             account_id=account.id,
             role=right.role,
             categories=categories,
-            text_version=shown.version,
-            text_lang=shown.lang,
-            text_sha256=shown.sha256,
+            text_version=statement.version,
+            text_lang=statement.lang,
+            text_sha256=statement.sha256,
             signed_at=now,
         )
     )
@@ -186,10 +189,10 @@ def _narrowed(consent: Consent, categories: Collection[str]) -> list[str]:
 def _supersede(
     session: Session, consent: Consent, former_id: UUID, enterprise: Enterprise, *, actor: str, now: datetime
 ) -> None:
-    """End the version that an amendment takes the place of: of all that were ever agreed to, the one in force."""
-    former = service.locked(session, newest(session, former_id).id)
+    """End the version that an amendment replaces: of all those ever agreed to, the one in force."""
+    former = service.lock_consent(session, newest(session, former_id).id)
     while (successor := newest(session, former.id)).id != former.id:  # agreed to while this one waited for the lock
-        former = service.locked(session, successor.id)
+        former = service.lock_consent(session, successor.id)
     if former.institution_id != consent.institution_id or former.enterprise_id != enterprise.id:
         raise ConsentRefused("the amendment is for another firm's consent", reason="other_firm")
     if rules.may_change(former.state, "REVOKED"):

@@ -28,7 +28,7 @@ def consume_use(session: Session, consent: Consent, now: datetime) -> None:
     LimitExceeded
         The window is full and the next one brings new uses; `attribute` names the limit.
     ConsentRefused
-        All uses of the consent are spent: `exhausted`. The consent stays alive for what they made.
+        All uses of the consent are spent: `exhausted`. The consent stays alive for the profiles that they created.
     """
     counted_here: set[str] = set()
     for period, limit in rules.windows(consent.terms()):
@@ -43,13 +43,13 @@ def consume_use(session: Session, consent: Consent, now: datetime) -> None:
             .returning(ConsentUse.used)
         )
         if counted is None:
-            # The caller's transaction rolls back: what was counted in an earlier window just now is left after all.
+            # The caller's transaction rolls back: what was just counted in an earlier window is still left.
             raise _full(period, limit, {w: n + (w in counted_here) for w, n in left(session, consent, now).items()})
         counted_here.add(period)
 
 
 def refuse_spent(session: Session, consent: Consent, now: datetime) -> None:
-    """Refuse what `consume_use` would refuse, before anything is done for a computation that cannot come of it.
+    """Refuse what `consume_use` would refuse, before any work on a computation that cannot succeed.
 
     Raises
     ------
@@ -63,17 +63,17 @@ def refuse_spent(session: Session, consent: Consent, now: datetime) -> None:
 
 
 def is_spent(session: Session, consent: Consent) -> bool:
-    """Return whether no computation can ever come of the consent again: no window to come brings new uses."""
+    """Return whether the consent allows no computation ever again: no later window brings new uses."""
     return readable_until(session, consent) is not None
 
 
 def _full(period: rules.Period, limit: int, left_over: Mapping[str, int]) -> Problem:
-    told = header_of(left_over)
+    headers = header_of(left_over)
     if period == "total":
-        return ConsentRefused("every use of the consent is spent", reason="exhausted", headers=told)
+        return ConsentRefused("every use of the consent is spent", reason="exhausted", headers=headers)
     attribute = f"pulls_per_{period}"
     detail = f"{attribute}: {limit} of {limit} used in this calendar {period}"
-    return LimitExceeded(detail, attribute=attribute, headers=told)
+    return LimitExceeded(detail, attribute=attribute, headers=headers)
 
 
 def uses(session: Session, consent: Consent, now: datetime) -> dict[str, tuple[int, int]]:
@@ -95,12 +95,12 @@ def left(session: Session, consent: Consent, now: datetime) -> dict[str, int]:
 
 
 def header_of(uses_left: Mapping[str, int]) -> dict[str, str]:
-    """Return the header that tells them."""
+    """Return the header that reports them."""
     return {USES_LEFT: ", ".join(f"{window}={count}" for window, count in uses_left.items())}
 
 
 def readable_until(session: Session, consent: Consent) -> datetime | None:
-    """Return until when what a spent consent made can be read; None while a use is left, now or in a later window."""
+    """Return until when profiles of a spent consent can be read; None while a use is left, now or in a later window."""
     if consent.access != "once":
         return None
     spent = select(ConsentUse.last_at).where(

@@ -38,7 +38,7 @@ def record_refusal(
 ) -> None:
     """Record that a bank was refused. It is refused also when the record cannot be written.
 
-    `why` is a reason that the sender is not told: which of the many ways a token can be bad.
+    `why` is a reason that the sender does not see: which of the many ways a token can be bad.
     """
     if not isinstance(problem, RECORDED):
         return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from creditlink.kit.clock import day_of
@@ -14,7 +14,7 @@ from creditlink.kit.clock import day_of
 State = Literal["REQUESTED", "ACTIVE", "PAUSED", "REJECTED", "REVOKED", "EXPIRED", "EXHAUSTED"]
 STATES: tuple[State, ...] = ("REQUESTED", "ACTIVE", "PAUSED", "REJECTED", "REVOKED", "EXPIRED", "EXHAUSTED")
 ALIVE: tuple[State, ...] = ("ACTIVE", "PAUSED")
-"""States of a consent that was given and is not over."""
+"""States of a consent that was granted and is not over."""
 
 TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -28,7 +28,7 @@ TRANSITIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "EXHAUSTED": frozenset(),
     }
 )
-"""From each state to the states it may change to; the database's trigger holds the same table."""
+"""From each state to the states it may change to; the database's trigger has the same table."""
 
 _DEAD_REASONS = {
     "REVOKED": "revoked",
@@ -60,16 +60,22 @@ class ConsentTerms:
     pulls_per_day: int | None
     institution_active: bool = True
 
-    def narrowed(self, details: Iterable[Mapping[str, Any]]) -> ConsentTerms:
-        """Return the consent as a token with these `authorization_details` opens it.
+    def narrowed(self, details: Sequence[Mapping[str, object]]) -> ConsentTerms:
+        """Return the consent as narrowed by a token with these `authorization_details`.
 
-        A token may be for less than the consent (RFC 9396 section 7), and never for more: what none of its details
-        names is closed under it.
+        A token may cover less than the consent (RFC 9396 section 7), never more: what none of its details names stays
+        closed.
         """
-        named = list(details)
-        categories = frozenset(c for part in named for c in part.get("categories", ()))
-        actions = frozenset(a for part in named for a in part.get("actions", ()))
-        return replace(self, categories=self.categories & categories, actions=self.actions & actions)
+        return replace(
+            self,
+            categories=self.categories & _names(details, "categories"),
+            actions=self.actions & _names(details, "actions"),
+        )
+
+
+def _names(details: Sequence[Mapping[str, object]], member: str) -> frozenset[str]:
+    lists = [part.get(member) for part in details]
+    return frozenset(name for names in lists if isinstance(names, Collection) for name in names)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why not: a word for programs."""
+    """Why a read is refused, in a word for programs."""
 
     reason: str
 
@@ -91,8 +97,8 @@ class Refusal:
 def refusal(terms: ConsentTerms, ask: ReadRequest, now: datetime) -> Refusal | None:
     """Return why `ask` is refused at `now`, or None when the consent covers it.
 
-    A stranger is told `wrong_institution` before anything about the consent; the clock overrules a
-    stored state that has not caught up with it.
+    A stranger gets `wrong_institution` before anything about the consent; the clock overrules a
+    stored state that lags behind it.
     """
     if ask.institution_id != terms.institution_id:
         return Refusal("wrong_institution")
@@ -129,7 +135,7 @@ def may_change(state: str, to: str) -> bool:
 
 
 def windows(terms: ConsentTerms) -> tuple[tuple[Period, int], ...]:
-    """Return what is counted, and how much of it is allowed.
+    """Return what is counted, and how much is allowed.
 
     Under `access=once` the pulls are counted over the whole consent; else per calendar month.
     """

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.consents import service
 from creditlink.consents.life.rules import ALIVE
 from creditlink.consents.tables import Consent, ConsentUse
-from creditlink.kit.jobs.dead_letters import rested
+from creditlink.kit.jobs.dead_letters import not_resting
 from creditlink.kit.jobs.items import each
 from creditlink.kit.postgres import db
 
@@ -33,42 +33,42 @@ class DueConsent:
 def due(session: Session, now: datetime, *, at_most: int = 500) -> list[DueConsent]:
     """Return the consents whose stored state is behind the clock, at most so many of each kind.
 
-    The clock already refuses what is late: ending makes the state say so. What failed a moment ago is left out.
+    The clock already refuses what is late: ending it updates the state. What failed a moment ago is left out.
     """
     return [
         DueConsent(consent_id, to, reason)
         for (to, reason), condition in _conditions(now).items()
         for consent_id in session.scalars(
-            select(Consent.id).where(condition, rested(TASK, Consent.id, now)).order_by(Consent.id).limit(at_most)
+            select(Consent.id).where(condition, not_resting(TASK, Consent.id, now)).order_by(Consent.id).limit(at_most)
         )
     ]
 
 
-def end_due(session: Session, found: DueConsent, now: datetime) -> bool:
+def end_due(session: Session, due_consent: DueConsent, now: datetime) -> bool:
     """End one consent if it is still due; return whether it was.
 
-    Waits for whoever holds the row, in the queue of `service.locked`: a bank that never stops asking cannot keep its
-    consent from ending.
+    Waits for its turn at the row, in the queue of `service.lock_consent`: a bank that never stops asking cannot keep
+    its consent from ending.
     """
-    held = service.locked(session, found.consent_id)
-    condition = _conditions(now)[found.to, found.reason]
-    if session.scalar(select(Consent.id).where(Consent.id == found.consent_id, condition)) is None:
+    consent = service.lock_consent(session, due_consent.consent_id)
+    condition = _conditions(now)[due_consent.to, due_consent.reason]
+    if session.scalar(select(Consent.id).where(Consent.id == due_consent.consent_id, condition)) is None:
         return False
-    service.end(session, held, found.to, actor=SYSTEM, reason=found.reason, now=now)
+    service.end(session, consent, due_consent.to, actor=SYSTEM, reason=due_consent.reason, now=now)
     return True
 
 
 def sweep(now: datetime, *, at_most: int = 500) -> dict[str, int]:
-    """Bring stored states up to the clock, each consent in a transaction of its own; return how many went where."""
+    """Bring stored states up to date, each consent in its own transaction; return how many reached which state."""
     with db.transaction("worker") as session:
-        found = due(session, now, at_most=at_most)
+        late = due(session, now, at_most=at_most)
     ended = Counter(dict.fromkeys(("REJECTED", "EXPIRED", "EXHAUSTED"), 0))
 
     def end_one(session: Session, one: DueConsent) -> None:
         if end_due(session, one, now):
             ended[one.to] += 1
 
-    each(TASK, found, end_one, now=now, key=lambda one: str(one.consent_id))
+    each(TASK, late, end_one, now=now, key=lambda one: str(one.consent_id))
     return dict(ended)
 
 

@@ -91,6 +91,6 @@ def _beyond(session: Session, held: Application, offer: Offer, right: Representa
         right,
         purpose=consent.purpose,
         categories=consent.categories or consent.details().required_categories,
-        runs_days=(consent.expires_at - since).total_seconds() / 86400,
+        runs_days=consent.runs_days(since),
         loan_fen=int(offer.terms["amount_fen"]),
     )

@@ -97,7 +97,7 @@ def _end_consent(session: Session, held: Application, *, reason: str, now: datet
 
     A request that still waits for its second signature ends too, or that signature would open data to nobody's use.
     """
-    consent = consents.locked(session, held.consent_id)
+    consent = consents.lock_consent(session, held.consent_id)
     if consent.state_at(now) in ALIVE:
         consents.revoke(session, consent, actor="system", reason=reason, now=now)
     elif consent.state == "REQUESTED":

@@ -134,20 +134,22 @@ def _json_rows(file: TextFile) -> Iterable[tuple[int, dict[str, Any] | LineError
 
 
 def _json_row(number: int, line: str, flaw: str | None) -> dict[str, Any] | LineError:
-    begin = text.shown(line)[:_SHOWN]
+    begin = text.printable(line)[:_SHOWN]
     if flaw is not None:
         return LineError(number, "line", begin, flaw)
     try:
         row = json_of(line)
     except JsonInvalid as error:
         if error.member is not None:
-            return LineError(number, text.shown(error.member)[:_SHOWN], begin, "appears twice")
+            return LineError(number, text.printable(error.member)[:_SHOWN], begin, "appears twice")
         return LineError(number, "line", begin, f"is not a JSON object: {error}")
     if not isinstance(row, dict):
         return LineError(number, "line", begin, "is not a JSON object")
     for where, problem in text.flaws(row):
         name = str(where[0])
-        return LineError(number, text.shown(name)[:_SHOWN] or "line", text.shown(str(row[name]))[:_SHOWN], problem)
+        return LineError(
+            number, text.printable(name)[:_SHOWN] or "line", text.printable(str(row[name]))[:_SHOWN], problem
+        )
     return row
 
 

@@ -90,5 +90,4 @@ def take_lines(
 
 
 def _said(refused: Problem) -> str:
-    errors = refused.extra.get("errors")
-    return str(errors[0]["detail"]) if errors else str(refused.detail or refused.title)
+    return refused.errors[0]["detail"] if refused.errors else str(refused.detail or refused.title)

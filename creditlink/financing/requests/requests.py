@@ -131,7 +131,7 @@ def apply(
     )
     shown = consents.statement_for(session, consent, fair_use=fair_use, lang=lang)
     consent = approve(
-        session, consent, account=account, enterprise=enterprise, categories=categories, shown=shown, now=now
+        session, consent, account=account, enterprise=enterprise, categories=categories, statement=shown, now=now
     )
     made = Application(
         request_id=held.id,

@@ -1,1 +1,1 @@
-"""Files that people hand over, read and written in one place."""
+"""Files that people give us or get from us, read and written in one place."""

@@ -1,6 +1,6 @@
-"""The one writer of CSV for people: no text in it is taken for a formula by the spreadsheet that opens it. Pure.
+"""The one writer of CSV for people: no spreadsheet that opens it takes a text for a formula. Pure.
 
-A firm may call itself `=HYPERLINK(…)`. A text that begins as a formula does gets an apostrophe before it, which
+A firm may call itself `=HYPERLINK(…)`. A text that starts like a formula gets an apostrophe before it, which
 spreadsheets read as *this is text*. Numbers stay numbers, in columns of numbers and where a text is just a number.
 
 Source: OWASP, CSV Injection (=, +, -, @, tab, carriage return; full-width signs count in Chinese spreadsheets).

@@ -1,4 +1,4 @@
-"""CSV that people hand over, record by record: a wrong one is named by line, field and value, the rest are in. Pure."""
+"""CSV that people give us, record by record: a wrong one is named by line, field and value, the rest are read. Pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from creditlink.kit.files.text import flaw, shown
+from creditlink.kit.files.text import flaw, printable
 from creditlink.kit.files.textfile import TextFile
 
 SEPARATORS = (",", ";", "\t")
 _MOST_LINES = 100
-"""A quoted field may hold line ends, but a record of more lines is a quote that was not closed."""
+"""A quoted field may hold line ends, but a longer record means a quote that was not closed."""
 _SHOWN = 60
 _UNCLOSED = "a quote opens in it that is not closed"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record and the line it begins at, with the beginning of that line; its fields, or what is wrong with it."""
+    """A record: the line it starts at, the start of that line, and its fields or what is wrong with it."""
 
     line: int
     begin: str
@@ -37,7 +37,7 @@ class CsvRecord:
 
 @dataclass(frozen=True, slots=True)
 class WrongRow:
-    """A record that cannot be taken; `field` is `line` where it is wrong as a whole."""
+    """A record that cannot be read; `field` is `line` where it is wrong as a whole."""
 
     line: int
     field: str
@@ -53,7 +53,7 @@ class HeaderInvalid(ValueError):
     """The header lacks a column (`lacks`), names one twice or one that does not exist; nothing was read then."""
 
     def __init__(self, line: int, value: str, problem: str, lacks: str | None = None) -> None:
-        self.line, self.value, self.problem, self.lacks = line, shown(value), problem, lacks
+        self.line, self.value, self.problem, self.lacks = line, printable(value), problem, lacks
         super().__init__(f"line {line}: the header {self.value!r} {problem}")
 
 
@@ -69,20 +69,20 @@ def records(file: TextFile, separator: str = ",") -> Iterator[Record]:
         line, number = lines[at], at + 1
         at += 1
         if flawed := file.flaw(number):
-            yield Record(number, shown(line)[:_SHOWN], problem=flawed)
+            yield Record(number, printable(line)[:_SHOWN], problem=flawed)
             continue
         if not line.strip(" "):
             continue
         if '"' not in line:
-            found: tuple[str, ...] | str = tuple(line.split(separator))
+            fields: tuple[str, ...] | str = tuple(line.split(separator))
         else:
-            found, used = _quoted(lines, at - 1, separator, width)
+            fields, used = _quoted(lines, at - 1, separator, width)
             at += used - 1
-        if isinstance(found, str):
-            yield Record(number, shown(line)[:_SHOWN], problem=found)
+        if isinstance(fields, str):
+            yield Record(number, printable(line)[:_SHOWN], problem=fields)
         else:
-            width = width or len(found)
-            yield Record(number, shown(line)[:_SHOWN], found)
+            width = width or len(fields)
+            yield Record(number, printable(line)[:_SHOWN], fields)
 
 
 def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]) -> Iterator[CsvRecord | WrongRow]:
@@ -90,7 +90,7 @@ def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]
 
     Parameters
     ----------
-    known : the columns that there may be; None for any. They are told apart by comma, semicolon or tab.
+    known : the columns that there may be; None for any. They are separated by comma, semicolon or tab.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def rows(file: TextFile, *, known: Collection[str] | None, needed: Sequence[str]
             values = dict(zip(header, record.fields, strict=True))
             wrong = next(((name, said) for name, text in values.items() if (said := flaw(text))), None)
             if wrong:
-                yield WrongRow(record.line, wrong[0], shown(values[wrong[0]])[:_SHOWN], wrong[1])
+                yield WrongRow(record.line, wrong[0], printable(values[wrong[0]])[:_SHOWN], wrong[1])
             else:
                 yield CsvRecord(record.line, values)
 
@@ -140,17 +140,17 @@ def _separator(file: TextFile, needed: Sequence[str]) -> str:
 
 
 def _quoted(lines: Sequence[str], at: int, separator: str, width: int) -> tuple[tuple[str, ...] | str, int]:
-    """Return the fields of the record that begins at a line, or what is wrong, and how many lines it takes."""
-    found = _parsed(lines[at], separator)
-    if found != _UNCLOSED:
-        return found, 1
+    """Return the fields of the record that starts at a line, or what is wrong, and how many lines it takes."""
+    fields = _parsed(lines[at], separator)
+    if fields != _UNCLOSED:
+        return fields, 1
     odd = True
     for end in range(at + 1, min(at + _MOST_LINES, len(lines))):
         odd ^= lines[end].count('"') % 2 == 1
         if not odd:
-            found = _parsed("\n".join(lines[at : end + 1]), separator)
-            if isinstance(found, tuple) and len(found) == (width or len(found)):
-                return found, end + 1 - at
+            fields = _parsed("\n".join(lines[at : end + 1]), separator)
+            if isinstance(fields, tuple) and len(fields) == (width or len(fields)):
+                return fields, end + 1 - at
             break
     return _UNCLOSED, 1
 

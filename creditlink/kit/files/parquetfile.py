@@ -1,4 +1,4 @@
-"""The one reader of Parquet that people hand over: whatever is wrong with a file is one kind of error. Pure."""
+"""The one reader of Parquet that people give us: anything wrong with a file is one kind of error. Pure."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from polars._typing import PolarsDataType
 
 _WRONG = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 """Bytes that were changed can make the library panic, which is no `Exception` and would end the whole run."""
 
 
 class ParquetUnreadable(ValueError):
-    """Bytes are no Parquet file or a damaged one, or a column is not in it as it must be; the message is one line."""
+    """The bytes are not a Parquet file or a damaged one, or a column is not as it must be; the message is one line."""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turn whatever the library says of a damaged file into ParquetUnreadable."""
+    """Turn any error of the library about a damaged file into ParquetUnreadable."""
     try:
         yield
     except _WRONG as error:
@@ -50,12 +53,12 @@ def metadata_of(content: bytes) -> dict[str, str]:
         return dict(pl.read_parquet_metadata(io.BytesIO(content)))
 
 
-def table_of(folder: Path, schema: Mapping[str, Any], *, needed: Collection[str] = ()) -> pl.DataFrame:
+def table_of(folder: Path, schema: Mapping[str, PolarsDataType], *, needed: Collection[str] = ()) -> pl.DataFrame:
     """Return the rows of every Parquet file of a folder, in the order of the files' names.
 
     Parameters
     ----------
-    schema : columns that every file must have, and their types; where text is wanted, codes of text are taken as such.
+    schema : columns that every file must have, and their types; where text is wanted, categories are read as text.
     needed : those of them that are never null.
 
     Raises
@@ -70,24 +73,24 @@ def table_of(folder: Path, schema: Mapping[str, Any], *, needed: Collection[str]
     return whole
 
 
-def parts_of(folder: Path, schema: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
+def parts_of(folder: Path, schema: Mapping[str, PolarsDataType]) -> Iterator[pl.DataFrame]:
     """Yield what `table_of` returns file by file."""
     parts = sorted(folder.glob("*.parquet"))
     if not parts:
         raise ParquetUnreadable(f"{folder}: no Parquet file")
     for part in parts:
         try:
-            found = parquet_of(part.read_bytes())
+            frame = parquet_of(part.read_bytes())
         except (ParquetUnreadable, OSError) as error:
             raise ParquetUnreadable(f"{part}: not readable as Parquet ({error})") from error
         for column, kind in schema.items():
-            if column not in found.schema:
+            if column not in frame.schema:
                 raise ParquetUnreadable(f"{part}: column {column} is absent")
-            if kind == pl.String and found.schema[column] in (pl.Enum, pl.Categorical):
-                found = found.with_columns(pl.col(column).cast(pl.String))
-            if found.schema[column] != kind:
-                raise ParquetUnreadable(f"{part}: column {column} is {found.schema[column]}, expected {kind}")
-        yield found.select(list(schema))
+            if kind == pl.String and frame.schema[column] in (pl.Enum, pl.Categorical):
+                frame = frame.with_columns(pl.col(column).cast(pl.String))
+            if frame.schema[column] != kind:
+                raise ParquetUnreadable(f"{part}: column {column} is {frame.schema[column]}, expected {kind}")
+        yield frame.select(list(schema))
 
 
 def all_have(folder: Path, column: str) -> bool:

@@ -1,4 +1,4 @@
-"""Text from outside: which characters are taken, asked at every border by the same function. Pure.
+"""Text from outside: which characters we accept, checked at every border by the same function. Pure.
 
 Refused are U+0000, which PostgreSQL's text cannot hold and C strings end at, and surrogates, which are halves of a
 character and have no UTF-8 form. Every other character is kept as it came (docs/adr/0036-one-guard-for-text.md).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 _LEAST, _MOST = -(2**63), 2**63 - 1
@@ -21,32 +21,32 @@ _Place: TypeAlias = "tuple[_Place, str | int] | None"
 
 
 def flaw(text: str) -> str | None:
-    """Return what is wrong with a text from outside, to be read after the name of its field; None where nothing is."""
-    found = _REFUSED.search(text)
-    if found is None:
+    """Return what is wrong with a text from outside, worded to follow the name of its field; None if nothing is."""
+    refused = _REFUSED.search(text)
+    if refused is None:
         return None
-    if found[0] == "\0":
+    if refused[0] == "\0":
         return "holds the character U+0000, which is not accepted"
-    return f"holds U+{ord(found[0]):04X}, half of a character, which is not accepted"
+    return f"holds U+{ord(refused[0]):04X}, half of a character, which is not accepted"
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Return the text with what is refused replaced by U+FFFD: for messages, excerpts and logs."""
     return _REFUSED.sub("\ufffd", text)
 
 
-def flaws(value: Any) -> Iterator[tuple[Steps, str]]:
+def flaws(value: object) -> Iterator[tuple[Steps, str]]:
     """Yield what is wrong in a parsed JSON value: where (`("products", 0, "name")`), and what.
 
-    Numbers count too: what 64 bits or a finite float cannot hold is refused as I-JSON (RFC 7493) advises, before a
-    column or an array meets it.
+    Numbers are checked too: what does not fit 64 bits or a finite float is refused, as I-JSON (RFC 7493) advises,
+    before it reaches a column or an array.
     """
-    # No recursion, as the depth is the sender's; and a place is put together when it is told: names are the sender's
-    # too, and a long one above many values would fill the memory.
-    waiting: list[tuple[_Place, Any]] = [(None, value)]
+    # No recursion, since the sender chooses the depth. A place is put together only when it is reported: the sender
+    # chooses the names too, and a long one above many values would fill the memory.
+    waiting: list[tuple[_Place, object]] = [(None, value)]
     while waiting:
         place, one = waiting.pop()
-        wrong = _wrong(one)
+        wrong = _flaw_of(one)
         if wrong is not None:
             yield _steps_to(place), wrong
         elif isinstance(one, Mapping):
@@ -60,11 +60,11 @@ def flaws(value: Any) -> Iterator[tuple[Steps, str]]:
 
 
 def pointer(steps: Steps) -> str:
-    """Return a place as it is told (`/products/0/name`); long names, and many steps, are cut."""
-    told = [shown(str(step)[:_SHOWN_OF_A_STEP]) for step in steps]
-    if len(told) > _SHOWN_STEPS:
-        told = [*told[: _SHOWN_STEPS // 2], "…", *told[-_SHOWN_STEPS // 2 :]]
-    return "/" + "/".join(told)
+    """Return a place as messages show it (`/products/0/name`); long names and many steps are cut."""
+    parts = [printable(str(step)[:_SHOWN_OF_A_STEP]) for step in steps]
+    if len(parts) > _SHOWN_STEPS:
+        parts = [*parts[: _SHOWN_STEPS // 2], "…", *parts[-_SHOWN_STEPS // 2 :]]
+    return "/" + "/".join(parts)
 
 
 def _steps_to(place: _Place) -> Steps:
@@ -75,7 +75,7 @@ def _steps_to(place: _Place) -> Steps:
     return tuple(reversed(steps))
 
 
-def _wrong(value: Any) -> str | None:
+def _flaw_of(value: object) -> str | None:
     if isinstance(value, str):
         return flaw(value)
     if isinstance(value, bool):

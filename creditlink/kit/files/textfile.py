@@ -1,4 +1,4 @@
-"""The one reader of text files that people hand over: any encoding and line ends in, numbered lines out. Pure.
+"""The one reader of text files that people give us: any encoding and line ends in, numbered lines out. Pure.
 
 Spreadsheets, editors and old systems write a byte order mark or none, UTF-8, UTF-16 or GB18030 (with GBK and GB2312 in
 it), and end lines by LF, CRLF or CR. Only these three end a line: U+2028, U+0085 and the like are part of it, so that
@@ -18,7 +18,7 @@ from typing import Any
 
 _MARKS = (
     (codecs.BOM_UTF8, "UTF-8"),
-    (codecs.BOM_UTF32_LE, "UTF-32-LE"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "UTF-32-LE"),  # before UTF-16, whose mark it starts with
     (codecs.BOM_UTF32_BE, "UTF-32-BE"),
     (codecs.BOM_UTF16_LE, "UTF-16-LE"),
     (codecs.BOM_UTF16_BE, "UTF-16-BE"),
@@ -42,7 +42,7 @@ class TextUnreadable(ValueError):
 
 
 class JsonInvalid(ValueError):
-    """A text is not JSON as it is taken here; the message says why, `member` which one appears twice."""
+    """A text is not JSON as we accept it; the message says why, and `member` which one appears twice."""
 
     def __init__(self, problem: str, member: str | None = None) -> None:
         self.member = member
@@ -58,9 +58,9 @@ class TextFile:
     encoding
         That of the file, or of most of its lines.
     unreadable
-        Line -> what is wrong with its bytes; U+FFFD stands for them in `text`.
+        Line -> what is wrong with its bytes; U+FFFD replaces them in `text`.
     foreign
-        Lines in the other of UTF-8 and GB18030; they are read, but only a caller who expects a mixture takes them.
+        Lines in the other of UTF-8 and GB18030; read too, but only a caller that expects a mixture should use them.
     """
 
     text: str
@@ -79,12 +79,12 @@ class TextFile:
         return self.unreadable.get(line)
 
     def whole(self) -> str:
-        """Return the text, every line of which was read without doubt.
+        """Return the text, if every line could be read with certainty.
 
         Raises
         ------
         TextUnreadable
-            A line was not; the first is named.
+            A line could not; the first is named.
         """
         if wrong := min((*self.unreadable, *self.foreign), default=0):
             raise TextUnreadable(wrong, self.flaw(wrong) or "")
@@ -128,9 +128,9 @@ def json_of(text: str | bytes) -> Any:
     Raises
     ------
     JsonInvalid
-        It is none.
+        It is not.
     UnicodeDecodeError
-        Bytes are not the encoding that they look like.
+        The bytes are not in the encoding that they appear to be in.
     """
     try:
         return json.loads(text, object_pairs_hook=_no_repeats, parse_constant=no_constant)
@@ -142,6 +142,11 @@ def json_of(text: str | bytes) -> Any:
         raise JsonInvalid("it is nested too deeply") from None
     except ValueError:  # the only one that is left: Python's own bound
         raise JsonInvalid("a number in it has too many digits") from None
+
+
+def canonical_json(value: object) -> str:
+    """Return the one JSON text of a value: sorted names, no spaces, every character as it is. What we hash and sign."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _plain(text: str) -> str:
@@ -159,7 +164,7 @@ def _in_one(content: bytes, encoding: str) -> TextFile:
 
 
 def _unmarked_utf16(content: bytes) -> str | None:
-    """Return UTF-16 and its byte order where every second byte tells so: digits and commas have a zero byte."""
+    """Return UTF-16 with its byte order where every second byte says so: digits and commas have a zero byte."""
     begin = content[:_PROBED]
     if len(content) % 2 or not begin.count(0):
         return None
@@ -170,7 +175,7 @@ def _unmarked_utf16(content: bytes) -> str | None:
 
 
 def _by_line(content: bytes) -> TextFile:
-    """Read bytes that are not wholly UTF-8: in GB18030 throughout, unless lines are UTF-8 beyond doubt."""
+    """Read bytes that are not wholly UTF-8: in GB18030 throughout, unless lines are clearly UTF-8."""
     lines = _LINE_ENDS.split(content)
     utf8, gbk = [_decoded(line, "utf-8") for line in lines], [_decoded(line, "gb18030") for line in lines]
     both = [not line.isascii() and u is not None and g is not None for line, u, g in zip(lines, utf8, gbk, strict=True)]
@@ -199,17 +204,17 @@ def _decoded(line: bytes, encoding: str) -> str | None:
 
 
 def _is_utf8(text: str, line: bytes) -> bool:
-    """Tell whether a line that reads in both is UTF-8: it holds Chinese, and would be rare signs in GBK."""
+    """Tell whether a line that reads in both is UTF-8: it holds Chinese, and as GBK its characters would be rare."""
     return any(sign >= _CJK for sign in text) and _decoded(line, "gb2312") is None
 
 
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
     for name, value in pairs:
-        if name in found:
+        if name in members:
             raise JsonInvalid(f"member {name[:_SHOWN]!r} appears twice", name)
-        found[name] = value
-    return found
+        members[name] = value
+    return members
 
 
 def no_constant(name: str) -> None:

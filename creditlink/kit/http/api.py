@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from itertools import islice
 from threading import Lock
-from typing import Any
+from typing import TypeVar
 
 import flask
 import flask_smorest
@@ -24,11 +24,12 @@ from werkzeug.exceptions import HTTPException
 from creditlink.kit import errors
 from creditlink.kit.clock import day_from
 from creditlink.kit.errors import Problem
-from creditlink.kit.files.text import flaws, pointer, shown
+from creditlink.kit.files.text import flaws, pointer, printable
 from creditlink.kit.files.textfile import JsonInvalid, json_of
 
 _MOST_NAMED = 20
 PROBLEM_JSON = "application/problem+json"
+View = TypeVar("View", bound=Callable[..., object])
 
 # What Flask and Werkzeug raise by themselves, as our problem types.
 _BY_STATUS: dict[int, type[Problem]] = {
@@ -67,7 +68,7 @@ class ProblemSchema(ma.Schema):
 class Day(ma.fields.Date):
     """A day as `YYYY-MM-DD`: what OpenAPI calls a date, and no other form of ISO 8601."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> date:
+    def _deserialize(self, value: object, attr: str | None, data: object, **_: object) -> date:
         try:
             return day_from(value)
         except ValueError:
@@ -75,11 +76,11 @@ class Day(ma.fields.Date):
 
 
 class Parser(FlaskParser):
-    """Reads JSON strictly: a body that repeats a member, or holds what nothing can keep, is refused."""
+    """Reads JSON strictly: it refuses a body that repeats a member or holds a value we cannot store."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": ma.RAISE}  # noqa: RUF012 (webargs reads it from the class)
 
-    def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
+    def load_json(self, req: flask.Request, schema: ma.Schema) -> object:
         """Return the parsed body."""
         if not req.is_json:
             if not req.get_data():
@@ -90,7 +91,7 @@ class Parser(FlaskParser):
         except UnicodeDecodeError:
             raise errors.MalformedBody("the body is not UTF-8") from None
         except JsonInvalid as error:
-            raise errors.MalformedBody(f"the body is not valid JSON: {shown(str(error))}") from None
+            raise errors.MalformedBody(f"the body is not valid JSON: {printable(str(error))}") from None
         found = [{"pointer": pointer(where), "detail": wrong} for where, wrong in islice(flaws(body), _MOST_NAMED)]
         if found:
             raise errors.InvalidRequest(errors=found)
@@ -102,14 +103,14 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # the library h
 
     ARGUMENTS_PARSER = Parser()
 
-    def register_views_in_doc(self, api: Api, *about: Any, **more: Any) -> None:
-        """Leave it to the first reader of the document: it is nearly half of an application's start."""
+    def register_views_in_doc(self, api: Api, *about: object, **more: object) -> None:
+        """Leave it to the first reader of the document: it takes nearly half of an application's start."""
         api.undocumented.append(partial(super().register_views_in_doc, api, *about, **more))
 
-    def problems(self, *kinds: type[Problem]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def problems(self, *kinds: type[Problem]) -> Callable[[View], View]:
         """Document the problem types that the route may answer."""
 
-        def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        def decorate(view: View) -> View:
             by_status: dict[int, list[type[Problem]]] = {}
             for kind in kinds:
                 by_status.setdefault(kind.status, []).append(kind)
@@ -123,7 +124,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # the library h
         return decorate
 
 
-def document_security(view: Callable[..., Any], scope: str) -> Callable[..., Any]:
+def document_security(view: View, scope: str) -> View:
     """State in OpenAPI, and for the convention tests, that `view` needs an access token with `scope`."""
     view.required_scope = scope  # type: ignore[attr-defined]  # functions carry it for the guard tests
     doc = deepcopy(getattr(view, "_apidoc", {}))
@@ -131,7 +132,7 @@ def document_security(view: Callable[..., Any], scope: str) -> Callable[..., Any
     return view
 
 
-def public(view: Callable[..., Any]) -> Callable[..., Any]:
+def public(view: View) -> View:
     """Mark a route as open to everybody, on purpose."""
     view.required_scope = None  # type: ignore[attr-defined]  # see document_security
     return view
@@ -142,7 +143,7 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # the library has no types
 
     ERROR_SCHEMA = ProblemSchema
 
-    def __init__(self, *about: Any, **more: Any) -> None:
+    def __init__(self, *about: object, **more: object) -> None:
         self.undocumented: deque[Callable[[], None]] = deque()
         self._documenting = Lock()
         super().__init__(*about, **more)
@@ -161,14 +162,14 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # the library has no types
         super()._register_responses()
         self.DEFAULT_RESPONSE_CONTENT_TYPE = usual
 
-    def handle_http_exception(self, error: HTTPException) -> Any:
+    def handle_http_exception(self, error: HTTPException) -> ResponseReturnValue:
         """Answer what Flask, Werkzeug or webargs raised."""
         return problem_response(_from_http(error))
 
 
 def _from_http(error: HTTPException) -> Problem:
     status = error.code or 500
-    data: Mapping[str, Any] = getattr(error, "data", None) or {}
+    data: Mapping[str, object] = getattr(error, "data", None) or {}
     kind = _BY_STATUS.get(status)
     if kind is None:
         unnamed = Problem()
@@ -179,9 +180,9 @@ def _from_http(error: HTTPException) -> Problem:
     methods = getattr(error, "valid_methods", None)
     headers = {"Allow": ", ".join(sorted(methods))} if methods else {}
     messages = data.get("messages")
-    if messages is None:
+    if not isinstance(messages, Mapping):
         return kind(headers=headers)
-    # webargs says where it looked; body and query are told as everywhere else, by the field alone.
+    # webargs says where it looked; for body and query the field alone is named, as everywhere else.
     found = [
         error for place, inner in messages.items() for error in field_errors(inner, _PLACES.get(place, f"/{place}"))
     ]
@@ -191,14 +192,14 @@ def _from_http(error: HTTPException) -> Problem:
 _PLACES = {"json": "", "query": ""}
 
 
-def field_errors(messages: Any, pointer: str = "") -> list[dict[str, Any]]:
+def field_errors(messages: object, pointer: str = "") -> list[dict[str, str]]:
     """Return marshmallow's nested messages as a flat list of `{pointer, detail}`."""
     if isinstance(messages, Mapping):
-        found = []
+        flat: list[dict[str, str]] = []
         for key, inner in messages.items():
             step = "" if key == "_schema" else f"/{key}"
-            found += field_errors(inner, pointer + step)
-        return found
+            flat += field_errors(inner, pointer + step)
+        return flat
     if isinstance(messages, list):
         return [{"pointer": pointer or "/", "detail": str(message)} for message in messages]
     return [{"pointer": pointer or "/", "detail": str(messages)}]

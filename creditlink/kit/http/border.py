@@ -1,4 +1,4 @@
-"""What every request must satisfy before a route sees it: a whole body within the limit, and text that we can keep."""
+"""What every request must satisfy before a route sees it: a whole body within the limit, and text we can store."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, LengthRequired, 
 from werkzeug.utils import cached_property
 
 from creditlink.kit.errors import InvalidRequest, NotFound
-from creditlink.kit.files.text import flaw, shown
+from creditlink.kit.files.text import flaw, printable
 
 _CHUNK = 65_536
-# So much of a refused body is read and dropped: a client that still sends would see a broken connection, not the 413.
+# This much of a refused body is read and dropped: a client still sending would otherwise see a broken connection.
 _DRAINED = 4 * 1024 * 1024
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class TextRefused(InvalidRequest):
-    """A query parameter, form field or header holds a character that nothing inside could keep."""
+    """A query parameter, form field or header holds a character that we cannot store."""
 
 
 class Request(flask.Request):
     """A request whose body is read once, whole, or not at all.
 
-    Werkzeug's own stream answers a read of everything with what it has when the limit is reached, so a body sent in
-    chunks was cut off in silence; and where a server ends the stream itself, one that breaks off counts as whole.
+    Werkzeug's own stream returns what it has when the limit is reached, so it would silently cut off a body sent in
+    chunks; and where the server ends the stream itself, a body that breaks off would count as whole.
     """
 
     @cached_property
@@ -106,27 +106,27 @@ def guard(request: flask.Request) -> None:
     HTTPException
         The body; see `Request.stream`.
     NotFound
-        The path holds what no id or name of ours can.
+        The path holds a character that none of our ids or names contains.
     TextRefused
         Naming each query parameter, form field or header.
     """
     request.get_data()  # kept, and parsed as a form or as JSON from what is kept
     if flaw(request.path) is not None:
         raise NotFound
-    found = list(_flaws(request.headers.items(), "/headers"))
-    found += _flaws(request.args.items(multi=True), "")
+    flaws = list(_flaws(request.headers.items(), "/headers"))
+    flaws += _flaws(request.args.items(multi=True), "")
     if request.mimetype in _FORMS:
-        found += _flaws(request.form.items(multi=True), "")
-        found += _flaws(((name, file.filename or "") for name, file in request.files.items(multi=True)), "")
-    if found:
-        raise TextRefused(errors=found)
+        flaws += _flaws(request.form.items(multi=True), "")
+        flaws += _flaws(((name, file.filename or "") for name, file in request.files.items(multi=True)), "")
+    if flaws:
+        raise TextRefused(errors=flaws)
 
 
 def _flaws(pairs: Iterable[tuple[str, str]], place: str) -> Iterator[dict[str, str]]:
     for name, value in pairs:
         wrong = flaw(name)
         if wrong is not None:
-            yield {"pointer": f"{place}/{shown(name)}", "detail": f"the name {wrong}"}
+            yield {"pointer": f"{place}/{printable(name)}", "detail": f"the name {wrong}"}
         wrong = flaw(value)
         if wrong is not None:
-            yield {"pointer": f"{place}/{shown(name)}", "detail": wrong}
+            yield {"pointer": f"{place}/{printable(name)}", "detail": wrong}

@@ -1,7 +1,7 @@
 """Idempotency-Key: one request, one effect, however often it is sent.
 
 The key is claimed in the transaction of the work itself: it exists exactly if the work was done.
-What is kept is which resource came of it, never the answer's body, so that a repeated request is
+We store which resource it created, never the answer's body, so that a repeated request is
 subject to the consent as it is now.
 
 Source: IETF draft-ietf-httpapi-idempotency-key-header.
@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
@@ -29,7 +29,7 @@ _KEY = re.compile(r"[\x21-\x7e]{8,128}")
 
 
 class IdempotencyKey(Base):
-    """A key that an institution used, and what came of it."""
+    """A key that an institution used, and the resource it created."""
 
     __tablename__ = "idempotency_keys"
 
@@ -58,8 +58,10 @@ def checked_key(header: str | None) -> str | None:
     return key
 
 
-def claim(session: Session, institution_id: UUID, key: str, request: dict[str, Any], *, now: datetime) -> UUID | None:
-    """Claim `key` for `request`; return the resource that an earlier, equal request made.
+def claim(
+    session: Session, institution_id: UUID, key: str, request: Mapping[str, object], *, now: datetime
+) -> UUID | None:
+    """Claim `key` for `request`; return the resource that an earlier, equal request created.
 
     A parallel request with the same key waits for the first one to commit or roll back.
 
@@ -72,8 +74,8 @@ def claim(session: Session, institution_id: UUID, key: str, request: dict[str, A
     """
     fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
     try:
-        # RETURNING, not rowcount: the ORM's insert reports -1 whether or not a row was made.
-        made = session.scalar(
+        # RETURNING, not rowcount: the ORM's insert reports -1 whether or not it adds a row.
+        claimed = session.scalar(
             insert(IdempotencyKey)
             .values(institution_id=institution_id, key=key, request_hash=fingerprint, created_at=now)
             .on_conflict_do_nothing()
@@ -83,7 +85,7 @@ def claim(session: Session, institution_id: UUID, key: str, request: dict[str, A
         if isinstance(error.orig, LockNotAvailable):  # the role's own lock_timeout
             raise IdempotencyInProgress(headers={"Retry-After": "1"}) from None
         raise
-    if made is not None:
+    if claimed is not None:
         return None
     earlier = session.get_one(IdempotencyKey, (institution_id, key))
     if earlier.request_hash != fingerprint:
@@ -92,12 +94,12 @@ def claim(session: Session, institution_id: UUID, key: str, request: dict[str, A
 
 
 def settle(session: Session, institution_id: UUID, key: str, resource_id: UUID) -> None:
-    """Note which resource came of the claimed key."""
+    """Note which resource the claimed key created."""
     session.get_one(IdempotencyKey, (institution_id, key)).resource_id = resource_id
 
 
 def release(session: Session, institution_id: UUID, key: str) -> None:
-    """Give a claimed key back: the work is not done, and the same request will come again."""
+    """Release a claimed key: the work is not done, and the same request will be sent again."""
     session.execute(
         delete(IdempotencyKey).where(IdempotencyKey.institution_id == institution_id, IdempotencyKey.key == key)
     )

@@ -1,23 +1,31 @@
-"""Pages of a list, newest first: each begins after the row that its cursor names."""
+"""Pages of a list, newest first: each starts after the row that its cursor names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import TypeVar, TypeVarTuple
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Row, Select, inspect, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from creditlink.kit import ids
 from creditlink.kit.errors import InvalidRequest, NotFound
+from creditlink.kit.postgres.db import Base
+
+Listed = TypeVar("Listed", bound=Base)
+Columns = TypeVarTuple("Columns")
 
 
-def row_of(session: Session, table: Any, prefix: str, cursor: str | None, *own: ColumnElement[bool]) -> Any:
+def row_of(
+    session: Session, table: type[Listed], prefix: str, cursor: str | None, *own: ColumnElement[bool]
+) -> Listed | None:
     """Return the row of a table that a cursor names by its id on the wire; None without a cursor.
 
     Parameters
     ----------
-    own : what every row of the list fulfils.
+    own : conditions that every row of the list meets.
 
     Raises
     ------
@@ -26,29 +34,30 @@ def row_of(session: Session, table: Any, prefix: str, cursor: str | None, *own: 
     """
     if cursor is None:
         return None
+    (key,) = inspect(table).primary_key
     try:
-        found = session.scalar(select(table).where(table.id == ids.internal(prefix, cursor), *own))
+        row = session.scalar(select(table).where(key == ids.internal(prefix, cursor), *own))
     except NotFound:
-        found = None
-    if found is None:
+        row = None
+    if row is None:
         raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
-    return found
+    return row
 
 
 def newest_first(
     session: Session,
-    wanted: Select[*tuple[Any, ...]],
-    at: InstrumentedAttribute[Any],
-    key: InstrumentedAttribute[Any],
+    wanted: Select[*Columns],
+    at: InstrumentedAttribute[datetime],
+    key: InstrumentedAttribute[UUID],
     *,
-    after: Any,
+    after: object,
     limit: int,
-) -> tuple[Sequence[Any], bool]:
+) -> tuple[Sequence[Row[*Columns]], bool]:
     """Return one page of rows, and whether there are more.
 
     Parameters
     ----------
-    at, key : the instant that orders the list, and what settles the order of equal ones.
+    at, key : the instant that orders the list, and the key that orders equal ones.
     after : the last row of the page before; None: the first page.
     """
     if after is not None:

@@ -1,10 +1,9 @@
-"""The list of work that failed: what is on it, and what becomes of it."""
+"""The list of failed work: what is on it, and how each entry ends."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from procrastinate.jobs import Job
@@ -34,7 +33,7 @@ def describe(error: BaseException) -> str:
 
 
 def note_job(session: Session, job: Job, error: BaseException, now: datetime) -> None:
-    """Write down why a job fails; the trigger that sees its state change counts the failure."""
+    """Note why a job failed; a trigger on its state counts the failure."""
     row = insert(DeadLetter).values(
         id=uuid4(), kind="job", task=job.task_name, item=job.queueing_lock or str(job.id), job_id=job.id,
         queue=job.queue, lock=job.lock, queueing_lock=job.queueing_lock, priority=job.priority, args=job.task_kwargs,
@@ -48,7 +47,7 @@ def note_job(session: Session, job: Job, error: BaseException, now: datetime) ->
 
 
 def note_item(session: Session, task: str, item: str, error: BaseException, now: datetime) -> int:
-    """Put an item that a sweep could not do on the list; return how often it failed in a row.
+    """Put an item that a sweep could not do on the list; return how often it has failed in a row.
 
     The sweep leaves it alone for 30 s, then twice as long each time, an hour at most.
     """
@@ -72,8 +71,8 @@ def note_item(session: Session, task: str, item: str, error: BaseException, now:
     return int(failures)
 
 
-def item_done(session: Session, task: str, item: str, now: datetime) -> None:
-    """Close the letter of an item that was done after all."""
+def close_item(session: Session, task: str, item: str, now: datetime) -> None:
+    """Close the letter of an item that succeeded after all."""
     session.execute(
         update(DeadLetter)
         .where(DeadLetter.task == task, DeadLetter.item == item, DeadLetter.resolved_at.is_(None))
@@ -88,8 +87,8 @@ def open_items(session: Session, task: str) -> set[str]:
     return set(session.scalars(query))
 
 
-def rested(task: str, item_id: SQLColumnExpression[UUID], now: datetime) -> ColumnElement[bool]:
-    """Return the condition that leaves out items that failed a moment ago, so that they do not crowd out the others."""
+def not_resting(task: str, item_id: SQLColumnExpression[UUID], now: datetime) -> ColumnElement[bool]:
+    """Return the condition that leaves out items that failed a moment ago, so that they do not crowd the others out."""
     resting = select(DeadLetter.id).where(
         DeadLetter.task == task,
         DeadLetter.item == cast(item_id, String),
@@ -132,7 +131,7 @@ def letter_of(session: Session, external: str) -> DeadLetter:
     Raises
     ------
     NotFound
-        There is none of this id.
+        There is no letter with this id.
     """
     letter = session.get(DeadLetter, ids.internal(PREFIX, external))
     if letter is None:
@@ -148,14 +147,14 @@ def retry(session: Session, letter: DeadLetter, now: datetime) -> None:
     Conflict
         The letter is closed.
     """
-    held = _still_open(session, letter)
-    if held.kind == "item":
-        held.next_try_at = now
+    current = _still_open(session, letter)
+    if current.kind == "item":
+        current.next_try_at = now
         return
-    _close(held, "retried", now)
+    _close(current, "retried", now)
     queue.defer(
-        session, held.task, queue=held.queue or "default", lock=held.lock, queueing_lock=held.queueing_lock,
-        priority=held.priority or 0, **(held.args or {}),
+        session, current.task, queue=current.queue or "default", lock=current.lock, queueing_lock=current.queueing_lock,
+        schedule_at=None, priority=current.priority or 0, **(current.args or {}),
     )  # fmt: skip
 
 
@@ -171,19 +170,19 @@ def drop(session: Session, letter: DeadLetter, now: datetime) -> None:
 
 
 def _still_open(session: Session, letter: DeadLetter) -> DeadLetter:
-    # Of two who act at once, one does.
+    # Of two operators who act at once, only one succeeds.
     query = select(DeadLetter).where(DeadLetter.id == letter.id).with_for_update()
-    held = session.scalars(query.execution_options(populate_existing=True)).one()
-    if held.resolved_at is not None:
-        raise Conflict(f"the letter is closed: {held.resolution}", reason="closed")
-    return held
+    current = session.scalars(query.execution_options(populate_existing=True)).one()
+    if current.resolved_at is not None:
+        raise Conflict(f"the letter is closed: {current.resolution}", reason="closed")
+    return current
 
 
 def _close(letter: DeadLetter, resolution: str, now: datetime) -> None:
     letter.resolved_at, letter.resolution, letter.next_try_at = now, resolution, None
 
 
-def as_json(letter: DeadLetter) -> dict[str, Any]:
+def as_json(letter: DeadLetter) -> dict[str, object]:
     """Return a letter as operators see it."""
     return {
         "id": letter.wire_id,

@@ -1,4 +1,4 @@
-"""Sweeps over many items: each in its own transaction, so that one that fails ends nothing for the others."""
+"""Sweeps over many items: each in its own transaction, so that one failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SweepTally:
-    """What came of a sweep."""
+    """How many items of a sweep succeeded and failed."""
 
     done: int
     failed: int
@@ -44,7 +44,7 @@ def each(
     Raises
     ------
     sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError
-        The database itself is away: that is no item's fault, and the sweep comes again.
+        The database itself is away: no item is at fault, and the sweep runs again.
     """
     with db.transaction("worker") as session:
         listed = dead_letters.open_items(session, task)
@@ -55,7 +55,7 @@ def each(
             with db.transaction("worker") as session:
                 work(session, item)
                 if name in listed:
-                    dead_letters.item_done(session, task, name, now)
+                    dead_letters.close_item(session, task, name, now)
         except PoolTimeout:
             raise
         except Exception as error:

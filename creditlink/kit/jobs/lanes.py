@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -13,12 +13,12 @@ from creditlink.kit.jobs.queue import DEAD_AFTER_SECONDS
 LaneState = Literal["well", "starved", "dead"]
 
 STARVED_AFTER_SECONDS = 60.0
-"""A job that is due and does not begin for so long: workers live, and none of them has a slot for it."""
+"""A job that is due and has not started for this long: there are live workers, but none has a slot for it."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Queues that share slots of their own in every worker."""
+    """Queues that share their own slots in every worker."""
 
     name: str
     queues: tuple[str, ...]
@@ -28,8 +28,8 @@ class Lane:
 def lanes_of(pulls: int) -> tuple[Lane, ...]:
     """Return the lanes of a worker that makes `pulls` pulls at once.
 
-    Whatever fills one lane leaves the others free: a revocation is announced, and consents expire, while every
-    office is slow.
+    What fills one lane leaves the others free: revocations are announced and consents expire even while every
+    source is slow.
     """
     return (
         Lane("pulls", ("pulls",), pulls),
@@ -48,7 +48,7 @@ class LaneHealth:
     oldest_seconds: float  # how long the oldest due job waits
     state: LaneState
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as `/health/ready` shows it."""
         return {
             "state": self.state,
@@ -82,10 +82,10 @@ _QUEUES = text("""
 def health(session: Session) -> tuple[int, list[LaneHealth]]:
     """Return how many lanes of workers are alive, and how each lane is doing; looks at 1,000 jobs at most."""
     alive = int(session.scalar(_ALIVE, {"seconds": DEAD_AFTER_SECONDS * 2}) or 0)
-    found = {row.queue_name: row for row in session.execute(_QUEUES)}
+    by_queue = {row.queue_name: row for row in session.execute(_QUEUES)}
     lanes = []
     for lane in lanes_of(1):
-        rows = [found[name] for name in lane.queues if name in found]
+        rows = [by_queue[name] for name in lane.queues if name in by_queue]
         oldest = max((float(row.oldest) for row in rows), default=0.0)
         state: LaneState = "dead" if not alive else "starved" if oldest > STARVED_AFTER_SECONDS else "well"
         waiting, running = sum(row.waiting for row in rows), sum(row.running for row in rows)

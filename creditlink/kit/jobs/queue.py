@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
 
 import procrastinate
 from procrastinate import PsycopgConnector, RetryDecision, RetryStrategy, utils
@@ -14,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from creditlink.kit.clock import utc_now
 
-# A worker that has not been heard of for this long is dead, and its jobs go to another.
+# A worker without a heartbeat for this long is dead, and its jobs go to another.
 HEARTBEAT_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 8.0
 
 
 class _ByTheDatabasesClock(RetryStrategy):
-    """A retry strategy whose pauses are those of the clock that says when a job is due, and not of this machine's."""
+    """A retry strategy that counts its pauses by the database's clock, which decides when a job is due."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """Return when the job runs again."""
@@ -31,7 +30,7 @@ class _ByTheDatabasesClock(RetryStrategy):
 
 
 AGAIN = _ByTheDatabasesClock(max_attempts=6, exponential_wait=2)
-"""How often a job runs again whose code raised: 2, 4, 8, 16, 32 s later. What others do wrong is no exception."""
+"""When a job whose code raised runs again: after 2, 4, 8, 16, 32 s. A partner's mistake raises nothing."""
 
 app = procrastinate.App(
     connector=PsycopgConnector(),
@@ -55,9 +54,9 @@ app = procrastinate.App(
 )
 """Tasks are declared in the slices' `tasks.py` with `@jobs.app.task(...)`."""
 
-# procrastinate's own way to queue in somebody's transaction takes the app's connector, which is asynchronous inside
+# procrastinate's own way to queue in a caller's transaction takes the app's connector, which is asynchronous inside
 # a worker and synchronous elsewhere. The table is its documented interface to other languages; a trigger of ours drops
-# the row where a job with the same queueing lock waits already.
+# the row where a job with the same queueing lock is already waiting.
 _INSERT = text("""
     INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
     VALUES (:queue, :task, :priority, :lock, :queueing_lock, CAST(:args AS jsonb), :schedule_at)
@@ -74,7 +73,7 @@ def defer(
     queueing_lock: str | None = None,
     schedule_at: datetime | None = None,
     priority: int = 0,
-    **args: Any,
+    **args: object,
 ) -> int | None:
     """Queue `task` in the transaction of `session`: it exists exactly if the transaction commits.
 

@@ -1,9 +1,8 @@
-"""Work that failed and waits for somebody to look at it."""
+"""Failed work that waits for somebody to look at it."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, Index, text
@@ -18,7 +17,7 @@ PREFIX = "dlt"
 class DeadLetter(Base):
     """A job that failed for good, or one item that a sweep could not do; open until `resolved_at`.
 
-    `item` names the item, or the job by its queueing lock or id. `args` hold ids only, never a record of a firm.
+    `item` names the item, or the job by its queueing lock or id. `args` holds ids only, never a firm's records.
     """
 
     __tablename__ = "dead_letters"
@@ -39,7 +38,7 @@ class DeadLetter(Base):
     lock: Mapped[str | None]
     queueing_lock: Mapped[str | None]
     priority: Mapped[int | None]
-    args: Mapped[dict[str, Any] | None]
+    args: Mapped[dict[str, object] | None]
     error: Mapped[str | None]  # classes and SQLSTATE, no values
     failures: Mapped[int]
     first_failed_at: Mapped[datetime]

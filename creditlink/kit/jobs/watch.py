@@ -1,10 +1,9 @@
-"""What every job of a worker goes through: it is counted, timed, and its failure is said."""
+"""What wraps every job of a worker: it is counted and timed, and its failure is logged."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import structlog
 from procrastinate.job_context import JobContext
@@ -26,7 +25,7 @@ class Watch:
     def __init__(self) -> None:
         self.running: set[int] = set()
 
-    async def __call__(self, call_next: AsyncCallNext, context: JobContext, worker: Worker) -> Any:
+    async def __call__(self, call_next: AsyncCallNext, context: JobContext, worker: Worker) -> object:
         """Run one job."""
         job = context.job
         assert job.id is not None  # noqa: S101 (it was fetched from the table)
@@ -38,8 +37,8 @@ class Watch:
             task = context.app.tasks.get(job.task_name)
             again = task is not None and task.get_retry_exception(exception=error, job=job) is not None
             JOBS.labels(job.task_name, "retried" if again else "failed").inc()
-            told = log.warning if again else log.error
-            told(
+            write = log.warning if again else log.error
+            write(
                 "job_failed",
                 task=job.task_name,
                 job_id=job.id,
@@ -49,7 +48,7 @@ class Watch:
                 exc_info=True,
             )
             if not again:
-                await asyncio.to_thread(_say_why, job, error)
+                await asyncio.to_thread(_note_failure, job, error)
             raise
         else:
             JOBS.labels(job.task_name, "done").inc()
@@ -59,8 +58,8 @@ class Watch:
             JOB_SECONDS.labels(job.task_name).observe(time.perf_counter() - began)
 
 
-def _say_why(job: Job, error: Exception) -> None:
-    """Write down why a job fails for good; that it does is written by the trigger that sees its state change."""
+def _note_failure(job: Job, error: Exception) -> None:
+    """Note why a job failed for good; a trigger on its state records that it did."""
     try:
         with db.transaction("worker") as session:
             dead_letters.note_job(session, job, error, utc_now())

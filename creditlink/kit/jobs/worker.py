@@ -1,4 +1,4 @@
-"""The worker process: lanes side by side, each begun again when it ends, while the database can be waited for."""
+"""The worker process: lanes side by side, each restarted when it ends, as long as the database comes back in time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, LiteralString, TypeVar
+from typing import LiteralString, TypeVar
 
 import psycopg
 import psycopg_pool
@@ -29,18 +29,18 @@ log = structlog.get_logger()
 
 R = TypeVar("R")
 
-# A database that is away for so long is waited for without a lane noticing: a restart, a failover.
+# Statements wait this long for a database that is away, and no lane notices: a restart, a failover.
 _PATIENCE_SECONDS = 20.0
-# SIGTERM lets running jobs finish for so long; what is left then goes to another worker.
+# After SIGTERM running jobs have this long to finish; what is left goes to another worker.
 _GRACE_SECONDS = 20.0
-# A job that is ours by the table, and that no lane of ours runs, has lost its end in an outage.
+# A job that the table gives to us, and that none of our lanes runs, lost its acknowledgement in an outage.
 _ORPHANED_AFTER_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
-# The queue's statements are short, and its rows are locked for no longer: a row that somebody holds costs the slot
-# that waits for it so much of a job's time, tried twice, and no lane.
+# The queue's statements are short, and so are its row locks: a locked row costs the slot that waits for it at most
+# this much time, tried twice, and never stops a lane.
 _STATEMENT_SECONDS, _LOCK_SECONDS = 30.0, 5.0
-# Forgetting a dead worker touches its jobs' rows, and a lane that begins does so first. So it forgets those of
-# yesterday only: whose jobs are whose is told by heartbeats, and `jobs.rescue` gives them to others.
+# Forgetting a dead worker touches its jobs' rows, and a lane does it first when it starts. So it forgets only
+# yesterday's: heartbeats show which jobs are orphaned, and `jobs.rescue` gives them to others.
 _FORGOTTEN_AFTER_SECONDS = 86_400.0
 
 
@@ -49,23 +49,23 @@ class WorkerGaveUp(Exception):
 
 
 class PatientConnector(PsycopgConnector):
-    """The queue's connections: a statement that met a database on its way out or in is sent again.
+    """The queue's connections: a statement that met a database going down or coming up is sent again.
 
-    Every statement of the queue can be: what was done already changes nothing, or answers with an error that ends
-    one job's acknowledgement, which `_reclaim` makes good.
+    Every statement of the queue is safe to repeat: a second time it changes nothing, or it fails and one job's
+    acknowledgement is lost, which `_reclaim` repairs.
     """
 
     patience_seconds = _PATIENCE_SECONDS
 
-    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+    async def execute_query_async(self, query: LiteralString, **arguments: object) -> None:
         """Send a statement."""
         await self._patiently(lambda: super(PatientConnector, self).execute_query_async(query, **arguments))
 
-    async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
+    async def execute_query_one_async(self, query: LiteralString, **arguments: object) -> dict[str, object]:
         """Send a query for one row."""
         return await self._patiently(lambda: super(PatientConnector, self).execute_query_one_async(query, **arguments))
 
-    async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
+    async def execute_query_all_async(self, query: LiteralString, **arguments: object) -> list[dict[str, object]]:
         """Send a query for rows."""
         return await self._patiently(lambda: super(PatientConnector, self).execute_query_all_async(query, **arguments))
 
@@ -113,7 +113,7 @@ class _Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        # Jobs are ordinary functions, each in a thread: as many as there are slots, and some for what goes beside.
+        # Jobs are ordinary functions, each in a thread: as many as there are slots, and a few more for the rest.
         slots = sum(lane.slots for lane in self._lanes)
         loop.set_default_executor(ThreadPoolExecutor(slots + 8, thread_name_prefix="job"))
         app.perform_import_paths()  # type: ignore[no-untyped-call]
@@ -138,7 +138,7 @@ class _Process:
             await asyncio.wait([stopped, *beside, *lanes], return_when=asyncio.FIRST_COMPLETED)
             _leave_within(_GRACE_SECONDS + 10.0, code=1 if watchdog.done() else 0)
             self._stop.set()
-            connector.patience_seconds = 0.0  # whoever waits for the database now waits for nothing
+            connector.patience_seconds = 0.0  # from now on nothing waits for the database
             for worker in self._workers.values():
                 worker.stop()  # type: ignore[no-untyped-call]
             for task in beside:
@@ -175,7 +175,7 @@ class _Process:
         )
 
     async def _lane(self, lane: Lane) -> None:
-        """Run a lane until the process stops; whatever ends it otherwise, it is begun again."""
+        """Run a lane until the process stops; if anything else ends it, start it again."""
         pause = 0.2
         while not self._stop.is_set():
             began = time.monotonic()
@@ -204,7 +204,7 @@ class _Process:
             log.info("lane_begins_again", lane=lane.name)
 
     async def _watchdog(self) -> None:
-        """Ask the database over a connection of its own whether it answers; give up when it has not for too long.
+        """Ask the database over a separate connection whether it answers; give up when it has been silent for too long.
 
         Raises
         ------
@@ -234,7 +234,7 @@ class _Process:
             await asyncio.sleep(_LOOK_SECONDS if away_since is None else 1.0)
 
     async def _reclaim(self) -> None:
-        """Give back jobs that are ours in the table and that no lane runs: their end was lost in an outage."""
+        """Give back jobs that the table gives to us and no lane runs: their acknowledgement was lost in an outage."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             ours = [worker.worker_id for worker in self._workers.values() if worker.worker_id is not None]

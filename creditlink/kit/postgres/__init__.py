@@ -1,1 +1,1 @@
-"""PostgreSQL: transactions, roles, migrations, the embedded server, and what its trouble means."""
+"""PostgreSQL: transactions, roles, migrations, the embedded server, and what its errors mean."""

@@ -20,6 +20,8 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from psycopg.abc import RV, PQGen
+from psycopg.rows import TupleRow
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import URL
@@ -40,7 +42,7 @@ ROLE_NAMES: dict[Role, str | None] = {"owner": None, "api": "creditlink_api", "w
 
 @dataclass(frozen=True)
 class Limits:
-    """How many seconds what a role asks of the database may take; None: as long as it takes."""
+    """How many seconds a role's work in the database may take; None: as long as it needs."""
 
     statement: float | None = None
     lock: float | None = None
@@ -55,20 +57,20 @@ class Limits:
             "lock_timeout": self.lock,
             "idle_in_transaction_session_timeout": self.idle,
         }
-        told = {name: f"{int(value * 1e3)}" for name, value in milliseconds.items() if value is not None}
+        settings = {name: f"{int(value * 1e3)}" for name, value in milliseconds.items() if value is not None}
         if role:
-            told["role"] = role
-        return " ".join(f"-c {name}={value}" for name, value in {"timezone": "utc", **told}.items())
+            settings["role"] = role
+        return " ".join(f"-c {name}={value}" for name, value in {"timezone": "utc", **settings}.items())
 
 
 LIMITS: dict[Role, Limits] = {
-    # A lock that is not free soon, and a pool that is empty, are told at once: the client comes again.
+    # A lock that stays taken and an empty pool are reported at once: the client tries again.
     "api": Limits(statement=5, lock=2, idle=10, pool=1, connect=3),
     "worker": Limits(statement=60, lock=20, idle=60),
-    "owner": Limits(),  # migrations and operators, who wait for what they asked for
+    "owner": Limits(),  # migrations and operators, who wait for the result
 }
 _SILENCE = 2.0
-"""Seconds beyond `statement` after which a server that says nothing at all is given up: a stopped one keeps no time."""
+"""Seconds beyond `statement` after which we give up on a silent server: a stopped one times nothing out itself."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -108,6 +110,8 @@ class Base(DeclarativeBase):
         list[str]: ARRAY(Text),
         dict[str, Any]: JSONB,
         list[dict[str, Any]]: JSONB,
+        dict[str, object]: JSONB,
+        list[dict[str, object]]: JSONB,
     }
 
 
@@ -154,12 +158,12 @@ class Database:
         return self.url.database or ""
 
     def limits(self, role: Role) -> Limits:
-        """Return how long what `role` asks may take."""
+        """Return how long the work of `role` may take."""
         return self._limits[role]
 
     @property
     def has_api_login(self) -> bool:
-        """Whether the API has a login of its own, and does not only enter its role."""
+        """Whether the API has a login of its own instead of only entering its role."""
         return self._api_url is not None
 
     @property
@@ -207,7 +211,7 @@ class Database:
     def probing(self) -> Iterator[Session]:
         """Open a session of the API's role on a connection of its own, with a probe's short limits.
 
-        It finds a server that takes no more connections, and waits for no pool that others emptied.
+        It notices a server that takes no more connections, and does not wait for a pool that others emptied.
         """
         engine = self._open("api", Limits(statement=2, lock=1, idle=2, connect=2))
         try:
@@ -224,17 +228,17 @@ class Database:
 
 
 _FRESH_SECONDS = 1.0
-"""A connection given back so lately is taken without asking whether it lives: under load that is most of them."""
+"""A connection returned this recently is used without a ping: under load that is most of them."""
 _PING_SECONDS = 2.0
 _KEEPALIVES = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 
-class _Connection(psycopg.Connection[Any]):
-    """A connection that waits `patience` seconds for an answer, and then no longer is one."""
+class _Connection(psycopg.Connection[TupleRow]):
+    """A connection that waits `patience` seconds for an answer and then closes."""
 
     patience: float | None = None
 
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Run a conversation with the server to its end."""
         if timeout is not None or self.patience is None:
             return super().wait(gen, interval, timeout)
@@ -246,24 +250,26 @@ class _Connection(psycopg.Connection[Any]):
 
 
 def _give_up_on_silence(engine: Engine, limits: Limits) -> None:
-    """Make the engine's connections end where the server does not answer, however healthy the network is."""
+    """End the engine's connections when the server does not answer, however healthy the network is."""
 
     @event.listens_for(engine, "do_connect")
-    def connect(_dialect: Dialect, _entry: ConnectionPoolEntry, args: Any, parameters: Any) -> _Connection:
+    def connect(
+        _dialect: Dialect, _entry: ConnectionPoolEntry, args: list[str], parameters: dict[str, Any]
+    ) -> _Connection:
         opened = _Connection.connect(*args, **parameters)
         opened.patience = None if limits.statement is None else limits.statement + _SILENCE
         return opened
 
 
 def _ping_idle_connections(engine: Engine) -> None:
-    """Replace, on being taken, a pooled connection that died while it lay idle (the server was restarted, say)."""
+    """Replace a pooled connection that died while idle (the server was restarted, say) when it is next taken."""
 
     @event.listens_for(engine, "checkin")
-    def note(_connection: Any, entry: ConnectionPoolEntry) -> None:
+    def note(_connection: object, entry: ConnectionPoolEntry) -> None:
         entry.info["idle_since"] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
-    def ask(connection: _Connection, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+    def ask(connection: _Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
         since = entry.info.get("idle_since")
         if since is None or (time.monotonic() - since < _FRESH_SECONDS and not _has_spoken(connection)):
             return
@@ -277,17 +283,17 @@ def _ping_idle_connections(engine: Engine) -> None:
 
 _CLOCK_SECONDS = 10.0
 CLOCKS_APART = timedelta(seconds=30)
-"""A clock that is off by more is said, and a server whose clock it is, is not ready."""
+"""A clock that is further off is logged, and a server with such a clock is not ready."""
 
 
 def _follow_its_clock(engine: Engine) -> None:
-    """Measure, now and then, how far this process's clock is off the database's: expiry is judged by the latter."""
+    """Measure now and then how far this process's clock differs from the database's, which decides expiry."""
     measured: list[float] = []
-    is_told = False
+    is_reported = False
 
     @event.listens_for(engine, "checkout")
-    def measure(connection: _Connection, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
-        nonlocal is_told
+    def measure(connection: _Connection, _entry: ConnectionPoolEntry, _proxy: object) -> None:
+        nonlocal is_reported
         if measured and time.monotonic() - measured[0] < _CLOCK_SECONDS:
             return
         measured[:] = [time.monotonic()]
@@ -301,13 +307,13 @@ def _follow_its_clock(engine: Engine) -> None:
         if row is not None:
             ahead = clock.follow(row[0], between=(before, after))
             is_off = abs(ahead) > CLOCKS_APART
-            if is_off and not is_told:
+            if is_off and not is_reported:
                 log.warning("clock_is_off", seconds_ahead=round(ahead.total_seconds(), 1))
-            is_told = is_off
+            is_reported = is_off
 
 
 def _has_spoken(connection: _Connection) -> bool:
-    """Whether something came over an idle connection: nearly always its end. Costs no round trip."""
+    """Whether anything arrived on an idle connection: nearly always its end. Costs no round trip."""
     if connection.closed:
         return True
     ear = polling.poll()
@@ -347,7 +353,7 @@ def transaction(role: Role | None = None, *, viewer: Viewer | None = None) -> It
 
 
 def enter(session: Session, viewer: Viewer) -> None:
-    """Make a viewer that became known within the transaction its own, and of no longer: what the guards do."""
+    """Set the viewer of a transaction that is already open, for the rest of it: what the guards do."""
     session.execute(select(*viewer.entering()))
 
 
@@ -357,7 +363,7 @@ def as_psycopg(url: str, *, setting: str = "database_url") -> URL:
     Raises
     ------
     SettingError
-        It is none; the message names `setting`.
+        It is not one; the message names `setting`.
     """
     named = f"setting {setting} ({setting.upper()})"
     try:

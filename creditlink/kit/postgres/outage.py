@@ -1,4 +1,4 @@
-"""Trouble of the database, told apart from our own bugs: one list of it, and what is answered."""
+"""Trouble with the database, kept apart from our own bugs: one list of its forms, and how each is answered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from creditlink.kit.processes.metrics import DATABASE_TROUBLE
 
 log = structlog.get_logger()
 
-_BUSY = frozenset({"55P03", "57014", "40001", "40P01"})  # a lock, a time-out, two that were in each other's way
+_BUSY = frozenset({"55P03", "57014", "40001", "40P01"})  # a lock, a time-out, two transactions in each other's way
 _AWAY = ("08", "53", "57", "58", "28", "3D000", "25006", "25P03")
 """Connections, resources (disk, memory, slots), an operator's stop, files, logins; read-only; idle for too long."""
 
@@ -52,16 +52,16 @@ def _of_driver(error: psycopg.Error) -> Problem | None:
         return DatabaseBusy()
     if error.sqlstate is not None:
         return DatabaseUnavailable() if error.sqlstate.startswith(_AWAY) else None
-    # What the server did not say itself is about the connection: refused, broken, silent for too long.
+    # An error without an SQLSTATE is about the connection: refused, broken, silent for too long.
     gone = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
     return DatabaseUnavailable() if gone else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what it was raised from; the queue and SQLAlchemy wrap what the driver says."""
-    seen: BaseException | None = error
+    """Yield the error and what it was raised from; the queue and SQLAlchemy wrap the driver's errors."""
+    cause: BaseException | None = error
     for _ in range(8):
-        if seen is None:
+        if cause is None:
             return
-        yield seen
-        seen = seen.__cause__ or getattr(seen, "orig", None) or getattr(seen, "original_exception", None)
+        yield cause
+        cause = cause.__cause__ or getattr(cause, "orig", None) or getattr(cause, "original_exception", None)

@@ -1,7 +1,7 @@
-"""What a database is for. Every process compares it with its environment before it works on the database.
+"""What a database is for: every process compares this with its environment before it uses the database.
 
-The marker is one row, written by the first upgrade of an empty database, or by `creditlink db purpose`. A database from
-before there were markers has none: in production the next upgrade gives it one, and the sandbox leaves it alone.
+The marker is one row, written by the first upgrade of an empty database, or by `creditlink db purpose`. A database
+older than the marker has none: in production the next upgrade adds it, and the sandbox leaves it alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def purpose_for(environment: str) -> Purpose:
     return "production" if environment == "production" else "sandbox"
 
 
-def marked(connection: Connection) -> str | None:
+def mark_of(connection: Connection) -> str | None:
     """Return what the database is marked for; None without a marker, also before the migration that brings it."""
     if not has_table(connection):
         return None
@@ -63,8 +63,8 @@ def mark(connection: Connection, purpose: str, environment: str) -> None:
 
 
 def holds_data(connection: Connection) -> bool:
-    """Return whether any table has a row, whoever's table it is; the queue's and the marker itself apart."""
-    found = connection.execute(
+    """Return whether any table has a row, no matter whose it is; the queue's and the marker do not count."""
+    tables = connection.execute(
         text("""
             SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -72,7 +72,7 @@ def holds_data(connection: Connection) -> bool:
             ORDER BY 1, 2""")
     ).all()
     quoted = connection.dialect.identifier_preparer.quote_identifier
-    for schema, name in found:
+    for schema, name in tables:
         if schema == "public" and (name in _OWN_MACHINERY or name.startswith("procrastinate_")):
             continue
         try:
@@ -86,12 +86,12 @@ def holds_data(connection: Connection) -> bool:
 
 def refusal(connection: Connection, environment: str) -> str | None:
     """Return why a process of `environment` must not work on the database, or None."""
-    found, wanted = marked(connection), purpose_for(environment)
-    if found is None and wanted == "production" and has_table(connection):  # else migrations are missing: see health
+    mark, wanted = mark_of(connection), purpose_for(environment)
+    if mark is None and wanted == "production" and has_table(connection):  # else migrations are missing: see health
         return "is not marked; if it is production's: creditlink db purpose production --database NAME"
-    if found is None or found == wanted:
+    if mark is None or mark == wanted:
         return None
-    return f"is marked {found}, and environment is {environment}"
+    return f"is marked {mark}, and environment is {environment}"
 
 
 def check(database: Database, environment: str, *, role: Role = "owner") -> None:
@@ -102,7 +102,7 @@ def check(database: Database, environment: str, *, role: Role = "owner") -> None
     Raises
     ------
     DatabaseRefused
-        They do not belong together.
+        They do not fit.
     """
     try:
         with database.engine(role).connect() as connection:
@@ -114,7 +114,7 @@ def check(database: Database, environment: str, *, role: Role = "owner") -> None
 
 
 def check_one_database(database: Database) -> None:
-    """Hold the API's own address to the same database: the marker tells databases apart, also of one purpose.
+    """Check that the API's own address leads to the same database: the marker tells apart even two of one purpose.
 
     Raises
     ------

@@ -12,10 +12,10 @@ from creditlink.kit.postgres import purpose
 from creditlink.kit.postgres.db import Database
 from creditlink.kit.settings import ROOT
 
-# Any number will do, as long as every process that migrates takes the same one.
+# Any number will do, as long as every process that migrates uses the same one.
 _ADVISORY_LOCK = 7_214_881
 SERVES = "serves "
-"""How the comment of `alembic_version` begins; the mark goes with the version, in one transaction and in every dump."""
+"""How the comment on `alembic_version` begins: it travels with the version, in one transaction and in every dump."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -28,7 +28,7 @@ def _config(connection: Connection | None = None) -> Config:
 def upgrade(database: Database, revision: str = "head", *, environment: str = "sandbox") -> None:
     """Bring the schema up to `revision`; processes that start together take turns.
 
-    A database that does not say yet what it is for is marked for `environment`, unless a sandbox finds data in it.
+    A database without a mark is marked for `environment`, unless it holds data and this is a sandbox.
     """
     with database.engine("owner").connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
@@ -44,7 +44,7 @@ def upgrade(database: Database, revision: str = "head", *, environment: str = "s
 
 
 def _mark_new(connection: Connection, environment: str) -> None:
-    if not purpose.has_table(connection) or purpose.marked(connection) is not None:
+    if not purpose.has_table(connection) or purpose.mark_of(connection) is not None:
         return
     wanted = purpose.purpose_for(environment)
     if wanted == "production" or not purpose.holds_data(connection):
@@ -63,15 +63,15 @@ def head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or "base"
 
 
-def applied(connection: Connection) -> str:
+def current_revision(connection: Connection) -> str:
     """Return the revision that the database is at."""
     return MigrationContext.configure(connection).get_current_revision() or "base"
 
 
-def serves(connection: Connection) -> str | None:
+def oldest_served(connection: Connection) -> str | None:
     """Return the oldest revision of code that the database still serves, as its newest migration says."""
-    said = connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"))
-    return said.removeprefix(SERVES) if said and said.startswith(SERVES) else None
+    comment = connection.scalar(text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"))
+    return comment.removeprefix(SERVES) if comment and comment.startswith(SERVES) else None
 
 
 def is_served(oldest: str | None) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 from creditlink.kit.processes import traces
 from creditlink.kit.settings import Settings
@@ -25,7 +24,7 @@ _USCC_OR_JWT = re.compile(r"\b[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}
 _QUOTED_ROWS = re.compile(r"(?<=\(psycopg\.errors\.)(\w+\)).*|\b(?:DETAIL|CONTEXT):\s.*", re.DOTALL)
 
 
-def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Blank secret keys, and firm codes or JWTs that slipped into a text."""
     for key, value in event.items():
         if _SECRET_KEYS.search(key):
@@ -43,7 +42,7 @@ def _last_words(exc_info: tuple[type[BaseException], BaseException, TracebackTyp
 
 def configure_logging(settings: Settings) -> None:
     """Send structlog and the standard library's loggers through one redacting chain to stderr."""
-    shared: list[Any] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -51,7 +50,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.processors.ExceptionRenderer(traces.formatted),
         redact,
     ]
-    renderer: Any = (
+    renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())

@@ -19,7 +19,7 @@ from creditlink.kit.settings import SettingError, Settings, load_settings
 log = structlog.get_logger()
 
 PATIENCE_SECONDS = 10.0
-"""How long a server waits at its start for a database that starts beside it."""
+"""How long a server waits at its start for a database that starts at the same time."""
 
 # What a database that was not migrated lacks.
 _MIGRATIONS = (
@@ -43,7 +43,7 @@ def start(role: db.Role, *, patience: float = 0.0) -> tuple[Settings, db.Databas
     configure_logging(settings)
     database = open_database(settings)
     reach(database, patience=patience)
-    belongs(settings, database)  # it may have come up only now
+    check_purpose(settings, database)  # it may only just have come up
     db.configure(database, role=role)
     return settings, database
 
@@ -60,14 +60,14 @@ def open_database(settings: Settings) -> db.Database:
     database = db.Database(
         url, api_url=settings.database_api_url, pool_size=settings.pool_size, limits=limits_of(settings)
     )
-    belongs(settings, database)
+    check_purpose(settings, database)
     return database
 
 
-def belongs(settings: Settings, database: db.Database) -> None:
-    """Close a database that is not for this environment, or whose API login is more than the API's or elsewhere.
+def check_purpose(settings: Settings, database: db.Database) -> None:
+    """Close a database that is not for this environment, or whose API login is too powerful or leads elsewhere.
 
-    One that is away passes: ask again when it is there.
+    One that is away passes: check again when it is there.
 
     Raises
     ------
@@ -95,14 +95,14 @@ def limits_of(settings: Settings) -> dict[db.Role, db.Limits]:
 
 
 def reach(database: db.Database, *, patience: float) -> None:
-    """Connect once, so that a wrong address ends a process at its start and not its first request.
+    """Connect once, so that a wrong address ends a process at its start and not at its first request.
 
     Raises
     ------
     SettingError
         The database cannot be reached within `patience` seconds, or does not exist.
     """
-    deadline, told = time.monotonic() + patience, False
+    deadline, is_reported = time.monotonic() + patience, False
     while True:
         try:
             with database.engine("owner").connect():
@@ -111,14 +111,14 @@ def reach(database: db.Database, *, patience: float) -> None:
             line = fault(error) or str(error)
             if "does not exist" in line or time.monotonic() >= deadline:
                 raise SettingError(f"setting database_url (DATABASE_URL), database {database.name}: {line}") from error
-        if not told:
+        if not is_reported:
             log.warning("waiting_for_database", reason=line, seconds=patience)
-            told = True
+            is_reported = True
         time.sleep(0.5)
 
 
 def fault(error: BaseException) -> str | None:
-    """Return the one line that an operator needs when it is the database that fails, or None: it is something else."""
+    """Return the one line that an operator needs when the database fails, or None if the fault is elsewhere."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     line = str(cause).strip().partition("\n")[0]
     if isinstance(cause, _MIGRATIONS) or (isinstance(cause, psycopg.Error) and 'role "creditlink_' in line):
@@ -126,7 +126,7 @@ def fault(error: BaseException) -> str | None:
     return line if isinstance(cause, psycopg.OperationalError) else None
 
 
-def confirm_destruction(settings: Settings, database: db.Database, named: str | None, what: str) -> None:
+def confirm_destruction(settings: Settings, database: db.Database, database_name: str | None, what: str) -> None:
     """Let a command destroy data of production only when the database is named on its line.
 
     Raises
@@ -135,10 +135,12 @@ def confirm_destruction(settings: Settings, database: db.Database, named: str | 
         It is not named, or another one is.
     """
     name = database.name
-    if named is not None and named != name:
-        raise click.BadParameter(f"the database is {name}, got {named!r}", param_hint="--database")
-    if settings.is_production and named is None:
+    if database_name is not None and database_name != name:
+        raise click.BadParameter(f"the database is {name}, got {database_name!r}", param_hint="--database")
+    if settings.is_production and database_name is None:
         raise click.ClickException(f"refused: {what} in production; to do it all the same, add --database {name}")
 
 
-NAMED = click.option("--database", "named", metavar="NAME", help="The database's name, typed: needed in production.")
+DATABASE_OPTION = click.option(
+    "--database", "database_name", metavar="NAME", help="The database's name, typed: needed in production."
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 STEADY_SECONDS = 10.0
-"""A process that lived this long had started well: its end is news, not one more turn of a loop."""
+"""A process that lived this long had started well: its end is a new event, not one more round of a restart loop."""
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 

@@ -1,7 +1,7 @@
-"""What a process, and an application in it, holds for as long as it runs: settings, the live model, sources, memories.
+"""What a process, and an application in it, keeps as long as it runs: settings, the live model, sources, memories.
 
-One of each, by its class. A process may hold several applications (tests do), so an application has a runtime of its
-own; what it lacks is the process's.
+There is one part of each class. A process may run several applications (tests do), so each application has its own
+runtime and falls back on the process's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EXTENSION = "creditlink"
 
 
 class Runtime:
-    """Parts, each asked for by its class."""
+    """Parts, each found by its class."""
 
     def __init__(self, beyond: Runtime | None = None) -> None:
         self._parts: dict[type, object] = {}
@@ -41,30 +41,30 @@ class Runtime:
         Raises
         ------
         LookupError
-            Nobody put one here.
+            There is none.
         """
-        found = self._find(kind)
-        if found is None:
+        part = self._find(kind)
+        if part is None:
             raise LookupError(f"this runtime has no {kind.__name__}")
-        return found
+        return part
 
-    def made(self, kind: type[Part], make: Callable[[], Part]) -> Part:
-        """Return the part of a class, made by `make` when it is first needed."""
+    def get_or_make(self, kind: type[Part], make: Callable[[], Part]) -> Part:
+        """Return the part of a class; `make` makes it when it is first needed."""
         with self._lock:
-            found = self._find(kind)
-            if found is None:
-                found = self._parts[kind] = make()
-            return found
+            part = self._find(kind)
+            if part is None:
+                part = self._parts[kind] = make()
+            return part
 
     def _find(self, kind: type[Part]) -> Part | None:
-        found = self._parts.get(kind)
-        if found is None and self._beyond is not None:
+        part = self._parts.get(kind)
+        if part is None and self._beyond is not None:
             return self._beyond._find(kind)
-        return cast(Part | None, found)
+        return cast(Part | None, part)
 
 
 class Memory(Generic[Key, Value]):
-    """The few last values that took long to make, by key. A memory is a subclass, and so a part of its own."""
+    """The last few values that took long to make, by key. Each memory is a subclass, and so a part of its own."""
 
     most = 4
 
@@ -75,14 +75,14 @@ class Memory(Generic[Key, Value]):
         return len(self._values)
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """Return the value of a key, made where it is not remembered; the oldest makes room."""
-        found = self._values.get(key)
-        if found is None:
-            found = make()
+        """Return the value of a key; one that is not remembered is made, and the oldest makes room."""
+        value = self._values.get(key)
+        if value is None:
+            value = make()
             while len(self._values) >= self.most:
                 self._values.pop(next(iter(self._values)), None)
-            self._values[key] = found
-        return found
+            self._values[key] = value
+        return value
 
 
 _process = Runtime()
@@ -94,9 +94,9 @@ def process() -> Runtime:
 
 
 def install(app: flask.Flask) -> Runtime:
-    """Give an application its runtime, empty as yet."""
-    made: Runtime = app.extensions.setdefault(_EXTENSION, Runtime(_process))
-    return made
+    """Give an application its runtime, still empty."""
+    runtime: Runtime = app.extensions.setdefault(_EXTENSION, Runtime(_process))
+    return runtime
 
 
 def of_app(app: flask.Flask) -> Runtime:
@@ -110,6 +110,6 @@ def part(kind: type[Part]) -> Part:
     Raises
     ------
     LookupError
-        Nobody put one there.
+        There is none.
     """
     return (of_app(flask.current_app) if flask.has_app_context() else _process).of(kind)

@@ -1,4 +1,4 @@
-"""Slots per name in one process: how much of a shared lane one office, or one client's endpoint, may hold."""
+"""Slots per name in one process: how much of a shared lane one source, or one client's endpoint, may occupy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Slots:
-    """At most `most` holders at once for each name; whoever finds none free comes again later."""
+    """At most `most` holders at once for each name; a job that finds no slot free comes back later."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -18,7 +18,7 @@ class Slots:
 
     @contextmanager
     def take(self, name: str) -> Iterator[bool]:
-        """Take a slot for the block; False: none is free, and nothing is held."""
+        """Take a slot for the block; yield False when none is free, and take none."""
         with self._lock:
             free = self._held[name] < self._most
             if free:

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: a process that is asked to end does so at whatever moment it is asked."""
+"""SIGTERM and SIGINT: a process that is asked to end does so at any moment."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _holding = 0
 
 
 class Stopped(SystemExit):
-    """The process was asked to end: the good end of a server, and of anything else the end that a signal makes."""
+    """The process was asked to end: for a server a normal exit, for anything else the exit status of a signal."""
 
 
 def watch(*, serving: bool) -> None:
     """Turn SIGTERM into `Stopped`, which cleans up on its way out as Ctrl-C does; for a server SIGINT too.
 
-    Call it first of all: before that, a signal ends the process by itself, and there is nothing yet to clean up.
+    Call it first: until then a signal ends the process at once, when there is nothing to clean up yet.
     """
 
     def ask(number: int, _frame: FrameType | None) -> None:
@@ -39,18 +39,18 @@ def watch(*, serving: bool) -> None:
         signal.signal(number, ask)
 
 
-def asked() -> bool:
+def is_asked() -> bool:
     """Whether the process was asked to end.
 
     A raised exception can get lost where Python ignores one (a weak reference's callback during an import, say);
-    who starts something that lasts looks here once more.
+    code that starts something lasting checks here once more.
     """
     return _asked is not None
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Finish what must not be left half-done (a server started but not yet noted down); end after it if asked to."""
+def uninterrupted() -> Iterator[None]:
+    """Finish what must not be left half-done (a server started but not yet listed); end after it if asked to."""
     global _holding
     before = _asked
     _holding += 1
@@ -81,7 +81,7 @@ def signals_blocked() -> Iterator[None]:
 def begin_child(parent: int) -> None:
     """Begin life as a child: the parent's handlers are not ours, and we end when it does.
 
-    A forked child inherits handlers that would tell a copy of the parent to end, and nobody listens to that copy.
+    A forked child inherits handlers that would tell a copy of the parent to end, and nothing listens to that copy.
     """
     for number in (*SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

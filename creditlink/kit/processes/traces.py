@@ -14,20 +14,20 @@ _QUOTED = re.compile(r'".*"', re.DOTALL)
 
 
 def formatted(exc_info: ExcInfo) -> str:
-    """Return a traceback in which errors of the database say their kind and place, and quote no value.
+    """Return a traceback in which database errors give their kind and place but quote no value.
 
     PostgreSQL repeats keys, whole rows and bad inputs in its messages (DETAIL: Failing row contains …).
     """
     _, error, _ = exc_info
-    told = traceback.TracebackException(*exc_info)
-    _quiet(told, error, set())
-    return "".join(told.format()).rstrip("\n")
+    trace = traceback.TracebackException(*exc_info)
+    _quiet(trace, error, set())
+    return "".join(trace.format()).rstrip("\n")
 
 
-def said(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """Return what went wrong, in one line, without values."""
     if isinstance(error, DBAPIError) and error.orig is not None:
-        return f"({type(error.orig).__name__}) {said(error.orig)}"
+        return f"({type(error.orig).__name__}) {message_of(error.orig)}"
     if not isinstance(error, psycopg.Error):
         return str(error)
     diag = error.diag
@@ -38,16 +38,16 @@ def said(error: BaseException) -> str:
     return _QUOTED.sub('"…"', diag.message_primary or "") + f" ({diag.sqlstate}{where})"
 
 
-def _quiet(told: traceback.TracebackException, error: BaseException, seen: set[int]) -> None:
+def _quiet(trace: traceback.TracebackException, error: BaseException, seen: set[int]) -> None:
     if id(error) in seen:
         return
     seen.add(id(error))
     if isinstance(error, DBAPIError | psycopg.Error):
-        told._str = said(error)  # type: ignore[attr-defined]  # what `format` prints after the class's name
-    if told.__cause__ is not None and error.__cause__ is not None:
-        _quiet(told.__cause__, error.__cause__, seen)
-    if told.__context__ is not None and error.__context__ is not None:
-        _quiet(told.__context__, error.__context__, seen)
-    if told.exceptions and isinstance(error, BaseExceptionGroup):
-        for inner_told, inner in zip(told.exceptions, error.exceptions, strict=False):
+        trace._str = message_of(error)  # type: ignore[attr-defined]  # what `format` prints after the class's name
+    if trace.__cause__ is not None and error.__cause__ is not None:
+        _quiet(trace.__cause__, error.__cause__, seen)
+    if trace.__context__ is not None and error.__context__ is not None:
+        _quiet(trace.__context__, error.__context__, seen)
+    if trace.exceptions and isinstance(error, BaseExceptionGroup):
+        for inner_told, inner in zip(trace.exceptions, error.exceptions, strict=False):
             _quiet(inner_told, inner, seen)

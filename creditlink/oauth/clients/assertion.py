@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import structlog
 from authlib.oauth2.rfc6749 import InvalidClientError
@@ -19,9 +19,10 @@ from creditlink.access.settings import OAuthSettings
 from creditlink.institutions.jwks import RemoteKeys
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
 
-log = structlog.get_logger()
+if TYPE_CHECKING:
+    from creditlink.oauth.requests import FormRequest
 
-_JTI_LONGEST = 256
+log = structlog.get_logger()
 
 
 class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib has no types
@@ -37,7 +38,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authli
         self._now = now
         self._kid: str | None = None
 
-    def __call__(self, query_client: Callable[[str], OAuthClient | None], request: Any) -> OAuthClient | None:
+    def __call__(self, query_client: Callable[[str], OAuthClient | None], request: FormRequest) -> OAuthClient | None:
         """Return the authenticated client, or None when no assertion was sent.
 
         Raises
@@ -55,7 +56,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authli
             raise ClientRefused
         return client
 
-    def extract_assertion(self, assertion: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    def extract_assertion(self, assertion: str) -> tuple[Mapping[str, object], Mapping[str, object]]:
         """Return header and claims before verification, within our limits on size, depth and algorithm."""
         try:
             token = keys.read_jwt(assertion)
@@ -74,7 +75,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authli
         except JwtRefused as error:
             raise _refused(error) from None
 
-    def process_assertion_claims(self, assertion: str, resolve_key: Sequence[Key]) -> Mapping[str, Any]:
+    def process_assertion_claims(self, assertion: str, resolve_key: Sequence[Key]) -> Mapping[str, object]:
         """Verify the signature, then every claim."""
         try:
             token = keys.read_jwt(assertion)
@@ -84,15 +85,13 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authli
             raise _refused(error) from None
         return token.claims
 
-    def _check(self, claims: Mapping[str, Any]) -> None:
+    def _check(self, claims: Mapping[str, object]) -> None:
         if claims.get("iss") != claims.get("sub"):
             raise JwtRefused("iss and sub differ")
         # FAPI 2.0 section 5.3.2.1: the issuer as one string; a list or the token endpoint invites mix-up.
         if claims.get("aud") != self._settings.issuer:
             raise JwtRefused("aud is not the issuer as one string")
-        jti = claims.get("jti")
-        if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LONGEST:
-            raise JwtRefused("jti must be a string")
+        jti = keys.jti_of(claims)
         times = keys.whole_seconds(claims, ("exp", "nbf", "iat"))
         at = self._now.timestamp()
         if "exp" not in times or times["exp"] <= at:
@@ -103,7 +102,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # Authli
             raise JwtRefused("nbf or iat is ahead")
         # The clock may step back by as much as it may be ahead: remember the jti a little longer.
         until = datetime.fromtimestamp(times["exp"], UTC) + timedelta(seconds=self._settings.clock_ahead)
-        if not replay.first_use(self._session, "assertion", claims["sub"], jti, expires_at=until):
+        if not replay.first_use(self._session, "assertion", str(claims["sub"]), jti, expires_at=until):
             raise JwtRefused("jti was used before")
 
 

@@ -39,14 +39,14 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return redirect_uri in self.row.redirect_uris
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """Return the scope if all of it is allowed, else None: nothing is trimmed in silence."""
-        asked = (scope or "").split(" ")
-        if not all(name in self.row.scopes for name in asked) or len(set(asked)) != len(asked):
+        """Return the scope if all of it is allowed, else None: nothing is trimmed silently."""
+        names = (scope or "").split(" ")
+        if not all(name in self.row.scopes for name in names) or len(set(names)) != len(names):
             return None
-        return " ".join(asked)
+        return " ".join(names)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """Whether it may authenticate so."""
+        """Whether it may authenticate this way."""
         return method == AUTH_METHOD
 
     def check_response_type(self, response_type: str) -> bool:
@@ -60,9 +60,9 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
 
 def active_client(session: Session, client_id: str) -> OAuthClient | None:
     """Return the client if it and its institution are active now."""
-    found = session.execute(
+    row = session.execute(
         select(Client, Institution)
         .join(Institution, Institution.id == Client.institution_id)
         .where(Client.client_id == client_id, Client.status == "active", Institution.status == "active")
     ).one_or_none()
-    return None if found is None else OAuthClient(found[0], found[1])
+    return None if row is None else OAuthClient(row[0], row[1])

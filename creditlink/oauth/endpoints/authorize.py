@@ -14,7 +14,7 @@ from creditlink.oauth.service import PendingGone, open_request
 
 CONSENT_PAGE = "/portal/authorize/"
 
-# Nothing of the request is repeated here, and nobody is redirected: the sender has not been recognised.
+# This page repeats nothing of the request and redirects nobody: we do not know the sender.
 _PAGE = """<!doctype html>
 <html lang="zh">
 <meta charset="utf-8">
@@ -37,8 +37,8 @@ def answer(session: Session, request: flask.Request, *, now: datetime) -> flask.
     Parameters other than `client_id` and `request_uri` are ignored: what counts was pushed.
     """
     try:
-        asked = single_values(request.args)
-        client_id, request_uri = asked.get("client_id", ""), asked.get("request_uri", "")
+        parameters = single_values(request.args)
+        client_id, request_uri = parameters.get("client_id", ""), parameters.get("request_uri", "")
         if not client_id or not request_uri.startswith(REQUEST_URI):
             raise PendingGone
         handle = open_request(session, client_id=client_id, request_uri=request_uri, now=now)

@@ -1,13 +1,13 @@
 """Asking a firm that is not at its browser: the request waits in its inbox and the bank polls.
 
-After OpenID Connect CIBA Core 1.0, poll mode, without its ID tokens: what comes of it is a consent and
+After OpenID Connect CIBA Core 1.0, poll mode, without its ID tokens: the result is a consent and
 tokens, not a sign-in. docs/adr says what was left out.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749 import Endpoint
@@ -21,7 +21,7 @@ from creditlink.access.errors import (
     RequestNotSupported,
     TooManyWaiting,
 )
-from creditlink.access.opaque import AUTH_REQ_ID, hashed, new_secret
+from creditlink.access.opaque import AUTH_REQ_ID, hash_of, new_secret
 from creditlink.consents import listing
 from creditlink.consents import service as consents
 from creditlink.consents.agreement.details import AuthorizationDetails
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 
 # Between the firm's last moment to answer and the bank's last moment to fetch the answer.
 FETCH_WITHIN = timedelta(minutes=5)
-# So many requests of one institution may wait for one firm: an inbox is no place to advertise.
+# This many requests of one institution may wait for one firm: an inbox is no place to advertise.
 MOST_WAITING = 5
 LONGEST_BINDING_MESSAGE = 64
 _OTHER_HINTS = ("login_hint_token", "id_token_hint")
 
 
 class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has no types
-    """Authenticates the client, checks the request, and lays it into the inbox of whoever acts for the firm."""
+    """Authenticates the client, checks the request, and puts it into the inbox of those who act for the firm."""
 
     ENDPOINT_NAME = "backchannel_authentication"
 
-    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         """Answer with an `auth_req_id`, whether or not there is such a firm: nobody learns who has an account."""
         client: OAuthClient = self.server.authenticate_client(request, [AUTH_METHOD], self.ENDPOINT_NAME)
         session, now, form = self.server.session, self.server.now, request.form
@@ -77,7 +77,7 @@ class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has 
         auth_req_id, expires_at = new_secret(AUTH_REQ_ID), consent.answer_until + FETCH_WITHIN
         session.add(
             PushedRequest(
-                request_uri_hash=hashed(auth_req_id),
+                request_uri_hash=hash_of(auth_req_id),
                 client_id=client.client_id,
                 consent_id=consent.id,
                 redirect_uri=None,
@@ -118,17 +118,17 @@ def _binding_message(form: dict[str, str]) -> str | None:
 
 
 def _wait(form: dict[str, str], longest: timedelta) -> timedelta:
-    """Return how long the firm may take: as asked, but never less than half an hour nor longer than we keep it."""
-    asked = form.get("requested_expiry")
-    if asked is None:
+    """Return how long the firm may take: as requested, but at least half an hour, and at most as long as we keep it."""
+    requested = form.get("requested_expiry")
+    if requested is None:
         return longest
-    if not (asked.isascii() and asked.isdigit() and 1 <= len(asked) <= 9 and int(asked) > 0):
+    if not (requested.isascii() and requested.isdigit() and 1 <= len(requested) <= 9 and int(requested) > 0):
         raise InvalidRequestError("requested_expiry must be a positive whole number of seconds")
-    return min(max(timedelta(seconds=int(asked)) - FETCH_WITHIN, consents.INBOX_AT_LEAST), longest)
+    return min(max(timedelta(seconds=int(requested)) - FETCH_WITHIN, consents.INBOX_AT_LEAST), longest)
 
 
 def _firm(session: Session, form: dict[str, str], details: AuthorizationDetails, client: OAuthClient) -> str:
-    """Return the code of the firm that the hint names, or what names no firm and is answered all the same.
+    """Return the code of the firm that the hint names, or a text that names no firm and gets the same answer.
 
     The hint is a USCC or the id that this institution, and no other, knows the firm by. With the id no USCC is
     taken in the details: whether the two are one firm is not for the bank to try out.
@@ -139,8 +139,8 @@ def _firm(session: Session, form: dict[str, str], details: AuthorizationDetails,
     if hint.startswith("ent_"):
         if details.uscc is not None:
             raise InvalidRequestError("name the firm once: by its id in login_hint or by its USCC")
-        found = listing.firm_behind(session, client.institution.id, client.institution.pairwise_salt, hint)
-        return consents.code_of(session, found) or hint[:40]
+        enterprise_id = listing.firm_behind(session, client.institution.id, client.institution.pairwise_salt, hint)
+        return consents.code_of(session, enterprise_id) or hint[:40]
     checked = uscc_rules.check(hint)
     if not hint.isascii() or not checked.well_formed:
         raise InvalidRequestError("login_hint must be a USCC or the id of a firm of yours")

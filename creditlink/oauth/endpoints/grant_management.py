@@ -7,7 +7,6 @@ resource: it takes an access token of the client with the scope of the action.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,7 +23,7 @@ QUERY = "grant_management_query"
 REVOKE = "grant_management_revoke"
 
 
-def query(session: Session, access: Access, grant_id: str, *, now: datetime) -> dict[str, Any]:
+def query(session: Session, access: Access, grant_id: str, *, now: datetime) -> dict[str, object]:
     """Return the scopes and details of the client's own live grant.
 
     Raises
@@ -46,15 +45,15 @@ def query(session: Session, access: Access, grant_id: str, *, now: datetime) -> 
 
 
 def revoke(session: Session, access: Access, grant_id: str, *, now: datetime) -> None:
-    """Revoke the client's own grant, and with it everything that was issued under it.
+    """Revoke the client's own grant and everything issued under it.
 
     Raises
     ------
     NotFound
         As `query`; a paused grant can be revoked.
     """
-    # Locked before it is looked at: of two who give it back at once, the second finds it over.
-    consent = consents.locked(session, _own(session, access, grant_id).id)
+    # Locked before it is checked: of two revocations at once, the second finds the grant over.
+    consent = consents.lock_consent(session, _own(session, access, grant_id).id)
     if consent.state_at(now) not in ALIVE:
         raise NotFound
     consents.revoke(session, consent, actor=f"bank:{access.client_id}", reason="revoked_by_client", now=now)

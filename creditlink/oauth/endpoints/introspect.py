@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 
@@ -24,7 +24,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
 
     CLIENT_AUTH_METHODS = (AUTH_METHOD,)
 
-    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         """Answer; that a token is not good (any more) is evidence with its firm."""
         status, body, headers = super().create_endpoint_response(request)
         if not body["active"]:
@@ -37,12 +37,12 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
             raise InvalidRequestError("token is required")
         return own_token(self.server.session, request.form["token"], client.client_id)
 
-    def create_introspection_payload(self, token: AccessToken | RefreshToken | None) -> dict[str, Any]:
+    def create_introspection_payload(self, token: AccessToken | RefreshToken | None) -> dict[str, object]:
         """Return what the token is good for now, or only that it is not active."""
         now = self.server.now
         if token is None or token.revoked_at is not None or token.expires_at <= now:
             return {"active": False}
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "active": True,
             "iss": self.server.settings.issuer,
             "client_id": token.client_id,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
 from creditlink.access import keys
@@ -14,10 +12,10 @@ from creditlink.oauth.clients.client import AUTH_METHOD, GRANT_TYPES
 from creditlink.oauth.grants.amend import ACTIONS_SUPPORTED
 
 
-def document(settings: OAuthSettings) -> dict[str, Any]:
+def document(settings: OAuthSettings) -> dict[str, object]:
     """Return the metadata document, checked by Authlib."""
     issuer = settings.issuer
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
         "token_endpoint": f"{issuer}/oauth/token",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from authlib.consts import default_json_headers
 from authlib.oauth2.rfc6749 import Endpoint
@@ -17,7 +17,7 @@ from creditlink.access.errors import (
     ProofRefused,
     RequestNotSupported,
 )
-from creditlink.access.opaque import REQUEST_URI, hashed, new_secret
+from creditlink.access.opaque import REQUEST_URI, hash_of, new_secret
 from creditlink.consents import service as consents
 from creditlink.consents.agreement import details as consent_details
 from creditlink.consents.agreement.details import AuthorizationDetails, DetailsRefused
@@ -38,7 +38,7 @@ class PushedAuthorization(Endpoint):  # type: ignore[misc]  # Authlib has no typ
 
     ENDPOINT_NAME = "pushed_authorization_request"
 
-    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def create_endpoint_response(self, request: FormRequest) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         """Answer with a `request_uri`, or with the first error; an error here never redirects."""
         try:
             return self._push(request)
@@ -46,7 +46,7 @@ class PushedAuthorization(Endpoint):  # type: ignore[misc]  # Authlib has no typ
             error.redirect_uri = error.state = None
             raise
 
-    def _push(self, request: FormRequest) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def _push(self, request: FormRequest) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         client = self.server.authenticate_client(request, [AUTH_METHOD], self.ENDPOINT_NAME)
         form = request.form
         _check_shape(form)
@@ -64,7 +64,7 @@ class PushedAuthorization(Endpoint):  # type: ignore[misc]  # Authlib has no typ
         life = self.server.settings.request_uri_life
         self.server.session.add(
             PushedRequest(
-                request_uri_hash=hashed(request_uri),
+                request_uri_hash=hash_of(request_uri),
                 client_id=client.client_id,
                 consent_id=consent.id,
                 redirect_uri=redirect_uri,
@@ -102,7 +102,7 @@ def _check_shape(form: dict[str, str]) -> None:
     if "response_type" not in form:
         raise InvalidRequestError("response_type is required")
     if form["response_type"] != "code":
-        # Not left to Authlib: its error repeats the value, and cannot be made of one that holds odd characters.
+        # Not left to Authlib: its error repeats the value, and cannot be built from one with odd characters.
         raise OAuth2Error("response_type is not supported", error="unsupported_response_type")
     if form.get("response_mode", "query") != "query":
         raise InvalidRequestError("response_mode must be query")
@@ -114,7 +114,7 @@ def _check_shape(form: dict[str, str]) -> None:
         raise InvalidRequestError("state must be at most 4096 printable ASCII characters")
 
 
-def read_details(form: dict[str, str], client: OAuthClient, *, now: Any) -> AuthorizationDetails:
+def read_details(form: dict[str, str], client: OAuthClient, *, now: datetime) -> AuthorizationDetails:
     """Return the checked `authorization_details`.
 
     Raises

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from creditlink.access.errors import InvalidRequestError
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.access.tables import AccessToken
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
 from creditlink.oauth.tables import RefreshToken
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no types
-    """Authlib's endpoint, which gives away whether a foreign token exists; ours says 200 to all the same."""
+    """Authlib's endpoint gives away whether a foreign token exists; ours answers 200 either way."""
 
     CLIENT_AUTH_METHODS = (AUTH_METHOD,)
 
@@ -30,7 +30,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
         if "token" not in request.form:
             raise InvalidRequestError("token is required")
         own = own_token(self.server.session, request.form["token"], client.client_id)
-        if own is None:  # the answer is as if it had been revoked; whose it is learns of the try
+        if own is None:  # the answer is the same as after a revocation; the token's firm has evidence of the attempt
             self.server.note_refusal(request, "inactive", 200)
         return own
 
@@ -44,20 +44,20 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
 
 
 def own_token(session: Session, token: str, client_id: str) -> AccessToken | RefreshToken | None:
-    """Return the access or refresh token that was issued to this client, in whatever state."""
+    """Return the access or refresh token that was issued to this client, in any state."""
     found = any_token(session, token)
     return found if found is not None and found.client_id == client_id else None
 
 
 def any_token(session: Session, token: str) -> AccessToken | RefreshToken | None:
-    """Return the access or refresh token, whoever holds it, in whatever state."""
-    wanted = hashed(token)
+    """Return the access or refresh token of any client, in any state."""
+    wanted = hash_of(token)
     access = session.scalar(select(AccessToken).where(AccessToken.token_hash == wanted))
     return access or session.scalar(select(RefreshToken).where(RefreshToken.token_hash == wanted))
 
 
 def revoke_origin(session: Session, origin_id: UUID, *, now: datetime) -> None:
-    """Revoke every token that came of one authorization."""
+    """Revoke every token from one authorization."""
     for table in (RefreshToken, AccessToken):
         session.execute(
             update(table)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 from uuid import uuid4
 
 import flask
 
 from creditlink.access.errors import InvalidRequestError
-from creditlink.access.opaque import ACCESS_TOKEN, REFRESH_TOKEN, hashed, new_secret
+from creditlink.access.opaque import ACCESS_TOKEN, REFRESH_TOKEN, hash_of, new_secret
 from creditlink.access.tables import AccessToken
 from creditlink.kit.ids import external
 from creditlink.oauth.tables import RefreshToken
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from creditlink.oauth.clients.client import OAuthClient
     from creditlink.oauth.requests import FormRequest
     from creditlink.oauth.server import OAuthServer
+
+
+class Token(TypedDict):
+    """The answer of the token endpoint, from its first members to the last."""
+
+    access_token: str
+    scope: str
+    refresh_token: NotRequired[str]
+    token_type: NotRequired[str]
+    expires_in: NotRequired[int]
+    authorization_details: NotRequired[list[dict[str, object]]]
+    grant_id: NotRequired[str]
 
 
 def answer(server: OAuthServer, request: FormRequest) -> flask.Response:
@@ -31,19 +43,19 @@ def answer(server: OAuthServer, request: FormRequest) -> flask.Response:
 def new_token(
     grant_type: str,
     client: OAuthClient,
-    user: Any = None,
+    user: object = None,
     scope: str | None = None,
     expires_in: int | None = None,
     include_refresh_token: bool = True,
-) -> dict[str, Any]:
+) -> Token:
     """Return a new token as Authlib passes it on; type and lifetime are known when it is saved."""
-    token: dict[str, Any] = {"access_token": new_secret(ACCESS_TOKEN), "scope": scope or ""}
+    token: Token = {"access_token": new_secret(ACCESS_TOKEN), "scope": scope or ""}
     if include_refresh_token:
         token["refresh_token"] = new_secret(REFRESH_TOKEN)
     return token
 
 
-def save_token(server: OAuthServer, token: dict[str, Any], request: FormRequest) -> None:
+def save_token(server: OAuthServer, token: Token, request: FormRequest) -> None:
     """Store the token, hashed, and complete the answer: type, lifetime, what was granted, the grant's id."""
     session, now, grant = server.session, server.now, request.user
     expires_at = now + timedelta(seconds=server.settings.access_token_life)
@@ -52,7 +64,7 @@ def save_token(server: OAuthServer, token: dict[str, Any], request: FormRequest)
     refresh_id = request.refresh_token.id if request.refresh_token is not None else None
     if "refresh_token" in token:
         refresh = RefreshToken(
-            token_hash=hashed(token["refresh_token"]),
+            token_hash=hash_of(token["refresh_token"]),
             client_id=request.client.client_id,
             consent_id=grant.consent_id,
             origin_id=request.origin_id,
@@ -62,13 +74,13 @@ def save_token(server: OAuthServer, token: dict[str, Any], request: FormRequest)
             revoked_at=None,
         )
         session.add(refresh)
-        session.flush()  # its id, made by the database layer, goes into the access token's row
+        session.flush()  # its id goes into the access token's row
         refresh_id = refresh.id
     granted = [] if grant is None else grant.authorization_details
     details = request.details if request.details is not None else granted
     session.add(
         AccessToken(
-            token_hash=hashed(token["access_token"]),
+            token_hash=hash_of(token["access_token"]),
             client_id=request.client.client_id,
             institution_id=request.client.institution.id,
             consent_id=None if grant is None else grant.consent_id,

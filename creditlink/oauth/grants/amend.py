@@ -1,8 +1,8 @@
-"""Asking for more or for something else under a grant that exists (Grant Management draft 03, `merge` and `replace`).
+"""Requesting more, or something else, under an existing grant (Grant Management draft 03, `merge` and `replace`).
 
 Either becomes an amendment: a new version of the consent that the firm sees next to the one in force. Until it
 agrees the old version stays; when it agrees the old one ends, and the token response names the new version's
-`grant_id` (the draft would keep the old id; here an id stands for one signed text).
+`grant_id` (the draft would keep the old id; here an id names one signed text).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ ACTIONS_SUPPORTED = ["query", "revoke", "create", "merge", "replace"]
 
 
 def amended_consent(session: Session, form: Mapping[str, str], client_id: str, *, now: datetime) -> Consent | None:
-    """Return the consent that the request amends, None when it asks for a new one.
+    """Return the consent that the request amends, or None if it asks for a new one.
 
     Raises
     ------
     InvalidRequestError
-        Action and id do not go together.
+        Action and id do not fit.
     InvalidGrantId
         The grant is unknown, another client's or over.
     """
@@ -51,17 +51,17 @@ def amended_consent(session: Session, form: Mapping[str, str], client_id: str, *
 
 
 def merged(details: AuthorizationDetails, consent: Consent) -> AuthorizationDetails:
-    """Return `details` and in addition the categories and actions that the consent grants already."""
+    """Return `details` plus the categories and actions that the consent already grants."""
     categories = {*details.categories, *consent.categories}
     actions = {*details.actions, *consent.actions}
     return replace(
         details,
         categories=tuple(c for c in CATEGORIES if c in categories),
-        # What was granted once stays a choice of the firm.
+        # What the consent already grants stays optional for the firm.
         optional_categories=tuple(
             c for c in CATEGORIES if c in details.optional_categories or c in categories - {*details.categories}
         ),
         actions=tuple(a for a in ACTIONS if a in actions),
-        # Only what this bank itself wrote: it may know the firm by the pairwise id alone.
+        # Only what this bank itself sent: it may know the firm only by the pairwise id.
         uscc=details.uscc or consent.details().uscc,
     )

@@ -1,16 +1,16 @@
-"""The authorization code: made when the firm approves, exchanged once."""
+"""The authorization code: created when the firm approves, exchanged once."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from authlib.oauth2.rfc6749 import grants
 from sqlalchemy import select, update
 
 from creditlink.access.errors import InvalidGrantError, InvalidRequestError, ProofRefused
-from creditlink.access.opaque import CODE, hashed, new_secret
+from creditlink.access.opaque import CODE, hash_of, new_secret
 from creditlink.consents import service as consents
 from creditlink.consents.life.locking import keep_changes_out
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
@@ -42,14 +42,15 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
 
     def save_authorization_code(self, code: str, request: FormRequest) -> None:
         """Store the code, hashed, with everything it is bound to."""
-        pushed, now = request.pushed, self.server.now
+        pushed, account, now = request.pushed, request.account, self.server.now
+        assert pushed is not None and account is not None  # noqa: S101, PT018 (set when the firm decides; for the type checker)
         self.server.session.add(
             AuthorizationCode(
-                code_hash=hashed(code),
+                code_hash=hash_of(code),
                 pushed_request_id=pushed.id,
                 client_id=pushed.client_id,
                 consent_id=pushed.consent_id,
-                account_id=request.account.id,
+                account_id=account.id,
                 redirect_uri=pushed.redirect_uri,
                 scopes=pushed.scopes,
                 code_challenge=pushed.code_challenge,
@@ -67,10 +68,10 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
         """
         stored: AuthorizationCode | None = self.server.session.scalar(
             select(AuthorizationCode).where(
-                AuthorizationCode.code_hash == hashed(code), AuthorizationCode.client_id == client.client_id
+                AuthorizationCode.code_hash == hash_of(code), AuthorizationCode.client_id == client.client_id
             )
         )
-        if stored is not None:  # the consent before the code and the tokens: one order for all who lock them
+        if stored is not None:  # the consent before the code and the tokens: one order for everything that locks them
             keep_changes_out(self.server.session, stored.consent_id)
         if stored is None or stored.expires_at <= self.server.now:
             if stored is not None and stored.used_at is not None:
@@ -89,7 +90,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
         if bound_to is not None and self.request.binding.jkt != bound_to:
             raise ProofRefused("the code is bound to another key")
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def create_token_response(self) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         """Claim the code, then issue: of parallel exchanges exactly one gets past the claim."""
         code = self.request.authorization_code
         claimed = self.server.session.scalar(
@@ -103,10 +104,10 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
             self._replayed(code)
             raise InvalidGrantError("the code was used before")
         self.request.origin_id = code.pushed_request_id
-        response: tuple[int, dict[str, Any], list[tuple[str, str]]] = super().create_token_response()
+        response: tuple[int, dict[str, object], list[tuple[str, str]]] = super().create_token_response()
         return response
 
-    def authenticate_user(self, authorization_code: AuthorizationCode) -> Any:
+    def authenticate_user(self, authorization_code: AuthorizationCode) -> object:
         """Return what the firm granted, if the consent is still alive."""
         grant = consents.grant_for_token(self.server.session, authorization_code.consent_id, now=self.server.now)
         if grant is None or grant.institution_id != self.request.client.institution.id:

@@ -1,7 +1,7 @@
-"""Tokens for a consent that the firm gave here, on a page of ours, without the bank's having asked first.
+"""Tokens for a consent that the firm gave on one of our own pages, without a request of the bank.
 
-The bank gets an `auth_req_id` for it and polls as after a request in the inbox (`poll_grant`): client, key and
-single use are checked there, and the consent is asked again.
+The bank gets an `auth_req_id` for it and polls as after a request in the inbox (`grants.poll`): client, key and
+single use are checked there, and so is the consent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from creditlink.access.opaque import AUTH_REQ_ID, hashed, new_secret
+from creditlink.access.opaque import AUTH_REQ_ID, hash_of, new_secret
 from creditlink.consents.tables import Consent
 from creditlink.institutions.tables import Client
 from creditlink.oauth.tables import PushedRequest
@@ -23,9 +23,9 @@ FETCH_WITHIN = timedelta(minutes=10)
 def hand_over(
     session: Session, *, client: Client, consent: Consent, scopes: Collection[str], now: datetime
 ) -> tuple[str, datetime]:
-    """Return a new `auth_req_id` for the client's own consent, and until when it is good.
+    """Return a new `auth_req_id` for the client's own consent, and until when it is valid.
 
-    Earlier ones for this consent that were not used are void: there is one way in at a time.
+    Earlier unused ones for this consent become void: only one is valid at a time.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def hand_over(
     auth_req_id, expires_at = new_secret(AUTH_REQ_ID), now + FETCH_WITHIN
     session.add(
         PushedRequest(
-            request_uri_hash=hashed(auth_req_id),
+            request_uri_hash=hash_of(auth_req_id),
             client_id=client.client_id,
             consent_id=consent.id,
             redirect_uri=None,

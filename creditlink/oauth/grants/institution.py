@@ -1,6 +1,6 @@
 """A token of the institution itself (RFC 6749 section 4.4): its products, requests addressed to it, its own consents.
 
-No firm stands behind such a token, so it opens no firm's data: `consents.live_consent` refuses it. FAPI 2.0 allows the
+No firm is behind such a token, so it opens no firm's data: `consents.live_consent` refuses it. FAPI 2.0 allows the
 grant for confidential clients with sender-constrained tokens; there is no refresh token.
 """
 
@@ -19,7 +19,7 @@ class InstitutionGrant(grants.ClientCredentialsGrant):  # type: ignore[misc]  # 
     TOKEN_ENDPOINT_AUTH_METHODS = (AUTH_METHOD,)
 
     def validate_token_request(self) -> None:
-        """Let Authlib check client and scope; then that no scope needs a firm's consent, and the key.
+        """Let Authlib check client and scope; then check that no scope needs a firm's consent, and the key.
 
         Raises
         ------

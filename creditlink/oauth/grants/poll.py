@@ -1,9 +1,9 @@
-"""Polling for the answer to a request in the inbox (CIBA Core 1.0, section 10.1): tokens once, or why not yet."""
+"""Polling for the answer to a request in the inbox (CIBA Core 1.0, section 10.1): tokens once, or why not (yet)."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from authlib.oauth2.rfc6749 import UnauthorizedClientError
@@ -19,7 +19,7 @@ from creditlink.access.errors import (
     ProofRefused,
     SlowDown,
 )
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.consents import service as consents
 from creditlink.consents.life.locking import keep_changes_out
 from creditlink.consents.life.rules import ALIVE
@@ -39,6 +39,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
     GRANT_TYPE = CIBA
     TOKEN_ENDPOINT_AUTH_METHODS = (AUTH_METHOD,)
     request: FormRequest
+    _pushed: PushedRequest
 
     def validate_token_request(self) -> None:
         """Let only the client that asked, with the key it asked with, and not too often."""
@@ -54,14 +55,14 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
             raise InvalidGrantError("the auth_req_id is not valid (any more)")
         if pushed.dpop_jkt is not None and pushed.dpop_jkt != self.request.binding.jkt:
             raise ProofRefused("the request is bound to another key")
-        # The consent before the request: one order for all who lock them.
+        # The consent before the request: one order for everything that locks them.
         keep_changes_out(self.server.session, pushed.consent_id)
         self._wait_your_turn(pushed)
-        self.request.pushed = pushed
+        self._pushed = pushed
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def create_token_response(self) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         """Issue once: of parallel polls exactly one gets past the claim."""
-        pushed, session, now = self.request.pushed, self.server.session, self.server.now
+        pushed, session, now = self._pushed, self.server.session, self.server.now
         self._refuse_unless_granted(pushed)
         grant = consents.grant_for_token(session, pushed.consent_id, now=now)
         if grant is None:  # paused before its first use: it may yet be resumed
@@ -84,7 +85,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
         """Return the client's own request; unknown, another client's and used up look the same."""
         pushed: PushedRequest | None = self.server.session.scalar(
             select(PushedRequest).where(
-                PushedRequest.request_uri_hash == hashed(auth_req_id),
+                PushedRequest.request_uri_hash == hash_of(auth_req_id),
                 PushedRequest.client_id == client_id,
                 PushedRequest.redirect_uri.is_(None),
             )
@@ -95,7 +96,7 @@ class PollGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib
         return pushed
 
     def _wait_your_turn(self, pushed: PushedRequest) -> None:
-        """Note this poll; refuse it when the interval is not over, and let the interval begin anew."""
+        """Note this poll; refuse it when the interval is not over, and start the interval again."""
         session, now = self.server.session, self.server.now
         earliest = now - timedelta(seconds=self.server.settings.poll_interval)
         noted = (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
 from sqlalchemy import select
 
 from creditlink.access.errors import AuthorizationDetailsRefused, InvalidGrantError, InvalidScopeError
-from creditlink.access.opaque import hashed
+from creditlink.access.opaque import hash_of
 from creditlink.consents import service as consents
 from creditlink.consents.life.locking import keep_changes_out
 from creditlink.oauth.clients.client import AUTH_METHOD
@@ -17,7 +16,7 @@ from creditlink.oauth.tables import RefreshToken
 
 
 class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib has no types
-    """Authlib's grant; the consent is asked again every time."""
+    """Authlib's grant; the consent is checked again every time."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = (AUTH_METHOD,)
     INCLUDE_NEW_REFRESH_TOKEN = False
@@ -26,15 +25,15 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
         """Return the client's own token, neither expired nor revoked; the three other cases look the same."""
         session = self.server.session
         wanted = select(RefreshToken).where(
-            RefreshToken.token_hash == hashed(refresh_token),
+            RefreshToken.token_hash == hash_of(refresh_token),
             RefreshToken.client_id == self.request.client.client_id,
             RefreshToken.revoked_at.is_(None),
             RefreshToken.expires_at > self.server.now,
         )
         stored: RefreshToken | None = session.scalar(wanted)
         if stored is not None:
-            # The consent before the token: whoever issues and whoever takes back lock in this order. The token is
-            # looked at again once it is locked: a revocation either was first, or waits for the new access token.
+            # The consent before the token: issuing and revoking lock in this order. The token is read again once it
+            # is locked: a revocation either came first, or waits for the new access token.
             keep_changes_out(session, stored.consent_id)
             again = wanted.with_for_update(read=True).execution_options(populate_existing=True)
             stored = session.scalar(again)
@@ -46,12 +45,12 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
         """Let Authlib check client, token and scope; then the key and the details."""
         super().validate_token_request()
         self.request.binding = self.server.sender_binding(self.request)
-        asked = self.request.payload.scope
-        names = asked.split(" ") if asked else []
+        requested = self.request.payload.scope
+        names = requested.split(" ") if requested else []
         if len(set(names)) != len(names) or "" in names:
             raise InvalidScopeError
 
-    def authenticate_user(self, refresh_token: RefreshToken) -> Any:
+    def authenticate_user(self, refresh_token: RefreshToken) -> object:
         """Return what the firm granted, if the consent is alive and covers the details asked for."""
         grant = consents.grant_for_token(self.server.session, refresh_token.consent_id, now=self.server.now)
         if grant is None or grant.institution_id != self.request.client.institution.id:
@@ -64,33 +63,33 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib h
         """Keep it: it is bound to the client's authentication and ends with the consent."""
 
 
-def _narrower(raw: str | None, granted: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the details for the new token: those granted, or the part of them that was asked for."""
+def _narrower(raw: str | None, granted: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the details for the new token: those granted, or the part of them that was requested."""
     if raw is None:
         return granted
     try:
-        asked = json.loads(raw)
+        requested = json.loads(raw)
     except (ValueError, RecursionError):
         raise AuthorizationDetailsRefused("authorization_details is not valid JSON") from None
-    if not isinstance(asked, list) or len(asked) != len(granted):
+    if not isinstance(requested, list) or len(requested) != len(granted):
         raise AuthorizationDetailsRefused("authorization_details must be the granted ones or a part of them")
     narrowed = []
-    for part, whole in zip(asked, granted, strict=True):
+    for part, whole in zip(requested, granted, strict=True):
         if not isinstance(part, dict) or not is_within(part, whole):
             raise AuthorizationDetailsRefused("authorization_details go beyond what was granted")
         narrowed.append(whole | part)
     return narrowed
 
 
-def is_within(part: dict[str, Any], whole: dict[str, Any]) -> bool:
+def is_within(part: dict[str, object], whole: dict[str, object]) -> bool:
     """Whether every member of `part` is in `whole` and no wider: arrays as subsets, all else equal."""
     for name, value in part.items():
         if name not in whole:
             return False
-        held = whole[name]
-        if isinstance(held, list):
-            if not isinstance(value, list) or not value or not all(item in held for item in value):
+        granted = whole[name]
+        if isinstance(granted, list):
+            if not isinstance(value, list) or not value or not all(item in granted for item in value):
                 return False
-        elif type(value) is not type(held) or value != held:
+        elif type(value) is not type(granted) or value != granted:
             return False
     return part.get("type") == whole.get("type")

@@ -86,8 +86,7 @@ def _resume(session: Session, account: Account, firm: Enterprise, subject: Mappi
     held = session.get_one(Consent, ids.internal("cns", subject["consent"]))
 
     def beyond(right: Representation) -> str | None:
-        runs_days = (held.expires_at - now).total_seconds() / 86400
-        return outside_limits(right, purpose=held.purpose, categories=held.categories, runs_days=runs_days)
+        return outside_limits(right, purpose=held.purpose, categories=held.categories, runs_days=held.runs_days(now))
 
     right = may_act(session, account, firm, now)
     limit = beyond(right) if right else None

@@ -81,7 +81,7 @@ def grant(session: Session, account: Account, consent: Consent, wanted: Wanted, 
         account=account,
         enterprise=wanted.enterprise,
         categories=wanted.categories,
-        shown=shown,
+        statement=shown,
         now=now,
     )
 
@@ -121,7 +121,7 @@ def show(
     the request can be about sees who asks and no terms: those of an amendment tell what the firm agreed to before.
     """
     for stage in ("shown", "signed_in"):
-        funnel.reached(session, consent.id, stage, now)
+        funnel.note_stage(session, consent.id, stage, now)
     signed = signed_for(session, account, consent, now)
     if signed is not None and wrong is None:
         return page(
@@ -175,7 +175,7 @@ def _first_signature(
     session: Session, account: Account, consent: Consent, firms: list[Enterprise], now: datetime
 ) -> FirstSignature | None:
     for firm in firms:
-        for signature in approval.standing_signatures(session, consent, firm, now, but=account.id):
+        for signature in approval.valid_signatures(session, consent, firm, now, but=account.id):
             name = session.get_one(Account, signature.account_id).display_name
             return FirstSignature(name, signature.signed_at, signature.categories)
     return None
@@ -188,7 +188,7 @@ def signed_for(session: Session, account: Account, consent: Consent, now: dateti
     own = {s.enterprise_id for s in approval.signatures_of(session, consent.id) if s.account_id == account.id}
     for firm in firms_for(session, account, consent, now):
         if firm.id in own and firm.two_signatures:
-            others = approval.standing_signatures(session, consent, firm, now, but=account.id)
+            others = approval.valid_signatures(session, consent, firm, now, but=account.id)
             return None if others else firm
     return None
 

@@ -242,7 +242,7 @@ def _said(wrong: InvalidRequest | Conflict) -> str:
         "/reason": gettext("Say why, in at most 200 characters: it is kept in the firm's evidence."),
         "/valid_until": gettext("The last day is over already."),
     }
-    for error in wrong.extra.get("errors", ()):
+    for error in wrong.errors:
         return str(fields.get(error["pointer"], error["detail"]))
     return str(words.get(str(wrong.extra.get("reason", "")), wrong.detail or ""))
 

@@ -56,7 +56,7 @@ def parse_product(raw: Mapping[str, Any], *, line: int | None = None) -> Product
     plain = _plain(raw)
     code = str(plain.get("code", "(no code)"))[:_SHOWN]
     if flaws := [_text_flaw(plain, where, problem) for where, problem in islice(text.flaws(plain), _MOST_NAMED)]:
-        raise ProductInvalid(text.shown(code), flaws, line)
+        raise ProductInvalid(text.printable(code), flaws, line)
     if flaws := _too_many(plain):
         raise ProductInvalid(code, flaws, line)
     found = (flaw for error in _validator().iter_errors(plain) for flaw in _flaws_of(error))
@@ -112,10 +112,10 @@ def _text_flaw(raw: Any, where: text.Steps, problem: str) -> Flaw:
     """Return a flaw of a text under the name of its field, such as `rules[0].subject`."""
     name, value = "", raw
     for step in where:
-        name += f"[{step}]" if isinstance(step, int) else f".{text.shown(step)}"
+        name += f"[{step}]" if isinstance(step, int) else f".{text.printable(step)}"
         value = value[step]
     # Where the name of a member is what is wrong, any value may stand under it.
-    told = text.shown(value) if isinstance(value, str) else value if isinstance(value, int | float) else None
+    told = text.printable(value) if isinstance(value, str) else value if isinstance(value, int | float) else None
     return Flaw(name.lstrip("."), told, problem)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import httpx
 import stamina
 
-from creditlink.kit.files.text import shown
+from creditlink.kit.files.text import printable
 from creditlink.records.pulls.delivery import Delivery, Status
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Failure(Exception):
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status: Status = status
-        self.reason = shown(reason)  # part of it may be the office's
+        self.reason = printable(reason)  # part of it may be the office's
 
 
 class Passing(Failure):

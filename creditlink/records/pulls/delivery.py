@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_CATEGORY
-from creditlink.kit.files.text import shown
+from creditlink.kit.files.text import printable
 
 Status = Literal["READY", "PENDING", "DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN"]
 """READY: queued, not asked yet. PENDING: being asked. The others are answers."""
@@ -57,7 +57,7 @@ class Reject:
         """Build one, keeping only an excerpt of the value."""
         # A text as it stands; of anything else, which may be nested without end, no more than a glimpse.
         text = "" if value is None else value if isinstance(value, str) else reprlib.repr(value)
-        return cls(source, resource, position, field, shown(text[:EXCERPT_LENGTH]), reason)
+        return cls(source, resource, position, field, printable(text[:EXCERPT_LENGTH]), reason)
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ def refuse_foreign(settings: Settings) -> None:
 
 
 def _refusal(connection: Connection, settings: Settings) -> str | None:
-    if purpose.marked(connection) is not None:
+    if purpose.mark_of(connection) is not None:
         return purpose.refusal(connection, settings.environment)
     if purpose.holds_data(connection):
         return (
@@ -76,5 +76,5 @@ def open_own(settings: Settings, *, name: str | None = None) -> db.Database:
 
 def _mark_from_before(opened: db.Database, settings: Settings) -> None:
     with opened.transaction("owner") as session:
-        if purpose.marked(session.connection()) is None:
+        if purpose.mark_of(session.connection()) is None:
             purpose.mark(session.connection(), purpose.purpose_for(settings.environment), settings.environment)

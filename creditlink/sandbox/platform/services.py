@@ -72,7 +72,7 @@ class Services:
     def start(self, name: str, arguments: list[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start `creditlink <arguments>`; what it prints goes to `<name>.log`."""
         self.log_path(name).unlink(missing_ok=True)
-        with stopping.held():  # what is started is noted down, so that it is stopped
+        with stopping.uninterrupted():  # what is started is noted down, so that it is stopped
             process = self._open(name, arguments, env or {})
             self.running.append((name, process))
             self._started[name] = _Started(arguments, env or {})
@@ -139,13 +139,13 @@ class Services:
                 when = f"in {wait:g} s" if wait else "now"
                 say(f"{name} ended with status {process.returncode}, it starts again {when}; see {self._tail(name)}")
             if now >= one.due:
-                with stopping.held():
+                with stopping.uninterrupted():
                     self.running[index] = (name, self._open(name, one.arguments, one.env))
                     one.at, one.due = now, None
 
     def stop(self) -> None:
         """Ask every process to end, the last started first; kill what does not."""
-        with stopping.held():  # whoever asks again while we stop waits for the end of it
+        with stopping.uninterrupted():  # whoever asks again while we stop waits for the end of it
             for _, process in reversed(self.running):
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGTERM)

@@ -87,11 +87,11 @@ def tools(plan: ScreeningPlan) -> Tools:
     live = _live(plan)
     if live.sha256 != plan.model_sha256:
         raise ValueError(f"model {plan.model.name}: sha256 here is {live.sha256}, the plan says {plan.model_sha256}")
-    books = runtime.process().made(PlannedBooks, PlannedBooks)
+    books = runtime.process().get_or_make(PlannedBooks, PlannedBooks)
     return Tools(live, books.get(plan.key, lambda: compile_book(plan.products, BY_NAME, plan.matching, on=plan.as_of)))
 
 
 def _live(plan: ScreeningPlan) -> LiveModel:
     key = (str(plan.model), repr(plan.rules))
-    models = runtime.process().made(PlannedModels, PlannedModels)
+    models = runtime.process().get_or_make(PlannedModels, PlannedModels)
     return models.get(key, lambda: live_model(plan.model, plan.rules))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditlink.kit.files.text import flaw, flaws, pointer, shown
+from creditlink.kit.files.text import flaw, flaws, pointer, printable
 
 pytestmark = pytest.mark.pure
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.pure
 )
 def test_every_other_character_is_kept(kept):
     assert flaw(kept) is None
-    assert shown(kept) == kept
+    assert printable(kept) == kept
 
 
 @pytest.mark.parametrize("code", [0x0000, 0xD800, 0xDBFF, 0xDC00, 0xDFFF])
 def test_nul_and_surrogates_are_refused_by_name(code):
     assert f"U+{code:04X}" in flaw(f"a{chr(code)}b")
-    assert shown(f"a{chr(code)}b") == "a\ufffdb"
+    assert printable(f"a{chr(code)}b") == "a\ufffdb"
 
 
 @given(st.text(alphabet=st.characters(codec=None)))
@@ -35,7 +35,7 @@ def test_what_passes_is_what_the_database_can_hold(text):
     except UnicodeEncodeError:
         holds = False
     assert (flaw(text) is None) == holds
-    assert flaw(shown(text)) is None
+    assert flaw(printable(text)) is None
 
 
 @pytest.mark.parametrize(

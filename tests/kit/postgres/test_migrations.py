@@ -36,7 +36,7 @@ def test_up_down_up(postgres_url):
     assert (left, types, functions) == ([], [], [])
     schema.upgrade(database)
     with database.engine("owner").connect() as connection:
-        assert schema.applied(connection) == schema.head()
+        assert schema.current_revision(connection) == schema.head()
     database.close()
 
 

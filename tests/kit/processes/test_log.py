@@ -83,7 +83,7 @@ class TestAnErrorOfTheDatabase:
 
 
 def test_other_errors_keep_their_words():
-    assert traces.said(ValueError("the words")) == "the words"
+    assert traces.message_of(ValueError("the words")) == "the words"
 
 
 def test_every_engine_hides_its_parameters(database):
