@@ -100,7 +100,7 @@ class PeerTable:
         tenths = self.tenths(industry, size, name)
         return None if tenths is None else tenths[0 if direction > 0 else -1]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the members of peers.json."""
         return {
             "least_firms": LEAST_FIRMS,
