@@ -1,14 +1,12 @@
-"""Products of a crowd, compiled: states from rules, and the best of the eligible ones.
+"""The products of many firms, compiled: states from rules, and the best of the eligible ones.
 
-The score is that of `offer.standing`, to the last bit, made for eligible products only.
+The score is that of `offer.offer_worth`, to the last bit, computed for eligible products only.
 
-For two million firms the arrays of `standing`, products × firms each, would be written and read again a
-dozen times; here a product's score is made and compared at once, and only where a firm may have the product.
+For two million firms the arrays of `offer_worth`, products × firms each, would be written and read again a
+dozen times; here a product's score is computed and compared at once, and only where a firm can have the product.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +24,10 @@ from creditlink.engine.matching.offers.offer import (
 )
 from creditlink.engine.matching.products.subjects import Subjects
 
+States = NDArray[np.uint8]
+Places = NDArray[np.intp]
+Bits = NDArray[np.uint64]
+
 _JOINED_FIRMS = 1024
 """Firms whose rules are joined at once: the outcomes of all rules stay in the second-level cache."""
 
@@ -34,7 +36,7 @@ _FIRMS = 64
 
 
 def is_plain(book: ProductBook) -> bool:
-    """Tell whether the score is a product of its parts in which only cost is weighed, and by squaring: as published."""
+    """Return whether the score is the product of its parts, of which only the cost is weighed, by squaring."""
     settings = book.settings
     return settings.weight_approval == settings.weight_fit == 1 and settings.weight_cost in SQUARINGS
 
@@ -53,8 +55,8 @@ def best(
     Parameters
     ----------
     states : shape (n_products, n_firms).
-    firm_places : shape (n_firms,), what a firm's places among equal scores are turned by.
-    tie_mask : the bits of a score that are given to those places.
+    firm_places : shape (n_firms,), the number that permutes a firm's equal scores.
+    tie_mask : the bits of a score that settle equal scores.
     """
     chosen = np.full((len(subjects), k), -1, dtype=np.int32)
     scores = np.zeros((len(subjects), k))
@@ -88,7 +90,7 @@ def best(
 
 
 @compiled
-def join_rules(status: Any, entries: Any, starts: Any, withheld: Any, states: Any) -> None:
+def join_rules(status: States, entries: Places, starts: Places, withheld: NDArray[np.bool_], states: States) -> None:
     """Write the state of every product: 2 where a rule fails, else 1 where one is undecided, else 0.
 
     Parameters
@@ -113,28 +115,28 @@ def join_rules(status: Any, entries: Any, starts: Any, withheld: Any, states: An
 
 @compiled
 def _best(
-    states: Any,
-    pd_12m: Any,
-    sized: Any,
-    sizing: Any,
-    appetite: Any,
-    loss_bps: Any,
-    running: Any,
-    low: Any,
-    high: Any,
-    subsidy: Any,
-    fees: Any,
-    wanted: Any,
-    in_range: Any,
-    term: Any,
+    states: States,
+    pd_12m: Floats,
+    sized: Floats,
+    sizing: Places,
+    appetite: Floats,
+    loss_bps: Floats,
+    running: Floats,
+    low: Floats,
+    high: Floats,
+    subsidy: Floats,
+    fees: Floats,
+    wanted: Floats,
+    in_range: Floats,
+    term: Floats,
     reference_bps: float,
     squarings: int,
     unsized_fit: float,
-    places: Any,
-    firm_places: Any,
-    tie_mask: Any,
-    chosen: Any,
-    scores: Any,
+    places: Bits,
+    firm_places: Bits,
+    tie_mask: np.uint64,
+    chosen: NDArray[np.int32],
+    scores: Floats,
 ) -> None:
     products, firms = states.shape
     k = chosen.shape[1]

@@ -144,7 +144,7 @@ class TestOrder:
             after = match_many(compile_book(swapped, BY_NAME, SETTINGS), crowd(30), ask=ask)
             for i in range(30):
                 assert before.explain(i).order.tolist() == after.explain(i).order.tolist()
-                assert np.array_equal(before.explain(i).standing.score, after.explain(i).standing.score)
+                assert np.array_equal(before.explain(i).worth.score, after.explain(i).worth.score)
 
     def test_the_place_in_the_file_does_not_matter(self):
         three = [product(f"TIE-{k}") for k in range(3)]
