@@ -150,7 +150,7 @@ def test_a_category_of_which_nothing_is_known_is_no_reason_whatever_the_cause(mo
 
 
 def test_no_sentence_says_that_an_absent_category_costs_points():
-    for category in vocabulary.CATEGORY_LABELS:
+    for category in vocabulary.CATEGORIES:
         zh, en = sentences.missing_sentences(category, -3.0)
         for cause, (cause_zh, cause_en) in vocabulary.CAUSES.items():
             if cause != vocabulary.NOT_COMPUTABLE:
@@ -290,6 +290,6 @@ def test_every_unit_of_the_catalogue_can_be_told(value, unit):
 
 
 def test_every_category_has_its_own_code_for_missing_values():
-    assert set(sentences.MISSING_CODES) == set(vocabulary.CATEGORY_LABELS) == set(CATEGORY_FRAMES)
+    assert set(sentences.MISSING_CODES) == set(vocabulary.CATEGORIES) == set(CATEGORY_FRAMES)
     codes = [*sentences.MISSING_CODES.values(), *(i.reason_code for i in BY_NAME.values())]
     assert len(set(codes)) == len(codes)
