@@ -22,7 +22,7 @@ TENTHS = tuple(k / 10 for k in range(1, 10))
 
 SIZES = ("micro", "small", "medium", "large")
 _SALES_BOUNDS_FEN = (3_000_000_00.0, 20_000_000_00.0, 400_000_000_00.0)
-_HEAD_BOUNDS = (20.0, 300.0, 1000.0)
+HEAD_BOUNDS = (20.0, 300.0, 1000.0)
 
 
 def size_of(sales_12_fen: float | None, headcount: float | None) -> str | None:
@@ -31,7 +31,7 @@ def size_of(sales_12_fen: float | None, headcount: float | None) -> str | None:
     Source: 统计上大中小微型企业划分办法 (National Bureau of Statistics, 2017), bounds of industry for
     operating income and persons employed.
     """
-    for value, bounds in ((sales_12_fen, _SALES_BOUNDS_FEN), (headcount, _HEAD_BOUNDS)):
+    for value, bounds in ((sales_12_fen, _SALES_BOUNDS_FEN), (headcount, HEAD_BOUNDS)):
         if value is not None and np.isfinite(value):
             return SIZES[int(np.searchsorted(bounds, value, side="right"))]
     return None
