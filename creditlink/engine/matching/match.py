@@ -23,9 +23,6 @@ from creditlink.engine.matching.products.subjects import Subjects
 ELIGIBLE, UNDETERMINED, INELIGIBLE = 0, 1, 2
 STATES = ("eligible", "undetermined", "ineligible")
 
-_RANKED_FIRMS = 256
-"""Firms ranked at once: products × firms of float64 stays in the processor's cache."""
-
 _EVALUATED_FIRMS = 4
 
 _TIE_MASK = np.uint64(2**20 - 1)
@@ -79,27 +76,10 @@ class Matches:
 
         Products are positions in the book, -1 (score 0) where fewer are eligible.
         """
-        n, k = len(self.subjects), min(k, len(self.book))
-        if k and self.odds is None and population.is_plain(self.book):
-            places = firm_places(self.subjects)
-            return population.best(self.book, self.subjects, self.states, self.ask, places, _TIE_MASK, k)
-        chosen = np.full((n, k), -1, dtype=np.int32)
-        scores = np.zeros((n, k))
-        for start in range(0, n, _RANKED_FIRMS) if k else ():
-            rows = slice(start, start + _RANKED_FIRMS)
-            part = self.subjects.slice(rows)
-            odds = None if self.odds is None else self.odds[:, rows]
-            # Eligible products have no undecided rule, so no discount for them is needed here.
-            score = offer_worth(self.book, part, np.zeros((1, 1)), self.ask, odds).score.T
-            eligible = (self.states[:, rows] == ELIGIBLE).T
-            keys = np.where(eligible, order_keys(self.book, part, score), 0)
-            leading = np.argpartition(keys, len(self.book) - k, axis=1)[:, len(self.book) - k :]
-            inside = np.argsort(np.take_along_axis(keys, leading, axis=1), axis=1)[:, ::-1]
-            leading = np.take_along_axis(leading, inside, axis=1)
-            available = np.take_along_axis(eligible, leading, axis=1)
-            chosen[rows] = np.where(available, leading, -1)
-            scores[rows] = np.where(available, np.take_along_axis(score, leading, axis=1), 0.0)
-        return chosen, scores
+        places = firm_places(self.subjects)
+        return population.best(
+            self.book, self.subjects, self.states, self.ask, self.odds, places, _TIE_MASK, min(k, len(self.book))
+        )
 
     def counts(self) -> NDArray[np.int64]:
         """Return how many firms are eligible, undetermined and ineligible, shape (n_products, 3)."""

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from creditlink.engine.compiled import compiled
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.offer import (
-    SQUARINGS,
     Ask,
     Floats,
     amount_range_fit,
     sized_by_set,
+    squarings_of,
     term_fit,
+    weighed,
     yearly_fees_bps,
 )
 from creditlink.engine.matching.products.subjects import Subjects
@@ -35,17 +36,12 @@ _FIRMS = 64
 """Firms ranked at once: their leading products stay in the first-level cache."""
 
 
-def is_plain(book: ProductBook) -> bool:
-    """Return whether the score is the product of its parts, of which only the cost is weighed, by squaring."""
-    settings = book.settings
-    return settings.weight_approval == settings.weight_fit == 1 and settings.weight_cost in SQUARINGS
-
-
 def best(
     book: ProductBook,
     subjects: Subjects,
     states: NDArray[np.uint8],
     ask: Ask,
+    odds: Floats | None,
     firm_places: NDArray[np.uint64],
     tie_mask: np.uint64,
     k: int,
@@ -55,6 +51,7 @@ def best(
     Parameters
     ----------
     states : shape (n_products, n_firms).
+    odds : shape (n_products, n_firms), learned approval probabilities, NaN where none was learned; None: none was.
     firm_places : shape (n_firms,), the number that permutes a firm's equal scores.
     tie_mask : the bits of a score that settle equal scores.
     """
@@ -62,6 +59,7 @@ def best(
     scores = np.zeros((len(subjects), k))
     low, high = book.rate_range
     settings = book.settings
+    weights = (settings.weight_approval, settings.weight_cost, settings.weight_fit)
     _best(
         states,
         subjects.number("profile.pd_12m"),
@@ -77,8 +75,9 @@ def best(
         book.amount_min if ask.amount_fen is None else np.full(len(book), float(ask.amount_fen)),
         amount_range_fit(book, ask),
         term_fit(book, ask),
+        np.empty((0, 0)) if odds is None else odds,
         float(settings.reference_bps),
-        SQUARINGS[settings.weight_cost],
+        tuple((squarings_of(weight), float(weight)) for weight in weights),
         float(settings.unsized_fit),
         book.tie_places,
         firm_places,
@@ -129,8 +128,9 @@ def _best(
     wanted: Floats,
     in_range: Floats,
     term: Floats,
+    odds: Floats,
     reference_bps: float,
-    squarings: int,
+    weights: tuple[tuple[int, float], ...],
     unsized_fit: float,
     places: Bits,
     firm_places: Bits,
@@ -140,6 +140,7 @@ def _best(
 ) -> None:
     products, firms = states.shape
     k = chosen.shape[1]
+    (approval_squarings, approval_weight), (cost_squarings, cost_weight), (fit_squarings, fit_weight) = weights
     number = np.empty(1)
     bits = number.view(np.uint64)
     keys = np.zeros((_FIRMS, k), np.uint64)
@@ -151,13 +152,16 @@ def _best(
                     continue
                 pd, carried = pd_12m[f], sized[sizing[p], f]
                 approval = appetite[p] / (appetite[p] + pd)
+                if odds.shape[0] and odds[p, f] == odds[p, f]:
+                    approval = odds[p, f]
                 rate = min(max(pd * loss_bps[p] + running[p], low[p]), high[p])
                 cost = max(rate - subsidy[p], 0.0) + fees[p]
                 fit = in_range[p] * (min(carried / wanted[p], 1.0) if carried == carried else unsized_fit) * term[p]
-                cheapness = reference_bps / (reference_bps + cost)
-                for _ in range(squarings):
-                    cheapness = cheapness * cheapness
-                score = approval * cheapness * fit
+                score = (
+                    weighed(approval, approval_squarings, approval_weight)
+                    * weighed(reference_bps / (reference_bps + cost), cost_squarings, cost_weight)
+                    * weighed(fit, fit_squarings, fit_weight)
+                )
                 number[0] = score if score == score and pd == pd else 0.0
                 key = (bits[0] & ~tie_mask) | (places[p] ^ firm_places[f])
                 row = keys[f - first]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from creditlink.engine.compiled import compiled
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.products.subjects import Subjects
 from creditlink.engine.vocabulary import GRADES_BY_RANK
@@ -194,14 +195,39 @@ def _outside(share: Floats, book: ProductBook) -> Floats:
     return fit
 
 
-SQUARINGS = {1.0: 0, 2.0: 1, 4.0: 2}
-"""Weight -> how many squarings give it: the same bits in numpy and in compiled code."""
+_SQUARINGS = {1.0: 0, 2.0: 1, 4.0: 2}
+_BY_POWER = -1
+
+
+def squarings_of(weight: float) -> int:
+    """Return how many squarings raise to a weight, quicker than a power; below 0: it takes a power."""
+    return _SQUARINGS.get(weight, _BY_POWER)
+
+
+@compiled
+def weighed(part: float, squarings: int, weight: float) -> float:
+    """Return one part of a score raised to its weight, given `squarings_of(weight)`."""
+    if squarings < 0:
+        return float(part**weight)
+    for _ in range(squarings):
+        part = part * part
+    return part
+
+
+@compiled
+def _powers(parts: Floats, weight: float, out: Floats) -> None:
+    for p in range(parts.shape[0]):
+        for f in range(parts.shape[1]):
+            out[p, f] = weighed(parts[p, f], _BY_POWER, weight)
 
 
 def _weighed(part: Floats, weight: float) -> Floats:
-    if weight not in SQUARINGS:
-        powered: Floats = part**weight
-        return powered
-    for _ in range(SQUARINGS[weight]):
+    """Return the parts of many scores, shape (n_products, n_firms), raised to their weight: the bits of `weighed`."""
+    squarings = squarings_of(weight)
+    if squarings < 0:
+        powers = np.empty(part.shape)
+        _powers(part, weight, powers)
+        return powers
+    for _ in range(squarings):
         part = part * part
     return part
