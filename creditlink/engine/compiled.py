@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Return `function` compiled, its machine code kept on disk where there is a directory to write to.
+    """Return `function` compiled, its machine code cached on disk if there is a directory to write to.
 
     The code holds no lock, so threads can run it at the same time. Nothing is reordered or contracted: a sum is
     added in the order in which it is written, with the same bits on every processor. A division by zero

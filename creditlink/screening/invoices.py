@@ -98,7 +98,7 @@ def _months(invoices: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
 def _scores(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
     scores = profiles.scores
     scored = pl.Series(scorable(profiles.features, live.rules.scorable))
-    # No register was asked: the firms are assumed active for the products' sake, and no rule sees that.
+    # There is no register: the firms are assumed active for the products' sake, and no rule sees that.
     known = profiles.registration.with_columns(status=pl.lit(None, pl.String))
     knocked = apply_rules(live.rules.knockouts, profiles.features, known)
     reviewed = apply_rules(live.rules.human_review, profiles.features, known)

@@ -18,7 +18,7 @@ from creditlink.kit.files.parquetfile import ParquetUnreadable, all_have, table_
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 
 TRUTH_SCHEMA: Schema = {"firm": pl.Int32, "as_of": pl.Date, "hazard_12m": pl.Float64, "default_on": pl.Date}
-"""Columns of `truth` that labels are made from; a city may have more."""
+"""Columns of `truth` that labels come from; a city may have more."""
 
 
 class CityManifest(TypedDict):

@@ -1,4 +1,4 @@
-"""The training table: firms as they were known on snapshot days, and what became of them.
+"""The training table: firms as they were known on snapshot days, and their outcomes.
 
 Every row is a firm on a day. Its indicators come from the serving code, as of that day; its outcome
 is whether it went bad within the twelve months after. A firm that had gone bad before is not in the
@@ -104,7 +104,7 @@ def known_records(records: RecordSet, as_of: date, firms: pl.Series) -> RecordSe
 
 @dataclass(frozen=True, eq=False)
 class SnapshotDay:
-    """One snapshot day: who is judged, what became of them, and what was known of them."""
+    """One snapshot day: its firms, their outcomes, and what was known of them."""
 
     as_of: date
     labels: pl.DataFrame  # firm, is_bad, hazard_12m, industry; ascending by firm

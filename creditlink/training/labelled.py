@@ -1,4 +1,4 @@
-"""A table to learn from: what was known of a firm when it asked, beside what became of its loan."""
+"""A table to learn from: what was known of a firm at its application, and the outcome of its loan."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ def champion_parameters(settings: Settings) -> Parameters:
     Raises
     ------
     SettingError, ValueError
-        The file is absent, not TOML, or holds something else.
+        The file is absent, not TOML, or has other contents.
     """
     return Parameters.from_table(settings.read_toml("champion.toml").get("parameters", {}))
 

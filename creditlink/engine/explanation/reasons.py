@@ -26,7 +26,7 @@ class Reason:
     """One group of indicators, or the values that a delivered category was too short for, that moves the score.
 
     `contribution` (log-odds of bad) and `points_contribution` are the group's; `indicator` is its
-    member that weighs most, and `value`, `direction` and `comparison` speak of that member.
+    member that weighs most, and `value`, `direction` and `comparison` are about that member.
     """
 
     code: str

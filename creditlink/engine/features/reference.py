@@ -94,7 +94,7 @@ def fit_reference(industry: pl.Series, values: pl.DataFrame, is_bad: pl.Series |
     ----------
     industry : String of shape (n,), GB/T 4754 codes
     values : Float64 columns of shape (n,), the logarithms of `catalogue.REFERENCE_VALUES`, null where missing
-    is_bad : 0 or 1 of shape (n,); without it the table holds no default rates
+    is_bad : 0 or 1 of shape (n,); without it the table has no default rates
     """
     section = industry.str.slice(0, 1).fill_null(DEFAULT_SECTION)
     frame = values.with_columns(section.alias("section"))

@@ -46,7 +46,7 @@ class FeatureError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class CreditModel:
-    """A loaded model; it holds no state that scoring changes, and may be used by many threads."""
+    """A loaded model; it has no state that scoring changes, and many threads can use it."""
 
     model_id: str
     purpose: str
@@ -70,7 +70,7 @@ class CreditModel:
         Raises
         ------
         FeatureError
-            A feature is not a column, not a number, or holds an infinite value.
+            A feature is not a column, not a number, or has an infinite value.
         InexactScoreError
             The parts of a score do not add up to it.
         """
@@ -116,7 +116,7 @@ class CreditModel:
         Raises
         ------
         FeatureError
-            A feature is not a column, not a number, or holds an infinite value.
+            A feature is not a column, not a number, or has an infinite value.
         """
         try:
             chosen = features[list(self.features)]

@@ -15,10 +15,10 @@ import numpy as np
 ALL_PEERS = "*"
 
 LEAST_FIRMS = 20
-"""Fewest firms with a known value that a comparison is made from. Source: domain rule on peer comparison."""
+"""Fewest firms with a known value in a comparison. Source: domain rule on peer comparison."""
 
 TENTHS = tuple(k / 10 for k in range(1, 10))
-"""The quantiles kept of each indicator."""
+"""The quantiles stored of each indicator."""
 
 SIZES = ("micro", "small", "medium", "large")
 _SALES_BOUNDS_FEN = (3_000_000_00.0, 20_000_000_00.0, 400_000_000_00.0)
@@ -59,9 +59,9 @@ class Comparison:
         `C/small` (industry section and size), `C`, or `*` for all firms.
     percentile
         Share of peers at or below the value, whole per cent, by straight lines between tenths; 5 and 95
-        stand for the lowest and the highest tenth.
+        are the lowest and the highest tenth.
     firms
-        How many peers the comparison is made from, rounded down to tens; at least 20.
+        How many peers are in the comparison, rounded down to tens; at least 20.
     """
 
     peers: str

@@ -1,7 +1,7 @@
 """The register of models: who registered, validated and approved which, as a chain of entries that only grows. Pure.
 
 A status is proposed by one operator and approved by another; withdrawing a model takes one, for it may be urgent.
-Every entry holds the hash of the one before it, so none can be changed or removed unnoticed.
+Every entry contains the hash of the one before it, so none can be changed or removed unnoticed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RegistryError(ValueError):
 
 @dataclass(frozen=True)
 class RegisterEntry:
-    """One step: `status` is what was reached (register, approve, retire) or is asked for (propose)."""
+    """One step: `status` was reached (register, approve, retire) or is proposed (propose)."""
 
     model_id: str
     action: str

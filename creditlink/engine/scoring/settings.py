@@ -1,4 +1,4 @@
-"""The thresholds of `config/score.toml`, checked; the file itself is read by whoever starts the process."""
+"""The thresholds of `config/score.toml`, checked; the process that starts reads the file itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ScoreSettingError(ValueError):
 
 @dataclass(frozen=True)
 class FactRule:
-    """One fact that stands apart from the score: an indicator's bound, or values of a registration column."""
+    """One fact apart from the score: an indicator's bound, or values of a registration column."""
 
     code: str
     label_zh: str
@@ -40,7 +40,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ScorableSettings:
-    """A firm is scored when any of `evidence` holds; `least_months` is how a refusal puts it."""
+    """A firm is scored when any of `evidence` is there; `least_months` is the number a refusal names."""
 
     least_months: int
     evidence: tuple[Evidence, ...]

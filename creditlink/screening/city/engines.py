@@ -30,7 +30,7 @@ _TRIES = 3
 
 
 class EngineError(RuntimeError):
-    """Partitions can no longer be computed; those finished are kept."""
+    """Partitions can no longer be computed; finished ones stay."""
 
 
 class Engine(Protocol):

@@ -15,7 +15,7 @@ from creditlink.screening.city.storage import DataFolder, LocalFolder, open_fold
 
 
 class ResultsUnusable(ValueError):
-    """A folder holds no finished screening; the message names it."""
+    """A folder has no finished screening; the message names it."""
 
 
 class Results:
@@ -24,7 +24,7 @@ class Results:
     Raises
     ------
     ResultsUnusable
-        The folder holds no screening, or one that was not finished.
+        The folder has no screening, or an unfinished one.
     """
 
     def __init__(self, address: str) -> None:
@@ -44,7 +44,7 @@ class Results:
         Raises
         ------
         KeyError
-            The screening did not keep a column; the message names it.
+            The screening did not store a column; the message names it.
         """
         stored = {*self.manifest["subjects"], *_ALWAYS}
         for name in names:

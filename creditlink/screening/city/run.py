@@ -29,7 +29,7 @@ Progress = Callable[[int, int, int], None]
 
 
 class AnotherRun(ValueError):
-    """The folder holds the results of another screening."""
+    """The folder has the results of another screening."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ def screen(plan: ScreeningPlan, engine: Engine, *, now: datetime, progress: Prog
     Raises
     ------
     AnotherRun
-        The folder holds results of another model, day, products or code.
+        The folder has results of another model, day, products or code.
     CityUnusable
-        The city holds no partition.
+        The city has no partition.
     EngineError
-        The workers were lost; finished partitions are kept.
+        The workers were lost; finished partitions stay.
     """
     began = time.perf_counter()
     out = open_folder(plan.out)

@@ -45,11 +45,11 @@ class Table:
     time
         Shape (n,), any increasing measure of time, NaN where missing; None where no column was named.
     as_of
-        The same as days, where the column held days.
+        The same as days, if the column had days.
     group
         Shape (n,): rows of one group are never in two folds.
     left_out
-        Column -> why it is not learned from.
+        Column -> why nothing is learned from it.
     excluded
         Columns that the caller named as not to be learned from, and the one of time, n rows: others may have been
         computed from them.
@@ -106,7 +106,7 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
     ------
     TableError
         A named column is absent; the target is not binary, or has fewer events than folds; a weight
-        is not positive; the time column holds no time.
+        is not positive; the time column has no time.
     """
     file, frame, findings = raw.name, raw.frame, list(raw.findings)
     named = [roles.target, roles.weights, roles.time, *roles.ids, *roles.exclude]

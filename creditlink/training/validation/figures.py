@@ -59,7 +59,7 @@ def validate(
     Raises
     ------
     ValueError
-        The city is too short, or holds no goods or no bads on the day that judges.
+        The city is too short, or has no goods or no bads on the day that judges.
     """
     plan = plan_for(city.snapshots, city.first_period)
     day = read_day(city, plan.test, reference)

@@ -212,7 +212,7 @@ def window_blocks(
     Raises
     ------
     ValueError
-        A frame holds a firm that the registration does not.
+        A frame has a firm that the registration lacks.
     """
     firms = np.sort(records.registration["firm"].to_numpy()).astype(np.int64)
     plan = WindowPlan(windows)
@@ -264,7 +264,7 @@ def columns_read(frame: str, windows: Iterable[Window]) -> tuple[str, ...]:
 
 
 def refuse_unknown(present: Numbers, firms: NDArray[np.int64], frame: str) -> None:
-    """Raise ValueError when `frame` holds a firm that is not among the registered `firms`; both ascending."""
+    """Raise ValueError when `frame` has a firm that is not among the registered `firms`; both ascending."""
     stranger = first_stranger(present, firms)
     if stranger >= 0:
         raise ValueError(f"{frame}: firm {int(present[stranger])} is not in the registration")

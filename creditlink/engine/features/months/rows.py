@@ -1,9 +1,9 @@
 """From rows to months, compiled: which row speaks for a month, and what an item reads from it.
 
-A column arrives as int32, int64 or float64 without a mask: the least number of an integer type stands for
-null, NaN in a float one. `number` turns both into a float64 with NaN, which is all that formulas see.
-They read the first row where no row speaks and then drop what they read: a choice between two numbers is
-quicker than a branch that is taken at random.
+A column arrives as int32, int64 or float64 without a mask: the least number of an integer type means
+null, as NaN does in a float one. `number` turns both into a float64 with NaN, which is all that formulas see.
+Where no row speaks they read the first one and drop the result: a choice between two numbers is
+faster than an unpredictable branch.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def unpaid_whole(row: Ints, today: float, add: float, due: Column, done: Column,
 
 @compiled
 def equals(row: Ints, today: float, code: float, a: Column, out: Floats) -> None:
-    """1 where a column holds `code`, 0 where it holds another, missing where it is null."""
+    """1 where a column is `code`, 0 where it is another, missing where it is null."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
             r = row[m, f]
@@ -202,7 +202,7 @@ def equals(row: Ints, today: float, code: float, a: Column, out: Floats) -> None
 
 @compiled
 def differs(row: Ints, today: float, code: float, a: Column, out: Floats) -> None:
-    """1 where a column holds another code or null, else 0."""
+    """1 where a column is another code or null, else 0."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
             r = row[m, f]

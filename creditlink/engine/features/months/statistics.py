@@ -210,7 +210,7 @@ def _season(months: Floats, first: int, last: int, room: Floats, out: Floats) ->
 
 @compiled
 def _blank(known: Floats, out: Floats) -> None:
-    """Make missing what no known month stands behind."""
+    """Make missing what rests on no known month."""
     for f in range(out.shape[0]):
         out[f] = out[f] if known[f] > 0.0 else np.nan
 

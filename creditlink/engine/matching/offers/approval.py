@@ -1,6 +1,6 @@
 """Approval odds learned from lenders' answers, by kind of product. Pure.
 
-A logistic curve per kind over three published inputs: the firm's log-odds of bad, the asked amount against a year's
+A logistic curve per kind over three published inputs: the firm's log-odds of bad, the amount asked for against a year's
 sales, and whether those sales are known. No institution's name, code or id is an input. A kind with too few answers has
 no curve of its own and uses the general one, so that all odds are on one scale; with too few answers in all there is
 none, and every product keeps the published appetite rule.

@@ -120,7 +120,7 @@ def outcome_texts(
                 f"{zh}；授权{categories_zh(grant)}数据后可判断",
                 f"{en}; grant {categories_en(grant)} to have it decided",
             )
-        # Whatever the cause: no record at the source, an outage, or a source that nobody asked.
+        # Whatever the cause: no record at the source, an outage, or a source that was not asked.
         return f"{zh}；未取得相关记录，无法判断", f"{en}; no record was delivered to decide it by"
     zh, en = f"{zh}，目前为{value_zh(observed, about.unit)}", f"{en}, now {value_en(observed, about.unit)}"
     if outcome == "pass":

@@ -82,7 +82,7 @@ def _of_texts(rule: FactRule, fact: pl.Series | Fact) -> tuple[NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class FiredRule:
-    """A rule that holds for a firm, and the fact it holds for."""
+    """A rule that applies to a firm, and the fact that makes it apply."""
 
     rule: FactRule
     observed: float | str
@@ -176,7 +176,7 @@ def judge(
 def _fired(hits: RuleHits, features: Facts, registration: Facts) -> Iterator[FiredRule]:
     for rule in hits.of(0):
         observed = _fact(rule, features, registration)
-        if isinstance(observed, str | int | float):  # what holds is known
+        if isinstance(observed, str | int | float):  # a rule holds only for a known fact
             yield FiredRule(rule, observed)
 
 
