@@ -59,7 +59,7 @@ CATEGORIES: dict[str, CategoryName] = {
 
 ENTITY_TYPES = ("company", "partnership", "sole_trader", "cooperative")
 EARLIEST_FOUNDED = date(1900, 1, 1)
-"""No firm that is asked about is older."""
+"""No registered firm is older."""
 LIFE_CYCLE = ("active", "suspended", "revoked", "deregistered")
 
 REGISTRATION_LABELS: dict[str, tuple[str, str]] = {
@@ -107,7 +107,7 @@ PRODUCT_KINDS: dict[str, tuple[str, str]] = {
 """Product kind -> its label in zh and en."""
 
 GUARANTEES = ("none", "guarantor", "collateral", "pledge", "fund")
-"""What stands behind a loan."""
+"""How a loan is secured."""
 
 REPAYMENTS: dict[str, tuple[str, str]] = {
     "bullet": ("到期一次还本，按月付息", "Principal at the end, interest monthly"),

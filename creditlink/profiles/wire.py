@@ -85,7 +85,7 @@ def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:
 
     Raises
     ------
-    KeptInvalid
+    StoredMatchesInvalid
         What is kept is damaged, or belongs to other products.
     """
     products = [] if book is None else [one.to_dict() for one in encoding.unpack(profile.matches, book)]
@@ -105,7 +105,7 @@ def unlocked(profile: Profile, code: str, book: ProductBook, live: LiveModel) ->
     ------
     NotFound
         The profile was not matched to such a product.
-    KeptInvalid
+    StoredMatchesInvalid
         What is kept is damaged, or belongs to other products.
     """
     firm = encoding.unpack(profile.matches, book)

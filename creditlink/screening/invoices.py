@@ -1,7 +1,7 @@
 """A folder of VAT invoices screened without a database: one row per firm, through the one pipeline.
 
-The folder says nothing of a firm but its name and invoices. What else a registration would tell is
-unknown, not guessed: a reason must never speak of a guess. A name that says 个体 (sole trader) is believed.
+The folder says nothing of a firm but its name and invoices. The rest of a registration is
+unknown, not guessed: a reason must never be about a guess. A name that says 个体 (sole trader) is believed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -35,19 +34,19 @@ SOLE_TRADER_WORD = "个体"
 
 
 @dataclass(frozen=True, eq=False)
-class Screened:
+class InvoiceScreening:
     """A row per firm, and what was left out: invoices dated after `as_of`, by file order."""
 
     frame: pl.DataFrame
     later: int
 
 
-def screen_invoices(folder: InvoiceFolder, as_of: date, *, live: LiveModel, book: ProductBook) -> Screened:
+def screen_invoices(folder: InvoiceFolder, as_of: date, *, live: LiveModel, book: ProductBook) -> InvoiceScreening:
     """Profile every firm of a folder as of a day.
 
     Returns
     -------
-    Screened
+    InvoiceScreening
         `frame` has firm, name, as_of, state, pd_12m, points, grade (null where not scorable), the rules
         that apply, coverage, the strongest reasons with their sentences, the count of products by state,
         and one column `indicator.<name>` per indicator, null where missing.
@@ -74,7 +73,7 @@ def screen_invoices(folder: InvoiceFolder, as_of: date, *, live: LiveModel, book
         ],
         how="horizontal",
     )
-    return Screened(frame, folder.invoices.height - known.height)
+    return InvoiceScreening(frame, folder.invoices.height - known.height)
 
 
 def _registration(numbered: pl.DataFrame) -> pl.DataFrame:
@@ -99,7 +98,7 @@ def _months(invoices: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
 def _scores(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
     scores = profiles.scores
     scored = pl.Series(scorable(profiles.features, live.rules.scorable))
-    # No register was asked: that the firms are active is assumed for the products' sake, and no rule has seen it.
+    # There is no register: the firms are assumed active for the products' sake, and no rule sees that.
     known = profiles.registration.with_columns(status=pl.lit(None, pl.String))
     knocked = apply_rules(live.rules.knockouts, profiles.features, known)
     reviewed = apply_rules(live.rules.human_review, profiles.features, known)
@@ -120,7 +119,7 @@ def _scores(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
 
 
 def _coverage(months: pl.DataFrame, numbered: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
-    """Return what there is of each firm: months with invoices, first and last, rows left out, what is missing."""
+    """Return each firm's coverage: months with invoices, first and last, rows left out, what is missing."""
     seen = months.group_by("firm").agg(
         *(pl.col("period").filter(pl.col("direction") == d).n_unique().alias(n) for d, n in _MONTHS.items()),
         pl.col("period").min().alias("first_month"),
@@ -146,7 +145,7 @@ _MONTHS = {"output": "sales_months", "input": "purchase_months"}
 
 def _reasons(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
     absent = dict.fromkeys((c for c in CATEGORY_FRAMES if c not in GRANTED), "no_record")
-    told = reasons_for(
+    explained = reasons_for(
         profiles.scores,
         profiles.features,
         live.model,
@@ -155,9 +154,9 @@ def _reasons(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
         industries=profiles.registration["industry"].to_list(),
         missing=[absent] * len(profiles.scores),
     )
-    rows: list[dict[str, Any]] = []
-    for firm in told:
-        row: dict[str, Any] = {}
+    rows: list[dict[str, str | float | None]] = []
+    for firm in explained:
+        row: dict[str, str | float | None] = {}
         for k in range(REASONS):
             reason = firm.adverse[k] if k < len(firm.adverse) else None
             row |= {
@@ -167,7 +166,7 @@ def _reasons(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
                 f"reason_{k + 1}_en": reason.sentence_en if reason else None,
             }
         rows.append(row)
-    kinds: dict[str, Any] = {}
+    kinds: dict[str, type[pl.DataType]] = {}
     for k in range(1, REASONS + 1):
         kinds |= {f"reason_{k}": pl.String, f"reason_{k}_points": pl.Float64}
         kinds |= {f"reason_{k}_zh": pl.String, f"reason_{k}_en": pl.String}
@@ -175,7 +174,7 @@ def _reasons(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
 
 
 def write_rows(frame: pl.DataFrame, out: Path) -> None:
-    """Write rows as the file's suffix says; the file appears whole or not at all.
+    """Write rows in the form of the file's suffix; the file appears whole or not at all.
 
     Raises
     ------
@@ -184,7 +183,7 @@ def write_rows(frame: pl.DataFrame, out: Path) -> None:
     OSError
         It cannot be written there.
     """
-    writers: dict[str, Callable[[Path], Any]] = {
+    writers: dict[str, Callable[[Path], object]] = {
         ".parquet": frame.write_parquet,
         ".csv": lambda path: write_csv(frame, path, mark=True),
         ".json": frame.write_json,

@@ -1,27 +1,27 @@
 """Reverse matching: who of a screened city qualifies for one product, and how many more if one rule moved.
 
-The rules are evaluated by the code that matches products to firms, over columns that the screening kept; so a
-product that was never screened can be asked about too, as long as its rules speak of columns that were.
+The rules are evaluated by the code that matches products to firms, over columns that the screening stored; so a
+product that was never screened can be asked about too, as long as its rules are about such columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.matching.products.rules import FAIL, PASS, UNKNOWN, RuleSet, check_rule, interval
-from creditlink.engine.matching.products.subjects import IndicatorInfo, Subjects, coded, known_subjects
+from creditlink.engine.matching.products.subjects import IndicatorInfo, Subject, Subjects, coded, known_subjects
 from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms, Rule
 from creditlink.engine.vocabulary import FEWEST_FIRMS, GRADES_BY_RANK
 from creditlink.screening.city.results import Results
 
 STEPS = (0.05, 0.10, 0.25, 0.50)
-"""How far each number rule is moved to tell what it keeps out, relative to its bound."""
+"""How far each number rule is moved to show what it keeps out, relative to its bound."""
 
 _COLUMNS = {"profile.grade": "grade", "profile.pd_12m": "pd_12m", "profile.points": "points"}
 
@@ -39,8 +39,38 @@ class RuleEffect:
     steps: tuple[tuple[float, float, int], ...]
 
 
+class StepAnswer(TypedDict):
+    """How many more firms would qualify if a rule moved."""
+
+    step: float
+    limit: float
+    gained: int | None
+
+
+class RuleAnswer(TypedDict):
+    """One rule, and what it keeps out."""
+
+    subject: str
+    operator: str
+    limit: object
+    fails: int | None
+    alone: int | None
+    steps: list[StepAnswer]
+
+
+class QualifyAnswer(TypedDict):
+    """The counts for one product; None hides a small one."""
+
+    product: str
+    version: int
+    population: int | None
+    qualify: int | None
+    undetermined: int | None
+    rules: list[RuleAnswer]
+
+
 @dataclass(frozen=True, eq=False)
-class Qualified:
+class Qualification:
     """The answer for one product: `firms` are the numbers of those that qualify, ascending."""
 
     product: ProductTerms
@@ -50,15 +80,14 @@ class Qualified:
     rules: tuple[RuleEffect, ...]
     firms: NDArray[np.int64]
 
-    def to_dict(self, *, least: int = 1) -> dict[str, Any]:
+    def to_dict(self, *, least: int = 1) -> QualifyAnswer:
         """Return counts as plain values; those of one firm to `least` - 1 are null."""
 
-        def told(count: int) -> int | None:
-            return count if count == 0 or count >= least else None
-
-        # Hiding a count that can be had by taking one told count from another hides nothing: round all to tens.
+        # Hiding a count that is the difference of two others hides nothing: round all to tens.
         def rounded(count: int) -> int | None:
-            return told(count) if least <= 1 else (None if told(count) is None else count // 10 * 10)
+            if 0 < count < least:
+                return None
+            return count if least <= 1 else count // 10 * 10
 
         return {
             "product": self.product.code,
@@ -68,7 +97,9 @@ class Qualified:
             "undetermined": rounded(self.undetermined),
             "rules": [
                 {
-                    **effect.rule.to_dict(),
+                    "subject": effect.rule.subject,
+                    "operator": effect.rule.operator,
+                    "limit": effect.rule.to_dict()["limit"],
                     "fails": rounded(effect.fails),
                     "alone": rounded(effect.alone),
                     "steps": [
@@ -87,7 +118,7 @@ def qualify(
     indicators: Mapping[str, IndicatorInfo],
     *,
     discoverable_only: bool = False,
-) -> Qualified:
+) -> Qualification:
     """Return which firms of a screening pass every rule of `product`, and what each rule keeps out.
 
     Parameters
@@ -97,16 +128,16 @@ def qualify(
     Raises
     ------
     ProductInvalid
-        A rule speaks of an unknown subject, or of one the screening did not keep.
+        A rule is about an unknown subject, or about one that the screening did not store.
     """
     known = known_subjects(indicators)
     rules = tuple(dict.fromkeys(product.rules))
     flaws = [(i, flaw) for i, rule in enumerate(rules) if (flaw := check_rule(rule, known))]
-    kept = {*results.manifest["subjects"], *_COLUMNS, *(f"registration.{t}" for t in _TEXTS)}
+    stored = {*results.manifest["subjects"], *_COLUMNS, *(f"registration.{t}" for t in _TEXTS)}
     flaws += [
         (i, Flaw("subject", rule.subject, "is not kept by this screening; screen again with this product"))
         for i, rule in enumerate(rules)
-        if rule.subject in known and rule.subject not in kept
+        if rule.subject in known and rule.subject not in stored
     ]
     if flaws:
         raise ProductInvalid(product.code, [replace(flaw, field=f"rules[{i}].{flaw.field}") for i, flaw in flaws])
@@ -141,8 +172,12 @@ def _stored(subject: str) -> str:
 
 
 def _counted(
-    product: ProductTerms, rules: tuple[Rule, ...], known: Any, subjects: Subjects, status: NDArray[np.uint8]
-) -> Qualified:
+    product: ProductTerms,
+    rules: tuple[Rule, ...],
+    known: Mapping[str, Subject],
+    subjects: Subjects,
+    status: NDArray[np.uint8],
+) -> Qualification:
     failed = np.zeros(len(subjects), dtype=np.int16)
     unknown = np.zeros(len(subjects), dtype=bool)
     for row in status:  # row by row: no array of the size of all rules is made again
@@ -164,7 +199,7 @@ def _counted(
                 bound = moved_low if np.isfinite(moved_low) else moved_high
                 steps.append((step, float(bound), int(((values >= moved_low) & (values <= moved_high)).sum())))
         effects.append(RuleEffect(rule, int(np.count_nonzero(status[i] == FAIL)), len(alone), tuple(steps)))
-    return Qualified(
+    return Qualification(
         product,
         population=len(subjects),
         qualify=int(qualifies.sum()),
@@ -174,7 +209,7 @@ def _counted(
     )
 
 
-def moved(product: ProductTerms, subject: str, limit: float) -> ProductTerms:
+def move_rule(product: ProductTerms, subject: str, limit: float) -> ProductTerms:
     """Return the product with its number rule on `subject` at another limit.
 
     Raises
@@ -192,4 +227,4 @@ def moved(product: ProductTerms, subject: str, limit: float) -> ProductTerms:
     return replace(product, rules=rules)
 
 
-__all__ = ["FEWEST_FIRMS", "PASS", "STEPS", "Qualified", "RuleEffect", "moved", "qualify"]
+__all__ = ["FEWEST_FIRMS", "PASS", "STEPS", "Qualification", "QualifyAnswer", "RuleEffect", "move_rule", "qualify"]

@@ -1,8 +1,8 @@
-"""What institutions asked of a screened city: evidence of each question, and an end to different ones.
+"""The questions of institutions about a screened city: evidence of each, and a limit to different ones.
 
 A lender publishes versions of a product as it likes, so it could have the same firms counted under rules that differ by
-one firm's figures, and subtract. Counts come in tens; and of one screening it may have so many different sets of rules
-counted and no more. The same rules again are no further question.
+one firm's figures, and subtract. Counts come in tens, and one screening answers a lender only so many different sets of
+rules. The same rules again are no further question.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -23,29 +22,29 @@ from creditlink.kit.errors import TooManyRequests
 from creditlink.screening.tables import DiscoveryQuestion
 
 MOST = 40
-"""Different sets of rules that an institution may have counted in one screening."""
+"""Different sets of rules that one screening counts for an institution."""
 
 
 def note_question(
     session: Session, institution_id: UUID, client_id: str, terms: ProductTerms, screening: str, *, now: datetime
 ) -> None:
-    """Keep that an institution had a product's rules counted in a screening, with evidence.
+    """Store that an institution had a product's rules counted in a screening, with evidence.
 
     Raises
     ------
     TooManyRequests
-        It had too many different ones counted; the next screening starts anew.
+        It had too many different ones counted; the next screening starts from zero.
     """
     rules = rules_sha256(terms)
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"discovery {institution_id}", 0))))
-    asked = set(
+    earlier = set(
         session.scalars(
             select(DiscoveryQuestion.rules_sha256).where(
                 DiscoveryQuestion.institution_id == institution_id, DiscoveryQuestion.screening == screening
             )
         )
     )
-    if rules not in asked and len(asked) >= MOST:
+    if rules not in earlier and len(earlier) >= MOST:
         raise TooManyRequests(f"at most {MOST} different sets of rules are counted in one screening")
     question = insert(DiscoveryQuestion).values(
         institution_id=institution_id, screening=screening, rules_sha256=rules, asked_at=now
@@ -63,7 +62,7 @@ def note_read(
     *,
     now: datetime,
     action: str,
-    detail: dict[str, Any] | None = None,
+    detail: dict[str, object] | None = None,
 ) -> None:
     """Record in the chain of no firm that results of a screening were read."""
     about = {"product": terms.code, "version": terms.version, "screening": screening, **(detail or {})}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from flask import g
 
@@ -16,9 +16,19 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.products import service
-from creditlink.screening.discovery import told_to, told_to_operator
+from creditlink.screening.discovery import DiscoveryAnswer, OperatorAnswer, answer_for_operator, counts_for_bank
 from creditlink.screening.questions import note_question, note_read
 from creditlink.screening.schemas import DiscoverySchema, ScreenedProductSchema, ScreenedQuerySchema
+
+
+class ScreenedQuery(TypedDict):
+    """The query of `read_product`, as its schema checks it."""
+
+    move: NotRequired[str]
+    to: NotRequired[float]
+    limit: int
+    cursor: NotRequired[str]
+
 
 blueprint = Blueprint(
     "discovery",
@@ -39,7 +49,7 @@ operator = Blueprint(
 @require_access("discovery:count")
 @blueprint.response(200, DiscoverySchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, TooManyRequests)
-def count_for_product(code: str) -> Any:
+def count_for_product(code: str) -> DiscoveryAnswer:
     """Count the firms that qualify for one of your products, and how many more would if one rule moved.
 
     The firms are those of the last screening that agreed to be counted. Counts are given in tens, and of fewer than
@@ -52,9 +62,9 @@ def count_for_product(code: str) -> Any:
         terms = service.listing(session, settings).by_code.get(code)
         if terms is None or terms.institution_code != own:
             raise NotFound
-        told, screening = told_to(results_folder(settings), terms)
+        counts, screening = counts_for_bank(results_folder(settings), terms)
         note_question(session, g.access.institution_id, g.access.client_id, terms, screening, now=utc_now())
-        return told
+        return counts
 
 
 @operator.route("/products/<code>", methods=["GET"])
@@ -62,7 +72,7 @@ def count_for_product(code: str) -> Any:
 @operator.arguments(ScreenedQuerySchema, location="query")
 @operator.response(200, ScreenedProductSchema)
 @operator.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
-def read_product(query: dict[str, Any], code: str) -> Any:
+def read_product(query: ScreenedQuery, code: str) -> OperatorAnswer:
     """Read who of the last screening qualifies for a product on offer, and how many more if one rule moved.
 
     For the operator: exact counts over all firms, and the firms, page by page. `move` and `to` try another limit of one
@@ -76,17 +86,17 @@ def read_product(query: dict[str, Any], code: str) -> Any:
         terms = service.listing(session, settings).by_code.get(code)
         if terms is None:
             raise NotFound
-        told, screening = told_to_operator(
+        answer, screening = answer_for_operator(
             results_folder(settings), terms, move=move, limit=query["limit"], after=query.get("cursor")
         )
         detail = {"move": move[0], "to": move[1]} if move else {}
         note_read(
             session, g.access.institution_id, g.access.client_id, terms, screening, now=utc_now(),
-            action="screening.read", detail={**detail, "firms": len(told["firms"])},
+            action="screening.read", detail={**detail, "firms": len(answer["firms"])},
         )  # fmt: skip
-        return told
+        return answer
 
 
 def results_folder(settings: Settings) -> Path:
-    """Return where the screening lies that banks are answered from."""
+    """Return the folder of the screening that answers banks."""
     return settings.var_dir / "screening"

@@ -1,12 +1,15 @@
-"""What a bank is told of a screened city."""
+"""Answers about a screened city."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TypeVar
 
 import marshmallow as ma
 
 from creditlink.kit.http.api import Schema
+
+Value = TypeVar("Value")
 
 
 def _count(description: str) -> ma.fields.Integer:
@@ -17,7 +20,7 @@ def _exact(description: str) -> ma.fields.Integer:
     return ma.fields.Integer(metadata={"description": description})
 
 
-def _field(kind: type[ma.fields.Field[Any]], description: str) -> ma.fields.Field[Any]:
+def _field(kind: type[ma.fields.Field[Value]], description: str) -> ma.fields.Field[Value]:
     return kind(metadata={"description": description})
 
 
@@ -93,7 +96,7 @@ class ScreenedQuerySchema(Schema):
     )
 
     @ma.validates_schema
-    def _both_or_none(self, data: dict[str, Any], **_: Any) -> None:
+    def _both_or_none(self, data: Mapping[str, object], **_: object) -> None:
         if ("move" in data) != ("to" in data):
             missing = "to" if "move" in data else "move"
             raise ma.ValidationError("`move` and `to` go together", missing)

@@ -1,4 +1,4 @@
-"""What banks asked to count."""
+"""The questions that banks had counted."""
 
 from __future__ import annotations
 

@@ -1,15 +1,16 @@
-"""The model card: what the model is, what it learned from, how good it measured, and its limits.
+"""The model card: what the model is, what it learned from, how well it measured, and its limits.
 
-Every figure is taken from `validation.json`, every fact from `manifest.json`: nothing is written by hand.
+Every figure is taken from `validation.json`, every fact from `manifest.json`: none is written by hand.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
+from creditlink.engine.scoring.manifest import ModelManifest
+from creditlink.training.validation.document import CaseFigures, ValidationDocument
 from creditlink.training.validation.measure import GRANTED, RANDOM
 
 _SIGN = {1: "more is riskier", -1: "more is safer", 0: "free"}
@@ -20,7 +21,7 @@ _COLUMNS = (
 )
 
 
-def render_card(manifest: dict[str, Any], validation: dict[str, Any]) -> str:
+def render_card(manifest: ModelManifest, validation: ValidationDocument) -> str:
     """Return card.md from the manifest of a model and the figures of its validation."""
     training, measured = manifest["training"], validation["cases"]
     city, judged = training["city"], validation["city"]
@@ -90,7 +91,7 @@ def render_card(manifest: dict[str, Any], validation: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _absence(measured: dict[str, Any]) -> list[str]:
+def _absence(measured: dict[str, CaseFigures]) -> list[str]:
     lines = [
         "",
         "## Absence",
@@ -114,7 +115,7 @@ def _absence(measured: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _coverage(measured: dict[str, Any], level: float | None) -> list[str]:
+def _coverage(measured: dict[str, CaseFigures], level: float | None) -> list[str]:
     if level is None:
         return ["", "## Interval", "", "The model gives none."]
     lines = [
@@ -129,7 +130,7 @@ def _coverage(measured: dict[str, Any], level: float | None) -> list[str]:
     return lines + [f"| {c} | {m['interval_coverage']:.3f} | {m['interval_width']:.4f} |" for c, m in measured.items()]
 
 
-def _segments(validation: dict[str, Any]) -> list[str]:
+def _segments(validation: ValidationDocument) -> list[str]:
     lines = [
         "",
         "## Segments and parity",
@@ -146,22 +147,23 @@ def _segments(validation: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _stability(validation: dict[str, Any]) -> list[str]:
-    told, broken = validation["stability"], validation["monotonicity"]["broken"]
-    psi = ", ".join(f"{day} {value:.3f}" for day, value in told["psi"])
-    worst = ", ".join(f"{name} {course[-1]:.3f}" for name, course in told["csi"][:5])
+def _stability(validation: ValidationDocument) -> list[str]:
+    stability, broken = validation["stability"], validation["monotonicity"]["broken"]
+    psi = ", ".join(f"{day} {value:.3f}" for day, value in stability["psi"])
+    worst = ", ".join(f"{name} {course[-1]:.3f}" for name, course in stability["csi"][:5])
     return [
         "",
         "## Stability and directions",
         "",
-        f"PSI of the score since {told['since']}: {psi}. Largest CSI on the last day: {worst}. Below 0.10 is stable.",
+        f"PSI of the score since {stability['since']}: {psi}. "
+        f"Largest CSI on the last day: {worst}. Below 0.10 is stable.",
         "",
         f"{validation['monotonicity']['directions']} declared directions walked on a grid of real values, "
         f"{len(broken)} broken{': ' + ', '.join(broken) if broken else ''}.",
     ]
 
 
-def _checks(validation: dict[str, Any]) -> list[str]:
+def _checks(validation: ValidationDocument) -> list[str]:
     if not validation["cross_checks"]:
         return []
     lines = [
@@ -178,7 +180,7 @@ def _checks(validation: dict[str, Any]) -> list[str]:
     ]
 
 
-def _rivals(validation: dict[str, Any]) -> list[str]:
+def _rivals(validation: ValidationDocument) -> list[str]:
     ours, theirs = validation["overall"], validation["challenger"]
     lines = [
         "",
@@ -200,6 +202,7 @@ def _or(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _cells(m: dict[str, Any]) -> list[str]:
-    four = ("auc", "gini", "ks", "brier", "ece", "mean_pd", "bad_rate", "expected_auc", "best_expected_auc")
-    return [str(m["firms"]), str(m["bads"]), *(f"{m[k]:.4f}" for k in four), f"{m['share_of_best']:.3f}"]
+def _cells(m: CaseFigures) -> list[str]:
+    quality = (m["auc"], m["gini"], m["ks"], m["brier"], m["ece"], m["mean_pd"], m["bad_rate"])
+    reach = (m["expected_auc"], m["best_expected_auc"])
+    return [str(m["firms"]), str(m["bads"]), *(f"{x:.4f}" for x in (*quality, *reach)), f"{m['share_of_best']:.3f}"]

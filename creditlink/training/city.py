@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import polars as pl
 
@@ -15,8 +15,21 @@ from creditlink.engine.facts.frame_checks import fault
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.kit.files.parquetfile import ParquetUnreadable, all_have, table_of
 
-TRUTH_SCHEMA: dict[str, Any] = {"firm": pl.Int32, "as_of": pl.Date, "hazard_12m": pl.Float64, "default_on": pl.Date}
-"""Columns of `truth` that labels are made from; a city may hold more."""
+Schema = Mapping[str, pl.DataType | type[pl.DataType]]
+
+TRUTH_SCHEMA: Schema = {"firm": pl.Int32, "as_of": pl.Date, "hazard_12m": pl.Float64, "default_on": pl.Date}
+"""Columns of `truth` that labels come from; a city may have more."""
+
+
+class CityManifest(TypedDict):
+    """The members of a city's manifest.json that training reads."""
+
+    first_period: str
+    last_period: NotRequired[str]
+    firms: NotRequired[int]
+    months: NotRequired[int]
+    seed: NotRequired[int]
+    generator_version: NotRequired[str]
 
 
 class CityError(ValueError):
@@ -28,11 +41,11 @@ class City:
     """A city folder: its records, and the truth that is never an input to scoring."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: CityManifest
     records: RecordSet
     truth: pl.DataFrame
     kinds: pl.DataFrame | None = None
-    """`firm, kind`: which firms were injected as shells, manipulators, …; None where the city does not tell."""
+    """`firm, kind`: which firms were injected as shells, manipulators, …; None where the city does not say."""
 
     @property
     def first_period(self) -> date:
@@ -55,7 +68,7 @@ def read_city(path: Path | str) -> City:
     """
     folder = Path(path)
     try:
-        manifest = json.loads((folder / "manifest.json").read_bytes())
+        manifest: CityManifest = json.loads((folder / "manifest.json").read_bytes())
     except FileNotFoundError:
         raise CityError(f"{folder}/manifest.json: no such file; is this a city folder?") from None
     except ValueError as error:
@@ -76,7 +89,7 @@ def read_city(path: Path | str) -> City:
     return City(folder, manifest, RecordSet(**frames), truth, _kinds(folder))
 
 
-def read_frame(folder: Path, name: str, schema: Mapping[str, Any], *, needed: Collection[str] = ()) -> pl.DataFrame:
+def read_frame(folder: Path, name: str, schema: Schema, *, needed: Collection[str] = ()) -> pl.DataFrame:
     """Return one frame of a city folder, the columns `needed` without nulls; CityError where it cannot be read."""
     try:
         return table_of(folder / name, schema, needed=needed)
@@ -90,7 +103,7 @@ def _kinds(folder: Path) -> pl.DataFrame | None:
             return None
     except ParquetUnreadable as error:
         raise CityError(str(error)) from error
-    schema = {"firm": pl.Int32, "kind": pl.String}
+    schema: Schema = {"firm": pl.Int32, "kind": pl.String}
     return read_frame(folder, "truth", schema, needed=schema).unique("firm")
 
 
@@ -105,7 +118,7 @@ def _refuse_impossible(folder: Path, name: str, frame: pl.DataFrame) -> None:
         raise CityError(f"{folder}/{name}: {found}")
 
 
-def _refuse_future(folder: Path, name: str, frame: pl.DataFrame, last: Any) -> None:
+def _refuse_future(folder: Path, name: str, frame: pl.DataFrame, last: object) -> None:
     """Refuse facts about months after the city's last one, where its manifest names it."""
     if "period" not in frame.columns or not isinstance(last, str):
         return
@@ -120,12 +133,14 @@ def _refuse_future(folder: Path, name: str, frame: pl.DataFrame, last: Any) -> N
 
 
 def _refuse_foreknown(folder: Path, name: str, frame: pl.DataFrame) -> None:
-    """Refuse facts known before they happened: a point in time would be read with what came after it."""
+    """Refuse facts known before they happened: a point in time would include what came after it."""
     for column in ("period", "occurred_on", "filed_on", "paid_on"):
         if column not in frame.columns or "known_on" not in frame.columns:
             continue
         early = (frame["known_on"] < frame[column]).fill_null(value=False)
         if early.any():
             row = early.arg_max() or 0
-            told = f"column known_on is {frame['known_on'][row]} in row {row}, before {column} {frame[column][row]}"
-            raise CityError(f"{folder}/{name}: {told}: known before it happened")
+            early_row = (
+                f"column known_on is {frame['known_on'][row]} in row {row}, before {column} {frame[column][row]}"
+            )
+            raise CityError(f"{folder}/{name}: {early_row}: known before it happened")

@@ -1,10 +1,10 @@
-"""The training table: firms as they were known on snapshot days, and what became of them.
+"""The training table: firms as they were known on snapshot days, and their outcomes.
 
 Every row is a firm on a day. Its indicators come from the serving code, as of that day; its outcome
 is whether it went bad within the twelve months after. A firm that had gone bad before is not in the
-table. Beside the row with everything stand one with a random choice of the optional categories
-refused and one with a random choice of sources lacking, so that a partial consent and a source that is
-not connected are ordinary to the model, and refusing tells it nothing.
+table. Beside the row with everything is one with a random choice of the optional categories refused
+and one with a random choice of sources lacking, so that a partial consent and a source that is not connected
+are ordinary to the model, and a refusal says nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LABELS = ("firm", "as_of", "copy", "refused", "is_bad", "hazard_12m", "industry"
 
 @dataclass(frozen=True)
 class SnapshotPlan:
-    """Which days are learned from and which day judges.
+    """The days to learn from and the day that judges.
 
     A training day's outcome window ends on or before the day that judges, as it would have in life.
     """
@@ -104,7 +104,7 @@ def known_records(records: RecordSet, as_of: date, firms: pl.Series) -> RecordSe
 
 @dataclass(frozen=True, eq=False)
 class SnapshotDay:
-    """One snapshot day: who is judged, what became of them, and what was known of them."""
+    """One snapshot day: its firms, their outcomes, and what was known of them."""
 
     as_of: date
     labels: pl.DataFrame  # firm, is_bad, hazard_12m, industry; ascending by firm
@@ -113,7 +113,7 @@ class SnapshotDay:
     features: pl.DataFrame  # with everything; one column per indicator
 
     def rows(self, copy: int = EVERYTHING, *, seed: int = 0) -> pl.DataFrame:
-        """Return LABELS and indicators of one copy, what is withheld drawn from the seed, the copy and the day."""
+        """Return LABELS and indicators of one copy, what is withheld drawn by the seed, the copy and the day."""
         rng = np.random.default_rng([seed, copy, self.as_of.toordinal()])
         if copy == EVERYTHING:
             return self._labelled(self.features, copy)
@@ -184,7 +184,7 @@ def matrix(rows: pl.DataFrame) -> NDArray[np.float32]:
 def folds(firms: pl.Series, seed: int, shares: Sequence[float] = (0.7, 0.15, 0.15)) -> NDArray[np.int8]:
     """Assign every firm to fit (0), early stopping (1) or calibration (2), the same on every day.
 
-    A firm is in one fold only: its other snapshots would give its outcome away. The fold hangs on the
+    A firm is in one fold only: its other snapshots would give its outcome away. The fold depends on the
     firm's number and the seed, not on which firms are present.
     """
     mixed = firms.hash(seed).to_numpy().astype(np.float64) / 2.0**64

@@ -1,4 +1,4 @@
-"""A table to learn from: what was known of a firm when it asked, beside what became of its loan."""
+"""A table to learn from: what was known of a firm at its application, and the outcome of its loan."""
 
 from __future__ import annotations
 
@@ -34,17 +34,16 @@ INDICATORS = tuple(indicator.name for indicator in CATALOGUE)
 
 @dataclass(frozen=True)
 class Labelled:
-    """The rows, and how many loans were left out for what."""
+    """The rows, and how many loans came out as what."""
 
-    rows: (
-        pl.DataFrame
-    )  # SCHEMA, then one column per indicator, null where missing; `firm` is a number of this file only
+    # SCHEMA, then one column per indicator, null where missing; `firm` is a number of this file only.
+    rows: pl.DataFrame
     counts: dict[str, int]
 
 
 @dataclass(frozen=True)
 class LabelledLoan:
-    """An accepted application with everything ever told of it."""
+    """An accepted application with every fact ever reported of it."""
 
     application: UUID
     enterprise: UUID
@@ -54,7 +53,7 @@ class LabelledLoan:
 
 
 def loans_of(session: Session) -> list[LabelledLoan]:
-    """Return every application that found its lender, in the order in which they were made."""
+    """Return every accepted application, in the order of application."""
     facts: dict[UUID, list[Told]] = {}
     for fact in session.scalars(select(LoanFact).order_by(LoanFact.known_at, LoanFact.id)):
         facts.setdefault(fact.application_id, []).append(
@@ -67,25 +66,25 @@ def loans_of(session: Session) -> list[LabelledLoan]:
         .order_by(Application.made_at, Application.id)
     )
     return [
-        LabelledLoan(held.id, held.enterprise_id, uscc, day_of(held.made_at), tuple(facts.get(held.id, ())))
-        for held, uscc in session.execute(query)
+        LabelledLoan(one.id, one.enterprise_id, uscc, day_of(one.made_at), tuple(facts.get(one.id, ())))
+        for one, uscc in session.execute(query)
     ]
 
 
 def from_profiles(session: Session, *, cut: date, horizon_months: int) -> Labelled:
-    """Return the loans whose profile still stands: the last one made before the lender answered.
+    """Return the loans whose profile still exists: the last one before the lender answered.
 
     A profile ends with its consent's data life, and the firm's data with it; such loans are counted as `no_profile`.
     """
     profiles = _profiles(session)
-    found = [(loan, profiles.get(loan.application)) for loan in loans_of(session)]
     table = _Table(cut, horizon_months)
-    for loan, profile in found:
+    for loan in loans_of(session):
+        profile = profiles.get(loan.application)
         if profile is None:
             table.counts["no_profile"] += 1
         elif table.counts_in(loan, profile.as_of):
             values = profile.explanation["indicators"]
-            table.add(loan, profile.as_of, {name: held[0] for name, held in values.items()})
+            table.add(loan, profile.as_of, {name: value for name, (value, *_) in values.items()})
     return table.labelled()
 
 
@@ -114,7 +113,7 @@ def from_city(session: Session, city: City, reference: Reference, *, cut: date, 
 
 
 class _Table:
-    """Rows as they are found, and how many loans came out as what."""
+    """The rows so far, and how many loans came out as what."""
 
     def __init__(self, cut: date, horizon_months: int) -> None:
         self._cut, self._horizon_months = cut, horizon_months
@@ -144,7 +143,7 @@ class _Table:
 
 
 def _profiles(session: Session) -> dict[UUID, Profile]:
-    """Return application -> the last profile made under its consent before the lender answered."""
+    """Return application -> the last profile under its consent before the lender answered."""
     query = (
         select(Application.id, Profile)
         .join(Profile, Profile.consent_id == Application.consent_id)

@@ -10,15 +10,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from creditlink.engine.features.catalogue import CATALOGUE
+from creditlink.engine.scoring.manifest import ModelManifest
 from creditlink.engine.scoring.model import MANIFEST, load, sha256_of
 from creditlink.kit.clock import add_months
 from creditlink.training.card import render_card
-from creditlink.training.city import City
+from creditlink.training.city import City, CityManifest
 from creditlink.training.dataset import OUTCOME_MONTHS
 from creditlink.training.fitting.champion import Champion, Step
+from creditlink.training.validation.document import rounded
 from creditlink.training.validation.figures import Challenger, validate
 
 PACKAGES = ("xgboost", "polars", "numpy", "scipy", "crepes")
@@ -34,11 +35,11 @@ def write_model(
     replace: bool = False,
     challenger: Challenger | None = None,
     step: Step = lambda _: None,
-) -> dict[str, Any]:
+) -> ModelManifest:
     """Write the folder of a model, judged on the day of `city` that it did not learn from; return its manifest.
 
-    The folder appears whole: it is written beside its place and renamed, so that no process ever
-    loads half of one. What is judged is the model as it will be loaded; the card is made from the
+    The folder appears whole: it is written beside its place and renamed, so no process ever
+    loads half of one. The model is judged as it will be loaded; the card is drawn from the
     validation's figures.
 
     Parameters
@@ -81,24 +82,15 @@ def write_model(
     return manifest
 
 
-def rounded(figures: Any) -> Any:
-    """Return figures with six digits after the point: what is written is what is told."""
-    if isinstance(figures, dict):
-        return {name: rounded(value) for name, value in figures.items()}
-    if isinstance(figures, list | tuple):
-        return [rounded(value) for value in figures]
-    return round(figures, 6) if isinstance(figures, float) else figures
-
-
-def _fill(folder: Path, contents: Mapping[str, bytes], manifest: dict[str, Any]) -> None:
+def _fill(folder: Path, contents: Mapping[str, bytes], manifest: ModelManifest) -> None:
     manifest["files"] = {name: sha256_of(content) for name, content in sorted(contents.items())}
     for name, content in (*contents.items(), (MANIFEST, _json(manifest))):
         (folder / name).write_bytes(content)
 
 
 def _manifest(
-    model_id: str, champion: Champion, city_manifest: dict[str, Any], purposes: Sequence[str], created_at: datetime
-) -> dict[str, Any]:
+    model_id: str, champion: Champion, city_manifest: CityManifest, purposes: Sequence[str], created_at: datetime
+) -> ModelManifest:
     plan = champion.plan
     return {
         "model_id": model_id,
@@ -128,6 +120,7 @@ def _manifest(
         "packages": {name: _version(name) for name in PACKAGES},
         "grade_bands_version": 1,
         "interval_level": champion.interval.level,
+        "files": {},  # filled with the files
     }
 
 
@@ -140,10 +133,10 @@ def _version(package: str) -> str:
     return "unknown"
 
 
-def _json(members: dict[str, Any]) -> bytes:
+def _json(members: Mapping[str, object]) -> bytes:
     return (json.dumps(members, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _compact(members: dict[str, Any]) -> bytes:
+def _compact(members: Mapping[str, object]) -> bytes:
     """As `_json`, on one line: a table of ten thousand numbers is not read by people."""
     return (json.dumps(members, separators=(",", ":"), ensure_ascii=False) + "\n").encode()

@@ -1,4 +1,4 @@
-"""What is withheld from training rows: whole categories as a firm refuses them, single sources as they lack.
+"""What training rows go without: whole categories that a firm refuses, and single sources that have nothing of it.
 
 A firm whose tax office delivers invoices and no declarations, or whose power company is connected and
 whose water company is not, is as ordinary as a refusal. A model that never saw one would take the
@@ -34,7 +34,7 @@ SINGLE_SHARE = 0.4
 
 @dataclass(frozen=True)
 class SourceSystem:
-    """What one office's system delivers: a record frame, or one kind of meter of it."""
+    """What one source system delivers: a record frame, or one kind of meter of it."""
 
     name: str
     category: str
@@ -48,10 +48,10 @@ SOURCES = tuple(
     for name in CATEGORY_FRAMES[category]
     for kind in (METER_KINDS if name == "meter_months" else (None,))
 )
-"""Every source that may be there or not, by itself."""
+"""Every source that can be missing by itself."""
 
 SINGLE = ("vat_declarations", "invoice_months", "payroll_months", "electricity")
-"""Sources that may be all there is of a firm: each is evidence enough for a score."""
+"""Sources that can be the only one of a firm: each is evidence enough for a score."""
 
 
 def draw_refusals(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
@@ -66,8 +66,8 @@ def draw_lacking(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
     lacking = {}
     for source in SOURCES:
         drawn = rng.random(firms) < LACKING_SHARE
-        kept = np.zeros(firms, bool) if source.name not in SINGLE else only == SINGLE.index(source.name)
-        lacking[source.name] = np.where(single, ~kept, drawn)
+        has_it = np.zeros(firms, bool) if source.name not in SINGLE else only == SINGLE.index(source.name)
+        lacking[source.name] = np.where(single, ~has_it, drawn)
     return lacking
 
 
@@ -85,12 +85,12 @@ def only(source: str, firms: int) -> dict[str, Mask]:
 
 
 def lacking_sources(records: RecordSet, firms: pl.Series, lacking: dict[str, Mask]) -> RecordSet:
-    """Return `records` without what `lacking` says of `firms`.
+    """Return `records` without the sources that `firms` lack.
 
     Parameters
     ----------
-    firms : Int32 of shape (n,): who the masks speak of, ascending
-    lacking : source -> shape (n,); sources not named are there
+    firms : Int32 of shape (n,): the firms of the masks, ascending
+    lacking : source -> shape (n,); other sources are there
     """
     numbers = firms.to_numpy()
     size = int(numbers.max()) + 1 if len(numbers) else 1

@@ -27,7 +27,7 @@ from creditlink.records import routes as records_routes
 from creditlink.records.sources import load_sources
 from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
-from creditlink.screening.discovery import told_before_publishing
+from creditlink.screening.discovery import counts_for_draft
 from creditlink.screening.questions import note_question
 from creditlink.status import routes as status_routes
 
@@ -53,7 +53,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts = runtime.of_app(app)
     parts.put(load_live(settings))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
-    parts.put(FirmCounts(partial(told_before_publishing, screening_routes.results_folder(settings)), note_question))
+    parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
     api.register_blueprint(consents_routes.blueprint)

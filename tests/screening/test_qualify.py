@@ -20,8 +20,8 @@ from creditlink.kit.errors import NotFound
 from creditlink.products.files.seed import load_seed
 from creditlink.screening.city.plan import tools
 from creditlink.screening.city.results import Results
-from creditlink.screening.discovery import told_before_publishing, told_to
-from creditlink.screening.qualify import moved, qualify
+from creditlink.screening.discovery import counts_for_bank, counts_for_draft
+from creditlink.screening.qualify import move_rule, qualify
 from creditlink.screening.schemas import DiscoverySchema
 from tests.engine.matching.samples import SEED
 from tests.screening.conftest import AS_OF, FIRMS
@@ -62,7 +62,7 @@ def test_what_a_step_promises_is_what_the_moved_rule_gives(results, products):
                     effect.rule.operator in (">=", "<=")
                     and [r.subject for r in terms.rules].count(effect.rule.subject) == 1
                 ):
-                    then = qualify(results, moved(terms, effect.rule.subject, limit), BY_NAME)
+                    then = qualify(results, move_rule(terms, effect.rule.subject, limit), BY_NAME)
                     assert then.qualify - now.qualify == gained
                     gained_somewhere += gained
     assert gained_somewhere
@@ -104,13 +104,13 @@ class TestBank:
 
     def test_is_told_in_the_form_of_the_schema(self, screened, products, tmp_path):
         terms = next(iter(products.values()))
-        told, _ = told_to(screened, terms)
+        told, _ = counts_for_bank(screened, terms)
         assert DiscoverySchema().dump(told) == told
         assert told["population"] == 200
         with pytest.raises(NotFound):
-            told_to(tmp_path, terms)
+            counts_for_bank(tmp_path, terms)
         with pytest.raises(NotFound):
-            told_to(screened, replace(terms, rules=(Rule("indicator.gas_idle_months_12", "<=", 2.0),)))
+            counts_for_bank(screened, replace(terms, rules=(Rule("indicator.gas_idle_months_12", "<=", 2.0),)))
 
     def test_without_an_opt_in_nobody_is_counted(self, town, make_plan, tmp_path, products):
         from creditlink.screening.city import run
@@ -135,17 +135,17 @@ def test_a_file_of_products_is_counted_in_a_screening(screened, tmp_path, make_p
 
 def test_before_publishing_a_bank_is_told_counts_or_why_there_are_none(screened, tmp_path, make_plan, town):
     (terms, *_) = make_plan(town, screened).products
-    told = told_before_publishing(screened, terms)
-    counts, _ = told_to(screened, terms)
+    told = counts_for_draft(screened, terms)
+    counts, _ = counts_for_bank(screened, terms)
     assert told["available"]
     assert [told[name] for name in ("population", "qualify", "as_of")] == [
         counts[name] for name in ("population", "qualify", "as_of")
     ]
     assert all("steps" not in rule for rule in told["rules"])
-    assert told_before_publishing(tmp_path, terms) == {
+    assert counts_for_draft(tmp_path, terms) == {
         "available": False, "reason": "no screening has been finished here",
     }  # fmt: skip
     unseen = replace(terms, rules=(Rule("indicator.water_idle_months", "<=", 3.0),))
-    answer = told_before_publishing(screened, unseen)
+    answer = counts_for_draft(screened, unseen)
     assert not answer["available"]
     assert "rules[0].subject" in answer["reason"]

@@ -106,16 +106,16 @@ class TestSummary:
 
     def test_lists_are_read_when_asked_for(self, screened):
         results = Results(str(screened))
-        high, white = results.listed("high_risk"), results.listed("whitelist")
+        high, white = results.firms_on("high_risk"), results.firms_on("whitelist")
         assert high["pd_12m"].is_sorted(descending=True)
         assert set(white["grade"].cast(pl.String).unique()) <= {"A+", "A"}
         assert not set(high["firm"]) & set(white["firm"])
         product = max(json.loads((screened / "summary.json").read_text())["products"], key=lambda p: p["pushed"] or 0)
-        pushed = results.pushed(product["product"])
+        pushed = results.push_list(product["product"])
         assert pushed.height == product["pushed"]
         assert pushed["place"].is_sorted()
         with pytest.raises(KeyError):
-            results.pushed("NO-SUCH")
+            results.push_list("NO-SUCH")
 
 
 class TestResume:
@@ -225,7 +225,7 @@ class TestCorruption:
         assert (outcome.rejected, outcome.manifest["firms"]) == ({}, FIRMS * 2 // 3)
         results = Results(str(tmp_path / "out"))
         assert results.columns(["firm", "grade", "product_1"]).height == FIRMS * 2 // 3
-        assert results.listed("high_risk").height >= 0
+        assert results.firms_on("high_risk").height >= 0
 
     def test_a_city_of_no_firms_is_one_of_zero(self, town, make_plan, tmp_path):
         path = tmp_path / "town" / "registration" / PARTS[0]

@@ -65,17 +65,17 @@ def invoices(folder: Path, as_of: object, out: Path, products: Path, rejects: Pa
             live = load_live(settings)
             book = compile_book(tuple(terms), BY_NAME, matching_settings(settings.config_dir), on=day)
             status.update(f"profiling {read.firms.height} firms")
-            done = screen_invoices(read, day, live=live, book=book)
-            write_rows(done.frame, out)
+            screening = screen_invoices(read, day, live=live, book=book)
+            write_rows(screening.frame, out)
             if rejects is not None:
                 write_csv(read.rejects, rejects)
     except (InvoiceFolderError, SeedInvalid, ProductInvalid, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    for line in _odd(read.rejects, done.later, day):
+    for line in _odd(read.rejects, screening.later, day):
         click.echo(f"warning: {line}", err=True)
-    grades = done.frame.group_by("grade").len().sort("grade", nulls_last=True)
-    told = ", ".join(f"{grade or 'not scorable'} {count}" for grade, count in grades.rows())
-    click.echo(f"{out}: {done.frame.height} firms as of {day}: {told}")
+    grades = screening.frame.group_by("grade").len().sort("grade", nulls_last=True)
+    counts = ", ".join(f"{grade or 'not scorable'} {count}" for grade, count in grades.rows())
+    click.echo(f"{out}: {screening.frame.height} firms as of {day}: {counts}")
 
 
 def _odd(rejects: pl.DataFrame, later: int, day: date) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -24,13 +25,17 @@ from creditlink.products.files.seed import SeedInvalid, load_seed
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.screening.city import run
+from creditlink.screening.city.counts import CitySummary, ScreeningManifest
 from creditlink.screening.city.engines import Cluster, Engine, EngineError, InProcess, Processes
 from creditlink.screening.city.inputs import CityUnusable, stated_hashes
 from creditlink.screening.city.plan import ScreeningPlan
 from creditlink.screening.city.results import Results, ResultsUnusable
 from creditlink.screening.city.storage import StorageError, open_folder
-from creditlink.screening.qualify import moved
+from creditlink.screening.qualify import move_rule
 from creditlink.screening.qualify import qualify as qualified
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PRODUCTS = ROOT / "config" / "products.toml"
 
@@ -52,12 +57,12 @@ class DayParameter(click.ParamType[date]):
 
     name = "date"
 
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> date:
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> date:
         """Return the day, or fail with what was given."""
         if isinstance(value, date):
             return value
         try:
-            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 (a day has no zone)
+            return datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007 (a day has no zone)
         except ValueError:
             self.fail(f"{value!r} is not a day, such as 2026-11-20", param, context)
 
@@ -70,7 +75,7 @@ def make_plan(
     Raises
     ------
     SettingError, SeedInvalid, ProductInvalid, CityUnusable, StorageError
-        What it is made of is wrong.
+        One of its parts is wrong.
     """
     settings = load_settings()
     live = load_live(settings)
@@ -135,11 +140,11 @@ def city(
         outcome = _with_progress(plan, engine)
     except (CityUnusable, StorageError, EngineError, run.AnotherRun, SeedInvalid, ProductInvalid) as error:
         raise click.ClickException(str(error)) from error
-    summary = json.loads(open_folder(out).read(run.SUMMARY))
+    summary: CitySummary = json.loads(open_folder(out).read(run.SUMMARY))
     if as_json:
         print_json(summary, indent=None)
     else:
-        _tell(outcome.manifest, summary)
+        _print_summary(outcome.manifest, summary)
     for name, reason in outcome.rejected.items():
         click.echo(f"set aside {name}: {reason}", err=True)
     if outcome.rejected:
@@ -175,13 +180,15 @@ def _with_progress(plan: ScreeningPlan, engine: Engine) -> run.ScreeningOutcome:
         )
 
 
-def _tell(manifest: dict[str, Any], summary: dict[str, Any]) -> None:
+def _print_summary(manifest: ScreeningManifest, summary: CitySummary) -> None:
     seconds = manifest["seconds"]["this_run"]
     click.echo(f"{summary['firms']:,} firms, {summary['rows']:,} rows in {seconds:.1f} s, model {manifest['model']}")
-    told = {name: "<10" if count is None else f"{count:,}" for name, count in summary["grades"].items()}
-    click.echo("grades  " + "  ".join(f"{name} {count}" for name, count in told.items()))
-    told = {name: "<10" if count is None else f"{count:,}" for name, count in summary["lists"].items()}
-    click.echo("lists   " + "  ".join(f"{name} {count}" for name, count in told.items()))
+    click.echo(f"grades  {_counts(summary['grades'])}")
+    click.echo(f"lists   {_counts(summary['lists'])}")
+
+
+def _counts(counts: Mapping[str, int | None]) -> str:
+    return "  ".join(f"{name} {'<10' if count is None else f'{count:,}'}" for name, count in counts.items())
 
 
 screen.add_command(invoices)
@@ -199,7 +206,7 @@ def list_firms(results: str, name: str, limit: int, to: Path | None) -> None:
     creditlink screen list var/screening whitelist --to var/whitelist.csv
     """
     opened = _opened(results)
-    _print(opened.listed(name).with_columns(reason_1=_reason_names(opened)), limit, to)
+    _print(opened.firms_on(name).with_columns(reason_1=_reason_names(opened)), limit, to)
 
 
 @screen.command()
@@ -216,12 +223,12 @@ def push(results: str, product: str, limit: int, to: Path | None) -> None:
     creditlink screen push var/screening --product PRODUCT_CODE --to var/push.csv
     """
     try:
-        found = _opened(results).pushed(product)
+        firms = _opened(results).push_list(product)
     except KeyError:
         raise click.ClickException(f"product {product!r}: not part of this screening") from None
-    if found.height < 10:
+    if firms.height < 10:
         raise click.ClickException(f"product {product!r}: fewer than 10 firms, not given out")
-    _print(found, limit, to)
+    _print(firms, limit, to)
 
 
 @screen.command()
@@ -248,8 +255,8 @@ def qualify(
     opened = _opened(results)
     try:
         terms = _product(products, product)
-        asked = moved(terms, *move) if move else terms
-        answer = qualified(opened, asked, BY_NAME, discoverable_only=bank).to_dict(least=10 if bank else 1)
+        tried = move_rule(terms, *move) if move else terms
+        answer = qualified(opened, tried, BY_NAME, discoverable_only=bank).to_dict(least=10 if bank else 1)
     except (ValueError, SeedInvalid) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -283,14 +290,14 @@ def _opened(address: str) -> Results:
         raise click.ClickException(str(error)) from error
 
 
-def _reason_names(opened: Results) -> Any:
+def _reason_names(opened: Results) -> pl.Expr:
     import polars as pl
 
     names = opened.manifest["reasons"]
     return pl.col("reason_1").replace_strict(list(range(len(names))), names, default=None, return_dtype=pl.String)
 
 
-def _print(frame: Any, limit: int, to: Path | None) -> None:
+def _print(frame: pl.DataFrame, limit: int, to: Path | None) -> None:
     if to is not None:
         write_csv(frame, to)
         click.echo(f"{frame.height:,} firms written to {to}")

@@ -37,11 +37,11 @@ def models() -> None:
 def list_models() -> None:
     """Show every model: status, since when, purposes, owner, and what is proposed."""
     with _problems():
-        found = registry.standings(_read(_path()))
-    for one in found.values():
-        asked = f"; {one.proposed[0]} proposed by {one.proposed[1]}" if one.proposed else ""
-        told = f"{one.status} since {one.since}, owner {one.owner}, {', '.join(one.purposes)}{asked}"
-        click.echo(f"{one.model_id}: {told}")
+        standings = registry.standings(_read(_path()))
+    for one in standings.values():
+        proposal = f"; {one.proposed[0]} proposed by {one.proposed[1]}" if one.proposed else ""
+        status = f"{one.status} since {one.since}, owner {one.owner}, {', '.join(one.purposes)}{proposal}"
+        click.echo(f"{one.model_id}: {status}")
 
 
 @models.command()
@@ -107,7 +107,7 @@ class _problems:  # noqa: N801 (a context manager, used as a verb)
         """Nothing to prepare."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Tell what is wrong in one line."""
+        """Show in one line what is wrong."""
         if isinstance(error, (RegistryError, ModelFolderError, OSError)):
             raise click.ClickException(str(error)) from error
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import click
 from rich.console import Console
@@ -16,12 +16,51 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from creditlink.cli.output import print_json
 from creditlink.training.table.file import RawTable, TableError, TableFinding, names_like, read_table
 from creditlink.training.table.leaks import Leak, find_leaks
-from creditlink.training.table.run import Fit, Trainer, cross_validate, later_rows, out_of_time
+from creditlink.training.table.run import (
+    Fit,
+    FoldFigures,
+    LaterFigures,
+    TableFigures,
+    Trainer,
+    cross_validate,
+    later_rows,
+    out_of_time,
+)
 from creditlink.training.table.table import Roles, Table, prepare
+from creditlink.training.validation.document import six_digits
 
 LISTS = ("--exclude", "--id", "--allow-leak", "--riskier", "--safer")
 STOPPED = 3
 """Exit status of a run that a leak stopped."""
+
+
+class JudgedTable(TypedDict):
+    """How good one trainer is on a table; `out_of_time` is None where no column of time was named."""
+
+    cross_validated: FoldFigures
+    out_of_time: LaterFigures | None
+
+
+class TableReport(TypedDict):
+    """The report of a run; a leak that stops it leaves out what follows `stopped`."""
+
+    file: str
+    target: str
+    event: str
+    rows: int
+    events: int
+    event_rate: float
+    columns: dict[str, str]
+    left_out: dict[str, str]
+    warnings: list[dict[str, object]]
+    leaks: list[dict[str, object]]
+    stopped: bool
+    cross_validated: NotRequired[FoldFigures]
+    out_of_time: NotRequired[LaterFigures | None]
+    challenger: NotRequired[JudgedTable]
+    seed: NotRequired[int]
+    parameters: NotRequired[dict[str, float]]
+    seconds: NotRequired[float]
 
 
 class ColumnsCommand(click.Command):
@@ -125,9 +164,9 @@ def table(
             trainers["challenger"] = _challenger(directions)
         with _progress(console, len(trainers) * (folds + (time_column is not None))) as step:
             for name, fit in trainers.items():
-                judged: dict[str, Any] = {
+                judged: JudgedTable = {
                     "cross_validated": cross_validate(
-                        # The scorecard's library is not made for threads.
+                        # The scorecard's library is not safe for threads.
                         data,
                         fit,
                         folds=folds,
@@ -140,22 +179,22 @@ def table(
                 if time_column is not None:
                     judged["out_of_time"] = out_of_time(data, fit, seed=seed)
                     step()
-                report |= {name: judged} if name else judged
+                if name:
+                    report["challenger"] = judged
+                else:
+                    report["cross_validated"] = judged["cross_validated"]
+                    report["out_of_time"] = judged["out_of_time"]
     except (TableError, ValueError) as error:
         for finding in odd:
-            click.echo(f"warning: {_finding(finding.to_dict())}", err=True)
+            click.echo(f"warning: {_finding(finding)}", err=True)
         raise click.ClickException(str(error)) from None
-    report |= {
-        "left_out": data.left_out,
-        "columns": _kinds(data),
-        "seed": seed,
-        "parameters": Trainer().parameters.to_json(),
-    }
+    report["left_out"], report["columns"] = data.left_out, _kinds(data)
+    report["seed"], report["parameters"] = seed, Trainer().parameters.to_json()
     report["seconds"] = round(time.monotonic() - began, 1)
     if as_json:
-        print_json(_rounded(report), indent=1)
+        print_json(six_digits(report), indent=1)
     else:
-        click.echo(_text(report))
+        click.echo(_text(report, data.findings, leaks))
 
 
 def _named(values: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
@@ -196,7 +235,7 @@ def _challenger(directions: dict[str, int]) -> Fit:
     return ScorecardTrainer(directions)
 
 
-def _about(data: Table, leaks: Sequence[Leak]) -> dict[str, Any]:
+def _about(data: Table, leaks: Sequence[Leak]) -> TableReport:
     return {
         "file": data.file,
         "target": data.target,
@@ -216,9 +255,9 @@ def _kinds(data: Table) -> dict[str, str]:
     return {name: data.kind(name) for name in data.columns.columns}
 
 
-def _stop(report: dict[str, Any], stops: Sequence[Leak], *, as_json: bool) -> None:
+def _stop(report: TableReport, stops: Sequence[Leak], *, as_json: bool) -> None:
     if as_json:
-        print_json(_rounded(report | {"stopped": True}), indent=1)
+        print_json(six_digits({**report, "stopped": True}), indent=1)
     names = " ".join(dict.fromkeys(leak.column for leak in stops))
     click.echo(f"Error: {report['file']}: columns that know the outcome: {names}", err=True)
     for leak in stops:
@@ -228,37 +267,33 @@ def _stop(report: dict[str, Any], stops: Sequence[Leak], *, as_json: bool) -> No
 
 
 @contextmanager
-def _progress(console: Console, total: int) -> Iterator[Any]:
+def _progress(console: Console, total: int) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("folds", total=total)
         yield lambda: progress.advance(task)
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
-    return [_rounded(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _text(report: dict[str, Any]) -> str:
+def _text(report: TableReport, findings: Sequence[TableFinding], leaks: Sequence[Leak]) -> str:
     lines = [f"{report['file']}: {report['rows']} rows, {report['events']} events ({report['event_rate']:.2%})"]
-    lines += [f"warning: {_finding(row)}" for row in report["warnings"]]
-    lines += [f"leak ({leak['severity']}): column {leak['column']}: {leak['message']}" for leak in report["leaks"]]
-    for name, part in (("", report), ("scorecard ", report.get("challenger") or {})):
-        for case in ("cross_validated", "out_of_time"):
-            m = part.get(case)
-            if m:
-                spread = f" ± {m['auc_sd']:.4f} over {m['folds']} folds" if "auc_sd" in m else f" from {m['first']} on"
-                lines.append(
-                    f"{name}{case.replace('_', ' ')}: AUC {m['auc']:.4f}{spread}  KS {m['ks']:.3f}  "
-                    f"Brier {m['brier']:.4f}  ECE {m['ece']:.4f}"
-                )
+    lines += [f"warning: {_finding(finding)}" for finding in findings]
+    lines += [f"leak ({leak.severity}): column {leak.column}: {leak.message}" for leak in leaks]
+    lines += _judged("", report["cross_validated"], report["out_of_time"])
+    if "challenger" in report:
+        lines += _judged("scorecard ", report["challenger"]["cross_validated"], report["challenger"]["out_of_time"])
     return "\n".join(lines)
 
 
-def _finding(row: dict[str, Any]) -> str:
-    where = f"column {row['column']}: " if row["column"] else ""
-    return f"{where}{row['message']} ({row['count']}" + (f", first in row {row['row']})" if row["row"] else ")")
+def _judged(name: str, folds: FoldFigures, later: LaterFigures | None) -> Iterator[str]:
+    yield _quality(f"{name}cross validated", folds, f" ± {folds['auc_sd']:.4f} over {folds['folds']} folds")
+    if later is not None:
+        yield _quality(f"{name}out of time", later, f" from {later['first']} on")
+
+
+def _quality(case: str, m: TableFigures, spread: str) -> str:
+    return f"{case}: AUC {m['auc']:.4f}{spread}  KS {m['ks']:.3f}  Brier {m['brier']:.4f}  ECE {m['ece']:.4f}"
+
+
+def _finding(finding: TableFinding) -> str:
+    where = f"column {finding.column}: " if finding.column else ""
+    return f"{where}{finding.message} ({finding.count}" + (f", first in row {finding.row})" if finding.row else ")")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -25,6 +24,7 @@ from creditlink.training.fitting.search import as_toml
 from creditlink.training.fitting.search import search as run_search
 from creditlink.training.package import write_model
 from creditlink.training.validation import figures
+from creditlink.training.validation.document import CaseFigures, ValidationDocument
 
 PURPOSES = ("prequalification", "underwriting", "monitoring", "report", "cultivation")
 
@@ -130,7 +130,8 @@ def city(
     for leak in champion.leaks:
         click.echo(f"warning: {leak}", err=True)
     click.echo(f"{out}: {champion.fitted.rounds} trees, model.ubj {manifest['files']['model.ubj'][:16]}…")
-    for case, measured in json.loads((out / "validation.json").read_text())["cases"].items():
+    validation: ValidationDocument = json.loads((out / "validation.json").read_text())
+    for case, measured in validation["cases"].items():
         click.echo(_line(case, measured))
 
 
@@ -163,7 +164,7 @@ def search(city_dir: Path, trials: int, seed: int, share: float, allow_leak: tup
         with _progress(console) as progress:
             task = progress.add_task("dataset", total=trials)
             table = read_dataset(data, seed=seed, allowed=allow_leak)
-            found = run_search(
+            result = run_search(
                 table,
                 start=start,
                 trials=trials,
@@ -175,9 +176,9 @@ def search(city_dir: Path, trials: int, seed: int, share: float, allow_leak: tup
         raise click.ClickException(str(error)) from error
     origin = ", ".join(f"{k} {data.manifest.get(k)}" for k in ("firms", "months", "seed", "generator_version"))
     beside = out.with_name(f".{out.name}.new")
-    beside.write_text(as_toml(found, f"city of {origin}", day_of(utc_now())), encoding="utf-8")
+    beside.write_text(as_toml(result, f"city of {origin}", day_of(utc_now())), encoding="utf-8")
     beside.replace(out)
-    click.echo(f"{out}: log loss {found.loss:.6f}, {found.loss_before:.6f} before")
+    click.echo(f"{out}: log loss {result.loss:.6f}, {result.loss_before:.6f} before")
 
 
 def champion_parameters(settings: Settings) -> Parameters:
@@ -186,7 +187,7 @@ def champion_parameters(settings: Settings) -> Parameters:
     Raises
     ------
     SettingError, ValueError
-        The file is absent, not TOML, or holds something else.
+        The file is absent, not TOML, or has other contents.
     """
     return Parameters.from_table(settings.read_toml("champion.toml").get("parameters", {}))
 
@@ -210,7 +211,7 @@ train.add_command(table)
 train.add_command(validate_model)
 
 
-def _line(case: str, m: dict[str, Any]) -> str:
+def _line(case: str, m: CaseFigures) -> str:
     return (
         f"{case:28} AUC {m['auc']:.4f}  KS {m['ks']:.3f}  ECE {m['ece']:.4f}  expected AUC {m['expected_auc']:.4f} "
         f"of {m['best_expected_auc']:.4f} best = {m['share_of_best']:.3f}  coverage {m['interval_coverage']:.3f}  "

@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -18,10 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from creditlink.engine.features.catalogue import BY_NAME, CATALOGUE
 from creditlink.engine.features.reference import Reference
+from creditlink.engine.scoring.manifest import ModelManifest
 from creditlink.engine.scoring.model import ModelFolderError, load
 from creditlink.training.card import render_card
 from creditlink.training.city import CityError, read_city
-from creditlink.training.package import rounded
+from creditlink.training.validation.document import ValidationDocument, rounded
 from creditlink.training.validation.figures import steps_of, validate
 from creditlink.training.validation.page import render_page
 
@@ -67,12 +67,12 @@ def validate_model(model: Path, city_dir: Path, out: Path, challenger: bool) -> 
             )
     except (ModelFolderError, CityError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    write_pack(rounded(figures), dict(loaded.manifest), out)
+    write_pack(rounded(figures), loaded.manifest, out)
     o = figures["overall"]
     click.echo(f"{out}: AUC {o['auc']:.4f}, ECE {o['ece']:.4f}, {o['share_of_best']:.3f} of the best possible")
 
 
-def write_pack(figures: dict[str, Any], manifest: dict[str, Any], out: Path) -> None:
+def write_pack(figures: ValidationDocument, manifest: ModelManifest, out: Path) -> None:
     """Write the page, the JSON and the card; the folder appears whole or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))

@@ -1,10 +1,9 @@
-"""What a score would be without each category of records: what the firm gains or loses by granting it."""
+"""The score without each category of records: what the firm gains or loses by granting it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,9 @@ from creditlink.engine.scoring.settings import ScorableSettings
 
 @dataclass(frozen=True)
 class WithoutCategory:
-    """A firm's score had it refused one category; no score where too little record would be left.
+    """A firm's score had it refused one category; no score where too little record is left.
 
-    `points_gained` is what granting the category changed: the score as it is less the one without it.
+    `points_gained` is what granting the category changed: the score less the one without it.
     """
 
     category: str
@@ -28,7 +27,7 @@ class WithoutCategory:
     pd_12m: float | None
     points_gained: int | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain values."""
         return dict(vars(self))
 
@@ -47,9 +46,9 @@ def without_each(
     ----------
     row : what the model read of the firm, shape (k,), missing as NaN
     categories : optional categories that the firm granted
-    points : the firm's points as they are
+    points : the firm's points
     """
-    found = []
+    scores = []
     for category in categories:
         taken = [number for number, name in enumerate(model.features) if name in TAKEN[category]]
         if np.isnan(row[taken]).all():
@@ -57,9 +56,11 @@ def without_each(
         x = blanked(row[None, :], model.features, category)
         values = dict(zip(model.features, x[0].astype(np.float64), strict=True))
         if not scorable(values, settings)[0]:
-            found.append(WithoutCategory(category, None, None, None, None))
+            scores.append(WithoutCategory(category, None, None, None, None))
             continue
         scored = model.score_matrix(np.asfortranarray(x))
-        there = int(scored.points[0])
-        found.append(WithoutCategory(category, there, str(scored.grade[0]), float(scored.pd_12m[0]), points - there))
-    return tuple(found)
+        without = int(scored.points[0])
+        scores.append(
+            WithoutCategory(category, without, str(scored.grade[0]), float(scored.pd_12m[0]), points - without)
+        )
+    return tuple(scores)

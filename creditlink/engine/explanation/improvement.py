@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,8 @@ from creditlink.engine.explanation.sentences import value_text
 from creditlink.engine.scoring.model import CreditModel
 from creditlink.engine.scoring.peers import percentile_of
 from creditlink.engine.vocabulary import GRADES
+
+Values = NDArray[np.floating]
 
 STEPS = 16
 """A lever is tried in sixteenths of the way."""
@@ -60,14 +61,14 @@ class ImprovementPlan:
     grade: str
     effort: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain values."""
         return dict(vars(self)) | {"changes": [dict(vars(change)) for change in self.changes]}
 
 
 @dataclass(frozen=True)
 class Improvements:
-    """Plans, the least effort first; none where the best grade is reached or nothing in reach raises it."""
+    """Plans, the least effort first; none where the firm has the best grade or nothing in reach raises it."""
 
     grade: str
     points: int
@@ -75,7 +76,7 @@ class Improvements:
     plans: tuple[ImprovementPlan, ...]
     best_points: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain values."""
         return dict(vars(self)) | {"plans": [plan.to_dict() for plan in self.plans]}
 
@@ -95,7 +96,7 @@ def improvements(
     row
         What the model read of the firm, shape (k,), missing as NaN: a missing value is never changed.
     industry, size
-        Whose best tenth is in reach.
+        The peers whose best tenth is in reach.
     """
     now = model.score_matrix(_column(row[None, :]))
     grade = str(now.grade[0])
@@ -107,7 +108,7 @@ def improvements(
     plans: tuple[ImprovementPlan, ...] = ()
     if place > 0:
 
-        def raised(rows: NDArray[Any]) -> NDArray[np.bool_]:
+        def raised(rows: Values) -> NDArray[np.bool_]:
             scored = model.score_matrix(_column(rows))
             better: NDArray[np.bool_] = model.scale.grade_number(scored.pd_12m) < place
             return better
@@ -117,7 +118,7 @@ def improvements(
     return Improvements(grade, int(now.points[0]), target, plans, int(best.points[0]))
 
 
-Goal = Callable[[NDArray[Any]], NDArray[np.bool_]]
+Goal = Callable[[Values], NDArray[np.bool_]]
 """Which rows of indicators, shape (n, k), reach what is wanted, shape (n,)."""
 
 
@@ -132,8 +133,8 @@ def plans_to(
 ) -> tuple[ImprovementPlan, ...]:
     """Return the smallest changes found that reach a goal other than a better grade, the least effort first.
 
-    Levers are tried alone, in pairs, then the strongest three and four together; what a plan does not need is taken
-    back. Parameters are those of `improvements`; `row` may keep more digits than the model reads.
+    Levers are tried alone, in pairs, then the strongest three and four together; what a plan does not need is
+    undone. Parameters are those of `improvements`; `row` may keep more digits than the model reads.
     """
     reach = targets(levers, model, row.astype(np.float32), industry, size)
     moving = [lever for lever in levers.levers if any(_moves(row[m], reach[m]) for m in lever.members)]
@@ -144,7 +145,7 @@ def plans_to(
 class _Search:
     model: CreditModel
     levers: Levers
-    row: NDArray[Any]
+    row: Values
     reach: NDArray[np.float64]
     industry: str | None
     size: str | None
@@ -159,12 +160,12 @@ class _Search:
             found += self._reached(list(combinations(rest[:_PAIRED], 2)))
             if not found:
                 found = self._reached([tuple(rest[:count]) for count in range(3, MOST_LEVERS + 1)])[:1]
-        made = [self._plan(chosen, share) for chosen, share in found]
-        different = {tuple((c.indicator, c.after) for c in plan.changes): plan for plan in made if plan is not None}
+        plans = (self._plan(chosen, share) for chosen, share in found)
+        different = {tuple((c.indicator, c.after) for c in plan.changes): plan for plan in plans if plan is not None}
         return tuple(sorted(different.values(), key=lambda plan: (plan.effort, len(plan.changes)))[:PLANS])
 
     def _reached(self, sets: Sequence[tuple[Lever, ...]]) -> list[tuple[tuple[Lever, ...], float]]:
-        """Return those sets that raise the grade, with the least sixteenths that do."""
+        """Return the sets that reach the goal, each with the least share of the way that does."""
         shares = np.arange(1, STEPS + 1) / STEPS
         if not sets:
             return []
@@ -184,7 +185,7 @@ class _Search:
         return [levers[i] for i in np.argsort(margin, kind="stable")]
 
     def _plan(self, chosen: tuple[Lever, ...], share: float) -> ImprovementPlan | None:
-        """Settle every value, take back what is not needed, and score what is left."""
+        """Settle every value, undo what is not needed, and score the rest."""
         after = _moved(self.row, self.reach, chosen, share).astype(np.float64)
         before = self.row.astype(np.float64)
         members = [m for lever in chosen for m in lever.members if _moves(before[m], after[m])]
@@ -193,15 +194,15 @@ class _Search:
         if not self._reaches(after):
             return None  # a rounded value fell short; the next larger share is another plan
         order = sorted(members, key=lambda m: self._effort(m, float(before[m]), float(after[m])), reverse=True)
-        taken_back = True
-        while taken_back:  # again: a count of fewer months can be taken back once that of more has been
-            taken_back = False
+        undone = True
+        while undone:  # again: a count of fewer months can be undone once that of more has been
+            undone = False
             for m in (m for m in order if after[m] != before[m]):
-                kept, after[m] = after[m], before[m]
+                changed_value, after[m] = after[m], before[m]
                 if self._reaches(after) and coherent(self.levers, after):
-                    taken_back = True
+                    undone = True
                 else:
-                    after[m] = kept
+                    after[m] = changed_value
         changed = [m for m in members if after[m] != before[m]]
         scored = self.model.score_matrix(_column(after[None, :].astype(np.float32)))
         return ImprovementPlan(
@@ -251,11 +252,11 @@ def change_of(indicator: IndicatorLike, before: float, after: float) -> Indicato
 
 
 def _moves(before: float, after: float) -> bool:
-    """Say whether a value changes; one that is missing never does."""
+    """Return whether a value changes; a missing one never does."""
     return not np.isnan(before) and before != after
 
 
-def _moved(row: NDArray[Any], reach: NDArray[np.float64], levers: Sequence[Lever], share: float) -> NDArray[Any]:
+def _moved(row: Values, reach: NDArray[np.float64], levers: Sequence[Lever], share: float) -> Values:
     moved = row.copy()
     for lever in levers:
         for m in lever.members:
@@ -263,6 +264,6 @@ def _moved(row: NDArray[Any], reach: NDArray[np.float64], levers: Sequence[Lever
     return moved
 
 
-def _column(rows: NDArray[Any]) -> NDArray[np.float32]:
+def _column(rows: Values) -> NDArray[np.float32]:
     """Return the matrix stored by column, as the explainer reads it fastest."""
     return np.asfortranarray(rows, dtype=np.float32)

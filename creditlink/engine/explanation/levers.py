@@ -1,7 +1,7 @@
 """The levers a firm has: groups of indicators that it can act on, and how far each can reasonably go.
 
 A group moves together (a firm that pays its bills in time has fewer late ones in 6 months and in 12), from
-where the firm is towards the best tenth of its peers and no further: what a tenth of them do can be done.
+where the firm is towards the best tenth of its peers and no further: what a tenth of them do is possible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from creditlink.engine.explanation.ranking import IndicatorLike, ReasonBook
 from creditlink.engine.scoring.model import CreditModel
 
 WHOLE_UNITS = frozenset({"count", "months", "people", "score", "flag", "fen"})
-"""Units whose values are whole numbers; others are told to four digits after the point."""
+"""Units whose values are whole numbers; others are shown with four digits after the point."""
 
 _NESTED = re.compile(r"(?P<stem>[a-z_]+)_(?P<months>\d+)")
 
@@ -34,7 +34,7 @@ class Lever:
 
 @dataclass(frozen=True, eq=False)
 class Levers:
-    """What is the same for every firm: made once per model."""
+    """What is the same for every firm: built once per model."""
 
     levers: tuple[Lever, ...]
     indicators: tuple[IndicatorLike, ...]  # in the order of the model's features
@@ -81,9 +81,9 @@ def targets(
 
 
 def settle(levers: Levers, feature: int, before: float, wanted: float) -> float:
-    """Return the least move that the trees tell no different from `wanted`, as a number that can be said.
+    """Return the least move that no tree distinguishes from `wanted`, as a number that people can read.
 
-    Returns `before` where no tree tells them apart.
+    Returns `before` where no tree distinguishes the two.
     """
     indicator, cuts = levers.indicators[feature], levers.cuts[feature]
     grain = 1.0 if indicator.unit in WHOLE_UNITS else 1e-4
@@ -99,7 +99,7 @@ def settle(levers: Levers, feature: int, before: float, wanted: float) -> float:
 
 
 def coherent(levers: Levers, row: NDArray[np.float64]) -> bool:
-    """Say whether no count of fewer months is above the same count of more."""
+    """Return whether no count of fewer months is above the same count of more."""
     return not any(row[fewer] > row[more] for fewer, more in levers.nested)
 
 

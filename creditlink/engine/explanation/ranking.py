@@ -1,8 +1,8 @@
 """Which groups of indicators weigh most on a firm's score, for one firm and for millions.
 
 Indicators that say much the same are one group, and a group's contribution is the sum of its
-members'. Missing values are nobody's merit or fault: what they contribute is collected per data
-category, apart from the indicators, so that *too short a record* is never told as *a bad value*. A category of which
+members'. Missing values are nobody's merit or fault: their contributions are summed by data
+category, apart from the indicators, so that *too short a record* never reads as *a bad value*. A category of which
 nothing is known at all is no reason: its absence is neutral, whatever the cause (docs/adr/0038-absence-is-neutral.md).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from creditlink.engine.scoring.model import Scores
 
 
 class IndicatorLike(Protocol):
-    """What reasons need to know of an indicator of the catalogue."""
+    """What reasons need of an indicator of the catalogue."""
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class IndicatorLike(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ReasonBook:
-    """The groups of a model's indicators, made once per model.
+    """The groups of a model's indicators, built once per model.
 
     Groups are numbered: first those of indicators, in `groups`, then one for the missing values of
     each of `categories`.
@@ -156,7 +156,7 @@ def rank(
         values never are.
     absent
         Category -> whether nothing of it is known, per firm (n,) or for all: a missing indicator that
-        reads one is told to nobody.
+        reads one is no reason.
     """
     count = len(scores)
     group = np.full((count, limit), -1, np.int16)
@@ -181,18 +181,19 @@ def rank(
     return Ranking(group, lead, contribution)
 
 
-def _rank_loop(
-    shares: Any,
-    x: Any,
-    group_of: Any,
-    reads: Any,
-    gone: Any,
+@compiled
+def _rank_rows(
+    shares: NDArray[np.float64],
+    x: NDArray[np.float32],
+    group_of: NDArray[np.intp],
+    reads: NDArray[np.intp],
+    gone: NDArray[np.bool_],
     groups: int,
     sign: float,
     least: float,
-    group: Any,
-    lead: Any,
-    contribution: Any,
+    group: NDArray[np.int16],
+    lead: NDArray[np.int16],
+    contribution: NDArray[np.float64],
 ) -> None:
     """Rank the groups of each row: `shares` and `x` are (k, n), `reads` (k, most), `gone` (categories, n)."""
     totals = np.empty(groups + gone.shape[0])
@@ -217,10 +218,10 @@ def _rank_loop(
                     largest[number] = sign * share
                     leader[number] = feature
         # Missing values are never a strength.
-        told = totals.shape[0] if sign > 0 else groups
+        ranked = totals.shape[0] if sign > 0 else groups
         for place in range(group.shape[1]):
             best, weight = -1, 0.0
-            for number in range(told):
+            for number in range(ranked):
                 if sign * totals[number] > weight:
                     best, weight = number, sign * totals[number]
             if best < 0 or weight < least:
@@ -229,6 +230,3 @@ def _rank_loop(
             lead[row, place] = leader[best] if best < groups else -1
             contribution[row, place] = totals[best]
             totals[best] = 0.0
-
-
-_rank_rows = compiled(_rank_loop)

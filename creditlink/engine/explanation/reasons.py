@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,7 @@ class Reason:
     """One group of indicators, or the values that a delivered category was too short for, that moves the score.
 
     `contribution` (log-odds of bad) and `points_contribution` are the group's; `indicator` is its
-    member that weighs most, and `value`, `direction` and `comparison` speak of that member.
+    member that weighs most, and `value`, `direction` and `comparison` are about that member.
     """
 
     code: str
@@ -48,7 +48,7 @@ class Reason:
     sentence_zh: str
     sentence_en: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the reason as plain values, for a stored profile."""
         plain = dict(vars(self))
         plain["comparison"] = dict(vars(self.comparison)) if self.comparison else None
@@ -78,14 +78,14 @@ def reasons_for(
     Parameters
     ----------
     scores, features
-        What `model.score(features)` gave, and what it was given.
+        What `model.score(features)` returned, and its argument.
     book
         `reason_book(model.features, catalogue, settings.groups)`.
     industries
         Per firm: GB/T 4754 code that begins with the section letter (`C26`); None if unknown.
     missing
         Per firm: category -> coverage status, for categories of which nothing is known
-        (`not_granted`, `no_record`, `source_down`, …): they are no reason. Those delivered are left out or
+        (`not_granted`, `no_record`, `source_down`, …), which are no reason. Those delivered are absent or
         `delivered`.
     """
     absent = {

@@ -1,4 +1,4 @@
-"""The catalogue of data: what each category holds, whose it is, how fresh and how sensitive.
+"""The catalogue of data: what each category contains, who owns it, how fresh and how sensitive it is.
 
 Pure: connectors, consent pages, coverage and the public reference read it from here.
 """
@@ -6,7 +6,7 @@ Pure: connectors, consent pages, coverage and the public reference read it from 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from creditlink.engine import vocabulary
 from creditlink.engine.facts.catalogue_items import ITEMS, Item
@@ -25,7 +25,7 @@ class DataCategory:
     label_en: str
     owner_zh: str
     owner_en: str
-    source: str | None  # the connected office; None: none is connected yet
+    source: str | None  # the connected source; None: none is connected yet
     frequency: Frequency
     sensitivity: Sensitivity
     legal_basis_zh: str
@@ -39,10 +39,10 @@ class DataCategory:
 
     @property
     def items(self) -> tuple[Item, ...]:
-        """Return what the category holds, item by item."""
+        """Return what the category contains, item by item."""
         return tuple(item for frame in self.frames for item in ITEMS[frame])
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it for the public reference."""
         return {
             "code": self.code,

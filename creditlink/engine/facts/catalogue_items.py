@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 
@@ -25,7 +25,7 @@ class Item:
         """Return the column's type in the frame."""
         return str(FRAME_SCHEMAS[self.frame][self.name]).partition("(")[0]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it for the public reference."""
         return {
             "frame": self.frame,

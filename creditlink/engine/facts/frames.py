@@ -143,7 +143,7 @@ FRAME_KEYS: dict[str, tuple[str, ...]] = {
     "property_grants": ("firm", "period", "kind"),
     "shipment_months": ("firm", "period"),
 }
-"""What identifies a fact; among rows with one key the latest `known_on` not after `as_of` holds."""
+"""What identifies a fact; of the rows with one key, the one with the latest `known_on` not after `as_of` counts."""
 
 CATEGORY_FRAMES: dict[str, tuple[str, ...]] = {
     "registration": ("registration",),

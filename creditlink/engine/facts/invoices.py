@@ -2,8 +2,8 @@
 
 An invoice frame has the columns of `INVOICE_SCHEMA`. A correction of an invoice is a further row
 with the same `record_id` and a higher `version`; an invoice registered late is a further row with
-a later `recorded_at`. The month as known on day D is made from what was recorded on or before D,
-so each day on which a month changed gives one further version of that month.
+a later `recorded_at`. The month as known on day D follows from what was recorded on or before D,
+so each day on which a month changed gives it one further version.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INVOICE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "version": pl.Int32,
     "recorded_at": pl.Datetime("us", "UTC"),
 }
-"""Column -> type of an individual invoice. Further columns (the firm) may stand beside them."""
+"""Column -> type of an individual invoice. Further columns, such as the firm, are allowed."""
 
 _TOP = 5
 
@@ -38,7 +38,7 @@ def invoice_months(invoices: pl.DataFrame, by: Sequence[str] = ("firm",)) -> pl.
     invoices : frame with the columns of INVOICE_SCHEMA and those of `by`
         One row per version of an invoice, in any order.
     by : column names
-        What identifies the firm; empty where the frame holds one firm.
+        What identifies the firm; empty if the frame is of one firm.
 
     Returns
     -------
@@ -54,9 +54,9 @@ def invoice_months(invoices: pl.DataFrame, by: Sequence[str] = ("firm",)) -> pl.
     month = [*by, "direction", "period"]
     rows = _with_validity(invoices, by)
     changes = _changes(rows, month)
-    held = _held_on(rows, changes, month)
+    valid = _valid_on(rows, changes, month)
     version = [*month, "known_on"]
-    figures = held.group_by(version).agg(
+    figures = valid.group_by(version).agg(
         _valid_positive().sum().cast(pl.Int32).alias("invoices"),
         pl.col("amount_fen").filter(~pl.col("is_void")).sum(),
         pl.col("tax_fen").filter(~pl.col("is_void")).sum(),
@@ -64,7 +64,7 @@ def invoice_months(invoices: pl.DataFrame, by: Sequence[str] = ("firm",)) -> pl.
         _valid_negative().sum().cast(pl.Int32).alias("red_invoices"),
         (-pl.col("amount_fen").filter(_valid_negative()).sum()).alias("red_amount_fen"),
     )
-    joined = changes.join(figures, on=version, how="left").join(_concentration(held, version), on=version, how="left")
+    joined = changes.join(figures, on=version, how="left").join(_concentration(valid, version), on=version, how="left")
     counts = ("invoices", "void_invoices", "red_invoices", "counterparties")
     sums = ("amount_fen", "tax_fen", "red_amount_fen", "top1_amount_fen", "top5_amount_fen")
     return (
@@ -85,14 +85,14 @@ def _valid_negative() -> pl.Expr:
 
 
 def _with_validity(invoices: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """Add the month and the days between which each version of an invoice held: [from, to)."""
+    """Add the month and the days between which each version of an invoice is the last: [from, to)."""
     rows = invoices.with_columns(
         pl.col("issued_on").dt.truncate("1mo").alias("period"),
         pl.col("recorded_at").dt.convert_time_zone("Asia/Shanghai").dt.date().alias("from_on"),
     )
     record = [*by, "record_id"]
     if not rows.select(pl.struct(record).is_duplicated().any()).item():
-        # The ordinary case costs nothing: nothing was corrected.
+        # The ordinary case, in which nothing was corrected, costs nothing.
         return rows.with_columns(
             pl.lit(None, pl.Date).alias("to_on"), pl.lit(None, INVOICE_SCHEMA["recorded_at"]).alias("to_at")
         )
@@ -117,8 +117,8 @@ def _changes(rows: pl.DataFrame, month: list[str]) -> pl.DataFrame:
     return pl.concat([came, went]).group_by(*month, "known_on").agg(pl.col("recorded_at").max().alias("known_at"))
 
 
-def _held_on(rows: pl.DataFrame, changes: pl.DataFrame, month: list[str]) -> pl.DataFrame:
-    """Return the invoices that held on each day of change: one row for each invoice and day."""
+def _valid_on(rows: pl.DataFrame, changes: pl.DataFrame, month: list[str]) -> pl.DataFrame:
+    """Return the invoices as of each day of change: one row for each invoice and day."""
     days = changes.select(*month, "known_on")
     alone = days.filter(pl.len().over(month) == 1)
     several = days.filter(pl.len().over(month) > 1)
@@ -131,11 +131,11 @@ def _held_on(rows: pl.DataFrame, changes: pl.DataFrame, month: list[str]) -> pl.
     return pl.concat([once, often])
 
 
-def _concentration(held: pl.DataFrame, version: list[str]) -> pl.DataFrame:
+def _concentration(valid: pl.DataFrame, version: list[str]) -> pl.DataFrame:
     """Return how much of the month's positive amount the largest counterparties have."""
     amount = pl.col("amount_fen")
     return (
-        held.filter(_valid_positive())
+        valid.filter(_valid_positive())
         .group_by(*version, "counterparty")
         .agg(amount.sum())
         # The order makes the floating sum below the same whatever order the rows came in.

@@ -42,7 +42,7 @@ def compute(records: RecordSet, as_of: date, reference: Reference | None = None)
     Raises
     ------
     ValueError
-        A frame holds a firm that the registration does not, or the registration holds one twice.
+        A frame has a firm that the registration lacks, or the registration has one twice.
     """
     return _evaluate(records, as_of, reference, _INDICATORS)
 

@@ -1,8 +1,8 @@
-"""What an indicator is, and the small vocabulary its expression is written in.
+"""What an indicator is, and the small vocabulary of its expression.
 
 An expression multiplies by a literal, it never divides by one: polars divides a long column by a
 literal through its reciprocal and a column of one row exactly, so that a firm alone would differ in
-the last bit from the same firm in a crowd.
+the last bit from the same firm among others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The reference table: what is ordinary in an industry, frozen at training time.
 
 Median and median absolute deviation of a few logarithms (sales per kWh, per head, …) and the
-smoothed default rate, per GB/T 4754 section. Training makes it, the model folder keeps it, and
+smoothed default rate, per GB/T 4754 section. Training computes it, the model folder keeps it, and
 serving and screening read the same file: a z-score never depends on who else is in the frame.
 """
 
@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 DEFAULT_SECTION = "*"
-"""The row for an industry that the table does not hold."""
+"""The row for an industry that is not in the table."""
 
 MIN_FIRMS = 20
 """Sections with fewer firms take the default row; nothing is published from fewer.
@@ -40,12 +41,12 @@ class Reference:
     spread: Mapping[str, Mapping[str, tuple[float, float]]]  # value -> section -> (median, MAD)
     default_rate: Mapping[str, float]  # section -> rate; empty when outcomes are not known
 
-    def columns(self, industry: pl.Series) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    def columns(self, industry: pl.Series) -> dict[str, NDArray[np.float64]]:
         """Return the reference columns for firms with these industries, each of shape (len(industry),)."""
         sections = industry.str.slice(0, 1).fill_null(DEFAULT_SECTION)
         codes = sections.unique().to_list()
         which = sections.replace_strict(codes, list(range(len(codes))), return_dtype=pl.Int64).cast(pl.Int64).to_numpy()
-        out: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
+        out: dict[str, NDArray[np.float64]] = {}
         for name, table in self.spread.items():
             pairs = [table.get(code, table[DEFAULT_SECTION]) for code in codes]
             out[f"reference:{name}:median"] = np.array([p[0] for p in pairs])[which]
@@ -55,7 +56,7 @@ class Reference:
             out["reference:default_rate"] = np.array(rates)[which]
         return out
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the members of reference.json."""
         return {
             "spread": {n: {s: list(p) for s, p in sorted(t.items())} for n, t in self.spread.items()},
@@ -93,7 +94,7 @@ def fit_reference(industry: pl.Series, values: pl.DataFrame, is_bad: pl.Series |
     ----------
     industry : String of shape (n,), GB/T 4754 codes
     values : Float64 columns of shape (n,), the logarithms of `catalogue.REFERENCE_VALUES`, null where missing
-    is_bad : 0 or 1 of shape (n,); without it the table holds no default rates
+    is_bad : 0 or 1 of shape (n,); without it the table has no default rates
     """
     section = industry.str.slice(0, 1).fill_null(DEFAULT_SECTION)
     frame = values.with_columns(section.alias("section"))

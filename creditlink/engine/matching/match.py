@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 from creditlink.engine.matching import population
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.derivation import Derivation, derive
-from creditlink.engine.matching.offers.offer import Ask, Floats, OfferWorth, standing
+from creditlink.engine.matching.offers.offer import Ask, Floats, OfferWorth, offer_worth
 from creditlink.engine.matching.outcomes import ProductMatch, RuleOutcome, near_miss_distance, product_match
 from creditlink.engine.matching.products.rules import FAIL, UNKNOWN, Evaluation
 from creditlink.engine.matching.products.subjects import Subjects
 
 ELIGIBLE, UNDETERMINED, INELIGIBLE = 0, 1, 2
 STATES = ("eligible", "undetermined", "ineligible")
-
-_RANKED_FIRMS = 256
-"""Firms ranked at once: products × firms of float64 stays in the processor's cache."""
 
 _EVALUATED_FIRMS = 4
 
@@ -48,7 +45,7 @@ def match_many(book: ProductBook, subjects: Subjects, *, ask: Ask | None = None,
     """
     if odds is not None and odds.shape != (len(book), len(subjects)):
         raise ValueError(f"odds has shape {odds.shape}, wanted {(len(book), len(subjects))}")
-    # Distances to passing cost memory for a crowd and are only ever told of one firm.
+    # Distances to passing cost memory for many firms and are only ever shown for one.
     evaluation = book.rule_set.evaluate(subjects) if len(subjects) <= _EVALUATED_FIRMS else None
     status = book.rule_set.statuses(subjects) if evaluation is None else evaluation.status
     states = np.empty((len(book), len(subjects)), dtype=np.uint8)
@@ -65,14 +62,13 @@ class Matches:
     ask: Ask
     states: NDArray[np.uint8]
     odds: Floats | None = None
-    evaluation: Evaluation | None = None  # kept where there are few firms
+    evaluation: Evaluation | None = None  # only of few firms
 
     def explain(self, i: int) -> FirmMatches:
-        """Return firm `i`'s products in order, every rule evaluated; each is put into words when read."""
+        """Return firm `i`'s products in order, every rule evaluated; each is put into words when it is read."""
         odds = None if self.odds is None else self.odds[:, i : i + 1]
         subject = self.subjects.take(i)
-        kept = self.evaluation
-        evaluation = self.book.rule_set.evaluate(subject) if kept is None else kept.of_firm(i)
+        evaluation = self.book.rule_set.evaluate(subject) if self.evaluation is None else self.evaluation.of_firm(i)
         return firm_matches(self.book, subject, self.ask, self.states[:, i], evaluation, odds)
 
     def best(self, k: int) -> tuple[NDArray[np.int32], Floats]:
@@ -80,27 +76,10 @@ class Matches:
 
         Products are positions in the book, -1 (score 0) where fewer are eligible.
         """
-        n, k = len(self.subjects), min(k, len(self.book))
-        if k and self.odds is None and population.is_plain(self.book):
-            places = firm_places(self.subjects)
-            return population.best(self.book, self.subjects, self.states, self.ask, places, _TIE_MASK, k)
-        chosen = np.full((n, k), -1, dtype=np.int32)
-        scores = np.zeros((n, k))
-        for start in range(0, n, _RANKED_FIRMS) if k else ():
-            rows = slice(start, start + _RANKED_FIRMS)
-            part = self.subjects.slice(rows)
-            odds = None if self.odds is None else self.odds[:, rows]
-            # Eligible products have no undecided rule, so no discount for them is needed here.
-            score = standing(self.book, part, np.zeros((1, 1)), self.ask, odds).score.T
-            eligible = (self.states[:, rows] == ELIGIBLE).T
-            keys = np.where(eligible, order_keys(self.book, part, score), 0)
-            leading = np.argpartition(keys, len(self.book) - k, axis=1)[:, len(self.book) - k :]
-            inside = np.argsort(np.take_along_axis(keys, leading, axis=1), axis=1)[:, ::-1]
-            leading = np.take_along_axis(leading, inside, axis=1)
-            held = np.take_along_axis(eligible, leading, axis=1)
-            chosen[rows] = np.where(held, leading, -1)
-            scores[rows] = np.where(held, np.take_along_axis(score, leading, axis=1), 0.0)
-        return chosen, scores
+        places = firm_places(self.subjects)
+        return population.best(
+            self.book, self.subjects, self.states, self.ask, self.odds, places, _TIE_MASK, min(k, len(self.book))
+        )
 
     def counts(self) -> NDArray[np.int64]:
         """Return how many firms are eligible, undetermined and ineligible, shape (n_products, 3)."""
@@ -111,15 +90,15 @@ class Matches:
 class FirmMatches:
     """One firm's products, in order: eligible, undetermined, ineligible, each by score.
 
-    Columns are computed for all products at once; `self[rank]` puts one of them into words. Nothing is computed
-    when words are made, so that a stored one (`products.kept`) tells what was decided then.
+    Columns are computed for all products at once; `self[rank]` puts one of them into words. Words need no
+    further computation, so a stored one (`matching.encoding`) shows what was decided then.
     """
 
     book: ProductBook
     subject: Subjects  # of one firm
     states: NDArray[np.uint8]  # shape (n_products,)
     evaluation: Evaluation  # every distinct rule, arrays of shape (n_rules, 1)
-    standing: OfferWorth  # limit, price, cost, fit and score, arrays of shape (n_products, 1)
+    worth: OfferWorth  # limit, price, cost, fit and score, arrays of shape (n_products, 1)
     derivation: Derivation
     order: NDArray[np.intp]  # positions in the book, best first, shape (n_products,)
 
@@ -168,7 +147,7 @@ class FirmMatches:
         few = (self.failed > 0) & (self.failed <= self.book.settings.near_miss_failed_rules)
         distance, feasible = self._distances
         candidates = np.flatnonzero(few & feasible)
-        order = np.lexsort((-self.standing.score[candidates, 0], distance[candidates]))
+        order = np.lexsort((-self.worth.score[candidates, 0], distance[candidates]))
         ranks = np.empty(len(self), dtype=np.intp)
         ranks[self.order] = np.arange(len(self))
         return [self._match(int(p), int(ranks[p]) + 1) for p in candidates[order][:k]]
@@ -185,7 +164,7 @@ class FirmMatches:
         return product_match(
             self.book,
             self.subject,
-            self.standing,
+            self.worth,
             self.derivation,
             position,
             rank,
@@ -207,17 +186,17 @@ def firm_matches(
     evaluation: Evaluation,
     odds: Floats | None = None,
 ) -> FirmMatches:
-    """Return one firm's products with everything that is told of them, computed.
+    """Return one firm's products with everything that is shown of them, computed.
 
     Parameters
     ----------
     states : array of shape (n_products,). evaluation : of this firm. odds : array of shape (n_products, 1) or None.
     """
     unknown = _count(book, evaluation.status[:, 0] == UNKNOWN)
-    stands = standing(book, subject, unknown[:, None].astype(np.float64), ask, odds)
-    keys = order_keys(book, subject, stands.score.T)[0]
+    worth = offer_worth(book, subject, unknown[:, None].astype(np.float64), ask, odds)
+    keys = order_keys(book, subject, worth.score.T)[0]
     order = np.lexsort((~keys, states))
-    return FirmMatches(book, subject, states, evaluation, stands, derive(book, subject, ask), order)
+    return FirmMatches(book, subject, states, evaluation, worth, derive(book, subject, ask), order)
 
 
 def _sum(book: ProductBook, values: Floats) -> Floats:
@@ -236,15 +215,15 @@ def _count(book: ProductBook, hits: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _ungranted(book: ProductBook, subjects: Subjects) -> NDArray[np.bool_]:
     sets, chosen = book.category_sets
     withheld = np.array([any(not subjects.is_granted(name) for name in one) for one in sets], dtype=bool)
-    found: NDArray[np.bool_] = withheld[chosen]
-    return found
+    ungranted: NDArray[np.bool_] = withheld[chosen]
+    return ungranted
 
 
 def order_keys(book: ProductBook, subjects: Subjects, score: Floats) -> NDArray[np.uint64]:
     """Return distinct numbers to order each firm's products by, greatest first, shape (n_firms, n_products).
 
     The upper bits are those of `score`, which is never negative; the lowest, worth less than one part in
-    10⁹, settle equal scores by a place that is fixed for a firm and different for the next one, so that no
+    10⁹, settle equal scores by a place that is fixed for a firm and different for the next one, so no
     product code wins every tie.
 
     Parameters
@@ -257,7 +236,7 @@ def order_keys(book: ProductBook, subjects: Subjects, score: Floats) -> NDArray[
 
 
 def firm_places(subjects: Subjects) -> NDArray[np.uint64]:
-    """Return what each firm's places among equal scores are turned by, shape (n_firms,), below 2²⁰."""
+    """Return the number that permutes each firm's equal scores, shape (n_firms,), below 2²⁰."""
     firm = np.nan_to_num(subjects.number("profile.pd_12m")).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     places: NDArray[np.uint64] = firm >> np.uint64(44)
     return places

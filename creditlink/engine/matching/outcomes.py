@@ -1,10 +1,9 @@
-"""What is told of one product and one firm: each rule's outcome, the offer and how it comes about."""
+"""One product for one firm: each rule's outcome, the offer and how it comes about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +40,11 @@ class RuleOutcome:
 
     @classmethod
     def cache_for(cls, book: ProductBook, subject: Subjects, evaluation: Evaluation) -> dict[int, RuleOutcome]:
-        """Return a dict that puts rule after rule into words as they are asked for."""
+        """Return a dict that puts each rule into words when it is first read."""
         return _Outcomes(book.rule_set, subject, evaluation)
 
     @cached_property
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         """The outcome as plain data: one object for all products that share the rule, not to be changed."""
         raw = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in raw.items()}
@@ -107,7 +106,7 @@ class SuggestedOffer:
     limit_fen: int | None  # None: no record to size it by; 0: below the smallest amount
     rate_bps: int | None  # None: the firm has no PD to price
     yearly_cost_bps: int | None
-    term_months: int | None  # None: decided before the term was kept
+    term_months: int | None  # None: decided before the term was stored
     bases: tuple[LimitBasis, ...]
     grade_factor: float | None
     expected_loss_bps: float | None
@@ -119,7 +118,7 @@ class SuggestedOffer:
     subsidy_bps: int
     fees_bps: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the offer as plain data."""
         raw = {name: getattr(self, name) for name in self.__slots__}
         return raw | {"bases": [basis.to_dict() for basis in self.bases]}
@@ -146,15 +145,15 @@ class ProductMatch:
 
     @property
     def unlock_zh(self) -> str:
-        """What would unlock the product, in Chinese; empty when nothing stands in the way."""
+        """What would unlock the product, in Chinese; empty when nothing is in the way."""
         return phrases.unlock_zh([rule.text_zh for rule in self.failed], self.categories_to_grant)
 
     @property
     def unlock_en(self) -> str:
-        """What would unlock the product, in English; empty when nothing stands in the way."""
+        """What would unlock the product, in English; empty when nothing is in the way."""
         return phrases.unlock_en([rule.text_en for rule in self.failed], self.categories_to_grant)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the match as plain data for a snapshot; the product by code and version."""
         return {
             "product": self.product.code,
@@ -179,7 +178,7 @@ class ProductMatch:
 def product_match(
     book: ProductBook,
     subject: Subjects,
-    standing: OfferWorth,
+    worth: OfferWorth,
     derivation: Derivation,
     position: int,
     rank: int,
@@ -195,21 +194,21 @@ def product_match(
         terms,
         state,
         rank,
-        float(standing.score[position, 0]),
-        _known(standing.approval[position, 0]),
-        float(standing.fit[position, 0]),
+        float(worth.score[position, 0]),
+        _known(worth.approval[position, 0]),
+        float(worth.fit[position, 0]),
         rules,
         tuple(sorted(wanted)),
-        _offer(terms, standing, derivation, position),
+        _offer(terms, worth, derivation, position),
     )
 
 
-def _offer(terms: ProductTerms, standing: OfferWorth, derivation: Derivation, position: int) -> SuggestedOffer:
-    limit = float(standing.limit_fen[position, 0])
-    rate_bps = _whole(standing.rate_bps[position, 0])
+def _offer(terms: ProductTerms, worth: OfferWorth, derivation: Derivation, position: int) -> SuggestedOffer:
+    limit = float(worth.limit_fen[position, 0])
+    rate_bps = _whole(worth.rate_bps[position, 0])
     term = None if derivation.term_months is None else _whole(derivation.term_months[position])
     if rate_bps is None or term is None:
-        cost_bps = _whole(standing.yearly_cost_bps[position, 0])
+        cost_bps = _whole(worth.yearly_cost_bps[position, 0])
     else:
         cost_bps = terms.net_cost_bps(rate_bps, term)
     return SuggestedOffer(
@@ -222,7 +221,7 @@ def _offer(terms: ProductTerms, standing: OfferWorth, derivation: Derivation, po
         expected_loss_bps=_known(derivation.expected_loss_bps[position]),
         running_bps=float(derivation.running_bps[position]),
         unclipped_bps=_known(derivation.unclipped_bps[position]),
-        churn=derivation.churn_at(standing.rate_bps[position, 0]),
+        churn=derivation.churn_at(worth.rate_bps[position, 0]),
         best_rate_bps=_whole(derivation.best_rate_bps[position]),
         best_rate_churn=derivation.churn_at(derivation.best_rate_bps[position]),
         subsidy_bps=terms.subsidy_bps,

@@ -1,14 +1,12 @@
-"""Products of a crowd, compiled: states from rules, and the best of the eligible ones.
+"""The products of many firms, compiled: states from rules, and the best of the eligible ones.
 
-The score is that of `offer.standing`, to the last bit, made for eligible products only.
+The score is that of `offer.offer_worth`, to the last bit, computed for eligible products only.
 
-For two million firms the arrays of `standing`, products × firms each, would be written and read again a
-dozen times; here a product's score is made and compared at once, and only where a firm may have the product.
+For two million firms the arrays of `offer_worth`, products × firms each, would be written and read again a
+dozen times; here a product's score is computed and compared at once, and only where a firm can have the product.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +14,20 @@ from numpy.typing import NDArray
 from creditlink.engine.compiled import compiled
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.offer import (
-    SQUARINGS,
     Ask,
     Floats,
     amount_range_fit,
     sized_by_set,
+    squarings_of,
     term_fit,
+    weighed,
     yearly_fees_bps,
 )
 from creditlink.engine.matching.products.subjects import Subjects
+
+States = NDArray[np.uint8]
+Places = NDArray[np.intp]
+Bits = NDArray[np.uint64]
 
 _JOINED_FIRMS = 1024
 """Firms whose rules are joined at once: the outcomes of all rules stay in the second-level cache."""
@@ -33,17 +36,12 @@ _FIRMS = 64
 """Firms ranked at once: their leading products stay in the first-level cache."""
 
 
-def is_plain(book: ProductBook) -> bool:
-    """Tell whether the score is a product of its parts in which only cost is weighed, and by squaring: as published."""
-    settings = book.settings
-    return settings.weight_approval == settings.weight_fit == 1 and settings.weight_cost in SQUARINGS
-
-
 def best(
     book: ProductBook,
     subjects: Subjects,
     states: NDArray[np.uint8],
     ask: Ask,
+    odds: Floats | None,
     firm_places: NDArray[np.uint64],
     tie_mask: np.uint64,
     k: int,
@@ -53,13 +51,15 @@ def best(
     Parameters
     ----------
     states : shape (n_products, n_firms).
-    firm_places : shape (n_firms,), what a firm's places among equal scores are turned by.
-    tie_mask : the bits of a score that are given to those places.
+    odds : shape (n_products, n_firms), learned approval probabilities, NaN where none was learned; None: none was.
+    firm_places : shape (n_firms,), the number that permutes a firm's equal scores.
+    tie_mask : the bits of a score that settle equal scores.
     """
     chosen = np.full((len(subjects), k), -1, dtype=np.int32)
     scores = np.zeros((len(subjects), k))
     low, high = book.rate_range
     settings = book.settings
+    weights = (settings.weight_approval, settings.weight_cost, settings.weight_fit)
     _best(
         states,
         subjects.number("profile.pd_12m"),
@@ -75,8 +75,9 @@ def best(
         book.amount_min if ask.amount_fen is None else np.full(len(book), float(ask.amount_fen)),
         amount_range_fit(book, ask),
         term_fit(book, ask),
+        np.empty((0, 0)) if odds is None else odds,
         float(settings.reference_bps),
-        SQUARINGS[settings.weight_cost],
+        tuple((squarings_of(weight), float(weight)) for weight in weights),
         float(settings.unsized_fit),
         book.tie_places,
         firm_places,
@@ -88,7 +89,7 @@ def best(
 
 
 @compiled
-def join_rules(status: Any, entries: Any, starts: Any, withheld: Any, states: Any) -> None:
+def join_rules(status: States, entries: Places, starts: Places, withheld: NDArray[np.bool_], states: States) -> None:
     """Write the state of every product: 2 where a rule fails, else 1 where one is undecided, else 0.
 
     Parameters
@@ -113,31 +114,33 @@ def join_rules(status: Any, entries: Any, starts: Any, withheld: Any, states: An
 
 @compiled
 def _best(
-    states: Any,
-    pd_12m: Any,
-    sized: Any,
-    sizing: Any,
-    appetite: Any,
-    loss_bps: Any,
-    running: Any,
-    low: Any,
-    high: Any,
-    subsidy: Any,
-    fees: Any,
-    wanted: Any,
-    in_range: Any,
-    term: Any,
+    states: States,
+    pd_12m: Floats,
+    sized: Floats,
+    sizing: Places,
+    appetite: Floats,
+    loss_bps: Floats,
+    running: Floats,
+    low: Floats,
+    high: Floats,
+    subsidy: Floats,
+    fees: Floats,
+    wanted: Floats,
+    in_range: Floats,
+    term: Floats,
+    odds: Floats,
     reference_bps: float,
-    squarings: int,
+    weights: tuple[tuple[int, float], ...],
     unsized_fit: float,
-    places: Any,
-    firm_places: Any,
-    tie_mask: Any,
-    chosen: Any,
-    scores: Any,
+    places: Bits,
+    firm_places: Bits,
+    tie_mask: np.uint64,
+    chosen: NDArray[np.int32],
+    scores: Floats,
 ) -> None:
     products, firms = states.shape
     k = chosen.shape[1]
+    (approval_squarings, approval_weight), (cost_squarings, cost_weight), (fit_squarings, fit_weight) = weights
     number = np.empty(1)
     bits = number.view(np.uint64)
     keys = np.zeros((_FIRMS, k), np.uint64)
@@ -149,13 +152,16 @@ def _best(
                     continue
                 pd, carried = pd_12m[f], sized[sizing[p], f]
                 approval = appetite[p] / (appetite[p] + pd)
+                if odds.shape[0] and odds[p, f] == odds[p, f]:
+                    approval = odds[p, f]
                 rate = min(max(pd * loss_bps[p] + running[p], low[p]), high[p])
                 cost = max(rate - subsidy[p], 0.0) + fees[p]
                 fit = in_range[p] * (min(carried / wanted[p], 1.0) if carried == carried else unsized_fit) * term[p]
-                cheapness = reference_bps / (reference_bps + cost)
-                for _ in range(squarings):
-                    cheapness = cheapness * cheapness
-                score = approval * cheapness * fit
+                score = (
+                    weighed(approval, approval_squarings, approval_weight)
+                    * weighed(reference_bps / (reference_bps + cost), cost_squarings, cost_weight)
+                    * weighed(fit, fit_squarings, fit_weight)
+                )
                 number[0] = score if score == score and pd == pd else 0.0
                 key = (bits[0] & ~tie_mask) | (places[p] ^ firm_places[f])
                 row = keys[f - first]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 from creditlink.engine.matching.offers.price_response import Response
 from creditlink.engine.vocabulary import GRADES_BY_RANK, GUARANTEES, LENDER_KINDS, PRODUCT_KINDS
@@ -28,7 +27,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class MatchingSettings:
-    """Everything besides product terms and the firm that enters an order, a limit or a price."""
+    """Everything besides product terms and the firm that determines an order, a limit or a price."""
 
     version: int
     weight_approval: float
@@ -57,7 +56,7 @@ class MatchingSettings:
         return tuple(i for i, basis in enumerate(self.bases) if basis.name in names)
 
 
-def parse_settings(raw: Mapping[str, Any], response: Mapping[str, Response]) -> MatchingSettings:
+def parse_settings(raw: Mapping[str, object], response: Mapping[str, Response]) -> MatchingSettings:
     """Return the settings in `raw`, every one checked, with how firms respond to a price.
 
     Raises
@@ -73,7 +72,7 @@ def parse_settings(raw: Mapping[str, Any], response: Mapping[str, Response]) -> 
     price = _table(raw, "price", ("lgd", "funding_bps", "operating_bps"))
     limit = _table(raw, "limit", ("round_to_fen", "grade_factor", "bases", "kinds"))
     near = _table(raw, "near_miss", ("failed_rules",))
-    bases = tuple(_basis(i, one) for i, one in enumerate(limit["bases"]))
+    bases = _bases(limit["bases"])
     return MatchingSettings(
         version=int(_number("version", raw.get("version"), 1, 1e6)),
         weight_approval=_number("weights.approval", weights["approval"], 0, 10),
@@ -98,7 +97,7 @@ def parse_settings(raw: Mapping[str, Any], response: Mapping[str, Response]) -> 
     )
 
 
-def _only(at: str, raw: Mapping[str, Any], names: tuple[str, ...]) -> None:
+def _only(at: str, raw: Mapping[str, object], names: tuple[str, ...]) -> None:
     for name in names:
         if name not in raw:
             raise MatchingSettingsInvalid(f"setting {at}{name} is missing")
@@ -107,7 +106,7 @@ def _only(at: str, raw: Mapping[str, Any], names: tuple[str, ...]) -> None:
             raise MatchingSettingsInvalid(f"setting {at}{name}: value {value!r}: is not a setting of matching")
 
 
-def _table(raw: Mapping[str, Any], name: str, names: tuple[str, ...]) -> Mapping[str, Any]:
+def _table(raw: Mapping[str, object], name: str, names: tuple[str, ...]) -> Mapping[str, object]:
     table = raw[name]
     if not isinstance(table, dict):
         raise MatchingSettingsInvalid(f"setting {name}: value {table!r}: must be a table")
@@ -130,14 +129,22 @@ def _numbers(name: str, raw: object, keys: tuple[str, ...], low: float, high: fl
     return {key: _number(f"{name}.{key}", raw[key], low, high) for key in keys}
 
 
-def _basis(index: int, raw: Mapping[str, Any]) -> Basis:
-    at = f"limit.bases[{index}]"
+def _bases(raw: object) -> tuple[Basis, ...]:
+    if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
+        raise MatchingSettingsInvalid(f"setting limit.bases: value {raw!r}: must be a list of tables")
+    return tuple(_basis(f"limit.bases[{i}]", one) for i, one in enumerate(raw))
+
+
+def _basis(at: str, raw: Mapping[str, object]) -> Basis:
     _only(f"{at}.", raw, ("name", "indicator", "factor", "label_zh", "label_en"))
-    texts = {name: raw[name] for name in ("name", "indicator", "label_zh", "label_en")}
-    for name, value in texts.items():
-        if not isinstance(value, str) or not value:
-            raise MatchingSettingsInvalid(f"setting {at}.{name}: value {value!r}: must be text")
+    texts = {name: _text(f"{at}.{name}", raw[name]) for name in ("name", "indicator", "label_zh", "label_en")}
     return Basis(factor=_number(f"{at}.factor", raw["factor"], 0, 1e12), **texts)
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise MatchingSettingsInvalid(f"setting {name}: value {value!r}: must be text")
+    return value
 
 
 def _kinds(raw: object, bases: set[str]) -> dict[str, tuple[str, ...]]:

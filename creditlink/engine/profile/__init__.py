@@ -1,1 +1,1 @@
-"""The main job in one line, and what is kept of it."""
+"""The main job in one line, and its stored form."""

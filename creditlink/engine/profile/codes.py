@@ -1,6 +1,6 @@
-"""The book of reason codes: every code a profile can hold, generated from the catalogue and the score's rules. Pure.
+"""The book of reason codes: every code of a profile, generated from the catalogue and the score's rules. Pure.
 
-A code is never reused: one that is retired is gone from the book, and no other meaning takes its place.
+A code is never reused: a retired one leaves the book and never gets another meaning.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypedDict, Unpack
 
 from creditlink.engine.explanation.sentences import MISSING_CODES
 from creditlink.engine.features.catalogue import CATALOGUE
@@ -27,11 +27,40 @@ _READ = {
 }
 
 
+class CodeDetails(TypedDict, total=False):
+    """What a code of some kinds says besides; None where its kind does not."""
+
+    category: str | None
+    categories: list[str] | None
+    dimension: str | None
+    group: str | None
+    indicator: str | None
+    unit: str | None
+    window_months: int | None
+    direction: int | None
+    formula: str | None
+    source: str | None
+    missing: str | None
+    version: int | None
+    actionable: bool | None
+
+
+class ReasonCode(CodeDetails):
+    """One code, as published."""
+
+    code: str
+    kind: str
+    label_zh: str
+    label_en: str
+    text_zh: str
+    text_en: str
+
+
 @dataclass(frozen=True)
 class CodeBook:
     """All codes, by code."""
 
-    items: tuple[dict[str, Any], ...]
+    items: tuple[ReasonCode, ...]
 
     @cached_property
     def revision(self) -> str:
@@ -59,14 +88,19 @@ def code_book(rules: ScoreSettings) -> CodeBook:
     twice = sorted({code for code in codes if codes.count(code) > 1})
     if twice:
         raise ValueError(f"reason codes given twice: {', '.join(twice)}")
-    return CodeBook(tuple(sorted(items, key=lambda item: str(item["code"]))))
+    return CodeBook(tuple(sorted(items, key=lambda item: item["code"])))
 
 
-def _entry(code: str, kind: str, label: tuple[str, str], text: tuple[str, str], **more: Any) -> dict[str, Any]:
-    empty = dict.fromkeys(
-        ("category", "categories", "dimension", "group", "indicator", "unit", "window_months", "direction", "formula",
-         "source", "missing", "version", "actionable")
-    )  # fmt: skip
+_NO_DETAILS: CodeDetails = {
+    "category": None, "categories": None, "dimension": None, "group": None, "indicator": None, "unit": None,
+    "window_months": None, "direction": None, "formula": None, "source": None, "missing": None, "version": None,
+    "actionable": None,
+}  # fmt: skip
+
+
+def _entry(
+    code: str, kind: str, label: tuple[str, str], text: tuple[str, str], **details: Unpack[CodeDetails]
+) -> ReasonCode:
     return {
         "code": code,
         "kind": kind,
@@ -74,12 +108,12 @@ def _entry(code: str, kind: str, label: tuple[str, str], text: tuple[str, str], 
         "label_en": label[1],
         "text_zh": text[0],
         "text_en": text[1],
-        **empty,
-        **more,
+        **_NO_DETAILS,
+        **details,
     }
 
 
-def _indicator(i: Indicator, group: str) -> dict[str, Any]:
+def _indicator(i: Indicator, group: str) -> ReasonCode:
     zh, en = _READ[i.direction]
     return _entry(
         i.reason_code,
@@ -102,7 +136,7 @@ def _indicator(i: Indicator, group: str) -> dict[str, Any]:
     )
 
 
-def _missing(category: str, code: str) -> dict[str, Any]:
+def _missing(category: str, code: str) -> ReasonCode:
     zh, en = CATEGORIES[category].records
     return _entry(
         code,
@@ -119,7 +153,7 @@ def _missing(category: str, code: str) -> dict[str, Any]:
     )
 
 
-def _rule(kind: str, rule: FactRule) -> dict[str, Any]:
+def _rule(kind: str, rule: FactRule) -> ReasonCode:
     return _entry(
         rule.code,
         kind,
@@ -131,17 +165,17 @@ def _rule(kind: str, rule: FactRule) -> dict[str, Any]:
     )
 
 
-def _partial(told: PartialSettings) -> dict[str, Any]:
-    labels = (told.label_zh, told.label_en)
-    return _entry(told.code, "human_review", labels, (f"{labels[0]}。", f"{labels[1]}."))
+def _partial(rule: PartialSettings) -> ReasonCode:
+    labels = (rule.label_zh, rule.label_en)
+    return _entry(rule.code, "human_review", labels, (f"{labels[0]}。", f"{labels[1]}."))
 
 
-def _not_scorable(rules: ScoreSettings) -> dict[str, Any]:
-    told = refusal(rules.scorable)
+def _not_scorable(rules: ScoreSettings) -> ReasonCode:
+    reason = refusal(rules.scorable)
     return _entry(
-        told.code,
+        reason.code,
         "not_scorable",
         ("记录不足，无法评分", "Too little record for a score"),
-        (told.sentence_zh, told.sentence_en),
-        categories=list(told.categories),
+        (reason.sentence_zh, reason.sentence_en),
+        categories=list(reason.categories),
     )

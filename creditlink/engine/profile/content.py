@@ -1,7 +1,7 @@
-"""What a stored profile's hash is over, so that evidence and a stranger's copy can be held to it. Pure.
+"""What a stored profile's hash covers, so that evidence and a stranger's copy can be checked against it. Pure.
 
 Version 1 is the decision alone: what a replay gives again. Version 2 is the decision's hash and every other column of
-the row, coverage with them: a profile that was changed anywhere no longer has the hash that the evidence names.
+the row, coverage among them: a profile that was changed anywhere no longer has the hash that the evidence names.
 """
 
 from __future__ import annotations
@@ -10,49 +10,48 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
 from uuid import UUID
 
 VERSION = 2
 DECISION = ("state", "grade", "points", "pd_12m", "summary", "explanation", "products")
-"""Columns that a replay computes again; `matches`, which is bytes, goes in by its own hash."""
+"""Columns that a replay computes again; `matches`, which is bytes, enters as its own hash."""
 CIRCUMSTANCES = (
     "id", "consent_id", "enterprise_id", "institution_id", "client_id", "as_of", "created_at", "model_id",
     "model_sha256", "code_version", "asked", "registration", "fact_ids", "inputs_sha256", "coverage",
 )  # fmt: skip
-"""All other columns. A new column is a new version: the hashes of profiles that are stored stay what they are."""
+"""All other columns. A new column is a new version: the hashes of stored profiles stay as they are."""
 
 
-def decision_sha256(row: Mapping[str, Any]) -> str:
-    """Return the hash over what a replay must give again."""
-    parts = [*(row[name] for name in DECISION), hashlib.sha256(row["matches"]).hexdigest()]
+def decision_sha256(row: Mapping[str, object]) -> str:
+    """Return the hash of what a replay must give again."""
+    parts = [*(row[name] for name in DECISION), hashlib.sha256(_matches(row)).hexdigest()]
     return _hashed(parts)
 
 
-def content_sha256(row: Mapping[str, Any], *, version: int = VERSION, decision: str | None = None) -> str:
+def content_sha256(row: Mapping[str, object], *, version: int = VERSION, decision: str | None = None) -> str:
     """Return the hash of a whole profile.
 
     Parameters
     ----------
     row : every column by name, or what `from_json` gives
-    decision : the hash of its decision, where it is known already
+    decision : the hash of its decision, if already known
     """
-    decided = decision or decision_sha256(row)
+    decision = decision or decision_sha256(row)
     if version == 1:
-        return decided
+        return decision
     if version != VERSION:
         raise ValueError(f"content_version {version} is not known to this code")
-    return _hashed({"decision": decided, **{name: _plain(row[name]) for name in CIRCUMSTANCES}})
+    return _hashed({"decision": decision, **{name: _plain(row[name]) for name in CIRCUMSTANCES}})
 
 
-def to_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stored profile as JSON: what anybody needs to compute its hash again."""
+def to_json(row: Mapping[str, object]) -> dict[str, object]:
+    """Return a stored profile as JSON: all that is needed to compute its hash again."""
     names = (*DECISION, *CIRCUMSTANCES, "content_version", "content_sha256")
-    return {name: _plain(row[name]) for name in names} | {"matches": row["matches"].hex()}
+    return {name: _plain(row[name]) for name in names} | {"matches": _matches(row).hex()}
 
 
-def from_json(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `to_json` told as a row; instants and ids stay text, as they are hashed.
+def from_json(document: Mapping[str, object]) -> dict[str, object]:
+    """Return what `to_json` wrote as a row; instants and ids stay text, as they are hashed.
 
     Raises
     ------
@@ -65,12 +64,19 @@ def from_json(document: Mapping[str, Any]) -> dict[str, Any]:
     return dict(document) | {"matches": bytes.fromhex(str(document["matches"]))}
 
 
-def _hashed(value: Any) -> str:
+def _matches(row: Mapping[str, object]) -> bytes:
+    packed = row["matches"]
+    if not isinstance(packed, bytes | memoryview):
+        raise TypeError(f"matches: bytes are expected, not {type(packed).__name__}")
+    return bytes(packed)
+
+
+def _hashed(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -12,22 +11,22 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.peers import size_of
 
 
-def improvements_of(values: Mapping[str, float | None], *, industry: str | None, live: LiveModel) -> dict[str, Any]:
+def improvements_of(values: Mapping[str, float | None], *, industry: str | None, live: LiveModel) -> dict[str, object]:
     """Return the plans of one firm as plain data.
 
     Parameters
     ----------
-    values : indicator -> value as the profile keeps it; None where missing
+    values : indicator -> value as stored in the profile; None where missing
     industry : GB/T 4754 code of the firm, for its peers
     live : the model that scored it
     """
     known = [values[name] for name in live.model.features]
     row = np.array([np.nan if value is None else value for value in known], np.float32)
-    found = improvements(
+    plans = improvements(
         live.model,
         live.levers,
         row,
         industry=industry,
         size=size_of(values.get("sales_12_fen"), values.get("headcount")),
     )
-    return found.to_dict()
+    return plans.to_dict()

@@ -58,9 +58,9 @@ def profile_many(
     book : the compiled products.
     granted : consent categories that these firms opened; None: all.
     ask : the amount and term asked for; None: open.
-    partial : required categories that these firms lack, and the best grade for that; None: none. Rules of products
-        see the grade that the profile has.
-    approval : odds learned from what lenders answered; None: the published rule alone.
+    partial : required categories that these firms lack, and the best grade they therefore have; None: none. Rules of
+        products see the profile's grade.
+    approval : odds learned from lenders' answers; None: the published rule alone.
 
     Raises
     ------

@@ -1,13 +1,12 @@
-"""What is kept of a profile, as plain data: the same records and model give the same bytes. Pure."""
+"""A profile as it is stored, in plain data: the same records and model give the same bytes. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Any
 
 import polars as pl
 
@@ -35,22 +34,22 @@ BEST, NEAR = 3, 5
 class Snapshot:
     """One firm's profile, ready to be stored; every member is JSON, `matches` apart.
 
-    `products` is what an answer tells in words: counts, the best, the near misses. `matches` is every product with
-    every rule, as `products.kept` packs it; empty where there is no score to match by.
+    `products` is what an answer says in words: counts, the best, the near misses. `matches` is every product with
+    every rule, as `matching.encoding` packs it; empty where there is no score to match with.
     """
 
     state: str
     grade: str | None
     points: int | None
     pd_12m: float | None
-    summary: dict[str, Any]
-    explanation: dict[str, Any]
-    products: dict[str, Any]
+    summary: dict[str, object]
+    explanation: dict[str, object]
+    products: dict[str, object]
     matches: bytes
 
     @property
     def sha256(self) -> str:
-        """Hash of everything that a replay must give again."""
+        """Hash of all that a replay must give again."""
         return content.decision_sha256(vars(self))
 
 
@@ -69,7 +68,7 @@ def snapshot(
     ----------
     missing : category -> why it gave nothing (not_granted, no_record, source_down …).
     incomplete : category -> why it gave less than it has.
-    partial : required categories that it lacks, as `profile_many` was given them.
+    partial : required categories that it lacks, as given to `profile_many`.
     """
     scores, features = profiles.scores, profiles.features[i : i + 1]
     row, registration = features.row(0, named=True), profiles.registration.row(i, named=True)
@@ -78,8 +77,8 @@ def snapshot(
     )
     scored = verdict.not_scorable is None
     firm = profiles.matches.explain(i) if scored else None
-    told = reasons.reasons_for(
-        one_of(scores, i),
+    explained = reasons.reasons_for(
+        scores.take(i),
         features,
         live.model,
         live.reasons,
@@ -98,8 +97,8 @@ def snapshot(
         "without_category": _without_each(profiles, i, live, partial) if scored else [],
         "dimensions": _sums(scores, i, "dimension") if scored else [],
         "categories": _sums(scores, i, "category") if scored else [],
-        "reasons": [r.to_dict() for r in told.adverse] if scored else [],
-        "strengths": [r.to_dict() for r in told.strengths] if scored else [],
+        "reasons": [r.to_dict() for r in explained.adverse] if scored else [],
+        "strengths": [r.to_dict() for r in explained.strengths] if scored else [],
     }
     return Snapshot(
         state="scored" if scored else "not_scorable",
@@ -113,29 +112,22 @@ def snapshot(
     )
 
 
-def settled(value: Any) -> Any:
-    """Return `value` as it comes back from the database: -0.0, which it does not tell from 0.0, becomes 0.0."""
+def settled(members: Mapping[str, object]) -> dict[str, object]:
+    """Return `members` as they come back from the database, which has no -0.0: it becomes 0.0."""
+    return {name: _settled(value) for name, value in members.items()}
+
+
+def _settled(value: object) -> object:
     if isinstance(value, float):
         return value + 0.0
     if isinstance(value, dict):
-        return {key: settled(inner) for key, inner in value.items()}
+        return settled(value)
     if isinstance(value, list | tuple):
-        return [settled(inner) for inner in value]
+        return [_settled(inner) for inner in value]
     return value
 
 
-def one_of(scores: Scores, i: int) -> Scores:
-    """Return the scores of firm `i` alone."""
-    rows = {
-        name: getattr(scores, name)[i : i + 1]
-        for name in (
-            "x", "margin", "pd_raw", "pd_12m", "points_exact", "points", "grade", "contributions", "points_calibration"
-        )
-    }  # fmt: skip
-    return replace(scores, **rows)
-
-
-def _interval(scores: Scores, i: int, live: LiveModel, partial: Partial | None) -> dict[str, Any] | None:
+def _interval(scores: Scores, i: int, live: LiveModel, partial: Partial | None) -> dict[str, object] | None:
     """Return the interval of the PD, and the points and grades at its ends; None where the model has none."""
     if scores.pd_low is None or scores.pd_high is None or live.model.interval is None:
         return None
@@ -157,7 +149,7 @@ def _allowed(grade: str, partial: Partial | None) -> str:
     return grade if partial is None else partial.capped(grade)
 
 
-def _without_each(profiles: Profiles, i: int, live: LiveModel, partial: Partial | None) -> list[dict[str, Any]]:
+def _without_each(profiles: Profiles, i: int, live: LiveModel, partial: Partial | None) -> list[dict[str, object]]:
     found = without_each(
         live.model,
         profiles.scores.x[i],
@@ -168,7 +160,7 @@ def _without_each(profiles: Profiles, i: int, live: LiveModel, partial: Partial 
     return [one.to_dict() | ({"grade": _allowed(one.grade, partial)} if one.grade is not None else {}) for one in found]
 
 
-def _explanation(scores: Scores, row: Mapping[str, Any], i: int) -> dict[str, Any]:
+def _explanation(scores: Scores, row: Mapping[str, float | None], i: int) -> dict[str, object]:
     shares = scores.contributions[i].astype(float)
     points = scores.points_contributions[i]
     return {
@@ -188,17 +180,18 @@ def _number(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
-def _sums(scores: Scores, i: int, by: str) -> list[dict[str, Any]]:
-    rows = []
+def _sums(scores: Scores, i: int, by: str) -> list[dict[str, object]]:
+    rows: list[tuple[float, dict[str, object]]] = []
     for key, sums in sums_by(scores, [getattr(BY_NAME[name], by) for name in scores.features]).items():
         zh, en = DIMENSION_LABELS[key] if by == "dimension" else (CATEGORIES[key].label_zh, CATEGORIES[key].label_en)
         share = float(sums[i])
         points = share * scores.points_per_logit
-        rows.append({"name": key, "label_zh": zh, "label_en": en, "contribution": share, "points_contribution": points})
-    return sorted(rows, key=lambda row: -abs(row["points_contribution"]))
+        row = {"name": key, "label_zh": zh, "label_en": en, "contribution": share, "points_contribution": points}
+        rows.append((-abs(points), row))
+    return [row for _, row in sorted(rows, key=lambda one: one[0])]
 
 
-def _products(firm: FirmMatches) -> dict[str, Any]:
+def _products(firm: FirmMatches) -> dict[str, object]:
     return {
         "counts": {state: firm.count(state) for state in STATES},
         "best": [match.to_dict() for match in firm.top(BEST)],
@@ -206,18 +199,18 @@ def _products(firm: FirmMatches) -> dict[str, Any]:
     }
 
 
-def _no_products() -> dict[str, Any]:
+def _no_products() -> dict[str, object]:
     return {"counts": dict.fromkeys(STATES, 0), "best": [], "near_misses": []}
 
 
-def registration_json(frame: pl.DataFrame) -> dict[str, Any]:
+def registration_json(frame: pl.DataFrame) -> dict[str, object]:
     """Return the one registration row as JSON, for replay."""
     row = frame.row(0, named=True)
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
 
 
-def registration_frame(row: Mapping[str, Any]) -> pl.DataFrame:
-    """Return the frame that `registration_json` told."""
+def registration_frame(row: Mapping[str, object]) -> pl.DataFrame:
+    """Return the frame that `registration_json` wrote."""
     days = {name for name, kind in FRAME_SCHEMAS["registration"].items() if kind == pl.Date}
-    values = {name: date.fromisoformat(v) if name in days and v else v for name, v in row.items()}
+    values = {name: date.fromisoformat(str(v)) if name in days and v else v for name, v in row.items()}
     return pl.DataFrame([values], schema=FRAME_SCHEMAS["registration"])

@@ -1,10 +1,9 @@
-"""What would open a product, in words: the steps, what stands in the way, and how the changed firm stands. Pure."""
+"""What would open a product, in words: the steps, what is in the way, and the changed firm. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from creditlink.engine.matching.outcomes import ProductMatch, RuleOutcome
 
@@ -32,8 +31,18 @@ class UnlockStep:
 
 
 @dataclass(frozen=True)
+class ChangedFirm:
+    """The changed firm, scored and matched again."""
+
+    state: str
+    pd_12m: float
+    points: int
+    grade: str
+
+
+@dataclass(frozen=True)
 class Unlock:
-    """What would open a product; `after` is the changed firm scored and matched again, None where nothing opens it."""
+    """What would open a product; `after` is the changed firm, None where nothing opens it."""
 
     product: str
     version: int
@@ -42,17 +51,21 @@ class Unlock:
     steps: tuple[UnlockStep, ...] = ()
     blocked: tuple[dict[str, str], ...] = ()
     effort: float | None = None
-    after: dict[str, Any] | None = None
+    after: ChangedFirm | None = None
     text_zh: str = ""
     text_en: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain values."""
-        return dict(vars(self)) | {"steps": [dict(vars(step)) for step in self.steps], "blocked": list(self.blocked)}
+        return dict(vars(self)) | {
+            "steps": [dict(vars(step)) for step in self.steps],
+            "blocked": list(self.blocked),
+            "after": None if self.after is None else dict(vars(self.after)),
+        }
 
 
 def block(rule: RuleOutcome, why: str) -> dict[str, str]:
-    """Return a rule that stands in the way, and why, in words; `why` is a key of `BLOCKED`."""
+    """Return a rule that is in the way, and why, in words; `why` is a key of `BLOCKED`."""
     zh, en = BLOCKED[why]
     # A rule's own words may say it already.
     joint_zh, joint_en = ("", "") if zh in rule.text_zh else (f"：{zh}", f": {en}")
@@ -64,7 +77,7 @@ def block(rule: RuleOutcome, why: str) -> dict[str, str]:
     }
 
 
-def hindered(match: ProductMatch, blocked: Sequence[Mapping[str, str]]) -> tuple[str, str]:
+def blocked_texts(match: ProductMatch, blocked: Sequence[Mapping[str, str]]) -> tuple[str, str]:
     """Return why nothing opens a product, in both languages."""
     return (
         f"「{match.product.name_zh}」目前无法开通：{'；'.join(one['text_zh'] for one in blocked)}",
@@ -72,10 +85,10 @@ def hindered(match: ProductMatch, blocked: Sequence[Mapping[str, str]]) -> tuple
     )
 
 
-def told(match: ProductMatch, steps: Sequence[UnlockStep], after: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what opens a product and how the changed firm stands, in both languages."""
-    points, grade = after["points"], after["grade"]
-    met = after["state"] == "eligible"
+def unlock_texts(match: ProductMatch, steps: Sequence[UnlockStep], after: ChangedFirm) -> tuple[str, str]:
+    """Return what opens a product and the changed firm's score, in both languages."""
+    points, grade = after.points, after.grade
+    met = after.state == "eligible"
     last_zh = "全部条件满足" if met else "不再有未通过的条件，其余待授权后判断"
     last_en = "every condition is met" if met else "no condition fails, and the rest is decided once granted"
     todo_zh, todo_en = "；".join(step.text_zh for step in steps), "; ".join(step.text_en for step in steps)

@@ -1,8 +1,8 @@
 """The smallest change found, of score and rules together, that would open one product to one firm. Pure.
 
-Rules are met first, each at the nearest value that passes; where the grade, the PD or the points are still short, what
-the firm can act on is moved besides, as far as its best peers are and no further. The changed firm is then scored and
-matched again: nothing is told that this did not confirm.
+Rules are met first, each at the nearest value that passes; where the grade, the PD or the points still fall short,
+what the firm can act on is moved too, as far as its best peers are and no further. The changed firm is then scored and
+matched again, and only what this confirms is reported.
 
 Source: Ustun, Spangher & Liu (2019), Actionable recourse in linear classification; here for trees and rules jointly.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from creditlink.engine.matching.products import phrases
 from creditlink.engine.matching.products.rules import FAIL
 from creditlink.engine.matching.products.subjects import IndicatorInfo, Subjects
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.profile.steps import Unlock, UnlockStep, block, hindered, told
+from creditlink.engine.profile.steps import ChangedFirm, Unlock, UnlockStep, block, blocked_texts, unlock_texts
 from creditlink.engine.scoring.peers import size_of
 from creditlink.engine.vocabulary import GRADES_BY_RANK
 
@@ -55,7 +54,7 @@ def unlock(
     match : the product as it was matched to the firm.
     subject : the firm as the rules saw it.
     values : indicator -> value as the model read it; None where missing.
-    industry : as when the firm was scored.
+    industry : the one with which the firm was scored.
     book : any book with the settings and subjects of that matching.
     indicators : the catalogue.
     """
@@ -68,13 +67,13 @@ def unlock(
     if not blocked and not firm.passes(one, firm.row[None, :])[0]:
         blocked = _close_the_score(match, firm, one)
     if blocked:
-        zh, en = hindered(match, blocked)
+        zh, en = blocked_texts(match, blocked)
         return make(opens=False, blocked=blocked, text_zh=zh, text_en=en)
     steps = [*firm.changes(book, taken={step.subject for step in steps}), *steps]
     after = firm.verified(one)
-    zh, en = told(match, steps, after)
+    zh, en = unlock_texts(match, steps, after)
     return make(
-        opens=after["state"] != "ineligible",
+        opens=after.state != "ineligible",
         steps=tuple(steps),
         effort=firm.effort(),
         after=after,
@@ -84,7 +83,7 @@ def unlock(
 
 
 class _Firm:
-    """The firm as the model and the rules see it; `row` is moved, `start` is where it stands."""
+    """The firm as the model and the rules see it; `row` is moved from `start`, where it is now."""
 
     def __init__(
         self,
@@ -123,22 +122,22 @@ class _Firm:
 
     def passes(self, one: ProductBook, rows: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return for which rows no rule of the one product fails; undecided ones are for grants to decide."""
-        found: NDArray[np.bool_] = ~(one.rule_set.statuses(self.subjects(rows)) == FAIL).any(axis=0)
-        return found
+        passed: NDArray[np.bool_] = ~(one.rule_set.statuses(self.subjects(rows)) == FAIL).any(axis=0)
+        return passed
 
-    def verified(self, one: ProductBook) -> dict[str, Any]:
+    def verified(self, one: ProductBook) -> ChangedFirm:
         """Return the changed firm scored and matched again."""
         subject = self.subjects(self.row[None, :])
         state = STATES[int(match_many(one, subject).states[0, 0])]
-        return {
-            "state": state,
-            "pd_12m": float(subject.number("profile.pd_12m")[0]),
-            "points": int(subject.number("profile.points")[0]),
-            "grade": GRADES_BY_RANK[int(subject.number("profile.grade")[0])],
-        }
+        return ChangedFirm(
+            state,
+            pd_12m=float(subject.number("profile.pd_12m")[0]),
+            points=int(subject.number("profile.points")[0]),
+            grade=GRADES_BY_RANK[int(subject.number("profile.grade")[0])],
+        )
 
     def move(self, name: str, value: float) -> None:
-        """Move one indicator, and counts of fewer months that would stand above it."""
+        """Move one indicator, and counts of fewer months that would otherwise be above it."""
         self.row[self.features[name]] = value
         for fewer, more in self.live.levers.nested:
             if self.row[fewer] > self.row[more]:
@@ -159,8 +158,8 @@ class _Firm:
         ]
 
     def changes(self, book: ProductBook, taken: Collection[str]) -> list[UnlockStep]:
-        """Return the indicators that moved, in words, but for those that `taken` tells already."""
-        made = []
+        """Return the indicators that moved, in words, except those that `taken` already covers."""
+        steps = []
         for name in self.changed():
             k = self.features[name]
             twins = {subject for subject, twin in _TWINS.items() if twin == name}
@@ -169,26 +168,26 @@ class _Firm:
             moved = change_of(self.live.levers.indicators[k], float(self.start[k]), float(self.row[k]))
             about = book.known[f"indicator.{name}"]
             kind = "wait" if about.change in ("time", "age") else "change"
-            made.append(
+            steps.append(
                 UnlockStep(
                     kind, about.name, moved.before, moved.after, moved.months or None, moved.text_zh, moved.text_en
                 )
             )
-        return made
+        return steps
 
     def effort(self) -> float:
         """Return how many per cent of its peers the firm passes by all changes together."""
-        found = 0.0
+        effort = 0.0
         for name in self.changed():
             before, after = float(self.start[self.features[name]]), float(self.row[self.features[name]])
-            found += effort_of(self.live.model, name, before, after, industry=self.industry, size=self.size)
-        return round(found, 1)
+            effort += effort_of(self.live.model, name, before, after, industry=self.industry, size=self.size)
+        return round(effort, 1)
 
 
 def _rule_steps(
     match: ProductMatch, firm: _Firm, book: ProductBook
 ) -> tuple[list[UnlockStep], tuple[dict[str, str], ...]]:
-    """Move the firm to where its failing rules pass; return steps that no indicator tells, and what is in the way."""
+    """Move the firm to where its failing rules pass; return the steps about no indicator, and what is in the way."""
     steps: list[UnlockStep] = []
     blocked = []
     for rule in match.rules:
@@ -239,14 +238,14 @@ def _allowed(name: str, change: str, before: float, wanted: float, firm: _Firm) 
 
 
 def _whole(value: float, gap: float, unit: str) -> float:
-    """Return a value that can be had: whole people, months and fen, on the side that passes."""
+    """Return a possible value: whole people, months and fen, on the side that passes."""
     if unit not in {*WHOLE_UNITS, "days"}:
         return value
     return float(math.ceil(value) if gap > 0 else math.floor(value))
 
 
 def _close_the_score(match: ProductMatch, firm: _Firm, one: ProductBook) -> tuple[dict[str, str], ...]:
-    """Move what the firm can act on until every rule passes; return the rules in the way where nothing does."""
+    """Move what the firm can act on until every rule passes; return the rules in the way where none does."""
     plans = plans_to(
         firm.live.model,
         firm.live.levers,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from creditlink.engine.scoring.calibration.calibration import Calibration, CalibrationError, sigmoid
 from creditlink.engine.scoring.calibration.interval import IntervalTable
+from creditlink.engine.scoring.manifest import ModelManifest
 from creditlink.engine.scoring.peers import PeerTable
 from creditlink.engine.scoring.scale import Scale, rounded
 from creditlink.engine.scoring.scores import InexactScoreError, Scores, check_sums
@@ -45,7 +46,7 @@ class FeatureError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class CreditModel:
-    """A loaded model; it holds no state that scoring changes, and may be used by many threads."""
+    """A loaded model; it has no state that scoring changes, and many threads can use it."""
 
     model_id: str
     purpose: str
@@ -59,17 +60,17 @@ class CreditModel:
     booster: xgboost.Booster
     peers: PeerTable
     interval: IntervalTable | None
-    manifest: Mapping[str, Any] = field(repr=False)
+    manifest: ModelManifest = field(repr=False)
 
     def score(self, features: pl.DataFrame, *, threads: int | None = None) -> Scores:
         """Return the scores of the firms in `features`, one row each, in its order.
 
-        Columns beyond the model's features are let pass; null is missing, whatever the reason.
+        Other columns than the model's features are ignored; null is missing, whatever the reason.
 
         Raises
         ------
         FeatureError
-            A feature is not a column, not a number, or holds an infinite value.
+            A feature is not a column, not a number, or has an infinite value.
         InexactScoreError
             The parts of a score do not add up to it.
         """
@@ -115,7 +116,7 @@ class CreditModel:
         Raises
         ------
         FeatureError
-            A feature is not a column, not a number, or holds an infinite value.
+            A feature is not a column, not a number, or has an infinite value.
         """
         try:
             chosen = features[list(self.features)]
@@ -214,7 +215,7 @@ def load(path: Path | str, scale: Scale | None = None) -> CreditModel:
         booster=booster,
         peers=peers,
         interval=interval,
-        manifest=MappingProxyType(manifest),
+        manifest=manifest,
     )
 
 
@@ -223,10 +224,10 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _manifest(folder: Path) -> ModelManifest:
     name = f"{folder.name}/{MANIFEST}"
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest: ModelManifest = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise ModelFolderError(f"{name}: no such file") from None
     except ValueError as error:
@@ -242,7 +243,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _verified(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+def _verified(folder: Path, manifest: ModelManifest) -> dict[str, bytes]:
     """Read every file of the manifest once, and return those whose hash is right: all of them."""
     contents: dict[str, bytes] = {}
     for required in (MODEL, CALIBRATION):
@@ -270,12 +271,12 @@ def _optional(name: str, contents: Mapping[str, bytes], file: str, read: Callabl
         raise ModelFolderError(f"{name}/{file}: {error}") from error
 
 
-def _scale(name: str, manifest: Mapping[str, Any]) -> Scale:
+def _scale(name: str, manifest: ModelManifest) -> Scale:
     stated = manifest.get("scale")
     if not stated:
         return Scale()
     try:
-        return Scale(**(dict(stated) | ({"pd_bounds": tuple(stated["pd_bounds"])} if "pd_bounds" in stated else {})))
+        return replace(Scale(**stated), pd_bounds=tuple(stated.get("pd_bounds", Scale.pd_bounds)))
     except TypeError as error:
         raise ModelFolderError(f"{name}/{MANIFEST}: scale: {error}") from error
 

@@ -15,14 +15,14 @@ import numpy as np
 ALL_PEERS = "*"
 
 LEAST_FIRMS = 20
-"""Fewest firms with a known value that a comparison is made from. Source: domain rule on peer comparison."""
+"""Fewest firms with a known value in a comparison. Source: domain rule on peer comparison."""
 
 TENTHS = tuple(k / 10 for k in range(1, 10))
-"""The quantiles kept of each indicator."""
+"""The quantiles stored of each indicator."""
 
 SIZES = ("micro", "small", "medium", "large")
 _SALES_BOUNDS_FEN = (3_000_000_00.0, 20_000_000_00.0, 400_000_000_00.0)
-_HEAD_BOUNDS = (20.0, 300.0, 1000.0)
+HEAD_BOUNDS = (20.0, 300.0, 1000.0)
 
 
 def size_of(sales_12_fen: float | None, headcount: float | None) -> str | None:
@@ -31,7 +31,7 @@ def size_of(sales_12_fen: float | None, headcount: float | None) -> str | None:
     Source: 统计上大中小微型企业划分办法 (National Bureau of Statistics, 2017), bounds of industry for
     operating income and persons employed.
     """
-    for value, bounds in ((sales_12_fen, _SALES_BOUNDS_FEN), (headcount, _HEAD_BOUNDS)):
+    for value, bounds in ((sales_12_fen, _SALES_BOUNDS_FEN), (headcount, HEAD_BOUNDS)):
         if value is not None and np.isfinite(value):
             return SIZES[int(np.searchsorted(bounds, value, side="right"))]
     return None
@@ -59,9 +59,9 @@ class Comparison:
         `C/small` (industry section and size), `C`, or `*` for all firms.
     percentile
         Share of peers at or below the value, whole per cent, by straight lines between tenths; 5 and 95
-        stand for the lowest and the highest tenth.
+        are the lowest and the highest tenth.
     firms
-        How many peers the comparison is made from, rounded down to tens; at least 20.
+        How many peers are in the comparison, rounded down to tens; at least 20.
     """
 
     peers: str
@@ -100,7 +100,7 @@ class PeerTable:
         tenths = self.tenths(industry, size, name)
         return None if tenths is None else tenths[0 if direction > 0 else -1]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the members of peers.json."""
         return {
             "least_firms": LEAST_FIRMS,

@@ -1,17 +1,16 @@
 """The register of models: who registered, validated and approved which, as a chain of entries that only grows. Pure.
 
 A status is proposed by one operator and approved by another; withdrawing a model takes one, for it may be urgent.
-Every entry holds the hash of the one before it, so that none can be changed or taken out unseen.
+Every entry contains the hash of the one before it, so none can be changed or removed unnoticed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 
 STATUSES = ("candidate", "validated", "shadow", "live", "retired")
 
@@ -34,7 +33,7 @@ class RegistryError(ValueError):
 
 @dataclass(frozen=True)
 class RegisterEntry:
-    """One step: `status` is what was reached (register, approve, retire) or is asked for (propose)."""
+    """One step: `status` was reached (register, approve, retire) or is proposed (propose)."""
 
     model_id: str
     action: str
@@ -57,7 +56,7 @@ class RegisterEntry:
 
 @dataclass(frozen=True)
 class ModelStanding:
-    """What a model is now, and what has been asked for it: (status, by whom), or None."""
+    """A model's status, and the one proposed for it: (status, by whom), or None."""
 
     model_id: str
     status: str
@@ -74,7 +73,7 @@ def standings(entries: Sequence[RegisterEntry]) -> dict[str, ModelStanding]:
     Raises
     ------
     RegistryError
-        The chain is broken, or an entry could not have been made by the rules.
+        The chain is broken, or an entry breaks the rules.
     """
     found: dict[str, ModelStanding] = {}
     previous = _START
@@ -163,7 +162,7 @@ def from_json(text: str) -> tuple[RegisterEntry, ...]:
         It is not JSON, or an entry has other members.
     """
     try:
-        rows: Sequence[Mapping[str, Any]] = json.loads(text)["entries"]
+        rows = json.loads(text)["entries"]
         return tuple(RegisterEntry(**(dict(row) | {"purposes": tuple(row["purposes"])})) for row in rows)
     except (ValueError, KeyError, TypeError) as error:
         raise RegistryError(f"registry: {error!r}") from error

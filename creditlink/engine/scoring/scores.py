@@ -1,4 +1,4 @@
-"""Scores: what a model says of many firms, and the sums that every score keeps."""
+"""Scores: a model's answer on many firms, and the sums that every score satisfies."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Scores:
 
     @cached_property
     def points_contributions(self) -> NDArray[np.float64]:
-        """Contributions in points, shape (n, k): made when first asked for, as screening never asks."""
+        """Contributions in points, shape (n, k): computed when first read, as screening never reads them."""
         return self.contributions * self.points_per_logit
 
     def __len__(self) -> int:
@@ -93,12 +93,12 @@ class Scores:
 
 
 def check_sums(scores: Scores) -> None:
-    """Hold the two sums that every score promises.
+    """Check the two sums that every score promises.
 
     Raises
     ------
     InexactScoreError
-        One does not hold within 1e-6; the message names the row and both sides.
+        One is off by more than 1e-6; the message names the row and both sides.
     """
     by_feature = scores.contributions.T
     for first in range(0, len(scores), _CHECKED_ROWS):

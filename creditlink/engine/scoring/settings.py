@@ -1,4 +1,4 @@
-"""The thresholds of `config/score.toml`, checked; the file itself is read by whoever starts the process."""
+"""The thresholds of `config/score.toml`, checked; the process that starts reads the file itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from creditlink.engine.scoring.scale import Scale
 from creditlink.engine.vocabulary import GRADES
@@ -18,7 +17,7 @@ class ScoreSettingError(ValueError):
 
 @dataclass(frozen=True)
 class FactRule:
-    """One fact that stands apart from the score: an indicator's bound, or values of a registration column."""
+    """One fact apart from the score: an indicator's bound, or values of a registration column."""
 
     code: str
     label_zh: str
@@ -41,7 +40,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ScorableSettings:
-    """A firm is scored when any of `evidence` holds; `least_months` is how a refusal puts it."""
+    """A firm is scored when any of `evidence` is there; `least_months` is the number a refusal names."""
 
     least_months: int
     evidence: tuple[Evidence, ...]
@@ -83,7 +82,7 @@ class ScoreSettings:
     partial: PartialSettings = field(default_factory=PartialSettings)
 
 
-def parse(values: Mapping[str, Any]) -> ScoreSettings:
+def parse(values: Mapping[str, object]) -> ScoreSettings:
     """Return the settings of a parsed `score.toml`.
 
     Raises
@@ -107,48 +106,48 @@ def parse(values: Mapping[str, Any]) -> ScoreSettings:
     )
 
 
-def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _table(values: Mapping[str, object], name: str) -> Mapping[str, object]:
     table = values.get(name)
     if not isinstance(table, Mapping):
         raise ScoreSettingError(f"{name}: a table is expected, got {table!r}")
     return table
 
 
-def _rows(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+def _rows(values: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
     rows = values.get(name, [])
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise ScoreSettingError(f"{name}: a list of tables is expected, got {rows!r}")
     return rows
 
 
-def _number(table: Mapping[str, Any], where: str, name: str, above: float, most: float = math.inf) -> float:
+def _number(table: Mapping[str, object], where: str, name: str, above: float, most: float = math.inf) -> float:
     value = table.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not above < value <= most:
         raise ScoreSettingError(f"{where}.{name}: a number above {above:g} is expected, got {value!r}")
     return float(value)
 
 
-def _whole(table: Mapping[str, Any], where: str, name: str, least: int) -> int:
+def _whole(table: Mapping[str, object], where: str, name: str, least: int) -> int:
     value = table.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ScoreSettingError(f"{where}.{name}: a whole number of at least {least} is expected, got {value!r}")
     return value
 
 
-def _texts(value: Any, where: str) -> tuple[str, ...]:
+def _texts(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(text, str) and text for text in value):
         raise ScoreSettingError(f"{where}: a list of names is expected, got {value!r}")
     return tuple(value)
 
 
-def _text(table: Mapping[str, Any], where: str, name: str) -> str:
+def _text(table: Mapping[str, object], where: str, name: str) -> str:
     value = table.get(name)
     if not isinstance(value, str) or not value:
         raise ScoreSettingError(f"{where}.{name}: a text is expected, got {value!r}")
     return value
 
 
-def _scale(values: Mapping[str, Any]) -> Scale:
+def _scale(values: Mapping[str, object]) -> Scale:
     points = _table(values, "points")
     rows = _rows(values, "grades")
     if [row.get("grade") for row in rows] != list(GRADES):
@@ -166,7 +165,7 @@ def _scale(values: Mapping[str, Any]) -> Scale:
     )
 
 
-def _reasons(table: Mapping[str, Any]) -> ReasonSettings:
+def _reasons(table: Mapping[str, object]) -> ReasonSettings:
     groups = {name: _texts(row, f"reasons.groups.{name}") for name, row in _table(table, "groups").items()}
     members = [member for row in groups.values() for member in row]
     for member in members:
@@ -177,7 +176,7 @@ def _reasons(table: Mapping[str, Any]) -> ReasonSettings:
     )
 
 
-def _scorable(table: Mapping[str, Any]) -> ScorableSettings:
+def _scorable(table: Mapping[str, object]) -> ScorableSettings:
     rows = _rows(table, "evidence")
     if not rows:
         raise ScoreSettingError("scorable.evidence: at least one row is expected")
@@ -189,7 +188,7 @@ def _scorable(table: Mapping[str, Any]) -> ScorableSettings:
     return ScorableSettings(_whole(table, "scorable", "least_months", 0), tuple(evidence))
 
 
-def _partial(table: Mapping[str, Any]) -> PartialSettings:
+def _partial(table: Mapping[str, object]) -> PartialSettings:
     caps = _table(table, "best_grade")
     named = {"otherwise": table.get("otherwise"), "floor": table.get("floor")}
     named |= {f"best_grade.{category}": grade for category, grade in caps.items()}
@@ -202,18 +201,18 @@ def _partial(table: Mapping[str, Any]) -> PartialSettings:
         label_en=_text(table, "partial", "label_en"),
         otherwise=str(table["otherwise"]),
         floor=str(table["floor"]),
-        best_grade=dict(caps),
+        best_grade={category: str(grade) for category, grade in caps.items()},
     )
 
 
-def _code(name: str, row: Mapping[str, Any]) -> str:
+def _code(name: str, row: Mapping[str, object]) -> str:
     code = row.get("code")
     if not isinstance(code, str) or not re.fullmatch(r"[HK]\d\d", code):
         raise ScoreSettingError(f"{name}.code: a code like K01 is expected, got {code!r}")
     return code
 
 
-def _rule(name: str, row: Mapping[str, Any]) -> FactRule:
+def _rule(name: str, row: Mapping[str, object]) -> FactRule:
     code = _code(name, row)
     where = f"{name}.{code}"
     labels = _text(row, where, "label_zh"), _text(row, where, "label_en")

@@ -41,7 +41,7 @@ def shown(book: ProductBook, subject: Subjects, ask: Ask, model: ApprovalModel |
     return Shown(
         states=plain.states,
         orders={LEARNED: _possible(learned), RULES: _possible(plain), CHEAPEST: cheapest_first(plain, ask)},
-        odds={LEARNED: learned.standing.approval[:, 0], RULES: plain.standing.approval[:, 0]},
+        odds={LEARNED: learned.worth.approval[:, 0], RULES: plain.worth.approval[:, 0]},
     )
 
 
@@ -54,7 +54,7 @@ def cheapest_first(firm: FirmMatches, ask: Ask) -> Places:
     amount, term = float(ask.amount_fen or 0), float(ask.term_months or 0)
     holds = (book.amount_min <= amount) & (amount <= book.amount_max)
     holds &= (book.term_min <= term) & (term <= book.term_max)
-    order = np.lexsort((firm.standing.yearly_cost_bps[:, 0], ~holds, firm.states))
+    order = np.lexsort((firm.worth.yearly_cost_bps[:, 0], ~holds, firm.states))
     return order[: _count(firm)]
 
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
-from typing import Any, Protocol
+from typing import Protocol
 
-from creditlink.screening.city.partition import Done, screen_partition
+from creditlink.screening.city.partition import ScreenedPartition, screen_partition
 from creditlink.screening.city.plan import ScreeningPlan
 
 _WORKER = {
@@ -16,7 +16,7 @@ _WORKER = {
     "POLARS_MAX_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "NUMBA_NUM_THREADS": "1",
-    # Memory of one partition is used again for the next one, and not given back and zeroed anew by the system:
+    # Memory of one partition is used again for the next one, and not given back and zeroed again by the system:
     # for glibc's allocator and for that of polars.
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
@@ -30,21 +30,35 @@ _TRIES = 3
 
 
 class EngineError(RuntimeError):
-    """Partitions can no longer be computed; those finished are kept."""
+    """Partitions can no longer be computed; finished ones stay."""
 
 
 class Engine(Protocol):
     """Computes partitions; results come in any order."""
 
-    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[Done]:
-        """Yield what became of each partition."""
+    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[ScreenedPartition]:
+        """Yield each partition's outcome."""
+
+
+class Closable(Protocol):
+    """A client or a cluster."""
+
+    def close(self) -> object:
+        """Let it go."""
+
+
+class ClusterTask(Protocol):
+    """A partition given to a cluster."""
+
+    def result(self) -> ScreenedPartition:
+        """Wait for its outcome."""
 
 
 class InProcess:
     """One after another, here."""
 
-    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[Done]:
-        """Yield what became of each partition."""
+    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[ScreenedPartition]:
+        """Yield each partition's outcome."""
         for name in names:
             yield screen_partition(plan, name)
 
@@ -55,8 +69,8 @@ class Processes:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[Done]:
-        """Yield what became of each partition.
+    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[ScreenedPartition]:
+        """Yield each partition's outcome.
 
         Raises
         ------
@@ -65,9 +79,11 @@ class Processes:
         """
         before = {name: os.environ.get(name) for name in _WORKER}
         os.environ.update(_WORKER)  # read by the children when they start
-        pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"), initializer=_hold, initargs=(plan,))
+        pool = ProcessPoolExecutor(
+            self.workers, mp_context=get_context("spawn"), initializer=_set_plan, initargs=(plan,)
+        )
         try:
-            pending: set[Future[Done]] = {pool.submit(_screen_held, name) for name in names}
+            pending: set[Future[ScreenedPartition]] = {pool.submit(_screen_with_plan, name) for name in names}
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for one in done:
@@ -82,16 +98,16 @@ class Processes:
                 os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
-_held: list[ScreeningPlan] = []
+_plan_of_this_worker: list[ScreeningPlan] = []
 
 
-def _hold(plan: ScreeningPlan) -> None:
-    """Keep the plan of this worker process: products are sent once, not with every partition."""
-    _held[:] = [plan]
+def _set_plan(plan: ScreeningPlan) -> None:
+    """Set the plan of this worker process: products are sent once, not with every partition."""
+    _plan_of_this_worker[:] = [plan]
 
 
-def _screen_held(name: str) -> Done:
-    return screen_partition(_held[0], name)
+def _screen_with_plan(name: str) -> ScreenedPartition:
+    return screen_partition(_plan_of_this_worker[0], name)
 
 
 def _plan_of_the_run(plan: ScreeningPlan) -> ScreeningPlan:
@@ -101,7 +117,7 @@ def _plan_of_the_run(plan: ScreeningPlan) -> ScreeningPlan:
 class Cluster:
     """A Dask cluster: `tcp://scheduler:8786`, or `local` for one that is started for this run alone.
 
-    A partition whose worker is lost is computed again by another: what it leaves behind is either nothing
+    A partition whose worker is lost is computed again by another: it leaves behind either nothing
     or the same file.
     """
 
@@ -113,16 +129,16 @@ class Cluster:
         self._distributed = distributed
         self.address, self.workers = address, workers
 
-    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[Done]:
-        """Yield what became of each partition.
+    def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[ScreenedPartition]:
+        """Yield each partition's outcome.
 
         Raises
         ------
         EngineError
             The scheduler cannot be reached, or a partition lost worker after worker.
         """
-        distributed: Any = self._distributed
-        started: list[Any] = []
+        distributed = self._distributed
+        started: list[Closable] = []
         try:
             if self.address == "local":
                 started.append(
@@ -133,12 +149,13 @@ class Cluster:
                 )  # fmt: skip
             client = distributed.Client(started[0] if started else self.address)
             started.insert(0, client)
-            # A task, not scattered data: the cluster keeps one copy of what it can compute, and makes it again when
+            # A task, not scattered data: the cluster keeps one copy of what it can compute, and computes it again when
             # the worker that has it is lost. Scattered data would be lost with that worker.
-            held = client.submit(_plan_of_the_run, plan, pure=False)
+            shared = client.submit(_plan_of_the_run, plan, pure=False)
 
-            def submit(name: str) -> Any:
-                return client.submit(screen_partition, held, name, pure=False)
+            def submit(name: str) -> ClusterTask:
+                task: ClusterTask = client.submit(screen_partition, shared, name, pure=False)
+                return task
 
             names_of = {future: name for name in names for future in [submit(name)]}
             tries = dict.fromkeys(names, 1)
@@ -148,7 +165,7 @@ class Cluster:
                 try:
                     done = one.result()
                 except (RuntimeError, CancelledError) as error:
-                    # Its worker was lost between computing and telling; the partition is there, or is made again.
+                    # Its worker was lost before it answered; the partition is there, or is computed again.
                     tries[name] += 1
                     if tries[name] > _TRIES:
                         raise EngineError(f"cluster {self.address}: partition {name}: {error}") from error

@@ -1,11 +1,10 @@
-"""A city's partitions: which there are, and one of them read, with only the columns that are needed."""
+"""A city's partitions: their names, and the records of one, with only the columns that are needed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from functools import cache
-from typing import Any
 
 import polars as pl
 
@@ -50,7 +49,7 @@ def stated_hashes(city: DataFolder) -> dict[str, str]:
         The manifest is not a JSON object.
     """
     try:
-        manifest: Any = json.loads(city.read("manifest.json"))
+        manifest = json.loads(city.read("manifest.json"))
         return {str(name): str(digest) for name, digest in manifest.get("sha256", {}).items()}
     except FileNotFoundError:
         return {}
@@ -71,8 +70,8 @@ def read_partition(city: DataFolder, name: str, stated: dict[str, str]) -> tuple
     Raises
     ------
     PartitionRejected
-        A file is not what the manifest states, not Parquet, lacks a column or has it in another type, or holds a
-        value that cannot be.
+        A file is not what the manifest states, not Parquet, lacks a column or has it in another type, or holds an
+        impossible value.
     """
     frames: dict[str, pl.DataFrame] = {}
     hashes: dict[str, str] = {}
@@ -104,6 +103,6 @@ def _parsed(path: str, content: bytes, frame: str, columns: tuple[str, ...]) -> 
         kind, expected = read[column].dtype, FRAME_SCHEMAS[frame][column]
         if kind != expected:
             raise PartitionRejected(f"{path}: column {column} is {kind}, expected {expected}")
-    if found := fault(read, frame, columns):
-        raise PartitionRejected(f"{path}: {found}")
+    if wrong := fault(read, frame, columns):
+        raise PartitionRejected(f"{path}: {wrong}")
     return read

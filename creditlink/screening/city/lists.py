@@ -6,28 +6,25 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-LISTS = ("none", "high_risk", "whitelist", "cultivation")
-"""What a firm is listed as.
+from creditlink.engine.scoring import peers
 
-`high_risk`: grade E, or a knock-out holds. `whitelist`: scored, grade A or better, registered as active, no
-knock-out, and at least one product is open to it. `cultivation` (培育池): scored, active, no knock-out, grade B
+LISTS = ("none", "high_risk", "whitelist", "cultivation")
+"""The lists a firm can be on.
+
+`high_risk`: grade E, or a knock-out applies. `whitelist`: scored, grade A or better, registered as active, no
+knock-out, and eligible for at least one product. `cultivation` (培育池): scored, active, no knock-out, grade B
 to D, and sales that grew over the year: not yet the safest, and on the way up.
 
 Source: design after the published practice of Foshan (培育池), Nanyang (白名单) and Shenzhen (high-risk firms).
 """
 
-SIZES = ("unknown", "micro", "small", "medium", "large")
-"""Size classes by insured headcount: micro below 20, small below 300, medium below 1000.
-
-Source: 统计上大中小微型企业划分办法(2017), the headcounts of industry, used for all sections.
-"""
-
-_SIZE_BOUNDS = np.array([20.0, 300.0, 1000.0])
+SIZES = ("unknown", *peers.SIZES)
+"""Size classes by insured headcount, with the bounds of the peers: those of industry, used for all sections."""
 
 
 def size_classes(headcount: NDArray[np.float64]) -> NDArray[np.uint32]:
     """Return positions in SIZES, shape (n,); NaN is unknown."""
-    classes = np.searchsorted(_SIZE_BOUNDS, headcount, side="right") + 1
+    classes = np.searchsorted(peers.HEAD_BOUNDS, headcount, side="right") + 1
     return np.where(np.isnan(headcount), 0, classes).astype(np.uint32)
 
 

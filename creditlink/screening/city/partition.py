@@ -1,4 +1,4 @@
-"""One partition: read, computed as the API computes one firm, written. No text is made per firm."""
+"""One partition: read, computed as the API computes one firm, written. No text is composed for a firm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +20,7 @@ from creditlink.engine.scoring.limits.knockouts import apply_rules
 from creditlink.engine.scoring.limits.scorable import scorable
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
+from creditlink.screening.city.counts import Cell, PartitionCounts
 from creditlink.screening.city.inputs import PartitionRejected, read_partition
 from creditlink.screening.city.lists import LISTS, SIZES, enum, list_of, size_classes
 from creditlink.screening.city.plan import BEST, ScreeningPlan, Tools, tools
@@ -33,15 +33,15 @@ TEXTS = ("industry", "region", "entity_type", "status")
 
 
 @dataclass(frozen=True)
-class Done:
-    """What became of a partition: its counts, or why it was set aside."""
+class ScreenedPartition:
+    """The outcome of one partition: its counts, or why it was set aside."""
 
     name: str
-    counts: dict[str, Any] | None
+    counts: PartitionCounts | None
     rejected: str | None = None
 
 
-def screen_partition(plan: ScreeningPlan, name: str) -> Done:
+def screen_partition(plan: ScreeningPlan, name: str) -> ScreenedPartition:
     """Screen one partition and write its result: first the firms, then the counts, each whole or not at all.
 
     A partition that cannot be read or computed is set aside with the reason; any other error is raised.
@@ -55,14 +55,14 @@ def screen_partition(plan: ScreeningPlan, name: str) -> Done:
         read = time.perf_counter()
         profiles = _computed(name, records, plan, used)
     except PartitionRejected as error:
-        return Done(name, None, str(error))
+        return ScreenedPartition(name, None, str(error))
     computed = time.perf_counter()
     frame = result_frame(records, profiles, used, known)
     states = profiles.matches.counts()
     pushed = np.bincount(_best(frame), minlength=len(used.book))
-    told = time.perf_counter()
+    listed = time.perf_counter()
     _write(out, f"{FIRMS}/{name}", frame)
-    counts = {
+    counts: PartitionCounts = {
         "key": plan.key,
         "inputs": hashes,
         "firms": frame.height,
@@ -73,12 +73,12 @@ def screen_partition(plan: ScreeningPlan, name: str) -> Done:
         "seconds": {
             "read": read - began,
             "compute": computed - read,
-            "reasons_and_lists": told - computed,
-            "write": time.perf_counter() - told,
+            "reasons_and_lists": listed - computed,
+            "write": time.perf_counter() - listed,
         },
     }
     out.write(part_file(name), json.dumps(counts).encode())
-    return Done(name, counts)
+    return ScreenedPartition(name, counts)
 
 
 CATEGORY_FRAMES_ALL = tuple(frame for frames in CATEGORY_FRAMES.values() for frame in frames)
@@ -144,7 +144,7 @@ def result_frame(records: RecordSet, profiles: Profiles, used: Tools, known: NDA
         enum(size_classes(headcount), SIZES).alias("size"),
         pl.Series("scored", scored),
         pl.Series("knocked_out", knocked),
-        # Of so many knock-outs the fact is not known: a firm that is not knocked out has not passed these.
+        # How many knock-outs could not be evaluated: a firm that is not knocked out has not passed these.
         pl.Series("not_evaluated", hits.unknown.sum(axis=1).astype(np.int16)),
         enum(listed, LISTS).alias("list"),
         pl.Series("discoverable", known),
@@ -175,30 +175,30 @@ def _reasons(records: RecordSet, profiles: Profiles, used: Tools) -> list[pl.Ser
         least_points=settings.least_points,
         absent={category: absent(records, category, firms) for category in book.categories},
     )
-    found = []
+    columns = []
     for k in range(settings.limit):
-        found += [
+        columns += [
             pl.Series(f"reason_{k + 1}", ranking.group[:, k]),
             pl.Series(f"reason_{k + 1}_lead", ranking.lead[:, k]),
             pl.Series(f"reason_{k + 1}_contribution", ranking.contribution[:, k].astype(np.float32)),
         ]
-    return found
+    return columns
 
 
 def absent(records: RecordSet, category: str, firms: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return for which of `firms`, ascending, the records hold nothing of a category, shape (n,)."""
+    """Return which of `firms`, ascending, have no record of a category, shape (n,)."""
     gone = np.ones(len(firms), dtype=bool)
     for name in CATEGORY_FRAMES.get(category, ()):
-        held = records.frame(name)["firm"]
-        if len(held):
-            numbers = held.to_numpy()
+        column = records.frame(name)["firm"]
+        if len(column):
+            numbers = column.to_numpy()
             runs = numbers[np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))]
             gone[np.searchsorted(firms, runs)] = False
     return gone
 
 
 def subject_names(used: Tools) -> tuple[str, ...]:
-    """Return the number subjects that a rule of any product could compare and that are kept, in order."""
+    """Return the number subjects that some product's rule compares and that are stored, in order."""
     book = used.book
     ruled = {rule.subject for rule in book.rule_set.rules if book.known[rule.subject].form == "number"}
     return tuple(sorted(ruled - {"profile.pd_12m", "profile.points"}))
@@ -214,7 +214,7 @@ def _best(frame: pl.DataFrame) -> NDArray[np.int64]:
     return chosen[chosen >= 0].astype(np.int64)
 
 
-def _cells(frame: pl.DataFrame) -> list[list[Any]]:
+def _cells(frame: pl.DataFrame) -> list[Cell]:
     """Count firms by industry section, region, size, grade (null: not scored) and list."""
     by = [
         pl.col("industry").str.slice(0, 1).alias("section"),
@@ -223,8 +223,8 @@ def _cells(frame: pl.DataFrame) -> list[list[Any]]:
         pl.when("scored").then(pl.col("grade").cast(pl.String)).alias("grade"),
         pl.col("list").cast(pl.String),
     ]
-    counted = frame.group_by(by).len().sort(pl.all())
-    return [list(row) for row in counted.rows()]
+    cells: list[Cell] = frame.group_by(by).len().sort(pl.all()).rows()
+    return cells
 
 
 def _write(out: DataFolder, name: str, frame: pl.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""What a screening computes with: everything that a result depends on besides the records, and its key."""
+"""Everything that a screening's result depends on besides the records, and its key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from creditlink.kit.processes.runtime import Memory
 from creditlink.profiles.live import live_model
 
 BEST = 5
-"""Products kept for each firm."""
+"""Products stored for each firm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,11 @@ class ScreeningPlan:
     products: tuple[ProductTerms, ...]
     matching: MatchingSettings
     stated: Mapping[str, str]  # file -> sha256 that the city's manifest states
-    discoverable: frozenset[str] | None = None  # USCCs of firms that may be counted for banks; None: none is
+    discoverable: frozenset[str] | None = None  # USCCs of firms that may be counted for banks; None: no firm
 
     @property
     def key(self) -> str:
-        """Identify what results are made with: the same key and the same records give the same results."""
+        """Identify what results depend on: the same key and the same records give the same results."""
         parts = {
             "code": __version__,
             "as_of": self.as_of.isoformat(),

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import polars as pl
 
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of, reading
+from creditlink.screening.city.counts import ScreeningManifest
 from creditlink.screening.city.partition import FIRMS
 from creditlink.screening.city.run import MANIFEST
 from creditlink.screening.city.storage import DataFolder, LocalFolder, open_folder
 
 
 class ResultsUnusable(ValueError):
-    """A folder holds no finished screening; the message names it."""
+    """A folder has no finished screening; the message names it."""
 
 
 class Results:
-    """A finished screening. Columns are read when asked for, only those asked for.
+    """A finished screening. Only the columns that are asked for are read, when they are.
 
     Raises
     ------
     ResultsUnusable
-        The folder holds no screening, or one that was not finished.
+        The folder has no screening, or an unfinished one.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.folder: DataFolder = open_folder(address)
         try:
-            self.manifest: dict[str, Any] = json.loads(self.folder.read(MANIFEST))
+            self.manifest: ScreeningManifest = json.loads(self.folder.read(MANIFEST))
         except (OSError, ValueError):
             raise ResultsUnusable(f"{address}/{MANIFEST}: no finished screening here") from None
         if self.manifest.get("state") not in ("complete", "incomplete"):
@@ -39,16 +39,16 @@ class Results:
         self.names = [name for name in self.folder.names(FIRMS) if name.endswith(".parquet")]
 
     def columns(self, names: Sequence[str], where: pl.Expr | None = None) -> pl.DataFrame:
-        """Return columns of every firm, or of those for which `where` holds, in the order of partitions.
+        """Return columns of every firm, or of those for which `where` is true, in the order of partitions.
 
         Raises
         ------
         KeyError
-            The screening did not keep a column; the message names it.
+            The screening did not store a column; the message names it.
         """
-        kept = {*self.manifest["subjects"], *_ALWAYS}
+        stored = {*self.manifest["subjects"], *_ALWAYS}
         for name in names:
-            if name not in kept and not name.startswith(("reason_", "product_")):
+            if name not in stored and not name.startswith(("reason_", "product_")):
                 raise KeyError(name)
         try:
             with reading():
@@ -63,14 +63,14 @@ class Results:
         except ParquetUnreadable as error:
             raise ResultsUnusable(f"{self.address}/{FIRMS}: {error}") from None
 
-    def listed(self, name: str) -> pl.DataFrame:
+    def firms_on(self, name: str) -> pl.DataFrame:
         """Return the firms of a list (`high_risk`, `whitelist`, `cultivation`), riskiest first."""
         columns = ["firm", "industry", "region", "size", "grade", "points", "pd_12m", "eligible", "reason_1"]
         return self.columns(columns, pl.col("list").cast(pl.String) == name).sort(
             "pd_12m", "firm", descending=[True, False]
         )
 
-    def pushed(self, product: str) -> pl.DataFrame:
+    def push_list(self, product: str) -> pl.DataFrame:
         """Return the firms that have `product` among their best, best place first.
 
         Raises
@@ -89,8 +89,8 @@ class Results:
             pl.any_horizontal(pl.col(f"product_{k}") == at for k in best),
         )
         score = pl.coalesce(*(pl.when(pl.col(f"product_{k}") == at).then(pl.col(f"product_{k}_score")) for k in best))
-        found = read.select(*columns, place.alias("place"), score.alias("score"))
-        return found.sort("place", "score", "firm", descending=[False, True, False])
+        ranked = read.select(*columns, place.alias("place"), score.alias("score"))
+        return ranked.sort("place", "score", "firm", descending=[False, True, False])
 
 
 _ALWAYS = frozenset(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numba
 import numpy as np
@@ -15,6 +14,7 @@ import polars as pl
 import xgboost
 
 from creditlink import __version__
+from creditlink.screening.city.counts import PartitionCounts, ScreeningManifest
 from creditlink.screening.city.engines import Engine
 from creditlink.screening.city.inputs import partitions
 from creditlink.screening.city.partition import FIRMS, part_file, subject_names
@@ -29,31 +29,31 @@ Progress = Callable[[int, int, int], None]
 
 
 class AnotherRun(ValueError):
-    """The folder holds the results of another screening."""
+    """The folder has the results of another screening."""
 
 
 @dataclass(frozen=True)
 class ScreeningOutcome:
-    """What a run came to: its manifest, and the partitions set aside with their reasons."""
+    """The outcome of a run: its manifest, and the partitions set aside with their reasons."""
 
-    manifest: dict[str, Any]
+    manifest: ScreeningManifest
     rejected: dict[str, str]
 
 
 def screen(plan: ScreeningPlan, engine: Engine, *, now: datetime, progress: Progress | None = None) -> ScreeningOutcome:
     """Screen what is not yet screened of a city, and write manifest and summary.
 
-    A partition counts as screened when its counts are there, were made with the same plan, and its firms
-    are there: both were written whole. So a run that was killed goes on where it stood.
+    A partition counts as screened when its counts are there, computed with the same plan, and its firms
+    are there: both were written whole. So a run that was killed continues where it stopped.
 
     Raises
     ------
     AnotherRun
-        The folder holds results made with another model, day, products or code.
+        The folder has results of another model, day, products or code.
     CityUnusable
-        The city holds no partition.
+        The city has no partition.
     EngineError
-        The workers were lost; finished partitions are kept.
+        The workers were lost; finished partitions stay.
     """
     began = time.perf_counter()
     out = open_folder(plan.out)
@@ -61,14 +61,14 @@ def screen(plan: ScreeningPlan, engine: Engine, *, now: datetime, progress: Prog
     key = plan.key
     if out.exists(MANIFEST) and json.loads(out.read(MANIFEST)).get("key") != key:
         raise AnotherRun(f"{plan.out}: holds another screening (other model, day, products or code); choose another")
-    kept = {name: part for name in names if (part := _finished(out, name, key)) is not None}
-    left = [name for name in names if name not in kept]
+    earlier = {name: part for name in names if (part := _finished(out, name, key)) is not None}
+    left = [name for name in names if name not in earlier]
     if not out.exists(MANIFEST):
-        _write(out, MANIFEST, {"key": key, "state": "running", "city": plan.city, "as_of": plan.as_of})
-    parts, rejected = dict(kept), dict[str, str]()
-    firms = sum(part["firms"] for part in kept.values())
+        _write(out, MANIFEST, {"key": key, "state": "running", "city": plan.city, "as_of": plan.as_of.isoformat()})
+    parts, rejected = dict(earlier), dict[str, str]()
+    firms = sum(part["firms"] for part in earlier.values())
     if progress:
-        progress(len(kept), len(names), firms)
+        progress(len(earlier), len(names), firms)
     for done in engine.run(plan, left) if left else ():
         if done.counts is None:
             rejected[done.name] = done.rejected or ""
@@ -78,7 +78,7 @@ def screen(plan: ScreeningPlan, engine: Engine, *, now: datetime, progress: Prog
         if progress:
             progress(len(parts) + len(rejected), len(names), firms)
     ordered = [parts[name] for name in names if name in parts]
-    manifest = _manifest(plan, ordered, rejected, resumed=len(kept))
+    manifest = _manifest(plan, ordered, rejected, resumed=len(earlier))
     manifest["finished_at"] = now.isoformat()
     manifest["seconds"] = {"this_run": round(time.perf_counter() - began, 3), **_seconds(ordered)}
     _write(out, SUMMARY, summary(ordered, manifest["products"]))
@@ -86,23 +86,23 @@ def screen(plan: ScreeningPlan, engine: Engine, *, now: datetime, progress: Prog
     return ScreeningOutcome(manifest, rejected)
 
 
-def _finished(out: DataFolder, name: str, key: str) -> dict[str, Any] | None:
+def _finished(out: DataFolder, name: str, key: str) -> PartitionCounts | None:
     try:
-        part: dict[str, Any] = json.loads(out.read(part_file(name)))
+        part: PartitionCounts = json.loads(out.read(part_file(name)))
     except (FileNotFoundError, ValueError):
         return None
     return part if part.get("key") == key and out.exists(f"{FIRMS}/{name}") else None
 
 
 def _manifest(
-    plan: ScreeningPlan, parts: Sequence[dict[str, Any]], rejected: dict[str, str], *, resumed: int
-) -> dict[str, Any]:
+    plan: ScreeningPlan, parts: Sequence[PartitionCounts], rejected: dict[str, str], *, resumed: int
+) -> ScreeningManifest:
     used = tools(plan)
     return {
         "key": plan.key,
         "state": "complete" if not rejected else "incomplete",
         "city": plan.city,
-        "as_of": plan.as_of,
+        "as_of": plan.as_of.isoformat(),
         "model": used.live.model_id,
         "model_sha256": plan.model_sha256,
         "versions": {
@@ -126,7 +126,7 @@ def _manifest(
     }
 
 
-def _seconds(parts: Sequence[dict[str, Any]]) -> dict[str, float]:
+def _seconds(parts: Sequence[PartitionCounts]) -> dict[str, float]:
     stages: dict[str, float] = {}
     for part in parts:
         for stage, seconds in part["seconds"].items():
@@ -134,5 +134,5 @@ def _seconds(parts: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {f"{stage}_of_all_workers": round(seconds, 3) for stage, seconds in stages.items()}
 
 
-def _write(out: DataFolder, name: str, content: dict[str, Any]) -> None:
-    out.write(name, json.dumps(content, ensure_ascii=False, indent=1, default=str).encode())
+def _write(out: DataFolder, name: str, content: Mapping[str, object]) -> None:
+    out.write(name, json.dumps(content, ensure_ascii=False, indent=1).encode())

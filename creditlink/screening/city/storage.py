@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 class StorageError(ValueError):
@@ -28,7 +31,7 @@ class DataFolder(Protocol):
         """Write a whole file at once."""
 
     def exists(self, name: str) -> bool:
-        """Tell whether a file is there."""
+        """Return whether a file is there."""
 
 
 class LocalFolder:
@@ -58,7 +61,7 @@ class LocalFolder:
             unfinished.unlink(missing_ok=True)
 
     def exists(self, name: str) -> bool:
-        """Tell whether a file is there."""
+        """Return whether a file is there."""
         return (self.path / name).is_file()
 
 
@@ -71,7 +74,7 @@ class RemoteFolder:
         except ImportError:
             raise StorageError(f"{address}: needs the extra 'cluster' (pip install creditlink[cluster])") from None
         try:
-            self.system: Any
+            self.system: AbstractFileSystem
             self.system, root = fsspec.core.url_to_fs(address)
         except (ValueError, ImportError) as error:
             raise StorageError(f"{address}: {error}") from error
@@ -80,10 +83,10 @@ class RemoteFolder:
     def names(self, under: str) -> list[str]:
         """Return the names of the files in a folder below."""
         try:
-            found = self.system.ls(f"{self.root}/{under}", detail=True, refresh=True)
+            entries = self.system.ls(f"{self.root}/{under}", detail=True, refresh=True)
         except FileNotFoundError:
             return []
-        return sorted(entry["name"].rsplit("/", 1)[-1] for entry in found if entry["type"] == "file")
+        return sorted(entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file")
 
     def read(self, name: str) -> bytes:
         """Return a whole file."""
@@ -99,7 +102,7 @@ class RemoteFolder:
         self.system.mv(unfinished, f"{self.root}/{name}")
 
     def exists(self, name: str) -> bool:
-        """Tell whether a file is there."""
+        """Return whether a file is there."""
         return bool(self.system.exists(f"{self.root}/{name}"))
 
 

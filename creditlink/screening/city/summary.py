@@ -1,22 +1,22 @@
-"""A city's summary from its partitions' counts, with nothing told of fewer than ten firms. Pure."""
+"""A city's summary from its partitions' counts, with no count of fewer than ten firms. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from creditlink.engine.vocabulary import FEWEST_FIRMS
+from creditlink.screening.city.counts import CitySummary, PartitionCounts
 
 _BY = ("industry", "region", "size")
 
 
 def hidden(count: int) -> int | None:
-    """Return a count, or None where it speaks of one firm to nine."""
+    """Return a count, or None where it is of one firm to nine."""
     return count if count == 0 or count >= FEWEST_FIRMS else None
 
 
-def summary(parts: Iterable[Mapping[str, Any]], products: Sequence[str]) -> dict[str, Any]:
+def summary(parts: Iterable[PartitionCounts], products: Sequence[str]) -> CitySummary:
     """Return grades by industry section, region and size, sizes of the lists, and a row per product.
 
     Parameters
@@ -38,11 +38,11 @@ def summary(parts: Iterable[Mapping[str, Any]], products: Sequence[str]) -> dict
         firms += part["firms"]
         rows += part["rows"]
         for section, region, size, grade, listed, count in part["cells"]:
-            told = grade or "not_scored"
-            grades[told] += count
+            graded = grade or "not_scored"
+            grades[graded] += count
             lists[listed] += count
             for name, value in zip(_BY, (section, region, size), strict=True):
-                by[name].setdefault(value or "unknown", Counter())[told] += count
+                by[name].setdefault(value or "unknown", Counter())[graded] += count
         for total, more in zip(states, part["products"], strict=True):
             for k in range(3):
                 total[k] += more[k]
@@ -52,7 +52,9 @@ def summary(parts: Iterable[Mapping[str, Any]], products: Sequence[str]) -> dict
         "rows": rows,
         "grades": _hidden(grades),
         "lists": _hidden({name: count for name, count in lists.items() if name != "none"}),
-        **{f"grades_by_{name}": {value: _hidden(found) for value, found in sorted(by[name].items())} for name in _BY},
+        "grades_by_industry": _hidden_by(by["industry"]),
+        "grades_by_region": _hidden_by(by["region"]),
+        "grades_by_size": _hidden_by(by["size"]),
         "products": [
             {
                 "product": code,
@@ -64,6 +66,10 @@ def summary(parts: Iterable[Mapping[str, Any]], products: Sequence[str]) -> dict
             for code, state, push in zip(products, states, pushed, strict=True)
         ],
     }
+
+
+def _hidden_by(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int | None]]:
+    return {value: _hidden(grades) for value, grades in sorted(counts.items())}
 
 
 def _hidden(counts: Mapping[str, int]) -> dict[str, int | None]:

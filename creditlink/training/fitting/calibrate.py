@@ -27,9 +27,9 @@ def fit_absence(
 ) -> Calibration:
     """Return the calibration under which taking a category away moves no firm's PD in the mean.
 
-    The same firms are looked at as they are known and with the categories of one term of `absence` taken away. Their
+    The same firms are compared as they are known and with the categories of one term of `absence` taken away. Their
     mean PD stays, term by term; so does the mean PD of all firms as they are known. No outcome is used, so the newest
-    day can be.
+    day can serve.
 
     Parameters
     ----------
@@ -70,10 +70,10 @@ def fit_absence(
         shifts -= step
         if np.abs(step).max() < CLOSE:
             break
-    # Six digits are more than a mean of firms knows.
-    found = {name: round(float(v), 6) for name, v in zip(absence.shifts, shifts, strict=True)}
+    # Six digits are more than a mean of firms supports.
+    fitted = {name: round(float(v), 6) for name, v in zip(absence.shifts, shifts, strict=True)}
     level = round(level, 6)
-    return replace(calibration.moved(level), absence=Absence(absence.evidence, found))
+    return replace(calibration.moved(level), absence=Absence(absence.evidence, fitted))
 
 
 def fit_calibration(
@@ -81,8 +81,8 @@ def fit_calibration(
 ) -> Calibration:
     """Fit a strictly increasing map from margin to log-odds by maximum likelihood.
 
-    Two or three parameters: smooth, monotone, and not able to overfit a held-out fold as isotonic
-    regression is.
+    Two or three parameters: smooth, monotone, and unable to overfit a held-out fold as isotonic
+    regression can.
 
     Parameters
     ----------
@@ -117,9 +117,9 @@ def fit_calibration(
         value = float(np.mean(w_row * (np.logaddexp(0, logit) - y * logit)))
         return value, columns.T @ (w_row * (p - y)) / len(y)
 
-    found = minimize(loss, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds, options={"gtol": 1e-9})
+    optimum = minimize(loss, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds, options={"gtol": 1e-9})
     # Rounded, so that another version of the optimiser does not change the file in its last digits.
-    values = [round(float(v), 9) for v in found.x]
+    values = [round(float(v), 9) for v in optimum.x]
     return (
         Calibration("platt", values[0], values[1])
         if kind == "platt"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -27,7 +27,7 @@ LEAST_IV = 0.02
 """Columns whose information value is smaller say nothing. Source: Siddiqi, Credit Risk Scorecards (2006)."""
 
 MOST_COLUMNS = 40
-"""The strongest columns that enter the regression; a scorecard of more is not read by anybody."""
+"""The strongest columns that enter the regression; nobody reads a scorecard of more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def fit_scorecard(
     """
     from optbinning import OptimalBinning
 
-    found: dict[str, tuple[float, Any]] = {}
+    informative: dict[str, tuple[float, OptimalBinning]] = {}
     for series in columns.iter_columns():
         trend = {1: "ascending", -1: "descending"}.get((directions or {}).get(series.name, 0), "auto")
         category = series.dtype == pl.String
@@ -94,20 +94,20 @@ def fit_scorecard(
                 step()
                 continue
         if table.iv >= LEAST_IV:
-            found[series.name] = (float(table.iv), binning)
+            informative[series.name] = (float(table.iv), binning)
         step()
-    if not found:
+    if not informative:
         raise ValueError("scorecard: no column carries information about the outcome")
-    strongest = sorted(found, key=lambda name: -found[name][0])[:MOST_COLUMNS]
-    binnings = {name: found[name][1] for name in strongest}
+    strongest = sorted(informative, key=lambda name: -informative[name][0])[:MOST_COLUMNS]
+    binnings = {name: informative[name][1] for name in strongest}
     x = np.column_stack([_woe(binnings[name], columns[name]) for name in strongest])
     regression = LogisticRegression(C=1.0, max_iter=1000).fit(x, is_bad, sample_weight=weight)
-    return Scorecard(binnings, regression, {name: found[name][0] for name in strongest})
+    return Scorecard(binnings, regression, {name: informative[name][0] for name in strongest})
 
 
 @dataclass(frozen=True)
 class ScorecardTrainer:
-    """The scorecard as something that a table is judged with, on the same folds as the boosters."""
+    """Fits the scorecard on the same folds of a table as the boosters."""
 
     directions: Mapping[str, int] = field(default_factory=dict)
 
@@ -118,14 +118,14 @@ class ScorecardTrainer:
         )
 
 
-def _values(series: pl.Series) -> NDArray[Any]:
+def _values(series: pl.Series) -> NDArray[np.float64] | NDArray[np.object_]:
     if series.dtype == pl.String:
         return series.to_numpy().astype(object)
     numbers = series.cast(pl.Int32) if series.dtype == pl.Date else series
     return numbers.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
-def _woe(binning: Any, series: pl.Series) -> Array:
+def _woe(binning: OptimalBinning, series: pl.Series) -> Array:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return np.asarray(

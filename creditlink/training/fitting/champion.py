@@ -44,7 +44,7 @@ ABSENCE = Absence(
     {c: tuple(i.name for i in CATALOGUE if i.categories == (c,)) for c in sorted(OPTIONAL_CATEGORIES)},
     dict.fromkeys([*sorted(OPTIONAL_CATEGORIES), *(JOINT.join(pair) for pair in combinations(RESTED_ON, 2))], 0.0),
 )
-"""What is looked at for absence: each category, and pairs of those that a score can rest on."""
+"""What can be absent: each category, and pairs of those that a score can rest on."""
 
 Step = Callable[[str], None]
 
@@ -122,7 +122,7 @@ def read_dataset(city: City, *, seed: int, allowed: Collection[str] = (), step: 
 
 
 def find_city_leaks(rows: pl.DataFrame, fold: NDArray[np.int8], as_of: date) -> list[Leak]:
-    """Return what is suspect among the indicators of one day, each firm once, so that significance is honest."""
+    """Return the suspects among the indicators of one day, each firm once, so that significance is honest."""
     here = rows.filter(pl.Series(fold == FIT) & (pl.col("as_of") == as_of) & (pl.col("copy") == EVERYTHING))
     return find_leaks(here.select(pl.col(FEATURES).cast(pl.Float64)), here["is_bad"].to_numpy())
 
@@ -167,13 +167,13 @@ def train_champion(
         seed=seed,
         step=lambda: step("round"),
     )
-    held = data.rows.filter(pl.Series(data.fold == CALIBRATE))
-    held_x = matrix(held)
-    calibration = fit_calibration(margin(fitted.booster, held_x), held["is_bad"].to_numpy())
+    calibrating = data.rows.filter(pl.Series(data.fold == CALIBRATE))
+    calibrating_x = matrix(calibrating)
+    calibration = fit_calibration(margin(fitted.booster, calibrating_x), calibrating["is_bad"].to_numpy())
     test = read_day(city, data.plan.test, data.reference)
     calibration = neutral(calibration, fitted, test, seed)
-    logit = calibration.logit_of(margin(fitted.booster, held_x), FEATURES, held_x)
-    interval = fit_interval(logit, held["hazard_12m"].to_numpy(), held_x, FEATURES, bounds)
+    logit = calibration.logit_of(margin(fitted.booster, calibrating_x), FEATURES, calibrating_x)
+    interval = fit_interval(logit, calibrating["hazard_12m"].to_numpy(), calibrating_x, FEATURES, bounds)
     step("calibration")
     newest = data.rows.filter((pl.col("as_of") == data.plan.train[-1]) & (pl.col("copy") == EVERYTHING))
     return Champion(
@@ -185,7 +185,7 @@ def train_champion(
         interval=interval,
         reference=data.reference,
         base_rate=float(data.rows["is_bad"].mean()),  # type: ignore[arg-type]  # numbers, not empty
-        rows={"fit": len(y), "stop": len(stop_y), "calibrate": held.height},
+        rows={"fit": len(y), "stop": len(stop_y), "calibrate": calibrating.height},
         leaks=data.leaks,
         peers=peer_table(newest),
     )
@@ -194,7 +194,7 @@ def train_champion(
 def neutral(calibration: Calibration, fitted: Fitted, day: SnapshotDay, seed: int) -> Calibration:
     """Return the calibration under which absence is neutral for firms of a day that the booster has not seen.
 
-    Each category taken from everyone alone, and those that a score can rest on in pairs. Firms that were fitted on
+    Each category is taken away alone, and those that a score can rest on in pairs. Firms of the fit
     would mislead: the booster knows them as they are and not with something taken away.
     """
     unseen = folds(day.labels["firm"], seed) != FIT
@@ -208,7 +208,7 @@ def neutral(calibration: Calibration, fitted: Fitted, day: SnapshotDay, seed: in
         had = ~known[:, [list(names).index(c) for c in categories]].all(axis=1)
         there = matrix(day.refusing(dict.fromkeys(categories, everyone)))[unseen][had]
         gone = np.column_stack([ABSENCE.absent(FEATURES, there)[c] for c in names])
-        # Of whom nothing is left that a score can rest on has none.
+        # A firm without anything that a score can rest on has no score.
         some = ~gone[:, [list(names).index(c) for c in RESTED_ON]].all(axis=1)
         taken.append((margin(fitted.booster, there[some]), gone[some], np.flatnonzero(had)[some]))
     return fit_absence(calibration, ABSENCE, (margin(fitted.booster, x), known), taken)

@@ -28,7 +28,7 @@ EVIDENCE = (
     ("headcount", "contributions_late_12"),  # social security
     ("bills_days_late_12", "bills_late_6"),  # utilities
 )
-"""Indicators that show what is known of a firm: how far a PD may be off hangs on it."""
+"""Indicators that show what is known of a firm: how far a PD can be off depends on it."""
 
 Array = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def fit_interval(
     ValueError
         A hazard is not between 0 and 1.
 
-    Source: conformal predictive systems with Mondrian categories, as `crepes` has them (Boström 2024).
+    Source: conformal predictive systems with Mondrian categories, as in `crepes` (Boström 2024).
     """
     if not ((hazard > 0) & (hazard < 1)).all():
         raise ValueError("hazard: an interval needs true probabilities between 0 and 1")
@@ -86,5 +86,5 @@ def _offsets(residuals: Array, level: float) -> Offsets:
         warnings.simplefilter("ignore")
         system.fit(residuals)
         low, high = np.asarray(system.predict_int(np.zeros(1), confidence=level))[0]
-    # Six digits are more than the table knows; the point itself is always within.
+    # Six digits are more than the table supports; the point itself is always within.
     return min(0.0, round(float(low), 6)), max(0.0, round(float(high), 6))

@@ -1,10 +1,10 @@
-"""Fitting the booster: shallow, monotone as the catalogue says, stopped early, the same bytes each time."""
+"""Fitting the booster: shallow, monotone as the catalogue declares, stopped early, the same bytes each time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from functools import partial
 
 import numpy as np
 import xgboost
@@ -22,7 +22,7 @@ MAX_DEPTH = 3
 
 @dataclass(frozen=True)
 class Parameters:
-    """Hyper-parameters of a fit, as the manifest keeps them."""
+    """Hyper-parameters of a fit, as the manifest states them."""
 
     eta: float = 0.06
     max_depth: int = MAX_DEPTH
@@ -41,7 +41,7 @@ class Parameters:
             raise ValueError(f"max_depth: {self.max_depth} is not between 1 and {MAX_DEPTH}")
 
     @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> Parameters:
+    def from_table(cls, table: Mapping[str, object]) -> Parameters:
         """Read the `[parameters]` of `config/champion.toml`; what is not named keeps its default.
 
         Raises
@@ -57,7 +57,7 @@ class Parameters:
                 raise ValueError(f"parameters.{name}: {value!r} is not of type {kinds[name].__name__}")
         return cls(**{name: kinds[name](value) for name, value in table.items()})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, float]:
         """Return the members for the manifest."""
         return asdict(self)
 
@@ -134,7 +134,7 @@ def prepare(
     types: Sequence[str] | None = None,
     threads: int = THREADS,
 ) -> Prepared:
-    """Bin both sets, as `fit` does first; a search does it once for all its tries.
+    """Bin both sets, the first step of `fit`; a search does it once for all its tries.
 
     Raises
     ------
@@ -144,11 +144,15 @@ def prepare(
     for label, values in (("to fit on", is_bad), ("to stop by", stop_is_bad)):
         if values.min(initial=1) == values.max(initial=0):
             raise ValueError(f"is_bad: the rows {label} are all {'bad' if values.min(initial=1) else 'good'}")
-    shape: dict[str, Any] = {"feature_names": list(names), "nthread": threads}
-    if types is not None:
-        shape |= {"feature_types": list(types), "enable_categorical": True}
-    train = xgboost.QuantileDMatrix(x, label=is_bad, weight=weight, max_bin=max_bin, **shape)
-    stop = xgboost.QuantileDMatrix(stop_x, label=stop_is_bad, weight=stop_weight, ref=train, **shape)
+    matrix = partial(
+        xgboost.QuantileDMatrix,
+        feature_names=list(names),
+        feature_types=None if types is None else list(types),
+        enable_categorical=types is not None,
+        nthread=threads,
+    )
+    train = matrix(x, label=is_bad, weight=weight, max_bin=max_bin)
+    stop = matrix(stop_x, label=stop_is_bad, weight=stop_weight, ref=train)
     return Prepared(train, stop, max_bin, float(np.average(is_bad, weights=weight)))
 
 
@@ -161,7 +165,7 @@ def boost(
     threads: int = THREADS,
     step: Callable[[], None] = lambda: None,
 ) -> Fitted:
-    """Fit on sets that were binned before; see `fit`.
+    """Fit on sets that `prepare` has binned; see `fit`.
 
     Raises
     ------
@@ -217,7 +221,9 @@ class _BoostingStep(xgboost.callback.TrainingCallback):
     def __init__(self, step: Callable[[], None]) -> None:
         self.step = step
 
-    def after_iteration(self, model: xgboost.Booster, epoch: int, evals_log: Any) -> bool:
-        """Tell the progress bar; never stop."""
+    def after_iteration(
+        self, model: xgboost.Booster, epoch: int, evals_log: xgboost.callback.TrainingCallback.EvalsLog
+    ) -> bool:
+        """Move the progress bar on; never stop."""
         self.step()
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from creditlink.engine.scoring.peers import ALL_PEERS, LEAST_FIRMS, TENTHS, PeerTable, size_of
 from creditlink.training.dataset import FEATURES
@@ -34,7 +35,7 @@ def peer_table(rows: pl.DataFrame) -> PeerTable:
     return PeerTable(out)
 
 
-def _tenths(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[int, tuple[float, ...]] | None:
+def _tenths(values: NDArray[np.float64]) -> tuple[int, tuple[float, ...]] | None:
     known = values[~np.isnan(values)]
     if len(known) < LEAST_FIRMS:
         return None

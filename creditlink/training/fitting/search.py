@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,9 @@ from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.training.dataset import FEATURES, matrix
 from creditlink.training.fitting.champion import FIT, STOP, Dataset
 from creditlink.training.fitting.fit import Parameters, boost, prepare
+
+if TYPE_CHECKING:
+    import optuna
 
 SPACE: dict[str, tuple[float, float, bool]] = {
     # parameter: (least, most, on a logarithmic scale)
@@ -54,26 +57,24 @@ def search(
 
     Parameters
     ----------
-    start : tried first, so that a search never ends worse than what is there
-    share : of the firms to fit on, so that a try takes a fraction of a training; all of them judge
+    start : tried first, so a search never ends worse than it began
+    share : of the firms to fit on, so that a try takes a fraction of a training; all firms judge
     step : called with the best loss after every try
     """
     import optuna  # only training needs it
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rows = data.rows.filter(pl.Series(data.fold == FIT))
-    kept = rows["firm"].hash(seed + 1).to_numpy().astype(np.float64) / 2.0**64 < share
-    rows = rows.filter(pl.Series(kept))
+    drawn_rows = rows["firm"].hash(seed + 1).to_numpy().astype(np.float64) / 2.0**64 < share
+    rows = rows.filter(pl.Series(drawn_rows))
     binned = prepare(
         matrix(rows), rows["is_bad"].to_numpy(), *data.part(STOP), names=FEATURES, max_bin=start.max_bin, threads=1
     )
     directions = [i.direction for i in CATALOGUE]
 
-    def objective(trial: Any) -> float:
-        drawn: dict[str, Any] = {
-            name: trial.suggest_float(name, low, high, log=log) for name, (low, high, log) in SPACE.items()
-        }
-        chosen = replace(start, **drawn)
+    def objective(trial: optuna.Trial) -> float:
+        drawn = {name: trial.suggest_float(name, low, high, log=log) for name, (low, high, log) in SPACE.items()}
+        chosen = Parameters.from_table(start.to_json() | drawn)
         # One thread: a search is long, and its figures are then the same on every machine.
         return boost(binned, directions=directions, parameters=chosen, seed=seed, threads=1).stop_logloss
 
@@ -81,9 +82,17 @@ def search(
     first = {name: min(max(getattr(start, name), low), high) for name, (low, high, _) in SPACE.items()}
     study.enqueue_trial(first)
     study.optimize(objective, n_trials=trials, callbacks=[lambda s, _: step(s.best_value)])
-    best: dict[str, Any] = {name: float(f"{value:.3g}") for name, value in study.best_params.items()}
+    best = {name: float(f"{value:.3g}") for name, value in study.best_params.items()}
     before = float(study.trials[0].value or 0.0)
-    return SearchResult(replace(start, **best), study.best_value, before, len(study.trials), seed, share, rows.height)
+    return SearchResult(
+        Parameters.from_table(start.to_json() | best),
+        study.best_value,
+        before,
+        len(study.trials),
+        seed,
+        share,
+        rows.height,
+    )
 
 
 def as_toml(found: SearchResult, origin: str, found_on: date) -> str:

@@ -1,4 +1,4 @@
-"""What a column of unknown origin holds: numbers, dates or text. Pure."""
+"""What is in a column of unknown origin: numbers, dates or text. Pure."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def first_without_a_time(text: pl.Series) -> int:
 
 def _from_text(series: pl.Series) -> tuple[pl.Series, list[Oddity]]:
     text = series.str.strip_chars()
-    # Full-width digits, signs and letters are read as the plain ones they stand for; a category keeps its own.
+    # Full-width digits, signs and letters are read as their plain forms; a category keeps its own.
     plain = text.str.normalize("NFKC").str.strip_chars()
     lower = plain.str.to_lowercase()
     failed = lower.is_in(ERROR_WORDS).fill_null(value=False)

@@ -1,7 +1,7 @@
-"""Reading a table nobody prepared: Parquet, or text with any separator and encoding, into typed columns.
+"""Reading a table that nobody prepared: Parquet, or text with any separator and encoding, into typed columns.
 
-What cannot be read ends with an error that names file, line and column; what can be read in one
-sensible way only is read so, and counted as a finding.
+What cannot be read ends with an error that names file, line and column; what can be read in only one
+sensible way is read so, and counted as a finding.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -49,7 +48,7 @@ class TableFinding:
     count: int
     message: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the members for a report."""
         return asdict(self)
 
@@ -62,8 +61,8 @@ class TableFinding:
 class RawTable:
     """Typed columns (Float64, Date or String; null is missing), and what was odd about them.
 
-    `row_labels` are columns that number or label the rows, such as the index that pandas writes: where a row stood in
-    some earlier table may tell its outcome.
+    `row_labels` are columns that number or label the rows, such as the index that pandas writes: a row's place in
+    some earlier table can reveal its outcome.
     """
 
     name: str
@@ -116,7 +115,7 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
 
 
 def _decoded(name: str, content: bytes) -> tuple[TextFile, list[TableFinding]]:
-    """Return the text of a file, mixed encodings allowed: nothing is written, and what was read is told."""
+    """Return the text of a file, mixed encodings allowed, and how it was read."""
     file = decode(content)
     if (nul := file.text.find("\0")) >= 0:
         line = file.text.count("\n", 0, nul) + 1
@@ -137,7 +136,7 @@ def _decoded(name: str, content: bytes) -> tuple[TextFile, list[TableFinding]]:
 def separator_of(lines: list[str]) -> str | None:
     """Return the separator that cuts every line into the same number (> 1) of fields, a comma if several do.
 
-    None where no such separator is found; a blank stands for any run of blanks.
+    None where no such separator is found; a blank means any run of blanks.
     """
     best, most = None, 1
     for separator in SEPARATORS:
@@ -161,7 +160,7 @@ def _parquet(name: str, content: bytes) -> tuple[pl.DataFrame, set[str]]:
 
 
 def _numbers_rows(column: pl.Series) -> bool:
-    """Tell whether a column has a name that row numbers get when a table is written, and whole numbers as they are."""
+    """Return whether a column has whole numbers and a name that row numbers get when a table is written."""
     if not _ROW_NUMBER.match(column.name) or column.dtype != pl.Float64 or column.null_count():
         return False
     return bool((column == column.round(0)).all()) and column.n_unique() > column.len() / 2

@@ -1,4 +1,4 @@
-"""The arithmetic of the leak checks: rates by value, roundness at a given size, columns made of others. Pure."""
+"""The arithmetic of the leak checks: rates by value, roundness at a given size, columns computed from others. Pure."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ class Codes:
 def held_out_rates(codes: Codes, is_bad: Bad) -> Array:
     """Return, per row, the smoothed bad rate of its value among the other folds, shape (n,).
 
-    A column of as many values as rows gets the base rate everywhere: it tells nothing.
+    A column of as many values as rows gets the base rate everywhere: it says nothing.
     """
     n = len(is_bad)
     fold = np.random.default_rng(0).permutation(n) % FOLDS
     y = is_bad.astype(np.float64)
     rates = np.empty(n)
     for k in range(FOLDS):
-        rest, held = fold != k, fold == k
+        rest, held_out = fold != k, fold == k
         rows = np.bincount(codes.code[rest], minlength=codes.size).astype(np.float64)
         bads = np.bincount(codes.code[rest], weights=y[rest], minlength=codes.size)
         smoothed = (bads + PRIOR_ROWS * y[rest].mean()) / (rows + PRIOR_ROWS)
-        rates[held] = smoothed[codes.code[held]]
+        rates[held_out] = smoothed[codes.code[held_out]]
     return rates
 
 
@@ -119,7 +119,7 @@ def roundness(column: Array, is_bad: Bad) -> Iterator[Roundness]:
 
 
 def derived_from(leaking: Mapping[str, Array], rest: Mapping[str, Array]) -> Iterator[tuple[str, str, bool]]:
-    """Yield (column, how it was computed, whether exactly) of columns made from a leaking one.
+    """Yield (column, how it was computed, whether exactly) of columns computed from a leaking one.
 
     Three forms: the leaking column in another unit; a multiple of it added to another column (of the
     two the one is named that goes with the leaking column more); a flag that its thresholds give.
@@ -131,9 +131,9 @@ def derived_from(leaking: Mapping[str, Array], rest: Mapping[str, Array]) -> Ite
         if name not in named:
             named.add(name)
             yield name, how, True
-    made = {name: rest[name] for name in named}
+    derived = {name: rest[name] for name in named}
     others = {name: values for name, values in rest.items() if name not in named}
-    for name, how in _flags({**leaking, **made}, others):
+    for name, how in _flags({**leaking, **derived}, others):
         yield name, how, False
 
 

@@ -1,7 +1,7 @@
 """Columns that know the outcome: what a careful reader of a table would refuse to train on. Pure.
 
-Each check looks at one column and the outcome (or a column and one already found), on binned counts,
-so that a hundred thousand rows cost milliseconds a column. A *stop* is near to certain; a *warning* is
+Each check compares one column with the outcome (or with a column already found), on binned counts,
+so a hundred thousand rows cost milliseconds a column. A *stop* is nearly certain; a *warning* is
 for a person to judge.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ Bad = NDArray[np.int8]
 
 @dataclass(frozen=True)
 class LeakRules:
-    """From where on a column is suspect. Source: design choices, held to real tables without a leak."""
+    """Bounds beyond which a column is suspect. Source: design choices, tested on real tables without a leak."""
 
     auc_stop: float = 0.95
     auc_warn: float = 0.90
@@ -50,7 +50,7 @@ class Leak:
     figure: float
     message: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the members for a report."""
         return asdict(self) | {"figure": round(self.figure, 4)}
 
@@ -66,14 +66,14 @@ def find_leaks(
     excluded: pl.DataFrame | None = None,
     rules: LeakRules | None = None,
 ) -> list[Leak]:
-    """Return what is suspect in a table, stops first, then by column.
+    """Return the suspicions about a table, stops first, then by column.
 
     Parameters
     ----------
     columns : Float64, Date or String columns of n rows, null (or NaN) where missing
     is_bad : 0 or 1, shape (n,)
-    as_of : Date, shape (n,): the day on which a row's values should have been known; None: not told
-    excluded : further columns of the same rows, which are not learned from and never named, but of which others
+    as_of : Date, shape (n,): the day on which a row's values should have been known; None: not known
+    excluded : further columns of the same rows, which are neither learned from nor named, but from which others
         may have been computed; None: there are none
 
     Raises
@@ -86,22 +86,22 @@ def find_leaks(
         raise ValueError(f"is_bad: {len(is_bad)} values for {columns.height} rows")
     bads = int(is_bad.sum())
     if min(bads, len(is_bad) - bads) < chosen.least_bads:
-        return []  # nothing can be told from so few
+        return []  # so few rows say nothing
     strength: dict[str, float] = {}
-    found: list[Leak] = []
+    leaks: list[Leak] = []
     for series in columns.iter_columns():
-        found += _alone(series, is_bad, as_of, chosen, strength)
+        leaks += _alone(series, is_bad, as_of, chosen, strength)
     beside = pl.DataFrame() if excluded is None else excluded
     traps = [leak for series in beside.iter_columns() for leak in _alone(series, is_bad, as_of, chosen, {})]
-    stopped = {leak.column for leak in (*found, *traps) if leak.severity == "stop"}
-    found += _derived(columns, beside, stopped, strength)
-    return sorted(_strongest(found), key=lambda leak: (leak.severity != "stop", columns.columns.index(leak.column)))
+    stopped = {leak.column for leak in (*leaks, *traps) if leak.severity == "stop"}
+    leaks += _derived(columns, beside, stopped, strength)
+    return sorted(_strongest(leaks), key=lambda leak: (leak.severity != "stop", columns.columns.index(leak.column)))
 
 
 def _alone(
     series: pl.Series, is_bad: Bad, as_of: pl.Series | None, rules: LeakRules, strength: dict[str, float]
 ) -> Iterator[Leak]:
-    """Yield what is suspect in one column by itself, and note how strong it is."""
+    """Yield the suspicions about one column by itself, and note how strong it is."""
     column = _numbers(series)
     codes = Codes.of(column)
     rates = held_out_rates(codes, is_bad)
@@ -129,8 +129,8 @@ def _outcome_known(
     """Yield when the column alone tells goods from bads better than anything known beforehand does."""
     base = float(is_bad.mean())
     p = np.clip(rates, 1e-6, 1 - 1e-6)
-    held = float(np.mean(np.where(is_bad == 1, -np.log(p), -np.log(1 - p))))
-    removed = 1 - held / (-base * np.log(base) - (1 - base) * np.log(1 - base))
+    loss = float(np.mean(np.where(is_bad == 1, -np.log(p), -np.log(1 - p))))
+    removed = 1 - loss / (-base * np.log(base) - (1 - base) * np.log(1 - base))
     sure = rates >= max(0.9, 1 - (1 - base) / 3)  # a loose cut on smoothed rates; precision is judged below
     decided = float(is_bad[sure].sum() / is_bad.sum())
     if removed >= rules.proxy_share:
@@ -182,8 +182,8 @@ def _after(series: pl.Series, as_of: pl.Series, is_bad: Bad, rules: LeakRules) -
     bad = is_bad == 1
     gap = float(late[bad].mean() - late[~bad].mean())
     lateness = (series - as_of).dt.total_days().cast(pl.Float64).fill_null(np.nan).to_numpy()
-    tells = auc(is_bad, held_out_rates(Codes.of(lateness), is_bad))
-    certain = abs(gap) >= rules.missing_warn or tells >= rules.auc_warn
+    strength = auc(is_bad, held_out_rates(Codes.of(lateness), is_bad))
+    certain = abs(gap) >= rules.missing_warn or strength >= rules.auc_warn
     first = int(np.argmax(late))
     day: date | None = series[first]
     message = f"later than the row's own day in {share:.0%} of rows (row {first + 1}: {day} after {as_of[first]})"
@@ -209,9 +209,9 @@ def _significant(flag: NDArray[np.bool_], bad: NDArray[np.bool_], gap: float, ru
     return bool(abs(gap) >= rules.significance * error)
 
 
-def _strongest(found: list[Leak]) -> list[Leak]:
+def _strongest(leaks: list[Leak]) -> list[Leak]:
     """Keep one suspicion per column and check."""
-    kept: dict[tuple[str, str], Leak] = {}
-    for leak in found:
-        kept.setdefault((leak.column, leak.check), leak)
-    return list(kept.values())
+    first: dict[tuple[str, str], Leak] = {}
+    for leak in leaks:
+        first.setdefault((leak.column, leak.check), leak)
+    return list(first.values())

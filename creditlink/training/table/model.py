@@ -27,14 +27,14 @@ BAG = 5
 """Boosters that are averaged; fewer where there are fewer events."""
 
 FEW_LEVELS = 10
-"""Up to so many levels the booster splits a category itself; beyond, its levels' smoothed rates stand for it."""
+"""Up to so many levels the booster splits a category itself; beyond, its levels' smoothed rates replace it."""
 
 DEEPEST = 10
 
 
 @dataclass(frozen=True)
 class TableParameters(Parameters):
-    """Hyper-parameters for a table: no exact explanation tables are made of it, so trees may be deeper.
+    """Hyper-parameters for a table: it needs no exact explanation tables, so trees can be deeper.
 
     The defaults are ordinary ones, tuned to no data set.
     """
@@ -85,8 +85,8 @@ class Encoder:
             own[series.name] = encoder.fit_transform(_as_column(series), is_bad)[:, 0]
             targets[series.name] = encoder
             types.append("q")
-        made = cls(tuple(columns.columns), tuple(types), levels, targets)
-        return made, made._encoded(columns, own)
+        fitted = cls(tuple(columns.columns), tuple(types), levels, targets)
+        return fitted, fitted._encoded(columns, own)
 
     def encode(self, columns: pl.DataFrame) -> NDArray[np.float32]:
         """Return rows that the encoder was not fitted on, shape (n, k), missing as NaN."""
@@ -155,26 +155,26 @@ def fit_table(
     members, rounds = [], []
     held_out = np.empty(len(is_bad))
     order = [directions.get(name, 0) for name in columns.columns]
-    for k, (rest, held) in enumerate(folds_of(is_bad, group, bag_size(is_bad), seed)):
+    for k, (rest, stopping) in enumerate(folds_of(is_bad, group, bag_size(is_bad), seed)):
         encoder, x = Encoder.fit(columns[rest], is_bad[rest], seed + k)
-        stop_x = encoder.encode(columns[held])
+        stop_x = encoder.encode(columns[stopping])
         fitted = fit(
             x,
             is_bad[rest],
             stop_x,
-            is_bad[held],
+            is_bad[stopping],
             names=[f"c{j}" for j in range(columns.width)],
             directions=order,
             parameters=parameters,
             seed=seed + k,
             weight=weight[rest],
-            stop_weight=weight[held],
+            stop_weight=weight[stopping],
             types=encoder.types,
             threads=1,  # folds run beside each other; within one, threads on a small table wait more than they work
         )
         members.append((encoder, fitted.booster))
         rounds.append(fitted.rounds)
-        held_out[held] = margin(fitted.booster, stop_x)
+        held_out[stopping] = margin(fitted.booster, stop_x)
         step()
     calibration = fit_calibration(held_out, is_bad, weight=weight)
     return TableModel(tuple(members), tuple(rounds), calibration)
@@ -189,7 +189,7 @@ def bag_size(is_bad: Bad) -> int:
 def folds_of(
     is_bad: Bad, group: NDArray[np.int64], count: int, seed: int
 ) -> Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return (rest, held) row numbers of each fold: like shares of events, no group in two folds.
+    """Return row numbers of the rest and of each fold: like shares of events, no group in two folds.
 
     Raises
     ------
@@ -204,6 +204,6 @@ def folds_of(
     cut = StratifiedKFold(count, shuffle=True, random_state=seed).split(first, has_event)
     out = []
     for _, held_groups in cut:
-        held = np.isin(member, held_groups)
-        out.append((np.flatnonzero(~held), np.flatnonzero(held)))
+        held_out = np.isin(member, held_groups)
+        out.append((np.flatnonzero(~held_out), np.flatnonzero(held_out)))
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ LATER_SHARE = 0.25
 
 
 class Classifier(Protocol):
-    """What can be judged: anything that gives a probability of the event."""
+    """What can be judged: anything that returns a probability of the event."""
 
     def pd(self, columns: pl.DataFrame) -> Array:
         """Return the probability of the event, shape (n,)."""
@@ -54,7 +54,37 @@ class Trainer:
         )
 
 
-def figures(is_bad: Bad, pd_12m: Array, weight: Array) -> dict[str, Any]:
+class TableFigures(TypedDict):
+    """How good probabilities are on rows that nothing was fitted on."""
+
+    rows: int
+    events: int
+    auc: float
+    gini: float
+    ks: float
+    brier: float
+    ece: float
+    mean_pd: float
+    event_rate: float
+
+
+class FoldFigures(TableFigures):
+    """The same over held-out folds."""
+
+    auc_sd: float
+    auc_pooled: float
+    auc_of_folds: list[float]
+    folds: int
+
+
+class LaterFigures(TableFigures):
+    """The same on the newest rows; `first` is their first day, or moment."""
+
+    first: str | float
+    rows_before: int
+
+
+def figures(is_bad: Bad, pd_12m: Array, weight: Array) -> TableFigures:
     """Return how good probabilities are on rows that nothing was fitted on; rows count by their weight."""
     if np.ptp(weight) == 0:
         auc, ks = metrics.auc(is_bad, pd_12m), metrics.ks(is_bad, pd_12m)
@@ -80,7 +110,7 @@ def figures(is_bad: Bad, pd_12m: Array, weight: Array) -> dict[str, Any]:
 
 def cross_validate(
     table: Table, fit: Fit, *, folds: int, seed: int, workers: int = 1, step: Callable[[], None] = lambda: None
-) -> dict[str, Any]:
+) -> FoldFigures:
     """Return the figures over held-out folds.
 
     `auc` is the mean over the folds, as published results state it, with its standard deviation
@@ -100,17 +130,18 @@ def cross_validate(
         raise TableError(f"{table.file}: {error}") from None
 
     def judge(k: int) -> Array:
-        rest, held = cuts[k]
-        return fit(table, rest, seed + 100 * (k + 1)).pd(table.columns[held])
+        rest, held_out = cuts[k]
+        return fit(table, rest, seed + 100 * (k + 1)).pd(table.columns[held_out])
 
     with ThreadPoolExecutor(workers) as pool:
-        for (_, held), pd_12m in zip(cuts, pool.map(judge, range(folds)), strict=True):
-            held_pd[held] = pd_12m
-            per_fold.append(_auc_of(table, held, pd_12m))
+        for (_, held_out), pd_12m in zip(cuts, pool.map(judge, range(folds)), strict=True):
+            held_pd[held_out] = pd_12m
+            per_fold.append(_auc_of(table, held_out, pd_12m))
             step()
     pooled = figures(table.is_bad, held_pd, table.weight)
     mean = float(np.mean(per_fold))
-    return pooled | {
+    return {
+        **pooled,
         "auc": mean,
         "gini": 2 * mean - 1,
         "auc_sd": float(np.std(per_fold)),
@@ -150,7 +181,7 @@ def later_rows(table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], floa
     return earlier, later, first
 
 
-def out_of_time(table: Table, fit: Fit, *, seed: int) -> dict[str, Any]:
+def out_of_time(table: Table, fit: Fit, *, seed: int) -> LaterFigures:
     """Return the figures on the newest rows, by a fit on the earlier ones."""
     earlier, later, first = later_rows(table)
     pd_12m = fit(table, earlier, seed).pd(table.columns[later])
@@ -159,7 +190,8 @@ def out_of_time(table: Table, fit: Fit, *, seed: int) -> dict[str, Any]:
         day = str(
             table.as_of.filter(table.as_of.is_not_null()).filter(table.as_of.drop_nulls().cast(pl.Int32) >= first).min()
         )
-    return figures(table.is_bad[later], pd_12m, table.weight[later]) | {
+    return {
+        **figures(table.is_bad[later], pd_12m, table.weight[later]),
         "first": day if day is not None else first,
         "rows_before": len(earlier),
     }

@@ -45,11 +45,11 @@ class Table:
     time
         Shape (n,), any increasing measure of time, NaN where missing; None where no column was named.
     as_of
-        The same as days, where the column held days.
+        The same as days, if the column had days.
     group
-        Shape (n,): rows of one group never stand in two folds.
+        Shape (n,): rows of one group are never in two folds.
     left_out
-        Column -> why it is not learned from.
+        Column -> why nothing is learned from it.
     excluded
         Columns that the caller named as not to be learned from, and the one of time, n rows: others may have been
         computed from them.
@@ -69,7 +69,7 @@ class Table:
     excluded: pl.DataFrame
 
     def kind(self, column: str) -> Kind:
-        """Return what a column holds."""
+        """Return the kind of a column."""
         dtype = self.columns.schema[column]
         return "category" if dtype == pl.String else "date" if dtype == pl.Date else "number"
 
@@ -81,10 +81,10 @@ class Table:
         TableError
             No column is left.
         """
-        kept = [name for name in self.columns.columns if name not in why]
-        if not kept:
+        left = [name for name in self.columns.columns if name not in why]
+        if not left:
             raise TableError(f"{self.file}: no column is left to learn from")
-        return replace(self, columns=self.columns.select(kept), left_out=self.left_out | why)
+        return replace(self, columns=self.columns.select(left), left_out=self.left_out | why)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
     ------
     TableError
         A named column is absent; the target is not binary, or has fewer events than folds; a weight
-        is not positive; the time column holds no time.
+        is not positive; the time column has no time.
     """
     file, frame, findings = raw.name, raw.frame, list(raw.findings)
     named = [roles.target, roles.weights, roles.time, *roles.ids, *roles.exclude]
@@ -126,8 +126,8 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
         raise TableError(f"{file}: column {roles.target} has {fewest} {which}, too few for {folds} folds")
     weight = _weights(file, frame, roles.weights, numbers)
     time, as_of = _time(file, frame, roles.time, numbers, findings)
-    spoken = {roles.target: "target", roles.weights or "": "weights", roles.time or "": "time"}
-    left_out = {name: why for name, why in spoken.items() if name}
+    named_roles = {roles.target: "target", roles.weights or "": "weights", roles.time or "": "time"}
+    left_out = {name: why for name, why in named_roles.items() if name}
     left_out |= dict.fromkeys(roles.ids, "id") | dict.fromkeys(roles.exclude, "excluded")
     for name in (name for name in raw.row_labels if name not in left_out):
         left_out[name] = "numbers or labels the rows"
@@ -138,15 +138,15 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
         if why is not None:
             left_out[series.name] = why
             findings.append(TableFinding(file, series.name, None, series.len(), f"left out: {why}"))
-    kept = columns.drop([name for name in columns.columns if name in left_out])
-    if not kept.width:
-        whys = "; ".join(f"{name}: {why}" for name, why in left_out.items() if name not in spoken)
+    learned = columns.drop([name for name in columns.columns if name in left_out])
+    if not learned.width:
+        whys = "; ".join(f"{name}: {why}" for name, why in left_out.items() if name not in named_roles)
         raise TableError(f"{file}: no column is left to learn from" + (f" ({whys})" if whys else ""))
     ids = [frame[name] for name in (*roles.ids, *(n for n, why in left_out.items() if why == "nearly an id"))]
-    group = _groups(file, kept, is_bad, ids, numbers, findings)
+    group = _groups(file, learned, is_bad, ids, numbers, findings)
     excluded = frame.select(name for name, why in left_out.items() if why in ("excluded", "time"))
     return Table(
-        file, roles.target, event, kept, is_bad, weight, time, as_of, group, left_out, tuple(findings), excluded
+        file, roles.target, event, learned, is_bad, weight, time, as_of, group, left_out, tuple(findings), excluded
     )
 
 
@@ -254,7 +254,7 @@ def _groups(
     numbers: NDArray[np.int64],
     findings: list[TableFinding],
 ) -> NDArray[np.int64]:
-    """Return which rows belong together, and report what stands twice."""
+    """Return which rows belong together, and report duplicates."""
     doubled = False
     group = np.arange(columns.height)
     for series in ids:

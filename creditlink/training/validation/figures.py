@@ -1,10 +1,9 @@
-"""The figures of a model's validation on a city: one document, from which page and JSON are both made. Pure."""
+"""The figures of a model's validation on a city. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +15,15 @@ from creditlink.engine.scoring.model import CreditModel
 from creditlink.training.city import City
 from creditlink.training.dataset import plan_for, read_day
 from creditlink.training.validation import metrics
+from creditlink.training.validation.document import (
+    ChallengerFigures,
+    CheckFigures,
+    MonotonicityFigures,
+    QualityFigures,
+    SensitivityFigures,
+    StabilityFigures,
+    ValidationDocument,
+)
 from creditlink.training.validation.measure import GRANTED, MEASURED_CASES, measure
 from creditlink.training.validation.segments import segments
 
@@ -26,7 +34,7 @@ ALARM_RATE = 0.05
 """Share of ordinary firms that a cross-check may alarm."""
 
 INJECTED = ("shell", "manipulator")
-GRID, GRID_FIRMS, MOVED_FIRMS, TOLD = 15, 100, 1000, 20
+GRID, GRID_FIRMS, MOVED_FIRMS, SHOWN = 15, 100, 1000, 20
 FEATURES = [i.name for i in CATALOGUE]
 
 
@@ -40,7 +48,7 @@ def validate(
     *,
     challenger: Challenger | None = None,
     step: Step = lambda _: None,
-) -> dict[str, Any]:
+) -> ValidationDocument:
     """Measure a model out of time on a city.
 
     Parameters
@@ -51,7 +59,7 @@ def validate(
     Raises
     ------
     ValueError
-        The city is too short, or holds no goods or no bads on the day that judges.
+        The city is too short, or has no goods or no bads on the day that judges.
     """
     plan = plan_for(city.snapshots, city.first_period)
     day = read_day(city, plan.test, reference)
@@ -61,7 +69,25 @@ def validate(
     hazard = rows["hazard_12m"].to_numpy()
     seed = int(model.manifest.get("training", {}).get("seed", 0))
     cases = measure(day, model, seed, step)
-    out: dict[str, Any] = {
+    by_segment = segments(rows, city.records.registration, plan.test, scores)
+    step("segments")
+    shifted = stability(model, city, reference, [*plan.train, plan.test], rows)
+    step("stability")
+    moved = sensitivity(model, rows)
+    step("sensitivity")
+    directions = monotonicity(model, rows)
+    step("directions")
+    rival: ChallengerFigures | None = None
+    if challenger is not None:
+        learned = read_day(city, plan.train[-1], reference).rows()
+        theirs = challenger(learned.select(FEATURES), learned["is_bad"].to_numpy(), rows.select(FEATURES))
+        rival = {
+            **_quality(bad, theirs),
+            "expected_auc": metrics.expected_auc(hazard, theirs),
+            "share_of_best": _share(hazard, theirs),
+        }
+    step("challenger")
+    return {
         "model_id": model.model_id,
         "purposes": list(model.purposes),
         "created_at": model.created_at,
@@ -70,26 +96,15 @@ def validate(
         "overall": cases[GRANTED],
         "cases": cases,
         "interval_level": None if model.interval is None else model.interval.level,
-        "reliability": [list(row) for row in metrics.reliability(bad, pd_12m)],
+        "reliability": metrics.reliability(bad, pd_12m),
         "gains": _gains(bad, pd_12m),
-        "segments": segments(rows, city.records.registration, plan.test, scores),
+        "segments": by_segment,
+        "stability": shifted,
+        "sensitivity": moved,
+        "monotonicity": directions,
+        "cross_checks": cross_checks(rows, city.kinds, pd_12m),
+        "challenger": rival,
     }
-    step("segments")
-    out["stability"] = stability(model, city, reference, [*plan.train, plan.test], rows)
-    step("stability")
-    out["sensitivity"] = sensitivity(model, rows)
-    step("sensitivity")
-    out["monotonicity"] = monotonicity(model, rows)
-    step("directions")
-    out["cross_checks"] = cross_checks(rows, city.kinds, pd_12m)
-    out["challenger"] = None
-    if challenger is not None:
-        learned = read_day(city, plan.train[-1], reference).rows()
-        theirs = challenger(learned.select(FEATURES), learned["is_bad"].to_numpy(), rows.select(FEATURES))
-        reached = {"expected_auc": metrics.expected_auc(hazard, theirs)}
-        out["challenger"] = _quality(bad, theirs) | reached | {"share_of_best": _share(hazard, theirs)}
-    step("challenger")
-    return out
 
 
 def steps_of() -> int:
@@ -102,7 +117,7 @@ def _share(hazard: Array, score: Array) -> float:
     return (metrics.expected_auc(hazard, score) - 0.5) / (best - 0.5)
 
 
-def _quality(bad: NDArray[np.int8], pd_12m: Array) -> dict[str, Any]:
+def _quality(bad: NDArray[np.int8], pd_12m: Array) -> QualityFigures:
     return {
         "firms": len(bad),
         "bads": int(bad.sum()),
@@ -118,36 +133,36 @@ def _quality(bad: NDArray[np.int8], pd_12m: Array) -> dict[str, Any]:
 
 def _gains(bad: NDArray[np.int8], pd_12m: Array) -> list[list[float]]:
     """Return, per share of firms from the riskiest on, the share of bads among them."""
-    found = np.cumsum(bad[np.argsort(-pd_12m, kind="stable")]) / bad.sum()
-    return [[k / 20, float(found[max(0, round(len(bad) * k / 20) - 1)])] for k in range(1, 21)]
+    share = np.cumsum(bad[np.argsort(-pd_12m, kind="stable")]) / bad.sum()
+    return [[k / 20, float(share[max(0, round(len(bad) * k / 20) - 1)])] for k in range(1, 21)]
 
 
 def stability(
     model: CreditModel, city: City, reference: Reference, days: Sequence[date], newest: pl.DataFrame
-) -> dict[str, Any]:
+) -> StabilityFigures:
     """Return PSI of the score and CSI of the indicators, day by day against the first; below 0.10 stable."""
     first = read_day(city, days[0], reference).rows()
     before = np.log(model.score(first.select(FEATURES)).pd_12m)
-    psi: list[list[Any]] = []
+    psi: list[tuple[str, float]] = []
     csi: dict[str, list[float]] = {name: [] for name in model.features}
     for day in days[1:]:
         rows = newest if day == days[-1] else read_day(city, day, reference).rows()
-        psi.append([day.isoformat(), metrics.psi(before, np.log(model.score(rows.select(FEATURES)).pd_12m))])
+        psi.append((day.isoformat(), metrics.psi(before, np.log(model.score(rows.select(FEATURES)).pd_12m))))
         for name, course in csi.items():
             course.append(metrics.psi(_values(first, name), _values(rows, name)))
-    strongest = sorted(csi.items(), key=lambda item: -item[1][-1])[:TOLD]
-    return {"since": days[0].isoformat(), "psi": psi, "csi": [list(item) for item in strongest]}
+    strongest = sorted(csi.items(), key=lambda item: -item[1][-1])[:SHOWN]
+    return {"since": days[0].isoformat(), "psi": psi, "csi": strongest}
 
 
 def _values(rows: pl.DataFrame, name: str) -> Array:
     return rows[name].fill_null(np.nan).to_numpy().astype(np.float64)
 
 
-def sensitivity(model: CreditModel, rows: pl.DataFrame) -> list[dict[str, Any]]:
+def sensitivity(model: CreditModel, rows: pl.DataFrame) -> list[SensitivityFigures]:
     """Return how far log-odds move when an indicator moves by half its spread, strongest first."""
     some = rows.select(FEATURES)[:MOVED_FIRMS]
     base = model.score(some).margin
-    out: list[dict[str, Any]] = []
+    out: list[SensitivityFigures] = []
     for name in model.features:
         known = some[name].drop_nulls()
         spread = float(known.std() or 0.0) if known.len() > 1 else 0.0  # type: ignore[arg-type]  # numbers
@@ -155,10 +170,10 @@ def sensitivity(model: CreditModel, rows: pl.DataFrame) -> list[dict[str, Any]]:
             continue
         moved = model.score(some.with_columns(pl.col(name) + spread / 2)).margin - base
         out.append({"indicator": name, "mean": float(moved.mean()), "mean_abs": float(np.abs(moved).mean())})
-    return sorted(out, key=lambda row: -float(row["mean_abs"]))[:TOLD]
+    return sorted(out, key=lambda row: -row["mean_abs"])[:SHOWN]
 
 
-def monotonicity(model: CreditModel, rows: pl.DataFrame) -> dict[str, Any]:
+def monotonicity(model: CreditModel, rows: pl.DataFrame) -> MonotonicityFigures:
     """Return how many declared directions were walked on a grid of real values, and which were broken."""
     some = rows.select(FEATURES)[:GRID_FIRMS]
     broken, tested = [], 0
@@ -174,7 +189,7 @@ def monotonicity(model: CreditModel, rows: pl.DataFrame) -> dict[str, Any]:
     return {"directions": tested, "broken": broken}
 
 
-def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Array) -> list[dict[str, Any]]:
+def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Array) -> list[CheckFigures]:
     """Return which share of injected firms each cross-check finds, when it may alarm a fixed share of others."""
     if kinds is None:
         return []
@@ -190,13 +205,17 @@ def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Array) 
     if ranked:
         ranked["all cross-checks together"] = np.max(list(ranked.values()), axis=0)
     ranked["pd_12m"] = pd_12m
-    out = []
-    for name, score in ranked.items():
-        limit = float(np.quantile(score[ordinary], 1 - ALARM_RATE))
-        row: dict[str, Any] = {"check": name, "alarm_rate": float((score[ordinary] > limit).mean())}
-        for which in INJECTED:
-            mine = (kind == which).fill_null(value=False).to_numpy()
-            row[which] = float((score[mine] > limit).mean()) if mine.any() else None
-            row[f"{which}s"] = int(mine.sum())
-        out.append(row)
-    return out
+    return [_checked(name, score, ordinary, kind) for name, score in ranked.items()]
+
+
+def _checked(name: str, score: Array, ordinary: NDArray[np.bool_], kind: pl.Series) -> CheckFigures:
+    limit = float(np.quantile(score[ordinary], 1 - ALARM_RATE))
+    shell, manipulator = ((kind == which).fill_null(value=False).to_numpy() for which in INJECTED)
+    return {
+        "check": name,
+        "alarm_rate": float((score[ordinary] > limit).mean()),
+        "shell": float((score[shell] > limit).mean()) if shell.any() else None,
+        "shells": int(shell.sum()),
+        "manipulator": float((score[manipulator] > limit).mean()) if manipulator.any() else None,
+        "manipulators": int(manipulator.sum()),
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +15,7 @@ from creditlink.engine.scoring.scale import Scale
 from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, SnapshotDay, folds, matrix
 from creditlink.training.fitting.fit import margin
 from creditlink.training.validation import metrics
+from creditlink.training.validation.document import CaseFigures, GrantedFigures, ShiftFigures, TruthFigures
 from creditlink.training.withholding import OPTIONAL_CATEGORIES, RESTED_ON, SINGLE, only
 
 GRANTED, RANDOM, SOURCES = "all granted", "random consent", "random sources"
@@ -31,13 +31,13 @@ Array = NDArray[np.float64]
 
 def measure(
     day: SnapshotDay, model: CreditModel, seed: int, step: Callable[[str], None] = lambda _: None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, CaseFigures]:
     """Return case -> figures of a model on the firms of a day that was not learned from.
 
     Figures of absence (`shift…`: mean PD less the mean PD with everything granted) and of unseen firms are from
     firms that the booster was not fitted on, where `seed` is that of the training.
     """
-    out: dict[str, dict[str, Any]] = {}
+    out: dict[str, CaseFigures] = {}
     unseen = folds(day.labels["firm"], seed) != 0
     rested = [k for k, name in enumerate(FEATURES) if BY_NAME[name].categories[0] in RESTED_ON]
     with_everything: Array | None = None
@@ -49,17 +49,23 @@ def measure(
         pd_12m = sigmoid(logit)
         with_everything = pd_12m if with_everything is None else with_everything
         bad, hazard = rows["is_bad"].to_numpy(), rows["hazard_12m"].to_numpy()
-        out[case] = figures(bad, hazard, logit, bounds)
-        scored = unseen & ~np.isnan(x[:, rested]).all(axis=1)  # of whom nothing is left has no score
-        out[case] |= _shifts(bad[scored], pd_12m[scored], with_everything[scored], model.scale)
+        scored = unseen & ~np.isnan(x[:, rested]).all(axis=1)  # a firm of which nothing is left has no score
+        out[case] = {
+            **figures(bad, hazard, logit, bounds),
+            **_shifts(bad[scored], pd_12m[scored], with_everything[scored], model.scale),
+        }
         if case == GRANTED:
-            out[case]["expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], logit[unseen])
-            out[case]["best_expected_auc_unseen_firms"] = metrics.expected_auc(hazard[unseen], hazard[unseen])
+            granted: GrantedFigures = {
+                **out[case],
+                "expected_auc_unseen_firms": metrics.expected_auc(hazard[unseen], logit[unseen]),
+                "best_expected_auc_unseen_firms": metrics.expected_auc(hazard[unseen], hazard[unseen]),
+            }
+            out[case] = granted
         step(case)
     return out
 
 
-def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, bounds: tuple[Array, Array] | None) -> dict[str, Any]:
+def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, bounds: tuple[Array, Array] | None) -> TruthFigures:
     """Return discrimination, calibration and coverage of scores against outcomes and true hazards, all (n,).
 
     Parameters
@@ -88,7 +94,7 @@ def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, bounds: tuple[Ar
     }
 
 
-def _shifts(bad: NDArray[np.int8], pd_12m: Array, granted: Array, scale: Scale) -> dict[str, float]:
+def _shifts(bad: NDArray[np.int8], pd_12m: Array, granted: Array, scale: Scale) -> ShiftFigures:
     """Return how far scores (n,) lie from those with everything; `implied…` is what bads move if both are exact."""
     moved = pd_12m - granted
     points = scale.points_per_logit * (np.log(pd_12m / (1 - pd_12m)) - np.log(granted / (1 - granted)))

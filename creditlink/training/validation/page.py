@@ -5,7 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
+
+from creditlink.training.validation.document import SegmentFigures, ValidationDocument
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _STYLE = """body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;
   color:#1d2733}
@@ -29,7 +35,7 @@ LINES = 6
 """Segments drawn of one way of cutting the firms: the largest."""
 
 
-def render_page(figures: dict[str, Any]) -> str:
+def render_page(figures: ValidationDocument) -> str:
     """Return the HTML of a validation; headings in Chinese and English.
 
     Source of the contents: SR 11-7 (2011), validation of models; BCBS working paper 14 (2005).
@@ -121,7 +127,7 @@ def render_page(figures: dict[str, Any]) -> str:
     )
 
 
-def _rivals(figures: dict[str, Any]) -> str:
+def _rivals(figures: ValidationDocument) -> str:
     o, c = figures["overall"], figures["challenger"]
     rows = [["model", _n(o["auc"]), _n(o["ks"]), _n(o["ece"]), _n(o["expected_auc"])]]
     if c is not None:
@@ -134,7 +140,7 @@ def _h2(zh: str, en: str) -> str:
     return f"<h2>{zh}<small>{en}</small></h2>"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = "".join(
         "<tr>" + "".join(f"<td>{c if str(c).startswith('<span') else escape(str(c))}</td>" for c in row) + "</tr>"
         for row in rows
@@ -163,14 +169,14 @@ def _reliability(rows: Sequence[Sequence[float]]) -> str:
     return _svg(figure)
 
 
-def _reliability_by_segment(rows: Sequence[dict[str, Any]]) -> str:
+def _reliability_by_segment(rows: Sequence[SegmentFigures]) -> str:
     from matplotlib.figure import Figure
 
     ways = list(dict.fromkeys(s["by"] for s in rows if s["by"] != "grade"))
     figure = Figure(figsize=(10, 2.9 * -(-len(ways) // 3)), layout="constrained")
     for place, by in enumerate(ways, 1):
         axes = figure.add_subplot(-(-len(ways) // 3), 3, place)
-        for s in sorted((s for s in rows if s["by"] == by), key=lambda s: -int(s["firms"]))[:LINES]:
+        for s in sorted((s for s in rows if s["by"] == by), key=lambda s: -s["firms"])[:LINES]:
             axes.plot(
                 [g[1] for g in s["reliability"]], [g[2] for g in s["reliability"]], "o-", ms=3, label=s["segment"]
             )
@@ -195,7 +201,7 @@ def _gains(rows: Sequence[Sequence[float]]) -> str:
     return _svg(figure)
 
 
-def _axes() -> tuple[Any, Any]:
+def _axes() -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.6), layout="constrained")
@@ -205,7 +211,7 @@ def _axes() -> tuple[Any, Any]:
     return figure, axes
 
 
-def _svg(figure: Any) -> str:
+def _svg(figure: Figure) -> str:
     import matplotlib as mpl
 
     out = io.StringIO()

@@ -1,9 +1,8 @@
-"""A model's quality by segment: what it says against what happened, and how often its intervals hold. Pure."""
+"""A model's quality by segment: predictions against outcomes, and how often intervals cover the truth. Pure."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,16 +11,17 @@ from numpy.typing import NDArray
 from creditlink.engine.scoring.scores import Scores
 from creditlink.engine.vocabulary import GRADES
 from creditlink.training.validation import metrics
+from creditlink.training.validation.document import SegmentFigures, SegmentQuality
 
 Array = NDArray[np.float64]
 
 LEAST_FIRMS, LEAST_BADS = 50, 10
-"""Segments smaller than this are not told; with fewer bads their AUC is not."""
+"""Smaller segments are not reported; nor is the AUC with fewer bads."""
 
 SEGMENT_BINS = 5
 
 
-def segments(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date, scores: Scores) -> list[dict[str, Any]]:
+def segments(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date, scores: Scores) -> list[SegmentFigures]:
     """Return quality, parity, reliability and interval coverage per segment.
 
     Parameters
@@ -33,16 +33,16 @@ def segments(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date, scores
     labelled = labels(rows, registration, as_of).with_columns(pl.Series("grade", scores.grade, dtype=pl.String))
     bad, hazard, pd_12m = rows["is_bad"].to_numpy(), rows["hazard_12m"].to_numpy(), scores.pd_12m
     within = covered(scores, hazard)
-    out = []
+    out: list[SegmentFigures] = []
     for by in labelled.columns:
         values = labelled[by].fill_null("unknown").to_numpy()
         for label in GRADES if by == "grade" else sorted(set(values)):
             in_it = values == label
             if in_it.sum() < LEAST_FIRMS:
                 continue
-            told = _one(bad[in_it], pd_12m[in_it])
+            quality = _quality(bad[in_it], pd_12m[in_it])
             coverage = None if within is None else float(within[in_it].mean())
-            out.append({"by": by, "segment": str(label)} | told | {"interval_coverage": coverage})
+            out.append({"by": by, "segment": str(label), **quality, "interval_coverage": coverage})
     return out
 
 
@@ -70,7 +70,7 @@ def labels(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date) -> pl.Da
     )  # fmt: skip
 
 
-def _one(bad: NDArray[np.int8], pd_12m: Array) -> dict[str, Any]:
+def _quality(bad: NDArray[np.int8], pd_12m: Array) -> SegmentQuality:
     firms, bads = len(bad), int(bad.sum())
     expected, happened = float(pd_12m.mean()), float(bad.mean())
     # Binomial error of the observed rate: parity is judged against what chance alone would do.
@@ -82,5 +82,5 @@ def _one(bad: NDArray[np.int8], pd_12m: Array) -> dict[str, Any]:
         "mean_pd": expected,
         "bad_rate": happened,
         "z": (happened - expected) / error if error else 0.0,
-        "reliability": [list(group) for group in metrics.reliability(bad, pd_12m, SEGMENT_BINS)],
+        "reliability": metrics.reliability(bad, pd_12m, SEGMENT_BINS),
     }

@@ -8,7 +8,7 @@ import pytest
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
-from creditlink.engine.matching.encoding import KeptInvalid, pack, unpack
+from creditlink.engine.matching.encoding import StoredMatchesInvalid, pack, unpack
 from creditlink.engine.matching.match import match_many
 from creditlink.engine.matching.offers.offer import Ask
 from creditlink.products.files.seed import load_seed
@@ -83,7 +83,7 @@ def test_a_profile_from_before_terms_were_kept_tells_the_cost_of_then():
     older = {name: value for name, value in json.loads(head).items() if name != "months"} | {"version": 2}
     told = unpack(json.dumps(older).encode() + b"\n" + columns, book)[0].offer
     assert (told.term_months, told.yearly_cost_bps) == (None, 540)
-    assert told.yearly_cost_bps == firm.standing.yearly_cost_bps[0, 0]
+    assert told.yearly_cost_bps == firm.worth.yearly_cost_bps[0, 0]
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_a_profile_from_before_terms_were_kept_tells_the_cost_of_then():
 def test_damaged_bytes_are_refused(damage):
     book = compile_book([product(rules=[GRADE_RULE])], BY_NAME, SETTINGS)
     raw = pack(match_many(book, firms()).explain(0))
-    with pytest.raises(KeptInvalid):
+    with pytest.raises(StoredMatchesInvalid):
         unpack(damage(raw), book)
 
 
 def test_another_book_is_refused(seeded):
     book = compile_book([product(rules=[GRADE_RULE])], BY_NAME, SETTINGS)
-    with pytest.raises(KeptInvalid, match="rules, products are"):
+    with pytest.raises(StoredMatchesInvalid, match="rules, products are"):
         unpack(pack(match_many(book, firms()).explain(0)), seeded)

@@ -7,8 +7,8 @@ import pytest
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
-from creditlink.engine.matching.match import ELIGIBLE, INELIGIBLE, UNDETERMINED, match_many
-from creditlink.engine.matching.offers.offer import Ask
+from creditlink.engine.matching.match import ELIGIBLE, INELIGIBLE, UNDETERMINED, match_many, order_keys
+from creditlink.engine.matching.offers.offer import Ask, offer_worth
 from creditlink.engine.matching.products.rules import OUTCOMES
 from creditlink.engine.matching.products.terms import ProductInvalid
 from creditlink.products.files.seed import load_seed
@@ -144,7 +144,7 @@ class TestOrder:
             after = match_many(compile_book(swapped, BY_NAME, SETTINGS), crowd(30), ask=ask)
             for i in range(30):
                 assert before.explain(i).order.tolist() == after.explain(i).order.tolist()
-                assert np.array_equal(before.explain(i).standing.score, after.explain(i).standing.score)
+                assert np.array_equal(before.explain(i).worth.score, after.explain(i).worth.score)
 
     def test_the_place_in_the_file_does_not_matter(self):
         three = [product(f"TIE-{k}") for k in range(3)]
@@ -187,14 +187,24 @@ class TestManyFirms:
             assert [m.score for m in top] == pytest.approx(scores[i][: len(top)], abs=0)
 
     @pytest.mark.parametrize("ask", [None, Ask(60_000_00, 18), Ask(900_000_000_00)])
-    def test_the_compiled_ranking_has_the_bits_of_the_columns(self, seeded, monkeypatch, ask):
-        matches = match_many(seeded, crowd(700), ask=ask)
-        compiled = matches.best(6)
-        monkeypatch.setattr("creditlink.engine.matching.population.is_plain", lambda book: False)
-        by_columns = matches.best(6)
-        assert (compiled[0] >= 0).any()
-        np.testing.assert_array_equal(compiled[0], by_columns[0])
-        np.testing.assert_array_equal(compiled[1], by_columns[1])
+    @pytest.mark.parametrize("weights", [{}, {"weight_approval": 2.0, "weight_cost": 1.5, "weight_fit": 0.5}])
+    @pytest.mark.parametrize("learned", [0.0, 0.6])
+    def test_the_compiled_ranking_has_the_bits_of_the_columns(self, seeded, ask, weights, learned):
+        products, subjects = replace(seeded, settings=replace(seeded.settings, **weights)), crowd(700)
+        odds = None
+        if learned:
+            rng = np.random.default_rng(3)
+            odds = np.where(rng.random((len(products), 700)) < learned, rng.random((len(products), 700)), np.nan)
+        matches = match_many(products, subjects, ask=ask, odds=odds)
+        chosen, scores = matches.best(6)
+        score = offer_worth(products, subjects, np.zeros((1, 1)), ask or Ask(), odds).score.T
+        eligible = matches.states.T == ELIGIBLE
+        keys = np.where(eligible, order_keys(products, subjects, score), 0)
+        leading = np.argsort(keys, axis=1)[:, ::-1][:, :6]
+        there = np.take_along_axis(eligible, leading, axis=1)
+        assert there.any()
+        np.testing.assert_array_equal(chosen, np.where(there, leading, -1))
+        np.testing.assert_array_equal(scores, np.where(there, np.take_along_axis(score, leading, axis=1), 0.0))
 
     def test_states_say_what_the_rules_say(self, seeded):
         matches = match_many(seeded, crowd(40))

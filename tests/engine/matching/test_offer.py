@@ -7,7 +7,7 @@ from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.match import match_many
 from creditlink.engine.matching.offers.cost import annual_rate_bps, cash_flows
-from creditlink.engine.matching.offers.offer import Ask, standing
+from creditlink.engine.matching.offers.offer import Ask, offer_worth
 from tests.engine.matching.samples import SETTINGS, firms, product
 
 pytestmark = pytest.mark.pure
@@ -134,14 +134,14 @@ class TestYearlyCost:
             repayment=repayment,
         )
         book = compile_book([terms], BY_NAME, SETTINGS)
-        quick = standing(book, firms(), np.zeros((1, 1)), Ask()).yearly_cost_bps[0, 0]
+        quick = offer_worth(book, firms(), np.zeros((1, 1)), Ask()).yearly_cost_bps[0, 0]
         flows = cash_flows(rate_bps=rate, fees_bps=fees, term_months=term, repayment=repayment)
         assert quick == pytest.approx(annual_rate_bps(flows), rel=0.06)
 
 
 def test_arrays_cover_products_by_firms():
     book = compile_book([product("A-1"), product("B-1", kind="payroll")], BY_NAME, SETTINGS)
-    made = standing(book, firms(3, sales_12_fen=[1e9, np.nan, 1e9]), np.zeros((2, 3)), Ask())
+    made = offer_worth(book, firms(3, sales_12_fen=[1e9, np.nan, 1e9]), np.zeros((2, 3)), Ask())
     for name in ("approval", "rate_bps", "yearly_cost_bps", "limit_fen", "fit", "score"):
         assert getattr(made, name).shape == (2, 3)
     assert np.isnan(made.limit_fen).tolist() == [[False, True, False], [True, True, True]]

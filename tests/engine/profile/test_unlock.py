@@ -100,9 +100,9 @@ def test_what_is_told_holds_when_the_firm_is_scored_and_matched_anew(profiles, f
         assert told.text_zh
         assert match.product.name_en in told.text_en
         pd_12m, matched, _ = _after(profiles, i, told.steps, live, book)
-        assert pd_12m == pytest.approx(told.after["pd_12m"], rel=1e-5), told.text_en
+        assert pd_12m == pytest.approx(told.after.pd_12m, rel=1e-5), told.text_en
         states = {p.code: STATES[int(s)] for p, s in zip(book.products, matched.states[:, 0], strict=True)}
-        assert states[match.product.code] == told.after["state"] == "eligible", told.text_en
+        assert states[match.product.code] == told.after.state == "eligible", told.text_en
 
 
 def test_no_step_can_be_left_out(profiles, found, live, book):

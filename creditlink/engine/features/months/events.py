@@ -27,7 +27,6 @@ COLUMNS = (
 )
 """What `event_columns` returns, in order."""
 
-
 _READ = ("firm", "kind", "occurred_on", "known_on", "ended_on", "severity", "amount_fen")
 
 
@@ -47,22 +46,20 @@ def event_columns(records: RecordSet, as_of: date, firms: NDArray[np.int64]) -> 
         return out
     frame = records.credit_events
     today = day_number(as_of)
-    rows = {
-        c: numbers(frame[c]) for c in ("firm", "kind", "occurred_on", "known_on", "ended_on", "severity", "amount_fen")
-    }
+    rows = {c: numbers(frame[c]) for c in _READ}
     keep = np.flatnonzero((rows["known_on"] <= today) & (rows["occurred_on"] <= today))
-    # Among the rows of one event the one known last holds; lexsort is stable and sorts by its last key first.
+    # Among the rows of one event the one known last counts; lexsort is stable and sorts by its last key first.
     keep = keep[np.lexsort([rows[c][keep] for c in ("known_on", "occurred_on", "kind", "firm")])]
     same = np.ones(max(len(keep) - 1, 0), dtype=bool)
     for c in ("firm", "kind", "occurred_on"):
         same &= rows[c][keep[1:]] == rows[c][keep[:-1]]
     keep = keep[np.append(~same, True)[: len(keep)]]
-    held = {c: column[keep] for c, column in rows.items()}
-    place = np.searchsorted(firms, held["firm"])
+    known = {c: column[keep] for c, column in rows.items()}
+    place = np.searchsorted(firms, known["firm"])
     refuse_unknown(np.sort(rows["firm"]), firms, "credit_events")
-    kind, in_force = held["kind"], ~(held["ended_on"] <= today)
-    months = (today - held["occurred_on"]) / DAYS_OF_MONTH
-    severity, amount = np.nan_to_num(held["severity"], nan=1.0), np.nan_to_num(held["amount_fen"])
+    kind, in_force = known["kind"], ~(known["ended_on"] <= today)
+    months = (today - known["occurred_on"]) / DAYS_OF_MONTH
+    severity, amount = np.nan_to_num(known["severity"], nan=1.0), np.nan_to_num(known["amount_fen"])
 
     def per_firm(wanted: NDArray[np.bool_], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         weights = None if weight is None else weight[wanted]

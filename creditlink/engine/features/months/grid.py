@@ -1,13 +1,13 @@
 """From long record frames to months counted back from `as_of`, and from those to window columns.
 
 Each item of a frame becomes an array of shape (months, firms), newest month first, NaN where nothing
-is known; the windows that the indicators ask for are computed from it and become the columns of one
+is known; the windows that the indicators need are computed from it and become the columns of one
 polars frame, a row per firm. The loops are compiled (`rows`, `statistics`), take some hundred firms
 at a time, whose arrays stay in the processor's cache, and no value depends on which other firms are
 present.
 
 Two rules keep the future out. A row counts only if it was known on `as_of`, and among the rows of
-one key the one known last holds (as `records.frames.as_known` says). A month counts only if it
+one key the one known last counts (see `facts.frames.as_known`). A month counts only if it
 ended before the month of `as_of` began. Dates inside a row (filed, paid) are read as of `as_of` too.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -24,12 +24,21 @@ from numpy.typing import NDArray
 
 from creditlink.engine.facts.frames import RecordSet
 from creditlink.engine.features.months.items import SOURCES, FrameItems
-from creditlink.engine.features.months.rows import first_known, first_stranger, pool, speakers
+from creditlink.engine.features.months.rows import (
+    Column,
+    Floats,
+    Ints,
+    Numbers,
+    first_known,
+    first_stranger,
+    pool,
+    speakers,
+)
 from creditlink.engine.features.months.statistics import STATISTICS, fading, fill_windows
 from creditlink.engine.features.months.window import Window
 
 MONTHS = 36
-"""How far back any window may reach; the longest look-back a consent may grant."""
+"""How far back a window can reach; the longest look-back a consent can grant."""
 
 BLOCK_FIRMS = 65_536
 """Firms whose windows become one polars frame: a partition, as a rule, so that no frames are joined."""
@@ -37,7 +46,7 @@ BLOCK_FIRMS = 65_536
 GRID_FIRMS = 256
 """Firms scattered at once: the months of an item and the rows behind them stay in the second-level cache."""
 
-Values = NDArray[Any]
+Cell = TypeVar("Cell", np.int32, np.float64)
 
 _EPOCH = date(1970, 1, 1)
 _WEIGHTS = fading(MONTHS)
@@ -62,7 +71,7 @@ def _month_of_day(as_of: date) -> tuple[int, NDArray[np.int64]]:
     return int(start.astype(np.int64)), back
 
 
-def numbers(series: pl.Series) -> Values:
+def numbers(series: pl.Series) -> Numbers:
     """Return a column as numbers: days for dates, codes for categories, NaN for null."""
     if series.dtype == pl.Enum:
         series = series.to_physical()
@@ -73,7 +82,7 @@ def numbers(series: pl.Series) -> Values:
     return series.to_numpy()
 
 
-def unmasked(series: pl.Series, null: int = _INT32) -> Values:
+def unmasked(series: pl.Series, null: int = _INT32) -> Column:
     """Return a column as `rows` reads it: int32, int64 or float64, `null` (or its like) where it is null."""
     kind = series.dtype
     if kind == pl.Float64:
@@ -87,35 +96,40 @@ def unmasked(series: pl.Series, null: int = _INT32) -> Values:
     return series.to_numpy()
 
 
+def _key(series: pl.Series, null: int = _INT32) -> Ints:
+    """Return a column that says what a row is of; all of them are int32."""
+    return unmasked(series, null).astype(np.int32, copy=False)
+
+
 class Room:
-    """Memory that is used again for block after block of firms."""
+    """Memory that every block of firms uses again."""
 
     def __init__(self, firms: int, kinds: int) -> None:
         self.rows, self.latest = (np.empty(kinds * MONTHS * firms, np.int32) for _ in range(2))
         self.months, self.pooled, self.count = (np.empty(k * MONTHS * firms) for k in (kinds, 1, 1))
-        self.kept: dict[str, NDArray[np.float64]] = {}
+        self.turnover: dict[str, Floats] = {}
 
     @staticmethod
-    def shaped(room: Values, *shape: int) -> Values:
+    def shaped(room: NDArray[Cell], *shape: int) -> NDArray[Cell]:
         """Return the beginning of `room` in this shape."""
         return room[: int(np.prod(shape))].reshape(shape)
 
 
-class Asked:
+class WindowPlan:
     """The windows to compute, by item, as `fill_windows` takes them."""
 
     def __init__(self, windows: Sequence[Window]) -> None:
-        found: dict[str, list[tuple[int, int, int, int]]] = {}
+        entries_of: dict[str, list[tuple[int, int, int, int]]] = {}
         for row, window in enumerate(windows):
             entry = (STATISTICS.index(window.statistic), window.first, window.last, row)
-            found.setdefault(window.item, []).append(entry)
-        self.by_item = {item: np.array(entries, np.int64) for item, entries in found.items()}
+            entries_of.setdefault(window.item, []).append(entry)
+        self.by_item = {item: np.array(entries, np.int64) for item, entries in entries_of.items()}
         # Turnover is sales as declared and, in months without a declaration, as invoiced.
-        self.kept = ("sales", "sold_amount") if "turnover" in self.by_item else ()
-        self.items = {*self.by_item, *self.kept}
+        self.turnover_items = ("sales", "sold_amount") if "turnover" in self.by_item else ()
+        self.items = {*self.by_item, *self.turnover_items}
 
     def of(self, source: FrameItems) -> dict[str, tuple[str, ...]]:
-        """Return the suffixes of a source that are asked for, each with its names."""
+        """Return the suffixes of a source that the windows need, each with its names."""
         named = {suffix: source.names(suffix) for suffix in source.items}
         return {suffix: names for suffix, names in named.items() if self.items & {*names}}
 
@@ -123,17 +137,17 @@ class Asked:
 class FrameReader:
     """One frame, sorted by firm, cut into blocks of firms and read month by month."""
 
-    def __init__(self, records: RecordSet, source: FrameItems, asked: Asked, as_of: date) -> None:
+    def __init__(self, records: RecordSet, source: FrameItems, plan: WindowPlan, as_of: date) -> None:
         frame = records.frame(source.frame)
         if not frame["firm"].is_sorted():
             frame = frame.sort("firm", maintain_order=True)
-        self.source, self.asked = source, asked
-        self.suffixes = asked.of(source)
+        self.source, self.plan = source, plan
+        self.suffixes = plan.of(source)
         needed = {c for suffix in self.suffixes for c in source.items[suffix].columns}
         self.columns = {c: unmasked(frame[c]) for c in sorted(needed)}
-        self.firm, self.period = unmasked(frame["firm"]), unmasked(frame["period"])
-        self.known = unmasked(frame["known_on"], null=_NEVER)
-        self.kind = unmasked(frame[source.kind_column]) if source.kind_column else _ONE_KIND
+        self.firm, self.period = _key(frame["firm"]), _key(frame["period"])
+        self.known = _key(frame["known_on"], null=_NEVER)
+        self.kind = _key(frame[source.kind_column]) if source.kind_column else _ONE_KIND
         if len(self.kind) and not 0 <= self.kind.min() <= self.kind.max() < len(source.prefixes):
             # The loops write where a kind sends them, without asking whether that is inside.
             row = int(np.argmax((self.kind < 0) | (self.kind >= len(source.prefixes))))
@@ -141,7 +155,7 @@ class FrameReader:
         self.start, self.back = _month_of_day(as_of)
         self.today = day_number(as_of)
 
-    def fill(self, firms: NDArray[np.int64], room: Room, begin: int, out: NDArray[np.float64]) -> None:
+    def fill(self, firms: NDArray[np.int64], room: Room, begin: int, out: Floats) -> None:
         """Write the windows of this frame's items for `firms`, ascending, into columns of `out` from `begin`."""
         # Keys of the column's own type: numpy would turn the whole column into theirs.
         ends = firms[[0, -1]].astype(self.firm.dtype)
@@ -167,9 +181,9 @@ class FrameReader:
         months = Room.shaped(room.months, kinds, MONTHS, n)
         for suffix, names in self.suffixes.items():
             formula = source.items[suffix]
-            pooled = source.pooled is not None and bool(self.asked.items & {*names[-2:]})
+            pooled = source.pooled is not None and bool(self.plan.items & {*names[-2:]})
             for kind in range(kinds):
-                if pooled or names[kind] in self.asked.items:
+                if pooled or names[kind] in self.plan.items:
                     read = [columns[c] for c in formula.columns]
                     formula.read(rows[kind], float(self.today), float(formula.constant), *read, months[kind])
                     self._windows(names[kind], months[kind], room, begin, out)
@@ -179,13 +193,11 @@ class FrameReader:
                 self._windows(names[-2], sums, room, begin, out)
                 self._windows(names[-1], count, room, begin, out)
 
-    def _windows(
-        self, item: str, months: NDArray[np.float64], room: Room, begin: int, out: NDArray[np.float64]
-    ) -> None:
-        if item in self.asked.kept:
-            room.kept[item] = months.copy()
-        if item in self.asked.by_item:
-            fill_windows(months, _WEIGHTS, self.asked.by_item[item], begin, out)
+    def _windows(self, item: str, months: Floats, room: Room, begin: int, out: Floats) -> None:
+        if item in self.plan.turnover_items:
+            room.turnover[item] = months.copy()
+        if item in self.plan.by_item:
+            fill_windows(months, _WEIGHTS, self.plan.by_item[item], begin, out)
 
 
 def window_blocks(
@@ -200,14 +212,14 @@ def window_blocks(
     Raises
     ------
     ValueError
-        A frame holds a firm that the registration does not.
+        A frame has a firm that the registration lacks.
     """
     firms = np.sort(records.registration["firm"].to_numpy()).astype(np.int64)
-    asked = Asked(windows)
+    plan = WindowPlan(windows)
     readers = []
     for source in SOURCES:
-        if records.frame(source.frame).height and asked.of(source):
-            reader = FrameReader(records, source, asked, as_of)
+        if records.frame(source.frame).height and plan.of(source):
+            reader = FrameReader(records, source, plan, as_of)
             refuse_unknown(reader.firm, firms, source.frame)
             readers.append(reader)
     room = Room(min(GRID_FIRMS, len(firms)), max((len(s.prefixes) for s in SOURCES), default=1))
@@ -216,7 +228,7 @@ def window_blocks(
         block = firms[begin : begin + BLOCK_FIRMS]
         values = np.full((len(windows), len(block)), np.nan)
         for at in range(0, len(block), GRID_FIRMS):
-            _fill(readers, asked, block[at : at + GRID_FIRMS], room, at, values)
+            _fill(readers, plan, block[at : at + GRID_FIRMS], room, at, values)
         flat = pl.Series(values.reshape(-1), nan_to_null=True)
         columns = [flat.slice(k * len(block), len(block)).alias(name) for k, name in enumerate(names)]
         yield block, pl.DataFrame(columns)
@@ -224,34 +236,35 @@ def window_blocks(
 
 def _fill(
     readers: Iterable[FrameReader],
-    asked: Asked,
+    plan: WindowPlan,
     firms: NDArray[np.int64],
     room: Room,
     begin: int,
-    out: NDArray[np.float64],
+    out: Floats,
 ) -> None:
-    room.kept.clear()
+    room.turnover.clear()
     for reader in readers:
         reader.fill(firms, room, begin, out)
-    kept = [room.kept[item] for item in asked.kept if item in room.kept]
-    if len(kept) > 1:
-        first_known(*kept, kept[0])
-    if kept:
-        fill_windows(kept[0], _WEIGHTS, asked.by_item["turnover"], begin, out)
+    parts = [room.turnover[item] for item in plan.turnover_items if item in room.turnover]
+    if len(parts) > 1:
+        declared, invoiced = parts
+        first_known(declared, invoiced, declared)
+    if parts:
+        fill_windows(parts[0], _WEIGHTS, plan.by_item["turnover"], begin, out)
 
 
 def columns_read(frame: str, windows: Iterable[Window]) -> tuple[str, ...]:
     """Return the columns of a record frame that are read for these windows, its keys first; empty: none."""
-    asked = Asked(tuple(windows))
+    plan = WindowPlan(tuple(windows))
     for source in SOURCES:
-        if source.frame == frame and (suffixes := asked.of(source)):
+        if source.frame == frame and (suffixes := plan.of(source)):
             keys = ["firm", "period", *([source.kind_column] if source.kind_column else []), "known_on"]
             return tuple(dict.fromkeys([*keys, *(c for s in suffixes for c in source.items[s].columns)]))
     return ()
 
 
-def refuse_unknown(present: Values, firms: NDArray[np.int64], frame: str) -> None:
-    """Raise ValueError when `frame` holds a firm that is not among the registered `firms`; both ascending."""
-    strange = first_stranger(present, firms)
-    if strange >= 0:
-        raise ValueError(f"{frame}: firm {int(present[strange])} is not in the registration")
+def refuse_unknown(present: Numbers, firms: NDArray[np.int64], frame: str) -> None:
+    """Raise ValueError when `frame` has a firm that is not among the registered `firms`; both ascending."""
+    stranger = first_stranger(present, firms)
+    if stranger >= 0:
+        raise ValueError(f"{frame}: firm {int(present[stranger])} is not in the registration")

@@ -1,28 +1,34 @@
 """From rows to months, compiled: which row speaks for a month, and what an item reads from it.
 
-A column arrives as int32, int64 or float64 without a mask: the least number of an integer type stands for
-null, NaN in a float one. `number` turns both into a float64 with NaN, which is all that formulas see.
-They read the first row where no row speaks and then drop what they read: a choice between two numbers is
-quicker than a branch that is taken at random.
+A column arrives as int32, int64 or float64 without a mask: the least number of an integer type means
+null, as NaN does in a float one. `number` turns both into a float64 with NaN, which is all that formulas see.
+Where no row speaks they read the first one and drop the result: a choice between two numbers is
+faster than an unpredictable branch.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numba import types
 from numba.extending import overload
 from numba.np.numpy_support import as_dtype
+from numpy.typing import NDArray
 
 from creditlink.engine.compiled import compiled
 
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Column = Ints | Longs | Floats
+Numbers = NDArray[np.number]
 
-def number(values: Any, row: int) -> float:
+
+def number(values: Column, row: int) -> float:
     """Return one number of a column, NaN for null."""
     if values.dtype.kind == "f":
         return float(values[row])
-    return np.nan if values[row] == np.iinfo(values.dtype).min else float(values[row])
+    null = np.iinfo(np.int32 if values.dtype == np.int32 else np.int64).min
+    return np.nan if values[row] == null else float(values[row])
 
 
 def _typed_number(values, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 (numba compares signatures)
@@ -36,7 +42,7 @@ overload(number)(_typed_number)
 
 
 @compiled
-def first_stranger(firm: Any, firms: Any) -> int:
+def first_stranger(firm: Numbers, firms: Longs) -> int:
     """Return the first row whose firm is not among `firms`, -1 if there is none; both ascending."""
     place = 0
     for row in range(firm.shape[0]):
@@ -49,7 +55,16 @@ def first_stranger(firm: Any, firms: Any) -> int:
 
 @compiled
 def speakers(
-    firm: Any, period: Any, known: Any, kind: Any, firms: Any, back: Any, start: int, today: int, latest: Any, out: Any
+    firm: Ints,
+    period: Ints,
+    known: Ints,
+    kind: Ints,
+    firms: Longs,
+    back: Longs,
+    start: int,
+    today: int,
+    latest: Ints,
+    out: Ints,
 ) -> None:
     """Write which row speaks for each kind, month and firm: the one known last, of equals the last one.
 
@@ -79,7 +94,7 @@ def speakers(
 
 
 @compiled
-def plain(row: Any, today: float, add: float, a: Any, out: Any) -> None:
+def plain(row: Ints, today: float, add: float, a: Column, out: Floats) -> None:
     """Read a column as it is, plus a constant."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -89,7 +104,7 @@ def plain(row: Any, today: float, add: float, a: Any, out: Any) -> None:
 
 
 @compiled
-def sum_of_two(row: Any, today: float, add: float, a: Any, b: Any, out: Any) -> None:
+def sum_of_two(row: Ints, today: float, add: float, a: Column, b: Column, out: Floats) -> None:
     """Add two columns."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -99,7 +114,7 @@ def sum_of_two(row: Any, today: float, add: float, a: Any, b: Any, out: Any) -> 
 
 
 @compiled
-def sum_of_three(row: Any, today: float, add: float, a: Any, b: Any, c: Any, out: Any) -> None:
+def sum_of_three(row: Ints, today: float, add: float, a: Column, b: Column, c: Column, out: Floats) -> None:
     """Add three columns, in their order."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -109,7 +124,7 @@ def sum_of_three(row: Any, today: float, add: float, a: Any, b: Any, c: Any, out
 
 
 @compiled
-def days_late(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
+def days_late(row: Ints, today: float, add: float, due: Column, done: Column, out: Floats) -> None:
     """Days between due and done, counted to `today` while it is not done; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -120,7 +135,7 @@ def days_late(row: Any, today: float, add: float, due: Any, done: Any, out: Any)
 
 
 @compiled
-def late(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
+def late(row: Ints, today: float, add: float, due: Column, done: Column, out: Floats) -> None:
     """1 when done after the due day or not yet though due, else 0; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -131,7 +146,7 @@ def late(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> N
 
 
 @compiled
-def undone(row: Any, today: float, add: float, due: Any, done: Any, out: Any) -> None:
+def undone(row: Ints, today: float, add: float, due: Column, done: Column, out: Floats) -> None:
     """1 when due and not done by `today`, else 0; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -141,7 +156,7 @@ def undone(row: Any, today: float, add: float, due: Any, done: Any, out: Any) ->
 
 
 @compiled
-def done_by_today(row: Any, today: float, add: float, done: Any, out: Any) -> None:
+def done_by_today(row: Ints, today: float, add: float, done: Column, out: Floats) -> None:
     """1 when done by `today`, else 0."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -151,7 +166,9 @@ def done_by_today(row: Any, today: float, add: float, done: Any, out: Any) -> No
 
 
 @compiled
-def unpaid_rest(row: Any, today: float, add: float, due: Any, done: Any, owed: Any, paid: Any, out: Any) -> None:
+def unpaid_rest(
+    row: Ints, today: float, add: float, due: Column, done: Column, owed: Column, paid: Column, out: Floats
+) -> None:
     """Read what was owed less what was paid by `today`, at least 0; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -163,7 +180,7 @@ def unpaid_rest(row: Any, today: float, add: float, due: Any, done: Any, owed: A
 
 
 @compiled
-def unpaid_whole(row: Any, today: float, add: float, due: Any, done: Any, owed: Any, out: Any) -> None:
+def unpaid_whole(row: Ints, today: float, add: float, due: Column, done: Column, owed: Column, out: Floats) -> None:
     """Read what was owed while it is not paid by `today`, else 0; missing before it is due."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
@@ -174,8 +191,8 @@ def unpaid_whole(row: Any, today: float, add: float, due: Any, done: Any, owed: 
 
 
 @compiled
-def equals(row: Any, today: float, code: float, a: Any, out: Any) -> None:
-    """1 where a column holds `code`, 0 where it holds another, missing where it is null."""
+def equals(row: Ints, today: float, code: float, a: Column, out: Floats) -> None:
+    """1 where a column is `code`, 0 where it is another, missing where it is null."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
             r = row[m, f]
@@ -184,8 +201,8 @@ def equals(row: Any, today: float, code: float, a: Any, out: Any) -> None:
 
 
 @compiled
-def differs(row: Any, today: float, code: float, a: Any, out: Any) -> None:
-    """1 where a column holds another code or null, else 0."""
+def differs(row: Ints, today: float, code: float, a: Column, out: Floats) -> None:
+    """1 where a column is another code or null, else 0."""
     for m in range(row.shape[0]):
         for f in range(row.shape[1]):
             r = row[m, f]
@@ -194,7 +211,7 @@ def differs(row: Any, today: float, code: float, a: Any, out: Any) -> None:
 
 
 @compiled
-def pool(kinds: Any, sums: Any, count: Any) -> None:
+def pool(kinds: Floats, sums: Floats, count: Floats) -> None:
     """Add all kinds in their order, and count those known; both NaN where none is.
 
     Parameters
@@ -214,7 +231,7 @@ def pool(kinds: Any, sums: Any, count: Any) -> None:
 
 
 @compiled
-def first_known(a: Any, b: Any, out: Any) -> None:
+def first_known(a: Floats, b: Floats, out: Floats) -> None:
     """Take `a`, and `b` where `a` is not known; all of shape (months, n)."""
     for m in range(out.shape[0]):
         for f in range(out.shape[1]):

@@ -7,12 +7,12 @@ are added in the order of months: a firm alone has the same bits as the same fir
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from creditlink.engine.compiled import compiled
+
+Floats = NDArray[np.float64]
 
 MIN_POINTS_FOR_SPREAD = 6
 """Fewer observed months than this say nothing about volatility."""
@@ -31,7 +31,7 @@ Source: design choice after the idle criterion of Zhejiang's energy loans (ç”µEè
 
 
 @compiled
-def _known(months: Any, first: int, last: int, out: Any) -> None:
+def _known(months: Floats, first: int, last: int, out: Floats) -> None:
     out[:] = 0.0
     for m in range(first, last):
         for f in range(out.shape[0]):
@@ -39,7 +39,7 @@ def _known(months: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _total(months: Any, first: int, last: int, out: Any) -> None:
+def _total(months: Floats, first: int, last: int, out: Floats) -> None:
     for f in range(out.shape[0]):
         out[f] = months[first, f] if months[first, f] == months[first, f] else 0.0
     for m in range(first + 1, last):
@@ -48,7 +48,7 @@ def _total(months: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _faded(months: Any, weights: Any, first: int, last: int, out: Any) -> None:
+def _faded(months: Floats, weights: Floats, first: int, last: int, out: Floats) -> None:
     for f in range(out.shape[0]):
         out[f] = (months[first, f] if months[first, f] == months[first, f] else 0.0) * weights[first]
     for m in range(first + 1, last):
@@ -57,7 +57,7 @@ def _faded(months: Any, weights: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _faded_known(months: Any, weights: Any, first: int, last: int, out: Any) -> None:
+def _faded_known(months: Floats, weights: Floats, first: int, last: int, out: Floats) -> None:
     for f in range(out.shape[0]):
         out[f] = weights[first] if months[first, f] == months[first, f] else 0.0
     for m in range(first + 1, last):
@@ -66,7 +66,7 @@ def _faded_known(months: Any, weights: Any, first: int, last: int, out: Any) -> 
 
 
 @compiled
-def _positive(months: Any, first: int, last: int, out: Any) -> None:
+def _positive(months: Floats, first: int, last: int, out: Floats) -> None:
     out[:] = 0.0
     for m in range(first, last):
         for f in range(out.shape[0]):
@@ -74,7 +74,7 @@ def _positive(months: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _peak(months: Any, first: int, last: int, out: Any) -> None:
+def _peak(months: Floats, first: int, last: int, out: Floats) -> None:
     out[:] = months[first]
     for m in range(first + 1, last):
         for f in range(out.shape[0]):
@@ -84,7 +84,7 @@ def _peak(months: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _trough(months: Any, first: int, last: int, out: Any) -> None:
+def _trough(months: Floats, first: int, last: int, out: Floats) -> None:
     out[:] = months[first]
     for m in range(first + 1, last):
         for f in range(out.shape[0]):
@@ -93,7 +93,7 @@ def _trough(months: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _latest(months: Any, first: int, last: int, out: Any) -> None:
+def _latest(months: Floats, first: int, last: int, out: Floats) -> None:
     out[:] = months[last - 1]
     for m in range(last - 2, first - 1, -1):
         for f in range(out.shape[0]):
@@ -101,7 +101,7 @@ def _latest(months: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _newest_positive(months: Any, first: int, last: int, out: Any) -> None:
+def _newest_positive(months: Floats, first: int, last: int, out: Floats) -> None:
     out[:] = last - first + 1.0
     for m in range(last - 1, first - 1, -1):
         for f in range(out.shape[0]):
@@ -109,7 +109,7 @@ def _newest_positive(months: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _oldest(months: Any, first: int, last: int, out: Any) -> None:
+def _oldest(months: Floats, first: int, last: int, out: Floats) -> None:
     out[:] = np.nan
     for m in range(first, last):
         for f in range(out.shape[0]):
@@ -117,7 +117,7 @@ def _oldest(months: Any, first: int, last: int, out: Any) -> None:
 
 
 @compiled
-def _longest_gap(months: Any, first: int, last: int, room: Any, out: Any) -> None:
+def _longest_gap(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
     run, started = room[0], room[1]
     run[:], started[:], out[:] = 0.0, 0.0, 0.0
     for m in range(last - 1, first - 1, -1):
@@ -131,7 +131,7 @@ def _longest_gap(months: Any, first: int, last: int, room: Any, out: Any) -> Non
 
 
 @compiled
-def _idle(months: Any, first: int, last: int, room: Any, out: Any) -> None:
+def _idle(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
     limit = room[0]
     _peak(months, first, last, limit)
     out[:] = 0.0
@@ -143,7 +143,7 @@ def _idle(months: Any, first: int, last: int, room: Any, out: Any) -> None:
 
 
 @compiled
-def _volatility(months: Any, first: int, last: int, room: Any, out: Any) -> None:
+def _volatility(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
     count, mean_x, mean_t, s_tt, slope = room[0], room[1], room[2], room[3], room[4]
     _known(months, first, last, count)
     _total(months, first, last, mean_x)
@@ -178,7 +178,7 @@ def _volatility(months: Any, first: int, last: int, room: Any, out: Any) -> None
 
 
 @compiled
-def _season(months: Any, first: int, last: int, room: Any, out: Any) -> None:
+def _season(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
     half = (last - first) // 2
     count, left, right, s_ll, s_rr = room[0], room[1], room[2], room[3], room[4]
     count[:], left[:], right[:], s_ll[:], s_rr[:], out[:] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -209,10 +209,10 @@ def _season(months: Any, first: int, last: int, room: Any, out: Any) -> None:
 
 
 @compiled
-def _blank(unknown: Any, out: Any) -> None:
-    """Make missing what no known month stands behind."""
+def _blank(known: Floats, out: Floats) -> None:
+    """Make missing what rests on no known month."""
     for f in range(out.shape[0]):
-        out[f] = out[f] if unknown[f] > 0.0 else np.nan
+        out[f] = out[f] if known[f] > 0.0 else np.nan
 
 
 STATISTICS = (
@@ -255,29 +255,29 @@ STATISTICS = (
 ) = range(len(STATISTICS))
 
 
-def fading(months: int) -> NDArray[np.float64]:
+def fading(months: int) -> Floats:
     """Return the weight of each month back, shape (months,)."""
-    weights: NDArray[np.float64] = 0.5 ** (np.arange(months) / HALF_LIFE_MONTHS)
+    weights: Floats = 0.5 ** (np.arange(months) / HALF_LIFE_MONTHS)
     return weights
 
 
 @compiled
-def fill_windows(months: Any, weights: Any, asked: Any, begin: int, out: Any) -> None:
+def fill_windows(months: Floats, weights: Floats, windows: NDArray[np.int64], begin: int, out: Floats) -> None:
     """Write the windows of one item.
 
     Parameters
     ----------
     months : float64 of shape (months, n), newest first, NaN where nothing is known
     weights : what `fading` gives for as many months
-    asked : int64 of shape (windows, 4): statistic, first month back, last month back, row of `out`
+    windows : int64 of shape (windows, 4): statistic, first month back, last month back, row of `out`
     begin : the first column of `out` to write
     out : float64 of shape (rows, at least begin + n); NaN is written where a window knows nothing
     """
     room = np.empty((5, months.shape[1]))
     count = np.empty(months.shape[1])
-    for k in range(asked.shape[0]):
-        statistic, first, last = asked[k, 0], asked[k, 1] - 1, asked[k, 2]
-        row = out[asked[k, 3], begin : begin + months.shape[1]]
+    for k in range(windows.shape[0]):
+        statistic, first, last = windows[k, 0], windows[k, 1] - 1, windows[k, 2]
+        row = out[windows[k, 3], begin : begin + months.shape[1]]
         if statistic == _PEAK:
             _peak(months, first, last, row)
             continue

@@ -23,7 +23,7 @@ class Window:
 
     @property
     def column(self) -> str:
-        """Name the column that holds it in the frame the expressions see."""
+        """Return the name of its column in the frame that expressions see."""
         return f"{self.item}@{self.statistic}:{self.first:02d}-{self.last:02d}"
 
     @classmethod

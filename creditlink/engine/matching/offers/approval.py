@@ -1,8 +1,8 @@
-"""Approval odds learned from what lenders answered, by kind of product. Pure.
+"""Approval odds learned from lenders' answers, by kind of product. Pure.
 
-A logistic curve per kind over three published inputs: the firm's log-odds of bad, the asked amount against a year's
+A logistic curve per kind over three published inputs: the firm's log-odds of bad, the amount asked for against a year's
 sales, and whether those sales are known. No institution's name, code or id is an input. A kind with too few answers has
-no curve of its own and goes by the general one, so that all odds are on one scale; with too few answers in all there is
+no curve of its own and uses the general one, so that all odds are on one scale; with too few answers in all there is
 none, and every product keeps the published appetite rule.
 """
 
@@ -33,7 +33,7 @@ _PD_BOUNDS = (1e-6, 1 - 1e-6)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One kind's curve, and how well it held on answers that it was not fitted to (cross-validation)."""
+    """One kind's curve, and how well it predicts answers that it was not fitted to (cross-validation)."""
 
     kind: str
     intercept: float
@@ -56,13 +56,14 @@ class ApprovalModel:
     least_answers: int
     inputs: tuple[str, ...] = field(default=INPUTS)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the model as published and stored."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]  # a dict goes in
+        members: dict[str, object] = json.loads(json.dumps(asdict(self)))
+        return members
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> ApprovalModel:
-        """Return the model that `to_dict` told."""
+        """Return the model that `to_dict` wrote."""
         general = raw.get("general")  # models of earlier versions have none
         curves = tuple(_curve_from(one) for one in raw["curves"])
         return cls(
@@ -81,7 +82,7 @@ class ApprovalModel:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def odds(self, book: ProductBook, subjects: Subjects, ask: Ask) -> Floats:
-        """Return approval probabilities, shape (n_products, n_firms); NaN where no curve speaks.
+        """Return approval probabilities, shape (n_products, n_firms); NaN where there is no curve.
 
         Where the firm asks for no amount, each product's smallest counts.
         """
@@ -106,7 +107,7 @@ def _curve_from(raw: Mapping[str, Any]) -> Curve:
 
 
 def inputs(logit: Floats, amount_fen: Floats, sales_fen: Floats) -> Floats:
-    """Return the inputs of the curves, shape (n, 3), as `INPUTS`; unknown sales are told apart, not guessed."""
+    """Return the inputs of the curves, shape (n, 3), as `INPUTS`; unknown sales are an input, not a guess."""
     unknown = np.isnan(sales_fen)
     sales = np.maximum(np.where(unknown, amount_fen, sales_fen), _LEAST_SALES_FEN)
     ratio = np.where(unknown, 0.0, np.log(np.maximum(amount_fen, 1.0) / sales))

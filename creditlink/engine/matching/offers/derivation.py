@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +28,14 @@ class LimitBasis:
     label_zh: str
     label_en: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the basis as plain data."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """What limits and prices are made of; arrays of shape (n_products,), basis points a year, NaN: not known."""
+    """The parts of limits and prices; arrays of shape (n_products,), basis points a year, NaN: not known."""
 
     bases: tuple[LimitBasis, ...]  # every basis of the settings, for this firm
     sets: tuple[tuple[int, ...], ...]  # distinct sets of bases, as positions in `bases`
@@ -47,19 +46,19 @@ class Derivation:
     unclipped_bps: Floats
     rate_range: tuple[Floats, Floats]  # of each product, as published
     response: Response | None  # how firms of the grade respond to a price; None without a grade
-    months: float | None  # the term asked for, or that of the settings; None: not kept
+    months: float | None  # the term asked for, or that of the settings; None: not stored
     term_months: Floats | None  # the term that each product is priced for
 
     @cached_property
     def best_rate_bps(self) -> Floats:
-        """The rate that brings each lender most, firms responding as they do; NaN where no PD tells the break-even."""
+        """The rate that brings each lender most, firms responding as they do; NaN where no PD gives a break-even."""
         if self.response is None:
             return np.full(len(self.unclipped_bps), np.nan)
         best = self.response.best_rate_bps(self.unclipped_bps, *self.rate_range)
         return np.where(np.isnan(self.unclipped_bps), np.nan, best)
 
     def churn_at(self, rate_bps: float) -> float | None:
-        """Return the share of such firms that goes elsewhere at a rate; None where nothing tells."""
+        """Return the share of such firms that goes elsewhere at a rate; None where it is not known."""
         if self.response is None or np.isnan(rate_bps):
             return None
         return float(self.response.churn_at(rate_bps))
@@ -91,11 +90,11 @@ def derive(book: ProductBook, subject: Subjects, ask: Ask) -> Derivation:
 
 
 def _bases(book: ProductBook, subject: Subjects, amounts: Sequence[float]) -> tuple[LimitBasis, ...]:
-    made = []
+    bases = []
     for basis, amount in zip(book.settings.bases, amounts, strict=True):
         value = float(subject.number(f"indicator.{basis.indicator}")[0])
         missing = np.isnan(value)
-        made.append(
+        bases.append(
             LimitBasis(
                 basis.name,
                 basis.indicator,
@@ -106,4 +105,4 @@ def _bases(book: ProductBook, subject: Subjects, amounts: Sequence[float]) -> tu
                 basis.label_en,
             )
         )
-    return tuple(made)
+    return tuple(bases)

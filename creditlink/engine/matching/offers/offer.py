@@ -1,7 +1,7 @@
-"""What a product would come to for a firm: limit, price, yearly cost, and the score it is ranked by.
+"""What a product is worth to a firm: limit, price, yearly cost, and the score that ranks it.
 
 Everything here is elementwise over products × firms and takes nothing but published terms, published
-settings, the firm's own numbers and what it asks for. No institution's name or code gets here.
+settings, the firm's own numbers and what it asks for. No institution's name or code reaches this module.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from creditlink.engine.compiled import compiled
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.products.subjects import Subjects
 from creditlink.engine.vocabulary import GRADES_BY_RANK
@@ -20,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a firm asks for; None: it left that open."""
+    """What a firm asks for; None: open."""
 
     amount_fen: int | None = None
     term_months: int | None = None
@@ -37,8 +38,8 @@ class OfferWorth:
     """Each product's worth to each firm; arrays of shape (n_products, n_firms).
 
     `limit_fen` is NaN where no record allows a limit and 0 where the firm cannot carry the smallest amount;
-    `rate_bps` is what the lender charges; by `yearly_cost_bps`, what the firm pays in all a year, products are ordered:
-    what is told of one is the exact figure, `cost.net_cost_bps`.
+    `rate_bps` is what the lender charges; `yearly_cost_bps`, what the firm pays in all a year, orders the products;
+    people see the exact figure, `cost.net_cost_bps`.
     """
 
     approval: Floats
@@ -49,7 +50,7 @@ class OfferWorth:
     score: Floats
 
 
-def standing(
+def offer_worth(
     book: ProductBook, subjects: Subjects, unknowns: Floats, ask: Ask, odds: Floats | None = None
 ) -> OfferWorth:
     """Return limit, price, cost, fit and score of every product for every firm.
@@ -63,7 +64,7 @@ def standing(
     pd_12m = subjects.number("profile.pd_12m")[None, :]
     approval = _approval(book, pd_12m, unknowns)
     if odds is not None:
-        # A curve knows no product's rules: an open one lowers its odds as published. Without a curve the rule stands.
+        # A curve knows no product's rules: an open one lowers its odds as published. No curve: the published rule.
         approval = np.where(np.isnan(odds), approval, odds * book.settings.unknown_discount**unknowns)
     rate = np.clip(price_bps(book, pd_12m), *(bound[:, None] for bound in book.rate_range))
     cost = yearly_cost_bps(book, rate, ask)
@@ -76,7 +77,7 @@ def standing(
         * _weighed(settings.reference_bps / (settings.reference_bps + cost), settings.weight_cost)
         * _weighed(fit, settings.weight_fit)
     )
-    # A firm without a score has no order among its products but still gets all of them explained.
+    # A firm without a score has no order among its products, but all of them are still explained.
     return OfferWorth(approval, rate, cost, limit, fit, np.nan_to_num(score, nan=0.0))
 
 
@@ -93,7 +94,7 @@ def yearly_cost_bps(book: ProductBook, rate_bps: Floats, ask: Ask) -> Floats:
 
     The mean life of equal monthly instalments over T months is about (T + 1) / 2, of a bullet T. Against
     the internal rate of return that notices on disclosing yearly cost prescribe, this is close, and quick enough to
-    order every product for every firm; nobody is told it.
+    order every product for every firm; nobody is shown it.
     """
     cost: Floats = np.maximum(rate_bps - book.subsidy[:, None], 0) + yearly_fees_bps(book, ask)[:, None]
     return cost
@@ -108,7 +109,7 @@ def yearly_fees_bps(book: ProductBook, ask: Ask) -> Floats:
 
 
 def priced_months(book: ProductBook, ask: Ask) -> float:
-    """Return the term, in months, that products are priced for: what is asked, or that of the settings."""
+    """Return the term, in months, that products are priced for: the one asked for, or that of the settings."""
     return ask.term_months or book.settings.term_months
 
 
@@ -166,7 +167,7 @@ def _approval(book: ProductBook, pd_12m: Floats, unknowns: Floats) -> Floats:
 
 
 def _amount_fit(book: ProductBook, sized: Floats, ask: Ask) -> Floats:
-    """Return how much of what is asked, or of the smallest amount where nothing is, can be had."""
+    """Return the share of the amount asked for that is available; of the smallest amount where none is asked for."""
     wanted = book.amount_min if ask.amount_fen is None else np.full(len(book), float(ask.amount_fen))
     carried = np.where(np.isnan(sized), book.settings.unsized_fit, np.minimum(sized / wanted[:, None], 1))
     fit: Floats = amount_range_fit(book, ask)[:, None] * carried
@@ -174,14 +175,14 @@ def _amount_fit(book: ProductBook, sized: Floats, ask: Ask) -> Floats:
 
 
 def amount_range_fit(book: ProductBook, ask: Ask) -> Floats:
-    """Return how well what is asked lies within each product's amounts, shape (n_products,); 1 where nothing is."""
+    """Return how well the amount asked for fits each product's range, shape (n_products,); 1 without one."""
     least, most = book.amount_min, book.amount_max
     wanted = least if ask.amount_fen is None else np.full_like(least, ask.amount_fen)
     return _outside(np.minimum(np.minimum(most / wanted, wanted / least), 1), book)
 
 
 def term_fit(book: ProductBook, ask: Ask) -> Floats:
-    """Return how well the term asked for lies within each product's terms, shape (n_products,); 1 where none is."""
+    """Return how well the term asked for fits each product's range, shape (n_products,); 1 without one."""
     if ask.term_months is None:
         return np.ones(len(book))
     term = float(ask.term_months)
@@ -189,19 +190,44 @@ def term_fit(book: ProductBook, ask: Ask) -> Floats:
 
 
 def _outside(share: Floats, book: ProductBook) -> Floats:
-    """Return a fit from how near the published range comes to what is asked; outside of it is worth less still."""
+    """Return a fit from how near the published range comes to the request; outside it, the fit is lower still."""
     fit: Floats = np.where(share < 1, share * book.settings.outside_fit, share)
     return fit
 
 
-SQUARINGS = {1.0: 0, 2.0: 1, 4.0: 2}
-"""Weights that are reached by squaring so often: to the same bits whoever computes them."""
+_SQUARINGS = {1.0: 0, 2.0: 1, 4.0: 2}
+_BY_POWER = -1
+
+
+def squarings_of(weight: float) -> int:
+    """Return how many squarings raise to a weight, quicker than a power; below 0: it takes a power."""
+    return _SQUARINGS.get(weight, _BY_POWER)
+
+
+@compiled
+def weighed(part: float, squarings: int, weight: float) -> float:
+    """Return one part of a score raised to its weight, given `squarings_of(weight)`."""
+    if squarings < 0:
+        return float(part**weight)
+    for _ in range(squarings):
+        part = part * part
+    return part
+
+
+@compiled
+def _powers(parts: Floats, weight: float, out: Floats) -> None:
+    for p in range(parts.shape[0]):
+        for f in range(parts.shape[1]):
+            out[p, f] = weighed(parts[p, f], _BY_POWER, weight)
 
 
 def _weighed(part: Floats, weight: float) -> Floats:
-    if weight not in SQUARINGS:
-        powered: Floats = part**weight
-        return powered
-    for _ in range(SQUARINGS[weight]):
+    """Return the parts of many scores, shape (n_products, n_firms), raised to their weight: the bits of `weighed`."""
+    squarings = squarings_of(weight)
+    if squarings < 0:
+        powers = np.empty(part.shape)
+        _powers(part, weight, powers)
+        return powers
+    for _ in range(squarings):
         part = part * part
     return part

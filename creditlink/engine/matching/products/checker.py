@@ -1,4 +1,4 @@
-"""What a lender is told before it publishes: rules that contradict, that nobody can pass, that repeat."""
+"""What a lender learns before it publishes: rules that contradict each other, that nobody can pass, that repeat."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PROBABILITIES = {"profile.pd_12m"}
 
 @dataclass(frozen=True, slots=True)
 class ProductFinding:
-    """One thing the checker found; `rules` are positions in the product's rules, `code` is for programs."""
+    """One finding of the checker; `rules` are positions in the product's rules, `code` is for programs."""
 
     severity: Severity
     code: str  # unknown | impossible | contradiction | redundant | always | category
@@ -43,7 +43,7 @@ class ProductFinding:
 
 
 def check_product(terms: ProductTerms, known: Mapping[str, Subject]) -> list[ProductFinding]:
-    """Return everything worth telling about a product's rules; errors forbid publishing, warnings do not."""
+    """Return everything worth saying about a product's rules; errors forbid publishing, warnings do not."""
     wrong = [
         ProductFinding("error", "unknown", (i,), f"规则有误：{flaw}", f"Wrong rule: {flaw}")
         for i, rule in enumerate(terms.rules)
@@ -51,12 +51,12 @@ def check_product(terms: ProductTerms, known: Mapping[str, Subject]) -> list[Pro
     ]
     if wrong:
         return wrong
-    findings = [found for i, rule in enumerate(terms.rules) for found in _alone(i, rule, known[rule.subject]) if found]
+    findings = [one for i, rule in enumerate(terms.rules) for one in _alone(i, rule, known[rule.subject])]
     findings += [
-        found
+        finding
         for (i, one), (j, other) in combinations(enumerate(terms.rules), 2)
         if one.subject == other.subject
-        for found in _together(i, one, j, other, known[one.subject])
+        for finding in _together(i, one, j, other, known[one.subject])
     ]
     return findings + _categories(terms, known)
 
@@ -177,7 +177,7 @@ def _finding(
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How many firms of a screened population a product would take, and how many each rule alone turns away."""
+    """How many firms of a screened population a product accepts, and how many each rule by itself turns away."""
 
     firms: int
     eligible: int
@@ -187,7 +187,7 @@ class Reach:
 
 
 def reach(book: ProductBook, position: int, population: Sequence[Subjects]) -> Reach:
-    """Return how a product of the book would do on a screened population, given in partitions.
+    """Return how a product of the book fares with a screened population, given in partitions.
 
     A firm that fails two rules counts under both in `failing_alone`.
     """
@@ -195,10 +195,10 @@ def reach(book: ProductBook, position: int, population: Sequence[Subjects]) -> R
     states = [0] * len(STATES)
     failing = [0] * len(entries)
     for subjects in population:
-        held = match_many(book, subjects).states[position]
+        state_of = match_many(book, subjects).states[position]
         status = book.rule_set.statuses(subjects)
         for state in range(len(STATES)):
-            states[state] += int((held == state).sum())
+            states[state] += int((state_of == state).sum())
         for k, entry in enumerate(entries):
             failing[k] += int((status[entry] == FAIL).sum())
     eligible, undetermined, ineligible = states

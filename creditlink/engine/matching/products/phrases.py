@@ -8,7 +8,7 @@ from creditlink.engine.matching.products.subjects import Subject
 from creditlink.engine.matching.products.terms import Operator, Rule
 from creditlink.engine.vocabulary import CATEGORIES, REGISTRATION_LABELS, TAXPAYER_GRADES
 
-_ASKED_ZH: dict[Operator, str] = {
+_REQUIRED_ZH: dict[Operator, str] = {
     ">=": "须不低于{0}",
     "<=": "须不高于{0}",
     ">": "须高于{0}",
@@ -19,7 +19,7 @@ _ASKED_ZH: dict[Operator, str] = {
     "not_in": "不得属于{0}",
     "at_least_grade": "须达到{0}级及以上",
 }
-_ASKED_EN: dict[Operator, str] = {
+_REQUIRED_EN: dict[Operator, str] = {
     ">=": "must be at least {0}",
     "<=": "must be at most {0}",
     ">": "must be above {0}",
@@ -82,7 +82,7 @@ def _trimmed(value: float) -> str:
 
 
 def rule_texts(rule: Rule, about: Subject) -> tuple[str, str]:
-    """Return what a rule asks for, in zh and en: `信用分须不低于600分`, `credit points must be at least 600 points`."""
+    """Return what a rule requires, in zh and en: `信用分须不低于600分`, `credit points must be at least 600 points`."""
     limits = rule.limit if isinstance(rule.limit, tuple) else (rule.limit,)
     shown_zh = [value_zh(limit, about.unit) for limit in limits]
     shown_en = [value_en(limit, about.unit) for limit in limits]
@@ -92,8 +92,8 @@ def rule_texts(rule: Rule, about: Subject) -> tuple[str, str]:
     if about.unit == "tax_grade" and operator == "<=":
         operator = "at_least_grade"  # 1 is the best
     return (
-        about.label_zh + _ASKED_ZH[operator].format(*shown_zh),
-        f"{about.label_en} {_ASKED_EN[operator].format(*shown_en)}",
+        about.label_zh + _REQUIRED_ZH[operator].format(*shown_zh),
+        f"{about.label_en} {_REQUIRED_EN[operator].format(*shown_en)}",
     )
 
 
@@ -120,7 +120,7 @@ def outcome_texts(
                 f"{zh}；授权{categories_zh(grant)}数据后可判断",
                 f"{en}; grant {categories_en(grant)} to have it decided",
             )
-        # Whatever the cause: no record at the source, an outage, or a source that nobody asked.
+        # Whatever the cause: no record at the source, an outage, or a source that was not asked.
         return f"{zh}；未取得相关记录，无法判断", f"{en}; no record was delivered to decide it by"
     zh, en = f"{zh}，目前为{value_zh(observed, about.unit)}", f"{en}, now {value_en(observed, about.unit)}"
     if outcome == "pass":

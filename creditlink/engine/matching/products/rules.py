@@ -21,7 +21,7 @@ PASS, FAIL, UNKNOWN = 0, 1, 2
 OUTCOMES = ("pass", "fail", "unknown")
 
 _MOST_ANSWERS = 10_000
-"""Distinct texts whose answers a rule set keeps; industries, regions, types and states are far fewer."""
+"""Distinct texts whose answers a rule set remembers; industries, regions, types and states are far fewer."""
 
 _OPERATORS: dict[str, tuple[Operator, ...]] = {
     "number": (">=", "<=", ">", "<", "==", "between"),
@@ -88,7 +88,7 @@ def interval(rule: Rule) -> tuple[float, float]:
 
 
 def passes_text(rule: Rule, text: str, *, prefix: bool) -> bool:
-    """Tell whether a known `text` passes a rule on texts; with `prefix`, a limit covers what it begins."""
+    """Return whether a known `text` passes a rule on texts; with `prefix`, a limit covers what it begins."""
     inside = any(text.startswith(one) if prefix else text == one for one in texts_of(rule))
     return inside != (rule.operator == "not_in")
 
@@ -200,7 +200,7 @@ class RuleSet:
         return {}
 
     def _answers(self, name: str, value: str) -> list[int]:
-        """Return what each rule on the texts of one subject says to one value; there are few, so they are kept."""
+        """Return each rule's answer to one text of a subject; there are few, so they are remembered."""
         answers = self._answered.get((name, value))
         if answers is None:
             prefix = self.known[name].form == "prefix"

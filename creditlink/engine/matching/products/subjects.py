@@ -1,4 +1,4 @@
-"""What rules may speak about, and the firms' values under those names.
+"""What rules can be about, and the firms' values under those names.
 
 A subject is `profile.<field>`, `registration.<column>` or `indicator.<name>`. The first two are declared
 here; indicators come from the catalogue the caller passes in, so that this slice knows their names, units
@@ -93,7 +93,7 @@ _DECLARED = (
     ),
 )
 
-# A rank is told by its letter.
+# A rank is shown by its letter.
 _UNITS_OF = {"taxpayer_grade": "tax_grade"}
 
 
@@ -165,7 +165,7 @@ class Subjects:
         return self if len(self) == 1 else self.slice(slice(i, i + 1))
 
     def is_granted(self, category: str) -> bool:
-        """Tell whether these firms opened a consent category; registration is public."""
+        """Return whether these firms opened a consent category; registration is public."""
         return category == "registration" or self.granted is None or category in self.granted
 
 
@@ -187,8 +187,8 @@ def subjects_of(
     features : frame with `firm` and one Float64 column per indicator, null where missing, n rows.
     pd_12m, points, grade : the scores, each of shape (n,), in the order of `features`; NaN and None for a
         firm that is not scored.
-    as_of : day the profile speaks of; firm ages are whole months before it.
-    granted : consent categories opened by these firms; None: all.
+    as_of : day that the profile describes; firm ages are whole months before it.
+    granted : consent categories that these firms opened; None: all.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def subjects_of(
             raise ValueError(f"{name} has {len(column)} values for {n} firms")
     firms = features["firm"]
     known = features.select("firm").join(registration, on="firm", how="left", maintain_order="left")
-    # Only a row without both can be one that the join did not find; it may also be a registration that tells little.
+    # Only a row without both can be one that the join did not find; it may also be a registration with little in it.
     bare = known.filter(pl.col("established_on").is_null() & pl.col("industry").is_null())
     if absent := bare.join(registration, on="firm", how="anti")["firm"].to_list():
         raise ValueError(f"firm {absent[0]} has no registration")

@@ -45,7 +45,7 @@ class ProductInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One hard condition on one subject; rules that read alike are equal, whichever product holds them."""
+    """One hard condition on one subject; rules that read alike are equal, whichever product has them."""
 
     subject: str
     operator: Operator

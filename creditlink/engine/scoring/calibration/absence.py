@@ -1,7 +1,7 @@
 """What is added to a score where nothing is known of a category, whatever the reason: absence is neutral.
 
-A firm that refused, an office that is down or not connected, and an office without a record leave the same gap in what
-the model reads. The shift is read off that gap alone, so no cause of it can cost or gain points against another.
+A firm that refused, a source that is down or not connected, and a source without a record leave the same gap in what
+the model reads. The shift depends on that gap alone, so no cause can cost or gain points against another.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,23 +45,23 @@ class Absence:
 
     @property
     def reads(self) -> frozenset[str]:
-        """Every indicator that is looked at."""
+        """Every indicator that decides whether a category is absent."""
         return frozenset(name for names in self.evidence.values() for name in names)
 
     def absent(self, features: Sequence[str], x: NDArray[np.float32]) -> dict[str, NDArray[np.bool_]]:
-        """Return category -> of which firms nothing of it is known, shape (n,), from what the model reads, (n, k)."""
+        """Return category -> which firms lack it, shape (n,), from what the model reads, (n, k)."""
         place = {name: number for number, name in enumerate(features)}
-        found = {}
+        absent = {}
         for category, names in self.evidence.items():
             gone = np.ones(len(x), bool)
             for name in names:
-                # Only firms of which nothing was found yet are looked at again: most are done after one column.
+                # Only firms of which nothing was found yet are checked again: most are done after one column.
                 left = np.flatnonzero(gone)
                 if not left.size:
                     break
                 gone[left] = np.isnan(x[left, place[name]])
-            found[category] = gone
-        return found
+            absent[category] = gone
+        return absent
 
     def shift(self, features: Sequence[str], x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the log-odds added to each firm's, shape (n,), from what the model reads, (n, k)."""
@@ -72,12 +71,12 @@ class Absence:
             total += value * np.logical_and.reduce([absent[category] for category in name.split(JOINT)])
         return total
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return its member of `calibration.json`."""
         return {"evidence": {c: list(names) for c, names in self.evidence.items()}, "shifts": dict(self.shifts)}
 
     @classmethod
-    def from_json(cls, members: Any) -> Absence:
+    def from_json(cls, members: object) -> Absence:
         """Read what `to_json` wrote.
 
         Raises

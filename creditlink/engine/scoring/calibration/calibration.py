@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,7 +108,7 @@ class Calibration:
 
     def to_json(self) -> str:
         """Return the text of `calibration.json`; the same calibration always gives the same bytes."""
-        fields: dict[str, Any] = {"kind": self.kind, "a": self.a, "b": self.b}
+        fields: dict[str, object] = {"kind": self.kind, "a": self.a, "b": self.b}
         if self.kind == "beta":
             fields["c"] = self.c
         if self.absence is not None:
@@ -117,7 +117,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
-        """Read `calibration.json`; keys beyond the parameters (who fitted it, on what) are let pass.
+        """Read `calibration.json`; other keys (who fitted it, on what) are ignored.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class Calibration:
             Not JSON, a parameter is missing, or its value cannot be used.
         """
         try:
-            fields: Any = json.loads(text)
+            fields = json.loads(text)
         except ValueError as error:
             raise CalibrationError(f"calibration is not JSON: {error}") from error
         if not isinstance(fields, dict):

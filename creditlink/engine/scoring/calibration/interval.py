@@ -1,8 +1,8 @@
 """The interval of a PD: where a firm's own probability lies, nine times in ten.
 
 A point is one number for all firms that look alike to the model; they are not alike. The trainer measures, on
-firms that the booster has not seen, how far true and calibrated log-odds lie apart, by grade and by how much
-was known of the firm, and keeps the offsets here as plain numbers. Serving adds them.
+firms that the booster has not seen, how far true and calibrated log-odds are apart, by grade and by how much
+was known of the firm, and stores the offsets here as plain numbers. Serving adds them.
 
 Source: Boström (2024), crepes: conformal predictive systems; Vovk et al. (2019), Nonparametric predictive
 distributions based on conformal prediction; Mondrian categories, Vovk, Gammerman & Shafer (2005).
@@ -60,10 +60,10 @@ class IntervalTable:
         """Return the evidence of each firm, shape (n,), from what the model read, (n, k)."""
         place = {name: number for number, name in enumerate(features)}
         there = ~np.isnan(x)
-        found = np.zeros(len(x), np.intp)
+        evidence = np.zeros(len(x), np.intp)
         for number, group in enumerate(self.evidence):
-            found += there[:, [place[name] for name in group]].any(axis=1).astype(np.intp) << number
-        return found
+            evidence += there[:, [place[name] for name in group]].any(axis=1).astype(np.intp) << number
+        return evidence
 
     def of(
         self, features: Sequence[str], x: NDArray[np.float32], logit: NDArray[np.float64]

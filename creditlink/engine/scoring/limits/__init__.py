@@ -1,1 +1,1 @@
-"""What stands beside the score: knock-outs, too little record, caps on partial profiles."""
+"""What accompanies the score: knock-outs, too little record, caps on partial profiles."""

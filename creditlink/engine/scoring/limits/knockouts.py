@@ -1,32 +1,27 @@
-"""Facts that stand apart from the score: knock-outs, and what a person must look at.
+"""Facts apart from the score: knock-outs, and what a person must review.
 
 They never change PD, points or grade: a bank sees both, and neither hides the other. A rule whose fact is not known
-is *not evaluated*, which is not the same as passed.
+is *not evaluated*, which is not the same as passed. One implementation serves one firm and a partition of the city.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.engine.scoring.limits.scorable import refusal, scorable
+from creditlink.engine.scoring.limits.scorable import Fact, Facts, refusal, scorable
 from creditlink.engine.scoring.settings import FactRule, ScoreSettings
 from creditlink.engine.vocabulary import missing_words
-
-Facts = pl.DataFrame | Mapping[str, Any]
-"""Facts by name: columns of many firms, or one firm's values."""
 
 
 @dataclass(frozen=True, eq=False)
 class RuleHits:
-    """Which rules hold for which firms, and of which the fact is not known; both (n, rules). An unknown never holds."""
+    """Which rules hold for which firms, and whose facts are unknown, which never hold; both (n, rules)."""
 
     rules: tuple[FactRule, ...]
     holds: NDArray[np.bool_]
@@ -37,41 +32,36 @@ class RuleHits:
         return tuple(rule for rule, holds in zip(self.rules, self.holds[row], strict=True) if holds)
 
     def not_evaluated(self, row: int) -> tuple[FactRule, ...]:
-        """Return the rules that could not be looked at for one firm."""
+        """Return the rules that could not be evaluated for one firm."""
         return tuple(rule for rule, unknown in zip(self.rules, self.unknown[row], strict=True) if unknown)
 
 
-def apply_rules(rules: Sequence[FactRule], features: pl.DataFrame, registration: pl.DataFrame) -> RuleHits:
-    """Return which of `rules` hold, and which could not be looked at.
+def apply_rules(rules: Sequence[FactRule], features: Facts, registration: Facts) -> RuleHits:
+    """Return which of `rules` hold, and which could not be evaluated.
 
     Parameters
     ----------
     rules
         Knock-outs, or the rules of human review.
     features, registration
-        One row per firm, in the same order: the indicators, and the registration frame.
+        The indicators and the registration: one row per firm, in the same order, or one firm's values by name.
 
     Raises
     ------
     ValueError
         The frames have different lengths, or a rule names a column that neither has.
     """
-    if features.height != registration.height:
-        raise ValueError(f"features have {features.height} rows, registration has {registration.height}")
-    holds, unknown = (np.zeros((features.height, len(rules)), bool) for _ in range(2))
+    firms, registered = (len(facts) if isinstance(facts, pl.DataFrame) else 1 for facts in (features, registration))
+    if firms != registered:
+        raise ValueError(f"features have {firms} rows, registration has {registered}")
+    holds, unknown = (np.zeros((firms, len(rules)), bool) for _ in range(2))
     for number, rule in enumerate(rules):
-        fact: pl.Series = _fact(rule, features, registration)
-        if rule.one_of:
-            met = fact.cast(pl.String).is_in(rule.one_of)
-        else:  # NaN compares as larger than any number in polars; here it is unknown, as null is
-            fact = fact.cast(pl.Float64).fill_nan(None)
-            met = fact >= rule.at_least
-        holds[:, number] = met.fill_null(value=False).to_numpy()
-        unknown[:, number] = fact.is_null().to_numpy()
+        fact = _fact(rule, features, registration)
+        holds[:, number], unknown[:, number] = _of_texts(rule, fact) if rule.one_of else _of_numbers(rule, fact)
     return RuleHits(tuple(rules), holds, unknown)
 
 
-def _fact(rule: FactRule, features: Facts, registration: Facts) -> Any:
+def _fact(rule: FactRule, features: Facts, registration: Facts) -> pl.Series | Fact:
     """Return the column that a rule is about, or one firm's value."""
     facts, name = (features, rule.indicator) if rule.indicator else (registration, rule.registration)
     if name is None or name not in facts:
@@ -79,14 +69,25 @@ def _fact(rule: FactRule, features: Facts, registration: Facts) -> Any:
     return facts[name]
 
 
+def _of_numbers(rule: FactRule, fact: pl.Series | Fact) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    values = fact.cast(pl.Float64).to_numpy() if isinstance(fact, pl.Series) else np.array([fact], dtype=np.float64)
+    return values >= rule.at_least, np.isnan(values)
+
+
+def _of_texts(rule: FactRule, fact: pl.Series | Fact) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    if not isinstance(fact, pl.Series):  # a column of one would cost fifty times as much
+        return np.array([fact in rule.one_of]), np.array([fact is None])
+    return fact.cast(pl.String).is_in(rule.one_of).fill_null(value=False).to_numpy(), fact.is_null().to_numpy()
+
+
 @dataclass(frozen=True)
 class FiredRule:
-    """A rule that holds for a firm, and the fact it holds for."""
+    """A rule that applies to a firm, and the fact that makes it apply."""
 
     rule: FactRule
     observed: float | str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as plain values, for a stored profile."""
         return _named(self.rule, observed=self.observed)
 
@@ -97,12 +98,12 @@ UNKNOWN_WORDS = ("该事实未知", "the fact is not known")
 
 @dataclass(frozen=True)
 class NotEvaluated:
-    """A rule that could not be looked at, and why: how its category stands, or `unknown` where it gave other facts."""
+    """A rule that could not be evaluated, and why: its category's status, or `unknown` where that gave other facts."""
 
     rule: FactRule
     cause: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as plain values, for a stored profile."""
         zh, en = UNKNOWN_WORDS if self.cause == UNKNOWN else missing_words(self.cause)
         return _named(self.rule, cause=self.cause) | {
@@ -111,7 +112,7 @@ class NotEvaluated:
         }
 
 
-def _named(rule: FactRule, **more: Any) -> dict[str, Any]:
+def _named(rule: FactRule, **more: object) -> dict[str, object]:
     return {
         "code": rule.code,
         "category": rule.category,
@@ -124,32 +125,32 @@ def _named(rule: FactRule, **more: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What stands apart from one firm's score; `not_scorable` says why there is none."""
+    """The facts apart from one firm's score; `not_scorable` says why there is no score."""
 
     knock_outs: tuple[FiredRule, ...]
     human_review: tuple[FiredRule, ...]
-    not_scorable: dict[str, Any] | None
+    not_scorable: dict[str, object] | None
     not_evaluated: tuple[NotEvaluated, ...] = ()
 
 
 def judge(
     settings: ScoreSettings,
     *,
-    registration: Mapping[str, Any],
-    features: Mapping[str, Any],
+    registration: Mapping[str, Fact],
+    features: Mapping[str, Fact],
     missing: Mapping[str, str] = MappingProxyType({}),
     incomplete: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdict:
-    """Return the verdict on one firm, from its values by name: what `apply_rules` and `scorable` say of a row.
+    """Return the verdict on one firm, from its values by name.
 
     Parameters
     ----------
     missing
-        Category -> why it gave nothing. A source that has no record of the firm was looked at: what stands on a
-        list that the firm is not on is passed.
+        Category -> why it gave nothing. A source that has no record of the firm has answered: the firm is on none of
+        its lists, so the rules about them are passed.
     incomplete
-        Category -> why it gave less than it has: what the rest or older rows say is found, and what they do not say
-        was not looked at.
+        Category -> why it gave less than it has: a rule that the rest or older rows fulfil holds, any other was not
+        evaluated.
 
     Raises
     ------
@@ -157,33 +158,32 @@ def judge(
         A rule names a column that neither mapping has.
     """
 
-    def found(rules: Sequence[FactRule]) -> tuple[FiredRule, ...]:
-        facts = [(rule, _fact(rule, features, registration)) for rule in rules]
-        return tuple(FiredRule(rule, fact) for rule, fact in facts if _holds(rule, fact))
+    def evaluated(rules: Sequence[FactRule]) -> tuple[tuple[FiredRule, ...], tuple[NotEvaluated, ...]]:
+        hits = apply_rules(rules, features, registration)
+        return tuple(_fired(hits, features, registration)), tuple(_not_evaluated(hits, missing, incomplete))
 
-    def unlooked(rules: Sequence[FactRule]) -> Iterator[NotEvaluated]:
-        for rule in rules:
-            fact, cause = _fact(rule, features, registration), missing.get(rule.category, UNKNOWN)
-            if rule.category in incomplete and not _holds(rule, fact):
-                yield NotEvaluated(rule, incomplete[rule.category])
-            elif _is_unknown(fact) and cause != "no_record":
-                yield NotEvaluated(rule, cause)
-
+    knock_outs, open_knock_outs = evaluated(settings.knockouts)
+    human_review, open_reviews = evaluated(settings.human_review)
     enough = bool(scorable(features, settings.scorable)[0])
     return Verdict(
-        knock_outs=found(settings.knockouts),
-        human_review=found(settings.human_review),
+        knock_outs=knock_outs,
+        human_review=human_review,
         not_scorable=None if enough else refusal(settings.scorable).to_dict(),
-        not_evaluated=(*unlooked(settings.knockouts), *unlooked(settings.human_review)),
+        not_evaluated=(*open_knock_outs, *open_reviews),
     )
 
 
-def _is_unknown(fact: Any) -> bool:
-    return fact is None or (isinstance(fact, float) and math.isnan(fact))
+def _fired(hits: RuleHits, features: Facts, registration: Facts) -> Iterator[FiredRule]:
+    for rule in hits.of(0):
+        observed = _fact(rule, features, registration)
+        if isinstance(observed, str | int | float):  # a rule holds only for a known fact
+            yield FiredRule(rule, observed)
 
 
-def _holds(rule: FactRule, fact: Any) -> bool:
-    """Say of one value what `apply_rules` says of a column: a frame for each firm would cost milliseconds."""
-    if _is_unknown(fact):
-        return False
-    return fact in rule.one_of if rule.one_of else bool(fact >= rule.at_least)
+def _not_evaluated(hits: RuleHits, missing: Mapping[str, str], incomplete: Mapping[str, str]) -> Iterator[NotEvaluated]:
+    for rule, holds, unknown in zip(hits.rules, hits.holds[0], hits.unknown[0], strict=True):
+        cause = missing.get(rule.category, UNKNOWN)
+        if rule.category in incomplete and not holds:
+            yield NotEvaluated(rule, incomplete[rule.category])
+        elif unknown and cause != "no_record":
+            yield NotEvaluated(rule, cause)

@@ -1,15 +1,14 @@
 """A profile without a category that the bank calls required: how good its grade may be at most. Pure.
 
-PD and points say what the rest of the records says, and stay as they are. A grade promises more: that all that the
-lender needs to know was looked at. Where it was not, the grade is no better than `config/score.toml` allows, the
-profile says so, and a person must look at it. docs/adr/0033-partial-profiles-by-name.md
+PD and points follow from the rest of the records and stay as they are. A grade promises more: that everything the
+lender needs to know was examined. Where it was not, the grade is no better than `config/score.toml` allows, the
+profile says so, and a person must review it. docs/adr/0033-partial-profiles-by-name.md
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from creditlink.engine.scoring.settings import PartialSettings
 from creditlink.engine.vocabulary import CATEGORIES, GRADES, missing_words
@@ -17,7 +16,7 @@ from creditlink.engine.vocabulary import CATEGORIES, GRADES, missing_words
 
 @dataclass(frozen=True)
 class Partial:
-    """What a profile lacks, category -> why, and the best grade that it may have for that."""
+    """What a profile lacks, category -> why, and the best grade that it may therefore have."""
 
     missing: Mapping[str, str]
     best_grade: str
@@ -27,7 +26,7 @@ class Partial:
         """Return the grade, or the best one allowed where that is worse."""
         return max(grade, self.best_grade, key=GRADES.index)
 
-    def to_dict(self, by_score: str | None) -> dict[str, Any]:
+    def to_dict(self, by_score: str | None) -> dict[str, object]:
         """Return it as plain values, for a stored profile; `by_score` is the grade that the PD alone would have."""
         zh = "、".join(f"{CATEGORIES[c].noun_zh}（{missing_words(cause)[0]}）" for c, cause in self.missing.items())
         en = ", ".join(f"{CATEGORIES[c].adjective_en} ({missing_words(cause)[1]})" for c, cause in self.missing.items())
@@ -40,8 +39,8 @@ class Partial:
             "and a person must review it.",
         }
 
-    def review(self) -> list[dict[str, Any]]:
-        """Return why a person must look at it, as the other reasons of human review are told."""
+    def review(self) -> list[dict[str, object]]:
+        """Return why a person must review it, in the form of the other reasons for human review."""
         return [
             {
                 "code": self.settings.code,
@@ -58,7 +57,7 @@ class Partial:
 def partial_of(missing: Mapping[str, str], settings: PartialSettings) -> Partial | None:
     """Return what lacking the required categories `missing` (category -> why) means; None where none is missing.
 
-    The strictest of their caps holds, and one grade less for each further category, but never less than the floor.
+    The strictest of their caps applies, and one grade less for each further category, but never less than the floor.
     """
     if not missing:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 
 from creditlink.engine.scoring.settings import ScorableSettings
 from creditlink.engine.vocabulary import CATEGORIES
+
+Fact = str | float | date | None
+"""One firm's value of an indicator or a registration column; None or NaN: not known."""
+
+Facts = pl.DataFrame | Mapping[str, Fact]
+"""Facts by name: columns of many firms, or one firm's values."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +30,12 @@ class NotScorable:
     sentence_zh: str
     sentence_en: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as plain values, for a stored profile."""
         return asdict(self) | {"categories": list(self.categories)}
 
 
-def scorable(features: pl.DataFrame | Mapping[str, Any], settings: ScorableSettings) -> NDArray[np.bool_]:
+def scorable(features: Facts, settings: ScorableSettings) -> NDArray[np.bool_]:
     """Return for which firms there is evidence of a long enough record, shape (n,).
 
     Parameters
@@ -52,7 +58,7 @@ def scorable(features: pl.DataFrame | Mapping[str, Any], settings: ScorableSetti
 
 
 def refusal(settings: ScorableSettings) -> NotScorable:
-    """Return what a firm is told that is not scorable."""
+    """Return what a firm that cannot be scored gets to read."""
     categories = tuple(dict.fromkeys(evidence.category for evidence in settings.evidence))
     names_zh = "、".join(CATEGORIES[category].noun_zh for category in categories)
     names_en = ", ".join(CATEGORIES[category].adjective_en for category in categories)

@@ -78,7 +78,7 @@ def explain(model: xgboost.Booster | Explainer, x: NDArray[np.float32], *, threa
     Parameters
     ----------
     model
-        A booster, or what `prepare` made of it (saves hashing the booster on every call).
+        A booster, or what `prepare` returned for it (saves hashing the booster on every call).
     x
         Shape (n, k), missing values NaN, columns in the model's order; stored by column is fastest.
     threads
@@ -139,7 +139,7 @@ def _by_tables(tables: ShapTables, x: NDArray[np.float32], threads: int) -> Expl
         if rows:
             run(0, rows)
     else:
-        # Several spans a thread, so that a thread held up by another process is helped out.
+        # Several spans a thread, so that others take over from a thread that is delayed.
         blocks = -(-rows // BLOCK)
         span = BLOCK * max(1, -(-blocks // (threads * 8)))
         with ThreadPoolExecutor(threads) as pool:

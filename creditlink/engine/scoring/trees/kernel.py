@@ -2,7 +2,7 @@
 
 A look-up in a table of eight is one lane permutation of a 256-bit register, where a gather from
 memory would cost several cycles a firm. The compiler finds that instruction by itself when it is
-shown a permutation on vectors, which only LLVM's own language can say; hence the intrinsic. On a
+shown a permutation of vectors, which only LLVM's own language can express; hence the intrinsic. On a
 processor without such an instruction the same code is lowered to plain moves, slower and equal.
 
 Rows are taken in blocks that stay in the second-level cache. The kernel holds no lock and starts
@@ -11,22 +11,53 @@ no thread: callers may run it on disjoint row ranges at once.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from creditlink.engine.compiled import compiled
+
+if TYPE_CHECKING:
+    from numba.core.typing.context import BaseContext
+    from numba.core.typing.templates import Signature
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float32]
 
 BLOCK = 512  # rows; 60 features staged and summed take 240 KiB
 LANES = 8
 
+
+class ArrayView(Protocol):
+    """An array as the emitter sees it: the addresses of its data and of its strides."""
+
+    data: ir.Value
+    strides: ir.Value
+
+
+class EmitContext(Protocol):
+    """What the emitter needs of numba's target."""
+
+    def make_array(self, kind: types.Type) -> Callable[[EmitContext, ir.IRBuilder, ir.Value], ArrayView]:
+        """Return what makes a view of an array of this type."""
+        ...
+
+    def get_dummy_value(self) -> ir.Value:
+        """Return the value of a function that returns nothing."""
+        ...
+
+
+Emitter = Callable[[EmitContext, ir.IRBuilder, "Signature", Sequence[ir.Value]], ir.Value]
+
 _I32, _I64, _F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _INTS, _FLOATS = ir.VectorType(_I32, LANES), ir.VectorType(_F32, LANES)
-_SLOT_OF = (0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6)  # table row -> the split it speaks of
+_SLOT_OF = (0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6)  # table row -> its split
 
 
 def _ints(value: int) -> ir.Constant:
@@ -55,7 +86,9 @@ def _permute(builder: ir.IRBuilder, table: ir.Value, index: ir.Value) -> ir.Valu
     return result
 
 
-def _emit_tree(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+def _emit_tree(
+    context: EmitContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+) -> ir.Value:
     """Emit one tree over `rows` staged rows: compare, form the four outcomes, look up, add."""
     arrays = [
         context.make_array(kind)(context, builder, value)
@@ -71,7 +104,7 @@ def _emit_tree(context: Any, builder: ir.IRBuilder, signature: Any, arguments: A
     def number(value: int) -> ir.Constant:
         return ir.Constant(_I64, value)
 
-    def row_of(array: Any, base: ir.Value, index: ir.Value) -> ir.Value:
+    def row_of(array: ArrayView, base: ir.Value, index: ir.Value) -> ir.Value:
         stride = builder.extract_value(array.strides, 0)
         return at(base, builder.mul(builder.sext(index, _I64), stride))
 
@@ -109,38 +142,39 @@ def _emit_tree(context: Any, builder: ir.IRBuilder, signature: Any, arguments: A
 
 
 def _add_tree_typed(
-    typing_context: Any,
-    stage: Any,
-    sums: Any,
-    columns: Any,
-    thresholds: Any,
-    targets: Any,
-    tables: Any,
-    tree: Any,
-    rows: Any,
-) -> tuple[Any, Any]:
-    """Tell numba the types and the emitter; it reads the names of these arguments."""
+    typing_context: BaseContext,
+    stage: types.Type,
+    sums: types.Type,
+    columns: types.Type,
+    thresholds: types.Type,
+    targets: types.Type,
+    tables: types.Type,
+    tree: types.Type,
+    rows: types.Type,
+) -> tuple[Signature, Emitter]:
+    """Give numba the types and the emitter; it reads the names of these arguments."""
     signature = types.void(stage, sums, columns, thresholds, targets, tables, types.intp, types.intp)
     return signature, _emit_tree
 
 
-_add_tree: Any = intrinsic(_add_tree_typed)
+_AddTree = Callable[[Floats, Ints, Ints, Floats, Ints, Ints, int, int], None]
+_add_tree = cast("_AddTree", intrinsic(_add_tree_typed))  # called from compiled code only
 
 
 def _explain_rows(
-    x: Any,
+    x: Floats,
     start: int,
     stop: int,
-    fill_feature: Any,
-    fill_value: Any,
-    columns: Any,
-    thresholds: Any,
-    targets: Any,
-    tables: Any,
+    fill_feature: Ints,
+    fill_value: Floats,
+    columns: Ints,
+    thresholds: Floats,
+    targets: Ints,
+    tables: Ints,
     scale: float,
     base_units: int,
-    contributions: Any,
-    margin: Any,
+    contributions: NDArray[np.float64],
+    margin: NDArray[np.float64],
 ) -> None:
     """Explain rows [start, stop): `x` and `contributions` are (k, n), `margin` is (n,)."""
     width = contributions.shape[0]

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,46 @@ class ShapTables:
         return self.base_units * self.scale
 
 
+class BoosterTree(TypedDict):
+    """One tree of a saved booster, node by node; -1 is no child. A booster of plain splits may lack the last two."""
+
+    left_children: list[int]
+    right_children: list[int]
+    split_indices: list[int]
+    split_conditions: list[float]
+    default_left: list[int]
+    sum_hessian: list[float]
+    split_type: NotRequired[list[int]]
+    tree_param: Mapping[str, str]
+
+
+class BoosterLearner(TypedDict):
+    """A saved booster: its objective, its parameters and its trees."""
+
+    learner_model_param: Mapping[str, str]
+    objective: ObjectiveName
+    gradient_booster: GradientBooster
+
+
+class ObjectiveName(TypedDict):
+    """The objective that a booster was trained for."""
+
+    name: str
+
+
+class GradientBooster(TypedDict):
+    """The kind of a booster, and its trees."""
+
+    name: str
+    model: TreeModel
+
+
+class TreeModel(TypedDict):
+    """The trees of a booster."""
+
+    trees: list[BoosterTree]
+
+
 @dataclass(frozen=True)
 class _Split:
     """One split on the way to a leaf."""
@@ -119,7 +160,7 @@ def build(model_json: bytes) -> ShapTables:
     NotTabulableError
         Deeper than 3, categorical splits, several outputs, another booster or objective.
     """
-    learner = json.loads(model_json)["learner"]
+    learner: BoosterLearner = json.loads(model_json)["learner"]
     trees, intercept = _checked(learner)
     width = int(learner["learner_model_param"]["num_feature"])
     grown = [tree for tree in trees if tree["left_children"][0] != -1]
@@ -161,7 +202,7 @@ def build(model_json: bytes) -> ShapTables:
     )
 
 
-def _checked(learner: dict[str, Any]) -> tuple[list[dict[str, Any]], float]:
+def _checked(learner: BoosterLearner) -> tuple[list[BoosterTree], float]:
     """Return the trees and the intercept in margin space, or say why the model does not fit."""
     booster = learner["gradient_booster"]
     if booster["name"] != "gbtree":
@@ -169,7 +210,7 @@ def _checked(learner: dict[str, Any]) -> tuple[list[dict[str, Any]], float]:
     parameters = learner["learner_model_param"]
     if int(parameters.get("num_class", 0)) > 1 or int(parameters.get("num_target", 1)) > 1:
         raise NotTabulableError("the model has several outputs")
-    trees: list[dict[str, Any]] = booster["model"]["trees"]
+    trees = booster["model"]["trees"]
     for tree in trees:
         if any(tree.get("split_type", ())):
             raise NotTabulableError("the model splits on categories")
@@ -187,7 +228,7 @@ def _checked(learner: dict[str, Any]) -> tuple[list[dict[str, Any]], float]:
     raise NotTabulableError(f"objective {objective} is not known here")
 
 
-def _splits(tree: dict[str, Any]) -> list[tuple[int, int]]:
+def _splits(tree: BoosterTree) -> list[tuple[int, int]]:
     """Return (slot, node) of each split, slots numbered as in a heap."""
     found, waiting = [], [(0, 0)]
     while waiting:
@@ -202,7 +243,7 @@ def _splits(tree: dict[str, Any]) -> list[tuple[int, int]]:
     return found
 
 
-def _leaves(tree: dict[str, Any]) -> list[_Leaf]:
+def _leaves(tree: BoosterTree) -> list[_Leaf]:
     """Return the leaves of a tree that has a split."""
     found: list[_Leaf] = []
     waiting: list[tuple[int, int, tuple[_Split, ...]]] = [(0, 0, ())]
