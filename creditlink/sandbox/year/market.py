@@ -27,7 +27,7 @@ from creditlink.financing.tables import ApprovalCase
 from creditlink.kit.clock import add_months, day_of, month_index, start_of_day
 from creditlink.sandbox.year import loans
 from creditlink.sandbox.year.demand import MONTHS, YearRequest
-from creditlink.sandbox.year.ordering import Listing, listing_for
+from creditlink.sandbox.year.ordering import ProductListing, listing_for
 from creditlink.sandbox.year.policies import FIT_SHARE, Answers, Chances, Lenders, Policy
 
 Kind = Literal[
@@ -86,7 +86,7 @@ class JudgedRequest:
 
     request: YearRequest
     book: ProductBook
-    listing: Listing
+    listing: ProductListing
     answers: Answers
     after_learning: bool
 
@@ -309,7 +309,7 @@ class Market:
                 answered_at=answered_at,
             )
 
-    def _answers(self, request: YearRequest, lenders: Lenders, listing: Listing, at: datetime) -> Answers:
+    def _answers(self, request: YearRequest, lenders: Lenders, listing: ProductListing, at: datetime) -> Answers:
         chances = Chances.draw(len(lenders.book), len(self.policies), seed=self.seed, request=request.number)
         return lenders.answers(request.applicant, listing.states, chances, self._offers_of(at))
 

@@ -20,7 +20,7 @@ LEARNED, RULES, CHEAPEST = ORDERS = ("learned", "rules_only", "cheapest_first")
 
 
 @dataclass(frozen=True, eq=False)
-class Listing:
+class ProductListing:
     """What a firm would see: its possible products as positions in the book, best first by each order."""
 
     states: NDArray[np.uint8]  # (n_products,)
@@ -33,12 +33,12 @@ class Listing:
         return self.orders[LEARNED]
 
 
-def listing_for(book: ProductBook, subject: Subjects, ask: Ask, model: ApprovalModel | None) -> Listing:
+def listing_for(book: ProductBook, subject: Subjects, ask: Ask, model: ApprovalModel | None) -> ProductListing:
     """Return the three orders; without a model the learned one is the published rule's."""
     plain = match_many(book, subject, ask=ask).explain(0)
     odds = None if model is None else model.odds(book, subject, ask)
     learned = plain if odds is None else match_many(book, subject, ask=ask, odds=odds).explain(0)
-    return Listing(
+    return ProductListing(
         states=plain.states,
         orders={LEARNED: _possible(learned), RULES: _possible(plain), CHEAPEST: cheapest_first(plain, ask)},
         odds={LEARNED: learned.standing.approval[:, 0], RULES: plain.standing.approval[:, 0]},
