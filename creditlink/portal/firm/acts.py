@@ -174,7 +174,7 @@ def agent_terms(limits: Limits | None, until: datetime | None, *, proposed: bool
     elif proposed:
         terms.append((gettext("Largest loan"), gettext("of any amount")))
     without_end = gettext("until it is ended") if proposed else gettext("ended by you")
-    return [*terms, (gettext("Until"), when(until, lang()) if until else without_end)]
+    return [*terms, (gettext("Until"), when(until, lang(), zone=proposed) if until else without_end)]
 
 
 def purpose_labels() -> dict[str, str]:
