@@ -40,7 +40,7 @@ def _operator() -> Iterator[Session]:
 @blueprint.arguments(DeadLetterQuerySchema, location="query")
 @blueprint.response(200, DeadLetterPageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
-def list_dead_letters(query: dict[str, Any]) -> dict[str, Any]:
+def list_dead_letters(query: dict[str, Any]) -> dict[str, object]:
     """List failed work, the last failure first: jobs that were given up, items that their sweep tries again."""
     with _operator() as session:
         page, cursor = dead_letters.page_of(
@@ -53,7 +53,7 @@ def list_dead_letters(query: dict[str, Any]) -> dict[str, Any]:
 @require_access("operation:write")
 @blueprint.response(202, DeadLetterSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
-def retry_dead_letter(letter_id: str) -> dict[str, Any]:
+def retry_dead_letter(letter_id: str) -> dict[str, object]:
     """Do failed work again: a job is queued once more, an item is taken by the next sweep."""
     return _act(letter_id, "retry")
 
@@ -62,12 +62,12 @@ def retry_dead_letter(letter_id: str) -> dict[str, Any]:
 @require_access("operation:write")
 @blueprint.response(200, DeadLetterSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
-def drop_dead_letter(letter_id: str) -> dict[str, Any]:
+def drop_dead_letter(letter_id: str) -> dict[str, object]:
     """Close a dead letter without doing its work."""
     return _act(letter_id, "drop")
 
 
-def _act(letter_id: str, act: service.Act) -> dict[str, Any]:
+def _act(letter_id: str, act: service.Act) -> dict[str, object]:
     with _operator() as session:
         letter = dead_letters.letter_of(session, letter_id)
         service.act_on(

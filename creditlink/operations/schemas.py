@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 
 from creditlink.kit.http.api import Schema
 
 
-def _text(description: str, **more: Any) -> ma.fields.String:
-    return ma.fields.String(metadata={"description": description}, **more)
+def _text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:
+    return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
 
 
-def _instant(description: str, **more: Any) -> ma.fields.DateTime:
-    return ma.fields.DateTime(metadata={"description": description}, **more)
+def _instant(description: str, *, allow_none: bool | None = None) -> ma.fields.DateTime:
+    return ma.fields.DateTime(metadata={"description": description}, allow_none=allow_none)
 
 
 class DeadLetterQuerySchema(Schema):

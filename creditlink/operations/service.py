@@ -25,7 +25,7 @@ def act_on(
     institution_id: UUID | None = None,
     client_id: str | None = None,
 ) -> DeadLetter:
-    """Retry or drop failed work, and record who did.
+    """Retry or drop failed work, and record who did it.
 
     Raises
     ------

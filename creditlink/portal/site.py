@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, cast
+from typing import Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit
 
 import flask
@@ -32,6 +32,8 @@ blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder
 csrf = CSRFProtect()
 _LANG_COOKIE = "creditlink_lang"
 _YEAR = 365 * 86400
+
+Arguments = ParamSpec("Arguments")
 
 
 def settings() -> Settings:
@@ -134,7 +136,7 @@ def allow_form_target(address: str) -> None:
     flask.g.form_target = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
 
 
-def page(template: str, *, status: int = 200, **values: Any) -> ResponseReturnValue:
+def page(template: str, *, status: int = 200, **values: object) -> ResponseReturnValue:
     """Render a page."""
     body = flask.render_template(
         f"portal/{template}",
@@ -180,11 +182,13 @@ def safe_next(address: str | None) -> str:
     return address
 
 
-def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a view run for a person who is signed in: `account` is its second argument, in its transaction."""
+def signed_in(
+    view: Callable[Concatenate[Session, Account, datetime, Arguments], ResponseReturnValue],
+) -> Callable[Arguments, ResponseReturnValue]:
+    """Let a view run for a person who is signed in, with a transaction of theirs, the account and the time."""
 
     @functools.wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ResponseReturnValue:
         account_id = browser().account_id
         if account_id is not None:
             now = utc_now()
@@ -201,13 +205,10 @@ def signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-PageView = Callable[[Session, Account, datetime], ResponseReturnValue]
-
-
 @blueprint.errorhandler(Problem)
 def show_problem(problem: Problem) -> ResponseReturnValue:
     """Show what was refused, in words."""
-    return page("problem.html", status=problem.status, title=gettext("This is not possible"), detail=_said(problem))
+    return page("problem.html", status=problem.status, title=gettext("This is not possible"), detail=_in_words(problem))
 
 
 @blueprint.errorhandler(HTTPException)
@@ -243,18 +244,18 @@ def show_failure(error: Exception) -> ResponseReturnValue:
 
 
 def busy_pages(app: flask.Flask) -> dict[str, bytes]:
-    """Return, by language, the page for a browser that cannot be served now, made before that happens."""
-    made = {}
+    """Return, by language, the page for a browser that cannot be served, rendered before that happens."""
+    pages = {}
     for language in LANGUAGES:
         with app.test_request_context(f"{PATH}/?lang={language}"):
             title, detail = gettext("The service cannot answer right now"), gettext("Wait a moment and try again.")
             shown = flask.make_response(page("problem.html", status=503, title=title, detail=detail))
-            made[language] = shown.get_data()
-    return made
+            pages[language] = shown.get_data()
+    return pages
 
 
-def _said(problem: Problem) -> str:
-    said = {
+def _in_words(problem: Problem) -> str:
+    texts = {
         "expired": gettext("The consent has expired."),
         "revoked": gettext("The consent was withdrawn already."),
         "decided": gettext("The request has already been decided."),
@@ -267,19 +268,19 @@ def _said(problem: Problem) -> str:
         return _beyond(str(problem.extra.get("beyond", "")))
     if isinstance(problem, NotFound):
         return str(gettext("It does not exist, has ended, or belongs to somebody else."))
-    return str(said.get(str(problem.extra.get("reason", "")), problem.detail or ""))
+    return str(texts.get(str(problem.extra.get("reason", "")), problem.detail or ""))
 
 
 def _beyond(limit: str) -> str:
     """Return which of an agent's limits a decision would exceed, in words."""
     kind, _, category = limit.partition(":")
     if kind == "purpose":
-        said = gettext("Your firm did not appoint you to decide for this purpose.")
+        text = gettext("Your firm did not appoint you to decide for this purpose.")
     elif kind == "longest_days":
-        said = gettext("The consent would run longer than your firm appointed you to decide.")
+        text = gettext("The consent would run longer than your firm appointed you to decide.")
     elif kind == "largest_loan":
-        said = gettext("The loan is larger than your firm appointed you to accept.")
+        text = gettext("The loan is larger than your firm appointed you to accept.")
     else:
         name = CATEGORIES[category].text(lang())[0] if category in CATEGORIES else category
-        said = gettext("Your firm did not appoint you to share this kind of data: %(name)s.", name=name)
-    return f"{said} " + str(gettext("Ask the legal representative."))
+        text = gettext("Your firm did not appoint you to share this kind of data: %(name)s.", name=name)
+    return f"{text} " + str(gettext("Ask the legal representative."))

@@ -1,10 +1,10 @@
-"""Certificates of deletion: issued with the deletion, in its transaction; verified by anybody, offline."""
+"""Certificates of deletion: issued in the deletion's transaction, verifiable by anybody, offline."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, select
@@ -22,11 +22,19 @@ from creditlink.retention.tables import DeletionCertificate
 TYPE = "deletion-certificate+jws"
 
 
-def tally(jti: str, rows: Iterable[str]) -> dict[str, Any]:
+class DeletedRows(TypedDict):
+    """What was deleted of one table; `told_sha256` is there for profiles."""
+
+    rows: int
+    sha256: str
+    told_sha256: NotRequired[str]
+
+
+def tally(jti: str, rows: Iterable[str]) -> DeletedRows:
     """Return how many rows of a table were deleted, and one hash over the certificate's id and theirs in sorted order.
 
-    Whoever kept the rows' own hashes can compute it again: `retention.recheck`. The id is in it so that the same rows,
-    deleted of two banks' consents, give each bank another hash.
+    Anybody who kept the rows' own hashes can compute it again: `retention.recheck`. The id is in it so that the same
+    rows, deleted from two banks' consents, give each bank another hash.
     """
     hashes = list(rows)
     return {"rows": len(hashes), "sha256": combined(jti, hashes)}
@@ -47,9 +55,9 @@ def issue(
     certificate_id, now = uuid4(), to_second(now)
     jti = ids.external("del", certificate_id)
     deleted = {table: tally(jti, hashes) for table, hashes in sorted(rows.items())}
-    if "profiles" in deleted:  # as this bank was told of them: it kept these hashes, and no others
-        told = [ids.pairwise_digest(institution.pairwise_salt, content) for content in rows["profiles"]]
-        deleted["profiles"]["told_sha256"] = combined(jti, told)
+    if "profiles" in deleted:  # with the hashes that this bank got, and no others
+        hashes = [ids.pairwise_digest(institution.pairwise_salt, content) for content in rows["profiles"]]
+        deleted["profiles"]["told_sha256"] = combined(jti, hashes)
     claims = {
         "iss": issuer,
         "iat": int(now.timestamp()),
@@ -76,7 +84,7 @@ def issue(
     return DeletionCertificate(**values)
 
 
-def verify(document: str, keys: Mapping[str, Any]) -> SignedDocument:
+def verify(document: str, keys: Mapping[str, object]) -> SignedDocument:
     """Return what a certificate says, if one of `keys` (a JWK set) signed it.
 
     Raises
@@ -119,7 +127,7 @@ def page_of(
     return page, page[-1].wire_id if more else None
 
 
-def as_json(certificate: DeletionCertificate) -> dict[str, Any]:
+def as_json(certificate: DeletionCertificate) -> dict[str, object]:
     """Return a certificate as banks see it."""
     return {
         "id": certificate.wire_id,

@@ -1,7 +1,7 @@
-"""What is left over of work that is done: told and finished, nobody needs it any more.
+"""What is left over from finished work and needed by nobody.
 
-Beside the purge of a firm's data, so that nothing lies about for ever: keys of repeated requests, webhooks that were
-told or given up, jobs that ended. Tokens, codes and jtis go with `oauth.tasks`, sessions with `portal.tasks`.
+Beside the purge of a firm's data, so that nothing stays for ever: keys of repeated requests, webhooks that were
+delivered or given up, jobs that ended. Tokens, codes and jtis go with `oauth.tasks`, sessions with `portal.tasks`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KEYS_KEPT = timedelta(days=7)
 """A client repeats a request within hours; the draft of the header leaves the time to the server."""
 
 WEBHOOKS_KEPT = timedelta(days=90)
-"""How long a bank can look at, and replay, what it was told."""
+"""How long a bank can look at its webhooks, and replay them."""
 
 LETTERS_KEPT = timedelta(days=90)
 """How long failed work that was settled can be looked up."""
@@ -50,5 +50,5 @@ def delete_from(session: Session, table: str, *, now: datetime) -> int:
 
 
 def sweep(session: Session, *, now: datetime) -> dict[str, int]:
-    """Delete what is left over but for jobs; return how many rows of which table."""
+    """Delete all leftovers but jobs; return how many rows of which table."""
     return {table: delete_from(session, table, now=now) for table in TABLES}

@@ -1,7 +1,7 @@
-"""The purge: one firm a transaction, everything of it or nothing, and again without harm.
+"""The purge: one transaction a firm, all of it or nothing, safe to repeat.
 
-Deleting, the certificates, the evidence and the webhooks are one transaction, so that a crash at any moment leaves
-either all of them or none. The firm's consents are locked first: a read that is under way ends before its facts go.
+The deletion, the certificates, the evidence and the webhooks are one transaction, so that a crash at any moment leaves
+either all of them or none. The firm's consents are locked first: a read in progress ends before its facts go.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import ColumnElement, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
@@ -33,7 +32,7 @@ from creditlink.retention.rules import Holder
 from creditlink.retention.tables import DeletionCertificate
 
 PURGED = ("facts", "profiles", "pull_parts", "pulls", "rejected_rows")
-"""The tables that the purge empties; a convention test holds every table with firm data to this list or to a reason."""
+"""The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
 _DUE = text("""
     SELECT p.enterprise_id FROM profiles p JOIN consents c ON c.id = p.consent_id
@@ -86,24 +85,24 @@ def firms_due(session: Session, now: datetime) -> list[UUID]:
 
 
 def purge_firm(session: Session, enterprise_id: UUID, *, issuer: str, secret: str, now: datetime) -> Purged:
-    """Delete what is over of one firm, certify it, record it, and tell the banks; nothing over, nothing done."""
+    """Delete what is over of one firm, certify and record it, and notify the banks; nothing over, nothing done."""
     query = select(Consent).where(Consent.enterprise_id == enterprise_id, Consent.starts_at.is_not(None))
-    found = session.scalars(query.order_by(Consent.id)).all()
-    consents = [service.lock_consent(session, consent.id) for consent in found]
+    rows = session.scalars(query.order_by(Consent.id)).all()
+    consents = [service.lock_consent(session, consent.id) for consent in rows]
     gone: dict[UUID, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for table, consent_id, row_hash in _deleted(session, enterprise_id, consents, now):
+    for table, consent_id, row_hash in _delete(session, enterprise_id, consents, now):
         gone[consent_id][table].append(row_hash)
     issued = []
     for consent in consents:
         if consent.id not in gone:
             continue
         certificate = certificates.issue(session, consent, gone[consent.id], issuer=issuer, secret=secret, now=now)
-        _tell(session, consent, certificate, now)
+        _notify(session, consent, certificate, now)
         issued.append(certificate)
     return Purged(enterprise_id, issued)
 
 
-def _deleted(
+def _delete(
     session: Session, enterprise_id: UUID, consents: list[Consent], now: datetime
 ) -> Iterator[tuple[str, UUID, str]]:
     """Delete; yield table, consent and hash of every row that went. Profiles go first: they hold facts."""
@@ -113,9 +112,9 @@ def _deleted(
             yield "profiles", consent.id, content
     holders = [_holder(session, consent, now) for consent in consents]
     owners = dict(session.execute(select(Pull.id, Pull.consent_id).where(Pull.enterprise_id == enterprise_id)).all())
-    held = rules.holds(holders, now)
+    holds = rules.holds(holders, now)
     facts = session.execute(
-        _FACTS, {"firm": enterprise_id, "categories": [h.category for h in held], "since": [h.since for h in held]}
+        _FACTS, {"firm": enterprise_id, "categories": [h.category for h in holds], "since": [h.since for h in holds]}
     )
     # Facts that came in without a pull belong to the consent that changed last.
     others = max(consents, key=lambda c: c.changed_at).id if consents else None
@@ -125,10 +124,10 @@ def _deleted(
             yield "facts", owner, content
     for consent, holder in zip(consents, holders, strict=True):
         over = _over(consent, holder, now)
-        yield from _rejected(session, consent, holder, over)
+        yield from _delete_rejected(session, consent, holder, over)
         for pull_id in session.scalars(select(Pull.id).where(Pull.consent_id == consent.id, over)).all():
             if session.scalar(select(FactRow.id).where(FactRow.pull_id == pull_id).limit(1)) is not None:
-                continue  # facts that another consent holds came with it
+                continue  # another consent keeps facts that came with it
             parts = delete(PullPart).where(PullPart.pull_id == pull_id).returning(PullPart.digest)
             for digest in session.scalars(parts):
                 yield "pull_parts", consent.id, digest or "-"
@@ -136,8 +135,10 @@ def _deleted(
             yield "pulls", consent.id, pull_id.hex
 
 
-def _rejected(session: Session, consent: Consent, holder: Holder, over: Any) -> Iterator[tuple[str, UUID, str]]:
-    """Rows that did not read wait for their source's correction only while the consent lives."""
+def _delete_rejected(
+    session: Session, consent: Consent, holder: Holder, over: ColumnElement[bool]
+) -> Iterator[tuple[str, UUID, str]]:
+    """Delete rows that could not be read: they wait for their source's correction only while the consent lives."""
     of_pulls = select(Pull.id).where(Pull.consent_id == consent.id)
     if holder.is_live:
         of_pulls = of_pulls.where(over)
@@ -174,13 +175,13 @@ def _life(consent: Consent) -> timedelta:
     return timedelta(days=consent.data_life_days)
 
 
-def _over(consent: Consent, holder: Holder, now: datetime) -> Any:
+def _over(consent: Consent, holder: Holder, now: datetime) -> ColumnElement[bool]:
     """Return the condition of a consent's pulls whose data life is over; an open one is over with its consent."""
     ended = func.coalesce(Pull.finished_at, Pull.requested_at) <= now - _life(consent)
     return ended & (Pull.status != "OPEN") if holder.is_live else ended
 
 
-def _tell(session: Session, consent: Consent, certificate: DeletionCertificate, now: datetime) -> None:
+def _notify(session: Session, consent: Consent, certificate: DeletionCertificate, now: datetime) -> None:
     assert consent.enterprise_id is not None  # noqa: S101 (a constraint of the table, for the type checker)
     salt = session.get_one(Institution, consent.institution_id).pairwise_salt
     data = {

@@ -26,7 +26,7 @@ blueprint = Blueprint(
 @blueprint.arguments(CertificateQuerySchema, location="query")
 @blueprint.response(200, CertificatePageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
-def list_certificates(query: dict[str, Any]) -> dict[str, Any]:
+def list_certificates(query: dict[str, Any]) -> dict[str, object]:
     """List the certificates of the institution's consents, newest first."""
     with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         page, cursor = certificates.page_of(

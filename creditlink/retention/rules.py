@@ -1,6 +1,6 @@
 """What keeps a firm's data alive. Pure.
 
-A *profile* lives for its consent's data life from the moment it was made, whatever becomes of the consent:
+A *profile* lives for its consent's data life from the moment it was created, whatever becomes of the consent:
 after a revocation the firm and the audit still see it, the bank does not. A *fact* lives while a living
 consent covers it that fetched its category within its data life, or while a living profile was computed
 from it, so that it can be replayed. Facts that several consents cover live as long as the longest of them.
@@ -19,7 +19,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Holder:
-    """A consent as far as it keeps data alive."""
+    """A consent, as far as it keeps data alive."""
 
     consent_id: UUID
     is_live: bool
@@ -48,6 +48,6 @@ def holds(holders: Iterable[Holder], now: datetime) -> tuple[Hold, ...]:
     return tuple(sorted(Hold(category, since) for category, since in widest.items()))
 
 
-def is_over(made_at: datetime, life: timedelta, now: datetime) -> bool:
-    """Return whether what was made at `made_at` has reached its end of life; the end is exclusive."""
-    return now >= made_at + life
+def is_over(created_at: datetime, life: timedelta, now: datetime) -> bool:
+    """Return whether something created at `created_at` has reached its end of life; the end is exclusive."""
+    return now >= created_at + life

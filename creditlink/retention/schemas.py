@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import marshmallow as ma
 
 from creditlink.kit.http.api import Schema
 
 
-def _text(description: str, **options: Any) -> ma.fields.String:
-    return ma.fields.String(metadata={"description": description}, **options)
+def _text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:
+    return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
 
 
 class CertificateQuerySchema(Schema):

@@ -1,4 +1,4 @@
-"""A city's invoices as a folder in the layout of real ones, for whoever has no real ones at hand."""
+"""A city's invoices as a folder in the layout of real ones, for those who have none at hand."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def write_invoice_folder(city: Path, out: Path, *, firms: int) -> int:
     try:
         known = table_of(city / "invoice_months", {"firm": pl.Int32}, needed=("firm",))["firm"].unique().sort()[:firms]
         parts = parts_of(city / "invoice_months", FRAME_SCHEMAS["invoice_months"])
-        held = pl.concat([rows.filter(pl.col("firm") <= known.max()) for rows in parts])
+        months = pl.concat([rows.filter(pl.col("firm") <= known.max()) for rows in parts])
     except ParquetUnreadable as error:
         raise FolderRefused(str(error)) from None
-    told = [
-        one | {"firm": f"S{firm}"}
-        for (firm,), rows in held.group_by("firm", maintain_order=True)
-        for one in expand(rows, seed)
+    frames = [
+        pl.DataFrame(invoices).with_columns(firm=pl.lit(f"S{firm}"))
+        for (firm,), rows in months.group_by("firm", maintain_order=True)
+        if (invoices := expand(rows, seed))
     ]
     amount, tax = pl.col("amount_fen") / 100, pl.col("tax_fen") / 100
-    rows = pl.DataFrame([{k: v for k, v in one.items() if k != "key"} for one in told]).select(
+    rows = pl.concat(frames).select(
         "firm",
         "direction",
         pl.col("number").alias("invoice_no"),

@@ -1,4 +1,4 @@
-"""What it does to firms that nothing is known of a category: category × cause × goods and bads, on a city.
+"""What missing a category does to firms' scores: category × cause × goods and bads, on a city.
 
 Every firm is profiled with everything and with one category gone, by each cause as the product meets it: refused (not
 granted), or granted and without a row (the source is down, not connected, or has no record).
@@ -7,7 +7,6 @@ granted), or granted and without a row (the source is down, not connected, or ha
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -22,11 +21,11 @@ from creditlink.training.dataset import known_records, outcomes, plan_for
 CAUSES = ("not_granted", "source_down", "not_connected", "no_record")
 
 
-def shifts(city: City, live: LiveModel, book: ProductBook) -> list[dict[str, Any]]:
+def shifts(city: City, live: LiveModel, book: ProductBook) -> list[dict[str, object]]:
     """Return a row per category and cause: mean PD and points, less those with everything.
 
-    Firms with a score both ways count. `error` is the shift's standard error; `implied_bads` is what bads would move if
-    both PDs were exact: the mean of an exact PD p over those who go bad is E[p²] / E[p].
+    Firms with a score both ways count. `error` is the shift's standard error; `implied_bads` is how far bads would move
+    if both PDs were exact: the mean of an exact PD p over those who go bad is E[p²] / E[p].
     """
     as_of = plan_for(city.snapshots, city.first_period).test
     labels = outcomes(city, as_of)

@@ -21,7 +21,7 @@ Key = tuple[datetime, str, str, int]
 
 
 class Recorder:
-    """The counts of one process that are not written down yet."""
+    """The counts of one process that are not in the database yet."""
 
     def __init__(self) -> None:
         self._counts: Counter[Key] = Counter()
@@ -29,7 +29,7 @@ class Recorder:
         self._lock = threading.Lock()
 
     def observe(self, route: str, status: int, seconds: float, now: datetime) -> None:
-        """Count an answer, if its route is a step; what we refuse is an answer too, only our own failures are not."""
+        """Count an answer, if its route is a step; a refusal is an answer too, only our own failures are not."""
         step = step_of(route)
         if step is None:
             return
@@ -38,13 +38,13 @@ class Recorder:
             self._counts[(now.replace(second=0, microsecond=0), step, outcome, bucket_of(seconds))] += 1
 
     def write(self, now: datetime, *, at_once: bool = False) -> None:
-        """Add the counts to the database's, every few seconds; a database that is away costs the counts, no answer."""
+        """Add the counts to the database's, every few seconds; if that is away the counts are lost, no answer is."""
         with self._lock:
             due = at_once or self._written_at is None or now - self._written_at >= EVERY
             if not due or not self._counts:
                 return
             counts, self._counts, self._written_at = self._counts, Counter(), now
-        # In one order in every process, so that two that write at once do not wait for each other crosswise.
+        # In the same order in every process, so that two that write at once do not deadlock.
         rows = [
             {"minute_at": minute, "step": step, "outcome": outcome, "bucket": bucket, "answers": answers}
             for (minute, step, outcome, bucket), answers in sorted(counts.items())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from creditlink.kit.clock import utc_now
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
@@ -18,12 +16,12 @@ blueprint = Blueprint("status", __name__, url_prefix="/v1/status", description="
 @blueprint.route("", methods=["GET"])
 @public
 @blueprint.response(200, StatusSchema)
-def show_status() -> dict[str, Any]:
+def show_status() -> dict[str, object]:
     """Say how each step and each source is doing: state, success rate, median time, last failure."""
     return current_status()
 
 
-def current_status() -> dict[str, Any]:
+def current_status() -> dict[str, object]:
     """Return the status, with what this process has counted up to now."""
     now = utc_now()
     runtime.part(Recorder).write(now, at_once=True)

@@ -1,12 +1,14 @@
-"""The status that everybody may see: rates and times, no counts, nothing of any firm or bank."""
+"""The status that everybody may see: rates and times, no counts, nothing about any firm or bank."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Literal
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.orm import Session
 
 from creditlink.records import sources
@@ -20,7 +22,33 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 KEEP_OK, KEEP_FAILED = timedelta(days=2), timedelta(days=90)
 
 
-def status(session: Session, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PartStatus:
+    """How one step or one source is doing."""
+
+    kind: Literal["step", "source"]
+    name: str
+    hour: AnswerTally
+    day: AnswerTally
+    last_failure_at: datetime | None
+
+    @property
+    def state(self) -> State:
+        """The state in the last hour; of a quiet hour, which says nothing, that of the day."""
+        return state_of(self.hour) if self.hour.answers else state_of(self.day)
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as everybody sees it."""
+        return {
+            self.kind: self.name,
+            "state": self.state,
+            "last_hour": _as_json(self.hour),
+            "last_day": _as_json(self.day),
+            "last_failure_at": self.last_failure_at,
+        }
+
+
+def status(session: Session, now: datetime) -> dict[str, object]:
     """Return state, success rate and median time of every step and source, and the last failure."""
     hour, day = _steps_since(session, now - HOUR), _steps_since(session, now - DAY)
     pulls_hour, pulls_day = health.answers_since(session, now - HOUR), health.answers_since(session, now - DAY)
@@ -29,33 +57,26 @@ def status(session: Session, now: datetime) -> dict[str, Any]:
     offices = []
     for name in sources.current().config.sources:
         source = known.get(name)
-        told = _told("source", name, _of_pulls(pulls_hour, name), _of_pulls(pulls_day, name))
-        offices.append(told | {"last_failure_at": source.last_failure_at if source else None})
+        hourly, daily = _of_pulls(pulls_hour, name), _of_pulls(pulls_day, name)
+        offices.append(PartStatus("source", name, hourly, daily, source.last_failure_at if source else None))
     hour["pull"], day["pull"] = _of_pulls(pulls_hour, None), _of_pulls(pulls_day, None)
-    failed_at["pull"] = max((o["last_failure_at"] for o in offices if o["last_failure_at"]), default=None)
-    walked = [
-        _told("step", step, hour.get(step, NOTHING), day.get(step, NOTHING)) | {"last_failure_at": failed_at.get(step)}
-        for step in STEPS
+    failed_at["pull"] = max((one.last_failure_at for one in offices if one.last_failure_at), default=None)
+    steps = [
+        PartStatus("step", step, hour.get(step, NOTHING), day.get(step, NOTHING), failed_at.get(step)) for step in STEPS
     ]
-    incidents = [
-        {"where": row[kind], "at": row["last_failure_at"]}
-        for kind, rows in (("source", offices), ("step", [w for w in walked if w["step"] != "pull"]))
-        for row in rows
-        if row["last_failure_at"] is not None
+    failures = [
+        (one.last_failure_at, one.name)
+        for one in (*offices, *(step for step in steps if step.name != "pull"))
+        if one.last_failure_at is not None
     ]
+    last = max(failures, key=lambda failure: failure[0], default=None)
     return {
-        "state": worst_of([row["state"] for row in walked]),
+        "state": worst_of([step.state for step in steps]),
         "as_of": now,
-        "steps": walked,
-        "sources": offices,
-        "last_incident": max(incidents, key=lambda found: found["at"], default=None),
+        "steps": [step.as_json() for step in steps],
+        "sources": [office.as_json() for office in offices],
+        "last_incident": None if last is None else {"where": last[1], "at": last[0]},
     }
-
-
-def _told(kind: str, name: str, hour: AnswerTally, day: AnswerTally) -> dict[str, Any]:
-    # A quiet hour says nothing: then the day speaks.
-    state: State = state_of(hour) if hour.answers else state_of(day)
-    return {kind: name, "state": state, "last_hour": _as_json(hour), "last_day": _as_json(day)}
 
 
 def _as_json(tally: AnswerTally) -> dict[str, float | None]:
@@ -66,8 +87,10 @@ def _as_json(tally: AnswerTally) -> dict[str, float | None]:
     }
 
 
-def _of_pulls(found: dict[Any, Any], name: str | None) -> AnswerTally:
-    row = found.get(name)
+def _of_pulls(
+    answers: Mapping[str | None, Row[tuple[str | None, int, int, float | None]]], name: str | None
+) -> AnswerTally:
+    row = answers.get(name)
     return AnswerTally(row.answers, row.good, row.p50) if row is not None and row.answers else NOTHING
 
 

@@ -1,4 +1,4 @@
-"""The steps that a user walks, and what counts of answers say of them. Pure."""
+"""The steps that a user walks, and what the counts of answers say about them. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 State = Literal["up", "degraded", "down", "unknown"]
 STEPS = ("consent_page", "token", "pull", "profile")
-"""In the order in which a request walks them; `pull` is told by the pulls themselves."""
+"""In the order of a request; `pull` is counted by the pulls themselves."""
 
 # By the beginning of the route's rule.
 _ROUTES = (
@@ -83,6 +83,6 @@ def state_of(tally: AnswerTally) -> State:
 
 
 def worst_of(states: list[State]) -> State:
-    """Return the worst of several states; what is unknown says nothing."""
+    """Return the worst of several states; unknown ones do not count."""
     order: tuple[State, ...] = ("down", "degraded", "up")
     return next((state for state in order if state in states), "unknown")

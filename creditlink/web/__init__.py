@@ -1,1 +1,1 @@
-"""The web application: parts joined, processes served, health told."""
+"""The web application: its parts, its processes, its health."""

@@ -49,7 +49,7 @@ class _Number(IntegerConverter):
 def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     """Return the WSGI application: API, authorization server and pages.
 
-    The database is given, not opened here, so that tests and commands choose theirs.
+    The database is a parameter so that tests and commands can choose theirs.
     """
     configure_logging(settings)
     db.configure(database, role="api")
@@ -90,7 +90,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
 
 
 def _identified(inner: WSGIApplication) -> WSGIApplication:
-    """Give every request an id before anything of it can fail."""
+    """Give every request an id before anything in it can fail."""
 
     def outer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         given = environ.get("HTTP_X_REQUEST_ID", "")
@@ -98,7 +98,7 @@ def _identified(inner: WSGIApplication) -> WSGIApplication:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         environ[_ID] = request_id
-        environ.setdefault(_BEGAN, time.perf_counter())  # a request that waited runs again: it began once
+        environ.setdefault(_BEGAN, time.perf_counter())  # a request that waited runs again, but began only once
         return inner(environ, start_response)
 
     return outer
@@ -120,8 +120,8 @@ def _observe(app: flask.Flask) -> None:
         response.headers.setdefault("X-Frame-Options", "DENY")
         seen = visit.of(flask.request.environ)
         if seen is not None and seen.awaited is not None:
-            return response  # nobody gets it: the request will run again
-        # A method is whatever the sender writes: each unknown one would be a time series for good.
+            return response  # it is not sent: the request will run again
+        # Senders may write any method: each unknown one would stay a time series for good.
         method = flask.request.method if flask.request.method in _METHODS else "other"
         REQUESTS.labels(method, route, response.status_code).inc()
         REQUEST_SECONDS.labels(route).observe(seconds)
@@ -139,7 +139,7 @@ def _observe(app: flask.Flask) -> None:
 
 
 def _refused(problem: Problem) -> ResponseReturnValue:
-    """Answer a problem; where it refuses a bank a firm's data, leave evidence first."""
+    """Answer a problem; where it refuses a bank a firm's data, record evidence first."""
     access = flask.g.get("access")
     if access is not None:
         route = flask.request.url_rule.rule if flask.request.url_rule else "(none)"
@@ -159,5 +159,5 @@ def _http_error(api: Api, error: HTTPException) -> ResponseReturnValue:
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
-    """Answer trouble of the database with 503, and a bug with a plain 500; both carry the request id."""
+    """Answer trouble with the database with 503, and a bug with a plain 500; both carry the request id."""
     return problem_response(answer_for(error))

@@ -1,4 +1,4 @@
-"""Answers compressed for whoever accepts gzip: texts of some size, whole ones only."""
+"""Compression of answers for clients that accept gzip: whole texts above a certain size."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LEVEL = 5
 def compress(response: flask.Response) -> flask.Response:
     """Compress an answer with gzip where that helps and the caller accepts it.
 
-    What a page holds of secrets is a form token that is signed anew for every page, so that the size of an answer tells
-    nothing about it.
+    The only secret in a page is a form token, signed afresh for every page: so the size of an answer says nothing about
+    it.
     """
     if not (response.content_type or "").startswith(_TYPES) or response.status_code in (204, 206, 304):
         return response
@@ -37,5 +37,5 @@ def compress(response: flask.Response) -> flask.Response:
     response.headers["Content-Encoding"] = "gzip"
     etag, _ = response.get_etag()
     if etag:
-        response.set_etag(etag, weak=True)  # the bytes are others, what they say is the same
+        response.set_etag(etag, weak=True)  # other bytes, the same content
     return response

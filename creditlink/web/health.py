@@ -1,11 +1,10 @@
-"""Is it alive, is it ready, how is it doing."""
+"""Whether the process is alive and ready, and its metrics."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 import flask
@@ -36,21 +35,21 @@ def live() -> dict[str, str]:
 
 
 @blueprint.get("/health/ready")
-def ready() -> tuple[dict[str, Any], int]:
-    """Say whether every part that a profile needs is there, part by part."""
+def ready() -> tuple[dict[str, object], int]:
+    """Say whether every part that a profile needs is available, part by part."""
     checks = {**_database_checks(), "model": _model_check()}
     good = all(check["ok"] for check in checks.values())
     return {"status": "ready" if good else "not_ready", "checks": checks}, 200 if good else 503
 
 
-def _database_checks() -> dict[str, dict[str, Any]]:
+def _database_checks() -> dict[str, dict[str, object]]:
     try:
         with db.current().probing() as session:
             connection = session.connection()
             at, serves = schema.current_revision(connection), schema.oldest_served(connection)
             wrong = _wrong_database(connection)
-            alive, found = lanes.health(session)
-            off = _clock_offset(session)
+            alive, states = lanes.health(session)
+            offset = _clock_offset(session)
             _try_to_write(session)
     except SQLAlchemyError as error:
         reason = type(error).__name__
@@ -59,9 +58,9 @@ def _database_checks() -> dict[str, dict[str, Any]]:
     return {
         "database": {"ok": wrong is None, **({"reason": wrong} if wrong else {})},
         "migrations": {"ok": at == head or (at > head and schema.is_served(serves)), "applied": at, "head": head},
-        "clock": {"ok": abs(off) <= db.CLOCKS_APART.total_seconds(), "offset_seconds": round(off, 3)},
-        # A starved lane is work that waits, not a part that is missing: the API goes on serving.
-        "worker": {"ok": bool(alive), "alive": alive, "lanes": {lane.lane: lane.as_json() for lane in found}},
+        "clock": {"ok": abs(offset) <= db.CLOCKS_APART.total_seconds(), "offset_seconds": round(offset, 3)},
+        # A starved lane is work that waits, not a missing part: the API goes on serving.
+        "worker": {"ok": bool(alive), "alive": alive, "lanes": {lane.lane: lane.as_json() for lane in states}},
     }
 
 
@@ -83,7 +82,7 @@ def _try_to_write(session: Session) -> None:
 
 
 def _wrong_database(connection: Connection) -> str | None:
-    """Look again at what a process that started before its database could not see."""
+    """Check again what a process that started before its database could not check."""
     if purpose.refusal(connection, runtime.part(Settings).environment):
         return "not_of_this_environment"
     if db.current().has_api_login and logins.refusal(connection):
@@ -91,8 +90,8 @@ def _wrong_database(connection: Connection) -> str | None:
     return None
 
 
-def _model_check() -> dict[str, Any]:
-    return {"ok": True, "model_id": runtime.part(LiveModel).model_id}  # without one no application starts
+def _model_check() -> dict[str, object]:
+    return {"ok": True, "model_id": runtime.part(LiveModel).model_id}  # the application does not start without one
 
 
 @blueprint.get("/metrics")
@@ -102,24 +101,24 @@ def metrics() -> flask.Response:
     Raises
     ------
     Unauthorized, NotFound
-        Whoever asks is not the operator: see `_check_scraper`.
+        The sender is not the operator: see `_check_scraper`.
     """
     _check_scraper(flask.request)
     try:
         with db.transaction(viewer=db.Viewer(actor="operator")) as session:
-            found = funnel.counts(session, utc_now())
-            _, doing = lanes.health(session)
+            stages = funnel.counts(session, utc_now())
+            _, states = lanes.health(session)
             dead = dead_letters.count_open(session)
     except SQLAlchemyError:
-        found, doing, dead = {}, [], {}  # the process's own metrics are worth most just then
+        stages, states, dead = {}, [], {}  # the process's own metrics are most useful just then
     DEAD_LETTERS.clear()
     for task, letters in dead.items():
         DEAD_LETTERS.labels(task).set(letters)
-    for lane in doing:
+    for lane in states:
         JOBS_WAITING.labels(lane.lane).set(lane.waiting)
         JOBS_OLDEST_SECONDS.labels(lane.lane).set(lane.oldest_seconds)
     CONSENT_FUNNEL.clear()
-    for stage, requests in found.items():
+    for stage, requests in stages.items():
         CONSENT_FUNNEL.labels(stage).set(requests)
     return flask.Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
@@ -127,14 +126,14 @@ def metrics() -> flask.Response:
 def _check_scraper(request: flask.Request) -> None:
     """Let only the operator's scraper through.
 
-    With `metrics_token` set: who sends it as a bearer token (Prometheus' `authorization.credentials`), from anywhere.
-    Without: in the sandbox whoever is on this machine, in production nobody. A proxy on this machine is no neighbour:
-    whoever speaks through it comes from elsewhere.
+    With `metrics_token` set that is a sender of this bearer token (Prometheus' `authorization.credentials`), from
+    anywhere. Without it, anybody on this machine in the sandbox, and nobody in production. A request through a proxy
+    on this machine comes from elsewhere.
 
     Raises
     ------
     Unauthorized
-        There is a token, and it is not the one that was sent.
+        There is a token, and another one was sent.
     NotFound
         There is no token, and the sender is not on this machine.
     """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import flask
 
 from creditlink.kit.settings import Settings
@@ -17,7 +15,7 @@ creates **profiles**: PD, points, grade, exact contributions, reason codes, cove
 Every error is an RFC 9457 problem document."""
 
 
-def openapi_options(settings: Settings) -> dict[str, Any]:
+def openapi_options(settings: Settings) -> dict[str, object]:
     """Return what the OpenAPI document says besides the routes."""
     return {
         "info": {"description": _DESCRIPTION},

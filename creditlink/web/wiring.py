@@ -1,4 +1,4 @@
-"""Which slices take part: blueprints, pages and the things loaded once per process."""
+"""Which slices the application has: blueprints, pages, and what is loaded once per process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from creditlink.status import routes as status_routes
 
 
 def check_files(settings: Settings) -> None:
-    """Read the configuration files that are otherwise read when first needed: by a request or job, hours later.
+    """Read the configuration files that are otherwise read only when first needed, by a request or job hours later.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def check_files(settings: Settings) -> None:
 
 
 def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
-    """Join every slice to the application; the order is the order in the API's reference."""
+    """Register every slice with the application, in the order of the API's reference."""
     check_files(settings)
     parts = runtime.of_app(app)
     parts.put(load_live(settings))

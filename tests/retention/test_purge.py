@@ -101,7 +101,7 @@ class TestOneConsent:
     def test_after_a_crash_nothing_is_half_deleted(self, consent, monkeypatch):
         before = counts()
         with monkeypatch.context() as patched:
-            patched.setattr(purge, "_tell", lambda *_: (_ for _ in ()).throw(RuntimeError("power cut")))
+            patched.setattr(purge, "_notify", lambda *_: (_ for _ in ()).throw(RuntimeError("power cut")))
             with pytest.raises(RuntimeError):
                 run(NOW + 10 * DAY)
         assert counts() == before

@@ -39,7 +39,7 @@ def up(real: Path | None, api_processes: int) -> None:
     try:
         with Services(settings.var_dir / "log") as services:
             ports = Ports.fixed(api_processes)
-            say = _teller(console)
+            say = _StepPrinter(console)
             stack = start_stack(services, ports, database=RUN_DATABASE, real=real, say=say)
             _print_addresses(console, stack)
             while True:
@@ -70,7 +70,7 @@ def demo(real: Path | None, firms: int | None, out: Path | None) -> None:
     began = time.monotonic()
     try:
         with Services(settings.var_dir / "log-demo") as services:
-            say = _teller(console)
+            say = _StepPrinter(console)
             stack = start_stack(services, Ports.free(), database=DEMO_DATABASE, real=real, say=say)
             say("everything is up")
             with closing(Walk(console, stack, began=began)) as walk:
@@ -85,12 +85,8 @@ def demo(real: Path | None, firms: int | None, out: Path | None) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def _teller(console: Console) -> _Teller:
-    return _Teller(console)
-
-
-class _Teller:
-    """Tells each step with the seconds since the start."""
+class _StepPrinter:
+    """Prints each step with the seconds since the start."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

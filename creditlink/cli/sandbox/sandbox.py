@@ -176,10 +176,10 @@ def bureau_app(kind: str, folder: Path, invoices: Path | None, env: Mapping[str,
         return env.get(f"CREDITLINK_BUREAU_{kind.upper()}_{name}", default)
 
     if kind == "tax":
-        held = real.load(invoices, today=day_of(utc_now())) if invoices else None
+        real_invoices = real.load(invoices, today=day_of(utc_now())) if invoices else None
         return tax.TaxBureau(
             Holdings(folder, tax.FRAMES),
-            held,
+            real_invoices,
             credential("APP_ID", "creditlink-sandbox"),
             credential("SECRET", "sandbox-tax-secret"),
         ).application()
@@ -203,14 +203,14 @@ def bank(index: int, file: Path) -> None:
     from creditlink.sandbox.banks.bank import DemoBank, load_key
     from creditlink.sandbox.platform.seed import Credentials
 
-    held = Credentials.read(file)
-    if index >= len(held.banks):
-        raise click.BadParameter(f"{index}: there are {len(held.banks)} demo banks", param_hint="INDEX")
-    client = held.banks[index]
+    known = Credentials.read(file)
+    if index >= len(known.banks):
+        raise click.BadParameter(f"{index}: there are {len(known.banks)} demo banks", param_hint="INDEX")
+    client = known.banks[index]
     desk = DemoBank(
         client_id=client.client_id,
         redirect_uri=client.redirect_uri,
-        issuer=held.issuer,
+        issuer=known.issuer,
         key=load_key(Path(client.key_file).read_text()),
     )
     _serve(create_bank_app(desk, webhook_secret=client.webhook_secret), "127.0.0.1", client.port)

@@ -1,4 +1,4 @@
-"""`creditlink sandbox year`: live through a year, and hold the ranking against the truth."""
+"""`creditlink sandbox year`: live through a year, and compare the ranking with the truth."""
 
 from __future__ import annotations
 
@@ -79,16 +79,18 @@ def year(
             expect, step = expect_and_step
             expect("profile", firms)
             expect("market", firms)
-            lived = plan_year(plan, settings, step=step)
-            report = lived.to_dict()
+            planned = plan_year(plan, settings, step=step)
+            report = planned.to_dict()
             if not plan_only:
-                expect("deed", len(lived.year.deeds))
+                expect("deed", len(planned.year.deeds))
                 with _database(settings, out):
-                    stage = live_through(lived, settings, step=step)
+                    stage = live_through(planned, settings, step=step)
                     with db.transaction("owner") as session:
-                        held = cases.cases_of(session)
-                    rows, best = funnel(held, "institution"), league(held)
-                report["funnel"] = reconciled(lived, stage, held) | {"institutions": [row.to_dict() for row in rows]}
+                        answered = cases.cases_of(session)
+                    rows, best = funnel(answered, "institution"), league(answered)
+                report["funnel"] = reconciled(planned, stage, answered) | {
+                    "institutions": [row.to_dict() for row in rows]
+                }
     except (CityError, StageTaken, ValueError) as error:
         raise click.ClickException(str(error)) from None
     out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +100,7 @@ def year(
     if as_json:
         print_json(report, indent=None)
     else:
-        show(report, Console(), rows=rows, league=best)
+        show(planned.report, Console(), rows=rows, league=best)
         click.echo(f"{out / REPORT}: the whole report")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import flask
@@ -31,6 +30,9 @@ from creditlink.portal.firm.firms import enter, firms_of, first_with
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
+Limits = Mapping[str, object]
+"""What an agent may decide: `purposes`, `categories`, `longest_days`, `largest_loan_fen`, each only where limited."""
+
 
 @dataclass(frozen=True)
 class WaitingAct:
@@ -47,24 +49,24 @@ class WaitingAct:
 
 
 def carry_out(
-    session: Session, account: Account, firm: Enterprise, act: str, subject: Mapping[str, Any], now: datetime
+    session: Session, account: Account, firm: Enterprise, act: str, subject: Mapping[str, object], now: datetime
 ) -> bool:
     """Sign an act for the firm and do it if that is enough; return whether it is done.
 
     Raises
     ------
     ConsentRefused
-        The account may not act for the firm, or not so far.
+        The account may not act for the firm, or this is beyond its limits.
     Problem
         The act itself is refused.
     """
     if act == "accept":
         return acceptance.accept(
             session,
-            applications.internal(subject["application"]),
+            applications.internal(str(subject["application"])),
             account=account,
             enterprise=firm,
-            offer_sha256=subject["offer_sha256"],
+            offer_sha256=str(subject["offer_sha256"]),
             clocks=clocks(),
             now=now,
         )
@@ -76,56 +78,64 @@ def carry_out(
     if act == "appoint":
         _appoint(session, firm, subject, now)
     elif act == "signatures":
-        representation.want_two_signatures(session, firm, False, actor=actor, reason=subject["reason"], now=now)
+        representation.want_two_signatures(session, firm, False, actor=actor, reason=str(subject["reason"]), now=now)
     else:
         set_discoverable(session, firm, True, actor=actor, now=now)
     return True
 
 
-def _resume(session: Session, account: Account, firm: Enterprise, subject: Mapping[str, Any], now: datetime) -> bool:
-    held = session.get_one(Consent, ids.internal("cns", subject["consent"]))
+def _resume(session: Session, account: Account, firm: Enterprise, subject: Mapping[str, object], now: datetime) -> bool:
+    consent = session.get_one(Consent, ids.internal("cns", str(subject["consent"])))
 
     def beyond(right: Representation) -> str | None:
-        return outside_limits(right, purpose=held.purpose, categories=held.categories, runs_days=held.runs_days(now))
+        return outside_limits(
+            right, purpose=consent.purpose, categories=consent.categories, runs_days=consent.runs_days(now)
+        )
 
     right = may_act(session, account, firm, now)
     limit = beyond(right) if right else None
     if limit:
         raise ConsentRefused(f"beyond what the agent may decide: {limit}", reason="beyond_agent_limits", beyond=limit)
-    if held.state == "PAUSED" and not second_signatures.sign(
+    if consent.state == "PAUSED" and not second_signatures.sign(
         session, firm, "resume", subject, account=account, now=now, may=lambda first: beyond(first) is None
     ):
         return False
-    consents.resume(session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
+    consents.resume(session, consent, actor=f"account:{account.id}", reason="by_the_firm", now=now)
     return True
 
 
-def _appoint(session: Session, firm: Enterprise, subject: Mapping[str, Any], now: datetime) -> None:
-    until = subject["valid_until"]
+def _appoint(session: Session, firm: Enterprise, subject: Mapping[str, object], now: datetime) -> None:
+    limits, until = _appointment(subject)
     with session.begin_nested():
         representation.appoint(
             session,
             enterprise=firm,
-            account=session.get_one(Account, UUID(subject["account"])),
+            account=session.get_one(Account, UUID(str(subject["account"]))),
             role="agent",
-            limits=subject["limits"],
-            valid_until=datetime.fromisoformat(until) if until else None,
-            appointed_by=session.get_one(Account, UUID(subject["appointed_by"])),
-            reason=subject["reason"],
+            limits=limits,
+            valid_until=until,
+            appointed_by=session.get_one(Account, UUID(str(subject["appointed_by"]))),
+            reason=str(subject["reason"]),
             now=now,
         )
 
 
+def _appointment(subject: Mapping[str, object]) -> tuple[Limits | None, datetime | None]:
+    """Return an appointment's limits and its end."""
+    limits, until = subject["limits"], subject["valid_until"]
+    return limits if isinstance(limits, dict) else None, datetime.fromisoformat(str(until)) if until else None
+
+
 def waiting_for(session: Session, account: Account, now: datetime) -> list[WaitingAct]:
     """Return what waits for a second signature in the firms that `account` acts for, the oldest first."""
-    found = []
+    waiting = []
     for firm in firms_of(session, account, now):
         enter(session, firm)
-        found += [_told(session, account, firm, act) for act in second_signatures.waiting(session, firm, now)]
-    return sorted(found, key=lambda one: one.act.signed_at)
+        waiting += [_in_words(session, account, firm, act) for act in second_signatures.waiting(session, firm, now)]
+    return sorted(waiting, key=lambda one: one.act.signed_at)
 
 
-def _told(session: Session, account: Account, firm: Enterprise, act: FirmAct) -> WaitingAct:
+def _in_words(session: Session, account: Account, firm: Enterprise, act: FirmAct) -> WaitingAct:
     about, address = _about(session, firm, act)
     return WaitingAct(
         act=act,
@@ -135,61 +145,77 @@ def _told(session: Session, account: Account, firm: Enterprise, act: FirmAct) ->
         by=session.get_one(Account, act.signed_by).display_name,
         is_own=act.signed_by == account.id,
         address=address,
-        terms=_terms(act.subject) if act.act == "appoint" else [],
+        terms=agent_terms(*_appointment(act.subject), proposed=True) if act.act == "appoint" else [],
     )
 
 
-def _terms(subject: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return within which limits an agent would be appointed: what is not limited is said too."""
-    limits, place = subject["limits"] or {}, 0 if lang() == "zh" else 1
-    purposes = {name: (one.label_zh, one.label_en)[place] for name, one in fair_use().templates.items()}
-    categories = {name: category.text(lang())[0] for name, category in CATEGORIES.items()}
+def agent_terms(limits: Limits | None, until: datetime | None, *, proposed: bool) -> list[tuple[str, str]]:
+    """Return an agent's limits in words, each with its name.
 
-    def listed(name: str, words: Mapping[str, str], everything: str) -> str:
-        chosen = limits.get(name)
-        return ("、", ", ")[place].join(words.get(one, one) for one in chosen) if chosen else everything
+    Of a `proposed` appointment, which is still to be signed, every term is there: also what is not limited.
+    """
+    limits = limits or {}
 
-    days, loan, until = limits.get("longest_days"), limits.get("largest_loan_fen"), subject["valid_until"]
-    return [
-        (gettext("May decide for"), listed("purposes", purposes, gettext("every purpose"))),
-        (gettext("May share"), listed("categories", categories, gettext("all data"))),
-        (
-            gettext("Longest consent"),
-            ngettext("%(n)d day", "%(n)d days", days, n=days) if days else gettext("of any length"),
-        ),
-        (gettext("Largest loan"), money(loan) if loan else gettext("of any amount")),
-        (gettext("Until"), when(datetime.fromisoformat(until), lang()) if until else gettext("until it is ended")),
+    def listed(name: str, labels: Mapping[str, str], everything: str) -> str:
+        names = limits.get(name)
+        separator = "、" if lang() == "zh" else ", "
+        return separator.join(labels.get(one, one) for one in names) if isinstance(names, list) else everything
+
+    days, loan = limits.get("longest_days"), limits.get("largest_loan_fen")
+    terms = [
+        (gettext("May decide for"), listed("purposes", purpose_labels(), gettext("every purpose"))),
+        (gettext("May share"), listed("categories", category_labels(), gettext("all data"))),
     ]
+    if isinstance(days, int):
+        terms.append((gettext("Longest consent"), ngettext("%(n)d day", "%(n)d days", days, n=days)))
+    elif proposed:
+        terms.append((gettext("Longest consent"), gettext("of any length")))
+    if isinstance(loan, int):
+        terms.append((gettext("Largest loan"), money(loan)))
+    elif proposed:
+        terms.append((gettext("Largest loan"), gettext("of any amount")))
+    without_end = gettext("until it is ended") if proposed else gettext("ended by you")
+    return [*terms, (gettext("Until"), when(until, lang(), zone=proposed) if until else without_end)]
+
+
+def purpose_labels() -> dict[str, str]:
+    """Return every purpose's label in the language of the page."""
+    return {code: label((one.label_zh, one.label_en)) for code, one in fair_use().templates.items()}
+
+
+def category_labels() -> dict[str, str]:
+    """Return every category's name in the language of the page."""
+    return {code: category.text(lang())[0] for code, category in CATEGORIES.items()}
 
 
 def _about(session: Session, firm: Enterprise, act: FirmAct) -> tuple[str, str]:
-    subject = act.subject
+    subject: Mapping[str, object] = act.subject
     if act.act == "accept":
-        held = session.get_one(Application, applications.internal(subject["application"]))
-        offer = applications.latest_offer(session, held)
-        lender = name(session.get_one(Institution, held.institution_id))
+        application = session.get_one(Application, applications.internal(str(subject["application"])))
+        offer = applications.latest_offer(session, application)
+        lender = name(session.get_one(Institution, application.institution_id))
         amount = money(int(offer.terms["amount_fen"])) if offer else ""
-        request = ids.external("fin", held.request_id)
+        request = ids.external("fin", application.request_id)
         return f"{lender} · {amount}", flask.url_for("portal.financing_request", request_id=request)
     if act.act == "resume":
-        consent = session.get_one(Consent, ids.internal("cns", subject["consent"]))
+        consent = session.get_one(Consent, ids.internal("cns", str(subject["consent"])))
         lender = name(session.get_one(Institution, consent.institution_id))
-        return lender, flask.url_for("portal.consent", consent_id=subject["consent"])
+        return lender, flask.url_for("portal.consent", consent_id=str(subject["consent"]))
     if act.act == "count":
         return "", flask.url_for("portal.counted", enterprise=firm.id)
-    about = subject["reason"]
+    about = str(subject["reason"])
     if act.act == "appoint":
-        about = f"{session.get_one(Account, UUID(subject['account'])).display_name} · {about}"
+        about = f"{session.get_one(Account, UUID(str(subject['account']))).display_name} · {about}"
     return about, flask.url_for("portal.representatives", enterprise=firm.id)
 
 
 @blueprint.post("/acts/<uuid:act_id>/<decision>")
 @signed_in
 def second_act(session: Session, account: Account, now: datetime, act_id: UUID, decision: str) -> ResponseReturnValue:
-    """Sign second what somebody else of the firm signed, confirmed; or drop it, which needs one person and no code."""
-    firm, held = _found(session, account, act_id, now)
+    """Sign, confirmed, what somebody else of the firm signed first; or drop it, which needs one person and no code."""
+    firm, act = _waiting_act(session, account, act_id, now)
     if decision == "drop":
-        second_signatures.drop(session, held, account=account, now=now)
+        second_signatures.drop(session, act, account=account, now=now)
         return see_other(flask.url_for("portal.inbox"))
     if decision != "sign":
         raise NotFound
@@ -199,12 +225,12 @@ def second_act(session: Session, account: Account, now: datetime, act_id: UUID, 
             "second.html",
             status=missing.status,
             error=missing.text if flask.request.form.get("totp") else None,
-            one=_told(session, account, firm, held),
+            one=_in_words(session, account, firm, act),
             ask_code=stepup.needs_code(account, now),
         )
-    carry_out(session, account, firm, held.act, held.subject, now)
+    carry_out(session, account, firm, act.act, act.subject, now)
     return see_other(flask.url_for("portal.inbox"))
 
 
-def _found(session: Session, account: Account, act_id: UUID, now: datetime) -> tuple[Enterprise, FirmAct]:
+def _waiting_act(session: Session, account: Account, act_id: UUID, now: datetime) -> tuple[Enterprise, FirmAct]:
     return first_with(session, account, now, lambda firm: second_signatures.waiting_act(session, firm, act_id, now))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -117,8 +116,8 @@ def show(
 ) -> ResponseReturnValue:
     """Show who asks for what; after a mistake with what was ticked before it.
 
-    Who has signed already sees that a second signature is waited for, and nothing to sign. Who acts for no firm that
-    the request can be about sees who asks and no terms: those of an amendment tell what the firm agreed to before.
+    A person who has signed already sees that a second signature is awaited, and nothing to sign. One who acts for no
+    firm that the request can be about sees who asks and no terms: an amendment's say what the firm agreed to before.
     """
     for stage in ("shown", "signed_in"):
         funnel.note_stage(session, consent.id, stage, now)
@@ -158,13 +157,13 @@ def show(
 
 
 def who(institution: Institution) -> str:
-    """Return what kind of institution it is and its code: what a name alone can make one mistake."""
+    """Return an institution's kind and code: its name alone may be mistaken for another's."""
     return f"{INSTITUTION_KINDS[institution.kind][0 if lang() == 'zh' else 1]} · {institution.code}"
 
 
 @dataclass(frozen=True)
 class FirstSignature:
-    """What somebody else of the firm signed already: the second can agree to no more than that."""
+    """What somebody else of the firm has signed: the second person can agree to no more than that."""
 
     by: str
     at: datetime
@@ -223,23 +222,21 @@ def _attribute(name: str) -> str:
     return str(words[name])
 
 
-def _value(name: str, value: Any) -> str:
+def _value(name: str, value: object) -> str:
     if value is None:
         return "–"
     place = 0 if lang() == "zh" else 1
+    several = [str(one) for one in value] if isinstance(value, list | tuple) else []
     if name == "categories":
-        return (
-            "、".join(CATEGORIES[c].name.label_zh for c in value)
-            if place == 0
-            else ", ".join(CATEGORIES[c].name.label_en for c in value)
-        )
+        labels = [CATEGORIES[c].name for c in several]
+        return "、".join(one.label_zh for one in labels) if place == 0 else ", ".join(one.label_en for one in labels)
     if name == "actions":
-        return ("、" if place == 0 else "; ").join(ACTIONS[a][place] for a in value)
+        return ("、" if place == 0 else "; ").join(ACTIONS[a][place] for a in several)
     if name == "purpose":
-        template = fair_use().templates.get(value)
+        template = fair_use().templates.get(str(value))
         return (template.label_zh if place == 0 else template.label_en) if template else str(value)
     if name == "access":
-        return str({"once": gettext("once"), "recurring": gettext("repeatedly")}[value])
+        return str({"once": gettext("once"), "recurring": gettext("repeatedly")}[str(value)])
     if name == "valid_until":
         return str(value)[:16].replace("T", " ") + " UTC"
     return str(value)

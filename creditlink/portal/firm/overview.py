@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -34,7 +34,7 @@ class ConsentRow:
     used: int
     allowed: int
     window: str  # total | month
-    readable_until: datetime | None  # every use is spent: until when what they made can be read
+    readable_until: datetime | None  # every use is spent: until when the profiles can be read
     last_access_at: datetime | None
 
     @property
@@ -53,7 +53,7 @@ class AccessRow:
     action: str
     result: str
     purpose: str | None
-    categories: list[tuple[str, int | None]]  # what went out or came in, and how many rows of it where that is known
+    categories: list[tuple[str, int | None]]  # what went out or came in, and how many rows where that is known
     missing: list[tuple[str, str]]  # what did not, and why
     fields: list[str]  # of a pull: which items were fetched
     reason: str | None
@@ -62,7 +62,7 @@ class AccessRow:
 
 
 def consents_of(session: Session, firm: Enterprise, now: datetime, *, lang: str, fair_use: FairUse) -> list[ConsentRow]:
-    """Return all consents that the firm ever decided on, the latest first; none disappears (C7)."""
+    """Return every consent that the firm ever decided on, the latest first; none disappears (C7)."""
     query = select(Consent).where(Consent.enterprise_id == firm.id).order_by(Consent.requested_at.desc(), Consent.id)
     return [row_of(session, consent, now, lang=lang, fair_use=fair_use) for consent in session.scalars(query)]
 
@@ -144,7 +144,7 @@ def accesses_of(
         query = query.where(AuditEntry.seq < before)
     rows = []
     for entry, institution in session.execute(query):
-        told, template = entry.detail, fair_use.templates.get(entry.purpose or "")
+        detail, template = entry.detail, fair_use.templates.get(entry.purpose or "")
         rows.append(
             AccessRow(
                 seq=entry.seq,
@@ -154,17 +154,17 @@ def accesses_of(
                 result=entry.result,
                 purpose=(template.label_zh if lang == "zh" else template.label_en) if template else entry.purpose,
                 categories=[
-                    (CATEGORIES[c].text(lang)[0], rows_of(told, c))
-                    for c in told.get("categories", [])
+                    (CATEGORIES[c].text(lang)[0], rows_of(detail, c))
+                    for c in detail.get("categories", [])
                     if c in CATEGORIES
                 ],
                 missing=[
                     (CATEGORIES[c].text(lang)[0], missing_words(cause)[0 if lang == "zh" else 1])
-                    for c, cause in (told.get("missing", {}) | told.get("incomplete", {})).items()
+                    for c, cause in (detail.get("missing", {}) | detail.get("incomplete", {})).items()
                     if c in CATEGORIES
                 ],
-                fields=items_of(told, lang),
-                reason=told.get("reason"),
+                fields=items_of(detail, lang),
+                reason=detail.get("reason"),
                 consent_id=entry.consent_id,
                 digest=entry.digest,
             )
@@ -172,17 +172,17 @@ def accesses_of(
     return rows
 
 
-def rows_of(told: dict[str, Any], category: str) -> int | None:
-    """Return how many rows of a category an entry tells of: those disclosed, or those a pull brought."""
-    if "facts" in told:
-        return sum(int(count) for frame, count in told["facts"].items() if FRAME_CATEGORY.get(frame) == category)
-    found = told.get("rows")
-    return int(found[category]) if isinstance(found, dict) and category in found else None
+def rows_of(detail: Mapping[str, object], category: str) -> int | None:
+    """Return how many rows of a category an entry is about: those disclosed, or those a pull brought."""
+    facts, rows = detail.get("facts"), detail.get("rows")
+    if isinstance(facts, dict):
+        return sum(int(count) for frame, count in facts.items() if FRAME_CATEGORY.get(frame) == category)
+    return int(rows[category]) if isinstance(rows, dict) and category in rows else None
 
 
-def items_of(told: dict[str, Any], lang: str) -> list[str]:
+def items_of(detail: Mapping[str, object], lang: str) -> list[str]:
     """Return the names of the items that a pull fetched, as its evidence lists them."""
-    fetched = told.get("fields")
+    fetched = detail.get("fields")
     if not isinstance(fetched, dict):
         return []
     known = {(i.frame, i.name): i.label_zh if lang == "zh" else i.label_en for rows in ITEMS.values() for i in rows}

@@ -1,10 +1,10 @@
-"""The firm's own credit profile: how it stands, why, what would raise its grade, and what would open a product."""
+"""The firm's own credit profile: its grade, why, what would raise it, and what would open a product."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -29,7 +29,7 @@ _NEAR = 3
 
 @dataclass(frozen=True)
 class SourceShown:
-    """One kind of data: whether it was there for the profile, and if not, why."""
+    """One kind of data: whether the profile had it, and if not, why."""
 
     label: str
     status: str
@@ -41,7 +41,7 @@ class SourceShown:
 @blueprint.get("/profile")
 @signed_in
 def profile(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Show the newest profile that was made of the firm, whoever had it made, and the earlier ones in a line each.
+    """Show the firm's newest profile, whoever asked for it, and the earlier ones in a line each.
 
     It is the firm's own: it stays readable when the consent behind it is over, until its data life is.
     """
@@ -49,10 +49,11 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
     firm = chosen(session, firms, flask.request.args.get("enterprise"))
     if firm is None:
         return page("profile.html", firms=firms, firm=None, newest=None)
-    rows = _made(session, firm)
+    rows = _profiles_of(session, firm)
     if not rows:
         return page("profile.html", firms=firms, firm=firm, newest=None)
     newest, institution = rows[0]
+    improvements, near = _better(session, newest)
     return page(
         "profile.html",
         firms=firms,
@@ -63,25 +64,26 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         summary=newest.summary,
         sources=_sources(newest.coverage),
         widest=max((abs(row["points_contribution"]) for row in newest.summary["dimensions"]), default=1.0) or 1.0,
-        **_better(session, newest),
+        improvements=improvements,
+        near=near,
     )
 
 
-def _made(session: Session, firm: Enterprise) -> list[tuple[Profile, str]]:
-    name = Institution.name_zh if lang() == "zh" else Institution.name_en
+def _profiles_of(session: Session, firm: Enterprise) -> list[tuple[Profile, str]]:
+    label = Institution.name_zh if lang() == "zh" else Institution.name_en
     query = (
-        select(Profile, name)
+        select(Profile, label)
         .join(Institution, Institution.id == Profile.institution_id)
         .where(Profile.enterprise_id == firm.id)
         .order_by(Profile.created_at.desc(), Profile.id.desc())
         .limit(EARLIER + 1)
         .options(undefer(Profile.explanation), undefer(Profile.registration), undefer(Profile.asked))
     )
-    return [(row, told) for row, told in session.execute(query)]
+    return [(row, name) for row, name in session.execute(query)]
 
 
-def _sources(coverage: dict[str, dict[str, Any]]) -> list[SourceShown]:
-    """Return what the profile was made from, and what was missing and why, in the catalogue's order."""
+def _sources(coverage: Mapping[str, Mapping[str, object]]) -> list[SourceShown]:
+    """Return what data the profile had, and what was missing and why, in the catalogue's order."""
     words = {
         "delivered": gettext("there"),
         "partial": gettext("partly available: the source delivered only some of it"),
@@ -94,28 +96,29 @@ def _sources(coverage: dict[str, dict[str, Any]]) -> list[SourceShown]:
         "timeout": gettext("missing: the source did not answer in time"),
         "source_down": gettext("missing: the source was down"),
     }
-    return [
-        SourceShown(
-            label=CATEGORIES[name].text(lang())[0],
-            status=str(words.get(entry["status"], entry["status"])),
-            is_there=entry["status"] in ("delivered", "partial"),
-            months=int(entry.get("months") or 0),
-            last_month=str(entry.get("last_month", "")),
+    rows = []
+    for name, entry in coverage.items():
+        status, months = str(entry["status"]), entry.get("months")
+        rows.append(
+            SourceShown(
+                label=CATEGORIES[name].text(lang())[0],
+                status=str(words.get(status, status)),
+                is_there=status in ("delivered", "partial"),
+                months=months if isinstance(months, int) else 0,
+                last_month=str(entry.get("last_month", "")),
+            )
         )
-        for name, entry in coverage.items()
-    ]
+    return rows
 
 
-def _better(session: Session, made: Profile) -> dict[str, Any]:
-    """Return what would raise the grade and open the nearest products; nothing where another model is in use by now."""
+def _better(session: Session, profile: Profile) -> tuple[Mapping[str, object] | None, list[Mapping[str, object]]]:
+    """Return what would raise the grade and open the nearest products; nothing where the model has changed since."""
     live = runtime.part(LiveModel)
-    if made.summary.get("partial"):
-        return {"improvements": None, "near": []}
-    if made.state != "scored" or (made.model_id, made.model_sha256) != (live.model_id, live.sha256):
-        return {"improvements": None, "near": []}
-    book = book_of(session, settings(), made.asked["products"])
-    codes = [match["product"] for match in made.products["near_misses"][:_NEAR]]
-    return {
-        "improvements": wire.improvements(made, live),
-        "near": [found for code in codes if (found := wire.unlocked(made, code, book, live))["opens"]],
-    }
+    if profile.summary.get("partial"):
+        return None, []
+    if profile.state != "scored" or (profile.model_id, profile.model_sha256) != (live.model_id, live.sha256):
+        return None, []
+    book = book_of(session, settings(), profile.asked["products"])
+    codes = [match["product"] for match in profile.products["near_misses"][:_NEAR]]
+    near = [wire.unlocked(profile, code, book, live) for code in codes]
+    return wire.improvements(profile, live), [one for one in near if one["opens"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import flask
@@ -21,10 +20,10 @@ from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.clock import SHANGHAI, start_of_day
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.portal.firm import acts
-from creditlink.portal.firm.financing.words import WAN, money
+from creditlink.portal.firm.financing.words import WAN
 from creditlink.portal.firm.firms import chosen_with_right, enter, firms_of
 from creditlink.portal.person import stepup, throttle
-from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
+from creditlink.portal.site import blueprint, fair_use, page, see_other, signed_in
 
 _CHANGES = ("representation.appoint", "representation.end", "enterprise.signatures")
 _SHOWN = 50
@@ -40,7 +39,16 @@ class HistoryLine:
     person: str
     by: str
     reason: str
-    detail: dict[str, Any]
+    two_signatures: bool  # of a change of the rule: whether two must sign from then on
+
+
+@dataclass(frozen=True)
+class RepresentativeRow:
+    """A person who may act for the firm, and an agent's limits in words."""
+
+    right: Representation
+    person: Account
+    terms: list[tuple[str, str]]
 
 
 @blueprint.get("/representatives")
@@ -58,7 +66,7 @@ def representatives(session: Session, account: Account, now: datetime) -> Respon
 def appoint_agent(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Appoint an agent, or give one new limits."""
     form = flask.request.form
-    firm, right = _led_by(session, account, now)
+    firm, right = _firm_led_by(session, account, now)
     try:
         limits, until = _limits(form), _end_of(form)
         missing = stepup.missing(session, account, form, now)
@@ -78,7 +86,7 @@ def appoint_agent(session: Session, account: Account, now: datetime) -> Response
         }
         acts.carry_out(session, account, firm, "appoint", subject, now)
     except (InvalidRequest, Conflict) as wrong:
-        return _show(session, account, firm, right, now, error=_said(wrong), status=422)
+        return _show(session, account, firm, right, now, error=_problem_text(wrong), status=422)
     return _back(firm)
 
 
@@ -86,17 +94,17 @@ def appoint_agent(session: Session, account: Account, now: datetime) -> Response
 @signed_in
 def end_agent(session: Session, account: Account, now: datetime, right_id: UUID) -> ResponseReturnValue:
     """End an appointment; it acts with the agent's next request, and consents stay alive."""
-    firm, right = _led_by(session, account, now)
-    # The firm first, as whoever signs for it: no second signature comes between.
+    firm, right = _firm_led_by(session, account, now)
+    # Lock the firm first, as signing does: no second signature comes between.
     session.refresh(firm, with_for_update={"key_share": True})
-    held = representation.representation_of(session, firm, right_id)
-    if held is None or held.role != "agent":
+    appointment = representation.representation_of(session, firm, right_id)
+    if appointment is None or appointment.role != "agent":
         raise NotFound
     reason = flask.request.form.get("reason", "")
     try:
-        representation.end_representation(session, held, actor=f"account:{account.id}", reason=reason, now=now)
+        representation.end_representation(session, appointment, actor=f"account:{account.id}", reason=reason, now=now)
     except (InvalidRequest, Conflict) as wrong:
-        return _show(session, account, firm, right, now, error=_said(wrong), status=422)
+        return _show(session, account, firm, right, now, error=_problem_text(wrong), status=422)
     return _back(firm)
 
 
@@ -105,7 +113,7 @@ def end_agent(session: Session, account: Account, now: datetime, right_id: UUID)
 def change_signatures(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Say whether two people must sign: one switches it on, and only two switch it off."""
     form = flask.request.form
-    firm, right = _led_by(session, account, now)
+    firm, right = _firm_led_by(session, account, now)
     missing = stepup.missing(session, account, form, now)
     if missing:
         return _show(session, account, firm, right, now, error=missing.text, status=missing.status)
@@ -119,7 +127,7 @@ def change_signatures(session: Session, account: Account, now: datetime) -> Resp
             representation.check_reason(reason)
             acts.carry_out(session, account, firm, "signatures", {"two_signatures": False, "reason": reason}, now)
     except (InvalidRequest, Conflict) as wrong:
-        return _show(session, account, firm, right, now, error=_said(wrong), status=422)
+        return _show(session, account, firm, right, now, error=_problem_text(wrong), status=422)
     return _back(firm)
 
 
@@ -134,25 +142,28 @@ def _show(
     status: int = 200,
 ) -> ResponseReturnValue:
     enter(session, firm)
-    place = 0 if lang() == "zh" else 1
     return page(
         "representatives.html",
         status=status,
         error=error,
         firm=firm,
         firms=firms_of(session, account, now),
-        people=representation.representatives_of(session, firm, now),
+        people=[_row(*one) for one in representation.representatives_of(session, firm, now)],
         leads=right.role == "legal_representative",
         me=account.id,
         kept=flask.request.form if error else {},
-        categories={name: category.text(lang())[0] for name, category in CATEGORIES.items()},
-        purposes={n: (t.label_zh, t.label_en)[place] for n, t in fair_use().templates.items()},
+        categories=acts.category_labels(),
+        purposes=acts.purpose_labels(),
         tomorrow=(now.astimezone(SHANGHAI) + timedelta(days=1)).date(),
         ask_code=stepup.needs_code(account, now),
         changes=_changes(session, firm),
-        money=money,
         acts=[one for one in acts.waiting_for(session, account, now) if one.firm.id == firm.id],
     )
+
+
+def _row(right: Representation, person: Account) -> RepresentativeRow:
+    terms = acts.agent_terms(right.limits, right.valid_until, proposed=False) if right.role == "agent" else []
+    return RepresentativeRow(right, person, terms)
 
 
 def _changes(session: Session, firm: Enterprise) -> list[HistoryLine]:
@@ -174,13 +185,13 @@ def _changes(session: Session, firm: Enterprise) -> list[HistoryLine]:
             person=names.get(e.detail.get("account", ""), ""),
             by=names.get(e.actor.removeprefix("account:"), gettext("CreditLink's operator")),
             reason=e.detail.get("reason", ""),
-            detail=e.detail,
+            two_signatures=bool(e.detail.get("two_signatures")),
         )
         for e in entries
     ]
 
 
-def _led_by(session: Session, account: Account, now: datetime) -> tuple[Enterprise, Representation]:
+def _firm_led_by(session: Session, account: Account, now: datetime) -> tuple[Enterprise, Representation]:
     """Return the form's firm, whose legal representative the account is now; any other is not there."""
     firm, right = chosen_with_right(session, account, flask.request.form.get("enterprise", ""), now)
     if right.role != "legal_representative":
@@ -199,9 +210,9 @@ def _person(session: Session, account: Account, form: MultiDict[str, str], now: 
     return found
 
 
-def _limits(form: MultiDict[str, str]) -> dict[str, Any] | None:
+def _limits(form: MultiDict[str, str]) -> dict[str, object] | None:
     """Return the limits in the form; ticking everything, or nothing of a kind, is no limit of that kind."""
-    limits: dict[str, Any] = {}
+    limits: dict[str, object] = {}
     for name, known in (("categories", CATEGORIES), ("purposes", fair_use().templates)):
         chosen = [one for one in known if one in form.getlist(name)]
         if not chosen:
@@ -232,7 +243,7 @@ def _end_of(form: MultiDict[str, str]) -> datetime | None:
         raise InvalidRequest(gettext("The last day is not a date.")) from None
 
 
-def _said(wrong: InvalidRequest | Conflict) -> str:
+def _problem_text(wrong: InvalidRequest | Conflict) -> str:
     words = {
         "legal_representative": gettext("The legal representative needs no appointment."),
         "ended": gettext("It has ended already."),

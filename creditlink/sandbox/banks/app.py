@@ -10,12 +10,13 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import flask
 import httpx
 
 from creditlink.sandbox.banks.bank import Authorization, BankError, DemoBank, InboxRequest, Tokens, verified_webhook
+from creditlink.sandbox.banks.desk import CaseBody, DeskAnswer, DeskCall, NewCase, PollAnswer, RefreshBody
+from creditlink.sandbox.banks.wire import CallOptions
 
 
 @dataclass
@@ -34,7 +35,7 @@ class BankDesk:
     bank: DemoBank
     cases: dict[str, BankCase] = field(default_factory=dict)
     own: dict[str, Tokens] = field(default_factory=dict)  # scope -> the bank's own tokens
-    heard: dict[str, dict[str, Any]] = field(default_factory=dict)  # webhook-id -> event, so that a double is one
+    events: dict[str, dict[str, object]] = field(default_factory=dict)  # by webhook-id, so that a repeat counts once
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def case(self, case_id: str) -> BankCase:
@@ -43,8 +44,8 @@ class BankDesk:
             flask.abort(404)
         return self.cases[case_id]
 
-    def sent_with(self, state: str) -> tuple[BankCase, Authorization] | None:
-        """Return the case whose browser was sent off with this `state`."""
+    def case_of_state(self, state: str) -> tuple[BankCase, Authorization] | None:
+        """Return the case whose browser was sent away with this `state`."""
         for case in self.cases.values():
             sent = case.authorization
             if isinstance(sent, Authorization) and secrets.compare_digest(sent.state.encode(), state.encode()):
@@ -58,14 +59,17 @@ class BankDesk:
                 self.own[scope] = self.bank.in_own_name(scope=scope)
             return self.own[scope]
 
-    def call(self, tokens: Tokens, wanted: dict[str, Any]) -> httpx.Response:
-        """Call the platform as the desk was asked to."""
-        body = {"json": wanted["json"]} if "json" in wanted else {}
-        body |= {"content": wanted["text"].encode()} if "text" in wanted else {}
-        return self.bank.call(wanted["method"], wanted["path"], tokens, headers=wanted.get("headers", {}), **body)
+    def call(self, tokens: Tokens, wanted: DeskCall) -> httpx.Response:
+        """Call the platform as the loan officer asks."""
+        options: CallOptions = {"headers": wanted.get("headers", {})}
+        if "json" in wanted:
+            options["json"] = wanted["json"]
+        if "text" in wanted:
+            options["content"] = wanted["text"].encode()
+        return self.bank.call(wanted["method"], wanted["path"], tokens, **options)
 
 
-def _told(response: httpx.Response) -> dict[str, Any]:
+def _as_json(response: httpx.Response) -> DeskAnswer:
     return {
         "status": response.status_code,
         "headers": {k: v for k, v in response.headers.items() if k.lower() in ("location", "www-authenticate")},
@@ -85,11 +89,11 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
     desk = BankDesk(bank)
 
     @app.errorhandler(BankError)
-    def refused(error: BankError) -> tuple[dict[str, Any], int]:
+    def refused(error: BankError) -> tuple[dict[str, object], int]:
         return {"platform_status": error.status, "platform_said": error.body}, 502
 
     @app.errorhandler(httpx.HTTPError)
-    def unreachable(error: httpx.HTTPError) -> tuple[dict[str, Any], int]:
+    def unreachable(error: httpx.HTTPError) -> tuple[dict[str, object], int]:
         return {"platform_status": 0, "platform_said": type(error).__name__}, 502
 
     @app.get("/health")
@@ -97,8 +101,8 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
         return {"client_id": bank.client_id}
 
     @app.post("/cases")
-    def ask() -> tuple[dict[str, str], int]:
-        """Ask a firm: through its browser, whose address is handed out; with `inbox`, where it finds it later.
+    def ask() -> tuple[NewCase, int]:
+        """Ask a firm: through its browser, for which the answer has an address; with `inbox`, in its inbox.
 
         With `application` nothing is asked: the firm agreed when it applied for financing, and the tokens are fetched.
         """
@@ -111,7 +115,7 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
         details, scope = [wanted["authorization_details"]], wanted["scope"]
         if "inbox" in wanted:
             waiting = bank.ask_in_inbox(details, scope=scope, **wanted["inbox"])
-            answer = {"case": case_id, "poll_every_seconds": str(waiting.interval)}
+            answer: NewCase = {"case": case_id, "poll_every_seconds": str(waiting.interval)}
             authorization: Authorization | InboxRequest = waiting
         else:
             authorization = bank.push(details, scope=scope)
@@ -121,7 +125,7 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
         return answer, 201
 
     @app.post("/cases/<case_id>/poll")
-    def poll(case_id: str) -> dict[str, Any]:
+    def poll(case_id: str) -> PollAnswer:
         """Ask once whether the firm has answered the request in its inbox."""
         case = desk.case(case_id)
         if not isinstance(case.authorization, InboxRequest):
@@ -137,10 +141,10 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
     def callback() -> str:
         """Take the browser back: exchange the code for tokens."""
         state = flask.request.args.get("state", "")
-        found = desk.sent_with(state)
-        if found is None:
+        sent = desk.case_of_state(state)
+        if sent is None:
             flask.abort(400)
-        case, authorization = found
+        case, authorization = sent
         try:
             bank.exchange(bank.code_from(flask.request.url, authorization), authorization)
         except BankError as error:
@@ -154,8 +158,8 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
         )
 
     @app.post("/webhooks")
-    def told() -> tuple[str, int]:
-        """Take a webhook if the platform signed it; the same one twice is one."""
+    def take_event() -> tuple[str, int]:
+        """Take a webhook if the platform signed it; the same one twice counts once."""
         if not webhook_secret:
             flask.abort(404)
         try:
@@ -165,39 +169,39 @@ def create_bank_app(bank: DemoBank, *, webhook_secret: str = "") -> flask.Flask:
         except BankError:
             return "", 401
         with desk.lock:
-            desk.heard.setdefault(flask.request.headers["webhook-id"], event)
+            desk.events.setdefault(flask.request.headers["webhook-id"], event)
         return "", 204
 
     @app.get("/webhooks")
-    def heard() -> list[dict[str, Any]]:
-        """Show what the platform told the bank, the first first."""
+    def show_events() -> list[dict[str, object]]:
+        """Show what the platform told the bank, the oldest first."""
         with desk.lock:
-            return [{"webhook_id": key, **event} for key, event in desk.heard.items()]
+            return [{"webhook_id": key, **event} for key, event in desk.events.items()]
 
     @app.get("/cases/<case_id>")
-    def show(case_id: str) -> dict[str, Any]:
-        """Say how a case stands, without its tokens."""
+    def show(case_id: str) -> CaseBody:
+        """Show a case without its tokens."""
         case = desk.case(case_id)
         granted = {k: v for k, v in case.authorization.answer.items() if not k.endswith("_token")}
         return {"state": case.state, "error": case.error, "granted": granted}
 
     @app.post("/cases/<case_id>/call")
-    def call(case_id: str) -> dict[str, Any]:
+    def call(case_id: str) -> DeskAnswer:
         """Call the platform under the case's consent and show what it answered."""
-        return _told(desk.call(desk.case(case_id).authorization, flask.request.get_json()))
+        return _as_json(desk.call(desk.case(case_id).authorization, flask.request.get_json()))
 
     @app.post("/own/call")
-    def call_in_own_name() -> dict[str, Any]:
+    def call_in_own_name() -> DeskAnswer:
         """Call the platform in the bank's own name, under a `scope`, and show what it answered."""
         wanted = flask.request.get_json()
         response = desk.call(desk.in_own_name(wanted["scope"]), wanted)
         if response.status_code == 401:  # the token ran out: it lives for minutes
             desk.own.pop(wanted["scope"], None)
             response = desk.call(desk.in_own_name(wanted["scope"]), wanted)
-        return _told(response)
+        return _as_json(response)
 
     @app.post("/cases/<case_id>/refresh")
-    def refresh(case_id: str) -> dict[str, Any]:
+    def refresh(case_id: str) -> RefreshBody:
         """Try for a new access token."""
         case = desk.case(case_id)
         try:

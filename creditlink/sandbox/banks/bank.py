@@ -10,9 +10,9 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from creditlink.sandbox.banks.keys import SigningKey, base64url, load_key, new_key, public_jwks
@@ -32,6 +32,27 @@ __all__ = [
 ]
 
 
+class PushAnswer(TypedDict):
+    """What the platform answers to a pushed request."""
+
+    request_uri: str
+
+
+class InboxAnswer(TypedDict):
+    """What the platform answers to a request for the firm's inbox."""
+
+    auth_req_id: str
+    expires_in: int
+    interval: int
+
+
+class TokenAnswer(TypedDict):
+    """What the token endpoint answers, as far as the bank reads it."""
+
+    access_token: str
+    refresh_token: NotRequired[str]
+
+
 @dataclass
 class Authorization(Tokens):
     """One authorization through the firm's browser, from the push to its tokens."""
@@ -44,7 +65,7 @@ class Authorization(Tokens):
 
 @dataclass
 class InboxRequest(Tokens):
-    """One request in the firm's inbox, from the asking to its tokens."""
+    """One request in the firm's inbox, from sending it to its tokens."""
 
     auth_req_id: str
     expires_in: int
@@ -52,10 +73,15 @@ class InboxRequest(Tokens):
 
 
 class DemoBank(BankWire):
-    """The flow: from asking a firm to its tokens, and what they are good for."""
+    """The flow from asking a firm to its tokens, and what the tokens are good for."""
 
     def push(
-        self, authorization_details: list[dict[str, Any]], *, scope: str, state: str | None = None, **more: str
+        self,
+        authorization_details: Sequence[Mapping[str, object]],
+        *,
+        scope: str,
+        state: str | None = None,
+        **more: str,
     ) -> Authorization:
         """Push an authorization request; `more` adds parameters or replaces the usual ones."""
         verifier = secrets.token_urlsafe(48)
@@ -69,7 +95,7 @@ class DemoBank(BankWire):
             "code_challenge_method": "S256",
             "authorization_details": json.dumps(authorization_details, ensure_ascii=False),
         }
-        answer = self.post("/oauth/par", self.client_parameters() | form | more, dpop=True)
+        answer: PushAnswer = self.post("/oauth/par", self.client_parameters() | form | more, dpop=True)
         return Authorization(answer["request_uri"], state, verifier, (form | more)["redirect_uri"])
 
     def authorize_url(self, authorization: Authorization) -> str:
@@ -92,7 +118,7 @@ class DemoBank(BankWire):
             raise BankError(0, answer)
         return answer["code"]
 
-    def exchange(self, code: str, authorization: Authorization, **more: str) -> dict[str, Any]:
+    def exchange(self, code: str, authorization: Authorization, **more: str) -> TokenAnswer:
         """Exchange the code for tokens bound to the bank's DPoP key."""
         form = {
             "grant_type": "authorization_code",
@@ -103,15 +129,15 @@ class DemoBank(BankWire):
         return self._keep(authorization, self.post("/oauth/token", self.client_parameters() | form | more, dpop=True))
 
     def ask_in_inbox(
-        self, authorization_details: list[dict[str, Any]], *, scope: str, login_hint: str, **more: str
+        self, authorization_details: Sequence[Mapping[str, object]], *, scope: str, login_hint: str, **more: str
     ) -> InboxRequest:
-        """Lay a request into the firm's inbox (CIBA); `more` adds e.g. `binding_message` or `requested_expiry`."""
+        """Put a request into the firm's inbox (CIBA); `more` adds e.g. `binding_message` or `requested_expiry`."""
         form = {
             "scope": scope,
             "login_hint": login_hint,
             "authorization_details": json.dumps(authorization_details, ensure_ascii=False),
         }
-        answer = self.post("/oauth/bc-authorize", self.client_parameters() | form | more, dpop=True)
+        answer: InboxAnswer = self.post("/oauth/bc-authorize", self.client_parameters() | form | more, dpop=True)
         return InboxRequest(answer["auth_req_id"], answer["expires_in"], answer["interval"])
 
     def poll(self, waiting: InboxRequest, **more: str) -> bool:
@@ -126,7 +152,7 @@ class DemoBank(BankWire):
         """
         form = {"grant_type": "urn:openid:params:grant-type:ciba", "auth_req_id": waiting.auth_req_id}
         try:
-            answer = self.post("/oauth/token", self.client_parameters() | form | more, dpop=True)
+            answer: TokenAnswer = self.post("/oauth/token", self.client_parameters() | form | more, dpop=True)
         except BankError as error:
             if error.code == "slow_down":
                 waiting.interval += 5
@@ -136,7 +162,7 @@ class DemoBank(BankWire):
         self._keep(waiting, answer)
         return True
 
-    def refresh(self, authorization: Tokens, **more: str) -> dict[str, Any]:
+    def refresh(self, authorization: Tokens, **more: str) -> TokenAnswer:
         """Get a new access token under the same consent."""
         form = {"grant_type": "refresh_token", "refresh_token": authorization.refresh_token or ""}
         return self._keep(authorization, self.post("/oauth/token", self.client_parameters() | form | more, dpop=True))
@@ -163,16 +189,17 @@ class DemoBank(BankWire):
         self.poll(waiting)
         return waiting
 
-    def introspect(self, token: str) -> dict[str, Any]:
+    def introspect(self, token: str) -> dict[str, object]:
         """Ask what a token is good for."""
-        return self.post("/oauth/introspect", self.client_parameters() | {"token": token})
+        answer: dict[str, object] = self.post("/oauth/introspect", self.client_parameters() | {"token": token})
+        return answer
 
     def revoke(self, token: str) -> None:
         """Revoke a token."""
         self.post("/oauth/revoke", self.client_parameters() | {"token": token})
 
     @staticmethod
-    def _keep(authorization: Tokens, answer: dict[str, Any]) -> dict[str, Any]:
+    def _keep(authorization: Tokens, answer: TokenAnswer) -> TokenAnswer:
         authorization.access_token = answer["access_token"]
         authorization.refresh_token = answer.get("refresh_token", authorization.refresh_token)
         authorization.answer = answer
@@ -181,15 +208,15 @@ class DemoBank(BankWire):
 
 def verified_webhook(
     secret: str, headers: Mapping[str, str], body: bytes, *, now: float, tolerance: float = 300.0
-) -> dict[str, Any]:
-    """Return the event in a webhook whose signature holds (Standard Webhooks).
+) -> dict[str, object]:
+    """Return the event in a webhook whose signature is valid (Standard Webhooks).
 
-    Whoever knows the address can send anything to it; whatever comes is an event or a `BankError`, never another error.
+    Anybody who knows the address can send anything to it: what comes is an event or a `BankError`, never another error.
 
     Raises
     ------
     BankError
-        It is not signed with `secret`, more than `tolerance` seconds old (an old one sent again), or no event at all.
+        It is not signed with `secret`, is more than `tolerance` seconds old (sent again, say), or is no event.
     """
     sent = {str(name).lower(): value for name, value in headers.items()}
     message_id, timestamp, signatures = (
@@ -218,5 +245,5 @@ def verified_webhook(
 
 
 def _plain(value: object) -> str:
-    """Return a header's text; nothing for one that is absent, no text, or has characters that no header of ours has."""
+    """Return a header's text; empty where it is absent, no text, or has characters that no header of ours has."""
     return value if isinstance(value, str) and value.isascii() and value.isprintable() else ""

@@ -1,14 +1,18 @@
-"""A bank's keys: made, kept as a JWK, registered as a JWK Set, and signed with."""
+"""A bank's keys: creating them, keeping them as a JWK, registering them as a JWK Set, signing with them."""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from joserfc import jwk, jws, jwt
 from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
+
+if TYPE_CHECKING:
+    from joserfc._rfc7515.model import JWSAlgModel
 
 SigningKey = ECKey | RSAKey | OKPKey
 
@@ -16,7 +20,7 @@ SigningKey = ECKey | RSAKey | OKPKey
 class _SigningRegistry(jws.JWSRegistry):
     """Signs with PS256 and EdDSA too, which joserfc does not offer by default."""
 
-    def get_alg(self, name: str) -> Any:
+    def get_alg(self, name: str) -> JWSAlgModel:
         return self.algorithms[name]
 
 
@@ -35,7 +39,7 @@ def new_key(algorithm: str = "ES256", kid: str | None = None) -> SigningKey:
     raise ValueError(f"algorithm {algorithm!r} is none of ES256, PS256, EdDSA")
 
 
-def public_jwks(*keys: SigningKey) -> dict[str, Any]:
+def public_jwks(*keys: SigningKey) -> dict[str, object]:
     """Return the JWK Set to register."""
     return {"keys": [key.as_dict(private=False) for key in keys]}
 
@@ -53,9 +57,9 @@ def algorithm_of(key: SigningKey) -> str:
     return {"EC": "ES256", "RSA": "PS256", "OKP": "EdDSA"}[key.key_type]
 
 
-def signed(header: dict[str, Any], claims: dict[str, Any], key: SigningKey) -> str:
-    """Return a JWT in compact form."""
-    return jwt.encode(header, claims, key, registry=_REGISTRY, default_type=None)
+def sign(header: Mapping[str, object], claims: Mapping[str, object], key: SigningKey) -> str:
+    """Return a signed JWT in compact form."""
+    return jwt.encode(dict(header), dict(claims), key, registry=_REGISTRY, default_type=None)
 
 
 def base64url(raw: bytes) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 
+from creditlink.sandbox.banks.desk import BankEvent, CaseBody, DeskAnswer, DeskCall, NewCase, PollAnswer, RefreshBody
+
 SCOPE = "profile:create profile:read consent:read"
 OWN_SCOPE = "financing:read financing:write outcome:write"
 
 
-def underwriting(uscc: str, *, required: list[str], optional: list[str], pulls: int) -> dict[str, Any]:
+def underwriting(uscc: str, *, required: list[str], optional: list[str], pulls: int) -> dict[str, object]:
     """Return what a bank asks a firm for before it lends: `authorization_details`, one object."""
     return {
         "type": "enterprise_credit_profile",
@@ -34,7 +37,7 @@ class BankAnswer:
     """What the platform answered to the bank."""
 
     status: int
-    body: Any
+    body: Any  # JSON as the platform wrote it
     headers: dict[str, str]
     seconds: float
 
@@ -50,66 +53,85 @@ class Officer:
         """Hang up."""
         self._http.close()
 
-    def ask(
-        self, uscc: str, *, required: list[str], optional: list[str], purpose: str = "underwriting"
-    ) -> dict[str, Any]:
+    def ask(self, uscc: str, *, required: list[str], optional: list[str]) -> NewCase:
         """Ask a firm for consent; the answer says where to send its browser."""
         details = underwriting(uscc, required=required, optional=optional, pulls=2)
-        response = self._http.post("/cases", json={"authorization_details": details, "scope": SCOPE})
-        response.raise_for_status()
-        asked: dict[str, Any] = response.json()
-        return asked
+        return self._open({"authorization_details": details, "scope": SCOPE})
 
     def ask_in_inbox(self, uscc: str, *, required: list[str], optional: list[str], message: str) -> tuple[str, float]:
-        """Lay a request into a firm's inbox; return the case and how many seconds to wait between two polls."""
+        """Put a request into a firm's inbox; return the case and how many seconds to wait between two polls."""
         details = underwriting(uscc, required=required, optional=optional, pulls=2)
         inbox = {"login_hint": uscc, "binding_message": message, "requested_expiry": "7200"}
-        wanted = {"authorization_details": details, "scope": SCOPE, "inbox": inbox}
-        response = self._http.post("/cases", json=wanted)
-        response.raise_for_status()
-        return response.json()["case"], float(response.json()["poll_every_seconds"])
-
-    def poll(self, case: str) -> dict[str, Any]:
-        """Ask once whether the firm has answered."""
-        polled: dict[str, Any] = self._http.post(f"/cases/{case}/poll").json()
-        return polled
-
-    def case(self, case: str) -> dict[str, Any]:
-        """Say how a case stands."""
-        shown: dict[str, Any] = self._http.get(f"/cases/{case}").json()
-        return shown
-
-    def heard(self, type_: str, **data: Any) -> dict[str, Any] | None:
-        """Return what the platform told the bank by webhook of something with these data, if it did."""
-        told = self.all_heard()
-        return next((e for e in told if e["type"] == type_ and data.items() <= e["data"].items()), None)
-
-    def all_heard(self) -> list[dict[str, Any]]:
-        """Return everything that the platform told the bank, the first first."""
-        told: list[dict[str, Any]] = self._http.get("/webhooks").json()
-        return told
-
-    def call(self, case: str, method: str, path: str, **wanted: Any) -> BankAnswer:
-        """Call the platform under a case's consent."""
-        return self._called(f"/cases/{case}/call", {"method": method, "path": path, **wanted})
-
-    def own(self, method: str, path: str, **wanted: Any) -> BankAnswer:
-        """Call the platform in the bank's own name; `text` is sent as it is, `json` as JSON."""
-        return self._called("/own/call", {"scope": OWN_SCOPE, "method": method, "path": path, **wanted})
+        case = self._open({"authorization_details": details, "scope": SCOPE, "inbox": inbox})
+        return case["case"], float(case["poll_every_seconds"])
 
     def pick_up(self, application: str) -> str:
         """Get the tokens of the consent that a firm gave with its application; return the case."""
-        response = self._http.post("/cases", json={"application": application, "scope": OWN_SCOPE})
-        response.raise_for_status()
-        return str(response.json()["case"])
+        return self._open({"application": application, "scope": OWN_SCOPE})["case"]
 
-    def _called(self, path: str, wanted: dict[str, Any]) -> BankAnswer:
+    def poll(self, case: str) -> PollAnswer:
+        """Ask once whether the firm has answered."""
+        answer: PollAnswer = self._http.post(f"/cases/{case}/poll").json()
+        return answer
+
+    def case(self, case: str) -> CaseBody:
+        """Return a case: its state, and what was granted."""
+        body: CaseBody = self._http.get(f"/cases/{case}").json()
+        return body
+
+    def refresh(self, case: str) -> RefreshBody:
+        """Try for a new access token."""
+        answer: RefreshBody = self._http.post(f"/cases/{case}/refresh").json()
+        return answer
+
+    def event(self, type_: str, **data: object) -> BankEvent | None:
+        """Return the first event of a type with these data that the platform sent, None where there is none."""
+        return next((e for e in self.events() if e["type"] == type_ and data.items() <= e["data"].items()), None)
+
+    def events(self) -> list[BankEvent]:
+        """Return every event that the platform sent to the bank, the oldest first."""
+        events: list[BankEvent] = self._http.get("/webhooks").json()
+        return events
+
+    def call(
+        self, case: str, method: str, path: str, *, json: object = None, headers: dict[str, str] | None = None
+    ) -> BankAnswer:
+        """Call the platform under a case's consent."""
+        return self._call(f"/cases/{case}/call", _desk_call(method, path, json, headers))
+
+    def own(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        text: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> BankAnswer:
+        """Call the platform in the bank's own name; `text` is sent as it is, `json` as JSON."""
+        wanted = _desk_call(method, path, json, headers)
+        wanted["scope"] = OWN_SCOPE
+        if text is not None:
+            wanted["text"] = text
+        return self._call("/own/call", wanted)
+
+    def _open(self, wanted: Mapping[str, object]) -> NewCase:
+        response = self._http.post("/cases", json=wanted)
+        response.raise_for_status()
+        case: NewCase = response.json()
+        return case
+
+    def _call(self, path: str, wanted: DeskCall) -> BankAnswer:
         response = self._http.post(path, json=wanted)
         response.raise_for_status()
-        said = response.json()
-        return BankAnswer(said["status"], said["body"], said["headers"], said["seconds"])
+        answer: DeskAnswer = response.json()
+        return BankAnswer(**answer)
 
-    def refresh(self, case: str) -> dict[str, Any]:
-        """Try for a new access token."""
-        tried: dict[str, Any] = self._http.post(f"/cases/{case}/refresh").json()
-        return tried
+
+def _desk_call(method: str, path: str, json: object, headers: dict[str, str] | None) -> DeskCall:
+    wanted: DeskCall = {"method": method, "path": path}
+    if json is not None:
+        wanted["json"] = json
+    if headers is not None:
+        wanted["headers"] = headers
+    return wanted

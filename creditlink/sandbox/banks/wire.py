@@ -1,4 +1,4 @@
-"""What every request of a bank carries: who it is, and the proof that the token's key is its own."""
+"""What every request of a bank carries: who the bank is, and proof that it owns the token's key."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import httpx
 
-from creditlink.sandbox.banks.keys import SigningKey, algorithm_of, base64url, new_key, signed
+from creditlink.sandbox.banks.keys import SigningKey, algorithm_of, base64url, new_key, sign
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class BankError(Exception):
-    """The platform refused; `status` and `body` are what it said."""
+    """The platform refused; `status` and `body` are those of its answer."""
 
-    def __init__(self, status: int, body: Any) -> None:
+    def __init__(self, status: int, body: object) -> None:
         super().__init__(f"{status}: {body}")
         self.status = status
         self.body = body
@@ -27,16 +27,26 @@ class BankError(Exception):
     @property
     def code(self) -> str | None:
         """The OAuth error, where it is one."""
-        return self.body.get("error") if isinstance(self.body, dict) else None
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        return error if isinstance(error, str) else None
+
+
+class CallOptions(TypedDict, total=False):
+    """What a call may carry, as httpx takes it."""
+
+    headers: Mapping[str, str]
+    json: object
+    content: bytes | str
+    timeout: float
 
 
 @dataclass(kw_only=True)
 class Tokens:
-    """What a bank holds once a firm has agreed."""
+    """The tokens that a bank has once a firm has agreed."""
 
     access_token: str | None = None
     refresh_token: str | None = None
-    answer: dict[str, Any] = field(default_factory=dict)
+    answer: Mapping[str, object] = field(default_factory=dict)  # of the token endpoint, as it came
 
     @property
     def grant_id(self) -> str:
@@ -72,10 +82,10 @@ class BankWire:
         self.http = http or httpx.Client(base_url=issuer, timeout=30)
         self._nonce: str | None = None
 
-    def assertion(self, **claims: Any) -> str:
+    def assertion(self, **claims: object) -> str:
         """Return a fresh `private_key_jwt` assertion (RFC 7523); `claims` replace the usual ones."""
         now = int(time.time())
-        body = {
+        body: dict[str, object] = {
             "iss": self.client_id,
             "sub": self.client_id,
             "aud": self.issuer,
@@ -84,7 +94,7 @@ class BankWire:
             "nbf": now,
             "exp": now + 60,
         }
-        return signed({"alg": algorithm_of(self.key), "kid": self.key.kid}, body | claims, self.key)
+        return sign({"alg": algorithm_of(self.key), "kid": self.key.kid}, body | claims, self.key)
 
     def client_parameters(self) -> dict[str, str]:
         """Return the form parameters that authenticate the client."""
@@ -94,9 +104,9 @@ class BankWire:
             "client_assertion": self.assertion(),
         }
 
-    def proof(self, method: str, path: str, token: str | None = None, **claims: Any) -> str:
+    def proof(self, method: str, path: str, token: str | None = None, **claims: object) -> str:
         """Return a fresh DPoP proof (RFC 9449); `claims` replace the usual ones."""
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "jti": secrets.token_urlsafe(16),
             "htm": method,
             "htu": self.issuer + path,
@@ -108,22 +118,23 @@ class BankWire:
             body["nonce"] = self._nonce
         public = {k: v for k, v in self.dpop_key.as_dict(private=False).items() if k not in ("use", "alg", "kid")}
         header = {"typ": "dpop+jwt", "alg": algorithm_of(self.dpop_key), "jwk": public}
-        return signed(header, body | claims, self.dpop_key)
+        return sign(header, body | claims, self.dpop_key)
 
-    def call(self, method: str, path: str, authorization: Tokens, **kwargs: Any) -> httpx.Response:
-        """Call a resource with the access token and a proof; the answer is returned whatever it is."""
+    def call(self, method: str, path: str, authorization: Tokens, **options: Unpack[CallOptions]) -> httpx.Response:
+        """Call a resource with the access token and a proof; return the answer, whatever it is."""
         token = authorization.access_token or ""
-        headers = dict(kwargs.pop("headers", {}))
+        headers = options.get("headers", {})
         bare = path.partition("?")[0]
         for _ in range(2):
-            headers |= {"Authorization": f"DPoP {token}", "DPoP": self.proof(method, bare, token)}
-            response = self.http.request(method, path, headers=headers, **kwargs)
+            proof = {"Authorization": f"DPoP {token}", "DPoP": self.proof(method, bare, token)}
+            options["headers"] = {**headers, **proof}
+            response = self.http.request(method, path, **options)
             if not self._new_nonce(response):
                 break
         return response
 
-    def post(self, path: str, form: Mapping[str, str], *, dpop: bool = False) -> dict[str, Any]:
-        """Post a form and return the JSON answer.
+    def post(self, path: str, form: Mapping[str, str], *, dpop: bool = False) -> Any:
+        """Post a form and return the JSON answer, an object.
 
         Raises
         ------
@@ -134,8 +145,7 @@ class BankWire:
         body = response.json() if response.content else {}
         if response.is_error:
             raise BankError(response.status_code, body)
-        answer: dict[str, Any] = body
-        return answer
+        return body
 
     def send(self, path: str, form: Mapping[str, str], *, dpop: bool = False) -> httpx.Response:
         """Post a form and return the answer, whatever it is; a demanded nonce is supplied once."""
@@ -146,7 +156,7 @@ class BankWire:
         return response
 
     def _new_nonce(self, response: httpx.Response) -> bool:
-        """Keep the server's nonce; whether the request must be repeated with it."""
+        """Keep the server's nonce; return whether the request must be sent again with it."""
         offered = response.headers.get("DPoP-Nonce")
         if offered is None or offered == self._nonce:
             return False

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import flask
+from flask.typing import ResponseReturnValue
 
 MODES = ("latency", "http500", "timeout", "partial", "no_record", "malformed", "truncated")
 _LONGEST, _MOST = 600.0, 1_000_000
+
+WireRow = dict[str, str | int | None]
+"""One row as an office sends it, by field."""
 
 
 @dataclass
@@ -26,42 +29,42 @@ class BureauFault:
 
 
 class Faults:
-    """What is asked for and not yet used up; the oldest that fits is used first."""
+    """The faults that were asked for and are not used up; the oldest that fits is used first."""
 
     def __init__(self, resources: tuple[str, ...]) -> None:
         self._resources = resources
-        self._held: list[BureauFault] = []
+        self._open: list[BureauFault] = []
         self._next = 1
         self._lock = threading.Lock()
 
-    def take(self, uscc: str, resource: str) -> BureauFault | None:
-        """Return the fault for this request, counting it; waits where the mode says so."""
+    def take(self, uscc: str, resource: str) -> str | None:
+        """Return the mode of the fault for this request, and count its use; wait where the mode says so."""
         with self._lock:
-            fits = [f for f in self._held if f.uscc in ("*", uscc) and f.resource in (None, resource)]
+            fits = [f for f in self._open if f.uscc in ("*", uscc) and f.resource in (None, resource)]
             fault = fits[0] if fits else None
             if fault is not None and fault.times:
                 fault.times -= 1
                 if fault.times == 0:
-                    self._held.remove(fault)
+                    self._open.remove(fault)
         if fault is not None and fault.mode in ("latency", "timeout"):
             time.sleep(fault.seconds)
-        return fault
+        return None if fault is None else fault.mode
 
     def register(self, app: flask.Flask) -> None:
-        """Add `/_faults` and `/health` to an office."""
+        """Add `/_faults` to an office."""
         app.add_url_rule("/_faults", "faults", self._answer, methods=["GET", "POST", "DELETE"])
 
-    def _answer(self) -> Any:
+    def _answer(self) -> ResponseReturnValue:
         if flask.request.method == "DELETE":
             with self._lock:
-                self._held.clear()
+                self._open.clear()
             return "", 204
         if flask.request.method == "GET":
             with self._lock:
-                return {"faults": [asdict(fault) for fault in self._held]}
-        wanted: Any = flask.request.get_json(silent=True)
+                return {"faults": [asdict(fault) for fault in self._open]}
+        wanted = flask.request.get_json(silent=True)
         field, message = self._wrong(wanted)
-        if field:
+        if field or wanted is None:
             return {"field": field, "message": message}, 422
         with self._lock:
             fault = BureauFault(
@@ -73,10 +76,11 @@ class Faults:
                 wanted.get("resource"),
             )
             self._next += 1
-            self._held.append(fault)
+            self._open.append(fault)
         return asdict(fault), 201
 
-    def _wrong(self, wanted: Any) -> tuple[str, str]:
+    def _wrong(self, wanted: object) -> tuple[str, str]:
+        """Return the field that is wrong and why, empty where nothing is."""
         if not isinstance(wanted, dict):
             return "/", "must be a JSON object"
         unknown = set(wanted) - {"uscc", "mode", "times", "seconds", "resource"}
@@ -94,7 +98,23 @@ class Faults:
         return "", ""
 
 
-def spoiled(rows: list[dict[str, Any]], *, day: str, number: str, last: str) -> list[dict[str, Any]]:
+def faulty_page(
+    page: list[WireRow], mode: str | None, *, day: str, number: str, last: str
+) -> tuple[list[WireRow], bool]:
+    """Return a page as a fault leaves it, and whether the office calls it complete."""
+    if mode == "partial":
+        return page[: len(page) // 2], not page
+    if mode == "malformed":
+        return _spoil(page, day=day, number=number, last=last), True
+    return page, True
+
+
+def faulty_text(text: bytes, mode: str | None) -> bytes:
+    """Return an answer's text as a fault leaves it: whole or cut in half."""
+    return text[: len(text) // 2] if mode == "truncated" else text
+
+
+def _spoil(rows: list[WireRow], *, day: str, number: str, last: str) -> list[WireRow]:
     """Return the rows with every fourth broken: in turn an impossible day, a word for a number, a field left out."""
     out = [dict(row) for row in rows]
     for turn, row in enumerate(out[::4]):
@@ -105,8 +125,3 @@ def spoiled(rows: list[dict[str, Any]], *, day: str, number: str, last: str) -> 
         else:
             row.pop(last, None)
     return out
-
-
-def halved(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the first half of a page's rows, rounded down."""
-    return rows[: len(rows) // 2]

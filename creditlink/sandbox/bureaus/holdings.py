@@ -1,11 +1,11 @@
-"""What an office holds: a city's frames on disk, one firm's rows at a time."""
+"""The records of an office: a city's frames on disk, one firm's rows at a time."""
 
 from __future__ import annotations
 
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,11 +14,13 @@ from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS
 from creditlink.kit.clock import month_index
 from creditlink.kit.files.parquetfile import ParquetUnreadable, table_of
 
+Row = TypeVar("Row", bound=NamedTuple)
+
 _FIRMS = {"firm": pl.Int32, "uscc": pl.String}
 
 
 class HoldingsError(Exception):
-    """The folder is not a city; the message names what is missing."""
+    """The folder is not a city; the message says what is missing."""
 
 
 class Holdings:
@@ -46,8 +48,13 @@ class Holdings:
         number = self._firm.get(uscc, -1)
         first, last = np.searchsorted(self._starts[frame], [number, number + 1])
         keys = [key for key in FRAME_KEYS[frame] if key != "firm"]
-        held = self._frames[frame][int(first) : int(last)].sort(*keys, "known_on")
-        return held.with_columns(version=pl.int_range(pl.len()).over(keys))
+        rows = self._frames[frame][int(first) : int(last)].sort(*keys, "known_on")
+        return rows.with_columns(version=pl.int_range(pl.len()).over(keys))
+
+
+def typed(frame: pl.DataFrame, kind: type[Row]) -> list[Row]:
+    """Return a frame's rows as tuples of one kind, whose fields are columns of the frame."""
+    return [kind._make(values) for values in frame.select(kind._fields).iter_rows()]
 
 
 def within(frame: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
@@ -56,13 +63,10 @@ def within(frame: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
 
 
 def months_between(first: date, last: date) -> int:
-    """Return how many months a range holds."""
+    """Return how many months there are in a range, both ends included."""
     return month_index(last) - month_index(first) + 1
 
 
 def day(value: date | None, form: str) -> str:
     """Return a day as text, empty for none."""
     return "" if value is None else value.strftime(form)
-
-
-Rows = list[dict[str, Any]]

@@ -1,14 +1,15 @@
-"""A month of the city told invoice by invoice, so that counting them up again gives back the month exactly."""
+"""A month of the city as single invoices, which add up to the month exactly."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from creditlink.sandbox.bureaus.holdings import typed
 from creditlink.sandbox.city.records import split
 
 Ints = npt.NDArray[np.int64]
@@ -17,37 +18,74 @@ _EPOCH = date(1970, 1, 1)
 _DIRECTION = {"output": 0, "input": 1}
 
 
-def expand(months: pl.DataFrame, seed: int) -> list[dict[str, Any]]:
+class Invoice(NamedTuple):
+    """One invoice; `amount_fen` is negative for a red-letter one."""
+
+    record_id: str
+    number: str
+    issued_on: date
+    direction: str
+    counterparty: str
+    amount_fen: int
+    tax_fen: int
+    is_void: bool
+    known_on: date
+
+
+class _Month(NamedTuple):
+    """One version of a firm's month in one direction."""
+
+    invoices: int
+    counterparties: int
+    amount_fen: int
+    tax_fen: int
+    red_invoices: int
+    red_amount_fen: int
+    void_invoices: int
+    known_on: date
+
+    def since(self, before: _Month | None) -> _Month:
+        """Return what this version adds to the one before it."""
+        if before is None:
+            return self
+        return self._replace(
+            invoices=self.invoices - before.invoices,
+            amount_fen=self.amount_fen - before.amount_fen,
+            tax_fen=self.tax_fen - before.tax_fen,
+            red_invoices=self.red_invoices - before.red_invoices,
+            red_amount_fen=self.red_amount_fen - before.red_amount_fen,
+            void_invoices=self.void_invoices - before.void_invoices,
+        )
+
+
+def expand(months: pl.DataFrame, seed: int) -> list[Invoice]:
     """Return the invoices of one firm's rows of `invoice_months`, by day and record id.
 
-    The first version of a month is split as the generator split it; what a later version adds was
-    registered late, and is the largest counterparty's. `amount_fen` is negative for a red-letter invoice.
+    The first version of a month is split as the generator splits it; what a later version adds was registered late,
+    and comes from the largest counterparty.
     """
-    told: list[dict[str, Any]] = []
+    invoices: list[Invoice] = []
     for (firm, period, direction), versions in months.sort("known_on").group_by(
         "firm", "period", "direction", maintain_order=True
     ):
         key = (int(firm), period, str(direction))
-        before: dict[str, Any] | None = None
-        count = 0
-        for row in versions.to_dicts():
-            told += _batch(row, before, key, seed, count)
-            count = len([one for one in told if one["key"] == key])
-            before = row
-    return sorted(told, key=lambda one: (one["issued_on"], one["record_id"]))
+        before: _Month | None = None
+        of_month: list[Invoice] = []
+        for month in typed(versions, _Month):
+            of_month += _batch(month, before, key, seed, len(of_month))
+            before = month
+        invoices += of_month
+    return sorted(invoices, key=lambda one: (one.issued_on, one.record_id))
 
 
-def _batch(
-    row: dict[str, Any], before: dict[str, Any] | None, key: tuple[int, date, str], seed: int, count: int
-) -> list[dict[str, Any]]:
-    def gain(name: str) -> int:
-        return int(row[name]) - int(before[name] if before else 0)
-
+def _batch(month: _Month, before: _Month | None, key: tuple[int, date, str], seed: int, count: int) -> list[Invoice]:
+    """Return the invoices that a version adds to the `count` before it."""
     firm, period, direction = key
-    n, red, red_fen = gain("invoices"), gain("red_invoices"), gain("red_amount_fen")
-    positive = gain("amount_fen") + red_fen
+    added = month.since(before)
+    n, red, red_fen = added.invoices, added.red_invoices, added.red_amount_fen
+    positive = added.amount_fen + red_fen
     if before is None and n:
-        k = int(row["counterparties"])
+        k = month.counterparties
         steep = int(split.steepness(seed, [firm], [_DIRECTION[direction]], [(period - _EPOCH).days], [k])[0])
         counts, sums = split.split(n, positive, k, split.WEIGHTS[steep], split.WEIGHT_SUMS[steep, k - 1])
     else:
@@ -59,23 +97,21 @@ def _batch(
     if red:
         _, back = _uneven(np.array([red_fen]), np.array([red]), 0.3, mark + 1)
         parts += [(0, -fen) for fen in back]
-    taxes = _taxes([fen for _, fen in parts], gain("tax_fen"))
-    voids = [(0, max(positive // max(n, 1), 100)) for _ in range(gain("void_invoices"))]
-    month = f"{period:%Y%m}"
+    taxes = _taxes([fen for _, fen in parts], added.tax_fen)
+    voids = [(0, max(positive // max(n, 1), 100)) for _ in range(added.void_invoices)]
     return [
-        {
-            "key": key,
-            "record_id": f"F{direction[0].upper()}{firm:07d}-{month}-{count + i:05d}",
-            "number": f"{(mark + count + i) % 100_000_000:08d}",
+        Invoice(
+            record_id=f"F{direction[0].upper()}{firm:07d}-{period:%Y%m}-{count + i:05d}",
+            number=f"{(mark + count + i) % 100_000_000:08d}",
             # Spread over the month, the same every time.
-            "issued_on": _working_day(period + timedelta(days=(mark + (count + i) * 11) % 28), count + i),
-            "direction": direction,
-            "counterparty": f"{direction[0].upper()}{firm:X}{rank:03X}",
-            "amount_fen": fen,
-            "tax_fen": tax,
-            "is_void": i >= len(parts),
-            "known_on": row["known_on"],
-        }
+            issued_on=_working_day(period + timedelta(days=(mark + (count + i) * 11) % 28), count + i),
+            direction=direction,
+            counterparty=f"{direction[0].upper()}{firm:X}{rank:03X}",
+            amount_fen=fen,
+            tax_fen=tax,
+            is_void=i >= len(parts),
+            known_on=month.known_on,
+        )
         for i, ((rank, fen), tax) in enumerate(
             zip([*parts, *voids], [*taxes, *(fen * 13 // 100 for _, fen in voids)], strict=True)
         )

@@ -1,8 +1,9 @@
-"""Query strings of the two bureaus that are asked by GET."""
+"""Query strings of the two bureaus that answer GET."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 
 import flask
@@ -20,7 +21,17 @@ class BadParameter(Exception):
         self.parameter, self.text = parameter, text
 
 
-def read(allowed: set[str], numbers: dict[str, tuple[int, int]]) -> dict[str, str | date | int]:
+@dataclass(frozen=True)
+class BureauQuery:
+    """A firm, months from `first` to `last`, and the office's own numbers."""
+
+    uscc: str
+    first: date
+    last: date
+    numbers: dict[str, int]
+
+
+def read(allowed: set[str], numbers: dict[str, tuple[int, int]]) -> BureauQuery:
     """Return the parameters of the current request, checked.
 
     Parameters
@@ -36,20 +47,20 @@ def read(allowed: set[str], numbers: dict[str, tuple[int, int]]) -> dict[str, st
             raise BadParameter(name, "appears twice")
     if not re.fullmatch(r"[0-9A-Z]{18}", sent.get("uscc", "")):
         raise BadParameter("uscc", "needs 18 characters 0-9 A-Z")
-    out: dict[str, str | date | int] = {"uscc": sent["uscc"]}
-    for name in ("from", "to"):
-        text = sent.get(name, "")
-        if not re.fullmatch(r"(19|20)\d\d-(0[1-9]|1[0-2])", text):
-            raise BadParameter(name, f"needs YYYY-MM, got {text!r}")
-        out[name] = date(int(text[:4]), int(text[5:]), 1)
-    first, last = out["from"], out["to"]
-    assert isinstance(first, date)  # noqa: S101 (set above; for the type checker)
-    assert isinstance(last, date)  # noqa: S101 (as above)
+    first, last = _month("from"), _month("to")
     if first > last or months_between(first, last) > _MOST_MONTHS:
         raise BadParameter("from", f"must not be after to, nor more than {_MOST_MONTHS} months before it")
+    values = {}
     for name, (default, most) in numbers.items():
         text = sent.get(name, str(default))
         if not re.fullmatch(r"\d{1,9}", text) or not 1 <= int(text) <= most:
             raise BadParameter(name, f"must be within 1 … {most}, got {text!r}")
-        out[name] = int(text)
-    return out
+        values[name] = int(text)
+    return BureauQuery(sent["uscc"], first, last, values)
+
+
+def _month(name: str) -> date:
+    text = flask.request.args.get(name, "")
+    if not re.fullmatch(r"(19|20)\d\d-(0[1-9]|1[0-2])", text):
+        raise BadParameter(name, f"needs YYYY-MM, got {text!r}")
+    return date(int(text[:4]), int(text[5:]), 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -34,7 +33,7 @@ _OTHER = "F51"
 
 
 class RealInvoicesError(Exception):
-    """The folder does not hold such invoices; the message names the file."""
+    """The folder has no such invoices; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,10 @@ def load(folder: Path, *, today: date) -> RealInvoices:
 
 def real_firms(folder: Path, *, today: date) -> pl.DataFrame:
     """Return the folder's firms as the registry takes them: uscc, name, industry, region, kind, first day."""
-    held = load(folder, today=today)
-    first = {code: rows["issued_on"].min() for code, rows in held.rows.items()}
-    rows: list[dict[str, Any]] = []
-    for firm in held.firms.to_dicts():
+    real = load(folder, today=today)
+    first = {code: rows["issued_on"].min() for code, rows in real.rows.items()}
+    rows: list[dict[str, object]] = []
+    for firm in real.firms.to_dicts():
         began = first.get(firm["uscc"])
         rows.append(
             {

@@ -5,20 +5,39 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from typing import Any
+from datetime import date
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 import flask
 
 from creditlink.kit.money import yuan_text
 from creditlink.sandbox.bureaus import query
-from creditlink.sandbox.bureaus.faults import BureauFault, Faults, halved, spoiled
-from creditlink.sandbox.bureaus.holdings import Holdings, day, within
-from creditlink.sandbox.bureaus.query import BadParameter
+from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
+from creditlink.sandbox.bureaus.holdings import Holdings, day, typed, within
+from creditlink.sandbox.bureaus.query import BadParameter, BureauQuery
 
 FRAMES = ("payroll_months",)
 RESOURCES = ("payroll",)
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+class _PayrollMonth(NamedTuple):
+    """One version of a firm's payroll month, as the city records it."""
+
+    firm: int
+    period: date
+    headcount: int
+    base_fen: int
+    due_fen: int
+    paid_fen: int
+    due_on: date
+    paid_on: date | None
+    joiners: int
+    leavers: int
+    fund_headcount: int
+    known_on: date
+    version: int
 
 
 class SocialSecurityRefusal(Exception):
@@ -30,7 +49,7 @@ class SocialSecurityRefusal(Exception):
 
 
 class SocialSecurityBureau:
-    """What the social-security office knows and how it answers."""
+    """What the social-security office knows, and how it answers."""
 
     def __init__(self, holdings: Holdings, api_key: str) -> None:
         self._holdings = holdings
@@ -56,29 +75,24 @@ class SocialSecurityBureau:
             raise SocialSecurityRefusal(401, "UNAUTHORIZED", "the key is missing or wrong")
         asked = query.read({"limit", "cursor"}, {"limit": (60, 200)})
         offset = _offset(flask.request.args.get("cursor"), asked)
-        fault = self.faults.take(str(asked["uscc"]), "payroll")
-        if fault is not None and fault.mode == "http500":
+        mode = self.faults.take(asked.uscc, "payroll")
+        if mode == "http500":
             raise SocialSecurityRefusal(500, "INTERNAL", "system fault")
-        if fault is not None and fault.mode == "timeout":
+        if mode == "timeout":
             raise SocialSecurityRefusal(504, "TIMEOUT", "system time-out")
-        held = self._holdings.rows("payroll_months", str(asked["uscc"]))
-        if held.is_empty() or (fault is not None and fault.mode == "no_record"):
+        months = self._holdings.rows("payroll_months", asked.uscc)
+        if months.is_empty() or mode == "no_record":
             raise SocialSecurityRefusal(404, "NO_RECORD", "no record for this code")
-        rows = [_month(row) for row in within(held, asked["from"], asked["to"]).to_dicts()]  # type: ignore[arg-type]  # days, as read
-        return _document(asked, rows, offset, fault)
+        rows = [_month(row) for row in typed(within(months, asked.first, asked.last), _PayrollMonth)]
+        return _document(asked, rows, offset, mode)
 
 
-def _document(
-    asked: dict[str, Any], rows: list[dict[str, Any]], offset: int, fault: BureauFault | None
-) -> flask.Response:
-    limit = asked["limit"]
-    page, whole = rows[offset : offset + limit], True
-    if fault is not None and fault.mode == "partial":
-        page, whole = halved(page), not page
-    if fault is not None and fault.mode == "malformed":
-        page = spoiled(page, day="dueOn", number="headcount", last="fundHeadcount")
+def _document(asked: BureauQuery, rows: list[WireRow], offset: int, mode: str | None) -> flask.Response:
+    limit = asked.numbers["limit"]
+    page = rows[offset : offset + limit]
+    page, whole = faulty_page(page, mode, day="dueOn", number="headcount", last="fundHeadcount")
     complete = "true" if whole else "false"
-    lines = [f'<payrolls uscc={quoteattr(asked["uscc"])} total="{len(rows)}" complete="{complete}">']
+    lines = [f'<payrolls uscc={quoteattr(asked.uscc)} total="{len(rows)}" complete="{complete}">']
     for row in page:
         attributes = " ".join(f"{name}={quoteattr(str(row[name]))}" for name in _ATTRIBUTES)
         lines.append(f"  <month {attributes}>")
@@ -88,40 +102,43 @@ def _document(
         lines.append("  </month>")
     if offset + limit < len(rows):
         lines.append(f"  <next>{_cursor(asked, offset + limit)}</next>")
-    text = (_HEAD + "\n".join([*lines, "</payrolls>"]) + "\n").encode()
-    if fault is not None and fault.mode == "truncated":
-        text = text[: len(text) // 2]
+    text = faulty_text((_HEAD + "\n".join([*lines, "</payrolls>"]) + "\n").encode(), mode)
     return flask.Response(text, content_type="application/xml; charset=utf-8")
 
 
 _ATTRIBUTES = ("id", "version", "period", "recordedAt")
 
 
-def _month(row: dict[str, Any]) -> dict[str, Any]:
-    month = f"{row['period']:%Y-%m}"
+def _month(row: _PayrollMonth) -> WireRow:
+    month = f"{row.period:%Y-%m}"
     return {
-        "id": f"SB{row['firm']:07d}-{month}",
-        "version": row["version"],
+        "id": f"SB{row.firm:07d}-{month}",
+        "version": row.version,
         "period": month,
-        "recordedAt": f"{row['known_on']:%Y-%m-%d}T10:12:45+08:00",
-        "headcount": row["headcount"],
-        "base": yuan_text(row["base_fen"]),
-        "due": yuan_text(row["due_fen"]),
-        "paid": yuan_text(row["paid_fen"]),
-        "dueOn": day(row["due_on"], "%Y-%m-%d"),
-        "paidOn": day(row["paid_on"], "%Y-%m-%d"),
-        "joiners": row["joiners"],
-        "leavers": row["leavers"],
-        "fundHeadcount": row["fund_headcount"],
+        "recordedAt": f"{row.known_on:%Y-%m-%d}T10:12:45+08:00",
+        "headcount": row.headcount,
+        "base": yuan_text(row.base_fen),
+        "due": yuan_text(row.due_fen),
+        "paid": yuan_text(row.paid_fen),
+        "dueOn": day(row.due_on, "%Y-%m-%d"),
+        "paidOn": day(row.paid_on, "%Y-%m-%d"),
+        "joiners": row.joiners,
+        "leavers": row.leavers,
+        "fundHeadcount": row.fund_headcount,
     }
 
 
-def _cursor(asked: dict[str, Any], offset: int) -> str:
-    body = json.dumps([offset, asked["uscc"], str(asked["from"]), str(asked["to"]), asked["limit"]])
+def _cursor(asked: BureauQuery, offset: int) -> str:
+    body = json.dumps([offset, *_identity(asked)])
     return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
 
 
-def _offset(cursor: str | None, asked: dict[str, Any]) -> int:
+def _identity(asked: BureauQuery) -> list[str | int]:
+    """Return what makes two requests the same but for their page."""
+    return [asked.uscc, str(asked.first), str(asked.last), asked.numbers["limit"]]
+
+
+def _offset(cursor: str | None, asked: BureauQuery) -> int:
     """Return where the page begins; a cursor is good for the request that it was issued to."""
     if cursor is None:
         return 0
@@ -130,7 +147,7 @@ def _offset(cursor: str | None, asked: dict[str, Any]) -> int:
         offset, *rest = body
     except (ValueError, TypeError):
         raise SocialSecurityRefusal(400, "BAD_CURSOR", "not a cursor of this office", "cursor") from None
-    if type(offset) is not int or rest != [asked["uscc"], str(asked["from"]), str(asked["to"]), asked["limit"]]:
+    if type(offset) is not int or rest != _identity(asked):
         raise SocialSecurityRefusal(400, "BAD_CURSOR", "issued for another request", "cursor")
     return offset
 

@@ -9,17 +9,19 @@ import re
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import NamedTuple
 
 import flask
 import polars as pl
 
 from creditlink.kit.clock import add_months
 from creditlink.kit.money import yuan_text
-from creditlink.sandbox.bureaus.faults import BureauFault, Faults, halved, spoiled
-from creditlink.sandbox.bureaus.holdings import Holdings, day, months_between, within
-from creditlink.sandbox.bureaus.invoices import expand
+from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
+from creditlink.sandbox.bureaus.holdings import Holdings, day, months_between, typed, within
+from creditlink.sandbox.bureaus.invoices import Invoice, expand
 from creditlink.sandbox.bureaus.real_invoices import RealInvoices
 
 FRAMES = ("vat_declarations", "invoice_months", "tax_standing")
@@ -33,8 +35,51 @@ _SIGNED = {
 }
 _MOST_MONTHS, _MOST_ROWS, _KEPT_NONCES, _KEPT_FIRMS = 120, 1000, 100_000, 8
 _SKEW_MS = 300_000
+_DIRECTIONS = {"X": "output", "J": "input"}
 # Which field is spoiled how, by resource: a day, a number, and the one left out.
 _WEAK = {"zzssb": ("sbqx", "ysxse", "lrsj"), "fapiao": ("kprq", "je", "zt"), "nsrzt": ("ny", "qsje", "qsts")}
+
+
+class _Declaration(NamedTuple):
+    """One version of a VAT declaration, as the city records it."""
+
+    firm: int
+    period: date
+    taxable_sales_fen: int | None
+    output_tax_fen: int | None
+    input_tax_fen: int | None
+    payable_fen: int | None
+    paid_fen: int | None
+    due_on: date
+    filed_on: date | None
+    known_on: date
+    version: int
+
+
+class _Standing(NamedTuple):
+    """One version of a taxpayer's standing in a month, as the city records it."""
+
+    firm: int
+    period: date
+    taxpayer_grade: str
+    taxpayer_kind: str
+    arrears_fen: int | None
+    arrears_days: int
+    penalties: int
+    known_on: date
+    version: int
+
+
+@dataclass(frozen=True)
+class _TaxQuery:
+    """A checked request: a firm, months from `first` to `last`, a page."""
+
+    uscc: str
+    first: date
+    last: date
+    page: int
+    size: int
+    direction: str | None
 
 
 class TaxRefusal(Exception):
@@ -46,14 +91,14 @@ class TaxRefusal(Exception):
 
 
 class TaxBureau:
-    """What the tax office knows and how it answers."""
+    """What the tax office knows, and how it answers."""
 
     def __init__(self, holdings: Holdings, real: RealInvoices | None, app_id: str, secret: str) -> None:
         self._holdings = holdings
         self._real = real
         self._app_id, self._secret = app_id, secret.encode()
         self._nonces: OrderedDict[str, None] = OrderedDict()
-        self._expanded: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self._expanded: OrderedDict[str, list[Invoice]] = OrderedDict()
         self._lock = threading.Lock()
         self.faults = Faults(RESOURCES)
 
@@ -78,56 +123,34 @@ class TaxBureau:
         body = flask.request.get_data()
         self._check_signature(body)
         asked = _parsed(body, resource)
-        fault = self.faults.take(asked["tyshxydm"], resource)
-        if fault is not None and fault.mode == "http500":
+        mode = self.faults.take(asked.uscc, resource)
+        if mode == "http500":
             raise TaxRefusal(500, "9999", "系统异常")
-        if fault is not None and fault.mode == "timeout":
+        if mode == "timeout":
             raise TaxRefusal(504, "9504", "系统超时")
-        rows = None if fault is not None and fault.mode == "no_record" else self._rows(resource, asked)
+        rows = None if mode == "no_record" else self._rows(resource, asked)
         if rows is None:
             return flask.jsonify({"code": "4004", "msg": "查无记录", "total": 0, "data": []})
-        return self._page(resource, rows, asked, fault)
+        return _page(resource, rows, asked, mode)
 
-    def _page(
-        self, resource: str, rows: list[dict[str, Any]], asked: dict[str, Any], fault: BureauFault | None
-    ) -> flask.Response:
-        number, size = asked["pageNum"], asked["pageSize"]
-        page, whole = rows[(number - 1) * size : number * size], True
-        page = [_WIRE[resource](row) for row in page]
-        if fault is not None and fault.mode == "partial":
-            page, whole = halved(page), not page
-        if fault is not None and fault.mode == "malformed":
-            weak_day, weak_number, left_out = _WEAK[resource]
-            page = spoiled(page, day=weak_day, number=weak_number, last=left_out)
-        response = flask.jsonify(
-            {
-                "code": "0000",
-                "msg": "成功",
-                "total": len(rows),
-                "pageNum": number,
-                "pageSize": size,
-                "wzbz": "Y" if whole else "N",
-                "data": page,
-            }
-        )
-        if fault is not None and fault.mode == "truncated":
-            text = response.get_data()
-            response.set_data(text[: len(text) // 2])
-        return response
-
-    def _rows(self, resource: str, asked: dict[str, Any]) -> list[dict[str, Any]] | None:
-        uscc, first, last = asked["tyshxydm"], asked["ssqQ"], asked["ssqZ"]
+    def _rows(self, resource: str, asked: _TaxQuery) -> Sequence[_Declaration | _Standing | Invoice] | None:
+        """Return the rows that were asked for, None where the office has no record of the firm."""
         if resource == "fapiao":
-            told = self._invoices(uscc)
-            if not told:
-                return None
-            end = add_months(last, 1)
-            wanted = {"X": "output", "J": "input"}.get(asked.get("fx", ""))
-            return [r for r in told if first <= r["issued_on"] < end and wanted in (None, r["direction"])]
-        held = self._holdings.rows("vat_declarations" if resource == "zzssb" else "tax_standing", uscc)
-        return None if held.is_empty() else within(held, first, last).to_dicts()
+            invoices = self._invoices(asked.uscc)
+            end = add_months(asked.last, 1)
+            chosen = [
+                one
+                for one in invoices
+                if asked.first <= one.issued_on < end and asked.direction in (None, one.direction)
+            ]
+            return chosen if invoices else None
+        frame = self._holdings.rows("vat_declarations" if resource == "zzssb" else "tax_standing", asked.uscc)
+        if frame.is_empty():
+            return None
+        months = within(frame, asked.first, asked.last)
+        return typed(months, _Declaration) if resource == "zzssb" else typed(months, _Standing)
 
-    def _invoices(self, uscc: str) -> list[dict[str, Any]]:
+    def _invoices(self, uscc: str) -> list[Invoice]:
         with self._lock:
             if uscc in self._expanded:
                 self._expanded.move_to_end(uscc)
@@ -137,14 +160,14 @@ class TaxBureau:
             frame = self._real.rows[uscc].with_columns(
                 known_on=pl.col("issued_on").dt.truncate("1mo").dt.offset_by("1mo")
             )
-            told = frame.to_dicts()
+            invoices = typed(frame, Invoice)
         else:
-            told = expand(self._holdings.rows("invoice_months", uscc), self._holdings.seed)
+            invoices = expand(self._holdings.rows("invoice_months", uscc), self._holdings.seed)
         with self._lock:
-            self._expanded[uscc] = told
+            self._expanded[uscc] = invoices
             while len(self._expanded) > _KEPT_FIRMS:
                 self._expanded.popitem(last=False)
-        return told
+        return invoices
 
     def _check_signature(self, body: bytes) -> None:
         sent = {name: flask.request.headers.get(name, "") for name in _SIGNED}
@@ -169,7 +192,28 @@ class TaxBureau:
                 self._nonces.popitem(last=False)
 
 
-def _parsed(body: bytes, resource: str) -> dict[str, Any]:
+def _page(
+    resource: str, rows: Sequence[_Declaration | _Standing | Invoice], asked: _TaxQuery, mode: str | None
+) -> flask.Response:
+    weak_day, weak_number, left_out = _WEAK[resource]
+    page = [_as_wire(row) for row in rows[(asked.page - 1) * asked.size : asked.page * asked.size]]
+    page, whole = faulty_page(page, mode, day=weak_day, number=weak_number, last=left_out)
+    response = flask.jsonify(
+        {
+            "code": "0000",
+            "msg": "成功",
+            "total": len(rows),
+            "pageNum": asked.page,
+            "pageSize": asked.size,
+            "wzbz": "Y" if whole else "N",
+            "data": page,
+        }
+    )
+    response.set_data(faulty_text(response.get_data(), mode))
+    return response
+
+
+def _parsed(body: bytes, resource: str) -> _TaxQuery:
     try:
         asked = json.loads(body)
     except ValueError:
@@ -181,22 +225,27 @@ def _parsed(body: bytes, resource: str) -> dict[str, Any]:
         raise TaxRefusal(400, "2001", "未知字段", min(unknown))
     if not re.fullmatch(r"[0-9A-Z]{18}", str(asked.get("tyshxydm", ""))):
         raise TaxRefusal(400, "2001", "统一社会信用代码格式错误", "tyshxydm")
-    out: dict[str, Any] = {"tyshxydm": asked["tyshxydm"]}
-    for name in ("ssqQ", "ssqZ"):
-        text = asked.get(name)
-        if not isinstance(text, str) or not re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])", text):
-            raise TaxRefusal(400, "2001", "月份格式错误", name)
-        out[name] = date(int(text[:4]), int(text[4:]), 1)
-    if out["ssqQ"] > out["ssqZ"] or months_between(out["ssqQ"], out["ssqZ"]) > _MOST_MONTHS:
+    first, last = (_month(asked.get(name), name) for name in ("ssqQ", "ssqZ"))
+    if first > last or months_between(first, last) > _MOST_MONTHS:
         raise TaxRefusal(400, "2001", "月份范围错误", "ssqQ")
-    for name, default, most in (("pageNum", 1, 10**9), ("pageSize", 100, _MOST_ROWS)):
-        value = asked.get(name, default)
-        if type(value) is not int or not 1 <= value <= most:
-            raise TaxRefusal(400, "2001", "分页参数错误", name)
-        out[name] = value
+    page = _number(asked.get("pageNum", 1), "pageNum", 10**9)
+    size = _number(asked.get("pageSize", 100), "pageSize", _MOST_ROWS)
     if asked.get("fx", "X") not in ("X", "J"):
         raise TaxRefusal(400, "2001", "方向错误", "fx")
-    return out | ({"fx": asked["fx"]} if "fx" in asked else {})
+    direction = _DIRECTIONS.get(asked.get("fx", ""))
+    return _TaxQuery(str(asked["tyshxydm"]), first, last, page, size, direction)
+
+
+def _month(text: object, name: str) -> date:
+    if not isinstance(text, str) or not re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])", text):
+        raise TaxRefusal(400, "2001", "月份格式错误", name)
+    return date(int(text[:4]), int(text[4:]), 1)
+
+
+def _number(value: object, name: str, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise TaxRefusal(400, "2001", "分页参数错误", name)
+    return value
 
 
 def _said(refused: TaxRefusal) -> flask.Response:
@@ -214,52 +263,55 @@ def _recorded(known_on: date, hour: int = 9) -> str:
     return f"{known_on:%Y%m%d}{hour:02d}3107+0800"
 
 
-def _declaration(row: dict[str, Any]) -> dict[str, Any]:
-    month = f"{row['period']:%Y%m}"
+def _declaration(row: _Declaration) -> WireRow:
+    month = f"{row.period:%Y%m}"
     return {
-        "lsh": f"ZS{row['firm']:07d}-{month}",
-        "bbh": row["version"],
+        "lsh": f"ZS{row.firm:07d}-{month}",
+        "bbh": row.version,
         "skssq": month,
-        "ysxse": _yuan(row["taxable_sales_fen"]),
-        "xxse": _yuan(row["output_tax_fen"]),
-        "jxse": _yuan(row["input_tax_fen"]),
-        "ynse": _yuan(row["payable_fen"]),
-        "yjse": _yuan(row["paid_fen"]),
-        "sbqx": day(row["due_on"], "%Y%m%d"),
-        "sbrq": day(row["filed_on"], "%Y%m%d"),
-        "lrsj": _recorded(row["known_on"]),
+        "ysxse": _yuan(row.taxable_sales_fen),
+        "xxse": _yuan(row.output_tax_fen),
+        "jxse": _yuan(row.input_tax_fen),
+        "ynse": _yuan(row.payable_fen),
+        "yjse": _yuan(row.paid_fen),
+        "sbqx": day(row.due_on, "%Y%m%d"),
+        "sbrq": day(row.filed_on, "%Y%m%d"),
+        "lrsj": _recorded(row.known_on),
     }
 
 
-def _standing(row: dict[str, Any]) -> dict[str, Any]:
-    month = f"{row['period']:%Y%m}"
+def _standing(row: _Standing) -> WireRow:
+    month = f"{row.period:%Y%m}"
     return {
-        "lsh": f"NZ{row['firm']:07d}-{month}",
-        "bbh": row["version"],
+        "lsh": f"NZ{row.firm:07d}-{month}",
+        "bbh": row.version,
         "ny": month,
-        "xydj": row["taxpayer_grade"],
-        "nsrlx": "1" if row["taxpayer_kind"] == "general" else "2",
-        "qsje": _yuan(row["arrears_fen"]),
-        "qsts": row["arrears_days"],
-        "cfcs": row["penalties"],
-        "lrsj": _recorded(row["known_on"]),
+        "xydj": row.taxpayer_grade,
+        "nsrlx": "1" if row.taxpayer_kind == "general" else "2",
+        "qsje": _yuan(row.arrears_fen),
+        "qsts": row.arrears_days,
+        "cfcs": row.penalties,
+        "lrsj": _recorded(row.known_on),
     }
 
 
-def _invoice(row: dict[str, Any]) -> dict[str, Any]:
+def _invoice(row: Invoice) -> WireRow:
     return {
-        "lsh": row["record_id"],
+        "lsh": row.record_id,
         "bbh": 0,
-        "fphm": row["number"],
-        "kprq": day(row["issued_on"], "%Y%m%d"),
-        "fx": "X" if row["direction"] == "output" else "J",
-        "dfdm": row["counterparty"],
-        "je": _yuan(row["amount_fen"]),
-        "se": _yuan(row["tax_fen"]),
-        "hj": _yuan(row["amount_fen"] + row["tax_fen"]),
-        "zt": "1" if row["is_void"] else "0",
-        "lrsj": _recorded(row["known_on"], hour=2),
+        "fphm": row.number,
+        "kprq": day(row.issued_on, "%Y%m%d"),
+        "fx": "X" if row.direction == "output" else "J",
+        "dfdm": row.counterparty,
+        "je": _yuan(row.amount_fen),
+        "se": _yuan(row.tax_fen),
+        "hj": _yuan(row.amount_fen + row.tax_fen),
+        "zt": "1" if row.is_void else "0",
+        "lrsj": _recorded(row.known_on, hour=2),
     }
 
 
-_WIRE = {"zzssb": _declaration, "nsrzt": _standing, "fapiao": _invoice}
+def _as_wire(row: _Declaration | _Standing | Invoice) -> WireRow:
+    if isinstance(row, _Declaration):
+        return _declaration(row)
+    return _standing(row) if isinstance(row, _Standing) else _invoice(row)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import hmac
 import io
-from typing import Any
+from datetime import date
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import flask
 import polars as pl
 
 from creditlink.sandbox.bureaus import query
-from creditlink.sandbox.bureaus.faults import BureauFault, Faults, halved, spoiled
-from creditlink.sandbox.bureaus.holdings import Holdings, day, within
-from creditlink.sandbox.bureaus.query import BadParameter
+from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
+from creditlink.sandbox.bureaus.holdings import Holdings, day, typed, within
+from creditlink.sandbox.bureaus.query import BadParameter, BureauQuery
 
 FRAMES = ("meter_months",)
 RESOURCES = ("electricity", "water", "gas")
@@ -26,6 +27,22 @@ _METHOD = {"direct_debit": "DD", "transfer": "TR", "cash": "CA"}
 _QUALITY = {"actual": "A", "estimated": "E", "substituted": "S"}
 
 
+class _MeterMonth(NamedTuple):
+    """One version of a meter's month, as the city records it."""
+
+    firm: int
+    period: date
+    usage: float | None
+    amount_fen: int
+    due_on: date
+    paid_on: date | None
+    method: str
+    read_quality: str
+    disconnected: bool
+    known_on: date
+    version: int
+
+
 class UtilityRefusal(Exception):
     """An answer other than 200."""
 
@@ -35,7 +52,7 @@ class UtilityRefusal(Exception):
 
 
 class UtilityBureau:
-    """What the utility companies know and how they answer."""
+    """What the utility companies know, and how they answer."""
 
     def __init__(self, holdings: Holdings, user: str, password: str) -> None:
         self._holdings = holdings
@@ -63,63 +80,58 @@ class UtilityBureau:
         if not (same_user and hmac.compare_digest(password.encode(), self._password)):
             raise UtilityRefusal(401, "unauthorized", "credentials missing or wrong")
         asked = query.read({"page", "per_page"}, {"page": (1, 10**8), "per_page": (100, 500)})
-        fault = self.faults.take(str(asked["uscc"]), kind)
-        if fault is not None and fault.mode == "http500":
+        mode = self.faults.take(asked.uscc, kind)
+        if mode == "http500":
             raise UtilityRefusal(500, "internal", "system fault")
-        if fault is not None and fault.mode == "timeout":
+        if mode == "timeout":
             raise UtilityRefusal(504, "timeout", "system time-out")
-        held = self._holdings.rows("meter_months", str(asked["uscc"])).filter(pl.col("kind") == kind)
-        if held.is_empty() or (fault is not None and fault.mode == "no_record"):
+        months = self._holdings.rows("meter_months", asked.uscc).filter(pl.col("kind") == kind)
+        if months.is_empty() or mode == "no_record":
             return flask.Response(status=204, headers={"X-Record": "none"})
-        rows = [_line(row, kind) for row in within(held, asked["from"], asked["to"]).to_dicts()]  # type: ignore[arg-type]  # days, as read
-        return _table(kind, asked, rows, fault)
+        rows = [_line(row, kind) for row in typed(within(months, asked.first, asked.last), _MeterMonth)]
+        return _table(kind, asked, rows, mode)
 
 
-def _table(kind: str, asked: dict[str, Any], rows: list[dict[str, Any]], fault: BureauFault | None) -> flask.Response:
-    number, size = asked["page"], asked["per_page"]
-    page, whole = rows[(number - 1) * size : number * size], True
-    if fault is not None and fault.mode == "partial":
-        page, whole = halved(page), not page
-    if fault is not None and fault.mode == "malformed":
-        page = spoiled(page, day="due_on", number="amount_fen", last="recorded_at")
+def _table(kind: str, asked: BureauQuery, rows: list[WireRow], mode: str | None) -> flask.Response:
+    number, size = asked.numbers["page"], asked.numbers["per_page"]
+    page = rows[(number - 1) * size : number * size]
+    page, whole = faulty_page(page, mode, day="due_on", number="amount_fen", last="recorded_at")
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
     # A field left out shortens the line: what is left out are the last columns.
     writer.writerows([row[name] for name in _COLUMNS if name in row] for row in page)
-    text = out.getvalue().encode()
+    text = faulty_text(out.getvalue().encode(), mode)
     headers = {"X-Total-Count": str(len(rows)), "X-Complete": "true" if whole else "false"}
     if number * size < len(rows):
         following = {
-            "uscc": asked["uscc"],
-            "from": f"{asked['from']:%Y-%m}",
-            "to": f"{asked['to']:%Y-%m}",
+            "uscc": asked.uscc,
+            "from": f"{asked.first:%Y-%m}",
+            "to": f"{asked.last:%Y-%m}",
             "page": number + 1,
             "per_page": size,
         }
         headers["Link"] = f'</v1/{kind}/months?{urlencode(following)}>; rel="next"'
-    if fault is not None and fault.mode == "truncated":
-        text = text[: len(text) // 2]
     return flask.Response(text, headers=headers, content_type="text/csv; charset=utf-8")
 
 
-def _line(row: dict[str, Any], kind: str) -> dict[str, Any]:
-    month = f"{row['period']:%Y-%m}"
+def _line(row: _MeterMonth, kind: str) -> WireRow:
+    month = f"{row.period:%Y-%m}"
     letter = kind[0].upper()
     return {
-        "record_id": f"{letter}{row['firm']:07d}-{month}",
-        "version": row["version"],
-        "service_point": f"0306{row['firm']:06d}-{letter}",
+        "record_id": f"{letter}{row.firm:07d}-{month}",
+        "version": row.version,
+        "service_point": f"0306{row.firm:06d}-{letter}",
         "period": month,
-        "usage": "" if row["usage"] is None else repr(row["usage"]),
+        "usage": "" if row.usage is None else repr(row.usage),
         "unit": "kWh" if kind == "electricity" else "m3",
-        "amount_fen": row["amount_fen"],
-        "due_on": day(row["due_on"], "%Y-%m-%d"),
-        "paid_on": day(row["paid_on"], "%Y-%m-%d"),
-        "method": _METHOD[row["method"]],
-        "read_quality": _QUALITY[row["read_quality"]],
-        "disconnected": int(row["disconnected"]),
-        "recorded_at": f"{row['known_on']:%Y-%m-%d}T01:31:07Z",
+        "amount_fen": row.amount_fen,
+        "due_on": day(row.due_on, "%Y-%m-%d"),
+        "paid_on": day(row.paid_on, "%Y-%m-%d"),
+        "method": _METHOD[row.method],
+        "read_quality": _QUALITY[row.read_quality],
+        "disconnected": int(row.disconnected),
+        "recorded_at": f"{row.known_on:%Y-%m-%d}T01:31:07Z",
     }
 
 

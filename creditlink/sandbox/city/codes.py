@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,14 +15,14 @@ _ORGANISATION_VALUES[np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", dtyp
 _ORGANISATION_WEIGHTS = np.array([3, 7, 9, 10, 5, 8, 4, 2])
 _ORGANISATION_CHECKS = np.frombuffer(b"0123456789X", dtype=np.uint8)
 _WEIGHTS = np.array([pow(3, i, 31) for i in range(17)])
+Texts = npt.NDArray[np.str_] | npt.NDArray[np.bytes_]
+
 _SERIALS = 31**6
 _STEP = 388_888_907
 """Odd, no multiple of 31: consecutive firms get codes that look unrelated, and never the same one."""
 
 
-def codes(
-    serials: npt.NDArray[np.int64], authority: npt.NDArray[Any], regions: npt.NDArray[Any], prefix: str = "MA"
-) -> npt.NDArray[np.str_]:
+def codes(serials: npt.NDArray[np.int64], authority: Texts, regions: Texts, prefix: str = "MA") -> npt.NDArray[np.str_]:
     """Return one code for each serial number.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -283,11 +282,17 @@ def draw_paths(firms: Firms, calendar: Calendar) -> Paths:
     )
 
 
-def truth(firms: Firms, paths: Paths, calendar: Calendar, table: hazard.HazardTable) -> dict[str, npt.NDArray[Any]]:
-    """Return the true hazard of each firm at each quarter-end, NaN where it is not at risk.
+@dataclass(frozen=True)
+class HazardTruth:
+    """True hazards, firm-major; arrays of shape (n_firms * n_snapshots,)."""
 
-    Gives `index` (positions of the firms), `snapshot` (month indices) and `hazard_12m`, firm-major.
-    """
+    index: npt.NDArray[np.int64]  # positions of the firms
+    snapshot: npt.NDArray[np.int64]  # month indices
+    hazard_12m: npt.NDArray[np.float64]
+
+
+def truth(firms: Firms, paths: Paths, calendar: Calendar, table: hazard.HazardTable) -> HazardTruth:
+    """Return the true hazard of each firm at each quarter-end, NaN where it is not at risk."""
     exposure = firms.of_trade("exposure")
     columns = []
     for number, month in enumerate(calendar.snapshots):
@@ -295,8 +300,8 @@ def truth(firms: Firms, paths: Paths, calendar: Calendar, table: hazard.HazardTa
         value = table.at(number, exposure, paths.departure[:, month], paths.offset)
         columns.append(np.where(at_risk, value, np.nan))
     n, snapshots = len(firms), len(calendar.snapshots)
-    return {
-        "index": np.repeat(np.arange(n), snapshots),
-        "snapshot": np.tile(calendar.snapshots, n),
-        "hazard_12m": np.stack(columns, axis=1).reshape(-1) if columns else np.empty(0),
-    }
+    return HazardTruth(
+        index=np.repeat(np.arange(n), snapshots),
+        snapshot=np.tile(calendar.snapshots, n),
+        hazard_12m=np.stack(columns, axis=1).reshape(-1) if columns else np.empty(0),
+    )

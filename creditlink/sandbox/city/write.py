@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
@@ -77,17 +77,17 @@ def simulate_block(
 
 def _truth(firms: latent.Firms, paths: latent.Paths, calendar: Calendar, hazards: HazardTable) -> pl.DataFrame:
     rows = latent.truth(firms, paths, calendar, hazards)
-    index = rows["index"]
+    index = rows.index
     default = paths.default_day[index]
     # The last day of the quarter's last month.
-    as_of = calendar.starts[rows["snapshot"] + 1] - 1
+    as_of = calendar.starts[rows.snapshot + 1] - 1
     return pl.DataFrame(
         {
             "firm": firms.firm[index].astype(np.int32),
             "as_of": pl.Series(as_of.astype(np.int32)).cast(pl.Date),
             "kind": coded("kind", firms.kind[index], TRUTH_SCHEMA["kind"]),
             "inflates": pl.Series(latent.INFLATES).gather(firms.inflates[index]).replace({"": None}),
-            "hazard_12m": pl.Series(rows["hazard_12m"]).fill_nan(None),
+            "hazard_12m": pl.Series(rows.hazard_12m).fill_nan(None),
             "default_on": pl.Series(default.astype(np.int32))
             .set(pl.Series(default == latent.NEVER), None)
             .cast(pl.Date),
@@ -126,6 +126,24 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class CityManifest(TypedDict):
+    """A city's `manifest.json`: what it was made from, and what is in it."""
+
+    generator_version: str
+    seed: int
+    firms: int
+    months: int
+    first_period: str
+    last_period: str
+    known_until: str
+    partition_firms: int
+    coverage: dict[str, float]
+    shock: list[str]
+    relief: list[str]
+    rows: dict[str, int]
+    sha256: dict[str, str]
+
+
 def write_city(
     out: Path,
     *,
@@ -138,7 +156,7 @@ def write_city(
     coverage: Mapping[str, float] | None = None,
     overwrite: bool = False,
     processes: int = 1,
-) -> dict[str, Any]:
+) -> CityManifest:
     """Write a synthetic city and return its manifest. The same arguments give the same bytes.
 
     The folder appears when the city is complete; before that, and if anything fails, there is nothing.
@@ -191,7 +209,7 @@ def write_city(
             for number, first in enumerate(range(0, blocks, per_part))
         ]
         digests, rows = _write_partitions(parts, processes, progress)
-        manifest = {
+        manifest: CityManifest = {
             "generator_version": GENERATOR_VERSION,
             "seed": seed,
             "firms": firms,
@@ -213,7 +231,7 @@ def write_city(
 
 @dataclass(frozen=True)
 class _Partition:
-    """What one file of each frame needs to be made, by this process or by another."""
+    """What it takes to write one file of each frame, in this process or another."""
 
     folder: Path
     number: int
@@ -252,7 +270,7 @@ def _write_partitions(
     """
     firms, written = parts[0].firms, 0
 
-    def told(blocks: int) -> None:
+    def report(blocks: int) -> None:
         nonlocal written
         written += blocks
         if progress:
@@ -261,13 +279,13 @@ def _write_partitions(
     done: list[tuple[dict[str, str], dict[str, int]]] = []
     workers = min(processes, len(parts))
     if workers < 2:
-        done = [part.write(lambda: told(1)) for part in parts]
+        done = [part.write(lambda: report(1)) for part in parts]
     else:
         # Spawned, as polars' threads do not survive a fork.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             tasks = {pool.submit(part.write): part for part in parts}
             for task in as_completed(tasks):
                 done.append(task.result())
-                told(len(tasks[task].blocks))
+                report(len(tasks[task].blocks))
     rows = {name: sum(counted[name] for _, counted in done) for name in done[0][1]}
     return {name: digest for digests, _ in done for name, digest in digests.items()}, rows

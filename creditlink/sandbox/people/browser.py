@@ -10,12 +10,12 @@ import httpx
 
 
 class PageError(Exception):
-    """The page is not the one that a person would expect here."""
+    """The page is not the one that a person expects here."""
 
 
 @dataclass
 class Form:
-    """A form as it stands on the page, with what is already filled in or ticked."""
+    """A form on the page, with what is already filled in or ticked."""
 
     action: str
     method: str
@@ -112,7 +112,7 @@ class Browser:
         self._show(self._http.get(urljoin(self.url, url) if self.url else url))
 
     def links(self, beginning: str) -> list[str]:
-        """Return the addresses on the page that begin so."""
+        """Return the addresses on the page that begin with a text."""
         return [link for link in self._page.links if link.startswith(beginning)]
 
     def form(self, *having: str) -> Form:
@@ -131,7 +131,7 @@ class Browser:
         )
 
     def form_to(self, ending: str) -> Form:
-        """Return the first form whose address ends so.
+        """Return the first form whose address ends with a text.
 
         Raises
         ------

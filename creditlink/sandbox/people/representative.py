@@ -21,7 +21,7 @@ class Representative:
         self.browser.close()
 
     def sign_in_if_asked(self) -> None:
-        """Fill in the sign-in page when that is where we are."""
+        """Fill in the sign-in page if that is the current page."""
         try:
             form = self.browser.form("login", "password")
         except PageError:
@@ -29,14 +29,14 @@ class Representative:
         self.browser.submit(form, login=self._login.login, password=self._login.password)
 
     def decide(self, address: str, *, without: tuple[str, ...] = (), approve: bool = True) -> str:
-        """Follow the bank's address, read the consent page and decide; return what the page said."""
+        """Follow the bank's address, read the consent page and decide; return the page's text."""
         browser = self.browser
         browser.open(address)
         self.sign_in_if_asked()
         return self._decide_here(without, approve)
 
     def answer_inbox(self, *, having: str, approve: bool = True) -> str:
-        """Sign in, open the request in the inbox whose page has this text, and decide; return what the page said."""
+        """Sign in, open the request in the inbox whose page has this text, and decide; return the page's text."""
         browser = self.browser
         browser.open(f"{self._home}/portal/inbox")
         self.sign_in_if_asked()
@@ -50,9 +50,9 @@ class Representative:
         browser = self.browser
         form = browser.form("decision")
         said = browser.text
-        kept = [value for name, value in form.fields if name == "category" and value not in without]
+        categories = [value for name, value in form.fields if name == "category" and value not in without]
         decision = "approve" if approve else "decline"
-        browser.submit(form, category=kept, press=("decision", decision))
+        browser.submit(form, category=categories, press=("decision", decision))
         if browser.status != 200:
             raise PageError(
                 f"the decision ended at {browser.url.split('?')[0]} with {browser.status}: {browser.text[:300]}"
@@ -76,7 +76,7 @@ class Representative:
         browser.open(f"{self._home}/portal/financing")
         self.sign_in_if_asked()
         browser.submit(browser.form("amount", "term"), amount=str(amount_wan), term=str(term_months), use=use)
-        self._went_well("the request")
+        self._check("the request")
         return browser.url
 
     def products(self) -> list[str]:
@@ -84,14 +84,14 @@ class Representative:
         return re.findall(r'name="product" value="([^"]+)"', self.browser.html)
 
     def choose(self, request: str, codes: list[str]) -> str:
-        """Choose products, read what each lender would see, agree; return what the page said before."""
+        """Choose products, read what each lender would see, agree; return the page's text before that."""
         browser = self.browser
         browser.open(request)
         browser.submit(browser.form_to("/lenders"), product=codes)
-        self._went_well("the choice")
+        self._check("the choice")
         said = browser.text
         browser.submit(browser.form("decision"), press=("decision", "approve"))
-        self._went_well("the yes to the lenders")
+        self._check("the yes to the lenders")
         return said
 
     def accept(self, request: str, application: str) -> None:
@@ -99,8 +99,8 @@ class Representative:
         browser = self.browser
         browser.open(request)
         browser.submit(browser.form_to(f"/{application}/accept"))
-        self._went_well("the acceptance")
+        self._check("the acceptance")
 
-    def _went_well(self, what: str) -> None:
+    def _check(self, what: str) -> None:
         if self.browser.status != 200:
             raise PageError(f"{what} ended with {self.browser.status}: {self.browser.text[:300]}")

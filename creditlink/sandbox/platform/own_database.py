@@ -1,7 +1,7 @@
-"""The sandbox's own database: the one door through which its commands reach any.
+"""The sandbox's own database: the only way its commands open any database.
 
-What they write (accounts with a password that everybody knows, made-up firms) must not get into a database of anybody
-else. So nothing else in this package opens one (a test holds it to that).
+What they write (accounts with a well-known password, made-up firms) must never reach anybody else's database. So
+nothing else in this package opens one (a test checks that).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from creditlink.kit.settings import SettingError, Settings
 
 
 def refuse_foreign(settings: Settings) -> None:
-    """Refuse before a command does anything: the first line of each.
+    """Refuse a database that is not the sandbox's; every command calls this first.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def refuse_foreign(settings: Settings) -> None:
     if settings.is_production:
         raise DatabaseRefused("environment is production: the sandbox's commands never touch its database")
     if settings.database_url is None:
-        return  # production has no embedded server: what lies under our own `var` is ours
+        return  # production has no embedded server: what is under our own `var` is ours
     given = db.Database(settings.database_url)
     try:
         with given.engine("owner").connect() as connection:

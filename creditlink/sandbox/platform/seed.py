@@ -1,4 +1,4 @@
-"""Filling an empty platform for the sandbox: lenders, demo banks with keys, the city's firms, people who sign in."""
+"""Filling an empty platform for the sandbox: lenders, demo banks with keys, the city's firms, people to sign in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import polars as pl
@@ -44,7 +43,7 @@ class FirmLogin:
     password: str
     uscc: str
     name: str
-    kind: str  # what the generator made it, for the reader of the demo; never an input to scoring
+    kind: str  # the generator's, for the reader of the demo; never an input to scoring
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Credentials:
 
 
 def seed_lenders(session: Session, settings: Settings, *, now: datetime) -> None:
-    """Register the seed's institutions and publish its products; what is there already stays."""
+    """Register the seed's institutions and publish its products; existing ones stay."""
     lenders, _ = load_seed(settings.config_dir / "products.toml")
     present = set(session.scalars(select(Institution.code)))
     for lender in lenders:
@@ -95,14 +94,14 @@ def seed_lenders(session: Session, settings: Settings, *, now: datetime) -> None
 def seed_banks(
     session: Session, settings: Settings, folder: Path, ports: tuple[int, ...], *, now: datetime
 ) -> list[BankClient]:
-    """Register one client for each demo bank, with a new key kept under `folder`, and tell it on its port."""
+    """Register one client for each demo bank, with a key kept under `folder` and its port as addresses."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
+    clients = []
     for (code, algorithm), port in zip(DEMO_BANKS.items(), ports, strict=True):
         bank = session.scalars(select(Institution).where(Institution.code == code)).one()
         redirect_uri = f"http://127.0.0.1:{port}/callback"
         key_file = folder / f"{bank.code.lower()}.jwk"
-        key = _kept_key(key_file, algorithm)
+        key = _load_or_create_key(key_file, algorithm)
         name = f"{bank.name_en} credit desk"
         client = session.scalar(select(Client).where(Client.institution_id == bank.id, Client.name == name))
         if client is None:
@@ -122,13 +121,13 @@ def seed_banks(
         endpoints.set_address(
             session, client, f"http://127.0.0.1:{port}/webhooks", key=settings.secret_key, allow_loopback=True, now=now
         )
-        # A secret is shown once: the bank's process, which starts anew each time, gets a new one.
+        # A secret is shown once: the bank's process, which is new at each start, gets a new one.
         secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=now, overlap=False)
-        made.append(BankClient(bank.code, client.client_id, redirect_uri, port, str(key_file), secret))
-    return made
+        clients.append(BankClient(bank.code, client.client_id, redirect_uri, port, str(key_file), secret))
+    return clients
 
 
-def _kept_key(path: Path, algorithm: str) -> SigningKey:
+def _load_or_create_key(path: Path, algorithm: str) -> SigningKey:
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(json.dumps(new_key(algorithm).as_dict(private=True)))
@@ -187,7 +186,7 @@ def _register(session: Session, firms: pl.DataFrame, *, now: datetime) -> None:
         "uscc", "name", "name_en", "industry", "region", "entity_type", "status", "established_on",
         "registered_capital_fen", "paid_in_capital_fen", "linked_struck_off",
     )  # fmt: skip
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, object]] = [
         {name: row.get(name) for name in columns}
         | {"id": uuid4(), "linked_struck_off": bool(row.get("linked_struck_off")), "created_at": now, "updated_at": now}
         for row in firms.to_dicts()

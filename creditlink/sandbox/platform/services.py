@@ -27,14 +27,14 @@ class ServiceFailed(Exception):
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on right now."""
+    """Return a loopback port that is free right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def taken(port: int) -> bool:
+def is_taken(port: int) -> bool:
     """Return whether something listens on a loopback port."""
     with contextlib.closing(socket.socket()) as probe:
         probe.settimeout(0.5)
@@ -72,7 +72,7 @@ class Services:
     def start(self, name: str, arguments: list[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start `creditlink <arguments>`; what it prints goes to `<name>.log`."""
         self.log_path(name).unlink(missing_ok=True)
-        with stopping.uninterrupted():  # what is started is noted down, so that it is stopped
+        with stopping.uninterrupted():  # a process that started is noted down, so that it is stopped
             process = self._open(name, arguments, env or {})
             self.running.append((name, process))
             self._started[name] = _Started(arguments, env or {})
@@ -103,7 +103,7 @@ class Services:
         headers: Mapping[str, str] | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """Wait until `url` answers below 500; a wait that grows long is said.
+        """Wait until `url` answers with a status below 500; report a long wait.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Services:
         raise ServiceFailed(f"{name} did not answer at {url} within {seconds:.0f} s; see {self._tail(name)}")
 
     def look_after(self, say: Callable[[str], None]) -> None:
-        """Start again what has ended by itself, at once or when its wait is over, and say so."""
+        """Restart processes that ended by themselves, at once or when their wait is over, and say so."""
         now = time.monotonic()
         for index, (name, process) in enumerate(self.running):
             if process.poll() is None:
@@ -144,8 +144,8 @@ class Services:
                     one.at, one.due = now, None
 
     def stop(self) -> None:
-        """Ask every process to end, the last started first; kill what does not."""
-        with stopping.uninterrupted():  # whoever asks again while we stop waits for the end of it
+        """Ask every process to end, the last started first; kill those that do not."""
+        with stopping.uninterrupted():  # a second signal waits until all are stopped
             for _, process in reversed(self.running):
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGTERM)

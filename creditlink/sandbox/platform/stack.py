@@ -16,17 +16,17 @@ from creditlink.sandbox.city import GENERATOR_VERSION, write_city
 from creditlink.sandbox.platform import seed
 from creditlink.sandbox.platform.own_database import open_own
 from creditlink.sandbox.platform.seed import Credentials
-from creditlink.sandbox.platform.services import ServiceFailed, Services, free_port, taken
+from creditlink.sandbox.platform.services import ServiceFailed, Services, free_port, is_taken
 
 CITY_FIRMS, CITY_MONTHS, CITY_SEED = 2000, 48, 20260
 BUREAUS = ("tax", "social_security", "utility")
 
 
 class Say(Protocol):
-    """Where progress is told."""
+    """How progress is reported."""
 
     def __call__(self, text: str) -> None:
-        """Tell one line."""
+        """Print one line."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Ports:
             tuple(9001 + i for i in range(len(seed.DEMO_BANKS))),
         )
         for port in (*ports.api, *ports.bureaus.values(), *ports.banks):
-            if taken(port):
+            if is_taken(port):
                 raise ServiceFailed(f"port {port} is in use: is the sandbox running already?")
         return ports
 
     @classmethod
     def free(cls, api_processes: int = 1) -> Ports:
-        """Return ports that nobody uses right now."""
+        """Return ports that are free right now."""
         return cls(
             tuple(free_port() for _ in range(api_processes)),
             {name: free_port() for name in BUREAUS},
@@ -80,12 +80,12 @@ class Stack:
 
 
 def prepare_city(folder: Path, until: date, say: Say) -> Path:
-    """Write the sandbox's city unless it is there already."""
+    """Write the sandbox's city unless it exists already."""
     manifest = folder / "manifest.json"
     if manifest.exists():
-        held = json.loads(manifest.read_text())
+        city = json.loads(manifest.read_text())
         wanted = (GENERATOR_VERSION, CITY_FIRMS, CITY_SEED, until.isoformat())
-        if (held["generator_version"], held["firms"], held["seed"], held["last_period"]) == wanted:
+        if (city["generator_version"], city["firms"], city["seed"], city["last_period"]) == wanted:
             return folder
     say(f"writing a synthetic city of {CITY_FIRMS} firms × {CITY_MONTHS} months")
     write_city(folder, firms=CITY_FIRMS, months=CITY_MONTHS, seed=CITY_SEED, until=until, overwrite=True)

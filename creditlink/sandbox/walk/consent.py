@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
 
 import httpx
 
+from creditlink.sandbox.banks.desk import CaseBody
 from creditlink.sandbox.banks.officer import BankAnswer, Officer
 from creditlink.sandbox.people.browser import PageError
 from creditlink.sandbox.people.representative import Representative
 from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.walk.bodies import ExplanationBody, MatchesBody, ProfileBody
 from creditlink.sandbox.walk.display import explanation_in_words, show_products, show_profile
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
-PROFILED_WITHIN = 90
+_PROFILE_SECONDS = 90
 
 
 class ConsentWalk:
-    """What one bank does with a firm's consent, from the asking to the taking back."""
+    """What one bank does with a firm's consent, from asking for it to its withdrawal."""
 
     def __init__(self, stage: DemoStage) -> None:
         self._stage = stage
         self._officer = next(iter(stage.officers.values()))
 
-    def healthy(self, firm: FirmLogin, person: Representative) -> tuple[str, dict[str, Any]]:
+    def walk_healthy(self, firm: FirmLogin, person: Representative) -> tuple[str, ProfileBody]:
         """Walk a firm that grants everything; return the bank's case and the profile."""
         self._stage.heading(f"A bank asks {firm.name} for consent")
-        case = self.consented(firm, person, required=["tax", "social_security"], optional=["utility"])
-        profile = profiled(self._stage, self._officer, case)
+        case = self.ask(firm, person, required=["tax", "social_security"], optional=["utility"])
+        profile = compute_profile(self._stage, self._officer, case)
         show_profile(self._stage.console, profile)
-        self._explained(case, profile)
-        self._matched(case, profile)
+        self._explain(case, profile)
+        self._match(case, profile)
         return case, profile
 
-    def taken_back(self, person: Representative, case: str, profile: dict[str, Any]) -> None:
-        """Let the firm revoke; nothing is read or refreshed any more, and the bank is told."""
+    def revoke(self, person: Representative, case: str, profile: ProfileBody) -> None:
+        """Let the firm revoke its consent: from then on nothing is read or refreshed, and a webhook tells the bank."""
         stage = self._stage
         stage.heading("The firm takes its consent back")
         person.revoke(profile["consent_id"])
@@ -47,32 +49,32 @@ class ConsentWalk:
         )
         renewed = self._officer.refresh(case)
         stage.must(renewed["status"] == 400, "no new token after revocation", renewed)
-        stage.step(f"the bank's next token request: {renewed['status']} {renewed['body'].get('error')}")
-        event = stage.heard(self._officer, "consent.revoked", consent_id=profile["consent_id"])
+        refusal = renewed.get("body")
+        error = refusal.get("error") if isinstance(refusal, dict) else refusal
+        stage.step(f"the bank's next token request: {renewed['status']} {error}")
+        event = stage.event(self._officer, "consent.revoked", consent_id=profile["consent_id"])
         stage.step(
             f"the bank was told by a signed webhook, {event['webhook_id']}: {event['type']} {event['data']['reason']}"
         )
 
-    def distressed(self, firm: FirmLogin) -> None:
-        """Walk a firm that withholds a category while an office is down that the bank cannot do without."""
+    def walk_distressed(self, firm: FirmLogin) -> None:
+        """Walk a firm that withholds a category while a source that the bank requires is down."""
         stage = self._stage
         stage.heading(f"A second firm, {firm.name}: one category withheld, one office down")
         self._fault("social_security", firm.uscc, "http500", times=1000)
         person = stage.person(firm, "zh")
-        case = self.consented(
-            firm, person, required=["tax", "social_security"], optional=["utility"], without=("utility",)
-        )
-        refused = asked_until_answered(self._officer, case)
+        case = self.ask(firm, person, required=["tax", "social_security"], optional=["utility"], without=("utility",))
+        refused = request_profile(self._officer, case, {})
         stage.must(refused.status == 409, "a required category that is down gives no profile", refused)
         stage.step(f"409, and no use is spent: {refused.body.get('detail')}")
-        profile = profiled(stage, self._officer, case, accept_partial=["social_security"])
+        profile = compute_profile(stage, self._officer, case, accept_partial=["social_security"])
         stage.must(profile["partial"] is not None, "what was accepted by name is marked", profile)
         show_profile(stage.console, profile)
         stage.step("what was not granted and which office was down is said, category by category, never guessed")
         self._fault("social_security", firm.uscc, None)
 
-    def away(self, firm: FirmLogin) -> None:
-        """Walk a firm that is not there when the bank asks."""
+    def walk_absent(self, firm: FirmLogin) -> None:
+        """Walk a firm that is away when the bank asks."""
         stage = self._stage
         stage.heading(f"A third firm, {firm.name}, is away: the request waits in its inbox")
         case, interval = self._officer.ask_in_inbox(firm.uscc, required=["tax"], optional=[], message="0042")
@@ -82,12 +84,12 @@ class ConsentWalk:
         stage.step("the bank polled: authorization_pending")
         stage.person(firm).answer_inbox(having="0042")
         stage.step("the firm signed in, found the request with the bank's reference 0042, and approved")
-        time.sleep(max(0.0, asked_at + interval + 0.2 - time.monotonic()))  # as the platform told the bank to
+        time.sleep(max(0.0, asked_at + interval + 0.2 - time.monotonic()))  # the pace that the platform asks for
         second = self._officer.poll(case)
         stage.must(second["state"] == "granted", "the next poll brings the tokens", second)
         stage.step("the bank polled again and got its tokens, once")
 
-    def consented(
+    def ask(
         self,
         firm: FirmLogin,
         person: Representative,
@@ -102,45 +104,46 @@ class ConsentWalk:
         Raises
         ------
         WalkFailed
-            The bank could not ask, the firm could not decide, or no tokens came of it.
+            The bank could not ask, the firm could not decide, or no tokens came.
         """
         stage = self._stage
         try:
-            asked = self._officer.ask(firm.uscc, required=required, optional=optional)
+            opened = self._officer.ask(firm.uscc, required=required, optional=optional)
         except httpx.HTTPStatusError as error:
             raise WalkFailed(f"the bank could not ask: {error.response.text}") from None
         if not quiet:
             stage.step(f"{self._officer.institution} pushed its request and got an address for the firm's browser")
         try:
-            said = person.decide(asked["send_the_firm_to"], without=without)
+            said = person.decide(opened["send_the_firm_to"], without=without)
         except PageError as error:
             raise WalkFailed(f"the firm could not decide: {error}") from None
         if not quiet:
             stage.step("the firm signed in and read: " + said[:150] + " …")
-        case = self._officer.case(asked["case"])
+        case = self._officer.case(opened["case"])
         stage.must(case["state"] == "granted", "the firm approves and the bank gets its tokens", case)
         if not quiet:
-            granted = case["granted"]["authorization_details"][0]["categories"]
+            granted = _granted_categories(case)
             stage.step(f"the firm approved {', '.join(granted)}; the bank exchanged the code for DPoP-bound tokens")
-        return str(asked["case"])
+        return opened["case"]
 
-    def profiled(self, case: str) -> dict[str, Any]:
-        """Return a profile without telling of it."""
-        return profiled(self._stage, self._officer, case, quiet=True)
+    def profile_of(self, case: str) -> ProfileBody:
+        """Compute a profile without printing its steps."""
+        return compute_profile(self._stage, self._officer, case, quiet=True)
 
-    def _explained(self, case: str, profile: dict[str, Any]) -> None:
+    def _explain(self, case: str, profile: ProfileBody) -> None:
         answer = self._officer.call(case, "GET", f"/v1/profiles/{profile['id']}/explanation")
         self._stage.must(answer.status == 200, "the explanation is read", answer)
-        body = answer.body
+        body: ExplanationBody = answer.body
         total = body["base_value"] + sum(row["contribution"] for row in body["indicators"])
         self._stage.must(abs(total - body["margin"]) < 1e-6, "base + contributions = margin", body)
         self._stage.step(explanation_in_words(body))
 
-    def _matched(self, case: str, profile: dict[str, Any]) -> None:
+    def _match(self, case: str, profile: ProfileBody) -> None:
         answer = self._officer.call(case, "GET", f"/v1/profiles/{profile['id']}/matches")
         self._stage.must(answer.status == 200, "the matches are read", answer)
-        self._stage.step("products: " + ", ".join(f"{n} {state}" for state, n in answer.body["counts"].items()))
-        show_products(self._stage.console, answer.body)
+        matches: MatchesBody = answer.body
+        self._stage.step("products: " + ", ".join(f"{n} {state}" for state, n in matches["counts"].items()))
+        show_products(self._stage.console, matches)
 
     def _fault(self, bureau: str, uscc: str, mode: str | None, times: int = 1) -> None:
         url = self._stage.stack.bureau_urls[bureau] + "/_faults"
@@ -150,16 +153,13 @@ class ConsentWalk:
             httpx.post(url, json={"uscc": uscc, "mode": mode, "times": times}, trust_env=False).raise_for_status()
 
 
-def asked_until_answered(officer: Officer, case: str, **body: Any) -> BankAnswer:
-    """Ask for a profile until the offices have answered, and return what came of it."""
-    deadline = time.monotonic() + PROFILED_WITHIN
-    while True:
-        answer = officer.call(case, "POST", "/v1/profiles", json=body, headers={"Prefer": "wait=20"})
-        if answer.status != 202 or time.monotonic() > deadline:
-            return answer
+def _granted_categories(case: CaseBody) -> list[str]:
+    """Return the categories that a case's consent opens."""
+    details = case["granted"]["authorization_details"]
+    return list(details[0]["categories"]) if isinstance(details, list) else []
 
 
-def profiled(
+def compute_profile(
     stage: DemoStage,
     officer: Officer,
     case: str,
@@ -168,25 +168,36 @@ def profiled(
     term_months: int = 12,
     accept_partial: list[str] | None = None,
     quiet: bool = False,
-) -> dict[str, Any]:
+) -> ProfileBody:
     """Let a bank compute a profile under a case's consent, and wait for it.
 
     Raises
     ------
     WalkFailed
-        It did not come in time, or was refused.
+        The profile did not come in time, or was refused.
     """
-    deadline = time.monotonic() + PROFILED_WITHIN
-    body: dict[str, Any] = {"amount_fen": amount_fen, "term_months": term_months}
+    body: dict[str, object] = {"amount_fen": amount_fen, "term_months": term_months}
     body |= {"accept_partial": accept_partial} if accept_partial else {}
-    while True:
-        answer = officer.call(case, "POST", "/v1/profiles", json=body, headers={"Prefer": "wait=20"})
-        if answer.status != 202 or time.monotonic() > deadline:
-            break
+
+    def say_pending() -> None:
         if not quiet:
             stage.step("202: the records are being pulled from the offices")
+
+    answer = request_profile(officer, case, body, say_pending)
     stage.must(answer.status == 201, "the profile is computed", answer)
     if not quiet:
         stage.step(f"201: records pulled and profile computed; that request took {answer.seconds * 1e3:.0f} ms")
-    profile: dict[str, Any] = answer.body
+    profile: ProfileBody = answer.body
     return profile
+
+
+def request_profile(
+    officer: Officer, case: str, body: dict[str, object], say_pending: Callable[[], None] = lambda: None
+) -> BankAnswer:
+    """Ask for a profile until the sources have answered or the time is over; return the last answer."""
+    deadline = time.monotonic() + _PROFILE_SECONDS
+    while True:
+        answer = officer.call(case, "POST", "/v1/profiles", json=body, headers={"Prefer": "wait=20"})
+        if answer.status != 202 or time.monotonic() > deadline:
+            return answer
+        say_pending()

@@ -1,11 +1,11 @@
-"""What the demo prints of a profile: grade, reasons, coverage, the explanation's sum, the best products."""
+"""What the demo prints about a profile: grade, reasons, coverage, the explanation's sum, the best products."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
+
+from creditlink.sandbox.walk.bodies import ExplanationBody, MatchesBody, ProfileBody
 
 
 def yuan(fen: int) -> str:
@@ -13,7 +13,7 @@ def yuan(fen: int) -> str:
     return f"¥{fen / 100:,.2f}".removesuffix(".00")
 
 
-def show_profile(console: Console, profile: dict[str, Any]) -> None:
+def show_profile(console: Console, profile: ProfileBody) -> None:
     """Print grade and points, what each dimension adds, reasons and strengths, and the coverage of the data."""
     if profile["state"] == "scored":
         review = "   [yellow]human review[/]" if profile["human_review"] else ""
@@ -29,13 +29,13 @@ def show_profile(console: Console, profile: dict[str, Any]) -> None:
         console.print(f"  [red]{fact.get('code')}[/] {fact.get('label_zh')} {fact.get('label_en')}")
     table = Table("dimension", "维度", title="What each dimension adds", title_justify="left")
     table.add_column("points", justify="right")
-    for row in profile["dimensions"]:
-        table.add_row(row["label_en"], row["label_zh"], f"{row['points_contribution']:+.1f}")
+    for one in profile["dimensions"]:
+        table.add_row(one["label_en"], one["label_zh"], f"{one['points_contribution']:+.1f}")
     console.print(table)
     for title, rows in (("Reasons", profile["reasons"]), ("Strengths", profile["strengths"])):
-        for row in rows:
-            console.print(f"  [bold]{row['code']}[/] {row['points_contribution']:+.1f}  {row['sentence_en']}")
-            console.print(f"        {row['sentence_zh']}")
+        for reason in rows:
+            console.print(f"  [bold]{reason['code']}[/] {reason['points_contribution']:+.1f}  {reason['sentence_en']}")
+            console.print(f"        {reason['sentence_zh']}")
         if not rows:
             console.print(f"  {title.lower()}: none")
     table = Table("category", "status", "rows", "months", "kept aside", title="Coverage", title_justify="left")
@@ -49,7 +49,7 @@ def show_profile(console: Console, profile: dict[str, Any]) -> None:
         console.print(f"  not_granted, and so not looked at: {', '.join(rest)}")
 
 
-def explanation_in_words(body: dict[str, Any]) -> str:
+def explanation_in_words(body: ExplanationBody) -> str:
     """Return how the contributions add up to the margin and the points."""
     points = body["points_base"] + sum(row["points_contribution"] for row in body["indicators"])
     return (
@@ -59,19 +59,20 @@ def explanation_in_words(body: dict[str, Any]) -> str:
     )
 
 
-def show_products(console: Console, matches: dict[str, Any]) -> None:
+def show_products(console: Console, matches: MatchesBody) -> None:
     """Print the best products and the nearest misses."""
     table = Table(title="Best products", title_justify="left")
     for name in ("product", "institution", "rate", "limit", "rules"):
         table.add_column(name, justify="right" if name in ("rate", "limit") else "left")
     for row in [p for p in matches["products"] if p["state"] == "eligible"][:5]:
         offer = row["offer"]
-        limit = yuan(offer["limit_fen"]) if offer.get("limit_fen") else "–"
+        limit_fen = offer.get("limit_fen")
         passed = sum(rule["outcome"] == "pass" for rule in row["rules"])
         table.add_row(
-            f"{row['name_zh']} {row['name_en']}", row["institution"], f"{offer['rate_bps'] / 100:.2f} %", limit,
+            f"{row['name_zh']} {row['name_en']}", row["institution"], f"{offer['rate_bps'] / 100:.2f} %",
+            yuan(limit_fen) if limit_fen else "–",
             f"{passed}/{len(row['rules'])} pass",
         )  # fmt: skip
     console.print(table)
-    for row in matches["near_misses"][:3]:
-        console.print(f"  near miss: {row['name_en']}: {row['unlock_en']}")
+    for miss in matches["near_misses"][:3]:
+        console.print(f"  near miss: {miss['name_en']}: {miss['unlock_en']}")

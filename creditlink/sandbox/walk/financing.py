@@ -1,9 +1,8 @@
-"""The demo's second part: a request for financing from what the firm needs to money repaid, at four banks."""
+"""The demo's second part: a request for financing at four banks, from what the firm needs to money repaid."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from rich.table import Table
 
@@ -12,6 +11,7 @@ from creditlink.kit.clock import day_of, month_start, utc_now
 from creditlink.sandbox.people.browser import PageError
 from creditlink.sandbox.people.representative import Representative
 from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.walk.bodies import ApplicationBody, DisagreementBody, FunnelBody
 from creditlink.sandbox.walk.display import yuan
 from creditlink.sandbox.walk.lender import Lender
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
@@ -34,20 +34,20 @@ class FinancingWalk:
         """Walk the whole life of the request."""
         self._stage.heading(f"{self._firm.name} asks for {AMOUNT_WAN}0,000 yuan over {TERM_MONTHS} months")
         try:
-            self._asked()
+            self._ask()
             *willing, unwilling = self._lenders
-            self._offered(willing)
-            self._too_early(willing[0])
-            self._declined(unwilling)
-            self._referred()
-            winner = self._accepted([*willing, self._lenders[-1]])
+            self._offer(willing)
+            self._sign_too_early(willing[0])
+            self._decline(unwilling)
+            self._refer()
+            winner = self._accept([*willing, self._lenders[-1]])
         except PageError as error:
             raise WalkFailed(f"the firm could not go on: {error}") from None
-        self._lent(winner)
-        self._repaid(winner)
-        self._told(winner, unwilling)
+        self._lend(winner)
+        self._repay(winner)
+        self._show_reports(winner, unwilling)
 
-    def _asked(self) -> None:
+    def _ask(self) -> None:
         self._request = self._person.ask_for(amount_wan=AMOUNT_WAN, term_months=TERM_MONTHS)
         best = best_by_lender(self._person.products())
         self._stage.must(len(best) > ASKED_AT_ONCE, "products of more than three lenders are proposed", best)
@@ -62,9 +62,9 @@ class FinancingWalk:
         known = {lender.application for lender in self._lenders}
         for institution in chosen:
             officer = self._stage.officers[institution]
-            self._stage.heard(officer, "financing.applied")
-            told = [one for one in officer.all_heard() if one["type"] == "financing.applied"]
-            fresh = [one for one in told if one["data"]["application_id"] not in known]
+            self._stage.event(officer, "financing.applied")
+            events = [one for one in officer.events() if one["type"] == "financing.applied"]
+            fresh = [one for one in events if one["data"]["application_id"] not in known]
             lender = Lender(self._stage, officer, fresh[-1])
             lender.review()
             self._lenders.append(lender)
@@ -73,7 +73,7 @@ class FinancingWalk:
         grades = ", ".join(f"{one.institution} {one.profile['grade']}" for one in self._lenders[-len(chosen) :])
         self._stage.step(f"told by webhook, each read its own consent's profile (grade: {grades})")
 
-    def _offered(self, lenders: list[Lender]) -> None:
+    def _offer(self, lenders: list[Lender]) -> None:
         for lender in lenders:
             offer = lender.make_offer()
             self._stage.step(
@@ -81,15 +81,15 @@ class FinancingWalk:
                 f" frozen under {offer['sha256'][:12]}…; the same request again made no second one"
             )
 
-    def _too_early(self, lender: Lender) -> None:
+    def _sign_too_early(self, lender: Lender) -> None:
         early = lender.act("signature", {"offer_sha256": lender.offer["sha256"]})
         self._stage.must(early.status == 409, "nothing is signed before the firm accepts", early)
         self._stage.step(f"{lender.institution} tried to sign at once: 409, its allowed steps: {early.body['allowed']}")
 
-    def _declined(self, lender: Lender) -> None:
-        reason = lender.reason_against()
-        standing = lender.done("decline", {"reasons": [reason["code"]], "note": "We look at this more strictly."})
-        (weighed,) = standing["declined_for"]
+    def _decline(self, lender: Lender) -> None:
+        reason = lender.unsupported_reason()
+        application = lender.do("decline", {"reasons": [reason["code"]], "note": "We look at this more strictly."})
+        (weighed,) = application["declined_for"]
         self._stage.step(
             f"{lender.institution} declined: {reason['code']} “{reason['label_en']}”; beside the explanation that it"
             f" had: {weighed['agreement']}"
@@ -98,7 +98,7 @@ class FinancingWalk:
         self._stage.must(refused.status in (401, 403), "who declined reads nothing more", refused)
         self._stage.step(f"with that its consent ended; its next read: {refused.status} ({refused.body['reason']})")
 
-    def _referred(self) -> None:
+    def _refer(self) -> None:
         self._person.browser.open(self._request)
         page = self._person.browser.text
         self._stage.must("Next best" in page, "the firm is shown the next best", page)
@@ -107,9 +107,9 @@ class FinancingWalk:
         institution = next(iter(best))
         self._stage.step(f"the firm read why, was shown the next best, and refers itself to {institution}")
         self._apply({institution: best[institution]})
-        self._offered(self._lenders[-1:])
+        self._offer(self._lenders[-1:])
 
-    def _accepted(self, willing: list[Lender]) -> Lender:
+    def _accept(self, willing: list[Lender]) -> Lender:
         table = Table(title="Three offers, as the firm sees them side by side", title_justify="left")
         for name in ("lender", "amount", "rate", "fee", "yearly cost", "total cost"):
             table.add_column(name, justify="left" if name == "lender" else "right")
@@ -123,18 +123,18 @@ class FinancingWalk:
         self._stage.console.print(table)
         winner = min(willing, key=lambda one: (one.offer["yearly_cost_bps"], one.institution))
         self._person.accept(self._request, winner.application)
-        self._stage.heard(winner.officer, "financing.accepted", application_id=winner.application)
+        self._stage.event(winner.officer, "financing.accepted", application_id=winner.application)
         losers = [one for one in willing if one is not winner]
         for one in losers:
-            self._stage.heard(one.officer, "financing.lapsed", application_id=one.application)
-            self._stage.must(one.done()["state"] == "lapsed", "the others' offers lapse", one.application)
+            self._stage.event(one.officer, "financing.lapsed", application_id=one.application)
+            self._stage.must(one.do()["state"] == "lapsed", "the others' offers lapse", one.application)
         names = " and ".join(one.institution for one in losers)
         self._stage.step(f"it accepted {winner.institution}'s; those of {names} lapsed, their consents ended, all told")
         return winner
 
-    def _lent(self, winner: Lender) -> None:
+    def _lend(self, winner: Lender) -> None:
         amount = winner.offer["amount_fen"]
-        winner.done("signature", {"offer_sha256": winner.offer["sha256"]})
+        winner.do("signature", {"offer_sha256": winner.offer["sha256"]})
         part = amount * 3 // 5
         for reference, drawn in (("first", part), ("second", amount - part)):
             answer = winner.report("draw", amount_fen=drawn, reference=reference)
@@ -143,7 +143,7 @@ class FinancingWalk:
         self._stage.must(beyond.status == 409, "nothing beyond the offer is drawn", beyond)
         self._stage.step(f"signed on the accepted hash, drawn twice; one fen more than was offered: {beyond.status}")
 
-    def _repaid(self, winner: Lender) -> None:
+    def _repay(self, winner: Lender) -> None:
         now = utc_now()
         month = month_start(day_of(now)).isoformat()
         first = winner.report("repayment", on=month, amount_fen=winner.offer["amount_fen"] // 2, days_past_due=3)
@@ -161,41 +161,41 @@ class FinancingWalk:
             f"outcomes one by one and as a file: {taken['recorded']} rows in; line {wrong['line']}, {wrong['field']} ="
             f" {wrong['value']!r}: {wrong['problem']}"
         )
-        standing = winner.done()
-        self._stage.must(standing["state"] == "closed", "the loan is closed", standing)
-        life = " → ".join(dict.fromkeys(one["to_state"] for one in standing["history"]))
+        application = winner.do()
+        self._stage.must(application["state"] == "closed", "the loan is closed", application)
+        life = " → ".join(dict.fromkeys(one["to_state"] for one in application["history"]))
         self._stage.step(f"the whole life, as {winner.institution} reads it: {life}")
-        self._heard_of_each(winner, standing)
+        self._check_webhooks(winner, application)
 
-    def _heard_of_each(self, lender: Lender, standing: dict[str, Any]) -> None:
-        """Every step of an application was told to its lender's software, each once."""
-        happened = Counter(one["event"] for one in standing["history"])
+    def _check_webhooks(self, lender: Lender, application: ApplicationBody) -> None:
+        """Check that its lender got every step of an application by webhook, each once."""
+        happened = Counter(one["event"] for one in application["history"])
 
-        def all_told() -> Counter[str] | None:
-            # Two draws are one kind of news: each has arrived only when as many have.
-            return found if (found := self._told_of(lender)).total() >= happened.total() else None
+        def all_sent() -> Counter[str] | None:
+            # Two draws are one kind of event: each has arrived only when as many have.
+            return found if (found := self._events_at(lender)).total() >= happened.total() else None
 
-        told = self._stage.awaited(all_told, "each step is told", lambda: (self._told_of(lender), happened))
-        self._stage.must(told == happened, "each step is told once", (told, happened))
+        sent = self._stage.wait_for(all_sent, "each step is told", lambda: (self._events_at(lender), happened))
+        self._stage.must(sent == happened, "each step is told once", (sent, happened))
         self._stage.step(f"each of its {happened.total()} steps was a signed webhook, once")
 
-    def _told_of(self, lender: Lender) -> Counter[str]:
-        """How often the lender's software was told of each step of its application."""
+    def _events_at(self, lender: Lender) -> Counter[str]:
+        """Return how often the lender got each step of its application by webhook."""
         return Counter(
-            one["data"]["event"]
-            for one in lender.officer.all_heard()
+            str(one["data"]["event"])
+            for one in lender.officer.events()
             if one["data"].get("application_id") == lender.application
-            and one["type"] == f"financing.{WEBHOOKS[one['data']['event']]}"
+            and one["type"] == f"financing.{WEBHOOKS[str(one['data']['event'])]}"
         )
 
-    def _told(self, winner: Lender, unwilling: Lender) -> None:
-        report = unwilling.officer.own("GET", "/v1/financing/disagreements").body
+    def _show_reports(self, winner: Lender, unwilling: Lender) -> None:
+        report: DisagreementBody = unwilling.officer.own("GET", "/v1/financing/disagreements").body
         (row, *_) = report["by_reason"]
         agreements = ", ".join(f"{how} {count}×" for how, count in row["agreements"].items())
         self._stage.step(f"{unwilling.institution}'s disagreement report: {row['code']} {agreements}")
-        funnel: dict[str, Any] = winner.officer.own("GET", "/v1/financing/funnel").body
-        told = f"{len(funnel['rows'])} rows" if funnel["rows"] else "nothing is told: fewer than ten firms have asked"
-        self._stage.step(f"the public funnel: {told}")
+        funnel: FunnelBody = winner.officer.own("GET", "/v1/financing/funnel").body
+        text = f"{len(funnel['rows'])} rows" if funnel["rows"] else "nothing is told: fewer than ten firms have asked"
+        self._stage.step(f"the public funnel: {text}")
 
 
 def best_by_lender(codes: list[str]) -> dict[str, str]:

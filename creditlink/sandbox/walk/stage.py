@@ -1,24 +1,25 @@
-"""The demo's stage: who is on it, and what is told of each step."""
+"""The demo's stage: who is on it, and what it prints of each step."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 
+from creditlink.sandbox.banks.desk import BankEvent
 from creditlink.sandbox.banks.officer import Officer
 from creditlink.sandbox.people.representative import Representative
 from creditlink.sandbox.platform.seed import FirmLogin
 from creditlink.sandbox.platform.stack import Stack
 
-_HEARD_WITHIN = 20
+_WAIT_SECONDS = 20
 Found = TypeVar("Found")
 
 
 class WalkFailed(Exception):
-    """A step did not go as the main job promises."""
+    """A step did not go as promised."""
 
 
 class DemoStage:
@@ -51,45 +52,45 @@ class DemoStage:
         self.console.print(f"\n[bold cyan]{text}[/]")
 
     def step(self, text: str) -> None:
-        """Tell one step."""
+        """Print one step."""
         self.console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/]  {text}")
 
-    def must(self, held: bool, promise: str, seen: object) -> None:
+    def must(self, kept: bool, promise: str, seen: object) -> None:
         """Go on only if the step went as promised.
 
         Raises
         ------
         WalkFailed
-            It did not; the message holds what was seen instead.
+            It did not; the message says what was seen instead.
         """
-        if not held:
+        if not kept:
             raise WalkFailed(f"expected: {promise}; got {str(seen)[:1500]}")
 
-    def heard(self, officer: Officer, type_: str, **data: Any) -> dict[str, Any]:
-        """Wait until a bank was told of something by webhook; return the event.
+    def event(self, officer: Officer, type_: str, **data: object) -> BankEvent:
+        """Wait until a bank gets an event by webhook; return it.
 
         Raises
         ------
         WalkFailed
-            It did not hear of it in time.
+            The event did not come in time.
         """
-        return self.awaited(
-            lambda: officer.heard(type_, **data),
+        return self.wait_for(
+            lambda: officer.event(type_, **data),
             f"{officer.institution} hears of {type_}",
-            lambda: [told["type"] for told in officer.all_heard()],
+            lambda: [event["type"] for event in officer.events()],
         )
 
-    def awaited(self, look: Callable[[], Found | None], promise: str, seen: Callable[[], object]) -> Found:
+    def wait_for(self, look: Callable[[], Found | None], promise: str, seen: Callable[[], object]) -> Found:
         """Look again and again until there is something; return it.
 
         Raises
         ------
         WalkFailed
-            There was nothing in time; the message holds what was seen instead.
+            There was nothing in time; the message says what was seen instead.
         """
-        deadline = time.monotonic() + _HEARD_WITHIN
+        deadline = time.monotonic() + _WAIT_SECONDS
         while (found := look()) is None:
             if time.monotonic() >= deadline:
-                self.must(False, f"{promise} within {_HEARD_WITHIN} s", seen())
+                self.must(False, f"{promise} within {_WAIT_SECONDS} s", seen())
             time.sleep(0.1)
         return found

@@ -32,5 +32,5 @@ def yearly_cost_bps(
         worth = payment * (1 - discount) / middle + last * discount
         dear = worth > received
         low, high = np.where(dear, middle, low), np.where(dear, high, middle)
-    found: Floats = (low + high) / 2 * 120_000
-    return found
+    cost: Floats = (low + high) / 2 * 120_000
+    return cost

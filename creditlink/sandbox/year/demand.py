@@ -1,4 +1,4 @@
-"""Who asks in the year, when and for what, and what the platform computes of each on that day."""
+"""Who asks in the year, when and for what, and what the platform computes for each firm on that day."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +18,7 @@ from creditlink.engine.matching.products.subjects import Subjects
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import Profiles, profile_many
 from creditlink.engine.scoring.limits.scorable import scorable
+from creditlink.enterprises.service import Registration
 from creditlink.financing.requests.ask import FinancingAsk
 from creditlink.kit.clock import add_months, start_of_day
 from creditlink.sandbox.year.policies import Applicant
@@ -35,15 +35,13 @@ _USES = ("working_capital", "purchase", "payroll", "equipment", "technology", "r
 
 
 @dataclass(frozen=True, eq=False)
-class Asking:
-    """One firm's request: when and for what, what the platform knows of the firm then, and what is true."""
+class YearRequest:
+    """One firm's request: when and for what, what the platform knows about the firm then, and what is true."""
 
     number: int
-    uscc: str
-    name: str
     at: datetime
     wanted: FinancingAsk
-    registration: dict[str, Any]
+    registration: Registration
     subject: Subjects
     applicant: Applicant
     adverse: tuple[str, ...]  # reason codes of the profile, strongest first
@@ -52,15 +50,15 @@ class Asking:
 
     @property
     def ask(self) -> Ask:
-        """Return what matching needs of it."""
+        """The request as matching takes it."""
         return Ask(self.wanted.amount_fen, self.wanted.term_months)
 
 
 @dataclass
-class Crowd:
-    """Everybody who asks, in order, and how many could not be scored."""
+class Demand:
+    """Every request of the year, in order, and how many firms could not be scored."""
 
-    askings: list[Asking]
+    requests: list[YearRequest]
     unscorable: int
 
 
@@ -80,17 +78,17 @@ def first_month(city: City, *, follow: int) -> date:
     return start
 
 
-def crowd(
+def draw_demand(
     city: City,
     *,
     start: date,
-    requests: int,
+    count: int,
     seed: int,
     live: LiveModel,
     book_of: Callable[[date], ProductBook],
     step: Callable[[int], None] = lambda _: None,
-) -> Crowd:
-    """Return the requests of twelve months, spread evenly, each of another firm that is in business and not in default.
+) -> Demand:
+    """Return `count` requests spread evenly over twelve months, each of another firm in business and not in default.
 
     Profiles are those of the first day of the month, by the function that serves the API.
 
@@ -102,36 +100,36 @@ def crowd(
     rng = np.random.default_rng([seed, 0])
     names = _names(city.path)
     pool = rng.permutation(city.records.registration["firm"].unique().sort().to_numpy())
-    found = Crowd([], 0)
-    taken = 0
+    demand = Demand([], 0)
+    drawn = 0
     for month in range(MONTHS):
         day = add_months(start, month)
-        wanted = requests * (month + 1) // MONTHS - len(found.askings)
+        wanted = count * (month + 1) // MONTHS - len(demand.requests)
         while wanted > 0:
-            batch, taken = pool[taken : taken + max(2 * wanted, 20)], taken + max(2 * wanted, 20)
+            batch, drawn = pool[drawn : drawn + max(2 * wanted, 20)], drawn + max(2 * wanted, 20)
             if not len(batch):
-                raise CityError(f"{city.path}: only {len(found.askings)} firms can ask, {requests} are wanted")
-            there = _in_business(city, day, pl.Series("firm", np.sort(batch), dtype=pl.Int32))
-            if there.height:
-                profiles = _profiles(city, there["firm"], day, live, book_of(day))
+                raise CityError(f"{city.path}: only {len(demand.requests)} firms can ask, {count} are wanted")
+            firms = _in_business(city, day, pl.Series("firm", np.sort(batch), dtype=pl.Int32))
+            if firms.height:
+                profiles = _profiles(city, firms["firm"], day, live, book_of(day))
                 enough = scorable(profiles.features, live.rules.scorable)
                 rows = np.flatnonzero(enough)
-                found.unscorable += int((~enough).sum())
+                demand.unscorable += int((~enough).sum())
                 # A batch may hold more than the month still needs; the rest of it does not ask this year.
                 chosen = np.sort(rng.permutation(rows)[:wanted])
-                known = there.join(names, on="firm", how="left", maintain_order="left")
-                found.askings += _askings(profiles, chosen.tolist(), known, live, rng, len(found.askings))
+                known = firms.join(names, on="firm", how="left", maintain_order="left")
+                demand.requests += _requests(profiles, chosen.tolist(), known, live, rng, len(demand.requests))
                 wanted -= len(chosen)
                 step(len(chosen))
-    found.askings.sort(key=lambda one: (one.at, one.number))
-    return found
+    demand.requests.sort(key=lambda one: (one.at, one.number))
+    return demand
 
 
 def _in_business(city: City, day: date, firms: pl.Series) -> pl.DataFrame:
-    """Return `firm, hazard_12m, default_on` of those in business at the last quarter's end that stay good all month."""
+    """Return `firm, hazard_12m, default_on` of firms in business at the last quarter's end that stay good all month."""
     quarter = max((one for one in city.snapshots if one <= day), default=None)
     if quarter is None:
-        raise CityError(f"{city.path}/truth: tells nothing by {day}")
+        raise CityError(f"{city.path}/truth: has nothing by {day}")
     rows = city.truth.filter(
         (pl.col("as_of") == quarter)
         & pl.col("hazard_12m").is_not_null()
@@ -148,17 +146,17 @@ def _profiles(city: City, firms: pl.Series, day: date, live: LiveModel, book: Pr
     return profile_many(replace(records, registration=then), as_of=day, live=live, book=book)
 
 
-def _askings(
+def _requests(
     profiles: Profiles,
     rows: Sequence[int],
     known: pl.DataFrame,
     live: LiveModel,
     rng: np.random.Generator,
     first: int,
-) -> Iterator[Asking]:
+) -> Iterator[YearRequest]:
     """Yield the requests of the firms in `rows` of a month's profiles; `known` has their names and the truth."""
     scores, features = profiles.scores, profiles.features
-    told = reasons_for(
+    reasons = reasons_for(
         scores,
         features,
         live.model,
@@ -176,14 +174,21 @@ def _askings(
         for code, share in zip(codes, scores.points_contributions[i].tolist(), strict=True):
             points[code] = points.get(code, 0.0) + share
         wanted = _wanted(float(sales[i]), rng)
-        yield Asking(
+        yield YearRequest(
             number=first + place,
-            uscc=row["uscc"],
-            name=row["name_zh"],
             at=start_of_day(profiles.as_of)
             + timedelta(days=int(rng.integers(0, days)), minutes=int(rng.integers(8 * 60, 18 * 60))),
             wanted=wanted,
-            registration=registration,
+            registration=Registration(
+                uscc=row["uscc"],
+                name=row["name_zh"],
+                industry=registration["industry"],
+                region=registration["region"],
+                entity_type=registration["entity_type"],
+                registered_capital_fen=registration["registered_capital_fen"],
+                paid_in_capital_fen=registration["paid_in_capital_fen"],
+                established_on=registration["established_on"],
+            ),
             subject=profiles.matches.subjects.take(i),
             applicant=Applicant(
                 pd_12m=float(scores.pd_12m[i]),
@@ -193,7 +198,7 @@ def _askings(
                 amount_fen=wanted.amount_fen,
                 term_months=wanted.term_months,
             ),
-            adverse=tuple(reason.code for reason in told[i].adverse),
+            adverse=tuple(reason.code for reason in reasons[i].adverse),
             points_by_reason=points,
             default_on=row["default_on"],
         )

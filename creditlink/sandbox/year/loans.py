@@ -1,4 +1,4 @@
-"""How a loan runs once it is drawn: what its lender reports month by month until it is over. Pure."""
+"""How a loan runs after its draw: what its lender reports month by month until it is over. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from creditlink.kit.clock import add_months, day_of, month_start, start_of_day
 BAD_DAYS = 90
 WRITE_OFF_DAYS = 180
 _REPORT_DAY = 3
-"""A month is reported on its third day after it ended."""
+"""A month is reported on the third day after its end."""
 _LATE_BASE, _LATE_SLOPE = 0.03, 0.6
 _CORRECTED = 0.02
 _MOST_LATE = 29
@@ -23,7 +23,7 @@ _MONTHS_AFTER = 9  # after its term an unpaid loan is reported until it is writt
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One thing that a lender tells, and when."""
+    """One thing that a lender reports, and when."""
 
     at: datetime
     outcome: LoanOutcome
@@ -40,7 +40,7 @@ def run(
     until: date,
     rng: np.random.Generator,
 ) -> Iterator[Report]:
-    """Yield what is told of a loan after its draw, in order, up to but not including `until`.
+    """Yield what is reported of a loan after its draw, in order, up to but not including `until`.
 
     `default_on` is the day on which the firm truly goes bad: 90 days past due. Its arrears begin 90 days before, or
     with the loan's first instalment where that is later: no loan is later than its first instalment is old. Firms that
@@ -54,27 +54,27 @@ def run(
     for k in range(1, term_months + (1 if late_since is None else _MONTHS_AFTER)):
         month = add_months(month_start(drawn_on), k)
         ended = add_months(month, 1)
-        told_at = start_of_day(ended + timedelta(days=_REPORT_DAY - 1)) + timedelta(hours=9)
+        reported_at = start_of_day(ended + timedelta(days=_REPORT_DAY - 1)) + timedelta(hours=9)
         chance, by_chance, corrected = rng.random(), int(rng.integers(2, _MOST_LATE)), rng.random()
-        if day_of(told_at) >= until:
+        if day_of(reported_at) >= until:
             return
         late = 0 if chance >= _LATE_BASE + _LATE_SLOPE * hazard_12m else by_chance
         if late_since is not None and ended > late_since:
             late = max((ended - late_since).days, 0)
         left = _outstanding(amount_fen, term_months, k, amortises=amortises, late_since=late_since, drawn_on=drawn_on)
         if late >= WRITE_OFF_DAYS:
-            yield Report(told_at, LoanOutcome("repayment", month, left, late))
-            yield Report(told_at + timedelta(hours=1), LoanOutcome("write_off", ended, left))
+            yield Report(reported_at, LoanOutcome("repayment", month, left, late))
+            yield Report(reported_at + timedelta(hours=1), LoanOutcome("write_off", ended, left))
             return
         if corrected < _CORRECTED and late == by_chance:
-            # First told as paid in time, put right a month later: both stay, each with its own clock.
-            yield Report(told_at, LoanOutcome("repayment", month, left, 0))
-            later = told_at + timedelta(days=20)
+            # First reported as paid in time, corrected 20 days later: both stay, each with its own clock.
+            yield Report(reported_at, LoanOutcome("repayment", month, left, 0))
+            later = reported_at + timedelta(days=20)
             if day_of(later) < until:
                 yield Report(later, LoanOutcome("repayment", month, left, late))
         else:
-            yield Report(told_at, LoanOutcome("repayment", month, left, late))
-        closed_at = told_at + timedelta(days=21)
+            yield Report(reported_at, LoanOutcome("repayment", month, left, late))
+        closed_at = reported_at + timedelta(days=21)
         if k == term_months and late_since is None and day_of(closed_at) < until:
             yield Report(closed_at, LoanOutcome("closure", ended, 0))
 

@@ -1,6 +1,6 @@
-"""The year as it goes: who asks whom, what is answered, accepted, drawn and repaid, as deeds in order.
+"""The year as it runs: who asks whom, what is answered, accepted, drawn and repaid, as deeds in order.
 
-Nothing here touches a database: the same seed and city give the same deeds, and `stage` lets them happen on the
+Nothing here touches a database: the same seed and city give the same deeds, and `stage` carries them out on the
 platform.
 """
 
@@ -26,24 +26,27 @@ from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.financing.tables import ApprovalCase
 from creditlink.kit.clock import add_months, day_of, month_index, start_of_day
 from creditlink.sandbox.year import loans
-from creditlink.sandbox.year.demand import MONTHS, Asking
-from creditlink.sandbox.year.ordering import Shown, shown
+from creditlink.sandbox.year.demand import MONTHS, YearRequest
+from creditlink.sandbox.year.ordering import ProductListing, listing_for
 from creditlink.sandbox.year.policies import FIT_SHARE, Answers, Chances, Lenders, Policy
 
 Kind = Literal[
     "ask", "apply", "receive", "review", "offer", "decline", "accept", "refuse", "sign", "withdraw", "outcome", "learn"
 ]
 
+Referral = tuple[datetime, tuple[int, ...]]
+"""When a firm asks the next lender, and the numbers of its applications before."""
+
 LENDERS_ASKED = 3
 LEARN_MONTH = 8
 """Approval odds are learned when this many months are over; the requests after that judge them."""
 _REFERRALS = 2
-_ANSWER_TIME = timedelta(days=5, hours=1)  # by then a lender that says nothing has let its time run out
+_ANSWER_TIME = timedelta(days=5, hours=1)  # a lender that is silent for so long has let its time run out
 _WANDERS, _REFERS, _REFUSES, _STEPS_BACK, _NEVER_DRAWS, _IN_PARTS = 0.35, 0.8, 0.08, 0.03, 0.04, 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Tried:
+class YearApplication:
     """One application: a product that a firm asked for, and how it is answered."""
 
     number: int
@@ -73,17 +76,17 @@ class Deed:
     at: datetime
     kind: Kind
     request: int = -1
-    application: Tried | None = None
+    application: YearApplication | None = None
     outcome: LoanOutcome | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedRequest:
-    """A request beside the truth: what was shown of it, and how every product would have been answered then."""
+    """A request beside the truth: what its firm saw, and how every product would have been answered then."""
 
-    asking: Asking
+    request: YearRequest
     book: ProductBook
-    shown: Shown
+    listing: ProductListing
     answers: Answers
     after_learning: bool
 
@@ -95,8 +98,8 @@ class Year:
     start: date
     until: date
     deeds: list[Deed]
-    judged: list[JudgedRequest]
-    tried: list[Tried]
+    requests: list[JudgedRequest]
+    applications: list[YearApplication]
     models: list[ApprovalModel]  # as learned after `LEARN_MONTH` months, and at the end
     policies: tuple[Policy, ...]
 
@@ -105,7 +108,7 @@ class Year:
 class Market:
     """The market while it runs."""
 
-    askings: Sequence[Asking]
+    requests: Sequence[YearRequest]
     policies: tuple[Policy, ...]
     book_of: Callable[[date], ProductBook]
     start: date
@@ -113,7 +116,7 @@ class Market:
     seed: int
     _deeds: list[Deed] = field(default_factory=list)
     _judged: dict[int, JudgedRequest] = field(default_factory=dict)
-    _tried: list[Tried] = field(default_factory=list)
+    _applications: list[YearApplication] = field(default_factory=list)
     _models: list[ApprovalModel] = field(default_factory=list)
     _offers: dict[int, NDArray[np.int64]] = field(default_factory=dict)  # month -> offers by lender
     _lenders: dict[date, Lenders] = field(default_factory=dict)
@@ -121,56 +124,56 @@ class Market:
 
     def run(self, step: Callable[[], None] = lambda: None) -> Year:
         """Return the whole year; `step` is called once for each request."""
-        # Whom a lender still takes hangs on whom it took before: requests and referrals go in the order of time.
+        # Whom a lender still takes depends on whom it took before: requests and referrals go in the order of time.
         queue: list[tuple[datetime, int, int, tuple[int, ...]]] = []
-        for asking in self.askings:
-            heapq.heappush(queue, (asking.at, 0, asking.number, ()))
+        for request in self.requests:
+            heapq.heappush(queue, (request.at, 0, request.number, ()))
         heapq.heappush(queue, (start_of_day(add_months(self.start, LEARN_MONTH)), -1, -1, ()))
-        by_number = {asking.number: asking for asking in self.askings}
+        by_number = {request.number: request for request in self.requests}
         while queue:
             at, _, number, before = heapq.heappop(queue)
             if number < 0:
                 self._learn(at)
             elif not before:
-                again = self._ask(by_number[number])
+                referral = self._ask(by_number[number])
                 step()
-                if again:
-                    heapq.heappush(queue, (again[0], 1, number, again[1]))
+                if referral:
+                    heapq.heappush(queue, (referral[0], 1, number, referral[1]))
             else:
-                again = self._refer(self._judged[number], at, before)
-                if again:
-                    heapq.heappush(queue, (again[0], 1, number, again[1]))
+                referral = self._refer(self._judged[number], at, before)
+                if referral:
+                    heapq.heappush(queue, (referral[0], 1, number, referral[1]))
         self._learn(start_of_day(self.until))
         end = start_of_day(self.until)
-        # Sorting keeps the order in which deeds of one instant were made.
+        # Sorting keeps the order of deeds of one instant.
         deeds = sorted((deed for deed in self._deeds if deed.at <= end), key=lambda deed: deed.at)
         return Year(
-            self.start, self.until, deeds, list(self._judged.values()), self._tried, self._models, self.policies
+            self.start, self.until, deeds, list(self._judged.values()), self._applications, self._models, self.policies
         )
 
-    def _ask(self, asking: Asking) -> tuple[datetime, tuple[int, ...]] | None:
-        month = day_of(asking.at).replace(day=1)
+    def _ask(self, request: YearRequest) -> Referral | None:
+        month = day_of(request.at).replace(day=1)
         lenders = self._lenders_of(month)
         live = self._models[-1] if self._models else None
-        seen = shown(lenders.book, asking.subject, asking.ask, live)
-        answers = self._answers(asking, lenders, seen, asking.at)
-        held = JudgedRequest(asking, lenders.book, seen, answers, live is not None)
-        self._judged[asking.number] = held
-        self._deed(asking.at, "ask", asking.number)
-        chosen = self._chosen(held, lenders)
+        listing = listing_for(lenders.book, request.subject, request.ask, live)
+        answers = self._answers(request, lenders, listing, request.at)
+        judged = JudgedRequest(request, lenders.book, listing, answers, live is not None)
+        self._judged[request.number] = judged
+        self._deed(request.at, "ask", request.number)
+        chosen = self._choose(judged, lenders)
         if not chosen:
             return None
-        tried = [
-            self._apply(held, place, asking.at + timedelta(minutes=5 * (k + 1)), answers)
+        applications = [
+            self._apply(judged, place, request.at + timedelta(minutes=5 * (k + 1)), answers)
             for k, place in enumerate(chosen)
         ]
-        return self._decide(held, tried)
+        return self._decide(judged, applications)
 
-    def _chosen(self, held: JudgedRequest, lenders: Lenders) -> list[int]:
+    def _choose(self, judged: JudgedRequest, lenders: Lenders) -> list[int]:
         """Return whom the firm asks: the first products of different lenders, now and then one from further down."""
-        rng = self._rng(3, held.asking.number)
+        rng = self._rng(3, judged.request.number)
         firsts: dict[int, int] = {}
-        for place in held.shown.in_force.tolist():
+        for place in judged.listing.in_force.tolist():
             firsts.setdefault(int(lenders.lender[place]), place)
         places = list(firsts.values())
         chosen, rest = places[:LENDERS_ASKED], places[LENDERS_ASKED:]
@@ -178,32 +181,30 @@ class Market:
             chosen[-1] = rest[int(rng.integers(0, len(rest)))]
         return chosen
 
-    def _refer(
-        self, held: JudgedRequest, at: datetime, before: tuple[int, ...]
-    ) -> tuple[datetime, tuple[int, ...]] | None:
-        """Let a firm that nobody made an offer to go to the next best lender."""
-        tried = [self._tried[k] for k in before]
-        lenders = self._lenders_of(day_of(held.asking.at).replace(day=1))
-        asked = {int(lenders.lender[one.place]) for one in tried}
-        place = next((p for p in held.shown.in_force.tolist() if int(lenders.lender[p]) not in asked), None)
+    def _refer(self, judged: JudgedRequest, at: datetime, before: tuple[int, ...]) -> Referral | None:
+        """Let a firm that got no offer go to the next best lender."""
+        applications = [self._applications[k] for k in before]
+        lenders = self._lenders_of(day_of(judged.request.at).replace(day=1))
+        asked = {int(lenders.lender[one.place]) for one in applications}
+        place = next((p for p in judged.listing.in_force.tolist() if int(lenders.lender[p]) not in asked), None)
         if place is None:
             return None
-        answers = self._answers(held.asking, lenders, held.shown, at)
-        declined = next((one.number for one in reversed(tried) if not one.silent), None)
-        one = self._apply(held, place, at, answers, referred_from=declined)
-        return self._decide(held, [*tried, one])
+        answers = self._answers(judged.request, lenders, judged.listing, at)
+        declined = next((one.number for one in reversed(applications) if not one.silent), None)
+        one = self._apply(judged, place, at, answers, referred_from=declined)
+        return self._decide(judged, [*applications, one])
 
     def _apply(
-        self, held: JudgedRequest, place: int, at: datetime, answers: Answers, *, referred_from: int | None = None
-    ) -> Tried:
-        terms = held.book.products[place]
-        amount = int(answers.amount_fen[place]) if answers.approved[place] else held.asking.wanted.amount_fen
-        one = Tried(
-            number=len(self._tried),
-            request=held.asking.number,
+        self, judged: JudgedRequest, place: int, at: datetime, answers: Answers, *, referred_from: int | None = None
+    ) -> YearApplication:
+        terms = judged.book.products[place]
+        amount = int(answers.amount_fen[place]) if answers.approved[place] else judged.request.wanted.amount_fen
+        one = YearApplication(
+            number=len(self._applications),
+            request=judged.request.number,
             place=place,
             product=terms,
-            odds={name: float(odds[place]) for name, odds in held.shown.odds.items()},
+            odds={name: float(odds[place]) for name, odds in judged.listing.odds.items()},
             approved=bool(answers.approved[place]),
             silent=bool(answers.silent[place]),
             reason=int(answers.reason[place]),
@@ -220,7 +221,7 @@ class Market:
             applied_at=at,
             referred_from=referred_from,
         )
-        self._tried.append(one)
+        self._applications.append(one)
         self._deed(at, "apply", one.request, one)
         answered_at = one.answered_at
         if answered_at is not None:
@@ -229,20 +230,20 @@ class Market:
             self._deed(answered_at, "offer" if one.approved else "decline", one.request, one)
         if one.approved:
             offers = self._offers_of(at)
-            offers[self._lenders_of(day_of(held.asking.at).replace(day=1)).lender[place]] += 1
+            offers[self._lenders_of(day_of(judged.request.at).replace(day=1)).lender[place]] += 1
         return one
 
-    def _decide(self, held: JudgedRequest, tried: list[Tried]) -> tuple[datetime, tuple[int, ...]] | None:
+    def _decide(self, judged: JudgedRequest, applications: list[YearApplication]) -> Referral | None:
         """Let the firm choose once all have answered or had their time; return when it asks the next, if it does."""
-        rng = self._rng(4, held.asking.number, len(tried))
-        last = max(one.answered_at or one.applied_at + _ANSWER_TIME for one in tried)
+        rng = self._rng(4, judged.request.number, len(applications))
+        last = max(one.answered_at or one.applied_at + _ANSWER_TIME for one in applications)
         at = last + timedelta(hours=float(rng.uniform(2, 30)))
-        # What came to nothing is not counted back here: so the platform's quota always covers what is accepted.
-        offers = [one for one in tried if one.approved and self._covered(one)]
+        # An accepted offer that comes to nothing still counts here: so the quota covers whatever is accepted.
+        offers = [one for one in applications if one.approved and self._is_covered(one)]
         if not offers:
-            more = len(tried) < LENDERS_ASKED + _REFERRALS and rng.random() < _REFERS
-            return (at, tuple(one.number for one in tried)) if more else None
-        enough = FIT_SHARE * held.asking.wanted.amount_fen
+            more = len(applications) < LENDERS_ASKED + _REFERRALS and rng.random() < _REFERS
+            return (at, tuple(one.number for one in applications)) if more else None
+        enough = FIT_SHARE * judged.request.wanted.amount_fen
         best = min(offers, key=lambda one: (-min(one.terms.amount_fen, enough), one.cost_bps))
         if rng.random() < _REFUSES:
             for one in offers:
@@ -250,14 +251,16 @@ class Market:
             return None
         self._committed[best.product.code] += best.terms.amount_fen
         self._deed(at, "accept", best.request, best)
-        self._lend(held, best, at, rng)
+        self._lend(judged, best, at, rng)
         return None
 
-    def _covered(self, one: Tried) -> bool:
+    def _is_covered(self, one: YearApplication) -> bool:
         quota = one.product.quota_fen
         return quota is None or self._committed[one.product.code] + one.terms.amount_fen <= quota
 
-    def _lend(self, held: JudgedRequest, best: Tried, accepted_at: datetime, rng: np.random.Generator) -> None:
+    def _lend(
+        self, judged: JudgedRequest, best: YearApplication, accepted_at: datetime, rng: np.random.Generator
+    ) -> None:
         signed_at = accepted_at + timedelta(hours=float(rng.uniform(6, 80)))
         self._deed(signed_at, "sign", best.request, best)
         back, never, in_parts = (rng.random() < share for share in (_STEPS_BACK, _NEVER_DRAWS, _IN_PARTS))
@@ -270,20 +273,20 @@ class Market:
         parts = [amount * 6 // 10, amount - amount * 6 // 10] if in_parts else [amount]
         for k, part in enumerate(parts):
             at = drawn_at + timedelta(days=12 * k)
-            self._tell(at, best, LoanOutcome("draw", day_of(at), part, reference=f"{k + 1}"))
+            self._report(at, best, LoanOutcome("draw", day_of(at), part, reference=f"{k + 1}"))
         for report in loans.run(
             drawn_on=drawn_on,
             amount_fen=amount,
             term_months=best.terms.term_months,
             amortises=best.terms.repayment == "equal_instalment",
-            hazard_12m=held.asking.applicant.hazard_12m,
-            default_on=held.asking.default_on,
+            hazard_12m=judged.request.applicant.hazard_12m,
+            default_on=judged.request.default_on,
             until=self.until,
-            rng=self._rng(5, held.asking.number),
+            rng=self._rng(5, judged.request.number),
         ):
-            self._tell(report.at, best, report.outcome)
+            self._report(report.at, best, report.outcome)
 
-    def _tell(self, at: datetime, one: Tried, outcome: LoanOutcome) -> None:
+    def _report(self, at: datetime, one: YearApplication, outcome: LoanOutcome) -> None:
         if day_of(at) < self.until:
             self._deed(at, "outcome", one.request, one, outcome)
 
@@ -293,10 +296,10 @@ class Market:
 
     def _cases(self, at: datetime) -> Iterator[ApprovalCase]:
         """Yield what was answered before an instant, in the order of the answers."""
-        answered = [(one.answered_at, one.number) for one in self._tried if one.answered_at is not None]
+        answered = [(one.answered_at, one.number) for one in self._applications if one.answered_at is not None]
         for answered_at, number in sorted(pair for pair in answered if pair[0] < at):
-            one = self._tried[number]
-            who = self._judged[one.request].asking.applicant
+            one = self._applications[number]
+            who = self._judged[one.request].request.applicant
             yield case_of(
                 kind=one.product.kind,
                 pd_12m=who.pd_12m,
@@ -306,9 +309,9 @@ class Market:
                 answered_at=answered_at,
             )
 
-    def _answers(self, asking: Asking, lenders: Lenders, seen: Shown, at: datetime) -> Answers:
-        chances = Chances.draw(len(lenders.book), len(self.policies), seed=self.seed, request=asking.number)
-        return lenders.answers(asking.applicant, seen.states, chances, self._offers_of(at))
+    def _answers(self, request: YearRequest, lenders: Lenders, listing: ProductListing, at: datetime) -> Answers:
+        chances = Chances.draw(len(lenders.book), len(self.policies), seed=self.seed, request=request.number)
+        return lenders.answers(request.applicant, listing.states, chances, self._offers_of(at))
 
     def _offers_of(self, at: datetime) -> NDArray[np.int64]:
         return self._offers.setdefault(month_index(day_of(at)), np.zeros(len(self.policies), dtype=np.int64))
@@ -322,7 +325,12 @@ class Market:
         return np.random.default_rng([self.seed, *key])
 
     def _deed(
-        self, at: datetime, kind: Kind, request: int = -1, one: Tried | None = None, outcome: LoanOutcome | None = None
+        self,
+        at: datetime,
+        kind: Kind,
+        request: int = -1,
+        one: YearApplication | None = None,
+        outcome: LoanOutcome | None = None,
     ) -> None:
         self._deeds.append(Deed(at, kind, request, one, outcome))
 

@@ -20,8 +20,8 @@ LEARNED, RULES, CHEAPEST = ORDERS = ("learned", "rules_only", "cheapest_first")
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """What a firm would be shown: its possible products, positions in the book, best first by each order."""
+class ProductListing:
+    """What a firm would see: its possible products as positions in the book, best first by each order."""
 
     states: NDArray[np.uint8]  # (n_products,)
     orders: dict[str, Places]
@@ -29,16 +29,16 @@ class Shown:
 
     @property
     def in_force(self) -> Places:
-        """The order the platform shows: by learned odds where a model was learned, else by the published rule."""
+        """The order that the platform shows: by learned odds where there is a model, else by the published rule."""
         return self.orders[LEARNED]
 
 
-def shown(book: ProductBook, subject: Subjects, ask: Ask, model: ApprovalModel | None) -> Shown:
+def listing_for(book: ProductBook, subject: Subjects, ask: Ask, model: ApprovalModel | None) -> ProductListing:
     """Return the three orders; without a model the learned one is the published rule's."""
     plain = match_many(book, subject, ask=ask).explain(0)
     odds = None if model is None else model.odds(book, subject, ask)
     learned = plain if odds is None else match_many(book, subject, ask=ask, odds=odds).explain(0)
-    return Shown(
+    return ProductListing(
         states=plain.states,
         orders={LEARNED: _possible(learned), RULES: _possible(plain), CHEAPEST: cheapest_first(plain, ask)},
         odds={LEARNED: learned.worth.approval[:, 0], RULES: plain.worth.approval[:, 0]},
@@ -46,9 +46,9 @@ def shown(book: ProductBook, subject: Subjects, ask: Ask, model: ApprovalModel |
 
 
 def cheapest_first(firm: FirmMatches, ask: Ask) -> Places:
-    """Return the possible products by their published yearly cost, those that hold what is asked before the others.
+    """Return the possible products by their published yearly cost, those that can give what is asked before the others.
 
-    That is what a comparison site does, at its best: products that could never hold the amount or the term come last.
+    That is what a comparison site does, at its best: products that could never give the amount or the term come last.
     """
     book = firm.book
     amount, term = float(ask.amount_fen or 0), float(ask.term_months or 0)

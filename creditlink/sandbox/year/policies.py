@@ -1,6 +1,6 @@
-"""What each demo lender keeps to itself, and how it answers by it. Pure.
+"""What each demo lender keeps to itself, and how it answers accordingly. Pure.
 
-A lender publishes rules, amounts, rates; whom it takes beyond them it does not say. Here that is a policy: how
+A lender publishes rules, amounts and rates; whom it takes beyond them it does not say. Here that is a policy: how
 cautious it is against its published appetite, what it knows of the firm from its own books, sectors it does not like,
 how much it lends against a year's sales, how many offers it makes a month, its margin. None of it reaches the ranking.
 """
@@ -22,12 +22,12 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 SECTOR, QUOTA, THIN, RISK, AMOUNT = REASONS = ("sector", "quota", "thin", "risk", "amount")
-"""Why a policy says no, in the order in which a lender looks at it."""
+"""Why a policy says no, in the order in which a lender checks."""
 
 _SECTIONS = "ABCEFGHIKLMNOPRS"
 _STEP_FEN = 1_000_000  # offers are in whole 10,000 yuan
-_LEAST_SHARE = 0.5  # of what was asked: below that a lender rather declines
-_UNKNOWN_SALES_MULTIPLE = 3.0  # of the product's smallest amount, where no record tells the firm's sales
+_LEAST_SHARE = 0.5  # of what was asked: rather than offer less, a lender declines
+_UNKNOWN_SALES_MULTIPLE = 3.0  # of the product's smallest amount, where no record has the firm's sales
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Policy:
 
 def draw_policies(codes: Sequence[str], *, requests_a_month: float, seed: int) -> tuple[Policy, ...]:
     """Return a policy for each lender; a lender's own does not depend on which others there are."""
-    made = []
+    policies = []
     for code in codes:
         rng = np.random.default_rng([seed, 1, *code.encode()])
         disliked = rng.choice(list(_SECTIONS), size=int(rng.integers(1, 4)), replace=False)
-        made.append(
+        policies.append(
             Policy(
                 code=code,
                 caution=float(np.exp(rng.normal(0.0, 0.45))),
@@ -70,29 +70,29 @@ def draw_policies(codes: Sequence[str], *, requests_a_month: float, seed: int) -
                 median_hours=float(np.exp(rng.uniform(np.log(4), np.log(60)))),
             )
         )
-    return tuple(made)
+    return tuple(policies)
 
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
     """What lenders see of a firm that asks, and the truth that they know a part of."""
 
-    pd_12m: float  # as the platform tells it
+    pd_12m: float  # the platform's
     hazard_12m: float  # the true probability, from the generator
-    sales_12_fen: float  # NaN where no record tells
+    sales_12_fen: float  # NaN where no record has them
     section: str  # of GB/T 4754
     amount_fen: int
     term_months: int
 
     @property
     def known_sales_fen(self) -> float | None:
-        """Return the sales, None where no record tells."""
+        """Return the sales, None where no record has them."""
         return None if np.isnan(self.sales_12_fen) else self.sales_12_fen
 
 
 @dataclass(frozen=True, eq=False)
 class Chances:
-    """What chance decides between one request and every product, drawn once: whom a firm asks first changes nothing."""
+    """What chance decides for one request and every product, drawn once: whom a firm asks first changes nothing."""
 
     luck: Floats  # (n_products,) uniform
     thin: Floats  # (n_products,) uniform
@@ -112,9 +112,9 @@ class Chances:
 class Answers:
     """How every product of a book would be answered at one moment; arrays of shape (n_products,)."""
 
-    approved: Bools  # and told within the time to answer
+    approved: Bools  # within the time to answer
     silent: Bools
-    reason: NDArray[np.int64]  # position in REASONS of the first thing that speaks against it, -1 for none
+    reason: NDArray[np.int64]  # position in REASONS of the first thing against it, -1 for none
     amount_fen: NDArray[np.int64]
     term_months: NDArray[np.int64]
     rate_bps: NDArray[np.int64]
@@ -124,12 +124,12 @@ class Answers:
 
 
 FIT_SHARE = 0.8
-"""An offer fits a request when it holds at least this share of the amount, over the term that was asked for."""
+"""An offer fits a request when it is for at least this share of the amount, over the term that was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lenders:
-    """The policies beside the book: which lender each product is of, and each policy's numbers by product."""
+    """The policies beside the book: whose each product is, and each policy's numbers by product."""
 
     book: ProductBook
     policies: tuple[Policy, ...]
@@ -137,7 +137,7 @@ class Lenders:
 
     @classmethod
     def of(cls, book: ProductBook, policies: Sequence[Policy]) -> Lenders:
-        """Return the lenders of a book, all of whose products must be of one of them."""
+        """Return the lenders of a book; every product must belong to one of them."""
         places = {policy.code: k for k, policy in enumerate(policies)}
         lender = np.array([places[terms.institution_code] for terms in book.products], dtype=np.intp)
         return cls(book, tuple(policies), lender)

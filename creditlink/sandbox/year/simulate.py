@@ -1,13 +1,12 @@
-"""The whole year in one call: read the city, let the market run, let it happen on a database."""
+"""The whole year in one call: read the city, run the market, carry out its deeds on a database."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from creditlink.engine.features.catalogue import BY_NAME
@@ -20,10 +19,10 @@ from creditlink.products.files.seed import SeedInstitution, load_seed
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.sandbox.platform import seed as platform
-from creditlink.sandbox.year import report
-from creditlink.sandbox.year.demand import MONTHS, Crowd, crowd, first_month
+from creditlink.sandbox.year.demand import MONTHS, Demand, draw_demand, first_month
 from creditlink.sandbox.year.market import Market, Year, expected_end
 from creditlink.sandbox.year.policies import draw_policies
+from creditlink.sandbox.year.report import YearReport, report_of
 from creditlink.sandbox.year.stage import YearStage, check_empty
 from creditlink.training.city import read_city
 
@@ -42,20 +41,24 @@ class YearPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class Lived:
-    """A year that went by, before any of it happened on a database."""
+class PlannedYear:
+    """A year as it was computed, before any of it happens on a database."""
 
     plan: YearPlan
-    crowd: Crowd
+    demand: Demand
     year: Year
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report; it hangs on the city, the plan, the configuration and the model, and nothing else."""
-        told = report.report_of(self.year, unscorable=self.crowd.unscorable)
-        return told | {"seed": self.plan.seed, "follow_months": self.plan.follow}
+    @cached_property
+    def report(self) -> YearReport:
+        """The year in figures."""
+        return report_of(self.year, unscorable=self.demand.unscorable)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the report as plain data; it depends on the city, plan, configuration and model, and nothing else."""
+        return self.report.to_dict() | {"seed": self.plan.seed, "follow_months": self.plan.follow}
 
 
-def plan_year(plan: YearPlan, settings: Settings, *, step: Step = lambda _: None) -> Lived:
+def plan_year(plan: YearPlan, settings: Settings, *, step: Step = lambda _: None) -> PlannedYear:
     """Return the year of a plan, computed in memory.
 
     Raises
@@ -78,14 +81,16 @@ def plan_year(plan: YearPlan, settings: Settings, *, step: Step = lambda _: None
     def book_of(day: date) -> ProductBook:
         return compile_book(theirs, BY_NAME, matching_settings(settings.config_dir), on=day)
 
-    def profiled(count: int) -> None:
+    def step_profiles(count: int) -> None:
         for _ in range(count):
             step("profile")
 
-    people = crowd(city, start=start, requests=plan.requests, seed=plan.seed, live=live, book_of=book_of, step=profiled)
+    demand = draw_demand(
+        city, start=start, count=plan.requests, seed=plan.seed, live=live, book_of=book_of, step=step_profiles
+    )
     policies = draw_policies(codes, requests_a_month=plan.requests / MONTHS, seed=plan.seed)
-    market = Market(people.askings, policies, book_of, start, expected_end(start, plan.follow), plan.seed)
-    return Lived(plan, people, market.run(lambda: step("market")))
+    market = Market(demand.requests, policies, book_of, start, expected_end(start, plan.follow), plan.seed)
+    return PlannedYear(plan, demand, market.run(lambda: step("market")))
 
 
 def demo_lenders(institutions: Sequence[SeedInstitution], count: int) -> tuple[str, ...]:
@@ -108,15 +113,15 @@ def demo_lenders(institutions: Sequence[SeedInstitution], count: int) -> tuple[s
     return tuple(chosen)
 
 
-def live_through(lived: Lived, settings: Settings, *, step: Step = lambda _: None) -> YearStage:
-    """Let a year happen on the process's database, which must hold no request yet.
+def live_through(planned: PlannedYear, settings: Settings, *, step: Step = lambda _: None) -> YearStage:
+    """Carry out a year on the process's database, which must have no request yet.
 
     Raises
     ------
     StageTaken
-        It holds some.
+        It has some.
     """
-    stage = YearStage(settings, lived.crowd.askings, lived.year)
+    stage = YearStage(settings, planned.demand.requests, planned.year)
     with db.transaction("owner") as session:
         check_empty(session)
         platform.seed_lenders(session, settings, now=stage.first_instant)
@@ -126,32 +131,32 @@ def live_through(lived: Lived, settings: Settings, *, step: Step = lambda _: Non
 
 
 class NotReconciled(Exception):
-    """What the platform tells of the year is not what happened: a defect of one of them."""
+    """What the platform reports of the year is not what happened: one of them is wrong."""
 
 
-def reconciled(lived: Lived, stage: YearStage, cases: Sequence[Case]) -> dict[str, int]:
-    """Return the funnel of the platform's own rows, held against the year application by application.
+def reconciled(planned: PlannedYear, stage: YearStage, cases: Sequence[Case]) -> dict[str, int]:
+    """Return the funnel of the platform's own rows, checked against the year application by application.
 
     Raises
     ------
     NotReconciled
-        They differ, or the platform learned other odds from the answers than the year did; the message says in what.
+        They differ, or the platform learned other odds from the answers than the year did; the message says where.
     """
-    end = start_of_day(lived.year.until)
+    end = start_of_day(planned.year.until)
     happened: dict[str, dict[UUID, int]] = {"offer": {}, "decline": {}, "draw": {}, "closure": {}, "write_off": {}}
-    for deed in lived.year.deeds:
+    for deed in planned.year.deeds:
         if deed.application is not None and deed.at <= end:
             kind = deed.kind if deed.outcome is None else deed.outcome.kind
             if kind in happened:
                 fen = deed.application.terms.amount_fen if deed.outcome is None else deed.outcome.amount_fen
-                told = happened[kind]
+                amounts = happened[kind]
                 key = stage.application_ids[deed.application.number]
-                told[key] = told.get(key, 0) + fen
-    found = {
+                amounts[key] = amounts.get(key, 0) + fen
+    amounts_of = {
         "offer": {one.application: one.approved_fen for one in cases if one.approved},
         "draw": {one.application: one.drawn_fen for one in cases if one.drawn_fen},
     }
-    for kind, rows in found.items():
+    for kind, rows in amounts_of.items():
         if rows != happened[kind]:
             raise NotReconciled(f"{kind}: {len(rows)} applications on the platform, {len(happened[kind])} in the year")
     sets = {
@@ -162,14 +167,14 @@ def reconciled(lived: Lived, stage: YearStage, cases: Sequence[Case]) -> dict[st
     for kind, keys in sets.items():
         if keys != set(happened[kind]):
             raise NotReconciled(f"{kind}: {len(keys)} applications on the platform, {len(happened[kind])} in the year")
-    models = [model.sha256 for model in lived.year.models]
+    models = [model.sha256 for model in planned.year.models]
     if stage.learned != models:
         raise NotReconciled(f"approval odds: {stage.learned} learned on the platform, {models} in the year")
     return {
         "applied": len(cases),
-        "approved": len(found["offer"]),
+        "approved": len(amounts_of["offer"]),
         "declined": len(sets["decline"]),
-        "drawn": len(found["draw"]),
+        "drawn": len(amounts_of["draw"]),
         "repaid": len(sets["closure"]),
         "written_off": len(sets["write_off"]),
     }

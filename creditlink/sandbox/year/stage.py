@@ -1,4 +1,4 @@
-"""Letting the year happen: every deed through the services behind the API, at its simulated instant."""
+"""Carrying out the year: every deed through the services behind the API, at its simulated instant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -17,7 +16,6 @@ from creditlink.engine.facts.frames import CATEGORY_FRAMES
 from creditlink.enterprises import accounts
 from creditlink.enterprises import service as enterprises
 from creditlink.enterprises.representation import appoint
-from creditlink.enterprises.service import Registration
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration, sweep
 from creditlink.financing.applications import applications
@@ -34,8 +32,8 @@ from creditlink.kit.clock import day_of, start_of_day
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings
 from creditlink.sandbox.banks.bank import new_key, public_jwks
-from creditlink.sandbox.year.demand import Asking
-from creditlink.sandbox.year.market import Deed, Tried, Year
+from creditlink.sandbox.year.demand import YearRequest
+from creditlink.sandbox.year.market import Deed, Year, YearApplication
 from creditlink.sandbox.year.policies import AMOUNT, QUOTA, REASONS, RISK, SECTOR, THIN
 
 OFFER_DAYS = 20
@@ -48,7 +46,7 @@ _OWN_BOOKS = "D34"
 
 
 class StageTaken(Exception):
-    """The database holds financing requests already; a year would mix with them."""
+    """The database has financing requests already; a year would mix with them."""
 
 
 def check_empty(session: Session) -> None:
@@ -57,11 +55,11 @@ def check_empty(session: Session) -> None:
     Raises
     ------
     StageTaken
-        It holds requests; the message says how many.
+        It has requests; the message says how many.
     """
-    held = session.scalar(select(func.count()).select_from(FinancingRequest)) or 0
-    if held:
-        raise StageTaken(f"the database holds {held} financing requests already; a year needs one without any")
+    count = session.scalar(select(func.count()).select_from(FinancingRequest)) or 0
+    if count:
+        raise StageTaken(f"the database holds {count} financing requests already; a year needs one without any")
 
 
 @dataclass(eq=False)
@@ -69,16 +67,16 @@ class YearStage:
     """The platform on which a year happens; rows are remembered by the numbers of requests and applications."""
 
     settings: Settings
-    askings: Sequence[Asking]
+    requests: Sequence[YearRequest]
     year: Year
     fair_use: FairUse = field(init=False)
     clocks: Clocks = field(init=False)
     declines: dict[str, DeclineReason] = field(init=False)
-    learned: list[str] = field(default_factory=list)  # sha256 of every model that was learned here
-    _by_number: dict[int, Asking] = field(init=False)
+    learned: list[str] = field(default_factory=list)  # sha256 of every model learned on the platform
+    _by_number: dict[int, YearRequest] = field(init=False)
     _desks: dict[str, LenderDesk] = field(default_factory=dict)
     _account: UUID | None = None
-    _requests: dict[int, UUID] = field(default_factory=dict)
+    _request_ids: dict[int, UUID] = field(default_factory=dict)
     application_ids: dict[int, UUID] = field(default_factory=dict)
     _offers: dict[int, str] = field(default_factory=dict)  # application -> sha256 of its offer
 
@@ -86,7 +84,7 @@ class YearStage:
         self.fair_use = self.settings.parsed("purposes.toml", fair_use_from)
         self.clocks = configuration.clocks(self.settings.config_dir)
         self.declines = configuration.declines(self.settings.config_dir)
-        self._by_number = {asking.number: asking for asking in self.askings}
+        self._by_number = {request.number: request for request in self.requests}
 
     @property
     def first_instant(self) -> datetime:
@@ -94,7 +92,7 @@ class YearStage:
         return start_of_day(self.year.start)
 
     def prepare(self, session: Session) -> None:
-        """Give each lender a desk, and make the person who acts for the firms; lenders must be registered."""
+        """Give each lender a desk, and create the person who acts for the firms; lenders must be registered."""
         now = self.first_instant
         for policy in self.year.policies:
             bank = institutions.institution_of(session, policy.code)
@@ -106,7 +104,7 @@ class YearStage:
         self._account = account.id
 
     def play(self, step: Callable[[], None] = lambda: None) -> None:
-        """Let every deed happen, day by day, each day in one transaction; deadlines are swept each morning."""
+        """Carry out every deed, day by day, each day in one transaction; deadlines are swept each morning."""
         deeds = iter(self.year.deeds)
         deed = next(deeds, None)
         day = self.year.start
@@ -132,22 +130,22 @@ class YearStage:
         elif deed.application is not None:
             self._step(session, deed, deed.application)
 
-    def _ask(self, session: Session, asking: Asking, now: datetime) -> None:
+    def _ask(self, session: Session, request: YearRequest, now: datetime) -> None:
         account = self._person(session)
-        firm = self._firm(session, asking, now)
+        firm = self._firm(session, request, now)
         appoint(session, enterprise=firm, account=account, role="legal_representative", now=now - timedelta(hours=1))
-        made = requests.ask(session, firm, account, asking.wanted, clocks=self.clocks, now=now)
-        self._requests[asking.number] = made.id
+        recorded = requests.ask(session, firm, account, request.wanted, clocks=self.clocks, now=now)
+        self._request_ids[request.number] = recorded.id
 
-    def _apply(self, session: Session, one: Tried, now: datetime) -> None:
-        request = session.get_one(FinancingRequest, self._requests[one.request])
+    def _apply(self, session: Session, one: YearApplication, now: datetime) -> None:
+        request = session.get_one(FinancingRequest, self._request_ids[one.request])
         firm = session.get_one(Enterprise, request.enterprise_id)
         desk = self._desks[one.product.institution_code]
         details = requests.details_for(one.product, firm, desk.client, fair_use=self.fair_use, now=now)
         referred = None
         if one.referred_from is not None:
             referred = session.get_one(Application, self.application_ids[one.referred_from])
-        made = requests.apply(
+        application = requests.apply(
             session,
             request,
             one.product,
@@ -161,56 +159,61 @@ class YearStage:
             now=now,
             referred_from=referred,
         )
-        self.application_ids[one.number] = made.id
+        self.application_ids[one.number] = application.id
 
-    def _step(self, session: Session, deed: Deed, one: Tried) -> None:
-        held, now = applications.locked(session, self.application_ids[one.number]), deed.at
-        bank, person = f"bank:{held.client_id}", f"account:{self._account}"
+    def _step(self, session: Session, deed: Deed, one: YearApplication) -> None:
+        application, now = applications.locked(session, self.application_ids[one.number]), deed.at
+        bank, person = f"bank:{application.client_id}", f"account:{self._account}"
         if deed.kind == "receive":
-            applications.receive(session, held, actor=bank, now=now)
+            applications.receive(session, application, actor=bank, now=now)
         elif deed.kind == "review":
-            applications.review(session, held, actor=bank, now=now)
+            applications.review(session, application, actor=bank, now=now)
         elif deed.kind == "offer":
-            self._remember(session, held, one, now)
+            self._add_case(session, application, one, now)
             until = now + timedelta(days=OFFER_DAYS)
-            made = applications.offer(
-                session, held, one.terms, valid_until=until, clocks=self.clocks, actor=bank, now=now
+            offer = applications.offer(
+                session, application, one.terms, valid_until=until, clocks=self.clocks, actor=bank, now=now
             )
-            self._offers[one.number] = made.sha256
+            self._offers[one.number] = offer.sha256
         elif deed.kind == "decline":
-            self._remember(session, held, one, now)
+            self._add_case(session, application, one, now)
             reasons = self._reasons(one)
             applications.decline(
-                session, held, reasons, note="", weighed=self._weighed(one, reasons), actor=bank, now=now
+                session, application, reasons, note="", weighed=self._weigh(one, reasons), actor=bank, now=now
             )
         elif deed.kind == "accept":
             applications.accept(
-                session, held.id, offer_sha256=self._offers[one.number], clocks=self.clocks, actor=person, now=now
+                session,
+                application.id,
+                offer_sha256=self._offers[one.number],
+                clocks=self.clocks,
+                actor=person,
+                now=now,
             )
         elif deed.kind == "refuse":
-            applications.refuse(session, held, actor=person, now=now)
+            applications.refuse(session, application, actor=person, now=now)
         elif deed.kind == "sign":
             applications.sign(
-                session, held, offer_sha256=self._offers[one.number], clocks=self.clocks, actor=bank, now=now
+                session, application, offer_sha256=self._offers[one.number], clocks=self.clocks, actor=bank, now=now
             )
         elif deed.kind == "withdraw":
-            applications.withdraw(session, held, actor=person, now=now)
+            applications.withdraw(session, application, actor=person, now=now)
         elif deed.outcome is not None:
-            outcomes.record(session, held, deed.outcome, actor=bank, now=now)
+            outcomes.record(session, application, deed.outcome, actor=bank, now=now)
 
-    def _remember(self, session: Session, held: Application, one: Tried, now: datetime) -> None:
+    def _add_case(self, session: Session, application: Application, one: YearApplication, now: datetime) -> None:
         who = self._by_number[one.request].applicant
         learning.add_case(
             session,
-            held,
+            application,
             pd_12m=who.pd_12m,
             sales_12_fen=who.known_sales_fen,
             approved=one.approved,
             now=now,
         )
 
-    def _reasons(self, one: Tried) -> list[DeclineReason]:
-        """Return what the lender says: its true reason, or for a risk what the profile weighs most against the firm."""
+    def _reasons(self, one: YearApplication) -> list[DeclineReason]:
+        """Return what the lender says: its true reason, or for a risk the profile's strongest reason."""
         why = REASONS[one.reason]
         if why != RISK:
             return [self.declines[_CODES[why]]]
@@ -220,35 +223,24 @@ class YearStage:
                     return [reason]
         return [self.declines[_OWN_BOOKS]]
 
-    def _weighed(self, one: Tried, reasons: Sequence[DeclineReason]) -> list[dict[str, Any]]:
-        asking = self._by_number[one.request]
+    def _weigh(self, one: YearApplication, reasons: Sequence[DeclineReason]) -> list[dict[str, str]]:
+        """Return how each reason agrees with the explanation."""
+        request = self._by_number[one.request]
         return [
             {
                 "code": reason.code,
-                "agreement": weigh(reason, adverse=asking.adverse, points_by_reason=asking.points_by_reason).agreement,
+                "agreement": weigh(
+                    reason, adverse=request.adverse, points_by_reason=request.points_by_reason
+                ).agreement,
             }
             for reason in reasons
         ]
 
-    def _firm(self, session: Session, asking: Asking, now: datetime) -> Enterprise:
-        held = enterprises.by_uscc(session, asking.uscc)
-        if held is not None:
-            return held
-        row = asking.registration
-        return enterprises.register(
-            session,
-            Registration(
-                uscc=asking.uscc,
-                name=asking.name,
-                industry=row["industry"],
-                region=row["region"],
-                entity_type=row["entity_type"],
-                registered_capital_fen=row["registered_capital_fen"],
-                paid_in_capital_fen=row["paid_in_capital_fen"],
-                established_on=row["established_on"],
-            ),
-            now=now - timedelta(hours=2),
-        )
+    def _firm(self, session: Session, request: YearRequest, now: datetime) -> Enterprise:
+        known = enterprises.by_uscc(session, request.registration.uscc)
+        if known is not None:
+            return known
+        return enterprises.register(session, request.registration, now=now - timedelta(hours=2))
 
     def _client(self, session: Session, bank: Institution, now: datetime) -> Client:
         return institutions.register_client(

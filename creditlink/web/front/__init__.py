@@ -1,1 +1,1 @@
-"""The front of the server: whatever waits, waits here, in the event loop, and holds no thread."""
+"""The front of the server: requests wait here, in the event loop, and need no thread for it."""

@@ -1,4 +1,4 @@
-"""Who has been about: callers of the last seconds, seen by every process of the server."""
+"""The callers of the last seconds, as every process of the server sees them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _BYTES = 8 * _PLACES  # one double each: when a caller of that place was last se
 class Callers:
     """The callers seen within the last two seconds, by this process and by those that share its file.
 
-    A caller's place is drawn from its name, so that two may rarely share one and pass for one: that changes who waits
-    for whom, and nothing else. The moments are those of the system's monotonic clock, which all processes share.
+    A caller's place follows from its name: now and then two share one and count as one, which changes who waits for
+    whom and nothing else. The times are those of the system's monotonic clock, which all processes share.
 
     Parameters
     ----------
-    shared : file that the processes of one server have in common; without it a process knows its own callers only.
+    shared : file that the processes of one server share; without it a process knows only its own callers.
     """
 
     def __init__(self, shared: Path | None = None) -> None:
@@ -35,7 +35,7 @@ class Callers:
         self._seen[_place(caller)] = time.monotonic()
 
     def count(self) -> int:
-        """Return how many have been about."""
+        """Return how many callers there were."""
         now = time.monotonic()  # what is later than now is from before the machine started
         return sum(now - _SECONDS < moment <= now for moment in self._seen)
 

@@ -56,7 +56,7 @@ class Front:
     ----------
     application : it finds `visit.Visit` in its environment
     pages : what a browser is shown where no thread can be spared, by language
-    callers : who has been about, in every process of the server
+    callers : the callers of the last seconds, in every process of the server
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Front:
             patience=bounds.queued_seconds,
             callers=callers,
         )
-        # Its own threads: however busy or stuck the others are, the operator is answered.
+        # Threads of its own: however busy or stuck the others are, the operator gets an answer.
         self._operators_threads = ThreadPoolExecutor(2, thread_name_prefix="operator")
         self._operators_queue = FairQueue(2, most=8, most_each=8, patience=bounds.queued_seconds)
         self._reading = self._waiting = 0
@@ -156,7 +156,7 @@ class Front:
             environ["wsgi.input"].seek(0)
 
     async def _wait(self, event: str, until: float, receive: Receive) -> None:
-        """Wait for an event without a thread, a transaction or a connection; no longer than the client does."""
+        """Wait for an event without a thread, a transaction or a connection, and no longer than the client waits."""
         self._waiting += 1
         gone = asyncio.ensure_future(receive())
         heard = asyncio.ensure_future(self._news.wait(event, until))
@@ -173,7 +173,7 @@ class Front:
                     await task
 
     def _caller(self, token: bytes, environ: WSGIEnvironment) -> str:
-        """Return in whose name a request waits: the client that its token was last found to be of, else the sender.
+        """Return in whose name a request waits: the client that its token belonged to last, else the sender.
 
         It decides who waits for whom and nothing else.
         """
@@ -184,7 +184,7 @@ class Front:
         if self._bounds.proxies:
             hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
             address = hops[-self._bounds.proxies] if len(hops) >= self._bounds.proxies else address
-        # A token not seen yet may be anything, but it is seldom sent by whoever has none.
+        # An unknown token may be anything, but senders without a valid one seldom send any.
         return f"{'new' if token else 'at'}:{address}"
 
     def _learn(self, token: bytes, client_id: str) -> str:
@@ -198,7 +198,7 @@ class Front:
     def _refusal(
         self, problem: Problem, scope: Scope, headers: Mapping[bytes, bytes], request_id: str
     ) -> OutgoingResponse:
-        """Return the answer where no thread can be asked for one, in the form of whoever asks."""
+        """Return the answer where no thread can give one, in the form that the caller expects."""
         method = scope["method"] if scope["method"] in ("GET", "POST", "PUT", "PATCH", "DELETE") else "other"
         REQUESTS.labels(method, "(front)", problem.status).inc()
         log.warning("refused_at_the_front", problem=problem.slug, request_id=request_id)
@@ -209,8 +209,8 @@ class Front:
         if scope["path"].startswith("/oauth/") and problem.status == Overloaded.status:
             body = {"error": "temporarily_unavailable", "error_description": problem.title}
             return _answer(problem.status, request_id, "application/json", _json(body), problem.headers)
-        said = _json(problem.body(request_id))
-        return _answer(problem.status, request_id, "application/problem+json", said, problem.headers)
+        document = _json(problem.body(request_id))
+        return _answer(problem.status, request_id, "application/problem+json", document, problem.headers)
 
 
 def _digest(token: bytes) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -16,11 +16,34 @@ import structlog
 
 log = structlog.get_logger()
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-# So much of a body that is too large is read and dropped: a client that still sends would not see the answer.
+class Scope(TypedDict):
+    """A connection, as ASGI describes it."""
+
+    type: str
+    method: str
+    path: str
+    headers: Iterable[tuple[bytes, bytes]]
+    http_version: NotRequired[str]
+    scheme: NotRequired[str]
+    raw_path: NotRequired[bytes]
+    query_string: NotRequired[bytes]
+    server: NotRequired[tuple[str, int] | None]
+    client: NotRequired[tuple[str, int] | None]
+
+
+class Incoming(TypedDict):
+    """An event that the server sends to the application, as ASGI describes it."""
+
+    type: str
+    body: NotRequired[bytes]
+    more_body: NotRequired[bool]
+
+
+Receive = Callable[[], Awaitable[Incoming]]
+Send = Callable[[Mapping[str, object]], Awaitable[None]]
+
+# This much of a body that is too large is read and dropped: a client that still sends would not see the answer.
 _DRAINED = 4 * 1024 * 1024
 
 
@@ -30,7 +53,7 @@ class Gone(Exception):
 
 @dataclass(frozen=True)
 class OutgoingResponse:
-    """What goes out."""
+    """An answer, ready to be sent."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -44,12 +67,12 @@ class OutgoingResponse:
 
 
 async def read_body(receive: Receive, *, most: int, seconds: float) -> tuple[bytes, int]:
-    """Return the body and its length; of one that is longer than `most`, only the length.
+    """Return the body and its length; of a body longer than `most`, only the length.
 
     Raises
     ------
     TimeoutError
-        It did not arrive within `seconds`, however steadily it trickles.
+        It did not arrive within `seconds`, however steadily it trickled.
     Gone
         The client left before its end.
     """
@@ -70,10 +93,11 @@ async def read_body(receive: Receive, *, most: int, seconds: float) -> tuple[byt
 
 
 def environ_of(scope: Scope, body: bytes, length: int) -> WSGIEnvironment:
-    """Return a request as PEP 3333 wants it."""
+    """Return a request as PEP 3333 describes it."""
     raw = scope.get("raw_path")
     path = unquote_to_bytes(raw) if raw else scope["path"].encode()
     host, port = scope.get("server") or ("localhost", 80)
+    client = scope.get("client")
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
@@ -82,7 +106,7 @@ def environ_of(scope: Scope, body: bytes, length: int) -> WSGIEnvironment:
         "SERVER_NAME": host,
         "SERVER_PORT": str(port),
         "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
-        "REMOTE_ADDR": scope["client"][0] if scope.get("client") else "",
+        "REMOTE_ADDR": client[0] if client else "",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": io.BytesIO(body),
@@ -108,7 +132,7 @@ def run(
 ) -> asyncio.Future[OutgoingResponse]:
     """Run the application in one of the threads; `freed` is called in the loop when the thread is free again.
 
-    That is after the answer: what the application does once it is sent holds the thread, not the client.
+    That is after the answer: what the application still does after sending it keeps the thread busy, not the client.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[OutgoingResponse] = loop.create_future()
@@ -122,17 +146,17 @@ def run(
             answer.set_result(result)
 
     def work() -> None:
-        started: list[Any] = []
+        started: list[tuple[int, list[tuple[str, str]]]] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[..., None]:
-            started[:] = [int(status.split(" ", 1)[0]), headers]
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., None]:
+            started[:] = [(int(status.split(" ", 1)[0]), headers)]
             return lambda _data: None
 
         try:
             result: Iterable[bytes] = application(environ, start_response)
             try:
                 body = b"".join(result)
-                loop.call_soon_threadsafe(tell, OutgoingResponse(started[0], started[1], body))
+                loop.call_soon_threadsafe(tell, OutgoingResponse(*started[0], body))
             finally:
                 close = getattr(result, "close", None)
                 if close is not None:

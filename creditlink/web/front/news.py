@@ -1,4 +1,4 @@
-"""What ended in the database, heard over one connection of the process (LISTEN); whoever waits for it waits here."""
+"""Events that the database announces over one connection of the process (LISTEN), and waiting for them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class News:
                 await asyncio.sleep(1.0)
 
     async def wait(self, event: str, until: float) -> None:
-        """Return when the event was heard of, when it is time to look, or at `until` (of the monotonic clock).
+        """Return when the event was announced, when it is time to look, or at `until` (of the monotonic clock).
 
-        An event may be missed, at a restart of the database say, so that one looks now and then all the same.
+        An event may be missed, when the database restarts say: so the caller looks now and then all the same.
         """
         if event in self._recent:
-            await asyncio.sleep(_MOMENT)  # heard before the asking, which may have looked just before that
+            await asyncio.sleep(_MOMENT)  # announced before this call, whose caller may have looked just before that
             return
         heard = asyncio.Event()
         self._waiting.setdefault(event, set()).add(heard)

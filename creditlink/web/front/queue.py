@@ -1,4 +1,4 @@
-"""Who is served next: callers in turn, each with its share of the threads while others are about."""
+"""Who is served next: callers in turn, each with its share of the threads while there are others."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ class QueueFull(Exception):
 class FairQueue:
     """Slots for requests that run, and a bounded queue before them, in turn by caller.
 
-    A caller alone has every slot. While others are about, each has its share of half of them, one at least: a bank that
-    sends a thousand requests delays its own. Half, for the threads share one interpreter: the second half would add
-    little to what is done and much to how long the quiet one's request takes. For the same reason a caller with
-    requests in the queue begins none beside the request of one that has none there, for a tenth of a second at most.
+    A caller that is alone has every slot. While there are others, each has its share of half of them, one at least: a
+    bank that sends a thousand requests delays its own. It is half because the threads share one interpreter: the
+    second half would add little throughput, and much to the time of a quiet caller's request. For the same reason a
+    caller with requests in the queue starts none beside the request of a caller without any, for a tenth of a second
+    at most.
 
     Parameters
     ----------
     slots : how many requests run at once
-    most : how many may wait, of all callers
-    most_each : and of one
+    most : how many may wait, of all callers together
+    most_each : how many of one caller
     patience : seconds after which one that waits is refused
-    callers : who has been about, in every process of the server
+    callers : the callers of the last seconds, in every process of the server
     """
 
     def __init__(
@@ -40,12 +41,12 @@ class FairQueue:
         self._running: Counter[str] = Counter()
         self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._callers = callers or Callers()
-        self._began: dict[str, float] = {}  # when a caller that waits last got a slot
+        self._began: dict[str, float] = {}  # when a caller last got a slot
         self._alarm: asyncio.TimerHandle | None = None
         self._waiting = 0
 
     async def enter(self, caller: str) -> None:
-        """Wait for a slot; whoever got one calls `leave`.
+        """Wait for a slot; call `leave` to give it back.
 
         Raises
         ------
@@ -74,7 +75,7 @@ class FairQueue:
             raise
 
     def leave(self, caller: str) -> None:
-        """Give a slot back, to whoever is next."""
+        """Give a slot back, to the next that waits."""
         self._free += 1
         self._running[caller] -= 1
         if not self._running[caller]:
@@ -104,11 +105,11 @@ class FairQueue:
         return False
 
     def _may_run(self, caller: str) -> bool:
-        about = self._callers.count()
-        return self._running[caller] < (self._slots if about <= 1 else max(1, self._slots // (2 * about)))
+        callers = self._callers.count()
+        return self._running[caller] < (self._slots if callers <= 1 else max(1, self._slots // (2 * callers)))
 
     def _yields(self, caller: str) -> bool:
-        """Whether a caller that waits lets those that run and have nobody waiting end first; never for long."""
+        """Return whether a caller that waits lets callers without a queue finish first; never for long."""
         if all(other == caller or other in self._lanes for other in self._running):
             return False
         left = self._began.get(caller, 0.0) + _YIELDS_SECONDS - time.monotonic()

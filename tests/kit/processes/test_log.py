@@ -11,8 +11,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from creditlink.kit.processes import traces
-from creditlink.kit.processes.log import configure_logging
+from creditlink.kit.processes.log import configure_logging, message_of
 from creditlink.kit.settings import ROOT
 
 SECRET = "张三的手机 13800000000"
@@ -83,7 +82,7 @@ class TestAnErrorOfTheDatabase:
 
 
 def test_other_errors_keep_their_words():
-    assert traces.message_of(ValueError("the words")) == "the words"
+    assert message_of(ValueError("the words")) == "the words"
 
 
 def test_every_engine_hides_its_parameters(database):

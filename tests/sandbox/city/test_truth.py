@@ -33,10 +33,10 @@ def lives() -> pl.DataFrame:
         firms = latent.draw_firms(7, block, calendar, latent.COVERAGE)
         paths = latent.draw_paths(firms, calendar)
         rows = latent.truth(firms, paths, calendar, table)
-        now = rows["snapshot"] == snapshot
-        month = paths.default_month[rows["index"]]
+        now = rows.snapshot == snapshot
+        month = paths.default_month[rows.index]
         bad = (month > snapshot) & (month <= snapshot + 12)
-        parts.append(pl.DataFrame({"hazard": rows["hazard_12m"][now], "bad": bad[now]}))
+        parts.append(pl.DataFrame({"hazard": rows.hazard_12m[now], "bad": bad[now]}))
     return pl.concat(parts).filter(~pl.col("hazard").is_nan())
 
 

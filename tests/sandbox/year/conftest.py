@@ -8,7 +8,7 @@ import pytest
 
 from creditlink.kit.settings import load_settings
 from creditlink.sandbox.city import write_city
-from creditlink.sandbox.year.simulate import Lived, YearPlan, plan_year
+from creditlink.sandbox.year.simulate import PlannedYear, YearPlan, plan_year
 
 PLAN = {"requests": 36, "lenders": 4, "seed": 3, "follow": 3}
 
@@ -22,5 +22,5 @@ def year_city(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def lived(year_city) -> Lived:
+def planned(year_city) -> PlannedYear:
     return plan_year(YearPlan(year_city, **PLAN), load_settings({}))

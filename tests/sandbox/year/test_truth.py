@@ -18,7 +18,7 @@ def judged(learned, rules, cheapest, *, approved, cost, fits=None, states=None):
     n = len(approved)
     orders = {LEARNED: learned, RULES: rules, CHEAPEST: cheapest}
     return SimpleNamespace(
-        shown=SimpleNamespace(
+        listing=SimpleNamespace(
             states=np.array(states or [0] * n, dtype=np.uint8),
             orders={name: np.array(order, dtype=np.intp) for name, order in orders.items()},
             odds={LEARNED: np.linspace(0.2, 0.8, n), RULES: np.full(n, 0.9)},

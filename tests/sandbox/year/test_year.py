@@ -31,55 +31,57 @@ pytestmark = pytest.mark.long
 
 
 class TestPlanned:
-    def test_the_same_seed_gives_the_same_year_and_another_gives_another(self, year_city, lived):
+    def test_the_same_seed_gives_the_same_year_and_another_gives_another(self, year_city, planned):
         again = plan_year(YearPlan(year_city, **PLAN), load_settings({}))
-        assert again.to_dict() == lived.to_dict()
+        assert again.to_dict() == planned.to_dict()
         other = plan_year(YearPlan(year_city, **PLAN | {"seed": 4}), load_settings({}))
-        assert other.to_dict()["deeds_sha256"] != lived.to_dict()["deeds_sha256"]
+        assert other.to_dict()["deeds_sha256"] != planned.to_dict()["deeds_sha256"]
 
-    def test_every_firm_asks_once_in_its_month_and_is_not_in_default(self, lived):
-        askings = lived.crowd.askings
-        assert len({one.uscc for one in askings}) == len(askings) == PLAN["requests"]
-        by_month = Counter(f"{day_of(one.at):%Y-%m}" for one in askings)
+    def test_every_firm_asks_once_in_its_month_and_is_not_in_default(self, planned):
+        requests = planned.demand.requests
+        assert len({one.registration.uscc for one in requests}) == len(requests) == PLAN["requests"]
+        by_month = Counter(f"{day_of(one.at):%Y-%m}" for one in requests)
         assert list(by_month.values()) == [PLAN["requests"] // 12] * 12
-        assert all(one.default_on is None or one.default_on > day_of(one.at) for one in askings)
+        assert all(one.default_on is None or one.default_on > day_of(one.at) for one in requests)
 
-    def test_what_lenders_keep_to_themselves_changes_answers_and_not_what_is_shown(self, lived):
-        year = lived.year
+    def test_what_lenders_keep_to_themselves_changes_answers_and_not_what_is_shown(self, planned):
+        year = planned.year
         market = Market(
-            lived.crowd.askings,
+            planned.demand.requests,
             draw_policies([one.code for one in year.policies], requests_a_month=3, seed=777),
             lambda day: books[day],
             year.start,
             year.until,
             PLAN["seed"],
         )
-        books = {day_of(one.asking.at).replace(day=1): one.book for one in year.judged}
-        others = market.run().judged
-        assert any((a.answers.approved != b.answers.approved).any() for a, b in zip(year.judged, others, strict=True))
-        for a, b in zip(year.judged, others, strict=True):
+        books = {day_of(one.request.at).replace(day=1): one.book for one in year.requests}
+        others = market.run().requests
+        assert any((a.answers.approved != b.answers.approved).any() for a, b in zip(year.requests, others, strict=True))
+        for a, b in zip(year.requests, others, strict=True):
             for name in ("rules_only", "cheapest_first"):
-                assert np.array_equal(a.shown.orders[name], b.shown.orders[name])
+                assert np.array_equal(a.listing.orders[name], b.listing.orders[name])
 
-    def test_a_firm_asks_different_lenders_and_no_more_offers_are_made_than_a_policy_allows(self, lived):
+    def test_a_firm_asks_different_lenders_and_no_more_offers_are_made_than_a_policy_allows(self, planned):
         by_request: dict[int, list[str]] = {}
         offers: Counter[tuple[str, str]] = Counter()
-        for one in lived.year.tried:
+        for one in planned.year.applications:
             by_request.setdefault(one.request, []).append(one.product.institution_code)
             if one.approved:
                 offers[one.product.institution_code, f"{day_of(one.applied_at):%Y-%m}"] += 1
         assert all(len(set(asked)) == len(asked) <= PLAN["lenders"] for asked in by_request.values())
-        most = {policy.code: policy.offers_a_month for policy in lived.year.policies}
+        most = {policy.code: policy.offers_a_month for policy in planned.year.policies}
         assert all(count <= most[code] for (code, _), count in offers.items())
 
-    def test_no_more_is_accepted_under_a_product_than_its_quota(self, lived):
+    def test_no_more_is_accepted_under_a_product_than_its_quota(self, planned):
         capped = [
             replace(one, products=[replace(terms, quota_fen=30_000_000) for terms in one.products])
-            for one in [held.book for held in lived.year.judged]
+            for one in [held.book for held in planned.year.requests]
         ]
-        books = dict(zip([day_of(held.asking.at).replace(day=1) for held in lived.year.judged], capped, strict=True))
+        books = dict(
+            zip([day_of(held.request.at).replace(day=1) for held in planned.year.requests], capped, strict=True)
+        )
         market = Market(
-            lived.crowd.askings, lived.year.policies, books.__getitem__, lived.year.start, lived.year.until,
+            planned.demand.requests, planned.year.policies, books.__getitem__, planned.year.start, planned.year.until,
             PLAN["seed"],
         )  # fmt: skip
         accepted: Counter[str] = Counter()
@@ -89,10 +91,10 @@ class TestPlanned:
         assert accepted
         assert max(accepted.values()) <= 30_000_000
 
-    def test_odds_are_learned_from_what_was_answered_before(self, lived):
-        first, last = lived.year.models
+    def test_odds_are_learned_from_what_was_answered_before(self, planned):
+        first, last = planned.year.models
         assert sum(first.too_few.values()) < sum(last.too_few.values())
-        answered = sum(not one.silent for one in lived.year.tried)
+        answered = sum(not one.silent for one in planned.year.applications)
         assert sum(last.too_few.values()) + sum(curve.answers for curve in last.curves) == answered
 
     def test_a_city_that_is_too_short_or_too_small_is_refused(self, year_city):
@@ -103,30 +105,30 @@ class TestPlanned:
             plan_year(YearPlan(year_city, **PLAN | {"requests": 5000}), load_settings({}))
 
 
-def test_a_year_happens_on_the_platform_as_it_was_planned(lived, empty_database, settings):
-    stage = live_through(lived, settings)
+def test_a_year_happens_on_the_platform_as_it_was_planned(planned, empty_database, settings):
+    stage = live_through(planned, settings)
     with db.transaction("owner") as session:
         held = cases.cases_of(session)
-        told = reconciled(lived, stage, held)
+        told = reconciled(planned, stage, held)
         assert session.scalar(select(func.count()).select_from(FinancingRequest)) == PLAN["requests"]
         assert session.scalar(select(func.count()).select_from(ApprovalCase)) == sum(
-            not one.silent for one in lived.year.tried
+            not one.silent for one in planned.year.applications
         )
-        assert approval_store.live(session) == lived.year.models[-1]
+        assert approval_store.live(session) == planned.year.models[-1]
         # Silent lenders let their time run out; nothing is left waiting when the year is over.
         left = Counter(session.scalars(select(Application.state)))
         assert not left.keys() & {"requested", "received", "reviewing", "offered", "accepted", "signed"}
         assert session.scalar(select(func.max(LoanFact.days_past_due))) is not None
         agreed = [one["agreement"] for row in session.scalars(select(Application.decline_weighed)) for one in row]
         assert "no_profile" not in agreed
-    assert told["applied"] == len(lived.year.tried)
+    assert told["applied"] == len(planned.year.applications)
     assert told["drawn"] > 0 < told["repaid"]
     assert sum(row.applied for row in funnel(held, "institution")) == told["applied"]
     assert league(held)[0].median_answer_hours > 0
     with pytest.raises(NotReconciled, match="offer"):
-        reconciled(lived, stage, [replace(one, approved=False) for one in held])
+        reconciled(planned, stage, [replace(one, approved=False) for one in held])
     with pytest.raises(StageTaken, match=f"{PLAN['requests']} financing requests"):
-        live_through(lived, settings)
+        live_through(planned, settings)
 
 
 def test_the_command_measures_without_a_database(year_city, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import flask
@@ -30,7 +29,7 @@ from creditlink.products.service import book_of
 
 @dataclass(frozen=True)
 class LoanView:
-    """What the lender reported of the money, as it is known now; amounts in fen."""
+    """What the lender has reported about the money; amounts in fen."""
 
     drawn_fen: int
     outstanding_fen: int | None
@@ -38,7 +37,7 @@ class LoanView:
 
     @classmethod
     def of(cls, facts: list[LoanFact]) -> LoanView:
-        """Return it from what holds of the loan, by day."""
+        """Return it from the loan's current facts, by day."""
         months = [fact for fact in facts if fact.kind == "repayment"]
         return cls(
             sum(fact.amount_fen for fact in facts if fact.kind == "draw"),
@@ -55,14 +54,14 @@ class ApplicationView:
     institution: str
     product: str
     offer: Offer | None
-    declined: list[tuple[str, str]]  # the reason, and how it agrees with the explanation
+    declined: list[tuple[str, str]]  # each reason, and how it agrees with the explanation
     past: list[tuple[str, datetime]]  # each state that it came to, and when
     loan: LoanView | None
     may: tuple[str, ...]
 
     @property
     def is_open(self) -> bool:
-        """Whether there is an offer to accept."""
+        """Whether there is an offer that the firm can accept."""
         return self.offer is not None and "accept" in self.may
 
     @property
@@ -72,7 +71,7 @@ class ApplicationView:
 
 
 def answers_to(session: Session, request: FinancingRequest) -> list[ApplicationView]:
-    """Return a request's applications: what was accepted, offers by their cost, who has to answer, and who is out."""
+    """Return a request's applications: accepted ones, offers by cost, those awaiting an answer, and the rest."""
     rows = requests.of_request(session, request.id)
     if not rows:
         return []
@@ -88,7 +87,7 @@ def answers_to(session: Session, request: FinancingRequest) -> list[ApplicationV
             names[row.institution_id],
             titles[row.product_code],
             offers.get(row.id),
-            _declined(row),
+            _decline_reasons(row),
             past.get(row.id, []),
             LoanView.of(outcomes.facts_of(session, row)) if row.state in LENT else None,
             allowed(row.state, "firm"),
@@ -106,23 +105,23 @@ def _rank(answer: ApplicationView) -> tuple[int, bool, int]:
 
 def cheapest(answers: list[ApplicationView]) -> ApplicationView | None:
     """Return the open offer with the lowest yearly cost, where there is more than one."""
-    standing = [one for one in answers if one.is_open]
-    return min(standing, key=_yearly_cost) if len(standing) > 1 else None
+    offers = [one for one in answers if one.is_open]
+    return min(offers, key=_yearly_cost) if len(offers) > 1 else None
 
 
 def _yearly_cost(answer: ApplicationView) -> int:
     return int(answer.offer.terms["yearly_cost_bps"]) if answer.offer else 0
 
 
-def _declined(row: Application) -> list[tuple[str, str]]:
+def _decline_reasons(row: Application) -> list[tuple[str, str]]:
     known = configuration.declines(settings().config_dir)
-    told: list[dict[str, Any]] = [one for one in row.decline_weighed if one["code"] in known]
     return [
         (
             label((known[one["code"]].label_zh, known[one["code"]].label_en)),
             label(disagreement.in_words(one["agreement"])),
         )
-        for one in told
+        for one in row.decline_weighed
+        if one["code"] in known
     ]
 
 

@@ -75,12 +75,12 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
             share.proposal.desk,
             account=account,
             enterprise=firm,
-            categories=_kept(share, form),
+            categories=_categories_for(share, form),
             fair_use=fair_use(),
             lang=lang(),
             clocks=clocks(),
             now=now,
-            referred_from=_referred(session, request, form.get("referred_from")),
+            referred_from=_referral(session, request, form.get("referred_from")),
         )
     return see_other(here)
 
@@ -95,13 +95,13 @@ def _share(proposal: Proposal, firm: Enterprise, now: datetime) -> Share:
     )
 
 
-def _kept(share: Share, form: MultiDict[str, str]) -> list[str]:
+def _categories_for(share: Share, form: MultiDict[str, str]) -> list[str]:
     """Return the categories that this lender gets: what it requires, and what stayed ticked under its name."""
     ticked, code = form.getlist("category"), share.proposal.terms.code
     return [i.category for i in share.shown.data if not i.is_optional or f"{code}:{i.category}" in ticked]
 
 
-def _referred(session: Session, request: FinancingRequest, wire_id: str | None) -> Application | None:
+def _referral(session: Session, request: FinancingRequest, wire_id: str | None) -> Application | None:
     if not wire_id:
         return None
     found = session.get(Application, applications.internal(wire_id))

@@ -64,12 +64,12 @@ def show(
         error=error,
         ask_code=stepup.needs_code(account, now),
         two_signatures=firm.two_signatures,
-        signed=_signed(session, account, firm, answers, now),
+        signed=_signatures(session, account, firm, answers, now),
         **words(),
     )
 
 
-def _signed(
+def _signatures(
     session: Session, account: Account, firm: Enterprise, answers: list[ApplicationView], now: datetime
 ) -> dict[UUID, OfferSignature]:
     """Return application -> who has signed its open offer, where a second person must."""
@@ -85,7 +85,7 @@ def _signed(
 
 
 def proposals(session: Session, firm: Enterprise, request: FinancingRequest, now: datetime) -> Proposals:
-    """Return what the firm could get here, best first, without what it has asked for already."""
+    """Return what the firm could get, best first, without what it has asked for already."""
     before = {one.product_code for one in requests.of_request(session, request.id)}
     return proposals_for(
         session,

@@ -35,7 +35,7 @@ def financing(session: Session, account: Account, now: datetime) -> ResponseRetu
         query = select(FinancingRequest).where(FinancingRequest.enterprise_id == firm.id)
         for request in session.scalars(query.order_by(FinancingRequest.made_at.desc(), FinancingRequest.id)):
             rows.append((request, requests.of_request(session, request.id)))
-    return page("financing.html", firms=firms, firm=firm, rows=rows, form={}, error=None, **words())
+    return page("financing.html", status=200, firms=firms, firm=firm, rows=rows, form={}, error=None, **words())
 
 
 @blueprint.post("/financing")
@@ -48,13 +48,20 @@ def financing_ask(session: Session, account: Account, now: datetime) -> Response
         raise NotFound
     form = flask.request.form
     try:
-        wanted = _asked(form)
+        wanted = _ask_from(form)
     except AskInvalid as wrong:
         return page(
-            "financing.html", status=422, firms=firms, firm=firm, rows=[], form=form, error=_said(wrong), **words()
+            "financing.html",
+            status=422,
+            firms=firms,
+            firm=firm,
+            rows=[],
+            form=form,
+            error=_problem_text(wrong),
+            **words(),
         )
-    made = requests.ask(session, firm, account, wanted, clocks=clocks(), now=now)
-    return see_other(flask.url_for("portal.financing_request", request_id=made.wire_id))
+    request = requests.ask(session, firm, account, wanted, clocks=clocks(), now=now)
+    return see_other(flask.url_for("portal.financing_request", request_id=request.wire_id))
 
 
 @blueprint.get("/financing/<request_id>")
@@ -71,9 +78,9 @@ def financing_amend(session: Session, account: Account, now: datetime, request_i
     """Ask for something else, as long as no lender has answered; what lenders are told with it is confirmed."""
     firm, request = own_request(session, account, request_id, now)
     try:
-        wanted = _asked(flask.request.form)
+        wanted = _ask_from(flask.request.form)
     except AskInvalid as wrong:
-        return show(session, account, firm, request, now, error=_said(wrong), status=422)
+        return show(session, account, firm, request, now, error=_problem_text(wrong), status=422)
     if requests.of_request(session, request.id):
         missing = stepup.missing(session, account, flask.request.form, now)
         if missing:
@@ -91,7 +98,7 @@ def financing_withdraw(session: Session, account: Account, now: datetime, reques
     return see_other(flask.url_for("portal.financing_request", request_id=request.wire_id))
 
 
-def _asked(form: MultiDict[str, str]) -> FinancingAsk:
+def _ask_from(form: MultiDict[str, str]) -> FinancingAsk:
     """Return what the form asks for; the amount is in ten thousands of yuan, as people say it."""
     try:
         amount = fen_from_yuan(form.get("amount", "").strip(), unit=WAN)
@@ -103,7 +110,7 @@ def _asked(form: MultiDict[str, str]) -> FinancingAsk:
     return FinancingAsk(amount, int(term), form.get("use", ""), form.get("collateral", "none"))
 
 
-def _said(wrong: AskInvalid) -> str:
+def _problem_text(wrong: AskInvalid) -> str:
     fields = {
         "amount_fen": gettext("The amount must lie between 0.1 and 10,000 (ten thousand yuan)."),
         "term_months": gettext("The term must be a whole number of months between 1 and 360."),

@@ -1,13 +1,13 @@
-"""How the pages of financing say amounts, rates, names and states; whose request it is; how long things last."""
+"""How the pages of financing word amounts, rates, names and states; whose request it is; how long things last."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.engine.vocabulary import PRODUCT_KINDS, REPAYMENTS
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration
@@ -15,6 +15,7 @@ from creditlink.financing.applications.states import STATES
 from creditlink.financing.requests.ask import COLLATERAL, USES
 from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import FinancingRequest
+from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.portal.firm.firms import first_with
 from creditlink.portal.site import lang, settings
@@ -46,7 +47,7 @@ def clocks() -> Clocks:
     return configuration.clocks(settings().config_dir)
 
 
-def name(one: Any) -> str:
+def name(one: Institution | ProductTerms) -> str:
     """Return an institution's or a product's name in the language of the page."""
     return str(one.name_zh if lang() == "zh" else one.name_en)
 
@@ -70,8 +71,8 @@ def label(labels: tuple[str, str]) -> str:
     return labels[0 if lang() == "zh" else 1]
 
 
-def words() -> dict[str, Any]:
-    """Return what the templates of financing say things with."""
+def words() -> dict[str, object]:
+    """Return the labels and formats that the templates of financing use."""
 
     def of(table: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         return {key: label(labels) for key, labels in table.items()}
