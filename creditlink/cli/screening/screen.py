@@ -204,7 +204,7 @@ def list_firms(results: str, name: str, limit: int, to: Path | None) -> None:
     \b
     creditlink screen list var/screening whitelist --to var/whitelist.csv
     """
-    opened = _opened(results)
+    opened = _open(results)
     _print(opened.firms_on(name).with_columns(reason_1=_reason_names(opened)), limit, to)
 
 
@@ -222,7 +222,7 @@ def push(results: str, product: str, limit: int, to: Path | None) -> None:
     creditlink screen push var/screening --product PRODUCT_CODE --to var/push.csv
     """
     try:
-        firms = _opened(results).push_list(product)
+        firms = _open(results).push_list(product)
     except KeyError:
         raise click.ClickException(f"product {product!r}: not part of this screening") from None
     if firms.height < 10:
@@ -251,7 +251,7 @@ def qualify(
     creditlink screen qualify var/screening --product PRODUCT_CODE
     creditlink screen qualify var/screening --product PRODUCT_CODE --move indicator.headcount 5
     """
-    opened = _opened(results)
+    opened = _open(results)
     try:
         terms = _product(products, product)
         tried = move_rule(terms, *move) if move else terms
@@ -282,7 +282,7 @@ def _product(products: Path, code: str) -> ProductTerms:
     raise ValueError(f"product {code!r}: not in {products.name}")
 
 
-def _opened(address: str) -> Results:
+def _open(address: str) -> Results:
     try:
         return Results(address)
     except (ResultsUnusable, StorageError) as error:

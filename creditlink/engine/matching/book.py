@@ -183,5 +183,5 @@ def compile_book(
 
 def rule_flaws(terms: ProductTerms, known: Mapping[str, Subject]) -> list[Flaw]:
     """Return what is wrong with a product's rules given the subjects that exist, rule by rule."""
-    found = ((i, check_rule(rule, known)) for i, rule in enumerate(terms.rules))
-    return [Flaw(f"rules[{i}].{flaw.field}", flaw.value, flaw.problem) for i, flaw in found if flaw]
+    flaws = ((i, check_rule(rule, known)) for i, rule in enumerate(terms.rules))
+    return [Flaw(f"rules[{i}].{flaw.field}", flaw.value, flaw.problem) for i, flaw in flaws if flaw]

@@ -80,9 +80,9 @@ class PeerTable:
     def compare(self, industry: str | None, size: str | None, name: str, value: float) -> Comparison | None:
         """Return how `value` of indicator `name` lies among the nearest peers that there are enough of."""
         for key in cells(industry, size):
-            found = self.rows.get(key, {}).get(name)
-            if found is not None:
-                firms, tenths = found
+            row = self.rows.get(key, {}).get(name)
+            if row is not None:
+                firms, tenths = row
                 median = tenths[4]
                 relation: Literal["below", "equal", "above"] = (
                     "below" if value < median else "above" if value > median else "equal"
@@ -92,8 +92,8 @@ class PeerTable:
 
     def tenths(self, industry: str | None, size: str | None, name: str) -> tuple[float, ...] | None:
         """Return the nine tenths of the nearest peers that there are enough of; None without any."""
-        found = (self.rows.get(key, {}).get(name) for key in cells(industry, size))
-        return next((row[1] for row in found if row is not None), None)
+        rows = (self.rows.get(key, {}).get(name) for key in cells(industry, size))
+        return next((row[1] for row in rows if row is not None), None)
 
     def best(self, industry: str | None, size: str | None, name: str, direction: int) -> float | None:
         """Return where the best tenth of the peers begins, given which way is riskier (`direction` ±1)."""

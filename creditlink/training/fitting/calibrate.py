@@ -73,7 +73,7 @@ def fit_absence(
     # Six digits are more than a mean of firms supports.
     fitted = {name: round(float(v), 6) for name, v in zip(absence.shifts, shifts, strict=True)}
     level = round(level, 6)
-    return replace(calibration.moved(level), absence=Absence(absence.evidence, fitted))
+    return replace(calibration.with_level(level), absence=Absence(absence.evidence, fitted))
 
 
 def fit_calibration(

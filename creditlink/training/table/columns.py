@@ -69,7 +69,7 @@ def _from_text(series: pl.Series) -> tuple[pl.Series, list[Oddity]]:
     lower = plain.str.to_lowercase()
     failed = lower.is_in(ERROR_WORDS).fill_null(value=False)
     missing = failed | lower.is_in(MISSING_WORDS).fill_null(value=False)
-    odd = _counted(failed, text, "errors of a spreadsheet, read as missing")
+    odd = _oddities(failed, text, "errors of a spreadsheet, read as missing")
     text, plain = (_without(one, missing) for one in (text, plain))
     known = text.len() - text.null_count()
     if not known:
@@ -77,16 +77,16 @@ def _from_text(series: pl.Series) -> tuple[pl.Series, list[Oddity]]:
     number, wrong = _numbers(plain)
     if wrong.sum() <= known * (1 - NUMERIC_SHARE):
         column, endless = _finite(number.alias(series.name))
-        return column, [*odd, *endless, *_counted(wrong, text, "text where numbers stand, read as missing")]
+        return column, [*odd, *endless, *_oddities(wrong, text, "text where numbers stand, read as missing")]
     zero = plain.str.contains(_ZERO_DATE).fill_null(value=False)
     days = _days(_without(plain, zero))
     wrong_day = text.is_not_null() & days.is_null() & ~zero
     if zero.sum() < known and wrong_day.sum() <= (known - int(zero.sum())) * (1 - NUMERIC_SHARE):
-        odd += _counted(zero, text, "zero dates, read as missing")
-        return days.alias(series.name), [*odd, *_counted(wrong_day, text, "text where dates stand, read as missing")]
+        odd += _oddities(zero, text, "zero dates, read as missing")
+        return days.alias(series.name), [*odd, *_oddities(wrong_day, text, "text where dates stand, read as missing")]
     for what, other in (("numbers", wrong), ("dates", wrong_day | zero)):
         if other.sum() < known / 2:
-            odd += _counted(other, text, f"read as text: {known - int(other.sum())} of {known} values are {what}, not")
+            odd += _oddities(other, text, f"read as text: {known - int(other.sum())} of {known} values are {what}, not")
     return text, odd
 
 
@@ -94,7 +94,7 @@ def _without(text: pl.Series, missing: pl.Series) -> pl.Series:
     return text.set(missing, None)
 
 
-def _counted(which: pl.Series, text: pl.Series, message: str) -> list[Oddity]:
+def _oddities(which: pl.Series, text: pl.Series, message: str) -> list[Oddity]:
     if not which.any():
         return []
     row = int(which.arg_max() or 0)

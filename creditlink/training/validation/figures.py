@@ -205,10 +205,10 @@ def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Array) 
     if ranked:
         ranked["all cross-checks together"] = np.max(list(ranked.values()), axis=0)
     ranked["pd_12m"] = pd_12m
-    return [_checked(name, score, ordinary, kind) for name, score in ranked.items()]
+    return [_check_figures(name, score, ordinary, kind) for name, score in ranked.items()]
 
 
-def _checked(name: str, score: Array, ordinary: NDArray[np.bool_], kind: pl.Series) -> CheckFigures:
+def _check_figures(name: str, score: Array, ordinary: NDArray[np.bool_], kind: pl.Series) -> CheckFigures:
     limit = float(np.quantile(score[ordinary], 1 - ALARM_RATE))
     shell, manipulator = ((kind == which).fill_null(value=False).to_numpy() for which in INJECTED)
     return {

@@ -29,7 +29,7 @@ class Flaw:
 
     def __str__(self) -> str:
         """Return the flaw as one sentence without its product."""
-        return f"field {self.field!r}: value {_shown(self.value)}: {self.problem}"
+        return f"field {self.field!r}: value {_shorten(self.value)}: {self.problem}"
 
 
 class ProductInvalid(ValueError):
@@ -141,6 +141,6 @@ def numbers_of(rule: Rule) -> list[float]:
     return [limit for limit in limits if not isinstance(limit, str)]
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -89,7 +89,7 @@ class FiredRule:
 
     def to_dict(self) -> dict[str, object]:
         """Return it as plain values, for a stored profile."""
-        return _named(self.rule, observed=self.observed)
+        return _entry(self.rule, observed=self.observed)
 
 
 UNKNOWN = "unknown"
@@ -106,13 +106,13 @@ class NotEvaluated:
     def to_dict(self) -> dict[str, object]:
         """Return it as plain values, for a stored profile."""
         zh, en = UNKNOWN_WORDS if self.cause == UNKNOWN else missing_words(self.cause)
-        return _named(self.rule, cause=self.cause) | {
+        return _entry(self.rule, cause=self.cause) | {
             "text_zh": f"未能核查“{self.rule.label_zh}”：{zh}",
             "text_en": f"Not evaluated: {self.rule.label_en}; {en}",
         }
 
 
-def _named(rule: FactRule, **more: object) -> dict[str, object]:
+def _entry(rule: FactRule, **more: object) -> dict[str, object]:
     return {
         "code": rule.code,
         "category": rule.category,
