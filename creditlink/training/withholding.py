@@ -13,11 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, METER_KINDS, RecordSet
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, METER_KINDS, OPTIONAL_CATEGORIES, RecordSet
 
 Mask = NDArray[np.bool_]
-
-OPTIONAL_CATEGORIES = tuple(c for c in CATEGORY_FRAMES if c != "registration")
 
 RESTED_ON = ("social_security", "tax", "utility")
 """Categories that a score can rest on."""

@@ -88,7 +88,7 @@ def snapshot(
     )[0]
     by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
     summary = {
-        "not_scorable_reason": verdict.not_scorable,
+        "not_scorable_reason": None if verdict.not_scorable is None else verdict.not_scorable.to_dict(),
         "partial": partial.to_dict(by_score) if partial else None,
         "human_review": [*(hit.to_dict() for hit in verdict.human_review), *(partial.review() if partial else ())],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.reference import Reference
 from creditlink.engine.scoring.calibration.absence import JOINT, Absence
@@ -36,7 +37,7 @@ from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import Fitted, Parameters, fit, margin
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.table.leaks import Leak, find_leaks
-from creditlink.training.withholding import OPTIONAL_CATEGORIES, RESTED_ON
+from creditlink.training.withholding import RESTED_ON
 
 FIT, STOP, CALIBRATE = 0, 1, 2
 

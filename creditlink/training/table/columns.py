@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from creditlink.engine.facts.frames import days_of
 
@@ -52,6 +54,12 @@ def typed_column(series: pl.Series) -> tuple[pl.Series | None, list[Oddity]]:
     if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
         return _from_text(series.cast(pl.String))
     return None, [Oddity(None, series.len(), f"left out: it holds values of type {dtype}")]
+
+
+def numbers_of(series: pl.Series) -> NDArray[np.float64]:
+    """Return a column of numbers or dates as numbers, days for dates, NaN where missing."""
+    numbers = series.cast(pl.Int32) if series.dtype == pl.Date else series
+    return numbers.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def first_without_a_time(text: pl.Series) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.training.table.columns import numbers_of
 from creditlink.training.table.leak_patterns import Codes, derived_from, held_out_rates, roundness
 from creditlink.training.validation.metrics import auc
 
@@ -116,11 +117,7 @@ def _alone(
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
     """Return a column as numbers: days for dates, a code per text; missing is NaN."""
-    if series.dtype == pl.String:
-        series = series.cast(pl.Categorical).to_physical()
-    elif series.dtype == pl.Date:
-        series = series.cast(pl.Int32)
-    return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return numbers_of(series.cast(pl.Categorical).to_physical() if series.dtype == pl.String else series)
 
 
 def _outcome_known(

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.training.table.columns import first_without_a_time
+from creditlink.training.table.columns import first_without_a_time, numbers_of
 from creditlink.training.table.file import RawTable, TableError, TableFinding, names_like
 
 Kind = Literal["number", "category", "date"]
@@ -222,8 +222,7 @@ def _time(
     if series.n_unique() - bool(missing.any()) < 2:
         raise TableError(f"{file}: column {name} holds one point in time only: there is no later part to judge on")
     days = series if series.dtype == pl.Date else None
-    values = series.cast(pl.Int32) if days is not None else series
-    return values.cast(pl.Float64).fill_null(np.nan).to_numpy(), days
+    return numbers_of(series), days
 
 
 def _useless(series: pl.Series) -> str | None:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.engine.scoring.limits.scorable import Fact, Facts, refusal, scorable
+from creditlink.engine.scoring.limits.scorable import Fact, Facts, NotScorable, refusal, scorable
 from creditlink.engine.scoring.settings import FactRule, ScoreSettings
 from creditlink.engine.vocabulary import missing_words
 
@@ -129,7 +129,7 @@ class Verdict:
 
     knock_outs: tuple[FiredRule, ...]
     human_review: tuple[FiredRule, ...]
-    not_scorable: dict[str, object] | None
+    not_scorable: NotScorable | None
     not_evaluated: tuple[NotEvaluated, ...] = ()
 
 
@@ -168,7 +168,7 @@ def judge(
     return Verdict(
         knock_outs=knock_outs,
         human_review=human_review,
-        not_scorable=None if enough else refusal(settings.scorable).to_dict(),
+        not_scorable=None if enough else refusal(settings.scorable),
         not_evaluated=(*open_knock_outs, *open_reviews),
     )
 
