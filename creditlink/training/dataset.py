@@ -127,7 +127,7 @@ class SnapshotDay:
         return self._labelled(features, copy, refused)
 
     def lacking(self, lacking: dict[str, NDArray[np.bool_]], copy: int = LACKING) -> pl.DataFrame:
-        """Return the rows where sources have nothing: source -> of whom, shape (n,)."""
+        """Return the rows where sources lack firms: source -> which firms, shape (n,)."""
         records = lacking_sources(self.records, self.labels["firm"], lacking)
         return self._labelled(compute(records, self.as_of, self.reference).drop("firm"), copy)
 

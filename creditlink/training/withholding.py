@@ -58,7 +58,7 @@ def draw_refusals(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
 
 
 def draw_lacking(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
-    """Return source -> of whom it has nothing, shape (firms,): some at random, or all but one of SINGLE."""
+    """Return source -> which firms it lacks, shape (firms,): some at random, or all but one of SINGLE."""
     single = rng.random(firms) < SINGLE_SHARE
     only = rng.integers(0, len(SINGLE), firms)
     lacking = {}

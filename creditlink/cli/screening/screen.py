@@ -102,7 +102,7 @@ def make_plan(
     default=PRODUCTS,
     help="Products to match, in the form of config/products.toml (the default).",
 )
-@click.option("--out", required=True, metavar="DIR", help="Where results go; a killed run goes on here.")
+@click.option("--out", required=True, metavar="DIR", help="Where results go; a killed run continues here.")
 @click.option("--workers", type=click.IntRange(0), default=None, help="Processes; 0: this one. Default: one a core.")
 @click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler (tcp://host:8786), or 'local' to start one.")
 @click.option(
@@ -237,7 +237,7 @@ def push(results: str, product: str, limit: int, to: Path | None) -> None:
     "--products",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default=PRODUCTS,
-    help="Where the product stands; one that was never screened may be asked about.",
+    help="The file of the product; one that was never screened works too.",
 )
 @click.option("--move", nargs=2, metavar="SUBJECT LIMIT", type=(str, float), help="Move one number rule first.")
 @click.option("--bank", is_flag=True, help="As a bank is answered: opted-in firms, counts in tens, none below 10.")
@@ -245,7 +245,7 @@ def push(results: str, product: str, limit: int, to: Path | None) -> None:
 def qualify(
     results: str, product: str, products: Path, move: tuple[str, float] | None, bank: bool, as_json: bool
 ) -> None:
-    """Tell how many firms qualify for a product, and how many more would if one rule moved.
+    """Show how many firms qualify for a product, and how many more would if one rule moved.
 
     \b
     creditlink screen qualify var/screening --product PRODUCT_CODE

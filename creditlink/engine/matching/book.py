@@ -160,7 +160,7 @@ def compile_book(
     Raises
     ------
     ProductInvalid
-        A rule speaks of an unknown subject or indicator, or compares it in a way it cannot be compared.
+        A rule is about an unknown subject or indicator, or compares it in a way that does not fit it.
     ValueError
         Two products have one code, or a basis of the settings is an unknown indicator.
     """

@@ -34,7 +34,7 @@ from creditlink.training.dataset import (
 )
 from creditlink.training.fitting.calibrate import fit_absence, fit_calibration
 from creditlink.training.fitting.conformal import fit_interval
-from creditlink.training.fitting.fit import Fitted, Parameters, fit, margin
+from creditlink.training.fitting.fit import FittedBooster, Parameters, fit, margin
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.table.leaks import Leak, find_leaks
 from creditlink.training.withholding import RESTED_ON
@@ -64,7 +64,7 @@ class Champion:
     plan: SnapshotPlan
     seed: int
     parameters: Parameters
-    fitted: Fitted
+    fitted: FittedBooster
     calibration: Calibration
     interval: IntervalTable
     reference: Reference
@@ -192,7 +192,7 @@ def train_champion(
     )
 
 
-def neutral(calibration: Calibration, fitted: Fitted, day: SnapshotDay, seed: int) -> Calibration:
+def neutral(calibration: Calibration, fitted: FittedBooster, day: SnapshotDay, seed: int) -> Calibration:
     """Return the calibration under which absence is neutral for firms of a day that the booster has not seen.
 
     Each category is taken away alone, and those that a score can rest on in pairs. Firms of the fit

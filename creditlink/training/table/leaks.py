@@ -37,7 +37,7 @@ class LeakRules:
     missing_stop: float = 0.50
     missing_warn: float = 0.30
     significance: float = 6.0  # standard errors that a difference of shares must reach
-    late_share: float = 0.01  # of rows whose value lies after the row's own day
+    late_share: float = 0.01  # of rows whose value is after the row's own day
     least_bads: int = 10
 
 
@@ -171,7 +171,7 @@ def _pattern(name: str, column: NDArray[np.float64], is_bad: Bad, rules: LeakRul
 
 
 def _after(series: pl.Series, as_of: pl.Series, is_bad: Bad, rules: LeakRules) -> Iterator[Leak]:
-    """Yield when a date lies after the day on which the row should have been known."""
+    """Yield when a date is after the day on which the row should have been known."""
     late = (series > as_of).fill_null(value=False).to_numpy()
     share = float(late.mean())
     if share < rules.late_share:

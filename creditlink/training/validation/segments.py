@@ -47,7 +47,7 @@ def segments(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date, scores
 
 
 def covered(scores: Scores, hazard: Floats) -> NDArray[np.bool_] | None:
-    """Return whose true hazard lies within its interval, shape (n,); None where the model gives none."""
+    """Return which true hazards are within their intervals, shape (n,); None where the model has none."""
     if scores.pd_low is None or scores.pd_high is None:
         return None
     within: NDArray[np.bool_] = (scores.pd_low <= hazard) & (hazard <= scores.pd_high)

@@ -87,7 +87,7 @@ class ProductTerms:
     version: int = 1
 
     def is_offered_on(self, day: date) -> bool:
-        """Tell whether `day` lies in the half-open validity of the product."""
+        """Return whether `day` is within the half-open validity of the product."""
         return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
 
     def net_cost_bps(self, rate_bps: int, term_months: int) -> int:

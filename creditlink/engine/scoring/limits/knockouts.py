@@ -97,7 +97,7 @@ UNKNOWN_WORDS = ("该事实未知", "the fact is not known")
 
 
 @dataclass(frozen=True)
-class NotEvaluated:
+class UnevaluatedRule:
     """A rule that could not be evaluated, and why: its category's status, or `unknown` where that gave other facts."""
 
     rule: FactRule
@@ -130,7 +130,7 @@ class Verdict:
     knock_outs: tuple[FiredRule, ...]
     human_review: tuple[FiredRule, ...]
     not_scorable: NotScorable | None
-    not_evaluated: tuple[NotEvaluated, ...] = ()
+    not_evaluated: tuple[UnevaluatedRule, ...] = ()
 
 
 def judge(
@@ -158,7 +158,7 @@ def judge(
         A rule names a column that neither mapping has.
     """
 
-    def evaluated(rules: Sequence[FactRule]) -> tuple[tuple[FiredRule, ...], tuple[NotEvaluated, ...]]:
+    def evaluated(rules: Sequence[FactRule]) -> tuple[tuple[FiredRule, ...], tuple[UnevaluatedRule, ...]]:
         hits = apply_rules(rules, features, registration)
         return tuple(_fired(hits, features, registration)), tuple(_not_evaluated(hits, missing, incomplete))
 
@@ -180,10 +180,12 @@ def _fired(hits: RuleHits, features: Facts, registration: Facts) -> Iterator[Fir
             yield FiredRule(rule, observed)
 
 
-def _not_evaluated(hits: RuleHits, missing: Mapping[str, str], incomplete: Mapping[str, str]) -> Iterator[NotEvaluated]:
+def _not_evaluated(
+    hits: RuleHits, missing: Mapping[str, str], incomplete: Mapping[str, str]
+) -> Iterator[UnevaluatedRule]:
     for rule, holds, unknown in zip(hits.rules, hits.holds[0], hits.unknown[0], strict=True):
         cause = missing.get(rule.category, UNKNOWN)
         if rule.category in incomplete and not holds:
-            yield NotEvaluated(rule, incomplete[rule.category])
+            yield UnevaluatedRule(rule, incomplete[rule.category])
         elif unknown and cause != "no_record":
-            yield NotEvaluated(rule, cause)
+            yield UnevaluatedRule(rule, cause)
