@@ -77,7 +77,7 @@ def improvements(profile: Profile, live: LiveModel) -> dict[str, Any]:
         # No change of the firm raises a grade that is capped for want of records.
         stands = {"grade": profile.grade, "points": profile.points}
         return told | stands | {"target": None, "best_points": None, "plans": []}
-    return told | improvements_of(_values(profile), industry=profile.registration["industry"], live=live)
+    return told | improvements_of(_values(profile), industry=profile.registration["industry"], live=live).to_dict()
 
 
 def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, empty
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, OPTIONAL_CATEGORIES, empty
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.profile.pipeline import OPTIONAL_CATEGORIES, profile_many
+from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.scoring.limits.scorable import scorable
 from creditlink.training.city import City
 from creditlink.training.dataset import known_records, outcomes, plan_for
@@ -36,7 +36,7 @@ def shifts(city: City, live: LiveModel, book: ProductBook) -> list[dict[str, obj
     for category in sorted(OPTIONAL_CATEGORIES):
         without = replace(records, **{name: empty(name) for name in CATEGORY_FRAMES[category]})
         for cause in CAUSES:
-            granted = None if cause != "not_granted" else OPTIONAL_CATEGORIES - {category}
+            granted = None if cause != "not_granted" else frozenset(OPTIONAL_CATEGORIES) - {category}
             after = profile_many(without, as_of=as_of, live=live, book=book, granted=granted)
             here = scorable(before.features, live.rules.scorable) & scorable(after.features, live.rules.scorable)
             p, q = before.scores.pd_12m[here], after.scores.pd_12m[here]

@@ -38,7 +38,7 @@ def counts_for_bank(folder: Path, product: ProductTerms) -> tuple[DiscoveryAnswe
         There is no finished screening, or it did not store what the product's rules are about.
     """
     try:
-        return _counted(folder, product), Results(str(folder)).manifest["key"]
+        return _count(folder, product), Results(str(folder)).manifest["key"]
     except (ResultsUnusable, ProductInvalid) as error:
         raise NotFound from error
 
@@ -87,7 +87,7 @@ def counts_for_draft(folder: Path, product: ProductTerms) -> dict[str, object]:
     `available` says which; where there are none `reason` says why, else `screening` is the screening's key.
     """
     try:
-        counts, screening = _counted(folder, product), Results(str(folder)).manifest["key"]
+        counts, screening = _count(folder, product), Results(str(folder)).manifest["key"]
     except ResultsUnusable:
         return {"available": False, "reason": "no screening has been finished here"}
     except ProductInvalid as error:
@@ -96,7 +96,7 @@ def counts_for_draft(folder: Path, product: ProductTerms) -> dict[str, object]:
     return {"available": True, **counts, "screening": screening, "rules": rules}
 
 
-def _counted(folder: Path, product: ProductTerms) -> DiscoveryAnswer:
+def _count(folder: Path, product: ProductTerms) -> DiscoveryAnswer:
     results = Results(str(folder))
     answer = qualify(results, product, BY_NAME, discoverable_only=True)
     return {

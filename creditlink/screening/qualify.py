@@ -143,7 +143,7 @@ def qualify(
         raise ProductInvalid(product.code, [replace(flaw, field=f"rules[{i}].{flaw.field}") for i, flaw in flaws])
     subjects = _subjects(results, rules, discoverable_only=discoverable_only)
     status = RuleSet(rules, known).statuses(subjects)
-    return _counted(product, rules, known, subjects, status)
+    return _count(product, rules, known, subjects, status)
 
 
 _TEXTS = ("industry", "region", "entity_type", "status")
@@ -171,7 +171,7 @@ def _stored(subject: str) -> str:
     return name if subject.startswith("registration.") and name in _TEXTS else subject
 
 
-def _counted(
+def _count(
     product: ProductTerms,
     rules: tuple[Rule, ...],
     known: Mapping[str, Subject],

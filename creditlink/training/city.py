@@ -114,8 +114,8 @@ def _refuse_impossible(folder: Path, name: str, frame: pl.DataFrame) -> None:
         negative = (frame[column] < 0).fill_null(value=False)
         if negative.any():
             raise CityError(f"{folder}/{name}: column {column} is negative in row {negative.arg_max()}")
-    if found := fault(frame, name):
-        raise CityError(f"{folder}/{name}: {found}")
+    if wrong := fault(frame, name):
+        raise CityError(f"{folder}/{name}: {wrong}")
 
 
 def _refuse_future(folder: Path, name: str, frame: pl.DataFrame, last: object) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.facts.frames import FRAME_SCHEMAS, OPTIONAL_CATEGORIES, RecordSet
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.compute import compute, reference_values
 from creditlink.engine.features.months.grid import MONTHS
@@ -25,7 +25,7 @@ from creditlink.engine.features.reference import Reference, fit_reference
 from creditlink.engine.features.withhold import without
 from creditlink.kit.clock import add_months
 from creditlink.training.city import City
-from creditlink.training.withholding import OPTIONAL_CATEGORIES, draw_lacking, draw_refusals, lacking_sources
+from creditlink.training.withholding import draw_lacking, draw_refusals, lacking_sources
 
 OUTCOME_MONTHS = 12
 
@@ -127,7 +127,7 @@ class SnapshotDay:
         return self._labelled(features, copy, refused)
 
     def lacking(self, lacking: dict[str, NDArray[np.bool_]], copy: int = LACKING) -> pl.DataFrame:
-        """Return the rows where sources have nothing: source -> of whom, shape (n,)."""
+        """Return the rows where sources lack firms: source -> which firms, shape (n,)."""
         records = lacking_sources(self.records, self.labels["firm"], lacking)
         return self._labelled(compute(records, self.as_of, self.reference).drop("firm"), copy)
 

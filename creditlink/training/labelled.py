@@ -33,7 +33,7 @@ INDICATORS = tuple(indicator.name for indicator in CATALOGUE)
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledLoans:
     """The rows, and how many loans came out as what."""
 
     # SCHEMA, then one column per indicator, null where missing; `firm` is a number of this file only.
@@ -71,7 +71,7 @@ def loans_of(session: Session) -> list[LabelledLoan]:
     ]
 
 
-def from_profiles(session: Session, *, cut: date, horizon_months: int) -> Labelled:
+def from_profiles(session: Session, *, cut: date, horizon_months: int) -> LabelledLoans:
     """Return the loans whose profile still exists: the last one before the lender answered.
 
     A profile ends with its consent's data life, and the firm's data with it; such loans are counted as `no_profile`.
@@ -88,7 +88,7 @@ def from_profiles(session: Session, *, cut: date, horizon_months: int) -> Labell
     return table.labelled()
 
 
-def from_city(session: Session, city: City, reference: Reference, *, cut: date, horizon_months: int) -> Labelled:
+def from_city(session: Session, city: City, reference: Reference, *, cut: date, horizon_months: int) -> LabelledLoans:
     """Return the loans of a city's firms, with indicators as its records were known on the first day of the month.
 
     Firms that the city does not know are counted as `no_records`.
@@ -133,10 +133,10 @@ class _Table:
         is_bad = int(self._label(loan, as_of) == "bad")
         self._rows.append((firm, as_of, is_bad, *(values.get(name) for name in INDICATORS)))
 
-    def labelled(self) -> Labelled:
+    def labelled(self) -> LabelledLoans:
         """Return the table."""
         schema = SCHEMA | dict.fromkeys(INDICATORS, pl.Float64)
-        return Labelled(pl.DataFrame(self._rows, schema=schema, orient="row"), dict(sorted(self.counts.items())))
+        return LabelledLoans(pl.DataFrame(self._rows, schema=schema, orient="row"), dict(sorted(self.counts.items())))
 
     def _label(self, loan: LabelledLoan, as_of: date) -> Label:
         return label_of(loan.facts, as_of=as_of, horizon_months=self._horizon_months, cut=self._cut)
@@ -154,7 +154,7 @@ def _profiles(session: Session) -> dict[UUID, Profile]:
     return dict(session.execute(query).all())
 
 
-def write(labelled: Labelled, file: Path) -> None:
+def write(labelled: LabelledLoans, file: Path) -> None:
     """Write the rows to a new file, CSV or Parquet by its name's end.
 
     Raises

@@ -13,11 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, METER_KINDS, RecordSet
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, METER_KINDS, OPTIONAL_CATEGORIES, RecordSet
 
 Mask = NDArray[np.bool_]
-
-OPTIONAL_CATEGORIES = tuple(c for c in CATEGORY_FRAMES if c != "registration")
 
 RESTED_ON = ("social_security", "tax", "utility")
 """Categories that a score can rest on."""
@@ -60,7 +58,7 @@ def draw_refusals(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
 
 
 def draw_lacking(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
-    """Return source -> of whom it has nothing, shape (firms,): some at random, or all but one of SINGLE."""
+    """Return source -> which firms it lacks, shape (firms,): some at random, or all but one of SINGLE."""
     single = rng.random(firms) < SINGLE_SHARE
     only = rng.integers(0, len(SINGLE), firms)
     lacking = {}

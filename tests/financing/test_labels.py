@@ -144,7 +144,7 @@ def city_of(folder, uscc: str) -> City:
     return City(folder, {}, RecordSet.of(registration=frame), pl.DataFrame())
 
 
-def from_city(session, city: City, **values) -> labelled.Labelled:
+def from_city(session, city: City, **values) -> labelled.LabelledLoans:
     return labelled.from_city(session, city, Reference({}, {}), **{"cut": CUT_DB, "horizon_months": 12} | values)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from creditlink.engine import vocabulary
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet, empty
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, OPTIONAL_CATEGORIES, RecordSet, empty
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
-from creditlink.engine.profile.pipeline import OPTIONAL_CATEGORIES, profile_many
+from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import snapshot
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.service import matching_settings
@@ -61,7 +61,7 @@ def test_no_reason_speaks_of_what_is_absent_and_none_can_be_acted_on(city, live,
         records = RecordSet(**whole | {name: empty(name) for name in CATEGORY_FRAMES[category]})
         told = []
         for cause in (*CAUSES, "timeout", "denied", "pending"):
-            granted = OPTIONAL_CATEGORIES - {category} if cause == "not_granted" else None
+            granted = frozenset(OPTIONAL_CATEGORIES) - {category} if cause == "not_granted" else None
             made = profile_many(records, as_of=date(2026, 9, 30), live=live, book=book, granted=granted)
             shots = [snapshot(made, i, live=live, missing={category: cause}) for i in range(len(firms))]
             told.append([(shot.points, shot.pd_12m, shot.grade, shot.summary["reasons"]) for shot in shots])
@@ -86,5 +86,5 @@ def test_a_firm_without_records_of_a_category_gains_nothing_by_refusing_it(city,
     refusing = RecordSet(
         **{name: records.frame(name) for name in FRAME_SCHEMAS} | {"payroll_months": empty("payroll_months")}
     )
-    opened = OPTIONAL_CATEGORIES - {"social_security"}
+    opened = frozenset(OPTIONAL_CATEGORIES) - {"social_security"}
     assert (profile_many(refusing, granted=opened, **here).scores.points[unstaffed] == granting).all()

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from creditlink.screening.city.lists import LISTS, SIZES, list_of, size_classes
-from creditlink.screening.city.summary import hidden, summary
+from creditlink.screening.city.summary import hide_few, summary
 
 pytestmark = pytest.mark.pure
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, 0), (1, None), (9, None), (10, 10), (11, 11)])
 def test_one_firm_to_nine_are_hidden(count, told):
-    assert hidden(count) == told
+    assert hide_few(count) == told
 
 
 def test_partitions_are_added():

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.cli.training.train import train
+from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.withhold import TAKEN
 from creditlink.engine.scoring.calibration.absence import Absence
@@ -26,7 +27,7 @@ from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import Parameters, boost, fit, prepare
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.package import write_model
-from creditlink.training.withholding import OPTIONAL_CATEGORIES, SINGLE, SOURCES, draw_lacking, only
+from creditlink.training.withholding import SINGLE, SOURCES, draw_lacking, only
 
 pytestmark = pytest.mark.pure
 

@@ -103,7 +103,7 @@ def make_plan(
     default=PRODUCTS,
     help="Products to match, in the form of config/products.toml (the default).",
 )
-@click.option("--out", required=True, metavar="DIR", help="Where results go; a killed run goes on here.")
+@click.option("--out", required=True, metavar="DIR", help="Where results go; a killed run continues here.")
 @click.option("--workers", type=click.IntRange(0), default=None, help="Processes; 0: this one. Default: one a core.")
 @click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler (tcp://host:8786), or 'local' to start one.")
 @click.option(
@@ -205,7 +205,7 @@ def list_firms(results: str, name: str, limit: int, to: Path | None) -> None:
     \b
     creditlink screen list var/screening whitelist --to var/whitelist.csv
     """
-    opened = _opened(results)
+    opened = _open(results)
     _print(opened.firms_on(name).with_columns(reason_1=_reason_names(opened)), limit, to)
 
 
@@ -223,7 +223,7 @@ def push(results: str, product: str, limit: int, to: Path | None) -> None:
     creditlink screen push var/screening --product PRODUCT_CODE --to var/push.csv
     """
     try:
-        firms = _opened(results).push_list(product)
+        firms = _open(results).push_list(product)
     except KeyError:
         raise click.ClickException(f"product {product!r}: not part of this screening") from None
     if firms.height < 10:
@@ -238,7 +238,7 @@ def push(results: str, product: str, limit: int, to: Path | None) -> None:
     "--products",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default=PRODUCTS,
-    help="Where the product stands; one that was never screened may be asked about.",
+    help="The file of the product; one that was never screened works too.",
 )
 @click.option("--move", nargs=2, metavar="SUBJECT LIMIT", type=(str, float), help="Move one number rule first.")
 @click.option("--bank", is_flag=True, help="As a bank is answered: opted-in firms, counts in tens, none below 10.")
@@ -246,13 +246,13 @@ def push(results: str, product: str, limit: int, to: Path | None) -> None:
 def qualify(
     results: str, product: str, products: Path, move: tuple[str, float] | None, bank: bool, as_json: bool
 ) -> None:
-    """Tell how many firms qualify for a product, and how many more would if one rule moved.
+    """Show how many firms qualify for a product, and how many more would if one rule moved.
 
     \b
     creditlink screen qualify var/screening --product PRODUCT_CODE
     creditlink screen qualify var/screening --product PRODUCT_CODE --move indicator.headcount 5
     """
-    opened = _opened(results)
+    opened = _open(results)
     try:
         terms = _product(products, product)
         tried = move_rule(terms, *move) if move else terms
@@ -283,7 +283,7 @@ def _product(products: Path, code: str) -> ProductTerms:
     raise ValueError(f"product {code!r}: not in {products.name}")
 
 
-def _opened(address: str) -> Results:
+def _open(address: str) -> Results:
     try:
         return Results(address)
     except (ResultsUnusable, StorageError) as error:

@@ -144,7 +144,7 @@ def table(
     try:
         raw = read_table(file, header=not no_header)
         known, odd = raw.frame.columns, raw.findings
-        lists = [_named(values, known) for values in (ids, exclude, riskier, safer, allow_leak)]
+        lists = [_column_names(values, known) for values in (ids, exclude, riskier, safer, allow_leak)]
         roles = Roles(target, event, weights, time_column, lists[0], lists[1])
         data = prepare(raw, roles, folds=folds)
         odd = data.findings
@@ -197,7 +197,7 @@ def table(
         click.echo(_text(report, data.findings, leaks))
 
 
-def _named(values: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+def _column_names(values: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of an option; `A,B` are two, unless a column is called so."""
     out: list[str] = []
     for value in values:
@@ -278,13 +278,13 @@ def _text(report: TableReport, findings: Sequence[TableFinding], leaks: Sequence
     lines = [f"{report['file']}: {report['rows']} rows, {report['events']} events ({report['event_rate']:.2%})"]
     lines += [f"warning: {_finding(finding)}" for finding in findings]
     lines += [f"leak ({leak.severity}): column {leak.column}: {leak.message}" for leak in leaks]
-    lines += _judged("", report["cross_validated"], report["out_of_time"])
+    lines += _judgements("", report["cross_validated"], report["out_of_time"])
     if "challenger" in report:
-        lines += _judged("scorecard ", report["challenger"]["cross_validated"], report["challenger"]["out_of_time"])
+        lines += _judgements("scorecard ", report["challenger"]["cross_validated"], report["challenger"]["out_of_time"])
     return "\n".join(lines)
 
 
-def _judged(name: str, folds: FoldFigures, later: LaterFigures | None) -> Iterator[str]:
+def _judgements(name: str, folds: FoldFigures, later: LaterFigures | None) -> Iterator[str]:
     yield _quality(f"{name}cross validated", folds, f" ± {folds['auc_sd']:.4f} over {folds['folds']} folds")
     if later is not None:
         yield _quality(f"{name}out of time", later, f" from {later['first']} on")

@@ -103,7 +103,7 @@ def improvements(
     place = GRADES.index(grade)
     reach = targets(levers, model, row, industry, size)
     moving = [lever for lever in levers.levers if any(_moves(row[m], reach[m]) for m in lever.members)]
-    everything = _moved(row, reach, moving, 1.0)
+    everything = _move(row, reach, moving, 1.0)
     best = model.score_matrix(_column(everything[None, :]))
     plans: tuple[ImprovementPlan, ...] = ()
     if place > 0:
@@ -153,23 +153,23 @@ class _Search:
 
     def plans(self, moving: Sequence[Lever]) -> tuple[ImprovementPlan, ...]:
         sets: list[tuple[Lever, ...]] = [(lever,) for lever in moving]
-        found = self._reached(sets)
-        alone = {id(chosen[0]) for chosen, _ in found}
-        if len(found) < PLANS and moving:
+        reaching = self._reaching(sets)
+        alone = {id(chosen[0]) for chosen, _ in reaching}
+        if len(reaching) < PLANS and moving:
             rest = self._strongest([lever for lever in moving if id(lever) not in alone])
-            found += self._reached(list(combinations(rest[:_PAIRED], 2)))
-            if not found:
-                found = self._reached([tuple(rest[:count]) for count in range(3, MOST_LEVERS + 1)])[:1]
-        plans = (self._plan(chosen, share) for chosen, share in found)
+            reaching += self._reaching(list(combinations(rest[:_PAIRED], 2)))
+            if not reaching:
+                reaching = self._reaching([tuple(rest[:count]) for count in range(3, MOST_LEVERS + 1)])[:1]
+        plans = (self._plan(chosen, share) for chosen, share in reaching)
         different = {tuple((c.indicator, c.after) for c in plan.changes): plan for plan in plans if plan is not None}
         return tuple(sorted(different.values(), key=lambda plan: (plan.effort, len(plan.changes)))[:PLANS])
 
-    def _reached(self, sets: Sequence[tuple[Lever, ...]]) -> list[tuple[tuple[Lever, ...], float]]:
+    def _reaching(self, sets: Sequence[tuple[Lever, ...]]) -> list[tuple[tuple[Lever, ...], float]]:
         """Return the sets that reach the goal, each with the least share of the way that does."""
         shares = np.arange(1, STEPS + 1) / STEPS
         if not sets:
             return []
-        rows = np.array([_moved(self.row, self.reach, chosen, share) for chosen in sets for share in shares])
+        rows = np.array([_move(self.row, self.reach, chosen, share) for chosen in sets for share in shares])
         reached = self.goal(rows).reshape(len(sets), STEPS)
         return [
             (chosen, float(shares[int(np.argmax(hits))]))
@@ -180,13 +180,13 @@ class _Search:
     def _strongest(self, levers: Sequence[Lever]) -> list[Lever]:
         if not levers:
             return []
-        rows = np.array([_moved(self.row, self.reach, (lever,), 1.0) for lever in levers])
+        rows = np.array([_move(self.row, self.reach, (lever,), 1.0) for lever in levers])
         margin = self.model.score_matrix(_column(rows)).margin
         return [levers[i] for i in np.argsort(margin, kind="stable")]
 
     def _plan(self, chosen: tuple[Lever, ...], share: float) -> ImprovementPlan | None:
         """Settle every value, undo what is not needed, and score the rest."""
-        after = _moved(self.row, self.reach, chosen, share).astype(np.float64)
+        after = _move(self.row, self.reach, chosen, share).astype(np.float64)
         before = self.row.astype(np.float64)
         members = [m for lever in chosen for m in lever.members if _moves(before[m], after[m])]
         for m in members:
@@ -256,7 +256,7 @@ def _moves(before: float, after: float) -> bool:
     return not np.isnan(before) and before != after
 
 
-def _moved(row: Values, reach: NDArray[np.float64], levers: Sequence[Lever], share: float) -> Values:
+def _move(row: Values, reach: NDArray[np.float64], levers: Sequence[Lever], share: float) -> Values:
     moved = row.copy()
     for lever in levers:
         for m in lever.members:

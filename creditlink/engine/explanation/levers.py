@@ -104,14 +104,14 @@ def coherent(levers: Levers, row: NDArray[np.float64]) -> bool:
 
 
 def _cuts(model: CreditModel) -> dict[int, NDArray[np.float32]]:
-    found: dict[int, set[float]] = {}
+    cuts: dict[int, set[float]] = {}
     for tree in json.loads(bytes(model.booster.save_raw("json")))["learner"]["gradient_booster"]["model"]["trees"]:
         for left, feature, cut in zip(
             tree["left_children"], tree["split_indices"], tree["split_conditions"], strict=True
         ):
             if left != -1:
-                found.setdefault(int(feature), set()).add(float(np.float32(cut)))
-    return {feature: np.array(sorted(values), np.float32) for feature, values in found.items()}
+                cuts.setdefault(int(feature), set()).add(float(np.float32(cut)))
+    return {feature: np.array(sorted(values), np.float32) for feature, values in cuts.items()}
 
 
 def _nested(indicators: Sequence[IndicatorLike]) -> tuple[tuple[int, int], ...]:

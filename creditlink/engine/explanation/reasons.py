@@ -96,7 +96,7 @@ def reasons_for(
         for category, gone in model.calibration.absence.absent(scores.features, scores.x).items():
             absent[category] |= gone
     sizes = sizes_of(features)
-    found: dict[bool, list[tuple[Reason, ...]]] = {}
+    by_side: dict[bool, list[tuple[Reason, ...]]] = {}
     for adverse in (True, False):
         ranking = rank(
             scores,
@@ -106,7 +106,7 @@ def reasons_for(
             adverse=adverse,
             absent=absent,
         )
-        found[adverse] = [
+        by_side[adverse] = [
             tuple(
                 _indicator_reason(
                     scores, features, model, book, row, int(lead), int(group), float(share), industries[row], sizes[row]
@@ -120,7 +120,7 @@ def reasons_for(
             )
             for row in range(len(scores))
         ]
-    return [FirmReasons(*both) for both in zip(found[True], found[False], strict=True)]
+    return [FirmReasons(*both) for both in zip(by_side[True], by_side[False], strict=True)]
 
 
 def sizes_of(features: pl.DataFrame) -> list[str | None]:

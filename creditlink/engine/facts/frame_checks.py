@@ -84,18 +84,18 @@ def _registration_fault(frame: pl.DataFrame, columns: Iterable[str]) -> FrameFau
 
 def _range_fault(frame: pl.DataFrame, columns: Iterable[str]) -> FrameFault | None:
     ranges = {column: limits for column in columns if (limits := _range_of(column, frame.schema[column]))}
-    found = frame.select(
+    extremes = frame.select(
         *(pl.col(column).min().alias(f"{column}:least") for column in ranges),
         *(pl.col(column).max().alias(f"{column}:most") for column in ranges),
     ).row(0, named=True)
     for column, (least, most) in ranges.items():
-        low, high = found[f"{column}:least"], found[f"{column}:most"]
+        low, high = extremes[f"{column}:least"], extremes[f"{column}:most"]
         if low is not None and (low < least or high > most):
             wrong = (pl.col(column) < least) | (pl.col(column) > most)
             row = int(frame.select(wrong.fill_null(value=False).arg_max()).item())
             return FrameFault(column, row, f"is {frame[column][row]}, not between {least} and {most},")
-    if "period" in ranges and found["period:least"] is not None:
-        inside = _within_a_month(frame["period"], found["period:least"], found["period:most"])
+    if "period" in ranges and extremes["period:least"] is not None:
+        inside = _within_a_month(frame["period"], extremes["period:least"], extremes["period:most"])
         if inside is not None:
             return FrameFault("period", inside, f"is {frame['period'][inside]}, not the first day of a month,")
     return None

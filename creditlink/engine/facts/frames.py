@@ -157,6 +157,9 @@ CATEGORY_FRAMES: dict[str, tuple[str, ...]] = {
 }
 """Consent category -> the frames it opens."""
 
+OPTIONAL_CATEGORIES = tuple(category for category in CATEGORY_FRAMES if category != "registration")
+"""Categories that a firm can refuse: registration is public."""
+
 FRAME_CATEGORY = {frame: category for category, frames in CATEGORY_FRAMES.items() for frame in frames}
 """Record frame -> the category that opens it."""
 

@@ -25,7 +25,7 @@ TAKEN: dict[str, tuple[str, ...]] = {
     )
     for category in dict.fromkeys(c for i in CATALOGUE for c in i.categories)
 }
-"""Category -> the indicators that nobody can compute without it."""
+"""Category -> the indicators that need it."""
 
 
 def without(features: pl.DataFrame, refused: Sequence[str] | dict[str, pl.Series]) -> pl.DataFrame:

@@ -160,7 +160,7 @@ def compile_book(
     Raises
     ------
     ProductInvalid
-        A rule speaks of an unknown subject or indicator, or compares it in a way it cannot be compared.
+        A rule is about an unknown subject or indicator, or compares it in a way that does not fit it.
     ValueError
         Two products have one code, or a basis of the settings is an unknown indicator.
     """
@@ -183,5 +183,5 @@ def compile_book(
 
 def rule_flaws(terms: ProductTerms, known: Mapping[str, Subject]) -> list[Flaw]:
     """Return what is wrong with a product's rules given the subjects that exist, rule by rule."""
-    found = ((i, check_rule(rule, known)) for i, rule in enumerate(terms.rules))
-    return [Flaw(f"rules[{i}].{flaw.field}", flaw.value, flaw.problem) for i, flaw in found if flaw]
+    flaws = ((i, check_rule(rule, known)) for i, rule in enumerate(terms.rules))
+    return [Flaw(f"rules[{i}].{flaw.field}", flaw.value, flaw.problem) for i, flaw in flaws if flaw]

@@ -25,7 +25,7 @@ CIRCUMSTANCES = (
 def decision_sha256(row: Mapping[str, object]) -> str:
     """Return the hash of what a replay must give again."""
     parts = [*(row[name] for name in DECISION), hashlib.sha256(_matches(row)).hexdigest()]
-    return _hashed(parts)
+    return _hash_of(parts)
 
 
 def content_sha256(row: Mapping[str, object], *, version: int = VERSION, decision: str | None = None) -> str:
@@ -41,7 +41,7 @@ def content_sha256(row: Mapping[str, object], *, version: int = VERSION, decisio
         return decision
     if version != VERSION:
         raise ValueError(f"content_version {version} is not known to this code")
-    return _hashed({"decision": decision, **{name: _plain(row[name]) for name in CIRCUMSTANCES}})
+    return _hash_of({"decision": decision, **{name: _plain(row[name]) for name in CIRCUMSTANCES}})
 
 
 def to_json(row: Mapping[str, object]) -> dict[str, object]:
@@ -71,7 +71,7 @@ def _matches(row: Mapping[str, object]) -> bytes:
     return bytes(packed)
 
 
-def _hashed(value: object) -> str:
+def _hash_of(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from creditlink.engine.explanation.improvement import improvements
+from creditlink.engine.explanation.improvement import Improvements, improvements
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.peers import size_of
 
 
-def improvements_of(values: Mapping[str, float | None], *, industry: str | None, live: LiveModel) -> dict[str, object]:
-    """Return the plans of one firm as plain data.
+def improvements_of(values: Mapping[str, float | None], *, industry: str | None, live: LiveModel) -> Improvements:
+    """Return the plans of one firm.
 
     Parameters
     ----------
@@ -22,11 +22,10 @@ def improvements_of(values: Mapping[str, float | None], *, industry: str | None,
     """
     known = [values[name] for name in live.model.features]
     row = np.array([np.nan if value is None else value for value in known], np.float32)
-    plans = improvements(
+    return improvements(
         live.model,
         live.levers,
         row,
         industry=industry,
         size=size_of(values.get("sales_12_fen"), values.get("headcount")),
     )
-    return plans.to_dict()

@@ -11,7 +11,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, RecordSet
+from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES, RecordSet
 from creditlink.engine.features.compute import compute
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.match import Matches, match_many
@@ -21,8 +21,6 @@ from creditlink.engine.matching.products.subjects import subjects_of
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.limits.partial import Partial
 from creditlink.engine.scoring.model import Scores
-
-OPTIONAL_CATEGORIES = frozenset(CATEGORY_FRAMES) - {"registration"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +66,7 @@ def profile_many(
         The records disagree with their registration.
     """
     features = compute(records, as_of, live.reference)
-    opened = OPTIONAL_CATEGORIES if granted is None else OPTIONAL_CATEGORIES & granted
+    opened = frozenset(c for c in OPTIONAL_CATEGORIES if granted is None or c in granted)
     scores = live.model.score(features)
     if partial is not None:
         scores = replace(scores, grade=np.array([partial.capped(str(grade)) for grade in scores.grade]))

@@ -88,7 +88,7 @@ def snapshot(
     )[0]
     by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
     summary = {
-        "not_scorable_reason": verdict.not_scorable,
+        "not_scorable_reason": None if verdict.not_scorable is None else verdict.not_scorable.to_dict(),
         "partial": partial.to_dict(by_score) if partial else None,
         "human_review": [*(hit.to_dict() for hit in verdict.human_review), *(partial.review() if partial else ())],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
@@ -105,25 +105,25 @@ def snapshot(
         grade=str(scores.grade[i]) if scored else None,
         points=int(scores.points[i]) if scored else None,
         pd_12m=float(scores.pd_12m[i]) if scored else None,
-        summary=settled(summary),
-        explanation=settled(_explanation(scores, row, i)),
-        products=_no_products() if firm is None else settled(_products(firm)),
+        summary=stored_form(summary),
+        explanation=stored_form(_explanation(scores, row, i)),
+        products=_no_products() if firm is None else stored_form(_products(firm)),
         matches=b"" if firm is None else encoding.pack(firm),
     )
 
 
-def settled(members: Mapping[str, object]) -> dict[str, object]:
+def stored_form(members: Mapping[str, object]) -> dict[str, object]:
     """Return `members` as they come back from the database, which has no -0.0: it becomes 0.0."""
-    return {name: _settled(value) for name, value in members.items()}
+    return {name: _stored_value(value) for name, value in members.items()}
 
 
-def _settled(value: object) -> object:
+def _stored_value(value: object) -> object:
     if isinstance(value, float):
         return value + 0.0
     if isinstance(value, dict):
-        return settled(value)
+        return stored_form(value)
     if isinstance(value, list | tuple):
-        return [_settled(inner) for inner in value]
+        return [_stored_value(inner) for inner in value]
     return value
 
 
@@ -150,14 +150,16 @@ def _allowed(grade: str, partial: Partial | None) -> str:
 
 
 def _without_each(profiles: Profiles, i: int, live: LiveModel, partial: Partial | None) -> list[dict[str, object]]:
-    found = without_each(
+    scores = without_each(
         live.model,
         profiles.scores.x[i],
         categories=[c for c in CATEGORIES if c in profiles.granted],
         points=int(profiles.scores.points[i]),
         settings=live.rules.scorable,
     )
-    return [one.to_dict() | ({"grade": _allowed(one.grade, partial)} if one.grade is not None else {}) for one in found]
+    return [
+        one.to_dict() | ({"grade": _allowed(one.grade, partial)} if one.grade is not None else {}) for one in scores
+    ]
 
 
 def _explanation(scores: Scores, row: Mapping[str, float | None], i: int) -> dict[str, object]:

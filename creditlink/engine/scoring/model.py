@@ -139,13 +139,13 @@ class CreditModel:
 
     def version_mismatches(self, served: Mapping[str, int]) -> tuple[str, ...]:
         """Return what differs between the model's indicators and those `served` (name -> version)."""
-        found = []
+        mismatches = []
         for name, version in self.versions.items():
             if name not in served:
-                found.append(f"{name}: the model needs version {version}, the catalogue has none")
+                mismatches.append(f"{name}: the model needs version {version}, the catalogue has none")
             elif served[name] != version:
-                found.append(f"{name}: the model needs version {version}, the catalogue has {served[name]}")
-        return tuple(found)
+                mismatches.append(f"{name}: the model needs version {version}, the catalogue has {served[name]}")
+        return tuple(mismatches)
 
 
 def _float32(chosen: pl.DataFrame) -> NDArray[np.float32]:
@@ -256,9 +256,9 @@ def _verified(folder: Path, manifest: ModelManifest) -> dict[str, bytes]:
             contents[name] = (folder / name).read_bytes()
         except OSError as error:
             raise ModelFolderError(f"{folder.name}/{name}: {error.strerror}") from error
-        found = sha256_of(contents[name])
-        if found != expected:
-            raise ModelFolderError(f"{folder.name}/{name}: sha256 is {found}, the manifest states {expected}")
+        digest = sha256_of(contents[name])
+        if digest != expected:
+            raise ModelFolderError(f"{folder.name}/{name}: sha256 is {digest}, the manifest states {expected}")
     return contents
 
 

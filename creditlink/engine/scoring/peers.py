@@ -1,4 +1,4 @@
-"""Where a firm lies among its peers: firms of its industry and size, as they were when the model was trained.
+"""A firm among its peers: firms of its industry and size, as they were when the model was trained.
 
 The tables are part of the model folder. Nothing in them is from fewer than 20 firms, and nothing is finer than
 a tenth of them rounded to three digits: one firm's books cannot be read from them.
@@ -51,7 +51,7 @@ def cells(industry: str | None, size: str | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a value lies among its peers'.
+    """A value compared with its peers'.
 
     Attributes
     ----------
@@ -78,11 +78,11 @@ class PeerTable:
     rows: Mapping[str, Mapping[str, tuple[int, tuple[float, ...]]]] = field(default_factory=dict)
 
     def compare(self, industry: str | None, size: str | None, name: str, value: float) -> Comparison | None:
-        """Return how `value` of indicator `name` lies among the nearest peers that there are enough of."""
+        """Return how `value` of indicator `name` compares with the nearest peers of which there are enough."""
         for key in cells(industry, size):
-            found = self.rows.get(key, {}).get(name)
-            if found is not None:
-                firms, tenths = found
+            row = self.rows.get(key, {}).get(name)
+            if row is not None:
+                firms, tenths = row
                 median = tenths[4]
                 relation: Literal["below", "equal", "above"] = (
                     "below" if value < median else "above" if value > median else "equal"
@@ -91,9 +91,9 @@ class PeerTable:
         return None
 
     def tenths(self, industry: str | None, size: str | None, name: str) -> tuple[float, ...] | None:
-        """Return the nine tenths of the nearest peers that there are enough of; None without any."""
-        found = (self.rows.get(key, {}).get(name) for key in cells(industry, size))
-        return next((row[1] for row in found if row is not None), None)
+        """Return the nine tenths of the nearest peers of which there are enough; None without any."""
+        rows = (self.rows.get(key, {}).get(name) for key in cells(industry, size))
+        return next((row[1] for row in rows if row is not None), None)
 
     def best(self, industry: str | None, size: str | None, name: str, direction: int) -> float | None:
         """Return where the best tenth of the peers begins, given which way is riskier (`direction` ±1)."""
@@ -133,7 +133,7 @@ class PeerTable:
 
 
 def percentile_of(tenths: Sequence[float], value: float) -> int:
-    """Return where `value` lies, whole per cent; among equal tenths, in their middle."""
+    """Return the percentile of `value`, whole per cent; among equal tenths, the middle."""
     if value < tenths[0]:
         return 5
     if value > tenths[-1]:

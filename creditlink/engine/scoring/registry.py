@@ -75,14 +75,14 @@ def standings(entries: Sequence[RegisterEntry]) -> dict[str, ModelStanding]:
     RegistryError
         The chain is broken, or an entry breaks the rules.
     """
-    found: dict[str, ModelStanding] = {}
+    models: dict[str, ModelStanding] = {}
     previous = _START
     for number, entry in enumerate(entries):
         if entry.previous != previous or entry.sealed().hash != entry.hash:
             raise RegistryError(f"entry {number} ({entry.model_id}, {entry.action}): the chain of hashes is broken")
         previous = entry.hash
-        _apply(found, entry)
-    return found
+        _apply(models, entry)
+    return models
 
 
 def register(
@@ -168,14 +168,14 @@ def from_json(text: str) -> tuple[RegisterEntry, ...]:
         raise RegistryError(f"registry: {error!r}") from error
 
 
-def _apply(found: dict[str, ModelStanding], entry: RegisterEntry) -> None:
-    now = found.get(entry.model_id)
+def _apply(models: dict[str, ModelStanding], entry: RegisterEntry) -> None:
+    now = models.get(entry.model_id)
     if entry.action not in ACTIONS or not entry.by.strip() or not entry.reason.strip():
         raise RegistryError(f"{entry.model_id}: {entry.action} needs a known action, an operator and a reason")
     if entry.action == "register":
         if now is not None:
             raise RegistryError(f"{entry.model_id}: registered already; another model needs another name")
-        found[entry.model_id] = ModelStanding(
+        models[entry.model_id] = ModelStanding(
             entry.model_id, "candidate", entry.owner, entry.purposes, entry.manifest_sha256, entry.at, None
         )
         return
@@ -184,7 +184,7 @@ def _apply(found: dict[str, ModelStanding], entry: RegisterEntry) -> None:
     if entry.status not in NEXT[now.status]:
         raise RegistryError(f"{entry.model_id}: {entry.status} may not follow {now.status}")
     if entry.action == "propose":
-        found[entry.model_id] = replace(now, proposed=(entry.status, entry.by))
+        models[entry.model_id] = replace(now, proposed=(entry.status, entry.by))
         return
     if entry.action == "approve":
         if now.proposed is None or now.proposed[0] != entry.status:
@@ -192,17 +192,17 @@ def _apply(found: dict[str, ModelStanding], entry: RegisterEntry) -> None:
         if now.proposed[1] == entry.by:
             raise RegistryError(f"{entry.model_id}: {entry.by} proposed {entry.status}; another operator must approve")
         if entry.status == "live":
-            _replace_live(found, now, entry)
+            _replace_live(models, now, entry)
     elif entry.status != "retired":
         raise RegistryError(f"{entry.model_id}: retire leads to retired, not to {entry.status}")
-    found[entry.model_id] = replace(now, status=entry.status, since=entry.at, proposed=None)
+    models[entry.model_id] = replace(now, status=entry.status, since=entry.at, proposed=None)
 
 
-def _replace_live(found: dict[str, ModelStanding], now: ModelStanding, entry: RegisterEntry) -> None:
+def _replace_live(models: dict[str, ModelStanding], now: ModelStanding, entry: RegisterEntry) -> None:
     """Retire the models whose purposes the new live one takes over: one live model a purpose."""
-    for model_id, other in list(found.items()):
+    for model_id, other in list(models.items()):
         if model_id != now.model_id and other.status == "live" and set(other.purposes) & set(now.purposes):
-            found[model_id] = replace(other, status="retired", since=entry.at, proposed=None)
+            models[model_id] = replace(other, status="retired", since=entry.at, proposed=None)
 
 
 def _last(entries: Sequence[RegisterEntry]) -> str:

@@ -40,7 +40,7 @@ class Scale:
         return np.asarray(even + self.points_per_logit * np.asarray(logit, dtype=np.float64))
 
     def logit_at(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Return the log-odds of bad that unrounded `points` stand for, same shape."""
+        """Return the log-odds of bad of unrounded `points`, same shape."""
         even = self.offset - self.points_to_double * math.log2(self.odds_at_offset)
         return np.asarray((np.asarray(points, dtype=np.float64) - even) / self.points_per_logit)
 

@@ -75,7 +75,7 @@ class Processes:
         Raises
         ------
         EngineError
-            A process died, for want of memory perhaps.
+            A process died, perhaps for lack of memory.
         """
         before = {name: os.environ.get(name) for name in _WORKER}
         os.environ.update(_WORKER)  # read by the children when they start

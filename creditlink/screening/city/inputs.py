@@ -90,11 +90,11 @@ def read_partition(city: DataFolder, name: str, stated: dict[str, str]) -> tuple
         hashes[path] = hashlib.sha256(content).hexdigest()
         if stated.get(path, hashes[path]) != hashes[path]:
             raise PartitionRejected(f"{path}: sha256 is {hashes[path]}, the manifest states {stated[path]}")
-        frames[frame] = _parsed(path, content, frame, columns)
+        frames[frame] = _parse(path, content, frame, columns)
     return RecordSet.of(**frames), hashes
 
 
-def _parsed(path: str, content: bytes, frame: str, columns: tuple[str, ...]) -> pl.DataFrame:
+def _parse(path: str, content: bytes, frame: str, columns: tuple[str, ...]) -> pl.DataFrame:
     try:
         read = parquet_of(content, columns)
     except ParquetUnreadable as error:

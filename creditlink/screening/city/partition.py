@@ -53,7 +53,7 @@ def screen_partition(plan: ScreeningPlan, name: str) -> ScreenedPartition:
         records, hashes = read_partition(city, name, dict(plan.stated))
         known = discoverable(city, name, records, plan.discoverable)
         read = time.perf_counter()
-        profiles = _computed(name, records, plan, used)
+        profiles = _compute(name, records, plan, used)
     except PartitionRejected as error:
         return ScreenedPartition(name, None, str(error))
     computed = time.perf_counter()
@@ -90,7 +90,7 @@ def part_file(name: str) -> str:
     return f"{PARTS}/{name.removesuffix('.parquet')}.json"
 
 
-def _computed(name: str, records: RecordSet, plan: ScreeningPlan, used: Tools) -> Profiles:
+def _compute(name: str, records: RecordSet, plan: ScreeningPlan, used: Tools) -> Profiles:
     try:
         return profile_many(records, as_of=plan.as_of, live=used.live, book=used.book)
     except ValueError as error:

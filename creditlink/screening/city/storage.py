@@ -1,6 +1,6 @@
 """Where partitions are read and results written: a local folder, or any file system that fsspec knows.
 
-A file is there whole or not at all: it is written under another name and then moved.
+A file appears whole or not at all: it is written under another name and then moved.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from creditlink.screening.city.counts import CitySummary, PartitionCounts
 _BY = ("industry", "region", "size")
 
 
-def hidden(count: int) -> int | None:
+def hide_few(count: int) -> int | None:
     """Return a count, or None where it is of one firm to nine."""
     return count if count == 0 or count >= FEWEST_FIRMS else None
 
@@ -50,27 +50,27 @@ def summary(parts: Iterable[PartitionCounts], products: Sequence[str]) -> CitySu
     return {
         "firms": firms,
         "rows": rows,
-        "grades": _hidden(grades),
-        "lists": _hidden({name: count for name, count in lists.items() if name != "none"}),
-        "grades_by_industry": _hidden_by(by["industry"]),
-        "grades_by_region": _hidden_by(by["region"]),
-        "grades_by_size": _hidden_by(by["size"]),
+        "grades": _hide_few(grades),
+        "lists": _hide_few({name: count for name, count in lists.items() if name != "none"}),
+        "grades_by_industry": _hide_few_by(by["industry"]),
+        "grades_by_region": _hide_few_by(by["region"]),
+        "grades_by_size": _hide_few_by(by["size"]),
         "products": [
             {
                 "product": code,
-                "eligible": hidden(state[0]),
-                "undetermined": hidden(state[1]),
-                "ineligible": hidden(state[2]),
-                "pushed": hidden(push),
+                "eligible": hide_few(state[0]),
+                "undetermined": hide_few(state[1]),
+                "ineligible": hide_few(state[2]),
+                "pushed": hide_few(push),
             }
             for code, state, push in zip(products, states, pushed, strict=True)
         ],
     }
 
 
-def _hidden_by(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int | None]]:
-    return {value: _hidden(grades) for value, grades in sorted(counts.items())}
+def _hide_few_by(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int | None]]:
+    return {value: _hide_few(grades) for value, grades in sorted(counts.items())}
 
 
-def _hidden(counts: Mapping[str, int]) -> dict[str, int | None]:
-    return {name: hidden(count) for name, count in sorted(counts.items())}
+def _hide_few(counts: Mapping[str, int]) -> dict[str, int | None]:
+    return {name: hide_few(count) for name, count in sorted(counts.items())}

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from creditlink.engine.scoring.calibration.absence import JOINT, Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration, sigmoid
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 STEPS, CLOSE = 50, 1e-9
@@ -22,8 +22,8 @@ STEPS, CLOSE = 50, 1e-9
 def fit_absence(
     calibration: Calibration,
     absence: Absence,
-    known: tuple[Array, NDArray[np.bool_]],
-    taken: Sequence[tuple[Array, NDArray[np.bool_], NDArray[np.intp]]],
+    known: tuple[Floats, NDArray[np.bool_]],
+    taken: Sequence[tuple[Floats, NDArray[np.bool_], NDArray[np.intp]]],
 ) -> Calibration:
     """Return the calibration under which taking a category away moves no firm's PD in the mean.
 
@@ -48,7 +48,7 @@ def fit_absence(
     """
     terms = [[list(absence.evidence).index(c) for c in name.split(JOINT)] for name in absence.shifts]
 
-    def design(gone: NDArray[np.bool_]) -> Array:
+    def design(gone: NDArray[np.bool_]) -> Floats:
         return np.column_stack([gone[:, term].all(axis=1) for term in terms]).astype(np.float64)
 
     everyone, before = calibration.logit(known[0]), design(known[1])
@@ -73,11 +73,11 @@ def fit_absence(
     # Six digits are more than a mean of firms supports.
     fitted = {name: round(float(v), 6) for name, v in zip(absence.shifts, shifts, strict=True)}
     level = round(level, 6)
-    return replace(calibration.moved(level), absence=Absence(absence.evidence, fitted))
+    return replace(calibration.with_level(level), absence=Absence(absence.evidence, fitted))
 
 
 def fit_calibration(
-    margin: Array, is_bad: NDArray[np.int8], kind: str = "platt", weight: Array | None = None
+    margin: Floats, is_bad: NDArray[np.int8], kind: str = "platt", weight: Floats | None = None
 ) -> Calibration:
     """Fit a strictly increasing map from margin to log-odds by maximum likelihood.
 
@@ -111,7 +111,7 @@ def fit_calibration(
     else:
         raise ValueError(f"kind: {kind!r} is neither platt nor beta")
 
-    def loss(w: Array) -> tuple[float, Array]:
+    def loss(w: Floats) -> tuple[float, Floats]:
         logit = columns @ w
         p = np.exp(-np.logaddexp(0, -logit))
         value = float(np.mean(w_row * (np.logaddexp(0, logit) - y * logit)))

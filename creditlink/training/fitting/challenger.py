@@ -15,13 +15,14 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from creditlink.training.table.columns import numbers_of
 from creditlink.training.table.table import Table
 
 if TYPE_CHECKING:
     from optbinning import OptimalBinning
 
 Bad = NDArray[np.int8]
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 LEAST_IV = 0.02
 """Columns whose information value is smaller say nothing. Source: Siddiqi, Credit Risk Scorecards (2006)."""
@@ -38,7 +39,7 @@ class Scorecard:
     regression: LogisticRegression
     information_value: Mapping[str, float]
 
-    def pd(self, columns: pl.DataFrame) -> Array:
+    def pd(self, columns: pl.DataFrame) -> Floats:
         """Return the probability of the event, shape (n,)."""
         x = np.column_stack([_woe(self.binnings[name], columns[name]) for name in self.binnings])
         return np.asarray(self.regression.predict_proba(x)[:, 1], dtype=np.float64)
@@ -48,7 +49,7 @@ def fit_scorecard(
     columns: pl.DataFrame,
     is_bad: Bad,
     *,
-    weight: Array | None = None,
+    weight: Floats | None = None,
     directions: Mapping[str, int] | None = None,
     step: Callable[[], None] = lambda: None,
 ) -> Scorecard:
@@ -121,11 +122,10 @@ class ScorecardTrainer:
 def _values(series: pl.Series) -> NDArray[np.float64] | NDArray[np.object_]:
     if series.dtype == pl.String:
         return series.to_numpy().astype(object)
-    numbers = series.cast(pl.Int32) if series.dtype == pl.Date else series
-    return numbers.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return numbers_of(series)
 
 
-def _woe(binning: OptimalBinning, series: pl.Series) -> Array:
+def _woe(binning: OptimalBinning, series: pl.Series) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return np.asarray(

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.reference import Reference
 from creditlink.engine.scoring.calibration.absence import JOINT, Absence
@@ -33,10 +34,10 @@ from creditlink.training.dataset import (
 )
 from creditlink.training.fitting.calibrate import fit_absence, fit_calibration
 from creditlink.training.fitting.conformal import fit_interval
-from creditlink.training.fitting.fit import Fitted, Parameters, fit, margin
+from creditlink.training.fitting.fit import FittedBooster, Parameters, fit, margin
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.table.leaks import Leak, find_leaks
-from creditlink.training.withholding import OPTIONAL_CATEGORIES, RESTED_ON
+from creditlink.training.withholding import RESTED_ON
 
 FIT, STOP, CALIBRATE = 0, 1, 2
 
@@ -63,7 +64,7 @@ class Champion:
     plan: SnapshotPlan
     seed: int
     parameters: Parameters
-    fitted: Fitted
+    fitted: FittedBooster
     calibration: Calibration
     interval: IntervalTable
     reference: Reference
@@ -191,7 +192,7 @@ def train_champion(
     )
 
 
-def neutral(calibration: Calibration, fitted: Fitted, day: SnapshotDay, seed: int) -> Calibration:
+def neutral(calibration: Calibration, fitted: FittedBooster, day: SnapshotDay, seed: int) -> Calibration:
     """Return the calibration under which absence is neutral for firms of a day that the booster has not seen.
 
     Each category is taken away alone, and those that a score can rest on in pairs. Firms of the fit

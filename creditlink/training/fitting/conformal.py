@@ -30,12 +30,12 @@ EVIDENCE = (
 )
 """Indicators that show what is known of a firm: how far a PD can be off depends on it."""
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 def fit_interval(
-    logit: Array,
-    hazard: Array,
+    logit: Floats,
+    hazard: Floats,
     x: NDArray[np.float32],
     features: Sequence[str],
     bounds: Sequence[float],
@@ -78,7 +78,7 @@ def fit_interval(
     return IntervalTable(level, tuple(bounds), EVIDENCE, tuple(offsets))
 
 
-def _offsets(residuals: Array, level: float) -> Offsets:
+def _offsets(residuals: Floats, level: float) -> Offsets:
     from crepes import ConformalPredictiveSystem  # only training needs it
 
     system = ConformalPredictiveSystem()

@@ -63,7 +63,7 @@ class Parameters:
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class BinnedRows:
     """Rows to fit on and to stop by, binned."""
 
     train: xgboost.QuantileDMatrix
@@ -73,7 +73,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedBooster:
     """A booster cut at its best round, and how it got there."""
 
     booster: xgboost.Booster
@@ -96,7 +96,7 @@ def fit(
     types: Sequence[str] | None = None,
     threads: int = THREADS,
     step: Callable[[], None] = lambda: None,
-) -> Fitted:
+) -> FittedBooster:
     """Fit a monotone booster, stopping when the held-out log loss no longer falls.
 
     Parameters
@@ -133,7 +133,7 @@ def prepare(
     stop_weight: NDArray[np.float64] | None = None,
     types: Sequence[str] | None = None,
     threads: int = THREADS,
-) -> Prepared:
+) -> BinnedRows:
     """Bin both sets, the first step of `fit`; a search does it once for all its tries.
 
     Raises
@@ -153,18 +153,18 @@ def prepare(
     )
     train = matrix(x, label=is_bad, weight=weight, max_bin=max_bin)
     stop = matrix(stop_x, label=stop_is_bad, weight=stop_weight, ref=train)
-    return Prepared(train, stop, max_bin, float(np.average(is_bad, weights=weight)))
+    return BinnedRows(train, stop, max_bin, float(np.average(is_bad, weights=weight)))
 
 
 def boost(
-    data: Prepared,
+    data: BinnedRows,
     *,
     directions: Sequence[int],
     parameters: Parameters,
     seed: int,
     threads: int = THREADS,
     step: Callable[[], None] = lambda: None,
-) -> Fitted:
+) -> FittedBooster:
     """Fit on sets that `prepare` has binned; see `fit`.
 
     Raises
@@ -208,7 +208,7 @@ def boost(
     best = booster[:rounds]
     # What early stopping noted is about the longer booster; it would only confuse a reader of the file.
     best.set_attr(best_iteration=None, best_score=None)
-    return Fitted(best, rounds, loss)
+    return FittedBooster(best, rounds, loss)
 
 
 def margin(booster: xgboost.Booster, x: Matrix) -> NDArray[np.float64]:

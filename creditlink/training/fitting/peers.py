@@ -16,7 +16,7 @@ def peer_table(rows: pl.DataFrame) -> PeerTable:
     Raises
     ------
     ValueError
-        A firm is there twice: twenty rows would not be twenty firms.
+        A firm appears twice: twenty rows would not be twenty firms.
     """
     if rows["firm"].n_unique() != rows.height:
         raise ValueError("firm: peers are counted by firm, and one is there twice")

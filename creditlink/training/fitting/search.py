@@ -95,14 +95,14 @@ def search(
     )
 
 
-def as_toml(found: SearchResult, origin: str, found_on: date) -> str:
+def as_toml(result: SearchResult, origin: str, found_on: date) -> str:
     """Return the text of `config/champion.toml`: the parameters, and how they were found."""
     lines = [
         "# Hyper-parameters of the champion, as `creditlink train search` found them; `creditlink train` reads them.",
-        f"# {found_on}, {origin}: {found.trials} tries, seed {found.seed}, each fitted on {found.rows} rows",
-        f"# ({found.share:.0%} of the firms to fit on) with at most {found.parameters.rounds} trees. Log loss of",
-        f"# held-out firms {found.loss:.6f}; {found.loss_before:.6f} with the parameters before.",
+        f"# {found_on}, {origin}: {result.trials} tries, seed {result.seed}, each fitted on {result.rows} rows",
+        f"# ({result.share:.0%} of the firms to fit on) with at most {result.parameters.rounds} trees. Log loss of",
+        f"# held-out firms {result.loss:.6f}; {result.loss_before:.6f} with the parameters before.",
         "[parameters]",
     ]
-    lines += [f"{name} = {value!r}" for name, value in found.parameters.to_json().items()]
+    lines += [f"{name} = {value!r}" for name, value in result.parameters.to_json().items()]
     return "\n".join(lines) + "\n"

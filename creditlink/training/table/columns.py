@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from creditlink.engine.facts.frames import days_of
 
@@ -54,6 +56,12 @@ def typed_column(series: pl.Series) -> tuple[pl.Series | None, list[Oddity]]:
     return None, [Oddity(None, series.len(), f"left out: it holds values of type {dtype}")]
 
 
+def numbers_of(series: pl.Series) -> NDArray[np.float64]:
+    """Return a column of numbers or dates as numbers, days for dates, NaN where missing."""
+    numbers = series.cast(pl.Int32) if series.dtype == pl.Date else series
+    return numbers.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
 def first_without_a_time(text: pl.Series) -> int:
     """Return the position of the first text that is neither a number nor a date; that of the first text if all are."""
     plain = text.str.normalize("NFKC").str.strip_chars()
@@ -69,7 +77,7 @@ def _from_text(series: pl.Series) -> tuple[pl.Series, list[Oddity]]:
     lower = plain.str.to_lowercase()
     failed = lower.is_in(ERROR_WORDS).fill_null(value=False)
     missing = failed | lower.is_in(MISSING_WORDS).fill_null(value=False)
-    odd = _counted(failed, text, "errors of a spreadsheet, read as missing")
+    odd = _oddities(failed, text, "errors of a spreadsheet, read as missing")
     text, plain = (_without(one, missing) for one in (text, plain))
     known = text.len() - text.null_count()
     if not known:
@@ -77,16 +85,16 @@ def _from_text(series: pl.Series) -> tuple[pl.Series, list[Oddity]]:
     number, wrong = _numbers(plain)
     if wrong.sum() <= known * (1 - NUMERIC_SHARE):
         column, endless = _finite(number.alias(series.name))
-        return column, [*odd, *endless, *_counted(wrong, text, "text where numbers stand, read as missing")]
+        return column, [*odd, *endless, *_oddities(wrong, text, "text where numbers stand, read as missing")]
     zero = plain.str.contains(_ZERO_DATE).fill_null(value=False)
     days = _days(_without(plain, zero))
     wrong_day = text.is_not_null() & days.is_null() & ~zero
     if zero.sum() < known and wrong_day.sum() <= (known - int(zero.sum())) * (1 - NUMERIC_SHARE):
-        odd += _counted(zero, text, "zero dates, read as missing")
-        return days.alias(series.name), [*odd, *_counted(wrong_day, text, "text where dates stand, read as missing")]
+        odd += _oddities(zero, text, "zero dates, read as missing")
+        return days.alias(series.name), [*odd, *_oddities(wrong_day, text, "text where dates stand, read as missing")]
     for what, other in (("numbers", wrong), ("dates", wrong_day | zero)):
         if other.sum() < known / 2:
-            odd += _counted(other, text, f"read as text: {known - int(other.sum())} of {known} values are {what}, not")
+            odd += _oddities(other, text, f"read as text: {known - int(other.sum())} of {known} values are {what}, not")
     return text, odd
 
 
@@ -94,7 +102,7 @@ def _without(text: pl.Series, missing: pl.Series) -> pl.Series:
     return text.set(missing, None)
 
 
-def _counted(which: pl.Series, text: pl.Series, message: str) -> list[Oddity]:
+def _oddities(which: pl.Series, text: pl.Series, message: str) -> list[Oddity]:
     if not which.any():
         return []
     row = int(which.arg_max() or 0)

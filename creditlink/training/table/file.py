@@ -97,7 +97,7 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
         frame, labels = _parquet(name, content)
         findings: list[TableFinding] = []
     else:
-        file, findings = _decoded(name, content)
+        file, findings = _decode_text(name, content)
         frame, more = _text(name, file, header)
         findings = [*findings, *more]
     if not frame.height:
@@ -114,7 +114,7 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
     return RawTable(name, pl.DataFrame(columns), tuple(findings), tuple(sorted(labels)))
 
 
-def _decoded(name: str, content: bytes) -> tuple[TextFile, list[TableFinding]]:
+def _decode_text(name: str, content: bytes) -> tuple[TextFile, list[TableFinding]]:
     """Return the text of a file, mixed encodings allowed, and how it was read."""
     file = decode(content)
     if (nul := file.text.find("\0")) >= 0:
@@ -182,8 +182,8 @@ def _text(name: str, file: TextFile, header: bool) -> tuple[pl.DataFrame, list[T
             )
     findings = []
     if separator not in (",", "\t") or (separator == "\t" and Path(name).suffix.lower() == ".csv"):
-        shown = {" ": "blanks", "\t": "tabs"}.get(separator, repr(separator))
-        findings.append(TableFinding(name, None, None, 1, f"columns are separated by {shown}, not by commas"))
+        label = {" ": "blanks", "\t": "tabs"}.get(separator, repr(separator))
+        findings.append(TableFinding(name, None, None, 1, f"columns are separated by {label}, not by commas"))
     if separator == " ":
         text, separator = "\n".join(_INNER.join(line.split()) for line in text.split("\n")), _INNER
     names = _refuse_ragged(name, replace(file, text=text), separator)

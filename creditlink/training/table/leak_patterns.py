@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Bad = NDArray[np.int8]
 
 MAX_CODES = 512
@@ -39,7 +39,7 @@ class Codes:
     missing: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, column: Array) -> Codes:
+    def of(cls, column: Floats) -> Codes:
         """Return the codes of a column of numbers, NaN where missing."""
         missing = np.isnan(column)
         known = column[~missing]
@@ -54,7 +54,7 @@ class Codes:
         return cls(code, size + 1, missing)
 
 
-def held_out_rates(codes: Codes, is_bad: Bad) -> Array:
+def held_out_rates(codes: Codes, is_bad: Bad) -> Floats:
     """Return, per row, the smoothed bad rate of its value among the other folds, shape (n,).
 
     A column of as many values as rows gets the base rate everywhere: it says nothing.
@@ -83,7 +83,7 @@ class Roundness:
     share_bad: float
 
 
-def roundness(column: Array, is_bad: Bad) -> Iterator[Roundness]:
+def roundness(column: Floats, is_bad: Bad) -> Iterator[Roundness]:
     """Yield the differences of the share of round values, per kind of roundness, with size held fixed.
 
     Rows are cut into strata of like size first: that large values are good, and round because large,
@@ -118,7 +118,7 @@ def roundness(column: Array, is_bad: Bad) -> Iterator[Roundness]:
             yield Roundness(what, top / weight, float(z), float(round_[~bad].mean()), float(round_[bad].mean()))
 
 
-def derived_from(leaking: Mapping[str, Array], rest: Mapping[str, Array]) -> Iterator[tuple[str, str, bool]]:
+def derived_from(leaking: Mapping[str, Floats], rest: Mapping[str, Floats]) -> Iterator[tuple[str, str, bool]]:
     """Yield (column, how it was computed, whether exactly) of columns computed from a leaking one.
 
     Three forms: the leaking column in another unit; a multiple of it added to another column (of the
@@ -137,7 +137,7 @@ def derived_from(leaking: Mapping[str, Array], rest: Mapping[str, Array]) -> Ite
         yield name, how, False
 
 
-def _sums(leaking: Mapping[str, Array], rest: Mapping[str, Array]) -> Iterator[tuple[str, str]]:
+def _sums(leaking: Mapping[str, Floats], rest: Mapping[str, Floats]) -> Iterator[tuple[str, str]]:
     names = [name for name, values in rest.items() if len(np.unique(values[~np.isnan(values)])) >= LEAST_VALUES]
     for leak, by in leaking.items():
         if len(np.unique(by[~np.isnan(by)])) < LEAST_VALUES:
@@ -157,7 +157,7 @@ def _sums(leaking: Mapping[str, Array], rest: Mapping[str, Array]) -> Iterator[t
                     yield name, f"{other} and {leak} add up to it"
 
 
-def _is_multiple(difference: Array, by: Array) -> bool:
+def _is_multiple(difference: Floats, by: Floats) -> bool:
     """Return whether `difference` is a constant times `by`, plus a constant."""
     spread = float(by.std())
     if spread == 0 or float(difference.std()) == 0:
@@ -167,7 +167,7 @@ def _is_multiple(difference: Array, by: Array) -> bool:
     return bool(np.mean(np.abs(left) <= 1e-6 * np.abs(difference).max() + 1e-9) >= 0.98)
 
 
-def _flags(leaking: Mapping[str, Array], rest: Mapping[str, Array]) -> Iterator[tuple[str, str]]:
+def _flags(leaking: Mapping[str, Floats], rest: Mapping[str, Floats]) -> Iterator[tuple[str, str]]:
     """Yield the columns of two values that thresholds of a leaking column give, with others or alone."""
     scales = {name: v for name, v in rest.items() if len(np.unique(v[~np.isnan(v)][:_FLAG_ROWS])) > 2}
     names = [*leaking, *scales]
@@ -185,7 +185,7 @@ def _flags(leaking: Mapping[str, Array], rest: Mapping[str, Array]) -> Iterator[
         yield name, f"thresholds of {' and '.join(names[k] for k in used)} give it, of which {by[0]} leaks"
 
 
-def _tree_recall(inputs: Array, flag: NDArray[np.int64]) -> tuple[float, list[int]]:
+def _tree_recall(inputs: Floats, flag: NDArray[np.int64]) -> tuple[float, list[int]]:
     """Return the worse of both levels' recall by a shallow tree, and the columns that the tree reads."""
     recall, used = 0.0, []
     for depth in range(1, _FLAG_DEPTH + 1):  # the simplest that gives it: fewer columns are named by chance

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.training.table.columns import numbers_of
 from creditlink.training.table.leak_patterns import Codes, derived_from, held_out_rates, roundness
 from creditlink.training.validation.metrics import auc
 
@@ -36,7 +37,7 @@ class LeakRules:
     missing_stop: float = 0.50
     missing_warn: float = 0.30
     significance: float = 6.0  # standard errors that a difference of shares must reach
-    late_share: float = 0.01  # of rows whose value lies after the row's own day
+    late_share: float = 0.01  # of rows whose value is after the row's own day
     least_bads: int = 10
 
 
@@ -116,11 +117,7 @@ def _alone(
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
     """Return a column as numbers: days for dates, a code per text; missing is NaN."""
-    if series.dtype == pl.String:
-        series = series.cast(pl.Categorical).to_physical()
-    elif series.dtype == pl.Date:
-        series = series.cast(pl.Int32)
-    return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return numbers_of(series.cast(pl.Categorical).to_physical() if series.dtype == pl.String else series)
 
 
 def _outcome_known(
@@ -174,7 +171,7 @@ def _pattern(name: str, column: NDArray[np.float64], is_bad: Bad, rules: LeakRul
 
 
 def _after(series: pl.Series, as_of: pl.Series, is_bad: Bad, rules: LeakRules) -> Iterator[Leak]:
-    """Yield when a date lies after the day on which the row should have been known."""
+    """Yield when a date is after the day on which the row should have been known."""
     late = (series > as_of).fill_null(value=False).to_numpy()
     share = float(late.mean())
     if share < rules.late_share:

@@ -19,9 +19,10 @@ from sklearn.preprocessing import TargetEncoder
 from creditlink.engine.scoring.calibration.calibration import Calibration
 from creditlink.training.fitting.calibrate import fit_calibration
 from creditlink.training.fitting.fit import Parameters, fit, margin
+from creditlink.training.table.columns import numbers_of
 
 Bad = NDArray[np.int8]
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 BAG = 5
 """Boosters that are averaged; fewer where there are fewer events."""
@@ -69,7 +70,7 @@ class Encoder:
         """
         levels: dict[str, dict[str, float]] = {}
         targets: dict[str, TargetEncoder] = {}
-        own: dict[str, Array] = {}
+        own: dict[str, Floats] = {}
         types = []
         for series in columns.iter_columns():
             if series.dtype != pl.String:
@@ -93,7 +94,7 @@ class Encoder:
         own = {name: encoder.transform(_as_column(columns[name]))[:, 0] for name, encoder in self.targets.items()}
         return self._encoded(columns, own)
 
-    def _encoded(self, columns: pl.DataFrame, own: Mapping[str, Array]) -> NDArray[np.float32]:
+    def _encoded(self, columns: pl.DataFrame, own: Mapping[str, Floats]) -> NDArray[np.float32]:
         x = np.empty((columns.height, len(self.names)), np.float32)
         for k, name in enumerate(self.names):
             series = columns[name]
@@ -103,9 +104,8 @@ class Encoder:
                 codes = series.replace_strict(self.levels[name], default=None, return_dtype=pl.Float64)
                 x[:, k] = codes.fill_null(np.nan).to_numpy()
             else:
-                numbers = series.cast(pl.Int32) if series.dtype == pl.Date else series
                 with np.errstate(over="ignore"):
-                    x[:, k] = numbers.cast(pl.Float64).fill_null(np.nan).to_numpy()
+                    x[:, k] = numbers_of(series)
         x[np.isinf(x)] = np.nan  # beyond single precision: as good as unknown
         return x
 
@@ -122,12 +122,12 @@ class TableModel:
     rounds: tuple[int, ...]
     calibration: Calibration
 
-    def margin(self, columns: pl.DataFrame) -> Array:
+    def margin(self, columns: pl.DataFrame) -> Floats:
         """Return the mean uncalibrated log-odds of the event, shape (n,)."""
         each = [margin(booster, encoder.encode(columns)) for encoder, booster in self.members]
         return np.asarray(np.mean(each, axis=0), dtype=np.float64)
 
-    def pd(self, columns: pl.DataFrame) -> Array:
+    def pd(self, columns: pl.DataFrame) -> Floats:
         """Return the calibrated probability of the event, shape (n,)."""
         return np.asarray(self.calibration.pd(self.margin(columns)))
 
@@ -136,7 +136,7 @@ def fit_table(
     columns: pl.DataFrame,
     is_bad: Bad,
     *,
-    weight: Array,
+    weight: Floats,
     group: NDArray[np.int64],
     directions: Mapping[str, int],
     parameters: TableParameters,

@@ -17,7 +17,7 @@ from creditlink.training.table.model import Bad, TableModel, TableParameters, fi
 from creditlink.training.table.table import Table
 from creditlink.training.validation import metrics
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 LATER_SHARE = 0.25
 """The newest share of rows that judges out of time."""
@@ -26,7 +26,7 @@ LATER_SHARE = 0.25
 class Classifier(Protocol):
     """What can be judged: anything that returns a probability of the event."""
 
-    def pd(self, columns: pl.DataFrame) -> Array:
+    def pd(self, columns: pl.DataFrame) -> Floats:
         """Return the probability of the event, shape (n,)."""
 
 
@@ -84,7 +84,7 @@ class LaterFigures(TableFigures):
     rows_before: int
 
 
-def figures(is_bad: Bad, pd_12m: Array, weight: Array) -> TableFigures:
+def figures(is_bad: Bad, pd_12m: Floats, weight: Floats) -> TableFigures:
     """Return how good probabilities are on rows that nothing was fitted on; rows count by their weight."""
     if np.ptp(weight) == 0:
         auc, ks = metrics.auc(is_bad, pd_12m), metrics.ks(is_bad, pd_12m)
@@ -129,7 +129,7 @@ def cross_validate(
     except ValueError as error:
         raise TableError(f"{table.file}: {error}") from None
 
-    def judge(k: int) -> Array:
+    def judge(k: int) -> Floats:
         rest, held_out = cuts[k]
         return fit(table, rest, seed + 100 * (k + 1)).pd(table.columns[held_out])
 
@@ -151,7 +151,7 @@ def cross_validate(
     }
 
 
-def _auc_of(table: Table, rows: NDArray[np.int64], pd_12m: Array) -> float:
+def _auc_of(table: Table, rows: NDArray[np.int64], pd_12m: Floats) -> float:
     return float(figures(table.is_bad[rows], pd_12m, table.weight[rows])["auc"])
 
 
@@ -197,7 +197,7 @@ def out_of_time(table: Table, fit: Fit, *, seed: int) -> LaterFigures:
     }
 
 
-def _weighted_ece(is_bad: Bad, pd_12m: Array, weight: Array, bins: int = 10) -> float:
+def _weighted_ece(is_bad: Bad, pd_12m: Floats, weight: Floats, bins: int = 10) -> float:
     order = np.argsort(pd_12m, kind="stable")
     share = np.cumsum(weight[order]) / weight.sum()
     which = np.minimum((share * bins).astype(np.int64), bins - 1)

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.training.table.columns import first_without_a_time
+from creditlink.training.table.columns import first_without_a_time, numbers_of
 from creditlink.training.table.file import RawTable, TableError, TableFinding, names_like
 
 Kind = Literal["number", "category", "date"]
@@ -155,37 +155,39 @@ def _outcome(
 ) -> tuple[NDArray[np.int8], str]:
     """Return the event as 0 and 1, and which value is the event."""
     values = target.unique().sort().to_list()
-    shown = [_shown(value) for value in values]
+    texts = [_text_of(value) for value in values]
     if not values:
         raise TableError(f"{file}: column {target.name}: every value is missing")
     if len(values) == 1:
-        raise TableError(f"{file}: column {target.name} is {shown[0]} in every row: there is nothing to learn")
+        raise TableError(f"{file}: column {target.name} is {texts[0]} in every row: there is nothing to learn")
     if len(values) != 2:
         third = target.to_list().index(values[-1])
-        listed = ", ".join(shown[:5]) + (" …" if len(shown) > 5 else "")
+        listed = ", ".join(texts[:5]) + (" …" if len(texts) > 5 else "")
         raise TableError(
             f"{file}: column {target.name} is not binary: it holds {len(values)} values ({listed}), "
-            f"row {numbers[third]} holds {shown[-1]}"
+            f"row {numbers[third]} holds {texts[-1]}"
         )
     if event is not None:
-        if event not in shown:
-            raise TableError(f"{file}: column {target.name} never holds the event {event!r}, but {' and '.join(shown)}")
-        chosen = values[shown.index(event)]
+        if event not in texts:
+            raise TableError(f"{file}: column {target.name} never holds the event {event!r}, but {' and '.join(texts)}")
+        chosen = values[texts.index(event)]
     elif target.dtype == pl.Float64:
         chosen = values[1]
     else:
         words = [value for value in values if str(value).strip().lower() in EVENT_WORDS]
         rarer = min(values, key=lambda value: int((target == value).sum()))
         chosen = words[0] if len(words) == 1 else rarer
-    if event is None and shown != ["0", "1"]:
-        other = shown[1 - values.index(chosen)]
+    if event is None and texts != ["0", "1"]:
+        other = texts[1 - values.index(chosen)]
         findings.append(
-            TableFinding(file, target.name, None, 1, f"{_shown(chosen)} is taken as the event, {other} as its absence")
+            TableFinding(
+                file, target.name, None, 1, f"{_text_of(chosen)} is taken as the event, {other} as its absence"
+            )
         )
-    return (target == chosen).cast(pl.Int8).to_numpy(), _shown(chosen)
+    return (target == chosen).cast(pl.Int8).to_numpy(), _text_of(chosen)
 
 
-def _shown(value: object) -> str:
+def _text_of(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -220,8 +222,7 @@ def _time(
     if series.n_unique() - bool(missing.any()) < 2:
         raise TableError(f"{file}: column {name} holds one point in time only: there is no later part to judge on")
     days = series if series.dtype == pl.Date else None
-    values = series.cast(pl.Int32) if days is not None else series
-    return values.cast(pl.Float64).fill_null(np.nan).to_numpy(), days
+    return numbers_of(series), days
 
 
 def _useless(series: pl.Series) -> str | None:
@@ -231,7 +232,7 @@ def _useless(series: pl.Series) -> str | None:
         return "every value is missing"
     distinct = known.n_unique()
     if distinct == 1 and not series.null_count():
-        return f"constant: {_shown(known[0])} in every row"
+        return f"constant: {_text_of(known[0])} in every row"
     rows = known.len()
     if rows < 50 or distinct < 0.98 * rows:
         if series.dtype == pl.String and distinct > max(FREE_TEXT_SHARE * rows, 20):

@@ -27,7 +27,7 @@ from creditlink.training.validation.document import (
 from creditlink.training.validation.measure import GRANTED, MEASURED_CASES, measure
 from creditlink.training.validation.segments import segments
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Step = Callable[[str], None]
 
 ALARM_RATE = 0.05
@@ -38,7 +38,7 @@ GRID, GRID_FIRMS, MOVED_FIRMS, SHOWN = 15, 100, 1000, 20
 FEATURES = [i.name for i in CATALOGUE]
 
 
-Challenger = Callable[[pl.DataFrame, NDArray[np.int8], pl.DataFrame], Array]
+Challenger = Callable[[pl.DataFrame, NDArray[np.int8], pl.DataFrame], Floats]
 
 
 def validate(
@@ -112,12 +112,12 @@ def steps_of() -> int:
     return len(MEASURED_CASES) + 5
 
 
-def _share(hazard: Array, score: Array) -> float:
+def _share(hazard: Floats, score: Floats) -> float:
     best = metrics.expected_auc(hazard, hazard)
     return (metrics.expected_auc(hazard, score) - 0.5) / (best - 0.5)
 
 
-def _quality(bad: NDArray[np.int8], pd_12m: Array) -> QualityFigures:
+def _quality(bad: NDArray[np.int8], pd_12m: Floats) -> QualityFigures:
     return {
         "firms": len(bad),
         "bads": int(bad.sum()),
@@ -131,7 +131,7 @@ def _quality(bad: NDArray[np.int8], pd_12m: Array) -> QualityFigures:
     }
 
 
-def _gains(bad: NDArray[np.int8], pd_12m: Array) -> list[list[float]]:
+def _gains(bad: NDArray[np.int8], pd_12m: Floats) -> list[list[float]]:
     """Return, per share of firms from the riskiest on, the share of bads among them."""
     share = np.cumsum(bad[np.argsort(-pd_12m, kind="stable")]) / bad.sum()
     return [[k / 20, float(share[max(0, round(len(bad) * k / 20) - 1)])] for k in range(1, 21)]
@@ -154,7 +154,7 @@ def stability(
     return {"since": days[0].isoformat(), "psi": psi, "csi": strongest}
 
 
-def _values(rows: pl.DataFrame, name: str) -> Array:
+def _values(rows: pl.DataFrame, name: str) -> Floats:
     return rows[name].fill_null(np.nan).to_numpy().astype(np.float64)
 
 
@@ -189,7 +189,7 @@ def monotonicity(model: CreditModel, rows: pl.DataFrame) -> MonotonicityFigures:
     return {"directions": tested, "broken": broken}
 
 
-def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Array) -> list[CheckFigures]:
+def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Floats) -> list[CheckFigures]:
     """Return which share of injected firms each cross-check finds, when it may alarm a fixed share of others."""
     if kinds is None:
         return []
@@ -205,10 +205,10 @@ def cross_checks(rows: pl.DataFrame, kinds: pl.DataFrame | None, pd_12m: Array) 
     if ranked:
         ranked["all cross-checks together"] = np.max(list(ranked.values()), axis=0)
     ranked["pd_12m"] = pd_12m
-    return [_checked(name, score, ordinary, kind) for name, score in ranked.items()]
+    return [_check_figures(name, score, ordinary, kind) for name, score in ranked.items()]
 
 
-def _checked(name: str, score: Array, ordinary: NDArray[np.bool_], kind: pl.Series) -> CheckFigures:
+def _check_figures(name: str, score: Floats, ordinary: NDArray[np.bool_], kind: pl.Series) -> CheckFigures:
     limit = float(np.quantile(score[ordinary], 1 - ALARM_RATE))
     shell, manipulator = ((kind == which).fill_null(value=False).to_numpy() for which in INJECTED)
     return {

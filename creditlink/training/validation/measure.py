@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.scoring.calibration.calibration import sigmoid
 from creditlink.engine.scoring.model import CreditModel
@@ -16,7 +17,7 @@ from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, 
 from creditlink.training.fitting.fit import margin
 from creditlink.training.validation import metrics
 from creditlink.training.validation.document import CaseFigures, GrantedFigures, ShiftFigures, TruthFigures
-from creditlink.training.withholding import OPTIONAL_CATEGORIES, RESTED_ON, SINGLE, only
+from creditlink.training.withholding import RESTED_ON, SINGLE, only
 
 GRANTED, RANDOM, SOURCES = "all granted", "random consent", "random sources"
 
@@ -26,7 +27,7 @@ MEASURED_CASES = (
     *(f"only {s}" for s in SINGLE),
 )
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 def measure(
@@ -40,7 +41,7 @@ def measure(
     out: dict[str, CaseFigures] = {}
     unseen = folds(day.labels["firm"], seed) != 0
     rested = [k for k, name in enumerate(FEATURES) if BY_NAME[name].categories[0] in RESTED_ON]
-    with_everything: Array | None = None
+    with_everything: Floats | None = None
     for case in MEASURED_CASES:
         rows = _rows(day, case, seed)
         x = matrix(rows)
@@ -65,7 +66,7 @@ def measure(
     return out
 
 
-def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, bounds: tuple[Array, Array] | None) -> TruthFigures:
+def figures(bad: NDArray[np.int8], hazard: Floats, logit: Floats, bounds: tuple[Floats, Floats] | None) -> TruthFigures:
     """Return discrimination, calibration and coverage of scores against outcomes and true hazards, all (n,).
 
     Parameters
@@ -94,7 +95,7 @@ def figures(bad: NDArray[np.int8], hazard: Array, logit: Array, bounds: tuple[Ar
     }
 
 
-def _shifts(bad: NDArray[np.int8], pd_12m: Array, granted: Array, scale: Scale) -> ShiftFigures:
+def _shifts(bad: NDArray[np.int8], pd_12m: Floats, granted: Floats, scale: Scale) -> ShiftFigures:
     """Return how far scores (n,) lie from those with everything; `implied…` is what bads move if both are exact."""
     moved = pd_12m - granted
     points = scale.points_per_logit * (np.log(pd_12m / (1 - pd_12m)) - np.log(granted / (1 - granted)))

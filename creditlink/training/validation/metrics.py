@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 def auc(is_bad: ArrayLike, score: ArrayLike) -> float:
@@ -83,12 +83,12 @@ def psi(expected: ArrayLike, actual: ArrayLike, bins: int = 10) -> float:
     known = before[~np.isnan(before)]
     edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else np.empty(0)
 
-    def shares(values: Array) -> Array:
+    def shares(values: Floats) -> Floats:
         missing = np.isnan(values)
         where = np.where(missing, len(edges) + 1, np.searchsorted(edges, values, side="right"))
         counts = np.bincount(where, minlength=len(edges) + 2)
         # Half a firm in every bin keeps an empty one finite.
-        smoothed: Array = np.asarray((counts + 0.5) / (len(values) + 0.5 * len(counts)), dtype=np.float64)
+        smoothed: Floats = np.asarray((counts + 0.5) / (len(values) + 0.5 * len(counts)), dtype=np.float64)
         return smoothed
 
     p, q = shares(before), shares(after)
@@ -108,8 +108,8 @@ def expected_auc(hazard: ArrayLike, score: ArrayLike) -> float:
     """
     p, values = np.asarray(hazard, dtype=np.float64), np.asarray(score, dtype=np.float64)
     levels, group = np.unique(values, return_inverse=True)
-    bad: Array = np.bincount(group, weights=p, minlength=len(levels)).astype(np.float64)
-    good: Array = np.bincount(group, weights=1 - p, minlength=len(levels)).astype(np.float64)
+    bad: Floats = np.bincount(group, weights=p, minlength=len(levels)).astype(np.float64)
+    good: Floats = np.bincount(group, weights=1 - p, minlength=len(levels)).astype(np.float64)
     below = np.cumsum(good) - good
     # A firm is never compared with itself: its own pair is taken out of the ties and of the total.
     own = float(np.sum(p * (1 - p)))
@@ -124,7 +124,7 @@ def _as_bad(is_bad: ArrayLike) -> NDArray[np.bool_]:
     return bad
 
 
-def _ranks(values: Array) -> Array:
+def _ranks(values: Floats) -> Floats:
     """Return ranks from 1, ties at their mean."""
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)

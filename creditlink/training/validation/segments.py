@@ -13,7 +13,7 @@ from creditlink.engine.vocabulary import GRADES
 from creditlink.training.validation import metrics
 from creditlink.training.validation.document import SegmentFigures, SegmentQuality
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 LEAST_FIRMS, LEAST_BADS = 50, 10
 """Smaller segments are not reported; nor is the AUC with fewer bads."""
@@ -46,8 +46,8 @@ def segments(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date, scores
     return out
 
 
-def covered(scores: Scores, hazard: Array) -> NDArray[np.bool_] | None:
-    """Return whose true hazard lies within its interval, shape (n,); None where the model gives none."""
+def covered(scores: Scores, hazard: Floats) -> NDArray[np.bool_] | None:
+    """Return which true hazards are within their intervals, shape (n,); None where the model has none."""
     if scores.pd_low is None or scores.pd_high is None:
         return None
     within: NDArray[np.bool_] = (scores.pd_low <= hazard) & (hazard <= scores.pd_high)
@@ -70,7 +70,7 @@ def labels(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date) -> pl.Da
     )  # fmt: skip
 
 
-def _quality(bad: NDArray[np.int8], pd_12m: Array) -> SegmentQuality:
+def _quality(bad: NDArray[np.int8], pd_12m: Floats) -> SegmentQuality:
     firms, bads = len(bad), int(bad.sum())
     expected, happened = float(pd_12m.mean()), float(bad.mean())
     # Binomial error of the observed rate: parity is judged against what chance alone would do.

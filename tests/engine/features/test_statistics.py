@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditlink.engine.features.months import rows
-from creditlink.engine.features.months.grid import MONTHS, Room, unmasked
+from creditlink.engine.features.months.grid import MONTHS, Room, without_mask
 from creditlink.engine.features.months.statistics import STATISTICS, fading, fill_windows
 from tests.engine.features.plain_windows import KERNELS, Months
 
@@ -68,7 +68,7 @@ def test_null_is_read_as_missing_whatever_the_type(kind):
     import polars as pl
 
     typed = {np.int32: pl.Int32, np.int64: pl.Int64, np.float64: pl.Float64}[kind]
-    column = unmasked(pl.Series([3, None, -(2**31) + 1], dtype=typed))
+    column = without_mask(pl.Series([3, None, -(2**31) + 1], dtype=typed))
     assert column.dtype == kind
     out = np.empty((1, 4))
     rows.plain(np.array([[0, 1, 2, -1]], np.int32), 0.0, 0.0, column, out)

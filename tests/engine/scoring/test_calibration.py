@@ -83,4 +83,4 @@ def test_a_shift_is_added_where_nothing_of_a_category_is_known():
     x = np.array([[1, 1, 1], [nan, 1, 1], [nan, nan, 1], [1, 1, nan], [nan, nan, nan]], np.float32)
     found = calibration.logit_of(np.zeros(5), ("sales", "late", "usage"), x)
     assert found.tolist() == [0.25, 0.25, 0.75, -0.75, 1.75]
-    assert calibration.moved(1.0).logit(0.0) == 1.25
+    assert calibration.with_level(1.0).logit(0.0) == 1.25

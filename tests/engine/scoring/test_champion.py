@@ -124,7 +124,7 @@ def test_improvements_of_many_firms_hold_and_some_can_be_made(live, x):
     plans = 0
     for row in x[:30]:
         values = {n: None if np.isnan(v) else float(v) for n, v in zip(live.model.features, row, strict=True)}
-        told = improvements_of(values, industry="C30", live=live)
+        told = improvements_of(values, industry="C30", live=live).to_dict()
         for plan in told["plans"]:
             after = row.copy()
             for change in plan["changes"]:

@@ -103,7 +103,7 @@ def test_a_verdict_names_the_facts():
          "label_zh": "吊销", "label_en": "Revoked"},
     ]  # fmt: skip
     assert [found.rule.code for found in verdict.human_review] == ["H01"]
-    assert verdict.not_scorable == {
+    assert verdict.not_scorable.to_dict() == {
         "code": "N01",
         "least_months": 6,
         "categories": ["tax", "utility"],

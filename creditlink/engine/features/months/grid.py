@@ -82,7 +82,7 @@ def numbers(series: pl.Series) -> Numbers:
     return series.to_numpy()
 
 
-def unmasked(series: pl.Series, null: int = _INT32) -> Column:
+def without_mask(series: pl.Series, null: int = _INT32) -> Column:
     """Return a column as `rows` reads it: int32, int64 or float64, `null` (or its like) where it is null."""
     kind = series.dtype
     if kind == pl.Float64:
@@ -98,7 +98,7 @@ def unmasked(series: pl.Series, null: int = _INT32) -> Column:
 
 def _key(series: pl.Series, null: int = _INT32) -> Ints:
     """Return a column that says what a row is of; all of them are int32."""
-    return unmasked(series, null).astype(np.int32, copy=False)
+    return without_mask(series, null).astype(np.int32, copy=False)
 
 
 class Room:
@@ -144,7 +144,7 @@ class FrameReader:
         self.source, self.plan = source, plan
         self.suffixes = plan.of(source)
         needed = {c for suffix in self.suffixes for c in source.items[suffix].columns}
-        self.columns = {c: unmasked(frame[c]) for c in sorted(needed)}
+        self.columns = {c: without_mask(frame[c]) for c in sorted(needed)}
         self.firm, self.period = _key(frame["firm"]), _key(frame["period"])
         self.known = _key(frame["known_on"], null=_NEVER)
         self.kind = _key(frame[source.kind_column]) if source.kind_column else _ONE_KIND

@@ -71,7 +71,7 @@ def speakers(
     Parameters
     ----------
     firm, period, known : int32 of shape (rows,), ascending by `firm`; all rows are of `firms`
-    kind : int32 of shape (rows,), or (0,) where there is but one kind
+    kind : int32 of shape (rows,), or (0,) where there is only one kind
     firms : int64 of shape (n,), ascending
     back : int64 of shape (days,): for each day from `start`, the 0-based month back
     start, today : days since 1970: the first day that counts, and `as_of`

@@ -1,1 +1,1 @@
-"""What a product comes to for a firm: limit, price, yearly cost, odds."""
+"""A product's terms for one firm: limit, price, yearly cost, odds."""

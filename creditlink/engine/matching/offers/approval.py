@@ -86,9 +86,9 @@ class ApprovalModel:
 
         Where the firm asks for no amount, each product's smallest counts.
         """
-        found = np.full((len(book), len(subjects)), np.nan)
+        odds = np.full((len(book), len(subjects)), np.nan)
         if not len(book):
-            return found
+            return odds
         logit = logit_pd(subjects.number("profile.pd_12m"))
         sales = subjects.number(SALES)
         by_kind = {curve.kind: curve for curve in self.curves}
@@ -98,8 +98,8 @@ class ApprovalModel:
                 continue
             amount = float(ask.amount_fen or terms.amount_min_fen)
             x = inputs(logit, np.full(len(subjects), amount), sales)
-            found[p] = sigmoid(x @ np.array(curve.weights) + curve.intercept)
-        return found
+            odds[p] = sigmoid(x @ np.array(curve.weights) + curve.intercept)
+        return odds
 
 
 def _curve_from(raw: Mapping[str, Any]) -> Curve:

@@ -1,4 +1,4 @@
-"""How one firm's limits and prices come about, for every product of a book at once."""
+"""The derivation of one firm's limits and prices, for every product of a book at once."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Derivation:
 
 
 def derive(book: ProductBook, subject: Subjects, ask: Ask) -> Derivation:
-    """Return how the limits and prices of every product of the book come about for the one firm in `subject`."""
+    """Return the derivation of every product's limit and price for the one firm in `subject`."""
     months = priced_months(book, ask)
     pd_12m = subject.number("profile.pd_12m")
     rank = float(subject.number("profile.grade")[0])

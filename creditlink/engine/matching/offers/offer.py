@@ -94,7 +94,7 @@ def yearly_cost_bps(book: ProductBook, rate_bps: Floats, ask: Ask) -> Floats:
 
     The mean life of equal monthly instalments over T months is about (T + 1) / 2, of a bullet T. Against
     the internal rate of return that notices on disclosing yearly cost prescribe, this is close, and quick enough to
-    order every product for every firm; nobody is shown it.
+    order every product for every firm; it is never shown.
     """
     cost: Floats = np.maximum(rate_bps - book.subsidy[:, None], 0) + yearly_fees_bps(book, ask)[:, None]
     return cost

@@ -38,7 +38,7 @@ class Response:
         """Return the rate within each range that maximises (1 − churn) × (rate − break-even); arrays of one shape.
 
         Between two points of the curve that is a parabola, so its top is exact. Beyond the last point nothing was
-        measured, so nothing beyond it is suggested, unless the whole range lies there: then its lowest.
+        measured, so nothing beyond it is suggested, unless the whole range is there: then its lowest.
         """
         high_bps = np.maximum(low_bps, np.minimum(high_bps, self.rates_bps[-1]))
         best = low_bps.copy()

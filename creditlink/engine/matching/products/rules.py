@@ -190,10 +190,10 @@ class RuleSet:
     @cached_property
     def _by_text(self) -> dict[str, list[int]]:
         """Return subject -> positions of its rules on texts."""
-        found: dict[str, list[int]] = {}
+        by_subject: dict[str, list[int]] = {}
         for i in self._textual:
-            found.setdefault(self.rules[i].subject, []).append(i)
-        return found
+            by_subject.setdefault(self.rules[i].subject, []).append(i)
+        return by_subject
 
     @cached_property
     def _answered(self) -> dict[tuple[str, str], list[int]]:

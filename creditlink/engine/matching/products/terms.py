@@ -29,7 +29,7 @@ class Flaw:
 
     def __str__(self) -> str:
         """Return the flaw as one sentence without its product."""
-        return f"field {self.field!r}: value {_shown(self.value)}: {self.problem}"
+        return f"field {self.field!r}: value {_shorten(self.value)}: {self.problem}"
 
 
 class ProductInvalid(ValueError):
@@ -87,7 +87,7 @@ class ProductTerms:
     version: int = 1
 
     def is_offered_on(self, day: date) -> bool:
-        """Tell whether `day` lies in the half-open validity of the product."""
+        """Return whether `day` is within the half-open validity of the product."""
         return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
 
     def net_cost_bps(self, rate_bps: int, term_months: int) -> int:
@@ -141,6 +141,6 @@ def numbers_of(rule: Rule) -> list[float]:
     return [limit for limit in limits if not isinstance(limit, str)]
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -102,7 +102,7 @@ class Calibration:
         """Return the calibrated probability of bad where everything is known, same shape, in [0, 1]."""
         return sigmoid(self.logit(margin))
 
-    def moved(self, level: float) -> Calibration:
+    def with_level(self, level: float) -> Calibration:
         """Return the calibration with `level` added to every log-odds."""
         return replace(self, b=self.b + level) if self.kind == "platt" else replace(self, c=self.c + level)
 

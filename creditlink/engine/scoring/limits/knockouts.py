@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.engine.scoring.limits.scorable import Fact, Facts, refusal, scorable
+from creditlink.engine.scoring.limits.scorable import Fact, Facts, NotScorable, refusal, scorable
 from creditlink.engine.scoring.settings import FactRule, ScoreSettings
 from creditlink.engine.vocabulary import missing_words
 
@@ -89,7 +89,7 @@ class FiredRule:
 
     def to_dict(self) -> dict[str, object]:
         """Return it as plain values, for a stored profile."""
-        return _named(self.rule, observed=self.observed)
+        return _entry(self.rule, observed=self.observed)
 
 
 UNKNOWN = "unknown"
@@ -97,7 +97,7 @@ UNKNOWN_WORDS = ("该事实未知", "the fact is not known")
 
 
 @dataclass(frozen=True)
-class NotEvaluated:
+class UnevaluatedRule:
     """A rule that could not be evaluated, and why: its category's status, or `unknown` where that gave other facts."""
 
     rule: FactRule
@@ -106,13 +106,13 @@ class NotEvaluated:
     def to_dict(self) -> dict[str, object]:
         """Return it as plain values, for a stored profile."""
         zh, en = UNKNOWN_WORDS if self.cause == UNKNOWN else missing_words(self.cause)
-        return _named(self.rule, cause=self.cause) | {
+        return _entry(self.rule, cause=self.cause) | {
             "text_zh": f"未能核查“{self.rule.label_zh}”：{zh}",
             "text_en": f"Not evaluated: {self.rule.label_en}; {en}",
         }
 
 
-def _named(rule: FactRule, **more: object) -> dict[str, object]:
+def _entry(rule: FactRule, **more: object) -> dict[str, object]:
     return {
         "code": rule.code,
         "category": rule.category,
@@ -129,8 +129,8 @@ class Verdict:
 
     knock_outs: tuple[FiredRule, ...]
     human_review: tuple[FiredRule, ...]
-    not_scorable: dict[str, object] | None
-    not_evaluated: tuple[NotEvaluated, ...] = ()
+    not_scorable: NotScorable | None
+    not_evaluated: tuple[UnevaluatedRule, ...] = ()
 
 
 def judge(
@@ -158,7 +158,7 @@ def judge(
         A rule names a column that neither mapping has.
     """
 
-    def evaluated(rules: Sequence[FactRule]) -> tuple[tuple[FiredRule, ...], tuple[NotEvaluated, ...]]:
+    def evaluated(rules: Sequence[FactRule]) -> tuple[tuple[FiredRule, ...], tuple[UnevaluatedRule, ...]]:
         hits = apply_rules(rules, features, registration)
         return tuple(_fired(hits, features, registration)), tuple(_not_evaluated(hits, missing, incomplete))
 
@@ -168,7 +168,7 @@ def judge(
     return Verdict(
         knock_outs=knock_outs,
         human_review=human_review,
-        not_scorable=None if enough else refusal(settings.scorable).to_dict(),
+        not_scorable=None if enough else refusal(settings.scorable),
         not_evaluated=(*open_knock_outs, *open_reviews),
     )
 
@@ -180,10 +180,12 @@ def _fired(hits: RuleHits, features: Facts, registration: Facts) -> Iterator[Fir
             yield FiredRule(rule, observed)
 
 
-def _not_evaluated(hits: RuleHits, missing: Mapping[str, str], incomplete: Mapping[str, str]) -> Iterator[NotEvaluated]:
+def _not_evaluated(
+    hits: RuleHits, missing: Mapping[str, str], incomplete: Mapping[str, str]
+) -> Iterator[UnevaluatedRule]:
     for rule, holds, unknown in zip(hits.rules, hits.holds[0], hits.unknown[0], strict=True):
         cause = missing.get(rule.category, UNKNOWN)
         if rule.category in incomplete and not holds:
-            yield NotEvaluated(rule, incomplete[rule.category])
+            yield UnevaluatedRule(rule, incomplete[rule.category])
         elif unknown and cause != "no_record":
-            yield NotEvaluated(rule, cause)
+            yield UnevaluatedRule(rule, cause)

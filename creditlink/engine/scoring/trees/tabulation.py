@@ -161,7 +161,7 @@ def build(model_json: bytes) -> ShapTables:
         Deeper than 3, categorical splits, several outputs, another booster or objective.
     """
     learner: BoosterLearner = json.loads(model_json)["learner"]
-    trees, intercept = _checked(learner)
+    trees, intercept = _trees_of(learner)
     width = int(learner["learner_model_param"]["num_feature"])
     grown = [tree for tree in trees if tree["left_children"][0] != -1]
     count = len(grown)
@@ -202,7 +202,7 @@ def build(model_json: bytes) -> ShapTables:
     )
 
 
-def _checked(learner: BoosterLearner) -> tuple[list[BoosterTree], float]:
+def _trees_of(learner: BoosterLearner) -> tuple[list[BoosterTree], float]:
     """Return the trees and the intercept in margin space, or say why the model does not fit."""
     booster = learner["gradient_booster"]
     if booster["name"] != "gbtree":
@@ -230,7 +230,7 @@ def _checked(learner: BoosterLearner) -> tuple[list[BoosterTree], float]:
 
 def _splits(tree: BoosterTree) -> list[tuple[int, int]]:
     """Return (slot, node) of each split, slots numbered as in a heap."""
-    found, waiting = [], [(0, 0)]
+    splits, waiting = [], [(0, 0)]
     while waiting:
         slot, node = waiting.pop()
         left = tree["left_children"][node]
@@ -238,20 +238,20 @@ def _splits(tree: BoosterTree) -> list[tuple[int, int]]:
             continue
         if slot >= SPLITS:
             raise NotTabulableError(f"a tree is deeper than {DEPTH}")
-        found.append((slot, node))
+        splits.append((slot, node))
         waiting += [(2 * slot + 1, left), (2 * slot + 2, tree["right_children"][node])]
-    return found
+    return splits
 
 
 def _leaves(tree: BoosterTree) -> list[_Leaf]:
     """Return the leaves of a tree that has a split."""
-    found: list[_Leaf] = []
+    leaves: list[_Leaf] = []
     waiting: list[tuple[int, int, tuple[_Split, ...]]] = [(0, 0, ())]
     while waiting:
         slot, node, path = waiting.pop()
         left, right = tree["left_children"][node], tree["right_children"][node]
         if left == -1:
-            found.append(_Leaf(float(np.float32(tree["split_conditions"][node])), path))
+            leaves.append(_Leaf(float(np.float32(tree["split_conditions"][node])), path))
             continue
         cover = float(np.float32(tree["sum_hessian"][node]))
         if not cover > 0:
@@ -260,7 +260,7 @@ def _leaves(tree: BoosterTree) -> list[_Leaf]:
             share = float(np.float32(tree["sum_hessian"][child])) / cover
             step = _Split(len(path), slot, int(tree["split_indices"][node]), goes_left, share)
             waiting.append((2 * slot + (1 if goes_left else 2), child, (*path, step)))
-    return found
+    return leaves
 
 
 def _add_leaf(tables: NDArray[np.float64], leaf: _Leaf) -> None:
