@@ -47,7 +47,7 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
         raise click.UsageError("--profiles needs --uscc: where no firm is known there are none")
     settings, database = start("owner")
     with database.transaction("owner") as session:
-        chain_id = service.NO_FIRM
+        chain_id = service.NO_ENTERPRISE
         if uscc:
             firm_id = session.scalar(select(Enterprise.id).where(Enterprise.uscc == uscc.strip().upper()))
             if firm_id is None:
