@@ -15,7 +15,7 @@ from creditlink.audit.tables import AuditEntry, AuditHead
 from creditlink.kit import keyring
 
 # The chain of events in which no firm is known yet (a refused token, an unknown code).
-NO_FIRM = UUID(int=0)
+NO_ENTERPRISE = UUID(int=0)
 HEAD_TYPE = "audit-head+jws"
 # The only way to add evidence: neither role may write to the tables, and the database computes the hash.
 _RECORD = text("""
@@ -66,7 +66,7 @@ def record(
         "request_id": request_id,
     }
     link = session.execute(_RECORD, entry).one()
-    return AuditEntry(chain_id=enterprise_id or NO_FIRM, **entry, **link._mapping)
+    return AuditEntry(chain_id=enterprise_id or NO_ENTERPRISE, **entry, **link._mapping)
 
 
 def export(session: Session, chain_id: UUID, *, until: int | None = None) -> Generator[dict[str, object]]:

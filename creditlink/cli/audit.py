@@ -47,7 +47,7 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
         raise click.UsageError("--profiles needs --uscc: where no firm is known there are none")
     settings, database = start("owner")
     with database.transaction("owner") as session:
-        chain_id = service.NO_FIRM
+        chain_id = service.NO_ENTERPRISE
         if uscc:
             firm_id = session.scalar(select(Enterprise.id).where(Enterprise.uscc == uscc.strip().upper()))
             if firm_id is None:
@@ -82,7 +82,7 @@ def verify(file: Path, keys: Path | None, pinned: str | None, profiles: Path | N
     claims = _head_claims(file, str(lines[-1]["head"]), keys)
     seq = claims.get("seq")
     head = chain.Head(seq if isinstance(seq, int) else -1, str(claims.get("digest", "")))
-    broken = chain.verify(entries, head) or _not_holding(entries, pinned)
+    broken = chain.verify(entries, head) or _break_at_pin(entries, pinned)
     if broken is None and entries and entries[0].get("chain_id") != claims.get("chain_id"):
         broken = chain.Break(len(lines), "the head is another chain's")
     if broken:
@@ -244,7 +244,7 @@ def _head_claims(file: Path, head: str, keys: Path | None) -> dict[str, object]:
         raise click.ClickException(f"{file.name}: the head in the last line: {error}") from None
 
 
-def _not_holding(entries: list[dict[str, object]], pinned: str | None) -> chain.Break | None:
+def _break_at_pin(entries: list[dict[str, object]], pinned: str | None) -> chain.Break | None:
     """Return a break when the link that was noted before is not in the chain."""
     if pinned is None:
         return None

@@ -60,13 +60,14 @@ def add(established_on: datetime | None, **values: Any) -> None:
     with _transaction() as session:
         enterprise = service.register(session, Registration(established_on=founded, **values), now=utc_now())
         print_json(
-            _firm(enterprise) | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, enterprise)]}
+            _enterprise_json(enterprise)
+            | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, enterprise)]}
         )
 
 
 @enterprises.command("import")
 @click.argument("file", type=FILE)
-def import_firms(file: Path) -> None:
+def import_enterprises(file: Path) -> None:
     """Register the firms of a CSV FILE; rows that cannot be taken are reported by line, field and value.
 
     The rest go in. Ends with status 1 when rows were refused.
@@ -120,15 +121,17 @@ def amend(uscc: str, valid_from: datetime | None, **changes: object) -> None:
         enterprise = _enterprise(session, uscc)
         given = {name: value for name, value in changes.items() if value is not None}
         service.amend(session, enterprise, given, valid_from=valid_from.date() if valid_from else None, now=utc_now())
-        print_json(_firm(enterprise))
+        print_json(_enterprise_json(enterprise))
 
 
 @enterprises.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-def list_firms(limit: int) -> None:
+def list_enterprises(limit: int) -> None:
     """List registered firms by code."""
     with _transaction() as session:
-        print_json([_firm(e) for e in session.scalars(select(Enterprise).order_by(Enterprise.uscc).limit(limit))])
+        print_json(
+            [_enterprise_json(e) for e in session.scalars(select(Enterprise).order_by(Enterprise.uscc).limit(limit))]
+        )
 
 
 @enterprises.command("check-uscc")
@@ -248,7 +251,7 @@ def appoint(
             reason=reason,
             now=utc_now(),
         )
-        print_json(_right(enterprise, right, account))
+        print_json(_right_json(enterprise, right, account))
 
 
 @enterprises.command("dismiss")
@@ -283,7 +286,7 @@ def representatives(uscc: str) -> None:
             {
                 "uscc": enterprise.uscc,
                 "two_signatures": enterprise.two_signatures,
-                "representatives": [_right(enterprise, right, account) for right, account in people],
+                "representatives": [_right_json(enterprise, right, account) for right, account in people],
             }
         )
 
@@ -300,7 +303,7 @@ def two_signatures(wanted: str, uscc: str, reason: str) -> None:
         print_json({"uscc": enterprise.uscc, "two_signatures": enterprise.two_signatures})
 
 
-def _right(enterprise: Enterprise, right: Representation, account: Account) -> dict[str, object]:
+def _right_json(enterprise: Enterprise, right: Representation, account: Account) -> dict[str, object]:
     return {
         "login": account.login,
         "uscc": enterprise.uscc,
@@ -332,7 +335,7 @@ def _enterprise(session: Session, uscc: str) -> Enterprise:
     return enterprise
 
 
-def _firm(enterprise: Enterprise) -> dict[str, object]:
+def _enterprise_json(enterprise: Enterprise) -> dict[str, object]:
     return {
         "uscc": enterprise.uscc,
         "name": enterprise.name,

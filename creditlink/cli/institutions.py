@@ -52,14 +52,14 @@ def add(code: str, name_zh: str, name_en: str, kind: str) -> None:
         institution = service.add_institution(
             session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now()
         )
-        print_json(_institution(institution))
+        print_json(_institution_json(institution))
 
 
 @institutions.command("list")
 def list_institutions() -> None:
     """List all institutions."""
     with _transaction() as session:
-        print_json([_institution(i) for i in session.scalars(select(Institution).order_by(Institution.code))])
+        print_json([_institution_json(i) for i in session.scalars(select(Institution).order_by(Institution.code))])
 
 
 @institutions.command("suspend")
@@ -80,7 +80,7 @@ def _set_institution(code: str, status: str) -> None:
     with _transaction() as session:
         institution = service.institution_of(session, code)
         service.set_institution_status(session, institution, status, now=utc_now())
-        print_json(_institution(institution))
+        print_json(_institution_json(institution))
 
 
 @click.group()
@@ -183,7 +183,7 @@ def _set_client(client_id: str, status: str) -> None:
         print_json(service.as_json(client, session.get_one(Institution, client.institution_id)))
 
 
-def _institution(institution: Institution) -> dict[str, object]:
+def _institution_json(institution: Institution) -> dict[str, object]:
     return {
         "code": institution.code,
         "name_zh": institution.name_zh,

@@ -44,7 +44,9 @@ def page_of(
     if "state" in query:
         wanted = wanted.where(Consent.state == query["state"])
     if "enterprise" in query:
-        wanted = wanted.where(Consent.enterprise_id == firm_behind(session, institution_id, salt, query["enterprise"]))
+        wanted = wanted.where(
+            Consent.enterprise_id == enterprise_behind(session, institution_id, salt, query["enterprise"])
+        )
     after = paging.row_of(session, Consent, "cns", query.get("cursor"), Consent.institution_id == institution_id)
     rows, more = paging.newest_first(
         session, wanted, Consent.requested_at, Consent.id, after=after, limit=query["limit"]
@@ -53,12 +55,12 @@ def page_of(
     return [_as_wire(session, consent, salt, now) for consent in consents], consents[-1].wire_id if more else None
 
 
-def firm_behind(session: Session, institution_id: UUID, salt: str, external: str) -> UUID:
+def enterprise_behind(session: Session, institution_id: UUID, salt: str, external: str) -> UUID:
     """Return the firm that the institution knows as `external`: one of those that it asked, or none."""
-    firms = select(Consent.enterprise_id).where(
+    enterprises = select(Consent.enterprise_id).where(
         Consent.institution_id == institution_id, Consent.enterprise_id.is_not(None)
     )
-    for enterprise_id in session.scalars(firms.distinct()):
+    for enterprise_id in session.scalars(enterprises.distinct()):
         if enterprise_id is not None and ids.pairwise(salt, enterprise_id) == external:
             return enterprise_id
     return UUID(int=0)  # no firm has it: an empty page, the same as for another institution's id

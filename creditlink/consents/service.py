@@ -32,7 +32,7 @@ ANSWER_WITHIN = timedelta(hours=3)
 INBOX_AT_LEAST = timedelta(minutes=30)
 
 
-class BankAccess(Protocol):
+class ReadAccess(Protocol):
     """The part of `access.guard.Access` that a consent is checked against."""
 
     @property
@@ -132,7 +132,7 @@ def count_waiting(session: Session, institution_id: UUID, uscc: str, now: dateti
     return session.scalar(waiting) or 0
 
 
-def code_of(session: Session, enterprise_id: UUID) -> str | None:
+def uscc_of(session: Session, enterprise_id: UUID) -> str | None:
     """Return the code of a firm, None if there is no such firm."""
     return session.scalar(select(Enterprise.uscc).where(Enterprise.id == enterprise_id))
 
@@ -239,16 +239,16 @@ def record(
     actor: str,
     now: datetime,
     detail: dict[str, object],
-    firm: UUID | None = None,
+    enterprise_id: UUID | None = None,
 ) -> None:
-    """Write what happened to a consent into the firm's evidence; `firm` names it while the consent does not."""
+    """Write what happened to a consent into the firm's evidence; `enterprise_id` is needed until the consent has it."""
     audit.record(
         session,
         action=action,
         result="done",
         actor=actor,
         now=now,
-        enterprise_id=consent.enterprise_id or firm,
+        enterprise_id=consent.enterprise_id or enterprise_id,
         institution_id=consent.institution_id,
         client_id=consent.client_id,
         consent_id=consent.id,
@@ -270,7 +270,7 @@ def live_consent(
     session: Session,
     consent_id: UUID | None,
     *,
-    access: BankAccess,
+    access: ReadAccess,
     action: str,
     now: datetime,
     categories: Collection[str] = (),

@@ -84,8 +84,8 @@ def _append(
     now: datetime,
 ) -> None:
     consent = session.get(Consent, subject.consent_id)
-    firm = _firm(session, consent) if consent is not None else None
-    if consent is None or firm is None:
+    enterprise_id = _enterprise_of(session, consent) if consent is not None else None
+    if consent is None or enterprise_id is None:
         return
     reason = _reason(session, subject, consent, error, client_id, now)
     minute, until = int(now.timestamp()) // 60, now + timedelta(minutes=2)
@@ -102,7 +102,7 @@ def _append(
         result="refused",
         actor=f"bank:{client_id}" if client_id else "unknown",
         now=now,
-        enterprise_id=firm,
+        enterprise_id=enterprise_id,
         institution_id=by,
         client_id=client_id,
         consent_id=consent.id,
@@ -161,7 +161,7 @@ def _reason(
     return subject.flaw or dead or error
 
 
-def _firm(session: Session, consent: Consent) -> UUID | None:
+def _enterprise_of(session: Session, consent: Consent) -> UUID | None:
     """Return the firm: the one that decided, else the one that was asked, if there is such a firm."""
     if consent.enterprise_id is not None or consent.asked_uscc is None:
         return consent.enterprise_id

@@ -92,7 +92,7 @@ class TestAtTheServer:
         assert self.send(bank) == 200
         published["keys"].pop()  # its only good key; asked for again after the pause
         remote_keys = runtime.of_app(bank.http._transport.app).of(OAuthContext).remote_keys
-        remote_keys._kept.clear()
+        remote_keys._cached.clear()
         assert self.send(bank) == 401
 
     @pytest.mark.parametrize("body", [{"keys": 7}, {"keys": {"kid": "a"}}, {"keys": []}, {}, {"keys": [[]]}])

@@ -89,7 +89,7 @@ class TestApproval:
                     "account": person,
                     "enterprise": firm,
                     "categories": consent.categories_asked,
-                    "shown": SHOWN,
+                    "statement": SHOWN,
                     "now": NOW,
                 }
                 | values,

@@ -72,7 +72,13 @@ def approve(
             )
         )
         service.record(
-            session, current, "consent.sign", actor=actor, now=now, detail={"categories": granted}, firm=enterprise.id
+            session,
+            current,
+            "consent.sign",
+            actor=actor,
+            now=now,
+            detail={"categories": granted},
+            enterprise_id=enterprise.id,
         )
         return current
     if current.amends is not None:

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink.audit import service as audit
-from creditlink.consents.service import BankAccess
+from creditlink.consents.service import ReadAccess
 from creditlink.consents.tables import Consent
 from creditlink.kit.errors import (
     ConsentRefused,
@@ -34,7 +34,7 @@ def reason_of(problem: Problem) -> str:
 
 
 def record_refusal(
-    access: BankAccess, client_id: str, problem: Problem, *, route: str, now: datetime, why: str | None = None
+    access: ReadAccess, client_id: str, problem: Problem, *, route: str, now: datetime, why: str | None = None
 ) -> None:
     """Record that a bank was refused. It is refused also when the record cannot be written.
 

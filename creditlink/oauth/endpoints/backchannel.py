@@ -57,11 +57,11 @@ class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has 
         details = read_details(form, client, now=now)
         if details.valid_until < now + consents.INBOX_AT_LEAST:
             raise AuthorizationDetailsRefused("valid_until leaves the firm less than 30 minutes to answer")
-        firm = _firm(session, form, details, client)
+        uscc = _uscc_of_hint(session, form, details, client)
         former = amended_consent(session, form, client.client_id, now=now)
         if former is not None and form["grant_management_action"] == "merge":
             details = merged(details, former)
-        if consents.count_waiting(session, client.institution.id, firm, now) >= MOST_WAITING:
+        if consents.count_waiting(session, client.institution.id, uscc, now) >= MOST_WAITING:
             raise TooManyWaiting
         jkt = self.server.sender_binding(request).jkt
         consent = consents.request_consent(
@@ -72,7 +72,7 @@ class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has 
             now=now,
             channel="inbox",
             answer_until=now + wait,
-            asked_uscc=firm,
+            asked_uscc=uscc,
         )
         auth_req_id, expires_at = new_secret(AUTH_REQ_ID), consent.answer_until + FETCH_WITHIN
         session.add(
@@ -127,7 +127,7 @@ def _wait(form: dict[str, str], longest: timedelta) -> timedelta:
     return min(max(timedelta(seconds=int(requested)) - FETCH_WITHIN, consents.INBOX_AT_LEAST), longest)
 
 
-def _firm(session: Session, form: dict[str, str], details: AuthorizationDetails, client: OAuthClient) -> str:
+def _uscc_of_hint(session: Session, form: dict[str, str], details: AuthorizationDetails, client: OAuthClient) -> str:
     """Return the code of the firm that the hint names, or a text that names no firm and gets the same answer.
 
     The hint is a USCC or the id that this institution, and no other, knows the firm by. With the id no USCC is
@@ -139,8 +139,10 @@ def _firm(session: Session, form: dict[str, str], details: AuthorizationDetails,
     if hint.startswith("ent_"):
         if details.uscc is not None:
             raise InvalidRequestError("name the firm once: by its id in login_hint or by its USCC")
-        enterprise_id = listing.firm_behind(session, client.institution.id, client.institution.pairwise_salt, hint)
-        return consents.code_of(session, enterprise_id) or hint[:40]
+        enterprise_id = listing.enterprise_behind(
+            session, client.institution.id, client.institution.pairwise_salt, hint
+        )
+        return consents.uscc_of(session, enterprise_id) or hint[:40]
     checked = uscc_rules.check(hint)
     if not hint.isascii() or not checked.well_formed:
         raise InvalidRequestError("login_hint must be a USCC or the id of a firm of yours")
