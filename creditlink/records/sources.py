@@ -173,13 +173,13 @@ def _source(name: str, entry: Mapping[str, Any], env: Mapping[str, str], setting
     return SourceConfig(name, tuple(entry.get("categories", ())), base_url, timedelta(hours=hours), credentials)
 
 
-def _only(table: Mapping[str, Any], known: set[str], place: str) -> None:
+def _only(table: Mapping[str, object], known: set[str], place: str) -> None:
     for key in table:
         if key not in known:
             raise SettingError(f"unknown setting {place}{key} in {_FILE}")
 
 
-def _positive(value: Any, name: str) -> float:
+def _positive(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
         raise SettingError(f"setting {name} in {_FILE} must be a number above 0, got {value!r}")
     return value

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 import polars as pl
@@ -68,6 +68,19 @@ _READ_AGAIN = text("""
 _SUBKEY = {"invoice_months": "direction", "meter_months": "kind", "credit_events": "kind", "property_grants": "kind"}
 
 _EMPTY = {name: empty(name) for name in FRAME_SCHEMAS}
+
+
+class _StoredFact(NamedTuple):
+    """A fact as the queries above return it."""
+
+    id: int
+    enterprise_id: UUID
+    frame: str
+    period: date
+    subkey: str
+    body: str
+    known_on: date
+    content_hash: bytes
 
 
 @dataclass(frozen=True)
@@ -185,8 +198,8 @@ def read_inputs(
         frame for category in categories for frame in CATEGORY_FRAMES.get(category, ()) if frame != "registration"
     ]
     if only is not None:
-        rows = session.execute(_READ_AGAIN, {"ids": list(only), "enterprise_ids": list(enterprise_ids)}).all()
-        rows = [row for row in rows if row.frame in frames]
+        again = session.execute(_READ_AGAIN, {"ids": list(only), "enterprise_ids": list(enterprise_ids)})
+        rows = [row for row in map(_StoredFact._make, again) if row.frame in frames]
     elif frames:
         asked = {
             "enterprise_ids": list(enterprise_ids),
@@ -195,7 +208,7 @@ def read_inputs(
             "as_of": as_of,
             "known_before": start_of_day(as_of + timedelta(days=1)),
         }
-        rows = session.execute(_READ, asked).all()
+        rows = [*map(_StoredFact._make, session.execute(_READ, asked))]
     else:
         rows = []
     periods: dict[str, list[date]] = {}
@@ -228,20 +241,20 @@ def _registration(session: Session, enterprise_ids: Sequence[UUID], as_of: date)
     return pl.DataFrame(rows, schema=FRAME_SCHEMAS["registration"], orient="row")
 
 
-def _record_set(registration: pl.DataFrame, rows: Sequence[Any], enterprise_ids: Sequence[UUID]) -> RecordSet:
+def _record_set(registration: pl.DataFrame, rows: Sequence[_StoredFact], enterprise_ids: Sequence[UUID]) -> RecordSet:
     firm_of = {enterprise_id: index for index, enterprise_id in enumerate(enterprise_ids)}
-    by_frame: dict[str, list[Any]] = {}
+    by_frame: dict[str, list[_StoredFact]] = {}
     for row in rows:
         by_frame.setdefault(row.frame, []).append(row)
     frames = {name: _frame(name, found, firm_of) for name, found in by_frame.items()}
     return RecordSet(**_EMPTY | frames | {"registration": registration})
 
 
-def _frame(name: str, rows: list[Any], firm_of: dict[UUID, int]) -> pl.DataFrame:
+def _frame(name: str, rows: list[_StoredFact], firm_of: dict[UUID, int]) -> pl.DataFrame:
     schema = FRAME_SCHEMAS[name]
     # All bodies in one document: the parser is called once, not once a row.
     bodies = json.loads(f"[{','.join([row.body for row in rows])}]")
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[object]] = {}
     for column in schema:
         if column == "firm":
             columns[column] = [firm_of[row.enterprise_id] for row in rows]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit.postgres.db import Base
+from creditlink.records.pulls.delivery import FactValue, StoredResult
 
 
 class SourceHealth(Base):
@@ -70,7 +71,7 @@ class PullPart(Base):
     total: Mapped[int | None]  # rows that the source says it holds
     new_rows: Mapped[int]  # facts that were not known before
     rejected: Mapped[int]
-    resources: Mapped[dict[str, Any]]  # per resource: status, rows, total, rejected, error, withheld months
+    resources: Mapped[dict[str, StoredResult]] = mapped_column(JSONB)
     error: Mapped[str | None]
     digest: Mapped[str | None]  # SHA-256 over the raw answers, which are not kept
     began_at: Mapped[datetime | None]
@@ -97,7 +98,7 @@ class FactRow(Base):
     frame: Mapped[str]
     period: Mapped[date]
     subkey: Mapped[str]
-    values: Mapped[dict[str, Any]]
+    values: Mapped[dict[str, FactValue]] = mapped_column(JSONB)
     version: Mapped[int]
     complete: Mapped[bool]
     known_at: Mapped[datetime]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 import stamina
@@ -80,7 +80,7 @@ class Connector(Protocol):
 
         Raises
         ------
-        Stopped
+        PullStopped
             `proceed` said no; nothing read so far may be used.
         """
         ...
@@ -94,7 +94,7 @@ _loop_lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 
 
-def _on_loop(work: Coroutine[Any, Any, T]) -> T:
+def _on_loop(work: Coroutine[object, None, T]) -> T:
     """Run a coroutine on the process's one loop and wait for it.
 
     Only a loop can end an exchange on time: a socket's own time-out begins again with every byte that trickles in.
@@ -130,7 +130,7 @@ class Wire:
         ------
         Failure
             The last attempt failed, or the office refused.
-        Stopped
+        PullStopped
             `proceed` said no before or after a request.
         """
         limits = self.limits

@@ -268,7 +268,7 @@ def _record(session: Session, consent: Consent, delivery: Delivery, new_rows: in
         consent_id=consent.id,
         purpose=consent.purpose,
         detail={
-            **delivery.told(),
+            **delivery.as_evidence(),
             "new_rows": new_rows,
             "rejected": len(delivery.rejects),
             "digest": delivery.digest or None,

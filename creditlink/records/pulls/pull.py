@@ -6,10 +6,9 @@ is in `asking.py`. The two meet in the tables, so that any process may die at an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, text
@@ -20,7 +19,7 @@ from creditlink.consents.tables import Consent
 from creditlink.kit import ids, jobs
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.records import sources
-from creditlink.records.pulls.delivery import OPEN_STATUSES
+from creditlink.records.pulls.delivery import OPEN_STATUSES, StoredResult
 from creditlink.records.pulls.freshness import LastAnswer, Patience, State, is_due, is_stale, is_whole, state_of
 from creditlink.records.sources import SourcesConfig
 from creditlink.records.tables import Pull, PullPart
@@ -45,7 +44,7 @@ class SourceState:
     withheld_months: tuple[str, ...] = ()
     whole: bool = False  # it answered in full, and not longer ago than its facts may be old
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as banks see it."""
         return {
             "status": self.status,
@@ -192,7 +191,7 @@ def last_answers(session: Session, consent_id: UUID) -> dict[str, LastAnswer]:
     }
 
 
-def _withheld(resources: dict[str, Any]) -> tuple[str, ...]:
+def _withheld(resources: Mapping[str, StoredResult]) -> tuple[str, ...]:
     return tuple(sorted({month for one in resources.values() for month in one.get("withheld_months", ())}))
 
 
