@@ -17,7 +17,7 @@ from creditlink.financing.funnel import cases, learning
 from creditlink.financing.funnel.funnel import DIMENSIONS, FunnelGroup, funnel, league
 from creditlink.financing.loans.labels import GAPS, HORIZON_MONTHS, LABELS
 from creditlink.financing.loans.outcome_file import OutcomeInvalid, read_lines
-from creditlink.financing.loans.reporting import AT_ONCE, Taken, take_lines
+from creditlink.financing.loans.reporting import AT_ONCE, OutcomeReport, take_lines
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.files.textfile import read_file
@@ -171,7 +171,7 @@ def outcomes(file: Path, institution: str) -> None:
         lines = list(read_lines(read_file(file), form=form))
     except OutcomeInvalid as wrong:
         raise click.ClickException(f"{file.name}: line 1: {wrong}") from None
-    total, waiting = Taken(), iter(lines)
+    total, waiting = OutcomeReport(), iter(lines)
     columns = (TextColumn("outcomes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("outcomes", total=len(lines))

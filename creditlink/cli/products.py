@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -18,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.engine.features.catalogue import BY_NAME
-from creditlink.engine.matching.products.checker import check_product
+from creditlink.engine.matching.products.checker import ProductFinding, check_product
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
 from creditlink.institutions import service as institutions
 from creditlink.institutions.service import RegistrationRefused
@@ -79,25 +78,16 @@ def validate(file: Path, screening: str | None, as_json: bool) -> None:
     read = _read(file)
     good = [(line, terms, check_product(terms, service.KNOWN)) for line, terms in read.products]
     counts, uncounted = _counts([terms for _, terms in read.products], screening)
-    rows = [
-        {
-            "line": line,
-            "product": terms.code,
-            "version": terms.version,
-            "findings": [asdict(finding) for finding in findings],
-            **({"firms": counts[terms.code]} if terms.code in counts else {}),
-        }
-        for line, terms, findings in good
-    ]
+    rows = [_Valid(line, terms, findings, counts.get(terms.code)) for line, terms, findings in good]
     if as_json:
         wrong = [row.to_dict() for row in read.wrong]
-        told = {"products": rows, "wrong": wrong, "not_counted": uncounted}
-        click.echo(json.dumps(told, ensure_ascii=False, default=str))
+        report = {"products": [row.to_dict() for row in rows], "wrong": wrong, "not_counted": uncounted}
+        click.echo(json.dumps(report, ensure_ascii=False, default=str))
     else:
         for wrong_row in read.wrong:
             click.echo(f"{file.name} {wrong_row}")
         for row in rows:
-            _tell(row)
+            _print(row)
         click.echo(f"{len(rows)} products are well-formed, {len(read.wrong)} things are wrong")
         if uncounted:
             click.echo(f"firms not counted: {uncounted}")
@@ -105,12 +95,32 @@ def validate(file: Path, screening: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _tell(row: dict[str, Any]) -> None:
-    firms = row.get("firms")
-    qualify_ = "" if firms is None else f": {firms['qualify']:,} of {firms['population']:,} firms qualify"
-    click.echo(f"line {row['line']}: {row['product']} version {row['version']}{qualify_}")
-    for finding in row["findings"]:
-        click.echo(f"  {finding['severity']} ({finding['code']}): {finding['text_en']} | {finding['text_zh']}")
+@dataclass(frozen=True)
+class _Valid:
+    """A well-formed product of a file, and what the rule checker says of it."""
+
+    line: int
+    terms: ProductTerms
+    findings: Sequence[ProductFinding]
+    firms: Mapping[str, int] | None  # of the last screening: qualify, population
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as printed."""
+        plain: dict[str, object] = {
+            "line": self.line,
+            "product": self.terms.code,
+            "version": self.terms.version,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+        return plain if self.firms is None else plain | {"firms": self.firms}
+
+
+def _print(row: _Valid) -> None:
+    firms = row.firms
+    qualifying = "" if firms is None else f": {firms['qualify']:,} of {firms['population']:,} firms qualify"
+    click.echo(f"line {row.line}: {row.terms.code} version {row.terms.version}{qualifying}")
+    for finding in row.findings:
+        click.echo(f"  {finding.severity} ({finding.code}): {finding.text_en} | {finding.text_zh}")
 
 
 def _read(file: Path) -> ProductFile:
@@ -130,14 +140,14 @@ def _counts(terms: Sequence[ProductTerms], address: str | None) -> tuple[dict[st
     found, left_out = {}, []
     for one in track(terms, "counting firms", console=Console(stderr=True), transient=True):
         try:
-            told = qualify(results, one, BY_NAME)
+            counts = qualify(results, one, BY_NAME)
         except ProductInvalid as error:
             left_out.append(str(error))
             continue
         found[one.code] = {
-            "population": told.population,
-            "qualify": told.qualify,
-            "undetermined": told.undetermined,
+            "population": counts.population,
+            "qualify": counts.qualify,
+            "undetermined": counts.undetermined,
         }
     return found, "; ".join(left_out) or None
 
@@ -155,7 +165,7 @@ def _transaction() -> Iterator[Session]:
         raise click.ClickException(str(refused)) from None
 
 
-def _show(body: Any) -> None:
+def _show(body: object) -> None:
     click.echo(json.dumps(body, ensure_ascii=False, indent=2, default=str))
 
 
@@ -170,7 +180,7 @@ def list_products(lender: str | None, state: str | None) -> None:
             query = query.where(Product.institution_id == institutions.institution_of(session, lender).id)
         if state is not None:
             query = query.where(Product.state == state)
-        _show([_told(held) for held in session.scalars(query)])
+        _show([_summary(product) for product in session.scalars(query)])
 
 
 @products.command()
@@ -179,13 +189,13 @@ def list_products(lender: str | None, state: str | None) -> None:
 def show(code: str, version: int) -> None:
     """Show a version: its terms, what the rule checker says, and what was done to it."""
     with _transaction() as session:
-        held = _held(session, code, version)
-        steps = publishing.steps_of(session, held)
+        product = _product(session, code, version)
+        steps = publishing.steps_of(session, product)
         _show(
-            _told(held)
+            _summary(product)
             | {
-                "terms": held.terms,
-                "findings": [asdict(finding) for finding in publishing.findings_of(held)],
+                "terms": product.terms,
+                "findings": [asdict(finding) for finding in publishing.findings_of(product)],
                 "steps": [{name: getattr(one, name) for name in ("at", "step", "actor", "note")} for one in steps],
             }
         )
@@ -209,8 +219,8 @@ def write(file: Path, by: str, note: str) -> None:
                 where = f"{file.name} line {line}: product {terms.code!r}: field 'institution_code'"
                 raise RegistrationRefused(f"{where}: value {terms.institution_code!r}: is not registered")
             plain = {name: value for name, value in terms.to_dict().items() if name != "version"}
-            held = publishing.write(session, lender, plain, hands=_hands(by), now=utc_now(), note=note)
-            made.append(_told(held))
+            product = publishing.write(session, lender, plain, hands=_hands(by), now=utc_now(), note=note)
+            made.append(_summary(product))
         _show(made)
 
 
@@ -223,9 +233,11 @@ def write(file: Path, by: str, note: str) -> None:
 def check(code: str, version: int, sha256: str, by: str, note: str) -> None:
     """Confirm a draft that somebody else wrote, exactly as you read it."""
     with _transaction() as session:
-        held = _held(session, code, version)
-        whole = held.terms_sha256 if len(sha256) >= _SHORTEST and held.terms_sha256.startswith(sha256) else sha256
-        _show(_told(publishing.check(session, held, terms_sha256=whole, hands=_hands(by), now=utc_now(), note=note)))
+        product = _product(session, code, version)
+        whole = product.terms_sha256 if len(sha256) >= _SHORTEST and product.terms_sha256.startswith(sha256) else sha256
+        _show(
+            _summary(publishing.check(session, product, terms_sha256=whole, hands=_hands(by), now=utc_now(), note=note))
+        )
 
 
 @products.command()
@@ -236,8 +248,8 @@ def check(code: str, version: int, sha256: str, by: str, note: str) -> None:
 def publish(code: str, version: int, by: str, note: str) -> None:
     """Put a checked version on sale; the live version of the product is retired with it."""
     with _transaction() as session:
-        held = _held(session, code, version)
-        _show(_told(publishing.publish(session, held, hands=_hands(by), now=utc_now(), note=note)))
+        product = _product(session, code, version)
+        _show(_summary(publishing.publish(session, product, hands=_hands(by), now=utc_now(), note=note)))
 
 
 @products.command()
@@ -248,11 +260,11 @@ def publish(code: str, version: int, by: str, note: str) -> None:
 def retire(code: str, version: int, by: str, note: str) -> None:
     """Take a version off sale, or drop one that is being prepared; there is no way back."""
     with _transaction() as session:
-        held = _held(session, code, version)
-        _show(_told(publishing.retire(session, held, hands=_hands(by), now=utc_now(), note=note)))
+        product = _product(session, code, version)
+        _show(_summary(publishing.retire(session, product, hands=_hands(by), now=utc_now(), note=note)))
 
 
-def _held(session: Session, code: str, version: int) -> Product:
+def _product(session: Session, code: str, version: int) -> Product:
     lender = session.scalar(select(Product.institution_id).where(Product.code == code, Product.version == version))
     if lender is None:
         raise NotFound
@@ -263,9 +275,9 @@ def _hands(by: str) -> Hands:
     return Hands(f"operator:{by.strip().casefold()}")
 
 
-def _told(held: Product) -> dict[str, Any]:
+def _summary(product: Product) -> dict[str, object]:
     names = ("code", "version", "state", "terms_sha256", "written_by", "checked_by", "changed_at", "published_at")
-    return {name: getattr(held, name) for name in names}
+    return {name: getattr(product, name) for name in names}
 
 
 @products.command("price-response")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
 import marshmallow as ma
 
 from creditlink.engine.vocabulary import REPAYMENTS
@@ -9,12 +13,63 @@ from creditlink.financing.applications.states import STATES
 from creditlink.financing.funnel.funnel import DIMENSIONS
 from creditlink.financing.loans.outcome_file import KINDS, MOST_DAYS, MOST_FEN
 from creditlink.financing.requests.ask import AMOUNT_FEN, TERM_MONTHS
+from creditlink.financing.wire import ApplicationQuery
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
 
 
+@dataclass(frozen=True)
+class OfferBody:
+    """An offer as sent; None: as the product says."""
+
+    amount_fen: int
+    term_months: int
+    rate_bps: int
+    cooling_off_days: int
+    conditions: str
+    valid_until: datetime
+    fee_fen: int | None = None
+    repayment: str | None = None
+
+
+@dataclass(frozen=True)
+class DeclineBody:
+    """A decline as sent."""
+
+    reasons: Sequence[str]
+    note: str
+
+
+@dataclass(frozen=True)
+class SignatureBody:
+    """A signature as sent."""
+
+    offer_sha256: str
+
+
+@dataclass(frozen=True)
+class OutcomeBody:
+    """An outcome of a loan as sent."""
+
+    kind: str
+    on: date
+    amount_fen: int
+    reference: str
+    days_past_due: int | None = None
+
+
+@dataclass(frozen=True)
+class FunnelQuery:
+    """Which rows of the funnel, of which period; None: the last one."""
+
+    by: str
+    until: datetime | None = None
+
+
 class ApplicationQuerySchema(Schema):
     """Which applications to list."""
+
+    loads_into = ApplicationQuery
 
     state = text("Only in this state", validate=ma.validate.OneOf(list(STATES)))
     request = text("Only of this request (`fin_…`)")
@@ -26,7 +81,7 @@ class ApplicationQuerySchema(Schema):
 
 
 class RequestSchema(Schema):
-    """What the firm asks for, as it stands now."""
+    """What the firm asks for now."""
 
     id = text("The request, by an id that only your institution sees; several of your products may be asked under one")
     version = number("1, and one more with each amendment")
@@ -46,6 +101,8 @@ class AppliedProductSchema(Schema):
 
 class OfferBodySchema(Schema):
     """What you promise until the offer lapses."""
+
+    loads_into = OfferBody
 
     amount_fen = number("How much, in fen", strict=True, required=True, validate=ma.validate.Range(*AMOUNT_FEN))
     term_months = number("For how long", strict=True, required=True, validate=ma.validate.Range(*TERM_MONTHS))
@@ -158,6 +215,8 @@ class ApplicationPageSchema(Schema):
 class DeclineBodySchema(Schema):
     """Why you decline."""
 
+    loads_into = DeclineBody
+
     reasons = ma.fields.List(
         text("A code of `/v1/decline-reasons`"),
         required=True,
@@ -169,6 +228,8 @@ class DeclineBodySchema(Schema):
 
 class SignatureBodySchema(Schema):
     """Which offer the contract was signed on."""
+
+    loads_into = SignatureBody
 
     offer_sha256 = text("The hash of the accepted offer", required=True, validate=ma.validate.Length(equal=64))
 
@@ -184,6 +245,8 @@ class HandoverSchema(Schema):
 
 class OutcomeBodySchema(Schema):
     """One thing that became of the loan."""
+
+    loads_into = OutcomeBody
 
     kind = text("`draw`, `repayment`, `closure` or `write_off`", required=True, validate=ma.validate.OneOf(KINDS))
     on = Day(required=True, metadata={"description": "The day it is about; of a repayment the first day of its month"})
@@ -234,6 +297,8 @@ class DeclineReasonsSchema(Schema):
 
 class FunnelQuerySchema(Schema):
     """By what to break the funnel down."""
+
+    loads_into = FunnelQuery
 
     by = text("Dimension", load_default="all", validate=ma.validate.OneOf(list(DIMENSIONS)))
     until = instant("The end of a period, one of `periods`; the last one unless told")

@@ -1,4 +1,4 @@
-"""What is told of products, and what may be asked of the public catalogue."""
+"""What the public catalogue shows of products, and what may be asked of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import marshmallow as ma
 from creditlink.engine.vocabulary import LENDER_KINDS, PRODUCT_KINDS
 from creditlink.kit.http.api import Schema
 from creditlink.kit.http.fields import instant, number, text, texts
+from creditlink.products.listing import ChangesQuery, ProductQuery
 
 _FROM_0 = ma.validate.Range(0, 2**62)
 
 
 class ProductQuerySchema(Schema):
-    """Filters of the catalogue; those given must all hold."""
+    """Filters of the catalogue; all that are given apply."""
 
+    loads_into = ProductQuery
     q = text("Words in the names of product or institution, either language", validate=ma.validate.Length(1, 80))
     kind = text("Kind of product", validate=ma.validate.OneOf(list(PRODUCT_KINDS)))
     institution = text("Code of the institution", validate=ma.validate.Length(1, 32))
@@ -85,6 +87,7 @@ class ProductPageSchema(Schema):
 class ChangesQuerySchema(Schema):
     """Where a mirror of the catalogue stands."""
 
+    loads_into = ChangesQuery
     since = number("`next_since` of the answer before; 0: from the beginning", load_default=0, validate=_FROM_0)
     limit = number("Changes in an answer", load_default=100, validate=ma.validate.Range(1, 500))
 
@@ -104,7 +107,7 @@ class ProductChangeSchema(Schema):
 
 
 class ProductChangesSchema(Schema):
-    """What changed since a revision, oldest first; each version as it stands now."""
+    """What changed since a revision, oldest first; each version as it is now."""
 
     items = ma.fields.List(ma.fields.Nested(ProductChangeSchema))
     next_since = number("`since` of the next question; the same as asked when nothing changed")

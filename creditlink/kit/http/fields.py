@@ -16,6 +16,11 @@ class FieldOptions(TypedDict, total=False):
     validate: ma.validate.Validator
 
 
+def given(body: object) -> dict[str, object]:
+    """Return the members of a loaded body that the sender gave, or that have a default: those that are not None."""
+    return {name: value for name, value in vars(body).items() if value is not None}
+
+
 def text(description: str, **options: Unpack[FieldOptions]) -> ma.fields.String:
     """Return a text field."""
     return ma.fields.String(metadata={"description": description}, **options)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 STATES: Mapping[str, tuple[str, str]] = {
     "draft": ("草稿", "Draft"),
@@ -18,7 +17,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 """State -> its label in zh and en."""
 
 STEPS: Mapping[str, Mapping[str, str]] = {
-    # Whoever writes a checked version again makes it a draft: what was checked is not what stands there now.
+    # Writing a checked version again makes it a draft: what was checked is not what it says now.
     "draft": {"write": "draft", "check": "checked", "retire": "retired"},
     "checked": {"write": "draft", "publish": "live", "retire": "retired"},
     "scheduled": {"retire": "retired"},
@@ -91,7 +90,7 @@ def check_hands(checker: Hands, writers: Iterable[Hands]) -> None:
 _MATERIAL = ("kty", "crv", "x", "y", "n", "e")
 
 
-def key_marks(jwks: Mapping[str, Any] | None, jwks_uri: str | None) -> frozenset[str]:
+def key_marks(jwks: Mapping[str, Sequence[Mapping[str, object]]] | None, jwks_uri: str | None) -> frozenset[str]:
     """Return a mark for each public key of a client, or for the address that it publishes them at."""
     marks = {f"uri:{jwks_uri}"} if jwks_uri else set()
     for key in (jwks or {}).get("keys", ()):

@@ -1,6 +1,10 @@
-"""What a lender is told of its own products, and what it sends besides the open form of a product."""
+"""What a lender sees of its own products, and what it sends besides the open form of a product."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import marshmallow as ma
 
@@ -10,9 +14,34 @@ from creditlink.products.catalogue.lifecycle import STATES
 from creditlink.products.schemas import ProductSchema
 
 
+@dataclass(frozen=True)
+class OwnProductsQuery:
+    """Filters of an institution's own versions and a place in their list."""
+
+    limit: int
+    state: str | None = None
+    code: str | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class StepNote:
+    """Why a step is taken."""
+
+    note: str
+
+
+@dataclass(frozen=True)
+class ProductCheck(StepNote):
+    """What is confirmed, and why."""
+
+    terms_sha256: str
+
+
 class OwnProductsQuerySchema(Schema):
     """Filters of an institution's own versions."""
 
+    loads_into = OwnProductsQuery
     state = text("draft, checked, scheduled, live or retired", validate=ma.validate.OneOf(list(STATES)))
     code = text("Code of one product", validate=ma.validate.Length(1, 40))
     limit = number("Versions on a page", load_default=50, validate=ma.validate.Range(1, 200))
@@ -22,12 +51,14 @@ class OwnProductsQuerySchema(Schema):
 class StepNoteSchema(Schema):
     """Why a step is taken."""
 
+    loads_into: ClassVar[Callable[..., object] | None] = StepNote
     note = text("Kept with the step", load_default="", validate=ma.validate.Length(0, 500))
 
 
 class ProductCheckBodySchema(StepNoteSchema):
     """What is confirmed."""
 
+    loads_into = ProductCheck
     terms_sha256 = text(
         "Hash of the terms that were read, so that nothing else is confirmed",
         required=True,

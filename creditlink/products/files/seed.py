@@ -10,30 +10,23 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms
 from creditlink.engine.vocabulary import LENDER_KINDS
 from creditlink.kit.files.textfile import TextUnreadable, read_file
 from creditlink.products.files.open_form import parse_product
 
+T = TypeVar("T")
+
 _WAN_FEN = 1_000_000  # 10,000 yuan in fen
 _INSTITUTION_FIELDS = ("code", "kind", "short_zh", "name_zh", "short_en", "name_en", "regions", "scale")
-_TEMPLATE_FIELDS = (
-    *("key", "kind", "institutions", "share", "names_zh", "names_en", "amount_min_wan", "amount_max_wan"),
-    *("terms", "rate_min", "rate_spread", "repayment", "guarantee", "risk_share", "subsidy", "fees"),
-    *("quota_wan", "categories", "tags", "local", "rules", "optional", "valid"),
-)
-_TEMPLATE_NEEDS = (
-    *("key", "kind", "institutions", "names_zh", "names_en", "amount_min_wan", "amount_max_wan"),
-    *("terms", "rate_min", "rate_spread", "rules"),
-)
 
 
 class SeedInvalid(ValueError):
@@ -52,6 +45,44 @@ class SeedInstitution:
     name_en: str
     regions: tuple[str, ...]
     scale: float  # multiplies the amounts of the templates
+
+
+_RuleOptions = tuple[str, str, Sequence[object]]
+"""A rule of a template: subject, operator and the limits to choose from."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Template:
+    """A template of products: lists are options, of which each product gets one."""
+
+    key: str
+    kind: str
+    institutions: Sequence[str]  # kinds of institution that offer it
+    share: float = 1  # of those institutions
+    names_zh: Sequence[str]
+    names_en: Sequence[str]
+    amount_min_wan: Sequence[float]
+    amount_max_wan: Sequence[float]
+    terms: Sequence[tuple[int, int]]
+    rate_min: Sequence[int]
+    rate_spread: Sequence[int]
+    repayment: Sequence[str] = ("bullet",)
+    guarantee: Sequence[str] = ("none",)
+    risk_share: Sequence[int] = (0,)
+    subsidy: Sequence[int] = (0,)
+    fees: Sequence[int] = (0,)
+    quota_wan: Sequence[int] | None = None
+    categories: Sequence[str] = ()  # all of them
+    tags: Sequence[str] = ()  # all of them
+    local: bool = True  # lent only where the institution lends
+    rules: Sequence[_RuleOptions]
+    optional: Sequence[_RuleOptions] = ()  # rules that some of the products have
+    valid: tuple[date, date] | None = None
+
+
+_TEMPLATE_FIELDS = tuple(field.name for field in fields(_Template))
+_RULE_LISTS = ("rules", "optional")
+_TEMPLATE_NEEDS = tuple(field.name for field in fields(_Template) if field.default is MISSING)
 
 
 @dataclass(frozen=True)
@@ -108,8 +139,8 @@ def read_seed(text: str, name: str, *, rounds: int = 1) -> SeedRead:
     if not isinstance(raw.get("seed"), str) or not isinstance(raw.get("valid_from"), date):
         return SeedRead((), (), (SeedInvalid(f"{name}: fields 'seed' (text) and 'valid_from' (date) are needed"),))
     for table in ("institutions", "templates", "products"):
-        held = raw.get(table, [])
-        if not isinstance(held, list) or not all(isinstance(one, dict) for one in held):
+        rows = raw.get(table, [])
+        if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
             return SeedRead((), (), (SeedInvalid(f"{name}: field {table!r}: must be a list of tables"),))
     entries = {
         table: list(zip(raw.get(table, []), _lines_of(text, table, len(raw.get(table, []))), strict=True))
@@ -129,9 +160,9 @@ def read_seed(text: str, name: str, *, rounds: int = 1) -> SeedRead:
     lenders = list(institutions.values())
     for one, line in entries["templates"]:
         try:
-            _check_template(one, f"{name} line {line}")
-            made = _made_of(one, lenders, raw["seed"], raw["valid_from"], rounds)
-            products += [(line, parse_product(plain, line=line)) for plain in made]
+            template = _template(one, f"{name} line {line}")
+            expanded = _products_of(template, lenders, raw["seed"], raw["valid_from"], rounds)
+            products += [(line, parse_product(plain, line=line)) for plain in expanded]
         except (SeedInvalid, ProductInvalid) as error:
             problems.append(error)
     for one, line in entries["products"]:
@@ -147,14 +178,14 @@ def read_seed(text: str, name: str, *, rounds: int = 1) -> SeedRead:
     return SeedRead(tuple(lenders), tuple(products), tuple(problems))
 
 
-def _made_of(
-    template: Mapping[str, Any], lenders: Sequence[SeedInstitution], seed: str, valid_from: date, rounds: int
-) -> Iterator[dict[str, Any]]:
+def _products_of(
+    template: _Template, lenders: Sequence[SeedInstitution], seed: str, valid_from: date, rounds: int
+) -> Iterator[dict[str, object]]:
     """Yield the products that a template makes, in their open form."""
     for lender in lenders:
         for number in range(rounds):
-            pick = _Pick(seed, lender.code, template["key"], str(number))
-            if lender.kind in template["institutions"] and pick.happens("share", template.get("share", 1)):
+            pick = _Pick(seed, lender.code, template.key, str(number))
+            if lender.kind in template.institutions and pick.happens("share", template.share):
                 yield _expand(template, lender, pick, valid_from, number)
 
 
@@ -168,7 +199,7 @@ class _Pick:
         digest = blake2b("|".join((*self._keys, field)).encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big")
 
-    def of(self, field: str, options: Sequence[Any]) -> Any:
+    def of(self, field: str, options: Sequence[T]) -> T:
         return options[self.number(field) % len(options)]
 
     def happens(self, field: str, share: float) -> bool:
@@ -176,54 +207,54 @@ class _Pick:
 
 
 def _expand(
-    template: Mapping[str, Any], lender: SeedInstitution, pick: _Pick, valid_from: date, number: int
-) -> dict[str, Any]:
-    least, most = pick.of("amount_min", template["amount_min_wan"]), pick.of("amount_max", template["amount_max_wan"])
+    template: _Template, lender: SeedInstitution, pick: _Pick, valid_from: date, number: int
+) -> dict[str, object]:
+    least, most = pick.of("amount_min", template.amount_min_wan), pick.of("amount_max", template.amount_max_wan)
     most_fen = max(round(most * lender.scale), least) * _WAN_FEN
-    terms = pick.of("terms", template["terms"])
-    rate = pick.of("rate_min", template["rate_min"])
-    regions = lender.regions if template.get("local", True) else ()
-    rules = [_rule(rule, pick, str(i)) for i, rule in enumerate(template["rules"])]
+    terms = pick.of("terms", template.terms)
+    rate = pick.of("rate_min", template.rate_min)
+    regions = lender.regions if template.local else ()
+    rules = [_rule(rule, pick, str(i)) for i, rule in enumerate(template.rules)]
     rules += [
         _rule(rule, pick, f"optional {i}")
-        for i, rule in enumerate(template.get("optional", []))
+        for i, rule in enumerate(template.optional)
         if pick.happens(f"optional {i}", 0.4)
     ]
     if regions:
         rules.append({"subject": "registration.region", "operator": "in", "limit": list(regions)})
     name = pick.number("name")
-    guarantee = pick.of("guarantee", template.get("guarantee", ["none"]))
-    plain = {
-        "code": f"{lender.code}-{template['key']}" + (f"-{number + 1}" if number else ""),
+    guarantee = pick.of("guarantee", template.guarantee)
+    plain: dict[str, object] = {
+        "code": f"{lender.code}-{template.key}" + (f"-{number + 1}" if number else ""),
         "institution_code": lender.code,
         "institution_kind": lender.kind,
-        "name_zh": f"{lender.short_zh}{template['names_zh'][name % len(template['names_zh'])]}",
-        "name_en": f"{lender.short_en} {template['names_en'][name % len(template['names_en'])]}",
-        "kind": template["kind"],
+        "name_zh": f"{lender.short_zh}{template.names_zh[name % len(template.names_zh)]}",
+        "name_en": f"{lender.short_en} {template.names_en[name % len(template.names_en)]}",
+        "kind": template.kind,
         "amount_min_fen": round(least * _WAN_FEN),
         "amount_max_fen": round(most_fen),
         "term_months_min": terms[0],
         "term_months_max": terms[1],
         "rate_bps_min": rate,
-        "rate_bps_max": rate + pick.of("rate_spread", template["rate_spread"]),
-        "fees_bps": pick.of("fees", template.get("fees", [0])),
-        "repayment": pick.of("repayment", template.get("repayment", ["bullet"])),
+        "rate_bps_max": rate + pick.of("rate_spread", template.rate_spread),
+        "fees_bps": pick.of("fees", template.fees),
+        "repayment": pick.of("repayment", template.repayment),
         "guarantee": guarantee,
-        "risk_share_bps": 0 if guarantee == "none" else pick.of("risk_share", template.get("risk_share", [0])),
-        "subsidy_bps": pick.of("subsidy", template.get("subsidy", [0])),
-        "tags": template.get("tags", []),
+        "risk_share_bps": 0 if guarantee == "none" else pick.of("risk_share", template.risk_share),
+        "subsidy_bps": pick.of("subsidy", template.subsidy),
+        "tags": list(template.tags),
         "valid_from": valid_from,
-        "required_categories": template.get("categories", []),
+        "required_categories": list(template.categories),
         "rules": rules,
     }
-    if "quota_wan" in template:
-        plain["quota_fen"] = pick.of("quota", template["quota_wan"]) * _WAN_FEN
-    if "valid" in template:
-        plain["valid_from"], plain["valid_until"] = template["valid"]
+    if template.quota_wan is not None:
+        plain["quota_fen"] = pick.of("quota", template.quota_wan) * _WAN_FEN
+    if template.valid is not None:
+        plain["valid_from"], plain["valid_until"] = template.valid
     return plain
 
 
-def _rule(rule: Sequence[Any], pick: _Pick, key: str) -> dict[str, Any]:
+def _rule(rule: _RuleOptions, pick: _Pick, key: str) -> dict[str, object]:
     subject, operator, options = rule
     return {"subject": subject, "operator": operator, "limit": pick.of(f"rule {key}", options)}
 
@@ -284,7 +315,7 @@ _TEMPLATE_FORMS: dict[str, _Form] = {
     **dict.fromkeys(("categories", "tags"), (_each(_is_text, some=False), "list texts")),
     **dict.fromkeys(("amount_min_wan", "amount_max_wan", "rate_min", "rate_spread"), _NUMBERS),
     **dict.fromkeys(("risk_share", "subsidy", "fees", "quota_wan"), _NUMBERS),
-    **dict.fromkeys(("rules", "optional"), _RULES),
+    **dict.fromkeys(_RULE_LISTS, _RULES),
     "terms": (_each(_is_range), "list at least one option, [shortest, longest]"),
     "share": _NUMBER,
     "local": (lambda value: isinstance(value, bool), "be true or false"),
@@ -293,7 +324,7 @@ _TEMPLATE_FORMS: dict[str, _Form] = {
 """Field -> whether a value has its form, and the form in words."""
 
 
-def _check_template(raw: Mapping[str, Any], where: str) -> None:
+def _template(raw: Mapping[str, Any], where: str) -> _Template:
     _fields(raw, _TEMPLATE_FIELDS, _TEMPLATE_NEEDS, where)
     for name, value in raw.items():
         holds, wanted = _TEMPLATE_FORMS[name]
@@ -303,9 +334,13 @@ def _check_template(raw: Mapping[str, Any], where: str) -> None:
             raise SeedInvalid(f"{where}: field {name!r}: value {value!r}: must {wanted}")
     if len(raw["names_zh"]) != len(raw["names_en"]):
         raise SeedInvalid(f"{where}: field 'names_en': value {raw['names_en']!r}: must match names_zh one to one")
+    rules = {
+        name: [(subject, operator, limits) for subject, operator, limits in raw.get(name, ())] for name in _RULE_LISTS
+    }
+    return _Template(**{**raw, **rules})
 
 
-def _fields(raw: Mapping[str, Any], known: Sequence[str], needed: Sequence[str], where: str) -> None:
+def _fields(raw: Mapping[str, object], known: Sequence[str], needed: Sequence[str], where: str) -> None:
     for name in raw:
         if name not in known:
             raise SeedInvalid(f"{where}: field {name!r}: value {raw[name]!r}: is not a field here")

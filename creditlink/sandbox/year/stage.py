@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -21,12 +20,12 @@ from creditlink.enterprises.service import Registration
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration, sweep
 from creditlink.financing.applications import applications
-from creditlink.financing.applications.declines import DeclineReason, weigh
+from creditlink.financing.applications.declines import DeclineReason, ReasonVerdict, weigh
+from creditlink.financing.configuration import Clocks
 from creditlink.financing.funnel import learning
 from creditlink.financing.loans import outcomes
 from creditlink.financing.requests import requests
 from creditlink.financing.requests.requests import DESK_SCOPE, LenderDesk
-from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Client, Institution
@@ -220,7 +219,7 @@ class YearStage:
                     return [reason]
         return [self.declines[_OWN_BOOKS]]
 
-    def _weighed(self, one: Tried, reasons: Sequence[DeclineReason]) -> list[dict[str, Any]]:
+    def _weighed(self, one: Tried, reasons: Sequence[DeclineReason]) -> list[ReasonVerdict]:
         asking = self._by_number[one.request]
         return [
             {

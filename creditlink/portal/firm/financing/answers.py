@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import flask
@@ -116,7 +115,7 @@ def _yearly_cost(answer: ApplicationView) -> int:
 
 def _declined(row: Application) -> list[tuple[str, str]]:
     known = configuration.declines(settings().config_dir)
-    told: list[dict[str, Any]] = [one for one in row.decline_weighed if one["code"] in known]
+    told = [one for one in row.decline_weighed if one["code"] in known]
     return [
         (
             label((known[one["code"]].label_zh, known[one["code"]].label_en)),
