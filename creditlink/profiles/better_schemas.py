@@ -1,4 +1,4 @@
-"""What the answers about getting better hold: a better grade, an open product."""
+"""What the answers about improvement hold: a better grade, an open product."""
 
 from __future__ import annotations
 

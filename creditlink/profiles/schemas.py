@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import marshmallow as ma
 
 from creditlink.engine.facts.catalogue import CATEGORIES
@@ -9,22 +11,21 @@ from creditlink.engine.profile.codes import KINDS
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
+from creditlink.profiles.disclosures.disclosure import ProfileQuery
+from creditlink.profiles.service import ProfileRequest
 
 
 class ProfileRequestSchema(Schema):
     """What to compute; everything is optional, the firm and the data come from the consent."""
 
+    loads_into = ProfileRequest
     as_of = Day(metadata={"description": "Day whose knowledge counts (Asia/Shanghai); default today"})
-    amount_fen = ma.fields.Integer(
+    amount_fen = number(
+        "Amount the firm asks for, in fen; shapes the order of products",
         strict=True,
         validate=ma.validate.Range(min=100, max=10**13),
-        metadata={"description": "Amount the firm asks for, in fen; shapes the order of products"},
     )
-    term_months = ma.fields.Integer(
-        strict=True,
-        validate=ma.validate.Range(min=1, max=360),
-        metadata={"description": "Term the firm asks for, in months"},
-    )
+    term_months = number("Term the firm asks for, in months", strict=True, validate=ma.validate.Range(min=1, max=360))
     accept_partial = ma.fields.List(
         ma.fields.String(validate=ma.validate.OneOf(sorted(set(CATEGORIES) - {"registration"}))),
         metadata={
@@ -38,12 +39,11 @@ class ProfileRequestSchema(Schema):
 class ProfileQuerySchema(Schema):
     """Which profiles to list."""
 
+    loads_into = ProfileQuery
     created_from = instant("Created at or after this instant")
     created_before = instant("Created before this instant")
-    grade = ma.fields.String(validate=ma.validate.OneOf(list(GRADES)), metadata={"description": "Only this grade"})
-    limit = ma.fields.Integer(
-        load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "Profiles per page"}
-    )
+    grade = text("Only this grade", validate=ma.validate.OneOf(list(GRADES)))
+    limit = number("Profiles per page", load_default=20, validate=ma.validate.Range(min=1, max=100))
     cursor = text("Where the page before ended: its `next_cursor`")
 
 
@@ -176,14 +176,20 @@ class ExplanationSchema(Schema):
     )
 
 
+@dataclass(frozen=True)
+class ReasonCodeQuery:
+    """Which codes to list; None: all."""
+
+    kind: str | None = None
+    category: str | None = None
+
+
 class ReasonCodeQuerySchema(Schema):
     """Which codes to list."""
 
-    kind = ma.fields.String(validate=ma.validate.OneOf(KINDS), metadata={"description": "Only codes of this kind"})
-    category = ma.fields.String(
-        validate=ma.validate.OneOf(list(CATEGORIES)),
-        metadata={"description": "Only codes that read this data category"},
-    )
+    loads_into = ReasonCodeQuery
+    kind = text("Only codes of this kind", validate=ma.validate.OneOf(KINDS))
+    category = text("Only codes that read this data category", validate=ma.validate.OneOf(list(CATEGORIES)))
 
 
 class ReasonCodeSchema(Schema):

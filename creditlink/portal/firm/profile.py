@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from creditlink.portal.site import blueprint, lang, page, settings, signed_in
 from creditlink.products.service import book_of
 from creditlink.profiles import wire
 from creditlink.profiles.tables import Profile
+from creditlink.records.coverage import CategoryCoverage
 
 EARLIER = 10
 _NEAR = 3
@@ -80,7 +82,7 @@ def _made(session: Session, firm: Enterprise) -> list[tuple[Profile, str]]:
     return [(row, told) for row, told in session.execute(query)]
 
 
-def _sources(coverage: dict[str, dict[str, Any]]) -> list[SourceShown]:
+def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
     """Return what the profile was made from, and what was missing and why, in the catalogue's order."""
     words = {
         "delivered": gettext("there"),
