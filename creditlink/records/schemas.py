@@ -1,4 +1,4 @@
-"""What is told of sources, pulls and the data catalogue."""
+"""What the API shows of sources, pulls and the data catalogue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SourcesSchema(Schema):
 
 
 class PullPartSchema(Schema):
-    """How one source of a pull stands."""
+    """The state of one source of a pull."""
 
     source = text("The office")
     status = text("READY, PENDING, DELIVERED, PARTIAL, NO_RECORD, DENIED, TIMEOUT or DOWN")

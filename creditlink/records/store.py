@@ -34,7 +34,7 @@ _INSERT = text("""
     ON CONFLICT (enterprise_id, frame, period, subkey, content_hash) DO NOTHING
 """)
 
-# Of the rows of one key, the highest version known on that day holds; of two tellings of one version,
+# Of the rows of one key, the highest version known on that day counts; of two deliveries of one version,
 # the complete one, then the one that was stored last.
 _READ = text("""
     SELECT DISTINCT ON (enterprise_id, frame, period, subkey)
@@ -108,7 +108,7 @@ def save_facts(
     pull_id: UUID | None,
     now: datetime,
 ) -> int:
-    """Store facts; return how many were new. What is known already adds nothing."""
+    """Store facts; return how many were new. Facts known already add nothing."""
     if not facts:
         return 0
     result = session.execute(
@@ -223,7 +223,7 @@ def read_inputs(
 
 
 def inputs_hash(registration: pl.DataFrame, hashes: Iterable[bytes]) -> str:
-    """Return the SHA-256 over the registration and the hashes of the facts, in whatever order they come."""
+    """Return the SHA-256 over the registration and the hashes of the facts, whatever their order."""
     sha = hashlib.sha256(json.dumps(registration.rows(), default=str, separators=(",", ":")).encode())
     for one in sorted(bytes(h) for h in hashes):
         sha.update(one)

@@ -14,7 +14,7 @@ from creditlink.records.pulls.delivery import FactValue, StoredResult
 
 
 class SourceHealth(Base):
-    """The last that is known of an office's health, kept by the workers."""
+    """What was last known of an office's health, kept by the workers."""
 
     __tablename__ = "sources"
     __table_args__ = (CheckConstraint("state IN ('up', 'degraded', 'down')", name="state"),)
@@ -44,8 +44,8 @@ class Pull(Base):
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
     trigger: Mapped[str]
     status: Mapped[str]  # STOPPED: the consent was paused, revoked or ran out meanwhile
-    since: Mapped[date]  # first month asked for
-    until: Mapped[date]  # the day up to which was asked
+    since: Mapped[date]  # the first month asked for
+    until: Mapped[date]  # the last day asked for
     requested_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 

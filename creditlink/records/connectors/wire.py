@@ -124,7 +124,7 @@ class Wire:
     def ask(
         self, build: Callable[[httpx.AsyncClient], httpx.Request], read: Callable[[SourceResponse], T], proceed: Proceed
     ) -> T:
-        """Send a request made anew for each attempt and return what `read` makes of the answer.
+        """Send a request built again for each attempt and return what `read` makes of the answer.
 
         Raises
         ------

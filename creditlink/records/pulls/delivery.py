@@ -59,7 +59,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was not taken in: where it stands, which field, what stood there, and why."""
+    """A row that was not taken in: where it is, which field, its value, and why."""
 
     source: str
     resource: str
@@ -71,7 +71,7 @@ class Reject:
     @classmethod
     def of(cls, source: str, resource: str, position: str, field: str, value: object, reason: str) -> Reject:
         """Build one, keeping only an excerpt of the value."""
-        # A text as it stands; of anything else, which may be nested without end, no more than a glimpse.
+        # A text as it is; of anything else, which may be nested without end, no more than a glimpse.
         text = "" if value is None else value if isinstance(value, str) else reprlib.repr(value)
         return cls(source, resource, position, field, shown(text[:EXCERPT_LENGTH]), reason)
 
