@@ -130,19 +130,19 @@ def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | N
     try:
         with db.transaction() as session:
             if folder is None:
-                told = labelled.from_profiles(session, cut=day, horizon_months=horizon)
+                table = labelled.from_profiles(session, cut=day, horizon_months=horizon)
             else:
                 reference = load_live(settings).reference
-                told = labelled.from_city(session, read_city(folder), reference, cut=day, horizon_months=horizon)
+                table = labelled.from_city(session, read_city(folder), reference, cut=day, horizon_months=horizon)
     except CityError as wrong:
         raise click.ClickException(str(wrong)) from None
-    labelled.write(told, out)
+    labelled.write(table, out)
     if as_json:
-        click.echo(json.dumps({"as_of": day.isoformat(), "horizon_months": horizon, "counts": told.counts}))
+        click.echo(json.dumps({"as_of": day.isoformat(), "horizon_months": horizon, "counts": table.counts}))
         return
-    for name, count in told.counts.items():
+    for name, count in table.counts.items():
         click.echo(f"{count:7} {name}: {LABELS.get(name) or GAPS[name]}")
-    click.echo(f"{out}: {told.rows.height} rows")
+    click.echo(f"{out}: {table.rows.height} rows")
 
 
 @financing.command()

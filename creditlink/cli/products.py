@@ -212,7 +212,7 @@ def write(file: Path, by: str, note: str) -> None:
         raise click.ClickException("\n".join(f"{file.name} {row}" for row in read.wrong))
     with _transaction() as session:
         lenders = {one.code: one for one in session.scalars(select(Institution))}
-        made = []
+        summaries = []
         for line, terms in read.products:
             lender = lenders.get(terms.institution_code)
             if lender is None:
@@ -220,8 +220,8 @@ def write(file: Path, by: str, note: str) -> None:
                 raise RegistrationRefused(f"{where}: value {terms.institution_code!r}: is not registered")
             plain = {name: value for name, value in terms.to_dict().items() if name != "version"}
             product = publishing.write(session, lender, plain, hands=_hands(by), now=utc_now(), note=note)
-            made.append(_summary(product))
-        _show(made)
+            summaries.append(_summary(product))
+        _show(summaries)
 
 
 @products.command()
@@ -305,16 +305,16 @@ def price_response(file: Path, break_even: tuple[float, ...], as_json: bool) -> 
         curves = parse(read_file(file), source=file.name)
     except (OSError, PriceResponseInvalid) as error:
         raise click.ClickException(str(error)) from error
-    even, told = np.array(break_even, dtype=np.float64), []
+    even, rows = np.array(break_even, dtype=np.float64), []
     for group, curve in curves.items():
         low, high = (np.full(len(even), rate) for rate in (curve.rates_bps[0], curve.rates_bps[-1]))
         best = curve.best_rate_bps(even, low, high)
-        told += [(group, *row) for row in zip(even.tolist(), best.tolist(), curve.churn_at(best).tolist(), strict=True)]
+        rows += [(group, *row) for row in zip(even.tolist(), best.tolist(), curve.churn_at(best).tolist(), strict=True)]
     if as_json:
         names = ("group", "break_even_bps", "best_rate_bps", "churn")
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in told]))
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows]))
         return
     table = Table("grades", "break-even", "best rate", "go elsewhere")
-    for group, least, rate, churn in told:
+    for group, least, rate, churn in rows:
         table.add_row(group, f"{least / 100:.2f}%", f"{rate / 100:.2f}%", f"{churn:.0%}")
     Console().print(table)

@@ -18,6 +18,7 @@ from creditlink.financing import configuration, wire
 from creditlink.financing.applications import applications, disagreement
 from creditlink.financing.applications.basis import last_profile
 from creditlink.financing.applications.terms import OfferTerms, TermsInvalid
+from creditlink.financing.bodies import DeclineBody, FunnelQuery, OfferBody, OutcomeBody, SignatureBody
 from creditlink.financing.funnel import learning
 from creditlink.financing.funnel.funnel import OTHER
 from creditlink.financing.loans import outcomes, reporting
@@ -26,20 +27,15 @@ from creditlink.financing.schemas import (
     ApplicationInFullSchema,
     ApplicationPageSchema,
     ApplicationQuerySchema,
-    DeclineBody,
     DeclineBodySchema,
     DeclineReasonsSchema,
     DisagreementSchema,
-    FunnelQuery,
     FunnelQuerySchema,
     FunnelSchema,
     HandoverSchema,
-    OfferBody,
     OfferBodySchema,
-    OutcomeBody,
     OutcomeBodySchema,
     OutcomeFileSchema,
-    SignatureBody,
     SignatureBodySchema,
 )
 from creditlink.financing.tables import Application, FunnelRow
@@ -113,8 +109,8 @@ def _take_step(application_id: str, body: Mapping[str, object], act: _Act) -> di
     now, institution_id = utc_now(), g.access.institution_id
     with db.transaction(viewer=db.Viewer(institution_id=institution_id)) as session:
         application = wire.own(session, institution_id, application_id, lock=True)
-        asked = {"route": str(flask.request.url_rule), "application": application.wire_id, **body}
-        earlier = key and idempotency.claim(session, institution_id, key, asked, now=now)
+        request = {"route": str(flask.request.url_rule), "application": application.wire_id, **body}
+        earlier = key and idempotency.claim(session, institution_id, key, request, now=now)
         if not earlier:
             act(session, application, actor=f"bank:{g.access.client_id}", now=now)
             if key:

@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-
 import marshmallow as ma
 
 from creditlink.engine.vocabulary import REPAYMENTS
 from creditlink.financing.applications.states import STATES
+from creditlink.financing.bodies import DeclineBody, FunnelQuery, OfferBody, OutcomeBody, SignatureBody
 from creditlink.financing.funnel.funnel import DIMENSIONS
 from creditlink.financing.loans.outcome_file import KINDS, MOST_DAYS, MOST_FEN
 from creditlink.financing.requests.ask import AMOUNT_FEN, TERM_MONTHS
 from creditlink.financing.wire import ApplicationQuery
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
-
-
-@dataclass(frozen=True)
-class OfferBody:
-    """An offer as sent; None: as the product says."""
-
-    amount_fen: int
-    term_months: int
-    rate_bps: int
-    cooling_off_days: int
-    conditions: str
-    valid_until: datetime
-    fee_fen: int | None = None
-    repayment: str | None = None
-
-
-@dataclass(frozen=True)
-class DeclineBody:
-    """A decline as sent."""
-
-    reasons: Sequence[str]
-    note: str
-
-
-@dataclass(frozen=True)
-class SignatureBody:
-    """A signature as sent."""
-
-    offer_sha256: str
-
-
-@dataclass(frozen=True)
-class OutcomeBody:
-    """An outcome of a loan as sent."""
-
-    kind: str
-    on: date
-    amount_fen: int
-    reference: str
-    days_past_due: int | None = None
-
-
-@dataclass(frozen=True)
-class FunnelQuery:
-    """Which rows of the funnel, of which period; None: the last one."""
-
-    by: str
-    until: datetime | None = None
 
 
 class ApplicationQuerySchema(Schema):

@@ -201,14 +201,14 @@ def read_inputs(
         again = session.execute(_READ_AGAIN, {"ids": list(only), "enterprise_ids": list(enterprise_ids)})
         rows = [row for row in map(_StoredFact._make, again) if row.frame in frames]
     elif frames:
-        asked = {
+        bounds = {
             "enterprise_ids": list(enterprise_ids),
             "frames": frames,
             "since": since.replace(day=1),
             "as_of": as_of,
             "known_before": start_of_day(as_of + timedelta(days=1)),
         }
-        rows = [*map(_StoredFact._make, session.execute(_READ, asked))]
+        rows = [*map(_StoredFact._make, session.execute(_READ, bounds))]
     else:
         rows = []
     periods: dict[str, list[date]] = {}
@@ -231,12 +231,12 @@ def inputs_hash(registration: pl.DataFrame, hashes: Iterable[bytes]) -> str:
 
 
 def _registration(session: Session, enterprise_ids: Sequence[UUID], as_of: date) -> pl.DataFrame:
-    asked = {
+    bounds = {
         "enterprise_ids": list(enterprise_ids),
         "as_of": as_of,
         "known_before": start_of_day(as_of + timedelta(days=1)),
     }
-    found = {row[0]: row[1:] for row in session.execute(_REGISTERED, asked)}
+    found = {row[0]: row[1:] for row in session.execute(_REGISTERED, bounds)}
     rows = [(index, *found[enterprise_id]) for index, enterprise_id in enumerate(enterprise_ids)]
     return pl.DataFrame(rows, schema=FRAME_SCHEMAS["registration"], orient="row")
 

@@ -163,7 +163,7 @@ def offer(
     if last is not None and last.sha256 == digest:
         return last
     step(session, application, event, role="bank", actor=actor, now=now, detail={"offer_sha256": digest})
-    made = Offer(
+    created = Offer(
         application_id=application.id,
         enterprise_id=application.enterprise_id,
         institution_id=application.institution_id,
@@ -173,9 +173,9 @@ def offer(
         made_at=now,
         valid_until=valid_until,
     )
-    session.add(made)
+    session.add(created)
     session.flush()
-    return made
+    return created
 
 
 def decline(

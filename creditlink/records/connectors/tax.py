@@ -119,14 +119,14 @@ class TaxConnector:
         self, resource: str, uscc: str, since: date, until: date, number: int, proceed: Proceed
     ) -> tuple[SourceResponse, _TaxRows | None]:
         path = f"/swj/v1/{resource}/query"
-        asked = {
+        query = {
             "tyshxydm": uscc,
             "ssqQ": f"{since:%Y%m}",
             "ssqZ": f"{until:%Y%m}",
             "pageNum": number,
             "pageSize": _PAGE_SIZE,
         }
-        content = json.dumps(asked, separators=(",", ":")).encode()
+        content = json.dumps(query, separators=(",", ":")).encode()
 
         def build(client: httpx.AsyncClient) -> httpx.Request:
             # Signed again for each attempt: a nonce is good for one.

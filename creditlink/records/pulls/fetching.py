@@ -72,8 +72,8 @@ def run_pull(consent_id: UUID, sources: Sources, clock: Clock, *, trigger: str =
     if task is None:
         return
     with ThreadPoolExecutor(max_workers=max(1, len(task.sources)), thread_name_prefix="pull") as pool:
-        asked = [pool.submit(_ask, task, name, sources, clock) for name in task.sources]
-    came_to = {future.result() for future in asked}
+        futures = [pool.submit(_ask, task, name, sources, clock) for name in task.sources]
+    came_to = {future.result() for future in futures}
     if "stopped" in came_to:
         _stop(consent_id, clock(), "consent")
     elif "busy" in came_to:
