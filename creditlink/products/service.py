@@ -26,8 +26,9 @@ from creditlink.kit import runtime
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.runtime import Memory
 from creditlink.kit.settings import SettingError, Settings
-from creditlink.products.files.seed import SeedInvalid, load_seed
+from creditlink.products.files.seed import load_seed
 from creditlink.products.files.settings import load_settings
+from creditlink.products.files.templates import SeedInvalid
 from creditlink.products.tables import Product, ProductCommitment
 
 KNOWN = known_subjects(BY_NAME)

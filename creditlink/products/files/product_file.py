@@ -17,7 +17,8 @@ from creditlink.engine.matching.products.subjects import Subject
 from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms
 from creditlink.kit.files.textfile import TextFile, TextUnreadable, no_constant
 from creditlink.products.files.open_form import parse_product
-from creditlink.products.files.seed import SeedInvalid, read_seed
+from creditlink.products.files.seed import read_seed
+from creditlink.products.files.templates import SeedInvalid
 
 FORMS = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".toml": "toml"}
 """How a file's name ends -> its form."""
