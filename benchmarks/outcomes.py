@@ -69,7 +69,7 @@ def measure(database, draws):
     rows = [f"{loan},draw,{date(2026, 1, 5)},100,,r{n}" for n in range(draws)]
     body = "\n".join(["application_id,kind,on,amount_fen,days_past_due,reference", *rows]).encode()
     began = time.perf_counter()
-    taken = reporting.Taken()
+    taken = reporting.OutcomeReport()
     for lines in reporting.portions(textfile.decode(body), form="csv"):
         with database.transaction("api") as session:
             taken += reporting.take_lines(session, lender, lines, actor="bank:bench", now=datetime.now(UTC))

@@ -17,7 +17,7 @@ from creditlink.financing.funnel import cases, learning
 from creditlink.financing.funnel.funnel import DIMENSIONS, FunnelGroup, funnel, league
 from creditlink.financing.loans.labels import GAPS, HORIZON_MONTHS, LABELS
 from creditlink.financing.loans.outcome_file import OutcomeInvalid, read_lines
-from creditlink.financing.loans.reporting import AT_ONCE, Taken, take_lines
+from creditlink.financing.loans.reporting import AT_ONCE, OutcomeReport, take_lines
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.files.textfile import read_file
@@ -130,19 +130,19 @@ def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | N
     try:
         with db.transaction() as session:
             if folder is None:
-                told = labelled.from_profiles(session, cut=day, horizon_months=horizon)
+                table = labelled.from_profiles(session, cut=day, horizon_months=horizon)
             else:
                 reference = load_live(settings).reference
-                told = labelled.from_city(session, read_city(folder), reference, cut=day, horizon_months=horizon)
+                table = labelled.from_city(session, read_city(folder), reference, cut=day, horizon_months=horizon)
     except CityError as wrong:
         raise click.ClickException(str(wrong)) from None
-    labelled.write(told, out)
+    labelled.write(table, out)
     if as_json:
-        print_json({"as_of": day.isoformat(), "horizon_months": horizon, "counts": told.counts}, indent=None)
+        print_json({"as_of": day.isoformat(), "horizon_months": horizon, "counts": table.counts}, indent=None)
         return
-    for name, count in told.counts.items():
+    for name, count in table.counts.items():
         click.echo(f"{count:7} {name}: {LABELS.get(name) or GAPS[name]}")
-    click.echo(f"{out}: {told.rows.height} rows")
+    click.echo(f"{out}: {table.rows.height} rows")
 
 
 @financing.command()
@@ -171,7 +171,7 @@ def outcomes(file: Path, institution: str) -> None:
         lines = list(read_lines(read_file(file), form=form))
     except OutcomeInvalid as wrong:
         raise click.ClickException(f"{file.name}: line 1: {wrong}") from None
-    total, waiting = Taken(), iter(lines)
+    total, waiting = OutcomeReport(), iter(lines)
     columns = (TextColumn("outcomes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("outcomes", total=len(lines))

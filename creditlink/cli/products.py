@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.cli.output import print_json
 from creditlink.engine.features.catalogue import BY_NAME
-from creditlink.engine.matching.products.checker import check_product
+from creditlink.engine.matching.products.checker import ProductFinding, check_product
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
 from creditlink.institutions import service as institutions
 from creditlink.institutions.service import RegistrationRefused
@@ -79,25 +78,15 @@ def validate(file: Path, screening: str | None, as_json: bool) -> None:
     read = _read(file)
     good = [(line, terms, check_product(terms, service.KNOWN)) for line, terms in read.products]
     counts, uncounted = _counts([terms for _, terms in read.products], screening)
-    rows = [
-        {
-            "line": line,
-            "product": terms.code,
-            "version": terms.version,
-            "findings": [asdict(finding) for finding in findings],
-            **({"firms": counts[terms.code]} if terms.code in counts else {}),
-        }
-        for line, terms, findings in good
-    ]
+    rows = [_Valid(line, terms, findings, counts.get(terms.code)) for line, terms, findings in good]
     if as_json:
         wrong = [row.to_dict() for row in read.wrong]
-        told = {"products": rows, "wrong": wrong, "not_counted": uncounted}
-        print_json(told, indent=None)
+        print_json({"products": [row.to_dict() for row in rows], "wrong": wrong, "not_counted": uncounted}, indent=None)
     else:
         for wrong_row in read.wrong:
             click.echo(f"{file.name} {wrong_row}")
         for row in rows:
-            _tell(row)
+            _print(row)
         click.echo(f"{len(rows)} products are well-formed, {len(read.wrong)} things are wrong")
         if uncounted:
             click.echo(f"firms not counted: {uncounted}")
@@ -105,12 +94,32 @@ def validate(file: Path, screening: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _tell(row: dict[str, Any]) -> None:
-    firms = row.get("firms")
-    qualify_ = "" if firms is None else f": {firms['qualify']:,} of {firms['population']:,} firms qualify"
-    click.echo(f"line {row['line']}: {row['product']} version {row['version']}{qualify_}")
-    for finding in row["findings"]:
-        click.echo(f"  {finding['severity']} ({finding['code']}): {finding['text_en']} | {finding['text_zh']}")
+@dataclass(frozen=True)
+class _Valid:
+    """A well-formed product of a file, and what the rule checker says of it."""
+
+    line: int
+    terms: ProductTerms
+    findings: Sequence[ProductFinding]
+    firms: Mapping[str, int] | None  # of the last screening: qualify, population
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as printed."""
+        plain: dict[str, object] = {
+            "line": self.line,
+            "product": self.terms.code,
+            "version": self.terms.version,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+        return plain if self.firms is None else plain | {"firms": self.firms}
+
+
+def _print(row: _Valid) -> None:
+    firms = row.firms
+    qualifying = "" if firms is None else f": {firms['qualify']:,} of {firms['population']:,} firms qualify"
+    click.echo(f"line {row.line}: {row.terms.code} version {row.terms.version}{qualifying}")
+    for finding in row.findings:
+        click.echo(f"  {finding.severity} ({finding.code}): {finding.text_en} | {finding.text_zh}")
 
 
 def _read(file: Path) -> ProductFile:
@@ -130,14 +139,14 @@ def _counts(terms: Sequence[ProductTerms], address: str | None) -> tuple[dict[st
     found, left_out = {}, []
     for one in track(terms, "counting firms", console=Console(stderr=True), transient=True):
         try:
-            told = qualify(results, one, BY_NAME)
+            counts = qualify(results, one, BY_NAME)
         except ProductInvalid as error:
             left_out.append(str(error))
             continue
         found[one.code] = {
-            "population": told.population,
-            "qualify": told.qualify,
-            "undetermined": told.undetermined,
+            "population": counts.population,
+            "qualify": counts.qualify,
+            "undetermined": counts.undetermined,
         }
     return found, "; ".join(left_out) or None
 
@@ -166,7 +175,7 @@ def list_products(lender: str | None, state: str | None) -> None:
             query = query.where(Product.institution_id == institutions.institution_of(session, lender).id)
         if state is not None:
             query = query.where(Product.state == state)
-        print_json([_told(held) for held in session.scalars(query)])
+        print_json([_summary(product) for product in session.scalars(query)])
 
 
 @products.command()
@@ -175,13 +184,13 @@ def list_products(lender: str | None, state: str | None) -> None:
 def show(code: str, version: int) -> None:
     """Show a version: its terms, what the rule checker says, and what was done to it."""
     with _transaction() as session:
-        held = _held(session, code, version)
-        steps = publishing.steps_of(session, held)
+        product = _product(session, code, version)
+        steps = publishing.steps_of(session, product)
         print_json(
-            _told(held)
+            _summary(product)
             | {
-                "terms": held.terms,
-                "findings": [asdict(finding) for finding in publishing.findings_of(held)],
+                "terms": product.terms,
+                "findings": [asdict(finding) for finding in publishing.findings_of(product)],
                 "steps": [{name: getattr(one, name) for name in ("at", "step", "actor", "note")} for one in steps],
             }
         )
@@ -198,16 +207,16 @@ def write(file: Path, by: str, note: str) -> None:
         raise click.ClickException("\n".join(f"{file.name} {row}" for row in read.wrong))
     with _transaction() as session:
         lenders = {one.code: one for one in session.scalars(select(Institution))}
-        made = []
+        summaries = []
         for line, terms in read.products:
             lender = lenders.get(terms.institution_code)
             if lender is None:
                 where = f"{file.name} line {line}: product {terms.code!r}: field 'institution_code'"
                 raise RegistrationRefused(f"{where}: value {terms.institution_code!r}: is not registered")
             plain = {name: value for name, value in terms.to_dict().items() if name != "version"}
-            held = publishing.write(session, lender, plain, hands=_hands(by), now=utc_now(), note=note)
-            made.append(_told(held))
-        print_json(made)
+            product = publishing.write(session, lender, plain, hands=_hands(by), now=utc_now(), note=note)
+            summaries.append(_summary(product))
+        print_json(summaries)
 
 
 @products.command()
@@ -219,10 +228,10 @@ def write(file: Path, by: str, note: str) -> None:
 def check(code: str, version: int, sha256: str, by: str, note: str) -> None:
     """Confirm a draft that somebody else wrote, exactly as you read it."""
     with _transaction() as session:
-        held = _held(session, code, version)
-        whole = held.terms_sha256 if len(sha256) >= _SHORTEST and held.terms_sha256.startswith(sha256) else sha256
+        product = _product(session, code, version)
+        whole = product.terms_sha256 if len(sha256) >= _SHORTEST and product.terms_sha256.startswith(sha256) else sha256
         print_json(
-            _told(publishing.check(session, held, terms_sha256=whole, hands=_hands(by), now=utc_now(), note=note))
+            _summary(publishing.check(session, product, terms_sha256=whole, hands=_hands(by), now=utc_now(), note=note))
         )
 
 
@@ -234,8 +243,8 @@ def check(code: str, version: int, sha256: str, by: str, note: str) -> None:
 def publish(code: str, version: int, by: str, note: str) -> None:
     """Put a checked version on sale; the live version of the product is retired with it."""
     with _transaction() as session:
-        held = _held(session, code, version)
-        print_json(_told(publishing.publish(session, held, hands=_hands(by), now=utc_now(), note=note)))
+        product = _product(session, code, version)
+        print_json(_summary(publishing.publish(session, product, hands=_hands(by), now=utc_now(), note=note)))
 
 
 @products.command()
@@ -246,11 +255,11 @@ def publish(code: str, version: int, by: str, note: str) -> None:
 def retire(code: str, version: int, by: str, note: str) -> None:
     """Take a version off sale, or drop one that is being prepared; there is no way back."""
     with _transaction() as session:
-        held = _held(session, code, version)
-        print_json(_told(publishing.retire(session, held, hands=_hands(by), now=utc_now(), note=note)))
+        product = _product(session, code, version)
+        print_json(_summary(publishing.retire(session, product, hands=_hands(by), now=utc_now(), note=note)))
 
 
-def _held(session: Session, code: str, version: int) -> Product:
+def _product(session: Session, code: str, version: int) -> Product:
     lender = session.scalar(select(Product.institution_id).where(Product.code == code, Product.version == version))
     if lender is None:
         raise NotFound
@@ -261,9 +270,9 @@ def _hands(by: str) -> Hands:
     return Hands(f"operator:{by.strip().casefold()}")
 
 
-def _told(held: Product) -> dict[str, Any]:
+def _summary(product: Product) -> dict[str, object]:
     names = ("code", "version", "state", "terms_sha256", "written_by", "checked_by", "changed_at", "published_at")
-    return {name: getattr(held, name) for name in names}
+    return {name: getattr(product, name) for name in names}
 
 
 @products.command("price-response")
@@ -291,16 +300,16 @@ def price_response(file: Path, break_even: tuple[float, ...], as_json: bool) -> 
         curves = parse(read_file(file), source=file.name)
     except (OSError, PriceResponseInvalid) as error:
         raise click.ClickException(str(error)) from error
-    even, told = np.array(break_even, dtype=np.float64), []
+    even, rows = np.array(break_even, dtype=np.float64), []
     for group, curve in curves.items():
         low, high = (np.full(len(even), rate) for rate in (curve.rates_bps[0], curve.rates_bps[-1]))
         best = curve.best_rate_bps(even, low, high)
-        told += [(group, *row) for row in zip(even.tolist(), best.tolist(), curve.churn_at(best).tolist(), strict=True)]
+        rows += [(group, *row) for row in zip(even.tolist(), best.tolist(), curve.churn_at(best).tolist(), strict=True)]
     if as_json:
         names = ("group", "break_even_bps", "best_rate_bps", "churn")
-        print_json([dict(zip(names, row, strict=True)) for row in told], indent=None)
+        print_json([dict(zip(names, row, strict=True)) for row in rows], indent=None)
         return
     table = Table("grades", "break-even", "best rate", "go elsewhere")
-    for group, least, rate, churn in told:
+    for group, least, rate, churn in rows:
         table.add_row(group, f"{least / 100:.2f}%", f"{rate / 100:.2f}%", f"{churn:.0%}")
     Console().print(table)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, replace
-from typing import Any
 
 import click
 from sqlalchemy.orm import Session
@@ -35,7 +34,7 @@ class Replay:
     same: bool
     stored_sha256: str
     replayed_sha256: str
-    told_hmac: str  # as the institution holds it, from what was computed again
+    content_hmac: str  # as the institution holds it, from what was computed again
     differences: tuple[str, ...]
 
 
@@ -49,7 +48,7 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     """
     if (live.model_id, live.sha256) != (profile.model_id, profile.model_sha256):
         raise ValueError(f"the profile was computed by model {profile.model_id}, given is {live.model_id}")
-    held = read_inputs(
+    facts = read_inputs(
         session,
         [profile.enterprise_id],
         categories=profile.asked["categories"],
@@ -57,14 +56,14 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
         as_of=profile.as_of,
         only=profile.fact_ids,
     )
-    gone = len(set(profile.fact_ids) - set(held.fact_ids))
+    gone = len(set(profile.fact_ids) - set(facts.fact_ids))
     if gone:
         raise ValueError(f"{gone} of {len(profile.fact_ids)} facts are gone: their data life is over")
-    frames = {name: held.records.frame(name) for name in FRAME_SCHEMAS}
+    frames = {name: facts.records.frame(name) for name in FRAME_SCHEMAS}
     frames["registration"] = registration_frame(profile.registration)
-    inputs = replace(held, records=RecordSet(**frames))
+    inputs = replace(facts, records=RecordSet(**frames))
     named = profile.asked.get("approval_model")
-    made = compute_snapshot(
+    again = compute_snapshot(
         inputs,
         profile.as_of,
         profile.asked,
@@ -72,22 +71,22 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
         book=book_of(session, settings, profile.asked["products"]),
         approval=None if named is None else approval_store.by_hash(session, named),
     )
-    stored: dict[str, Any] = {name: getattr(profile, name) for name in ("state", "grade", "points", "pd_12m")}
+    stored: dict[str, object] = {name: getattr(profile, name) for name in ("state", "grade", "points", "pd_12m")}
     stored |= {name: getattr(profile, name) for name in ("summary", "explanation", "products", "matches")}
     salt = session.get_one(Institution, profile.institution_id).pairwise_salt
-    different = tuple(name for name, value in stored.items() if _plain(getattr(made, name)) != _plain(value))
-    again = content.content_sha256(profile.columns(), version=profile.content_version, decision=made.sha256)
+    different = tuple(name for name, value in stored.items() if _plain(getattr(again, name)) != _plain(value))
+    sha256 = content.content_sha256(profile.columns(), version=profile.content_version, decision=again.sha256)
     return Replay(
         ids.external("prf", profile.id),
-        again == profile.content_sha256 and not different,
+        sha256 == profile.content_sha256 and not different,
         profile.content_sha256,
-        again,
-        ids.pairwise_digest(salt, again),
+        sha256,
+        ids.pairwise_digest(salt, sha256),
         different,
     )
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
@@ -109,7 +108,7 @@ def replay(profile_id: str) -> None:
         except ValueError as error:
             raise click.ClickException(str(error)) from None
     click.echo(f"{found.profile_id}: stored {found.stored_sha256}, replayed {found.replayed_sha256}")
-    click.echo(f"the institution holds it as content_hmac {found.told_hmac}")
+    click.echo(f"the institution holds it as content_hmac {found.content_hmac}")
     if not found.same:
         click.echo(f"differs in: {', '.join(found.differences) or 'hash'}")
         sys.exit(1)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import flask
 from flask import g
@@ -18,6 +18,7 @@ from creditlink.financing import configuration, wire
 from creditlink.financing.applications import applications, disagreement
 from creditlink.financing.applications.basis import last_profile
 from creditlink.financing.applications.terms import OfferTerms, TermsInvalid
+from creditlink.financing.bodies import DeclineBody, FunnelQuery, OfferBody, OutcomeBody, SignatureBody
 from creditlink.financing.funnel import learning
 from creditlink.financing.funnel.funnel import OTHER
 from creditlink.financing.loans import outcomes, reporting
@@ -38,6 +39,7 @@ from creditlink.financing.schemas import (
     SignatureBodySchema,
 )
 from creditlink.financing.tables import Application, FunnelRow
+from creditlink.financing.wire import ApplicationQuery
 from creditlink.institutions.tables import Client
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
@@ -51,6 +53,7 @@ from creditlink.kit.errors import (
 from creditlink.kit.files import textfile
 from creditlink.kit.http import idempotency
 from creditlink.kit.http.api import Blueprint, public
+from creditlink.kit.http.fields import given
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
@@ -76,44 +79,49 @@ def _settings() -> Settings:
     return runtime.part(Settings)
 
 
+View = Callable[..., object]
+
+
 class _Act(Protocol):
     """What a step does to the locked application."""
 
-    def __call__(self, session: Session, held: Application, /, *, actor: str, now: datetime) -> object:
-        """Do it, or raise the problem that stands against it."""
+    def __call__(self, session: Session, application: Application, /, *, actor: str, now: datetime) -> object:
+        """Do it, or raise the problem that forbids it."""
 
 
-def _step(path: str, schema: type[Schema] | None = None, scope: str = "financing:write") -> Callable[[Any], Any]:
+def _step(path: str, schema: type[Schema] | None = None, scope: str = "financing:write") -> Callable[[View], View]:
     """Make a view the route of one step on an application: what every step has in common."""
 
-    def decorate(view: Any) -> Any:
+    def decorate(view: View) -> View:
         view = blueprint.response(200, ApplicationInFullSchema)(blueprint.problems(*_REFUSALS)(view))
         if schema is not None:
             view = blueprint.arguments(schema)(view)
         route = f"/applications/<application_id>/{path}"
-        return blueprint.route(route, methods=["POST"])(require_access(scope)(view))
+        routed: View = blueprint.route(route, methods=["POST"])(require_access(scope)(view))
+        return routed
 
     return decorate
 
 
-def _stepped(application_id: str, body: dict[str, Any], act: _Act) -> Any:
-    """Run one step on the locked application and tell how it stands; a repeated Idempotency-Key runs nothing."""
+def _take_step(application_id: str, body: Mapping[str, object], act: _Act) -> dict[str, object]:
+    """Run one step on the locked application and return it; a repeated Idempotency-Key runs nothing."""
     key = idempotency.checked_key(flask.request.headers.get("Idempotency-Key"))
     now, institution_id = utc_now(), g.access.institution_id
     with db.transaction(viewer=db.Viewer(institution_id=institution_id)) as session:
-        held = wire.own(session, institution_id, application_id, lock=True)
-        asked = {"route": str(flask.request.url_rule), "application": held.wire_id, **body}
-        earlier = key and idempotency.claim(session, institution_id, key, asked, now=now)
+        application = wire.own(session, institution_id, application_id, lock=True)
+        request = {"route": str(flask.request.url_rule), "application": application.wire_id, **body}
+        earlier = key and idempotency.claim(session, institution_id, key, request, now=now)
         if not earlier:
-            act(session, held, actor=f"bank:{g.access.client_id}", now=now)
+            act(session, application, actor=f"bank:{g.access.client_id}", now=now)
             if key:
-                idempotency.settle(session, institution_id, key, held.id)
-        return _in_full(session, held)
+                idempotency.settle(session, institution_id, key, application.id)
+        return _in_full(session, application)
 
 
-def _in_full(session: Session, held: Application) -> dict[str, Any]:
-    (told,) = wire.told(session, [held])
-    return told | {"history": wire.history(session, held), "loan": wire.loan(outcomes.facts_of(session, held))}
+def _in_full(session: Session, application: Application) -> dict[str, object]:
+    (summary,) = wire.as_wire(session, [application])
+    facts = outcomes.facts_of(session, application)
+    return summary | {"history": wire.history(session, application), "loan": wire.loan(facts)}
 
 
 @blueprint.route("/applications", methods=["GET"])
@@ -121,7 +129,7 @@ def _in_full(session: Session, held: Application) -> dict[str, Any]:
 @blueprint.arguments(ApplicationQuerySchema, location="query")
 @blueprint.response(200, ApplicationPageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
-def list_applications(query):
+def list_applications(query: ApplicationQuery):
     """List the applications before your institution, newest first."""
     with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
         page, cursor = wire.page_of(session, g.access.institution_id, query)
@@ -150,13 +158,13 @@ def authorize(application_id):
     """
     now = utc_now()
     with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        held = wire.own(session, g.access.institution_id, application_id)
-        if held.client_id != g.access.client_id:
+        application = wire.own(session, g.access.institution_id, application_id)
+        if application.client_id != g.access.client_id:
             raise NotFound
-        consent = session.get_one(Consent, held.consent_id)
+        consent = session.get_one(Consent, application.consent_id)
         if consent.state not in ("ACTIVE", "REQUESTED"):
             raise Conflict(f"the consent is {consent.state}", reason=consent.state.lower())
-        client = session.scalars(select(Client).where(Client.client_id == held.client_id)).one()
+        client = session.scalars(select(Client).where(Client.client_id == application.client_id)).one()
         scopes = [scope for scope in _HANDED if scope in client.scopes]
         if not scopes:
             raise Conflict("your client is registered for no scope of a firm's data", reason="no_scope")
@@ -172,98 +180,110 @@ def authorize(application_id):
 @_step("receipt")
 def confirm_receipt(application_id):
     """Say that the application arrived."""
-    return _stepped(application_id, {}, applications.receive)
+    return _take_step(application_id, {}, applications.receive)
 
 
 @_step("review")
 def begin_review(application_id):
     """Say that somebody is looking at it."""
-    return _stepped(application_id, {}, applications.review)
+    return _take_step(application_id, {}, applications.review)
 
 
 @_step("offers", OfferBodySchema)
-def make_offer(body, application_id):
+def make_offer(body: OfferBody, application_id: str):
     """Make an offer, or a better one in its place. Its terms are frozen by their hash.
 
     The subsidy is that of the product applied for, and so are the repayment and the fees unless you say others.
     """
-    valid_until = body.pop("valid_until")
 
-    def act(session, held, *, actor, now):
+    def act(session, application, *, actor, now):
         try:
-            product = inherited(session, held.product_code, held.product_version, amount_fen=body["amount_fen"])
-            terms = OfferTerms(**(product | body))
+            product = inherited(
+                session, application.product_code, application.product_version, amount_fen=body.amount_fen
+            )
+            terms = OfferTerms(
+                body.amount_fen,
+                body.term_months,
+                body.rate_bps,
+                fee_fen=product.fee_fen if body.fee_fen is None else body.fee_fen,
+                repayment=product.repayment if body.repayment is None else body.repayment,
+                cooling_off_days=body.cooling_off_days,
+                conditions=body.conditions,
+                subsidy_bps=product.subsidy_bps,
+            )
         except TermsInvalid as wrong:
             raise InvalidRequest(errors=[{"pointer": f"/{wrong.field}", "detail": str(wrong)}]) from None
-        if held.answered_at is None:
-            learning.remember(session, held, last_profile(session, held), approved=True, now=now)
+        if application.answered_at is None:
+            learning.remember(session, application, last_profile(session, application), approved=True, now=now)
         applications.offer(
             session,
-            held,
+            application,
             terms,
-            valid_until=valid_until,
+            valid_until=body.valid_until,
             clocks=configuration.clocks(_settings().config_dir),
             actor=actor,
             now=now,
         )
 
-    return _stepped(application_id, {**body, "valid_until": valid_until.isoformat()}, act)
+    return _take_step(application_id, {**given(body), "valid_until": body.valid_until.isoformat()}, act)
 
 
 @_step("decline", DeclineBodySchema)
-def decline_application(body, application_id):
+def decline_application(body: DeclineBody, application_id: str):
     """Decline with typed reasons; the firm sees them, and how they agree with the explanation that you had."""
     known = configuration.declines(_settings().config_dir)
-    for k, code in enumerate(body["reasons"]):
+    for k, code in enumerate(body.reasons):
         if code not in known:
             raise InvalidRequest(
                 errors=[{"pointer": f"/reasons/{k}", "detail": f"{code!r} is not a code of /v1/decline-reasons"}]
             )
-    reasons = [known[code] for code in dict.fromkeys(body["reasons"])]
+    reasons = [known[code] for code in dict.fromkeys(body.reasons)]
 
-    def act(session, held, *, actor, now):
-        profile = last_profile(session, held)
-        if held.answered_at is None:
-            learning.remember(session, held, profile, approved=False, now=now)
+    def act(session, application, *, actor, now):
+        profile = last_profile(session, application)
+        if application.answered_at is None:
+            learning.remember(session, application, profile, approved=False, now=now)
         applications.decline(
             session,
-            held,
+            application,
             reasons,
-            note=body["note"],
+            note=body.note,
             weighed=disagreement.weighed(profile, reasons),
             actor=actor,
             now=now,
         )
 
-    return _stepped(application_id, body, act)
+    return _take_step(application_id, given(body), act)
 
 
 @_step("signature", SignatureBodySchema)
-def sign_contract(body, application_id):
+def sign_contract(body: SignatureBody, application_id: str):
     """Say that the contract was signed, on exactly the offer that the firm accepted."""
 
-    def act(session, held, *, actor, now):
+    def act(session, application, *, actor, now):
         applications.sign(
             session,
-            held,
-            offer_sha256=body["offer_sha256"],
+            application,
+            offer_sha256=body.offer_sha256,
             clocks=configuration.clocks(_settings().config_dir),
             actor=actor,
             now=now,
         )
 
-    return _stepped(application_id, body, act)
+    return _take_step(application_id, given(body), act)
 
 
 @_step("outcomes", OutcomeBodySchema, scope="outcome:write")
-def report_outcome(body, application_id):
+def report_outcome(body: OutcomeBody, application_id: str):
     """Report one thing that became of the loan. A different one for the same day and reference corrects it."""
-    if (body["kind"] == "repayment") != ("days_past_due" in body):
+    if (body.kind == "repayment") != (body.days_past_due is not None):
         raise InvalidRequest(errors=[{"pointer": "/days_past_due", "detail": "belongs to a repayment, and only there"}])
-    if body["kind"] == "repayment" and body["on"].day != 1:
+    if body.kind == "repayment" and body.on.day != 1:
         raise InvalidRequest(errors=[{"pointer": "/on", "detail": "of a repayment is the first day of its month"}])
-    told = LoanOutcome(body["kind"], body["on"], body["amount_fen"], body.get("days_past_due"), body["reference"])
-    return _stepped(application_id, body, lambda s, held, **by: outcomes.record(s, held, told, **by))
+    outcome = LoanOutcome(body.kind, body.on, body.amount_fen, body.days_past_due, body.reference)
+    return _take_step(
+        application_id, given(body), lambda s, application, **by: outcomes.record(s, application, outcome, **by)
+    )
 
 
 @blueprint.route("/outcomes", methods=["POST"])
@@ -281,7 +301,7 @@ def report_outcomes():
             errors=[{"pointer": "/headers/Content-Type", "detail": f"must be one of {', '.join(_FORMS)}"}]
         )
     file = textfile.decode(flask.request.get_data())
-    taken, actor = reporting.Taken(), f"bank:{g.access.client_id}"
+    taken, actor = reporting.OutcomeReport(), f"bank:{g.access.client_id}"
     for lines in reporting.portions(file, form=form):
         with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
             taken += reporting.take_lines(session, g.access.institution_id, lines, actor=actor, now=utc_now())
@@ -303,14 +323,14 @@ def show_disagreements():
 @blueprint.arguments(FunnelQuerySchema, location="query")
 @blueprint.response(200, FunnelSchema)
 @blueprint.problems(InvalidRequest)
-def show_funnel(query):
+def show_funnel(query: FunnelQuery):
     """Show how many applied, were approved, drew and repaid in one period: separate facts, never of under ten firms.
 
     A period is one or more whole months; it is told once, when it is over, and never changes.
     """
     with db.transaction() as session:
-        periods, rows = _period(session, query["by"], query.get("until"))
-    return _funnel(query["by"], periods, sorted(rows, key=lambda row: (row.key == OTHER, -row.applied, row.key)))
+        periods, rows = _period(session, query.by, query.until)
+    return _funnel(query.by, periods, sorted(rows, key=lambda row: (row.key == OTHER, -row.applied, row.key)))
 
 
 @blueprint.route("/answer-times", methods=["GET"])
@@ -325,7 +345,7 @@ def show_answer_times():
 
 
 def _period(session: Session, by: str, until: datetime | None) -> tuple[list[datetime], list[FunnelRow]]:
-    """Return the ends of all periods, newest first, and the rows of one of them: the newest unless told."""
+    """Return the ends of all periods, newest first, and the rows of one of them: the newest by default."""
     query = select(FunnelRow.period_until).distinct().order_by(FunnelRow.period_until.desc())
     periods = list(session.scalars(query))
     wanted = until or (periods[0] if periods else None)
@@ -333,7 +353,7 @@ def _period(session: Session, by: str, until: datetime | None) -> tuple[list[dat
     return periods, list(rows)
 
 
-def _funnel(by: str, periods: list[datetime], rows: list[FunnelRow]) -> dict[str, Any]:
+def _funnel(by: str, periods: list[datetime], rows: list[FunnelRow]) -> dict[str, object]:
     first = rows[0] if rows else None
     return {
         "by": by,

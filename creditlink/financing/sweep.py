@@ -1,4 +1,4 @@
-"""Bringing financing up to the clock: unanswered, overdue and lapsed things end, and lenders that are late are told."""
+"""Brings financing up to the clock: unanswered, overdue and lapsed things end, and late lenders are reminded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from creditlink.financing.applications import applications, events, states
-from creditlink.financing.settings import Clocks
+from creditlink.financing.configuration import Clocks
 from creditlink.financing.tables import Application, FinancingRequest, Offer
 from creditlink.kit.jobs.dead_letters import not_resting
 from creditlink.kit.jobs.items import each
@@ -52,17 +52,17 @@ def do(session: Session, one: DueStep, now: datetime, clocks: Clocks) -> bool:
             _end_request(session, request, now)
         return request is not None
     rows = select(Application).where(Application.id == one.id, condition)
-    held = session.scalar(
+    application = session.scalar(
         rows.with_for_update(key_share=True, skip_locked=True).execution_options(populate_existing=True)
     )
-    if held is None:
+    if application is None:
         return False
     if one.kind == "escalated":
-        _escalate(session, held, now)
+        _escalate(session, application, now)
         return True
     event = "expire" if one.kind == "expired" else "lapse"
     detail = {"reason": _REASONS[one.kind]}
-    applications.step(session, held, event, role="system", actor="system", now=now, detail=detail)
+    applications.step(session, application, event, role="system", actor="system", now=now, detail=detail)
     return True
 
 
@@ -121,12 +121,12 @@ def _conditions(now: datetime, clocks: Clocks) -> dict[str, ColumnElement[bool]]
     }
 
 
-def _escalate(session: Session, held: Application, now: datetime) -> None:
-    """Mark an application that nears the end of the answer clock; the lender and the operator are told."""
-    held.escalated_at = now
-    left: timedelta = held.answer_due_at - now
+def _escalate(session: Session, application: Application, now: datetime) -> None:
+    """Mark an application that nears the end of the answer clock; the lender and the operator are alerted."""
+    application.escalated_at = now
+    left: timedelta = application.answer_due_at - now
     events.of_application(
-        session, held, "escalate", actor="system", now=now, from_state=held.state,
+        session, application, "escalate", actor="system", now=now, from_state=application.state,
         detail={"hours_left": int(left.total_seconds() // 3600)},
     )  # fmt: skip
     session.flush()
@@ -139,9 +139,9 @@ def _end_request(session: Session, request: FinancingRequest, now: datetime) -> 
         .order_by(Application.id)
         .with_for_update(key_share=True)
     )
-    for held in open_ones:
+    for application in open_ones:
         detail = {"reason": "request_expired"}
-        applications.step(session, held, "lapse", role="system", actor="system", now=now, detail=detail)
+        applications.step(session, application, "lapse", role="system", actor="system", now=now, detail=detail)
     request.ended_at, request.end_reason, request.changed_at = now, "expired", now
     session.flush()
     events.of_request(session, request, "expire", actor="system", now=now, detail={})

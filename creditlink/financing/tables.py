@@ -7,8 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from creditlink.financing.applications.declines import ReasonVerdict
 from creditlink.financing.applications.states import ACCEPTED, STATES
 from creditlink.financing.requests.ask import FinancingAsk
 from creditlink.kit import ids
@@ -19,7 +21,7 @@ _ACCEPTED = ", ".join(f"'{state}'" for state in sorted(ACCEPTED))
 
 
 class FinancingRequest(Base):
-    """What one firm asks for. Amending it makes a new version; every version stands in the events."""
+    """What one firm asks for. Amending it makes a new version; the events keep every version."""
 
     __tablename__ = "financing_requests"
     __table_args__ = (
@@ -49,7 +51,7 @@ class FinancingRequest(Base):
         return ids.external("fin", self.id)
 
     def ask(self) -> FinancingAsk:
-        """Return what is asked for, as it stands now."""
+        """Return what is asked for now."""
         return FinancingAsk(self.amount_fen, self.term_months, self.use, self.collateral)
 
 
@@ -91,7 +93,7 @@ class Application(Base):
     answered_at: Mapped[datetime | None]  # the first offer, or the decline
     decline_codes: Mapped[list[str]]
     decline_note: Mapped[str]
-    decline_weighed: Mapped[list[dict[str, Any]]]  # per code: how it agrees with the explanation
+    decline_weighed: Mapped[list[ReasonVerdict]] = mapped_column(JSONB)
     due_at: Mapped[datetime | None]  # exclusive: until when the accepted offer is signed, then drawn
     signed_at: Mapped[datetime | None]
 
@@ -142,13 +144,13 @@ class FinancingEvent(Base):
     event: Mapped[str]
     from_state: Mapped[str | None]
     to_state: Mapped[str | None]
-    detail: Mapped[dict[str, Any]]
+    detail: Mapped[dict[str, object]] = mapped_column(JSONB)
 
 
 class LoanFact(Base):
     """What became of a loan, on two clocks: the day it is about, and when we learned it. Corrections add rows.
 
-    Of the rows of one key (application, kind, day, reference) the one known last holds.
+    Of the rows of one key (application, kind, day, reference) the one known last counts.
     """
 
     __tablename__ = "loan_facts"
@@ -174,7 +176,7 @@ class LoanFact(Base):
 
 
 class FunnelRow(Base):
-    """One group of the funnel in one period, as it is told to everybody, never of fewer than ten firms.
+    """One group of the funnel in one period, as it is published, never of fewer than ten firms.
 
     The worker computes it when the period is over; a row never changes.
     """

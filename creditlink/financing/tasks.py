@@ -29,7 +29,7 @@ def publish_funnel(timestamp: int) -> None:
 @jobs.app.periodic(cron="* * * * * */15", periodic_id="financing")
 @jobs.app.task(name=sweep.TASK, queue="system", queueing_lock=sweep.TASK)
 def sweep_financing(timestamp: int) -> None:
-    """End what is unanswered, lapsed or overdue, and tell lenders that are late."""
+    """End what is unanswered, lapsed or overdue, and remind late lenders."""
     done = sweep.sweep_each(utc_now(), clocks(runtime.part(Settings).config_dir))
     if done["escalated"]:
         log.warning("lenders_late_to_answer", applications=done["escalated"])  # the operator's word of it

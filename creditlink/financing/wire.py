@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,7 +21,20 @@ from creditlink.kit.errors import NotFound
 from creditlink.kit.http import paging
 
 
-def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+@dataclass(frozen=True)
+class ApplicationQuery:
+    """Which applications to list, and a place in their list; None lets all through."""
+
+    limit: int
+    state: str | None = None
+    request: str | None = None
+    changed_from: datetime | None = None
+    cursor: str | None = None
+
+
+def page_of(
+    session: Session, institution_id: UUID, query: ApplicationQuery
+) -> tuple[list[dict[str, object]], str | None]:
     """Return one page of the applications before the institution, newest first, and the cursor of the next.
 
     Raises
@@ -29,20 +43,20 @@ def page_of(session: Session, institution_id: UUID, query: dict[str, Any]) -> tu
         The cursor is not one of this list.
     """
     wanted = select(Application).where(Application.institution_id == institution_id)
-    if "state" in query:
-        wanted = wanted.where(Application.state == query["state"])
-    if "request" in query:
+    if query.state is not None:
+        wanted = wanted.where(Application.state == query.state)
+    if query.request is not None:
         salt = session.get_one(Institution, institution_id).pairwise_salt
-        wanted = wanted.where(Application.request_id == ids.pairwise_internal("fin", salt, query["request"]))
-    if query.get("changed_from"):
-        wanted = wanted.where(Application.changed_at >= query["changed_from"])
+        wanted = wanted.where(Application.request_id == ids.pairwise_internal("fin", salt, query.request))
+    if query.changed_from is not None:
+        wanted = wanted.where(Application.changed_at >= query.changed_from)
     own = Application.institution_id == institution_id
-    after = paging.row_of(session, Application, "app", query.get("cursor"), own)
+    after = paging.row_of(session, Application, "app", query.cursor, own)
     rows, more = paging.newest_first(
-        session, wanted, Application.made_at, Application.id, after=after, limit=query["limit"]
+        session, wanted, Application.made_at, Application.id, after=after, limit=query.limit
     )
-    page = told(session, [application for (application,) in rows])
-    return page, page[-1]["id"] if more else None
+    page = [application for (application,) in rows]
+    return as_wire(session, page), page[-1].wire_id if more else None
 
 
 def own(session: Session, institution_id: UUID, application_id: str, *, lock: bool = False) -> Application:
@@ -58,14 +72,14 @@ def own(session: Session, institution_id: UUID, application_id: str, *, lock: bo
     )
     if lock:
         wanted = wanted.with_for_update(key_share=True).execution_options(populate_existing=True)
-    held = session.scalars(wanted).one_or_none()
-    if held is None:
+    application = session.scalars(wanted).one_or_none()
+    if application is None:
         raise NotFound
-    return held
+    return application
 
 
-def told(session: Session, rows: Sequence[Application]) -> list[dict[str, Any]]:
-    """Return applications of one institution as told to it."""
+def as_wire(session: Session, rows: Sequence[Application]) -> list[dict[str, object]]:
+    """Return applications of one institution as it sees them."""
     if not rows:
         return []
     salt = session.get_one(Institution, rows[0].institution_id).pairwise_salt
@@ -81,13 +95,13 @@ def told(session: Session, rows: Sequence[Application]) -> list[dict[str, Any]]:
 
 
 def _one(
-    held: Application, request: FinancingRequest, offer: Offer | None, consent_state: str, *, salt: str
-) -> dict[str, Any]:
+    application: Application, request: FinancingRequest, offer: Offer | None, consent_state: str, *, salt: str
+) -> dict[str, object]:
     return {
-        "id": held.wire_id,
-        "state": held.state,
-        "allowed": list(states.allowed(held.state, "bank")),
-        "enterprise_id": ids.pairwise(salt, held.enterprise_id),
+        "id": application.wire_id,
+        "state": application.state,
+        "allowed": list(states.allowed(application.state, "bank")),
+        "enterprise_id": ids.pairwise(salt, application.enterprise_id),
         "request": {
             "id": ids.pairwise_external("fin", salt, request.id),  # several lenders may have it before them
             "version": request.version,
@@ -97,21 +111,21 @@ def _one(
             "collateral": request.collateral,
             "expires_at": to_second(request.expires_at),
         },
-        "product": {"code": held.product_code, "version": held.product_version},
-        "consent_id": ids.external("cns", held.consent_id),
+        "product": {"code": application.product_code, "version": application.product_version},
+        "consent_id": ids.external("cns", application.consent_id),
         "consent_state": consent_state,
-        "made_at": to_second(held.made_at),
-        "changed_at": to_second(held.changed_at),
-        "answer_due_at": to_second(held.answer_due_at),
-        "escalated_at": to_second(held.escalated_at) if held.escalated_at else None,
-        "answered_at": to_second(held.answered_at) if held.answered_at else None,
-        "due_at": to_second(held.due_at) if held.due_at else None,
-        "offer": None if offer is None else as_told(offer),
-        "declined_for": held.decline_weighed,
+        "made_at": to_second(application.made_at),
+        "changed_at": to_second(application.changed_at),
+        "answer_due_at": to_second(application.answer_due_at),
+        "escalated_at": to_second(application.escalated_at) if application.escalated_at else None,
+        "answered_at": to_second(application.answered_at) if application.answered_at else None,
+        "due_at": to_second(application.due_at) if application.due_at else None,
+        "offer": None if offer is None else offer_as_wire(offer),
+        "declined_for": application.decline_weighed,
     }
 
 
-def as_told(offer: Offer) -> dict[str, Any]:
+def offer_as_wire(offer: Offer) -> dict[str, object]:
     """Return an offer: its terms, what follows from them, and the hash that freezes it."""
     return {
         "id": offer.wire_id,
@@ -123,9 +137,9 @@ def as_told(offer: Offer) -> dict[str, Any]:
     }
 
 
-def history(session: Session, held: Application) -> list[dict[str, Any]]:
+def history(session: Session, application: Application) -> list[dict[str, object]]:
     """Return what happened to an application, oldest first; of persons only which side they are on."""
-    query = select(FinancingEvent).where(FinancingEvent.application_id == held.id).order_by(FinancingEvent.id)
+    query = select(FinancingEvent).where(FinancingEvent.application_id == application.id).order_by(FinancingEvent.id)
     return [
         {
             "at": to_second(event.at),
@@ -139,8 +153,8 @@ def history(session: Session, held: Application) -> list[dict[str, Any]]:
     ]
 
 
-def loan(facts: Sequence[LoanFact]) -> list[dict[str, Any]]:
-    """Return what holds of a loan, by day."""
+def loan(facts: Sequence[LoanFact]) -> list[dict[str, object]]:
+    """Return the facts of a loan, by day."""
     return [
         {
             "kind": fact.kind,

@@ -21,11 +21,11 @@ class ApprovalModels(Memory[str, ApprovalModel]):
 
 def keep(session: Session, model: ApprovalModel, *, now: datetime) -> None:
     """Store a model and make it the live one; the same model again only becomes the newest."""
-    held = session.get(FittedApproval, model.sha256)
-    if held is None:
+    stored = session.get(FittedApproval, model.sha256)
+    if stored is None:
         session.add(FittedApproval(sha256=model.sha256, model=model.to_dict(), fitted_at=now))
     else:
-        held.fitted_at = now
+        stored.fitted_at = now
     session.flush()
 
 
@@ -46,9 +46,9 @@ def by_hash(session: Session, sha256: str) -> ApprovalModel:
     """
 
     def read() -> ApprovalModel:
-        held = session.get(FittedApproval, sha256)
-        if held is None:
+        stored = session.get(FittedApproval, sha256)
+        if stored is None:
             raise LookupError(f"approval model {sha256[:16]}… is not stored")
-        return ApprovalModel.from_dict(held.model)
+        return ApprovalModel.from_dict(stored.model)
 
     return runtime.process().get_or_make(ApprovalModels, ApprovalModels).get(sha256, read)

@@ -1,9 +1,9 @@
-"""The public catalogue: which products a question finds, and how each is told. Pure."""
+"""The public catalogue: which products a query finds, and how each is shown. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from creditlink.engine.matching.products.phrases import rule_texts
 from creditlink.engine.matching.products.rules import texts_of
@@ -12,17 +12,42 @@ from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.engine.vocabulary import PRODUCT_KINDS
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProductQuery:
+    """Filters of the catalogue and a place in it; None lets everything through."""
+
+    q: str = ""  # words in the names of product or institution
+    kind: str | None = None
+    institution: str | None = None
+    institution_kind: str | None = None
+    tag: str | None = None
+    region: str | None = None
+    industry: str | None = None
+    amount_fen: int | None = None
+    term_months: int | None = None
+    rate_bps_at_most: int | None = None
+    limit: int = 50
+    cursor: str = ""
+
+
+@dataclass(frozen=True)
+class ChangesQuery:
+    """Which changes to list: those after a revision, at most so many."""
+
+    since: int
+    limit: int
+
+
 def find(
-    products: Iterable[ProductTerms], names: Mapping[str, tuple[str, str]], query: Mapping[str, Any]
+    products: Iterable[ProductTerms], names: Mapping[str, tuple[str, str]], query: ProductQuery
 ) -> list[ProductTerms]:
     """Return the products that every filter of `query` lets through, in their order.
 
     Parameters
     ----------
     names : institution code -> its name in zh and en.
-    query : filters by the names of `ProductQuerySchema`; absent ones let everything through.
     """
-    words = [word.casefold() for word in str(query.get("q", "")).split()]
+    words = [word.casefold() for word in query.q.split()]
     return [
         terms for terms in products if _fits(terms, query) and _has_words(terms, names[terms.institution_code], words)
     ]
@@ -33,26 +58,23 @@ def _has_words(terms: ProductTerms, institution: tuple[str, str], words: list[st
     return all(word in text for word in words)
 
 
-def _fits(terms: ProductTerms, query: Mapping[str, Any]) -> bool:
-    exact = {
-        "kind": terms.kind,
-        "institution": terms.institution_code,
-        "institution_kind": terms.institution_kind,
-    }
-    amount, term = query.get("amount_fen"), query.get("term_months")
+def _fits(terms: ProductTerms, query: ProductQuery) -> bool:
+    amount, term, rate = query.amount_fen, query.term_months, query.rate_bps_at_most
     return (
-        all(query.get(name, value) == value for name, value in exact.items())
-        and ("tag" not in query or query["tag"] in terms.tags)
+        query.kind in (None, terms.kind)
+        and query.institution in (None, terms.institution_code)
+        and query.institution_kind in (None, terms.institution_kind)
+        and (query.tag is None or query.tag in terms.tags)
         and (amount is None or terms.amount_min_fen <= amount <= terms.amount_max_fen)
         and (term is None or terms.term_months_min <= term <= terms.term_months_max)
-        and terms.rate_bps_min <= query.get("rate_bps_at_most", terms.rate_bps_min)
-        and _covers(terms, "registration.region", query.get("region"))
-        and _covers(terms, "registration.industry", query.get("industry"))
+        and (rate is None or terms.rate_bps_min <= rate)
+        and _covers(terms, "registration.region", query.region)
+        and _covers(terms, "registration.industry", query.industry)
     )
 
 
 def _covers(terms: ProductTerms, subject: str, code: str | None) -> bool:
-    """Tell whether the product's rules on a code leave `code`, or a code it begins, a way to pass."""
+    """Return whether the product's rules on a code leave `code`, or a code it begins, a way to pass."""
     if code is None:
         return True
     for rule in terms.rules:
@@ -66,7 +88,7 @@ def _covers(terms: ProductTerms, subject: str, code: str | None) -> bool:
     return True
 
 
-def told(terms: ProductTerms, institution: tuple[str, str], known: Mapping[str, Subject]) -> dict[str, Any]:
+def as_listed(terms: ProductTerms, institution: tuple[str, str], known: Mapping[str, Subject]) -> dict[str, object]:
     """Return a product as the public sees it: its open form, labels, and every rule in words."""
     rules = []
     for rule in terms.rules:

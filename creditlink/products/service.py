@@ -1,4 +1,4 @@
-"""Products in the database: loaded from the seed, read as the book of a day, told to the public."""
+"""Products in the database: loaded from the seed, read as the book of a day, shown to the public."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Text, cast, func, or_, select, tuple_
@@ -27,8 +26,9 @@ from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.processes import runtime
 from creditlink.kit.processes.runtime import Memory
 from creditlink.kit.settings import SettingError, Settings
-from creditlink.products.files.seed import SeedInvalid, load_seed
+from creditlink.products.files.seed import load_seed
 from creditlink.products.files.settings import load_settings
+from creditlink.products.files.templates import SeedInvalid
 from creditlink.products.tables import Product, ProductCommitment
 
 KNOWN = known_subjects(BY_NAME)
@@ -68,19 +68,19 @@ def load_products(session: Session, settings: Settings, *, now: datetime) -> int
                 f"configuration file {path.name}: product {terms.code!r}: field 'institution_code': "
                 f"value {terms.institution_code!r}: is not a registered institution"
             )
-        held, version = last.get(terms.code), terms.version
+        stored_last, version = last.get(terms.code), terms.version
         starts_later = terms.valid_from > day_of(now)
-        if held is not None:
+        if stored_last is not None:
             # Retired, or a version of the lender's own.
-            if held.written_by != SEED_WRITER or held.state not in ("scheduled", "live"):
+            if stored_last.written_by != SEED_WRITER or stored_last.state not in ("scheduled", "live"):
                 continue
-            if replace(terms, version=held.version) == held.to_terms():
+            if replace(terms, version=stored_last.version) == stored_last.to_terms():
                 continue
             live = standing_now.get(terms.code)
-            for former in (held, live if live is not held else None):
+            for former in (stored_last, live if live is not stored_last else None):
                 if former is not None and (former.state == "scheduled" or not starts_later):
                     former.state, former.changed_at, former.revision = "retired", now, next(revisions)
-            version = held.version + 1
+            version = stored_last.version + 1
         rows.append(
             _row(
                 replace(terms, version=version),
@@ -143,7 +143,7 @@ class Listing:
 
 
 def live_book(session: Session, settings: Settings, *, on: date | None = None) -> ProductBook:
-    """Return the products offered on a day (today unless told), compiled; kept until any product changes."""
+    """Return the products offered on a day (today by default), compiled; kept until any product changes."""
     return listing(session, settings, on=on).book
 
 
@@ -165,7 +165,7 @@ def listing(session: Session, settings: Settings, *, on: date | None = None) -> 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueStanding:
-    """How the whole catalogue stands: what decides, besides the day, which products are offered."""
+    """The state of the whole catalogue: what decides, besides the day, which products are offered."""
 
     revision: int  # of the last change that the public saw
     suspended: tuple[str, ...]  # institutions that lend nothing at the moment
@@ -178,7 +178,7 @@ class CatalogueStanding:
 
 
 def standing(session: Session) -> CatalogueStanding:
-    """Return how the catalogue stands in this transaction."""
+    """Return the state of the catalogue in this transaction."""
     revision, suspended, exhausted = session.execute(_STANDING).one()
     return CatalogueStanding(revision or 0, tuple(suspended), tuple(exhausted))
 
@@ -242,20 +242,25 @@ def changes(session: Session, *, since: int, limit: int) -> tuple[list[tuple[Pro
         .order_by(Product.revision)
         .limit(limit + 1)
     ).all()
-    return [(held, lender) for held, lender in rows[:limit]], len(rows) > limit
+    return [(product, lender) for product, lender in rows[:limit]], len(rows) > limit
 
 
-def inherited(session: Session, code: str, version: int, *, amount_fen: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class InheritedTerms:
+    """What an offer takes over from the product that was applied for; the defaults are for a product not stored."""
+
+    repayment: str = "equal_instalment"
+    subsidy_bps: int = 0
+    fee_fen: int = 0
+
+
+def inherited(session: Session, code: str, version: int, *, amount_fen: int) -> InheritedTerms:
     """Return what an offer of an amount takes over from the version of the product that was applied for."""
-    held = session.scalar(select(Product).where(Product.code == code, Product.version == version))
-    if held is None:
-        return {}
-    terms = held.to_terms()
-    return {
-        "repayment": terms.repayment,
-        "subsidy_bps": terms.subsidy_bps,
-        "fee_fen": fee_fen(amount_fen, terms.fees_bps),
-    }
+    product = session.scalar(select(Product).where(Product.code == code, Product.version == version))
+    if product is None:
+        return InheritedTerms()
+    terms = product.to_terms()
+    return InheritedTerms(terms.repayment, terms.subsidy_bps, fee_fen(amount_fen, terms.fees_bps))
 
 
 def book_of(session: Session, settings: Settings, versions: Sequence[tuple[str, int]]) -> ProductBook:

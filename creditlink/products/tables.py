@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Sequence, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.engine.matching.products.terms import ProductTerms, terms_from_checked
@@ -40,7 +41,7 @@ class Product(Base):
     code: Mapped[str]
     version: Mapped[int]
     state: Mapped[str]
-    terms: Mapped[dict[str, Any]]
+    terms: Mapped[dict[str, object]] = mapped_column(JSONB)
     terms_sha256: Mapped[str]
     revision: Mapped[int] = mapped_column(unique=True)
     written_by: Mapped[str]
@@ -52,6 +53,13 @@ class Product(Base):
     def to_terms(self) -> ProductTerms:
         """Return the part matching needs, free of the session; they were checked when written."""
         return terms_from_checked(self.terms)
+
+
+class StepDetail(TypedDict):
+    """What is kept of a step besides who took it."""
+
+    keys: list[str]  # marks of the keys of who took it
+    counted: NotRequired[dict[str, object]]  # the answer to a count
 
 
 class ProductStep(Base):
@@ -71,7 +79,7 @@ class ProductStep(Base):
     actor: Mapped[str]  # bank:<client_id>, operator:<name>
     terms_sha256: Mapped[str]  # of what stood there then
     note: Mapped[str]
-    detail: Mapped[dict[str, Any]]
+    detail: Mapped[StepDetail] = mapped_column(JSONB)
 
 
 class ProductCommitment(Base):
@@ -90,7 +98,7 @@ class FittedApproval(Base):
     __tablename__ = "approval_models"
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
-    model: Mapped[dict[str, Any]]
+    model: Mapped[dict[str, object]] = mapped_column(JSONB)
     fitted_at: Mapped[datetime]
 
 

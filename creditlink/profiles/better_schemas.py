@@ -1,4 +1,4 @@
-"""What the answers about getting better hold: a better grade, an open product."""
+"""What the answers about improvement hold: a better grade, an open product."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from creditlink.engine.profile.steps import BLOCKED
 from creditlink.kit.http.api import Schema
-from creditlink.profiles.schemas import text
+from creditlink.kit.http.fields import number, text
 
 
 class ChangeSchema(Schema):
@@ -20,7 +20,7 @@ class ChangeSchema(Schema):
     unit = text("Unit of its values")
     before = ma.fields.Float(metadata={"description": "Its value in the profile"})
     after = ma.fields.Float(metadata={"description": "What it would have to be"})
-    months = ma.fields.Integer(metadata={"description": "Months until a whole window shows the change; 0: at once"})
+    months = number("Months until a whole window shows the change; 0: at once")
     text_zh = text("The change in Chinese")
     text_en = text("The change in English")
 
@@ -30,7 +30,7 @@ class PlanSchema(Schema):
 
     changes = ma.fields.List(ma.fields.Nested(ChangeSchema), metadata={"description": "None can be left out"})
     pd_12m = ma.fields.Float(metadata={"description": "PD of the changed firm, scored again"})
-    points = ma.fields.Integer(metadata={"description": "Points of the changed firm"})
+    points = number("Points of the changed firm")
     grade = text("Grade of the changed firm")
     effort = ma.fields.Float(metadata={"description": "Per cent of its peers the firm passes, over all changes"})
 
@@ -41,11 +41,9 @@ class ImprovementsSchema(Schema):
     profile_id = text("The profile")
     state = text("`scored`, or `not_scorable`: then there is no plan")
     grade = text("Grade of the profile", allow_none=True)
-    points = ma.fields.Integer(allow_none=True, metadata={"description": "Points of the profile"})
+    points = number("Points of the profile", allow_none=True)
     target = text("The next better grade; null when there is none", allow_none=True)
-    best_points = ma.fields.Integer(
-        allow_none=True, metadata={"description": "Points with everything in reach: as the best tenth of its peers"}
-    )
+    best_points = number("Points with everything in reach: as the best tenth of its peers", allow_none=True)
     plans = ma.fields.List(
         ma.fields.Nested(PlanSchema), metadata={"description": "At most 3, the least effort first; none: out of reach"}
     )
@@ -58,9 +56,7 @@ class UnlockStepSchema(Schema):
     subject = text("The indicator or the fact of registration, as rules name it; or the categories to grant")
     before = ma.fields.Float(allow_none=True, metadata={"description": "Its value in the profile"})
     after = ma.fields.Float(allow_none=True, metadata={"description": "What it would have to be"})
-    months = ma.fields.Integer(
-        allow_none=True, metadata={"description": "Months to wait, or until a whole window shows the change"}
-    )
+    months = number("Months to wait, or until a whole window shows the change", allow_none=True)
     text_zh = text("The step in Chinese")
     text_en = text("The step in English")
 
@@ -79,7 +75,7 @@ class ChangedFirmSchema(Schema):
 
     state = text("eligible, or undetermined until the categories are granted")
     pd_12m = ma.fields.Float(metadata={"description": "Its PD"})
-    points = ma.fields.Integer(metadata={"description": "Its points"})
+    points = number("Its points")
     grade = text("Its grade")
 
 
@@ -88,7 +84,7 @@ class UnlockSchema(Schema):
 
     profile_id = text("The profile")
     product = text("Code of the product")
-    version = ma.fields.Integer(metadata={"description": "Its version when the profile was computed"})
+    version = number("Its version when the profile was computed")
     state = text("eligible, undetermined or ineligible, as the profile found it")
     opens = ma.fields.Boolean(metadata={"description": "Whether the steps, all of them, open it"})
     steps = ma.fields.List(ma.fields.Nested(UnlockStepSchema), metadata={"description": "None can be left out"})

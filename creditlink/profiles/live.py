@@ -31,7 +31,7 @@ def load_live(settings: Settings) -> LiveModel:
     """
     rules = settings.parsed("score.toml", score_settings.parse)
     live = live_model(settings.models_dir / settings.model, rules)
-    _check_standing(settings, settings.models_dir / settings.model, live.model)
+    _check_register(settings, settings.models_dir / settings.model, live.model)
     MODEL_INFO.labels(live.model_id).set(1)
     return live
 
@@ -50,7 +50,7 @@ def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
     except OSError as error:
         raise SettingError(f"setting model={folder.name!r}: {error.filename}: {error.strerror}") from error
     except (ModelFolderError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SettingError(f"setting model={folder.name!r}: {_said(error)}") from error
+        raise SettingError(f"setting model={folder.name!r}: {_message(error)}") from error
     wrong = model.version_mismatches({name: indicator.version for name, indicator in BY_NAME.items()})
     if wrong:
         raise SettingError(f"setting model={folder.name!r}: {'; '.join(wrong)}")
@@ -58,12 +58,12 @@ def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
     return LiveModel(model, reference, rules, reasons, levers_of(model, reasons), model.purposes)
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """Return the message of an error, with its kind where the message alone says little (a KeyError's is a name)."""
     return str(error) if isinstance(error, ModelFolderError) else f"{type(error).__name__}: {error}"
 
 
-def _check_standing(settings: Settings, folder: Path, model: CreditModel) -> None:
+def _check_register(settings: Settings, folder: Path, model: CreditModel) -> None:
     """Refuse a model that the register of models does not let serve."""
     path = settings.models_dir / REGISTRY
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from typing import Any
 
 import flask
 from flask import g
@@ -40,7 +39,7 @@ from creditlink.products.service import book_of, live_book
 from creditlink.profiles import service, wire
 from creditlink.profiles.better_schemas import ImprovementsSchema, UnlockSchema
 from creditlink.profiles.disclosures import disclosure
-from creditlink.profiles.disclosures.disclosure import Served
+from creditlink.profiles.disclosures.disclosure import DisclosedProfile, ProfileQuery
 from creditlink.profiles.schemas import (
     ExplanationSchema,
     MatchesSchema,
@@ -49,10 +48,11 @@ from creditlink.profiles.schemas import (
     ProfileQuerySchema,
     ProfileRequestSchema,
     ProfileSchema,
+    ReasonCodeQuery,
     ReasonCodeQuerySchema,
     ReasonCodesSchema,
 )
-from creditlink.profiles.service import Pending
+from creditlink.profiles.service import Pending, ProfileRequest
 from creditlink.profiles.tables import Profile
 
 blueprint = Blueprint(
@@ -84,7 +84,7 @@ _WAITING_THREADS = threading.BoundedSemaphore(2)
     ModelPurpose,
     IdempotencyMismatch,
 )
-def create_profile(body):
+def create_profile(wanted: ProfileRequest):
     """Compute the profile of the firm that the token's consent is about.
 
     Answers 201 when the granted records are fresh; otherwise 202 with a session to poll. `Prefer: wait=N` lets
@@ -97,47 +97,47 @@ def create_profile(body):
     if seen is None and wait:
         wait = wait if _WAITING_THREADS.acquire(blocking=False) else 0
         try:
-            return _create(body, key, wait, None)
+            return _create(wanted, key, wait, None)
         finally:
             if wait:
                 _WAITING_THREADS.release()
-    return _create(body, key, wait if seen is None or seen.may_wait else 0, seen)
+    return _create(wanted, key, wait if seen is None or seen.may_wait else 0, seen)
 
 
-def _create(body, key: str | None, wait: int, seen: Visit | None):
+def _create(wanted, key: str | None, wait: int, seen: Visit | None):
     settings = runtime.part(Settings)
     deadline = time.monotonic() + wait if seen is None else seen.deadline(wait)
     while True:
         # Each try is a transaction of its own: nothing is locked, and no connection held, while waiting.
         with db.transaction() as session:
-            made = service.create_profile(
+            result = service.create_profile(
                 session,
                 g.access,
-                body,
+                wanted,
                 live=runtime.part(LiveModel),
                 book=live_book(session, settings),
                 key=key,
                 now=utc_now(),
             )
             _note_uses(session)
-            if not isinstance(made, Pending):
-                answer = _summary(made)
+            if not isinstance(result, Pending):
+                answer = _summary(result)
                 location = f"/v1/profiles/{answer['id']}"
                 return answer, 201, {"Location": location, **_applied(wait)}
         left = deadline - time.monotonic()
         if left <= 0:
-            return _pending(made, wait)
-        if seen is not None and made.pull_id is not None:
-            seen.run_again_after(made.pull_id)  # the front waits, and no thread
-            return _pending(made, wait)
+            return _pending(result, wait)
+        if seen is not None and result.pull_id is not None:
+            seen.run_again_after(result.pull_id)  # the front waits, and no thread
+            return _pending(result, wait)
         time.sleep(min(_POLL_SECONDS, left))
         g.access = after_waiting(g.access)
 
 
-def _pending(made: Pending, wait: int) -> flask.Response:
-    response = flask.jsonify({"pull_id": made.pull_id, "status": "PENDING", "sources": made.sources})
+def _pending(pending: Pending, wait: int) -> flask.Response:
+    response = flask.jsonify({"pull_id": pending.pull_id, "status": "PENDING", "sources": pending.sources})
     response.status_code = 202
-    response.headers["Location"] = f"/v1/pulls/{made.pull_id}"
+    response.headers["Location"] = f"/v1/pulls/{pending.pull_id}"
     response.headers["Retry-After"] = "2"
     response.headers.update(_applied(wait))
     return response
@@ -153,7 +153,7 @@ def _applied(wait: int) -> dict[str, str]:
     return {"Preference-Applied": f"wait={wait}"} if wait else {}
 
 
-def _summary(served: Served) -> dict[str, Any]:
+def _summary(served: DisclosedProfile) -> dict[str, object]:
     return wire.summary(
         served.profile,
         purpose=served.consent.purpose,
@@ -167,7 +167,7 @@ def _summary(served: Served) -> dict[str, Any]:
 @blueprint.arguments(ProfileQuerySchema, location="query")
 @blueprint.response(200, ProfilePageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, ConsentRefused)
-def list_profiles(query):
+def list_profiles(query: ProfileQuery):
     """List the profiles computed under the token's consent, newest first."""
     with db.transaction() as session:
         page, cursor = disclosure.list_profiles(session, g.access, query, now=utc_now())
@@ -252,7 +252,7 @@ def _scored_by(profile: Profile) -> LiveModel:
     return live
 
 
-def _read(session, profile_id: str, part: str) -> Served:
+def _read(session, profile_id: str, part: str) -> DisclosedProfile:
     known = ids.internal("prf", profile_id)
     served = disclosure.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)
     _note_uses(session)
@@ -266,7 +266,7 @@ def _note_uses(session: Session) -> None:
 
 @blueprint.after_request
 def tell_uses_left(response: flask.Response) -> flask.Response:
-    """Tell in every answer under a live consent how many new computations it has left."""
+    """Say in every answer under a live consent how many new computations it has left."""
     if "uses_left" in g:
         response.headers.update(counters.header_of(g.uses_left))
     return response
@@ -278,7 +278,7 @@ def tell_uses_left(response: flask.Response) -> flask.Response:
 @reason_codes.response(200, ReasonCodesSchema)
 @reason_codes.alt_response(304, description="The book is the one that `If-None-Match` names", success=True)
 @reason_codes.problems(InvalidRequest)
-def list_reason_codes(query):
+def list_reason_codes(query: ReasonCodeQuery):
     """Read what every code of a profile means, in Chinese and English; anybody may.
 
     Generated from the catalogue of indicators and the rules in force; a code is never reused.
@@ -290,7 +290,7 @@ def list_reason_codes(query):
     items = [
         item
         for item in book.items
-        if query.get("kind") in (None, item["kind"])
-        and ("category" not in query or query["category"] in (item["categories"] or ()))
+        if query.kind in (None, item["kind"])
+        and (query.category is None or query.category in (item["categories"] or ()))
     ]
     return {"revision": book.revision, "items": items}, 200, headers

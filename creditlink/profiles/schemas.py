@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import marshmallow as ma
 
 from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.profile.codes import KINDS
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.http.api import Day, Schema
-
-
-def text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:
-    """Return a described text field."""
-    return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
+from creditlink.kit.http.fields import instant, number, text
+from creditlink.profiles.disclosures.disclosure import ProfileQuery
+from creditlink.profiles.service import ProfileRequest
 
 
 class ProfileRequestSchema(Schema):
     """What to compute; everything is optional, the firm and the data come from the consent."""
 
+    loads_into = ProfileRequest
     as_of = Day(metadata={"description": "Day whose knowledge counts (Asia/Shanghai); default today"})
-    amount_fen = ma.fields.Integer(
+    amount_fen = number(
+        "Amount the firm asks for, in fen; shapes the order of products",
         strict=True,
         validate=ma.validate.Range(min=100, max=10**13),
-        metadata={"description": "Amount the firm asks for, in fen; shapes the order of products"},
     )
-    term_months = ma.fields.Integer(
-        strict=True,
-        validate=ma.validate.Range(min=1, max=360),
-        metadata={"description": "Term the firm asks for, in months"},
-    )
+    term_months = number("Term the firm asks for, in months", strict=True, validate=ma.validate.Range(min=1, max=360))
     accept_partial = ma.fields.List(
         ma.fields.String(validate=ma.validate.OneOf(sorted(set(CATEGORIES) - {"registration"}))),
         metadata={
@@ -42,12 +39,11 @@ class ProfileRequestSchema(Schema):
 class ProfileQuerySchema(Schema):
     """Which profiles to list."""
 
-    created_from = ma.fields.AwareDateTime(metadata={"description": "Created at or after this instant"})
-    created_before = ma.fields.AwareDateTime(metadata={"description": "Created before this instant"})
-    grade = ma.fields.String(validate=ma.validate.OneOf(list(GRADES)), metadata={"description": "Only this grade"})
-    limit = ma.fields.Integer(
-        load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "Profiles per page"}
-    )
+    loads_into = ProfileQuery
+    created_from = instant("Created at or after this instant")
+    created_before = instant("Created before this instant")
+    grade = text("Only this grade", validate=ma.validate.OneOf(list(GRADES)))
+    limit = number("Profiles per page", load_default=20, validate=ma.validate.Range(min=1, max=100))
     cursor = text("Where the page before ended: its `next_cursor`")
 
 
@@ -74,8 +70,8 @@ class IntervalSchema(Schema):
     level = ma.fields.Float(metadata={"description": "Nominal coverage; the measured one is on the model's card"})
     pd_low = ma.fields.Float(metadata={"description": "Least PD of the interval"})
     pd_high = ma.fields.Float(metadata={"description": "Largest PD of the interval"})
-    points_low = ma.fields.Integer(metadata={"description": "Points at the largest PD"})
-    points_high = ma.fields.Integer(metadata={"description": "Points at the least PD"})
+    points_low = number("Points at the largest PD")
+    points_high = number("Points at the least PD")
     grade_best = text("Grade at the least PD")
     grade_worst = text("Grade at the largest PD")
 
@@ -84,12 +80,10 @@ class WithoutCategorySchema(Schema):
     """The score had the firm refused one category."""
 
     category = text("The category refused")
-    points = ma.fields.Integer(allow_none=True, metadata={"description": "Null: too little record for a score"})
+    points = number("Null: too little record for a score", allow_none=True)
     grade = text("A+ A B C D E", allow_none=True)
     pd_12m = ma.fields.Float(allow_none=True, metadata={"description": "Calibrated PD without the category"})
-    points_gained = ma.fields.Integer(
-        allow_none=True, metadata={"description": "What granting it changed: points with it less points without"}
-    )
+    points_gained = number("What granting it changed: points with it less points without", allow_none=True)
 
 
 class ProfileSchema(Schema):
@@ -99,7 +93,7 @@ class ProfileSchema(Schema):
     enterprise_id = text("The firm's id as your institution sees it")
     consent_id = text("The consent it was computed under")
     purpose = text("The consent's purpose")
-    created_at = ma.fields.AwareDateTime(metadata={"description": "When it was computed"})
+    created_at = instant("When it was computed")
     as_of = ma.fields.Date(metadata={"description": "The day whose knowledge counts"})
     state = text("`scored`, or `not_scorable` with a reason")
     not_scorable_reason = ma.fields.Dict(allow_none=True, metadata={"description": "Why there is no score"})
@@ -115,7 +109,7 @@ class ProfileSchema(Schema):
     pd_12m = ma.fields.Float(
         allow_none=True, metadata={"description": "Calibrated probability of 90 days past due within 12 months"}
     )
-    points = ma.fields.Integer(allow_none=True, metadata={"description": "600 + 40·log2(odds/20); more is safer"})
+    points = number("600 + 40·log2(odds/20); more is safer", allow_none=True)
     grade = text("A+ A B C D E", allow_none=True)
     interval = ma.fields.Nested(
         IntervalSchema, allow_none=True, metadata={"description": "Null where the model has no interval"}
@@ -182,14 +176,20 @@ class ExplanationSchema(Schema):
     )
 
 
+@dataclass(frozen=True)
+class ReasonCodeQuery:
+    """Which codes to list; None: all."""
+
+    kind: str | None = None
+    category: str | None = None
+
+
 class ReasonCodeQuerySchema(Schema):
     """Which codes to list."""
 
-    kind = ma.fields.String(validate=ma.validate.OneOf(KINDS), metadata={"description": "Only codes of this kind"})
-    category = ma.fields.String(
-        validate=ma.validate.OneOf(list(CATEGORIES)),
-        metadata={"description": "Only codes that read this data category"},
-    )
+    loads_into = ReasonCodeQuery
+    kind = text("Only codes of this kind", validate=ma.validate.OneOf(KINDS))
+    category = text("Only codes that read this data category", validate=ma.validate.OneOf(list(CATEGORIES)))
 
 
 class ReasonCodeSchema(Schema):
@@ -209,16 +209,12 @@ class ReasonCodeSchema(Schema):
     group = text("Indicators of one group are one reason together", allow_none=True)
     indicator = text("Column of the indicator", allow_none=True)
     unit = text("Unit of its values", allow_none=True)
-    window_months = ma.fields.Integer(
-        allow_none=True, metadata={"description": "Months it looks back; 0 for a state as of the day"}
-    )
-    direction = ma.fields.Integer(
-        allow_none=True, metadata={"description": "1: the higher, the riskier; -1: the safer; 0: the model decides"}
-    )
+    window_months = number("Months it looks back; 0 for a state as of the day", allow_none=True)
+    direction = number("1: the higher, the riskier; -1: the safer; 0: the model decides", allow_none=True)
     formula = text("How it is computed", allow_none=True)
     source = text("Where the formula stands", allow_none=True)
     missing = text("When it has no value", allow_none=True)
-    version = ma.fields.Integer(allow_none=True, metadata={"description": "Version of its formula"})
+    version = number("Version of its formula", allow_none=True)
     actionable = ma.fields.Boolean(allow_none=True, metadata={"description": "Whether the firm can act on it"})
 
 

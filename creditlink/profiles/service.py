@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy.orm import Session
@@ -26,11 +26,12 @@ from creditlink.engine.scoring.limits.partial import partial_of
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
 from creditlink.kit.http import idempotency
+from creditlink.kit.http.fields import given
 from creditlink.kit.processes.metrics import PROFILES
 from creditlink.products import approval_store
-from creditlink.profiles.disclosures.disclosure import Served, disclose, read_profile
+from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
-from creditlink.profiles.tables import Profile
+from creditlink.profiles.tables import Profile, ProfileInputs
 from creditlink.records import coverage as coverage_of
 from creditlink.records.pulls import pull
 from creditlink.records.pulls.pull import PullState
@@ -38,23 +39,33 @@ from creditlink.records.store import Inputs, read_inputs
 
 
 @dataclass(frozen=True)
+class ProfileRequest:
+    """What to compute; None: the bank did not say."""
+
+    as_of: date | None = None
+    amount_fen: int | None = None
+    term_months: int | None = None
+    accept_partial: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
 class Pending:
     """The records must be fetched first."""
 
     pull_id: str | None
-    sources: dict[str, Any]
+    sources: dict[str, dict[str, object]]
 
 
 def create_profile(
     session: Session,
     access: Access,
-    body: dict[str, Any],
+    wanted: ProfileRequest,
     *,
     live: LiveModel,
     book: ProductBook,
     key: str | None,
     now: datetime,
-) -> Served | Pending:
+) -> DisclosedProfile | Pending:
     """Compute the profile of the firm that the token's consent is about, or say what it waits for.
 
     Everything happens in the caller's transaction: the consent is locked, the use counted, the snapshot
@@ -75,7 +86,7 @@ def create_profile(
     opened = consent.terms().narrowed(access.authorization_details)
     if consent.purpose not in live.purposes:
         raise ModelPurpose(f"model {live.model_id} is for {', '.join(live.purposes)}, not for {consent.purpose}")
-    as_of = body.get("as_of") or day_of(now)
+    as_of = wanted.as_of or day_of(now)
     since, today = pull.look_back(consent, now)
     if not since <= as_of <= today:
         raise InvalidRequest(
@@ -83,11 +94,11 @@ def create_profile(
         )
     if key is not None:
         earlier = idempotency.claim(
-            session, access.institution_id, key, {"consent": access.consent_id, **body}, now=now
+            session, access.institution_id, key, {"consent": access.consent_id, **given(wanted)}, now=now
         )
         if earlier is not None:
             return read_profile(session, access, earlier, action="profile.repeat", now=now)
-    # Before the offices are asked: nothing is fetched for a computation that no use is left for.
+    # Before the sources are asked: nothing is fetched for a computation that no use is left for.
     refuse_spent(session, consent, now)
     state = pull.ensure_fresh(session, consent, now, categories=opened.categories)
     if state.state == "pending":
@@ -95,17 +106,17 @@ def create_profile(
             idempotency.release(session, access.institution_id, key)
         return Pending(state.wire_id, {name: s.as_json() for name, s in state.sources.items()})
     if state.state == "failed":
-        told = {name: s.as_json() for name, s in state.sources.items()}
+        sources = {name: s.as_json() for name, s in state.sources.items()}
         missing = coverage_of.not_delivered(state, opened.categories)
-        raise RecordsUnavailable(sources=told, missing=missing, headers=header_of(left(session, consent, now)))
-    lacking = _lacking(session, consent, opened, body, state, now)
+        raise RecordsUnavailable(sources=sources, missing=missing, headers=header_of(left(session, consent, now)))
+    lacking = _lacking(session, consent, opened, wanted, state, now)
     consume_use(session, consent, now)
-    profile = _computed(session, access, consent, opened, body, as_of, state, lacking, live=live, book=book, now=now)
+    profile = _computed(session, access, consent, opened, wanted, as_of, state, lacking, live=live, book=book, now=now)
     session.add(profile)
     if key is not None:
         idempotency.settle(session, access.institution_id, key, profile.id)
     session.flush()
-    served = Served(profile, consent, opened)
+    served = DisclosedProfile(profile, consent, opened)
     disclose(session, access, served, "profile.create", "summary", now=now)
     PROFILES.labels(profile.grade or "not_scorable").inc()
     return served
@@ -116,7 +127,7 @@ def _computed(
     access: Access,
     consent: Consent,
     opened: ConsentTerms,
-    body: dict[str, Any],
+    wanted: ProfileRequest,
     as_of: date,
     state: PullState,
     lacking: dict[str, str],
@@ -132,18 +143,20 @@ def _computed(
         session, consent, as_of=as_of, now=now, state=state, inputs=inputs, categories=opened.categories
     )
     approval = approval_store.live(session)
-    asked = {
+    asked: ProfileInputs = {
         "categories": sorted(opened.categories),
         "since": since.isoformat(),
-        "amount_fen": body.get("amount_fen"),
-        "term_months": body.get("term_months"),
+        "amount_fen": wanted.amount_fen,
+        "term_months": wanted.term_months,
         "missing": missing_causes(covered),
-        **({"incomplete": less} if (less := incomplete_causes(covered)) else {}),
-        **({"partial": lacking} if lacking else {}),
-        "products": [[terms.code, terms.version] for terms in book.products],
+        "products": [(terms.code, terms.version) for terms in book.products],
         "approval_model": None if approval is None else approval.sha256,
     }
-    made = compute_snapshot(inputs, as_of, asked, live=live, book=book, approval=approval)
+    if incomplete := incomplete_causes(covered):
+        asked["incomplete"] = incomplete
+    if lacking:
+        asked["partial"] = lacking
+    computed = compute_snapshot(inputs, as_of, asked, live=live, book=book, approval=approval)
     profile = Profile(
         id=uuid4(),
         consent_id=consent.id,
@@ -152,10 +165,10 @@ def _computed(
         client_id=access.client_id,
         as_of=as_of,
         created_at=now,
-        state=made.state,
-        grade=made.grade,
-        points=made.points,
-        pd_12m=made.pd_12m,
+        state=computed.state,
+        grade=computed.grade,
+        points=computed.points,
+        pd_12m=computed.pd_12m,
         model_id=live.model_id,
         model_sha256=live.sha256,
         code_version=__version__,
@@ -163,14 +176,14 @@ def _computed(
         registration=registration_json(inputs.records.registration),
         fact_ids=list(inputs.fact_ids),
         inputs_sha256=inputs.sha256,
-        summary=made.summary,
+        summary=computed.summary,
         coverage=covered,
-        explanation=made.explanation,
-        products=made.products,
-        matches=made.matches,
+        explanation=computed.explanation,
+        products=computed.products,
+        matches=computed.matches,
         content_version=content.VERSION,
     )
-    profile.content_sha256 = content.content_sha256(profile.columns(), decision=made.sha256)
+    profile.content_sha256 = content.content_sha256(profile.columns(), decision=computed.sha256)
     return profile
 
 
@@ -178,7 +191,7 @@ def _lacking(
     session: Session,
     consent: Consent,
     opened: ConsentTerms,
-    body: dict[str, Any],
+    wanted: ProfileRequest,
     state: PullState,
     now: datetime,
 ) -> dict[str, str]:
@@ -193,7 +206,7 @@ def _lacking(
     """
     required = set(consent.categories) - set(consent.optional_categories)
     found = coverage_of.not_delivered(state, opened.categories & required)
-    refused = sorted(set(found) - set(body.get("accept_partial", ())))
+    refused = sorted(set(found) - set(wanted.accept_partial or ()))
     if refused:
         raise RecordsUnavailable(
             f"required and not delivered: {', '.join(f'{name} ({found[name]})' for name in refused)}; ask again later, "
@@ -214,7 +227,7 @@ def look_back_of(consent: Consent, as_of: date, now: datetime) -> date:
 def compute_snapshot(
     inputs: Inputs,
     as_of: date,
-    asked: dict[str, Any],
+    asked: ProfileInputs,
     *,
     live: LiveModel,
     book: ProductBook,

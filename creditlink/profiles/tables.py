@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 from uuid import UUID, uuid4
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit.postgres.db import Base
+from creditlink.records.coverage import CategoryCoverage
+
+
+class ProfileInputs(TypedDict):
+    """What a profile is computed from besides the facts."""
+
+    categories: list[str]
+    since: str
+    amount_fen: int | None
+    term_months: int | None
+    missing: dict[str, str]  # category -> why it gave nothing
+    incomplete: NotRequired[dict[str, str]]  # category -> why it gave less than it has
+    partial: NotRequired[dict[str, str]]  # required category -> why it was not delivered
+    products: list[tuple[str, int]]  # code and version
+    approval_model: NotRequired[str | None]
 
 
 class Profile(Base):
@@ -41,20 +56,18 @@ class Profile(Base):
     model_sha256: Mapped[str]
     code_version: Mapped[str]
     # What only a replay or one further route reads is fetched when it is asked for: most reads want the summary.
-    asked: Mapped[dict[str, Any]] = mapped_column(
-        deferred=True
-    )  # categories, since, amount, term: the inputs besides the facts
+    asked: Mapped[ProfileInputs] = mapped_column(JSONB, deferred=True)
     registration: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # the firm as it was registered at that moment
     fact_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), deferred=True)  # exactly the facts that were read
     inputs_sha256: Mapped[str]  # over the registration and those facts
     summary: Mapped[dict[str, Any]]  # dimensions, reasons, knock-outs
-    coverage: Mapped[dict[str, Any]]
+    coverage: Mapped[dict[str, CategoryCoverage]] = mapped_column(JSONB)
     explanation: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # per indicator: value, contribution, points
     products: Mapped[dict[str, Any]]  # in words: counts, the best, the near misses
     matches: Mapped[bytes] = mapped_column(deferred=True)  # every product and rule: `products.kept`
     content_sha256: Mapped[str]  # over everything above: `profiles.content`; the evidence names it
     content_version: Mapped[int] = mapped_column(server_default="1")
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, object]:
         """Return every column by name; those that are deferred are fetched."""
         return {column.key: getattr(self, column.key) for column in self.__table__.columns}

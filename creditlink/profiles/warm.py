@@ -25,9 +25,9 @@ def warm_up(live: LiveModel, book: ProductBook, *, as_of: date) -> None:
     }  # fmt: skip
     frames = {name: _one_row(name, as_of) for name in FRAME_SCHEMAS}
     frames["registration"] = pl.DataFrame([row], schema=FRAME_SCHEMAS["registration"])
-    made = profile_many(RecordSet(**frames), as_of=as_of, live=live, book=book, granted=frozenset())
-    snapshot(made, 0, live=live, missing={})
-    firm = made.matches.explain(0)
+    profiles = profile_many(RecordSet(**frames), as_of=as_of, live=live, book=book, granted=frozenset())
+    snapshot(profiles, 0, live=live, missing={})
+    firm = profiles.matches.explain(0)
     encoding.pack(firm)
     firm.near_misses(1)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import ProductBook
@@ -16,7 +14,7 @@ from creditlink.kit.errors import NotFound
 from creditlink.profiles.tables import Profile
 
 
-def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -> dict[str, Any]:
+def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -> dict[str, object]:
     """Return a profile's summary.
 
     Parameters
@@ -24,8 +22,8 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -
     salt : makes the firm's id the one that only this institution sees.
     with_products : whether the reader may match (the action `match`); without it no product is named.
     """
-    told = profile.products
-    products = {"counts": told["counts"], "best": told["best"], "near_misses": told["near_misses"][:BEST]}
+    stored = profile.products
+    products = {"counts": stored["counts"], "best": stored["best"], "near_misses": stored["near_misses"][:BEST]}
     return {
         "id": ids.external("prf", profile.id),
         "enterprise_id": ids.pairwise(salt, profile.enterprise_id),
@@ -47,7 +45,7 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -
     }
 
 
-def explanation(profile: Profile) -> dict[str, Any]:
+def explanation(profile: Profile) -> dict[str, object]:
     """Return every indicator's value and exact contribution: base + contributions = margin."""
     parts = dict(profile.explanation)
     indicators = [
@@ -68,19 +66,24 @@ def explanation(profile: Profile) -> dict[str, Any]:
     return {"profile_id": ids.external("prf", profile.id), **parts, "indicators": indicators}
 
 
-def improvements(profile: Profile, live: LiveModel) -> dict[str, Any]:
+def improvements(profile: Profile, live: LiveModel) -> dict[str, object]:
     """Return what would raise the firm's grade; no plan for a firm without a score."""
-    told: dict[str, Any] = {"profile_id": ids.external("prf", profile.id), "state": profile.state}
+    head: dict[str, object] = {"profile_id": ids.external("prf", profile.id), "state": profile.state}
     if profile.state != "scored":
-        return told | {"grade": None, "points": None, "target": None, "best_points": None, "plans": []}
+        return head | {"grade": None, "points": None, "target": None, "best_points": None, "plans": []}
     if profile.summary.get("partial"):
         # No change of the firm raises a grade that is capped for want of records.
-        stands = {"grade": profile.grade, "points": profile.points}
-        return told | stands | {"target": None, "best_points": None, "plans": []}
-    return told | improvements_of(_values(profile), industry=profile.registration["industry"], live=live).to_dict()
+        return head | {
+            "grade": profile.grade,
+            "points": profile.points,
+            "target": None,
+            "best_points": None,
+            "plans": [],
+        }
+    return head | improvements_of(_values(profile), industry=profile.registration["industry"], live=live).to_dict()
 
 
-def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:
+def matches(profile: Profile, book: ProductBook | None) -> dict[str, object]:
     """Return every product in order with every rule, and the near misses; `book` holds the profile's products.
 
     Raises
@@ -89,16 +92,15 @@ def matches(profile: Profile, book: ProductBook | None) -> dict[str, Any]:
         What is kept is damaged, or belongs to other products.
     """
     products = [] if book is None else [one.to_dict() for one in encoding.unpack(profile.matches, book)]
-    told = profile.products
     return {
         "profile_id": ids.external("prf", profile.id),
-        "counts": told["counts"],
+        "counts": profile.products["counts"],
         "products": products,
-        "near_misses": told["near_misses"],
+        "near_misses": profile.products["near_misses"],
     }
 
 
-def unlocked(profile: Profile, code: str, book: ProductBook, live: LiveModel) -> dict[str, Any]:
+def unlocked(profile: Profile, code: str, book: ProductBook, live: LiveModel) -> dict[str, object]:
     """Return what would open one product to the firm.
 
     Raises

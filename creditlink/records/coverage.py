@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal, NotRequired, TypedDict
 
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ NOT_REQUESTED = "not_requested"
 CoverageStatus = Literal[
     "not_granted",
     "not_requested",
-    "not_connected",  # no office is connected for the category yet
+    "not_connected",  # no source is connected for the category yet
     "pending",
     "delivered",
     "partial",
@@ -46,6 +46,23 @@ _STATUS: dict[str, CoverageStatus] = {
 }
 
 
+class CategoryCoverage(TypedDict):
+    """What a profile could draw on in one category."""
+
+    granted: bool
+    status: str  # one of `CoverageStatus`
+    source: str | None
+    rows: int  # facts in force on the day
+    months: int  # distinct months that they cover
+    first_month: NotRequired[str]
+    last_month: NotRequired[str]
+    fresh_at: NotRequired[str | None]  # when the source last gave something
+    stale: NotRequired[bool]
+    rejected: NotRequired[int]  # rows kept aside at the last answer
+    error: NotRequired[str | None]
+    withheld_months: NotRequired[list[str]]  # months of which invoices were missing
+
+
 def coverage(
     session: Session,
     consent: Consent,
@@ -55,45 +72,42 @@ def coverage(
     state: PullState | None = None,
     inputs: Inputs | None = None,
     categories: Collection[str] | None = None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, CategoryCoverage]:
     """Return, for every category of the catalogue, what the profile could draw on.
-
-    Each entry: `granted`, `status`, `source`, `rows` (facts that hold on `as_of`), `months` (distinct
-    months they cover), `first_month`, `last_month`, `fresh_at` (when the source last gave something), `stale`,
-    `rejected` (rows kept aside at the last answer), `error` and, where invoices were missing, `withheld_months`.
 
     Parameters
     ----------
-    state : how the sources stand; None: it is looked up.
-    inputs : the facts that the profile is computed from; None: what the consent opens on `as_of` is read.
+    state : of the sources; None: it is looked up.
+    inputs : the facts that the profile is computed from; None: they are read as the consent opens them on `as_of`.
     categories : those that the bank's token opens; None: all of the consent.
     """
     opened = consent.categories if categories is None else categories
-    held = state or pull.state_now(session, consent, now)
+    answered = state or pull.state_now(session, consent, now)
     if inputs is None:
         assert consent.enterprise_id is not None  # noqa: S101 (a granted consent names its firm; for the type checker)
         since, _ = pull.look_back(consent, now)
         inputs = read_inputs(session, [consent.enterprise_id], categories=opened, since=since, as_of=as_of)
     config = sources.current().config
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, CategoryCoverage] = {}
     for category in CATEGORY_FRAMES:
         granted = category in opened or category == "registration"
-        entry: dict[str, Any] = {"granted": granted, "status": "not_granted", "source": None, "rows": 0, "months": 0}
+        entry = CategoryCoverage(granted=granted, status="not_granted", source=None, rows=0, months=0)
         if not granted and category in consent.categories:
             entry["status"] = NOT_REQUESTED
         if category == "registration":
             # CreditLink's own registry: public, and always there.
-            entry |= {"status": "delivered", "source": "registry", "rows": 1, "stale": False}
+            entry.update({"status": "delivered", "source": "registry", "rows": 1, "stale": False})
         elif granted:
             name = config.of_category(category)
-            entry |= _counts(periods) if (periods := inputs.periods.get(category)) else {}
-            entry |= _answer(name, held.sources.get(name) if name else None)
+            if periods := inputs.periods.get(category):
+                _count(entry, periods)
+            _take_answer(entry, name, answered.sources.get(name) if name else None)
         found[category] = entry
     return found
 
 
 def not_delivered(state: PullState, categories: Collection[str]) -> dict[str, str]:
-    """Return those of `categories` that were not delivered -> how they stand, as in the coverage.
+    """Return those of `categories` that were not delivered -> their status, as in the coverage.
 
     Delivered is what the source answered in full, and not longer ago than its facts may be old; that it has no record
     of the firm is such an answer. A part of it, a refusal and an outage are not.
@@ -102,32 +116,35 @@ def not_delivered(state: PullState, categories: Collection[str]) -> dict[str, st
     found: dict[str, str] = {}
     for category in sorted(set(categories) - {"registration"}):
         name = config.of_category(category)
-        held = state.sources.get(name) if name else None
-        if held is None or not held.whole:
-            found[category] = str(_answer(name, held)["status"])
+        source = state.sources.get(name) if name else None
+        if source is None or not source.whole:
+            found[category] = _status(name, source)
     return found
 
 
-def _answer(name: str | None, state: SourceState | None) -> dict[str, Any]:
+def _status(name: str | None, source: SourceState | None) -> CoverageStatus:
     if name is None:
-        return {"status": "not_connected"}
-    if state is None:
-        return {"status": "pending", "source": name}
-    answer: dict[str, Any] = {
-        "status": _STATUS[state.status],
-        "source": name,
-        "fresh_at": state.usable_at.isoformat() if state.usable_at else None,
-        "stale": state.stale,
-        "rejected": state.rejected,
-        "error": state.error,
-    }
-    return answer | ({"withheld_months": list(state.withheld_months)} if state.withheld_months else {})
+        return "not_connected"
+    return "pending" if source is None else _STATUS[source.status]
 
 
-def _counts(periods: Sequence[date]) -> dict[str, Any]:
-    return {
-        "rows": len(periods),
-        "months": len(set(periods)),
-        "first_month": f"{min(periods):%Y-%m}",
-        "last_month": f"{max(periods):%Y-%m}",
-    }
+def _take_answer(entry: CategoryCoverage, name: str | None, source: SourceState | None) -> None:
+    entry["status"] = _status(name, source)
+    if name is None:
+        return
+    entry["source"] = name
+    if source is None:
+        return
+    entry["fresh_at"] = source.usable_at.isoformat() if source.usable_at else None
+    entry["stale"] = source.stale
+    entry["rejected"] = source.rejected
+    entry["error"] = source.error
+    if source.withheld_months:
+        entry["withheld_months"] = list(source.withheld_months)
+
+
+def _count(entry: CategoryCoverage, periods: Sequence[date]) -> None:
+    entry["rows"] = len(periods)
+    entry["months"] = len(set(periods))
+    entry["first_month"] = f"{min(periods):%Y-%m}"
+    entry["last_month"] = f"{max(periods):%Y-%m}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import flask
 from sqlalchemy import select
 
@@ -27,7 +25,7 @@ blueprint = Blueprint("records", __name__, url_prefix="/v1", description="Source
 @blueprint.route("/sources", methods=["GET"])
 @public
 @blueprint.response(200, SourcesSchema)
-def list_sources() -> dict[str, Any]:
+def list_sources() -> dict[str, object]:
     """Say how each office has answered lately; nothing here is about any firm."""
     with db.transaction() as session:
         found = health.source_health(session, utc_now())
@@ -37,7 +35,7 @@ def list_sources() -> dict[str, Any]:
 @blueprint.route("/data-categories", methods=["GET"])
 @public
 @blueprint.response(200, CatalogueSchema)
-def list_categories() -> dict[str, Any]:
+def list_categories() -> dict[str, object]:
     """List what each data category holds, whose it is, and what opens it."""
     return {"items": [category.as_json() for category in CATEGORIES.values()]}
 
@@ -54,7 +52,7 @@ def tell_uses_left(response: flask.Response) -> flask.Response:
 @require_access("profile:create")
 @blueprint.response(200, PullSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound)
-def show_pull(pull_id: str) -> dict[str, Any]:
+def show_pull(pull_id: str) -> dict[str, object]:
     """Say how the fetching of records stands; poll it after a 202."""
     wanted = ids.internal(pull.PREFIX, pull_id)
     now = utc_now()

@@ -1,26 +1,21 @@
-"""What is told of sources, pulls and the data catalogue."""
+"""What the API shows of sources, pulls and the data catalogue."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import marshmallow as ma
 
 from creditlink.kit.http.api import Schema
-
-
-def _text(description: str, **options: Any) -> ma.fields.String:
-    return ma.fields.String(metadata={"description": description}, **options)
+from creditlink.kit.http.fields import instant, number, text, texts
 
 
 class SourceSchema(Schema):
     """How one office has answered lately."""
 
-    source = _text("The office")
-    categories = ma.fields.List(ma.fields.String(), metadata={"description": "Data categories it holds"})
-    state = _text("up, degraded, down, or unknown when it was not asked lately")
-    since = ma.fields.AwareDateTime(allow_none=True, metadata={"description": "In this state since"})
-    answers = ma.fields.Integer(metadata={"description": "Answers within the window"})
+    source = text("The office")
+    categories = texts("Data categories it holds")
+    state = text("up, degraded, down, or unknown when it was not asked lately")
+    since = instant("In this state since", allow_none=True)
+    answers = number("Answers within the window")
     success_rate = ma.fields.Float(
         allow_none=True,
         metadata={"description": "Share of answers other than DOWN, TIMEOUT and DENIED"},
@@ -32,29 +27,29 @@ class SourceSchema(Schema):
 class SourcesSchema(Schema):
     """All offices."""
 
-    window_hours = ma.fields.Integer(metadata={"description": "What the figures look back on"})
+    window_hours = number("What the figures look back on")
     items = ma.fields.List(ma.fields.Nested(SourceSchema))
 
 
 class PullPartSchema(Schema):
-    """How one source of a pull stands."""
+    """The state of one source of a pull."""
 
-    source = _text("The office")
-    status = _text("READY, PENDING, DELIVERED, PARTIAL, NO_RECORD, DENIED, TIMEOUT or DOWN")
-    rows = ma.fields.Integer(metadata={"description": "Rows read at the source"})
-    total = ma.fields.Integer(allow_none=True, metadata={"description": "Rows that the source says it holds"})
-    new_rows = ma.fields.Integer(metadata={"description": "Facts not known before"})
-    rejected = ma.fields.Integer(metadata={"description": "Rows kept aside because they did not read"})
-    error = _text("What went wrong", allow_none=True)
+    source = text("The office")
+    status = text("READY, PENDING, DELIVERED, PARTIAL, NO_RECORD, DENIED, TIMEOUT or DOWN")
+    rows = number("Rows read at the source")
+    total = number("Rows that the source says it holds", allow_none=True)
+    new_rows = number("Facts not known before")
+    rejected = number("Rows kept aside because they did not read")
+    error = text("What went wrong", allow_none=True)
     finished_at = ma.fields.AwareDateTime(allow_none=True)
 
 
 class PullSchema(Schema):
     """A pull: the session to poll after a 202."""
 
-    id = _text("The pull's id")
-    consent_id = _text("The consent it belongs to")
-    status = _text("PENDING, DONE, or STOPPED when the consent no longer allowed it")
+    id = text("The pull's id")
+    consent_id = text("The consent it belongs to")
+    status = text("PENDING, DONE, or STOPPED when the consent no longer allowed it")
     requested_at = ma.fields.AwareDateTime()
     finished_at = ma.fields.AwareDateTime(allow_none=True)
     sources = ma.fields.List(ma.fields.Nested(PullPartSchema))

@@ -36,11 +36,11 @@ class SourceFailed(Exception):
 
 
 class Circuit:
-    """Leaves an office alone that failed for several firms in a row.
+    """Leaves an office alone after it failed for several firms in a row.
 
     One firm counts once however often it is asked for: what an office cannot answer for one firm says nothing of the
     others. pybreaker holds a lock while it calls, which would send the pulls of a process one after the other; so it is
-    told the outcome afterwards and asked beforehand.
+    asked beforehand and gets the outcome afterwards.
     """
 
     def __init__(self, name: str, *, failures: int, reset_seconds: float) -> None:
@@ -159,27 +159,27 @@ def _source(name: str, entry: Mapping[str, Any], env: Mapping[str, str], setting
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingError(f"setting {place}base_url ({prefix}URL) must be an http(s) address, got {base_url!r}")
-    held = entry.get("credentials", {})
-    _only(held, set(_CREDENTIALS[name]), f"{place}credentials.")
+    configured = entry.get("credentials", {})
+    _only(configured, set(_CREDENTIALS[name]), f"{place}credentials.")
     credentials = {}
     for key in _CREDENTIALS[name]:
         variable = prefix + key.upper()
         if settings.is_production and variable not in env:
             raise SettingError(f"setting {place}credentials.{key} ({variable}) is required in production")
-        credentials[key] = env.get(variable, held.get(key, ""))
+        credentials[key] = env.get(variable, configured.get(key, ""))
         if not credentials[key]:
             raise SettingError(f"setting {place}credentials.{key} ({variable}) is empty")
     hours = _positive(entry.get("fresh_hours"), f"{place}fresh_hours")
     return SourceConfig(name, tuple(entry.get("categories", ())), base_url, timedelta(hours=hours), credentials)
 
 
-def _only(table: Mapping[str, Any], known: set[str], place: str) -> None:
+def _only(table: Mapping[str, object], known: set[str], place: str) -> None:
     for key in table:
         if key not in known:
             raise SettingError(f"unknown setting {place}{key} in {_FILE}")
 
 
-def _positive(value: Any, name: str) -> float:
+def _positive(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
         raise SettingError(f"setting {name} in {_FILE} must be a number above 0, got {value!r}")
     return value
@@ -206,13 +206,15 @@ class Sources:
 
 
 def _connector(source: SourceConfig, limits: TimeLimits) -> Connector:
-    held = source.credentials
+    credentials = source.credentials
     if source.name == "tax":
         wire = Wire(source.base_url, limits)
-        return TaxConnector(wire, app_id=held["app_id"], secret=held["secret"], clock=utc_now)
+        return TaxConnector(wire, app_id=credentials["app_id"], secret=credentials["secret"], clock=utc_now)
     if source.name == "social_security":
-        return SocialSecurityConnector(Wire(source.base_url, limits), api_key=held["api_key"])
-    return UtilityConnector(Wire(source.base_url, limits, auth=httpx.BasicAuth(held["user"], held["password"])))
+        return SocialSecurityConnector(Wire(source.base_url, limits), api_key=credentials["api_key"])
+    return UtilityConnector(
+        Wire(source.base_url, limits, auth=httpx.BasicAuth(credentials["user"], credentials["password"]))
+    )
 
 
 def configure(sources: Sources | None) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 import polars as pl
@@ -34,7 +34,7 @@ _INSERT = text("""
     ON CONFLICT (enterprise_id, frame, period, subkey, content_hash) DO NOTHING
 """)
 
-# Of the rows of one key, the highest version known on that day holds; of two tellings of one version,
+# Of the rows of one key, the highest version known on that day counts; of two deliveries of one version,
 # the complete one, then the one that was stored last.
 _READ = text("""
     SELECT DISTINCT ON (enterprise_id, frame, period, subkey)
@@ -70,6 +70,19 @@ _SUBKEY = {"invoice_months": "direction", "meter_months": "kind", "credit_events
 _EMPTY = {name: empty(name) for name in FRAME_SCHEMAS}
 
 
+class _StoredFact(NamedTuple):
+    """A fact as the queries above return it."""
+
+    id: int
+    enterprise_id: UUID
+    frame: str
+    period: date
+    subkey: str
+    body: str
+    known_on: date
+    content_hash: bytes
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What a profile is computed from, and what identifies it: for replay, byte by byte."""
@@ -95,7 +108,7 @@ def save_facts(
     pull_id: UUID | None,
     now: datetime,
 ) -> int:
-    """Store facts; return how many were new. What is known already adds nothing."""
+    """Store facts; return how many were new. Facts known already add nothing."""
     if not facts:
         return 0
     result = session.execute(
@@ -185,17 +198,17 @@ def read_inputs(
         frame for category in categories for frame in CATEGORY_FRAMES.get(category, ()) if frame != "registration"
     ]
     if only is not None:
-        rows = session.execute(_READ_AGAIN, {"ids": list(only), "enterprise_ids": list(enterprise_ids)}).all()
-        rows = [row for row in rows if row.frame in frames]
+        again = session.execute(_READ_AGAIN, {"ids": list(only), "enterprise_ids": list(enterprise_ids)})
+        rows = [row for row in map(_StoredFact._make, again) if row.frame in frames]
     elif frames:
-        asked = {
+        bounds = {
             "enterprise_ids": list(enterprise_ids),
             "frames": frames,
             "since": since.replace(day=1),
             "as_of": as_of,
             "known_before": start_of_day(as_of + timedelta(days=1)),
         }
-        rows = session.execute(_READ, asked).all()
+        rows = [*map(_StoredFact._make, session.execute(_READ, bounds))]
     else:
         rows = []
     periods: dict[str, list[date]] = {}
@@ -210,7 +223,7 @@ def read_inputs(
 
 
 def inputs_hash(registration: pl.DataFrame, hashes: Iterable[bytes]) -> str:
-    """Return the SHA-256 over the registration and the hashes of the facts, in whatever order they come."""
+    """Return the SHA-256 over the registration and the hashes of the facts, whatever their order."""
     sha = hashlib.sha256(json.dumps(registration.rows(), default=str, separators=(",", ":")).encode())
     for one in sorted(bytes(h) for h in hashes):
         sha.update(one)
@@ -218,30 +231,30 @@ def inputs_hash(registration: pl.DataFrame, hashes: Iterable[bytes]) -> str:
 
 
 def _registration(session: Session, enterprise_ids: Sequence[UUID], as_of: date) -> pl.DataFrame:
-    asked = {
+    bounds = {
         "enterprise_ids": list(enterprise_ids),
         "as_of": as_of,
         "known_before": start_of_day(as_of + timedelta(days=1)),
     }
-    found = {row[0]: row[1:] for row in session.execute(_REGISTERED, asked)}
+    found = {row[0]: row[1:] for row in session.execute(_REGISTERED, bounds)}
     rows = [(index, *found[enterprise_id]) for index, enterprise_id in enumerate(enterprise_ids)]
     return pl.DataFrame(rows, schema=FRAME_SCHEMAS["registration"], orient="row")
 
 
-def _record_set(registration: pl.DataFrame, rows: Sequence[Any], enterprise_ids: Sequence[UUID]) -> RecordSet:
+def _record_set(registration: pl.DataFrame, rows: Sequence[_StoredFact], enterprise_ids: Sequence[UUID]) -> RecordSet:
     firm_of = {enterprise_id: index for index, enterprise_id in enumerate(enterprise_ids)}
-    by_frame: dict[str, list[Any]] = {}
+    by_frame: dict[str, list[_StoredFact]] = {}
     for row in rows:
         by_frame.setdefault(row.frame, []).append(row)
     frames = {name: _frame(name, found, firm_of) for name, found in by_frame.items()}
     return RecordSet(**_EMPTY | frames | {"registration": registration})
 
 
-def _frame(name: str, rows: list[Any], firm_of: dict[UUID, int]) -> pl.DataFrame:
+def _frame(name: str, rows: list[_StoredFact], firm_of: dict[UUID, int]) -> pl.DataFrame:
     schema = FRAME_SCHEMAS[name]
     # All bodies in one document: the parser is called once, not once a row.
     bodies = json.loads(f"[{','.join([row.body for row in rows])}]")
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[object]] = {}
     for column in schema:
         if column == "firm":
             columns[column] = [firm_of[row.enterprise_id] for row in rows]

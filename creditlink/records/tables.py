@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit.postgres.db import Base
+from creditlink.records.pulls.delivery import FactValue, StoredResult
 
 
 class SourceHealth(Base):
-    """The last that is known of an office's health, kept by the workers."""
+    """What was last known of an office's health, kept by the workers."""
 
     __tablename__ = "sources"
     __table_args__ = (CheckConstraint("state IN ('up', 'degraded', 'down')", name="state"),)
@@ -43,8 +44,8 @@ class Pull(Base):
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
     trigger: Mapped[str]
     status: Mapped[str]  # STOPPED: the consent was paused, revoked or ran out meanwhile
-    since: Mapped[date]  # first month asked for
-    until: Mapped[date]  # the day up to which was asked
+    since: Mapped[date]  # the first month asked for
+    until: Mapped[date]  # the last day asked for
     requested_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 
@@ -70,7 +71,7 @@ class PullPart(Base):
     total: Mapped[int | None]  # rows that the source says it holds
     new_rows: Mapped[int]  # facts that were not known before
     rejected: Mapped[int]
-    resources: Mapped[dict[str, Any]]  # per resource: status, rows, total, rejected, error, withheld months
+    resources: Mapped[dict[str, StoredResult]] = mapped_column(JSONB)
     error: Mapped[str | None]
     digest: Mapped[str | None]  # SHA-256 over the raw answers, which are not kept
     began_at: Mapped[datetime | None]
@@ -97,7 +98,7 @@ class FactRow(Base):
     frame: Mapped[str]
     period: Mapped[date]
     subkey: Mapped[str]
-    values: Mapped[dict[str, Any]]
+    values: Mapped[dict[str, FactValue]] = mapped_column(JSONB)
     version: Mapped[int]
     complete: Mapped[bool]
     known_at: Mapped[datetime]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from creditlink.records import sources
 from creditlink.records.pulls import health
+from creditlink.records.pulls.health import SourceAnswers
 from creditlink.records.tables import SourceHealth
 from creditlink.status.steps import NOTHING, STEPS, AnswerTally, State, median, state_of, worst_of
 from creditlink.status.tables import StepCount
@@ -87,9 +88,7 @@ def _as_json(tally: AnswerTally) -> dict[str, float | None]:
     }
 
 
-def _of_pulls(
-    answers: Mapping[str | None, Row[tuple[str | None, int, int, float | None]]], name: str | None
-) -> AnswerTally:
+def _of_pulls(answers: Mapping[str | None, SourceAnswers], name: str | None) -> AnswerTally:
     row = answers.get(name)
     return AnswerTally(row.answers, row.good, row.p50) if row is not None and row.answers else NOTHING
 

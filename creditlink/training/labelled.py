@@ -18,7 +18,7 @@ from creditlink.engine.features.compute import compute
 from creditlink.engine.features.reference import Reference
 from creditlink.enterprises.tables import Enterprise
 from creditlink.financing.applications.states import ACCEPTED
-from creditlink.financing.loans.labels import Label, Told, label_of
+from creditlink.financing.loans.labels import Label, ReportedFact, label_of
 from creditlink.financing.tables import Application, LoanFact
 from creditlink.kit.clock import day_of
 from creditlink.kit.files.csvexport import write_csv
@@ -49,15 +49,15 @@ class LabelledLoan:
     enterprise: UUID
     uscc: str
     asked_on: date
-    facts: tuple[Told, ...]
+    facts: tuple[ReportedFact, ...]
 
 
 def loans_of(session: Session) -> list[LabelledLoan]:
     """Return every accepted application, in the order of application."""
-    facts: dict[UUID, list[Told]] = {}
+    facts: dict[UUID, list[ReportedFact]] = {}
     for fact in session.scalars(select(LoanFact).order_by(LoanFact.known_at, LoanFact.id)):
         facts.setdefault(fact.application_id, []).append(
-            Told(fact.kind, fact.about_on, fact.days_past_due, fact.amount_fen, fact.reference, fact.known_at)
+            ReportedFact(fact.kind, fact.about_on, fact.days_past_due, fact.amount_fen, fact.reference, fact.known_at)
         )
     query = (
         select(Application, Enterprise.uscc)

@@ -14,7 +14,7 @@ from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.engine.features.reference import Reference
 from creditlink.financing.applications.applications import locked
 from creditlink.financing.loans import outcomes
-from creditlink.financing.loans.labels import Told, known_by, label_of
+from creditlink.financing.loans.labels import ReportedFact, known_by, label_of
 from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.kit.clock import add_months
 from creditlink.kit.postgres import db
@@ -31,12 +31,12 @@ def at(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 4, tzinfo=UTC)
 
 
-def told(kind: str, on: date, days=None, *, known: date | None = None, fen: int = 100) -> Told:
+def told(kind: str, on: date, days=None, *, known: date | None = None, fen: int = 100) -> ReportedFact:
     known = known or add_months(on, 1) + timedelta(days=2)
-    return Told(kind, on, days, fen, "", at(known))
+    return ReportedFact(kind, on, days, fen, "", at(known))
 
 
-def months(first: date, count: int, late=0) -> list[Told]:
+def months(first: date, count: int, late=0) -> list[ReportedFact]:
     return [told("repayment", add_months(first.replace(day=1), k), late) for k in range(count)]
 
 

@@ -93,7 +93,7 @@ def test_a_replay_gives_the_same_bytes(products, created, live, empty_database, 
         found = replay_profile(session, stored, live=live, settings=settings)
     assert found.differences == ()
     assert found.same
-    assert found.told_hmac == profile["content_hmac"]
+    assert found.content_hmac == profile["content_hmac"]
 
 
 def test_a_later_correction_does_not_change_a_replay(products, created, delivered, live, empty_database, settings):

@@ -484,9 +484,9 @@ def test_headers_that_trickle_in_end_with_the_whole_requests_time():
 def test_evidence_of_a_pull_names_what_arrived_and_nothing_else():
     fact = Fact("payroll_months", date(2026, 1, 1), "", {}, datetime(2026, 2, 1, tzinfo=UTC))
     arrived = Delivery("social_security", facts=[fact], resources={"payroll": ResourceResult(rows=1)})
-    told = arrived.told()
+    told = arrived.as_evidence()
     assert (told["categories"], told["facts"], told["rows"]) == (["social_security"], {"payroll_months": 1}, 1)
     assert "headcount" in told["fields"]["payroll_months"]
-    down = Delivery.failed("tax", "DOWN", "left alone for a moment").told()
+    down = Delivery.failed("tax", "DOWN", "left alone for a moment").as_evidence()
     assert (down["categories"], down["facts"], down["fields"]) == ([], {}, {})
     assert "left alone" in down["error"]

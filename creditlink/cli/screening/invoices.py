@@ -14,7 +14,8 @@ from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.products.terms import ProductInvalid
 from creditlink.kit.files.csvexport import write_csv
 from creditlink.kit.settings import ROOT, load_settings
-from creditlink.products.files.seed import SeedInvalid, load_seed
+from creditlink.products.files.seed import load_seed
+from creditlink.products.files.templates import SeedInvalid
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.records.files.invoice_folder import InvoiceFolderError, read_invoice_folder

@@ -21,7 +21,8 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.files.csvexport import csv_of, write_csv
 from creditlink.kit.files.textfile import TextUnreadable, read_file
 from creditlink.kit.settings import ROOT, load_settings
-from creditlink.products.files.seed import SeedInvalid, load_seed
+from creditlink.products.files.seed import load_seed
+from creditlink.products.files.templates import SeedInvalid
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.screening.city import run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -14,10 +13,10 @@ from creditlink.consents import service as consents
 from creditlink.consents.life.rules import ALIVE
 from creditlink.enterprises.tables import Enterprise
 from creditlink.financing.applications import events, states
-from creditlink.financing.applications.declines import DeclineReason
+from creditlink.financing.applications.declines import DeclineReason, ReasonVerdict
 from creditlink.financing.applications.states import NotAllowed, Role
 from creditlink.financing.applications.terms import OfferTerms
-from creditlink.financing.settings import Clocks
+from creditlink.financing.configuration import Clocks
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, Offer
 from creditlink.kit import ids
 from creditlink.kit.errors import Conflict, InvalidRequest
@@ -45,70 +44,70 @@ def locked_request(session: Session, request_id: UUID) -> FinancingRequest:
 
 def step(
     session: Session,
-    held: Application,
+    application: Application,
     event: str,
     *,
     role: Role,
     actor: str,
     now: datetime,
-    detail: Mapping[str, Any] | None = None,
+    detail: Mapping[str, object] | None = None,
     is_new: bool = False,
 ) -> bool:
     """Bring about an event of an application that the caller has locked; return whether it was new.
 
-    The very same step a second time, as a client that saw no answer repeats it, changes nothing; whoever knows that it
-    `is_new` spares the look at the history, which is as long as a loan has draws and months.
+    The very same step a second time, as a client that saw no answer repeats it, changes nothing; a caller that knows
+    the step `is_new` skips the search of the history, which grows with the draws and months of a loan.
 
     Raises
     ------
     StepRefused
         The state or the role forbids it; `allowed` says what is possible.
     """
-    told = dict(detail or {})
-    if not is_new and _is_repeated(session, held, event, actor, told):
+    about = dict(detail or {})
+    if not is_new and _is_repeated(session, application, event, actor, about):
         return False
     try:
-        to = states.after(held.state, event, role)
+        to = states.after(application.state, event, role)
     except NotAllowed as refused:
-        raise StepRefused(str(refused), state=held.state, allowed=list(refused.allowed)) from None
-    _hold_quota(session, held, to)
-    former, held.state, held.changed_at = held.state, to, now
-    if event in _ANSWERS and held.answered_at is None:
-        held.answered_at = now
+        raise StepRefused(str(refused), state=application.state, allowed=list(refused.allowed)) from None
+    _hold_quota(session, application, to)
+    former, application.state, application.changed_at = application.state, to, now
+    if event in _ANSWERS and application.answered_at is None:
+        application.answered_at = now
     session.flush()
-    events.of_application(session, held, event, actor=actor, now=now, from_state=former, detail=told)
+    events.of_application(session, application, event, actor=actor, now=now, from_state=former, detail=about)
     if to in states.OVER:
-        _end_consent(session, held, reason=f"financing_{to}", now=now)
+        _end_consent(session, application, reason=f"financing_{to}", now=now)
     return True
 
 
-def _hold_quota(session: Session, held: Application, to: str) -> None:
+def _hold_quota(session: Session, application: Application, to: str) -> None:
     """Commit what was accepted against the product's quota; free it where nothing comes of it."""
-    before, then = held.state in states.ACCEPTED, to in states.ACCEPTED
+    before, then = application.state in states.ACCEPTED, to in states.ACCEPTED
     if before == then:
         return
-    current = latest_offer(session, held)
+    current = latest_offer(session, application)
     amount = int(current.terms["amount_fen"]) if current else 0
-    (quota.take if then else quota.give_back)(session, held.product_code, amount)
+    (quota.take if then else quota.give_back)(session, application.product_code, amount)
 
 
-def _end_consent(session: Session, held: Application, *, reason: str, now: datetime) -> None:
-    """End the application's consent, signed or half signed: who no longer decides on the firm needs none of its data.
+def _end_consent(session: Session, application: Application, *, reason: str, now: datetime) -> None:
+    """End the application's consent, signed or half signed: the lender has no more need of data.
 
     A request that still waits for its second signature ends too, or that signature would open data to nobody's use.
     """
-    consent = consents.lock_consent(session, held.consent_id)
+    consent = consents.lock_consent(session, application.consent_id)
     if consent.state_at(now) in ALIVE:
         consents.revoke(session, consent, actor="system", reason=reason, now=now)
     elif consent.state == "REQUESTED":
-        firm = session.get_one(Enterprise, held.enterprise_id)
+        firm = session.get_one(Enterprise, application.enterprise_id)
         consents.reject(session, consent, actor="system", reason=reason, now=now, enterprise=firm)
 
 
-def _is_repeated(session: Session, held: Application, event: str, actor: str, detail: dict[str, Any]) -> bool:
+def _is_repeated(session: Session, application: Application, event: str, actor: str, detail: dict[str, object]) -> bool:
     last = session.scalar(
         select(FinancingEvent)
-        .where(FinancingEvent.application_id == held.id)
+        .where(FinancingEvent.application_id == application.id)
         .order_by(FinancingEvent.id.desc())
         .limit(1)
     )
@@ -118,19 +117,19 @@ def _is_repeated(session: Session, held: Application, event: str, actor: str, de
 # The lender's steps.
 
 
-def receive(session: Session, held: Application, *, actor: str, now: datetime) -> None:
+def receive(session: Session, application: Application, *, actor: str, now: datetime) -> None:
     """Say that the application arrived."""
-    step(session, held, "receive", role="bank", actor=actor, now=now)
+    step(session, application, "receive", role="bank", actor=actor, now=now)
 
 
-def review(session: Session, held: Application, *, actor: str, now: datetime) -> None:
+def review(session: Session, application: Application, *, actor: str, now: datetime) -> None:
     """Say that somebody is looking at it."""
-    step(session, held, "review", role="bank", actor=actor, now=now)
+    step(session, application, "review", role="bank", actor=actor, now=now)
 
 
 def offer(
     session: Session,
-    held: Application,
+    application: Application,
     terms: OfferTerms,
     *,
     valid_until: datetime,
@@ -158,34 +157,34 @@ def offer(
                 }
             ]
         )
-    digest = terms.sha256(application=held.wire_id, valid_until=valid_until.isoformat())
-    event = "revise" if held.state == "offered" else "offer"
-    last = latest_offer(session, held)
+    digest = terms.sha256(application=application.wire_id, valid_until=valid_until.isoformat())
+    event = "revise" if application.state == "offered" else "offer"
+    last = latest_offer(session, application)
     if last is not None and last.sha256 == digest:
         return last
-    step(session, held, event, role="bank", actor=actor, now=now, detail={"offer_sha256": digest})
-    made = Offer(
-        application_id=held.id,
-        enterprise_id=held.enterprise_id,
-        institution_id=held.institution_id,
+    step(session, application, event, role="bank", actor=actor, now=now, detail={"offer_sha256": digest})
+    created = Offer(
+        application_id=application.id,
+        enterprise_id=application.enterprise_id,
+        institution_id=application.institution_id,
         revision=1 if last is None else last.revision + 1,
         terms=terms.to_dict(),
         sha256=digest,
         made_at=now,
         valid_until=valid_until,
     )
-    session.add(made)
+    session.add(created)
     session.flush()
-    return made
+    return created
 
 
 def decline(
     session: Session,
-    held: Application,
+    application: Application,
     reasons: Sequence[DeclineReason],
     *,
     note: str,
-    weighed: Sequence[Mapping[str, Any]],
+    weighed: Sequence[ReasonVerdict],
     actor: str,
     now: datetime,
 ) -> None:
@@ -193,13 +192,17 @@ def decline(
     codes = [reason.code for reason in reasons]
     if not codes:
         raise InvalidRequest(errors=[{"pointer": "/reasons", "detail": "needs at least one"}])
-    if held.state in states.UNANSWERED:
-        held.decline_codes, held.decline_note, held.decline_weighed = codes, note, [dict(one) for one in weighed]
+    if application.state in states.UNANSWERED:
+        application.decline_codes, application.decline_note, application.decline_weighed = codes, note, list(weighed)
     with session.no_autoflush:
-        step(session, held, "decline", role="bank", actor=actor, now=now, detail={"reasons": codes, "note": note})
+        step(
+            session, application, "decline", role="bank", actor=actor, now=now, detail={"reasons": codes, "note": note}
+        )
 
 
-def sign(session: Session, held: Application, *, offer_sha256: str, clocks: Clocks, actor: str, now: datetime) -> None:
+def sign(
+    session: Session, application: Application, *, offer_sha256: str, clocks: Clocks, actor: str, now: datetime
+) -> None:
     """Say that the contract was signed, on exactly the offer that the firm accepted.
 
     Raises
@@ -209,11 +212,11 @@ def sign(session: Session, held: Application, *, offer_sha256: str, clocks: Cloc
     Conflict
         The hash is another offer's.
     """
-    current = latest_offer(session, held)
-    if held.state == "accepted" and (current is None or current.sha256 != offer_sha256):
+    current = latest_offer(session, application)
+    if application.state == "accepted" and (current is None or current.sha256 != offer_sha256):
         raise Conflict("offer_sha256 is not that of the offer the firm accepted", reason="other_offer")
-    if step(session, held, "sign", role="bank", actor=actor, now=now, detail={"offer_sha256": offer_sha256}):
-        held.signed_at, held.due_at = now, now + clocks.after("draw_days")
+    if step(session, application, "sign", role="bank", actor=actor, now=now, detail={"offer_sha256": offer_sha256}):
+        application.signed_at, application.due_at = now, now + clocks.after("draw_days")
         session.flush()
 
 
@@ -221,7 +224,7 @@ def sign(session: Session, held: Application, *, offer_sha256: str, clocks: Cloc
 
 
 def accept(
-    session: Session, held_id: UUID, *, offer_sha256: str, clocks: Clocks, actor: str, now: datetime
+    session: Session, application_id: UUID, *, offer_sha256: str, clocks: Clocks, actor: str, now: datetime
 ) -> Application:
     """Accept the open offer, seen under its hash; whatever other lenders have open lapses with it.
 
@@ -234,11 +237,11 @@ def accept(
     StepRefused
         There is no offer to accept.
     """
-    request, held, others = acceptable(session, held_id, offer_sha256=offer_sha256, now=now)
+    request, application, others = acceptable(session, application_id, offer_sha256=offer_sha256, now=now)
     detail = {"offer_sha256": offer_sha256}
-    if not step(session, held, "accept", role="firm", actor=actor, now=now, detail=detail):
-        return held
-    held.due_at = now + clocks.after("sign_days")
+    if not step(session, application, "accept", role="firm", actor=actor, now=now, detail=detail):
+        return application
+    application.due_at = now + clocks.after("sign_days")
     request.ended_at, request.end_reason, request.changed_at = now, "accepted", now
     for other in others:
         if other.state in states.OPEN:
@@ -246,11 +249,11 @@ def accept(
                 session, other, "lapse", role="system", actor="system", now=now, detail={"reason": "accepted_elsewhere"}
             )
     session.flush()
-    return held
+    return application
 
 
 def acceptable(
-    session: Session, held_id: UUID, *, offer_sha256: str, now: datetime
+    session: Session, application_id: UUID, *, offer_sha256: str, now: datetime
 ) -> tuple[FinancingRequest, Application, list[Application]]:
     """Return the request, the application and the request's others, locked, if the offer can be accepted.
 
@@ -259,27 +262,27 @@ def acceptable(
     Conflict
         The offer changed since it was shown, is no longer valid, or another was accepted already.
     """
-    request_id = session.scalars(select(Application.request_id).where(Application.id == held_id)).one()
+    request_id = session.scalars(select(Application.request_id).where(Application.id == application_id)).one()
     request = locked_request(session, request_id)
-    held = locked(session, held_id)
-    others = _others(session, held)
+    application = locked(session, application_id)
+    others = _others(session, application)
     if any(one.state in states.ACCEPTED for one in others):
         raise Conflict("an offer of another lender was accepted already", reason="accepted_elsewhere")
-    current = latest_offer(session, held)
-    if held.state == "offered" and current is not None:
+    current = latest_offer(session, application)
+    if application.state == "offered" and current is not None:
         if current.sha256 != offer_sha256:
             raise Conflict("the offer changed since it was shown", reason="offer_changed")
         if now >= current.valid_until:
             raise Conflict("the offer is no longer valid", reason="offer_lapsed")
-    return request, held, others
+    return request, application, others
 
 
-def refuse(session: Session, held: Application, *, actor: str, now: datetime) -> None:
+def refuse(session: Session, application: Application, *, actor: str, now: datetime) -> None:
     """Turn down an offer."""
-    step(session, held, "refuse", role="firm", actor=actor, now=now, detail={"reason": "refused_by_the_firm"})
+    step(session, application, "refuse", role="firm", actor=actor, now=now, detail={"reason": "refused_by_the_firm"})
 
 
-def withdraw(session: Session, held: Application, *, actor: str, now: datetime) -> None:
+def withdraw(session: Session, application: Application, *, actor: str, now: datetime) -> None:
     """Take the application back; after signing only within the cooling-off period of the offer.
 
     Raises
@@ -287,20 +290,22 @@ def withdraw(session: Session, held: Application, *, actor: str, now: datetime) 
     Conflict
         The cooling-off period is over.
     """
-    if held.state == "signed" and held.signed_at is not None:
-        current = latest_offer(session, held)
+    if application.state == "signed" and application.signed_at is not None:
+        current = latest_offer(session, application)
         days = int(current.terms["cooling_off_days"]) if current else 0
-        if now >= held.signed_at + timedelta(days=days):
+        if now >= application.signed_at + timedelta(days=days):
             raise Conflict("the cooling-off period is over", reason="cooling_off_over")
-    step(session, held, "withdraw", role="firm", actor=actor, now=now, detail={"reason": "withdrawn_by_the_firm"})
+    step(
+        session, application, "withdraw", role="firm", actor=actor, now=now, detail={"reason": "withdrawn_by_the_firm"}
+    )
 
 
 # What both sides read.
 
 
-def latest_offer(session: Session, held: Application) -> Offer | None:
+def latest_offer(session: Session, application: Application) -> Offer | None:
     """Return the open offer, or the one that was accepted: the highest revision."""
-    query = select(Offer).where(Offer.application_id == held.id).order_by(Offer.revision.desc()).limit(1)
+    query = select(Offer).where(Offer.application_id == application.id).order_by(Offer.revision.desc()).limit(1)
     return session.scalars(query).first()
 
 
@@ -318,10 +323,10 @@ def latest_offers(session: Session, applications: Collection[Application]) -> di
     return {offer.application_id: offer for offer in session.scalars(query)}
 
 
-def _others(session: Session, held: Application) -> list[Application]:
+def _others(session: Session, application: Application) -> list[Application]:
     query = (
         select(Application)
-        .where(Application.request_id == held.request_id, Application.id != held.id)
+        .where(Application.request_id == application.request_id, Application.id != application.id)
         .order_by(Application.id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)

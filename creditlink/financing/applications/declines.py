@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 Agreement = Literal["agrees", "minor", "contradicts", "outside"]
+
+
+class ReasonVerdict(TypedDict):
+    """How one reason agrees with the explanation that the bank had; `no_profile` where it had none."""
+
+    code: str
+    agreement: Agreement | Literal["no_profile"]
+
 
 AGREEMENTS: Mapping[Agreement, tuple[str, str]] = {
     "agrees": ("与画像的主要原因一致", "The explanation names it among its main reasons"),
@@ -32,7 +40,7 @@ class DeclineReason:
     label_en: str
     reasons: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the reason as published."""
         return {
             "code": self.code,
@@ -42,7 +50,7 @@ class DeclineReason:
         }
 
 
-def declines_from(table: Mapping[str, Any]) -> dict[str, DeclineReason]:
+def declines_from(table: Mapping[str, object]) -> dict[str, DeclineReason]:
     """Return the reasons in a parsed `declines.toml`, by code.
 
     Raises
@@ -74,7 +82,7 @@ class Weighed:
     agreement: Agreement
     points: float | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it with both texts."""
         zh, en = AGREEMENTS[self.agreement]
         return {"agreement": self.agreement, "points": self.points, "text_zh": zh, "text_en": en}

@@ -1,10 +1,9 @@
-"""What happened, kept three ways in the transaction that made it happen: history, evidence, and word to the lender."""
+"""What happened, kept three ways in the same transaction: history, evidence, and a webhook to the lender."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -37,7 +36,7 @@ WEBHOOKS: Mapping[str, str] = {
     "close": "closed",
     "write_off": "written_off",
 }
-"""Event -> the webhook's type after `financing.`; the lender's own steps are told too: its other systems hear them."""
+"""Event -> the webhook's type after `financing.`; the lender's own steps are sent too, for its other systems."""
 
 
 def side_of(actor: str) -> str:
@@ -47,26 +46,26 @@ def side_of(actor: str) -> str:
 
 def of_application(
     session: Session,
-    held: Application,
+    application: Application,
     event: str,
     *,
     actor: str,
     now: datetime,
     from_state: str | None,
-    detail: Mapping[str, Any],
+    detail: Mapping[str, object],
 ) -> None:
     """Record what happened to an application, which is in its new state already."""
     session.add(
         FinancingEvent(
-            request_id=held.request_id,
-            application_id=held.id,
-            enterprise_id=held.enterprise_id,
-            institution_id=held.institution_id,
+            request_id=application.request_id,
+            application_id=application.id,
+            enterprise_id=application.enterprise_id,
+            institution_id=application.institution_id,
             at=now,
             actor=actor,
             event=event,
             from_state=from_state,
-            to_state=held.state,
+            to_state=application.state,
             detail=dict(detail),
         )
     )
@@ -77,19 +76,19 @@ def of_application(
         result="done",
         actor=actor,
         now=now,
-        enterprise_id=held.enterprise_id,
-        institution_id=held.institution_id,
-        client_id=held.client_id,
-        consent_id=held.consent_id,
-        detail={"application": held.wire_id, "state": held.state},
+        enterprise_id=application.enterprise_id,
+        institution_id=application.institution_id,
+        client_id=application.client_id,
+        consent_id=application.consent_id,
+        detail={"application": application.wire_id, "state": application.state},
     )
-    tell(session, held, event, actor=actor, now=now)
+    notify_lender(session, application, event, actor=actor, now=now)
 
 
 def of_request(
-    session: Session, request: FinancingRequest, event: str, *, actor: str, now: datetime, detail: Mapping[str, Any]
+    session: Session, request: FinancingRequest, event: str, *, actor: str, now: datetime, detail: Mapping[str, object]
 ) -> None:
-    """Record what happened to a request as a whole; no lender is told."""
+    """Record what happened to a request as a whole; no lender hears of it."""
     session.add(
         FinancingEvent(
             request_id=request.id,
@@ -116,14 +115,14 @@ def of_request(
     )
 
 
-def tell(session: Session, held: Application, event: str, *, actor: str, now: datetime) -> None:
+def notify_lender(session: Session, application: Application, event: str, *, actor: str, now: datetime) -> None:
     """Queue the webhook to the lender of an application."""
-    salt = session.get_one(Institution, held.institution_id).pairwise_salt
+    salt = session.get_one(Institution, application.institution_id).pairwise_salt
     data = {
-        "application_id": held.wire_id,
-        "enterprise_id": ids.pairwise(salt, held.enterprise_id),
+        "application_id": application.wire_id,
+        "enterprise_id": ids.pairwise(salt, application.enterprise_id),
         "event": event,
         "by": side_of(actor),
-        "state": held.state,
+        "state": application.state,
     }
-    notify(session, held.institution_id, f"financing.{WEBHOOKS[event]}", data, now)
+    notify(session, application.institution_id, f"financing.{WEBHOOKS[event]}", data, now)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
 
 from creditlink.engine.matching.offers.cost import annual_rate_bps, cash_flows, fee_fen
 from creditlink.engine.rounding import round_half_away
@@ -24,7 +23,7 @@ _RANGES = {
 
 
 class TermsInvalid(ValueError):
-    """A term of an offer cannot be; `field` names it."""
+    """A term of an offer is out of range or unknown; `field` names it."""
 
     def __init__(self, field: str, value: object, problem: str) -> None:
         self.field, self.value, self.problem = field, value, problem
@@ -94,7 +93,7 @@ class OfferTerms:
         saved = sum(self.flows()) - sum(self.flows(subsidised=False))
         return round_half_away(Decimal(saved * self.amount_fen))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the terms with what follows from them."""
         return asdict(self) | {
             "fees_bps": self.fees_bps,

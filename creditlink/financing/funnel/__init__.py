@@ -1,1 +1,1 @@
-"""What became of all applications, told truthfully and learned from."""
+"""What became of all applications: published truthfully, and learned from."""

@@ -1,4 +1,4 @@
-"""The applications of the funnel, read row by row from what happened; and what is told of them, kept for the public."""
+"""The applications of the funnel, read row by row from what happened; and the figures of them that the public sees."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from creditlink.kit.clock import day_of, start_of_day
 BAD_DAYS = 90
 _PUBLISHING = 0x66756E6E  # "funn": the lock's number
 _SETTLES = timedelta(hours=1)
-"""After a month's end, until it is told of: what was stamped in its last moment has long been committed by then, and
-what a publication did not see would belong to a month told of already."""
+"""From a month's end until it is published: what was stamped in its last moment has long been committed by then, and
+what a publication did not see would belong to a month published already."""
 
 
 def cases_of(session: Session, *, known_at: datetime | None = None) -> list[Case]:
@@ -37,8 +37,17 @@ def cases_of(session: Session, *, known_at: datetime | None = None) -> list[Case
     offered = _offered(session, known_at)
     facts = _facts(session, known_at)
     return [
-        _case(held, asked_fen, code, industry, region, offered.get(held.id), facts.get(held.id, ()), known_at)
-        for held, asked_fen, code, industry, region in rows
+        _case(
+            application,
+            asked_fen,
+            code,
+            industry,
+            region,
+            offered.get(application.id),
+            facts.get(application.id, ()),
+            known_at,
+        )
+        for application, asked_fen, code, industry, region in rows
     ]
 
 
@@ -53,7 +62,7 @@ def _offered(session: Session, known_at: datetime | None) -> dict[UUID, int]:
 
 
 def _facts(session: Session, known_at: datetime | None) -> dict[UUID, list[LoanFact]]:
-    """Return application -> what holds of its loan: of each key the row known last."""
+    """Return application -> the facts of its loan: of each key the row known last."""
     query = select(LoanFact).order_by(LoanFact.known_at, LoanFact.id)
     if known_at is not None:
         query = query.where(LoanFact.known_at <= known_at)
@@ -67,7 +76,7 @@ def _facts(session: Session, known_at: datetime | None) -> dict[UUID, list[LoanF
 
 
 def _case(
-    held: Application,
+    application: Application,
     asked_fen: int,
     institution: str,
     industry: str,
@@ -76,44 +85,44 @@ def _case(
     facts: Sequence[LoanFact],
     known_at: datetime | None,
 ) -> Case:
-    answered = held.answered_at
+    answered = application.answered_at
     if answered is not None and known_at is not None and answered > known_at:
         answered = None
     return Case(
-        application=held.id,
-        firm=held.enterprise_id,
+        application=application.id,
+        firm=application.enterprise_id,
         institution=institution,
-        product=held.product_code,
+        product=application.product_code,
         industry=industry[:1],
         region=f"{region[:4]}00",
-        month=f"{day_of(held.made_at):%Y-%m}",
+        month=f"{day_of(application.made_at):%Y-%m}",
         asked_fen=asked_fen,
         approved=offered_fen is not None,
         approved_fen=offered_fen or 0,
-        declined=held.state == "declined" and answered is not None,
+        declined=application.state == "declined" and answered is not None,
         drawn_fen=sum(fact.amount_fen for fact in facts if fact.kind == "draw"),
         repaid=any(fact.kind == "closure" for fact in facts),
         written_off=any(fact.kind == "write_off" for fact in facts),
         overdue_90=any((fact.days_past_due or 0) >= BAD_DAYS for fact in facts),
-        answer_hours=None if answered is None else (answered - held.made_at).total_seconds() / 3600,
+        answer_hours=None if answered is None else (answered - application.made_at).total_seconds() / 3600,
     )
 
 
 def publish(session: Session, now: datetime) -> int:
-    """Tell of the months that are over and were not told of yet, once; return how many rows.
+    """Publish the months that are over and not published yet, once; return how many rows.
 
-    Figures that were recomputed as things happen would tell one firm's sums by the difference between two of them.
-    What of a period cannot be told, because fewer than ten firms did anything in it, waits for the next.
+    Figures recomputed as things happen would reveal one firm's sums by the difference between two of them.
+    What cannot be published of a period, because fewer than ten firms did anything in it, waits for the next.
     """
     until = start_of_day(day_of(now - _SETTLES).replace(day=1))
-    # One publisher at a time, or two would tell of the same months.
+    # One publisher at a time, or two would publish the same months.
     session.execute(select(func.pg_advisory_xact_lock(_PUBLISHING)))
     since = session.scalar(select(func.max(FunnelRow.period_until)))
     if since is not None and since >= until:
         return 0
     before = [] if since is None else cases_of(session, known_at=since)
-    told = funnels(during(before, cases_of(session, known_at=until)))
-    rows = [row.to_dict() for held in told.values() for row in held]
+    published = funnels(during(before, cases_of(session, known_at=until)))
+    rows = [row.to_dict() for group in published.values() for row in group]
     if rows:
         period = {"period_from": since, "period_until": until, "computed_at": now}
         session.execute(insert(FunnelRow), [row | period for row in rows])

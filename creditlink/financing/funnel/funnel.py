@@ -1,11 +1,12 @@
 """The truthful funnel: applied, approved, drawn, repaid are separate facts, never of fewer than ten firms. Pure.
 
-Smaller groups are told together as `other`. Were `other` itself too small, the smallest groups that could be told
-join it: whoever subtracts what is told from the total learns of no group of fewer than ten firms either. Nor does
-whoever subtracts rows of one dimension from a row of another that holds them, such as products from their institution.
-A median is told where ten firms were answered, an amount where ten firms share in it.
+Smaller groups are published together as `other`. Were `other` itself too small, the smallest groups that could be
+published join it: subtracting what is published from the total says nothing of a group of fewer than ten firms either.
+Nor does subtracting rows of one dimension from a row of another that holds them, such as products from their
+institution.
+A median is published where ten firms were answered, an amount where ten firms share in it.
 
-What is told of a period is told once and never again: `during` gives what happened in it, so that the difference
+The figures of a period are published once and never again: `during` gives what happened in it, so that the difference
 between two publications is a period's own rows, which are guarded like all others.
 """
 
@@ -15,7 +16,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from statistics import median
-from typing import Any
 from uuid import UUID
 
 from creditlink.engine.vocabulary import FEWEST_FIRMS
@@ -44,7 +44,7 @@ class Case:
     written_off: bool
     overdue_90: bool
     answer_hours: float | None  # from applying to the first answer; None: not answered
-    applied: bool = True  # False: in an earlier period than the one that is told
+    applied: bool = True  # False: in an earlier period than the published one
 
 
 DIMENSIONS: Mapping[str, Callable[[Case], str]] = {
@@ -80,7 +80,7 @@ class FunnelGroup:
     answered: int
     median_answer_hours: float | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the row as plain data."""
         return asdict(self)
 
@@ -88,7 +88,7 @@ class FunnelGroup:
 def funnel(cases: Sequence[Case], dimension: str) -> list[FunnelGroup]:
     """Return the groups of one dimension, largest first, `other` last; their sums are the total.
 
-    Where there are fewer than ten firms in all, nothing is told.
+    Where there are fewer than ten firms in all, nothing is published.
     """
     return funnels(cases)[dimension]
 
@@ -98,40 +98,41 @@ def funnels(cases: Sequence[Case]) -> dict[str, list[FunnelGroup]]:
 
     The same holds for each amount and the firms that share in it: where it does not, the amount is None.
     """
-    groups, told = _settled(cases)
-    sharing = {name: _settled([case for case in cases if getattr(case, name)], told) for name in AMOUNTS}
-    rows = {name: _rows(name, held, told[name]) for name, held in groups.items()}
+    groups, published = _settled(cases)
+    sharing = {name: _settled([case for case in cases if getattr(case, name)], published) for name in AMOUNTS}
+    rows = {name: _rows(name, group, published[name]) for name, group in groups.items()}
     return {
         name: [
-            _guarded(row, {amount: _open_to(sharing[amount], name, told[name]) for amount in AMOUNTS}) for row in held
+            _guarded(row, {amount: _open_to(sharing[amount], name, published[name]) for amount in AMOUNTS})
+            for row in group
         ]
-        for name, held in rows.items()
+        for name, group in rows.items()
     }
 
 
 def _settled(
     cases: Sequence[Case], among: Mapping[str, Collection[str]] | None = None
 ) -> tuple[dict[str, Groups], dict[str, set[str]]]:
-    """Return the groups of every dimension, and which of them can be told, none beyond `among`."""
+    """Return the groups of every dimension, and which of them can be published, none beyond `among`."""
     groups = {name: _by(cases, of) for name, of in DIMENSIONS.items()}
-    told = {
-        name: _told(held, None if among is None else [key for key in among[name] if key in held])
-        for name, held in groups.items()
+    published = {
+        name: _publishable(group, None if among is None else [key for key in among[name] if key in group])
+        for name, group in groups.items()
     }
-    while leaking := _leaking(cases, groups, told):
+    while leaking := _leaking(cases, groups, published):
         # One at a time, the smallest: without it the others may leak nothing.
         name, key = min(leaking, key=lambda one: (_firms(groups[one[0]][one[1]]), one))
-        told[name].discard(key)
-        told = {name: _told(held, told[name]) for name, held in groups.items()}
-    return groups, told
+        published[name].discard(key)
+        published = {name: _publishable(group, published[name]) for name, group in groups.items()}
+    return groups, published
 
 
 def _open_to(
     settled: tuple[dict[str, Groups], dict[str, set[str]]], dimension: str, rows: Collection[str]
 ) -> Callable[[str], bool]:
-    """Return whether an amount may be told of a row, given who shares in it."""
-    shared, told = settled[0][dimension], settled[1][dimension]
-    hidden = shared.keys() - told
+    """Return whether an amount of a row may be published, given who shares in it."""
+    shared, published = settled[0][dimension], settled[1][dimension]
+    hidden = shared.keys() - published
     rest = {case.firm for key in hidden for case in shared[key]}
     # `other` gives away the sum of what is hidden: it may, where no row beside it is hidden, or hides nothing.
     closed = bool(hidden & set(rows)) or 0 < len(rest) < FEWEST_FIRMS
@@ -179,23 +180,25 @@ def _by(cases: Sequence[Case], key_of: Callable[[Case], str]) -> Groups:
     return groups
 
 
-def _told(groups: Groups, among: Collection[str] | None = None) -> set[str]:
-    """Return the groups that can be told of themselves, none beyond `among`; the rest is ten firms or nobody."""
+def _publishable(groups: Groups, among: Collection[str] | None = None) -> set[str]:
+    """Return the groups that can be published by themselves, none beyond `among`; the rest is ten firms or nobody."""
     allowed = groups.keys() if among is None else among
-    told = {key for key in allowed if _firms(groups[key]) >= FEWEST_FIRMS}
-    rest = {case.firm for key, held in groups.items() if key not in told for case in held}
-    while rest and len(rest) < FEWEST_FIRMS and told:
-        smallest = min(told, key=lambda key: (_firms(groups[key]), key))
-        told.discard(smallest)
+    published = {key for key in allowed if _firms(groups[key]) >= FEWEST_FIRMS}
+    rest = {case.firm for key, group in groups.items() if key not in published for case in group}
+    while rest and len(rest) < FEWEST_FIRMS and published:
+        smallest = min(published, key=lambda key: (_firms(groups[key]), key))
+        published.discard(smallest)
         rest |= {case.firm for case in groups[smallest]}
-    return told
+    return published
 
 
 def _leaking(
-    cases: Sequence[Case], groups: Mapping[str, Groups], told: Mapping[str, set[str]]
+    cases: Sequence[Case], groups: Mapping[str, Groups], published: Mapping[str, set[str]]
 ) -> list[tuple[str, str]]:
     """Return rows to withdraw, (dimension, key), because what they leave of a row that holds them is of too few."""
-    rows = {name: [key if key in told[name] else OTHER for key in map(of, cases)] for name, of in DIMENSIONS.items()}
+    rows = {
+        name: [key if key in published[name] else OTHER for key in map(of, cases)] for name, of in DIMENSIONS.items()
+    }
     found = []
     for inner, outer in permutations(DIMENSIONS, 2):
         leak = _leak(cases, rows[inner], rows[outer])
@@ -207,7 +210,7 @@ def _leaking(
         elif around != OTHER:
             found.append((outer, around))
         else:
-            found.append((inner, min(told[inner], key=lambda key: (_firms(groups[inner][key]), key))))
+            found.append((inner, min(published[inner], key=lambda key: (_firms(groups[inner][key]), key))))
     return found
 
 
@@ -217,9 +220,9 @@ def _leak(cases: Sequence[Case], inner: Sequence[str], outer: Sequence[str]) -> 
     for a, b in zip(inner, outer, strict=True):
         around.setdefault(a, set()).add(b)
     within: dict[str, set[str]] = {}
-    for a, held in around.items():
-        if len(held) == 1:
-            within.setdefault(next(iter(held)), set()).add(a)
+    for a, group in around.items():
+        if len(group) == 1:
+            within.setdefault(next(iter(group)), set()).add(a)
     left: dict[str, set[UUID]] = {}
     for case, a, b in zip(cases, inner, outer, strict=True):
         if len(around[a]) > 1:
@@ -227,10 +230,10 @@ def _leak(cases: Sequence[Case], inner: Sequence[str], outer: Sequence[str]) -> 
     return next(((b, within[b]) for b in sorted(within) if 0 < len(left.get(b, ())) < FEWEST_FIRMS), None)
 
 
-def _rows(dimension: str, groups: Groups, told: Collection[str]) -> list[FunnelGroup]:
-    rows = [_row(dimension, key, groups[key]) for key in told]
+def _rows(dimension: str, groups: Groups, published: Collection[str]) -> list[FunnelGroup]:
+    rows = [_row(dimension, key, groups[key]) for key in published]
     rows.sort(key=lambda row: (-row.applied, row.key))
-    rest = [case for key, held in groups.items() if key not in told for case in held]
+    rest = [case for key, group in groups.items() if key not in published for case in group]
     if _firms(rest) >= FEWEST_FIRMS:
         rows.append(_row(dimension, OTHER, rest))
     return rows

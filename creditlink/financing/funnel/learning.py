@@ -35,7 +35,9 @@ _POOLING = 0.5
 _DIGITS = 3  # significant ones kept of a firm's numbers: enough to learn from, too few to know the firm again
 
 
-def remember(session: Session, held: Application, profile: Profile | None, *, approved: bool, now: datetime) -> bool:
+def remember(
+    session: Session, application: Application, profile: Profile | None, *, approved: bool, now: datetime
+) -> bool:
     """Keep a lender's first answer as a case, if a scored profile stood behind it; return whether it was kept.
 
     The case names no firm, consent or institution: it outlives the profile's data life, which the firm's data must not.
@@ -43,18 +45,24 @@ def remember(session: Session, held: Application, profile: Profile | None, *, ap
     if profile is None or profile.pd_12m is None:
         return False
     sales = profile.explanation["indicators"].get("sales_12_fen", (None,))[0]
-    add_case(session, held, pd_12m=profile.pd_12m, sales_12_fen=sales, approved=approved, now=now)
+    add_case(session, application, pd_12m=profile.pd_12m, sales_12_fen=sales, approved=approved, now=now)
     return True
 
 
 def add_case(
-    session: Session, held: Application, *, pd_12m: float, sales_12_fen: float | None, approved: bool, now: datetime
+    session: Session,
+    application: Application,
+    *,
+    pd_12m: float,
+    sales_12_fen: float | None,
+    approved: bool,
+    now: datetime,
 ) -> None:
     """Keep one answer with the numbers the lender had before it, rounded."""
-    amount = session.get_one(FinancingRequest, held.request_id).amount_fen
+    amount = session.get_one(FinancingRequest, application.request_id).amount_fen
     kind = session.scalars(
         select(Product.terms["kind"].as_string()).where(
-            Product.code == held.product_code, Product.version == held.product_version
+            Product.code == application.product_code, Product.version == application.product_version
         )
     ).first()
     if kind is None:

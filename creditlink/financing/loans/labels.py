@@ -1,9 +1,9 @@
 """Outcomes as labels: good or bad within a horizon, as far as it was known on a day. Pure.
 
 The event is that of the model: 90 days past due, or written off, within the horizon after the day that the indicators
-speak of (domain: 12 months). Two clocks: what a lender told later than the cut does not count, and a correction only
-from the day it was known. What cannot be judged yet is left out by name, the bad ones too: a loan that went bad early
-must not count while its good neighbours still wait.
+speak of (domain: 12 months). Two clocks: what a lender reported later than the cut does not count, and a correction
+only from the day it was known. What cannot be judged yet is left out by name, the bad ones too: a loan that went bad
+early must not count while its good neighbours still wait.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GAPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedFact:
     """One fact of a loan: the day it is about, and when it was known; `key` is what a correction shares."""
 
     kind: str  # draw | repayment | closure | write_off
@@ -47,44 +47,45 @@ class Told:
 
     @property
     def key(self) -> tuple[str, date, str]:
-        """What identifies the fact: of one key, the fact known last holds."""
+        """What identifies the fact: of one key, the fact known last counts."""
         return self.kind, self.about_on, self.reference
 
 
-def known_by(facts: Iterable[Told], cut: date) -> list[Told]:
-    """Return what held at the end of the day `cut` (Asia/Shanghai): later facts and corrections are not there yet."""
+def known_by(facts: Iterable[ReportedFact], cut: date) -> list[ReportedFact]:
+    """Return what was known at the end of the day `cut` (Asia/Shanghai): without later facts and corrections."""
     end = start_of_day(cut + timedelta(days=1))
-    last: dict[tuple[str, date, str], Told] = {}
+    last: dict[tuple[str, date, str], ReportedFact] = {}
     for fact in sorted((one for one in facts if one.known_at < end), key=lambda one: one.known_at):
         last[fact.key] = fact
     return list(last.values())
 
 
-def label_of(facts: Iterable[Told], *, as_of: date, horizon_months: int, cut: date) -> Label:
+def label_of(facts: Iterable[ReportedFact], *, as_of: date, horizon_months: int, cut: date) -> Label:
     """Return what a loan counts as.
 
     Parameters
     ----------
-    facts : everything ever told of the loan.
+    facts : everything ever reported of the loan.
     as_of : the day that its indicators speak of; the horizon is the months after it.
     cut : the day whose knowledge counts.
     """
     end = add_months(as_of, horizon_months)
     if end > cut:
         return "immature"
-    told = known_by(facts, cut)
-    if not any(one.kind == "draw" and one.amount_fen > 0 and one.about_on <= end for one in told):
+    known = known_by(facts, cut)
+    if not any(one.kind == "draw" and one.amount_fen > 0 and one.about_on <= end for one in known):
         return "not_drawn"
-    within = [one for one in told if _last_day(one) <= end]
+    within = [one for one in known if _last_day(one) <= end]
     if any(one.kind == "write_off" or (one.days_past_due or 0) >= BAD_DAYS for one in within):
         return "bad"
-    # The last whole month before the end, or anything that ends the loan, must have been told.
+    # The last whole month before the end, or anything that ends the loan, must have been reported.
     last_month = add_months(end + timedelta(days=1), -1).replace(day=1)
     through = any(
-        one.kind in ("closure", "write_off") or (one.kind == "repayment" and one.about_on >= last_month) for one in told
+        one.kind in ("closure", "write_off") or (one.kind == "repayment" and one.about_on >= last_month)
+        for one in known
     )
     return "good" if through else "unreported"
 
 
-def _last_day(fact: Told) -> date:
+def _last_day(fact: ReportedFact) -> date:
     return add_months(fact.about_on, 1) - timedelta(days=1) if fact.kind == "repayment" else fact.about_on

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from creditlink.kit.clock import day_from
 from creditlink.kit.files import csvfile, text
@@ -32,7 +31,7 @@ class LoanOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that reads: which one, of which application, and what it tells."""
+    """A line that reads: its number, its application, and its outcome."""
 
     number: int
     application: str
@@ -48,8 +47,8 @@ class LineError:
     value: str
     problem: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the error as told."""
+    def to_dict(self) -> dict[str, object]:
+        """Return the error as the lender gets it."""
         return {"line": self.line, "field": self.field, "value": self.value, "problem": self.problem}
 
 
@@ -61,7 +60,7 @@ class OutcomeInvalid(ValueError):
         super().__init__(f"field {field!r}: value {value!r}: {problem}")
 
 
-def outcome_of(raw: Mapping[str, Any]) -> LoanOutcome:
+def outcome_of(raw: Mapping[str, object]) -> LoanOutcome:
     """Return the outcome in one row; texts and numbers read alike.
 
     Raises
@@ -70,7 +69,7 @@ def outcome_of(raw: Mapping[str, Any]) -> LoanOutcome:
         The first field that is wrong.
     """
     kind = raw.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise OutcomeInvalid("kind", kind, f"must be one of {', '.join(KINDS)}")
     about_on = _day(raw.get("on"))
     if kind == "repayment" and about_on.day != 1:
@@ -88,7 +87,7 @@ def outcome_of(raw: Mapping[str, Any]) -> LoanOutcome:
 
 
 def read_lines(file: TextFile, *, form: str) -> Iterator[Line | LineError]:
-    """Yield every line of a file as what it tells or what is wrong with it; blank lines are passed over.
+    """Yield every line of a file as its outcome or what is wrong with it; blank lines are skipped.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def read_lines(file: TextFile, *, form: str) -> Iterator[Line | LineError]:
             yield LineError(number, wrong.field[:_SHOWN], str(wrong.value)[:_SHOWN], wrong.problem)
 
 
-def _csv_rows(file: TextFile) -> Iterable[tuple[int, dict[str, Any] | LineError]]:
+def _csv_rows(file: TextFile) -> Iterable[tuple[int, dict[str, object] | LineError]]:
     try:
         for row in csvfile.rows(file, known=COLUMNS, needed=("application_id", "kind", "on")):
             if isinstance(row, csvfile.CsvRecord):
@@ -127,13 +126,13 @@ def _csv_rows(file: TextFile) -> Iterable[tuple[int, dict[str, Any] | LineError]
         raise OutcomeInvalid("header", wrong.value, wrong.problem) from None
 
 
-def _json_rows(file: TextFile) -> Iterable[tuple[int, dict[str, Any] | LineError]]:
+def _json_rows(file: TextFile) -> Iterable[tuple[int, dict[str, object] | LineError]]:
     for number, line in file.lines():
         if line.strip():
             yield number, _json_row(number, line, file.flaw(number))
 
 
-def _json_row(number: int, line: str, flaw: str | None) -> dict[str, Any] | LineError:
+def _json_row(number: int, line: str, flaw: str | None) -> dict[str, object] | LineError:
     begin = text.printable(line)[:_SHOWN]
     if flaw is not None:
         return LineError(number, "line", begin, flaw)

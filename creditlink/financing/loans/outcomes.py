@@ -20,17 +20,23 @@ EVENT_OF = {"draw": "draw", "repayment": "report", "closure": "close", "write_of
 
 
 Drawn = dict[UUID, int]
-"""What was drawn of each application, in fen, as one transaction that holds its row has counted it."""
+"""What was drawn of each application, in fen, as counted by one transaction that has locked its row."""
 
 
 def record(
-    session: Session, held: Application, told: LoanOutcome, *, actor: str, now: datetime, drawn: Drawn | None = None
+    session: Session,
+    application: Application,
+    outcome: LoanOutcome,
+    *,
+    actor: str,
+    now: datetime,
+    drawn: Drawn | None = None,
 ) -> bool:
     """Record one outcome of an application that the caller has locked; return whether it was new.
 
     The same outcome again changes nothing. A different one under the same key (kind, day, reference) is a
-    correction: a further row, known later, that leaves the state as it is. `drawn` spares whoever records many
-    outcomes in one transaction to count the draws before each.
+    correction: a further row, known later, that leaves the state as it is. With `drawn`, a caller that records
+    many outcomes in one transaction need not count the draws before each.
 
     Raises
     ------
@@ -41,57 +47,62 @@ def record(
     InvalidRequest
         The day lies in the future, or in a year before any loan.
     """
-    if told.about_on.year < EARLIEST_YEAR:
-        raise InvalidRequest(errors=[{"pointer": "/on", "detail": f"is before {EARLIEST_YEAR}, got {told.about_on}"}])
-    if told.about_on > day_of(now):
-        raise InvalidRequest(errors=[{"pointer": "/on", "detail": f"lies in the future, got {told.about_on}"}])
-    earlier = _latest(session, held, told)
-    if earlier is not None and (earlier.amount_fen, earlier.days_past_due) == (told.amount_fen, told.days_past_due):
+    if outcome.about_on.year < EARLIEST_YEAR:
+        raise _wrong_day(f"is before {EARLIEST_YEAR}", outcome)
+    if outcome.about_on > day_of(now):
+        raise _wrong_day("lies in the future", outcome)
+    earlier = _latest(session, application, outcome)
+    if earlier is not None and (earlier.amount_fen, earlier.days_past_due) == (
+        outcome.amount_fen,
+        outcome.days_past_due,
+    ):
         return False
-    if held.state not in states.ACCEPTED:
-        may = list(states.allowed(held.state, "bank"))
+    if application.state not in states.ACCEPTED:
+        may = list(states.allowed(application.state, "bank"))
         raise StepRefused(
-            f"{told.kind}: the application is {held.state}: nothing was lent", state=held.state, allowed=may
+            f"{outcome.kind}: the application is {application.state}: nothing was lent",
+            state=application.state,
+            allowed=may,
         )
     drawn = {} if drawn is None else drawn
-    if told.kind == "draw":
-        _check_room(session, held, told, earlier, drawn)
+    if outcome.kind == "draw":
+        _check_room(session, application, outcome, earlier, drawn)
     if earlier is None:
         applications.step(
             session,
-            held,
-            EVENT_OF[told.kind],
+            application,
+            EVENT_OF[outcome.kind],
             role="bank",
             actor=actor,
             now=now,
-            detail={"on": told.about_on.isoformat(), "reference": told.reference},
+            detail={"on": outcome.about_on.isoformat(), "reference": outcome.reference},
             is_new=True,  # no fact has this kind, day and reference yet
         )
     elif now <= earlier.known_at:
         raise Conflict("a correction must be known later than what it corrects", reason="clock")
     session.add(
         LoanFact(
-            application_id=held.id,
-            enterprise_id=held.enterprise_id,
-            institution_id=held.institution_id,
-            kind=told.kind,
-            about_on=told.about_on,
-            reference=told.reference,
-            amount_fen=told.amount_fen,
-            days_past_due=told.days_past_due,
+            application_id=application.id,
+            enterprise_id=application.enterprise_id,
+            institution_id=application.institution_id,
+            kind=outcome.kind,
+            about_on=outcome.about_on,
+            reference=outcome.reference,
+            amount_fen=outcome.amount_fen,
+            days_past_due=outcome.days_past_due,
             known_at=now,
             reported_by=actor,
         )
     )
     session.flush()
-    if told.kind == "draw" and held.id in drawn:
-        drawn[held.id] += told.amount_fen - (earlier.amount_fen if earlier is not None else 0)
+    if outcome.kind == "draw" and application.id in drawn:
+        drawn[application.id] += outcome.amount_fen - (earlier.amount_fen if earlier is not None else 0)
     return True
 
 
-def facts_of(session: Session, held: Application, *, known_at: datetime | None = None) -> list[LoanFact]:
-    """Return what holds of the loan, as known at an instant (default: now), by day."""
-    query = select(LoanFact).where(LoanFact.application_id == held.id)
+def facts_of(session: Session, application: Application, *, known_at: datetime | None = None) -> list[LoanFact]:
+    """Return the facts of the loan, as known at an instant (default: now), by day."""
+    query = select(LoanFact).where(LoanFact.application_id == application.id)
     if known_at is not None:
         query = query.where(LoanFact.known_at <= known_at)
     last: dict[tuple[str, date, str], LoanFact] = {}
@@ -100,41 +111,47 @@ def facts_of(session: Session, held: Application, *, known_at: datetime | None =
     return sorted(last.values(), key=lambda fact: (fact.about_on, fact.id))
 
 
-def _latest(session: Session, held: Application, told: LoanOutcome) -> LoanFact | None:
+def _latest(session: Session, application: Application, outcome: LoanOutcome) -> LoanFact | None:
     return session.scalars(
         select(LoanFact)
         .where(
-            LoanFact.application_id == held.id,
-            LoanFact.kind == told.kind,
-            LoanFact.about_on == told.about_on,
-            LoanFact.reference == told.reference,
+            LoanFact.application_id == application.id,
+            LoanFact.kind == outcome.kind,
+            LoanFact.about_on == outcome.about_on,
+            LoanFact.reference == outcome.reference,
         )
         .order_by(LoanFact.known_at.desc())
         .limit(1)
     ).first()
 
 
-def _check_room(session: Session, held: Application, told: LoanOutcome, earlier: LoanFact | None, drawn: Drawn) -> None:
+def _wrong_day(problem: str, outcome: LoanOutcome) -> InvalidRequest:
+    return InvalidRequest(errors=[{"pointer": "/on", "detail": f"{problem}, got {outcome.about_on}"}])
+
+
+def _check_room(
+    session: Session, application: Application, outcome: LoanOutcome, earlier: LoanFact | None, drawn: Drawn
+) -> None:
     """Refuse a draw beyond the offer; a revolving line may be drawn again and again."""
-    current = applications.latest_offer(session, held)
+    current = applications.latest_offer(session, application)
     if current is None or current.terms["repayment"] == "revolving":
         return
-    if held.id not in drawn:
-        drawn[held.id] = _drawn(session, held)
-    before = drawn[held.id] - (earlier.amount_fen if earlier is not None else 0)
+    if application.id not in drawn:
+        drawn[application.id] = _drawn(session, application)
+    before = drawn[application.id] - (earlier.amount_fen if earlier is not None else 0)
     promised = int(current.terms["amount_fen"])
-    if before + told.amount_fen > promised:
+    if before + outcome.amount_fen > promised:
         raise Conflict(
-            f"amount_fen {told.amount_fen}: {promised - before} of the promised {promised} are left",
+            f"amount_fen {outcome.amount_fen}: {promised - before} of the promised {promised} are left",
             reason="beyond_the_offer",
         )
 
 
-def _drawn(session: Session, held: Application) -> int:
-    """Return the sum of the draws as they hold now, each as it was last corrected."""
+def _drawn(session: Session, application: Application) -> int:
+    """Return the sum of the draws, each as it was last corrected."""
     last = (
         select(LoanFact.amount_fen)
-        .where(LoanFact.application_id == held.id, LoanFact.kind == "draw")
+        .where(LoanFact.application_id == application.id, LoanFact.kind == "draw")
         .ext(distinct_on(LoanFact.about_on, LoanFact.reference))
         .order_by(LoanFact.about_on, LoanFact.reference, LoanFact.known_at.desc(), LoanFact.id.desc())
         .subquery()

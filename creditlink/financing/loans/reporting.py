@@ -1,11 +1,10 @@
-"""Taking a file of outcomes: every good line goes in, every wrong one is named, a second time adds nothing."""
+"""Takes in a file of outcomes: every good line goes in, every wrong one is named, a second time adds nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -21,7 +20,7 @@ AT_ONCE = 200
 
 
 @dataclass
-class Taken:
+class OutcomeReport:
     """What became of the lines."""
 
     lines: int = 0
@@ -29,17 +28,17 @@ class Taken:
     unchanged: int = 0
     errors: list[LineError] = field(default_factory=list)
 
-    def __add__(self, other: Taken) -> Taken:
+    def __add__(self, other: OutcomeReport) -> OutcomeReport:
         """Return both together."""
-        return Taken(
+        return OutcomeReport(
             self.lines + other.lines,
             self.recorded + other.recorded,
             self.unchanged + other.unchanged,
             self.errors + other.errors,
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as told."""
+    def to_dict(self) -> dict[str, object]:
+        """Return it as the lender gets it."""
         return {
             "lines": self.lines,
             "recorded": self.recorded,
@@ -66,9 +65,9 @@ def portions(file: TextFile, *, form: str) -> Iterator[list[Line | LineError]]:
 
 def take_lines(
     session: Session, institution_id: UUID, lines: Iterable[Line | LineError], *, actor: str, now: datetime
-) -> Taken:
+) -> OutcomeReport:
     """Record lines one by one; each in a savepoint, so that a refused one leaves no trace."""
-    taken, drawn = Taken(), outcomes.Drawn()
+    taken, drawn = OutcomeReport(), outcomes.Drawn()
     for line in lines:
         taken.lines += 1
         if isinstance(line, LineError):
@@ -76,18 +75,18 @@ def take_lines(
             continue
         try:
             with session.begin_nested():
-                held = wire.own(session, institution_id, line.application, lock=True)
-                new = outcomes.record(session, held, line.outcome, actor=actor, now=now, drawn=drawn)
+                application = wire.own(session, institution_id, line.application, lock=True)
+                new = outcomes.record(session, application, line.outcome, actor=actor, now=now, drawn=drawn)
         except NotFound:
             problem = "there is no such application for you"
             taken.errors.append(LineError(line.number, "application_id", line.application, problem))
         except (Conflict, InvalidRequest) as refused:
-            taken.errors.append(LineError(line.number, "kind", line.outcome.kind, _said(refused)))
+            taken.errors.append(LineError(line.number, "kind", line.outcome.kind, _message(refused)))
         else:
             taken.recorded += new
             taken.unchanged += not new
     return taken
 
 
-def _said(refused: Problem) -> str:
+def _message(refused: Problem) -> str:
     return refused.errors[0]["detail"] if refused.errors else str(refused.detail or refused.title)

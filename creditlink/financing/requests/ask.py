@@ -32,7 +32,7 @@ MOST_LENDERS = 10
 
 
 class AskInvalid(ValueError):
-    """A part of what is asked cannot be; `field` names it."""
+    """A part of the request is out of range or unknown; `field` names it."""
 
     def __init__(self, field: str, value: object, problem: str) -> None:
         self.field, self.value, self.problem = field, value, problem

@@ -94,15 +94,15 @@ def proposals_for(
     def proposed(match: ProductMatch) -> Proposal:
         return Proposal(match.product, desks[match.product.institution_code], match)
 
-    # Words are made as they are asked for: only of what is shown.
+    # Only what is shown is put into words.
     in_order = [firm.book.products[position] for position in firm.order]
     possible = firm.count("eligible") + firm.count("undetermined")
-    ranks = shown_ranks([(terms.institution_code if is_offered(terms) else None) for terms in in_order[:possible]])
+    ranks = ranks_to_show([(terms.institution_code if is_offered(terms) else None) for terms in in_order[:possible]])
     near = (proposed(match) for match in firm.near_misses(len(firm)) if is_offered(match.product))
     return Proposals(tuple(proposed(firm[rank]) for rank in ranks), tuple(islice(near, SHOWN)))
 
 
-def shown_ranks(lenders: Sequence[str | None]) -> list[int]:
+def ranks_to_show(lenders: Sequence[str | None]) -> list[int]:
     """Return which ranks to show: the best, and further down the best of each lender that is not among them.
 
     Parameters

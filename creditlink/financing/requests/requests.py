@@ -18,8 +18,8 @@ from creditlink.consents.life.approval import approve
 from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import applications, events, states
+from creditlink.financing.configuration import Clocks
 from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
-from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.errors import Conflict
@@ -66,23 +66,25 @@ def amend(
     Conflict
         The request ended, or a lender offered or declined already: what it answered to must not change.
     """
-    held = applications.locked_request(session, request.id)
-    if held.ended_at is not None:
-        raise Conflict("the request has ended", reason=held.end_reason)
-    before = of_request(session, held.id)
+    request = applications.locked_request(session, request.id)
+    if request.ended_at is not None:
+        raise Conflict("the request has ended", reason=request.end_reason)
+    before = of_request(session, request.id)
     if any(one.state not in states.UNANSWERED for one in before):
         raise Conflict("a lender answered already: withdraw and ask anew", reason="answered")
-    if held.ask() == wanted:
-        return held
+    if request.ask() == wanted:
+        return request
     for name, value in asdict(wanted).items():
-        setattr(held, name, value)
-    held.version, held.changed_at = held.version + 1, now
+        setattr(request, name, value)
+    request.version, request.changed_at = request.version + 1, now
     session.flush()
     actor = f"account:{account.id}"
-    events.of_request(session, held, "amend", actor=actor, now=now, detail=asdict(wanted) | {"version": held.version})
+    events.of_request(
+        session, request, "amend", actor=actor, now=now, detail=asdict(wanted) | {"version": request.version}
+    )
     for one in before:
-        events.tell(session, one, "amend", actor=actor, now=now)
-    return held
+        events.notify_lender(session, one, "amend", actor=actor, now=now)
+    return request
 
 
 def apply(
@@ -100,9 +102,9 @@ def apply(
     now: datetime,
     referred_from: Application | None = None,
 ) -> Application:
-    """Bring the request before one lender, with a consent for that lender made in the same step.
+    """Bring the request before one lender, with a consent for that lender given in the same step.
 
-    Asking the same lender for the same product again gives the application that is there.
+    Asking the same lender for the same product again returns the application that exists.
 
     Raises
     ------
@@ -111,14 +113,14 @@ def apply(
     ConsentRefused, InvalidRequest
         The account may not decide this, or a required category is left out.
     """
-    held = applications.locked_request(session, request.id)
-    if held.ended_at is not None or now >= held.expires_at:
-        raise Conflict("the request has ended", reason=held.end_reason or "expired")
-    there = of_request(session, held.id)
-    for one in there:
+    request = applications.locked_request(session, request.id)
+    if request.ended_at is not None or now >= request.expires_at:
+        raise Conflict("the request has ended", reason=request.end_reason or "expired")
+    earlier = of_request(session, request.id)
+    for one in earlier:
         if (one.institution_id, one.product_code) == (desk.institution.id, product.code):
             return one
-    if sum(one.state not in states.FINAL for one in there) >= MOST_LENDERS:
+    if sum(one.state not in states.FINAL for one in earlier) >= MOST_LENDERS:
         raise Conflict(f"at most {MOST_LENDERS} lenders are asked at once", reason="too_many_lenders")
     details = details_for(product, enterprise, desk.client, fair_use=fair_use, now=now)
     consent = consents.request_consent(
@@ -133,8 +135,8 @@ def apply(
     consent = approve(
         session, consent, account=account, enterprise=enterprise, categories=categories, statement=shown, now=now
     )
-    made = Application(
-        request_id=held.id,
+    application = Application(
+        request_id=request.id,
         enterprise_id=enterprise.id,
         institution_id=desk.institution.id,
         client_id=desk.client.client_id,
@@ -150,11 +152,11 @@ def apply(
         decline_note="",
         decline_weighed=[],
     )
-    session.add(made)
+    session.add(application)
     session.flush()
     actor, detail = f"account:{account.id}", {"product": product.code}
-    events.of_application(session, made, "apply", actor=actor, now=now, from_state=None, detail=detail)
-    return made
+    events.of_application(session, application, "apply", actor=actor, now=now, from_state=None, detail=detail)
+    return application
 
 
 def details_for(
@@ -207,18 +209,18 @@ def withdraw(session: Session, request: FinancingRequest, *, account: Account, n
         It was lent already, or the cooling-off period is over.
     """
     actor = f"account:{account.id}"
-    held = applications.locked_request(session, request.id)
-    for one in of_request(session, held.id, lock=True):
+    request = applications.locked_request(session, request.id)
+    for one in of_request(session, request.id, lock=True):
         if one.state not in states.FINAL:
             applications.withdraw(session, one, actor=actor, now=now)
-    if held.ended_at is None:
-        held.ended_at, held.end_reason, held.changed_at = now, "withdrawn", now
+    if request.ended_at is None:
+        request.ended_at, request.end_reason, request.changed_at = now, "withdrawn", now
         session.flush()
-        events.of_request(session, held, "withdraw", actor=actor, now=now, detail={})
+        events.of_request(session, request, "withdraw", actor=actor, now=now, detail={})
 
 
 def of_request(session: Session, request_id: UUID, *, lock: bool = False) -> list[Application]:
-    """Return a request's applications in the order they were made."""
+    """Return a request's applications in the order they were created."""
     query = select(Application).where(Application.request_id == request_id).order_by(Application.id)
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)

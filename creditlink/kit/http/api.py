@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from itertools import islice
 from threading import Lock
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import flask
 import flask_smorest
@@ -45,11 +45,20 @@ _BY_STATUS: dict[int, type[Problem]] = {
 class Schema(ma.Schema):
     """Base of all bodies and parameters: unknown fields are refused by name."""
 
+    loads_into: ClassVar[Callable[..., object] | None] = None
+    """The dataclass that a view gets, its fields those of the schema; None: the view gets a dict."""
+
     class Meta:
         """Strictness."""
 
         unknown = ma.RAISE
         ordered = True
+
+    @ma.post_load
+    def _load_into(self, fields: dict[str, object], **_: object) -> object:
+        # Through the class: a plain function there would be bound.
+        into = type(self).loads_into
+        return fields if into is None else into(**fields)
 
 
 class ProblemSchema(ma.Schema):

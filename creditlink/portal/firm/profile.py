@@ -22,6 +22,7 @@ from creditlink.portal.site import blueprint, lang, page, settings, signed_in
 from creditlink.products.service import book_of
 from creditlink.profiles import wire
 from creditlink.profiles.tables import Profile
+from creditlink.records.coverage import CategoryCoverage
 
 EARLIER = 10
 _NEAR = 3
@@ -82,7 +83,7 @@ def _profiles_of(session: Session, firm: Enterprise) -> list[tuple[Profile, str]
     return [(row, name) for row, name in session.execute(query)]
 
 
-def _sources(coverage: Mapping[str, Mapping[str, object]]) -> list[SourceShown]:
+def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
     """Return what data the profile had, and what was missing and why, in the catalogue's order."""
     words = {
         "delivered": gettext("there"),

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 STATES: Mapping[str, tuple[str, str]] = {
     "draft": ("草稿", "Draft"),
@@ -18,7 +18,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 """State -> its label in zh and en."""
 
 STEPS: Mapping[str, Mapping[str, str]] = {
-    # Whoever writes a checked version again makes it a draft: what was checked is not what stands there now.
+    # Writing a checked version again makes it a draft: what was checked is not what it says now.
     "draft": {"write": "draft", "check": "checked", "retire": "retired"},
     "checked": {"write": "draft", "publish": "live", "retire": "retired"},
     "scheduled": {"retire": "retired"},
@@ -91,10 +91,11 @@ def check_hands(checker: Hands, writers: Iterable[Hands]) -> None:
 _MATERIAL = ("kty", "crv", "x", "y", "n", "e")
 
 
-def key_marks(jwks: Mapping[str, Any] | None, jwks_uri: str | None) -> frozenset[str]:
+def key_marks(jwks: Mapping[str, object] | None, jwks_uri: str | None) -> frozenset[str]:
     """Return a mark for each public key of a client, or for the address that it publishes them at."""
     marks = {f"uri:{jwks_uri}"} if jwks_uri else set()
-    for key in (jwks or {}).get("keys", ()):
+    keys = cast(Sequence[Mapping[str, object]], (jwks or {}).get("keys", ()))  # registered as a JWK Set
+    for key in keys:
         text = json.dumps([key.get(part) for part in _MATERIAL])
         marks.add(hashlib.sha256(text.encode()).hexdigest())
     return frozenset(marks)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -23,14 +22,14 @@ from creditlink.products.catalogue import lifecycle
 from creditlink.products.catalogue.lifecycle import Hands, StepNotAllowed
 from creditlink.products.files.open_form import parse_product
 from creditlink.products.service import KNOWN, next_revisions, take_turns, terms_sha256
-from creditlink.products.tables import Product, ProductStep
+from creditlink.products.tables import Product, ProductStep, StepDetail
 
 
 @dataclass(frozen=True)
 class FirmCounts:
     """How firms of the last screening are counted for a product, and each count noted as a question to it."""
 
-    count: Callable[[ProductTerms], dict[str, Any]]
+    count: Callable[[ProductTerms], dict[str, object]]
     note: Callable[..., None]
 
 
@@ -39,7 +38,13 @@ _COUNTING = 0x636F756E  # "coun": seeds the lock's number
 
 
 def write(
-    session: Session, institution: Institution, raw: Mapping[str, Any], *, hands: Hands, now: datetime, note: str = ""
+    session: Session,
+    institution: Institution,
+    raw: Mapping[str, object],
+    *,
+    hands: Hands,
+    now: datetime,
+    note: str = "",
 ) -> Product:
     """Write a draft: the product's first version, its next one, or over the version that is being prepared.
 
@@ -48,7 +53,7 @@ def write(
     Raises
     ------
     ProductInvalid
-        The terms are wrong, name an unknown indicator, or are another institution's; every flaw is told.
+        The terms are wrong, name an unknown indicator, or are another institution's; every flaw is named.
     Conflict
         The code is another institution's product.
     """
@@ -88,13 +93,13 @@ def write(
     return pending
 
 
-def _own_terms(institution: Institution, raw: Mapping[str, Any], number: int) -> ProductTerms:
+def _own_terms(institution: Institution, raw: Mapping[str, object], number: int) -> ProductTerms:
     """Return the terms of the institution's own product in the version it gets.
 
     Raises
     ------
     ProductInvalid
-        Something is wrong; every flaw is told.
+        Something is wrong; every flaw is named.
     """
     terms = parse_product({**raw, "version": raw.get("version", number)})
     flaws = [
@@ -114,7 +119,7 @@ def _own_terms(institution: Institution, raw: Mapping[str, Any], number: int) ->
 
 
 def check(
-    session: Session, held: Product, *, terms_sha256: str, hands: Hands, now: datetime, note: str = ""
+    session: Session, product: Product, *, terms_sha256: str, hands: Hands, now: datetime, note: str = ""
 ) -> Product:
     """Confirm, with other hands than those that wrote it, exactly the terms of a hash.
 
@@ -123,19 +128,19 @@ def check(
     Conflict
         The terms are no longer those, the state or the four eyes forbid it, or the rules cannot be met.
     """
-    if held.terms_sha256 != terms_sha256:
+    if product.terms_sha256 != terms_sha256:
         raise Conflict("check: the terms are not those that were read", reason="terms_changed")
-    if held.state == "checked" and held.checked_by == hands.actor:
-        return held
+    if product.state == "checked" and product.checked_by == hands.actor:
+        return product
     with _refusing():
-        to = lifecycle.after(held.state, "check")
-        lifecycle.check_hands(hands, _writers(session, held))
-    _refuse_errors(held)
-    held.state, held.checked_by = to, hands.actor
-    return _stepped(session, held, "check", hands, now=now, note=note)
+        to = lifecycle.after(product.state, "check")
+        lifecycle.check_hands(hands, _writers(session, product))
+    _refuse_errors(product)
+    product.state, product.checked_by = to, hands.actor
+    return _record_step(session, product, "check", hands, now=now, note=note)
 
 
-def publish(session: Session, held: Product, *, hands: Hands, now: datetime, note: str = "") -> Product:
+def publish(session: Session, product: Product, *, hands: Hands, now: datetime, note: str = "") -> Product:
     """Put a checked version on sale; the live version of the product, if there is one, is retired with it.
 
     A version for a later day is scheduled: until that day the live one stays on sale. Versions scheduled for the
@@ -146,21 +151,21 @@ def publish(session: Session, held: Product, *, hands: Hands, now: datetime, not
     Conflict
         The version is not checked, its rules cannot be met, or its validity is over.
     """
-    if held.state in ("scheduled", "live"):
-        return held
+    if product.state in ("scheduled", "live"):
+        return product
     with _refusing():
-        to = lifecycle.after(held.state, "publish")
-    terms = held.to_terms()
+        to = lifecycle.after(product.state, "publish")
+    terms = product.to_terms()
     if terms.valid_until is not None and terms.valid_until <= day_of(now):
         raise Conflict(f"publish: valid_until {terms.valid_until} is past", reason="validity_over")
-    _refuse_errors(held)
-    for other in session.scalars(select(Product).where(Product.code == held.code, Product.state == "scheduled")):
+    _refuse_errors(product)
+    for other in session.scalars(select(Product).where(Product.code == product.code, Product.state == "scheduled")):
         if other.to_terms().valid_from >= terms.valid_from:
-            _supersede(session, other, held, hands, now=now)
+            _supersede(session, other, product, hands, now=now)
     if terms.valid_from > day_of(now):
-        held.state = "scheduled"
-        return _stepped(session, held, "publish", hands, now=now, note=note)
-    return _go_live(session, held, "publish", hands, now=now, note=note, state=to)
+        product.state = "scheduled"
+        return _record_step(session, product, "publish", hands, now=now, note=note)
+    return _go_live(session, product, "publish", hands, now=now, note=note, state=to)
 
 
 def start_due(session: Session, *, now: datetime) -> int:
@@ -169,49 +174,49 @@ def start_due(session: Session, *, now: datetime) -> int:
     waiting = session.scalars(
         select(Product).where(Product.state == "scheduled").order_by(Product.code, Product.version)
     ).all()
-    due = [held for held in waiting if held.to_terms().valid_from <= day_of(now)]
-    for held in due:
-        _go_live(session, held, "start", SYSTEM, now=now, note="its day has come", state="live")
+    due = [product for product in waiting if product.to_terms().valid_from <= day_of(now)]
+    for product in due:
+        _go_live(session, product, "start", SYSTEM, now=now, note="its day has come", state="live")
     return len(due)
 
 
 def _go_live(
-    session: Session, held: Product, step: str, hands: Hands, *, now: datetime, note: str, state: str
+    session: Session, product: Product, step: str, hands: Hands, *, now: datetime, note: str, state: str
 ) -> Product:
-    before = session.scalars(select(Product).where(Product.code == held.code, Product.state == "live")).first()
+    before = session.scalars(select(Product).where(Product.code == product.code, Product.state == "live")).first()
     if before is not None:
-        _supersede(session, before, held, hands, now=now)
-    held.state, held.published_at = state, now
-    return _stepped(session, held, step, hands, now=now, note=note)
+        _supersede(session, before, product, hands, now=now)
+    product.state, product.published_at = state, now
+    return _record_step(session, product, step, hands, now=now, note=note)
 
 
 def _supersede(session: Session, former: Product, by: Product, hands: Hands, *, now: datetime) -> None:
     former.state = "retired"
-    _stepped(session, former, "retire", hands, now=now, note=f"superseded by version {by.version}")
+    _record_step(session, former, "retire", hands, now=now, note=f"superseded by version {by.version}")
 
 
-def retire(session: Session, held: Product, *, hands: Hands, now: datetime, note: str = "") -> Product:
-    """Take a version off sale, or drop one that was being prepared. Requests made under it go on as they are."""
-    if held.state == "retired":
-        return held
+def retire(session: Session, product: Product, *, hands: Hands, now: datetime, note: str = "") -> Product:
+    """Take a version off sale, or drop one that was being prepared. Requests under it go on as they are."""
+    if product.state == "retired":
+        return product
     with _refusing():
-        held.state = lifecycle.after(held.state, "retire")
-    return _stepped(session, held, "retire", hands, now=now, note=note)
+        product.state = lifecycle.after(product.state, "retire")
+    return _record_step(session, product, "retire", hands, now=now, note=note)
 
 
 def count(
     session: Session,
-    held: Product,
+    product: Product,
     firms: FirmCounts,
     *,
     client_id: str,
     hands: Hands,
     now: datetime,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return how many firms of the last screening a version is for, as `firms` counts them, and keep the answer.
 
-    The same terms and screening are answered from what was kept. With free choice of rules, counts could be played
-    off against each other until they speak of one firm; so besides being given in tens they are few a day, and each is
+    The same terms and screening are answered from what was kept. With free choice of rules, counts could be compared
+    with each other until they speak of one firm; so besides being given in tens they are few a day, and each is
     noted as a question to the screening, of which there are only so many whichever way they are asked.
 
     Raises
@@ -220,26 +225,28 @@ def count(
         The institution had its counts of the day, or its questions of the screening.
     """
     # One count of an institution at a time, or many at once would each be the day's last.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(held.institution_id), _COUNTING))))
-    told = firms.count(held.to_terms())
-    if not told["available"]:
-        return told
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(product.institution_id), _COUNTING))))
+    answer = firms.count(product.to_terms())
+    if not answer["available"]:
+        return answer
     day = start_of_day(day_of(now))
     counted = session.scalars(
         select(ProductStep)
-        .where(ProductStep.institution_id == held.institution_id, ProductStep.step == "count")
+        .where(ProductStep.institution_id == product.institution_id, ProductStep.step == "count")
         .order_by(ProductStep.id)
     ).all()
     for one in counted:
-        kept: dict[str, Any] = one.detail.get("counted", {})
-        same = one.product_id == held.id and one.terms_sha256 == held.terms_sha256
-        if same and (kept.get("as_of"), kept.get("model_id")) == (told.get("as_of"), told.get("model_id")):
-            return kept
+        earlier: dict[str, object] = one.detail.get("counted", {})
+        same = one.product_id == product.id and one.terms_sha256 == product.terms_sha256
+        if same and (earlier.get("as_of"), earlier.get("model_id")) == (answer.get("as_of"), answer.get("model_id")):
+            return earlier
     if sum(one.at >= day for one in counted) >= lifecycle.COUNTS_A_DAY:
         raise TooManyRequests(f"at most {lifecycle.COUNTS_A_DAY} counts a day", headers={"Retry-After": "3600"})
-    firms.note(session, held.institution_id, client_id, terms=held.to_terms(), screening=told["screening"], now=now)
-    _note(session, held, "count", hands, now=now, detail={"counted": told})
-    return told
+    firms.note(
+        session, product.institution_id, client_id, terms=product.to_terms(), screening=answer["screening"], now=now
+    )
+    _note(session, product, "count", hands, now=now, counted=answer)
+    return answer
 
 
 def own(session: Session, institution_id: UUID, code: str, version: int, *, lock: bool = False) -> Product:
@@ -255,32 +262,34 @@ def own(session: Session, institution_id: UUID, code: str, version: int, *, lock
     query = select(Product).where(
         Product.code == code, Product.version == version, Product.institution_id == institution_id
     )
-    held = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    if held is None:
+    product = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if product is None:
         raise NotFound
-    return held
+    return product
 
 
-def steps_of(session: Session, held: Product) -> Sequence[ProductStep]:
+def steps_of(session: Session, product: Product) -> Sequence[ProductStep]:
     """Return what was done to a version, oldest first."""
-    return session.scalars(select(ProductStep).where(ProductStep.product_id == held.id).order_by(ProductStep.id)).all()
+    return session.scalars(
+        select(ProductStep).where(ProductStep.product_id == product.id).order_by(ProductStep.id)
+    ).all()
 
 
-def findings_of(held: Product) -> list[ProductFinding]:
+def findings_of(product: Product) -> list[ProductFinding]:
     """Return what the rule checker says of a version today."""
-    return check_product(held.to_terms(), KNOWN)
+    return check_product(product.to_terms(), KNOWN)
 
 
-def _refuse_errors(held: Product) -> None:
-    wrong = [finding for finding in findings_of(held) if finding.severity == "error"]
+def _refuse_errors(product: Product) -> None:
+    wrong = [finding for finding in findings_of(product) if finding.severity == "error"]
     if wrong:
         said = "; ".join(finding.text_en for finding in wrong)
         raise Conflict(said, reason="findings", findings=[asdict(finding) for finding in wrong])
 
 
-def _writers(session: Session, held: Product) -> list[Hands]:
-    written = [one for one in steps_of(session, held) if one.step == "write"]
-    return [Hands(held.written_by), *(Hands(one.actor, frozenset(one.detail.get("keys", ()))) for one in written)]
+def _writers(session: Session, product: Product) -> list[Hands]:
+    written = [one for one in steps_of(session, product) if one.step == "write"]
+    return [Hands(product.written_by), *(Hands(one.actor, frozenset(one.detail.get("keys", ()))) for one in written)]
 
 
 @contextmanager
@@ -291,36 +300,39 @@ def _refusing() -> Iterator[None]:
         raise Conflict(str(refused), reason=refused.reason, allowed=list(refused.allowed)) from None
 
 
-def _stepped(session: Session, held: Product, step: str, hands: Hands, *, now: datetime, note: str) -> Product:
+def _record_step(session: Session, product: Product, step: str, hands: Hands, *, now: datetime, note: str) -> Product:
     # A version that went live takes no further change, so that all of it must be written at once.
     with session.no_autoflush:
-        (held.revision,) = next_revisions(session, 1)
-    held.changed_at = now
+        (product.revision,) = next_revisions(session, 1)
+    product.changed_at = now
     session.flush()
-    _note(session, held, step, hands, now=now, note=note)
-    return held
+    _note(session, product, step, hands, now=now, note=note)
+    return product
 
 
 def _note(
     session: Session,
-    held: Product,
+    product: Product,
     step: str,
     hands: Hands,
     *,
     now: datetime,
     note: str = "",
-    detail: Mapping[str, Any] | None = None,
+    counted: dict[str, object] | None = None,
 ) -> None:
+    detail = StepDetail(keys=sorted(hands.marks))
+    if counted is not None:
+        detail["counted"] = counted
     session.add(
         ProductStep(
-            product_id=held.id,
-            institution_id=held.institution_id,
+            product_id=product.id,
+            institution_id=product.institution_id,
             at=now,
             step=step,
             actor=hands.actor,
-            terms_sha256=held.terms_sha256,
+            terms_sha256=product.terms_sha256,
             note=note,
-            detail={"keys": sorted(hands.marks), **(detail or {})},
+            detail=detail,
         )
     )
     session.flush()
@@ -331,12 +343,12 @@ def _note(
         result="done",
         actor=hands.actor,
         now=now,
-        institution_id=held.institution_id,
+        institution_id=product.institution_id,
         client_id=name if kind == "bank" else None,
         detail={
-            "product": held.code,
-            "version": held.version,
-            "state": held.state,
-            "terms_sha256": held.terms_sha256,
+            "product": product.code,
+            "version": product.version,
+            "state": product.state,
+            "terms_sha256": product.terms_sha256,
         },
     )

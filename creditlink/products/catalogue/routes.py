@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import flask
 from flask import g
@@ -13,7 +12,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from creditlink.access.guard import require_access
-from creditlink.engine.matching.products.terms import ProductInvalid
+from creditlink.engine.matching.products.terms import Flaw, ProductInvalid
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
@@ -33,11 +32,14 @@ from creditlink.products.catalogue import lifecycle, publishing
 from creditlink.products.catalogue.lifecycle import Hands
 from creditlink.products.catalogue.publishing import FirmCounts
 from creditlink.products.catalogue.schemas import (
+    OwnProductsQuery,
     OwnProductsQuerySchema,
+    ProductCheck,
     ProductCheckBodySchema,
     ProductCountSchema,
     ProductVersionInFullSchema,
     ProductVersionPageSchema,
+    StepNote,
     StepNoteSchema,
 )
 from creditlink.products.files.open_form import product_schema
@@ -65,21 +67,22 @@ _BODY = {
 @blueprint.arguments(OwnProductsQuerySchema, location="query")
 @blueprint.response(200, ProductVersionPageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
-def list_own(query: dict[str, Any]) -> Any:
+def list_own(query: OwnProductsQuery) -> dict[str, object]:
     """List the versions of your own products in every state, in order of code and version."""
     rows = select(Product).where(Product.institution_id == g.access.institution_id)
-    for name in ("state", "code"):
-        if name in query:
-            rows = rows.where(getattr(Product, name) == query[name])
-    if "cursor" in query:
-        code, _, version = query["cursor"].partition(":")
+    if query.state is not None:
+        rows = rows.where(Product.state == query.state)
+    if query.code is not None:
+        rows = rows.where(Product.code == query.code)
+    if query.cursor is not None:
+        code, _, version = query.cursor.partition(":")
         rows = rows.where(tuple_(Product.code, Product.version) > (code, int(version)))
     with db.transaction() as session:
-        found = session.scalars(rows.order_by(Product.code, Product.version).limit(query["limit"] + 1)).all()
-    page = found[: query["limit"]]
+        found = session.scalars(rows.order_by(Product.code, Product.version).limit(query.limit + 1)).all()
+    page = found[: query.limit]
     last = page[-1] if len(found) > len(page) else None
     return {
-        "items": [_told(one) for one in page],
+        "items": [_summary(one) for one in page],
         "next_cursor": None if last is None else f"{last.code}:{last.version}",
     }
 
@@ -89,7 +92,7 @@ def list_own(query: dict[str, Any]) -> Any:
 @blueprint.doc(requestBody=_BODY)
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, MalformedBody, Unauthorized, InsufficientScope, Conflict)
-def write(code: str) -> Any:
+def write(code: str) -> dict[str, object]:
     """Write a draft: a new product, or the next version of one that is live.
 
     The body is the open form of a product (`/v1/products/schema`). While a version is being prepared, writing again
@@ -104,13 +107,13 @@ def write(code: str) -> Any:
     with db.transaction() as session:
         institution = session.get_one(Institution, g.access.institution_id)
         try:
-            held = publishing.write(session, institution, body, hands=_hands(session), now=utc_now())
+            product = publishing.write(session, institution, body, hands=_hands(session), now=utc_now())
         except ProductInvalid as error:
             raise InvalidRequest(errors=[_pointed(flaw) for flaw in error.flaws]) from None
-        return _in_full(session, held)
+        return _in_full(session, product)
 
 
-def _pointed(flaw: Any) -> dict[str, str]:
+def _pointed(flaw: Flaw) -> dict[str, str]:
     """Return a flaw with its field as a JSON pointer: `rules[0].limit` is `/rules/0/limit`."""
     pointer = "/" + re.sub(r"\[(\d+)\]", r"/\1", flaw.field).replace(".", "/")
     return {"pointer": "/" if flaw.field == "(product)" else pointer, "detail": str(flaw)}
@@ -120,7 +123,7 @@ def _pointed(flaw: Any) -> dict[str, str]:
 @require_access("product:read")
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
-def show(code: str, version: int) -> Any:
+def show(code: str, version: int) -> dict[str, object]:
     """Show one version of your own product: terms, what the rule checker says, and what was done to it."""
     with db.transaction() as session:
         return _in_full(session, publishing.own(session, g.access.institution_id, code, version))
@@ -130,17 +133,17 @@ def show(code: str, version: int) -> Any:
 @require_access("discovery:count")
 @blueprint.response(200, ProductCountSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, TooManyRequests)
-def count(code: str, version: int) -> Any:
+def count(code: str, version: int) -> dict[str, object]:
     """Count the firms of the last screening that a version is for, before it is published.
 
     Firms that agreed to be counted, in tens, a few counts a day; of one screening as many different sets of rules as
     `/v1/discovery` counts, both together. Where no screening is at hand it says so.
     """
     with db.transaction() as session:
-        held = publishing.own(session, g.access.institution_id, code, version)
+        product = publishing.own(session, g.access.institution_id, code, version)
         return publishing.count(
             session,
-            held,
+            product,
             runtime.part(FirmCounts),
             client_id=g.access.client_id,
             hands=_hands(session),
@@ -153,16 +156,18 @@ def count(code: str, version: int) -> Any:
 @blueprint.arguments(ProductCheckBodySchema)
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def check(body: dict[str, Any], code: str, version: int) -> Any:
+def check(body: ProductCheck, code: str, version: int) -> dict[str, object]:
     """Confirm a draft that another client of yours wrote.
 
     409 when you wrote any of it or hold a key of who did, when the terms changed since you read them, or when the
     rule checker finds rules that contradict or that no firm can pass.
     """
-    return _stepped(
+    return _step(
         code,
         version,
-        lambda session, held: publishing.check(session, held, hands=_hands(session), now=utc_now(), **body),
+        lambda session, product: publishing.check(
+            session, product, terms_sha256=body.terms_sha256, hands=_hands(session), now=utc_now(), note=body.note
+        ),
     )
 
 
@@ -171,15 +176,17 @@ def check(body: dict[str, Any], code: str, version: int) -> Any:
 @blueprint.arguments(StepNoteSchema)
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def publish(body: dict[str, Any], code: str, version: int) -> Any:
+def publish(body: StepNote, code: str, version: int) -> dict[str, object]:
     """Put a checked version on sale; the version before it is retired in the same moment.
 
     A version whose `valid_from` lies ahead is `scheduled`: until that day the one before it stays on sale.
     """
-    return _stepped(
+    return _step(
         code,
         version,
-        lambda session, held: publishing.publish(session, held, hands=_hands(session), now=utc_now(), **body),
+        lambda session, product: publishing.publish(
+            session, product, hands=_hands(session), now=utc_now(), note=body.note
+        ),
     )
 
 
@@ -188,19 +195,21 @@ def publish(body: dict[str, Any], code: str, version: int) -> Any:
 @blueprint.arguments(StepNoteSchema)
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def retire(body: dict[str, Any], code: str, version: int) -> Any:
+def retire(body: StepNote, code: str, version: int) -> dict[str, object]:
     """Take a version off sale, or drop one that is being prepared; there is no way back."""
-    return _stepped(
+    return _step(
         code,
         version,
-        lambda session, held: publishing.retire(session, held, hands=_hands(session), now=utc_now(), **body),
+        lambda session, product: publishing.retire(
+            session, product, hands=_hands(session), now=utc_now(), note=body.note
+        ),
     )
 
 
-def _stepped(code: str, version: int, act: Callable[[Session, Product], Product]) -> dict[str, Any]:
+def _step(code: str, version: int, act: Callable[[Session, Product], Product]) -> dict[str, object]:
     with db.transaction() as session:
-        held = publishing.own(session, g.access.institution_id, code, version, lock=True)
-        return _in_full(session, act(session, held))
+        product = publishing.own(session, g.access.institution_id, code, version, lock=True)
+        return _in_full(session, act(session, product))
 
 
 def _hands(session: Session) -> Hands:
@@ -208,22 +217,22 @@ def _hands(session: Session) -> Hands:
     return Hands(f"bank:{client.client_id}", lifecycle.key_marks(client.jwks, client.jwks_uri))
 
 
-def _told(held: Product) -> dict[str, Any]:
+def _summary(product: Product) -> dict[str, object]:
     names = ("code", "version", "state", "terms_sha256", "written_by", "checked_by")
     instants = ("created_at", "changed_at", "published_at")
-    return {name: getattr(held, name) for name in (*names, *instants)} | {
-        "allowed": sorted(lifecycle.STEPS[held.state])
+    return {name: getattr(product, name) for name in (*names, *instants)} | {
+        "allowed": sorted(lifecycle.STEPS[product.state])
     }
 
 
-def _in_full(session: Session, held: Product) -> dict[str, Any]:
-    institution = session.get_one(Institution, held.institution_id)
+def _in_full(session: Session, product: Product) -> dict[str, object]:
+    institution = session.get_one(Institution, product.institution_id)
     names = (institution.name_zh, institution.name_en)
-    return _told(held) | {
-        "product": listing.told(held.to_terms(), names, service.KNOWN),
-        "findings": [asdict(finding) for finding in publishing.findings_of(held)],
+    return _summary(product) | {
+        "product": listing.as_listed(product.to_terms(), names, service.KNOWN),
+        "findings": [asdict(finding) for finding in publishing.findings_of(product)],
         "steps": [
             {name: getattr(one, name) for name in ("at", "step", "actor", "terms_sha256", "note")}
-            for one in publishing.steps_of(session, held)
+            for one in publishing.steps_of(session, product)
         ],
     }

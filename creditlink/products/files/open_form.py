@@ -40,7 +40,7 @@ def product_schema() -> dict[str, Any]:
     return schema
 
 
-def parse_product(raw: Mapping[str, Any], *, line: int | None = None) -> ProductTerms:
+def parse_product(raw: Mapping[str, object], *, line: int | None = None) -> ProductTerms:
     """Return the typed terms of one product in its open form.
 
     Parameters
@@ -68,13 +68,13 @@ def parse_product(raw: Mapping[str, Any], *, line: int | None = None) -> Product
     return terms
 
 
-def _too_many(plain: Mapping[str, Any]) -> list[Flaw]:
+def _too_many(plain: Mapping[str, object]) -> list[Flaw]:
     """Return the lists beyond their bound: the schema would first look at every entry, and compare each with each."""
     bounds = {name: form["maxItems"] for name, form in product_schema()["properties"].items() if "maxItems" in form}
     return [
         Flaw(name, plain[name], f"must have at most {most} entries")
         for name, most in bounds.items()
-        if isinstance(plain.get(name), list | tuple) and len(plain[name]) > most
+        if isinstance(entries := plain.get(name), list | tuple) and len(entries) > most
     ]
 
 
@@ -114,9 +114,9 @@ def _text_flaw(raw: Any, where: text.Steps, problem: str) -> Flaw:
     for step in where:
         name += f"[{step}]" if isinstance(step, int) else f".{text.printable(step)}"
         value = value[step]
-    # Where the name of a member is what is wrong, any value may stand under it.
-    told = text.printable(value) if isinstance(value, str) else value if isinstance(value, int | float) else None
-    return Flaw(name.lstrip("."), told, problem)
+    # Where the name of a member is what is wrong, its value may be anything.
+    excerpt = text.printable(value) if isinstance(value, str) else value if isinstance(value, int | float) else None
+    return Flaw(name.lstrip("."), excerpt, problem)
 
 
 def _flaws_of(error: ValidationError) -> list[Flaw]:
@@ -164,7 +164,7 @@ def _reason(error: ValidationError) -> str:
             return str(error.message)[:_SHOWN]
 
 
-def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(raw: Mapping[str, object]) -> dict[str, object]:
     """Return a copy with dates as ISO text and empty optional fields left out, as JSON would carry it."""
     return {
         name: value.isoformat() if isinstance(value, date) else value

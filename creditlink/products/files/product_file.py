@@ -11,14 +11,14 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from creditlink.engine.matching.book import rule_flaws
 from creditlink.engine.matching.products.subjects import Subject
 from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, ProductTerms
 from creditlink.kit.files.textfile import TextFile, TextUnreadable, no_constant
 from creditlink.products.files.open_form import parse_product
-from creditlink.products.files.seed import SeedInvalid, read_seed
+from creditlink.products.files.seed import read_seed
+from creditlink.products.files.templates import SeedInvalid
 
 FORMS = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".toml": "toml"}
 """How a file's name ends -> its form."""
@@ -43,7 +43,7 @@ class WrongProductRow:
             return f"line {self.line}: {self.problem}"
         return f"line {self.line}: product {self.product!r}: {Flaw(self.field, self.value, self.problem)}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as plain data."""
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -96,7 +96,7 @@ def read_products(file: TextFile, form: str, known: Mapping[str, Subject], *, na
     return ProductFile(tuple(good), tuple(wrong))
 
 
-def _parsed(value: dict[str, Any], known: Mapping[str, Subject]) -> ProductTerms:
+def _parsed(value: dict[str, object], known: Mapping[str, Subject]) -> ProductTerms:
     terms = parse_product(value)
     if flaws := rule_flaws(terms, known):
         raise ProductInvalid(terms.code, flaws)
@@ -128,7 +128,7 @@ def _of_toml(text: str, known: Mapping[str, Subject], name: str) -> ProductFile:
             problems.append(ProductInvalid(terms.code, flaws, line))
         else:
             good.append((line, terms))
-    # A template makes many products: what is wrong with it is told once.
+    # A template makes many products: what is wrong with it is reported once.
     wrong = {(row.line, row.field, row.problem): row for error in reversed(problems) for row in _rows_of(error, text)}
     return ProductFile(tuple(good), tuple(sorted(wrong.values(), key=lambda row: (row.line, row.field))))
 
@@ -156,7 +156,7 @@ def _toml_line(text: str, begins: int, field: str) -> int:
     return begins
 
 
-Row = tuple[Any, dict[Path, int]]
+Row = tuple[object, dict[Path, int]]
 
 
 def _ndjson_rows(file: TextFile) -> Iterator[Row | WrongProductRow]:
@@ -170,7 +170,7 @@ def _ndjson_rows(file: TextFile) -> Iterator[Row | WrongProductRow]:
             value, lines = _Json(line).whole()
             yield value, dict.fromkeys(lines, number)
         except ValueError as error:
-            yield WrongProductRow(number, "", "", None, f"not JSON: {_said(error)}")
+            yield WrongProductRow(number, "", "", None, f"not JSON: {_message(error)}")
 
 
 def _json_rows(text: str) -> Iterator[Row | WrongProductRow]:
@@ -179,15 +179,15 @@ def _json_rows(text: str) -> Iterator[Row | WrongProductRow]:
         yield from reader.rows()
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else reader.line()
-        yield WrongProductRow(line, "", "", None, f"not JSON from here on: {_said(error)}")
+        yield WrongProductRow(line, "", "", None, f"not JSON from here on: {_message(error)}")
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 class _Json:
-    """Reads JSON and remembers on which line each value begins, which the library does not tell."""
+    """Reads JSON and remembers on which line each value begins, which the library does not say."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -196,7 +196,7 @@ class _Json:
         self._decoder = json.JSONDecoder(parse_constant=no_constant)
 
     def line(self, at: int | None = None) -> int:
-        """Return the line of a position, or of where the reading stands."""
+        """Return the line of a position, or of where reading has come to."""
         return bisect_right(self._breaks, (self._at if at is None else at) - 1) + 1
 
     def whole(self) -> Row:
@@ -237,7 +237,7 @@ class _Json:
                 return
             self._take(",")
 
-    def _value(self, path: Path, lines: dict[Path, int], depth: int) -> Any:
+    def _value(self, path: Path, lines: dict[Path, int], depth: int) -> object:
         sign = self._next()
         lines[path] = self.line()
         if depth > _DEEPEST:
@@ -245,7 +245,7 @@ class _Json:
         if sign == "{":
             return self._object(path, lines, depth)
         if sign == "[":
-            found: list[Any] = []
+            found: list[object] = []
             self._take("[")
             while self._next() != "]":
                 if found:
@@ -256,8 +256,8 @@ class _Json:
         value, self._at = self._decoder.raw_decode(self._text, self._at)
         return value
 
-    def _object(self, path: Path, lines: dict[Path, int], depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def _object(self, path: Path, lines: dict[Path, int], depth: int) -> dict[str, object]:
+        found: dict[str, object] = {}
         self._take("{")
         while self._next() != "}":
             if found:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from hashlib import blake2b
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +20,19 @@ from creditlink.engine.matching.products.terms import Flaw, ProductInvalid, Prod
 from creditlink.engine.vocabulary import LENDER_KINDS
 from creditlink.kit.files.textfile import TextUnreadable, read_file
 from creditlink.products.files.open_form import parse_product
+from creditlink.products.files.templates import (
+    NUMBER,
+    TEXT,
+    TEXTS,
+    Form,
+    SeedInstitution,
+    SeedInvalid,
+    check_fields,
+    products_of,
+    template_of,
+)
 
-_WAN_FEN = 1_000_000  # 10,000 yuan in fen
 _INSTITUTION_FIELDS = ("code", "kind", "short_zh", "name_zh", "short_en", "name_en", "regions", "scale")
-_TEMPLATE_FIELDS = (
-    *("key", "kind", "institutions", "share", "names_zh", "names_en", "amount_min_wan", "amount_max_wan"),
-    *("terms", "rate_min", "rate_spread", "repayment", "guarantee", "risk_share", "subsidy", "fees"),
-    *("quota_wan", "categories", "tags", "local", "rules", "optional", "valid"),
-)
-_TEMPLATE_NEEDS = (
-    *("key", "kind", "institutions", "names_zh", "names_en", "amount_min_wan", "amount_max_wan"),
-    *("terms", "rate_min", "rate_spread", "rules"),
-)
-
-
-class SeedInvalid(ValueError):
-    """The seed file is wrong; the message names the file, the line, the field and the value."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeedInstitution:
-    """An institution of the seed. `regions` are the GB/T 2260 prefixes it lends in; none: everywhere."""
-
-    code: str
-    kind: str
-    short_zh: str
-    name_zh: str
-    short_en: str
-    name_en: str
-    regions: tuple[str, ...]
-    scale: float  # multiplies the amounts of the templates
 
 
 @dataclass(frozen=True)
@@ -108,8 +89,8 @@ def read_seed(text: str, name: str, *, rounds: int = 1) -> SeedRead:
     if not isinstance(raw.get("seed"), str) or not isinstance(raw.get("valid_from"), date):
         return SeedRead((), (), (SeedInvalid(f"{name}: fields 'seed' (text) and 'valid_from' (date) are needed"),))
     for table in ("institutions", "templates", "products"):
-        held = raw.get(table, [])
-        if not isinstance(held, list) or not all(isinstance(one, dict) for one in held):
+        rows = raw.get(table, [])
+        if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
             return SeedRead((), (), (SeedInvalid(f"{name}: field {table!r}: must be a list of tables"),))
     entries = {
         table: list(zip(raw.get(table, []), _lines_of(text, table, len(raw.get(table, []))), strict=True))
@@ -129,9 +110,9 @@ def read_seed(text: str, name: str, *, rounds: int = 1) -> SeedRead:
     lenders = list(institutions.values())
     for one, line in entries["templates"]:
         try:
-            _check_template(one, f"{name} line {line}")
-            made = _made_of(one, lenders, raw["seed"], raw["valid_from"], rounds)
-            products += [(line, parse_product(plain, line=line)) for plain in made]
+            template = template_of(one, f"{name} line {line}")
+            expanded = products_of(template, lenders, raw["seed"], raw["valid_from"], rounds)
+            products += [(line, parse_product(plain, line=line)) for plain in expanded]
         except (SeedInvalid, ProductInvalid) as error:
             problems.append(error)
     for one, line in entries["products"]:
@@ -147,89 +128,8 @@ def read_seed(text: str, name: str, *, rounds: int = 1) -> SeedRead:
     return SeedRead(tuple(lenders), tuple(products), tuple(problems))
 
 
-def _made_of(
-    template: Mapping[str, Any], lenders: Sequence[SeedInstitution], seed: str, valid_from: date, rounds: int
-) -> Iterator[dict[str, Any]]:
-    """Yield the products that a template makes, in their open form."""
-    for lender in lenders:
-        for number in range(rounds):
-            pick = _Pick(seed, lender.code, template["key"], str(number))
-            if lender.kind in template["institutions"] and pick.happens("share", template.get("share", 1)):
-                yield _expand(template, lender, pick, valid_from, number)
-
-
-class _Pick:
-    """Chooses among options by digest, so that no choice depends on the order of any other."""
-
-    def __init__(self, *keys: str) -> None:
-        self._keys = keys
-
-    def number(self, field: str) -> int:
-        digest = blake2b("|".join((*self._keys, field)).encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big")
-
-    def of(self, field: str, options: Sequence[Any]) -> Any:
-        return options[self.number(field) % len(options)]
-
-    def happens(self, field: str, share: float) -> bool:
-        return self.number(field) < share * 2**64
-
-
-def _expand(
-    template: Mapping[str, Any], lender: SeedInstitution, pick: _Pick, valid_from: date, number: int
-) -> dict[str, Any]:
-    least, most = pick.of("amount_min", template["amount_min_wan"]), pick.of("amount_max", template["amount_max_wan"])
-    most_fen = max(round(most * lender.scale), least) * _WAN_FEN
-    terms = pick.of("terms", template["terms"])
-    rate = pick.of("rate_min", template["rate_min"])
-    regions = lender.regions if template.get("local", True) else ()
-    rules = [_rule(rule, pick, str(i)) for i, rule in enumerate(template["rules"])]
-    rules += [
-        _rule(rule, pick, f"optional {i}")
-        for i, rule in enumerate(template.get("optional", []))
-        if pick.happens(f"optional {i}", 0.4)
-    ]
-    if regions:
-        rules.append({"subject": "registration.region", "operator": "in", "limit": list(regions)})
-    name = pick.number("name")
-    guarantee = pick.of("guarantee", template.get("guarantee", ["none"]))
-    plain = {
-        "code": f"{lender.code}-{template['key']}" + (f"-{number + 1}" if number else ""),
-        "institution_code": lender.code,
-        "institution_kind": lender.kind,
-        "name_zh": f"{lender.short_zh}{template['names_zh'][name % len(template['names_zh'])]}",
-        "name_en": f"{lender.short_en} {template['names_en'][name % len(template['names_en'])]}",
-        "kind": template["kind"],
-        "amount_min_fen": round(least * _WAN_FEN),
-        "amount_max_fen": round(most_fen),
-        "term_months_min": terms[0],
-        "term_months_max": terms[1],
-        "rate_bps_min": rate,
-        "rate_bps_max": rate + pick.of("rate_spread", template["rate_spread"]),
-        "fees_bps": pick.of("fees", template.get("fees", [0])),
-        "repayment": pick.of("repayment", template.get("repayment", ["bullet"])),
-        "guarantee": guarantee,
-        "risk_share_bps": 0 if guarantee == "none" else pick.of("risk_share", template.get("risk_share", [0])),
-        "subsidy_bps": pick.of("subsidy", template.get("subsidy", [0])),
-        "tags": template.get("tags", []),
-        "valid_from": valid_from,
-        "required_categories": template.get("categories", []),
-        "rules": rules,
-    }
-    if "quota_wan" in template:
-        plain["quota_fen"] = pick.of("quota", template["quota_wan"]) * _WAN_FEN
-    if "valid" in template:
-        plain["valid_from"], plain["valid_until"] = template["valid"]
-    return plain
-
-
-def _rule(rule: Sequence[Any], pick: _Pick, key: str) -> dict[str, Any]:
-    subject, operator, options = rule
-    return {"subject": subject, "operator": operator, "limit": pick.of(f"rule {key}", options)}
-
-
 def _institution(raw: Mapping[str, Any], where: str) -> SeedInstitution:
-    _fields(raw, _INSTITUTION_FIELDS, _INSTITUTION_FIELDS[:6], where)
+    check_fields(raw, _INSTITUTION_FIELDS, _INSTITUTION_FIELDS[:6], where)
     if raw["kind"] not in LENDER_KINDS:
         raise SeedInvalid(
             f"{where}: institution {raw['code']!r}: field 'kind': value {raw['kind']!r}: "
@@ -243,75 +143,11 @@ def _institution(raw: Mapping[str, Any], where: str) -> SeedInstitution:
     return SeedInstitution(code, kind, short_zh, name_zh, short_en, name_en, regions, scale)
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def _is_rule(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 3 and isinstance(value[2], list) and bool(value[2])
-
-
-def _is_range(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
-
-
-def _are_days(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(type(day) is date for day in value)
-
-
-def _each(holds: Callable[[object], bool], *, some: bool = True) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, list) and (bool(value) or not some) and all(map(holds, value))
-
-
-_Form = tuple[Callable[[object], bool], str]
-_TEXT: _Form = (_is_text, "be text")
-_TEXTS: _Form = (_each(_is_text), "list at least one text")
-_NUMBER: _Form = (_is_number, "be a number")
-_NUMBERS: _Form = (_each(_is_number), "list at least one option, a number")
-_RULES: _Form = (_each(_is_rule, some=False), "be [subject, operator, [limits]]")
-_INSTITUTION_FORMS: dict[str, _Form] = {
-    **dict.fromkeys(_INSTITUTION_FIELDS[:6], _TEXT),
-    "regions": _TEXTS,
-    "scale": _NUMBER,
+_INSTITUTION_FORMS: dict[str, Form] = {
+    **dict.fromkeys(_INSTITUTION_FIELDS[:6], TEXT),
+    "regions": TEXTS,
+    "scale": NUMBER,
 }
-_TEMPLATE_FORMS: dict[str, _Form] = {
-    **dict.fromkeys(("key", "kind"), _TEXT),
-    **dict.fromkeys(("institutions", "names_zh", "names_en", "repayment", "guarantee"), _TEXTS),
-    **dict.fromkeys(("categories", "tags"), (_each(_is_text, some=False), "list texts")),
-    **dict.fromkeys(("amount_min_wan", "amount_max_wan", "rate_min", "rate_spread"), _NUMBERS),
-    **dict.fromkeys(("risk_share", "subsidy", "fees", "quota_wan"), _NUMBERS),
-    **dict.fromkeys(("rules", "optional"), _RULES),
-    "terms": (_each(_is_range), "list at least one option, [shortest, longest]"),
-    "share": _NUMBER,
-    "local": (lambda value: isinstance(value, bool), "be true or false"),
-    "valid": (_are_days, "be [first day, first day no more]"),
-}
-"""Field -> whether a value has its form, and the form in words."""
-
-
-def _check_template(raw: Mapping[str, Any], where: str) -> None:
-    _fields(raw, _TEMPLATE_FIELDS, _TEMPLATE_NEEDS, where)
-    for name, value in raw.items():
-        holds, wanted = _TEMPLATE_FORMS[name]
-        if not holds(value):
-            if holds is _RULES[0] and isinstance(value, list):
-                value = next(rule for rule in value if not _is_rule(rule))
-            raise SeedInvalid(f"{where}: field {name!r}: value {value!r}: must {wanted}")
-    if len(raw["names_zh"]) != len(raw["names_en"]):
-        raise SeedInvalid(f"{where}: field 'names_en': value {raw['names_en']!r}: must match names_zh one to one")
-
-
-def _fields(raw: Mapping[str, Any], known: Sequence[str], needed: Sequence[str], where: str) -> None:
-    for name in raw:
-        if name not in known:
-            raise SeedInvalid(f"{where}: field {name!r}: value {raw[name]!r}: is not a field here")
-    for name in needed:
-        if name not in raw:
-            raise SeedInvalid(f"{where}: field {name!r}: is missing")
 
 
 def _lines_of(text: str, table: str, count: int) -> list[int]:

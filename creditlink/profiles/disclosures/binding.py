@@ -1,4 +1,4 @@
-"""Are the stored profiles those that the evidence tells of? Pure: a chain's lines and the profiles' rows are given."""
+"""Whether the stored profiles are those that the evidence names, given a chain's lines and the profiles' rows. Pure."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def unbound(
     rows : all profiles of the firm, every column by name
     gone : also say which profiles are gone without a certificate; False where `rows` are only some
     """
-    told: dict[str, dict[str, int]] = defaultdict(dict)
-    made: dict[str, set[str]] = defaultdict(set)
+    disclosed: dict[str, dict[str, int]] = defaultdict(dict)
+    created: dict[str, set[str]] = defaultdict(set)
     certified: dict[str, int] = defaultdict(int)
     for line in lines:
         detail, consent = line["detail"], str(line["consent_id"])
         for name, digest in detail.get("contents", {}).items():
-            told[name].setdefault(digest, line["seq"])
+            disclosed[name].setdefault(digest, line["seq"])
         if line["action"] == "profile.create":
-            made[consent].add(detail["profile"])
+            created[consent].add(detail["profile"])
         if line["action"] == "data.purge":
             certified[consent] += detail["deleted"].get("profiles", {}).get("rows", 0)
-    for name, digests in told.items():
+    for name, digests in disclosed.items():
         if len(digests) > 1:
             places = " and ".join(f"seq {seq}" for seq in digests.values())
             yield f"profile {name}: {places} name different contents of it"
@@ -41,25 +41,25 @@ def unbound(
     for row in rows:
         name = ids.external("prf", UUID(str(row["id"])))
         stored.add(name)
-        why = _changed(row, told.get(name, {}))
-        if why is None and name not in made[str(row["consent_id"])]:
+        why = _changed(row, disclosed.get(name, {}))
+        if why is None and name not in created[str(row["consent_id"])]:
             why = "no entry of the chain tells that it was made under its consent"
         if why:
             yield f"profile {name}: {why}"
-    for consent, names in made.items() if gone else ():
+    for consent, names in created.items() if gone else ():
         absent = names - stored
         if len(absent) > certified[consent]:
             name = ids.external("cns", UUID(consent))
             yield f"consent {name}: {len(absent)} of its profiles are gone, certificates tell of {certified[consent]}"
 
 
-def _changed(row: Mapping[str, Any], told: Mapping[str, int]) -> str | None:
+def _changed(row: Mapping[str, Any], disclosed: Mapping[str, int]) -> str | None:
     try:
         found = content_sha256(row, version=row["content_version"])
     except (KeyError, TypeError, ValueError) as error:
         return f"its content cannot be hashed: {error}"
-    if told and found not in told:
-        seq, digest = next((seq, digest) for digest, seq in told.items())
+    if disclosed and found not in disclosed:
+        seq, digest = next((seq, digest) for digest, seq in disclosed.items())
         return f"seq {seq} went out with content {digest[:16]}…, what is stored has {found[:16]}…: changed since"
     if found != row["content_sha256"]:
         return f"it says its content is {str(row['content_sha256'])[:16]}…, it is {found[:16]}…: changed since"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -33,7 +34,18 @@ _COLUMNS = {
 }
 
 
-class Served(NamedTuple):
+@dataclass(frozen=True)
+class ProfileQuery:
+    """Which profiles to list, and a place in their list."""
+
+    limit: int
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    grade: str | None = None
+    cursor: str | None = None
+
+
+class DisclosedProfile(NamedTuple):
     """A profile that goes out, and the live consent it goes out under, whole and as the token opens it."""
 
     profile: Profile
@@ -48,7 +60,7 @@ class Served(NamedTuple):
 
 def read_profile(
     session: Session, access: Access, profile_id: UUID, *, action: str, now: datetime, part: str = "summary"
-) -> Served:
+) -> DisclosedProfile:
     """Return a stored profile under the token's live consent.
 
     Raises
@@ -56,14 +68,14 @@ def read_profile(
     NotFound
         There is none under this consent: unknown and another consent's look the same.
     ConsentRefused
-        Also: the profile was made from a category that the token, narrowed since, is not for.
+        Also: the profile was computed from a category that the token, narrowed since, is not for.
     """
     consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(part, "profile"), now=now)
     wanted = select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id)
     profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(part, ()))))
     if profile is None:
         raise NotFound
-    served = Served(profile, consent, consent.terms().narrowed(access.authorization_details))
+    served = DisclosedProfile(profile, consent, consent.terms().narrowed(access.authorization_details))
     for category in sorted(opened_categories(profile.coverage) - served.opened.categories):
         raise ConsentRefused(reason=f"category_not_granted:{category}")
     disclose(session, access, served, action, part, now=now)
@@ -71,25 +83,25 @@ def read_profile(
 
 
 def list_profiles(
-    session: Session, access: Access, query: dict[str, Any], *, now: datetime
-) -> tuple[list[Served], str | None]:
+    session: Session, access: Access, query: ProfileQuery, *, now: datetime
+) -> tuple[list[DisclosedProfile], str | None]:
     """Return one page of the consent's profiles, newest first, and the cursor of the next.
 
-    What was made from a category that the token is not for is not in the list.
+    A profile that was computed from a category that the token is not for is not in the list.
     """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
     opened = consent.terms().narrowed(access.authorization_details)
-    made_from = Profile.asked["categories"].contained_by(sorted({*opened.categories, "registration"}))
-    wanted = select(Profile).where(Profile.consent_id == consent.id, made_from)
-    if "created_from" in query:
-        wanted = wanted.where(Profile.created_at >= query["created_from"])
-    if "created_before" in query:
-        wanted = wanted.where(Profile.created_at < query["created_before"])
-    if "grade" in query:
-        wanted = wanted.where(Profile.grade == query["grade"])
-    after = paging.row_of(session, Profile, "prf", query.get("cursor"), Profile.consent_id == consent.id)
-    rows, more = paging.newest_first(session, wanted, Profile.created_at, Profile.id, after=after, limit=query["limit"])
-    page = [Served(profile, consent, opened) for (profile,) in rows]
+    computed_from = Profile.asked["categories"].contained_by(sorted({*opened.categories, "registration"}))
+    wanted = select(Profile).where(Profile.consent_id == consent.id, computed_from)
+    if query.created_from is not None:
+        wanted = wanted.where(Profile.created_at >= query.created_from)
+    if query.created_before is not None:
+        wanted = wanted.where(Profile.created_at < query.created_before)
+    if query.grade is not None:
+        wanted = wanted.where(Profile.grade == query.grade)
+    after = paging.row_of(session, Profile, "prf", query.cursor, Profile.consent_id == consent.id)
+    rows, more = paging.newest_first(session, wanted, Profile.created_at, Profile.id, after=after, limit=query.limit)
+    page = [DisclosedProfile(profile, consent, opened) for (profile,) in rows]
     if page:
         disclose(session, access, page[0], "profile.list", "summary", now=now, others=page[1:])
     cursor = ids.external("prf", page[-1].profile.id) if more else None
@@ -99,33 +111,33 @@ def list_profiles(
 def disclose(
     session: Session,
     access: Access,
-    served: Served,
+    served: DisclosedProfile,
     action: str,
     part: str,
     *,
     now: datetime,
-    others: Sequence[Served] = (),
+    others: Sequence[DisclosedProfile] = (),
 ) -> None:
     """Record that data goes out, in the same transaction as the data; `others` go out with it.
 
-    Named are the categories whose rows the profiles hold, not those that were asked for.
+    It names the categories whose rows the profiles hold, not those that were asked for.
 
     Raises
     ------
     AuditUnavailable
         The evidence cannot be written; the transaction ends and nothing is disclosed.
     """
-    consent, told = served.consent, [served.profile, *(other.profile for other in others)]
+    consent, profiles = served.consent, [served.profile, *(other.profile for other in others)]
     detail = {
         "profile": ids.external("prf", served.profile.id),
-        **evidence.together([profile.coverage for profile in told]),
+        **evidence.together([profile.coverage for profile in profiles]),
         "fields": list(evidence.fields_of(part, with_products=served.with_products)),
-        "count": len(told),
-        # The whole content, whatever part of it goes out: it binds the decision that the bank was told.
-        "contents": {ids.external("prf", profile.id): profile.content_sha256 for profile in told},
+        "count": len(profiles),
+        # The whole content, whatever part of it goes out: it binds the decision that the bank saw.
+        "contents": {ids.external("prf", profile.id): profile.content_sha256 for profile in profiles},
     }
     if others:
-        detail["profiles"] = [ids.external("prf", profile.id) for profile in told]
+        detail["profiles"] = [ids.external("prf", profile.id) for profile in profiles]
     try:
         audit.record(
             session,

@@ -3,53 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NotRequired, TypedDict
+
+from creditlink.records.coverage import CategoryCoverage
 
 FIELDS: Mapping[str, tuple[str, ...]] = {"summary": ("summary", "coverage")}
 """Part of a profile -> what an answer with it holds, where it is more than the part of that name."""
 
-Coverage = Mapping[str, Mapping[str, Any]]
+Coverage = Mapping[str, CategoryCoverage]
+
+
+class Delivered(TypedDict):
+    """What profiles hold by category, as the evidence says it."""
+
+    categories: list[str]  # those of which they hold rows
+    rows: dict[str, int]
+    missing: NotRequired[dict[str, str]]  # why a granted category gave nothing
+    incomplete: NotRequired[dict[str, str]]  # why one gave less than it has
 
 
 def fields_of(part: str, *, with_products: bool) -> tuple[str, ...]:
-    """Return what an answer with this part of a profile tells."""
-    held = FIELDS.get(part, (part,))
-    return (*held, "products") if part == "summary" and with_products else held
+    """Return what an answer with this part of a profile holds."""
+    fields = FIELDS.get(part, (part,))
+    return (*fields, "products") if part == "summary" and with_products else fields
 
 
 def opened_categories(coverage: Coverage) -> frozenset[str]:
-    """Return the categories that a profile was made under: whoever reads it needs them all."""
+    """Return the categories that a profile was computed under: its reader needs them all."""
     # The registry is public and part of every profile.
     return frozenset(c for c, row in coverage.items() if row["granted"] and c != "registration")
 
 
-def delivered(coverage: Coverage) -> dict[str, Any]:
-    """Return what a profile holds by category.
-
-    `categories` are those of which it holds rows, `rows` how many; `missing` says why a granted category gave
-    nothing (`no_record` is an answer of the source), `incomplete` why one gave less than it has.
-    """
+def delivered(coverage: Coverage) -> Delivered:
+    """Return what a profile holds by category; that a source has no record is a reason too, `no_record`."""
     granted = {category: row for category, row in coverage.items() if row["granted"]}
     rows = {category: int(row["rows"]) for category, row in granted.items() if row["rows"]}
     causes = missing_causes(granted)
     incomplete = {c: str(granted[c]["status"]) for c in rows if granted[c]["status"] != "delivered"}
-    found: dict[str, Any] = {"categories": sorted(rows), "rows": rows}
-    return found | ({"missing": causes} if causes else {}) | ({"incomplete": incomplete} if incomplete else {})
+    return _delivered(rows, causes, incomplete)
 
 
-def together(coverages: Sequence[Coverage]) -> dict[str, Any]:
+def together(coverages: Sequence[Coverage]) -> Delivered:
     """Return what several profiles hold: the rows of all, and each cause for which a category is missing anywhere."""
     parts = [delivered(coverage) for coverage in coverages]
     rows: dict[str, int] = {}
     for part in parts:
         for category, count in part["rows"].items():
             rows[category] = rows.get(category, 0) + count
-    found: dict[str, Any] = {"categories": sorted(rows), "rows": rows}
-    for name in ("missing", "incomplete"):
-        causes = {category: cause for part in parts for category, cause in part.get(name, {}).items()}
-        if causes:
-            found[name] = causes
-    return found
+    missing = {category: cause for part in parts for category, cause in part.get("missing", {}).items()}
+    incomplete = {category: cause for part in parts for category, cause in part.get("incomplete", {}).items()}
+    return _delivered(rows, missing, incomplete)
+
+
+def _delivered(rows: dict[str, int], missing: dict[str, str], incomplete: dict[str, str]) -> Delivered:
+    delivered = Delivered(categories=sorted(rows), rows=rows)
+    if missing:
+        delivered["missing"] = missing
+    if incomplete:
+        delivered["incomplete"] = incomplete
+    return delivered
 
 
 def incomplete_causes(coverage: Coverage) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
 
 from creditlink.kit.clock import EARLIEST_YEAR
 from creditlink.kit.files.text import flaw
@@ -37,7 +36,7 @@ class FieldError(ValueError):
 class SourceRow:
     """One row as it came, read field by field."""
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, object]) -> None:
         self._fields = fields
 
     @classmethod
@@ -53,7 +52,7 @@ class SourceRow:
             raise FieldError("(row)", fields, "not an object with named fields")
         return cls(fields)
 
-    def raw(self, name: str) -> Any:
+    def raw(self, name: str) -> object:
         """Return the field as it came.
 
         Raises

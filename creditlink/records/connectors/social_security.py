@@ -27,7 +27,7 @@ _MAX_PAGES = 100
 _MOST_PEOPLE = 10_000_000
 # The dialect has no use for a document type; entities are how XML attacks its reader.
 _DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
-# Characters that XML 1.0 does not know. The dialect has none that it could mean by them, so that what stands there is
+# Characters that XML 1.0 does not know. The dialect has none that it could mean by them, so that such a character is
 # replaced and its field does not read, which is one row; left as they are, no row of the answer would.
 _ILLEGAL = re.compile("[^\\t\\n\\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REFERENCE = re.compile("&#(?:x([0-9a-fA-F]+)|([0-9]+));")

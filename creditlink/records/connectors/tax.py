@@ -7,9 +7,9 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from math import ceil
-from typing import Any
 
 import httpx
 
@@ -33,6 +33,15 @@ _MAX_PAGES = 2000
 _NO_RECORD = "4004"
 _GRADES = {grade: grade for grade in TAXPAYER_GRADES}
 _KINDS = {"1": "general", "2": "small_scale"}
+
+
+@dataclass(frozen=True, slots=True)
+class _TaxRows:
+    """The body of an answer that holds rows."""
+
+    total: int
+    rows: list[object]
+    marked_whole: bool  # by the bureau itself
 
 
 class TaxConnector:
@@ -87,12 +96,11 @@ class TaxConnector:
                     result.status = "NO_RECORD"
                     break
                 result.pages += 1
-                result.total = total = body["total"]
-                rows = body["data"]
-                result.rows += len(rows)
+                result.total = total = body.total
+                result.rows += len(body.rows)
                 should = max(0, min(_PAGE_SIZE, total - (number - 1) * _PAGE_SIZE))
-                whole = body.get("wzbz") == "Y" and len(rows) >= should
-                pages.append(tax_invoices.Page(number, rows, whole))
+                whole = body.marked_whole and len(body.rows) >= should
+                pages.append(tax_invoices.Page(number, body.rows, whole))
                 if not whole:
                     result.status = "PARTIAL"
                     result.error = "the office marked its answer as incomplete"
@@ -109,19 +117,19 @@ class TaxConnector:
 
     def _page(
         self, resource: str, uscc: str, since: date, until: date, number: int, proceed: Proceed
-    ) -> tuple[SourceResponse, dict[str, Any] | None]:
+    ) -> tuple[SourceResponse, _TaxRows | None]:
         path = f"/swj/v1/{resource}/query"
-        asked = {
+        query = {
             "tyshxydm": uscc,
             "ssqQ": f"{since:%Y%m}",
             "ssqZ": f"{until:%Y%m}",
             "pageNum": number,
             "pageSize": _PAGE_SIZE,
         }
-        content = json.dumps(asked, separators=(",", ":")).encode()
+        content = json.dumps(query, separators=(",", ":")).encode()
 
         def build(client: httpx.AsyncClient) -> httpx.Request:
-            # Signed anew for each attempt: a nonce is good for one.
+            # Signed again for each attempt: a nonce is good for one.
             return client.build_request("POST", path, content=content, headers=self._headers(path, content))
 
         return self._wire.ask(build, lambda answer: (answer, _read(answer)), proceed)
@@ -147,7 +155,7 @@ def signature(secret: bytes, method: str, path: str, timestamp: str, nonce: str,
     return hmac.new(secret, base.encode(), hashlib.sha256).hexdigest()
 
 
-def _read(answer: SourceResponse) -> dict[str, Any] | None:
+def _read(answer: SourceResponse) -> _TaxRows | None:
     """Return the body of an answer, None for a firm without a record."""
     try:
         body = json.loads(answer.content, parse_int=_whole_number)
@@ -166,7 +174,7 @@ def _read(answer: SourceResponse) -> dict[str, Any] | None:
     if code != "0000" or type(total) is not int or not isinstance(data, list):
         raise Passing("DOWN", f"the answer lacks its total or its data (code {code[:8]})")
     total_of(total)
-    return body
+    return _TaxRows(total, data, marked_whole=body.get("wzbz") == "Y")
 
 
 def _whole_number(digits: str) -> int | float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import polars as pl
 
@@ -31,7 +30,7 @@ class Page:
     """A page as it arrived; not `whole` when the office left rows out."""
 
     number: int
-    rows: list[Any]
+    rows: list[object]
     whole: bool
 
 
@@ -81,7 +80,7 @@ def _read_rows(
     fits = frame["fits"] & frame["issued_on"].dt.truncate("1mo").is_between(first, last)
     rejects: list[tuple[str, FieldError]] = []
     months: set[date] = set()
-    mended: list[dict[str, Any]] = []
+    mended: list[dict[str, object]] = []
     for index in (~fits).arg_true().to_list():
         page, position = where[index]
         try:
@@ -95,7 +94,7 @@ def _read_rows(
     return good, months, rejects
 
 
-def _columns(raw: list[Any]) -> pl.DataFrame:
+def _columns(raw: list[object]) -> pl.DataFrame:
     """Read the rows column by column; `fits` says where every field reads."""
     rows = [row if isinstance(row, dict) else {} for row in raw]
     texts = {name: _texts(name, rows) for name in _TEXTS}
@@ -126,7 +125,7 @@ def _columns(raw: list[Any]) -> pl.DataFrame:
     )
 
 
-def _texts(name: str, rows: list[dict[str, Any]]) -> pl.Series:
+def _texts(name: str, rows: list[dict[str, object]]) -> pl.Series:
     found = [v if type(v := row.get(name)) is str else None for row in rows]
     try:
         return pl.Series(name, found, dtype=pl.String)
@@ -156,7 +155,7 @@ def _is_plain() -> pl.Expr:
     )
 
 
-def _invoice(row: SourceRow, since: date, until: date) -> dict[str, Any]:
+def _invoice(row: SourceRow, since: date, until: date) -> dict[str, object]:
     """Read one row field by field: the definition that the columns above follow."""
     issued_on = row.day("kprq", compact=True)
     within("kprq", month_start(issued_on), since, until)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from datetime import date
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -185,7 +184,7 @@ def _next(answer: SourceResponse, path: str) -> str | None:
     return None
 
 
-def _fact(kind: str, fields: dict[str, Any], since: date, until: date) -> Fact:
+def _fact(kind: str, fields: dict[str, str], since: date, until: date) -> Fact:
     row = SourceRow(fields)
     row.record_id("record_id")
     row.choice("unit", {_UNITS[kind]: ""})

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 import stamina
@@ -80,7 +80,7 @@ class Connector(Protocol):
 
         Raises
         ------
-        Stopped
+        PullStopped
             `proceed` said no; nothing read so far may be used.
         """
         ...
@@ -94,7 +94,7 @@ _loop_lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 
 
-def _on_loop(work: Coroutine[Any, Any, T]) -> T:
+def _on_loop(work: Coroutine[object, None, T]) -> T:
     """Run a coroutine on the process's one loop and wait for it.
 
     Only a loop can end an exchange on time: a socket's own time-out begins again with every byte that trickles in.
@@ -124,13 +124,13 @@ class Wire:
     def ask(
         self, build: Callable[[httpx.AsyncClient], httpx.Request], read: Callable[[SourceResponse], T], proceed: Proceed
     ) -> T:
-        """Send a request made anew for each attempt and return what `read` makes of the answer.
+        """Send a request built again for each attempt and return what `read` makes of the answer.
 
         Raises
         ------
         Failure
             The last attempt failed, or the office refused.
-        Stopped
+        PullStopped
             `proceed` said no before or after a request.
         """
         limits = self.limits

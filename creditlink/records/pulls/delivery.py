@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_CATEGORY
@@ -23,6 +23,22 @@ FAILED: tuple[Status, ...] = ("DENIED", "TIMEOUT", "DOWN")
 EXCERPT_LENGTH = 60
 
 
+FactValue = str | int | float | bool | None
+"""What a column of a fact holds: JSON's scalars."""
+
+
+class StoredResult(TypedDict):
+    """How one resource of a source answered, as stored with the pull."""
+
+    status: Status
+    rows: int
+    total: int | None
+    rejected: int
+    pages: int
+    error: str | None
+    withheld_months: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One row of a record frame as an office knew it from `known_at` on.
@@ -35,7 +51,7 @@ class Fact:
     frame: str
     period: date
     subkey: str
-    values: dict[str, Any]
+    values: dict[str, FactValue]
     known_at: datetime
     version: int = 0
     complete: bool = True
@@ -43,7 +59,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was not taken in: where it stands, which field, what stood there, and why."""
+    """A row that was not taken in: where it is, which field, its value, and why."""
 
     source: str
     resource: str
@@ -55,7 +71,7 @@ class Reject:
     @classmethod
     def of(cls, source: str, resource: str, position: str, field: str, value: object, reason: str) -> Reject:
         """Build one, keeping only an excerpt of the value."""
-        # A text as it stands; of anything else, which may be nested without end, no more than a glimpse.
+        # A text as it is; of anything else, which may be nested without end, no more than a glimpse.
         text = "" if value is None else value if isinstance(value, str) else reprlib.repr(value)
         return cls(source, resource, position, field, printable(text[:EXCERPT_LENGTH]), reason)
 
@@ -72,7 +88,7 @@ class ResourceResult:
     error: str | None = None
     withheld_months: list[str] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> StoredResult:
         """Return it as stored with the pull."""
         return {
             "status": self.status,
@@ -117,7 +133,7 @@ class Delivery:
         said = [result.total for result in self.resources.values() if result.total is not None]
         return sum(said) if said else None
 
-    def told(self) -> dict[str, Any]:
+    def as_evidence(self) -> dict[str, object]:
         """Return what evidence says of it: how many facts of which frames with which columns arrived, or why none did.
 
         `categories` are those of which facts arrived, never those that were merely asked for.
@@ -125,7 +141,7 @@ class Delivery:
         facts: dict[str, int] = {}
         for fact in self.facts:
             facts[fact.frame] = facts.get(fact.frame, 0) + 1
-        found: dict[str, Any] = {
+        found: dict[str, object] = {
             "source": self.source,
             "rows": self.rows,
             "categories": sorted({FRAME_CATEGORY[frame] for frame in facts}),

@@ -2,9 +2,9 @@
 
 A source that is slow holds its own slots only: a pull that finds none free asks the others and comes again.
 
-Nothing is held open across the network. A part is written in the transaction of its facts, so
-that a worker killed at any moment leaves either all of a part or nothing of it; whoever takes the
-job over asks the unfinished parts again, and the facts' unique key makes repetition harmless.
+Nothing stays open across the network. A part is written in the transaction of its facts, so
+that a worker killed at any moment leaves either all of a part or nothing of it; the worker that takes
+the job over asks for the unfinished parts again, and the facts' unique key makes repetition harmless.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _BUSY = timedelta(seconds=3)
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be asked, read once at the beginning."""
+    """What a pull asks for, read once at the beginning."""
 
     pull_id: UUID
     consent_id: UUID
@@ -72,8 +72,8 @@ def run_pull(consent_id: UUID, sources: Sources, clock: Clock, *, trigger: str =
     if task is None:
         return
     with ThreadPoolExecutor(max_workers=max(1, len(task.sources)), thread_name_prefix="pull") as pool:
-        asked = [pool.submit(_ask, task, name, sources, clock) for name in task.sources]
-    came_to = {future.result() for future in asked}
+        futures = [pool.submit(_ask, task, name, sources, clock) for name in task.sources]
+    came_to = {future.result() for future in futures}
     if "stopped" in came_to:
         _stop(consent_id, clock(), "consent")
     elif "busy" in came_to:
@@ -157,7 +157,7 @@ def _store(task: Task, delivery: Delivery, clock: Clock) -> tuple[Delivery, int]
 
 def _stored(task: Task, delivery: Delivery, now: datetime) -> int:
     with db.transaction("worker") as session:
-        # The consent is held in share mode until the facts are in: a revocation comes before or after.
+        # The consent is locked in share mode until the facts are in: a revocation comes before or after.
         consent = live_for_work(session, task.consent_id, now=now)
         new_rows = store.save_delivery(
             session, delivery, enterprise_id=task.enterprise_id, pull_id=task.pull_id, now=now
@@ -229,14 +229,14 @@ def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: i
     )
     failed = delivery.status in FAILED
     state = "down" if failed else "degraded" if delivery.status == "PARTIAL" else "up"
-    told = {
+    health = {
         "state": state,
         "changed_at": now,
         "last_success_at": None if failed else now,
         "last_failure_at": now if failed else None,
         "last_error": delivery.error,
     }
-    row = insert(SourceHealth).values(name=delivery.source, **told)
+    row = insert(SourceHealth).values(name=delivery.source, **health)
     # Last in the transaction: every pull of the source writes this one row.
     session.execute(
         row.on_conflict_do_update(
@@ -268,7 +268,7 @@ def _record(session: Session, consent: Consent, delivery: Delivery, new_rows: in
         consent_id=consent.id,
         purpose=consent.purpose,
         detail={
-            **delivery.told(),
+            **delivery.as_evidence(),
             "new_rows": new_rows,
             "rejected": len(delivery.rejects),
             "digest": delivery.digest or None,

@@ -28,7 +28,7 @@ class LastAnswer:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long answers hold."""
+    """How long answers stay good."""
 
     fresh: timedelta  # a full answer
     partial: timedelta  # one that left rows out
@@ -39,12 +39,12 @@ def is_due(answer: LastAnswer | None, patience: Patience, now: datetime) -> bool
     """Return whether the source is to be asked (again) before its facts are used."""
     if answer is None:
         return True
-    held = patience.fresh
+    good_for = patience.fresh
     if answer.status in FAILED:
-        held = patience.failed
+        good_for = patience.failed
     elif answer.status == "PARTIAL":
-        held = min(patience.partial, patience.fresh)
-    return now >= answer.finished_at + held
+        good_for = min(patience.partial, patience.fresh)
+    return now >= answer.finished_at + good_for
 
 
 def is_stale(answer: LastAnswer, patience: Patience, now: datetime) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from creditlink.records import sources
@@ -17,19 +17,29 @@ WINDOW_HOURS = 24
 _SINCE = text("SELECT source, answers, good, p50 FROM creditlink_source_health(:since)")
 
 
-def answers_since(session: Session, since: datetime) -> dict[str | None, Row[Any]]:
+@dataclass(frozen=True, slots=True)
+class SourceAnswers:
+    """How a source answered over a while."""
+
+    answers: int
+    good: int
+    p50: float | None  # the median, in seconds
+
+
+def answers_since(session: Session, since: datetime) -> dict[str | None, SourceAnswers]:
     """Return per source (None: all together) how many answers came, how many were good, and the median seconds.
 
     A function of the database sums them up: the API's role sees no pull but those of a live consent.
     """
-    return {row.source: row for row in session.execute(_SINCE, {"since": since})}
+    rows = session.execute(_SINCE, {"since": since})
+    return {source: SourceAnswers(answers, good, p50) for source, answers, good, p50 in rows}
 
 
-def source_health(session: Session, now: datetime) -> list[dict[str, Any]]:
+def source_health(session: Session, now: datetime) -> list[dict[str, object]]:
     """Return state, success rate and median time of each office over the last `WINDOW_HOURS`."""
     lately = answers_since(session, now - timedelta(hours=WINDOW_HOURS))
     states = {source.name: source for source in session.scalars(select(SourceHealth))}
-    found = []
+    found: list[dict[str, object]] = []
     for name, config in sources.current().config.sources.items():
         row, state = lately.get(name), states.get(name)
         found.append(

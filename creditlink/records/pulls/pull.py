@@ -1,15 +1,14 @@
-"""Pulls: which sources a consent needs asked, and the session that a bank polls meanwhile.
+"""Pulls: which sources must be asked for a consent, and the session that a bank polls meanwhile.
 
 A pull belongs to one consent. The request side (`ensure_fresh`) decides and queues; the worker side
-is in `asking.py`. The two meet in the tables, so that any process may die at any time.
+is in `fetching.py`. The two meet in the tables, so that any process may die at any time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, text
@@ -20,7 +19,7 @@ from creditlink.consents.tables import Consent
 from creditlink.kit import ids, jobs
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.records import sources
-from creditlink.records.pulls.delivery import OPEN_STATUSES
+from creditlink.records.pulls.delivery import OPEN_STATUSES, StoredResult
 from creditlink.records.pulls.freshness import LastAnswer, Patience, State, is_due, is_stale, is_whole, state_of
 from creditlink.records.sources import SourcesConfig
 from creditlink.records.tables import Pull, PullPart
@@ -28,12 +27,12 @@ from creditlink.records.tables import Pull, PullPart
 USABLE = ("DELIVERED", "PARTIAL", "NO_RECORD")
 WHOLE = ("DELIVERED", "NO_RECORD")
 PREFIX = "pul"
-ENDED = "creditlink_pull_ended"  # the channel that tells of it
+ENDED = "creditlink_pull_ended"  # the channel that announces it
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """How one granted source stands."""
+    """The state of one granted source."""
 
     source: str
     status: str  # of its last answer; READY or PENDING while it is being asked
@@ -45,7 +44,7 @@ class SourceState:
     withheld_months: tuple[str, ...] = ()
     whole: bool = False  # it answered in full, and not longer ago than its facts may be old
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as banks see it."""
         return {
             "status": self.status,
@@ -83,7 +82,7 @@ def look_back(consent: Consent, now: datetime) -> tuple[date, date]:
 def ensure_fresh(
     session: Session, consent: Consent, now: datetime, *, categories: Collection[str] | None = None
 ) -> PullState:
-    """Return how the consent's records stand, and queue a pull where a source must be asked.
+    """Return the state of the consent's records, and queue a pull where a source must be asked.
 
     The caller has checked that the consent is live, in this transaction. `categories` are those that the bank's
     token opens, all of the consent where it is None: no other source is waited for.
@@ -97,11 +96,11 @@ def ensure_fresh(
         pull_id = start(session, consent, due, trigger="profile", now=now)
         if pull_id is not None:
             return replace(state, pull_id=pull_id)
-        # The pull that was waited for has ended since: what it brought is judged anew.
+        # The pull that was waited for has ended since: what it brought is judged again.
 
 
 def state_now(session: Session, consent: Consent, now: datetime) -> PullState:
-    """Return how the consent's records stand; changes nothing."""
+    """Return the state of the consent's records; changes nothing."""
     return _judge(session, consent, consent.categories, now)[0]
 
 
@@ -152,7 +151,7 @@ def due_sources(
 
 
 def patience(config: SourcesConfig, source: str) -> Patience:
-    """Return how long the source's answers hold."""
+    """Return how long the source's answers stay good."""
     first_retry = config.retry_later[0] if config.retry_later else timedelta(minutes=5)
     return Patience(config.sources[source].fresh, first_retry, config.retry_soon)
 
@@ -192,14 +191,14 @@ def last_answers(session: Session, consent_id: UUID) -> dict[str, LastAnswer]:
     }
 
 
-def _withheld(resources: dict[str, Any]) -> tuple[str, ...]:
+def _withheld(resources: Mapping[str, StoredResult]) -> tuple[str, ...]:
     return tuple(sorted({month for one in resources.values() for month in one.get("withheld_months", ())}))
 
 
 def start(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID | None:
     """Open a pull of the named sources and queue its work; return the open one if there is one already.
 
-    None where the open one ended meanwhile: what is due must be judged anew.
+    None where the open one ended meanwhile: what is due must be judged again.
     """
     pull_id = open_pull(session, consent, names, trigger=trigger, now=now)
     if pull_id is not None:
@@ -216,9 +215,9 @@ def queue_work(session: Session, consent_id: UUID, *, at: datetime | None = None
 
 
 def open_pull(session: Session, consent: Consent, names: Iterable[str], *, trigger: str, now: datetime) -> UUID | None:
-    """Return the consent's open pull, made now unless there is one; the named sources take part in it.
+    """Return the consent's open pull, opened now unless there is one; the named sources take part in it.
 
-    None where the open one ended meanwhile: what is due must be judged anew.
+    None where the open one ended meanwhile: what is due must be judged again.
     """
     since, until = look_back(consent, now)
     # The partial index lets one of several that try at once open the pull; the others join it.

@@ -15,7 +15,8 @@ from creditlink.financing.funnel.funnel import Case
 from creditlink.kit.clock import start_of_day
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings
-from creditlink.products.files.seed import SeedInstitution, load_seed
+from creditlink.products.files.seed import load_seed
+from creditlink.products.files.templates import SeedInstitution
 from creditlink.products.service import matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.sandbox.platform import seed as platform

@@ -19,12 +19,12 @@ from creditlink.enterprises.representation import appoint
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration, sweep
 from creditlink.financing.applications import applications
-from creditlink.financing.applications.declines import DeclineReason, weigh
+from creditlink.financing.applications.declines import DeclineReason, ReasonVerdict, weigh
+from creditlink.financing.configuration import Clocks
 from creditlink.financing.funnel import learning
 from creditlink.financing.loans import outcomes
 from creditlink.financing.requests import requests
 from creditlink.financing.requests.requests import DESK_SCOPE, LenderDesk
-from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Client, Institution
@@ -223,7 +223,7 @@ class YearStage:
                     return [reason]
         return [self.declines[_OWN_BOOKS]]
 
-    def _weigh(self, one: YearApplication, reasons: Sequence[DeclineReason]) -> list[dict[str, str]]:
+    def _weigh(self, one: YearApplication, reasons: Sequence[DeclineReason]) -> list[ReasonVerdict]:
         """Return how each reason agrees with the explanation."""
         request = self._by_number[one.request]
         return [

@@ -11,8 +11,9 @@ from creditlink.engine.matching.products.terms import ProductInvalid
 from creditlink.engine.matching.settings import MatchingSettingsInvalid
 from creditlink.engine.vocabulary import LENDER_KINDS, PRODUCT_KINDS
 from creditlink.products.files.open_form import parse_product
-from creditlink.products.files.seed import SeedInvalid, load_seed
+from creditlink.products.files.seed import load_seed
 from creditlink.products.files.settings import load_settings
+from creditlink.products.files.templates import SeedInvalid
 from tests.engine.matching.samples import SEED, SETTINGS
 
 pytestmark = pytest.mark.pure

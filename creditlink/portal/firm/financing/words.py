@@ -12,8 +12,8 @@ from creditlink.engine.vocabulary import PRODUCT_KINDS, REPAYMENTS
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing import configuration
 from creditlink.financing.applications.states import STATES
+from creditlink.financing.configuration import Clocks
 from creditlink.financing.requests.ask import COLLATERAL, USES
-from creditlink.financing.settings import Clocks
 from creditlink.financing.tables import FinancingRequest
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
