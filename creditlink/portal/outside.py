@@ -1,4 +1,4 @@
-"""Pages for browsers that come to an address outside the pages: the root, and what is not there."""
+"""Pages for browsers at an address outside the pages: the root, and addresses that do not exist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from creditlink.portal import site
 
-# Programs speak to these, whatever they say they accept.
+# These are for programs, whatever types they accept.
 _OF_PROGRAMS = ("/v1/", "/oauth/", "/health/", "/metrics", "/.well-known/", "/openapi.json")
 
 

@@ -54,7 +54,7 @@ def browser() -> PortalSession:
 def configure(app: flask.Flask) -> None:
     """Join languages and CSRF protection to the application; both act on the pages only."""
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
-    # Our own check of the Origin stands in for the Referer check.
+    # Our own check of the Origin replaces the Referer check.
     app.config.setdefault("WTF_CSRF_SSL_STRICT", False)
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)  # as long as the session
     csrf.init_app(app)
@@ -213,7 +213,7 @@ def show_problem(problem: Problem) -> ResponseReturnValue:
 
 @blueprint.errorhandler(HTTPException)
 def show_http_error(error: HTTPException) -> ResponseReturnValue:
-    """Show what Flask refused: a stale form, a wrong method, a page that is not there."""
+    """Show what Flask refused: a stale form, a wrong method, a page that does not exist."""
     if isinstance(error, CSRFError):
         detail = gettext("The form is no longer valid. Open the page again and repeat what you wanted to do.")
         return page("problem.html", status=400, title=gettext("Please try again"), detail=detail)
@@ -227,7 +227,7 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
 def show_failure(error: Exception) -> ResponseReturnValue:
     """Show that the service cannot answer now, or that it failed, with the number to quote; without the database."""
     problem = answer_for(error)
-    flask.g.person = None  # what a signed-in person's page shows needs the session stored
+    flask.g.person = None  # a signed-in person's page would need the session stored
     if isinstance(browser(), PortalSession):
         browser().modified = False
     if problem.status == 503:

@@ -1,4 +1,4 @@
-"""Housekeeping of the pages: sessions that are over, tries that count no more."""
+"""Housekeeping of the pages: sessions that are over, tries that no longer count."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from creditlink.portal.tables import SignInTries, WebSession
 @jobs.app.periodic(cron="*/5 * * * *", periodic_id="portal.sweep")
 @jobs.app.task(name="portal.sweep", queue="system", queueing_lock="portal.sweep")
 def sweep_periodically(timestamp: int) -> None:
-    """Delete what is over: anybody can make such rows without signing in."""
+    """Delete what is over: anybody can cause such rows without signing in."""
     now = datetime.fromtimestamp(timestamp, UTC)
     jobs.each("portal.sweep", _OVER, lambda session, table: delete_from(session, table, now=now), now=now)
 

@@ -16,7 +16,7 @@ from creditlink.kit import ids, keyring
 from creditlink.kit.clock import to_second
 from creditlink.kit.http import paging
 from creditlink.kit.keyring import SignedDocument
-from creditlink.retention.recheck import combined
+from creditlink.retention.recheck import combine
 from creditlink.retention.tables import DeletionCertificate
 
 TYPE = "deletion-certificate+jws"
@@ -37,7 +37,7 @@ def tally(jti: str, rows: Iterable[str]) -> DeletedRows:
     rows, deleted from two banks' consents, give each bank another hash.
     """
     hashes = list(rows)
-    return {"rows": len(hashes), "sha256": combined(jti, hashes)}
+    return {"rows": len(hashes), "sha256": combine(jti, hashes)}
 
 
 def issue(
@@ -57,7 +57,7 @@ def issue(
     deleted = {table: tally(jti, hashes) for table, hashes in sorted(rows.items())}
     if "profiles" in deleted:  # with the hashes that this bank got, and no others
         hashes = [ids.pairwise_digest(institution.pairwise_salt, content) for content in rows["profiles"]]
-        deleted["profiles"]["told_sha256"] = combined(jti, hashes)
+        deleted["profiles"]["told_sha256"] = combine(jti, hashes)
     claims = {
         "iss": issuer,
         "iat": int(now.timestamp()),

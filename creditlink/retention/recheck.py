@@ -18,7 +18,7 @@ from uuid import UUID
 from creditlink.kit import ids
 
 
-def combined(jti: str, hashes: Iterable[str]) -> str:
+def combine(jti: str, hashes: Iterable[str]) -> str:
     """Return the hash of a certificate over the hashes of rows."""
     return hashlib.sha256("\n".join([jti, *sorted(hashes)]).encode()).hexdigest()
 
@@ -102,7 +102,7 @@ def _compare(certificate: _Claims, profiles: list[tuple[datetime, str]], name: s
     due = sorted(one for one in profiles if one[0] <= cut + timedelta(seconds=1))
     surely = sum(at <= cut for at, _ in due)
     for end in range(max(surely, rows), len(due) + 1):
-        if combined(certificate.jti, [digest for _, digest in due[end - rows : end]]) == deleted[name]:
+        if combine(certificate.jti, [digest for _, digest in due[end - rows : end]]) == deleted[name]:
             return None
     over = certificate.deleted_at.isoformat()
     return f"profiles: {name} is not the hash of the last {rows} {whose} whose data life was over by {over}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
-from uuid import uuid4
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import flask
@@ -30,13 +28,13 @@ from creditlink.kit.settings import Settings
 from creditlink.portal import outside
 from creditlink.status.recorder import Recorder
 from creditlink.web import compression, health, reference
+from creditlink.web.front import exchange
 from creditlink.web.wiring import register_slices
 
 log = structlog.get_logger()
 
 _ID, _BEGAN = "creditlink.request_id", "creditlink.began"  # in a request's environment
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 
 
 class _Number(IntegerConverter):
@@ -93,8 +91,7 @@ def _identified(inner: WSGIApplication) -> WSGIApplication:
     """Give every request an id before anything in it can fail."""
 
     def outer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        request_id = exchange.request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         environ[_ID] = request_id
@@ -114,10 +111,8 @@ def _observe(app: flask.Flask) -> None:
         seconds = time.perf_counter() - flask.request.environ[_BEGAN]
         route = flask.request.url_rule.rule if flask.request.url_rule else "(none)"
         response.headers["X-Request-ID"] = flask.request.environ[_ID]
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.setdefault("X-Frame-Options", "DENY")
+        for name, value in exchange.SAFE_HEADERS.items():
+            response.headers.setdefault(name, value)
         seen = visit.of(flask.request.environ)
         if seen is not None and seen.awaited is not None:
             return response  # it is not sent: the request will run again

@@ -61,7 +61,7 @@ def year(
     # What these load takes seconds, which the help and the sandbox's processes should not wait for.
     from creditlink.financing.funnel import cases
     from creditlink.sandbox.year.report import show
-    from creditlink.sandbox.year.simulate import YearPlan, live_through, plan_year, reconciled
+    from creditlink.sandbox.year.simulate import YearPlan, live_through, plan_year, reconcile
     from creditlink.sandbox.year.stage import StageTaken
     from creditlink.training.city import CityError
 
@@ -88,7 +88,7 @@ def year(
                     with db.transaction("owner") as session:
                         answered = cases.cases_of(session)
                     rows, best = funnel(answered, "institution"), league(answered)
-                report["funnel"] = reconciled(planned, stage, answered) | {
+                report["funnel"] = reconcile(planned, stage, answered) | {
                     "institutions": [row.to_dict() for row in rows]
                 }
     except (CityError, StageTaken, ValueError) as error:

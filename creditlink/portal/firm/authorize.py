@@ -19,7 +19,7 @@ from creditlink.portal.site import allow_form_target, blueprint, page, see_other
 @blueprint.get("/authorize/<handle>")
 @signed_in
 def authorize(session: Session, account: Account, now: datetime, handle: str) -> ResponseReturnValue:
-    """Show who asks for what. Looking uses nothing up."""
+    """Show who asks for what; looking uses nothing up."""
     pending = oauth.load_pending(session, handle, now)
     allow_form_target(pending.redirect_uri)
     consent = session.get_one(Consent, pending.consent_id)

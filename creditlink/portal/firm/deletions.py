@@ -1,4 +1,4 @@
-"""What was deleted of a consent, for the firm: certificates to keep."""
+"""Certificates of what was deleted of a consent, for the firm to keep."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def deletion(
     session: Session, account: Account, now: datetime, consent_id: str, certificate_id: str
 ) -> ResponseReturnValue:
     """Give the firm one signed certificate of what was deleted."""
-    _, held = own_consent(session, account, consent_id, now)
+    _, consent = own_consent(session, account, consent_id, now)
     wanted = ids.internal("del", certificate_id)
-    found = next((c for c in certificates.of_consent(session, held.id) if c.id == wanted), None)
-    if found is None:
+    certificate = next((c for c in certificates.of_consent(session, consent.id) if c.id == wanted), None)
+    if certificate is None:
         raise NotFound
-    return download(found.document + "\n", f"{found.wire_id}.jws")
+    return download(certificate.document + "\n", f"{certificate.wire_id}.jws")

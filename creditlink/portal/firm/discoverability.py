@@ -30,7 +30,7 @@ def counted(session: Session, account: Account, now: datetime) -> ResponseReturn
 @blueprint.post("/counted")
 @signed_in
 def change_counted(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Let banks count the firm (its legal representative, confirmed), or stop it (anybody who acts for it)."""
+    """Let banks count the firm, which its legal representative confirms, or stop that, which anybody for it may do."""
     form = flask.request.form
     firm, right = chosen_with_right(session, account, form.get("enterprise", ""), now)
     wanted = form.get("discoverable")

@@ -1,4 +1,4 @@
-"""The firms of the person who is signed in: which one a page is about, seen with that firm's own eyes."""
+"""The firms of the person who is signed in: which one a page is about, seen as that firm."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def firms_of(session: Session, account: Account, now: datetime) -> list[Enterpri
 def chosen_with_right(
     session: Session, account: Account, named: str | None, now: datetime
 ) -> tuple[Enterprise, Representation]:
-    """Return the firm that is named by its id, or the first where none is, with the person's right in it.
+    """Return the firm with the id `named`, or the first without one, and the person's right in it.
 
     Raises
     ------
     NotFound
-        It is not one of the person's: the same for a firm that does not exist and one that is somebody else's.
+        It is not one of the person's: an unknown firm and somebody else's look the same.
     """
     for enterprise, right in represented_by(session, account, now):
         if named is None or str(enterprise.id) == named:
@@ -39,7 +39,7 @@ def chosen_with_right(
 
 
 def chosen(session: Session, firms: list[Enterprise], named: str | None) -> Enterprise | None:
-    """Return the one of `firms` that is named by its id, or the first; None where there are none and none is named.
+    """Return the one of `firms` with the id `named`, or the first without one; None where there are none.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def first_with(
     Raises
     ------
     NotFound
-        There is none: what does not exist and what is somebody else's look the same.
+        There is none: what does not exist and what belongs to others look the same.
     """
     for enterprise in firms_of(session, account, now):
         enter(session, enterprise)

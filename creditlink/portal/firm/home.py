@@ -1,4 +1,4 @@
-"""The firm's home: every consent with its state, who read what, and how to stop it."""
+"""The firm's home: every consent and its state, who read what, and how to stop it."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ def home(session: Session, account: Account, now: datetime) -> ResponseReturnVal
 @signed_in
 def consent(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
     """Show one consent in full: what was agreed, what happened to it, who read what under it."""
-    firm, held = own_consent(session, account, consent_id, now)
+    firm, consent = own_consent(session, account, consent_id, now)
     return page(
         "consent.html",
         firm=firm,
-        row=overview.row_of(session, held, now, lang=lang(), fair_use=fair_use()),
-        shown=consents.statement_for(session, held, fair_use=fair_use(), lang=lang()),
-        events=overview.events_of(session, held),
-        deletions=certificates.of_consent(session, held.id),
-        signatures=overview.signatures_of(session, held),
+        row=overview.row_of(session, consent, now, lang=lang(), fair_use=fair_use()),
+        shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
+        events=overview.events_of(session, consent),
+        deletions=certificates.of_consent(session, consent.id),
+        signatures=overview.signatures_of(session, consent),
         accesses=overview.accesses_of(
-            session, firm, lang=lang(), fair_use=fair_use(), consent_id=held.id, limit=PAGE_OF_ACCESSES
+            session, firm, lang=lang(), fair_use=fair_use(), consent_id=consent.id, limit=PAGE_OF_ACCESSES
         ),
     )
 
@@ -73,37 +73,37 @@ def consent(session: Session, account: Account, now: datetime, consent_id: str) 
 @blueprint.post("/consents/<consent_id>/<change>")
 @signed_in
 def change(session: Session, account: Account, now: datetime, consent_id: str, change: str) -> ResponseReturnValue:
-    """Pause, resume or take back a consent; it acts at once."""
+    """Pause, resume or take back a consent, at once."""
     if change not in (*_CHANGES, "resume"):
         raise NotFound
-    firm, held = own_consent(session, account, consent_id, now)
-    if change == "resume":  # the one that lets data flow again; pausing and taking back stay one step
+    firm, consent = own_consent(session, account, consent_id, now)
+    if change == "resume":  # the only change that lets data flow again; pausing and taking back stay one step
         missing = stepup.missing(session, account, flask.request.form, now)
         if missing:
-            row = overview.row_of(session, held, now, lang=lang(), fair_use=fair_use())
+            row = overview.row_of(session, consent, now, lang=lang(), fair_use=fair_use())
             return page("resume.html", status=missing.status, row=row, firm=firm, error=missing.text)
-        acts.carry_out(session, account, firm, change, {"consent": held.wire_id}, now)
+        acts.carry_out(session, account, firm, change, {"consent": consent.wire_id}, now)
     else:
-        _CHANGES[change](session, held, actor=f"account:{account.id}", reason="by_the_firm", now=now)
-    return see_other(flask.url_for("portal.consent", consent_id=ids.external("cns", held.id)))
+        _CHANGES[change](session, consent, actor=f"account:{account.id}", reason="by_the_firm", now=now)
+    return see_other(flask.url_for("portal.consent", consent_id=ids.external("cns", consent.id)))
 
 
 @blueprint.get("/consents/<consent_id>/receipt")
 @signed_in
 def receipt(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
     """Give the firm the signed receipt of a consent, with all that happened to it until now."""
-    firm, held = own_consent(session, account, consent_id, now)
-    if held.text_shown is None:
+    firm, consent = own_consent(session, account, consent_id, now)
+    if consent.text_shown is None:
         raise NotFound
     claims = receipts.claims_of(
-        held,
+        consent,
         issuer=settings().issuer,
-        institution=session.get_one(Institution, held.institution_id),
+        institution=session.get_one(Institution, consent.institution_id),
         enterprise=firm,
-        events=overview.events_of(session, held)[::-1],
-        signatures=approval.signatures_of(session, held.id),
+        events=overview.events_of(session, consent)[::-1],
+        signatures=approval.signatures_of(session, consent.id),
     )
-    return download(receipts.sign(claims, secret=settings().secret_key) + "\n", f"{held.wire_id}.jws")
+    return download(receipts.sign(claims, secret=settings().secret_key) + "\n", f"{consent.wire_id}.jws")
 
 
 @blueprint.get("/accesses.jsonl")
@@ -150,11 +150,11 @@ def accesses(session: Session, account: Account, now: datetime) -> ResponseRetur
 
 def own_consent(session: Session, account: Account, consent_id: str, now: datetime) -> tuple[Enterprise, Consent]:
     """Return a consent of a firm that the account acts for, and the firm."""
-    found: UUID = ids.internal("cns", consent_id)
-    held = session.get(Consent, found)
+    known: UUID = ids.internal("cns", consent_id)
+    consent = session.get(Consent, known)
     firms = {firm.id: firm for firm in firms_of(session, account, now)}
-    if held is None or held.enterprise_id is None or held.enterprise_id not in firms:
+    if consent is None or consent.enterprise_id is None or consent.enterprise_id not in firms:
         raise NotFound
-    firm = firms[held.enterprise_id]
+    firm = firms[consent.enterprise_id]
     enter(session, firm)
-    return firm, held
+    return firm, consent

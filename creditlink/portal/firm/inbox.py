@@ -38,7 +38,7 @@ def inbox(session: Session, account: Account, now: datetime) -> ResponseReturnVa
 def waiting_for(session: Session, firms: list[Enterprise], now: datetime) -> Sequence[Consent]:
     """Return the requests that wait for an answer of these firms: sent to the inbox, or signed by one of two.
 
-    One that the bank sent through a browser is nobody's until somebody has signed it there.
+    A request that the bank sent through a browser is here only once somebody has signed it there.
     """
     signed = select(ConsentSignature.consent_id).where(ConsentSignature.enterprise_id.in_([f.id for f in firms]))
     return session.scalars(
@@ -66,7 +66,7 @@ def answer(session: Session, account: Account, now: datetime, consent_id: str) -
 @blueprint.post("/inbox/<consent_id>")
 @signed_in
 def answer_decide(session: Session, account: Account, now: datetime, consent_id: str) -> ResponseReturnValue:
-    """Record the decision; the bank learns it when it asks next."""
+    """Record the decision; the bank learns of it when it next asks."""
     consent = _waiting(session, account, consent_id, now)
     form = flask.request.form
     if decision.is_declined(form):
@@ -82,7 +82,7 @@ def answer_decide(session: Session, account: Account, now: datetime, consent_id:
 
 
 def _waiting(session: Session, account: Account, consent_id: str, now: datetime) -> Consent:
-    """Return a waiting request to one of the account's firms; any other is not there."""
+    """Return a waiting request to one of the account's firms; any other is not found."""
     consent = session.get(Consent, ids.internal("cns", consent_id))
     if consent is None or not decision.firms_for(session, account, consent, now):
         raise NotFound

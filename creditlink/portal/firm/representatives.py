@@ -32,7 +32,7 @@ _LONGEST_DAYS = 3660
 
 @dataclass(frozen=True)
 class HistoryLine:
-    """One line of the history: what was changed, on whom, by whom and why."""
+    """One line of the history: what was changed, for whom, by whom and why."""
 
     at: datetime
     action: str
@@ -93,7 +93,7 @@ def appoint_agent(session: Session, account: Account, now: datetime) -> Response
 @blueprint.post("/representatives/<uuid:right_id>/end")
 @signed_in
 def end_agent(session: Session, account: Account, now: datetime, right_id: UUID) -> ResponseReturnValue:
-    """End an appointment; it acts with the agent's next request, and consents stay alive."""
+    """End an appointment, from the agent's next request on; consents stay alive."""
     firm, right = _firm_led_by(session, account, now)
     # Lock the firm first, as signing does: no second signature comes between.
     session.refresh(firm, with_for_update={"key_share": True})
@@ -192,7 +192,7 @@ def _changes(session: Session, firm: Enterprise) -> list[HistoryLine]:
 
 
 def _firm_led_by(session: Session, account: Account, now: datetime) -> tuple[Enterprise, Representation]:
-    """Return the form's firm, whose legal representative the account is now; any other is not there."""
+    """Return the form's firm if the account is its legal representative now; any other is not found."""
     firm, right = chosen_with_right(session, account, flask.request.form.get("enterprise", ""), now)
     if right.role != "legal_representative":
         raise NotFound
@@ -200,7 +200,7 @@ def _firm_led_by(session: Session, account: Account, now: datetime) -> tuple[Ent
 
 
 def _person(session: Session, account: Account, form: MultiDict[str, str], now: datetime) -> Account:
-    """Return whom the form names. Tries are counted: the form is no place to find out who has an account."""
+    """Return the account that the form names. Tries are counted, so that the form does not reveal who has one."""
     keys = throttle.keys_for(f"appoint:{account.id}", flask.request.remote_addr or "")
     if throttle.admit(session, keys, now) is not None:
         raise InvalidRequest(gettext("Too many tries. Wait a while and try again."))

@@ -1,4 +1,4 @@
-"""A browser that has signed in as somebody before carries a sealed note of it, good for nothing but its own counter.
+"""A browser that has signed in before carries a sealed note of it, which only gives it a counter of its own.
 
 Source: OWASP Authentication Cheat Sheet, device cookies against lock-out by strangers.
 """

@@ -28,7 +28,7 @@ def security(session: Session, account: Account, now: datetime) -> ResponseRetur
 @blueprint.post("/security/totp")
 @signed_in
 def set_up_codes(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Set up one-time codes: the password again, and one right code of the new secret. All other sessions end."""
+    """Set up one-time codes: it takes the password and a code of the new secret. All other sessions end."""
     if account.totp_secret is not None:
         raise Conflict(gettext("One-time codes are already set up."))
     form, secret = flask.request.form, browser().get(_SECRET)

@@ -1,7 +1,7 @@
-"""Sessions of the pages: of who is signed in, the browser holds a random id, the database its hash and the rest.
+"""Sessions of the pages: for a signed-in person the browser has a random id, the database its hash and the rest.
 
-Whoever is not signed in leaves no row: the little there is (the CSRF token of the form) is in a signed cookie. Anybody
-can open the sign-in page a million times.
+Visitors who are not signed in leave no row, as anybody can open the sign-in page a million times: the little that they
+need (the CSRF token of the form) is in a signed cookie.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ class PortalSession(CallbackDict[str, Any], SessionMixin):
 
     @property
     def id_hash(self) -> str:
-        """Return what the database knows the session by."""
-        return _hashed(self.token)
+        """The name by which the database knows the session."""
+        return _sha256(self.token)
 
     def sign_in(self, account_id: UUID, *, strong_at: datetime | None) -> None:
         """Bind the session to a person, under a new id: one fixed before is worth nothing (fixation)."""
-        kept = {name: self[name] for name in _KEPT if name in self}
+        lasting = {name: self[name] for name in _KEPT if name in self}
         self.clear()
-        self.update(kept)
+        self.update(lasting)
         self.replaces = None if self.new else self.id_hash
         self.token, self.new, self.modified = _new_token(), True, True
         self.account_id, self.strong_at, self.created_at = account_id, strong_at, None
@@ -141,7 +141,7 @@ class StoredSessions(SessionInterface):
 
 def _load(token: str, now: datetime) -> PortalSession | None:
     with db.transaction() as session:
-        row = session.scalar(select(WebSession).where(WebSession.id_hash == _hashed(token)))
+        row = session.scalar(select(WebSession).where(WebSession.id_hash == _sha256(token)))
         if row is None or now >= row.expires_at or now >= row.seen_at + IDLE:
             return None
         if now >= row.seen_at + _SEEN_EVERY:
@@ -155,7 +155,7 @@ def _store(transaction: Session, session: PortalSession, now: datetime) -> None:
     if session.replaces:
         transaction.execute(delete(WebSession).where(WebSession.id_hash == session.replaces))
     if not session.new:
-        # Not an upsert: a session that was ended from elsewhere meanwhile stays ended.
+        # Not an upsert: a session that was ended from elsewhere stays ended.
         transaction.execute(
             update(WebSession)
             .where(WebSession.id_hash == session.id_hash)
@@ -201,5 +201,5 @@ def _new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _hashed(token: str) -> str:
+def _sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Confirming what opens or changes something with a fresh one-time code; what only stops something needs none."""
+"""A fresh one-time code confirms whatever opens or changes something; what only stops something needs none."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Missing:
 
 
 def needs_code(account: Account, now: datetime) -> bool:
-    """Return whether a fresh one-time code is asked for: who has enrolled confirms with one."""
+    """Return whether a fresh one-time code is needed: a person who has enrolled confirms with one."""
     strong_at = browser().strong_at
     return account.totp_secret is not None and (strong_at is None or now >= strong_at + STRONG_FOR)
 
@@ -36,8 +36,8 @@ def needs_code(account: Account, now: datetime) -> bool:
 def missing(session: Session, account: Account, form: MultiDict[str, str], now: datetime) -> Missing | None:
     """Return what is missing for a confirmation, None when it is confirmed.
 
-    A right code is used up. Every try is counted before it is judged: who holds a stolen session must not be
-    able to try code after code.
+    A right code is used up. Every try is counted before it is judged, so that nobody with a stolen session can try
+    code after code.
     """
     if settings().is_production and account.totp_secret is None:
         return Missing(gettext("Set up one-time codes under Security first."))

@@ -1,9 +1,9 @@
 """Guessing passwords is slow: tries are counted before they are judged.
 
-Three counters. One address may try so many times in all. One address may try one account a few times. One account
-takes more tries than that from all addresses together, so that a stranger who knows a login cannot keep its owner
-out with a handful of wrong passwords; and a browser that has signed in as this account before counts by itself
-(`device`), so that not even many strangers keep the owner from signing in to withdraw a consent.
+There are three counters. One address has so many tries in all. One address has a few tries for one account. One account
+has more tries than that from all addresses together, so that a stranger who knows a login cannot lock its owner out
+with a handful of wrong passwords. And a browser that has signed in with this account before has a counter of its own
+(`device`), so that not even many strangers can keep the owner from signing in to withdraw a consent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PER_ADDRESS = 60
 
 @dataclass(frozen=True)
 class Keys:
-    """Under which names a try is counted, each with how many it takes; the login itself is not stored."""
+    """The names under which a try is counted; the login itself is not stored."""
 
     pair: str
     account: str | None  # none for a known browser
@@ -39,7 +39,7 @@ class Keys:
 
 
 def keys_for(login: str, address: str, *, device: str | None = None) -> Keys:
-    """Return the names for one try; unknown logins count like known ones, and tell nothing.
+    """Return the names for one try; unknown logins count like known ones, so that nothing shows which are known.
 
     `device` is the id of a browser that has signed in with this login before.
     """

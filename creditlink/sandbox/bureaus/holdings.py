@@ -52,7 +52,7 @@ class Holdings:
         return rows.with_columns(version=pl.int_range(pl.len()).over(keys))
 
 
-def typed(frame: pl.DataFrame, kind: type[Row]) -> list[Row]:
+def rows_as(frame: pl.DataFrame, kind: type[Row]) -> list[Row]:
     """Return a frame's rows as tuples of one kind, whose fields are columns of the frame."""
     return [kind._make(values) for values in frame.select(kind._fields).iter_rows()]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from creditlink.sandbox.bureaus.holdings import typed
+from creditlink.sandbox.bureaus.holdings import rows_as
 from creditlink.sandbox.city.records import split
 
 Ints = npt.NDArray[np.int64]
@@ -71,7 +71,7 @@ def expand(months: pl.DataFrame, seed: int) -> list[Invoice]:
         key = (int(firm), period, str(direction))
         before: _Month | None = None
         of_month: list[Invoice] = []
-        for month in typed(versions, _Month):
+        for month in rows_as(versions, _Month):
             of_month += _batch(month, before, key, seed, len(of_month))
             before = month
         invoices += of_month

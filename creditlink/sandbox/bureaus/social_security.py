@@ -14,7 +14,7 @@ import flask
 from creditlink.kit.money import yuan_text
 from creditlink.sandbox.bureaus import query
 from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
-from creditlink.sandbox.bureaus.holdings import Holdings, day, typed, within
+from creditlink.sandbox.bureaus.holdings import Holdings, day, rows_as, within
 from creditlink.sandbox.bureaus.query import BadParameter, BureauQuery
 
 FRAMES = ("payroll_months",)
@@ -62,11 +62,11 @@ class SocialSecurityBureau:
         self.faults.register(app)
         app.add_url_rule("/health", "health", lambda: {"status": "up", "bureau": "social_security"})
         app.add_url_rule("/sbj/payroll", "payroll", self._answer, methods=["GET"])
-        app.register_error_handler(404, lambda _e: _said(SocialSecurityRefusal(404, "NOT_FOUND", "no such endpoint")))
-        app.register_error_handler(405, lambda _e: _said(SocialSecurityRefusal(405, "METHOD_NOT_ALLOWED", "use GET")))
-        app.register_error_handler(SocialSecurityRefusal, _said)
+        app.register_error_handler(404, lambda _e: _deny(SocialSecurityRefusal(404, "NOT_FOUND", "no such endpoint")))
+        app.register_error_handler(405, lambda _e: _deny(SocialSecurityRefusal(405, "METHOD_NOT_ALLOWED", "use GET")))
+        app.register_error_handler(SocialSecurityRefusal, _deny)
         app.register_error_handler(
-            BadParameter, lambda e: _said(SocialSecurityRefusal(400, "BAD_PARAMETER", e.text, parameter=e.parameter))
+            BadParameter, lambda e: _deny(SocialSecurityRefusal(400, "BAD_PARAMETER", e.text, parameter=e.parameter))
         )
         return app
 
@@ -83,7 +83,7 @@ class SocialSecurityBureau:
         months = self._holdings.rows("payroll_months", asked.uscc)
         if months.is_empty() or mode == "no_record":
             raise SocialSecurityRefusal(404, "NO_RECORD", "no record for this code")
-        rows = [_month(row) for row in typed(within(months, asked.first, asked.last), _PayrollMonth)]
+        rows = [_month(row) for row in rows_as(within(months, asked.first, asked.last), _PayrollMonth)]
         return _document(asked, rows, offset, mode)
 
 
@@ -152,7 +152,7 @@ def _offset(cursor: str | None, asked: BureauQuery) -> int:
     return offset
 
 
-def _said(refused: SocialSecurityRefusal) -> flask.Response:
+def _deny(refused: SocialSecurityRefusal) -> flask.Response:
     where = f" parameter={quoteattr(refused.parameter)}" if refused.parameter else ""
     text = f"{_HEAD}<error code={quoteattr(refused.code)}{where}>{escape(refused.text)}</error>\n"
     return flask.Response(text, status=refused.status, content_type="application/xml; charset=utf-8")

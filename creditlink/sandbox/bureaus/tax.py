@@ -20,7 +20,7 @@ import polars as pl
 from creditlink.kit.clock import add_months
 from creditlink.kit.money import yuan_text
 from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
-from creditlink.sandbox.bureaus.holdings import Holdings, day, months_between, typed, within
+from creditlink.sandbox.bureaus.holdings import Holdings, day, months_between, rows_as, within
 from creditlink.sandbox.bureaus.invoices import Invoice, expand
 from creditlink.sandbox.bureaus.real_invoices import RealInvoices
 
@@ -113,16 +113,16 @@ class TaxBureau:
             app.add_url_rule(
                 f"/swj/v1/{resource}/query", resource, self._answer, defaults={"resource": resource}, methods=["POST"]
             )
-        app.register_error_handler(404, lambda _e: _said(TaxRefusal(404, "2404", "无此接口")))
-        app.register_error_handler(405, lambda _e: _said(TaxRefusal(405, "2405", "请求方法错误")))
-        app.register_error_handler(413, lambda _e: _said(TaxRefusal(413, "2413", "请求体过大")))
-        app.register_error_handler(TaxRefusal, _said)
+        app.register_error_handler(404, lambda _e: _deny(TaxRefusal(404, "2404", "无此接口")))
+        app.register_error_handler(405, lambda _e: _deny(TaxRefusal(405, "2405", "请求方法错误")))
+        app.register_error_handler(413, lambda _e: _deny(TaxRefusal(413, "2413", "请求体过大")))
+        app.register_error_handler(TaxRefusal, _deny)
         return app
 
     def _answer(self, resource: str) -> flask.Response:
         body = flask.request.get_data()
         self._check_signature(body)
-        asked = _parsed(body, resource)
+        asked = _parse(body, resource)
         mode = self.faults.take(asked.uscc, resource)
         if mode == "http500":
             raise TaxRefusal(500, "9999", "系统异常")
@@ -148,7 +148,7 @@ class TaxBureau:
         if frame.is_empty():
             return None
         months = within(frame, asked.first, asked.last)
-        return typed(months, _Declaration) if resource == "zzssb" else typed(months, _Standing)
+        return rows_as(months, _Declaration) if resource == "zzssb" else rows_as(months, _Standing)
 
     def _invoices(self, uscc: str) -> list[Invoice]:
         with self._lock:
@@ -160,7 +160,7 @@ class TaxBureau:
             frame = self._real.rows[uscc].with_columns(
                 known_on=pl.col("issued_on").dt.truncate("1mo").dt.offset_by("1mo")
             )
-            invoices = typed(frame, Invoice)
+            invoices = rows_as(frame, Invoice)
         else:
             invoices = expand(self._holdings.rows("invoice_months", uscc), self._holdings.seed)
         with self._lock:
@@ -213,7 +213,7 @@ def _page(
     return response
 
 
-def _parsed(body: bytes, resource: str) -> _TaxQuery:
+def _parse(body: bytes, resource: str) -> _TaxQuery:
     try:
         asked = json.loads(body)
     except ValueError:
@@ -248,7 +248,7 @@ def _number(value: object, name: str, most: int) -> int:
     return value
 
 
-def _said(refused: TaxRefusal) -> flask.Response:
+def _deny(refused: TaxRefusal) -> flask.Response:
     body = {"code": refused.code, "msg": refused.text} | ({"field": refused.field} if refused.field else {})
     response = flask.jsonify(body)
     response.status_code = refused.status
@@ -259,7 +259,7 @@ def _yuan(fen: int | None) -> str:
     return "" if fen is None else yuan_text(fen)
 
 
-def _recorded(known_on: date, hour: int = 9) -> str:
+def _timestamp(known_on: date, hour: int = 9) -> str:
     return f"{known_on:%Y%m%d}{hour:02d}3107+0800"
 
 
@@ -276,7 +276,7 @@ def _declaration(row: _Declaration) -> WireRow:
         "yjse": _yuan(row.paid_fen),
         "sbqx": day(row.due_on, "%Y%m%d"),
         "sbrq": day(row.filed_on, "%Y%m%d"),
-        "lrsj": _recorded(row.known_on),
+        "lrsj": _timestamp(row.known_on),
     }
 
 
@@ -291,7 +291,7 @@ def _standing(row: _Standing) -> WireRow:
         "qsje": _yuan(row.arrears_fen),
         "qsts": row.arrears_days,
         "cfcs": row.penalties,
-        "lrsj": _recorded(row.known_on),
+        "lrsj": _timestamp(row.known_on),
     }
 
 
@@ -307,7 +307,7 @@ def _invoice(row: Invoice) -> WireRow:
         "se": _yuan(row.tax_fen),
         "hj": _yuan(row.amount_fen + row.tax_fen),
         "zt": "1" if row.is_void else "0",
-        "lrsj": _recorded(row.known_on, hour=2),
+        "lrsj": _timestamp(row.known_on, hour=2),
     }
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from creditlink.sandbox.bureaus import query
 from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
-from creditlink.sandbox.bureaus.holdings import Holdings, day, typed, within
+from creditlink.sandbox.bureaus.holdings import Holdings, day, rows_as, within
 from creditlink.sandbox.bureaus.query import BadParameter, BureauQuery
 
 FRAMES = ("meter_months",)
@@ -66,10 +66,10 @@ class UtilityBureau:
         app.add_url_rule("/health", "health", lambda: {"status": "up", "bureau": "utility"})
         for kind in RESOURCES:
             app.add_url_rule(f"/v1/{kind}/months", kind, self._answer, defaults={"kind": kind}, methods=["GET"])
-        app.register_error_handler(404, lambda _e: _said(UtilityRefusal(404, "not_found", "no such endpoint")))
-        app.register_error_handler(405, lambda _e: _said(UtilityRefusal(405, "method_not_allowed", "use GET")))
-        app.register_error_handler(UtilityRefusal, _said)
-        app.register_error_handler(BadParameter, lambda e: _said(UtilityRefusal(400, "bad_parameter", str(e))))
+        app.register_error_handler(404, lambda _e: _deny(UtilityRefusal(404, "not_found", "no such endpoint")))
+        app.register_error_handler(405, lambda _e: _deny(UtilityRefusal(405, "method_not_allowed", "use GET")))
+        app.register_error_handler(UtilityRefusal, _deny)
+        app.register_error_handler(BadParameter, lambda e: _deny(UtilityRefusal(400, "bad_parameter", str(e))))
         return app
 
     def _answer(self, kind: str) -> flask.Response:
@@ -88,7 +88,7 @@ class UtilityBureau:
         months = self._holdings.rows("meter_months", asked.uscc).filter(pl.col("kind") == kind)
         if months.is_empty() or mode == "no_record":
             return flask.Response(status=204, headers={"X-Record": "none"})
-        rows = [_line(row, kind) for row in typed(within(months, asked.first, asked.last), _MeterMonth)]
+        rows = [_line(row, kind) for row in rows_as(within(months, asked.first, asked.last), _MeterMonth)]
         return _table(kind, asked, rows, mode)
 
 
@@ -135,7 +135,7 @@ def _line(row: _MeterMonth, kind: str) -> WireRow:
     }
 
 
-def _said(refused: UtilityRefusal) -> flask.Response:
+def _deny(refused: UtilityRefusal) -> flask.Response:
     headers = {"WWW-Authenticate": 'Basic realm="utility"'} if refused.status == 401 else {}
     text = f"{refused.code}: {refused.text}\n"
     return flask.Response(text, status=refused.status, headers=headers, content_type="text/plain; charset=utf-8")

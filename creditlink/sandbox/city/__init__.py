@@ -1,4 +1,4 @@
-"""The synthetic city: an economy whose truth is known, written as the records that offices would hold."""
+"""The synthetic city: an economy whose truth is known, written as the records that offices would have."""
 
 from creditlink.sandbox.city.folder import FolderRefused, FolderTaken
 from creditlink.sandbox.city.write import GENERATOR_VERSION, write_city

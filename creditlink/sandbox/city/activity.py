@@ -14,19 +14,19 @@ _SEASON_TABLE = np.array([SEASONS[trade.season] for trade in TRADES])
 
 @dataclass(frozen=True)
 class Activity:
-    """One block's doings; matrices are (n, months)."""
+    """What the firms of one block do; matrices are (n, months)."""
 
     present: Bools  # the firm is at work
     health: Floats
     sales: Floats  # true monthly sales in yuan, 0 in a month without
     production: Floats  # smooth true output relative to the firm's usual, about 1; drives energy
-    invoiced: Floats  # sales in yuan as shown to the tax office
+    invoiced: Floats  # sales in yuan as the tax office sees them
     defaulted: Bools  # the month of default and all after
     trend: Floats  # slow part of log sales relative to usual; drives headcount
     season: Floats  # log factor of the calendar month on sales
 
 
-def _smoothed(matrix: Floats, weight: float) -> Floats:
+def _smooth(matrix: Floats, weight: float) -> Floats:
     out = np.empty_like(matrix)
     level = matrix[:, 0].copy()
     for t in range(matrix.shape[1]):
@@ -46,7 +46,7 @@ def _silent(firms: Firms, health: Floats, calendar: Calendar, rng: np.random.Gen
     out = np.zeros((n, months), dtype=bool)
     before = draws[:, 0] < chance[:, 0]
     for t in range(months):
-        # The share of silent months stays what the chance says; only their order changes.
+        # The share of silent months follows the chance; only their order changes.
         before = draws[:, t] < chance[:, t] * (1 - lasting) + lasting * before
         out[:, t] = before
     return out
@@ -59,10 +59,10 @@ def simulate(firms: Firms, paths: Paths, calendar: Calendar) -> Activity:
     health = paths.health[:, :months]
     since = paths.since_default[:, :months]
     defaulted = since >= 0
-    # In default a firm shrinks month by month; health says nothing more after that.
+    # In default a firm shrinks month by month; its health no longer matters.
     decline = np.where(defaulted, -0.35 - 0.16 * since, 0.0)
     # Health shows in sales with some delay.
-    felt = _smoothed(health - firms.level[:, None], 0.45)
+    felt = _smooth(health - firms.level[:, None], 0.45)
     drift = firms.growth[:, None] * (index - months / 2)
     shock = firms.of_trade("exposure")[:, None] * calendar.sales_shock[:months]
     slow = drift + 0.60 * felt + shock + decline
@@ -73,7 +73,7 @@ def simulate(firms: Firms, paths: Paths, calendar: Calendar) -> Activity:
     spread = np.clip(spread, 0.12, 2.2)[:, None] * np.exp(-0.30 * np.clip(health, -3, 2))
     noise = spread * rng.standard_normal((n, months)) - spread**2 / 2
     # Orders come in runs of months; the machines feel a part of it.
-    runs = _smoothed(rng.standard_normal((n, months)) * 2.2, 0.35)
+    runs = _smooth(rng.standard_normal((n, months)) * 2.2, 0.35)
     lump = 0.10 * runs
     orders = runs * np.minimum(np.exp(-1.5 + 0.8 * rng.standard_normal(n)), 0.8)[:, None]
     silent = _silent(firms, health, calendar, rng)
@@ -87,7 +87,7 @@ def simulate(firms: Firms, paths: Paths, calendar: Calendar) -> Activity:
 
     shell = firms.is_kind("shell")[:, None]
     cheat = (firms.inflates == INFLATES.index("tax"))[:, None]
-    # A manipulator hides its decline: it declares about what it once sold, and rather more.
+    # A manipulator hides its decline: it declares what it once sold, and rather more.
     factor = np.exp(0.45 + 0.30 * rng.standard_normal(n))[:, None]
     shown = np.where(
         cheat & present & ~silent,

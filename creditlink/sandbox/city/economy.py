@@ -16,14 +16,14 @@ FUTURE_MONTHS = 12
 """The hidden state runs on after the last record, so that the youngest snapshot has an outcome too."""
 
 USUAL_SIZE = 13.25
-"""Log of the median firm's usual monthly sales in yuan: half a million, as firms that ask for a loan have."""
+"""Log of the median firm's usual monthly sales in yuan: half a million, like firms that ask for a loan."""
 
 SILENT_SEASON = np.array([-0.25, 1.60, 0.95, 0.25, 0.12, 0.05, -0.05, -0.05, -0.05, -0.15, -0.15, -0.40])
 """Log-odds by calendar month that a firm writes no invoice: the new year's month and the one after are quiet."""
 
 SEASONS: dict[str, tuple[float, ...]] = {
     # Log factor by calendar month. The February dip, the slow spring and the year-end rush are those of real
-    # Chinese invoices; the rest is what the trade is known for.
+    # Chinese invoices; the rest is what each trade is known for.
     "even": (0.29, -0.40, -0.15, -0.14, -0.12, -0.03, 0.01, 0.05, 0.04, 0.05, 0.24, 0.45),
     "retail": (0.59, -0.10, -0.25, -0.24, -0.17, -0.08, -0.09, 0.00, 0.04, 0.07, 0.22, 0.45),
     "building": (-0.01, -0.75, -0.10, -0.04, -0.02, 0.02, 0.01, 0.05, 0.09, 0.17, 0.37, 0.60),
@@ -156,7 +156,7 @@ class Calendar:
 
     @cached_property
     def in_relief(self) -> npt.NDArray[np.bool_]:
-        """Whether relief holds in a month, shape (total,)."""
+        """Whether the relief is in force in a month, shape (total,)."""
         first, after = self.relief
         index = np.arange(self.total)
         return (index >= first) & (index < after)
@@ -179,7 +179,7 @@ class Calendar:
 
     @cached_property
     def snapshots(self) -> Ints:
-        """Month indices of the quarter-ends at which the truth is told."""
+        """Month indices of the quarter-ends that the truth covers."""
         index = np.arange(self.months)
         return index[self.month_of_year[: self.months] % 3 == 2]
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MANIFEST = "manifest.json"
-"""Written last: a folder without it holds no city."""
+"""Written last: a folder without it is no city."""
 
 
 class FolderRefused(Exception):
@@ -18,18 +18,18 @@ class FolderRefused(Exception):
 
 
 class FolderTaken(FolderRefused):
-    """The folder is not empty, and was not to be replaced."""
+    """The folder is not empty, and may not be replaced."""
 
 
 def check_target(out: Path, *, overwrite: bool) -> None:
-    """Refuse a target that holds something which may not be replaced.
+    """Refuse a target with contents that may not be replaced.
 
     Raises
     ------
     FolderTaken
         `out` is not empty and `overwrite` is not set.
     FolderRefused
-        `out` is a file, or holds something that is no city.
+        `out` is a file, or has contents that are no city.
     """
     if out.exists() and not out.is_dir():
         raise FolderRefused(f"{out}: there is a file of this name")
@@ -43,7 +43,7 @@ def check_target(out: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def replaced_at_once(out: Path, *, overwrite: bool, needed_bytes: int) -> Iterator[Path]:
-    """Give a new folder beside `out` that takes its place when the block ends well, and goes when it does not.
+    """Yield a new folder beside `out` that takes its place when the block ends well, and is deleted when it fails.
 
     Raises
     ------

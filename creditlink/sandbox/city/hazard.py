@@ -1,8 +1,8 @@
 """The true probability of default within twelve months, by backward induction over the hidden state.
 
 Health departs from a firm's own level by `z`: z' = ρ z + σ ε, and now and then a jump down. The monthly
-probability of default is p = 1 − exp(−exp(b − β (z + shock))), with `b` all that stays constant for a firm.
-D_n(z) = E[p(z') + (1 − p(z')) (1 − q) D_{n−1}(z')], q the chance of leaving for another reason.
+probability of default is p = 1 − exp(−exp(b − β (z + shock))), where `b` is everything that is constant for a firm.
+D_n(z) = E[p(z') + (1 − p(z')) (1 − q) D_{n−1}(z')], q is the chance of leaving for another reason.
 """
 
 from __future__ import annotations

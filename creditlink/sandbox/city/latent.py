@@ -1,4 +1,4 @@
-"""What is true of each firm and nobody is told: kind, size, health month by month, default."""
+"""The hidden truth about each firm: kind, size, health month by month, default."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STREAMS = (
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of firm, there on purpose."""
+    """A kind of firm that the city has on purpose."""
 
     name: str
     share: float
@@ -81,7 +81,7 @@ INFLATES = ("", "tax", "social_security")
 
 
 def stream(seed: int, block: int, name: str) -> np.random.Generator:
-    """Return the random stream of one block for one purpose: no part can disturb another."""
+    """Return the random stream of one block for one purpose, so that no part can disturb another."""
     key = np.random.SeedSequence(seed, spawn_key=(block, STREAMS.index(name)))
     return np.random.Generator(np.random.SFC64(key))
 
@@ -136,11 +136,11 @@ def _of_kind(kind: Ints, column: str) -> Floats:
     return np.array([getattr(k, column) for k in KINDS], dtype=np.float64)[kind]
 
 
-def _covered(
+def _draw_coverage(
     rng: np.random.Generator, kind: Ints, trade: Ints, size: Floats, targets: Mapping[str, float]
 ) -> dict[str, Bools]:
     n = kind.size
-    # One draw shared by the meters: who is connected to one utility is likelier known to the others.
+    # The meters share one draw: a firm that one utility knows is likelier known to the others.
     shared = rng.random(n)
     out: dict[str, Bools] = {}
     shares = np.array([k.share for k in KINDS])
@@ -190,10 +190,10 @@ def draw_firms(seed: int, block: int, calendar: Calendar, coverage: Mapping[str,
         - 0.15 * (size - USUAL_SIZE + 0.3)
         + 0.45 * np.exp(-np.maximum(age, 0) / 30.0)
     )
-    # Registration as a general taxpayer is a duty from five million yuan of sales a year, and open to others.
+    # Above five million yuan of sales a year registration as a general taxpayer is a duty; others may register too.
     general = rng.random(n) < np.where(sole, 0.05, 1 / (1 + np.exp(-1.6 * (size - np.log(5e6 / 12)))))
     cheat = kind == KIND["manipulator"]
-    covered = _covered(rng, kind, trade, size, coverage)
+    covered = _draw_coverage(rng, kind, trade, size, coverage)
     by_staff = cheat & covered["social_security"] & (rng.random(n) < 0.35)
     inflates = np.where(by_staff, 2, np.where(cheat, 1, 0))
     # A manipulator inflates a source that has records of it.

@@ -1,4 +1,4 @@
-"""How like reality the city is: the same numbers of real and of synthetic firms, and how far apart they lie.
+"""How realistic the city is: the same figures of real and of synthetic firms, and how far apart they are.
 
 Pure: frames in, frames out. Each statistic is one number per firm (or meter), so that two groups of firms are
 compared by their distributions; `distance` says how well a reader could tell them apart by that number alone.
@@ -93,7 +93,7 @@ def _nan_std(values: Floats) -> Floats:
     return np.sqrt(_nan_mean((values - _nan_mean(values)[:, None]) ** 2))
 
 
-def _lagged(values: Floats, lag: int) -> Floats:
+def _autocorrelation(values: Floats, lag: int) -> Floats:
     centred = values - _nan_mean(values)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(_nan_mean(centred[:, lag:] * centred[:, :-lag]) / _nan_mean(centred**2))
@@ -141,10 +141,10 @@ def invoice_statistics(months: pl.DataFrame, direction: str, *, first: date, cou
     first, count
         The first month and the number of months to look at.
     """
-    held = _invoice_grid(months, direction, first, count)
-    cells = {name: np.nan_to_num(values) for name, values in held.cells.items()}
-    span = held.inside.sum(axis=1)
-    active = held.inside & (cells["invoices"] > 0)
+    matrices = _invoice_grid(months, direction, first, count)
+    cells = {name: np.nan_to_num(values) for name, values in matrices.cells.items()}
+    span = matrices.inside.sum(axis=1)
+    active = matrices.inside & (cells["invoices"] > 0)
     enough = active.sum(axis=1) >= LEAST_ACTIVE
     positive = (cells["amount_fen"] + cells["red_amount_fen"]) / 100
     log_amount = _log(np.where(active, positive, np.nan))
@@ -152,17 +152,17 @@ def invoice_statistics(months: pl.DataFrame, direction: str, *, first: date, cou
     number, red = cells["invoices"].sum(axis=1), cells["red_invoices"].sum(axis=1)
     void = cells["void_invoices"].sum(axis=1)
     worked = np.maximum(active.sum(axis=1), 1)
-    hhi = np.where(active, held.cells["hhi"], np.nan)
+    hhi = np.where(active, matrices.cells["hhi"], np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         top1 = np.where(active, cells["top1_amount_fen"] / 100 / positive, np.nan)
         total = positive.sum(axis=1)
         values = {
             "amount": np.log10(total / span),
             "volatility": _nan_std(log_amount),
-            "peak": np.where(held.inside, positive, 0).max(axis=1) / (total / span),
-            "persistence": _lagged(log_amount, 1),
+            "peak": np.where(matrices.inside, positive, 0).max(axis=1) / (total / span),
+            "persistence": _autocorrelation(log_amount, 1),
             "gap_share": 1 - active.sum(axis=1) / span,
-            "longest_gap": _longest_run(held.inside & ~active),
+            "longest_gap": _longest_run(matrices.inside & ~active),
             "invoices": number / worked,
             "ticket": np.log10(total / number),
             "ticket_volatility": _nan_std(log_amount - log_count),
@@ -176,20 +176,20 @@ def invoice_statistics(months: pl.DataFrame, direction: str, *, first: date, cou
             "hhi_volatility": _nan_std(hhi),
             "tax_rate": cells["tax_fen"].sum(axis=1) / cells["amount_fen"].sum(axis=1),
         }
-    return pl.DataFrame({"firm": held.units, **values}).filter(pl.Series(enough))
+    return pl.DataFrame({"firm": matrices.units, **values}).filter(pl.Series(enough))
 
 
 def invoice_season(months: pl.DataFrame, direction: str, *, first: date, count: int) -> pl.DataFrame:
     """Return by calendar month the mean log amount against the firm's own mean, and the share of silent firms."""
-    held = _invoice_grid(months, direction, first, count)
-    positive = np.nan_to_num(held.cells["amount_fen"] + held.cells["red_amount_fen"])
-    active = held.inside & (np.nan_to_num(held.cells["invoices"]) > 0)
+    matrices = _invoice_grid(months, direction, first, count)
+    positive = np.nan_to_num(matrices.cells["amount_fen"] + matrices.cells["red_amount_fen"])
+    active = matrices.inside & (np.nan_to_num(matrices.cells["invoices"]) > 0)
     log = _log(np.where(active, positive, np.nan))
     log = np.where((active.sum(axis=1) >= LEAST_ACTIVE)[:, None], log - _nan_mean(log)[:, None], np.nan)
     rows = []
     for month in range(12):
-        at = held.month_of_year == month
-        silent = (held.inside & ~active)[:, at].sum() / max(held.inside[:, at].sum(), 1)
+        at = matrices.month_of_year == month
+        silent = (matrices.inside & ~active)[:, at].sum() / max(matrices.inside[:, at].sum(), 1)
         rows.append((month + 1, float(_nan_mean(log[:, at], axis=None)), float(silent)))
     return pl.DataFrame(rows, schema=["month", "log_amount", "silent_share"], orient="row")
 
@@ -217,23 +217,23 @@ def meter_statistics(readings: pl.DataFrame, *, first: date, count: int) -> pl.D
 
     `readings` has `unit`, `period` and `usage` (null: no reading), one row per unit and month.
     """
-    held = grid(readings, "unit", ("usage",), first, count)
-    use, inside = held.cells["usage"], held.inside
+    matrices = grid(readings, "unit", ("usage",), first, count)
+    use, inside = matrices.cells["usage"], matrices.inside
     log = _log(use)
     enough = np.isfinite(log).sum(axis=1) >= 2 * LEAST_MONTHS
     use, log, inside = use[enough], log[enough], inside[enough]
     centred = log - _nan_mean(log)[:, None]
-    by_month = np.stack([_nan_mean(centred[:, held.month_of_year == month]) for month in range(12)], axis=1)
+    by_month = np.stack([_nan_mean(centred[:, matrices.month_of_year == month]) for month in range(12)], axis=1)
     read = np.isfinite(use)
     mean = _nan_mean(use)
     return pl.DataFrame(
         {
-            "unit": held.units.filter(pl.Series(enough)),
+            "unit": matrices.units.filter(pl.Series(enough)),
             "volatility": _nan_std(log),
             "peak": np.where(read, use, -np.inf).max(axis=1) / mean,
             "trough": np.where(read, use, np.inf).min(axis=1) / mean,
-            "persistence": _lagged(log, 1),
-            "yearly": _lagged(log, 12),
+            "persistence": _autocorrelation(log, 1),
+            "yearly": _autocorrelation(log, 12),
             "amplitude": by_month.max(axis=1) - by_month.min(axis=1),
             "zero_share": ((use == 0) & read).sum(axis=1) / read.sum(axis=1),
             "unread_share": (inside & ~read).sum(axis=1) / inside.sum(axis=1),

@@ -22,7 +22,7 @@ from creditlink.sandbox.city.economy import Calendar
 from creditlink.sandbox.city.folder import MANIFEST, replaced_at_once
 from creditlink.sandbox.city.hazard import HazardTable
 from creditlink.sandbox.city.records import events, invoices, meters, names, payroll, tax
-from creditlink.sandbox.city.records.payments import coded
+from creditlink.sandbox.city.records.payments import enum_of
 
 GENERATOR_VERSION = "2"
 """Raised whenever the same seed no longer gives the same bytes."""
@@ -85,7 +85,7 @@ def _truth(firms: latent.Firms, paths: latent.Paths, calendar: Calendar, hazards
         {
             "firm": firms.firm[index].astype(np.int32),
             "as_of": pl.Series(as_of.astype(np.int32)).cast(pl.Date),
-            "kind": coded("kind", firms.kind[index], TRUTH_SCHEMA["kind"]),
+            "kind": enum_of("kind", firms.kind[index], TRUTH_SCHEMA["kind"]),
             "inflates": pl.Series(latent.INFLATES).gather(firms.inflates[index]).replace({"": None}),
             "hazard_12m": pl.Series(rows.hazard_12m).fill_nan(None),
             "default_on": pl.Series(default.astype(np.int32))
@@ -96,7 +96,7 @@ def _truth(firms: latent.Firms, paths: latent.Paths, calendar: Calendar, hazards
     )
 
 
-def merged_coverage(coverage: Mapping[str, float] | None) -> dict[str, float]:
+def merge_coverage(coverage: Mapping[str, float] | None) -> dict[str, float]:
     """Return the coverage of each source with the given ones set.
 
     `utility` sets electricity, and water and gas in their usual proportion to it.
@@ -198,7 +198,7 @@ def write_city(
     ):
         if not least <= value <= most:
             raise ValueError(f"{name}: must be within {least} … {most}, got {value}")
-    shares = merged_coverage(coverage)
+    shares = merge_coverage(coverage)
     calendar = Calendar(until.replace(day=1), months)
     needed = firms * months * BYTES_PER_FIRM_MONTH
     with replaced_at_once(out, overwrite=overwrite, needed_bytes=needed) as folder:

@@ -211,12 +211,12 @@ def _representative(
     if account is None:
         account = accounts.create_account(session, login=login, display_name=person, password=PASSWORD, now=now)
     enterprise = by_uscc(session, uscc)
-    if enterprise is not None and not _represented(session, account, enterprise):
+    if enterprise is not None and not _is_represented(session, account, enterprise):
         appoint(session, enterprise=enterprise, account=account, role="legal_representative", now=now)
     return FirmLogin(login, PASSWORD, uscc, name, kind)
 
 
-def _represented(session: Session, account: Account, enterprise: Enterprise) -> bool:
+def _is_represented(session: Session, account: Account, enterprise: Enterprise) -> bool:
     return bool(
         session.scalar(
             select(func.count()).where(

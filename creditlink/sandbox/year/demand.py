@@ -173,7 +173,7 @@ def _requests(
         points: dict[str, float] = {}
         for code, share in zip(codes, scores.points_contributions[i].tolist(), strict=True):
             points[code] = points.get(code, 0.0) + share
-        wanted = _wanted(float(sales[i]), rng)
+        wanted = _draw_ask(float(sales[i]), rng)
         yield YearRequest(
             number=first + place,
             at=start_of_day(profiles.as_of)
@@ -204,7 +204,7 @@ def _requests(
         )
 
 
-def _wanted(sales_fen: float, rng: np.random.Generator) -> FinancingAsk:
+def _draw_ask(sales_fen: float, rng: np.random.Generator) -> FinancingAsk:
     """Return what a firm asks for: around a tenth of its sales, in whole 10,000 yuan."""
     base = 20_000_000.0 if np.isnan(sales_fen) or sales_fen <= 0 else 0.10 * sales_fen
     amount = np.clip(base * np.exp(0.6 * rng.standard_normal()), *_AMOUNTS_FEN)

@@ -134,15 +134,14 @@ class Market:
             at, _, number, before = heapq.heappop(queue)
             if number < 0:
                 self._learn(at)
-            elif not before:
+                continue
+            if before:
+                referral = self._refer(self._judged[number], at, before)
+            else:
                 referral = self._ask(by_number[number])
                 step()
-                if referral:
-                    heapq.heappush(queue, (referral[0], 1, number, referral[1]))
-            else:
-                referral = self._refer(self._judged[number], at, before)
-                if referral:
-                    heapq.heappush(queue, (referral[0], 1, number, referral[1]))
+            if referral:
+                heapq.heappush(queue, (referral[0], 1, number, referral[1]))
         self._learn(start_of_day(self.until))
         end = start_of_day(self.until)
         # Sorting keeps the order of deeds of one instant.

@@ -135,7 +135,7 @@ class NotReconciled(Exception):
     """What the platform reports of the year is not what happened: one of them is wrong."""
 
 
-def reconciled(planned: PlannedYear, stage: YearStage, cases: Sequence[Case]) -> dict[str, int]:
+def reconcile(planned: PlannedYear, stage: YearStage, cases: Sequence[Case]) -> dict[str, int]:
     """Return the funnel of the platform's own rows, checked against the year application by application.
 
     Raises

@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from uuid import uuid4
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 import structlog
@@ -29,7 +27,6 @@ from creditlink.web.front.queue import FairQueue, QueueFull
 
 log = structlog.get_logger()
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _OPERATORS = ("/health/ready", "/metrics")
 _KNOWN_TOKENS = 10_000
 
@@ -101,8 +98,7 @@ class Front:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.lower(): value for name, value in scope["headers"]}
-        sent_id = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid4().hex
+        request_id = exchange.request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
         path = scope["path"]
         if path == "/health/live" and scope["method"] in ("GET", "HEAD"):
             await _plain(200, request_id, {"status": "live"}, scope["method"]).send(send)
@@ -231,10 +227,7 @@ def _answer(status: int, request_id: str, kind: str, body: bytes, more: Mapping[
         "Content-Type": kind,
         "Content-Length": str(len(body)),
         "X-Request-ID": request_id,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",
-        "X-Frame-Options": "DENY",
+        **exchange.SAFE_HEADERS,
         **(
             {"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'"}
             if "html" in kind

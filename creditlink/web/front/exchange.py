@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 from urllib.parse import unquote_to_bytes
+from uuid import uuid4
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 import structlog
 
 log = structlog.get_logger()
+
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Frame-Options": "DENY",
+}
+"""What every answer has, unless its view says otherwise."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 
 
 class Scope(TypedDict):
@@ -64,6 +76,11 @@ class OutgoingResponse:
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": raw})
         await send({"type": "http.response.body", "body": self.body})
+
+
+def request_id_of(sent: str) -> str:
+    """Return the id that a client sent for its request where it is well-formed, else a new one."""
+    return sent if _REQUEST_ID.fullmatch(sent) else uuid4().hex
 
 
 async def read_body(receive: Receive, *, most: int, seconds: float) -> tuple[bytes, int]:

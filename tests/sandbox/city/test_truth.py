@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from creditlink.sandbox.city import latent, write_city
 from creditlink.sandbox.city.economy import Calendar
 from creditlink.sandbox.city.hazard import HazardTable
-from creditlink.sandbox.city.write import merged_coverage
+from creditlink.sandbox.city.write import merge_coverage
 
 pytestmark = pytest.mark.pure
 
@@ -119,7 +119,7 @@ class TestCoverage:
         assert 0.03 < meters["firm"].n_unique() / 2000 < 0.06
 
     def test_utility_sets_the_three_meters_in_proportion(self):
-        shares = merged_coverage({"utility": 0.046})
+        shares = merge_coverage({"utility": 0.046})
         assert shares["electricity"] == 0.046
         assert shares["water"] == pytest.approx(0.046 * 0.8)
         assert shares["tax"] == latent.COVERAGE["tax"]

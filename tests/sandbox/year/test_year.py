@@ -22,7 +22,7 @@ from creditlink.products import approval_store
 from creditlink.sandbox.year.demand import first_month
 from creditlink.sandbox.year.market import Market
 from creditlink.sandbox.year.policies import draw_policies
-from creditlink.sandbox.year.simulate import NotReconciled, YearPlan, live_through, plan_year, reconciled
+from creditlink.sandbox.year.simulate import NotReconciled, YearPlan, live_through, plan_year, reconcile
 from creditlink.sandbox.year.stage import StageTaken
 from creditlink.training.city import CityError, read_city
 from tests.sandbox.year.conftest import PLAN
@@ -109,7 +109,7 @@ def test_a_year_happens_on_the_platform_as_it_was_planned(planned, empty_databas
     stage = live_through(planned, settings)
     with db.transaction("owner") as session:
         held = cases.cases_of(session)
-        told = reconciled(planned, stage, held)
+        told = reconcile(planned, stage, held)
         assert session.scalar(select(func.count()).select_from(FinancingRequest)) == PLAN["requests"]
         assert session.scalar(select(func.count()).select_from(ApprovalCase)) == sum(
             not one.silent for one in planned.year.applications
@@ -126,7 +126,7 @@ def test_a_year_happens_on_the_platform_as_it_was_planned(planned, empty_databas
     assert sum(row.applied for row in funnel(held, "institution")) == told["applied"]
     assert league(held)[0].median_answer_hours > 0
     with pytest.raises(NotReconciled, match="offer"):
-        reconciled(planned, stage, [replace(one, approved=False) for one in held])
+        reconcile(planned, stage, [replace(one, approved=False) for one in held])
     with pytest.raises(StageTaken, match=f"{PLAN['requests']} financing requests"):
         live_through(planned, settings)
 

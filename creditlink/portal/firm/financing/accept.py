@@ -22,12 +22,12 @@ from creditlink.portal.site import blueprint, see_other, signed_in
 @signed_in
 def financing_accept(session: Session, account: Account, now: datetime, application_id: str) -> ResponseReturnValue:
     """Accept the offer that the form names by its hash; where the firm wants two people, sign it first or second."""
-    firm, held = own_application(session, account, application_id, now)
+    firm, application = own_application(session, account, application_id, now)
     form = flask.request.form
     missing = stepup.missing(session, account, form, now)
     if missing:
-        request = session.get_one(FinancingRequest, held.request_id)
+        request = session.get_one(FinancingRequest, application.request_id)
         return show(session, account, firm, request, now, error=missing.text, status=missing.status)
-    subject = {"application": held.wire_id, "offer_sha256": form.get("offer_sha256", "")}
+    subject = {"application": application.wire_id, "offer_sha256": form.get("offer_sha256", "")}
     acts.carry_out(session, account, firm, "accept", subject, now)
-    return see_other(flask.url_for("portal.financing_request", request_id=ids.external("fin", held.request_id)))
+    return see_other(flask.url_for("portal.financing_request", request_id=ids.external("fin", application.request_id)))

@@ -144,13 +144,13 @@ def _past(session: Session, request_id: UUID) -> dict[UUID, list[tuple[str, date
 def financing_step(
     session: Session, account: Account, now: datetime, application_id: str, step: str
 ) -> ResponseReturnValue:
-    """Turn an offer down, or take the application back: stopping needs one person and no code."""
-    _, held = own_application(session, account, application_id, now)
+    """Turn an offer down, or take the application back: one person can do that, without a code."""
+    _, application = own_application(session, account, application_id, now)
     if step not in ("refuse", "withdraw"):
         raise NotFound
     act = applications.refuse if step == "refuse" else applications.withdraw
-    act(session, applications.locked(session, held.id), actor=f"account:{account.id}", now=now)
-    return see_other(flask.url_for("portal.financing_request", request_id=ids.external("fin", held.request_id)))
+    act(session, applications.locked(session, application.id), actor=f"account:{account.id}", now=now)
+    return see_other(flask.url_for("portal.financing_request", request_id=ids.external("fin", application.request_id)))
 
 
 def own_application(
@@ -166,7 +166,7 @@ def own_application(
     known: UUID = applications.internal(application_id)
 
     def of(firm: Enterprise) -> Application | None:
-        held = session.get(Application, known)
-        return held if held is not None and held.enterprise_id == firm.id else None
+        application = session.get(Application, known)
+        return application if application is not None and application.enterprise_id == firm.id else None
 
     return first_with(session, account, now, of)

@@ -75,7 +75,7 @@ def financing_request(session: Session, account: Account, now: datetime, request
 @blueprint.post("/financing/<request_id>/change")
 @signed_in
 def financing_amend(session: Session, account: Account, now: datetime, request_id: str) -> ResponseReturnValue:
-    """Ask for something else, as long as no lender has answered; what lenders are told with it is confirmed."""
+    """Ask for something else, as long as no lender has answered; where lenders get it, it is confirmed."""
     firm, request = own_request(session, account, request_id, now)
     try:
         wanted = _ask_from(flask.request.form)

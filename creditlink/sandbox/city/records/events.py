@@ -53,7 +53,7 @@ def credit_events(firms: Firms, activity: Activity, calendar: Calendar) -> pl.Da
         ended = np.where(ends, occurred + rng.integers(*event.lasts, size), NEVER)
         # The end is news of its own: a correction on the day it is recorded.
         versions, _ = payments.record(rng, occurred + rng.integers(4, 40, size), ended, 0.0, 0.05)
-        versions = versions.kept(calendar)
+        versions = versions.until_end(calendar)
         of = versions.of
         over = (ended[of] < versions.known) & (ended[of] < NEVER)
         severity = 1 + np.searchsorted(np.cumsum(event.severity), rng.random(size), side="right").clip(0, 2)
@@ -63,7 +63,7 @@ def credit_events(firms: Firms, activity: Activity, calendar: Calendar) -> pl.Da
                 {
                     "firm": firms.firm[rows][of].astype(np.int32),
                     "period": payments.days("period", calendar.starts[columns][of]),
-                    "kind": payments.coded("kind", np.full(of.size, number), schema["kind"]),
+                    "kind": payments.enum_of("kind", np.full(of.size, number), schema["kind"]),
                     "occurred_on": payments.days("occurred_on", occurred[of]),
                     "severity": severity[of].astype(np.int8),
                     "amount_fen": fen[of].astype(np.int64),
@@ -82,7 +82,7 @@ def _monthly(
     """Return an uncorrected monthly frame of the true cells; `columns` are matrices (n, months)."""
     rows, months = payments.facts(cells)
     versions, _ = payments.record(rng, payments.due_days(calendar, 10)[months], None, 0.0)
-    versions = versions.kept(calendar)
+    versions = versions.until_end(calendar)
     at = rows[versions.of], months[versions.of]
     schema = FRAME_SCHEMAS[name]
     data = {
@@ -123,14 +123,14 @@ def property_grants(firms: Firms, activity: Activity, calendar: Calendar) -> pl.
         cells = activity.present & firms.covered["intellectual_property"][:, None] & (granted > 0)
         rows, columns = payments.facts(cells)
         versions, _ = payments.record(rng, payments.due_days(calendar, 10)[columns], None, 0.0)
-        versions = versions.kept(calendar)
+        versions = versions.until_end(calendar)
         at = rows[versions.of], columns[versions.of]
         parts.append(
             pl.DataFrame(
                 {
                     "firm": firms.firm[at[0]].astype(np.int32),
                     "period": payments.days("period", calendar.starts[at[1]]),
-                    "kind": payments.coded("kind", np.full(versions.of.size, number), schema["kind"]),
+                    "kind": payments.enum_of("kind", np.full(versions.of.size, number), schema["kind"]),
                     "granted": granted[at].astype(np.int32),
                     "known_on": payments.days("known_on", versions.known),
                 },

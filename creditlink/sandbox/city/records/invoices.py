@@ -45,8 +45,8 @@ class Side:
     red: Floats  # red-letter invoices per valid one at health 0
 
 
-def _capped(log_ticket: Floats, limit: float) -> Floats:
-    """Return log tickets that press against a soft limit: most firms hold invoice books for 100,000 yuan."""
+def _cap(log_ticket: Floats, limit: float) -> Floats:
+    """Return log tickets that press against a soft limit: most firms have invoice books for 100,000 yuan."""
     return log_ticket - np.logaddexp(0.0, 2.0 * (log_ticket - limit)) / 2.0
 
 
@@ -68,7 +68,7 @@ class InvoiceRecords:
         taste = rng.standard_normal(n)
         sides = (
             Side(
-                _capped(11.3 + 0.50 * (firms.size - USUAL_SIZE) + 1.2 * taste, 11.4),
+                _cap(11.3 + 0.50 * (firms.size - USUAL_SIZE) + 1.2 * taste, 11.4),
                 np.minimum(0.24 * np.exp(0.85 * rng.standard_normal(n)), 1.6),
                 rng.uniform(0.0, 0.5, n),
                 np.zeros(n),
@@ -77,7 +77,7 @@ class InvoiceRecords:
                 0.018 * np.exp(1.30 * rng.standard_normal(n) - 0.75),
             ),
             Side(
-                _capped(9.85 + 0.40 * (firms.size - USUAL_SIZE) + 0.5 * taste + 1.1 * rng.standard_normal(n), 11.0),
+                _cap(9.85 + 0.40 * (firms.size - USUAL_SIZE) + 0.5 * taste + 1.1 * rng.standard_normal(n), 11.0),
                 np.minimum(0.55 * np.exp(0.45 * rng.standard_normal(n)), 2.2),
                 rng.uniform(0.4, 0.8, n),
                 -0.30 + 0.28 * rng.standard_normal(n),
@@ -153,7 +153,7 @@ class InvoiceRecords:
 
         published = calendar.starts[months + 1] + rng.integers(1, 4, size)
         versions, late = payments.record(rng, published, None, 0.02)
-        versions = versions.kept(calendar)
+        versions = versions.until_end(calendar)
         versions, late = versions.where(~versions.correction | some[versions.of]), late & some
         more = np.where(late, 1 + _counts(rng, 0.05 * n), 0)
         more_fen = np.where(late, np.maximum((fen * rng.uniform(0.01, 0.25, size)).astype(np.int64), 100 * more), 0)
@@ -172,7 +172,7 @@ class InvoiceRecords:
             {
                 "firm": firms.firm[rows][of].astype(np.int32),
                 "period": payments.days("period", calendar.starts[months][of]),
-                "direction": payments.coded("direction", np.full(of.size, direction), schema["direction"]),
+                "direction": payments.enum_of("direction", np.full(of.size, direction), schema["direction"]),
                 "invoices": (n[of] + more[of] * add).astype(np.int32),
                 "amount_fen": (fen - red_fen)[of] + (more_fen - more_red_fen)[of] * add,
                 "tax_fen": tax[of] + more_tax[of] * add,

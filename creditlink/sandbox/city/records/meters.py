@@ -20,7 +20,7 @@ class Meter:
 
     column: str  # of the trade: use per 1,000 yuan of sales
     fen: float  # price of a unit
-    base: float  # share of usual use that goes on without any production
+    base: float  # share of usual use that continues without any production
     season: tuple[float, ...]  # log factor by calendar month
     faults: float  # share of the meters that read zero for a while
 
@@ -43,7 +43,7 @@ def _usage(firms: Firms, activity: Activity, calendar: Calendar, kind: str, rng:
     moy = calendar.month_of_year[:months]
     usual = np.exp(firms.size) / 1000 * firms.of_trade(meter.column) * np.exp(0.45 * rng.standard_normal(n))
     usual = np.maximum(usual, {"electricity": 60.0, "water": 4.0, "gas": 3.0}[kind])
-    # Some supplies hang on the machines, others on the building.
+    # Some supplies depend on the machines, others on the building.
     standing = np.clip(meter.base * np.exp(0.55 * rng.standard_normal(n)), 0.0, 0.85)[:, None]
     swing = np.exp(0.6 * rng.standard_normal(n))[:, None]
     season = np.array(meter.season)[moy] * swing
@@ -104,10 +104,10 @@ def _one_meter(
     # A meter is swapped or cannot be reached: no reading, for one month or for several.
     away = _episodes(rng, len(firms), calendar.months, 0.07, 6.0)[rows, columns]
     unread = away | (rng.random(size) < 0.004)
-    # A supply that was cut is on record when the cut was made, whether or not the bill is ever paid.
+    # A cut supply is on record from the cut on, whether or not the bill is ever paid.
     news = np.where(cut & (paid_day == NEVER), due + 50, paid_day)
     versions, amended = payments.record(rng, due + 1, news, 0.006)
-    versions = versions.kept(calendar)
+    versions = versions.until_end(calendar)
     of = versions.of
     # A correction of an estimate brings the true reading.
     better = versions.correction & (amended[of] | (quality[of] == 1))
@@ -119,13 +119,13 @@ def _one_meter(
         {
             "firm": firms.firm[rows][of].astype(np.int32),
             "period": payments.days("period", calendar.starts[columns][of]),
-            "kind": payments.coded("kind", np.full(of.size, METER_KINDS.index(kind)), schema["kind"]),
+            "kind": payments.enum_of("kind", np.full(of.size, METER_KINDS.index(kind)), schema["kind"]),
             "usage": payments.nullable(pl.Series("usage", usage), better | ~unread[of]),
             "amount_fen": np.where(better, np.rint(usage * METERS[kind].fen).astype(np.int64), bill),
             "due_on": payments.days("due_on", due[of]),
             "paid_on": payments.days("paid_on", np.where(paid, paid_day[of], 0), paid),
-            "method": payments.coded("method", method[of], schema["method"]),
-            "read_quality": payments.coded("read_quality", np.where(better, 0, quality[of]), schema["read_quality"]),
+            "method": payments.enum_of("method", method[of], schema["method"]),
+            "read_quality": payments.enum_of("read_quality", np.where(better, 0, quality[of]), schema["read_quality"]),
             "disconnected": cut[of] & versions.correction,
             "known_on": payments.days("known_on", versions.known),
         },

@@ -73,7 +73,7 @@ def firms_frame(firms: Firms) -> pl.DataFrame:
 
 
 def registration(firms: Firms) -> pl.DataFrame:
-    """Return the registration frame of one block. It says nothing of what became of a firm later."""
+    """Return the registration frame of one block. It says nothing about what became of a firm later."""
     rng, n = firms.stream("registration"), len(firms)
     capital_wan = np.exp(0.6 * (firms.size - USUAL_SIZE) + 5.0 + 0.9 * rng.standard_normal(n))
     # Capital is registered in round sums.

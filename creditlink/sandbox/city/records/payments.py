@@ -1,4 +1,4 @@
-"""When a due amount is paid, and how the office's records of it come about."""
+"""When a due amount is paid, and how the office comes to record it."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Versions:
     correction: Bools
     known: Ints  # days since 1970
 
-    def kept(self, calendar: Calendar) -> Versions:
+    def until_end(self, calendar: Calendar) -> Versions:
         """Return the rows recorded by the end of the city."""
         return self.where(self.known <= calendar.cut)
 
     def where(self, keep: Bools) -> Versions:
-        """Return the rows for which `keep` holds, shape (rows,)."""
+        """Return the rows for which `keep`, of shape (rows,), is true."""
         return Versions(self.of[keep], self.correction[keep], self.known[keep])
 
 
@@ -76,7 +76,7 @@ def record(
     published
         Shape (facts,): day of the first row.
     settled
-        Shape (facts,): day of payment or filing, `NEVER` if none; None where nothing is to be settled.
+        Shape (facts,): day of payment or filing, `NEVER` if none; None where nothing needs settling.
     """
     n = published.size
     held_up = rng.random(n) < late_share
@@ -110,7 +110,7 @@ def nullable(column: pl.Series, known: Bools | None) -> pl.Series:
     return column.set(pl.Series(~known), None)
 
 
-def coded(name: str, codes: Ints, categories: pl.Enum) -> pl.Series:
+def enum_of(name: str, codes: Ints, categories: pl.Enum) -> pl.Series:
     """Return an Enum column from category numbers."""
     return pl.Series(name, categories.categories, dtype=categories).gather(codes)
 

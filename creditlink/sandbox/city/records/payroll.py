@@ -45,7 +45,7 @@ def payroll_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.D
     joiners = np.maximum(change, 0) + np.minimum(churn, staff)
     leavers = np.maximum(-change, 0) + np.minimum(churn, staff)
     wage = firms.of_trade("wage") * np.exp(0.20 * rng.standard_normal(n))
-    # Bases are set anew each July.
+    # Bases are set each July.
     july = np.cumsum(calendar.month_of_year[:months] == 6)
     rise = 1.035 ** (july - july[-1])
     fund_share = np.clip(rng.beta(1.2, 1.0, n), 0, 1)
@@ -68,10 +68,10 @@ def payroll_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.D
     )
     part = np.where((paid_day > due) & (rng.random(size) < 0.15), rng.uniform(0.2, 0.9, size), 1.0)
     versions, amended = payments.record(rng, due + 1, paid_day, 0.008)
-    versions = versions.kept(calendar)
+    versions = versions.until_end(calendar)
     of = versions.of
     paid = (paid_day[of] < versions.known) & (paid_day[of] < NEVER)
-    # An amended month: one member of staff was forgotten.
+    # In an amended month one member of staff had been forgotten.
     more = (versions.correction & amended[of]).astype(np.int64)
     each = np.where(people > 0, base // np.maximum(people, 1), 0)[of] * more
     base_now = base[of] + each

@@ -53,7 +53,7 @@ def steepness(
     where = 0.80 * normal(mix(seed, firm, direction)) + 0.60 * normal(mix(seed, firm, direction, period))
     k = np.asarray(k, dtype=np.float64)
     # Fitted by eye to the largest counterparty's share in months of 2, 3-5, 6-20 and more real counterparties;
-    # purchases lean on fewer suppliers than sales on buyers.
+    # purchases depend on fewer suppliers than sales on buyers.
     median = (0.85 + 1.55 * k**-0.75) * np.where(np.asarray(direction) == 1, 1.2 + 0.008 * np.minimum(k, 40), 1.0)
     log = np.log(median) + (0.45 + 1.3 / k) * where
     step = np.log(STEEPNESS[1] / STEEPNESS[0])
@@ -105,7 +105,7 @@ def concentration(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return top-1 amount, top-5 amount and Herfindahl index of each month's split, shapes (rows,).
 
-    `late_amount` is added to rank 0: invoices registered late are the largest counterparty's.
+    `late_amount` is added to rank 0: invoices registered late belong to the largest counterparty.
     """
     rows = n.size
     top1 = np.zeros(rows, dtype=np.int64)

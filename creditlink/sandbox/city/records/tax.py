@@ -51,7 +51,7 @@ class TaxRecords:
         late = filed > due
 
         versions, amended = payments.record(rng, due + 1, filed, 0.012)
-        versions = versions.kept(calendar)
+        versions = versions.until_end(calendar)
         of = versions.of
         known = (filed[of] < versions.known) | (versions.correction & (filed[of] < NEVER))
         factor = np.where(amended, np.exp(0.12 * rng.standard_normal(size) + 0.05), 1.0)
@@ -115,15 +115,15 @@ class TaxRecords:
         rows, columns = payments.facts(self.open)
         published = payments.due_days(calendar, 16)[columns]
         versions, _ = payments.record(rng, published, None, 0.0)
-        versions = versions.kept(calendar)
+        versions = versions.until_end(calendar)
         at = rows[versions.of], columns[versions.of]
         schema = FRAME_SCHEMAS["tax_standing"]
         return pl.DataFrame(
             {
                 "firm": firms.firm[at[0]].astype(np.int32),
                 "period": payments.days("period", calendar.starts[at[1]]),
-                "taxpayer_grade": payments.coded("taxpayer_grade", marks[at], schema["taxpayer_grade"]),
-                "taxpayer_kind": payments.coded(
+                "taxpayer_grade": payments.enum_of("taxpayer_grade", marks[at], schema["taxpayer_grade"]),
+                "taxpayer_kind": payments.enum_of(
                     "taxpayer_kind", np.where(firms.general[at[0]], 0, 1), schema["taxpayer_kind"]
                 ),
                 "arrears_fen": arrears[at],
