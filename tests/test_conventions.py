@@ -208,6 +208,21 @@ def test_the_vocabulary_has_no_second_home():
     assert again == []
 
 
+MOST_ANY = 60
+"""How often the package may say `Any`: where JSON is parsed, and where a library's hook has no types."""
+
+
+@pytest.mark.pure
+def test_any_stays_at_the_edge():
+    said = [
+        f"{name}:{node.lineno}"
+        for name, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == "Any"
+    ]
+    assert len(said) <= MOST_ANY, said
+
+
 @pytest.mark.pure
 def test_folders_have_few_siblings():
     """A dozen at most, but for the slices themselves and the commands, which are as many as there are nouns."""

@@ -222,7 +222,7 @@ def second_act(session: Session, account: Account, now: datetime, act_id: UUID, 
     missing = stepup.missing(session, account, flask.request.form, now)
     if missing:
         return page(
-            "second.html",
+            "consents/second.html",
             status=missing.status,
             error=missing.text if flask.request.form.get("totp") else None,
             one=_in_words(session, account, firm, act),

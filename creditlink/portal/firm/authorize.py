@@ -24,7 +24,7 @@ def authorize(session: Session, account: Account, now: datetime, handle: str) ->
     allow_form_target(pending.redirect_uri)
     consent = session.get_one(Consent, pending.consent_id)
     if _goes_on(session, account, consent):
-        return page("go_on.html", agreed=consent.state == "ACTIVE", institution=pending.institution)
+        return page("consents/go_on.html", agreed=consent.state == "ACTIVE", institution=pending.institution)
     return decision.show(session, account, consent, now, answer_until=pending.expires_at)
 
 

@@ -124,7 +124,7 @@ def show(
     signed = signed_for(session, account, consent, now)
     if signed is not None and wrong is None:
         return page(
-            "signed.html",
+            "consents/signed.html",
             shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
             firm=signed,
             consent=consent,
@@ -135,7 +135,7 @@ def show(
     firms = firms_for(session, account, consent, now)
     first = _first_signature(session, account, consent, firms, now)
     return page(
-        "authorize.html",
+        "consents/authorize.html",
         who=who(session.get_one(Institution, consent.institution_id)),
         status=200 if wrong is None else wrong.status,
         shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),

@@ -66,7 +66,7 @@ def _show(
         .limit(1)
     )
     return page(
-        "counted.html",
+        "firm/counted.html",
         status=status,
         error=error,
         firm=firm,

@@ -37,12 +37,12 @@ def home(session: Session, account: Account, now: datetime) -> ResponseReturnVal
     firms = firms_of(session, account, now)
     firm = chosen(session, firms, flask.request.args.get("enterprise"))
     if firm is None:
-        return page("home.html", firms=firms, firm=None, active=[], past=[], waiting=0)
+        return page("consents/home.html", firms=firms, firm=None, active=[], past=[], waiting=0)
     waiting = len(inbox.waiting_for(session, firms, now)) + len(acts.waiting_for(session, account, now))
     enter(session, firm)
     rows = overview.consents_of(session, firm, now, lang=lang(), fair_use=fair_use())
     return page(
-        "home.html",
+        "consents/home.html",
         firms=firms,
         firm=firm,
         waiting=waiting,
@@ -57,7 +57,7 @@ def consent(session: Session, account: Account, now: datetime, consent_id: str) 
     """Show one consent in full: what was agreed, what happened to it, who read what under it."""
     firm, consent = own_consent(session, account, consent_id, now)
     return page(
-        "consent.html",
+        "consents/consent.html",
         firm=firm,
         row=overview.row_of(session, consent, now, lang=lang(), fair_use=fair_use()),
         shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
@@ -81,7 +81,7 @@ def change(session: Session, account: Account, now: datetime, consent_id: str, c
         missing = stepup.missing(session, account, flask.request.form, now)
         if missing:
             row = overview.row_of(session, consent, now, lang=lang(), fair_use=fair_use())
-            return page("resume.html", status=missing.status, row=row, firm=firm, error=missing.text)
+            return page("consents/resume.html", status=missing.status, row=row, firm=firm, error=missing.text)
         acts.carry_out(session, account, firm, change, {"consent": consent.wire_id}, now)
     else:
         _CHANGES[change](session, consent, actor=f"account:{account.id}", reason="by_the_firm", now=now)
@@ -145,7 +145,7 @@ def accesses(session: Session, account: Account, now: datetime) -> ResponseRetur
             limit=PAGE_OF_ACCESSES + 1,
         )
     older = rows[PAGE_OF_ACCESSES - 1].seq if len(rows) > PAGE_OF_ACCESSES else None
-    return page("accesses.html", firms=firms, firm=firm, accesses=rows[:PAGE_OF_ACCESSES], older=older)
+    return page("consents/accesses.html", firms=firms, firm=firm, accesses=rows[:PAGE_OF_ACCESSES], older=older)
 
 
 def own_consent(session: Session, account: Account, consent_id: str, now: datetime) -> tuple[Enterprise, Consent]:

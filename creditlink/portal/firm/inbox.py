@@ -27,7 +27,7 @@ def inbox(session: Session, account: Account, now: datetime) -> ResponseReturnVa
     firms = firms_of(session, account, now)
     waiting = waiting_for(session, firms, now)
     return page(
-        "inbox.html",
+        "consents/inbox.html",
         rows=[overview.row_of(session, consent, now, lang=lang(), fair_use=fair_use()) for consent in waiting],
         signed={c.id for c in waiting if decision.signed_for(session, account, c, now) is not None},
         acts=acts.waiting_for(session, account, now),

@@ -49,14 +49,14 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
     firms = firms_of(session, account, now)
     firm = chosen(session, firms, flask.request.args.get("enterprise"))
     if firm is None:
-        return page("profile.html", firms=firms, firm=None, newest=None)
+        return page("firm/profile.html", firms=firms, firm=None, newest=None)
     rows = _profiles_of(session, firm)
     if not rows:
-        return page("profile.html", firms=firms, firm=firm, newest=None)
+        return page("firm/profile.html", firms=firms, firm=firm, newest=None)
     newest, institution = rows[0]
     improvements, near = _better(session, newest)
     return page(
-        "profile.html",
+        "firm/profile.html",
         firms=firms,
         firm=firm,
         newest=newest,

@@ -56,7 +56,7 @@ class RepresentativeRow:
 def representatives(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Show who may act for the firm, within which limits, and every change of it."""
     if not firms_of(session, account, now):
-        return page("representatives.html", firm=None, firms=[])
+        return page("firm/representatives.html", firm=None, firms=[])
     firm, right = chosen_with_right(session, account, flask.request.args.get("enterprise"), now)
     return _show(session, account, firm, right, now)
 
@@ -143,7 +143,7 @@ def _show(
 ) -> ResponseReturnValue:
     enter(session, firm)
     return page(
-        "representatives.html",
+        "firm/representatives.html",
         status=status,
         error=error,
         firm=firm,

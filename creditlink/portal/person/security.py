@@ -66,7 +66,7 @@ def _show(
         if secret is None:
             secret = browser()[_SECRET] = accounts.new_totp_secret()
     return page(
-        "security.html",
+        "person/security.html",
         status=status,
         enrolled=account.totp_secret is not None,
         secret=" ".join(secret[i : i + 4] for i in range(0, len(secret), 4)) if secret else None,

@@ -23,7 +23,7 @@ def sign_in() -> ResponseReturnValue:
     target = safe_next(flask.request.args.get("next"))
     if browser().account_id is not None:
         return see_other(target)
-    return page("sign_in.html", target=target, login="", error=None)
+    return page("person/sign_in.html", target=target, login="", error=None)
 
 
 @blueprint.post("/sign-in")
@@ -47,7 +47,7 @@ def sign_in_submit() -> ResponseReturnValue:
         enrolled = known and account is not None and account.totp_secret is not None
         if account is None or not known or (enrolled and not _code_is_right(session, account, code, now)):
             error = gettext("Login, password or one-time code is wrong.")
-            return page("sign_in.html", status=401, target=target, login=login, error=error)
+            return page("person/sign_in.html", status=401, target=target, login=login, error=error)
         accounts.refresh_hash(account, password)
         throttle.forgive(session, keys)
         browser().sign_in(account.id, strong_at=now if enrolled else None)
@@ -65,7 +65,7 @@ def _code_is_right(session: Session, account: Account, code: str, now: datetime)
 def _too_many(wait: timedelta, target: str, login: str) -> ResponseReturnValue:
     minutes = max(1, -(-int(wait.total_seconds()) // 60))
     error = gettext("Too many tries. Wait %(minutes)d minutes and try again.", minutes=minutes)
-    response = page("sign_in.html", status=429, target=target, login=login, error=error)
+    response = page("person/sign_in.html", status=429, target=target, login=login, error=error)
     assert isinstance(response, flask.Response)  # noqa: S101 (page returns one; for the type checker)
     response.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
     return response

@@ -56,7 +56,7 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
     missing = stepup.missing(session, account, form, now) if agreed else None
     if not agreed or missing:
         return page(
-            "financing_shares.html",
+            "financing/shares.html",
             status=missing.status if missing else 200,
             firm=firm,
             request_=request,

@@ -49,7 +49,7 @@ def show(
     is_open = request.ended_at is None and now < request.expires_at
     declined = [one.application.wire_id for one in answers if one.application.state == "declined"]
     return page(
-        "financing_request.html",
+        "financing/request.html",
         status=status,
         firm=firm,
         request_=request,

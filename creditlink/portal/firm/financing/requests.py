@@ -35,7 +35,9 @@ def financing(session: Session, account: Account, now: datetime) -> ResponseRetu
         query = select(FinancingRequest).where(FinancingRequest.enterprise_id == firm.id)
         for request in session.scalars(query.order_by(FinancingRequest.made_at.desc(), FinancingRequest.id)):
             rows.append((request, requests.of_request(session, request.id)))
-    return page("financing.html", status=200, firms=firms, firm=firm, rows=rows, form={}, error=None, **words())
+    return page(
+        "financing/requests.html", status=200, firms=firms, firm=firm, rows=rows, form={}, error=None, **words()
+    )
 
 
 @blueprint.post("/financing")
@@ -51,7 +53,7 @@ def financing_ask(session: Session, account: Account, now: datetime) -> Response
         wanted = _ask_from(form)
     except AskInvalid as wrong:
         return page(
-            "financing.html",
+            "financing/requests.html",
             status=422,
             firms=firms,
             firm=firm,
