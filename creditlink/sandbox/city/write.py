@@ -126,7 +126,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class CityManifest(TypedDict):
+class WrittenManifest(TypedDict):
     """A city's `manifest.json`: what it was made from, and what is in it."""
 
     generator_version: str
@@ -156,7 +156,7 @@ def write_city(
     coverage: Mapping[str, float] | None = None,
     overwrite: bool = False,
     processes: int = 1,
-) -> CityManifest:
+) -> WrittenManifest:
     """Write a synthetic city and return its manifest. The same arguments give the same bytes.
 
     The folder appears when the city is complete; before that, and if anything fails, there is nothing.
@@ -209,7 +209,7 @@ def write_city(
             for number, first in enumerate(range(0, blocks, per_part))
         ]
         digests, rows = _write_partitions(parts, processes, progress)
-        manifest: CityManifest = {
+        manifest: WrittenManifest = {
             "generator_version": GENERATOR_VERSION,
             "seed": seed,
             "firms": firms,

@@ -139,7 +139,7 @@ class RequestedBody(TypedDict):
     term_months: int
 
 
-class OfferBody(TypedDict):
+class OfferAnswer(TypedDict):
     """A lender's offer."""
 
     sha256: str
@@ -175,7 +175,7 @@ class ApplicationBody(TypedDict):
     state: str
     request: RequestedBody
     product: ProductBody
-    offer: OfferBody
+    offer: OfferAnswer
     declined_for: list[WeighedBody]
     history: list[EventBody]
 

@@ -11,7 +11,7 @@ from creditlink.sandbox.walk.bodies import (
     ApplicationBody,
     DeclineReasonBody,
     MatchesBody,
-    OfferBody,
+    OfferAnswer,
     OutcomeFileBody,
     ProfileBody,
 )
@@ -26,7 +26,7 @@ class Lender:
 
     case: str  # this and the profile from `review` on
     profile: ProfileBody
-    offer: OfferBody  # from `make_offer` on
+    offer: OfferAnswer  # from `make_offer` on
 
     def __init__(self, stage: DemoStage, officer: Officer, event: BankEvent) -> None:
         self._stage = stage
@@ -56,7 +56,7 @@ class Lender:
             quiet=True,
         )  # fmt: skip
 
-    def make_offer(self) -> OfferBody:
+    def make_offer(self) -> OfferAnswer:
         """Offer what the product comes to for this firm, at most what it asks for."""
         application = self.do()
         matches: MatchesBody = self.officer.call(self.case, "GET", f"/v1/profiles/{self.profile['id']}/matches").body
