@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Protocol
 
 import flask
-from flask import g
 from marshmallow import Schema
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.consents.tables import Consent
 from creditlink.financing import configuration, wire
 from creditlink.financing.applications import applications, disagreement
@@ -106,13 +105,13 @@ def _step(path: str, schema: type[Schema] | None = None, scope: str = "financing
 def _take_step(application_id: str, body: Mapping[str, object], act: _Act) -> dict[str, object]:
     """Run one step on the locked application and return it; a repeated Idempotency-Key runs nothing."""
     key = idempotency.checked_key(flask.request.headers.get("Idempotency-Key"))
-    now, institution_id = utc_now(), g.access.institution_id
+    now, institution_id = utc_now(), current_access().institution_id
     with db.transaction(viewer=db.Viewer(institution_id=institution_id)) as session:
         application = wire.own(session, institution_id, application_id, lock=True)
         request = {"route": str(flask.request.url_rule), "application": application.wire_id, **body}
         earlier = key and idempotency.claim(session, institution_id, key, request, now=now)
         if not earlier:
-            act(session, application, actor=f"bank:{g.access.client_id}", now=now)
+            act(session, application, actor=f"bank:{current_access().client_id}", now=now)
             if key:
                 idempotency.settle(session, institution_id, key, application.id)
         return _in_full(session, application)
@@ -129,10 +128,10 @@ def _in_full(session: Session, application: Application) -> dict[str, object]:
 @blueprint.arguments(ApplicationQuerySchema, location="query")
 @blueprint.response(200, ApplicationPageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
-def list_applications(query: ApplicationQuery):
+def list_applications(query: ApplicationQuery) -> dict[str, object]:
     """List the applications before your institution, newest first."""
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        page, cursor = wire.page_of(session, g.access.institution_id, query)
+    with db.transaction(viewer=db.Viewer(institution_id=current_access().institution_id)) as session:
+        page, cursor = wire.page_of(session, current_access().institution_id, query)
     return {"items": page, "next_cursor": cursor}
 
 
@@ -140,26 +139,26 @@ def list_applications(query: ApplicationQuery):
 @require_access("financing:read")
 @blueprint.response(200, ApplicationInFullSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
-def show_application(application_id):
+def show_application(application_id: str) -> dict[str, object]:
     """Show one application with its history and what became of the loan."""
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        return _in_full(session, wire.own(session, g.access.institution_id, application_id))
+    with db.transaction(viewer=db.Viewer(institution_id=current_access().institution_id)) as session:
+        return _in_full(session, wire.own(session, current_access().institution_id, application_id))
 
 
 @blueprint.route("/applications/<application_id>/authorization", methods=["POST"])
 @require_access("financing:read")
 @blueprint.response(201, HandoverSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
-def authorize(application_id):
+def authorize(application_id: str) -> dict[str, object]:
     """Get the way to tokens for the firm's data, under the consent that it gave with its application.
 
     The answer's `auth_req_id` is good once, for minutes, and with your client's keys only; asking again voids the
     one before.
     """
     now = utc_now()
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        application = wire.own(session, g.access.institution_id, application_id)
-        if application.client_id != g.access.client_id:
+    with db.transaction(viewer=db.Viewer(institution_id=current_access().institution_id)) as session:
+        application = wire.own(session, current_access().institution_id, application_id)
+        if application.client_id != current_access().client_id:
             raise NotFound
         consent = session.get_one(Consent, application.consent_id)
         if consent.state not in ("ACTIVE", "REQUESTED"):
@@ -178,25 +177,25 @@ def authorize(application_id):
 
 
 @_step("receipt")
-def confirm_receipt(application_id):
+def confirm_receipt(application_id: str) -> dict[str, object]:
     """Say that the application arrived."""
     return _take_step(application_id, {}, applications.receive)
 
 
 @_step("review")
-def begin_review(application_id):
+def begin_review(application_id: str) -> dict[str, object]:
     """Say that somebody is looking at it."""
     return _take_step(application_id, {}, applications.review)
 
 
 @_step("offers", OfferBodySchema)
-def make_offer(body: OfferBody, application_id: str):
+def make_offer(body: OfferBody, application_id: str) -> dict[str, object]:
     """Make an offer, or a better one in its place. Its terms are frozen by their hash.
 
     The subsidy is that of the product applied for, and so are the repayment and the fees unless you say others.
     """
 
-    def act(session, application, *, actor, now):
+    def act(session: Session, application: Application, *, actor: str, now: datetime) -> None:
         try:
             product = inherited(
                 session, application.product_code, application.product_version, amount_fen=body.amount_fen
@@ -229,7 +228,7 @@ def make_offer(body: OfferBody, application_id: str):
 
 
 @_step("decline", DeclineBodySchema)
-def decline_application(body: DeclineBody, application_id: str):
+def decline_application(body: DeclineBody, application_id: str) -> dict[str, object]:
     """Decline with typed reasons; the firm sees them, and how they agree with the explanation that you had."""
     known = configuration.declines(_settings().config_dir)
     for k, code in enumerate(body.reasons):
@@ -239,7 +238,7 @@ def decline_application(body: DeclineBody, application_id: str):
             )
     reasons = [known[code] for code in dict.fromkeys(body.reasons)]
 
-    def act(session, application, *, actor, now):
+    def act(session: Session, application: Application, *, actor: str, now: datetime) -> None:
         profile = last_profile(session, application)
         if application.answered_at is None:
             learning.remember(session, application, profile, approved=False, now=now)
@@ -257,10 +256,10 @@ def decline_application(body: DeclineBody, application_id: str):
 
 
 @_step("signature", SignatureBodySchema)
-def sign_contract(body: SignatureBody, application_id: str):
+def sign_contract(body: SignatureBody, application_id: str) -> dict[str, object]:
     """Say that the contract was signed, on exactly the offer that the firm accepted."""
 
-    def act(session, application, *, actor, now):
+    def act(session: Session, application: Application, *, actor: str, now: datetime) -> None:
         applications.sign(
             session,
             application,
@@ -274,7 +273,7 @@ def sign_contract(body: SignatureBody, application_id: str):
 
 
 @_step("outcomes", OutcomeBodySchema, scope="outcome:write")
-def report_outcome(body: OutcomeBody, application_id: str):
+def report_outcome(body: OutcomeBody, application_id: str) -> dict[str, object]:
     """Report one thing that became of the loan. A different one for the same day and reference corrects it."""
     if (body.kind == "repayment") != (body.days_past_due is not None):
         raise InvalidRequest(errors=[{"pointer": "/days_past_due", "detail": "belongs to a repayment, and only there"}])
@@ -290,7 +289,7 @@ def report_outcome(body: OutcomeBody, application_id: str):
 @require_access("outcome:write")
 @blueprint.response(200, OutcomeFileSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, InvalidRequest)
-def report_outcomes():
+def report_outcomes() -> dict[str, object]:
     """Report a file of outcomes, `text/csv` or `application/x-ndjson`: good lines are in, each wrong one is named.
 
     Sending a file again, whole or in part, records nothing twice.
@@ -301,10 +300,10 @@ def report_outcomes():
             errors=[{"pointer": "/headers/Content-Type", "detail": f"must be one of {', '.join(_FORMS)}"}]
         )
     file = textfile.decode(flask.request.get_data())
-    taken, actor = reporting.OutcomeReport(), f"bank:{g.access.client_id}"
+    taken, actor = reporting.OutcomeReport(), f"bank:{current_access().client_id}"
     for lines in reporting.portions(file, form=form):
-        with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-            taken += reporting.take_lines(session, g.access.institution_id, lines, actor=actor, now=utc_now())
+        with db.transaction(viewer=db.Viewer(institution_id=current_access().institution_id)) as session:
+            taken += reporting.take_lines(session, current_access().institution_id, lines, actor=actor, now=utc_now())
     return taken.to_dict()
 
 
@@ -312,10 +311,10 @@ def report_outcomes():
 @require_access("financing:read")
 @blueprint.response(200, DisagreementSchema)
 @blueprint.problems(Unauthorized, InsufficientScope)
-def show_disagreements():
+def show_disagreements() -> dict[str, object]:
     """Show how your declines agree with the explanations: you declined for X, the explanation said Y."""
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
-        return disagreement.report(session, g.access.institution_id)
+    with db.transaction(viewer=db.Viewer(institution_id=current_access().institution_id)) as session:
+        return disagreement.report(session, current_access().institution_id)
 
 
 @blueprint.route("/funnel", methods=["GET"])
@@ -323,7 +322,7 @@ def show_disagreements():
 @blueprint.arguments(FunnelQuerySchema, location="query")
 @blueprint.response(200, FunnelSchema)
 @blueprint.problems(InvalidRequest)
-def show_funnel(query: FunnelQuery):
+def show_funnel(query: FunnelQuery) -> dict[str, object]:
     """Show how many applied, were approved, drew and repaid in one period: separate facts, never of under ten firms.
 
     A period is one or more whole months; it is told once, when it is over, and never changes.
@@ -336,7 +335,7 @@ def show_funnel(query: FunnelQuery):
 @blueprint.route("/answer-times", methods=["GET"])
 @public
 @blueprint.response(200, FunnelSchema)
-def show_answer_times():
+def show_answer_times() -> dict[str, object]:
     """Show the institutions by how soon they answered in the last period that is over, the quickest first."""
     with db.transaction() as session:
         periods, rows = _period(session, "institution", None)
@@ -368,6 +367,6 @@ def _funnel(by: str, periods: list[datetime], rows: list[FunnelRow]) -> dict[str
 @decline_reasons.route("", methods=["GET"])
 @public
 @decline_reasons.response(200, DeclineReasonsSchema)
-def list_decline_reasons():
+def list_decline_reasons() -> dict[str, object]:
     """List the decline reasons in both languages, and the reason codes of the score that speak of the same."""
     return {"items": [reason.to_dict() for reason in configuration.declines(_settings().config_dir).values()]}

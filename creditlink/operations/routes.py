@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import g
 from sqlalchemy.orm import Session
 
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
@@ -30,7 +29,7 @@ blueprint = Blueprint(
 @contextmanager
 def _operator() -> Iterator[Session]:
     with db.transaction(viewer=db.Viewer(actor="operator")) as session:
-        if session.get_one(Institution, g.access.institution_id).kind != "operator":
+        if session.get_one(Institution, current_access().institution_id).kind != "operator":
             raise NotFound  # as if there were nothing here for a lender
         yield session
 
@@ -71,7 +70,7 @@ def _act(letter_id: str, act: service.Act) -> dict[str, object]:
     with _operator() as session:
         letter = dead_letters.letter_of(session, letter_id)
         service.act_on(
-            session, letter, act, actor=f"institution:{g.access.client_id}", now=utc_now(),
-            institution_id=g.access.institution_id, client_id=g.access.client_id,
+            session, letter, act, actor=f"institution:{current_access().client_id}", now=utc_now(),
+            institution_id=current_access().institution_id, client_id=current_access().client_id,
         )  # fmt: skip
         return dead_letters.as_json(letter)

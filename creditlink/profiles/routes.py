@@ -10,7 +10,7 @@ import flask
 from flask import g
 from sqlalchemy.orm import Session
 
-from creditlink.access.guard import after_waiting, require_access
+from creditlink.access.guard import after_waiting, current_access, require_access
 from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
 from creditlink.engine.profile.codes import code_book
@@ -63,6 +63,9 @@ reason_codes = Blueprint(
     "reason_codes", __name__, url_prefix="/v1/reason-codes", description="The public book of reason codes"
 )
 
+Answer = dict[str, object] | tuple[dict[str, object], int, dict[str, str]] | flask.Response
+"""What a view gives: a body, a body with status and headers, or an answer that no schema forms."""
+
 _WAIT = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:,|$)")
 _POLL_SECONDS = 0.25
 # Under a server without the front a waiting request holds a thread: so many at once, the next is answered 202 at once.
@@ -84,7 +87,7 @@ _WAITING_THREADS = threading.BoundedSemaphore(2)
     ModelPurpose,
     IdempotencyMismatch,
 )
-def create_profile(wanted: ProfileRequest):
+def create_profile(wanted: ProfileRequest) -> Answer:
     """Compute the profile of the firm that the token's consent is about.
 
     Answers 201 when the granted records are fresh; otherwise 202 with a session to poll. `Prefer: wait=N` lets
@@ -104,7 +107,7 @@ def create_profile(wanted: ProfileRequest):
     return _create(wanted, key, wait if seen is None or seen.may_wait else 0, seen)
 
 
-def _create(wanted, key: str | None, wait: int, seen: Visit | None):
+def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | None) -> Answer:
     settings = runtime.part(Settings)
     deadline = time.monotonic() + wait if seen is None else seen.deadline(wait)
     while True:
@@ -112,7 +115,7 @@ def _create(wanted, key: str | None, wait: int, seen: Visit | None):
         with db.transaction() as session:
             result = service.create_profile(
                 session,
-                g.access,
+                current_access(),
                 wanted,
                 live=runtime.part(LiveModel),
                 book=live_book(session, settings),
@@ -131,7 +134,7 @@ def _create(wanted, key: str | None, wait: int, seen: Visit | None):
             seen.run_again_after(result.pull_id)  # the front waits, and no thread
             return _pending(result, wait)
         time.sleep(min(_POLL_SECONDS, left))
-        g.access = after_waiting(g.access)
+        g.access = after_waiting(current_access())
 
 
 def _pending(pending: Pending, wait: int) -> flask.Response:
@@ -157,7 +160,7 @@ def _summary(served: DisclosedProfile) -> dict[str, object]:
     return wire.summary(
         served.profile,
         purpose=served.consent.purpose,
-        salt=g.access.pairwise_salt,
+        salt=current_access().pairwise_salt,
         with_products=served.with_products,
     )
 
@@ -167,10 +170,10 @@ def _summary(served: DisclosedProfile) -> dict[str, object]:
 @blueprint.arguments(ProfileQuerySchema, location="query")
 @blueprint.response(200, ProfilePageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, ConsentRefused)
-def list_profiles(query: ProfileQuery):
+def list_profiles(query: ProfileQuery) -> dict[str, object]:
     """List the profiles computed under the token's consent, newest first."""
     with db.transaction() as session:
-        page, cursor = disclosure.list_profiles(session, g.access, query, now=utc_now())
+        page, cursor = disclosure.list_profiles(session, current_access(), query, now=utc_now())
         _note_uses(session)
         return {"items": [_summary(served) for served in page], "next_cursor": cursor}
 
@@ -179,7 +182,7 @@ def list_profiles(query: ProfileQuery):
 @require_access("profile:read")
 @blueprint.response(200, ProfileSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound, Conflict)
-def read_profile(profile_id):
+def read_profile(profile_id: str) -> dict[str, object]:
     """Read a profile as it was computed."""
     with db.transaction() as session:
         return _summary(_read(session, profile_id, "summary"))
@@ -189,7 +192,7 @@ def read_profile(profile_id):
 @require_access("profile:read")
 @blueprint.response(200, ExplanationSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound)
-def read_explanation(profile_id):
+def read_explanation(profile_id: str) -> dict[str, object]:
     """Read every indicator's value and exact contribution: base + contributions = margin."""
     with db.transaction() as session:
         return wire.explanation(_read(session, profile_id, "explanation").profile)
@@ -199,7 +202,7 @@ def read_explanation(profile_id):
 @require_access("profile:read")
 @blueprint.response(200, MatchesSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound)
-def read_matches(profile_id):
+def read_matches(profile_id: str) -> dict[str, object]:
     """Read every product in order, every rule pass, fail or unknown with its gap, and the near misses."""
     with db.transaction() as session:
         profile = _read(session, profile_id, "matches").profile
@@ -212,7 +215,7 @@ def read_matches(profile_id):
 @require_access("profile:read")
 @blueprint.response(200, ImprovementsSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound, Conflict)
-def read_improvements(profile_id):
+def read_improvements(profile_id: str) -> dict[str, object]:
     """Read the smallest changes, of what the firm can act on, that raise its grade; each is verified by scoring.
 
     409 when another model scored the profile than the one in use: compute a new profile first.
@@ -226,7 +229,7 @@ def read_improvements(profile_id):
 @require_access("profile:read")
 @blueprint.response(200, UnlockSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound, Conflict)
-def read_unlock(profile_id, code):
+def read_unlock(profile_id: str, code: str) -> dict[str, object]:
     """Read the smallest change, across score and rules together, that opens one product to the firm.
 
     Verified: the changed firm is scored and matched again. Where nothing in reach opens it, every rule in the way is
@@ -252,16 +255,18 @@ def _scored_by(profile: Profile) -> LiveModel:
     return live
 
 
-def _read(session, profile_id: str, part: str) -> DisclosedProfile:
+def _read(session: Session, profile_id: str, part: str) -> DisclosedProfile:
     known = ids.internal("prf", profile_id)
-    served = disclosure.read_profile(session, g.access, known, action=f"profile.{part}", now=utc_now(), part=part)
+    served = disclosure.read_profile(
+        session, current_access(), known, action=f"profile.{part}", now=utc_now(), part=part
+    )
     _note_uses(session)
     return served
 
 
 def _note_uses(session: Session) -> None:
     """Note for the answer's header how many computations the consent, read just now, has left."""
-    g.uses_left = counters.left(session, session.get_one(Consent, g.access.consent_id), utc_now())
+    g.uses_left = counters.left(session, session.get_one(Consent, current_access().consent_id), utc_now())
 
 
 @blueprint.after_request
@@ -278,7 +283,7 @@ def tell_uses_left(response: flask.Response) -> flask.Response:
 @reason_codes.response(200, ReasonCodesSchema)
 @reason_codes.alt_response(304, description="The book is the one that `If-None-Match` names", success=True)
 @reason_codes.problems(InvalidRequest)
-def list_reason_codes(query: ReasonCodeQuery):
+def list_reason_codes(query: ReasonCodeQuery) -> Answer:
     """Read what every code of a profile means, in Chinese and English; anybody may.
 
     Generated from the catalogue of indicators and the rules in force; a code is never reused.

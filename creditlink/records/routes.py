@@ -5,7 +5,7 @@ from __future__ import annotations
 import flask
 from sqlalchemy import select
 
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.consents import service as consents
 from creditlink.consents.life import counters
 from creditlink.engine.facts.catalogue import CATEGORIES
@@ -57,7 +57,7 @@ def show_pull(pull_id: str) -> dict[str, object]:
     wanted = ids.internal(pull.PREFIX, pull_id)
     now = utc_now()
     with db.transaction() as session:
-        access = flask.g.access
+        access = current_access()
         consent = consents.live_consent(session, access.consent_id, access=access, action="profile", now=now)
         found = session.scalars(select(Pull).where(Pull.id == wanted, Pull.consent_id == consent.id)).one_or_none()
         if found is None:

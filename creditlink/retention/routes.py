@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g
-
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint
 from creditlink.kit.postgres import db
@@ -28,10 +26,10 @@ blueprint = Blueprint(
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
 def list_certificates(query: dict[str, Any]) -> dict[str, object]:
     """List the certificates of the institution's consents, newest first."""
-    with db.transaction(viewer=db.Viewer(institution_id=g.access.institution_id)) as session:
+    with db.transaction(viewer=db.Viewer(institution_id=current_access().institution_id)) as session:
         page, cursor = certificates.page_of(
             session,
-            g.access.institution_id,
+            current_access().institution_id,
             consent=query.get("consent"),
             cursor=query.get("cursor"),
             limit=query["limit"],

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from flask import g
-
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, TooManyRequests, Unauthorized
@@ -58,12 +56,13 @@ def count_for_product(code: str) -> DiscoveryAnswer:
     """
     settings = runtime.part(Settings)
     with db.transaction() as session:
-        own = session.get_one(Institution, g.access.institution_id).code
+        own = session.get_one(Institution, current_access().institution_id).code
         terms = service.listing(session, settings).by_code.get(code)
         if terms is None or terms.institution_code != own:
             raise NotFound
         counts, screening = counts_for_bank(results_folder(settings), terms)
-        note_question(session, g.access.institution_id, g.access.client_id, terms, screening, now=utc_now())
+        access = current_access()
+        note_question(session, access.institution_id, access.client_id, terms, screening, now=utc_now())
         return counts
 
 
@@ -81,7 +80,7 @@ def read_product(query: ScreenedQuery, code: str) -> OperatorAnswer:
     settings = runtime.part(Settings)
     move = (query["move"], query["to"]) if "move" in query else None
     with db.transaction() as session:
-        if session.get_one(Institution, g.access.institution_id).kind != "operator":
+        if session.get_one(Institution, current_access().institution_id).kind != "operator":
             raise NotFound  # as if there were nothing here for a lender
         terms = service.listing(session, settings).by_code.get(code)
         if terms is None:
@@ -91,7 +90,7 @@ def read_product(query: ScreenedQuery, code: str) -> OperatorAnswer:
         )
         detail = {"move": move[0], "to": move[1]} if move else {}
         note_read(
-            session, g.access.institution_id, g.access.client_id, terms, screening, now=utc_now(),
+            session, current_access().institution_id, current_access().client_id, terms, screening, now=utc_now(),
             action="screening.read", detail={**detail, "firms": len(answer["firms"])},
         )  # fmt: skip
         return answer

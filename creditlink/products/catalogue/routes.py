@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 import flask
-from flask import g
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from creditlink.access.guard import require_access
+from creditlink.access.guard import current_access, require_access
 from creditlink.engine.matching.products.terms import Flaw, ProductInvalid
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
@@ -69,7 +68,7 @@ _BODY = {
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
 def list_own(query: OwnProductsQuery) -> dict[str, object]:
     """List the versions of your own products in every state, in order of code and version."""
-    rows = select(Product).where(Product.institution_id == g.access.institution_id)
+    rows = select(Product).where(Product.institution_id == current_access().institution_id)
     if query.state is not None:
         rows = rows.where(Product.state == query.state)
     if query.code is not None:
@@ -105,7 +104,7 @@ def write(code: str) -> dict[str, object]:
     if body.setdefault("code", code) != code:
         raise InvalidRequest(errors=[{"pointer": "/code", "detail": f"value {body['code']!r}: must be {code!r}"}])
     with db.transaction() as session:
-        institution = session.get_one(Institution, g.access.institution_id)
+        institution = session.get_one(Institution, current_access().institution_id)
         try:
             product = publishing.write(session, institution, body, hands=_hands(session), now=utc_now())
         except ProductInvalid as error:
@@ -126,7 +125,7 @@ def _pointed(flaw: Flaw) -> dict[str, str]:
 def show(code: str, version: int) -> dict[str, object]:
     """Show one version of your own product: terms, what the rule checker says, and what was done to it."""
     with db.transaction() as session:
-        return _in_full(session, publishing.own(session, g.access.institution_id, code, version))
+        return _in_full(session, publishing.own(session, current_access().institution_id, code, version))
 
 
 @blueprint.route("/products/<code>/versions/<int:version>/count", methods=["POST"])
@@ -140,12 +139,12 @@ def count(code: str, version: int) -> dict[str, object]:
     `/v1/discovery` counts, both together. Where no screening is at hand it says so.
     """
     with db.transaction() as session:
-        product = publishing.own(session, g.access.institution_id, code, version)
+        product = publishing.own(session, current_access().institution_id, code, version)
         return publishing.count(
             session,
             product,
             runtime.part(FirmCounts),
-            client_id=g.access.client_id,
+            client_id=current_access().client_id,
             hands=_hands(session),
             now=utc_now(),
         )
@@ -208,12 +207,12 @@ def retire(body: StepNote, code: str, version: int) -> dict[str, object]:
 
 def _step(code: str, version: int, act: Callable[[Session, Product], Product]) -> dict[str, object]:
     with db.transaction() as session:
-        product = publishing.own(session, g.access.institution_id, code, version, lock=True)
+        product = publishing.own(session, current_access().institution_id, code, version, lock=True)
         return _in_full(session, act(session, product))
 
 
 def _hands(session: Session) -> Hands:
-    client = session.scalars(select(Client).where(Client.client_id == g.access.client_id)).one()
+    client = session.scalars(select(Client).where(Client.client_id == current_access().client_id)).one()
     return Hands(f"bank:{client.client_id}", lifecycle.key_marks(client.jwks, client.jwks_uri))
 
 
