@@ -6,37 +6,34 @@ import marshmallow as ma
 
 from creditlink.consents.life.rules import STATES
 from creditlink.kit.http.api import Schema
-
-
-def _text(description: str, *, allow_none: bool = False) -> ma.fields.String:
-    return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
+from creditlink.kit.http.fields import text
 
 
 class ConsentQuerySchema(Schema):
     """Which consents to list."""
 
     state = ma.fields.String(validate=ma.validate.OneOf(STATES), metadata={"description": "Only in this state"})
-    enterprise = _text("Only of this firm: the id that you see it under (`ent_…`)")
+    enterprise = text("Only of this firm: the id that you see it under (`ent_…`)")
     limit = ma.fields.Integer(
         load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "Consents per page"}
     )
-    cursor = _text("Where the page before ended: its `next_cursor`")
+    cursor = text("Where the page before ended: its `next_cursor`")
 
 
 class ConsentEventSchema(Schema):
     """One change of state."""
 
     at = ma.fields.AwareDateTime(metadata={"description": "When"})
-    from_state = _text("Before; null for the request itself", allow_none=True)
-    to_state = _text("After")
-    by = _text("Who: `firm`, `bank`, `operator` or `system`; never which person")
-    reason = _text("Why, in a word")
+    from_state = text("Before; null for the request itself", allow_none=True)
+    to_state = text("After")
+    by = text("Who: `firm`, `bank`, `operator` or `system`; never which person")
+    reason = text("Why, in a word")
 
 
 class UsesSchema(Schema):
     """How much of a limit is used in the current window."""
 
-    window = _text("`total`, `month` or `day`; calendar windows of Asia/Shanghai")
+    window = text("`total`, `month` or `day`; calendar windows of Asia/Shanghai")
     used = ma.fields.Integer(metadata={"description": "Profiles made in it"})
     allowed = ma.fields.Integer(metadata={"description": "Profiles that may be made in it"})
     left = ma.fields.Integer(metadata={"description": "How many more may be made; those made stay readable at 0 too"})
@@ -45,18 +42,18 @@ class UsesSchema(Schema):
 class ConsentSchema(Schema):
     """A consent of your institution, whatever its state."""
 
-    id = _text("The consent; also the `grant_id`")
-    state = _text("REQUESTED, ACTIVE, PAUSED, REJECTED, REVOKED, EXPIRED or EXHAUSTED")
-    enterprise = _text("The firm, by an id that only your institution sees; null until it decided", allow_none=True)
-    purpose = _text("The purpose, as in the fair-use limits")
-    categories_asked = ma.fields.List(_text("A category"), metadata={"description": "What you asked for"})
-    categories = ma.fields.List(_text("A category"), metadata={"description": "What the firm granted"})
-    access = _text("`once` or `recurring`")
-    actions = ma.fields.List(_text("An action"), metadata={"description": "What may be done"})
+    id = text("The consent; also the `grant_id`")
+    state = text("REQUESTED, ACTIVE, PAUSED, REJECTED, REVOKED, EXPIRED or EXHAUSTED")
+    enterprise = text("The firm, by an id that only your institution sees; null until it decided", allow_none=True)
+    purpose = text("The purpose, as in the fair-use limits")
+    categories_asked = ma.fields.List(text("A category"), metadata={"description": "What you asked for"})
+    categories = ma.fields.List(text("A category"), metadata={"description": "What the firm granted"})
+    access = text("`once` or `recurring`")
+    actions = ma.fields.List(text("An action"), metadata={"description": "What may be done"})
     history_months = ma.fields.Integer(metadata={"description": "How far back"})
     data_life_days = ma.fields.Integer(metadata={"description": "How long what is made from it is kept"})
     version = ma.fields.Integer(metadata={"description": "1, and one more with each amendment"})
-    amends = _text("The consent it takes the place of", allow_none=True)
+    amends = text("The consent it takes the place of", allow_none=True)
     requested_at = ma.fields.AwareDateTime(metadata={"description": "When you asked"})
     answer_until = ma.fields.AwareDateTime(metadata={"description": "Until when the firm can answer, exclusive"})
     starts_at = ma.fields.AwareDateTime(allow_none=True, metadata={"description": "When the firm agreed"})
@@ -68,9 +65,9 @@ class ConsentSchema(Schema):
 class ConsentInFullSchema(ConsentSchema):
     """A consent with its history."""
 
-    text_version = _text("Version of the text that the firm agreed to", allow_none=True)
-    text_sha256 = _text("Hash of the text that the firm agreed to", allow_none=True)
-    fair_use_version = _text("Version of the limits it was judged by")
+    text_version = text("Version of the text that the firm agreed to", allow_none=True)
+    text_sha256 = text("Hash of the text that the firm agreed to", allow_none=True)
+    fair_use_version = text("Version of the limits it was judged by")
     events = ma.fields.List(ma.fields.Nested(ConsentEventSchema), metadata={"description": "Oldest first"})
 
 
@@ -78,7 +75,7 @@ class ConsentPageSchema(Schema):
     """A page of consents, newest first."""
 
     items = ma.fields.List(ma.fields.Nested(ConsentSchema))
-    next_cursor = _text("Give it as `cursor` for the next page; null on the last", allow_none=True)
+    next_cursor = text("Give it as `cursor` for the next page; null on the last", allow_none=True)
 
 
 class KeySetSchema(Schema):

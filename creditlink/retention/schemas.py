@@ -5,29 +5,26 @@ from __future__ import annotations
 import marshmallow as ma
 
 from creditlink.kit.http.api import Schema
-
-
-def _text(description: str, *, allow_none: bool | None = None) -> ma.fields.String:
-    return ma.fields.String(metadata={"description": description}, allow_none=allow_none)
+from creditlink.kit.http.fields import text
 
 
 class CertificateQuerySchema(Schema):
     """Which certificates to list."""
 
-    consent = _text("Only of this consent (`cns_…`)")
+    consent = text("Only of this consent (`cns_…`)")
     limit = ma.fields.Integer(
         load_default=20, validate=ma.validate.Range(min=1, max=100), metadata={"description": "Certificates per page"}
     )
-    cursor = _text("Where the page before ended: its `next_cursor`")
+    cursor = text("Where the page before ended: its `next_cursor`")
 
 
 class DeletedSchema(Schema):
     """What was deleted of one table."""
 
-    table = _text("`facts`, `profiles`, `pulls`, `pull_parts` or `rejected_rows`")
+    table = text("`facts`, `profiles`, `pulls`, `pull_parts` or `rejected_rows`")
     rows = ma.fields.Integer(metadata={"description": "How many rows"})
-    sha256 = _text("Over the certificate's id and the rows' own hashes, sorted, joined by line feeds")
-    told_sha256 = _text(
+    sha256 = text("Over the certificate's id and the rows' own hashes, sorted, joined by line feeds")
+    told_sha256 = text(
         "Of profiles: the same over the `content_hmac` of each answer that you were given; check it with the profiles "
         "that you kept"
     )
@@ -36,15 +33,15 @@ class DeletedSchema(Schema):
 class CertificateSchema(Schema):
     """What was deleted of one of your consents at one time."""
 
-    id = _text("The certificate")
-    consent_id = _text("The consent")
+    id = text("The certificate")
+    consent_id = text("The consent")
     issued_at = ma.fields.AwareDateTime(metadata={"description": "When it was deleted"})
     deleted = ma.fields.List(ma.fields.Nested(DeletedSchema), metadata={"description": "Per table"})
-    document = _text("The certificate as a compact JWS; `/v1/receipt-keys` verifies it, offline and for good")
+    document = text("The certificate as a compact JWS; `/v1/receipt-keys` verifies it, offline and for good")
 
 
 class CertificatePageSchema(Schema):
     """A page of certificates, newest first."""
 
     items = ma.fields.List(ma.fields.Nested(CertificateSchema))
-    next_cursor = _text("Give it as `cursor` for the next page; null on the last", allow_none=True)
+    next_cursor = text("Give it as `cursor` for the next page; null on the last", allow_none=True)
