@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
 from creditlink.enterprises.discoverability import ACTION, set_discoverable
+from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.errors import InvalidRequest, NotFound
 from creditlink.portal.firm import acts
@@ -23,7 +24,9 @@ from creditlink.portal.site import blueprint, page, see_other, signed_in
 @signed_in
 def counted(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Explain what being counted means, and show whether the firm is."""
-    firm, right = chosen_with_right(session, account, flask.request.args.get("enterprise"), now)
+    firm, right = chosen_with_right(
+        session, represented_by(session, account, now), flask.request.args.get("enterprise")
+    )
     return _show(session, account, firm, right, now)
 
 
@@ -32,7 +35,7 @@ def counted(session: Session, account: Account, now: datetime) -> ResponseReturn
 def change_counted(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Let banks count the firm, which its legal representative confirms, or stop that, which anybody for it may do."""
     form = flask.request.form
-    firm, right = chosen_with_right(session, account, form.get("enterprise", ""), now)
+    firm, right = chosen_with_right(session, represented_by(session, account, now), form.get("enterprise", ""))
     wanted = form.get("discoverable")
     if wanted not in ("on", "off"):
         raise InvalidRequest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -22,16 +22,16 @@ def firms_of(session: Session, account: Account, now: datetime) -> list[Enterpri
 
 
 def chosen_with_right(
-    session: Session, account: Account, named: str | None, now: datetime
+    session: Session, firms: Sequence[tuple[Enterprise, Representation]], named: str | None
 ) -> tuple[Enterprise, Representation]:
-    """Return the firm with the id `named`, or the first without one, and the person's right in it.
+    """Return the one of `firms` with the id `named`, or the first without one, and the person's right in it.
 
     Raises
     ------
     NotFound
         It is not one of the person's: an unknown firm and somebody else's look the same.
     """
-    for enterprise, right in represented_by(session, account, now):
+    for enterprise, right in firms:
         if named is None or str(enterprise.id) == named:
             enter(session, enterprise)
             return enterprise, right

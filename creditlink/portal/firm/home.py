@@ -35,11 +35,10 @@ _CHANGES = {"pause": consents.pause, "revoke": consents.revoke}
 def home(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Show the consents of the chosen firm."""
     firms = firms_of(session, account, now)
-    firm = chosen(session, firms, flask.request.args.get("enterprise"))
+    waiting = len(inbox.waiting_for(session, firms, now)) + len(acts.waiting_for(session, account, now))
+    firm = chosen(session, firms, flask.request.args.get("enterprise"))  # last: the acts are seen as each of the firms
     if firm is None:
         return page("consents/home.html", firms=firms, firm=None, active=[], past=[], waiting=0)
-    waiting = len(inbox.waiting_for(session, firms, now)) + len(acts.waiting_for(session, account, now))
-    enter(session, firm)
     rows = overview.consents_of(session, firm, now, lang=lang(), fair_use=fair_use())
     return page(
         "consents/home.html",

@@ -16,6 +16,7 @@ from werkzeug.datastructures import MultiDict
 from creditlink.audit.tables import AuditEntry
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.enterprises import accounts, representation
+from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.clock import SHANGHAI, start_of_day
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
@@ -55,9 +56,10 @@ class RepresentativeRow:
 @signed_in
 def representatives(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Show who may act for the firm, within which limits, and every change of it."""
-    if not firms_of(session, account, now):
+    firms = represented_by(session, account, now)
+    if not firms:
         return page("firm/representatives.html", firm=None, firms=[])
-    firm, right = chosen_with_right(session, account, flask.request.args.get("enterprise"), now)
+    firm, right = chosen_with_right(session, firms, flask.request.args.get("enterprise"))
     return _show(session, account, firm, right, now)
 
 
@@ -193,7 +195,9 @@ def _changes(session: Session, firm: Enterprise) -> list[HistoryLine]:
 
 def _firm_led_by(session: Session, account: Account, now: datetime) -> tuple[Enterprise, Representation]:
     """Return the form's firm if the account is its legal representative now; any other is not found."""
-    firm, right = chosen_with_right(session, account, flask.request.form.get("enterprise", ""), now)
+    firm, right = chosen_with_right(
+        session, represented_by(session, account, now), flask.request.form.get("enterprise", "")
+    )
     if right.role != "legal_representative":
         raise NotFound
     return firm, right
