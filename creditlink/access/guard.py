@@ -1,6 +1,6 @@
 """Who may call a resource: the token, the key it is bound to, the client and the institution, each time.
 
-The consent is not checked here: the transaction of the read re-reads it (`consents.live_consent`)
+The consent is not checked here: the transaction of the read re-reads it (`consents.service.live_consent`)
 and says why it refuses.
 """
 

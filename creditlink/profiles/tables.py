@@ -64,8 +64,8 @@ class Profile(Base):
     coverage: Mapped[dict[str, CategoryCoverage]] = mapped_column(JSONB)
     explanation: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # per indicator: value, contribution, points
     products: Mapped[dict[str, Any]]  # in words: counts, the best, the near misses
-    matches: Mapped[bytes] = mapped_column(deferred=True)  # every product and rule: `products.kept`
-    content_sha256: Mapped[str]  # over everything above: `profiles.content`; the evidence names it
+    matches: Mapped[bytes] = mapped_column(deferred=True)  # every product and rule: `engine.matching.encoding`
+    content_sha256: Mapped[str]  # over everything above: `engine.profile.content`; the evidence names it
     content_version: Mapped[int] = mapped_column(server_default="1")
 
     def columns(self) -> dict[str, object]:

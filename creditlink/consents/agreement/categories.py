@@ -81,7 +81,7 @@ CATEGORIES: dict[str, Category] = {
         "logistics platforms",
     ),
 }
-"""Consent category -> its words; the same names as `records.frames.CATEGORY_FRAMES`."""
+"""Consent category -> its words; the same names as `engine.facts.frames.CATEGORY_FRAMES`."""
 
 ACTIONS: dict[str, tuple[str, str]] = {
     "profile": ("计算并查看信用画像", "compute and read a credit profile"),

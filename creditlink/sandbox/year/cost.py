@@ -13,7 +13,7 @@ _ROUNDS = 60
 def yearly_cost_bps(
     rate_bps: Floats, fees_bps: Floats, term_months: NDArray[np.int64], amortises: NDArray[np.bool_]
 ) -> Floats:
-    """Return what `products.cost.annual_rate_bps` gives for each offer's cash flows, in basis points, shape (n,).
+    """Return what the engine's `annual_rate_bps` gives for each offer's cash flows, in basis points, shape (n,).
 
     Source: People's Bank of China, Announcement [2021] No. 3: the yearly rate of all costs, by the internal rate
     of return.

@@ -49,6 +49,6 @@ def write_folder(folder, *, names=NAMES, calibration=None, seed=0, manifest=None
 
 
 def frame(rows=50, names=NAMES, seed=1, missing=0.2):
-    """Firms' features as `features.compute` gives them: null where missing."""
+    """Firms' features as `engine.features.compute` gives them: null where missing."""
     x = matrix(np.random.default_rng(seed), rows, len(names), missing).astype(np.float64)
     return pl.DataFrame({name: x[:, i] for i, name in enumerate(names)}).fill_nan(None)
