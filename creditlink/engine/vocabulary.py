@@ -44,16 +44,16 @@ class CategoryName:
 CATEGORIES: dict[str, CategoryName] = {
     "registration": CategoryName("登记信息", "Registration", "登记信息", "registration", "registration"),
     "tax": CategoryName("纳税与开票", "Tax and invoices", "纳税", "tax", "tax"),
-    "social_security": CategoryName(
-        "社保与公积金", "Social security and housing fund", "社保", "social security", "social security"
-    ),
+    "social_security": CategoryName("社会保险", "Social security", "社保", "social security", "social security"),
+    "housing_fund": CategoryName("住房公积金", "Housing fund", "公积金", "housing fund", "housing-fund"),
     "utility": CategoryName("水、电、气", "Electricity, water and gas", "水电气", "utilities", "utility"),
     "public_credit": CategoryName("公共信用", "Public credit record", "公共信用", "public credit", "public credit"),
     "contract": CategoryName("合同履约", "Contract performance", "合同履约", "contracts", "contract"),
     "intellectual_property": CategoryName(
         "知识产权", "Intellectual property", "知识产权", "intellectual property", "intellectual property"
     ),
-    "logistics": CategoryName("仓储物流", "Logistics", "仓储物流", "logistics", "logistics"),
+    "logistics": CategoryName("仓储物流", "Logistics and storage", "仓储物流", "logistics", "logistics"),
+    "import_export": CategoryName("进出口", "Imports and exports", "进出口", "imports and exports", "customs"),
 }
 """Data category, which is the unit of consent -> its name; in the order of every list."""
 

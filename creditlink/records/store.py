@@ -65,7 +65,15 @@ _READ_AGAIN = text("""
 """).bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)), bindparam("ids", type_=ARRAY(BigInteger)))
 
 # The column that the first part of the sub-key holds.
-_SUBKEY = {"invoice_months": "direction", "meter_months": "kind", "credit_events": "kind", "property_grants": "kind"}
+_SUBKEY = {
+    "income_tax_returns": "kind",
+    "invoice_months": "direction",
+    "tax_events": "kind",
+    "meter_months": "kind",
+    "credit_events": "kind",
+    "property_grants": "kind",
+    "customs_months": "direction",
+}
 
 _EMPTY = {name: empty(name) for name in FRAME_SCHEMAS}
 

@@ -42,8 +42,15 @@ CATEGORIES: dict[str, Category] = {
         vocabulary.CATEGORIES["social_security"],
         "每月参保人数、缴费基数、应缴与实缴金额、缴费日期；不含任何员工的个人信息",
         "insured headcount, contribution base, amounts due and paid, payment dates by month; nothing on any employee",
-        "人力资源和社会保障部门、公积金中心",
-        "the social-security office and the housing fund",
+        "人力资源和社会保障部门",
+        "the social-security office",
+    ),
+    "housing_fund": Category(
+        vocabulary.CATEGORIES["housing_fund"],
+        "每月缴存人数、应缴与实缴金额、缴存日期；不含任何员工的个人信息",
+        "staff covered, deposits due and paid, payment dates by month; nothing on any employee",
+        "住房公积金管理中心",
+        "the housing-fund centre",
     ),
     "utility": Category(
         vocabulary.CATEGORIES["utility"],
@@ -79,6 +86,13 @@ CATEGORIES: dict[str, Category] = {
         "shipments and storage volumes by month",
         "物流平台",
         "logistics platforms",
+    ),
+    "import_export": Category(
+        vocabulary.CATEGORIES["import_export"],
+        "每月进出口报关单数、完税价格及改单退单数",
+        "customs declarations, their value and those corrected or refused, by month",
+        "海关",
+        "customs",
     ),
 }
 """Consent category -> its words; the same names as `engine.facts.frames.CATEGORY_FRAMES`."""

@@ -14,6 +14,8 @@ MISSING_CODES: dict[str, str] = {
     "contract": "R906",
     "intellectual_property": "R907",
     "logistics": "R908",
+    "housing_fund": "R909",
+    "import_export": "R910",
 }
 """Category -> the code of the reason that its values are missing; never reused."""
 

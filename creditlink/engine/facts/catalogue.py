@@ -105,6 +105,7 @@ CATEGORIES: dict[str, DataCategory] = {
             ("人力资源和社会保障部门", "Social-security office"),
             source="social_security",
         ),
+        _category("housing_fund", ("住房公积金管理中心", "Housing-fund centre"), source="housing_fund"),
         _category(
             "utility",
             ("供电、供水、燃气公司", "Utility companies"),
@@ -113,17 +114,20 @@ CATEGORIES: dict[str, DataCategory] = {
         _category(
             "public_credit",
             ("公共信用信息平台", "Public credit platform"),
+            source="public_credit",
             frequency="on_change",
             public=True,
         ),
-        _category("contract", ("合同备案部门", "Contract registry")),
+        _category("contract", ("合同备案部门", "Contract registry"), source="contract"),
         _category(
             "intellectual_property",
             ("知识产权部门", "Intellectual-property office"),
+            source="intellectual_property",
             frequency="on_change",
             public=True,
         ),
-        _category("logistics", ("物流平台", "Logistics platforms")),
+        _category("logistics", ("物流平台", "Logistics platforms"), source="logistics"),
+        _category("import_export", ("海关", "Customs"), source="import_export"),
     )
 }
 """Category code -> what it is; the same codes as `CATEGORY_FRAMES`, in the same order."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 
-Unit = Literal["fen", "day", "count", "days", "kWh_or_m3", "tonnes", "share", "code", "flag"]
+Unit = Literal["fen", "day", "count", "days", "months", "kWh_or_m3", "tonnes", "share", "code", "flag"]
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,23 @@ _ROWS: dict[str, tuple[tuple[str, str, str, Unit], ...]] = {
         ),
     ),
     "vat_declarations": (
+        ("months", "所属期月数", "Months covered", "months"),
+        ("filing", "申报方式", "How often VAT is filed", "code"),
         ("taxable_sales_fen", "应税销售额", "Taxable sales", "fen"),
+        ("exempt_sales_fen", "免税销售额", "Exempt sales", "fen"),
         ("output_tax_fen", "销项税额", "Output tax", "fen"),
         ("input_tax_fen", "进项税额", "Input tax", "fen"),
         ("payable_fen", "应纳税额", "Tax payable", "fen"),
         ("paid_fen", "已缴税额", "Tax paid", "fen"),
+        ("due_on", "申报期限", "Due on", "day"),
+        ("filed_on", "申报日期", "Filed on", "day"),
+    ),
+    "income_tax_returns": (
+        ("kind", "预缴或汇算清缴", "Prepayment or annual settlement", "code"),
+        ("revenue_fen", "本年累计营业收入", "Revenue of the year to date", "fen"),
+        ("profit_fen", "本年累计利润总额", "Profit of the year to date", "fen"),
+        ("payable_fen", "应纳所得税额", "Income tax payable", "fen"),
+        ("paid_fen", "已缴所得税额", "Income tax paid", "fen"),
         ("due_on", "申报期限", "Due on", "day"),
         ("filed_on", "申报日期", "Filed on", "day"),
     ),
@@ -80,7 +92,13 @@ _ROWS: dict[str, tuple[tuple[str, str, str, Unit], ...]] = {
         ("taxpayer_kind", "纳税人类型", "Taxpayer kind", "code"),
         ("arrears_fen", "欠税金额", "Tax arrears", "fen"),
         ("arrears_days", "欠税天数", "Days of the oldest arrear", "days"),
-        ("penalties", "当月处罚次数", "Penalties imposed in the month", "count"),
+    ),
+    "tax_events": (
+        ("kind", "违法、处罚或退税", "Violation, penalty or refund", "code"),
+        ("occurred_on", "发生日期", "Occurred on", "day"),
+        ("severity", "严重程度", "Severity", "code"),
+        ("amount_fen", "涉及金额", "Amount", "fen"),
+        ("ended_on", "办结日期", "Settled on", "day"),
     ),
     "payroll_months": (
         ("headcount", "参保人数", "Insured headcount", "count"),
@@ -91,11 +109,19 @@ _ROWS: dict[str, tuple[tuple[str, str, str, Unit], ...]] = {
         ("paid_on", "缴费日期", "Paid on", "day"),
         ("joiners", "新增参保人数", "Joiners", "count"),
         ("leavers", "减少参保人数", "Leavers", "count"),
-        ("fund_headcount", "公积金缴存人数", "Covered by the housing fund", "count"),
+    ),
+    "fund_months": (
+        ("headcount", "公积金缴存人数", "Covered by the housing fund", "count"),
+        ("due_fen", "应缴存额", "Deposits due", "fen"),
+        ("paid_fen", "实缴存额", "Deposits paid", "fen"),
+        ("due_on", "缴存期限", "Due on", "day"),
+        ("paid_on", "缴存日期", "Paid on", "day"),
     ),
     "meter_months": (
         ("kind", "电、水或气", "Electricity, water or gas", "code"),
         ("usage", "用量", "Usage", "kWh_or_m3"),
+        ("night_usage", "夜间用电量", "Usage at night", "kWh_or_m3"),
+        ("weekend_usage", "周末用电量", "Usage at weekends", "kWh_or_m3"),
         ("amount_fen", "账单金额", "Bill", "fen"),
         ("due_on", "缴费期限", "Due on", "day"),
         ("paid_on", "缴费日期", "Paid on", "day"),
@@ -114,6 +140,11 @@ _ROWS: dict[str, tuple[tuple[str, str, str, Unit], ...]] = {
         ("signed", "签订合同数", "Contracts signed", "count"),
         ("performed", "履行合同数", "Contracts performed", "count"),
         ("breached", "违约合同数", "Contracts breached", "count"),
+        ("signed_fen", "签订合同金额", "Amount signed", "fen"),
+        ("performed_fen", "履行合同金额", "Amount performed", "fen"),
+        ("breached_fen", "违约合同金额", "Amount breached", "fen"),
+        ("government_due_fen", "政府单位当月应付款", "Due from public bodies", "fen"),
+        ("government_late_fen", "政府单位逾期未付款", "Paid late by public bodies", "fen"),
     ),
     "property_grants": (
         ("kind", "知识产权类型", "Kind of property", "code"),
@@ -122,6 +153,13 @@ _ROWS: dict[str, tuple[tuple[str, str, str, Unit], ...]] = {
     "shipment_months": (
         ("shipments", "发货次数", "Shipments", "count"),
         ("tonnes", "货运重量", "Tonnes shipped", "tonnes"),
+        ("stored_tonnes", "日均库存重量", "Tonnes in store on an average day", "tonnes"),
+    ),
+    "customs_months": (
+        ("direction", "出口或进口", "Exports or imports", "code"),
+        ("declarations", "报关单数", "Customs declarations", "count"),
+        ("amount_fen", "完税价格", "Customs value", "fen"),
+        ("faults", "改单退单数", "Declarations corrected or refused", "count"),
     ),
 }
 

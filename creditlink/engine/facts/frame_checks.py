@@ -25,7 +25,11 @@ _RANGES: dict[str, Limits] = {
     "hhi": (0.0, 1.0 + 1e-9),
     "severity": (1, 3),
     "usage": (-1e12, 1e12),  # a correction may take back
+    "night_usage": (-1e12, 1e12),
+    "weekend_usage": (-1e12, 1e12),
     "tonnes": (0.0, 1e12),
+    "stored_tonnes": (0.0, 1e12),
+    "months": (1, 3),
 }
 _REGISTERED = {
     "industry": (r"^[A-T]\d\d$", "a GB/T 4754 section letter and division"),

@@ -23,7 +23,15 @@ METER_KINDS = ("electricity", "water", "gas")
 PAY_METHODS = ("direct_debit", "transfer", "cash")
 READ_QUALITIES = ("actual", "estimated", "substituted")
 DIRECTIONS = ("output", "input")
-EVENT_KINDS = ("penalty", "licence", "court_enforcement", "dishonest_debtor", "red_list")
+EVENT_KINDS = ("penalty", "licence", "court_enforcement", "dishonest_debtor", "red_list", "searched")
+"""Kinds of public-credit events; `searched`: the lists were searched, so what is not on them is not there."""
+FILINGS = ("monthly", "quarterly", "occasion")
+"""How often a taxpayer files VAT; `occasion`: only when something was sold (按次)."""
+RETURN_KINDS = ("prepayment", "settlement")
+"""Returns of corporate income tax: each quarter on account, each year for good."""
+TAX_EVENT_KINDS = ("violation", "penalty", "refund")
+PROPERTY_KINDS = ("patent", "utility_model", "trademark", "software")
+TRADE_DIRECTIONS = ("export", "import")
 
 _KEYED = {"firm": pl.Int32, "period": pl.Date}
 
@@ -41,11 +49,25 @@ FRAME_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "linked_struck_off": pl.Boolean,  # shares address or representative with a struck-off firm
     },
     "vat_declarations": {
-        **_KEYED,
-        "taxable_sales_fen": pl.Int64,
+        **_KEYED,  # period: first month of the filing period
+        "months": pl.Int8,  # that the declaration covers: 1, or 3 for a quarterly filer
+        "filing": pl.Enum(FILINGS),
+        "taxable_sales_fen": pl.Int64,  # without the exempt ones
+        "exempt_sales_fen": pl.Int64,  # sales on which relief waives the tax
         "output_tax_fen": pl.Int64,
         "input_tax_fen": pl.Int64,
         "payable_fen": pl.Int64,
+        "paid_fen": pl.Int64,
+        "due_on": pl.Date,
+        "filed_on": pl.Date,  # null: not filed
+        "known_on": pl.Date,
+    },
+    "income_tax_returns": {
+        **_KEYED,  # period: first month of the quarter or year
+        "kind": pl.Enum(RETURN_KINDS),
+        "revenue_fen": pl.Int64,  # from the beginning of the year, as the form asks
+        "profit_fen": pl.Int64,  # before tax, from the beginning of the year; negative: a loss
+        "payable_fen": pl.Int64,  # for this return
         "paid_fen": pl.Int64,
         "due_on": pl.Date,
         "filed_on": pl.Date,  # null: not filed
@@ -72,7 +94,15 @@ FRAME_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "taxpayer_kind": pl.Enum(["general", "small_scale"]),
         "arrears_fen": pl.Int64,
         "arrears_days": pl.Int32,
-        "penalties": pl.Int32,  # imposed in the month
+        "known_on": pl.Date,
+    },
+    "tax_events": {
+        **_KEYED,  # period: month of the event
+        "kind": pl.Enum(TAX_EVENT_KINDS),
+        "occurred_on": pl.Date,
+        "severity": pl.Int8,  # 1 minor, 2 ordinary, 3 serious; of a refund 1
+        "amount_fen": pl.Int64,
+        "ended_on": pl.Date,  # put right or paid; null: open
         "known_on": pl.Date,
     },
     "payroll_months": {
@@ -85,13 +115,23 @@ FRAME_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "paid_on": pl.Date,  # null: not paid yet
         "joiners": pl.Int32,
         "leavers": pl.Int32,
-        "fund_headcount": pl.Int32,  # covered by the housing fund (公积金)
+        "known_on": pl.Date,
+    },
+    "fund_months": {  # the housing fund (公积金)
+        **_KEYED,
+        "headcount": pl.Int32,
+        "due_fen": pl.Int64,
+        "paid_fen": pl.Int64,
+        "due_on": pl.Date,
+        "paid_on": pl.Date,  # null: not paid yet
         "known_on": pl.Date,
     },
     "meter_months": {
         **_KEYED,
         "kind": pl.Enum(METER_KINDS),
         "usage": pl.Float64,  # kWh for electricity, m³ for water and gas; null: no reading
+        "night_usage": pl.Float64,  # of it between 22:00 and 08:00; null without an interval meter
+        "weekend_usage": pl.Float64,  # of it on Saturdays and Sundays; null without an interval meter
         "amount_fen": pl.Int64,
         "due_on": pl.Date,
         "paid_on": pl.Date,  # null: not paid yet
@@ -114,11 +154,16 @@ FRAME_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "signed": pl.Int32,
         "performed": pl.Int32,
         "breached": pl.Int32,
+        "signed_fen": pl.Int64,
+        "performed_fen": pl.Int64,
+        "breached_fen": pl.Int64,
+        "government_due_fen": pl.Int64,  # fell due in the month from payers that are public bodies
+        "government_late_fen": pl.Int64,  # of it what they had not paid by its due day
         "known_on": pl.Date,
     },
     "property_grants": {  # intellectual property
         **_KEYED,
-        "kind": pl.Enum(["patent", "utility_model", "trademark", "software"]),
+        "kind": pl.Enum(PROPERTY_KINDS),
         "granted": pl.Int32,
         "known_on": pl.Date,
     },
@@ -126,6 +171,15 @@ FRAME_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         **_KEYED,
         "shipments": pl.Int32,
         "tonnes": pl.Float64,
+        "stored_tonnes": pl.Float64,  # in warehouses on an average day; null: no warehouse
+        "known_on": pl.Date,
+    },
+    "customs_months": {
+        **_KEYED,
+        "direction": pl.Enum(TRADE_DIRECTIONS),
+        "declarations": pl.Int32,
+        "amount_fen": pl.Int64,  # customs value
+        "faults": pl.Int32,  # declarations that customs corrected or refused
         "known_on": pl.Date,
     },
 }
@@ -134,31 +188,37 @@ FRAME_SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
 FRAME_KEYS: dict[str, tuple[str, ...]] = {
     "registration": ("firm",),
     "vat_declarations": ("firm", "period"),
+    "income_tax_returns": ("firm", "period", "kind"),
     "invoice_months": ("firm", "period", "direction"),
     "tax_standing": ("firm", "period"),
+    "tax_events": ("firm", "period", "kind", "occurred_on"),
     "payroll_months": ("firm", "period"),
+    "fund_months": ("firm", "period"),
     "meter_months": ("firm", "period", "kind"),
     "credit_events": ("firm", "period", "kind", "occurred_on"),
     "contract_months": ("firm", "period"),
     "property_grants": ("firm", "period", "kind"),
     "shipment_months": ("firm", "period"),
+    "customs_months": ("firm", "period", "direction"),
 }
 """What identifies a fact; of the rows with one key, the one with the latest `known_on` not after `as_of` counts."""
 
 CATEGORY_FRAMES: dict[str, tuple[str, ...]] = {
     "registration": ("registration",),
-    "tax": ("vat_declarations", "invoice_months", "tax_standing"),
+    "tax": ("vat_declarations", "income_tax_returns", "invoice_months", "tax_standing", "tax_events"),
     "social_security": ("payroll_months",),
+    "housing_fund": ("fund_months",),
     "utility": ("meter_months",),
     "public_credit": ("credit_events",),
     "contract": ("contract_months",),
     "intellectual_property": ("property_grants",),
     "logistics": ("shipment_months",),
+    "import_export": ("customs_months",),
 }
 """Consent category -> the frames it opens."""
 
 OPTIONAL_CATEGORIES = tuple(category for category in CATEGORY_FRAMES if category != "registration")
-"""Categories that a firm can refuse: registration is public."""
+"""Categories of which nothing may be known; the registration is always there."""
 
 FRAME_CATEGORY = {frame: category for category, frames in CATEGORY_FRAMES.items() for frame in frames}
 """Record frame -> the category that opens it."""
@@ -175,14 +235,18 @@ class RecordSet:
 
     registration: pl.DataFrame
     vat_declarations: pl.DataFrame
+    income_tax_returns: pl.DataFrame
     invoice_months: pl.DataFrame
     tax_standing: pl.DataFrame
+    tax_events: pl.DataFrame
     payroll_months: pl.DataFrame
+    fund_months: pl.DataFrame
     meter_months: pl.DataFrame
     credit_events: pl.DataFrame
     contract_months: pl.DataFrame
     property_grants: pl.DataFrame
     shipment_months: pl.DataFrame
+    customs_months: pl.DataFrame
 
     @classmethod
     def of(cls, **frames: pl.DataFrame) -> RecordSet:
