@@ -21,10 +21,10 @@ from creditlink.sandbox.city import latent
 from creditlink.sandbox.city.economy import Calendar
 from creditlink.sandbox.city.folder import MANIFEST, replaced_at_once
 from creditlink.sandbox.city.hazard import HazardTable
-from creditlink.sandbox.city.records import events, invoices, meters, names, payroll, tax
+from creditlink.sandbox.city.records import events, income_tax, invoices, meters, names, payroll, tax
 from creditlink.sandbox.city.records.payments import enum_of
 
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 """Raised whenever the same seed no longer gives the same bytes."""
 
 BYTES_PER_FIRM_MONTH = 100
@@ -58,18 +58,23 @@ def simulate_block(
     doing = activities.simulate(firms, paths, calendar)
     office = tax.TaxRecords(firms, doing, calendar)
     months, sold, bought = invoices.InvoiceRecords(firms, doing, calendar).frame()
-    declarations, unpaid, late = office.declarations(sold, bought)
+    declarations, course = office.declarations(sold, bought)
+    standing, age = office.standing(course)
     return {
         "registration": names.registration(firms),
         "vat_declarations": declarations,
+        "income_tax_returns": income_tax.income_tax_returns(firms, doing, calendar, course),
         "invoice_months": months,
-        "tax_standing": office.standing(unpaid, late),
+        "tax_standing": standing,
+        "tax_events": income_tax.tax_events(firms, doing, calendar, course, age),
         "payroll_months": payroll.payroll_months(firms, doing, calendar),
+        "fund_months": payroll.fund_months(firms, doing, calendar),
         "meter_months": meters.meter_months(firms, doing, calendar),
         "credit_events": events.credit_events(firms, doing, calendar),
         "contract_months": events.contract_months(firms, doing, calendar),
         "property_grants": events.property_grants(firms, doing, calendar),
         "shipment_months": events.shipment_months(firms, doing, calendar),
+        "customs_months": events.customs_months(firms, doing, calendar),
         "firms": names.firms_frame(firms),
         "truth": _truth(firms, paths, calendar, hazards),
     }

@@ -1,4 +1,4 @@
-"""The rarer records: public credit events, contracts, intellectual property, logistics."""
+"""The rarer records: public credit events, contracts, intellectual property, logistics, customs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from creditlink.engine.facts.frames import EVENT_KINDS, FRAME_SCHEMAS
+from creditlink.engine.facts.frames import EVENT_KINDS, FRAME_SCHEMAS, TRADE_DIRECTIONS
 from creditlink.sandbox.city.activity import Activity
 from creditlink.sandbox.city.economy import TRADES, USUAL_SIZE, Calendar, Floats
 from creditlink.sandbox.city.latent import NEVER, Bools, Firms
 from creditlink.sandbox.city.records import payments
 
 _SHIPPING = np.array([trade.code[0] in "ACFG" for trade in TRADES])
+_STORING = np.array([trade.code[0] in "CG" or trade.code == "F51" for trade in TRADES])
+_PUBLIC_PAYERS = np.array([trade.code in ("E47", "E50", "I65", "L72", "M74") for trade in TRADES])
 _INVENTING = np.array([trade.code[0] in "CIM" for trade in TRADES])
 
 
@@ -38,11 +40,16 @@ _EVENTS: dict[str, _Event] = {
 
 
 def credit_events(firms: Firms, activity: Activity, calendar: Calendar) -> pl.DataFrame:
-    """Return penalties, licences, enforcement cases, debtor-list and red-list entries of one block."""
+    """Return penalties, licences, enforcement cases, debtor-list and red-list entries of one block.
+
+    The lists are searched once for every firm, when it is first there: what is not on them then is not there.
+    """
     rng, (n, months) = firms.stream("events"), activity.present.shape
     schema = FRAME_SCHEMAS["credit_events"]
-    parts = []
+    parts = [_searched(firms, activity, calendar)]
     for number, kind in enumerate(EVENT_KINDS):
+        if kind not in _EVENTS:
+            continue
         event = _EVENTS[kind]
         chance = event.chance * np.exp(event.slope * np.clip(activity.health, -3.5, 2.0))
         chance = np.where(activity.defaulted, np.maximum(event.after_default, 0.0), chance)
@@ -76,6 +83,26 @@ def credit_events(firms: Firms, activity: Activity, calendar: Calendar) -> pl.Da
     return pl.concat(parts).sort("firm", "period", "kind", "occurred_on", "known_on", maintain_order=True)
 
 
+def _searched(firms: Firms, activity: Activity, calendar: Calendar) -> pl.DataFrame:
+    schema = FRAME_SCHEMAS["credit_events"]
+    rows = np.flatnonzero(activity.present.any(axis=1))
+    month = activity.present.argmax(axis=1)[rows]
+    day = payments.days("occurred_on", calendar.starts[month])
+    return pl.DataFrame(
+        {
+            "firm": firms.firm[rows].astype(np.int32),
+            "period": day,
+            "kind": payments.enum_of("kind", np.full(rows.size, EVENT_KINDS.index("searched")), schema["kind"]),
+            "occurred_on": day,
+            "severity": np.ones(rows.size, np.int8),
+            "amount_fen": np.zeros(rows.size, np.int64),
+            "ended_on": pl.Series([None] * rows.size, dtype=pl.Date),
+            "known_on": day,
+        },
+        schema=schema,
+    )
+
+
 def _monthly(
     name: str, firms: Firms, cells: Bools, calendar: Calendar, rng: np.random.Generator, columns: dict[str, Floats]
 ) -> pl.DataFrame:
@@ -95,7 +122,7 @@ def _monthly(
 
 
 def contract_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.DataFrame:
-    """Return contracts signed, performed and breached of one block."""
+    """Return contracts signed, performed and breached of one block, and what public bodies owe for them."""
     rng, n = firms.stream("contracts"), len(firms)
     usual = np.exp(0.45 * (firms.size - USUAL_SIZE) + 0.5 * rng.standard_normal(n) - 0.2)
     signed = rng.poisson(usual[:, None] * np.exp(0.2 * np.clip(activity.health, -3, 2)))
@@ -104,7 +131,27 @@ def contract_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.
     bad = 1 / (1 + np.exp(4.3 + 0.9 * np.clip(activity.health, -3, 2)))
     breached = rng.binomial(due, np.where(activity.defaulted, 0.35, bad))
     cells = activity.present & firms.covered["contract"][:, None] & (signed + due > 0)
-    columns = {"signed": signed, "performed": due - breached, "breached": breached}
+    # A contract is worth about what the firm sells in a month by its usual number of them.
+    worth = np.exp(firms.size - np.log(np.maximum(usual, 0.3)) + 0.4 * rng.standard_normal(n))[:, None] * 100
+
+    def fen(count: Floats) -> Floats:
+        return np.rint(count * worth * np.exp(0.3 * rng.standard_normal(count.shape)))
+
+    performed = fen(due - breached)
+    # Public bodies pay late as they do, whoever the contractor is.
+    payer = rng.random(n) < np.where(_PUBLIC_PAYERS[firms.trade], 0.40, 0.08)
+    owed = np.rint(performed * (payer * rng.uniform(0.2, 1.0, n))[:, None])
+    late = np.rint(owed * np.where(rng.random(owed.shape) < 0.25, rng.uniform(0.3, 1.0, owed.shape), 0.0))
+    columns = {
+        "signed": signed,
+        "performed": due - breached,
+        "breached": breached,
+        "signed_fen": fen(signed),
+        "performed_fen": performed,
+        "breached_fen": fen(breached),
+        "government_due_fen": owed,
+        "government_late_fen": late,
+    }
     return _monthly("contract_months", firms, cells, calendar, rng, columns)
 
 
@@ -116,9 +163,7 @@ def property_grants(firms: Firms, activity: Activity, calendar: Calendar) -> pl.
         _INVENTING[firms.trade], 1.6, 0.4
     )
     parts = []
-    for number, (kind, rate) in enumerate(
-        (("patent", 0.012), ("utility_model", 0.03), ("trademark", 0.02), ("software", 0.015))
-    ):
+    for number, rate in enumerate((0.012, 0.03, 0.02, 0.015)):  # a month, in the order of PROPERTY_KINDS
         granted = rng.poisson(np.minimum(rate * inventive, 1.0)[:, None], (n, months))
         cells = activity.present & firms.covered["intellectual_property"][:, None] & (granted > 0)
         rows, columns = payments.facts(cells)
@@ -137,7 +182,6 @@ def property_grants(firms: Firms, activity: Activity, calendar: Calendar) -> pl.
                 schema=schema,
             )
         )
-        assert kind in schema["kind"].categories  # noqa: S101 - the order above must be the frame's
     return pl.concat(parts).sort("firm", "period", "kind", "known_on", maintain_order=True)
 
 
@@ -148,4 +192,50 @@ def shipment_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.
     shipments = rng.poisson(np.minimum(usual[:, None] * activity.production, 5000))
     tonnes = np.round(shipments * np.exp(0.4 + 0.6 * rng.standard_normal(n))[:, None], 2)
     cells = activity.present & (firms.covered["logistics"] & _SHIPPING[firms.trade])[:, None] & (shipments > 0)
-    return _monthly("shipment_months", firms, cells, calendar, rng, {"shipments": shipments, "tonnes": tonnes})
+    # Goods that do not sell pile up: what lies in store grows as health falls.
+    stores = _STORING[firms.trade] & (rng.random(n) < 0.6)
+    days = np.exp(-0.4 + 0.4 * rng.standard_normal(n))[:, None] * np.exp(
+        -0.22 * np.clip(activity.health, -3, 2) + 0.15 * rng.standard_normal(tonnes.shape)
+    )
+    usually = np.where(cells, tonnes, 0).sum(axis=1) / np.maximum(cells.sum(axis=1), 1)
+    stored = np.where(stores[:, None], np.round(usually[:, None] * days, 2), np.nan)
+    columns = {"shipments": shipments, "tonnes": tonnes, "stored_tonnes": stored}
+    frame = _monthly("shipment_months", firms, cells, calendar, rng, columns)
+    return frame.with_columns(pl.col("stored_tonnes").fill_nan(None))
+
+
+def customs_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.DataFrame:
+    """Return exports and imports through customs of one block; a part of sales, of firms that trade abroad."""
+    rng, (n, months) = firms.stream("customs"), activity.present.shape
+    schema = FRAME_SCHEMAS["customs_months"]
+    covered = firms.covered["import_export"]
+    parts = []
+    for number, likely in enumerate((0.85, 0.45)):
+        trades = covered & (rng.random(n) < likely)
+        share = rng.uniform(0.1, 0.8, n)[:, None] * (1.0, 0.5)[number]
+        amount = activity.sales * share * np.exp(0.3 * rng.standard_normal((n, months)))
+        silent = rng.random((n, months)) < np.clip(0.15 - 0.08 * activity.health, 0.02, 0.6)
+        usual = np.exp(0.5 * (firms.size - USUAL_SIZE) + 0.8)[:, None]
+        count = 1 + rng.poisson(np.minimum(usual * activity.production, 400))
+        faults = rng.binomial(count, 1 / (1 + np.exp(4.2 + 0.5 * np.clip(activity.health, -3, 2))))
+        cells = activity.present & trades[:, None] & ~silent & (amount > 1_000)
+        rows, columns = payments.facts(cells)
+        versions, _ = payments.record(rng, payments.due_days(calendar, 8)[columns], None, 0.0)
+        versions = versions.until_end(calendar)
+        at = rows[versions.of], columns[versions.of]
+        parts.append(
+            pl.DataFrame(
+                {
+                    "firm": firms.firm[at[0]].astype(np.int32),
+                    "period": payments.days("period", calendar.starts[at[1]]),
+                    "direction": payments.enum_of("direction", np.full(at[0].size, number), schema["direction"]),
+                    "declarations": count[at].astype(np.int32),
+                    "amount_fen": np.rint(amount[at] * 100).astype(np.int64),
+                    "faults": faults[at].astype(np.int32),
+                    "known_on": payments.days("known_on", versions.known),
+                },
+                schema=schema,
+            )
+        )
+    assert len(parts) == len(TRADE_DIRECTIONS)  # noqa: S101 (one part for each direction, in their order)
+    return pl.concat(parts).sort("firm", "period", "direction", "known_on", maintain_order=True)

@@ -65,6 +65,20 @@ def _usage(firms: Firms, activity: Activity, calendar: Calendar, kind: str, rng:
     return np.where(_episodes(rng, n, months, METERS[kind].faults, 1.6), 0.0, use)
 
 
+def _rhythm(
+    firms: Firms, activity: Activity, rng: np.random.Generator, usual: float, spread: float, follows: float
+) -> Floats:
+    """Return the share of electricity used at night or at weekends, shape (n, months).
+
+    Extra shifts are the first to go when orders fall, and the last to come back.
+    """
+    n, months = activity.present.shape
+    works = np.where(firms.of_trade("kwh") > 30, 1.0, 0.5)
+    own = np.clip(usual * works * np.exp(spread * rng.standard_normal(n)), 0.02, 0.7)[:, None]
+    noise = np.exp(0.10 * rng.standard_normal((n, months)))
+    return np.clip(own * np.maximum(activity.production, 0.05) ** follows * noise, 0.0, 0.9)
+
+
 def _episodes(rng: np.random.Generator, n: int, months: int, share: float, mean: float) -> Bools:
     """Return one run of months for a share of the firms, at a random time and `mean` months long on average."""
     begin = np.where(rng.random(n) < share, rng.integers(0, months, n), months)[:, None]
@@ -115,12 +129,21 @@ def _one_meter(
     bill = np.rint(np.round(read[of], 1) * METERS[kind].fen).astype(np.int64)
     paid = (paid_day[of] < versions.known) & (paid_day[of] < NEVER)
     schema = FRAME_SCHEMAS["meter_months"]
+    # Three supplies of electricity in five have a meter that writes down every interval, and those read themselves.
+    interval = (kind == "electricity") & (rng.random(len(firms)) < 0.6)[rows]
+    told = (interval & (quality == 0) & ~unread)[of]
+    night, weekend = (
+        pl.Series(np.round(_rhythm(firms, activity, rng, *habit)[rows, columns][of] * usage, 1))
+        for habit in ((0.30, 0.45, 0.8), (0.22, 0.35, 0.5))
+    )
     return pl.DataFrame(
         {
             "firm": firms.firm[rows][of].astype(np.int32),
             "period": payments.days("period", calendar.starts[columns][of]),
             "kind": payments.enum_of("kind", np.full(of.size, METER_KINDS.index(kind)), schema["kind"]),
             "usage": payments.nullable(pl.Series("usage", usage), better | ~unread[of]),
+            "night_usage": payments.nullable(night, told),
+            "weekend_usage": payments.nullable(weekend, told),
             "amount_fen": np.where(better, np.rint(usage * METERS[kind].fen).astype(np.int64), bill),
             "due_on": payments.days("due_on", due[of]),
             "paid_on": payments.days("paid_on", np.where(paid, paid_day[of], 0), paid),

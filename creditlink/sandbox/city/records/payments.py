@@ -22,8 +22,9 @@ class Habit:
 
 UTILITY = Habit(-2.70, 2.95, 5.0)
 SOCIAL_SECURITY = Habit(-3.45, 3.05, 4.0)
+HOUSING_FUND = Habit(-3.15, 3.0, 4.0)
 TAX = Habit(-3.90, 3.05, 3.5)
-"""Stress shows in utilities first, then in social security, then in tax."""
+"""Stress shows in utilities first, then in the housing fund and social security, then in tax."""
 
 
 def late_chance(habit: Habit, health: Floats, sloppy: Floats, defaulted: Bools) -> Floats:

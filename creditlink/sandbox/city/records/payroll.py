@@ -1,4 +1,4 @@
-"""The social-security office's records: insured staff and contributions by month."""
+"""Records of staff by month: insured persons and contributions, and the housing fund."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ def payroll_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.D
     # Bases are set each July.
     july = np.cumsum(calendar.month_of_year[:months] == 6)
     rise = 1.035 ** (july - july[-1])
-    fund_share = np.clip(rng.beta(1.2, 1.0, n), 0, 1)
 
     open_ = activity.present & firms.covered["social_security"][:, None]
     rows, columns = payments.facts(open_)
@@ -88,8 +87,49 @@ def payroll_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.D
             "paid_on": payments.days("paid_on", np.where(paid, paid_day[of], 0), paid),
             "joiners": joiners[rows, columns][of].astype(np.int32),
             "leavers": leavers[rows, columns][of].astype(np.int32),
-            "fund_headcount": np.rint(people * fund_share[rows]).astype(np.int32)[of],
             "known_on": payments.days("known_on", versions.known),
         },
         schema=FRAME_SCHEMAS["payroll_months"],
+    )
+
+
+def fund_months(firms: Firms, activity: Activity, calendar: Calendar) -> pl.DataFrame:
+    """Return the housing fund's frame of one block."""
+    # A stream begins anew each time: the same staff as the social-security office knows.
+    staff = headcounts(firms, activity, firms.stream("payroll"))
+    rng, n = firms.stream("fund"), len(firms)
+    # A firm that does well takes more of its people in.
+    share = np.clip(rng.beta(1.6, 0.9, n)[:, None] + 0.08 * np.clip(activity.health, -3, 1), 0, 1)
+    wage = firms.of_trade("wage") * np.exp(0.20 * rng.standard_normal(n))
+    rate = 2 * rng.integers(5, 13, n) / 100
+    rows, columns = payments.facts(activity.present & firms.covered["housing_fund"][:, None])
+    size = rows.size
+    people = np.maximum(np.rint(staff[rows, columns] * share[rows, columns]).astype(np.int64), 1)
+    owed = np.rint(people * wage[rows] * rate[rows] * 100).astype(np.int64)
+    due = payments.due_days(calendar, 20)[columns]
+    paid_day = payments.settle(
+        rng,
+        payments.HOUSING_FUND,
+        due,
+        activity.health[rows, columns],
+        firms.sloppy[rows],
+        activity.defaulted[rows, columns],
+    )
+    part = np.where((paid_day > due) & (rng.random(size) < 0.10), rng.uniform(0.2, 0.9, size), 1.0)
+    versions, _ = payments.record(rng, due + 1, paid_day, 0.0)
+    versions = versions.until_end(calendar)
+    of = versions.of
+    paid = (paid_day[of] < versions.known) & (paid_day[of] < NEVER)
+    return pl.DataFrame(
+        {
+            "firm": firms.firm[rows][of].astype(np.int32),
+            "period": payments.days("period", calendar.starts[columns][of]),
+            "headcount": people[of].astype(np.int32),
+            "due_fen": owed[of],
+            "paid_fen": np.where(paid, np.rint(owed * part).astype(np.int64)[of], 0),
+            "due_on": payments.days("due_on", due[of]),
+            "paid_on": payments.days("paid_on", np.where(paid, paid_day[of], 0), paid),
+            "known_on": payments.days("known_on", versions.known),
+        },
+        schema=FRAME_SCHEMAS["fund_months"],
     )
