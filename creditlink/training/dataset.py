@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, OPTIONAL_CATEGORIES, RecordSet
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.compute import compute, reference_values
+from creditlink.engine.features.months import events
 from creditlink.engine.features.months.grid import MONTHS
 from creditlink.engine.features.reference import Reference, fit_reference
 from creditlink.engine.features.withhold import without
@@ -96,7 +97,7 @@ def known_records(records: RecordSet, as_of: date, firms: pl.Series) -> RecordSe
     frames = {}
     for name in FRAME_SCHEMAS:
         frame = records.frame(name)
-        if name != "registration" and name != "credit_events":
+        if name != "registration" and name not in events.FRAMES:
             frame = frame.filter((pl.col("period") >= oldest) & (pl.col("period") <= as_of))
         frames[name] = frame.filter(pl.Series(keep[frame["firm"].to_numpy()]))
     return RecordSet(**frames)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import polars as pl
 
-from creditlink.engine.features.months.window import monthly
+from creditlink.engine.features.months.window import mean
 
 Dimension = Literal["tax", "employment", "energy", "standing", "consistency"]
 
@@ -29,6 +29,7 @@ NO_RECORD = "missing when the category delivered no such record in the window"
 NO_DENOMINATOR = "missing when the record is missing or the denominator is not above zero"
 FEW_MONTHS = "missing with fewer than 6 known months"
 NO_REFERENCE = "missing when an input is, or without an industry reference"
+NOT_SEARCHED = "missing when the lists were not searched and show no event of the firm"
 NEVER = "never missing: registration is always present"
 
 
@@ -70,8 +71,8 @@ def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
 
 
 def growth(item: str, months: int, back: int) -> pl.Expr:
-    """Last `months` over the same number of months `back` months earlier, minus one."""
-    return ratio(monthly(item, months), monthly(item, back + 1, back + months)) - 1
+    """Mean of the last `months` over that of as many months `back` months earlier, minus one."""
+    return ratio(mean(item, months), mean(item, back + 1, back + months)) - 1
 
 
 def added(*terms: pl.Expr) -> pl.Expr:

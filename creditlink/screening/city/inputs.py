@@ -11,11 +11,12 @@ import polars as pl
 from creditlink.engine.facts.frame_checks import fault
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.engine.features.catalogue import windows
+from creditlink.engine.features.months import events
 from creditlink.engine.features.months.grid import columns_read
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.screening.city.storage import DataFolder
 
-READ_WHOLE = ("registration", "credit_events")
+READ_WHOLE = ("registration", *events.FRAMES)
 
 
 class PartitionRejected(Exception):

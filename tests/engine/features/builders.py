@@ -54,7 +54,10 @@ def declarations(sales: list[int | None], firm: int = 0, **changes) -> pl.DataFr
             {
                 "firm": firm,
                 "period": period,
+                "months": 1,
+                "filing": "monthly",
                 "taxable_sales_fen": value,
+                "exempt_sales_fen": 0,
                 "output_tax_fen": value * 13 // 100,
                 "input_tax_fen": value // 10,
                 "payable_fen": value * 3 // 100,
@@ -66,6 +69,62 @@ def declarations(sales: list[int | None], firm: int = 0, **changes) -> pl.DataFr
             | changes
         )
     return frame("vat_declarations", rows)
+
+
+def quarters(
+    sales: list[int], first: date, firm: int = 0, *, exempt: bool = False, late_days: int = -3, **changes
+) -> pl.DataFrame:
+    """Quarterly VAT declarations of a small-scale taxpayer, oldest first, from the quarter that begins on `first`.
+
+    Due on the 15th after the quarter; 1 % tax, none where `exempt`.
+    """
+    rows = []
+    for number, value in enumerate(sales):
+        month = first.month - 1 + 3 * number
+        period = date(first.year + month // 12, month % 12 + 1, 1)
+        due = date(first.year + (month + 3) // 12, (month + 3) % 12 + 1, 15)
+        filed = due + timedelta(days=late_days)
+        rows.append(
+            {
+                "firm": firm,
+                "period": period,
+                "months": 3,
+                "filing": "quarterly",
+                "taxable_sales_fen": 0 if exempt else value,
+                "exempt_sales_fen": value if exempt else 0,
+                "output_tax_fen": 0 if exempt else value // 100,
+                "input_tax_fen": 0,
+                "payable_fen": 0 if exempt else value // 100,
+                "paid_fen": 0 if exempt else value // 100,
+                "due_on": due,
+                "filed_on": filed,
+                "known_on": max(filed, due) + timedelta(days=1),
+            }
+            | changes
+        )
+    return frame("vat_declarations", rows)
+
+
+def invoices(amounts: dict[date, int], firm: int = 0, direction: str = "output") -> pl.DataFrame:
+    """Months of invoices, month -> fen; known a few days after the month."""
+    return frame(
+        "invoice_months",
+        [
+            {
+                "firm": firm,
+                "period": period,
+                "direction": direction,
+                "invoices": 2,
+                "amount_fen": fen,
+                "tax_fen": fen // 100,
+                "void_invoices": 0,
+                "red_invoices": 0,
+                "red_amount_fen": 0,
+                "known_on": period + timedelta(days=34),
+            }
+            for period, fen in amounts.items()
+        ],
+    )
 
 
 def meters(usage: list[float | None], firm: int = 0, kind: str = "electricity", **changes) -> pl.DataFrame:
@@ -111,7 +170,6 @@ def payroll(heads: list[int], firm: int = 0, **changes) -> pl.DataFrame:
                 "paid_on": due - timedelta(days=4),
                 "joiners": 1,
                 "leavers": 1,
-                "fund_headcount": count // 2,
                 "known_on": period + timedelta(days=42),
             }
             | changes
@@ -175,17 +233,22 @@ def _firm_rows(rng: np.random.Generator, firm: int, periods: list[date]) -> dict
 
         amount = int(size * rng.lognormal(0, 0.3)) * int(rng.random() > 0.05)
         terms = late()
-        put(
-            "vat_declarations",
-            taxable_sales_fen=amount,
-            output_tax_fen=amount // 10,
-            input_tax_fen=amount // 12,
-            payable_fen=amount // 40,
-            paid_fen=amount // 50,
-            due_on=terms["due_on"],
-            filed_on=terms["done"],
-            known_on=terms["known_on"],
-        )
+        quarterly = firm % 3 == 0
+        if not quarterly or period.month % 3 == 1:
+            put(
+                "vat_declarations",
+                months=3 if quarterly else 1,
+                filing="quarterly" if quarterly else "monthly",
+                exempt_sales_fen=amount // 7 if quarterly else 0,
+                taxable_sales_fen=amount,
+                output_tax_fen=amount // 10,
+                input_tax_fen=amount // 12,
+                payable_fen=amount // 40,
+                paid_fen=amount // 50,
+                due_on=terms["due_on"],
+                filed_on=terms["done"],
+                known_on=terms["known_on"],
+            )
         for direction in ("output", "input"):
             put(
                 "invoice_months",
@@ -208,9 +271,33 @@ def _firm_rows(rng: np.random.Generator, firm: int, periods: list[date]) -> dict
             taxpayer_kind="general",
             arrears_fen=int(rng.integers(0, 2)) * 5000,
             arrears_days=int(rng.integers(0, 60)),
-            penalties=int(rng.integers(0, 2)),
             known_on=period + timedelta(days=34),
         )
+        for kind, months in (("prepayment", 3), ("settlement", 12)):
+            if period.month % months == 1:
+                terms = late()
+                put(
+                    "income_tax_returns",
+                    kind=kind,
+                    revenue_fen=amount * months,
+                    profit_fen=int(amount * rng.normal(0.05, 0.1)),
+                    payable_fen=amount // 100,
+                    paid_fen=amount // 100,
+                    due_on=terms["due_on"],
+                    filed_on=terms["done"],
+                    known_on=terms["known_on"],
+                )
+        if rng.random() < 0.15:
+            occurred = period + timedelta(days=int(rng.integers(0, 28)))
+            put(
+                "tax_events",
+                kind=str(rng.choice(["violation", "penalty", "refund"])),
+                occurred_on=occurred,
+                severity=int(rng.integers(1, 4)),
+                amount_fen=int(rng.integers(0, 10**6)),
+                ended_on=None if rng.random() < 0.5 else occurred + timedelta(days=90),
+                known_on=occurred + timedelta(days=int(rng.integers(0, 20))),
+            )
         terms, heads = late(), int(rng.integers(0, 30))
         put(
             "payroll_months",
@@ -222,7 +309,16 @@ def _firm_rows(rng: np.random.Generator, firm: int, periods: list[date]) -> dict
             paid_on=terms["done"],
             joiners=int(rng.integers(0, 3)),
             leavers=int(rng.integers(0, 3)),
-            fund_headcount=heads // 3,
+            known_on=terms["known_on"],
+        )
+        terms = late()
+        put(
+            "fund_months",
+            headcount=heads // 2 + 1,
+            due_fen=heads * 50_000,
+            paid_fen=heads * 50_000 if terms["done"] else 0,
+            due_on=terms["due_on"],
+            paid_on=terms["done"],
             known_on=terms["known_on"],
         )
         for kind in METER_KINDS:
@@ -230,7 +326,9 @@ def _firm_rows(rng: np.random.Generator, firm: int, periods: list[date]) -> dict
             put(
                 "meter_months",
                 kind=kind,
-                usage=None if rng.random() < 0.1 else float(rng.lognormal(7, 1)),
+                usage=None if (usage := float(rng.lognormal(7, 1))) < 400 else usage,
+                night_usage=usage / 4 if kind == "electricity" and rng.random() < 0.8 else None,
+                weekend_usage=usage / 5 if kind == "electricity" and rng.random() < 0.8 else None,
                 amount_fen=int(rng.integers(1000, 90000)),
                 due_on=terms["due_on"],
                 paid_on=terms["done"],
@@ -256,8 +354,28 @@ def _firm_rows(rng: np.random.Generator, firm: int, periods: list[date]) -> dict
             signed=2,
             performed=int(rng.integers(0, 3)),
             breached=int(rng.integers(0, 2)),
+            signed_fen=amount,
+            performed_fen=amount // int(rng.integers(1, 4)),
+            breached_fen=amount // 9,
+            government_due_fen=amount // 5,
+            government_late_fen=amount // int(rng.integers(6, 20)),
             known_on=known,
         )
         put("property_grants", kind=str(rng.choice(["patent", "software"])), granted=1, known_on=known)
-        put("shipment_months", shipments=int(rng.integers(0, 20)), tonnes=float(rng.random()), known_on=known)
+        put(
+            "shipment_months",
+            shipments=int(rng.integers(0, 20)),
+            tonnes=float(rng.random()),
+            stored_tonnes=None if rng.random() < 0.3 else float(rng.random()),
+            known_on=known,
+        )
+        for direction in ("export", "import"):
+            put(
+                "customs_months",
+                direction=direction,
+                declarations=int(rng.integers(1, 20)),
+                amount_fen=amount // 3,
+                faults=int(rng.integers(0, 2)),
+                known_on=known,
+            )
     return rows

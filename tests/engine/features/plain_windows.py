@@ -135,17 +135,36 @@ def _oldest(months: Months, first: int, last: int) -> Array:
 def _longest_gap(months: Months, first: int, last: int) -> Array:
     x, seen = months.x[first - 1 : last], months.seen[first - 1 : last]
     run, worst = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    started = np.zeros(x.shape[1], dtype=bool)
     for active, ok in zip((x > 0)[::-1], seen[::-1], strict=True):
-        started |= ok
-        run += started
+        run += ok
         run *= ~active
         np.maximum(worst, run, out=worst)
-    return np.where(started, worst, np.nan)
+    return np.where(seen.any(axis=0), worst, np.nan)
 
 
-def _monthly(months: Months, first: int, last: int) -> Array:
-    return _total(months, first, last) / _oldest(months, first, last)
+def _course(months: Months, first: int, last: int) -> tuple[Array, Array]:
+    x = months.x[first - 1 : last]
+    seen = x > 0
+    logs = np.where(seen, np.log(np.where(seen, x, 1.0)), 0.0)
+    count = _sum(seen.astype(np.float64))
+    points = np.maximum(count, 1.0)
+    t = np.arange(len(x), dtype=np.float64)[:, None]
+    away_t = (t - _sum(t * seen) / points) * seen
+    away_x = (logs - _sum(logs) / points) * seen
+    s_tt, s_tx = _sum(away_t * away_t), _sum(away_t * away_x)
+    safe = np.where(s_tt > 0, s_tt, 1.0)
+    rest = np.maximum(_sum(away_x * away_x) - s_tx * s_tx / safe, 0.0)
+    enough = (count >= MIN_POINTS_FOR_SPREAD) & (s_tt > 0)
+    noise = np.sqrt(rest / np.maximum(count - 2.0, 1.0))
+    return np.where(enough, -12.0 * s_tx / safe, np.nan), np.where(enough, noise, np.nan)
+
+
+def _trend(months: Months, first: int, last: int) -> Array:
+    return _course(months, first, last)[0]
+
+
+def _noise(months: Months, first: int, last: int) -> Array:
+    return _course(months, first, last)[1]
 
 
 def _idle(months: Months, first: int, last: int) -> Array:
@@ -171,7 +190,6 @@ def _season(months: Months, first: int, last: int) -> Array:
 KERNELS: dict[str, Callable[[Months, int, int], Array]] = {
     "total": _total,
     "mean": _mean,
-    "monthly": _monthly,
     "faded": _faded,
     "faded_mean": _faded_mean,
     "known": _known,
@@ -185,5 +203,7 @@ KERNELS: dict[str, Callable[[Months, int, int], Array]] = {
     "longest_gap": _longest_gap,
     "idle": _idle,
     "season": _season,
+    "trend": _trend,
+    "noise": _noise,
 }
 """Statistic -> kernel: (months, first, last) -> array of shape (firms,)."""

@@ -10,7 +10,7 @@ import pytest
 from creditlink.engine.facts.frames import CATEGORY_FRAMES
 from creditlink.engine.features.catalogue import BY_NAME, CATALOGUE, REFERENCE_VALUES, windows
 from creditlink.engine.features.indicator import DIMENSION_LABELS
-from creditlink.engine.features.months.grid import MONTHS
+from creditlink.engine.features.months.grid import MONTHS, TRADE_ITEMS
 from creditlink.engine.features.months.items import SOURCES
 from creditlink.engine.features.months.statistics import STATISTICS
 from creditlink.engine.features.months.window import Window
@@ -52,7 +52,7 @@ def test_the_expression_reads_no_further_than_its_window(indicator):
 
 
 def test_every_window_can_be_computed():
-    items = {n for s in SOURCES for suffix in s.items for n in s.names(suffix)} | {"turnover"}
+    items = {n for s in SOURCES for suffix in s.items for n in s.names(suffix)} | {*TRADE_ITEMS}
     for window in windows():
         assert window.item in items
         assert window.statistic in STATISTICS

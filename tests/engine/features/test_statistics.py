@@ -51,16 +51,23 @@ def test_the_row_known_last_speaks(data):
     shuffled = lambda most: np.array(  # noqa: E731
         data.draw(st.lists(st.integers(0, most), min_size=count, max_size=count)), np.int32
     )
-    firm, kind, day, known = draw(3).astype(np.int32), shuffled(1), shuffled(60), shuffled(9)
+    firm, kind, day, known = draw(3).astype(np.int32), shuffled(1), shuffled(80), shuffled(9)
+    span = 1 + shuffled(2)
     firms, today = np.arange(4), 7
-    back = np.minimum(np.arange(50)[::-1] // 10, 4)  # five months of ten days, from day 5
+    back = np.arange(70)[::-1] // 10  # five months of ten days, and two before them that rows may begin in
     found = np.empty((2, 5, 4), np.int32)
-    rows.speakers(firm, day, known, kind, firms, back, 5, today, np.empty_like(found), found)
+    rows.speakers(firm, day, known, kind, span, firms, back, 5, today, np.empty_like(found), found)
     expected = np.full_like(found, -1)
     for row in sorted(range(count), key=lambda row: known[row]):
-        if known[row] <= today and 0 <= day[row] - 5 < 50:
-            expected[kind[row], back[day[row] - 5], firm[row]] = row
+        if known[row] <= today and 0 <= day[row] - 5 < 70:
+            for month in range(back[day[row] - 5], back[day[row] - 5] - span[row], -1):
+                if 0 <= month < 5:
+                    expected[kind[row], month, firm[row]] = row
     np.testing.assert_array_equal(found, expected)
+    alone = np.empty_like(found[0])
+    rows.last_months(found[0], alone)
+    newer = np.vstack([np.full((1, 4), -2, np.int32), found[0, :-1]])
+    np.testing.assert_array_equal(alone, np.where(newer == found[0], -1, found[0]))
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.float64])

@@ -9,6 +9,7 @@ import polars as pl
 from creditlink.engine.features.indicator import (
     NO_DENOMINATOR,
     NO_REFERENCE,
+    NOT_SEARCHED,
     Indicator,
     against_industry,
     growth,
@@ -22,7 +23,7 @@ _public = partial(
     Indicator,
     category="public_credit",
     dimension="consistency",
-    missing="missing when public credit holds no event of the firm",
+    missing=NOT_SEARCHED,
 )
 _check = partial(Indicator, category="tax", dimension="consistency", window=12)
 
@@ -37,7 +38,7 @@ _log_sales_per_head = log_ratio(_sales, _heads)
 _log_payroll_to_sales = log_ratio(total("base", 12), _sales)
 
 REFERENCE_VALUES: dict[str, pl.Expr] = {
-    "tax_burden": log_ratio(total("vat_payable", 12), total("sales", 12)),
+    "tax_burden": log_ratio(total("vat_payable", 12), total("taxable", 12)),
     "payroll_per_head": log_ratio(total("base", 12), total("heads", 12)),
     "sales_per_kwh": _log_sales_per_kwh,
     "sales_per_head": _log_sales_per_head,
@@ -113,8 +114,9 @@ INDICATORS = (
     ),
     _check(
         "declared_to_invoiced_gap", "申报与开票差异", "Declared against invoiced sales", unit="ratio", direction=1,
-        missing=NO_DENOMINATOR, formula="|ln(sum(declared sales) / sum(invoiced sales))|, m01..m12", source=_CROSS,
-        reason_code="R157", expression=log_ratio(total("sales", 12), total("sold_amount", 12)).abs(), actionable=True,
+        missing=NO_DENOMINATOR, source=_CROSS, reason_code="R157", actionable=True,
+        formula="|ln(sum(declared sales) / sum(invoiced sales))| over the months m01..m12 that have both",
+        expression=log_ratio(total("declared_beside", 12), total("invoiced_beside", 12)).abs(),
     ),
     _check(
         "sales_energy_divergence", "销售与用电背离度", "Sales growth beyond electricity growth", unit="ratio",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from creditlink.engine.features.indicator import (
+    FEW_MONTHS,
     NO_DENOMINATOR,
     NO_RECORD,
     NO_REFERENCE,
@@ -14,7 +15,17 @@ from creditlink.engine.features.indicator import (
     log_ratio,
     ratio,
 )
-from creditlink.engine.features.months.window import faded_mean, known, latest, longest_gap, mean, peak, total, trough
+from creditlink.engine.features.months.window import (
+    faded_mean,
+    known,
+    latest,
+    longest_gap,
+    mean,
+    peak,
+    total,
+    trend,
+    trough,
+)
 
 _people = partial(Indicator, category="social_security", dimension="employment")
 
@@ -22,6 +33,8 @@ _LAW = "Source: Social Insurance Law of the PRC, art. 60 and 86: contributions d
 _NANYANG = "Source: Nanyang 社保信用贷 (published platform practice): years insured × contributions × headcount"
 _PRACTICE = "Source: city credit platforms' employment indicators (published catalogues)"
 _FUND = "Source: Regulations on the Administration of the Housing Provident Fund (State Council Decree 350), art. 15"
+
+_fund = partial(Indicator, category="housing_fund", dimension="employment")
 
 # A paragraph per indicator reads as a catalogue; one argument a line would not.
 # fmt: off
@@ -68,7 +81,7 @@ INDICATORS = (
         "insured_gap_24", "最长断缴月数(24月)", "Longest gap in insurance in 24 months", unit="months", window=24,
         direction=1, missing=NO_RECORD,
         formula="longest run of months m01..m24 without an insured person since the oldest record", source=_LAW,
-        reason_code="R058", expression=longest_gap("heads", 24), actionable=True,
+        reason_code="R058", expression=longest_gap("insured", 24), actionable=True,
     ),
     _people(
         "contributions_late_6", "逾期缴费次数(6月)", "Late contributions in 6 months", unit="count", window=6,
@@ -118,12 +131,6 @@ INDICATORS = (
         expression=against_industry("payroll_per_head", log_ratio(total("base", 12), total("heads", 12))),
     ),
     _people(
-        "housing_fund_coverage", "公积金覆盖率", "Share of staff in the housing fund", unit="ratio", window=12,
-        direction=-1, missing=NO_DENOMINATOR, formula="sum(fund headcount m01..m12) / sum(headcount m01..m12)",
-        source=_FUND, reason_code="R068", expression=ratio(total("fund_heads", 12), total("heads", 12)),
-        actionable=True,
-    ),
-    _people(
         "insured_strength", "社保信用强度", "Insurance strength", unit="score", window=36, direction=-1,
         missing=NO_RECORD,
         formula="ln(1 + months insured m01..m36 / 12 × mean monthly contributions in yuan × mean headcount, m01..m12)",
@@ -141,6 +148,39 @@ INDICATORS = (
         unit="days", window=36, direction=1, missing=NO_RECORD, formula="mean days late of due contributions "
         "m01..m36, months weighted by half every 12 months back", source=_LAW, reason_code="R071",
         expression=faded_mean("contributions_days_late", 36), actionable=True,
+    ),
+    _people(
+        "headcount_trend_24", "参保人数趋势(24月)", "Trend of headcount over 24 months", unit="ratio", window=24,
+        direction=-1, missing=FEW_MONTHS, formula="slope a year of a straight line through ln(headcount) m01..m24",
+        source=_PRACTICE, reason_code="R176", expression=trend("heads", 24), actionable=True,
+    ),
+    _fund(
+        "housing_fund_coverage", "公积金覆盖率", "Share of staff in the housing fund", unit="ratio", window=12,
+        direction=-1, missing=NO_DENOMINATOR, formula="sum(fund headcount m01..m12) / sum(insured headcount m01..m12)",
+        source=_FUND, reason_code="R068", expression=ratio(total("fund_heads", 12), total("heads", 12)),
+        also=("social_security",), actionable=True,
+    ),
+    _fund(
+        "fund_headcount_change_12", "公积金人数12个月变化", "Change of housing-fund headcount over 12 months",
+        unit="ratio", window=15, direction=-1, missing=NO_DENOMINATOR,
+        formula="mean(fund headcount m01..m03) / mean(fund headcount m13..m15) − 1", source=_FUND, reason_code="R175",
+        expression=ratio(mean("fund_heads", 3), mean("fund_heads", 13, 15)) - 1, actionable=True,
+    ),
+    _fund(
+        "fund_late_12", "公积金逾期缴存次数(12月)", "Late housing-fund deposits in 12 months", unit="count", window=12,
+        direction=1, missing=NO_RECORD, formula="months m01..m12 deposited after the due day, or due and not deposited",
+        source=_FUND, reason_code="R172", expression=total("fund_late", 12), actionable=True,
+    ),
+    _fund(
+        "fund_late_habit_36", "公积金逾期倾向(36月)", "Habit of depositing late", unit="ratio", window=36, direction=1,
+        missing=NO_RECORD, formula="share of due deposits m01..m36 made late or not at all, months weighted by half "
+        "every 12 months back", source=_FUND, reason_code="R173", expression=faded_mean("fund_late", 36),
+        actionable=True,
+    ),
+    _fund(
+        "fund_unpaid_fen", "公积金欠缴余额", "Housing-fund deposits due and unpaid", unit="fen", window=24, direction=1,
+        missing=NO_RECORD, formula="sum over m01..m24 of deposits due and not made by as_of", source=_FUND,
+        reason_code="R174", expression=total("fund_unpaid", 24), actionable=True,
     ),
 )
 # fmt: on

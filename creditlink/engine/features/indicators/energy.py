@@ -8,7 +8,18 @@ import polars as pl
 
 from creditlink.engine.facts.frames import METER_KINDS
 from creditlink.engine.features.indicator import FEW_MONTHS, NO_DENOMINATOR, NO_RECORD, Indicator, added, growth, ratio
-from creditlink.engine.features.months.window import faded, idle, mean, peak, season, total, trough, volatility
+from creditlink.engine.features.months.window import (
+    faded,
+    idle,
+    mean,
+    noise,
+    peak,
+    season,
+    total,
+    trend,
+    trough,
+    volatility,
+)
 
 _utility = partial(Indicator, category="utility", dimension="energy")
 
@@ -18,6 +29,8 @@ _CARBON = (
     "Source: MEE and NBS, CO2 emission factors of electricity 2022 (0.5366 kg/kWh, national mean); "
     "provincial greenhouse-gas inventory guide (natural gas 2.162 kg/m³)"
 )
+_INTERVALS = "Source: State Grid load data products for finance (published practice): shifts seen in the load curve"
+NO_INTERVALS = "missing without an interval meter, or when the denominator is not above zero"
 
 KG_CO2_PER_KWH = 0.5366
 KG_CO2_PER_M3_GAS = 2.162
@@ -173,6 +186,37 @@ INDICATORS = (
         direction=-1, missing=NO_DENOMINATOR, formula="share of bills of all meters m01..m36 by direct debit, months "
         "weighted by half every 12 months back", source=_ENERGY_LOAN, reason_code="R105",
         expression=ratio(faded("bills_debit", 36), faded("bills_count_debit", 36)), actionable=True,
+    ),
+    _utility(
+        "electricity_trend_24", "用电趋势(24月)", "Trend of electricity over 24 months", unit="ratio", window=24,
+        direction=-1, missing=FEW_MONTHS, formula="slope a year of a straight line through ln(kWh) m01..m24",
+        source=_ENERGY_LOAN, reason_code="R180", expression=trend("electricity_usage", 24), actionable=True,
+    ),
+    _utility(
+        "electricity_noise_24", "用电起伏程度(24月)", "Ups and downs of electricity over 24 months", unit="ratio",
+        window=24, direction=1, missing=FEW_MONTHS, formula="deviation of ln(kWh) around that line, m01..m24",
+        source=_ENERGY_LOAN, reason_code="R181", expression=noise("electricity_usage", 24),
+    ),
+    _utility(
+        "night_share_12", "夜间用电占比", "Share of electricity used at night", unit="ratio", window=12, direction=0,
+        missing=NO_INTERVALS, formula="kWh between 22:00 and 08:00 / kWh of the same months, m01..m12",
+        source=_INTERVALS, reason_code="R177",
+        expression=ratio(total("electricity_night", 12), total("electricity_by_interval", 12)),
+    ),
+    _utility(
+        "night_share_change_3", "夜间用电占比变化", "Recent night share against the year", unit="ratio", window=12,
+        direction=-1, missing=NO_INTERVALS, formula="night share of m01..m03 / night share of m01..m12 − 1",
+        source=_INTERVALS, reason_code="R178", actionable=True,
+        expression=ratio(
+            ratio(total("electricity_night", 3), total("electricity_by_interval", 3)),
+            ratio(total("electricity_night", 12), total("electricity_by_interval", 12)),
+        ) - 1,
+    ),
+    _utility(
+        "weekend_share_12", "周末用电占比", "Share of electricity used at weekends", unit="ratio", window=12,
+        direction=0, missing=NO_INTERVALS, formula="kWh on Saturdays and Sundays / kWh of the same months, m01..m12",
+        source=_INTERVALS, reason_code="R179",
+        expression=ratio(total("electricity_weekend", 12), total("electricity_by_interval", 12)),
     ),
 )
 # fmt: on

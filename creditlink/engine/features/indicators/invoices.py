@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from creditlink.engine.features.indicator import NO_DENOMINATOR, NO_RECORD, Indicator, growth, ratio
-from creditlink.engine.features.months.window import faded, mean, newest_positive, oldest, positive, total
+from creditlink.engine.features.months.window import faded, known, mean, newest_positive, positive, total
 
 _invoice = partial(Indicator, category="tax", dimension="tax")
 
@@ -109,9 +109,19 @@ INDICATORS = (
     ),
     _invoice(
         "sales_silent_share_36", "无销售月份占比(36月)", "Share of silent months in 36", unit="ratio", window=36,
-        direction=1, missing=NO_RECORD, formula="1 − months with sales / months m01..m36 since the oldest record",
-        source=_INVOICES, reason_code="R047", expression=1 - positive("turnover", 36) / oldest("turnover", 36),
+        direction=1, missing=NO_RECORD, formula="1 − months with sales / known months m01..m36",
+        source=_INVOICES, reason_code="R047", expression=1 - positive("turnover", 36) / known("turnover", 36),
         actionable=True,
+    ),
+    _invoice(
+        "invoices_36", "近36月开票份数", "Output invoices of the last 36 months", unit="count", window=36, direction=-1,
+        missing=NO_RECORD, formula="valid output invoices m01..m36", source=_INVOICES, reason_code="R050",
+        expression=total("sold_invoices", 36), actionable=True,
+    ),
+    _invoice(
+        "purchases_36_fen", "近36月采购总额", "Purchases of the last 36 months", unit="fen", window=36, direction=-1,
+        missing=NO_RECORD, formula="sum of input invoices m01..m36", source=_INVOICES, reason_code="R162",
+        expression=total("bought_amount", 36),
     ),
 )
 # fmt: on

@@ -11,6 +11,7 @@ from creditlink.engine.features.indicator import (
     NO_DENOMINATOR,
     NO_RECORD,
     NO_REFERENCE,
+    NOT_SEARCHED,
     Indicator,
     growth,
     ratio,
@@ -24,6 +25,10 @@ _FOSHAN = "Source: Foshan risk model (published): age, registered and paid-in ca
 _CONTRACTS = "Source: Xuhui contract-performance module (published platform practice)"
 _SHELLS = "Source: Shenzhen fake-registration model (published): shared address or representative"
 _PROPERTY = "Source: 知识价值贷 practice: intellectual property as the basis of credit"
+
+_CUSTOMS = "Source: General Administration of Customs, credit management of enterprises (Decree 251)"
+_PAYERS = "Source: Regulations on Ensuring Payments to Small and Medium Enterprises (State Council Decree 802)"
+_FOSHAN_GOODS = "Source: Foshan catalogue: logistics and storage as a data kind"
 
 _STATUS_RANK = {"active": 0.0, "suspended": 1.0, "revoked": 2.0, "deregistered": 2.0}
 
@@ -74,7 +79,7 @@ INDICATORS = (
     ),
     _standing(
         "licences_in_force", "有效许可数", "Licences in force", category="public_credit", unit="count", window=0,
-        direction=-1, missing="missing when public credit holds no event of the firm",
+        direction=-1, missing=NOT_SEARCHED,
         formula="licences granted by as_of and not ended", source=_REGISTRY, reason_code="R119",
         expression=pl.col("events:licences"),
     ),
@@ -110,14 +115,54 @@ INDICATORS = (
         "shipments_growth_3", "近3月发货量同比增长", "Shipments growth, 3 months over the same 3 a year ago",
         category="logistics", unit="ratio", window=15, direction=-1, missing=NO_DENOMINATOR,
         formula="mean(shipments m01..m03) / mean(shipments m13..m15) − 1",
-        source="Source: Foshan catalogue: logistics and storage as a data kind", reason_code="R125",
+        source=_FOSHAN_GOODS, reason_code="R125",
         expression=growth("shipments", 3, 12), actionable=True,
     ),
     _standing(
         "shipment_months_12", "有发货月数(12月)", "Months with shipments in 12", category="logistics", unit="months",
         window=12, direction=-1, missing=NO_RECORD, formula="months m01..m12 with a shipment",
-        source="Source: Foshan catalogue: logistics and storage as a data kind", reason_code="R126",
+        source=_FOSHAN_GOODS, reason_code="R126",
         expression=positive("shipments", 12), actionable=True,
+    ),
+    _standing(
+        "contracts_performed_value_share_24", "合同履约金额占比(24月)", "Share of contract value performed",
+        category="contract", unit="ratio", window=24, direction=-1, missing=NO_DENOMINATOR,
+        formula="amount performed / (performed + breached), m01..m24", source=_CONTRACTS, reason_code="R182",
+        expression=ratio(
+            total("performed_amount", 24), total("performed_amount", 24) + total("breached_amount", 24)
+        ),
+        actionable=True,
+    ),
+    _standing(
+        "government_late_share_12", "政府单位逾期付款占比", "Paid late by public bodies", category="contract",
+        unit="ratio", window=12, direction=0,
+        missing="missing unless public bodies owed the firm for contracts in the window",
+        formula="amount that public bodies had not paid by its due day / amount due from them, m01..m12",
+        source=_PAYERS, reason_code="R183",
+        expression=ratio(total("government_late", 12), total("government_due", 12)),
+    ),
+    _standing(
+        "stock_cover_6", "库存周转压力", "Stock against shipments", category="logistics", unit="ratio", window=6,
+        direction=1, missing="missing without a warehouse, or without shipments",
+        formula="tonnes in store / tonnes shipped in the same months, m01..m06", source=_FOSHAN_GOODS,
+        reason_code="R184", expression=ratio(total("stored", 6), total("stored_beside", 6)), actionable=True,
+    ),
+    _standing(
+        "foreign_trade_12_fen", "近12月进出口额", "Imports and exports of 12 months", category="import_export",
+        unit="fen", window=12, direction=-1, missing=NO_RECORD, formula="customs value of exports and imports m01..m12",
+        source=_CUSTOMS, reason_code="R185", expression=total("customs_amount", 12), actionable=True,
+    ),
+    _standing(
+        "exports_growth_12", "出口额同比增长", "Export growth, 12 months over the 12 before", category="import_export",
+        unit="ratio", window=24, direction=-1, missing=NO_DENOMINATOR,
+        formula="mean(exports m01..m12) / mean(exports m13..m24) − 1", source=_CUSTOMS, reason_code="R186",
+        expression=growth("export_amount", 12, 12), actionable=True,
+    ),
+    _standing(
+        "customs_fault_share_24", "报关改单退单率", "Share of customs declarations corrected or refused",
+        category="import_export", unit="ratio", window=24, direction=1, missing=NO_DENOMINATOR,
+        formula="declarations corrected or refused / declarations, m01..m24", source=_CUSTOMS, reason_code="R188",
+        expression=ratio(total("customs_faults", 24), total("customs_declarations", 24)), actionable=True,
     ),
 )
 # fmt: on

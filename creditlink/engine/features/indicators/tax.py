@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import polars as pl
+
 from creditlink.engine.features.indicator import (
     FEW_MONTHS,
     NO_DENOMINATOR,
@@ -21,12 +23,12 @@ from creditlink.engine.features.months.window import (
     latest,
     longest_gap,
     mean,
-    monthly,
-    oldest,
+    noise,
     peak,
     positive,
     season,
     total,
+    trend,
     trough,
     volatility,
 )
@@ -38,25 +40,34 @@ _ADMIN = "Source: Law on the Administration of Tax Collection, art. 32: late pay
 _GRADE = "Source: Measures for Tax Credit Administration (SAT Announcement 2014 No. 40): grades A, B, M, C, D"
 _BANK_TAX = "Source: bank-tax loan practice (银税互动): sales and their course over declared months"
 
-_RECORD_SALES = "Sales are declared taxable sales; a month without a declaration takes the invoiced amount."
+NO_STANDING = "missing when the tax office told neither a standing nor an event"
+NO_RETURN = "missing without a return of income tax in the window: sole traders and partnerships file none"
+_INCOME = "Source: Enterprise Income Tax Law, art. 54: quarterly prepayment, settlement within five months of the year"
+_EVENTS = "Source: Law on the Administration of Tax Collection, ch. 5; Measures for Tax Credit Administration, art. 20"
+_PERSISTENCE = "Source: design choice after real invoices: size and persistence of trade over the whole record"
+
+_RECORD_SALES = (
+    "Sales are those declared, taxable or exempt, a quarter's spread over its months as the invoices moved; a month "
+    "without a declaration takes the invoiced amount, and a firm that writes invoices sold nothing in a month without."
+)
 
 # A paragraph per indicator reads as a catalogue; one argument a line would not.
 # fmt: off
 INDICATORS = (
     _tax(
         "sales_3_fen", "近3月销售额", "Sales of the last 3 months", unit="fen", window=3, direction=-1,
-        missing=NO_RECORD, formula=f"sum of sales m01..m03, scaled to the months the record reaches. {_RECORD_SALES}",
-        source=_BANK_TAX, reason_code="R001", expression=3 * monthly("turnover", 3), actionable=True,
+        missing=NO_RECORD, formula=f"sum of sales m01..m03, scaled to the known months. {_RECORD_SALES}",
+        source=_BANK_TAX, reason_code="R001", expression=3 * mean("turnover", 3), actionable=True,
     ),
     _tax(
         "sales_6_fen", "近6月销售额", "Sales of the last 6 months", unit="fen", window=6, direction=-1,
-        missing=NO_RECORD, formula="sum of sales m01..m06, scaled to the months the record reaches", source=_BANK_TAX,
-        reason_code="R002", expression=6 * monthly("turnover", 6), actionable=True,
+        missing=NO_RECORD, formula="sum of sales m01..m06, scaled to the known months", source=_BANK_TAX,
+        reason_code="R002", expression=6 * mean("turnover", 6), actionable=True,
     ),
     _tax(
         "sales_12_fen", "近12月销售额", "Sales of the last 12 months", unit="fen", window=12, direction=-1,
-        missing=NO_RECORD, formula="sum of sales m01..m12, scaled to the months the record reaches", source=_BANK_TAX,
-        reason_code="R003", expression=12 * monthly("turnover", 12), actionable=True,
+        missing=NO_RECORD, formula="sum of sales m01..m12, scaled to the known months", source=_BANK_TAX,
+        reason_code="R003", expression=12 * mean("turnover", 12), actionable=True,
     ),
     _tax(
         "sales_growth_12", "销售额同比增长(12月)", "Sales growth, 12 months over the 12 before", unit="ratio",
@@ -71,7 +82,7 @@ INDICATORS = (
     _tax(
         "sales_momentum", "近期销售动能", "Recent sales against the year", unit="ratio", window=12, direction=-1,
         missing=NO_DENOMINATOR, formula="mean(sales m01..m03) / mean(sales m01..m12)", source=_BANK_TAX,
-        reason_code="R006", expression=ratio(monthly("turnover", 3), monthly("turnover", 12)), actionable=True,
+        reason_code="R006", expression=ratio(mean("turnover", 3), mean("turnover", 12)), actionable=True,
     ),
     _tax(
         "sales_volatility_12", "销售波动率(12月)", "Volatility of sales over 12 months", unit="ratio", window=12,
@@ -81,8 +92,8 @@ INDICATORS = (
     ),
     _tax(
         "sales_zero_months_12", "零销售月数(12月)", "Months without sales in 12", unit="months", window=12,
-        direction=1, missing=NO_RECORD, formula="months m01..m12 since the oldest record with sales not above zero",
-        source=_BANK_TAX, reason_code="R008", expression=oldest("turnover", 12) - positive("turnover", 12),
+        direction=1, missing=NO_RECORD, formula="known months m01..m12 with sales not above zero",
+        source=_BANK_TAX, reason_code="R008", expression=known("turnover", 12) - positive("turnover", 12),
         actionable=True,
     ),
     _tax(
@@ -99,7 +110,7 @@ INDICATORS = (
     _tax(
         "sales_from_peak", "较峰值销售水平", "Recent sales against the best month in 24", unit="ratio", window=24,
         direction=-1, missing=NO_DENOMINATOR, formula="mean(sales m01..m03) / max(sales m01..m24)", source=_BANK_TAX,
-        reason_code="R011", expression=ratio(monthly("turnover", 3), peak("turnover", 24)), actionable=True,
+        reason_code="R011", expression=ratio(mean("turnover", 3), peak("turnover", 24)), actionable=True,
     ),
     _tax(
         "sales_seasonality_24", "销售季节性强度", "Strength of the season in sales", unit="ratio", window=24,
@@ -109,18 +120,19 @@ INDICATORS = (
     _tax(
         "tax_filed_share_24", "按期应申报月份的已申报占比(24月)", "Share of due months filed in 24", unit="ratio",
         window=24, direction=-1, missing=NO_DENOMINATOR,
-        formula="months filed / months m01..m24 since the oldest declaration", source=_VAT, reason_code="R013",
-        expression=ratio(total("filed", 24), oldest("filed", 24)), actionable=True,
+        formula="months m01..m24 that filed declarations cover / months that due declarations cover", source=_VAT,
+        reason_code="R013", expression=ratio(total("filed", 24), known("filed", 24)), actionable=True,
     ),
     _tax(
         "tax_late_filings_6", "逾期申报次数(6月)", "Late filings in 6 months", unit="count", window=6, direction=1,
-        missing=NO_RECORD, formula="declarations of m01..m06 filed after the due day, or due and not filed",
-        source=_VAT, reason_code="R014", expression=total("filing_late", 6), actionable=True,
+        missing=NO_RECORD, source=_VAT,
+        formula="declarations whose period ends in m01..m06, filed after the due day, or due and not filed",
+        reason_code="R014", expression=total("filing_late", 6), actionable=True,
     ),
     _tax(
         "tax_late_filings_12", "逾期申报次数(12月)", "Late filings in 12 months", unit="count", window=12,
-        direction=1, missing=NO_RECORD,
-        formula="declarations of m01..m12 filed after the due day, or due and not filed", source=_VAT,
+        direction=1, missing=NO_RECORD, source=_VAT,
+        formula="declarations whose period ends in m01..m12, filed after the due day, or due and not filed",
         reason_code="R015", expression=total("filing_late", 12), actionable=True,
     ),
     _tax(
@@ -136,8 +148,8 @@ INDICATORS = (
     ),
     _tax(
         "tax_paid_12_fen", "近12月缴纳增值税", "VAT paid in 12 months", unit="fen", window=12, direction=-1,
-        missing=NO_RECORD, formula="sum of VAT paid m01..m12", source=_ADMIN, reason_code="R018",
-        expression=total("vat_paid", 12),
+        missing=NO_RECORD, formula="sum of VAT paid m01..m12, scaled to the months that declarations cover",
+        source=_ADMIN, reason_code="R018", expression=12 * mean("vat_paid", 12),
     ),
     _tax(
         "tax_paid_share_12", "应缴税款实缴率(12月)", "Share of VAT payable that was paid", unit="ratio", window=12,
@@ -147,16 +159,17 @@ INDICATORS = (
     ),
     _tax(
         "tax_burden_12", "增值税税负率(12月)", "Effective VAT burden", unit="ratio", window=12, direction=0,
-        missing=NO_DENOMINATOR, formula="sum(VAT payable m01..m12) / sum(declared sales m01..m12)",
+        missing=NO_DENOMINATOR,
+        formula="sum(VAT payable m01..m12) / sum(taxable sales m01..m12); exempt sales do not count",
         source="Source: State Taxation Administration, tax-burden early warning (增值税税负率)", reason_code="R020",
-        expression=ratio(total("vat_payable", 12), total("sales", 12)),
+        expression=ratio(total("vat_payable", 12), total("taxable", 12)),
     ),
     _tax(
         "tax_burden_z", "税负率行业偏离度", "VAT burden against its industry", unit="deviations", window=12,
         direction=0, missing=NO_REFERENCE,
-        formula="robust z-score in the industry of ln(VAT payable / declared sales), 12 months",
+        formula="robust z-score in the industry of ln(VAT payable / taxable sales), 12 months",
         source="Source: State Taxation Administration, tax-burden early warning (增值税税负率)", reason_code="R021",
-        expression=against_industry("tax_burden", log_ratio(total("vat_payable", 12), total("sales", 12))),
+        expression=against_industry("tax_burden", log_ratio(total("vat_payable", 12), total("taxable", 12))),
     ),
     _tax(
         "tax_arrears_fen", "欠税余额", "Tax in arrears", unit="fen", window=12, direction=1, missing=NO_RECORD,
@@ -175,8 +188,8 @@ INDICATORS = (
     ),
     _tax(
         "tax_penalties_24", "税务处罚次数(24月)", "Tax penalties in 24 months", unit="count", window=24, direction=1,
-        missing=NO_RECORD, formula="sum of penalties imposed m01..m24", source=_ADMIN, reason_code="R025",
-        expression=total("tax_penalties", 24),
+        missing=NO_STANDING, formula="penalties imposed in the last 24 months", source=_ADMIN, reason_code="R025",
+        expression=pl.col("events:tax_penalties_24"),
     ),
     _tax(
         "taxpayer_grade", "纳税信用等级", "Taxpayer credit grade", unit="rank", window=12, direction=1,
@@ -185,8 +198,8 @@ INDICATORS = (
     ),
     _tax(
         "tax_record_months", "纳税记录月数", "Months of tax record", unit="months", window=36, direction=-1,
-        missing=NO_RECORD, formula="months m01..m36 with a declaration", source=_BANK_TAX, reason_code="R027",
-        expression=known("sales", 36),
+        missing=NO_RECORD, formula="months m01..m36 that filed declarations cover", source=_BANK_TAX,
+        reason_code="R027", expression=known("sales", 36),
     ),
     _tax(
         "tax_late_habit_36", "申报逾期倾向(36月)", "Habit of filing late", unit="ratio", window=36, direction=1,
@@ -205,6 +218,65 @@ INDICATORS = (
         direction=1, missing=FEW_MONTHS,
         formula="deviation of sales m01..m24 around a fitted straight line / mean(sales m01..m24)", source=_BANK_TAX,
         reason_code="R030", expression=volatility("turnover", 24),
+    ),
+    _tax(
+        "sales_36_fen", "近36月销售总额", "Sales of the last 36 months", unit="fen", window=36, direction=-1,
+        missing=NO_RECORD, formula="sum of sales over the known months m01..m36: large and lasting trade",
+        source=_PERSISTENCE, reason_code="R048", expression=total("turnover", 36), actionable=True,
+    ),
+    _tax(
+        "sales_active_months_36", "有销售月数(36月)", "Months with sales in 36", unit="months", window=36, direction=-1,
+        missing=NO_RECORD, formula="months m01..m36 with sales above zero", source=_PERSISTENCE, reason_code="R049",
+        expression=positive("turnover", 36), actionable=True,
+    ),
+    _tax(
+        "sales_trend_24", "销售趋势(24月)", "Trend of sales over 24 months", unit="ratio", window=24, direction=-1,
+        missing=FEW_MONTHS,
+        formula="slope a year of a straight line through ln(sales) of the months m01..m24 with sales",
+        source=_BANK_TAX, reason_code="R163", expression=trend("turnover", 24), actionable=True,
+    ),
+    _tax(
+        "sales_noise_24", "销售起伏程度(24月)", "Ups and downs of sales over 24 months", unit="ratio", window=24,
+        direction=1, missing=FEW_MONTHS, formula="deviation of ln(sales) around that line, months m01..m24 with sales",
+        source=_BANK_TAX, reason_code="R164", expression=noise("turnover", 24),
+    ),
+    _tax(
+        "profit_margin", "利润率", "Profit margin", unit="ratio", window=18, direction=-1, missing=NO_RETURN,
+        formula="profit / revenue of the year to date, newest income-tax prepayment whose quarter begins in m01..m18",
+        source=_INCOME, reason_code="R165", expression=latest("prepaid_margin", 18), actionable=True,
+    ),
+    _tax(
+        "profit_margin_24", "平均利润率(24月)", "Mean profit margin of 24 months", unit="ratio", window=24,
+        direction=-1, missing=NO_RETURN,
+        formula="mean of profit / revenue to date over income-tax prepayments m01..m24",
+        source=_INCOME, reason_code="R166", expression=mean("prepaid_margin", 24), actionable=True,
+    ),
+    _tax(
+        "loss_quarters_share_24", "亏损季度占比(24月)", "Share of quarters at a loss", unit="ratio", window=24,
+        direction=1, missing=NO_RETURN, formula="income-tax prepayments m01..m24 with a loss to date / prepayments",
+        source=_INCOME, reason_code="R167", expression=mean("prepaid_loss", 24), actionable=True,
+    ),
+    _tax(
+        "income_tax_late_24", "企业所得税逾期申报次数(24月)", "Late income-tax returns in 24 months", unit="count",
+        window=24, direction=1, missing=NO_RETURN,
+        formula="prepayments and settlements m01..m24 filed after the due day, or due and not filed", source=_INCOME,
+        reason_code="R168", expression=total("returns_late", 24), actionable=True,
+    ),
+    _tax(
+        "tax_violation_severity_24", "税收违法严重度(24月)", "Severity of tax violations in 24 months", unit="score",
+        window=24, direction=1, missing=NO_STANDING,
+        formula="sum of severity (1 minor, 2 ordinary, 3 serious) of violations of the last 24 months", source=_EVENTS,
+        reason_code="R169", expression=pl.col("events:tax_violation_severity_24"),
+    ),
+    _tax(
+        "tax_violations_open", "未办结税收违法数", "Tax violations not put right", unit="count", window=0, direction=1,
+        missing=NO_STANDING, formula="violations known by as_of and not settled", source=_EVENTS, reason_code="R170",
+        expression=pl.col("events:tax_violations_open"), actionable=True,
+    ),
+    _tax(
+        "tax_refunds_24_fen", "近24月退税金额", "Tax refunded in 24 months", unit="fen", window=24, direction=0,
+        missing=NO_STANDING, formula="sum of refunds of the last 24 months", source=_EVENTS, reason_code="R171",
+        expression=pl.col("events:tax_refunds_24_fen"),
     ),
 )
 # fmt: on

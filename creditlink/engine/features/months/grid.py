@@ -29,16 +29,28 @@ from creditlink.engine.features.months.rows import (
     Floats,
     Ints,
     Numbers,
-    first_known,
+    by_the_month,
+    fill_silence,
     first_stranger,
+    last_months,
     pool,
     speakers,
+    trade,
 )
 from creditlink.engine.features.months.statistics import STATISTICS, fading, fill_windows
 from creditlink.engine.features.months.window import Window
 
 MONTHS = 36
 """How far back a window can reach; the longest look-back a consent can grant."""
+
+QUARTER_BEFORE = 2
+"""Months before the oldest that a row may begin in and still speak for it."""
+
+RELEASED_BY = 15
+"""Day of a month by which offices have released the month before: until then, silence about it says nothing.
+
+Source: declarations are due on the 15th, and the month's invoices are released in its first days.
+"""
 
 BLOCK_FIRMS = 65_536
 """Firms whose windows become one polars frame: a partition, as a rule, so that no frames are joined."""
@@ -63,9 +75,9 @@ def day_number(day: date) -> int:
 
 @lru_cache(maxsize=256)
 def _month_of_day(as_of: date) -> tuple[int, NDArray[np.int64]]:
-    """Return the first day of the oldest month and, for each day from there, the 0-based month back."""
+    """Return the first day that a row may begin on and, for each day from there, the 0-based month back."""
     this = np.datetime64(as_of, "M")
-    start = (this - MONTHS).astype("datetime64[D]")
+    start = (this - MONTHS - QUARTER_BEFORE).astype("datetime64[D]")
     days = np.arange(start, this.astype("datetime64[D]"))
     back = (this - days.astype("datetime64[M]")).astype(np.int64) - 1
     return int(start.astype(np.int64)), back
@@ -105,14 +117,20 @@ class Room:
     """Memory that every block of firms uses again."""
 
     def __init__(self, firms: int, kinds: int) -> None:
-        self.rows, self.latest = (np.empty(kinds * MONTHS * firms, np.int32) for _ in range(2))
+        self.rows, self.latest, self.once = (np.empty(k * MONTHS * firms, np.int32) for k in (kinds, kinds, 1))
         self.months, self.pooled, self.count = (np.empty(k * MONTHS * firms) for k in (kinds, 1, 1))
-        self.turnover: dict[str, Floats] = {}
+        self.trade: dict[str, Floats] = {}  # declared and invoiced sales, until both are read
+        self.declared_by: Ints | None = None  # the declaration that speaks for each month
 
     @staticmethod
     def shaped(room: NDArray[Cell], *shape: int) -> NDArray[Cell]:
         """Return the beginning of `room` in this shape."""
         return room[: int(np.prod(shape))].reshape(shape)
+
+
+DECLARED, INVOICED = "sales", "sold_amount"
+TRADE_ITEMS = ("turnover", DECLARED, "declared_beside", "invoiced_beside")
+"""Items of sales: by month, as declared, and as declared and as invoiced in the months that have both."""
 
 
 class WindowPlan:
@@ -124,9 +142,9 @@ class WindowPlan:
             entry = (STATISTICS.index(window.statistic), window.first, window.last, row)
             entries_of.setdefault(window.item, []).append(entry)
         self.by_item = {item: np.array(entries, np.int64) for item, entries in entries_of.items()}
-        # Turnover is sales as declared and, in months without a declaration, as invoiced.
-        self.turnover_items = ("sales", "sold_amount") if "turnover" in self.by_item else ()
-        self.items = {*self.by_item, *self.turnover_items}
+        # Sales follow from declarations and invoices together.
+        self.trade_items = (DECLARED, INVOICED) if {*TRADE_ITEMS} & {*self.by_item} else ()
+        self.items = {*self.by_item, *self.trade_items}
 
     def of(self, source: FrameItems) -> dict[str, tuple[str, ...]]:
         """Return the suffixes of a source that the windows need, each with its names."""
@@ -144,6 +162,7 @@ class FrameReader:
         self.source, self.plan = source, plan
         self.suffixes = plan.of(source)
         needed = {c for suffix in self.suffixes for c in source.items[suffix].columns}
+        self.span = _key(frame[source.span_column], null=1) if source.span_column else _ONE_KIND
         self.columns = {c: without_mask(frame[c]) for c in sorted(needed)}
         self.firm, self.period = _key(frame["firm"]), _key(frame["period"])
         self.known = _key(frame["known_on"], null=_NEVER)
@@ -154,6 +173,7 @@ class FrameReader:
             raise ValueError(f"{source.frame}: column {source.kind_column} is null or unknown in row {row}")
         self.start, self.back = _month_of_day(as_of)
         self.today = day_number(as_of)
+        self.newest = newest_released(as_of)
 
     def fill(self, firms: NDArray[np.int64], room: Room, begin: int, out: Floats) -> None:
         """Write the windows of this frame's items for `firms`, ascending, into columns of `out` from `begin`."""
@@ -170,6 +190,7 @@ class FrameReader:
             self.period[cut],
             self.known[cut],
             self.kind[cut] if source.kind_column else _ONE_KIND,
+            self.span[cut] if source.span_column else _ONE_KIND,
             firms,
             self.back,
             self.start,
@@ -179,13 +200,20 @@ class FrameReader:
         )
         columns = {name: column[cut] for name, column in self.columns.items()}
         months = Room.shaped(room.months, kinds, MONTHS, n)
+        once = Room.shaped(room.once, MONTHS, n)
+        if source.span_column:
+            last_months(rows[0], once)
+            room.declared_by = rows[0].copy()
         for suffix, names in self.suffixes.items():
             formula = source.items[suffix]
             pooled = source.pooled is not None and bool(self.plan.items & {*names[-2:]})
             for kind in range(kinds):
                 if pooled or names[kind] in self.plan.items:
                     read = [columns[c] for c in formula.columns]
-                    formula.read(rows[kind], float(self.today), float(formula.constant), *read, months[kind])
+                    speaking = once if formula.once else rows[kind]
+                    formula.read(speaking, float(self.today), float(formula.constant), *read, months[kind])
+                    if formula.silence:
+                        fill_silence(months[kind], self.newest, months[kind])
                     self._windows(names[kind], months[kind], room, begin, out)
             if pooled:
                 sums, count = (Room.shaped(part, MONTHS, n) for part in (room.pooled, room.count))
@@ -194,9 +222,9 @@ class FrameReader:
                 self._windows(names[-1], count, room, begin, out)
 
     def _windows(self, item: str, months: Floats, room: Room, begin: int, out: Floats) -> None:
-        if item in self.plan.turnover_items:
-            room.turnover[item] = months.copy()
-        if item in self.plan.by_item:
+        if item in self.plan.trade_items:
+            room.trade[item] = months.copy()
+        if item in self.plan.by_item and item not in TRADE_ITEMS:
             fill_windows(months, _WEIGHTS, self.plan.by_item[item], begin, out)
 
 
@@ -228,7 +256,7 @@ def window_blocks(
         block = firms[begin : begin + BLOCK_FIRMS]
         values = np.full((len(windows), len(block)), np.nan)
         for at in range(0, len(block), GRID_FIRMS):
-            _fill(readers, plan, block[at : at + GRID_FIRMS], room, at, values)
+            _fill(readers, plan, newest_released(as_of), block[at : at + GRID_FIRMS], room, at, values)
         flat = pl.Series(values.reshape(-1), nan_to_null=True)
         columns = [flat.slice(k * len(block), len(block)).alias(name) for k, name in enumerate(names)]
         yield block, pl.DataFrame(columns)
@@ -237,20 +265,34 @@ def window_blocks(
 def _fill(
     readers: Iterable[FrameReader],
     plan: WindowPlan,
+    newest: int,
     firms: NDArray[np.int64],
     room: Room,
     begin: int,
     out: Floats,
 ) -> None:
-    room.turnover.clear()
+    room.trade.clear()
+    room.declared_by = None
     for reader in readers:
         reader.fill(firms, room, begin, out)
-    parts = [room.turnover[item] for item in plan.turnover_items if item in room.turnover]
-    if len(parts) > 1:
-        declared, invoiced = parts
-        first_known(declared, invoiced, declared)
-    if parts:
-        fill_windows(parts[0], _WEIGHTS, plan.by_item["turnover"], begin, out)
+    if not room.trade:
+        return
+    unknown = np.full((MONTHS, len(firms)), np.nan)
+    declared, invoiced = (room.trade.get(item, unknown) for item in (DECLARED, INVOICED))
+    if room.declared_by is not None:
+        by_the_month(room.declared_by, declared, invoiced, declared)
+    turnover = np.empty_like(unknown)
+    trade(declared, invoiced, newest, turnover)
+    both = ~(np.isnan(declared) | np.isnan(invoiced))
+    beside = (np.where(both, months, np.nan) for months in (declared, invoiced))
+    for item, months in zip(TRADE_ITEMS, (turnover, declared, *beside), strict=True):
+        if item in plan.by_item:
+            fill_windows(months, _WEIGHTS, plan.by_item[item], begin, out)
+
+
+def newest_released(as_of: date) -> int:
+    """Return the newest month back, from 0, of which silence says that there was nothing."""
+    return 0 if as_of.day >= RELEASED_BY else 1
 
 
 def columns_read(frame: str, windows: Iterable[Window]) -> tuple[str, ...]:
@@ -258,7 +300,7 @@ def columns_read(frame: str, windows: Iterable[Window]) -> tuple[str, ...]:
     plan = WindowPlan(tuple(windows))
     for source in SOURCES:
         if source.frame == frame and (suffixes := plan.of(source)):
-            keys = ["firm", "period", *([source.kind_column] if source.kind_column else []), "known_on"]
+            keys = ["firm", "period", *filter(None, (source.kind_column, source.span_column)), "known_on"]
             return tuple(dict.fromkeys([*keys, *(c for s in suffixes for c in source.items[s].columns)]))
     return ()
 

@@ -10,29 +10,46 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from creditlink.engine.facts.frames import DIRECTIONS, METER_KINDS, PAY_METHODS, READ_QUALITIES
+from creditlink.engine.facts.frames import (
+    DIRECTIONS,
+    METER_KINDS,
+    PAY_METHODS,
+    READ_QUALITIES,
+    RETURN_KINDS,
+    TRADE_DIRECTIONS,
+)
 from creditlink.engine.features.months import rows
 
 
 @dataclass(frozen=True)
 class Formula:
-    """The columns that an item reads, and the compiled loop of `rows` that reads them."""
+    """The columns that an item reads, and the compiled loop of `rows` that reads them.
+
+    A row that speaks for a quarter is read in each of its months, or with `once` only in the last: a quarter's
+    declaration is filed late once. With `silence` an unknown month since the firm's first counts as zero.
+    """
 
     columns: tuple[str, ...]
     read: Callable[..., None]
     constant: float = 0.0
+    once: bool = False
+    silence: bool = False
 
 
 def _plain(column: str, plus: float = 0.0) -> Formula:
     return Formula((column,), rows.plain, plus)
 
 
-def _days_late(done: str) -> Formula:
-    return Formula(("due_on", done), rows.days_late)
+def _silent(column: str) -> Formula:
+    return Formula((column,), rows.plain, silence=True)
 
 
-def _late(done: str) -> Formula:
-    return Formula(("due_on", done), rows.late)
+def _days_late(done: str, *, once: bool = False) -> Formula:
+    return Formula(("due_on", done), rows.days_late, once=once)
+
+
+def _late(done: str, *, once: bool = False) -> Formula:
+    return Formula(("due_on", done), rows.late, once=once)
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,7 @@ class FrameItems:
     kind_column: str | None = None
     prefixes: tuple[str, ...] = ("",)  # one per value of `kind_column`, in the order of its codes
     pooled: str | None = None  # prefix of the items that add all kinds; with `_count` after it, that count them
+    span_column: str | None = None  # months that a row speaks for; without, one
 
     def names(self, suffix: str) -> tuple[str, ...]:
         """Return every item that comes from `suffix`."""
@@ -59,19 +77,32 @@ SOURCES: tuple[FrameItems, ...] = (
     FrameItems(
         "vat_declarations",
         {
-            "sales": _plain("taxable_sales_fen"),
-            "vat_payable": _plain("payable_fen"),
-            "vat_paid": _plain("paid_fen"),
-            "filing_days_late": _days_late("filed_on"),
-            "filing_late": _late("filed_on"),
-            "unfiled": Formula(("due_on", "filed_on"), rows.undone),
+            "sales": Formula(("taxable_sales_fen", "exempt_sales_fen", "months"), rows.share_of_two),
+            "taxable": Formula(("taxable_sales_fen", "months"), rows.share),
+            "vat_payable": Formula(("payable_fen", "months"), rows.share),
+            "vat_paid": Formula(("paid_fen", "months"), rows.share),
+            "filing_days_late": _days_late("filed_on", once=True),
+            "filing_late": _late("filed_on", once=True),
+            "unfiled": Formula(("due_on", "filed_on"), rows.undone, once=True),
             "filed": Formula(("filed_on",), rows.done_by_today),
         },
+        span_column="months",
+    ),
+    FrameItems(
+        "income_tax_returns",
+        {
+            "margin": Formula(("profit_fen", "revenue_fen"), rows.quotient),
+            "loss": Formula(("profit_fen",), rows.negative),
+            "late": _late("filed_on"),
+        },
+        "kind",
+        tuple({"prepayment": "prepaid_", "settlement": "settled_"}[kind] for kind in RETURN_KINDS),
+        "returns_",
     ),
     FrameItems(
         "invoice_months",
         {
-            "amount": _plain("amount_fen"),
+            "amount": _silent("amount_fen"),
             "gross": Formula(("amount_fen", "red_amount_fen"), rows.sum_of_two),
             "invoices": _plain("invoices"),
             "issued": Formula(("invoices", "void_invoices", "red_invoices"), rows.sum_of_three),
@@ -91,13 +122,13 @@ SOURCES: tuple[FrameItems, ...] = (
             "tax_grade": _plain("taxpayer_grade", plus=1.0),
             "arrears": _plain("arrears_fen"),
             "arrears_days": _plain("arrears_days"),
-            "tax_penalties": _plain("penalties"),
         },
     ),
     FrameItems(
         "payroll_months",
         {
             "heads": _plain("headcount"),
+            "insured": _silent("headcount"),
             "base": _plain("base_fen"),
             "contributions_due": _plain("due_fen"),
             "contributions_unpaid": Formula(("due_on", "paid_on", "due_fen", "paid_fen"), rows.unpaid_rest),
@@ -105,13 +136,24 @@ SOURCES: tuple[FrameItems, ...] = (
             "contributions_late": _late("paid_on"),
             "joiners": _plain("joiners"),
             "leavers": _plain("leavers"),
-            "fund_heads": _plain("fund_headcount"),
+        },
+    ),
+    FrameItems(
+        "fund_months",
+        {
+            "fund_heads": _plain("headcount"),
+            "fund_unpaid": Formula(("due_on", "paid_on", "due_fen", "paid_fen"), rows.unpaid_rest),
+            "fund_days_late": _days_late("paid_on"),
+            "fund_late": _late("paid_on"),
         },
     ),
     FrameItems(
         "meter_months",
         {
             "usage": _plain("usage"),
+            "night": _plain("night_usage"),
+            "weekend": _plain("weekend_usage"),
+            "by_interval": Formula(("usage", "night_usage"), rows.beside),
             "bill": _plain("amount_fen"),
             "unpaid": Formula(("due_on", "paid_on", "amount_fen"), rows.unpaid_whole),
             "days_late": _days_late("paid_on"),
@@ -130,6 +172,10 @@ SOURCES: tuple[FrameItems, ...] = (
             "signed": _plain("signed"),
             "performed": _plain("performed"),
             "breached": _plain("breached"),
+            "performed_amount": _plain("performed_fen"),
+            "breached_amount": _plain("breached_fen"),
+            "government_due": _plain("government_due_fen"),
+            "government_late": _plain("government_late_fen"),
         },
     ),
     FrameItems(
@@ -141,6 +187,22 @@ SOURCES: tuple[FrameItems, ...] = (
     ),
     FrameItems(
         "shipment_months",
-        {"shipments": _plain("shipments")},
+        {
+            "shipments": _silent("shipments"),
+            "tonnes": _plain("tonnes"),
+            "stored": _plain("stored_tonnes"),
+            "stored_beside": Formula(("tonnes", "stored_tonnes"), rows.beside),
+        },
+    ),
+    FrameItems(
+        "customs_months",
+        {
+            "amount": _silent("amount_fen"),
+            "declarations": _plain("declarations"),
+            "faults": _plain("faults"),
+        },
+        "direction",
+        tuple(f"{direction}_" for direction in TRADE_DIRECTIONS),
+        "customs_",
     ),
 )

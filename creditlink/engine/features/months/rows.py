@@ -59,6 +59,7 @@ def speakers(
     period: Ints,
     known: Ints,
     kind: Ints,
+    span: Ints,
     firms: Longs,
     back: Longs,
     start: int,
@@ -72,8 +73,10 @@ def speakers(
     ----------
     firm, period, known : int32 of shape (rows,), ascending by `firm`; all rows are of `firms`
     kind : int32 of shape (rows,), or (0,) where there is only one kind
+    span : int32 of shape (rows,): months from `period` that a row speaks for, or (0,) where it is one
     firms : int64 of shape (n,), ascending
-    back : int64 of shape (days,): for each day from `start`, the 0-based month back
+    back : int64 of shape (days,): for each day from `start`, the 0-based month back; it may be beyond the months of
+        `out`, for rows whose later months are within
     start, today : days since 1970: the first day that counts, and `as_of`
     latest : int32 room of the shape of `out`
     out : int32 of shape (kinds, months, n); -1 where no row was known
@@ -87,10 +90,87 @@ def speakers(
         while firms[place] != firm[row]:
             place += 1
         group = kind[row] if kind.shape[0] else 0
-        month = back[day]
-        if out[group, month, place] < 0 or known[row] >= latest[group, month, place]:
-            out[group, month, place] = row
-            latest[group, month, place] = known[row]
+        for k in range(span[row] if span.shape[0] else 1):
+            month = back[day] - k
+            if 0 <= month < out.shape[1] and (
+                out[group, month, place] < 0 or known[row] >= latest[group, month, place]
+            ):
+                out[group, month, place] = row
+                latest[group, month, place] = known[row]
+
+
+@compiled
+def last_months(row: Ints, out: Ints) -> None:
+    """Keep of each row that speaks for several months only the newest of them; both of shape (months, n)."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            out[m, f] = -1 if r >= 0 and m > 0 and row[m - 1, f] == r else r
+
+
+@compiled
+def by_the_month(row: Ints, months: Floats, guide: Floats, out: Floats) -> None:
+    """Spread what a row says of a whole period over its months, as `guide` moved in them.
+
+    Parameters
+    ----------
+    row : int32 (months, n): which row speaks for a month
+    months : float64 (months, n): the period's amount in equal shares
+    guide : float64 (months, n): the invoices of the month; a period without any keeps equal shares
+    out : float64 (months, n), written; may be `months` itself
+    """
+    n = row.shape[1]
+    for f in range(n):
+        m = 0
+        while m < row.shape[0]:
+            r = row[m, f]
+            end = m + 1
+            while end < row.shape[0] and r >= 0 and row[end, f] == r:
+                end += 1
+            if end - m > 1:
+                total, moved = 0.0, 0.0
+                for k in range(m, end):
+                    total += months[k, f]
+                    moved += guide[k, f] if guide[k, f] > 0.0 else 0.0
+                for k in range(m, end):
+                    share = (guide[k, f] if guide[k, f] > 0.0 else 0.0) / moved if moved > 0.0 else 1.0 / (end - m)
+                    out[k, f] = total * share
+            else:
+                out[m, f] = months[m, f]
+            m = end
+
+
+@compiled
+def fill_silence(months: Floats, newest: int, out: Floats) -> None:
+    """Write 0 for unknown months since the oldest known one, up to month `newest` back; shape (months, n)."""
+    for f in range(months.shape[1]):
+        seen = False
+        for m in range(months.shape[0] - 1, -1, -1):
+            x = months[m, f]
+            seen = seen or x == x
+            out[m, f] = 0.0 if seen and x != x and m >= newest else x
+
+
+@compiled
+def trade(declared: Floats, invoiced: Floats, newest: int, out: Floats) -> None:
+    """Write a month's sales: as declared, else as invoiced, else 0 where silence says that there were none.
+
+    A firm that writes invoices sold nothing in a month without: from its first month on, up to month `newest` back. Of
+    one that only declares, the months after its newest declaration are not known.
+    """
+    for f in range(out.shape[1]):
+        writes, first, last = False, -1, out.shape[0]
+        for m in range(out.shape[0]):
+            a, b = declared[m, f], invoiced[m, f]
+            writes = writes or b == b
+            if a == a or b == b:
+                first = m
+                last = min(last, m)
+            out[m, f] = a if a == a else b
+        if writes:
+            last = min(last, newest)
+        for m in range(last, first):
+            out[m, f] = 0.0 if out[m, f] != out[m, f] else out[m, f]
 
 
 @compiled
@@ -121,6 +201,57 @@ def sum_of_three(row: Ints, today: float, add: float, a: Column, b: Column, c: C
             r = row[m, f]
             x = number(a, max(r, 0)) + number(b, max(r, 0)) + number(c, max(r, 0))
             out[m, f] = x if r >= 0 else np.nan
+
+
+@compiled
+def share(row: Ints, today: float, add: float, a: Column, months: Column, out: Floats) -> None:
+    """Divide a period's amount by its months."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = number(a, max(r, 0)) / number(months, max(r, 0))
+            out[m, f] = x if r >= 0 else np.nan
+
+
+@compiled
+def share_of_two(row: Ints, today: float, add: float, a: Column, b: Column, months: Column, out: Floats) -> None:
+    """Divide the sum of two amounts of a period by its months."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = (number(a, max(r, 0)) + number(b, max(r, 0))) / number(months, max(r, 0))
+            out[m, f] = x if r >= 0 else np.nan
+
+
+@compiled
+def quotient(row: Ints, today: float, add: float, a: Column, b: Column, out: Floats) -> None:
+    """Divide; missing unless the divisor is above zero."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            over = number(b, max(r, 0))
+            x = number(a, max(r, 0)) / (over if over > 0.0 else 1.0)
+            out[m, f] = x if r >= 0 and over > 0.0 else np.nan
+
+
+@compiled
+def negative(row: Ints, today: float, add: float, a: Column, out: Floats) -> None:
+    """1 where a column is below zero, 0 where it is not, missing where it is null."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x = number(a, max(r, 0))
+            out[m, f] = (1.0 if x < 0.0 else 0.0) if r >= 0 and x == x else np.nan
+
+
+@compiled
+def beside(row: Ints, today: float, add: float, a: Column, b: Column, out: Floats) -> None:
+    """Read a column where another one is known too."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            x, other = number(a, max(r, 0)), number(b, max(r, 0))
+            out[m, f] = x if r >= 0 and other == other else np.nan
 
 
 @compiled
@@ -228,11 +359,3 @@ def pool(kinds: Floats, sums: Floats, count: Floats) -> None:
                 seen += 1.0 if x == x else 0.0
             sums[m, f] = added if seen > 0.0 else np.nan
             count[m, f] = seen if seen > 0.0 else np.nan
-
-
-@compiled
-def first_known(a: Floats, b: Floats, out: Floats) -> None:
-    """Take `a`, and `b` where `a` is not known; all of shape (months, n)."""
-    for m in range(out.shape[0]):
-        for f in range(out.shape[1]):
-            out[m, f] = a[m, f] if a[m, f] == a[m, f] else b[m, f]

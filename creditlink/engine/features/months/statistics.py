@@ -118,16 +118,17 @@ def _oldest(months: Floats, first: int, last: int, out: Floats) -> None:
 
 @compiled
 def _longest_gap(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
-    run, started = room[0], room[1]
-    run[:], started[:], out[:] = 0.0, 0.0, 0.0
+    run, seen = room[0], room[1]
+    run[:], seen[:], out[:] = 0.0, 0.0, 0.0
     for m in range(last - 1, first - 1, -1):
         for f in range(out.shape[0]):
             x = months[m, f]
-            started[f] = 1.0 if x == x else started[f]
-            run[f] = 0.0 if x > 0.0 else run[f] + started[f]
+            seen[f] = 1.0 if x == x else seen[f]
+            # A month that is not known neither ends a gap nor makes it longer.
+            run[f] = 0.0 if x > 0.0 else (run[f] + 1.0 if x == x else run[f])
             out[f] = max(out[f], run[f])
     for f in range(out.shape[0]):
-        out[f] = out[f] if started[f] > 0.0 else np.nan
+        out[f] = out[f] if seen[f] > 0.0 else np.nan
 
 
 @compiled
@@ -178,6 +179,40 @@ def _volatility(months: Floats, first: int, last: int, room: Floats, out: Floats
 
 
 @compiled
+def _course(months: Floats, first: int, last: int, noise: bool, room: Floats, out: Floats) -> None:
+    """Fit a straight line to the logarithms of the months above zero: its slope a year, or the deviation around it."""
+    count, mean_x, mean_t, s_tt, slope = room[0], room[1], room[2], room[3], room[4]
+    for k in range(5):
+        room[k, :] = 0.0
+    out[:] = 0.0
+    for m in range(first, last):
+        for f in range(out.shape[0]):
+            x = months[m, f]
+            count[f] += 1.0 if x > 0.0 else 0.0
+            mean_x[f] += np.log(x) if x > 0.0 else 0.0
+            mean_t[f] += float(m - first) if x > 0.0 else 0.0
+    for f in range(out.shape[0]):
+        points = max(count[f], 1.0)
+        mean_x[f] /= points
+        mean_t[f] /= points
+    for m in range(first, last):
+        for f in range(out.shape[0]):
+            x = months[m, f]
+            away_t = float(m - first) - mean_t[f] if x > 0.0 else 0.0
+            away_x = np.log(x) - mean_x[f] if x > 0.0 else 0.0
+            s_tt[f] += away_t * away_t
+            slope[f] += away_t * away_x
+            out[f] += away_x * away_x
+    for f in range(out.shape[0]):
+        explained = slope[f] * slope[f] / (s_tt[f] if s_tt[f] > 0.0 else 1.0)
+        # Months count backwards: what grows falls with them.
+        steep = -12.0 * slope[f] / (s_tt[f] if s_tt[f] > 0.0 else 1.0)
+        spread = np.sqrt(max(out[f] - explained, 0.0) / max(count[f] - 2.0, 1.0))
+        enough = count[f] >= MIN_POINTS_FOR_SPREAD and s_tt[f] > 0.0
+        out[f] = (spread if noise else steep) if enough else np.nan
+
+
+@compiled
 def _season(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
     half = (last - first) // 2
     count, left, right, s_ll, s_rr = room[0], room[1], room[2], room[3], room[4]
@@ -218,7 +253,6 @@ def _blank(known: Floats, out: Floats) -> None:
 STATISTICS = (
     "total",
     "mean",
-    "monthly",
     "faded",
     "faded_mean",
     "known",
@@ -232,13 +266,14 @@ STATISTICS = (
     "longest_gap",
     "idle",
     "season",
+    "trend",
+    "noise",
 )
 """Every statistic; `fill_windows` knows it by its position."""
 
 (
     _TOTAL,
     _MEAN,
-    _MONTHLY,
     _FADED,
     _FADED_MEAN,
     _KNOWN,
@@ -252,6 +287,8 @@ STATISTICS = (
     _LONGEST_GAP,
     _IDLE,
     _SEASON,
+    _TREND,
+    _NOISE,
 ) = range(len(STATISTICS))
 
 
@@ -299,6 +336,9 @@ def fill_windows(months: Floats, weights: Floats, windows: NDArray[np.int64], be
         if statistic == _SEASON:
             _season(months, first, last, room, row)
             continue
+        if statistic in (_TREND, _NOISE):
+            _course(months, first, last, statistic == _NOISE, room, row)
+            continue
         _known(months, first, last, count)
         if statistic == _KNOWN:
             row[:] = count
@@ -307,10 +347,6 @@ def fill_windows(months: Floats, weights: Floats, windows: NDArray[np.int64], be
         elif statistic == _MEAN:
             _total(months, first, last, row)
             row /= count
-        elif statistic == _MONTHLY:
-            _total(months, first, last, row)
-            _oldest(months, first, last, room[0])
-            row /= room[0]
         elif statistic == _FADED:
             _faded(months, weights, first, last, row)
         elif statistic == _FADED_MEAN:

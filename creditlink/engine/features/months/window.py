@@ -52,11 +52,6 @@ def mean(item: str, first: int, last: int | None = None) -> pl.Expr:
     return _column("mean", item, first, last)
 
 
-def monthly(item: str, first: int, last: int | None = None) -> pl.Expr:
-    """Mean over the months the record reaches; a silent month inside the record counts as zero."""
-    return _column("monthly", item, first, last)
-
-
 def faded(item: str, first: int, last: int | None = None) -> pl.Expr:
     """Sum of the known months, each month weighing half as much as the one `statistics.HALF_LIFE_MONTHS` later."""
     return _column("faded", item, first, last)
@@ -120,3 +115,13 @@ def idle(item: str, first: int, last: int | None = None) -> pl.Expr:
 def season(item: str, first: int, last: int | None = None) -> pl.Expr:
     """Correlation of the window's months with the same months a year earlier."""
     return _column("season", item, first, last)
+
+
+def trend(item: str, first: int, last: int | None = None) -> pl.Expr:
+    """Slope a year of a straight line through the logarithms of the months above zero."""
+    return _column("trend", item, first, last)
+
+
+def noise(item: str, first: int, last: int | None = None) -> pl.Expr:
+    """Compute the standard deviation of those logarithms around that line."""
+    return _column("noise", item, first, last)

@@ -108,6 +108,12 @@ def _returns(
     )
 
 
+def _month_later(matrix: Ints) -> Ints:
+    later = np.zeros(matrix.shape, dtype=np.int64)
+    later[:, 1:] = matrix[:, :-1]
+    return later
+
+
 def tax_events(firms: Firms, activity: Activity, calendar: Calendar, course: TaxCourse, age: Ints) -> pl.DataFrame:
     """Return violations, the penalties that some of them bring, and refunds of input tax of one block.
 
@@ -117,18 +123,20 @@ def tax_events(firms: Firms, activity: Activity, calendar: Calendar, course: Tax
     """
     rng, (n, months) = firms.stream("tax_events"), activity.present.shape
     open_ = activity.present & firms.covered["tax"][:, None]
-    found = open_ & (rng.random((n, months)) < 0.002 + 0.35 * course.late + 0.04 * (age > 2))
+    # What a period shows is found in the month after it.
+    late, owed, surplus = (_month_later(matrix) for matrix in (course.late, age, course.surplus))
+    found = open_ & (rng.random((n, months)) < 0.002 + 0.35 * late + 0.04 * (owed > 2))
     fined = found & (rng.random((n, months)) < 0.30)
-    back = open_ & (course.surplus > 2_000_000) & (rng.random((n, months)) < 0.20)
+    back = open_ & (surplus > 2_000_000) & (rng.random((n, months)) < 0.20)
     parts = []
     for number, cells in enumerate((found, fined, back)):
         rows, columns = payments.facts(cells)
         size, trouble = rows.size, np.clip(-activity.health[rows, columns], 0, 3)
         refund = TAX_EVENT_KINDS[number] == "refund"
-        day = calendar.starts[columns + 1] + rng.integers(0, 28, size)
+        day = calendar.starts[columns] + rng.integers(0, 28, size)
         severity = 1 + (rng.random(size) < 0.12 + 0.10 * trouble) + (rng.random(size) < 0.03 + 0.04 * trouble)
         fen = np.exp(10.5 + 0.8 * rng.standard_normal(size) + 0.9 * severity).astype(np.int64)
-        fen = course.surplus[rows, columns] if refund else np.where(TAX_EVENT_KINDS[number] == "penalty", fen, 0)
+        fen = surplus[rows, columns] if refund else np.where(TAX_EVENT_KINDS[number] == "penalty", fen, 0)
         # A firm in trouble leaves things as they are.
         settles = rng.random(size) < (1.0 if refund else 1 / (1 + np.exp(-(2.0 - 1.2 * trouble))))
         ended = np.where(settles, day + rng.integers(1, 90, size), NEVER)
@@ -141,7 +149,7 @@ def tax_events(firms: Firms, activity: Activity, calendar: Calendar, course: Tax
             pl.DataFrame(
                 {
                     "firm": firms.firm[rows][of].astype(np.int32),
-                    "period": payments.days("period", calendar.starts[columns + 1][of]),
+                    "period": payments.days("period", calendar.starts[columns][of]),
                     "kind": payments.enum_of("kind", np.full(of.size, number), schema["kind"]),
                     "occurred_on": payments.days("occurred_on", day[of]),
                     "severity": (np.ones(of.size) if refund else severity[of]).astype(np.int8),
