@@ -150,6 +150,11 @@ INDICATORS = (
         expression=faded_mean("contributions_days_late", 36), actionable=True,
     ),
     _people(
+        "contributions_days_ahead_24", "平均提前缴费天数(24月)", "Mean days a contribution was early", unit="days",
+        window=24, direction=-1, missing=NO_RECORD, formula="mean over due months m01..m24 of max(0, due − paid)",
+        source=_LAW, reason_code="R191", expression=mean("contributions_days_ahead", 24), actionable=True,
+    ),
+    _people(
         "headcount_trend_24", "参保人数趋势(24月)", "Trend of headcount over 24 months", unit="ratio", window=24,
         direction=-1, missing=FEW_MONTHS, formula="slope a year of a straight line through ln(headcount) m01..m24",
         source=_PRACTICE, reason_code="R176", expression=trend("heads", 24), actionable=True,
@@ -176,6 +181,11 @@ INDICATORS = (
         missing=NO_RECORD, formula="share of due deposits m01..m36 made late or not at all, months weighted by half "
         "every 12 months back", source=_FUND, reason_code="R173", expression=faded_mean("fund_late", 36),
         actionable=True,
+    ),
+    _fund(
+        "fund_days_ahead_24", "平均提前缴存天数(24月)", "Mean days a deposit was early", unit="days", window=24,
+        direction=-1, missing=NO_RECORD, formula="mean over due months m01..m24 of max(0, due − paid)", source=_FUND,
+        reason_code="R192", expression=mean("fund_days_ahead", 24), actionable=True,
     ),
     _fund(
         "fund_unpaid_fen", "公积金欠缴余额", "Housing-fund deposits due and unpaid", unit="fen", window=24, direction=1,

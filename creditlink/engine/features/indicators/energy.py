@@ -188,6 +188,12 @@ INDICATORS = (
         expression=ratio(faded("bills_debit", 36), faded("bills_count_debit", 36)), actionable=True,
     ),
     _utility(
+        "bills_days_ahead_24", "平均提前缴费天数(24月)", "Mean days a bill was paid early", unit="days", window=24,
+        direction=-1, missing=NO_RECORD, formula="mean over due bills of all meters m01..m24 of max(0, due − paid)",
+        source=_SUPPLY, reason_code="R193", actionable=True,
+        expression=ratio(total("bills_days_ahead", 24), total("bills_count_days_ahead", 24)),
+    ),
+    _utility(
         "electricity_trend_24", "用电趋势(24月)", "Trend of electricity over 24 months", unit="ratio", window=24,
         direction=-1, missing=FEW_MONTHS, formula="slope a year of a straight line through ln(kWh) m01..m24",
         source=_ENERGY_LOAN, reason_code="R180", expression=trend("electricity_usage", 24), actionable=True,

@@ -18,6 +18,7 @@ from creditlink.engine.features.indicator import (
     ratio,
 )
 from creditlink.engine.features.months.window import (
+    faded,
     faded_mean,
     known,
     latest,
@@ -261,6 +262,25 @@ INDICATORS = (
         window=24, direction=1, missing=NO_RETURN,
         formula="prepayments and settlements m01..m24 filed after the due day, or due and not filed", source=_INCOME,
         reason_code="R168", expression=total("returns_late", 24), actionable=True,
+    ),
+    _tax(
+        "income_tax_late_habit_36", "企业所得税逾期申报倾向(36月)", "Habit of filing income tax late", unit="ratio",
+        window=36, direction=1, missing=NO_RETURN,
+        formula="share of due returns m01..m36 filed late or not at all, weighted by half every 12 months back",
+        source=_INCOME, reason_code="R187",
+        expression=ratio(faded("returns_late", 36), faded("returns_count_late", 36)),
+        actionable=True,
+    ),
+    _tax(
+        "profit_margin_change", "利润率变化", "Change of the profit margin", unit="ratio", window=24, direction=-1,
+        missing=NO_RETURN, formula="mean margin of the prepayments m01..m12 − mean margin of those m13..m24",
+        source=_INCOME, reason_code="R189", expression=mean("prepaid_margin", 12) - mean("prepaid_margin", 13, 24),
+        actionable=True,
+    ),
+    _tax(
+        "tax_days_ahead_24", "平均提前申报天数(24月)", "Mean days filed ahead", unit="days", window=24, direction=-1,
+        missing=NO_RECORD, formula="mean over due declarations m01..m24 of max(0, due − filed)",
+        source=_VAT, reason_code="R190", expression=mean("filing_days_ahead", 24), actionable=True,
     ),
     _tax(
         "tax_violation_severity_24", "税收违法严重度(24月)", "Severity of tax violations in 24 months", unit="score",

@@ -48,6 +48,10 @@ def _days_late(done: str, *, once: bool = False) -> Formula:
     return Formula(("due_on", done), rows.days_late, once=once)
 
 
+def _ahead(done: str, *, once: bool = False) -> Formula:
+    return Formula(("due_on", done), rows.days_ahead, once=once)
+
+
 def _late(done: str, *, once: bool = False) -> Formula:
     return Formula(("due_on", done), rows.late, once=once)
 
@@ -83,6 +87,7 @@ SOURCES: tuple[FrameItems, ...] = (
             "vat_paid": Formula(("paid_fen", "months"), rows.share),
             "filing_days_late": _days_late("filed_on", once=True),
             "filing_late": _late("filed_on", once=True),
+            "filing_days_ahead": _ahead("filed_on", once=True),
             "unfiled": Formula(("due_on", "filed_on"), rows.undone, once=True),
             "filed": Formula(("filed_on",), rows.done_by_today),
         },
@@ -134,6 +139,7 @@ SOURCES: tuple[FrameItems, ...] = (
             "contributions_unpaid": Formula(("due_on", "paid_on", "due_fen", "paid_fen"), rows.unpaid_rest),
             "contributions_days_late": _days_late("paid_on"),
             "contributions_late": _late("paid_on"),
+            "contributions_days_ahead": _ahead("paid_on"),
             "joiners": _plain("joiners"),
             "leavers": _plain("leavers"),
         },
@@ -145,6 +151,7 @@ SOURCES: tuple[FrameItems, ...] = (
             "fund_unpaid": Formula(("due_on", "paid_on", "due_fen", "paid_fen"), rows.unpaid_rest),
             "fund_days_late": _days_late("paid_on"),
             "fund_late": _late("paid_on"),
+            "fund_days_ahead": _ahead("paid_on"),
         },
     ),
     FrameItems(
@@ -158,6 +165,7 @@ SOURCES: tuple[FrameItems, ...] = (
             "unpaid": Formula(("due_on", "paid_on", "amount_fen"), rows.unpaid_whole),
             "days_late": _days_late("paid_on"),
             "late": _late("paid_on"),
+            "days_ahead": _ahead("paid_on"),
             "debit": Formula(("method",), rows.equals, PAY_METHODS.index("direct_debit")),
             "estimated": Formula(("read_quality",), rows.differs, READ_QUALITIES.index("actual")),
             "disconnected": _plain("disconnected"),

@@ -277,6 +277,17 @@ def late(row: Ints, today: float, add: float, due: Column, done: Column, out: Fl
 
 
 @compiled
+def days_ahead(row: Ints, today: float, add: float, due: Column, done: Column, out: Floats) -> None:
+    """Days between done and due where it was done by then, 0 where it was not; missing before it is due."""
+    for m in range(row.shape[0]):
+        for f in range(row.shape[1]):
+            r = row[m, f]
+            expected, ended = number(due, max(r, 0)), number(done, max(r, 0))
+            days = expected - ended if ended <= today else 0.0
+            out[m, f] = (days if days > 0.0 else 0.0) if r >= 0 and expected <= today else np.nan
+
+
+@compiled
 def undone(row: Ints, today: float, add: float, due: Column, done: Column, out: Floats) -> None:
     """1 when due and not done by `today`, else 0; missing before it is due."""
     for m in range(row.shape[0]):

@@ -25,8 +25,8 @@ _FILES = [ENTITY_TYPES.index(kind) for kind in ("company", "cooperative")]
 def _margin(firms: Firms, activity: Activity, rng: np.random.Generator) -> Floats:
     """Return profit over sales by month: the firm's own, better in health, worse in trouble, and never exact."""
     n, months = activity.present.shape
-    own = 0.055 + 0.045 * rng.standard_normal(n)[:, None]
-    margin = own + 0.035 * np.clip(activity.health, -3, 2) + 0.03 * rng.standard_normal((n, months))
+    own = 0.045 + 0.032 * rng.standard_normal(n)[:, None]
+    margin = own + 0.045 * np.clip(activity.health, -3, 2) + 0.03 * rng.standard_normal((n, months))
     # Who inflates its sales shows a profit with them.
     return np.where(firms.is_kind("manipulator")[:, None], np.maximum(margin, 0.06), margin)
 

@@ -22,6 +22,9 @@ class Habit:
 
 UTILITY = Habit(-2.70, 2.95, 5.0)
 SOCIAL_SECURITY = Habit(-3.45, 3.05, 4.0)
+AHEAD = 0.35
+"""Rise of the days that a bill is paid before it is due, in logarithms, per unit of health."""
+
 HOUSING_FUND = Habit(-3.15, 3.0, 4.0)
 TAX = Habit(-3.90, 3.05, 3.5)
 """Stress shows in utilities first, then in the housing fund and social security, then in tax."""
@@ -40,7 +43,9 @@ def settle(rng: np.random.Generator, habit: Habit, due: Ints, health: Floats, sl
     """
     shape = health.shape
     late = rng.random(shape) < late_chance(habit, health, sloppy, defaulted)
-    early = np.minimum(rng.standard_exponential(shape) * habit.early, 12).astype(np.int64)
+    # Who has the money pays well before the day, who is short waits for it.
+    ahead = habit.early * np.exp(AHEAD * np.clip(health, -3, 2) - sloppy)
+    early = np.minimum(rng.standard_exponential(shape) * ahead, 14).astype(np.int64)
     trouble = np.clip(-health, 0, 3) + 1.2 * defaulted
     days = 1 + np.minimum(np.exp(1.3 + 0.55 * trouble + 0.9 * rng.standard_normal(shape)), 360).astype(np.int64)
     lost = late & defaulted & (rng.random(shape) < 0.45)
