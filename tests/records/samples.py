@@ -31,7 +31,10 @@ def payroll(period: date, headcount: int = 10, *, known: datetime | None = None,
 def declaration(period: date, sales: int = 1_000_000, *, known: datetime | None = None, version: int = 0) -> Fact:
     due = add_months(period, 1) + timedelta(days=14)
     values = {
+        "months": 1,
+        "filing": "monthly",
         "taxable_sales_fen": sales,
+        "exempt_sales_fen": 0,
         "output_tax_fen": sales * 13 // 100,
         "input_tax_fen": sales // 10,
         "payable_fen": sales * 3 // 100,
@@ -48,7 +51,6 @@ def standing(period: date) -> Fact:
         "taxpayer_kind": "general",
         "arrears_fen": 0,
         "arrears_days": 0,
-        "penalties": 0,
     }
     return Fact("tax_standing", period, "", values, instant(add_months(period, 1)))
 
@@ -73,6 +75,8 @@ def meter(period: date, kind: str = "electricity", point: str = "P1", usage: flo
     due = add_months(period, 1) + timedelta(days=24)
     values = {
         "usage": usage,
+        "night_usage": None,
+        "weekend_usage": None,
         "amount_fen": 80_000,
         "due_on": due.isoformat(),
         "paid_on": due.isoformat(),
