@@ -77,7 +77,12 @@ _SUBKEY = {
 }
 
 # Of these frames an office may hold several facts of one key, which indicators read as one row.
-_JOINED = {"meter_months": sum_service_points, "vat_declarations": sum_occasions, "tax_events": join_events}
+_JOINED = {
+    "meter_months": sum_service_points,
+    "vat_declarations": sum_occasions,
+    "tax_events": join_events,
+    "credit_events": join_events,
+}
 
 _EMPTY = {name: empty(name) for name in FRAME_SCHEMAS}
 

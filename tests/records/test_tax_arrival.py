@@ -12,6 +12,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from creditlink.cli.sandbox.sandbox import bureau_app
+from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS, as_known
 from creditlink.kit.clock import add_months
 from creditlink.kit.postgres import db
@@ -131,6 +132,14 @@ class TestTax:
         occasions = {(f.period, f.subkey) for f in facts if f.frame == "vat_declarations"}
         months = {period for period, _ in occasions}
         assert len(occasions) > len(months) > 3
+
+    def test_every_item_of_the_catalogue_is_delivered(self, city, frames, tax_office):
+        codes = set.intersection(*(set(frames[name]["firm"]) for name in TAX_FRAMES))
+        facts = asked_tax(tax_office, of_firm(city, min(codes))).facts
+        for name in TAX_FRAMES:
+            subkeys = {"kind", "direction"} & set(FRAME_KEYS[name])
+            items = {item.name for item in ITEMS[name]} - subkeys
+            assert {frozenset(f.values) for f in facts if f.frame == name} == {frozenset(items)}
 
     def test_events_and_their_settlements(self, firm, city, frames, tax_office):
         busiest = frames["tax_events"]["firm"].value_counts(sort=True)["firm"][0]

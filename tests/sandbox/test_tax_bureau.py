@@ -12,8 +12,9 @@ import pytest
 
 from creditlink.cli.sandbox.sandbox import bureau_app
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
-from creditlink.kit.clock import add_months
+from creditlink.kit.clock import add_months, day_of, month_start, utc_now
 from creditlink.records.connectors.tax import signature
+from creditlink.sandbox.bureaus.real_invoices import FILES, FIRMS, code_of
 from creditlink.sandbox.bureaus.tax import FRAMES, RESOURCES
 
 pytestmark = pytest.mark.pure
@@ -62,9 +63,7 @@ ROWS = {
 }
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("by-hand")
+def write_city_by_hand(folder):
     firms = {"firm": [0, 1, 2, 3, 4], "uscc": [MONTHLY, QUARTERLY, BY_OCCASION, CLEAN, ELSEWHERE]}
     tables = {"firms": pl.DataFrame(firms, schema_overrides={"firm": pl.Int32})}
     tables |= {name: pl.DataFrame(ROWS[name], schema=FRAME_SCHEMAS[name], orient="row") for name in FRAMES}
@@ -72,11 +71,10 @@ def app(tmp_path_factory):
         (folder / name).mkdir()
         table.write_parquet(folder / name / "part-0.parquet")
     (folder / "manifest.json").write_text(json.dumps({"seed": 3}))
-    return bureau_app("tax", folder, None, {})
 
 
-@pytest.fixture
-def ask(app):
+def asking(app):
+    """A function that asks a bureau, signed."""
     client = app.test_client()
 
     def send(resource, uscc, first="202401", last="202512", **more):
@@ -87,8 +85,20 @@ def ask(app):
         headers = {"X-App-Id": "creditlink-sandbox", "X-Timestamp": now, "X-Nonce": nonce, "X-Signature": signed}
         return client.post(path, data=body, headers=headers).json
 
-    yield send
-    client.delete("/_faults")
+    return send
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("by-hand")
+    write_city_by_hand(folder)
+    return bureau_app("tax", folder, None, {})
+
+
+@pytest.fixture
+def ask(app):
+    yield asking(app)
+    app.test_client().delete("/_faults")
 
 
 def fen(text):
@@ -255,3 +265,37 @@ class TestRefusals:
     def test_a_month_that_is_none_is_named(self, ask, resource, month):
         refused = ask(resource, MONTHLY, first=month)
         assert (refused["code"], refused["field"]) == ("2001", "ssqQ")
+
+
+class TestRealInvoices:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        (tmp_path / FIRMS).write_text("firm,name\nE7,***建筑有限公司\n", encoding="utf-8")
+        rows = {
+            "firm": ["E7", "E7", "E7"],
+            "invoice_no": ["10", "10", "11"],
+            "date": [date(2019, 12, 3), date(2020, 1, 8), date(2020, 2, 1)],
+            "counterparty": ["A1", "A1", "E7"],
+            "amount": [100.0, -20.0, 3.0],
+            "tax": [13.0, -2.6, 0.39],
+            "total": [113.0, -22.6, 3.39],
+            "status": ["valid", "valid", "void"],
+        }
+        for name in FILES.values():
+            pl.DataFrame(rows).write_parquet(tmp_path / name)
+        return tmp_path
+
+    def test_they_are_served_and_nothing_else_of_those_firms(self, folder, tmp_path_factory):
+        city = tmp_path_factory.mktemp("city-of-others")
+        write_city_by_hand(city)
+        ask = asking(bureau_app("tax", city, folder, {}))
+        today = month_start(day_of(utc_now()))
+        asked = {"first": f"{add_months(today, -12):%Y%m}", "last": f"{today:%Y%m}"}
+        for resource in RESOURCES:
+            answer = ask(resource, code_of("E7"), **asked)
+            assert answer["code"] == ("0000" if resource == "fapiao" else "4004"), resource
+        sold = ask("fapiao", code_of("E7"), **asked, fx="X")["data"]
+        # The last full month, January, becomes the last complete one before today.
+        months = [f"{add_months(today, -2):%Y%m}", f"{add_months(today, -1):%Y%m}"]
+        assert [row["kprq"][:6] for row in sold] == months
+        assert [row["je"] for row in sold] == ["100.00", "-20.00"]

@@ -47,7 +47,7 @@ def sum_occasions(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def join_events(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a `tax_events` frame with one row for each firm, kind and day.
+    """Return a frame of events, `tax_events` or `credit_events`, with one row for each firm, kind and day.
 
     Two events of one kind on one day count as one: as severe as the worse, their amounts added up, settled when the
     last is, open while one is.
@@ -61,4 +61,4 @@ def join_events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(settled.all()).then(pl.col("ended_on").max()).alias("ended_on"),
         pl.col("known_on").max(),
     )
-    return joined.select(FRAME_SCHEMAS["tax_events"].keys()).sort(keys)
+    return joined.select(frame.columns).sort(keys)

@@ -132,6 +132,12 @@ class TestEvents:
         [row] = self.joined(self.event(amount_fen=None), self.event(amount_fen=None))
         assert row["amount_fen"] is None
 
+    def test_public_credit_is_joined_alike(self):
+        one = self.event(kind="court_enforcement", amount_fen=100)
+        frame = join_events(frame_of("credit_events", [one, one | {"amount_fen": 11, "ended_on": None}]))
+        assert dict(frame.schema) == FRAME_SCHEMAS["credit_events"]
+        assert frame.to_dicts() == [one | {"amount_fen": 111, "ended_on": None}]
+
     def test_kinds_and_days_stay_apart(self):
         rows = [self.event(kind="violation"), self.event(), self.event(occurred_on=date(2026, 4, 19))]
         assert self.joined(*reversed(rows)) == rows
