@@ -213,6 +213,12 @@ class TestStore:
         assert (after["taxable_sales_fen"].to_list(), after["filed_on"].to_list()) == ([350], [date(2026, 6, 1)])
         assert after["known_on"].to_list() == [later.date()]
 
+    def test_an_occasion_sent_twice_counts_once(self, firm):
+        twice = [self.occasion("ZS-1", 100, "2026-04-20")] * 2
+        assert save(firm, *twice, self.occasion("ZS-2", 1, "2026-04-21")) == 2
+        assert save(firm, *twice) == 0
+        assert read(firm).records.vat_declarations["taxable_sales_fen"].to_list() == [101]
+
     def test_one_occasion_alone_and_one_within_a_quarter(self, firm):
         save(firm, self.occasion("ZS-1", 100, "2026-04-20"))
         assert read(firm).records.vat_declarations["taxable_sales_fen"].to_list() == [100]
