@@ -184,6 +184,18 @@ def _next(answer: SourceResponse, path: str) -> str | None:
     return None
 
 
+def _part(row: SourceRow, name: str, kind: str, usage: float | None) -> float | None:
+    """Return the usage at night or at weekends: part of a month's electricity, where an interval meter counts it."""
+    if row.is_empty(name):
+        return None
+    if kind != "electricity":
+        raise FieldError(name, row.raw(name), f"given for {kind}, which has no interval meters")
+    part = row.number(name)
+    if usage is None or part > usage:
+        raise FieldError(name, row.raw(name), "more than the usage of the month")
+    return part
+
+
 def _fact(kind: str, fields: dict[str, str], since: date, until: date) -> Fact:
     row = SourceRow(fields)
     row.record_id("record_id")
@@ -208,15 +220,3 @@ def _fact(kind: str, fields: dict[str, str], since: date, until: date) -> Fact:
         known_at=row.instant("recorded_at"),
         version=row.whole("version"),
     )
-
-
-def _part(row: SourceRow, name: str, kind: str, usage: float | None) -> float | None:
-    """Return the usage at night or at weekends: part of a month's electricity, where an interval meter counts it."""
-    if row.is_empty(name):
-        return None
-    if kind != "electricity":
-        raise FieldError(name, row.raw(name), f"given for {kind}, which has no interval meters")
-    part = row.number(name)
-    if usage is None or part > usage:
-        raise FieldError(name, row.raw(name), "more than the usage of the month")
-    return part
