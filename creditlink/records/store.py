@@ -18,6 +18,7 @@ from sqlalchemy.types import BigInteger, Uuid
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_CATEGORY, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
 from creditlink.engine.facts.meters import sum_service_points
+from creditlink.engine.facts.occasions import join_events, sum_occasions
 from creditlink.kit.clock import start_of_day
 from creditlink.records.pulls.delivery import Delivery, Fact
 from creditlink.records.tables import RejectedRow
@@ -73,6 +74,14 @@ _SUBKEY = {
     "credit_events": "kind",
     "property_grants": "kind",
     "customs_months": "direction",
+}
+
+# Of these frames an office may hold several facts of one key, which indicators read as one row.
+_JOINED = {
+    "meter_months": sum_service_points,
+    "vat_declarations": sum_occasions,
+    "tax_events": join_events,
+    "credit_events": join_events,
 }
 
 _EMPTY = {name: empty(name) for name in FRAME_SCHEMAS}
@@ -277,6 +286,8 @@ def _frame(name: str, rows: list[_StoredFact], firm_of: dict[UUID, int]) -> pl.D
         else:
             columns[column] = [body.get(column) for body in bodies]
     frame = pl.DataFrame(columns, schema=schema)
-    if name == "meter_months" and len(set(zip(*(columns[key] for key in FRAME_KEYS[name]), strict=True))) < len(rows):
-        return sum_service_points(frame)
-    return frame
+    join = _JOINED.get(name)
+    if join is None:
+        return frame
+    repeated = len(set(zip(*(columns[key] for key in FRAME_KEYS[name]), strict=True))) < len(rows)
+    return join(frame) if repeated or "occasion" in columns.get("filing", ()) else frame

@@ -21,7 +21,11 @@ MONTHS = 6
 QUICK = TimeLimits(
     connect_seconds=1, read_seconds=0.4, attempts=2, wait_seconds=0.01, wait_max_seconds=0.02, jitter_seconds=0
 )
-KINDS = {"zzssb": "tax", "nsrzt": "tax", "fapiao": "tax", "payroll": "social_security", "months": "utility"}
+KINDS = {
+    **dict.fromkeys(("zzssb", "qysds", "nsrzt", "wfcf", "fapiao"), "tax"),
+    "payroll": "social_security",
+    "months": "utility",
+}
 
 
 class City:
@@ -57,11 +61,14 @@ class City:
     def _tax_rows(self, resource: str, month: date) -> list[dict]:
         base = {"lsh": f"{resource}-{month:%Y%m}", "bbh": 0, "lrsj": f"{self._known(month):%Y%m%d}090000+0800"}
         if resource == "zzssb":
-            amounts = {"ysxse": "1000.00", "xxse": "130.00", "jxse": "100.00", "ynse": "30.00", "yjse": "30.00"}
+            amounts = {"ysxse": "1000.00", "msxse": "0.00", "xxse": "130.00", "jxse": "100.00", "ynse": "30.00"}
             day = f"{self._known(month):%Y%m%d}"
-            return [base | amounts | {"skssq": f"{month:%Y%m}", "sbqx": day, "sbrq": day}]
+            period = {"skssqQ": f"{month:%Y%m}", "skssqZ": f"{month:%Y%m}", "sbfs": "1"}
+            return [base | period | amounts | {"yjse": "30.00", "sbqx": day, "sbrq": day}]
+        if resource in ("qysds", "wfcf"):
+            return []
         if resource == "nsrzt":
-            return [base | {"ny": f"{month:%Y%m}", "xydj": "B", "nsrlx": "1", "qsje": "0.00", "qsts": 0, "cfcs": 0}]
+            return [base | {"ny": f"{month:%Y%m}", "xydj": "B", "nsrlx": "1", "qsje": "0.00", "qsts": 0}]
         invoice = {"fphm": "1", "kprq": f"{month:%Y%m}05", "je": "100.00", "se": "13.00", "hj": "113.00", "zt": "0"}
         return [base | invoice | {"lsh": f"{base['lsh']}-{fx}", "fx": fx, "dfdm": "G7"} for fx in "XJ"]
 
@@ -84,12 +91,12 @@ class City:
         if "electricity" not in asked.path:
             return Reply(204, headers={"X-Record": "none"})
         lines = [
-            f"E-{m:%Y%m},0,P1,{m:%Y-%m},100.5,kWh,8000,{self._known(m)},,DD,A,0,{self._known(m)}T01:00:00Z"
+            f"E-{m:%Y%m},0,P1,{m:%Y-%m},100.5,,,kWh,8000,{self._known(m)},,DD,A,0,{self._known(m)}T01:00:00Z"
             for m in self.months
         ]
         header = (
-            "record_id,version,service_point,period,usage,unit,amount_fen,due_on,paid_on,method,read_quality,"
-            "disconnected,recorded_at"
+            "record_id,version,service_point,period,usage,night_usage,weekend_usage,unit,amount_fen,due_on,paid_on,"
+            "method,read_quality,disconnected,recorded_at"
         )
         headers = {"Content-Type": "text/csv", "X-Total-Count": str(len(lines)), "X-Complete": "true"}
         return Reply(body=("\r\n".join([header, *lines]) + "\r\n").encode(), headers=headers)

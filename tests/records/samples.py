@@ -31,7 +31,10 @@ def payroll(period: date, headcount: int = 10, *, known: datetime | None = None,
 def declaration(period: date, sales: int = 1_000_000, *, known: datetime | None = None, version: int = 0) -> Fact:
     due = add_months(period, 1) + timedelta(days=14)
     values = {
+        "months": 1,
+        "filing": "monthly",
         "taxable_sales_fen": sales,
+        "exempt_sales_fen": 0,
         "output_tax_fen": sales * 13 // 100,
         "input_tax_fen": sales // 10,
         "payable_fen": sales * 3 // 100,
@@ -42,13 +45,31 @@ def declaration(period: date, sales: int = 1_000_000, *, known: datetime | None 
     return Fact("vat_declarations", period, "", values, known or instant(due), version)
 
 
+def income_tax_return(period: date, kind: str = "prepayment", profit: int = 200_000) -> Fact:
+    due = add_months(period, 3 if kind == "prepayment" else 16) + timedelta(days=14)
+    values = {
+        "revenue_fen": 3_000_000,
+        "profit_fen": profit,
+        "payable_fen": profit // 20,
+        "paid_fen": profit // 20,
+        "due_on": due.isoformat(),
+        "filed_on": due.isoformat(),
+    }
+    return Fact("income_tax_returns", period, kind, values, instant(due))
+
+
+def tax_event(period: date, kind: str = "penalty", record: str = "WF-1", severity: int = 1) -> Fact:
+    day = period + timedelta(days=17)
+    values = {"occurred_on": day.isoformat(), "severity": severity, "amount_fen": 50_000, "ended_on": None}
+    return Fact("tax_events", period, f"{kind}/{record}", values, instant(day))
+
+
 def standing(period: date) -> Fact:
     values = {
         "taxpayer_grade": "B",
         "taxpayer_kind": "general",
         "arrears_fen": 0,
         "arrears_days": 0,
-        "penalties": 0,
     }
     return Fact("tax_standing", period, "", values, instant(add_months(period, 1)))
 
@@ -73,6 +94,8 @@ def meter(period: date, kind: str = "electricity", point: str = "P1", usage: flo
     due = add_months(period, 1) + timedelta(days=24)
     values = {
         "usage": usage,
+        "night_usage": None,
+        "weekend_usage": None,
         "amount_fen": 80_000,
         "due_on": due.isoformat(),
         "paid_on": due.isoformat(),
@@ -92,7 +115,9 @@ def three_years(first: date = date(2023, 8, 1), count: int = 36) -> dict[str, li
     span = months(first, count)
     return {
         "tax": [f(m) for m in span for f in (declaration, standing, invoice_month)]
-        + [invoice_month(m, "input", 3_000_000) for m in span],
+        + [invoice_month(m, "input", 3_000_000) for m in span]
+        + [income_tax_return(m) for m in span if m.month % 3 == 1]
+        + [tax_event(span[-2], kind) for kind in ("violation", "penalty", "refund")],
         "social_security": [payroll(m) for m in span],
         "utility": [meter(m, kind) for m in span for kind in ("electricity", "water")],
     }

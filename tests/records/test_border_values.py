@@ -74,11 +74,20 @@ def judge(delivery, resource, sent):
 GOOD = {
     "fapiao": invoice(1),
     "zzssb": {
-        "lsh": "ZZ-1", "bbh": 0, "skssq": "202404", "ysxse": "1.00", "xxse": "0.13", "jxse": "0.10",
-        "ynse": "0.03", "yjse": "0.03", "sbqx": "20240520", "sbrq": "20240510", "lrsj": "20240512101010+0800",
+        "lsh": "ZZ-1", "bbh": 0, "skssqQ": "202404", "skssqZ": "202404", "sbfs": "1", "ysxse": "1.00", "msxse": "0.00",
+        "xxse": "0.13", "jxse": "0.10", "ynse": "0.03", "yjse": "0.03", "sbqx": "20240520", "sbrq": "20240510",
+        "lrsj": "20240512101010+0800",
+    },
+    "qysds": {
+        "lsh": "SD-1", "bbh": 0, "skssqQ": "202404", "skssqZ": "202406", "sblx": "1", "yysr": "9.00", "lrze": "-1.00",
+        "ybtse": "0.00", "yjse": "0.00", "sbqx": "20240715", "sbrq": "20240710", "lrsj": "20240716101010+0800",
     },
     "nsrzt": {
-        "lsh": "NS-1", "bbh": 0, "ny": "202404", "xydj": "B", "nsrlx": "1", "qsje": "0.00", "qsts": 0, "cfcs": 0,
+        "lsh": "NS-1", "bbh": 0, "ny": "202404", "xydj": "B", "nsrlx": "1", "qsje": "0.00", "qsts": 0,
+        "lrsj": "20240512101010+0800",
+    },
+    "wfcf": {
+        "lsh": "WF-1", "bbh": 0, "sjlx": "2", "fsrq": "20240418", "yzcd": "2", "je": "500.00", "bjrq": "20240420",
         "lrsj": "20240512101010+0800",
     },
 }  # fmt: skip
@@ -170,7 +179,7 @@ class TestSocialSecurity:
 
 
 class TestUtility:
-    GOOD = "EL-1,0,SP-1,2024-04,120.5,kWh,8000,2024-05-25,,DD,A,0,2024-05-03T02:14:55+08:00"
+    GOOD = "EL-1,0,SP-1,2024-04,120.5,30.25,20.0,kWh,8000,2024-05-25,,DD,A,0,2024-05-03T02:14:55+08:00"
     NONE = Reply(204, b"", {"X-Record": "none"})
 
     def page(self, *lines, total=None):
@@ -221,4 +230,4 @@ class TestUtility:
 def test_the_good_rows_are_good():
     with tax(lambda asked: page_of([GOOD[asked.path.split("/")[3]]])) as (fetch, _):
         delivery = fetch()
-    assert (delivery.status, delivery.rejects, len(delivery.facts)) == ("DELIVERED", [], 3)
+    assert (delivery.status, delivery.rejects, len(delivery.facts)) == ("DELIVERED", [], 5)

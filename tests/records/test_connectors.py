@@ -26,8 +26,8 @@ QUICK = TimeLimits(
     connect_seconds=1, read_seconds=0.3, attempts=3, wait_seconds=0.01, wait_max_seconds=0.02, jitter_seconds=0
 )
 HEADER = (
-    "record_id,version,service_point,period,usage,unit,amount_fen,due_on,paid_on,method,read_quality,disconnected,"
-    "recorded_at"
+    "record_id,version,service_point,period,usage,night_usage,weekend_usage,unit,amount_fen,due_on,paid_on,method,"
+    "read_quality,disconnected,recorded_at"
 )
 
 
@@ -63,6 +63,7 @@ def as_json(body, status=200):
     return Reply(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
+RESOURCES = 5  # that the tax bureau is asked for
 NO_TAX_RECORD = as_json({"code": "4004", "msg": "查无记录", "total": 0, "data": []})
 
 
@@ -125,7 +126,7 @@ def meter_line(period="2024-04", point="P1", usage="18234.5", **changes):
     row = dict(
         zip(
             HEADER.split(","),
-            f"E-{period}-{point},0,{point},{period},{usage},kWh,1276415,2024-05-25,,DD,A,0,2024-05-26T01:31:07Z".split(
+            f"E-{period}-{point},0,{point},{period},{usage},,,kWh,1276415,2024-05-25,,DD,A,0,2024-05-26T01:31:07Z".split(
                 ","
             ),
             strict=True,
@@ -171,27 +172,11 @@ class TestTax:
 
         with tax(answer) as (fetch, _):
             assert fetch().status == "NO_RECORD"
-        assert len({a.headers["X-Nonce"] for a in seen}) == len(seen) == 5
+        assert len({a.headers["X-Nonce"] for a in seen}) == len(seen) == RESOURCES + 2
         for a in seen:
             digest = hashlib.sha256(a.body).hexdigest()
             base = "\n".join(("POST", a.path, a.headers["X-Timestamp"], a.headers["X-Nonce"], digest))
             assert a.headers["X-Signature"] == hmac.new(b"key", base.encode(), hashlib.sha256).hexdigest()
-
-    def test_a_month_not_filed_has_no_amounts(self):
-        row = {
-            "lsh": "ZS-1",
-            "bbh": 0,
-            "skssq": "202405",
-            "sbqx": "20240615",
-            "sbrq": "",
-            "lrsj": "20240616101544+0800",
-        }
-        row |= dict.fromkeys(("ysxse", "xxse", "jxse", "ynse", "yjse"), "")
-        with tax(lambda a: page_of([row]) if "zzssb" in a.path else NO_TAX_RECORD) as (fetch, _):
-            [fact] = fetch().facts
-        assert fact.values["taxable_sales_fen"] is None
-        assert fact.values["filed_on"] is None
-        assert fact.values["due_on"] == "2024-06-15"
 
     def test_invoices_become_months(self):
         rows = [
@@ -275,7 +260,7 @@ class TestTax:
         assert delivery.status == "PARTIAL"
         assert delivery.resources["fapiao"].error == "the office answers 500"
         assert delivery.resources["fapiao"].withheld_months[0] == "2024-04"
-        assert len(desk.asked) == 2 + 1 + QUICK.attempts
+        assert len(desk.asked) == RESOURCES - 1 + 1 + QUICK.attempts
 
     @pytest.mark.parametrize(
         ("reply", "status"),
@@ -300,7 +285,7 @@ class TestTax:
         assert delivery.facts == []
         assert delivery.error
         assert USCC not in delivery.error
-        assert len(desk.asked) == (3 if status == "DENIED" else 9)
+        assert len(desk.asked) == RESOURCES * (1 if status == "DENIED" else QUICK.attempts)
 
     def test_a_passing_fault_is_asked_again(self):
         count = iter(range(99))
@@ -316,7 +301,7 @@ class TestTax:
         """Pages beyond what came are asked for only as the total says, and empty ones say partial."""
         with tax(only_invoices(lambda _: page_of([], total=3000))) as (fetch, desk):
             assert fetch().status == "PARTIAL"
-        assert len(desk.asked) == 2 + 3
+        assert len(desk.asked) == RESOURCES - 1 + 3
 
 
 class TestSocialSecurity:
@@ -384,8 +369,22 @@ class TestUtility:
         assert delivery.status == "DELIVERED"
         assert [f.subkey for f in delivery.facts] == ["electricity/P1", "electricity/P2"]
         assert [f.values["usage"] for f in delivery.facts] == [18234.5, None]
+        assert [f.values["night_usage"] for f in delivery.facts] == [None, None]
         assert desk.asked[0].headers["Authorization"].startswith("Basic ")
         assert delivery.resources["gas"].status == "NO_RECORD"
+
+    def test_what_an_interval_meter_counts_at_night_and_at_weekends(self):
+        line = meter_line(usage="1000.0", night_usage="250.5", weekend_usage="0")
+        with meters(only_electricity(lambda _: csv_of(line))) as (fetch, _):
+            [fact] = fetch().facts
+        assert (fact.values["night_usage"], fact.values["weekend_usage"]) == (250.5, 0.0)
+
+    def test_no_water_meter_counts_by_the_hour(self):
+        line = meter_line(usage="10", night_usage="2", unit="m3")
+        with meters(lambda asked: csv_of(line) if "water" in asked.path else NO_METER) as (fetch, _):
+            delivery = fetch()
+        [reject] = delivery.rejects
+        assert (reject.resource, reject.field, reject.excerpt) == ("water", "night_usage", "2")
 
     def test_the_next_link_is_followed(self):
         def answer(asked):
@@ -421,11 +420,17 @@ class TestUtility:
         ("line", "field"),
         [
             (meter_line(usage="-4"), "usage"),
+            (meter_line(night_usage="-4"), "night_usage"),
+            (meter_line(night_usage="18234.6"), "night_usage"),
+            (meter_line(weekend_usage="1,000"), "(line)"),
+            (meter_line(weekend_usage="n/a"), "weekend_usage"),
+            (meter_line(usage="", weekend_usage="1.0"), "weekend_usage"),
             (meter_line(unit="m3"), "unit"),
             (meter_line(amount_fen="12.5"), "amount_fen"),
             (meter_line(method="XX"), "method"),
             (meter_line(disconnected="2"), "disconnected"),
             ("E-1,0,P1", "unit"),
+            ("E-1,0,P1,2024-04,1.0,,,kWh", "amount_fen"),
         ],
     )
     def test_a_bad_row_is_kept_aside(self, line, field):

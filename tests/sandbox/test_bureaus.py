@@ -140,7 +140,7 @@ class TestUtility:
         rows = self.ask(client, uscc).text.splitlines()[1:]
         assert "2025-02-30" in rows[0]
         assert ",n/a," in rows[4]
-        assert len(rows[8].split(",")) == 12
+        assert len(rows[8].split(",")) == 14
 
     @pytest.mark.parametrize(
         ("fault", "field"),

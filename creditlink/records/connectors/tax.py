@@ -13,9 +13,8 @@ from math import ceil
 
 import httpx
 
-from creditlink.engine.vocabulary import TAXPAYER_GRADES
-from creditlink.records.connectors import tax_invoices
-from creditlink.records.connectors.fields import FieldError, SourceRow, within
+from creditlink.records.connectors import tax_invoices, tax_rows
+from creditlink.records.connectors.fields import FieldError, SourceRow
 from creditlink.records.connectors.wire import (
     Digest,
     Failure,
@@ -31,8 +30,6 @@ from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceRe
 _PAGE_SIZE = 1000
 _MAX_PAGES = 2000
 _NO_RECORD = "4004"
-_GRADES = {grade: grade for grade in TAXPAYER_GRADES}
-_KINDS = {"1": "general", "2": "small_scale"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +57,10 @@ class TaxConnector:
         self._wire.close()
 
     def fetch(self, uscc: str, *, since: date, until: date, proceed: Proceed) -> Delivery:
-        """Return the firm's declarations, invoices by month, and standing; see `wire.Connector`."""
+        """Return the firm's declarations, returns, standing, events, and invoices by month; see `wire.Connector`."""
         delivery = Delivery(self.source)
         digest = Digest()
-        for resource, read in (("zzssb", _declaration), ("nsrzt", _standing)):
+        for resource, read in tax_rows.READERS.items():
             pages = self._pages(resource, uscc, since, until, proceed, delivery, digest)
             _take_rows(delivery, resource, pages, read, since, until)
         pages = self._pages("fapiao", uscc, since, until, proceed, delivery, digest)
@@ -186,18 +183,30 @@ def _take_rows(
     delivery: Delivery,
     resource: str,
     pages: list[tax_invoices.Page],
-    read: Callable[[SourceRow, date, date], Fact],
+    read: tax_rows.Reader,
     since: date,
     until: date,
 ) -> None:
     rejects = []
+    taken: dict[int, list[Fact]] = {page.number: [] for page in pages}
     for page in pages:
         for index, fields in enumerate(page.rows):
             try:
-                delivery.facts.append(read(SourceRow.of(fields), since, until))
+                fact = read(SourceRow.of(fields), since, until)
             except FieldError as error:
                 rejects.append((f"page {page.number} row {index}", error))
+            else:
+                taken[page.number] += [] if fact is None else [fact]
     _keep_aside(delivery, resource, rejects)
+    facts = [fact for page in taken.values() for fact in page]
+    if any(tax_rows.is_part(fact) for fact in facts):
+        # Without one of its occasions a month is too low: it is withheld, and a later pull brings it.
+        periods = {number: [fact.period for fact in page] for number, page in taken.items() if page}
+        spans = {number: (min(found), max(found)) for number, found in periods.items()}
+        gaps = tax_invoices.missing_months(pages, spans, since, until)
+        facts = [fact for fact in facts if not (tax_rows.is_part(fact) and fact.period in gaps)]
+        delivery.resources[resource].withheld_months = tax_invoices.month_names(gaps)
+    delivery.facts += facts
 
 
 def _keep_aside(delivery: Delivery, resource: str, rejects: list[tuple[str, FieldError]]) -> None:
@@ -205,44 +214,3 @@ def _keep_aside(delivery: Delivery, resource: str, rejects: list[tuple[str, Fiel
         Reject.of(delivery.source, resource, where, error.field, error.value, error.reason) for where, error in rejects
     ]
     delivery.resources[resource].rejected = len(rejects)
-
-
-def _declaration(row: SourceRow, since: date, until: date) -> Fact:
-    row.record_id("lsh")
-    filed = not row.is_empty("sbrq")
-    if not filed and not row.is_empty("ysxse"):
-        raise FieldError("sbrq", "", "empty although sales were declared")
-    return Fact(
-        frame="vat_declarations",
-        period=within("skssq", row.month("skssq", compact=True), since, until),
-        subkey="",
-        values={
-            "taxable_sales_fen": row.fen("ysxse", signed=False) if filed else None,
-            "output_tax_fen": row.fen("xxse") if filed else None,
-            "input_tax_fen": row.fen("jxse") if filed else None,
-            "payable_fen": row.fen("ynse") if filed else None,
-            "paid_fen": row.fen("yjse") if filed else None,
-            "due_on": row.day("sbqx", compact=True).isoformat(),
-            "filed_on": row.day("sbrq", compact=True).isoformat() if filed else None,
-        },
-        known_at=row.instant("lrsj", compact=True),
-        version=row.whole("bbh"),
-    )
-
-
-def _standing(row: SourceRow, since: date, until: date) -> Fact:
-    row.record_id("lsh")
-    return Fact(
-        frame="tax_standing",
-        period=within("ny", row.month("ny", compact=True), since, until),
-        subkey="",
-        values={
-            "taxpayer_grade": row.choice("xydj", _GRADES),
-            "taxpayer_kind": row.choice("nsrlx", _KINDS),
-            "arrears_fen": row.fen("qsje", signed=False),
-            "arrears_days": row.whole("qsts"),
-            "penalties": row.whole("cfcs"),
-        },
-        known_at=row.instant("lrsj", compact=True),
-        version=row.whole("bbh"),
-    )

@@ -6,6 +6,7 @@ read that way is read again field by field, which gives the reason.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -45,7 +46,7 @@ def monthly_facts(
     """
     good, bad, rejects = _read_rows(pages, since, until)
     if good.is_empty():
-        return [], rejects, _names(_gaps(pages, good, since, until))
+        return [], rejects, month_names(_gaps(pages, good, since, until))
     gaps = _gaps(pages, good, since, until)
     facts = []
     months = invoice_months(good.select(INVOICE_SCHEMA.keys()), by=())
@@ -62,10 +63,11 @@ def monthly_facts(
                 complete=row["period"] not in bad,
             )
         )
-    return facts, rejects, _names(gaps)
+    return facts, rejects, month_names(gaps)
 
 
-def _names(months: set[date]) -> list[str]:
+def month_names(months: set[date]) -> list[str]:
+    """Return months as a delivery names those that it withholds."""
     return sorted(f"{month:%Y-%m}" for month in months)
 
 
@@ -189,14 +191,23 @@ def _month_of_bad(frame: pl.DataFrame, index: int) -> set[date]:
 
 
 def _gaps(pages: list[Page], good: pl.DataFrame, since: date, until: date) -> set[date]:
-    """Return the months into which rows missing from the pages may fall."""
-    months: set[date] = set()
     spans = {
         page: (first, last)
         for page, first, last in good.group_by("page")
         .agg(pl.col("issued_on").min().alias("first"), pl.col("issued_on").max().alias("last"))
         .iter_rows()
     }
+    return missing_months(pages, spans, since, until)
+
+
+def missing_months(pages: list[Page], spans: Mapping[int, tuple[date, date]], since: date, until: date) -> set[date]:
+    """Return the months into which rows missing from the pages may fall.
+
+    Parameters
+    ----------
+    spans : number of a page -> its first and its last day; rows come in the order of their days.
+    """
+    months: set[date] = set()
     for page in pages:
         if page.whole:
             continue

@@ -30,7 +30,7 @@ _QUALITIES = {"A": "actual", "E": "estimated", "S": "substituted"}
 _FLAGS = {"0": "", "1": "yes"}
 _UNITS = {"electricity": "kWh", "water": "m3", "gas": "m3"}
 _HEADER = [
-    *("record_id", "version", "service_point", "period", "usage", "unit", "amount_fen"),
+    *("record_id", "version", "service_point", "period", "usage", "night_usage", "weekend_usage", "unit", "amount_fen"),
     *("due_on", "paid_on", "method", "read_quality", "disconnected", "recorded_at"),
 ]
 
@@ -184,17 +184,32 @@ def _next(answer: SourceResponse, path: str) -> str | None:
     return None
 
 
+def _part(row: SourceRow, name: str, kind: str, usage: float | None) -> float | None:
+    """Return the usage at night or at weekends: part of a month's electricity, where an interval meter counts it."""
+    if row.is_empty(name):
+        return None
+    if kind != "electricity":
+        raise FieldError(name, row.raw(name), f"given for {kind}, which has no interval meters")
+    part = row.number(name)
+    if usage is None or part > usage:
+        raise FieldError(name, row.raw(name), "more than the usage of the month")
+    return part
+
+
 def _fact(kind: str, fields: dict[str, str], since: date, until: date) -> Fact:
     row = SourceRow(fields)
     row.record_id("record_id")
     row.choice("unit", {_UNITS[kind]: ""})
+    usage = None if row.is_empty("usage") else row.number("usage")
     return Fact(
         frame="meter_months",
         period=within("period", row.month("period"), since, until),
         # Several service points of one kind stay apart in the store and are summed when read.
         subkey=f"{kind}/{row.record_id('service_point')}",
         values={
-            "usage": None if row.is_empty("usage") else row.number("usage"),
+            "usage": usage,
+            "night_usage": _part(row, "night_usage", kind, usage),
+            "weekend_usage": _part(row, "weekend_usage", kind, usage),
             "amount_fen": row.whole("amount_fen", least=-(2**53), most=2**53),
             "due_on": row.day("due_on").isoformat(),
             "paid_on": None if row.is_empty("paid_on") else row.day("paid_on").isoformat(),

@@ -12,20 +12,19 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
 import flask
 import polars as pl
 
 from creditlink.kit.clock import add_months
-from creditlink.kit.money import yuan_text
+from creditlink.sandbox.bureaus import tax_rows
 from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
-from creditlink.sandbox.bureaus.holdings import Holdings, day, months_between, rows_as, within
+from creditlink.sandbox.bureaus.holdings import Holdings, months_between, rows_as
 from creditlink.sandbox.bureaus.invoices import Invoice, expand
 from creditlink.sandbox.bureaus.real_invoices import RealInvoices
 
-FRAMES = ("vat_declarations", "invoice_months", "tax_standing")
-RESOURCES = ("zzssb", "fapiao", "nsrzt")
+FRAMES = ("vat_declarations", "income_tax_returns", "invoice_months", "tax_standing", "tax_events")
+RESOURCES = ("zzssb", "qysds", "fapiao", "nsrzt", "wfcf")
 _FIELDS = {"tyshxydm", "ssqQ", "ssqZ", "pageNum", "pageSize", "fx"}
 _SIGNED = {
     "X-App-Id": re.compile(r".{1,64}"),
@@ -37,37 +36,13 @@ _MOST_MONTHS, _MOST_ROWS, _KEPT_NONCES, _KEPT_FIRMS = 120, 1000, 100_000, 8
 _SKEW_MS = 300_000
 _DIRECTIONS = {"X": "output", "J": "input"}
 # Which field is spoiled how, by resource: a day, a number, and the one left out.
-_WEAK = {"zzssb": ("sbqx", "ysxse", "lrsj"), "fapiao": ("kprq", "je", "zt"), "nsrzt": ("ny", "qsje", "qsts")}
-
-
-class _Declaration(NamedTuple):
-    """One version of a VAT declaration, as the city records it."""
-
-    firm: int
-    period: date
-    taxable_sales_fen: int | None
-    output_tax_fen: int | None
-    input_tax_fen: int | None
-    payable_fen: int | None
-    paid_fen: int | None
-    due_on: date
-    filed_on: date | None
-    known_on: date
-    version: int
-
-
-class _Standing(NamedTuple):
-    """One version of a taxpayer's standing in a month, as the city records it."""
-
-    firm: int
-    period: date
-    taxpayer_grade: str
-    taxpayer_kind: str
-    arrears_fen: int | None
-    arrears_days: int
-    penalties: int
-    known_on: date
-    version: int
+_WEAK = {
+    "zzssb": ("sbqx", "ysxse", "lrsj"),
+    "qysds": ("sbqx", "yysr", "lrsj"),
+    "fapiao": ("kprq", "je", "zt"),
+    "nsrzt": ("ny", "qsje", "qsts"),
+    "wfcf": ("fsrq", "je", "bjrq"),
+}
 
 
 @dataclass(frozen=True)
@@ -133,7 +108,7 @@ class TaxBureau:
             return flask.jsonify({"code": "4004", "msg": "查无记录", "total": 0, "data": []})
         return _page(resource, rows, asked, mode)
 
-    def _rows(self, resource: str, asked: _TaxQuery) -> Sequence[_Declaration | _Standing | Invoice] | None:
+    def _rows(self, resource: str, asked: _TaxQuery) -> Sequence[WireRow | Invoice] | None:
         """Return the rows that were asked for, None where the office has no record of the firm."""
         if resource == "fapiao":
             invoices = self._invoices(asked.uscc)
@@ -144,11 +119,15 @@ class TaxBureau:
                 if asked.first <= one.issued_on < end and asked.direction in (None, one.direction)
             ]
             return chosen if invoices else None
-        frame = self._holdings.rows("vat_declarations" if resource == "zzssb" else "tax_standing", asked.uscc)
-        if frame.is_empty():
+        frame, rows = tax_rows.MADE_FROM[resource]
+        held = self._holdings.rows(frame, asked.uscc)
+        # That a taxpayer of this office did nothing wrong is something it knows.
+        if held.is_empty() and not (resource == "wfcf" and self._knows(asked.uscc)):
             return None
-        months = within(frame, asked.first, asked.last)
-        return rows_as(months, _Declaration) if resource == "zzssb" else rows_as(months, _Standing)
+        return rows(held, (asked.first, asked.last), self._holdings.seed)
+
+    def _knows(self, uscc: str) -> bool:
+        return any(not self._holdings.rows(frame, uscc).is_empty() for frame in ("tax_standing", "vat_declarations"))
 
     def _invoices(self, uscc: str) -> list[Invoice]:
         with self._lock:
@@ -192,11 +171,10 @@ class TaxBureau:
                 self._nonces.popitem(last=False)
 
 
-def _page(
-    resource: str, rows: Sequence[_Declaration | _Standing | Invoice], asked: _TaxQuery, mode: str | None
-) -> flask.Response:
+def _page(resource: str, rows: Sequence[WireRow | Invoice], asked: _TaxQuery, mode: str | None) -> flask.Response:
     weak_day, weak_number, left_out = _WEAK[resource]
-    page = [_as_wire(row) for row in rows[(asked.page - 1) * asked.size : asked.page * asked.size]]
+    chosen = rows[(asked.page - 1) * asked.size : asked.page * asked.size]
+    page = [tax_rows.invoice(row) if isinstance(row, Invoice) else row for row in chosen]
     page, whole = faulty_page(page, mode, day=weak_day, number=weak_number, last=left_out)
     response = flask.jsonify(
         {
@@ -253,65 +231,3 @@ def _deny(refused: TaxRefusal) -> flask.Response:
     response = flask.jsonify(body)
     response.status_code = refused.status
     return response
-
-
-def _yuan(fen: int | None) -> str:
-    return "" if fen is None else yuan_text(fen)
-
-
-def _timestamp(known_on: date, hour: int = 9) -> str:
-    return f"{known_on:%Y%m%d}{hour:02d}3107+0800"
-
-
-def _declaration(row: _Declaration) -> WireRow:
-    month = f"{row.period:%Y%m}"
-    return {
-        "lsh": f"ZS{row.firm:07d}-{month}",
-        "bbh": row.version,
-        "skssq": month,
-        "ysxse": _yuan(row.taxable_sales_fen),
-        "xxse": _yuan(row.output_tax_fen),
-        "jxse": _yuan(row.input_tax_fen),
-        "ynse": _yuan(row.payable_fen),
-        "yjse": _yuan(row.paid_fen),
-        "sbqx": day(row.due_on, "%Y%m%d"),
-        "sbrq": day(row.filed_on, "%Y%m%d"),
-        "lrsj": _timestamp(row.known_on),
-    }
-
-
-def _standing(row: _Standing) -> WireRow:
-    month = f"{row.period:%Y%m}"
-    return {
-        "lsh": f"NZ{row.firm:07d}-{month}",
-        "bbh": row.version,
-        "ny": month,
-        "xydj": row.taxpayer_grade,
-        "nsrlx": "1" if row.taxpayer_kind == "general" else "2",
-        "qsje": _yuan(row.arrears_fen),
-        "qsts": row.arrears_days,
-        "cfcs": row.penalties,
-        "lrsj": _timestamp(row.known_on),
-    }
-
-
-def _invoice(row: Invoice) -> WireRow:
-    return {
-        "lsh": row.record_id,
-        "bbh": 0,
-        "fphm": row.number,
-        "kprq": day(row.issued_on, "%Y%m%d"),
-        "fx": "X" if row.direction == "output" else "J",
-        "dfdm": row.counterparty,
-        "je": _yuan(row.amount_fen),
-        "se": _yuan(row.tax_fen),
-        "hj": _yuan(row.amount_fen + row.tax_fen),
-        "zt": "1" if row.is_void else "0",
-        "lrsj": _timestamp(row.known_on, hour=2),
-    }
-
-
-def _as_wire(row: _Declaration | _Standing | Invoice) -> WireRow:
-    if isinstance(row, _Declaration):
-        return _declaration(row)
-    return _standing(row) if isinstance(row, _Standing) else _invoice(row)

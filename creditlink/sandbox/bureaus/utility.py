@@ -20,8 +20,8 @@ from creditlink.sandbox.bureaus.query import BadParameter, BureauQuery
 FRAMES = ("meter_months",)
 RESOURCES = ("electricity", "water", "gas")
 _COLUMNS = (
-    "record_id", "version", "service_point", "period", "usage", "unit", "amount_fen", "due_on", "paid_on", "method",
-    "read_quality", "disconnected", "recorded_at",
+    "record_id", "version", "service_point", "period", "usage", "night_usage", "weekend_usage", "unit", "amount_fen",
+    "due_on", "paid_on", "method", "read_quality", "disconnected", "recorded_at",
 )  # fmt: skip
 _METHOD = {"direct_debit": "DD", "transfer": "TR", "cash": "CA"}
 _QUALITY = {"actual": "A", "estimated": "E", "substituted": "S"}
@@ -33,6 +33,8 @@ class _MeterMonth(NamedTuple):
     firm: int
     period: date
     usage: float | None
+    night_usage: float | None
+    weekend_usage: float | None
     amount_fen: int
     due_on: date
     paid_on: date | None
@@ -123,7 +125,9 @@ def _line(row: _MeterMonth, kind: str) -> WireRow:
         "version": row.version,
         "service_point": f"0306{row.firm:06d}-{letter}",
         "period": month,
-        "usage": "" if row.usage is None else repr(row.usage),
+        "usage": _quantity(row.usage),
+        "night_usage": _quantity(row.night_usage),
+        "weekend_usage": _quantity(row.weekend_usage),
         "unit": "kWh" if kind == "electricity" else "m3",
         "amount_fen": row.amount_fen,
         "due_on": day(row.due_on, "%Y-%m-%d"),
@@ -133,6 +137,10 @@ def _line(row: _MeterMonth, kind: str) -> WireRow:
         "disconnected": int(row.disconnected),
         "recorded_at": f"{row.known_on:%Y-%m-%d}T01:31:07Z",
     }
+
+
+def _quantity(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _deny(refused: UtilityRefusal) -> flask.Response:
