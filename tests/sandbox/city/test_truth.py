@@ -161,6 +161,8 @@ def test_stress_shows_in_utilities_before_social_security_and_tax(frame: Frame):
     late = {}
     for name, paid in (("meter_months", "paid_on"), ("payroll_months", "paid_on"), ("vat_declarations", "filed_on")):
         rows = frame(name).sort("known_on").unique(["firm", "period"], keep="last").join(fell, on="firm")
+        if "months" in rows.columns:
+            rows = rows.with_columns(pl.col("period").dt.offset_by(pl.format("{}mo", pl.col("months") - 1)))
         ahead = (pl.col("default_on") - pl.col("period")).dt.total_days()
         rows = rows.filter(ahead.is_between(31, 31 + 92))
         late[name] = rows.select((pl.col(paid).is_null() | (pl.col(paid) > pl.col("due_on"))).mean()).item()

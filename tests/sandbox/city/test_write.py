@@ -64,6 +64,13 @@ class TestSameSeedSameBytes:
         assert all(write._sha256(folder / name) == digest for name, digest in manifest["sha256"].items())
 
 
+def by_last_month(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the last month of what they are about as their period: a quarter is over when it ends."""
+    if "months" not in rows.columns:
+        return rows
+    return rows.with_columns(pl.col("period").dt.offset_by(pl.format("{}mo", pl.col("months") - 1)))
+
+
 class TestTwoClocks:
     @pytest.mark.parametrize("name", sorted(set(FRAME_SCHEMAS) - {"registration"}))
     def test_frames_are_as_declared_and_nothing_is_known_before_it_happened_or_after_the_city_ends(
@@ -78,7 +85,7 @@ class TestTwoClocks:
 
     @pytest.mark.parametrize("name", ["vat_declarations", "invoice_months", "payroll_months", "meter_months"])
     def test_some_facts_come_late_and_some_are_corrected(self, frame: Frame, name: str):
-        rows = frame(name)
+        rows = by_last_month(frame(name))
         versions = rows.group_by(FRAME_KEYS[name]).agg(
             pl.len().alias("versions"), pl.col("known_on").n_unique().alias("days"), pl.col("known_on").min()
         )

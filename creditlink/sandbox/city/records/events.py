@@ -87,17 +87,17 @@ def _searched(firms: Firms, activity: Activity, calendar: Calendar) -> pl.DataFr
     schema = FRAME_SCHEMAS["credit_events"]
     rows = np.flatnonzero(activity.present.any(axis=1))
     month = activity.present.argmax(axis=1)[rows]
-    day = payments.days("occurred_on", calendar.starts[month])
+    day = calendar.starts[month] + 4
     return pl.DataFrame(
         {
             "firm": firms.firm[rows].astype(np.int32),
-            "period": day,
+            "period": payments.days("period", calendar.starts[month]),
             "kind": payments.enum_of("kind", np.full(rows.size, EVENT_KINDS.index("searched")), schema["kind"]),
-            "occurred_on": day,
+            "occurred_on": payments.days("occurred_on", day),
             "severity": np.ones(rows.size, np.int8),
             "amount_fen": np.zeros(rows.size, np.int64),
             "ended_on": pl.Series([None] * rows.size, dtype=pl.Date),
-            "known_on": day,
+            "known_on": payments.days("known_on", day),
         },
         schema=schema,
     )
