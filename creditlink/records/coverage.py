@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
 from creditlink.engine.facts.frames import CATEGORY_FRAMES
-from creditlink.records import sources
 from creditlink.records.pulls import pull
 from creditlink.records.pulls.pull import PullState, SourceState
 from creditlink.records.store import Inputs, read_inputs
@@ -87,7 +86,6 @@ def coverage(
         assert consent.enterprise_id is not None  # noqa: S101 (a granted consent names its firm; for the type checker)
         since, _ = pull.look_back(consent, now)
         inputs = read_inputs(session, [consent.enterprise_id], categories=opened, since=since, as_of=as_of)
-    config = sources.current().config
     found: dict[str, CategoryCoverage] = {}
     for category in CATEGORY_FRAMES:
         granted = category in opened or category == "registration"
@@ -98,7 +96,7 @@ def coverage(
             # CreditLink's own registry: public, and always there.
             entry.update({"status": "delivered", "source": "registry", "rows": 1, "stale": False})
         elif granted:
-            name = config.of_category(category)
+            name = answered.holders.get(category)
             if periods := inputs.periods.get(category):
                 _count(entry, periods)
             _take_answer(entry, name, answered.sources.get(name) if name else None)
@@ -112,10 +110,9 @@ def not_delivered(state: PullState, categories: Collection[str]) -> dict[str, st
     Delivered is what the source answered in full, and not longer ago than its facts may be old; that it has no record
     of the firm is such an answer. A part of it, a refusal and an outage are not.
     """
-    config = sources.current().config
     found: dict[str, str] = {}
     for category in sorted(set(categories) - {"registration"}):
-        name = config.of_category(category)
+        name = state.holders.get(category)
         source = state.sources.get(name) if name else None
         if source is None or not source.whole:
             found[category] = _status(name, source)

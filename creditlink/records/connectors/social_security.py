@@ -19,6 +19,7 @@ from creditlink.records.connectors.wire import (
     refused,
     total_of,
 )
+from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PATH = "/sbj/payroll"
@@ -152,7 +153,6 @@ def _take(delivery: Delivery, element: ElementTree.Element, position: str, since
                     "paid_on": None if row.is_empty("paidOn") else row.day("paidOn").isoformat(),
                     "joiners": row.whole("joiners", most=_MOST_PEOPLE),
                     "leavers": row.whole("leavers", most=_MOST_PEOPLE),
-                    "fund_headcount": row.whole("fundHeadcount", most=_MOST_PEOPLE),
                 },
                 known_at=row.instant("recordedAt"),
                 version=row.whole("version"),
@@ -160,3 +160,10 @@ def _take(delivery: Delivery, element: ElementTree.Element, position: str, since
         )
     except FieldError as error:
         delivery.rejects.append(Reject.of(delivery.source, "payroll", position, error.field, error.value, error.reason))
+
+
+def _build(office: OfficeAccess) -> SocialSecurityConnector:
+    return SocialSecurityConnector(office.wire(), api_key=office.credentials["api_key"])
+
+
+FACTORY = ConnectorFactory("social_security", ("payroll_months",), ("api_key",), _build)

@@ -21,6 +21,7 @@ from creditlink.records.connectors.wire import (
     refused,
     total_of,
 )
+from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PAGE_SIZE = 500
@@ -220,3 +221,11 @@ def _fact(kind: str, fields: dict[str, str], since: date, until: date) -> Fact:
         known_at=row.instant("recorded_at"),
         version=row.whole("version"),
     )
+
+
+def _build(office: OfficeAccess) -> UtilityConnector:
+    auth = httpx.BasicAuth(office.credentials["user"], office.credentials["password"])
+    return UtilityConnector(office.wire(auth=auth))
+
+
+FACTORY = ConnectorFactory("utility", ("meter_months",), ("user", "password"), _build)

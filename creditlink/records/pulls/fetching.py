@@ -37,7 +37,7 @@ from creditlink.records.connectors.wire import Failure, PullStopped
 from creditlink.records.pulls import pull as pulls
 from creditlink.records.pulls.delivery import FAILED, OPEN_STATUSES, Delivery
 from creditlink.records.pulls.freshness import later
-from creditlink.records.sources import Sources
+from creditlink.records.sources import Sources, serving
 from creditlink.records.tables import Pull, PullPart, SourceHealth
 
 log = structlog.get_logger()
@@ -87,10 +87,11 @@ def _begin(consent_id: UUID, sources: Sources, now: datetime, trigger: str) -> T
     """Return what is left to ask: of the open pull, or of a new one where a source is due."""
     with db.transaction("worker") as session:
         consent = live_for_work(session, consent_id, now=now)
+        config = serving(sources.config, session, consent.enterprise_id)
         pull_id = None
         while pull_id is None:  # again where another worker has just ended the open one
             answers = pulls.last_answers(session, consent_id)
-            due = pulls.due_sources(consent.categories, answers, sources.config, now)
+            due = pulls.due_sources(consent.categories, answers, config, now)
             is_open = session.scalar(select(Pull.id).where(Pull.consent_id == consent_id, Pull.status == "OPEN"))
             if is_open is None and not due:
                 return None

@@ -65,6 +65,7 @@ class PullState:
     state: State
     pull_id: UUID | None
     sources: dict[str, SourceState]
+    holders: Mapping[str, str]  # category -> the source that holds it for this firm
 
     @property
     def wire_id(self) -> str | None:
@@ -107,7 +108,7 @@ def state_now(session: Session, consent: Consent, now: datetime) -> PullState:
 def _judge(
     session: Session, consent: Consent, categories: Collection[str], now: datetime
 ) -> tuple[PullState, list[str]]:
-    config = sources.current().config
+    config = sources.serving(sources.current().config, session, consent.enterprise_id)
     needed = config.for_categories(categories)
     answers = last_answers(session, consent.id)
     due = due_sources(categories, answers, config, now)
@@ -138,13 +139,14 @@ def _judge(
     state = state_of({name: answers.get(name) for name in needed}, set(due))
     # A pull that is under way for something else does not answer what is due here.
     pull_id = next((row.id for row in running if set(due) <= {r.source for r in running}), None)
-    return PullState(state, pull_id, found), due
+    holders = {category: name for name, source in config.sources.items() for category in source.categories}
+    return PullState(state, pull_id, found, holders), due
 
 
 def due_sources(
     categories: Iterable[str], answers: dict[str, LastAnswer], config: SourcesConfig, now: datetime
 ) -> list[str]:
-    """Return the sources that hold the granted categories and must be asked."""
+    """Return the sources that hold the granted categories and must be asked; `config` has those that serve the firm."""
     return [
         name for name in config.for_categories(categories) if is_due(answers.get(name), patience(config, name), now)
     ]
