@@ -109,6 +109,7 @@ WORKER: Privileges = {
     "rejected_rows": {"select": "all", "insert": "all", "delete": "all"},
     "representations": {"select": "all"},
     "sign_in_tries": {"select": "window_from", "delete": "all"},
+    "source_budgets": {"select": "all", "insert": "all", "update": "all"},
     "sources": {"select": "all", "insert": "all", "update": "all"},
     "step_counts": {"select": "all", "delete": "all"},
     "used_jtis": {"select": "all", "delete": "all"},

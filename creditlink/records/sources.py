@@ -17,6 +17,7 @@ from creditlink.records.connectors.wire import Connector, TimeLimits, Wire
 from creditlink.records.offices.circuit import Circuit
 from creditlink.records.offices.configuration import SourceConfig, SourcesConfig, load_sources
 from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
+from creditlink.records.offices.gate import SourceGate
 from creditlink.records.offices.installed import factories
 
 __all__ = ["SourceConfig", "Sources", "SourcesConfig", "configure", "current", "load_sources", "serving"]
@@ -31,7 +32,9 @@ class Sources:
         self.circuits: dict[str, Circuit] = {}
         self.slots = Slots(config.limits.slots)
         known = factories() if dialects is None else dialects
+        self.frames: dict[str, tuple[str, ...]] = {}
         for name, source in config.sources.items():
+            self.frames[name] = known[source.dialect].frames
             self.connectors[name] = known[source.dialect].build(_access(source, config.limits))
             self.circuits[name] = Circuit(
                 name, failures=config.circuit_failures, reset_seconds=config.circuit_reset_seconds
@@ -45,7 +48,8 @@ class Sources:
 
 def _access(source: SourceConfig, limits: TimeLimits) -> OfficeAccess:
     def open_wire(auth: httpx.Auth | None) -> Wire:
-        return Wire(source.base_url, limits, auth=auth)
+        gate = SourceGate(source.name, source.calls)
+        return Wire(source.base_url, limits, auth=auth, gate=gate, signed_by=source.signed_by)
 
     return OfficeAccess(source.name, source.credentials, open_wire)
 

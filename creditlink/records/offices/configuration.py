@@ -10,14 +10,19 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from creditlink.kit.files.textfile import json_of
 from creditlink.kit.settings import BUREAU_PREFIX, SettingError, Settings, refuse_unknown
 from creditlink.records.connectors.wire import TimeLimits
 from creditlink.records.offices import regions
+from creditlink.records.offices.budget import CallLimits
 from creditlink.records.offices.factory import ConnectorFactory
 from creditlink.records.offices.installed import factories
+from creditlink.records.offices.signatures import HEADER, SignatureKeys
 
 FILE = "sources.toml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_SETTINGS = {"connector", "categories", "regions", "base_url", "fresh_hours", "credentials", "calls", "signature"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class SourceConfig:
     credentials: Mapping[str, str] = field(repr=False)
     connector: str = ""  # the dialect it speaks; "": the one of its own name
     regions: tuple[str, ...] = ()  # of GB/T 2260, whose firms it serves; none: all
+    calls: CallLimits = field(default_factory=CallLimits)  # what it allows
+    signed_by: SignatureKeys | None = None  # None: it does not sign
 
     @property
     def dialect(self) -> str:
@@ -144,7 +151,7 @@ def _source(
     place = f"sources.{name}."
     if not _NAME.fullmatch(name):
         raise SettingError(f"setting sources.{name} in {FILE}: a name has lower-case letters, digits and _ only")
-    _only(entry, {"connector", "categories", "regions", "base_url", "fresh_hours", "credentials"}, place)
+    _only(entry, _SETTINGS, place)
     factory = known.get(str(entry.get("connector", name)))
     if factory is None:
         wanted = f"{place}connector" if "connector" in entry else place[:-1]
@@ -164,7 +171,36 @@ def _source(
         credentials=_credentials(name, entry, env, settings, factory),
         connector=factory.name,
         regions=_regions(entry, place),
+        calls=_call_limits(entry.get("calls", {}), f"{place}calls."),
+        signed_by=_signature_keys(entry.get("signature"), f"{place}signature.", settings),
     )
+
+
+def _call_limits(table: Mapping[str, Any], place: str) -> CallLimits:
+    _only(table, {"per_second", "per_day", "equal_per_day"}, place)
+    for key in table:
+        _positive(table[key], f"{place}{key}")
+        if key != "per_second" and type(table[key]) is not int:
+            raise SettingError(f"setting {place}{key} in {FILE} must be a whole number, got {table[key]!r}")
+    return CallLimits(**table)
+
+
+def _signature_keys(table: Mapping[str, Any] | None, place: str, settings: Settings) -> SignatureKeys | None:
+    if table is None:
+        return None
+    _only(table, {"jwks", "algorithms", "header"}, place)
+    algorithms, header = table.get("algorithms"), table.get("header", HEADER)
+    if not isinstance(algorithms, list) or not algorithms:
+        raise SettingError(f"setting {place}algorithms in {FILE} must be a list that is not empty, got {algorithms!r}")
+    if not isinstance(header, str) or not _HEADER_NAME.fullmatch(header):
+        raise SettingError(f"setting {place}header in {FILE} must be the name of a header, got {header!r}")
+    path = settings.config_dir / str(table.get("jwks", ""))
+    try:
+        return SignatureKeys.of(json_of(path.read_bytes()), algorithms, header)
+    except OSError as error:
+        raise SettingError(f"setting {place}jwks in {FILE}: {path.name}: {error.strerror}") from None
+    except ValueError as error:  # no JSON, or no keys
+        raise SettingError(f"setting {place[:-1]} in {FILE}: {error}") from None
 
 
 def _credentials(

@@ -56,6 +56,7 @@ class ConnectorFactory:
     frames: tuple[str, ...]  # all that it may ever deliver
     credentials: tuple[str, ...]  # all of them required
     build: Callable[[OfficeAccess], Connector]
+    serves: tuple[str, ...] = ()  # the categories that configuration may give it; none: those of its frames
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -72,4 +73,4 @@ class ConnectorFactory:
     @property
     def categories(self) -> frozenset[str]:
         """Return the categories that configuration may give it."""
-        return frozenset(FRAME_CATEGORY[frame] for frame in self.frames)
+        return frozenset(self.serves or (FRAME_CATEGORY[frame] for frame in self.frames))

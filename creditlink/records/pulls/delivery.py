@@ -39,6 +39,14 @@ class StoredResult(TypedDict):
     withheld_months: list[str]
 
 
+class StoredSignatures(TypedDict):
+    """What is kept of the signatures over a source's answers, as stored with the pull."""
+
+    key_ids: list[str]
+    answers: int
+    sha256: str  # over the SHA-256 of each signature, in the order they came
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One row of a record frame as an office knew it from `known_at` on.
@@ -110,6 +118,7 @@ class Delivery:
     rejects: list[Reject] = field(default_factory=list)
     resources: dict[str, ResourceResult] = field(default_factory=dict)
     digest: str = ""  # SHA-256 over the raw answers; the answers themselves are not kept
+    signatures: StoredSignatures | None = None  # of a source that signs
 
     @property
     def status(self) -> Status:
@@ -148,6 +157,8 @@ class Delivery:
             "facts": dict(sorted(facts.items())),
             "fields": {frame: [item.name for item in ITEMS[frame]] for frame in sorted(facts)},
         }
+        if self.signatures:
+            found["signatures"] = self.signatures
         return found | ({"error": self.error} if self.error else {})
 
     @classmethod

@@ -21,11 +21,10 @@ from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.records import sources
 from creditlink.records.pulls.delivery import OPEN_STATUSES, StoredResult
 from creditlink.records.pulls.freshness import LastAnswer, Patience, State, is_due, is_stale, is_whole, state_of
+from creditlink.records.pulls.reuse import USABLE, WHOLE
 from creditlink.records.sources import SourcesConfig
 from creditlink.records.tables import Pull, PullPart
 
-USABLE = ("DELIVERED", "PARTIAL", "NO_RECORD")
-WHOLE = ("DELIVERED", "NO_RECORD")
 PREFIX = "pul"
 ENDED = "creditlink_pull_ended"  # the channel that announces it
 
@@ -160,8 +159,9 @@ def patience(config: SourcesConfig, source: str) -> Patience:
 
 def last_answers(session: Session, consent_id: UUID) -> dict[str, LastAnswer]:
     """Return what each source last answered under a consent."""
-    usable_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(USABLE)).over(partition_by=PullPart.source)
-    whole_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(WHOLE)).over(partition_by=PullPart.source)
+    answered_at = func.coalesce(PullPart.answered_at, PullPart.finished_at)  # by the office, for whichever consent
+    usable_at = func.max(answered_at).filter(PullPart.status.in_(USABLE)).over(partition_by=PullPart.source)
+    whole_at = func.max(answered_at).filter(PullPart.status.in_(WHOLE)).over(partition_by=PullPart.source)
     query = (
         select(
             PullPart.source,
