@@ -108,6 +108,7 @@ def replayed(exchanges: tuple[Recorded, ...], secrets: Mapping[str, str]) -> Ite
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes, and the second is not to wait for the first
 
         def _serve(self) -> None:
             parts = urlsplit(self.path)
