@@ -10,7 +10,7 @@ from datetime import date
 
 import httpx
 
-from creditlink.conformance.cases import Case, fact_line
+from creditlink.conformance.cases import GoldenCase, fact_line
 from creditlink.conformance.replay import ReplayedOffice, Spoil, replayed
 from creditlink.records.connectors.wire import Connector, Proceed, PullStopped, TimeLimits, Wire
 from creditlink.records.offices.admission import Admission, admit
@@ -40,7 +40,7 @@ class Bench:
         self.credentials = {name: f"kit-{name}-{secrets.token_hex(12)}" for name in self.factory.credentials}
 
     @contextmanager
-    def facing(self, case: Case, spoil: Spoil | None = None) -> Iterator[tuple[Connector, ReplayedOffice]]:
+    def facing(self, case: GoldenCase, spoil: Spoil | None = None) -> Iterator[tuple[Connector, ReplayedOffice]]:
         """Put the connector before a case's office."""
         with replayed(case.exchanges, self.credentials) as office:
             office.spoil = spoil or office.spoil
@@ -57,7 +57,7 @@ class Bench:
     def fetch(
         self,
         connector: Connector,
-        case: Case,
+        case: GoldenCase,
         *,
         since: date | None = None,
         until: date | None = None,

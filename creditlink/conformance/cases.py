@@ -45,7 +45,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Case:
+class GoldenCase:
     """One golden file."""
 
     name: str
@@ -59,7 +59,7 @@ class Case:
     rejects: tuple[tuple[str, str], ...]  # resource and field of each
 
 
-def read_cases(folder: Path) -> list[Case]:
+def read_cases(folder: Path) -> list[GoldenCase]:
     """Return the golden files of a folder, by name.
 
     Raises
@@ -86,13 +86,13 @@ def fact_line(
     )  # fmt: skip
 
 
-def _case(path: Path) -> Case:
+def _case(path: Path) -> GoldenCase:
     try:
         found = json_of(path.read_bytes())
         kind, expect = found["kind"], found["expect"]
         if kind not in KINDS:
             raise CaseFault(f"{path.name}: kind {kind!r} is not one of {', '.join(KINDS)}")
-        return Case(
+        return GoldenCase(
             name=path.stem,
             kind=kind,
             uscc=found["uscc"],

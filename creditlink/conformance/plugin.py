@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from creditlink.conformance.bench import Bench
-from creditlink.conformance.cases import Case, CaseFault, read_cases
+from creditlink.conformance.cases import CaseFault, GoldenCase, read_cases
 from creditlink.kit.settings import SettingError
 from creditlink.records.offices.factory import ConnectorFactory
 from creditlink.records.offices.installed import factories
 
-_CASES = pytest.StashKey[list[Case]]()
+_CASES = pytest.StashKey[list[GoldenCase]]()
 _FACTORY = pytest.StashKey[ConnectorFactory]()
 _WITH_FACTS = ("delivered", "paged", "corrected")
 # These log what they were asked for, addresses included, and are silenced where the product runs.
@@ -54,9 +54,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def cases(request: pytest.FixtureRequest) -> dict[str, list[Case]]:
+def cases(request: pytest.FixtureRequest) -> dict[str, list[GoldenCase]]:
     """Return the golden files by kind."""
-    found: dict[str, list[Case]] = {}
+    found: dict[str, list[GoldenCase]] = {}
     for case in request.config.stash[_CASES]:
         found.setdefault(case.kind, []).append(case)
     return found

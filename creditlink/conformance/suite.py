@@ -13,7 +13,7 @@ import pytest
 
 from creditlink.conformance import mutations
 from creditlink.conformance.bench import QUICK, Bench, lines
-from creditlink.conformance.cases import KINDS, Case
+from creditlink.conformance.cases import KINDS, GoldenCase
 from creditlink.conformance.replay import Answer, Question, with_body
 from creditlink.kit.clock import add_months, month_start
 from creditlink.records.connectors.wire import Failure, PullStopped
@@ -24,7 +24,7 @@ _MOST_SECONDS = 20.0
 _WHOLE = ("DELIVERED", "NO_RECORD")
 
 
-def test_every_kind_of_case_is_recorded(cases: dict[str, list[Case]]) -> None:
+def test_every_kind_of_case_is_recorded(cases: dict[str, list[GoldenCase]]) -> None:
     """The golden files show each thing that an office of any kind may say."""
     missing = {kind: about for kind, about in KINDS.items() if kind not in cases}
     assert not missing
@@ -39,7 +39,7 @@ def test_its_golden_files_use_every_frame_it_names(factory: ConnectorFactory, be
     assert seen == set(factory.frames)
 
 
-def test_the_golden_files_come_out_as_written(bench: Bench, case: Case) -> None:
+def test_the_golden_files_come_out_as_written(bench: Bench, case: GoldenCase) -> None:
     """Each recorded conversation gives exactly the recorded facts, rejects and status, by the recorded requests."""
     with bench.facing(case) as (connector, office):
         got = bench.fetch(connector, case)
@@ -54,7 +54,7 @@ def test_the_golden_files_come_out_as_written(bench: Bench, case: Case) -> None:
         ]
 
 
-def test_the_statuses_are_told_apart(bench: Bench, cases: dict[str, list[Case]]) -> None:
+def test_the_statuses_are_told_apart(bench: Bench, cases: dict[str, list[GoldenCase]]) -> None:
     """No record, nothing in the range, incomplete and refused are four answers."""
     wanted = {"no_record": "NO_RECORD", "empty": "DELIVERED", "partial": "PARTIAL", "denied": "DENIED"}
     for kind, status in wanted.items():
@@ -67,7 +67,7 @@ def test_the_statuses_are_told_apart(bench: Bench, cases: dict[str, list[Case]])
             assert bool(got.error) == (status in ("PARTIAL", "DENIED"))
 
 
-def test_both_clocks_tick(bench: Bench, cases: dict[str, list[Case]]) -> None:
+def test_both_clocks_tick(bench: Bench, cases: dict[str, list[GoldenCase]]) -> None:
     """A correction is a further fact with a higher version and a later instant; the earlier one stays."""
     for case in cases.get("corrected", []):
         with bench.facing(case) as (connector, _):
@@ -83,7 +83,7 @@ def test_both_clocks_tick(bench: Bench, cases: dict[str, list[Case]]) -> None:
             assert sorted(known for _, known in found) == [known for _, known in found]  # type: ignore[type-var]
 
 
-def test_pages_neither_overlap_nor_leave_gaps(bench: Bench, cases: dict[str, list[Case]]) -> None:
+def test_pages_neither_overlap_nor_leave_gaps(bench: Bench, cases: dict[str, list[GoldenCase]]) -> None:
     """Every page is asked for once, and no fact comes twice."""
     for case in cases.get("paged", []):
         with bench.facing(case) as (connector, office):
@@ -97,7 +97,7 @@ def test_pages_neither_overlap_nor_leave_gaps(bench: Bench, cases: dict[str, lis
         assert got.total in (None, got.rows)
 
 
-def test_an_office_that_repeats_a_page_for_ever_ends(bench: Bench, cases: dict[str, list[Case]]) -> None:
+def test_an_office_that_repeats_a_page_for_ever_ends(bench: Bench, cases: dict[str, list[GoldenCase]]) -> None:
     """However an office turns its pages, the connector stops asking."""
     for case in cases.get("paged", []):
         first = replace(case, exchanges=case.exchanges[:1])
@@ -113,7 +113,7 @@ def test_an_office_that_repeats_a_page_for_ever_ends(bench: Bench, cases: dict[s
             assert time.monotonic() - began < _MOST_SECONDS, f"{len(office.asked)} requests and no end"
 
 
-def test_the_same_answers_give_the_same_digest(bench: Bench, whole: Case) -> None:
+def test_the_same_answers_give_the_same_digest(bench: Bench, whole: GoldenCase) -> None:
     """The digest is over the answers; the connector keeps nothing of an earlier conversation."""
     with bench.facing(whole) as (connector, _):
         first, second = bench.fetch(connector, whole), bench.fetch(connector, whole)
@@ -121,14 +121,14 @@ def test_the_same_answers_give_the_same_digest(bench: Bench, whole: Case) -> Non
     assert (first.digest, lines(first.facts)) == (second.digest, lines(second.facts))
 
 
-def test_several_firms_at_once_stay_apart(bench: Bench, whole: Case) -> None:
+def test_several_firms_at_once_stay_apart(bench: Bench, whole: GoldenCase) -> None:
     """A connector is shared by threads."""
     with bench.facing(whole) as (connector, _), ThreadPoolExecutor(4) as pool:
         found = [pool.submit(bench.fetch, connector, whole) for _ in range(8)]
         assert {lines(one.result().facts) for one in found} == {whole.facts}
 
 
-def test_a_body_that_is_cut_off_is_no_answer(bench: Bench, whole: Case) -> None:
+def test_a_body_that_is_cut_off_is_no_answer(bench: Bench, whole: GoldenCase) -> None:
     """Of a torn body whole rows may be used; that it is torn always shows."""
     for cut in mutations.cuts(whole.exchanges[-1].body):
         got = _spoilt(bench, whole, lambda answer, cut=cut: with_body(answer, cut))  # type: ignore[misc]
@@ -139,7 +139,7 @@ def test_a_body_that_is_cut_off_is_no_answer(bench: Bench, whole: Case) -> None:
 
 
 @pytest.mark.parametrize("kind", mutations.FOREIGN)
-def test_a_body_of_another_kind_is_no_answer(bench: Bench, whole: Case, kind: str) -> None:
+def test_a_body_of_another_kind_is_no_answer(bench: Bench, whole: GoldenCase, kind: str) -> None:
     """What is no answer in the dialect is a failure with a reason, and gives no fact."""
     got = _spoilt(bench, whole, lambda answer: with_body(answer, mutations.FOREIGN[kind]))
     assert got.status not in _WHOLE
@@ -147,7 +147,7 @@ def test_a_body_of_another_kind_is_no_answer(bench: Bench, whole: Case, kind: st
     assert set(lines(got.facts)) <= set(whole.facts)
 
 
-def test_a_byte_order_mark_is_read_over_or_refused(bench: Bench, whole: Case) -> None:
+def test_a_byte_order_mark_is_read_over_or_refused(bench: Bench, whole: GoldenCase) -> None:
     """It never costs a row in silence."""
     got = _spoilt(bench, whole, lambda answer: with_body(answer, mutations.with_bom(answer.body)))
     assert lines(got.facts) == whole.facts or got.status not in _WHOLE
@@ -158,7 +158,7 @@ def test_a_byte_order_mark_is_read_over_or_refused(bench: Bench, whole: Case) ->
     [(500, "DOWN"), (502, "DOWN"), (503, "DOWN"), (429, "DOWN"), (504, "TIMEOUT"), (401, "DENIED"), (403, "DENIED"),
      (302, None), (418, None)],
 )  # fmt: skip
-def test_a_failure_has_its_status(bench: Bench, whole: Case, status: int, wanted: str | None) -> None:
+def test_a_failure_has_its_status(bench: Bench, whole: GoldenCase, status: int, wanted: str | None) -> None:
     """5xx passes, 4xx does not, and a redirect is not followed; of several pages those before it are kept."""
     failed = Answer(status, {"Location": "http://127.0.0.1:9/elsewhere"} if status == 302 else {}, b"")
     if len(whole.exchanges) > 1:
@@ -172,7 +172,7 @@ def test_a_failure_has_its_status(bench: Bench, whole: Case, status: int, wanted
     assert got.status == wanted if wanted else got.status in ("DOWN", "DENIED")
 
 
-def test_silence_is_a_time_out(bench: Bench, cases: dict[str, list[Case]]) -> None:
+def test_silence_is_a_time_out(bench: Bench, cases: dict[str, list[GoldenCase]]) -> None:
     """An office that does not answer costs a bounded time, and is asked a bounded number of times."""
     case = cases["delivered"][0]
     began = time.monotonic()
@@ -188,7 +188,7 @@ def test_silence_is_a_time_out(bench: Bench, cases: dict[str, list[Case]]) -> No
     assert time.monotonic() - began < (QUICK.total_seconds + 1) * resources
 
 
-def test_a_fault_that_passes_is_not_noticed(bench: Bench, whole: Case) -> None:
+def test_a_fault_that_passes_is_not_noticed(bench: Bench, whole: GoldenCase) -> None:
     """One 500 is asked again after, by the product's wire."""
     failed: list[Question] = []
 
@@ -202,7 +202,7 @@ def test_a_fault_that_passes_is_not_noticed(bench: Bench, whole: Case) -> None:
         assert lines(bench.fetch(connector, whole).facts) == whole.facts
 
 
-def test_a_value_that_cannot_be_costs_its_row_and_says_so(bench: Bench, whole: Case) -> None:
+def test_a_value_that_cannot_be_costs_its_row_and_says_so(bench: Bench, whole: GoldenCase) -> None:
     """Every value of an answer is replaced by hard ones: no row is lost in silence, none is stored that cannot be."""
     target = whole.exchanges[0].body
     body = target
@@ -221,7 +221,7 @@ def test_a_value_that_cannot_be_costs_its_row_and_says_so(bench: Bench, whole: C
     assert silent == []
 
 
-def test_nothing_outside_the_asked_range_is_taken(bench: Bench, whole: Case) -> None:
+def test_nothing_outside_the_asked_range_is_taken(bench: Bench, whole: GoldenCase) -> None:
     """An office may send what was not asked for; the consent does not cover it."""
     month = month_start(add_months(whole.since, 1))
     last = add_months(month, 1) - timedelta(days=1)
@@ -232,7 +232,7 @@ def test_nothing_outside_the_asked_range_is_taken(bench: Bench, whole: Case) -> 
     assert all(fact.period == month for fact in got.facts)
 
 
-def test_it_stops_when_it_may_not_proceed(bench: Bench, whole: Case) -> None:
+def test_it_stops_when_it_may_not_proceed(bench: Bench, whole: GoldenCase) -> None:
     """`proceed` is asked before and after every request; a no ends the conversation at once."""
     counted = _Counted(no_at=None)
     with bench.facing(whole) as (connector, office):
@@ -248,7 +248,7 @@ def test_it_stops_when_it_may_not_proceed(bench: Bench, whole: Case) -> None:
             assert stop.calls == no_at + 1
 
 
-def test_the_products_patience_ends_it_too(bench: Bench, whole: Case) -> None:
+def test_the_products_patience_ends_it_too(bench: Bench, whole: GoldenCase) -> None:
     """`proceed` may raise a `Failure` when a firm takes too long: that is a status, like any other."""
 
     def impatient() -> bool:
@@ -271,7 +271,7 @@ class _Counted:
         return self._no_at is None or self.calls <= self._no_at
 
 
-def _spoilt(bench: Bench, case: Case, change: Callable[[Answer], Answer]) -> Delivery:
+def _spoilt(bench: Bench, case: GoldenCase, change: Callable[[Answer], Answer]) -> Delivery:
     """Return what comes of a case of which the last recorded exchange is changed, each time it is asked for."""
     last = case.exchanges[-1]
 

@@ -9,7 +9,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from creditlink.records.offices.signatures import SignatureKeys, SignatureRefused
+from creditlink.records.offices.signatures import SignatureFault, SignatureKeys
 
 pytestmark = pytest.mark.pure
 
@@ -61,7 +61,7 @@ def test_the_library_that_signs_for_others_agrees(keys):
 
 def test_an_empty_body_is_signed_too(keys):
     assert keys.verify(sign(b""), b"").key_id == "ec"
-    with pytest.raises(SignatureRefused):
+    with pytest.raises(SignatureFault):
         keys.verify(sign(b""), b" ")
 
 
@@ -98,14 +98,14 @@ def test_an_empty_body_is_signed_too(keys):
     ],
 )
 def test_anything_else_is_refused_and_says_why(keys, signature, reason):
-    with pytest.raises(SignatureRefused, match=reason):
+    with pytest.raises(SignatureFault, match=reason):
         keys.verify(signature, BODY)
 
 
 def test_b64_without_crit_is_refused(keys):
     header = encoded(json.dumps({"alg": "ES256", "kid": "ec", "b64": False}).encode())
     signature = jws.JWSRegistry.algorithms["ES256"].sign(header + b"." + BODY, EC)
-    with pytest.raises(SignatureRefused, match="do not go together"):
+    with pytest.raises(SignatureFault, match="do not go together"):
         keys.verify(f"{header.decode()}..{encoded(signature).decode()}", BODY)
 
 
@@ -113,13 +113,13 @@ def test_a_public_key_is_no_secret_of_an_hmac(keys):
     """The old confusion: the public key's text as the secret of a symmetric algorithm."""
     protected = encoded(json.dumps({"alg": "HS256", "kid": "ec"}).encode())
     made = hmac.new(EC.as_pem(private=False), protected + b"." + encoded(BODY), hashlib.sha256).digest()
-    with pytest.raises(SignatureRefused, match="algorithm 'HS256'"):
+    with pytest.raises(SignatureFault, match="algorithm 'HS256'"):
         keys.verify(f"{protected.decode()}..{encoded(made).decode()}", BODY)
 
 
 def test_an_algorithm_that_was_not_agreed_is_refused():
     keys = SignatureKeys.of(public(EC), ["ES256"])
-    with pytest.raises(SignatureRefused, match="algorithm 'PS256'"):
+    with pytest.raises(SignatureFault, match="algorithm 'PS256'"):
         keys.verify(sign(algorithm="PS256"), BODY)
 
 
@@ -137,5 +137,5 @@ def test_an_algorithm_that_was_not_agreed_is_refused():
     ],
 )
 def test_keys_that_verify_nothing_stop_the_start(jwks, algorithms, reason):
-    with pytest.raises(SignatureRefused, match=reason):
+    with pytest.raises(SignatureFault, match=reason):
         SignatureKeys.of(jwks, algorithms)

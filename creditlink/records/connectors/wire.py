@@ -19,7 +19,7 @@ import stamina
 from creditlink.kit.clock import utc_now
 from creditlink.kit.files.text import printable
 from creditlink.records.offices.budget import retry_after
-from creditlink.records.offices.signatures import AnswerForged, AnswerSignature, SignatureKeys, SignatureRefused
+from creditlink.records.offices.signatures import AnswerForged, AnswerSignature, SignatureFault, SignatureKeys
 from creditlink.records.pulls.delivery import Delivery, Status, StoredSignatures
 
 T = TypeVar("T")
@@ -259,7 +259,7 @@ class Wire:
         heard = heard_now()
         try:
             signature = keys.verify(answer.headers.get(keys.header), answer.content)
-        except SignatureRefused as error:
+        except SignatureFault as error:
             reason = f"{error} (the office answers {answer.status})"
             if heard is not None:
                 heard.forged = reason

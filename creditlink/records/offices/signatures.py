@@ -26,7 +26,7 @@ _KEYS_OF_THE_MESSAGE = ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "zip")
 _FOR_KEY = {"RSA": ("PS256",), "EC": ("ES256",), "OKP": ("EdDSA", "Ed25519")}
 
 
-class SignatureRefused(ValueError):
+class SignatureFault(ValueError):
     """A signature that is not accepted, or keys that could not verify any; the message says why."""
 
 
@@ -64,23 +64,23 @@ class SignatureKeys:
 
         Raises
         ------
-        SignatureRefused
+        SignatureFault
             An algorithm is not accepted, the set holds no usable key or a private one, or one has no `kid` of its own.
         """
         for algorithm in algorithms:
             if algorithm not in ALGORITHMS:
-                raise SignatureRefused(f"algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
+                raise SignatureFault(f"algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
         try:
             check_registration(jwks)
             keys = public_keys(jwks)
         except JwtRefused as error:
-            raise SignatureRefused(str(error)) from None
+            raise SignatureFault(str(error)) from None
         named = {key.kid: key for key in keys if key.kid}
         if len(named) < len(keys):
-            raise SignatureRefused("a key has no kid")
+            raise SignatureFault("a key has no kid")
         for kid, key in named.items():
             if not set(_FOR_KEY[key.key_type]) & set(algorithms):
-                raise SignatureRefused(f"key {kid!r} is of kind {key.key_type}, which no named algorithm uses")
+                raise SignatureFault(f"key {kid!r} is of kind {key.key_type}, which no named algorithm uses")
         return cls(named, tuple(algorithms), header)
 
     def verify(self, signature: str | None, body: bytes) -> AnswerSignature:
@@ -88,26 +88,26 @@ class SignatureKeys:
 
         Raises
         ------
-        SignatureRefused
+        SignatureFault
             There is none, or it is not one of the configured keys' over exactly this body.
         """
         if not signature:
-            raise SignatureRefused(f"the answer has no {self.header}")
+            raise SignatureFault(f"the answer has no {self.header}")
         if len(signature) > _LONGEST or not signature.isascii() or signature.count(".") != 2:
-            raise SignatureRefused("the signature is no detached JWS")
+            raise SignatureFault("the signature is no detached JWS")
         protected, payload, signed = signature.split(".")
         if payload:
-            raise SignatureRefused("the signature brings a body of its own")
+            raise SignatureFault("the signature brings a body of its own")
         header = _header(protected)
         algorithm, kid = header.get("alg"), header.get("kid")
         if not isinstance(algorithm, str) or algorithm not in self.algorithms:
-            raise SignatureRefused(f"the signature's algorithm {algorithm!r:.40} is not one of those agreed")
+            raise SignatureFault(f"the signature's algorithm {algorithm!r:.40} is not one of those agreed")
         if not isinstance(kid, str) or kid not in self.keys:
-            raise SignatureRefused(f"the signature's key {kid!r:.60} is not known")
+            raise SignatureFault(f"the signature's key {kid!r:.60} is not known")
         key = self.keys[kid]
         content = body if _is_unencoded(header) else urlsafe_b64encode(body)
         if algorithm not in _FOR_KEY[key.key_type] or not _is_right(algorithm, key, protected, content, signed):
-            raise SignatureRefused(f"the signature by key {kid!r:.60} is not right for this body")
+            raise SignatureFault(f"the signature by key {kid!r:.60} is not right for this body")
         return AnswerSignature(kid, algorithm, hashlib.sha256(signature.encode()).hexdigest())
 
 
@@ -115,12 +115,12 @@ def _header(protected: str) -> Mapping[str, object]:
     try:
         header = json_of(urlsafe_b64decode(protected.encode()))
     except (JsonInvalid, ValueError):
-        raise SignatureRefused("the signature's header does not read") from None
+        raise SignatureFault("the signature's header does not read") from None
     if not isinstance(header, dict):
-        raise SignatureRefused("the signature's header is no object")
+        raise SignatureFault("the signature's header is no object")
     for name in _KEYS_OF_THE_MESSAGE:
         if name in header:
-            raise SignatureRefused(f"the signature's header has {name}, which is not accepted")
+            raise SignatureFault(f"the signature's header has {name}, which is not accepted")
     return header
 
 
@@ -128,11 +128,11 @@ def _is_unencoded(header: Mapping[str, object]) -> bool:
     """Whether the body is signed as it is (RFC 7797); `crit` must then say so, and nothing else."""
     critical, encoded = header.get("crit"), header.get("b64", True)
     if type(encoded) is not bool:
-        raise SignatureRefused("the signature's b64 is neither true nor false")
+        raise SignatureFault("the signature's b64 is neither true nor false")
     if critical is not None and critical != ["b64"]:
-        raise SignatureRefused("the signature's crit names what is not understood")
+        raise SignatureFault("the signature's crit names what is not understood")
     if (critical is not None) != ("b64" in header):
-        raise SignatureRefused("the signature's b64 and crit do not go together")
+        raise SignatureFault("the signature's b64 and crit do not go together")
     return not encoded
 
 

@@ -41,7 +41,7 @@ from creditlink.records.pulls import reuse
 from creditlink.records.pulls.conversation import Clock, Task, converse
 from creditlink.records.pulls.delivery import FAILED, OPEN_STATUSES, Delivery
 from creditlink.records.pulls.freshness import later
-from creditlink.records.pulls.reuse import EarlierAnswer, Wanted
+from creditlink.records.pulls.reuse import EarlierAnswer, WantedCall
 from creditlink.records.sources import Sources, serving
 from creditlink.records.tables import Pull, PullPart, SourceHealth
 
@@ -166,7 +166,7 @@ def _stored(task: Task, delivery: Delivery, now: datetime) -> int:
 def _begin_part(task: Task, name: str, sources: Sources, now: datetime) -> CameTo | None:
     """Mark a part as being asked for; an earlier answer that serves as well ends it at once. None: ask the source."""
     source = sources.config.sources[name]
-    wanted = Wanted(
+    wanted = WantedCall(
         task.consent_id, task.enterprise_id, name, _opened(source, task.categories), task.since, source.fresh,
         source.calls.equal_per_day,
     )  # fmt: skip

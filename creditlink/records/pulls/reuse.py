@@ -28,7 +28,7 @@ USABLE: tuple[Status, ...] = (*WHOLE, "PARTIAL")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedCall:
     """What a pull is about to ask an office for."""
 
     consent_id: UUID
@@ -50,7 +50,7 @@ class EarlierAnswer:
     reason: str  # fresh | equal_calls
 
 
-def find(session: Session, wanted: Wanted, now: datetime) -> EarlierAnswer | None:
+def find(session: Session, wanted: WantedCall, now: datetime) -> EarlierAnswer | None:
     """Return the answer that serves in place of a new call, its consent locked with the wanted one; None: ask.
 
     Both consents are locked in the order of their ids, as the purge locks them, before anything is decided.
@@ -65,7 +65,7 @@ def find(session: Session, wanted: Wanted, now: datetime) -> EarlierAnswer | Non
     return again if again is not None and again.consent_id == candidate.consent_id else None
 
 
-def _newest(session: Session, wanted: Wanted, now: datetime) -> EarlierAnswer | None:
+def _newest(session: Session, wanted: WantedCall, now: datetime) -> EarlierAnswer | None:
     rows = session.execute(
         select(PullPart, Pull.consent_id, Pull.since)
         .join(Pull, Pull.id == PullPart.pull_id)
@@ -94,7 +94,7 @@ def _newest(session: Session, wanted: Wanted, now: datetime) -> EarlierAnswer | 
     return equal if spent else None
 
 
-def _is_kept(session: Session, consent_id: UUID, wanted: Wanted, answered_at: datetime, now: datetime) -> bool:
+def _is_kept(session: Session, consent_id: UUID, wanted: WantedCall, answered_at: datetime, now: datetime) -> bool:
     """Whether the consent under which the office answered still keeps what it said."""
     consent = session.scalars(
         select(Consent).where(Consent.id == consent_id).execution_options(populate_existing=True)
@@ -105,7 +105,7 @@ def _is_kept(session: Session, consent_id: UUID, wanted: Wanted, answered_at: da
     return within and granted and consent.state_at(now) in ALIVE
 
 
-def is_under_way(session: Session, wanted: Wanted, now: datetime, patience: timedelta) -> bool:
+def is_under_way(session: Session, wanted: WantedCall, now: datetime, patience: timedelta) -> bool:
     """Whether another consent's pull is asking the office for the firm just now: its answer may serve this one too.
 
     The lock lets one of two that begin at once see the other.
