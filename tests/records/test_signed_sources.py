@@ -62,7 +62,7 @@ def test_what_is_signed_is_stored_with_key_and_hash(consent, signing):
     found = parts_of(consent, signing)
     assert {part.status for part in found.values()} == {"DELIVERED"}
     assert found["tax"].signatures["key_ids"] == ["ec"]
-    assert found["tax"].signatures["answers"] == 3
+    assert found["tax"].signatures["answers"] == len(found["tax"].resources) >= 3
     assert len(found["tax"].signatures["sha256"]) == 64
     with db.transaction("owner") as session:
         details = session.scalars(select(AuditEntry.detail).where(AuditEntry.action == "records.pull")).all()

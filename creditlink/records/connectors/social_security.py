@@ -19,7 +19,7 @@ from creditlink.records.connectors.wire import (
     refused,
     total_of,
 )
-from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
+from creditlink.records.offices.factory import ConnectorFactory
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PATH = "/sbj/payroll"
@@ -162,8 +162,4 @@ def _take(delivery: Delivery, element: ElementTree.Element, position: str, since
         delivery.rejects.append(Reject.of(delivery.source, "payroll", position, error.field, error.value, error.reason))
 
 
-def _build(office: OfficeAccess) -> SocialSecurityConnector:
-    return SocialSecurityConnector(office.wire(), api_key=office.credentials["api_key"])
-
-
-FACTORY = ConnectorFactory("social_security", ("payroll_months",), ("api_key",), _build)
+FACTORY = ConnectorFactory.of(SocialSecurityConnector, "social_security", ("payroll_months",), ("api_key",))

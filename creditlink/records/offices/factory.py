@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 import httpx
 
@@ -43,18 +42,6 @@ class OfficeAccess:
         return self.open_wire(auth)
 
 
-class ConnectorClass(Protocol):
-    """A connector's class that says of itself what its factory would: enough where nothing else is needed."""
-
-    source: str
-    frames: tuple[str, ...]
-    credentials: tuple[str, ...]
-
-    def __call__(self, wire: Wire, **credentials: str) -> Connector:
-        """Build it; each credential is an argument of its name."""
-        ...
-
-
 @dataclass(frozen=True)
 class ConnectorFactory:
     """One dialect that an office may speak.
@@ -84,13 +71,15 @@ class ConnectorFactory:
                 raise FactoryFault(f"credentials of {self.name}: {key!r} is no name of a credential")
 
     @classmethod
-    def of(cls, kind: ConnectorClass) -> ConnectorFactory:
-        """Build that of a class which names its source, its frames and its credentials, and takes them by name."""
+    def of(
+        cls, kind: Callable[..., Connector], name: str, frames: tuple[str, ...], credentials: tuple[str, ...]
+    ) -> ConnectorFactory:
+        """Build that of a class which needs the wire and, by their names, its credentials."""
 
         def build(office: OfficeAccess) -> Connector:
             return kind(office.wire(), **office.credentials)
 
-        return cls(kind.source, kind.frames, kind.credentials, build)
+        return cls(name, frames, credentials, build)
 
     @property
     def categories(self) -> frozenset[str]:
