@@ -14,11 +14,11 @@ from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import coverage, sources, store
 from creditlink.records.offices.budget import CallLimits
-from creditlink.records.pulls import fetching, pull
+from creditlink.records.pulls import fetching, pull, reuse
 from creditlink.records.sources import Sources
 from creditlink.records.tables import FactRow, Pull, PullPart
 from tests import factories as make
-from tests.records.conftest import FACTS_OF_A_FIRM, config_for
+from tests.records.conftest import FACTS_OF_A_FIRM, QUICK, config_for
 from tests.records.offices import Reply
 
 
@@ -176,7 +176,17 @@ def test_what_failed_or_was_incomplete_is_asked_again(consent, second, offices, 
     assert found["utility"].reused_pull_id is not None
 
 
-def test_two_banks_at_once_ask_once(consent, second, offices, desk, city):
+@pytest.fixture
+def patient(desk):
+    """This process's sources, which wait for an office as long as a pull within its answer takes."""
+    opened = Sources(config_for(desk.url, limits=replace(QUICK, read_seconds=60, total_seconds=90, firm_seconds=120)))
+    sources.configure(opened)
+    yield opened
+    opened.close()
+    sources.configure(None)
+
+
+def test_two_banks_at_once_ask_once(consent, second, patient, desk, city):
     """A pull that finds the office being asked for its firm waits for that answer."""
     other = second()
     met = []
@@ -184,14 +194,14 @@ def test_two_banks_at_once_ask_once(consent, second, offices, desk, city):
     def meanwhile(source, _asked):
         if source == "social_security" and not met:
             met.append(source)
-            run(other, offices)
+            run(other, patient)
         return
 
     city.spoil = meanwhile
-    run(consent, offices)
+    run(consent, patient)
     assert met
     assert parts_of(other)["social_security"].status == "READY"
-    run(other, offices)
+    run(other, patient)
     assert parts_of(other)["social_security"].reused_pull_id is not None
     assert len([one for one in desk.asked if "payroll" in one.path]) == 1
 
@@ -204,6 +214,37 @@ def test_health_counts_the_offices_answers_and_not_their_second_use(consent, sec
             text("SELECT source, answers FROM creditlink_source_health(now() - interval '1 hour')")
         ).all()
     assert dict(rows) == {"tax": 1, "social_security": 1, "utility": 1, None: 3}
+
+
+def answered(consent, source, now, **values):
+    """Store an answer of a source that no office of this test speaks for."""
+    with db.transaction("owner") as session:
+        since, until = pull.look_back(consent, now)
+        made = Pull(
+            consent_id=consent.id, enterprise_id=consent.enterprise_id, trigger="consent", status="DONE", since=since,
+            until=until, requested_at=now, finished_at=now,
+        )  # fmt: skip
+        session.add(made)
+        session.flush()
+        session.add(
+            PullPart(
+                pull_id=made.id, source=source, attempt=1, rows=1, new_rows=1, rejected=0, resources={},
+                **{"status": "DELIVERED", "finished_at": now} | values,
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("category", "serves"), [("public_credit", True), ("contract", False)])
+def test_what_is_public_by_law_needs_no_grant_of_either(consent, second, category, serves):
+    now = utc_now()
+    answered(consent, category, now)
+    other = second()
+    wanted = reuse.WantedCall(
+        other.id, other.enterprise_id, category, (category,), pull.look_back(other, now)[0], timedelta(hours=1), None
+    )
+    with db.transaction("worker") as session:
+        assert (reuse.find(session, wanted, now + timedelta(minutes=1)) is not None) == serves
+        assert reuse.find(session, wanted, now + timedelta(hours=1)) is None
 
 
 class TestEqualCalls:
