@@ -104,6 +104,16 @@ def test_what_identifies_an_event_is_there_and_known(fact, field):
     assert [reject.field for reject in got.rejects] == [field]
 
 
+def test_a_source_of_one_kind_within_a_category_delivers_that_kind():
+    values = {"usage": 1.0, "amount_fen": 1, "due_on": "2026-07-15", "method": "cash", "read_quality": "actual"}
+    meters = [Fact("meter_months", JUNE, f"{kind}/1", values, GOOD.known_at) for kind in ("electricity", "water")]
+    allowed = Admission("grid", ("meter_months",), ("electricity",), date(2026, 1, 1), date(2026, 8, 20))
+    got = admit(delivery(*meters), allowed)
+    assert got.facts == meters[:1]
+    [reject] = got.rejects
+    assert "configured for electricity" in reject.reason
+
+
 def test_a_frame_that_the_factory_does_not_name_is_refused():
     allowed = Admission("tax", ("tax_standing",), ("tax",), date(2026, 1, 1), date(2026, 8, 20))
     fact = replace(GOOD, frame="vat_declarations", values={})

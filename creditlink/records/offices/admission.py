@@ -88,9 +88,8 @@ def _admitted(fact: object, admission: Admission) -> Fact:
         raise FieldError("(fact)", fact, "the connector delivers something that is no fact")
     if fact.frame not in FRAME_CATEGORY:
         raise FieldError("frame", fact.frame, "there is no such frame")
-    category = FRAME_CATEGORY[fact.frame]
-    if category not in admission.categories:
-        held = ", ".join(sorted(admission.categories))
+    if not _categories_of(fact) & set(admission.categories):
+        category, held = FRAME_CATEGORY[fact.frame], ", ".join(sorted(admission.categories))
         raise FieldError("frame", fact.frame, f"of category {category}, but the source is configured for {held}")
     if fact.frame not in admission.frames:
         raise FieldError("frame", fact.frame, "the connector's factory does not name this frame")
@@ -109,6 +108,12 @@ def _admitted(fact: object, admission: Admission) -> Fact:
     _check_subkey(fact)
     _check_values(fact)
     return fact
+
+
+def _categories_of(fact: Fact) -> set[str]:
+    """Return the names under which configuration may give a source this fact: its category, or a kind within it."""
+    kind = str(fact.subkey).partition("/")[0] if _keyed_by(fact.frame) else ""
+    return {FRAME_CATEGORY[fact.frame], *((kind,) if kind else ())}
 
 
 def _check_subkey(fact: Fact) -> None:

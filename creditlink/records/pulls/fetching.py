@@ -26,7 +26,6 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.consents.service import live_for_work
 from creditlink.consents.tables import Consent
-from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit import ids, jobs
 from creditlink.kit.errors import ConsentRefused
@@ -191,7 +190,7 @@ def _begin_part(task: Task, name: str, sources: Sources, now: datetime) -> CameT
 
 def _opened(source: SourceConfig, granted: frozenset[str]) -> tuple[str, ...]:
     """Return the source's categories that the consent or the law opens."""
-    opened = tuple(c for c in source.categories if c in granted or CATEGORIES[c].sensitivity == "public")
+    opened = tuple(c for c in source.categories if c in granted or reuse.is_public(c))
     return opened or source.categories
 
 

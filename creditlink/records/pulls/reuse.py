@@ -50,6 +50,11 @@ class EarlierAnswer:
     reason: str  # fresh | equal_calls
 
 
+def is_public(category: str) -> bool:
+    """Whether the law publishes what a category holds."""
+    return category in CATEGORIES and CATEGORIES[category].sensitivity == "public"
+
+
 def find(session: Session, wanted: WantedCall, now: datetime) -> EarlierAnswer | None:
     """Return the answer that serves in place of a new call, its consent locked with the wanted one; None: ask.
 
@@ -99,7 +104,7 @@ def _is_kept(session: Session, consent_id: UUID, wanted: WantedCall, answered_at
     consent = session.scalars(
         select(Consent).where(Consent.id == consent_id).execution_options(populate_existing=True)
     ).one()
-    public = {code for code in wanted.categories if code in CATEGORIES and CATEGORIES[code].sensitivity == "public"}
+    public = {code for code in wanted.categories if is_public(code)}
     within = now < answered_at + timedelta(days=consent.data_life_days)
     granted = set(wanted.categories) - public <= set(consent.categories)
     return within and granted and consent.state_at(now) in ALIVE
