@@ -24,8 +24,10 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import Profiles
 from creditlink.engine.scoring.limits import knockouts
 from creditlink.engine.scoring.limits.partial import Partial
+from creditlink.engine.scoring.limits.scorable import NotScorable
 from creditlink.engine.scoring.model import Scores
 from creditlink.engine.scoring.scale import rounded
+from creditlink.engine.vocabulary import FEWEST_FIRMS
 
 BEST, NEAR = 3, 5
 
@@ -88,7 +90,7 @@ def snapshot(
     )[0]
     by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
     summary = {
-        "not_scorable_reason": None if verdict.not_scorable is None else verdict.not_scorable.to_dict(),
+        "not_scorable_reason": None if verdict.not_scorable is None else _not_scorable(verdict.not_scorable, live),
         "partial": partial.to_dict(by_score) if partial else None,
         "human_review": [*(hit.to_dict() for hit in verdict.human_review), *(partial.review() if partial else ())],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
@@ -125,6 +127,23 @@ def _stored_value(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_stored_value(inner) for inner in value]
     return value
+
+
+def _not_scorable(why: NotScorable, live: LiveModel) -> dict[str, object]:
+    """Return why there is no score, and how such firms fared where the model was judged: no verdict, but no riddle."""
+    told = why.to_dict()
+    measured = live.model.manifest.get("not_scorable")
+    rate = None if measured is None else measured["not_scored_bad_rate"]
+    if measured is None or rate is None or measured["not_scored"] < FEWEST_FIRMS:
+        return told
+    others = measured["scored_bad_rate"] or 0.0
+    return told | {
+        "observed_bad_rate": rate,
+        "observed_firms": measured["not_scored"],
+        "observed_zh": f"模型验证中，此类企业12个月内违约率为{rate:.1%}，可评分企业为{others:.1%}。",
+        "observed_en": f"Where the model was judged, {rate:.1%} of such firms went bad within 12 months, and "
+        f"{others:.1%} of those with a score.",
+    }
 
 
 def _interval(scores: Scores, i: int, live: LiveModel, partial: Partial | None) -> dict[str, object] | None:
