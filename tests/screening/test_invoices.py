@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.cli.screening.screen import screen
+from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.kit.settings import load_settings
 from creditlink.profiles.live import load_live
 from creditlink.records.files.invoice_folder import FIRMS_FILE, INVOICE_FILES, read_invoice_folder
