@@ -158,13 +158,15 @@ def make_consent(
     enterprise: Enterprise | None = None,
     account: Account | None = None,
     state: str = "ACTIVE",
+    asks=None,
     categories=None,
     now: datetime = NOW,
     **details,
 ):
-    """Return a consent brought to `state` the way a firm brings it there."""
+    """Return a consent brought to `state` the way a firm brings it there: to `categories`, of those the bank `asks`."""
     client = client or make_client(session)
-    asked = make_details(**{"valid_until": now + timedelta(days=30)} | details)
+    wanted = {"valid_until": now + timedelta(days=30)} | ({"categories": asks} if asks else {})
+    asked = make_details(**wanted | details)
     consent = consents.request_consent(session, client=client, details=asked, now=now)
     if state == "REQUESTED":
         return consent
