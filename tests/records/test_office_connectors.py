@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 
 from creditlink.kit.files.text import flaw
+from creditlink.kit.settings import ROOT
 from creditlink.records.connectors import wire
 from creditlink.records.connectors.offices import OFFICES, pages
 from creditlink.records.connectors.offices.housing_fund import form_signature
@@ -407,6 +409,29 @@ class TestEveryOffice:
         delivery = fetched(name, Reply(200, body.encode(), page.headers))
         assert len(facts_of(delivery)) == 1
         assert [reject.position for reject in delivery.rejects] == [f"page 1 row {n}" for n in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("name", "marker"),
+    [
+        ("public_credit", "查询凭证"),
+        ("contract", "<contracts"),
+        ("intellectual_property", '"grants"'),
+        ("logistics", '"end"'),
+        ("import_export", "H|"),
+        ("housing_fund", '"cols"'),
+    ],
+)
+def test_the_manuals_example_reads(name, marker):
+    manual = (ROOT / "docs" / "offices.md").read_text()
+    [text] = [block for block in re.findall(r"^```\w*\n(.*?)^```", manual, re.DOTALL | re.MULTILINE) if marker in block]
+    encoded = text.replace("\n", "\r\n").encode("gb18030") if name == "import_export" else text.encode()
+    with asking(name, lambda _: Reply(200, encoded)):
+        until = date(2026, 3, 31)
+        delivery = COUNTER["made"][name].fetch(USCC, since=SINCE, until=until, proceed=lambda: True)
+    assert (delivery.status, delivery.rejects) == ("DELIVERED", [])
+    assert [fact.period for fact in facts_of(delivery)] == [date(2024, 4, 1)]
+    assert len(delivery.facts) == (2 if name == "public_credit" else 1)
 
 
 class TestPublicCredit:
