@@ -15,6 +15,6 @@ OFFICES = (
     ImportExportConnector,
     HousingFundConnector,
 )
-"""Each names its source and its credentials, and takes them by name."""
+"""Each names its source, the frames it fills and its credentials, which it takes by name."""
 
 __all__ = ["OFFICES"]

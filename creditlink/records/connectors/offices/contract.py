@@ -23,6 +23,7 @@ class ContractConnector:
     """Speaks the dialect of docs/offices.md, section 2."""
 
     source = "contract"
+    frames = ("contract_months",)
     credentials = ("account", "password")
 
     def __init__(self, wire: Wire, *, account: str, password: str) -> None:

@@ -26,6 +26,7 @@ class HousingFundConnector:
     """Speaks the dialect of docs/offices.md, section 6."""
 
     source = "housing_fund"
+    frames = ("fund_months",)
     credentials = ("app_key", "secret")
 
     def __init__(self, wire: Wire, *, app_key: str, secret: str) -> None:

@@ -24,6 +24,7 @@ class ImportExportConnector:
     """Speaks the dialect of docs/offices.md, section 5."""
 
     source = "import_export"
+    frames = ("customs_months",)
     credentials = ("user", "password")
 
     def __init__(self, wire: Wire, *, user: str, password: str) -> None:

@@ -21,6 +21,7 @@ class IntellectualPropertyConnector:
     """Speaks the dialect of docs/offices.md, section 3."""
 
     source = "intellectual_property"
+    frames = ("property_grants",)
     credentials = ("token",)
 
     def __init__(self, wire: Wire, *, token: str) -> None:

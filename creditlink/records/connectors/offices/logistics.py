@@ -22,6 +22,7 @@ class LogisticsConnector:
     """Speaks the dialect of docs/offices.md, section 4."""
 
     source = "logistics"
+    frames = ("shipment_months",)
     credentials = ("partner_id", "partner_key")
 
     def __init__(self, wire: Wire, *, partner_id: str, partner_key: str) -> None:

@@ -39,6 +39,7 @@ class PublicCreditConnector:
     """Speaks the dialect of docs/offices.md, section 1."""
 
     source = "public_credit"
+    frames = ("credit_events",)
     credentials = ("token",)
 
     def __init__(self, wire: Wire, *, token: str) -> None:
