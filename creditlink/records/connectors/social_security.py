@@ -128,7 +128,6 @@ def _take(delivery: Delivery, element: ElementTree.Element, position: str, since
                     "paid_on": None if row.is_empty("paidOn") else row.day("paidOn").isoformat(),
                     "joiners": row.whole("joiners", most=_MOST_PEOPLE),
                     "leavers": row.whole("leavers", most=_MOST_PEOPLE),
-                    "fund_headcount": row.whole("fundHeadcount", most=_MOST_PEOPLE),
                 },
                 known_at=row.instant("recordedAt"),
                 version=row.whole("version"),
