@@ -337,6 +337,13 @@ class TestEveryOffice:
         delivery = fetched(name, DIALECTS[name].page([GOOD[name]] * 100))
         assert (delivery.status, delivery.error.endswith("exceeds 1000 bytes")) == ("DOWN", True)
 
+    def test_more_rows_than_were_asked_for_are_no_answer(self, name):
+        dialect = DIALECTS[name]
+        with asking(name, lambda _: dialect.page([GOOD[name]] * (dialect.size + 2))) as (fetch, desk):
+            delivery = fetch()
+        assert (delivery.status, delivery.facts, len(desk.asked)) == ("DOWN", [], 1)
+        assert delivery.error.endswith("the office sends more rows than were asked for")
+
     def test_pages_without_end_end(self, name, monkeypatch):
         monkeypatch.setattr(pages, "_MAX_PAGES", 7)
         dialect = DIALECTS[name]
@@ -367,10 +374,24 @@ class TestEveryOffice:
             if not any(char in str(value) for char in broken) and not (name == "import_export" and len(value) > 9_000)
         ]
         rows = [good, *(good | dialect.later | {field: value} for field, value in sent)]
-        delivery = fetched(name, dialect.page(rows, total=dialect.size))
+        size = dialect.size
+
+        def answer(asked):
+            start = size * (dialect.place(asked) - 1)
+            if name == "logistics":  # its cursor says where the page begins
+                start = int(asked.query.get("cursor", "0"))
+                following = str(start + size) if start + size < len(rows) else ""
+                return dialect.page(rows[start : start + size], total=len(rows), following=following)
+            return dialect.page(rows[start : start + size], total=len(rows))
+
+        delivery = fetched(name, answer)
         result = delivery.resources[dialect.resource]
         assert (result.status, result.rows, result.rejected) == ("DELIVERED", len(rows), len(delivery.rejects))
-        out = {int(reject.position.rsplit(" ", 1)[1]): reject for reject in delivery.rejects}
+        places = (re.fullmatch("page ([0-9]+) row ([0-9]+)", reject.position).groups() for reject in delivery.rejects)
+        out = {
+            size * (int(page) - 1) + int(row): reject
+            for (page, row), reject in zip(places, delivery.rejects, strict=True)
+        }
         assert 0 not in out
         again = 0
         for place, (field, value) in enumerate(sent, 1):

@@ -47,7 +47,7 @@ class ContractConnector:
 
             return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, number)), proceed)
 
-        return collect(self.source, "contracts", ask, lambda row: _month(row, since, until))
+        return collect(self.source, "contracts", _PAGE_SIZE, ask, lambda row: _month(row, since, until))
 
     def _query(self, uscc: str, since: date, until: date, page: int) -> bytes:
         query = ElementTree.Element("query")

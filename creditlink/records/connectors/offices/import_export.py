@@ -8,7 +8,7 @@ from datetime import date
 import httpx
 
 from creditlink.records.connectors.fields import FieldError, SourceRow, within
-from creditlink.records.connectors.offices.pages import CutOff, OfficePage, about, collect, next_place
+from creditlink.records.connectors.offices.pages import CutOff, OfficePage, about, check_lines, collect, next_place
 from creditlink.records.connectors.wire import Passing, Proceed, SourceResponse, Wire, refused, total_of
 from creditlink.records.pulls.delivery import Delivery, Fact
 
@@ -47,7 +47,7 @@ class ImportExportConnector:
 
             return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, number)), proceed)
 
-        return collect(self.source, "declarations", ask, lambda row: _month(row, since, until))
+        return collect(self.source, "declarations", _PAGE_SIZE, ask, lambda row: _month(row, since, until))
 
 
 def _read(answer: SourceResponse, uscc: str, number: int) -> OfficePage | None:
@@ -58,6 +58,7 @@ def _read(answer: SourceResponse, uscc: str, number: int) -> OfficePage | None:
     CutOff
         The line that ends an answer is not there.
     """
+    check_lines(answer, b"\r\n", _PAGE_SIZE + 2)
     # Cut into lines while they are bytes, so that a byte that is no character costs its own line alone. No second byte
     # of a character is a line feed or a return.
     *lines, torn = answer.content.split(b"\r\n")

@@ -55,7 +55,7 @@ class IntellectualPropertyConnector:
             etags.append(_etag(answer))
             return answer, page
 
-        return collect(self.source, "grants", ask, lambda row: _grant(row, since, until))
+        return collect(self.source, "grants", _PAGE_SIZE, ask, lambda row: _grant(row, since, until))
 
 
 def _etag(answer: SourceResponse) -> str:

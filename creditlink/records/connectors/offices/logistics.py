@@ -8,7 +8,7 @@ from datetime import date
 import httpx
 
 from creditlink.records.connectors.fields import FieldError, SourceRow, within
-from creditlink.records.connectors.offices.pages import CutOff, OfficePage, about, collect, whole_number
+from creditlink.records.connectors.offices.pages import CutOff, OfficePage, about, check_lines, collect, whole_number
 from creditlink.records.connectors.wire import Passing, Proceed, SourceResponse, Wire, refused, total_of
 from creditlink.records.pulls.delivery import Delivery, Fact
 
@@ -49,7 +49,7 @@ class LogisticsConnector:
 
             return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc)), proceed)
 
-        return collect(self.source, "shipments", ask, lambda row: _month(row, since, until))
+        return collect(self.source, "shipments", _PAGE_SIZE, ask, lambda row: _month(row, since, until))
 
 
 def _read(answer: SourceResponse, uscc: str) -> OfficePage | None:
@@ -60,6 +60,7 @@ def _read(answer: SourceResponse, uscc: str) -> OfficePage | None:
     CutOff
         The line that ends an answer is not there.
     """
+    check_lines(answer, b"\n", _PAGE_SIZE + 1)
     # Only a line feed ends a line: texts may hold any other character that looks like an end.
     *lines, torn = answer.content.split(b"\n")
     objects: list[object] = [_object(line) for line in lines]

@@ -77,11 +77,12 @@ class _Reading:
         return fact
 
 
-def collect(source: str, resource: str, ask: Ask, read: Callable[[SourceRow], Fact]) -> Delivery:
+def collect(source: str, resource: str, size: int, ask: Ask, read: Callable[[SourceRow], Fact]) -> Delivery:
     """Return what an office gave: every page that could be had, and what became of each row.
 
     Parameters
     ----------
+    size : how many rows a page may have.
     read : makes a fact of a row, or raises FieldError; the row is then kept aside, by itself.
     """
     result = ResourceResult()
@@ -96,6 +97,7 @@ def collect(source: str, resource: str, ask: Ask, read: Callable[[SourceRow], Fa
                 answer, page = ask(following)
             except CutOff as cut:
                 digest.add(cut.answer)
+                _check_size(len(cut.page.rows), size + 1)  # the torn line may be the one that ends the answer
                 reading.take(cut.page, read)
                 raise
             digest.add(answer)
@@ -104,6 +106,7 @@ def collect(source: str, resource: str, ask: Ask, read: Callable[[SourceRow], Fa
                     result.status = "NO_RECORD"
                     break
                 raise Failure("DOWN", "the office has no record any more")
+            _check_size(len(page.rows), size)
             reading.take(page, read)
             following = page.following
             if following is None:
@@ -119,6 +122,23 @@ def collect(source: str, resource: str, ask: Ask, read: Callable[[SourceRow], Fa
         result.error = f"{result.rows} of {result.total} rows arrived"
     reading.delivery.digest = digest.hexdigest()
     return reading.delivery
+
+
+def _check_size(rows: int, most: int) -> None:
+    """Refuse a page of more rows than it may have: each costs far more memory than its bytes."""
+    if rows > most:
+        raise Failure("DOWN", "the office sends more rows than were asked for")
+
+
+def check_lines(answer: SourceResponse, end: bytes, most: int) -> None:
+    """Refuse an answer of more lines than it may have, before any of them is read.
+
+    Raises
+    ------
+    Failure
+        It has more.
+    """
+    _check_size(answer.content.count(end), most)
 
 
 def next_place(start: int, size: int, total: int) -> str | None:
