@@ -158,15 +158,18 @@ def make_consent(
     enterprise: Enterprise | None = None,
     account: Account | None = None,
     state: str = "ACTIVE",
-    asks=None,
     categories=None,
+    wanted=CATEGORIES,
     now: datetime = NOW,
     **details,
 ):
-    """Return a consent brought to `state` the way a firm brings it there: to `categories`, of those the bank `asks`."""
+    """Return a consent to `wanted` brought to `state` the way a firm brings it there, with `categories` granted."""
     client = client or make_client(session)
-    wanted = {"valid_until": now + timedelta(days=30)} | ({"categories": asks} if asks else {})
-    asked = make_details(**wanted | details)
+    optional = tuple(c for c in ("utility",) if c in wanted)
+    asked = make_details(
+        **{"valid_until": now + timedelta(days=30), "categories": tuple(wanted), "optional_categories": optional}
+        | details
+    )
     consent = consents.request_consent(session, client=client, details=asked, now=now)
     if state == "REQUESTED":
         return consent

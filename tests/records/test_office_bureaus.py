@@ -82,8 +82,7 @@ def consent_of(uscc):
             now=utc_now() - timedelta(minutes=1),
             enterprise=firm,
             history_months=36,
-            asks=NAMES,
-            optional_categories=(),
+            wanted=NAMES,
         )
 
 
