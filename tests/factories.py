@@ -159,12 +159,17 @@ def make_consent(
     account: Account | None = None,
     state: str = "ACTIVE",
     categories=None,
+    wanted=CATEGORIES,
     now: datetime = NOW,
     **details,
 ):
-    """Return a consent brought to `state` the way a firm brings it there."""
+    """Return a consent to `wanted` brought to `state` the way a firm brings it there, with `categories` granted."""
     client = client or make_client(session)
-    asked = make_details(**{"valid_until": now + timedelta(days=30)} | details)
+    optional = tuple(c for c in ("utility",) if c in wanted)
+    asked = make_details(
+        **{"valid_until": now + timedelta(days=30), "categories": tuple(wanted), "optional_categories": optional}
+        | details
+    )
     consent = consents.request_consent(session, client=client, details=asked, now=now)
     if state == "REQUESTED":
         return consent

@@ -92,6 +92,8 @@ def test_the_walk_of_the_demo(stack):
     assert "invalid_grant" in said
     assert "source_down" in said
     assert "not_granted" in said
+    for category in ("housing_fund", "contract", "intellectual_property", "logistics", "import_export"):
+        assert re.search(rf"│ {category} │ (delivered|no_record) │", said), category
     life = ["requested", "received", "reviewing", "offered", "accepted", "signed", "drawn", "repaying", "closed"]
     assert " → ".join(life) in said
     assert "409, its allowed steps: ['revise']" in said

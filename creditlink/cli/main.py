@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # These run until they are asked to end, so that being asked is no failure.
-_SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox bank")
+_SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox offices", "sandbox bank")
 
 
 class _Text(click.types.StringParamType):

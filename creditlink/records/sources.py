@@ -17,6 +17,7 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.processes import runtime
 from creditlink.kit.processes.slots import Slots
 from creditlink.kit.settings import BUREAU_PREFIX, SettingError, Settings, load_settings, refuse_unknown
+from creditlink.records.connectors.offices import OFFICES
 from creditlink.records.connectors.social_security import SocialSecurityConnector
 from creditlink.records.connectors.tax import TaxConnector
 from creditlink.records.connectors.utility import UtilityConnector
@@ -28,6 +29,7 @@ _CREDENTIALS = {
     "tax": ("app_id", "secret"),
     "social_security": ("api_key",),
     "utility": ("user", "password"),
+    **{office.source: office.credentials for office in OFFICES},
 }
 
 
@@ -212,6 +214,9 @@ def _connector(source: SourceConfig, limits: TimeLimits) -> Connector:
         return TaxConnector(wire, app_id=credentials["app_id"], secret=credentials["secret"], clock=utc_now)
     if source.name == "social_security":
         return SocialSecurityConnector(Wire(source.base_url, limits), api_key=credentials["api_key"])
+    for office in OFFICES:
+        if office.source == source.name:
+            return office(Wire(source.base_url, limits), **credentials)
     return UtilityConnector(
         Wire(source.base_url, limits, auth=httpx.BasicAuth(credentials["user"], credentials["password"]))
     )

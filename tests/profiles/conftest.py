@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import uuid4
 
@@ -12,7 +13,9 @@ import pytest
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS
 from creditlink.kit.clock import last_complete_month, utc_now
+from creditlink.kit.settings import load_settings
 from creditlink.records.pulls.delivery import Fact
+from creditlink.records.sources import Sources, configure, current, load_sources
 from creditlink.records.store import save_facts
 from creditlink.records.tables import Pull, PullPart
 from creditlink.sandbox.city import write_city
@@ -71,6 +74,21 @@ def store_pull(session, consent, parts: dict[str, str], now) -> None:
                 resources={}, error=None, digest=None, began_at=now, finished_at=now,
             )
         )  # fmt: skip
+
+
+@pytest.fixture
+def disconnect():
+    """Leave a category's office out of this process's configuration."""
+
+    def leave_out(category):
+        config = load_sources(load_settings())
+        kept = {name: one for name, one in config.sources.items() if category not in one.categories}
+        assert len(kept) < len(config.sources)
+        configure(Sources(replace(config, sources=kept)))
+
+    yield leave_out
+    current().close()
+    configure(None)
 
 
 @pytest.fixture

@@ -59,7 +59,8 @@ def test_an_optional_category_that_is_down_takes_nothing(bank, authorized, deliv
     assert answer.json()["coverage"]["utility"]["status"] == "source_down"
 
 
-def test_a_required_category_that_no_office_is_connected_for(authorized, delivered, empty_database, http):
+def test_a_required_category_that_no_office_is_connected_for(authorized, delivered, empty_database, http, disconnect):
+    disconnect("logistics")
     bank = flow.register_bank(empty_database, http, categories=["tax", "logistics"])
     authorization = authorized(bank, categories=("tax", "logistics"))
     delivered(authorization, categories=("tax",))

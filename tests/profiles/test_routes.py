@@ -339,7 +339,10 @@ class TestKnockOutsNotLookedAt:
         assert told["K01"]["text_zh"].startswith("未能核查")
         assert not {"K02", "K03", "K04"} & set(told)  # the registry was looked at
 
-    def test_no_source_for_a_granted_category_is_another_cause(self, authorized, delivered, empty_database, http):
+    def test_no_source_for_a_granted_category_is_another_cause(
+        self, authorized, delivered, empty_database, http, disconnect
+    ):
+        disconnect("public_credit")
         bank = flow.register_bank(empty_database, http, categories=["tax", "public_credit"])
         authorization = authorized(bank, categories=("tax", "public_credit"), kept=["tax", "public_credit"])
         delivered(authorization, categories=("tax",))

@@ -78,7 +78,7 @@ class City:
                 f'<month id="SB-{month:%Y%m}" version="{version}" period="{month:%Y-%m}"'
                 f' recordedAt="{known}T10:00:00+08:00">'
                 f"<headcount>{people}</headcount><base>100.00</base><due>30.00</due><paid>30.00</paid>"
-                f"<dueOn>{known}</dueOn><paidOn>{known}</paidOn><joiners>0</joiners><leavers>0</leavers><fundHeadcount>1</fundHeadcount></month>"
+                f"<dueOn>{known}</dueOn><paidOn>{known}</paidOn><joiners>0</joiners><leavers>0</leavers></month>"
             )
 
         rows = [row(m, 10, 0, self._known(m)) for m in self.months]

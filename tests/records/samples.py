@@ -23,7 +23,6 @@ def payroll(period: date, headcount: int = 10, *, known: datetime | None = None,
         "paid_on": due.isoformat(),
         "joiners": 1,
         "leavers": 0,
-        "fund_headcount": headcount,
     }
     return Fact("payroll_months", period, "", values | more, known or instant(due), version)
 

@@ -17,6 +17,8 @@ from creditlink.sandbox.walk.display import explanation_in_words, show_products,
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 _PROFILE_SECONDS = 90
+_SMALLER = ("housing_fund", "contract", "intellectual_property", "logistics", "import_export")
+"""What the smaller offices hold and a firm may leave out."""
 
 
 class ConsentWalk:
@@ -29,7 +31,7 @@ class ConsentWalk:
     def walk_healthy(self, firm: FirmLogin, person: Representative) -> tuple[str, ProfileBody]:
         """Walk a firm that grants everything; return the bank's case and the profile."""
         self._stage.heading(f"A bank asks {firm.name} for consent")
-        case = self.ask(firm, person, required=["tax", "social_security"], optional=["utility"])
+        case = self.ask(firm, person, required=["tax", "social_security"], optional=["utility", *_SMALLER])
         profile = compute_profile(self._stage, self._officer, case)
         show_profile(self._stage.console, profile)
         self._explain(case, profile)
