@@ -127,7 +127,7 @@ def amend(
         errors.append({"pointer": "/valid_from", "detail": f"must not lie in the future, got {valid_from}"})
     _refuse(errors)
     # One row for each day from which something is valid, so that late news reaches the entries that followed.
-    rows = carry_forward(_entries(session, enterprise), changes, valid_from or day_of(now))
+    rows = carry_forward(entries_of(session, enterprise), changes, valid_from or day_of(now))
     for place, (day, values) in enumerate(rows):
         _set_valid_from(session, day)  # before anything is flushed
         for name, value in values.items():
@@ -137,7 +137,7 @@ def amend(
     _set_valid_from(session, None)
 
 
-def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, object]]]:
+def entries_of(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, object]]]:
     """Return each entry of a firm as now known, with the day from which it is valid, the oldest first."""
     session.refresh(enterprise, with_for_update=True)  # two simultaneous changes would each miss the other
     known = select(RegisteredEntry).where(RegisteredEntry.enterprise_id == enterprise.id)
