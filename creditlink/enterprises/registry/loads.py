@@ -20,6 +20,7 @@ from creditlink.enterprises.registry.feed_file import FeedRow
 from creditlink.enterprises.registry.tables import RegistryLoad, RegistryRow
 from creditlink.enterprises.registry.taking import RowRefused
 from creditlink.enterprises.registry.versions import UNLISTED
+from creditlink.enterprises.relations import linked
 from creditlink.kit import ids, keyring
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
@@ -279,13 +280,14 @@ _MARK = text(f"""
 
 
 def finish(session: Session, load: RegistryLoad, *, now: datetime) -> None:
-    """End a load of which every row was looked at: mark what a full list lacks, look for codes to clear."""
+    """End a load of which every row was looked at: mark whom a full list lacks, look for codes to clear, for ties."""
     session.refresh(load, with_for_update=True)
     if load.state == "done":
         return
     if load.kind == "full":
         _unlist(session, load, now)
     clearing.scan(session, now=now)
+    linked.derive(session, now=now)
     load.state, load.ended_at = "done", now
     audit.record(
         session, action="registry.load", result="done", actor=load.actor, now=now,
