@@ -10,6 +10,7 @@ from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
+from creditlink.financing.loans.relations import routes as relations_routes
 from creditlink.kit.http.api import Api
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
@@ -70,6 +71,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(products_routes.policy)
     api.register_blueprint(financing_routes.blueprint)
     api.register_blueprint(financing_routes.decline_reasons)
+    api.register_blueprint(relations_routes.blueprint)
     api.register_blueprint(retention_routes.blueprint)
     api.register_blueprint(status_routes.blueprint)
     api.register_blueprint(screening_routes.blueprint)

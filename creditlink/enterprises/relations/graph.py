@@ -156,6 +156,12 @@ def _control(around: Neighbourhood, *, addresses: bool) -> _Control:
     return _Control(around.firms, by_firm, by_other)
 
 
+def steps_beside(around: Neighbourhood) -> list[Step]:
+    """Return what ties the first firm to others directly, by control or address, without repetition."""
+    steps = dict.fromkeys(_control(around, addresses=True).beside(around.start))
+    return sorted(steps, key=lambda step: (step.kind, step.through, step.firm.uscc))
+
+
 def guarantee_circles(around: Neighbourhood, *, longest: int = LONGEST_CIRCLE) -> list[tuple[NearFirm, ...]]:
     """Return the circles of guarantees that the first firm is in, of at most `longest` firms, the shortest first.
 
