@@ -21,6 +21,23 @@ COLUMNS = (
     " paid_in_capital_fen, established_on, linked_struck_off, updated_at"
 )
 
+# Codes are public, their history too; a request sees of the registry's history only its own firm's.
+CODES = (
+    """
+    CREATE FUNCTION creditlink_codes(firms uuid[]) RETURNS TABLE (uscc text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        SELECT e.uscc FROM public.enterprises e WHERE e.id = ANY(firms)
+        UNION
+        SELECT i.uscc FROM public.registry_items i WHERE i.kind = 'uscc' AND i.enterprise_id = ANY(firms) $$""",
+    """
+    CREATE FUNCTION creditlink_firm_of_code(code text) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        SELECT coalesce((SELECT e.id FROM public.enterprises e WHERE e.uscc = code),
+                        (SELECT i.enterprise_id FROM public.registry_items i
+                         WHERE i.kind = 'uscc' AND i.uscc = code ORDER BY i.version_id DESC LIMIT 1)) $$""",
+)
+ASK = ("creditlink_codes(uuid[])", "creditlink_firm_of_code(text)")
+
 
 def upgrade() -> None:
     """Apply."""
@@ -130,10 +147,15 @@ def upgrade() -> None:
         "uq_uscc_clearings_unsettled", "uscc_clearings", ["kind", "uscc", "other_uscc"], unique=True,
         postgresql_where=sa.text("state <> 'corrected'"),
     )  # fmt: skip
+    for body in CODES:
+        op.execute(body)
     _rights()
 
 
 def _rights() -> None:
+    for name in ASK:
+        op.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {name} TO creditlink_api, creditlink_worker")
     # The operator's request hands rows in; a worker takes them into the registry.
     op.execute("GRANT SELECT, INSERT ON registry_loads, registry_rows TO creditlink_api")
     op.execute("GRANT UPDATE (state, ready_at) ON registry_loads TO creditlink_api")
@@ -158,6 +180,8 @@ def _rights() -> None:
 
 def downgrade() -> None:
     """Undo."""
+    for name in ASK:
+        op.execute(f"DROP FUNCTION {name}")
     op.execute(f"REVOKE INSERT, UPDATE ({COLUMNS}) ON enterprises FROM creditlink_worker")
     for table in ("uscc_clearings", "registry_items", "registry_versions", "registry_rows", "registry_loads"):
         op.drop_table(table)

@@ -6,17 +6,21 @@ import pytest
 from sqlalchemy import select, text
 
 from creditlink.audit.tables import AuditEntry
+from creditlink.consents.agreement.statement import statement
+from creditlink.consents.life import approval
+from creditlink.consents.tables import Consent
 from creditlink.enterprises import service
-from creditlink.enterprises.registry import loads, versions
+from creditlink.enterprises.registry import codes, loads, versions
 from creditlink.enterprises.registry.feed_file import FeedRow
 from creditlink.enterprises.registry.tables import RegistryItem, RegistryLoad, RegistryRow
-from creditlink.enterprises.tables import Enterprise, RegisteredEntry
-from creditlink.kit.clock import day_of
+from creditlink.enterprises.tables import Account, Enterprise, RegisteredEntry
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.postgres import db
+from creditlink.portal.firm import decision
 from creditlink.records import store
 from tests.enterprises.registry.conftest import SECRET, handing_in, take
-from tests.factories import NOW, make_enterprise, make_uscc
+from tests.factories import NOW, make_account, make_consent, make_enterprise, make_representation, make_uscc
 
 TODAY = day_of(NOW)
 CODE, OTHER = make_uscc(1), make_uscc(2)
@@ -295,3 +299,36 @@ def test_a_persons_entries_are_closed_to_who_has_no_right(load, firm):
         assert session.scalars(select(RegistryItem)).all() == []
     with db.transaction("api", viewer=db.Viewer(actor="operator")) as session:
         assert session.scalars(select(RegistryItem.name)).all() == ["张三"]
+
+
+class TestRequestsUnderAFormerCode:
+    """A bank's system may have the old code for months; the firm that is asked is the same."""
+
+    def test_a_request_made_before_the_change_is_answered_after_it(self, load, empty_database):
+        now = utc_now()
+        with db.transaction("owner") as session:
+            asked = make_consent(session, state="REQUESTED", uscc=CODE, now=now)
+            firm, person = make_enterprise(session, uscc=CODE, name="旧名有限公司"), make_account(session)
+            make_representation(session, firm, person)
+        load(change(1, uscc=OTHER, former_uscc=CODE), now=now)
+        with db.transaction("owner") as session:
+            renamed, person = session.get_one(Enterprise, firm.id), session.get_one(Account, person.id)
+            assert renamed.uscc == OTHER
+            waiting = session.get_one(Consent, asked.id)
+            assert [one.id for one in decision.firms_for(session, person, waiting, now)] == [firm.id]
+            shown = statement(waiting.details(), institution_zh="银行", institution_en="Bank", template=None, lang="zh")
+            agreed = approval.approve(
+                session, waiting, account=person, enterprise=renamed, categories=waiting.categories_asked,
+                statement=shown, now=now,
+            )  # fmt: skip
+            assert (agreed.state, agreed.enterprise_id) == ("ACTIVE", firm.id)
+
+    def test_a_code_that_another_firm_has_now_is_that_firms(self, load, firm):
+        load(change(1, uscc=OTHER, former_uscc=CODE))
+        with db.transaction("owner") as session:
+            newer = make_enterprise(session, uscc=CODE, name="后来者有限公司")
+        with db.transaction("api") as session:
+            assert codes.firm_of(session, CODE) == newer.id
+            assert codes.firm_of(session, OTHER) == firm
+            assert codes.firm_of(session, make_uscc(77)) is None
+            assert codes.codes_of(session, [firm]) == {CODE, OTHER}

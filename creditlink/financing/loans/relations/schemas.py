@@ -26,7 +26,7 @@ class NearFirmSchema(Schema):
     is_registered = ma.fields.Boolean(metadata={"description": "Whether it is in this platform's registry"})
 
 
-class StepSchema(Schema):
+class TieStepSchema(Schema):
     """One step from firm to firm."""
 
     kind = text("`representative`, `shareholder` (a natural person), `address` or `holding`")
@@ -40,7 +40,7 @@ class RevokedWaySchema(Schema):
     text_zh = text("The way in Chinese")
     text_en = text("The way in English")
     revoked_on = Day(allow_none=True, metadata={"description": "Since when it is revoked"})
-    steps = ma.fields.List(ma.fields.Nested(StepSchema), metadata={"description": "The way, step by step"})
+    steps = ma.fields.List(ma.fields.Nested(TieStepSchema), metadata={"description": "The way, step by step"})
 
 
 class ExposureSchema(Schema):
@@ -80,7 +80,7 @@ class RelationsSchema(Schema):
         metadata={"description": "One group by control or representative; itself first"},
     )
     ties = ma.fields.List(
-        ma.fields.Nested(StepSchema), metadata={"description": "Firms one step away that control ties"}
+        ma.fields.Nested(TieStepSchema), metadata={"description": "Firms one step away that control ties"}
     )
     ways_to_revoked = ma.fields.List(
         ma.fields.Nested(RevokedWaySchema), metadata={"description": "Ways to revoked firms, the nearest first"}
