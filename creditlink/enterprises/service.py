@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -67,12 +67,26 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
     Conflict
         The code is registered already.
     """
+    enterprise = entered(entry, now=now)
+    if by_uscc(session, enterprise.uscc) is not None:
+        raise Conflict(f"uscc {enterprise.uscc} is registered already", reason="duplicate_uscc")
+    session.add(enterprise)
+    session.flush()
+    return enterprise
+
+
+def entered(entry: Registration, *, now: datetime) -> Enterprise:
+    """Return the firm of an entry, which the caller adds if its code is free.
+
+    Raises
+    ------
+    InvalidRequest
+        As of `register`.
+    """
     checked = uscc_rules.check(entry.uscc)
-    errors = _errors_in(entry, checked, day_of(now))
-    _refuse(errors)
-    if by_uscc(session, checked.uscc) is not None:
-        raise Conflict(f"uscc {checked.uscc} is registered already", reason="duplicate_uscc")
-    enterprise = Enterprise(
+    _refuse(_errors_in(entry, checked, day_of(now)))
+    return Enterprise(
+        id=uuid4(),
         uscc=checked.uscc,
         uscc_exception=None if checked.check_ok else entry.uscc_exception,
         name=entry.name.strip(),
@@ -88,9 +102,6 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
         created_at=now,
         updated_at=now,
     )
-    session.add(enterprise)
-    session.flush()
-    return enterprise
 
 
 def amend(

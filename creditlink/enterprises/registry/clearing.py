@@ -40,6 +40,7 @@ def note(
     now: datetime,
 ) -> bool:
     """Put a code on the list, unless it is there already; return whether it is new."""
+    session.flush()  # the firm itself first
     known = select(UsccClearing.id).where(
         UsccClearing.kind == kind,
         UsccClearing.uscc == uscc,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from creditlink.enterprises.registry import clearing, taking
 from creditlink.enterprises.registry.change import ChangeInvalid, FieldFlaw, RegistryChange, change_of, readable_uscc
 from creditlink.enterprises.registry.feed_file import FeedRow
 from creditlink.enterprises.registry.tables import RegistryLoad, RegistryRow
-from creditlink.enterprises.registry.taking import RowRefused
+from creditlink.enterprises.registry.taking import BatchFirms, RowRefused
 from creditlink.enterprises.registry.versions import UNLISTED
 from creditlink.enterprises.relations import linked
 from creditlink.kit import ids, keyring
@@ -160,7 +160,27 @@ def take_batch(session: Session, load: RegistryLoad, *, secret: str, now: dateti
         person_key=partial(keyring.fingerprint, secret, _PERSONS),
         now=now,
     )
-    evidence: list[tuple[UUID, dict[str, object]]] = []
+    with session.no_autoflush:  # a batch is written in few statements, not row by row
+        evidence = list(_taken(session, load, rows, changes, seen, firms))
+    firms.write(session)
+    session.flush()
+    for enterprise_id, detail in evidence:  # last: each locks the head of a firm's chain
+        audit.record(
+            session, action="registry.change", result="done", actor=f"registry:{load.source}", now=now,
+            enterprise_id=enterprise_id, detail={"load": load.wire_id, **detail},
+        )  # fmt: skip
+    return len(rows)
+
+
+def _taken(
+    session: Session,
+    load: RegistryLoad,
+    rows: Sequence[RegistryRow],
+    changes: Mapping[int, RegistryChange],
+    seen: _Seen,
+    firms: BatchFirms,
+) -> Iterator[tuple[UUID, dict[str, object]]]:
+    """Take the rows that can be read; yield each known firm that one changed, with what its evidence says."""
     for row in rows:
         if row.state == "refused":
             continue
@@ -174,11 +194,10 @@ def take_batch(session: Session, load: RegistryLoad, *, secret: str, now: dateti
             continue
         change = changes[row.position]
         try:
-            with session.begin_nested():
-                if twin is not None:
-                    problem = "is the code of another row of this full list too"
-                    raise RowRefused([FieldFlaw("uscc", change.uscc, problem)], firms.by_code.get(change.uscc))
-                firm, changed, is_new = taking.take(session, change, firms)
+            if twin is not None:
+                problem = "is the code of another row of this full list too"
+                raise RowRefused([FieldFlaw("uscc", change.uscc, problem)], firms.by_code.get(change.uscc))
+            firm, changed, is_new = taking.take(session, change, firms)
         except RowRefused as refused:
             _refuse(row, refused.flaws)
             if refused.duplicate_of is not None:
@@ -189,7 +208,7 @@ def take_batch(session: Session, load: RegistryLoad, *, secret: str, now: dateti
                     "row": row.position,
                 }
                 clearing.note(
-                    session, "duplicate", refused.duplicate_of, uscc=change.uscc, now=now,
+                    session, "duplicate", refused.duplicate_of, uscc=change.uscc, now=firms.now,
                     evidence={name: _plain(value) for name, value in about.items()},
                 )  # fmt: skip
             continue
@@ -198,14 +217,7 @@ def take_batch(session: Session, load: RegistryLoad, *, secret: str, now: dateti
         seen.codes[row.uscc or ""] = row.sha256
         if changed and not is_new:
             day = change.valid_from
-            evidence.append((firm.id, {"changed": sorted(set(changed)), "valid_from": _plain(day or day_of(now))}))
-    session.flush()
-    for enterprise_id, detail in evidence:  # last: each locks the head of a firm's chain
-        audit.record(
-            session, action="registry.change", result="done", actor=f"registry:{load.source}", now=now,
-            enterprise_id=enterprise_id, detail={"load": load.wire_id, **detail},
-        )  # fmt: skip
-    return len(rows)
+            yield firm.id, {"changed": sorted(set(changed)), "valid_from": _plain(day or firms.today)}
 
 
 def _plain(value: object) -> object:

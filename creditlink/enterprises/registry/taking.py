@@ -14,7 +14,7 @@ from creditlink.enterprises import service
 from creditlink.enterprises.registry import clearing, versions
 from creditlink.enterprises.registry.change import FieldFlaw, ListedItem, RegistryChange, excerpt
 from creditlink.enterprises.registry.near_codes import SIMILAR, likeness
-from creditlink.enterprises.registry.versions import LISTED, RegisteredItem, Version
+from creditlink.enterprises.registry.versions import LISTED, NewVersion, RegisteredItem, Version
 from creditlink.enterprises.service import Registration
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit import uscc as uscc_rules
@@ -43,11 +43,19 @@ class BatchFirms:
     source: str
     person_key: PersonKey
     held: dict[UUID, dict[str, Version]] = field(default_factory=dict)
+    new: list[NewVersion] = field(default_factory=list)
 
     @property
     def today(self) -> date:
         """The day on which the batch is taken."""
         return day_of(self.now)
+
+    def write(self, session: Session) -> None:
+        """Append the versions that rows brought so far, all at once."""
+        if self.new:
+            session.flush()  # the firms first
+            versions.append(session, self.new)
+            self.new = []
 
     def after(self, firm: Enterprise) -> datetime:
         """Return an instant for the next change of a firm: two of one batch are known one after the other."""
@@ -78,6 +86,8 @@ def firms_of(
 
 def take(session: Session, change: RegistryChange, firms: BatchFirms) -> tuple[Enterprise, list[str], bool]:
     """Take one row; return its firm, the names of what it changed, and whether the firm is new.
+
+    What is refused is refused before anything of it is written. The caller writes the versions (`BatchFirms.write`).
 
     Raises
     ------
@@ -140,21 +150,25 @@ def _register(session: Session, change: RegistryChange, firms: BatchFirms) -> En
         uscc_exception=None if checked.check_ok else f"listed so by {firms.source}",
         **{"industry": "", "region": "", **columns},  # type: ignore[arg-type]  # checked by their names
     )
-    firm = service.register(session, entry, now=firms.now)
+    firm = service.entered(entry, now=firms.now)
+    session.add(firm)  # written with the others of the batch
     status = change.registration.get("status", "active")
     if status != "active":
+        session.flush()
         service.amend(session, firm, {"status": status}, valid_from=change.valid_from, now=firms.after(firm))
     if not checked.check_ok:
         evidence = {"name": firm.name, "check": checked.reason, "listed_because": firm.uscc_exception}
         clearing.note(session, "wrong", firm, uscc=firm.uscc, evidence=evidence, now=firms.now)
     for kind, items in _lists(change, firms.person_key):
-        _append(session, firm, kind, items, change.valid_from or firms.today, firms)
+        _append(firm, kind, items, change.valid_from or firms.today, firms)
     firms.by_code[firm.uscc] = firm
     return firm
 
 
 def _changed(session: Session, firm: Enterprise, change: RegistryChange, firms: BatchFirms) -> Iterator[str]:
     """Change what a row says differently from what is in force on its day; yield the names of it."""
+    if firm in session.new:  # an earlier row of the batch registered it
+        session.flush()
     day = change.valid_from or firms.today
     values = change.registration
     if values:
@@ -167,6 +181,7 @@ def _changed(session: Session, firm: Enterprise, change: RegistryChange, firms: 
         yield "name_en"
     in_day = firms.held.get(firm.id, {})
     if day < firms.today:
+        firms.write(session)
         in_day = versions.held(session, [firm.id], day=day, known_at=firms.now).get(firm.id, {})
     if change.name is not None and _renamed(session, firm, "name", change.name, day, in_day, firms):
         yield "name"
@@ -174,10 +189,10 @@ def _changed(session: Session, firm: Enterprise, change: RegistryChange, firms: 
         yield "uscc"
     for kind, items in _lists(change, firms.person_key):
         if kind not in in_day or sorted(in_day[kind].items, key=str) != sorted(items, key=str):
-            _append(session, firm, kind, items, day, firms)
+            _append(firm, kind, items, day, firms)
             yield kind
     if "listing" in in_day and in_day["listing"].items[0].name != LISTED:
-        _append(session, firm, "listing", [RegisteredItem(LISTED)], firms.today, firms)
+        _append(firm, "listing", [RegisteredItem(LISTED)], firms.today, firms)
         yield "listing"
 
 
@@ -203,8 +218,8 @@ def _renamed(
         return False
     newest = firms.held.get(firm.id, {}).get(kind)
     if newest is None:
-        versions.begin(session, firm, kind, current)
-    _append(session, firm, kind, [RegisteredItem(value, value if kind == "uscc" else None)], day, firms)
+        firms.new.append(versions.beginning(firm, kind, current))
+    _append(firm, kind, [RegisteredItem(value, value if kind == "uscc" else None)], day, firms)
     if newest is None or newest.valid_from <= day:
         if kind == "uscc":
             checked = uscc_rules.check(value)
@@ -215,10 +230,8 @@ def _renamed(
     return True
 
 
-def _append(
-    session: Session, firm: Enterprise, kind: str, items: Sequence[RegisteredItem], day: date, firms: BatchFirms
-) -> None:
-    versions.add(session, firm.id, kind, items, valid_from=day, now=firms.now, load_id=firms.load_id)
+def _append(firm: Enterprise, kind: str, items: Sequence[RegisteredItem], day: date, firms: BatchFirms) -> None:
+    firms.new.append(NewVersion(firm.id, kind, tuple(items), day, firms.now, firms.load_id))
     of_firm = firms.held.setdefault(firm.id, {})
     if kind not in of_firm or of_firm[kind].valid_from <= day:
         of_firm[kind] = Version(day, firms.now, tuple(items))

@@ -71,41 +71,47 @@ def held(
     return found
 
 
-def add(
-    session: Session,
-    enterprise_id: UUID,
-    kind: str,
-    items: Sequence[RegisteredItem],
-    *,
-    valid_from: date,
-    now: datetime,
-    load_id: UUID | None,
-) -> None:
-    """Append a version."""
-    version = RegistryVersion(
-        enterprise_id=enterprise_id, kind=kind, valid_from=valid_from, known_at=now, load_id=load_id
-    )
-    session.add(version)
-    session.flush()
+class NewVersion(NamedTuple):
+    """A version to append."""
+
+    enterprise_id: UUID
+    kind: str
+    items: tuple[RegisteredItem, ...]
+    valid_from: date
+    known_at: datetime
+    load_id: UUID | None
+
+
+def append(session: Session, new: Sequence[NewVersion]) -> None:
+    """Append versions, in their order: of two for one day the later one counts."""
+    versions = [
+        RegistryVersion(
+            enterprise_id=one.enterprise_id,
+            kind=one.kind,
+            valid_from=one.valid_from,
+            known_at=one.known_at,
+            load_id=one.load_id,
+        )
+        for one in new
+    ]
+    session.add_all(versions)
+    session.flush()  # all in one statement: their ids are needed
     session.add_all(
-        RegistryItem(version_id=version.id, place=place, enterprise_id=enterprise_id, kind=kind, **item._asdict())
-        for place, item in enumerate(items)
+        RegistryItem(
+            version_id=version.id, place=place, enterprise_id=one.enterprise_id, kind=one.kind, **item._asdict()
+        )
+        for version, one in zip(versions, new, strict=True)
+        for place, item in enumerate(one.items)
     )
+    session.flush()
 
 
-def begin(session: Session, enterprise: Enterprise, kind: str, value: str) -> None:
-    """Append what was so from the firm's beginning, before the first change of it is appended."""
+def beginning(enterprise: Enterprise, kind: str, value: str) -> NewVersion:
+    """Return what was so from the firm's beginning: it is appended before the first change of it."""
     known = enterprise.created_at
     item = RegisteredItem(value, value if kind == "uscc" else None)
-    add(
-        session,
-        enterprise.id,
-        kind,
-        [item],
-        valid_from=min(enterprise.established_on or day_of(known), day_of(known)),
-        now=known,
-        load_id=None,
-    )
+    day = min(enterprise.established_on or day_of(known), day_of(known))
+    return NewVersion(enterprise.id, kind, (item,), day, known, None)
 
 
 @dataclass(frozen=True)
