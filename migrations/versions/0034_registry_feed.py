@@ -36,6 +36,18 @@ CODES = (
                         (SELECT i.enterprise_id FROM public.registry_items i
                          WHERE i.kind = 'uscc' AND i.uscc = code ORDER BY i.version_id DESC LIMIT 1)) $$""",
 )
+# An entry that is valid from another day is one more entry, also where it says the same as the one before it: news from
+# before a firm's first entry reaches that entry too.
+SAME = """(OLD.industry, OLD.region, OLD.entity_type, OLD.status, OLD.registered_capital_fen, OLD.paid_in_capital_fen,
+           OLD.established_on, OLD.linked_struck_off)
+          IS DISTINCT FROM
+          (NEW.industry, NEW.region, NEW.entity_type, NEW.status, NEW.registered_capital_fen, NEW.paid_in_capital_fen,
+           NEW.established_on, NEW.linked_struck_off)"""
+DATED = "nullif(current_setting('creditlink.valid_from', true), '') IS NOT NULL AND OLD.updated_at <> NEW.updated_at"
+KEPT = (
+    "CREATE TRIGGER kept_change AFTER UPDATE ON enterprises FOR EACH ROW WHEN ({})"
+    " EXECUTE FUNCTION creditlink_keep_registration()"
+)
 ASK = ("creditlink_codes(uuid[])", "creditlink_firm_of_code(text)")
 
 
@@ -149,6 +161,8 @@ def upgrade() -> None:
     )  # fmt: skip
     for body in CODES:
         op.execute(body)
+    op.execute("DROP TRIGGER kept_change ON enterprises")
+    op.execute(KEPT.format(f"{SAME} OR ({DATED})"))
     _rights()
 
 
@@ -180,6 +194,8 @@ def _rights() -> None:
 
 def downgrade() -> None:
     """Undo."""
+    op.execute("DROP TRIGGER kept_change ON enterprises")
+    op.execute(KEPT.format(SAME))
     for name in ASK:
         op.execute(f"DROP FUNCTION {name}")
     op.execute(f"REVOKE INSERT, UPDATE ({COLUMNS}) ON enterprises FROM creditlink_worker")
