@@ -118,7 +118,7 @@ WORKER: Privileges = {
     "registrations": {"select": "all"},
     "registry_items": {"select": "all", "insert": "all"},
     "registry_loads": {"select": "all", "update": "ended_at not_unlisted_because state unlisted"},
-    "registry_rows": {"select": "all", "update": "body problems state"},
+    "registry_rows": {"select": "all", "update": "body problems state", "delete": "all"},
     "registry_versions": {"select": "all", "insert": "all"},
     "rejected_rows": {"select": "all", "insert": "all", "delete": "all"},
     "representations": {"select": "all"},

@@ -176,7 +176,7 @@ def _rights() -> None:
     op.execute("GRANT SELECT ON registry_versions, registry_items, uscc_clearings TO creditlink_api")
     op.execute("GRANT SELECT ON registry_loads, registry_rows TO creditlink_worker")
     op.execute("GRANT UPDATE (state, ended_at, unlisted, not_unlisted_because) ON registry_loads TO creditlink_worker")
-    op.execute("GRANT UPDATE (state, body, problems) ON registry_rows TO creditlink_worker")
+    op.execute("GRANT UPDATE (state, body, problems), DELETE ON registry_rows TO creditlink_worker")
     op.execute("GRANT SELECT, INSERT ON registry_versions, registry_items, uscc_clearings TO creditlink_worker")
     op.execute(
         "GRANT UPDATE (state, resolution, exception_evidence, exception_ends_on, changed_at) ON uscc_clearings"

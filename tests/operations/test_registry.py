@@ -126,6 +126,18 @@ def test_a_request_that_cannot_be_is_refused_by_field(caller, body, pointer):
         assert session.scalar(text("SELECT count(*) FROM registry_loads")) == 0
 
 
+def test_a_row_of_endless_depth_is_kept_aside(caller):
+    call, deep = caller(), 1
+    for _ in range(400):
+        deep = [deep]
+    load = hand_in(call, listed(1, shareholders=deep), listed(2)).json()
+    assert load["rows"]["refused"] == 1
+    work()
+    (refused,) = call("GET", f"{PATH}/{load['id']}/refused").json()["items"]
+    assert refused["problems"][0]["problem"] == "is nested deeper than 5"
+    assert call("GET", f"{PATH}/{load['id']}").json()["rows"]["applied"] == 1
+
+
 def test_the_list_of_codes_to_be_cleared(caller):
     call = caller()
     wrong = CODE[:16] + ("8" if CODE[16] != "8" else "7") + CODE[17]

@@ -5,7 +5,7 @@ In CSV an amount is a whole number of fen, and a list (shareholders, branches, g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -66,16 +66,16 @@ def _of_lines(file: TextFile) -> Iterator[FeedRow]:
         if not isinstance(value, dict):
             yield FeedRow(number, {}, FieldFlaw("line", excerpt(line), "must be an object"))
         else:
-            yield _storable(number, value)
+            yield row_of(number, value)
 
 
-def _storable(number: int, value: dict[str, object]) -> FeedRow:
+def row_of(number: int, value: Mapping[str, object]) -> FeedRow:
     """Return a row as it can be kept; one that holds what no column can is named by its first such member."""
     for where, problem in text.flaws(value):
         return FeedRow(number, {}, FieldFlaw(text.pointer(where), "", problem))
     if _depth(value) > _DEEPEST:
         return FeedRow(number, {}, FieldFlaw("line", "", f"is nested deeper than {_DEEPEST}"))
-    return FeedRow(number, value)
+    return FeedRow(number, dict(value))
 
 
 def _depth(value: object) -> int:
@@ -102,7 +102,7 @@ def _of_csv(file: TextFile) -> Iterator[FeedRow]:
                 members[name] = _cell(name, stripped)
             except (ValueError, JsonInvalid) as error:
                 flaw = FieldFlaw(name, excerpt(stripped), str(error))
-        yield FeedRow(row.line, members, flaw) if flaw else _storable(row.line, members)
+        yield FeedRow(row.line, members, flaw) if flaw else row_of(row.line, members)
 
 
 def _cell(name: str, cell: str) -> object:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from creditlink.access.guard import current_access, require_access
 from creditlink.enterprises.registry import clearing, loads, tasks
 from creditlink.enterprises.registry.clearing import ClearingQuery
-from creditlink.enterprises.registry.feed_file import FeedRow
+from creditlink.enterprises.registry.feed_file import row_of
 from creditlink.enterprises.registry.loads import Opening
 from creditlink.enterprises.registry.tables import RegistryLoad
 from creditlink.kit.clock import day_of, utc_now
@@ -89,7 +89,7 @@ def add_rows(wanted: RowsRequest, load_id: str) -> HandedIn:
 
 def _filled(session: Session, load: RegistryLoad, rows: Sequence[Mapping[str, object]], *, complete: bool) -> HandedIn:
     first = loads.next_position(session, load)
-    loads.stage(session, load, [FeedRow(first + place, dict(row)) for place, row in enumerate(rows)])
+    loads.stage(session, load, [row_of(first + place, row) for place, row in enumerate(rows)])
     if complete:
         loads.mark_ready(load, utc_now())
         tasks.queue(session, load.id)
