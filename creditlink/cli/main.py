@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "webhooks": ("creditlink.cli.webhooks:webhooks", "Set webhook addresses, see what failed, send it again"),
     "jobs": ("creditlink.cli.jobs:jobs", "How background work is doing, what failed, do it again"),
     "enterprises": ("creditlink.cli.enterprises:enterprises", "Register firms, check USCCs, appoint who may act"),
+    "registry": ("creditlink.cli.registry:registry", "Load the registry of firms, clear codes that cannot be right"),
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),
     "financing": ("creditlink.cli.financing:financing", "The funnel, answer times, outcomes from a lender's file"),
     "audit": ("creditlink.cli.audit:audit", "Export, verify and check the evidence"),

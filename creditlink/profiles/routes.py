@@ -185,7 +185,7 @@ def list_profiles(query: ProfileQuery) -> dict[str, object]:
 def read_profile(profile_id: str) -> dict[str, object]:
     """Read a profile as it was computed."""
     with db.transaction() as session:
-        return _summary(_read(session, profile_id, "summary"))
+        return _summary(read_part(session, profile_id, "summary"))
 
 
 @blueprint.route("/<profile_id>/explanation", methods=["GET"])
@@ -195,7 +195,7 @@ def read_profile(profile_id: str) -> dict[str, object]:
 def read_explanation(profile_id: str) -> dict[str, object]:
     """Read every indicator's value and exact contribution: base + contributions = margin."""
     with db.transaction() as session:
-        return wire.explanation(_read(session, profile_id, "explanation").profile)
+        return wire.explanation(read_part(session, profile_id, "explanation").profile)
 
 
 @blueprint.route("/<profile_id>/matches", methods=["GET"])
@@ -205,7 +205,7 @@ def read_explanation(profile_id: str) -> dict[str, object]:
 def read_matches(profile_id: str) -> dict[str, object]:
     """Read every product in order, every rule pass, fail or unknown with its gap, and the near misses."""
     with db.transaction() as session:
-        profile = _read(session, profile_id, "matches").profile
+        profile = read_part(session, profile_id, "matches").profile
         settings = runtime.part(Settings)
         book = book_of(session, settings, profile.asked["products"]) if profile.matches else None
     return wire.matches(profile, book)
@@ -221,7 +221,7 @@ def read_improvements(profile_id: str) -> dict[str, object]:
     409 when another model scored the profile than the one in use: compute a new profile first.
     """
     with db.transaction() as session:
-        profile = _read(session, profile_id, "improvements").profile
+        profile = read_part(session, profile_id, "improvements").profile
     return wire.improvements(profile, _scored_by(profile))
 
 
@@ -236,7 +236,7 @@ def read_unlock(profile_id: str, code: str) -> dict[str, object]:
     named with the reason. 409 when another model scored the profile than the one in use, or the firm has no score.
     """
     with db.transaction() as session:
-        profile = _read(session, profile_id, "unlock").profile
+        profile = read_part(session, profile_id, "unlock").profile
         if profile.state != "scored":
             raise Conflict("a firm without a score is matched to no product")
         if profile.summary.get("partial"):
@@ -255,7 +255,8 @@ def _scored_by(profile: Profile) -> LiveModel:
     return live
 
 
-def _read(session: Session, profile_id: str, part: str) -> DisclosedProfile:
+def read_part(session: Session, profile_id: str, part: str) -> DisclosedProfile:
+    """Return a stored profile under the token's live consent, with one part of it and the evidence that it went out."""
     known = ids.internal("prf", profile_id)
     served = disclosure.read_profile(
         session, current_access(), known, action=f"profile.{part}", now=utc_now(), part=part

@@ -36,6 +36,8 @@ OWN_SCOPES = {
     "product:check",
     "product:read",
     "product:write",
+    "registry:read",
+    "registry:write",
     "screening:read",
     "webhook:read",
     "webhook:replay",

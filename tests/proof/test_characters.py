@@ -28,7 +28,9 @@ KEPT = [
 ]  # fmt: skip
 FITTING = [2**63 - 1, -(2**63), 2**31, 10**15]  # a column holds them, and what is computed of them may not
 NUMBERS = [2**63, -(2**63) - 1, 10**400, "1e400", "-1e999"]
-SCOPE = "consent:read product:read product:write product:check financing:read financing:write outcome:write"
+SCOPE = (
+    "consent:read product:read product:write product:check financing:read financing:write outcome:write registry:write"
+)
 
 
 @pytest.fixture

@@ -298,7 +298,7 @@ def rows_seen(world) -> int:
 
 
 # Work that reads no firm's data.
-NO_READS = {"notifications.deliver"}
+NO_READS = {"notifications.deliver", "registry.take"}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from creditlink.consents.agreement.statement import Statement
 from creditlink.consents.agreement.versions import newest
 from creditlink.consents.life import rules
 from creditlink.consents.tables import Consent, ConsentEvent, ConsentSignature
+from creditlink.enterprises.registry.codes import codes_of
 from creditlink.enterprises.service import may_act, outside_limits
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit import jobs
@@ -142,7 +143,7 @@ def _right_to_sign(
         raise Conflict("the request was decided already", reason="decided")
     if now >= request.answer_until or now >= request.expires_at:
         raise Conflict("the time to answer is over", reason="too_late")
-    if request.asked_uscc is not None and request.asked_uscc != enterprise.uscc:
+    if request.asked_uscc is not None and request.asked_uscc not in codes_of(session, [enterprise.id]):
         raise ConsentRefused("the request is for another firm", reason="other_firm")
     right = may_act(session, account, enterprise, now)
     if right is None:

@@ -19,6 +19,7 @@ from creditlink.consents.agreement.versions import newest
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
 from creditlink.engine.vocabulary import INSTITUTION_KINDS
+from creditlink.enterprises.registry.codes import firm_of
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit.errors import InvalidRequest
@@ -101,7 +102,8 @@ def firms_for(session: Session, account: Account, consent: Consent, now: datetim
     if consent.amends is not None:
         former = session.get_one(Consent, consent.amends)
         firms = [f for f in firms if f.id == former.enterprise_id]
-    return [f for f in firms if consent.asked_uscc in (None, f.uscc)]
+    asked = None if consent.asked_uscc is None else firm_of(session, consent.asked_uscc)
+    return firms if consent.asked_uscc is None else [f for f in firms if f.id == asked]
 
 
 def show(

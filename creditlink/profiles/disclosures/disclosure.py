@@ -30,6 +30,7 @@ _COLUMNS = {
     "explanation": (Profile.explanation,),
     "matches": (Profile.matches, Profile.asked),
     "improvements": (Profile.explanation, Profile.registration, Profile.asked),
+    "registration": (Profile.registration,),
     "unlock": (Profile.explanation, Profile.registration, Profile.asked, Profile.matches),
 }
 
