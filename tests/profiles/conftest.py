@@ -13,6 +13,7 @@ import pytest
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS
 from creditlink.engine.vocabulary import evidence_of
 from creditlink.kit.clock import last_complete_month, utc_now
+from creditlink.records import sources
 from creditlink.records.pulls.delivery import Fact
 from creditlink.records.store import save_facts
 from creditlink.records.tables import Pull, PullPart
@@ -135,7 +136,9 @@ def delivered(empty_database, city, rich_firm):
                     session, facts_of(city, rich_firm, (category,)), enterprise_id=consent.enterprise_id,
                     source=category, pull_id=None, now=now - timedelta(seconds=1),
                 )  # fmt: skip
-            store_pull(session, consent, dict.fromkeys(categories, "DELIVERED") | statuses, now)
+            config = sources.current().config  # a platform of public records is asked whatever is granted
+            public = {name: "NO_RECORD" for name in config.sources if config.is_public(name)}
+            store_pull(session, consent, public | dict.fromkeys(categories, "DELIVERED") | statuses, now)
 
     return run
 
