@@ -24,7 +24,7 @@ from creditlink.kit import uscc as uscc_rules
 NOW = datetime(2026, 8, 24, 2, 0, tzinfo=UTC)
 """Ten in the morning in Shanghai, mid-month."""
 
-CATEGORIES = ("registration", "tax", "social_security", "utility")
+CATEGORIES = ("registration", "tax", "social_security", "electricity")
 PASSWORD = "correct horse battery"
 
 _numbers = count(1)
@@ -136,7 +136,7 @@ def make_details(**values) -> AuthorizationDetails:
         **{
             "uscc": None,
             "categories": CATEGORIES,
-            "optional_categories": ("utility",),
+            "optional_categories": ("electricity",),
             "purpose": "underwriting",
             "access": "once",
             "history_months": 24,
@@ -165,7 +165,7 @@ def make_consent(
 ):
     """Return a consent to `wanted` brought to `state` the way a firm brings it there, with `categories` granted."""
     client = client or make_client(session)
-    optional = tuple(c for c in ("utility",) if c in wanted)
+    optional = tuple(c for c in ("electricity",) if c in wanted)
     asked = make_details(
         **{"valid_until": now + timedelta(days=30), "categories": tuple(wanted), "optional_categories": optional}
         | details

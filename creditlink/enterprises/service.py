@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from creditlink.engine.vocabulary import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE
+from creditlink.engine.vocabulary import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE, PUBLIC_CATEGORIES, supplies_apart
 from creditlink.enterprises.history import carry_forward
 from creditlink.enterprises.tables import Account, Enterprise, RegisteredEntry, Representation
 from creditlink.kit import uscc as uscc_rules
@@ -282,14 +282,15 @@ def outside_limits(
     """Return what in a request, or in an offer under one, exceeds an agent's limits, or None.
 
     That is `purpose`, `category:<c>`, `longest_days` for a consent that would run on for more days than allowed, or
-    `largest_loan` for an offer of more.
+    `largest_loan` for an offer of more. Public records are read by law: no agent's limit is about them.
     """
     limits = right.limits or {}
     if "purposes" in limits and purpose not in limits["purposes"]:
         return "purpose"
     if "categories" in limits:
+        allowed = supplies_apart(limits["categories"])
         for category in categories:
-            if category not in limits["categories"]:
+            if category not in allowed and category not in PUBLIC_CATEGORIES:
                 return f"category:{category}"
     if "longest_days" in limits and runs_days > limits["longest_days"]:
         return "longest_days"

@@ -23,6 +23,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import Snapshot, registration_json, snapshot
 from creditlink.engine.scoring.limits.partial import partial_of
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
 from creditlink.kit.http import idempotency
@@ -204,7 +205,7 @@ def _lacking(
     RecordsUnavailable
         The bank did not accept one of them by name; no use is spent.
     """
-    required = set(consent.categories) - set(consent.optional_categories)
+    required = set(consent.categories) - set(consent.optional_categories) - {*PUBLIC_CATEGORIES}
     found = coverage_of.not_delivered(state, opened.categories & required)
     refused = sorted(set(found) - set(wanted.accept_partial or ()))
     if refused:
@@ -240,7 +241,7 @@ def compute_snapshot(
         as_of=as_of,
         live=live,
         book=book,
-        granted=frozenset(asked["categories"]) | {"registration"},
+        granted=frozenset(asked["categories"]),
         ask=Ask(asked["amount_fen"], asked["term_months"]),
         approval=approval,
         partial=partial,

@@ -15,6 +15,7 @@ from creditlink.kit.errors import ConsentRefused, InsufficientScope, NotFound, U
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
 from creditlink.records import sources
+from creditlink.records.coverage import REGISTRY
 from creditlink.records.pulls import health, pull
 from creditlink.records.schemas import CatalogueSchema, PullSchema, SourcesSchema
 from creditlink.records.tables import Pull, PullPart
@@ -36,8 +37,10 @@ def list_sources() -> dict[str, object]:
 @public
 @blueprint.response(200, CatalogueSchema)
 def list_categories() -> dict[str, object]:
-    """List what each data category holds, whose it is, and what opens it."""
-    return {"items": [category.as_json() for category in CATEGORIES.values()]}
+    """List what each data category holds, whose it is, and what opens it; `source` is null where none is connected."""
+    config = sources.current().config
+    connected = {code: config.of_category(code) for code in CATEGORIES} | {"registration": REGISTRY}
+    return {"items": [category.as_json() | {"source": connected[code]} for code, category in CATEGORIES.items()]}
 
 
 @blueprint.after_request

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerError, CircuitMemoryStorage
 
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES
 from creditlink.kit.clock import utc_now
 from creditlink.kit.processes import runtime
 from creditlink.kit.processes.slots import Slots
@@ -28,7 +29,7 @@ _FILE = "sources.toml"
 _CREDENTIALS = {
     "tax": ("app_id", "secret"),
     "social_security": ("api_key",),
-    "utility": ("user", "password"),
+    **dict.fromkeys(SUPPLIES, ("user", "password")),
     **{office.source: office.credentials for office in OFFICES},
 }
 
@@ -107,9 +108,18 @@ class SourcesConfig:
     sources: Mapping[str, SourceConfig]
 
     def for_categories(self, categories: Iterable[str]) -> tuple[str, ...]:
-        """Return the sources that hold the granted categories, in the file's order."""
-        granted = set(categories)
-        return tuple(name for name, source in self.sources.items() if granted & set(source.categories))
+        """Return the sources that hold the granted categories or public records, in the file's order."""
+        opened = {*categories, *PUBLIC_CATEGORIES}
+        return tuple(name for name, source in self.sources.items() if opened & set(source.categories))
+
+    def is_public(self, source: str) -> bool:
+        """Return whether a source holds nothing but what is public by law."""
+        return set(self.sources[source].categories) <= set(PUBLIC_CATEGORIES)
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """Return the categories that a source is connected for."""
+        return frozenset(category for source in self.sources.values() for category in source.categories)
 
     def of_category(self, category: str) -> str | None:
         """Return the source that holds a category; None: no office is connected for it."""
@@ -217,9 +227,8 @@ def _connector(source: SourceConfig, limits: TimeLimits) -> Connector:
     for office in OFFICES:
         if office.source == source.name:
             return office(Wire(source.base_url, limits), **credentials)
-    return UtilityConnector(
-        Wire(source.base_url, limits, auth=httpx.BasicAuth(credentials["user"], credentials["password"]))
-    )
+    wire = Wire(source.base_url, limits, auth=httpx.BasicAuth(credentials["user"], credentials["password"]))
+    return UtilityConnector(wire, source=source.name, kinds=source.categories)
 
 
 def configure(sources: Sources | None) -> None:

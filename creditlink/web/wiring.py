@@ -8,6 +8,7 @@ import flask
 
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
+from creditlink.consents.agreement.served import ServedCategories
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
 from creditlink.financing.loans.relations import routes as relations_routes
@@ -56,6 +57,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts = runtime.of_app(app)
     parts.put(load_live(settings))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
+    parts.put(ServedCategories.of(load_sources(settings).categories))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)

@@ -183,8 +183,8 @@ class TestRepresentation:
         assert service.outside_limits(right, purpose="report", categories=["tax"], runs_days=1) is None
         assert service.outside_limits(right, purpose="underwriting", categories=["tax"], runs_days=1) == "purpose"
         assert (
-            service.outside_limits(right, purpose="report", categories=["tax", "utility"], runs_days=1)
-            == "category:utility"
+            service.outside_limits(right, purpose="report", categories=["tax", "electricity"], runs_days=1)
+            == "category:electricity"
         )
 
     @pytest.mark.parametrize("wrong", [{"role": "owner"}, {"valid_until": NOW}, {"limits": {"amount": ["1"]}}])

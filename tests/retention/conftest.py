@@ -39,8 +39,11 @@ def fetched(session, consent, *, categories=("tax",), months=(date(2026, 6, 1),)
                 resources={}, error=None, digest=f"digest-{source}", began_at=at, finished_at=at,
             )
         )  # fmt: skip
-        frame = {"tax": "vat_declarations", "utility": "meter_months", "social_security": "payroll_months"}[source]
-        facts = [Fact(frame, month, "E" if source == "utility" else "", {"n": str(month)}, at) for month in months]
+        frame = {"tax": "vat_declarations", "electricity": "meter_months", "social_security": "payroll_months"}[source]
+        facts = [
+            Fact(frame, month, "electricity/E" if source == "electricity" else "", {"n": str(month)}, at)
+            for month in months
+        ]
         save_facts(session, facts, enterprise_id=consent.enterprise_id, source=source, pull_id=pull.id, now=at)
     session.add(
         RejectedRow(

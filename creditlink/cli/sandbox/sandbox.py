@@ -172,8 +172,11 @@ def bureau_app(kind: str, folder: Path, invoices: Path | None, env: Mapping[str,
     from creditlink.sandbox.bureaus import social_security, tax, utility
     from creditlink.sandbox.bureaus.holdings import Holdings
 
+    # The bureau that plays all three supplies takes the credentials of the first.
+    source = "ELECTRICITY" if kind == "utility" else kind.upper()
+
     def credential(name: str, default: str) -> str:
-        return env.get(f"CREDITLINK_BUREAU_{kind.upper()}_{name}", default)
+        return env.get(f"CREDITLINK_BUREAU_{source}_{name}", default)
 
     if kind == "tax":
         real_invoices = real.load(invoices, today=day_of(utc_now())) if invoices else None

@@ -21,6 +21,7 @@ from creditlink.engine.matching.products.subjects import subjects_of
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.limits.partial import Partial
 from creditlink.engine.scoring.model import Scores
+from creditlink.engine.vocabulary import is_opened
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Profiles:
     features: pl.DataFrame  # firm, and one column per indicator
     scores: Scores
     matches: Matches
-    granted: frozenset[str]  # optional categories that these firms opened
+    granted: frozenset[str]  # categories of evidence that these firms opened, as far as they are optional
 
 
 def profile_many(
@@ -54,7 +55,7 @@ def profile_many(
     as_of : the day whose knowledge counts.
     live : the loaded credit model, the industry table that came with it, and the score's rules.
     book : the compiled products.
-    granted : consent categories that these firms opened; None: all.
+    granted : categories that these firms opened, of consent or of evidence; None: all. Public ones are always open.
     ask : the amount and term asked for; None: open.
     partial : required categories that these firms lack, and the best grade they therefore have; None: none. Rules of
         products see the profile's grade.
@@ -66,7 +67,7 @@ def profile_many(
         The records disagree with their registration.
     """
     features = compute(records, as_of, live.reference)
-    opened = frozenset(c for c in OPTIONAL_CATEGORIES if granted is None or c in granted)
+    opened = frozenset(c for c in OPTIONAL_CATEGORIES if granted is None or is_opened(c, granted))
     scores = live.model.score(features)
     if partial is not None:
         scores = replace(scores, grade=np.array([partial.capped(str(grade)) for grade in scores.grade]))

@@ -13,7 +13,6 @@ import polars as pl
 from creditlink.engine.explanation import reasons
 from creditlink.engine.explanation.coverage import without_each
 from creditlink.engine.explanation.dimensions import sums_by
-from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
@@ -27,7 +26,7 @@ from creditlink.engine.scoring.limits.partial import Partial
 from creditlink.engine.scoring.limits.scorable import NotScorable
 from creditlink.engine.scoring.model import Scores
 from creditlink.engine.scoring.scale import rounded
-from creditlink.engine.vocabulary import FEWEST_FIRMS
+from creditlink.engine.vocabulary import CATEGORIES, FEWEST_FIRMS, causes_of_evidence
 
 BEST, NEAR = 3, 5
 
@@ -68,10 +67,11 @@ def snapshot(
 
     Parameters
     ----------
-    missing : category -> why it gave nothing (not_granted, no_record, source_down …).
-    incomplete : category -> why it gave less than it has.
+    missing : category of consent -> why it gave nothing (not_granted, no_record, source_down …).
+    incomplete : category of consent -> why it gave less than it has.
     partial : required categories that it lacks, as given to `profile_many`.
     """
+    missing, incomplete = causes_of_evidence(missing, incomplete)
     scores, features = profiles.scores, profiles.features[i : i + 1]
     row, registration = features.row(0, named=True), profiles.registration.row(i, named=True)
     verdict = knockouts.judge(

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
-from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.categories import label_of
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.enterprises.relations import words
 from creditlink.enterprises.relations.graph import guarantee_circles, steps_beside, ways_to_revoked
@@ -131,7 +131,7 @@ def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
         status, months = str(entry["status"]), entry.get("months")
         rows.append(
             SourceShown(
-                label=CATEGORIES[name].text(lang())[0],
+                label=label_of(name, lang()),
                 status=str(words.get(status, status)),
                 is_there=status in ("delivered", "partial"),
                 months=months if isinstance(months, int) else 0,

@@ -18,6 +18,7 @@ from creditlink.audit import service as audit
 from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES, UTILITY
 from creditlink.kit import ids
 from creditlink.kit.errors import AuditUnavailable, ConsentRefused, NotFound
 from creditlink.kit.http import paging
@@ -92,7 +93,10 @@ def list_profiles(
     """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
     opened = consent.terms().narrowed(access.authorization_details)
-    computed_from = Profile.asked["categories"].contained_by(sorted({*opened.categories, "registration"}))
+    # A profile from before the supplies were apart names them as one.
+    together = {UTILITY} if opened.categories.issuperset(SUPPLIES) else set()
+    readable = sorted({*opened.categories, *PUBLIC_CATEGORIES, *together})
+    computed_from = Profile.asked["categories"].contained_by(readable)
     wanted = select(Profile).where(Profile.consent_id == consent.id, computed_from)
     if query.created_from is not None:
         wanted = wanted.where(Profile.created_at >= query.created_from)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from datetime import date
 from urllib.parse import urlsplit
 
@@ -46,10 +47,10 @@ class Torn(Passing):
 class UtilityConnector:
     """Speaks the dialect of docs/bureaus.md, section 3."""
 
-    source = "utility"
-
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, *, source: str = "utility", kinds: Sequence[str] = METER_KINDS) -> None:
+        self.source = source
         self._wire = wire
+        self._kinds = kinds  # the supplies that this company delivers
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -59,7 +60,7 @@ class UtilityConnector:
         """Return the firm's metered months; see `wire.Connector`."""
         delivery = Delivery(self.source)
         digest = Digest()
-        for kind in METER_KINDS:
+        for kind in self._kinds:
             self._fetch_kind(kind, delivery, digest, uscc, since, until, proceed)
         delivery.digest = digest.hexdigest()
         return delivery

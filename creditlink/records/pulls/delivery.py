@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, TypedDict
 
+from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_CATEGORY
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, UTILITY
 from creditlink.kit.files.text import printable
 
 Status = Literal["READY", "PENDING", "DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN"]
@@ -55,6 +57,12 @@ class Fact:
     known_at: datetime
     version: int = 0
     complete: bool = True
+
+    @property
+    def category(self) -> str:
+        """Return the category that a consent must open: of a meter, its supply."""
+        category = FRAME_CATEGORY[self.frame]
+        return self.subkey.partition("/")[0] if category == UTILITY else category
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,8 @@ class Delivery:
     def as_evidence(self) -> dict[str, object]:
         """Return what evidence says of it: how many facts of which frames with which columns arrived, or why none did.
 
-        `categories` are those of which facts arrived, never those that were merely asked for.
+        `categories` are those of which facts arrived, never those that were merely asked for; `by_law` says which of
+        them no firm grants, and by which law they are read.
         """
         facts: dict[str, int] = {}
         for fact in self.facts:
@@ -144,10 +153,13 @@ class Delivery:
         found: dict[str, object] = {
             "source": self.source,
             "rows": self.rows,
-            "categories": sorted({FRAME_CATEGORY[frame] for frame in facts}),
+            "categories": sorted({fact.category for fact in self.facts}),
             "facts": dict(sorted(facts.items())),
             "fields": {frame: [item.name for item in ITEMS[frame]] for frame in sorted(facts)},
         }
+        public = {c for c in PUBLIC_CATEGORIES if any(fact.category == c for fact in self.facts)}
+        if public:
+            found["by_law"] = {category: CATEGORIES[category].legal_basis_en for category in sorted(public)}
         return found | ({"error": self.error} if self.error else {})
 
     @classmethod

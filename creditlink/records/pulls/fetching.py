@@ -186,13 +186,17 @@ def _fetch(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
         return True
 
     try:
-        delivery = sources.connectors[name].fetch(task.uscc, since=task.since, until=task.until, proceed=proceed)
+        since = pulls.look_back_of(sources.config, name, since=task.since, until=task.until)
+        delivery = sources.connectors[name].fetch(task.uscc, since=since, until=task.until, proceed=proceed)
     except PullStopped:
         raise
     except Exception as error:
         # A bug in one connector must not take the other sources' answers with it.
         log.exception("connector_failed", source=name, pull_id=str(task.pull_id))
         delivery = Delivery.failed(name, "DOWN", f"the connector failed ({type(error).__name__})")
+    if strange := {fact.category for fact in delivery.facts} - set(sources.config.sources[name].categories):
+        log.error("source_beyond_its_categories", source=name, categories=sorted(strange))
+        delivery = Delivery.failed(name, "DOWN", "the answer holds facts of a category that the source is not for")
     circuit.report(ok=delivery.status not in ("DOWN", "TIMEOUT"), firm=task.uscc)
     return delivery
 

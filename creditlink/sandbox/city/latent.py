@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.sandbox.city import hazard
 from creditlink.sandbox.city.economy import REGIONS, TRADES, USUAL_SIZE, Calendar, Floats, Ints, trade_column
 
@@ -166,7 +167,7 @@ def _draw_coverage(
         odds = np.array([k.coverage.get(name, 1.0) for k in KINDS])
         likely = np.minimum(target * (odds / (shares * odds).sum() * shares.sum())[kind], 1.0)
         own = rng.random(n)
-        draw = np.where(own < 0.5, shared, rng.random(n)) if name in ("electricity", "water", "gas") else own
+        draw = np.where(own < 0.5, shared, rng.random(n)) if name in SUPPLIES else own
         if name == "social_security" and target < 1:
             # Larger firms insure their staff more often; the mean stays near the target.
             likely = np.clip(likely + 0.10 * np.tanh(size - USUAL_SIZE + 0.5), 0.02, 1.0)

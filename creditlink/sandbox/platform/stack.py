@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.kit.clock import day_of, last_complete_month, utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings, load_settings
@@ -81,6 +83,16 @@ class Stack:
     services: Services
 
 
+def source_addresses(bureaus: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of where each source is, from bureau -> address; one bureau plays all three supplies."""
+    played = {"utility": SUPPLIES}
+    return {
+        f"CREDITLINK_BUREAU_{source.upper()}_URL": url
+        for name, url in bureaus.items()
+        for source in played.get(name, (name,))
+    }
+
+
 def prepare_city(folder: Path, until: date, say: Say) -> Path:
     """Write the sandbox's city unless it exists already."""
     manifest = folder / "manifest.json"
@@ -124,7 +136,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
     env = {
         "DATABASE_URL": db.conninfo(opened.url),
         "CREDITLINK_ISSUER": issuer,
-        **{f"CREDITLINK_BUREAU_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.bureaus.items()},
+        **source_addresses({name: f"http://127.0.0.1:{port}" for name, port in ports.bureaus.items()}),
     }
     opened.close()
     _start(services, ports, env, city, real, credentials_file, say)
