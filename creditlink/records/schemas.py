@@ -8,6 +8,15 @@ from creditlink.kit.http.api import Schema
 from creditlink.kit.http.fields import instant, number, text, texts
 
 
+class RejectionCountsSchema(Schema):
+    """Rows of an office that did not read, by what became of them."""
+
+    open = number("Nobody has told the office yet")
+    sent = number("The office knows")
+    corrected = number("The office has put them right")
+    dismissed = number("They need no correction")
+
+
 class SourceSchema(Schema):
     """How one office has answered lately."""
 
@@ -22,6 +31,9 @@ class SourceSchema(Schema):
     )
     p50_seconds = ma.fields.Float(allow_none=True, metadata={"description": "Median time of an answer"})
     fresh_hours = ma.fields.Float(metadata={"description": "Older facts are fetched again before a profile"})
+    rejections = ma.fields.Nested(
+        RejectionCountsSchema, metadata={"description": "Rows that did not read, each record once, over all firms"}
+    )
 
 
 class SourcesSchema(Schema):

@@ -24,6 +24,7 @@ from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.live import load_live
 from creditlink.records import routes as records_routes
+from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
 from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
@@ -61,6 +62,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(profiles_routes.blueprint)
     api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(records_routes.blueprint)
+    api.register_blueprint(rejections_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)
     api.register_blueprint(catalogue_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)
