@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 
 from creditlink.audit.tables import AuditEntry
 from creditlink.consents.tables import Consent
-from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS, RecordSet
 from creditlink.engine.facts.meters import sum_service_points
 from creditlink.engine.features.catalogue import BY_NAME, REFERENCE_VALUES
 from creditlink.engine.features.compute import compute
@@ -21,6 +21,7 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.profiles.lineage.service import LineageQuery, lineage_of
 from creditlink.profiles.tables import Profile
+from creditlink.records import store
 from creditlink.records.store import save_facts
 from creditlink.records.tables import FactRow, Pull
 from tests.oauth import flow
@@ -40,6 +41,10 @@ def rich_firm(city) -> int:
     return min(set.intersection(*known))
 
 
+JOINED = getattr(store, "_JOINED", {"meter_months": sum_service_points})
+"""How the store makes one row of several facts of one key."""
+
+
 def read(bank, authorization, profile, indicator, **more):
     query = {"indicator": indicator, "limit": 500} | more
     return bank.call("GET", f"/v1/profiles/{profile['id']}/lineage", authorization, params=query)
@@ -56,8 +61,9 @@ def records_of(body: dict) -> RecordSet:
             if fact["frame"] == frame
         ]
         frames[frame] = framed(frame, rows)
-        if frame == "meter_months":
-            frames[frame] = sum_service_points(frames[frame])
+        repeated = frames[frame].select(FRAME_KEYS[frame]).is_duplicated().any()
+        if frame in JOINED and (repeated or "occasion" in frames[frame].get_column("filing", default=[])):
+            frames[frame] = JOINED[frame](frames[frame])
     return RecordSet.of(**frames)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, text, true
 from sqlalchemy.orm import Session
 
-from creditlink.engine.explanation.lineage import FrameReading, IndicatorReading
+from creditlink.engine.explanation.lineage import FrameReading, IndicatorReading, Role, StoredRow
 from creditlink.engine.facts.frames import FRAME_KEYS
 from creditlink.kit.clock import SHANGHAI
 from creditlink.records.pulls.delivery import FactValue
@@ -28,6 +28,9 @@ _ENTRY = text("""
     LIMIT 1
 """)
 """The registry's entry that the store reads for a day (`records.store`), with both of its clocks."""
+
+_HOW = ("months", "filing")
+"""Columns that say how a row is read: the months that it covers, and whether several of a month are added."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class ReadFact:
     frame: str
     period: date
     key: Mapping[str, FactValue]  # what identifies it beside firm and period: kind, direction, day of an event
+    role: Role  # what it was read for
     values: Mapping[str, FactValue]
     version: int
     complete: bool
@@ -82,32 +86,43 @@ def facts_read(
         )
         .order_by(FactRow.frame, FactRow.period.desc(), FactRow.subkey, FactRow.id)
     )
-    found = []
+    there: dict[str, list[tuple[FactRow, tuple[UUID, datetime | None] | None]]] = {}
     for row, pull_id, finished_at in session.execute(query):
-        one = reading.of(row.frame)
-        pull = None if pull_id is None else (pull_id, finished_at)
-        if one is not None and (fact := _read(row, one, as_of, pull)) is not None:
-            found.append(fact)
+        there.setdefault(row.frame, []).append((row, None if pull_id is None else (pull_id, finished_at)))
+    seen = {one.frame: [_seen(row, one) for row, _ in there.get(one.frame, ())] for one in reading.frames}
+    found = []
+    for frame, roles in sorted(reading.rows_read(seen, as_of).items()):
+        for place, role in roles.items():
+            row, pull = there[frame][place]
+            found.append(_read(row, reading.of(frame), role, pull))
     return found
 
 
-def _read(row: FactRow, one: FrameReading, as_of: date, pull: tuple[UUID, datetime | None] | None) -> ReadFact | None:
-    """Return what an indicator read of a row; None: nothing."""
+def _key(row: FactRow) -> dict[str, FactValue]:
     keys = FRAME_KEYS[row.frame][2:]  # beside firm and period; the first of them leads the sub-key
     key: dict[str, FactValue] = {name: row.values.get(name) for name in keys}
     if keys:
         key[keys[0]] = row.subkey.partition("/")[0]
-    covers = int(row.values.get("months") or 1)
-    kind = key.get(one.kind_column) if one.kind_column else None
-    if not one.reads(None if kind is None else str(kind), row.period, as_of, months=covers):
-        return None
-    # How many months a row covers says which it is read for.
-    columns = dict.fromkeys(("months", *one.columns) if "months" in row.values else one.columns)
+    return key
+
+
+def _seen(row: FactRow, one: FrameReading) -> StoredRow:
+    kind = _key(row).get(one.kind_column) if one.kind_column else None
+    covers = row.values.get(one.span_column) if one.span_column else None
+    return StoredRow(
+        kind=None if kind is None else str(kind), period=row.period, months=int(covers or 1), values=row.values
+    )
+
+
+def _read(row: FactRow, one: FrameReading | None, role: Role, pull: tuple[UUID, datetime | None] | None) -> ReadFact:
+    # What a row covers says how it is read, whatever is read of it.
+    wanted = (*(name for name in _HOW if name in row.values), *(one.columns if one else ()))
     return ReadFact(
         frame=row.frame,
         period=row.period,
-        key=key,
-        values={name: row.values.get(name) for name in columns},
+        key=_key(row),
+        role=role,
+        values={name: row.values.get(name) for name in dict.fromkeys(wanted)},
         version=row.version,
         complete=row.complete,
         known_on=row.known_at.astimezone(SHANGHAI).date(),

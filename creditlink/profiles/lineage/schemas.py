@@ -56,7 +56,7 @@ class FrameReadingSchema(Schema):
     office = text("The source that holds it; null: none is connected", allow_none=True)
     office_zh = text("Whose it is, in Chinese")
     office_en = text("Whose it is, in English")
-    columns = texts("Items that are read of each row")
+    columns = texts("Items that are read of each row; empty: only that there is one")
     kinds = ma.fields.List(
         ma.fields.String(),
         allow_none=True,
@@ -64,7 +64,7 @@ class FrameReadingSchema(Schema):
     )
     months = ma.fields.List(
         ma.fields.Nested(MonthRangeSchema),
-        metadata={"description": "Only rows that cover one of these months; empty: all known on the day"},
+        metadata={"description": "Only rows that cover one of these months; empty: whatever was known on the day"},
     )
 
 
@@ -81,6 +81,10 @@ class FactSchema(Schema):
     frame = text("Kind of record")
     period = ma.fields.Date(metadata={"description": "First day of the first month it is about"})
     key = ma.fields.Dict(metadata={"description": "What identifies it besides: kind, direction, day of an event"})
+    read_for = text(
+        "`value`: its numbers are in a window; `spread`: a declaration of several months is spread over them as these "
+        "invoices moved; `bounds`: only that it is there, as the first or last of the record"
+    )
     values = ma.fields.Dict(
         metadata={
             "description": "The items that are read, as stored: days as text, money in fen. Meters of one kind are a "

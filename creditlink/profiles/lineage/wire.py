@@ -75,6 +75,7 @@ def _fact(fact: ReadFact) -> dict[str, object]:
         "frame": fact.frame,
         "period": fact.period,
         "key": dict(fact.key),
+        "read_for": fact.role,
         "values": dict(fact.values),
         "version": fact.version,
         "complete": fact.complete,
