@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "webhooks": ("creditlink.cli.webhooks:webhooks", "Set webhook addresses, see what failed, send it again"),
     "jobs": ("creditlink.cli.jobs:jobs", "How background work is doing, what failed, do it again"),
     "sources": ("creditlink.cli.sources:sources", "What the sources sent that did not read, back to them"),
+    "relief": ("creditlink.cli.relief:relief", "Policies under which a late payment does not count"),
     "enterprises": ("creditlink.cli.enterprises:enterprises", "Register firms, check USCCs, appoint who may act"),
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),
     "financing": ("creditlink.cli.financing:financing", "The funnel, answer times, outcomes from a lender's file"),

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.access.guard import after_waiting, current_access, require_access
 from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
+from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.engine.profile.codes import code_book
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.kit import ids
@@ -125,6 +126,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
                 book=live_book(session, settings),
                 key=key,
                 now=utc_now(),
+                relief=runtime.part(ReliefBook),
             )
             _note_uses(session)
             if not isinstance(result, Pending):

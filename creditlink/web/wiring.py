@@ -8,6 +8,7 @@ import flask
 
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
+from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
 from creditlink.kit.http.api import Api
@@ -45,6 +46,7 @@ def check_files(settings: Settings) -> None:
     clocks(settings.config_dir)
     declines(settings.config_dir)
     matching_settings(settings.config_dir)
+    settings.parsed("relief.toml", relief_book_from)
     load_sources(settings)
 
 
@@ -54,6 +56,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts = runtime.of_app(app)
     parts.put(load_live(settings))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
+    parts.put(settings.parsed("relief.toml", relief_book_from))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)

@@ -155,6 +155,13 @@ class LineageSchema(Schema):
     reference = ma.fields.List(
         ma.fields.Nested(ReferenceValueSchema), metadata={"description": "What it is compared with"}
     )
+    relief = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": "Relief policies, as `/v1/reference/relief` lists them, under which the profile read the "
+            "due days of these facts; the facts themselves have the due days of their offices"
+        },
+    )
     facts = ma.fields.List(
         ma.fields.Nested(FactSchema), metadata={"description": "By kind of record, the newest month first"}
     )

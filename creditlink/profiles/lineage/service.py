@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from creditlink.engine.explanation.lineage import FrameReading, IndicatorReading, reading_of
 from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.facts.frames import FRAME_CATEGORY, FRAME_SCHEMAS
+from creditlink.engine.facts.relief import RELIEVED
+from creditlink.engine.facts.relief_policies import ReliefPolicy, policies_of
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.kit.clock import add_months, month_start, start_of_day
@@ -55,6 +57,7 @@ class Lineage:
     answers: tuple[OfficeAnswer, ...]
     registered: tuple[date, date] | None  # the registry's entry: valid from, known on
     reference: tuple[ReferenceValue, ...]
+    relief: tuple[ReliefPolicy, ...]  # policies that the due days of these facts were under
 
     @property
     def share(self) -> tuple[float | None, float, float]:
@@ -101,6 +104,7 @@ def lineage_of(
         ),
         registered=_registered(session, profile, reading),
         reference=_reference(profile, reading, live),
+        relief=_relief(profile, reading),
     )
 
 
@@ -129,6 +133,16 @@ def _reference(profile: Profile, reading: IndicatorReading, live: LiveModel) -> 
         industry = pl.Series([profile.registration["industry"]], dtype=FRAME_SCHEMAS["registration"]["industry"])
         known = {name: float(column[0]) for name, column in live.reference.columns(industry).items()}
     return tuple(ReferenceValue(name.removeprefix("reference:"), known.get(name)) for name in reading.reference)
+
+
+def _relief(profile: Profile, reading: IndicatorReading) -> tuple[ReliefPolicy, ...]:
+    """Return the policies that the profile applied to due days which the indicator reads."""
+    due = {one.frame for one in reading.frames if "due_on" in one.columns}
+    return tuple(
+        policy
+        for policy in policies_of(profile.asked.get("relief", []))
+        if any(frame in due for payment in policy.payments for frame, _ in RELIEVED[payment])
+    )
 
 
 def frame_json(one: FrameReading, as_of: date) -> dict[str, object]:

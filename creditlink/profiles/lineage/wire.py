@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from creditlink.engine.facts.relief_policies import ReliefPolicy
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.kit import ids
 from creditlink.profiles.lineage.facts import OfficeAnswer, ReadFact
@@ -37,11 +38,17 @@ def lineage_json(found: Lineage) -> dict[str, object]:
         "offices": [_office(answer) for answer in found.answers],
         "registration": _registration(found),
         "reference": [{"name": one.name, "value": one.value} for one in found.reference],
+        "relief": [_relief(policy) for policy in found.relief],
         "facts": [_fact(fact) for fact in found.facts],
         "facts_total": found.total,
         "facts_purged": found.gone,
         "next_cursor": found.next_cursor,
     }
+
+
+def _relief(policy: ReliefPolicy) -> dict[str, object]:
+    zh, en = policy.words()
+    return {**policy.to_dict(), "text_zh": zh, "text_en": en}
 
 
 def _office(answer: OfficeAnswer) -> dict[str, object]:
