@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "products": ("creditlink.cli.products:products", "Check files of products; write, check, publish, retire"),
     "webhooks": ("creditlink.cli.webhooks:webhooks", "Set webhook addresses, see what failed, send it again"),
     "jobs": ("creditlink.cli.jobs:jobs", "How background work is doing, what failed, do it again"),
+    "sources": ("creditlink.cli.sources:sources", "What the sources sent that did not read, back to them"),
+    "relief": ("creditlink.cli.relief:relief", "Policies under which a late payment does not count"),
     "enterprises": ("creditlink.cli.enterprises:enterprises", "Register firms, check USCCs, appoint who may act"),
     "registry": ("creditlink.cli.registry:registry", "Load the registry of firms, clear codes that cannot be right"),
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),

@@ -129,6 +129,13 @@ class ProfileSchema(Schema):
             "`cause` says why (not_granted, not_connected, source_down …; unknown: the category gave other facts)"
         },
     )
+    relief = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": "Relief policies under which something that the firm paid late did not count: code, source "
+            "and words; empty: none"
+        },
+    )
     dimensions = ma.fields.List(ma.fields.Nested(DimensionSchema))
     categories = ma.fields.List(ma.fields.Nested(DimensionSchema))
     reasons = ma.fields.List(ma.fields.Dict(), metadata={"description": "At most 4 strongest adverse reasons"})

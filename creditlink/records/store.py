@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import bindparam, insert, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Uuid
@@ -22,7 +22,7 @@ from creditlink.engine.facts.occasions import join_events, sum_occasions
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, evidence_of, supplies_apart
 from creditlink.kit.clock import start_of_day
 from creditlink.records.pulls.delivery import Delivery, Fact
-from creditlink.records.tables import RejectedRow
+from creditlink.records.rejections import queue
 
 _INSERT = text("""
     INSERT INTO facts (enterprise_id, category, frame, period, subkey, "values", version, complete, known_at,
@@ -152,25 +152,8 @@ def save_facts(
 
 
 def save_delivery(session: Session, delivery: Delivery, *, enterprise_id: UUID, pull_id: UUID, now: datetime) -> int:
-    """Store a delivery: its facts, and the rows kept aside; return how many facts were new."""
-    if delivery.rejects:
-        session.execute(
-            insert(RejectedRow),
-            [
-                {
-                    "enterprise_id": enterprise_id,
-                    "pull_id": pull_id,
-                    "source": reject.source,
-                    "resource": reject.resource,
-                    "position": reject.position,
-                    "field": reject.field,
-                    "excerpt": reject.excerpt,
-                    "reason": reject.reason,
-                    "recorded_at": now,
-                }
-                for reject in delivery.rejects
-            ],
-        )
+    """Store a delivery: its facts, and in the queue the rows kept aside; return how many facts were new."""
+    queue.take_in(session, delivery, enterprise_id=enterprise_id, pull_id=pull_id, now=now)
     return save_facts(
         session, delivery.facts, enterprise_id=enterprise_id, source=delivery.source, pull_id=pull_id, now=now
     )

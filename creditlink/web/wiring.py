@@ -9,6 +9,7 @@ import flask
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.consents.agreement.served import ServedCategories
+from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
 from creditlink.financing.loans.relations import routes as relations_routes
@@ -28,6 +29,7 @@ from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.live import load_live
 from creditlink.profiles.registered import routes as registered_routes
 from creditlink.records import routes as records_routes
+from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
 from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
@@ -48,6 +50,7 @@ def check_files(settings: Settings) -> None:
     clocks(settings.config_dir)
     declines(settings.config_dir)
     matching_settings(settings.config_dir)
+    settings.parsed("relief.toml", relief_book_from)
     load_sources(settings)
 
 
@@ -58,6 +61,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(load_live(settings))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
     parts.put(ServedCategories.of(load_sources(settings).categories))
+    parts.put(settings.parsed("relief.toml", relief_book_from))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
@@ -67,6 +71,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(registered_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
+    api.register_blueprint(rejections_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)
     api.register_blueprint(catalogue_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)

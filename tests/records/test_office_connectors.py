@@ -280,6 +280,8 @@ class TestEveryOffice:
         [reject] = delivery.rejects
         assert (reject.position, reject.field) == ("page 1 row 2", "(row)")
         assert reject.excerpt.startswith("2024-04")
+        # The queue of rejected rows knows which record it is, and which version of it was accepted.
+        assert reject.row.version == delivery.accepted[reject.resource][reject.row.record_id]
 
     def test_what_was_not_asked_for_is_kept_aside(self, name):
         month, day = {"housing_fund": ("ny", "202403"), "import_export": ("ny", "202410")}.get(

@@ -48,7 +48,8 @@ def fetched(session, consent, *, categories=("tax",), months=(date(2026, 6, 1),)
     session.add(
         RejectedRow(
             enterprise_id=consent.enterprise_id, pull_id=pull.id, source="tax", resource="x", position="1", field="f",
-            excerpt="e", reason="r", recorded_at=at,
+            excerpt="e", reason="r", fingerprint=pull.id.bytes, state="open", times=1, recorded_at=at, seen_at=at,
+            changed_at=at, changed_by="system",
         )
     )  # fmt: skip
     session.flush()

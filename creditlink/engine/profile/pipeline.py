@@ -1,10 +1,11 @@
-"""The main job, in one straight line: records → indicators → PD, points, grade → contributions → matches.
+"""The main job, in one straight line: records → relief → indicators → PD, points, grade → contributions → matches.
 
 Pure. The API passes one firm, screening passes a partition; there is no second scoring path.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -12,6 +13,8 @@ import numpy as np
 import polars as pl
 
 from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES, RecordSet
+from creditlink.engine.facts.relief import AppliedRelief, relieve
+from creditlink.engine.facts.relief_policies import ReliefPolicy
 from creditlink.engine.features.compute import compute
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.match import Matches, match_many
@@ -34,6 +37,7 @@ class Profiles:
     scores: Scores
     matches: Matches
     granted: frozenset[str]  # categories of evidence that these firms opened, as far as they are optional
+    relief: tuple[AppliedRelief, ...] = ()  # policies under which something late did not count
 
 
 def profile_many(
@@ -46,6 +50,7 @@ def profile_many(
     ask: Ask | None = None,
     approval: ApprovalModel | None = None,
     partial: Partial | None = None,
+    relief: Sequence[ReliefPolicy] = (),
 ) -> Profiles:
     """Compute the profiles of every firm in `records`.
 
@@ -60,12 +65,14 @@ def profile_many(
     partial : required categories that these firms lack, and the best grade they therefore have; None: none. Rules of
         products see the profile's grade.
     approval : odds learned from lenders' answers; None: the published rule alone.
+    relief : policies under which late payments do not count, as far as they are known and in force on the day.
 
     Raises
     ------
     ValueError
         The records disagree with their registration.
     """
+    records, applied = relieve(records, relief, as_of)
     features = compute(records, as_of, live.reference)
     opened = frozenset(c for c in OPTIONAL_CATEGORIES if granted is None or is_opened(c, granted))
     scores = live.model.score(features)
@@ -82,4 +89,4 @@ def profile_many(
     )
     odds = None if approval is None else approval.odds(book, subjects, ask or Ask())
     matches = match_many(book, subjects, ask=ask, odds=odds)
-    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches, opened)
+    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches, opened, applied)

@@ -102,6 +102,8 @@ def snapshot(
         "reasons": [r.to_dict() for r in explained.adverse] if scored else [],
         "strengths": [r.to_dict() for r in explained.strengths] if scored else [],
     }
+    if relieved := _relief(profiles, int(registration["firm"])):
+        summary["relief"] = relieved
     return Snapshot(
         state="scored" if scored else "not_scorable",
         grade=str(scores.grade[i]) if scored else None,
@@ -162,6 +164,17 @@ def _interval(scores: Scores, i: int, live: LiveModel, partial: Partial | None) 
         "grade_best": _allowed(str(scale.grade(low)), partial),
         "grade_worst": _allowed(str(scale.grade(high)), partial),
     }
+
+
+def _relief(profiles: Profiles, firm: int) -> list[dict[str, object]]:
+    """Return the policies under which something that the firm paid late did not count."""
+    found: list[dict[str, object]] = []
+    for applied in profiles.relief:
+        if applied.is_for(firm):
+            policy = applied.policy
+            zh, en = policy.words()
+            found.append({"code": policy.code, "source": policy.source, "text_zh": zh, "text_en": en})
+    return found
 
 
 def _allowed(grade: str, partial: Partial | None) -> str:

@@ -29,6 +29,7 @@ from creditlink.profiles.tables import Profile
 _ACTIONS = {"matches": "match", "unlock": "match"}
 _COLUMNS = {
     "explanation": (Profile.explanation,),
+    "lineage": (Profile.explanation, Profile.registration, Profile.asked, Profile.fact_ids),
     "matches": (Profile.matches, Profile.asked),
     "improvements": (Profile.explanation, Profile.registration, Profile.asked),
     "registration": (Profile.registration,),
@@ -60,10 +61,19 @@ class DisclosedProfile(NamedTuple):
         return "match" in self.opened.actions
 
 
+def kind_of(part: str) -> str:
+    """Return which part of a profile goes out, without which one of several."""
+    return part.partition(":")[0]
+
+
 def read_profile(
     session: Session, access: Access, profile_id: UUID, *, action: str, now: datetime, part: str = "summary"
 ) -> DisclosedProfile:
     """Return a stored profile under the token's live consent.
+
+    Parameters
+    ----------
+    part : what of it goes out, and after a colon which one of several: `lineage:sales_12_fen`; evidence names both.
 
     Raises
     ------
@@ -72,9 +82,10 @@ def read_profile(
     ConsentRefused
         Also: the profile was computed from a category that the token, narrowed since, is not for.
     """
-    consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(part, "profile"), now=now)
+    kind = kind_of(part)
+    consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(kind, "profile"), now=now)
     wanted = select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id)
-    profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(part, ()))))
+    profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(kind, ()))))
     if profile is None:
         raise NotFound
     served = DisclosedProfile(profile, consent, consent.terms().narrowed(access.authorization_details))

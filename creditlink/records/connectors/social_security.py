@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import httpx
 
-from creditlink.records.connectors.fields import FieldError, SourceRow, within
+from creditlink.records.connectors.fields import FieldError, SourceRow, row_id, within
 from creditlink.records.connectors.wire import (
     Digest,
     Failure,
@@ -111,7 +111,8 @@ def _read(answer: SourceResponse, uscc: str) -> ElementTree.Element | None:
 
 
 def _take(delivery: Delivery, element: ElementTree.Element, position: str, since: date, until: date) -> None:
-    row = SourceRow({child.tag: child.text or "" for child in element} | dict(element.attrib))
+    fields = {child.tag: child.text or "" for child in element} | dict(element.attrib)
+    row, known = SourceRow(fields), row_id(fields, "id", "version")
     try:
         row.record_id("id")
         delivery.facts.append(
@@ -133,5 +134,8 @@ def _take(delivery: Delivery, element: ElementTree.Element, position: str, since
                 version=row.whole("version"),
             )
         )
+        delivery.accept("payroll", known)
     except FieldError as error:
-        delivery.rejects.append(Reject.of(delivery.source, "payroll", position, error.field, error.value, error.reason))
+        delivery.rejects.append(
+            Reject.of(delivery.source, "payroll", position, error.field, error.value, error.reason, row=known)
+        )

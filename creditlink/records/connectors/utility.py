@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from creditlink.engine.facts.frames import METER_KINDS
-from creditlink.records.connectors.fields import FieldError, SourceRow, within
+from creditlink.records.connectors.fields import FieldError, SourceRow, row_id, within
 from creditlink.records.connectors.wire import (
     Digest,
     Failure,
@@ -22,7 +22,7 @@ from creditlink.records.connectors.wire import (
     refused,
     total_of,
 )
-from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
+from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult, RowId
 
 _PAGE_SIZE = 500
 _MAX_PAGES = 100
@@ -99,14 +99,19 @@ class UtilityConnector:
                 lines, torn = _lines(answer.content)
                 for index, line in enumerate(lines):
                     result.rows += 1
+                    row = _row_id(line)
                     try:
                         delivery.facts.append(_fact(kind, _fields(line), since, until))
+                        delivery.accept(kind, row)
                     except FieldError as error:
                         where = f"page {result.pages} row {index}"
-                        rejects.append(Reject.of(self.source, kind, where, error.field, error.value, error.reason))
+                        rejects.append(
+                            Reject.of(self.source, kind, where, error.field, error.value, error.reason, row=row)
+                        )
                 if torn is not None:
                     where = f"page {result.pages} row {len(lines)}"
-                    rejects.append(Reject.of(self.source, kind, where, "(line)", torn, "the line is cut off"))
+                    cut = _row_id(torn)
+                    rejects.append(Reject.of(self.source, kind, where, "(line)", torn, "the line is cut off", row=cut))
                 path, parameters = _next(answer, f"/v1/{kind}/months"), {}
         except Failure as failure:
             result.status = "PARTIAL" if result.rows else failure.status
@@ -168,6 +173,11 @@ def _fields(line: str) -> dict[str, str]:
         raise FieldError("(line)", line, f"the line has {len(fields)} fields, not {len(_HEADER)}")
     # A short line lacks its last columns: the row says so when they are read.
     return dict(zip(_HEADER, fields, strict=False))
+
+
+def _row_id(line: str) -> RowId:
+    """Return what tells a line from others, also one that is not CSV: its first two fields name record and version."""
+    return row_id(dict(zip(_HEADER, line.replace('"', "").split(","), strict=False)), "record_id", "version")
 
 
 def _next(answer: SourceResponse, path: str) -> str | None:

@@ -66,6 +66,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class RowId:
+    """What tells a row of an office from its others, as far as that reads."""
+
+    record_id: str | None
+    version: int | None
+    sha256: str  # of the row as it came
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """A row that was not taken in: where it is, which field, its value, and why."""
 
@@ -75,13 +84,24 @@ class Reject:
     field: str
     excerpt: str
     reason: str
+    row: RowId | None = None
 
     @classmethod
-    def of(cls, source: str, resource: str, position: str, field: str, value: object, reason: str) -> Reject:
-        """Build one, keeping only an excerpt of the value."""
+    def of(
+        cls,
+        source: str,
+        resource: str,
+        position: str,
+        field: str,
+        value: object,
+        reason: str,
+        *,
+        row: RowId | None = None,
+    ) -> Reject:
+        """Build one, keeping only an excerpt of the value. With its `row` it is known again, wherever it stands."""
         # A text as it is; of anything else, which may be nested without end, no more than a glimpse.
         text = "" if value is None else value if isinstance(value, str) else reprlib.repr(value)
-        return cls(source, resource, position, field, printable(text[:EXCERPT_LENGTH]), reason)
+        return cls(source, resource, position, field, printable(text[:EXCERPT_LENGTH]), reason, row)
 
 
 @dataclass(slots=True)
@@ -118,6 +138,15 @@ class Delivery:
     rejects: list[Reject] = field(default_factory=list)
     resources: dict[str, ResourceResult] = field(default_factory=dict)
     digest: str = ""  # SHA-256 over the raw answers; the answers themselves are not kept
+    accepted: dict[str, dict[str, int]] = field(
+        default_factory=dict
+    )  # resource -> record id -> newest version that read
+
+    def accept(self, resource: str, row: RowId) -> None:
+        """Note that a row read: it puts right what was rejected of its record before."""
+        if row.record_id is not None:
+            known = self.accepted.setdefault(resource, {})
+            known[row.record_id] = max(known.get(row.record_id, 0), row.version or 0)
 
     @property
     def status(self) -> Status:

@@ -92,7 +92,7 @@ def part_file(name: str) -> str:
 
 def _compute(name: str, records: RecordSet, plan: ScreeningPlan, used: Tools) -> Profiles:
     try:
-        return profile_many(records, as_of=plan.as_of, live=used.live, book=used.book)
+        return profile_many(records, as_of=plan.as_of, live=used.live, book=used.book, relief=plan.relief)
     except ValueError as error:
         raise PartitionRejected(f"{name}: {error}") from error
 

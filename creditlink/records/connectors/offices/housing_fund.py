@@ -60,7 +60,9 @@ class HousingFundConnector:
 
             return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, number)), proceed)
 
-        return collect(self.source, "payments", _PAGE_SIZE, ask, lambda row: _month(row, since, until))
+        return collect(
+            self.source, "payments", _PAGE_SIZE, ask, lambda row: _month(row, since, until), names=("jlbh", "bb")
+        )
 
 
 def form_signature(secret: bytes, form: Mapping[str, str]) -> str:

@@ -47,7 +47,9 @@ class ImportExportConnector:
 
             return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, number)), proceed)
 
-        return collect(self.source, "declarations", _PAGE_SIZE, ask, lambda row: _month(row, since, until))
+        return collect(
+            self.source, "declarations", _PAGE_SIZE, ask, lambda row: _month(row, since, until), names=("jlh", "bbh")
+        )
 
 
 def _read(answer: SourceResponse, uscc: str, number: int) -> OfficePage | None:

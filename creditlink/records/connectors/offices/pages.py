@@ -9,7 +9,7 @@ from datetime import date
 
 import httpx
 
-from creditlink.records.connectors.fields import FieldError, SourceRow
+from creditlink.records.connectors.fields import FieldError, SourceRow, row_id
 from creditlink.records.connectors.wire import Digest, Failure, Passing, SourceResponse, refused
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
@@ -46,6 +46,7 @@ class _Reading:
     delivery: Delivery
     resource: str
     result: ResourceResult
+    names: tuple[str, str]
     seen: set[tuple[date, str, int]] = field(default_factory=set)
 
     def take(self, page: OfficePage, read: Callable[[SourceRow], Fact]) -> None:
@@ -57,14 +58,18 @@ class _Reading:
             self.result.error = "the office marked its answer as incomplete"
         for index, row in enumerate(page.rows):
             self.result.rows += 1
+            known = row_id(row, *self.names)
             try:
                 if isinstance(row, FieldError):
                     raise row
                 self.delivery.facts.append(self._new(read(SourceRow.of(row))))
+                self.delivery.accept(self.resource, known)
             except FieldError as error:
                 where = f"page {self.result.pages} row {index}"
                 self.delivery.rejects.append(
-                    Reject.of(self.delivery.source, self.resource, where, error.field, error.value, error.reason)
+                    Reject.of(
+                        self.delivery.source, self.resource, where, error.field, error.value, error.reason, row=known
+                    )
                 )
 
     def _new(self, fact: Fact) -> Fact:
@@ -77,16 +82,25 @@ class _Reading:
         return fact
 
 
-def collect(source: str, resource: str, size: int, ask: Ask, read: Callable[[SourceRow], Fact]) -> Delivery:
+def collect(
+    source: str,
+    resource: str,
+    size: int,
+    ask: Ask,
+    read: Callable[[SourceRow], Fact],
+    *,
+    names: tuple[str, str] = ("id", "version"),
+) -> Delivery:
     """Return what an office gave: every page that could be had, and what became of each row.
 
     Parameters
     ----------
     size : how many rows a page may have.
     read : makes a fact of a row, or raises FieldError; the row is then kept aside, by itself.
+    names : how the dialect calls the office's id of a record, and its version.
     """
     result = ResourceResult()
-    reading = _Reading(Delivery(source, resources={resource: result}), resource, result)
+    reading = _Reading(Delivery(source, resources={resource: result}), resource, result, names)
     digest = Digest()
     following: str | None = None
     asked: set[str | None] = set()

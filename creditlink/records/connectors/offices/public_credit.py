@@ -80,7 +80,9 @@ class PublicCreditConnector:
                 listed(body.get("记录"), "记录"), total, whole, following=str(number + 1) if more else None
             )
 
-        delivery = collect(self.source, "events", _PAGE_SIZE, ask, lambda row: _event(row, since, until))
+        delivery = collect(
+            self.source, "events", _PAGE_SIZE, ask, lambda row: _event(row, since, until), names=("记录编号", "版本")
+        )
         result = delivery.resources["events"]
         if result.status == "DELIVERED":
             # A row kept aside may be the very one: then the search says nothing about what is not there.
