@@ -147,7 +147,7 @@ def measure_store(url: str, firms: int) -> dict[str, float]:
     first, again = best(1, save_all), best(1, save_all)
 
     def read(session, firm):
-        categories = ("tax", "social_security", "utility")
+        categories = ("tax", "social_security", "electricity")
         return store.read_inputs(session, [firm], categories=categories, since=_FIRST, as_of=date(2026, 6, 1))
 
     times = []

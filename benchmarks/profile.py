@@ -42,7 +42,7 @@ def agreed(stack, count):
     found = []
     for i in range(count):
         firm = firms[i % len(firms)]
-        wanted = underwriting(firm.uscc, required=["tax", "social_security", "utility"], optional=[], pulls=3)
+        wanted = underwriting(firm.uscc, required=["tax", "social_security", "electricity"], optional=[], pulls=3)
         authorization = bank.push([wanted], scope=SCOPE)
         # The demo bank's desk does not know our state; the code is in the address.
         with contextlib.suppress(PageError):

@@ -24,7 +24,7 @@ from creditlink.kit import uscc as uscc_rules
 NOW = datetime(2026, 8, 24, 2, 0, tzinfo=UTC)
 """Ten in the morning in Shanghai, mid-month."""
 
-CATEGORIES = ("registration", "tax", "social_security", "utility")
+CATEGORIES = ("registration", "tax", "social_security", "electricity")
 PASSWORD = "correct horse battery"
 
 _numbers = count(1)
@@ -136,7 +136,7 @@ def make_details(**values) -> AuthorizationDetails:
         **{
             "uscc": None,
             "categories": CATEGORIES,
-            "optional_categories": ("utility",),
+            "optional_categories": ("electricity",),
             "purpose": "underwriting",
             "access": "once",
             "history_months": 24,
@@ -159,12 +159,17 @@ def make_consent(
     account: Account | None = None,
     state: str = "ACTIVE",
     categories=None,
+    wanted=CATEGORIES,
     now: datetime = NOW,
     **details,
 ):
-    """Return a consent brought to `state` the way a firm brings it there."""
+    """Return a consent to `wanted` brought to `state` the way a firm brings it there, with `categories` granted."""
     client = client or make_client(session)
-    asked = make_details(**{"valid_until": now + timedelta(days=30)} | details)
+    optional = tuple(c for c in ("electricity",) if c in wanted)
+    asked = make_details(
+        **{"valid_until": now + timedelta(days=30), "categories": tuple(wanted), "optional_categories": optional}
+        | details
+    )
     consent = consents.request_consent(session, client=client, details=asked, now=now)
     if state == "REQUESTED":
         return consent

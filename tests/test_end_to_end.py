@@ -92,6 +92,8 @@ def test_the_walk_of_the_demo(stack):
     assert "invalid_grant" in said
     assert "source_down" in said
     assert "not_granted" in said
+    for category in ("housing_fund", "contract", "intellectual_property", "logistics", "import_export"):
+        assert re.search(rf"│ {category} │ (delivered|no_record) │", said), category
     life = ["requested", "received", "reviewing", "offered", "accepted", "signed", "drawn", "repaying", "closed"]
     assert " → ".join(life) in said
     assert "409, its allowed steps: ['revise']" in said
@@ -253,7 +255,7 @@ def test_a_killed_api_process_loses_nothing_of_a_pull(stack):
     slow = {"uscc": firm.uscc, "mode": "latency", "times": 1, "seconds": 4, "resource": "fapiao"}
     faults = f"{stack.bureau_urls['tax']}/_faults"
     assert httpx.post(faults, json=slow, trust_env=False).status_code == 201
-    wanted = underwriting(firm.uscc, required=["tax", "utility"], optional=[], pulls=1)
+    wanted = underwriting(firm.uscc, required=["tax", "electricity"], optional=[], pulls=1)
     authorization = bank.push([wanted], scope="profile:create profile:read consent:read")
     with closing(Representative(firm, stack.issuer)) as person:
         # The demo bank's desk does not know our state; the code is in the address.
@@ -279,7 +281,7 @@ def test_a_killed_api_process_loses_nothing_of_a_pull(stack):
     answers = [bank.call("POST", "/v1/profiles", authorization, json={}, headers=headers) for _ in range(2)]
     assert [a.status_code for a in answers] == [201, 201], answers[0].text
     assert answers[0].json() == answers[1].json()
-    assert {answers[0].json()["coverage"][name]["status"] for name in ("tax", "utility")} == {"delivered"}
+    assert {answers[0].json()["coverage"][name]["status"] for name in ("tax", "electricity")} == {"delivered"}
     assert len(bank.call("GET", "/v1/profiles", authorization).json()["items"]) == 1
     once_more = bank.call("POST", "/v1/profiles", authorization, json={})
     assert (once_more.status_code, once_more.json()["reason"]) == (403, "exhausted")  # one use, counted once

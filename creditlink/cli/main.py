@@ -31,7 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "products": ("creditlink.cli.products:products", "Check files of products; write, check, publish, retire"),
     "webhooks": ("creditlink.cli.webhooks:webhooks", "Set webhook addresses, see what failed, send it again"),
     "jobs": ("creditlink.cli.jobs:jobs", "How background work is doing, what failed, do it again"),
+    "sources": ("creditlink.cli.sources:sources", "What the sources sent that did not read, back to them"),
+    "relief": ("creditlink.cli.relief:relief", "Policies under which a late payment does not count"),
     "enterprises": ("creditlink.cli.enterprises:enterprises", "Register firms, check USCCs, appoint who may act"),
+    "registry": ("creditlink.cli.registry:registry", "Load the registry of firms, clear codes that cannot be right"),
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),
     "financing": ("creditlink.cli.financing:financing", "The funnel, answer times, outcomes from a lender's file"),
     "audit": ("creditlink.cli.audit:audit", "Export, verify and check the evidence"),
@@ -40,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # These run until they are asked to end, so that being asked is no failure.
-_SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox bank")
+_SERVERS = ("run", "worker", "up", "sandbox bureau", "sandbox offices", "sandbox bank")
 
 
 class _Text(click.types.StringParamType):

@@ -6,6 +6,7 @@ States of consents, applications and products live with the rules that change th
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -55,7 +56,64 @@ CATEGORIES: dict[str, CategoryName] = {
     "logistics": CategoryName("仓储物流", "Logistics and storage", "仓储物流", "logistics", "logistics"),
     "import_export": CategoryName("进出口", "Imports and exports", "进出口", "imports and exports", "customs"),
 }
-"""Data category, which is the unit of consent -> its name; in the order of every list."""
+"""Category of evidence -> its name; in the order of every list. Indicators, reasons and the model read by these."""
+
+UTILITY = "utility"
+"""The one category of evidence that several companies deliver: each supply is granted, asked for and kept by itself."""
+
+SUPPLIES: dict[str, CategoryName] = {
+    "electricity": CategoryName("用电", "Electricity", "用电", "electricity", "electricity"),
+    "water": CategoryName("用水", "Water", "用水", "water", "water"),
+    "gas": CategoryName("用气", "Gas", "用气", "gas", "gas"),
+}
+"""What a firm grants in place of `utility` -> its name."""
+
+CONSENT_CATEGORIES: dict[str, CategoryName] = {
+    code: name
+    for category, label in CATEGORIES.items()
+    for code, name in (SUPPLIES if category == UTILITY else {category: label}).items()
+}
+"""Category of data as consents, sources and stored facts name it -> its name; the supplies are apart."""
+
+PUBLIC_CATEGORIES = ("registration", "public_credit")
+"""Published by law: read for every profile, whether or not a consent names them.
+
+Source: Interim Regulation on Enterprise Information Disclosure (State Council Decree 654), art. 2, 6 and 7.
+"""
+
+
+def evidence_of(category: str) -> str:
+    """Return the category of evidence that a category of consent is part of; most are one by themselves."""
+    return UTILITY if category in SUPPLIES else category
+
+
+def name_of(category: str) -> CategoryName:
+    """Return the name of a category, of consent or of evidence.
+
+    Raises
+    ------
+    KeyError
+        There is no such category.
+    """
+    return CATEGORIES.get(category) or SUPPLIES[category]
+
+
+def supplies_apart(categories: Iterable[str]) -> tuple[str, ...]:
+    """Return consent categories with the three supplies in place of `utility`, as it was granted until 2026-11."""
+    return tuple(
+        dict.fromkeys(one for category in categories for one in (SUPPLIES if category == UTILITY else (category,)))
+    )
+
+
+def is_opened(category: str, granted: Collection[str]) -> bool:
+    """Return whether `granted` categories open a category, of consent or of evidence.
+
+    What is public is always open. Any supply opens `utility`, as far as that supply goes; `utility` opens each.
+    """
+    if category in PUBLIC_CATEGORIES or category in granted or evidence_of(category) in granted:
+        return True
+    return category == UTILITY and any(supply in granted for supply in SUPPLIES)
+
 
 ENTITY_TYPES = ("company", "partnership", "sole_trader", "cooperative")
 EARLIEST_FOUNDED = date(1900, 1, 1)
@@ -137,3 +195,31 @@ CAUSES: dict[str, tuple[str, str]] = {
 def missing_words(cause: str | None) -> tuple[str, str]:
     """Return why a category's values are missing, in zh and en, given its coverage status."""
     return CAUSES.get(cause or NOT_COMPUTABLE, CAUSES[NOT_COMPUTABLE])
+
+
+_NEAREST = (
+    "no_record", "partial", NOT_COMPUTABLE, "pending", "timeout", "source_down", "denied", "not_connected",
+    "not_requested", "not_granted",
+)  # fmt: skip
+# How near each cause is to an answer: the best of several is what is said of them together.
+
+
+def causes_of_evidence(missing: Mapping[str, str], incomplete: Mapping[str, str]) -> tuple[dict[str, str], ...]:
+    """Return why categories gave nothing, and why less than they have, with `utility` by what is said of its supplies.
+
+    `utility` is missing or incomplete only where every supply is, for the best of their causes; what a supply lacks is
+    still said under its own name. Where only `utility` is named, as in older profiles, each supply lacks the same.
+    """
+    gone, short = dict(missing), dict(incomplete)
+    for causes in (gone, short):
+        if UTILITY in causes:
+            causes |= {supply: causes[UTILITY] for supply in SUPPLIES if supply not in causes}
+    lacking = gone | short
+    if UTILITY not in lacking and all(supply in lacking for supply in SUPPLIES):
+        into = short if any(supply in short for supply in SUPPLIES) else gone
+        into[UTILITY] = min((into[supply] for supply in SUPPLIES if supply in into), key=_place)
+    return gone, short
+
+
+def _place(cause: str) -> int:
+    return _NEAREST.index(cause) if cause in _NEAREST else len(_NEAREST)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from creditlink.engine.vocabulary import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE
+from creditlink.engine.vocabulary import EARLIEST_FOUNDED, ENTITY_TYPES, LIFE_CYCLE, PUBLIC_CATEGORIES, supplies_apart
 from creditlink.enterprises.history import carry_forward
 from creditlink.enterprises.tables import Account, Enterprise, RegisteredEntry, Representation
 from creditlink.kit import uscc as uscc_rules
@@ -67,12 +67,26 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
     Conflict
         The code is registered already.
     """
+    enterprise = entered(entry, now=now)
+    if by_uscc(session, enterprise.uscc) is not None:
+        raise Conflict(f"uscc {enterprise.uscc} is registered already", reason="duplicate_uscc")
+    session.add(enterprise)
+    session.flush()
+    return enterprise
+
+
+def entered(entry: Registration, *, now: datetime) -> Enterprise:
+    """Return the firm of an entry, which the caller adds if its code is free.
+
+    Raises
+    ------
+    InvalidRequest
+        As of `register`.
+    """
     checked = uscc_rules.check(entry.uscc)
-    errors = _errors_in(entry, checked, day_of(now))
-    _refuse(errors)
-    if by_uscc(session, checked.uscc) is not None:
-        raise Conflict(f"uscc {checked.uscc} is registered already", reason="duplicate_uscc")
-    enterprise = Enterprise(
+    _refuse(_errors_in(entry, checked, day_of(now)))
+    return Enterprise(
+        id=uuid4(),
         uscc=checked.uscc,
         uscc_exception=None if checked.check_ok else entry.uscc_exception,
         name=entry.name.strip(),
@@ -88,9 +102,6 @@ def register(session: Session, entry: Registration, *, now: datetime) -> Enterpr
         created_at=now,
         updated_at=now,
     )
-    session.add(enterprise)
-    session.flush()
-    return enterprise
 
 
 def amend(
@@ -127,7 +138,7 @@ def amend(
         errors.append({"pointer": "/valid_from", "detail": f"must not lie in the future, got {valid_from}"})
     _refuse(errors)
     # One row for each day from which something is valid, so that late news reaches the entries that followed.
-    rows = carry_forward(_entries(session, enterprise), changes, valid_from or day_of(now))
+    rows = carry_forward(entries_of(session, enterprise), changes, valid_from or day_of(now))
     for place, (day, values) in enumerate(rows):
         _set_valid_from(session, day)  # before anything is flushed
         for name, value in values.items():
@@ -137,7 +148,7 @@ def amend(
     _set_valid_from(session, None)
 
 
-def _entries(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, object]]]:
+def entries_of(session: Session, enterprise: Enterprise) -> list[tuple[date, dict[str, object]]]:
     """Return each entry of a firm as now known, with the day from which it is valid, the oldest first."""
     session.refresh(enterprise, with_for_update=True)  # two simultaneous changes would each miss the other
     known = select(RegisteredEntry).where(RegisteredEntry.enterprise_id == enterprise.id)
@@ -271,14 +282,15 @@ def outside_limits(
     """Return what in a request, or in an offer under one, exceeds an agent's limits, or None.
 
     That is `purpose`, `category:<c>`, `longest_days` for a consent that would run on for more days than allowed, or
-    `largest_loan` for an offer of more.
+    `largest_loan` for an offer of more. Public records are read by law: no agent's limit is about them.
     """
     limits = right.limits or {}
     if "purposes" in limits and purpose not in limits["purposes"]:
         return "purpose"
     if "categories" in limits:
+        allowed = supplies_apart(limits["categories"])
         for category in categories:
-            if category not in limits["categories"]:
+            if category not in allowed and category not in PUBLIC_CATEGORIES:
                 return f"category:{category}"
     if "longest_days" in limits and runs_days > limits["longest_days"]:
         return "longest_days"

@@ -7,6 +7,8 @@ never pass for another. The public half is at `/v1/receipt-keys`. Only we can re
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,6 +124,12 @@ def box(secret: str, purpose: str) -> Fernet:
     """Return the box that seals and opens secrets of one purpose, so that a copy of the database alone reveals none."""
     derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
     return Fernet(base64.urlsafe_b64encode(derived))
+
+
+def fingerprint(secret: str, purpose: str, text: str) -> str:
+    """Return a digest by which equal texts are known again for one purpose, and which nobody else can make or try."""
+    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
+    return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
 
 
 def unverified(document: str) -> dict[str, object]:

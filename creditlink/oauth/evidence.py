@@ -22,7 +22,7 @@ from creditlink.access.tables import AccessToken
 from creditlink.audit import service as audit
 from creditlink.consents.life import rules
 from creditlink.consents.tables import Consent
-from creditlink.enterprises.tables import Enterprise
+from creditlink.enterprises.registry.codes import firm_of
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.errors import NotFound
 from creditlink.kit.ids import internal
@@ -165,4 +165,4 @@ def _enterprise_of(session: Session, consent: Consent) -> UUID | None:
     """Return the firm: the one that decided, else the one that was asked, if there is such a firm."""
     if consent.enterprise_id is not None or consent.asked_uscc is None:
         return consent.enterprise_id
-    return session.scalar(select(Enterprise.id).where(Enterprise.uscc == consent.asked_uscc))
+    return firm_of(session, consent.asked_uscc)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from creditlink.access.guard import current_access, require_access
-from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint
 from creditlink.kit.jobs import dead_letters
-from creditlink.kit.postgres import db
 from creditlink.operations import service
+from creditlink.operations.operator import operator_transaction
 from creditlink.operations.schemas import DeadLetterPageSchema, DeadLetterQuerySchema, DeadLetterSchema
 
 blueprint = Blueprint(
@@ -26,14 +21,6 @@ blueprint = Blueprint(
 )
 
 
-@contextmanager
-def _operator() -> Iterator[Session]:
-    with db.transaction(viewer=db.Viewer(actor="operator")) as session:
-        if session.get_one(Institution, current_access().institution_id).kind != "operator":
-            raise NotFound  # as if there were nothing here for a lender
-        yield session
-
-
 @blueprint.route("/dead-letters", methods=["GET"])
 @require_access("operation:read")
 @blueprint.arguments(DeadLetterQuerySchema, location="query")
@@ -41,7 +28,7 @@ def _operator() -> Iterator[Session]:
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
 def list_dead_letters(query: dict[str, Any]) -> dict[str, object]:
     """List failed work, the last failure first: jobs that were given up, items that their sweep tries again."""
-    with _operator() as session:
+    with operator_transaction() as session:
         page, cursor = dead_letters.page_of(
             session, task=query.get("task"), is_open=query["open"], cursor=query.get("cursor"), limit=query["limit"]
         )
@@ -67,7 +54,7 @@ def drop_dead_letter(letter_id: str) -> dict[str, object]:
 
 
 def _act(letter_id: str, act: service.Act) -> dict[str, object]:
-    with _operator() as session:
+    with operator_transaction() as session:
         letter = dead_letters.letter_of(session, letter_id)
         service.act_on(
             session, letter, act, actor=f"institution:{current_access().client_id}", now=utc_now(),

@@ -16,8 +16,9 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.categories import is_known, label_of
 from creditlink.consents.agreement.limits import FairUse
+from creditlink.consents.agreement.served import ServedCategories
 from creditlink.consents.agreement.statement import LANGUAGES, when
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
@@ -44,6 +45,11 @@ def settings() -> Settings:
 def fair_use() -> FairUse:
     """Return the application's limits by purpose."""
     return runtime.part(FairUse)
+
+
+def served() -> ServedCategories:
+    """Return the categories that a firm can share here."""
+    return runtime.part(ServedCategories)
 
 
 def browser() -> PortalSession:
@@ -281,6 +287,6 @@ def _beyond(limit: str) -> str:
     elif kind == "largest_loan":
         text = gettext("The loan is larger than your firm appointed you to accept.")
     else:
-        name = CATEGORIES[category].text(lang())[0] if category in CATEGORIES else category
+        name = label_of(category, lang()) if is_known(category) else category
         text = gettext("Your firm did not appoint you to share this kind of data: %(name)s.", name=name)
     return f"{text} " + str(gettext("Ask the legal representative."))

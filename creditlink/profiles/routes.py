@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.access.guard import after_waiting, current_access, require_access
 from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
+from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.engine.profile.codes import code_book
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.kit import ids
@@ -40,6 +41,10 @@ from creditlink.profiles import service, wire
 from creditlink.profiles.better_schemas import ImprovementsSchema, UnlockSchema
 from creditlink.profiles.disclosures import disclosure
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, ProfileQuery
+from creditlink.profiles.lineage import service as lineage
+from creditlink.profiles.lineage import wire as lineage_wire
+from creditlink.profiles.lineage.schemas import LineageQuerySchema, LineageSchema
+from creditlink.profiles.lineage.service import LineageQuery
 from creditlink.profiles.schemas import (
     ExplanationSchema,
     MatchesSchema,
@@ -121,6 +126,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
                 book=live_book(session, settings),
                 key=key,
                 now=utc_now(),
+                relief=runtime.part(ReliefBook),
             )
             _note_uses(session)
             if not isinstance(result, Pending):
@@ -185,7 +191,7 @@ def list_profiles(query: ProfileQuery) -> dict[str, object]:
 def read_profile(profile_id: str) -> dict[str, object]:
     """Read a profile as it was computed."""
     with db.transaction() as session:
-        return _summary(_read(session, profile_id, "summary"))
+        return _summary(read_part(session, profile_id, "summary"))
 
 
 @blueprint.route("/<profile_id>/explanation", methods=["GET"])
@@ -195,7 +201,22 @@ def read_profile(profile_id: str) -> dict[str, object]:
 def read_explanation(profile_id: str) -> dict[str, object]:
     """Read every indicator's value and exact contribution: base + contributions = margin."""
     with db.transaction() as session:
-        return wire.explanation(_read(session, profile_id, "explanation").profile)
+        return wire.explanation(read_part(session, profile_id, "explanation").profile)
+
+
+@blueprint.route("/<profile_id>/lineage", methods=["GET"])
+@require_access("profile:read")
+@blueprint.arguments(LineageQuerySchema, location="query")
+@blueprint.response(200, LineageSchema)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, ConsentRefused, NotFound)
+def read_lineage(query: LineageQuery, profile_id: str) -> dict[str, object]:
+    """Read where an indicator's value comes from: facts, pulls, offices, the days known; enough to compute it again."""
+    with db.transaction() as session:
+        served = read_part(session, profile_id, f"lineage:{query.indicator}")
+        live = runtime.part(LiveModel)
+        return lineage_wire.lineage_json(
+            lineage.lineage_of(session, served.profile, query, live=live, consent_id=served.consent.id)
+        )
 
 
 @blueprint.route("/<profile_id>/matches", methods=["GET"])
@@ -205,7 +226,7 @@ def read_explanation(profile_id: str) -> dict[str, object]:
 def read_matches(profile_id: str) -> dict[str, object]:
     """Read every product in order, every rule pass, fail or unknown with its gap, and the near misses."""
     with db.transaction() as session:
-        profile = _read(session, profile_id, "matches").profile
+        profile = read_part(session, profile_id, "matches").profile
         settings = runtime.part(Settings)
         book = book_of(session, settings, profile.asked["products"]) if profile.matches else None
     return wire.matches(profile, book)
@@ -221,7 +242,7 @@ def read_improvements(profile_id: str) -> dict[str, object]:
     409 when another model scored the profile than the one in use: compute a new profile first.
     """
     with db.transaction() as session:
-        profile = _read(session, profile_id, "improvements").profile
+        profile = read_part(session, profile_id, "improvements").profile
     return wire.improvements(profile, _scored_by(profile))
 
 
@@ -236,7 +257,7 @@ def read_unlock(profile_id: str, code: str) -> dict[str, object]:
     named with the reason. 409 when another model scored the profile than the one in use, or the firm has no score.
     """
     with db.transaction() as session:
-        profile = _read(session, profile_id, "unlock").profile
+        profile = read_part(session, profile_id, "unlock").profile
         if profile.state != "scored":
             raise Conflict("a firm without a score is matched to no product")
         if profile.summary.get("partial"):
@@ -255,11 +276,11 @@ def _scored_by(profile: Profile) -> LiveModel:
     return live
 
 
-def _read(session: Session, profile_id: str, part: str) -> DisclosedProfile:
+def read_part(session: Session, profile_id: str, part: str) -> DisclosedProfile:
+    """Return a stored profile under the token's live consent, with one part of it and the evidence that it went out."""
     known = ids.internal("prf", profile_id)
-    served = disclosure.read_profile(
-        session, current_access(), known, action=f"profile.{part}", now=utc_now(), part=part
-    )
+    action = f"profile.{disclosure.kind_of(part)}"
+    served = disclosure.read_profile(session, current_access(), known, action=action, now=utc_now(), part=part)
     _note_uses(session)
     return served
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import marshmallow as ma
 
-from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.consents.agreement.categories import GRANTABLE
 from creditlink.engine.profile.codes import KINDS
-from creditlink.engine.vocabulary import GRADES
+from creditlink.engine.vocabulary import CATEGORIES, GRADES
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
 from creditlink.profiles.disclosures.disclosure import ProfileQuery
@@ -27,7 +27,7 @@ class ProfileRequestSchema(Schema):
     )
     term_months = number("Term the firm asks for, in months", strict=True, validate=ma.validate.Range(min=1, max=360))
     accept_partial = ma.fields.List(
-        ma.fields.String(validate=ma.validate.OneOf(sorted(set(CATEGORIES) - {"registration"}))),
+        ma.fields.String(validate=ma.validate.OneOf(sorted(GRANTABLE))),
         metadata={
             "description": "Required categories without which a profile is accepted where they were not delivered. "
             "Without it that is 409 `records-unavailable`, and no use is spent; with it the profile is marked "
@@ -129,6 +129,13 @@ class ProfileSchema(Schema):
             "`cause` says why (not_granted, not_connected, source_down …; unknown: the category gave other facts)"
         },
     )
+    relief = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": "Relief policies under which something that the firm paid late did not count: code, source "
+            "and words; empty: none"
+        },
+    )
     dimensions = ma.fields.List(ma.fields.Nested(DimensionSchema))
     categories = ma.fields.List(ma.fields.Nested(DimensionSchema))
     reasons = ma.fields.List(ma.fields.Dict(), metadata={"description": "At most 4 strongest adverse reasons"})
@@ -189,7 +196,10 @@ class ReasonCodeQuerySchema(Schema):
 
     loads_into = ReasonCodeQuery
     kind = text("Only codes of this kind", validate=ma.validate.OneOf(KINDS))
-    category = text("Only codes that read this data category", validate=ma.validate.OneOf(list(CATEGORIES)))
+    category = text(
+        "Only codes that read this category of evidence; `utility` is all supplies",
+        validate=ma.validate.OneOf(list(CATEGORIES)),
+    )
 
 
 class ReasonCodeSchema(Schema):

@@ -15,6 +15,7 @@ from creditlink.consents.life.counters import consume_use, header_of, left, refu
 from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
+from creditlink.engine.facts.relief_policies import ReliefBook, policies_of
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.approval import ApprovalModel
 from creditlink.engine.matching.offers.offer import Ask
@@ -23,6 +24,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import Snapshot, registration_json, snapshot
 from creditlink.engine.scoring.limits.partial import partial_of
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
 from creditlink.kit.http import idempotency
@@ -65,6 +67,7 @@ def create_profile(
     book: ProductBook,
     key: str | None,
     now: datetime,
+    relief: ReliefBook | None = None,
 ) -> DisclosedProfile | Pending:
     """Compute the profile of the firm that the token's consent is about, or say what it waits for.
 
@@ -111,7 +114,10 @@ def create_profile(
         raise RecordsUnavailable(sources=sources, missing=missing, headers=header_of(left(session, consent, now)))
     lacking = _lacking(session, consent, opened, wanted, state, now)
     consume_use(session, consent, now)
-    profile = _computed(session, access, consent, opened, wanted, as_of, state, lacking, live=live, book=book, now=now)
+    profile = _computed(
+        session, access, consent, opened, wanted, as_of, state, lacking, live=live, book=book, now=now,
+        relief=relief or ReliefBook(),
+    )  # fmt: skip
     session.add(profile)
     if key is not None:
         idempotency.settle(session, access.institution_id, key, profile.id)
@@ -135,6 +141,7 @@ def _computed(
     live: LiveModel,
     book: ProductBook,
     now: datetime,
+    relief: ReliefBook,
 ) -> Profile:
     assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
     since = look_back_of(consent, as_of, now)
@@ -156,6 +163,9 @@ def _computed(
         asked["incomplete"] = incomplete
     if lacking:
         asked["partial"] = lacking
+    # Whole, so that a replay applies the same, whatever becomes of the file.
+    if policies := relief.of_firm(inputs.records.registration.row(0, named=True), as_of):
+        asked["relief"] = [policy.to_dict() for policy in policies]
     computed = compute_snapshot(inputs, as_of, asked, live=live, book=book, approval=approval)
     profile = Profile(
         id=uuid4(),
@@ -204,7 +214,7 @@ def _lacking(
     RecordsUnavailable
         The bank did not accept one of them by name; no use is spent.
     """
-    required = set(consent.categories) - set(consent.optional_categories)
+    required = set(consent.categories) - set(consent.optional_categories) - {*PUBLIC_CATEGORIES}
     found = coverage_of.not_delivered(state, opened.categories & required)
     refused = sorted(set(found) - set(wanted.accept_partial or ()))
     if refused:
@@ -240,10 +250,11 @@ def compute_snapshot(
         as_of=as_of,
         live=live,
         book=book,
-        granted=frozenset(asked["categories"]) | {"registration"},
+        granted=frozenset(asked["categories"]),
         ask=Ask(asked["amount_fen"], asked["term_months"]),
         approval=approval,
         partial=partial,
+        relief=policies_of(asked.get("relief", [])),
     )
     incomplete = asked.get("incomplete", {})
     return snapshot(profiles, 0, live=live, missing=asked["missing"], incomplete=incomplete, partial=partial)

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from creditlink.engine.facts.relief_policies import PolicyJson
 from creditlink.kit.postgres.db import Base
 from creditlink.records.coverage import CategoryCoverage
 
@@ -26,6 +27,7 @@ class ProfileInputs(TypedDict):
     partial: NotRequired[dict[str, str]]  # required category -> why it was not delivered
     products: list[tuple[str, int]]  # code and version
     approval_model: NotRequired[str | None]
+    relief: NotRequired[list[PolicyJson]]  # policies in force on the day that are for such a firm
 
 
 class Profile(Base):

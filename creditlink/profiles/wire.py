@@ -36,6 +36,7 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -
         "points": profile.points,
         "grade": profile.grade,
         "partial": None,
+        "relief": [],
         **profile.summary,
         "coverage": profile.coverage,
         "products": products if with_products else None,

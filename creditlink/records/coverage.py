@@ -1,6 +1,7 @@
 """What a profile is computed from and what was missing, category by category.
 
-Not granted, no record, source down and nothing in the range are different answers, and stay so.
+Not granted, no record, source down and nothing in the range are different answers, and stay so. Categories are those of
+consent: of the utilities each supply has its own answer. What is public by law is read under any live consent.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from typing import Literal, NotRequired, TypedDict
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
-from creditlink.engine.facts.frames import CATEGORY_FRAMES
+from creditlink.engine.vocabulary import CONSENT_CATEGORIES, PUBLIC_CATEGORIES, supplies_apart
 from creditlink.records.pulls import pull
 from creditlink.records.pulls.pull import PullState, SourceState
 from creditlink.records.store import Inputs, read_inputs
+
+REGISTRY = "registry"
+"""Where the registration comes from: CreditLink's own register of firms."""
 
 NOT_REQUESTED = "not_requested"
 """The firm granted the category, and the bank's token was narrowed to others."""
@@ -48,7 +52,7 @@ _STATUS: dict[str, CoverageStatus] = {
 class CategoryCoverage(TypedDict):
     """What a profile could draw on in one category."""
 
-    granted: bool
+    granted: bool  # or public by law
     status: str  # one of `CoverageStatus`
     source: str | None
     rows: int  # facts in force on the day
@@ -80,21 +84,21 @@ def coverage(
     inputs : the facts that the profile is computed from; None: they are read as the consent opens them on `as_of`.
     categories : those that the bank's token opens; None: all of the consent.
     """
-    opened = consent.categories if categories is None else categories
+    opened = supplies_apart(consent.categories if categories is None else categories)
     answered = state or pull.state_now(session, consent, now)
     if inputs is None:
         assert consent.enterprise_id is not None  # noqa: S101 (a granted consent names its firm; for the type checker)
         since, _ = pull.look_back(consent, now)
         inputs = read_inputs(session, [consent.enterprise_id], categories=opened, since=since, as_of=as_of)
     found: dict[str, CategoryCoverage] = {}
-    for category in CATEGORY_FRAMES:
-        granted = category in opened or category == "registration"
+    for category in CONSENT_CATEGORIES:
+        granted = category in opened or category in PUBLIC_CATEGORIES
         entry = CategoryCoverage(granted=granted, status="not_granted", source=None, rows=0, months=0)
         if not granted and category in consent.categories:
             entry["status"] = NOT_REQUESTED
         if category == "registration":
             # CreditLink's own registry: public, and always there.
-            entry.update({"status": "delivered", "source": "registry", "rows": 1, "stale": False})
+            entry.update({"status": "delivered", "source": REGISTRY, "rows": 1, "stale": False})
         elif granted:
             name = answered.holders.get(category)
             if periods := inputs.periods.get(category):
@@ -108,10 +112,11 @@ def not_delivered(state: PullState, categories: Collection[str]) -> dict[str, st
     """Return those of `categories` that were not delivered -> their status, as in the coverage.
 
     Delivered is what the source answered in full, and not longer ago than its facts may be old; that it has no record
-    of the firm is such an answer. A part of it, a refusal and an outage are not.
+    of the firm is such an answer. A part of it, a refusal and an outage are not. Nobody can require public records:
+    without them a profile says so, and goes on.
     """
     found: dict[str, str] = {}
-    for category in sorted(set(categories) - {"registration"}):
+    for category in sorted(set(categories) - {*PUBLIC_CATEGORIES}):
         name = state.holders.get(category)
         source = state.sources.get(name) if name else None
         if source is None or not source.whole:

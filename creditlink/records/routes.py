@@ -9,14 +9,17 @@ from creditlink.access.guard import current_access, require_access
 from creditlink.consents import service as consents
 from creditlink.consents.life import counters
 from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.kit import ids
-from creditlink.kit.clock import utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.errors import ConsentRefused, InsufficientScope, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint, public
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.records import sources
+from creditlink.records.coverage import REGISTRY
 from creditlink.records.pulls import health, pull
-from creditlink.records.schemas import CatalogueSchema, PullSchema, SourcesSchema
+from creditlink.records.schemas import CatalogueSchema, PullSchema, ReliefBookSchema, SourcesSchema
 from creditlink.records.tables import Pull, PullPart
 
 blueprint = Blueprint("records", __name__, url_prefix="/v1", description="Sources, pulls and the data catalogue")
@@ -36,8 +39,26 @@ def list_sources() -> dict[str, object]:
 @public
 @blueprint.response(200, CatalogueSchema)
 def list_categories() -> dict[str, object]:
-    """List what each data category holds, whose it is, and what opens it."""
-    return {"items": [category.as_json() for category in CATEGORIES.values()]}
+    """List what each data category holds, whose it is, and what opens it; `source` is null where none is connected."""
+    config = sources.current().config
+    connected = {code: config.of_category(code) for code in CATEGORIES} | {"registration": REGISTRY}
+    return {"items": [category.as_json() | {"source": connected[code]} for code, category in CATEGORIES.items()]}
+
+
+@blueprint.route("/reference/relief", methods=["GET"])
+@public
+@blueprint.response(200, ReliefBookSchema)
+def list_relief() -> dict[str, object]:
+    """List the relief policies under which a late payment does not count, with the hash that names their version."""
+    book, today = runtime.part(ReliefBook), day_of(utc_now())
+    return {
+        "sha256": book.sha256,
+        "items": [
+            {**policy.to_dict(), "state": policy.state_on(today), "text_zh": zh, "text_en": en}
+            for policy in book.policies
+            for zh, en in [policy.words()]
+        ],
+    }
 
 
 @blueprint.after_request

@@ -11,17 +11,18 @@ from typing import NamedTuple
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import bindparam, insert, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Uuid
 
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_CATEGORY, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
 from creditlink.engine.facts.meters import sum_service_points
 from creditlink.engine.facts.occasions import join_events, sum_occasions
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, evidence_of, supplies_apart
 from creditlink.kit.clock import start_of_day
 from creditlink.records.pulls.delivery import Delivery, Fact
-from creditlink.records.tables import RejectedRow
+from creditlink.records.rejections import queue
 
 _INSERT = text("""
     INSERT INTO facts (enterprise_id, category, frame, period, subkey, "values", version, complete, known_at,
@@ -39,11 +40,11 @@ _INSERT = text("""
 # the complete one, then the one that was stored last.
 _READ = text("""
     SELECT DISTINCT ON (enterprise_id, frame, period, subkey)
-           id, enterprise_id, frame, period, subkey, "values"::text AS body,
+           id, enterprise_id, category, frame, period, subkey, "values"::text AS body,
            (known_at AT TIME ZONE 'Asia/Shanghai')::date AS known_on, content_hash
     FROM facts
-    WHERE enterprise_id = ANY(:enterprise_ids) AND frame = ANY(:frames)
-      AND period >= :since AND period <= :as_of AND known_at < :known_before
+    WHERE enterprise_id = ANY(:enterprise_ids) AND frame = ANY(:frames) AND category = ANY(:categories)
+      AND (period >= :since OR category = ANY(:public)) AND period <= :as_of AND known_at < :known_before
     ORDER BY enterprise_id, frame, period, subkey, version DESC, known_at DESC, complete DESC, id DESC
 """).bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)))
 
@@ -59,7 +60,7 @@ _REGISTERED = text("""
 """).bindparams(bindparam("enterprise_ids", type_=ARRAY(Uuid)))
 
 _READ_AGAIN = text("""
-    SELECT id, enterprise_id, frame, period, subkey, "values"::text AS body,
+    SELECT id, enterprise_id, category, frame, period, subkey, "values"::text AS body,
            (known_at AT TIME ZONE 'Asia/Shanghai')::date AS known_on, content_hash
     FROM facts WHERE id = ANY(:ids) AND enterprise_id = ANY(:enterprise_ids)
     ORDER BY enterprise_id, frame, period, subkey
@@ -92,6 +93,7 @@ class _StoredFact(NamedTuple):
 
     id: int
     enterprise_id: UUID
+    category: str
     frame: str
     period: date
     subkey: str
@@ -135,7 +137,7 @@ def save_facts(
             "source": source,
             "pull_id": pull_id,
             "recorded_at": now,
-            "categories": [FRAME_CATEGORY[fact.frame] for fact in facts],
+            "categories": [fact.category for fact in facts],
             "frames": [fact.frame for fact in facts],
             "periods": [fact.period for fact in facts],
             "subkeys": [fact.subkey for fact in facts],
@@ -150,25 +152,8 @@ def save_facts(
 
 
 def save_delivery(session: Session, delivery: Delivery, *, enterprise_id: UUID, pull_id: UUID, now: datetime) -> int:
-    """Store a delivery: its facts, and the rows kept aside; return how many facts were new."""
-    if delivery.rejects:
-        session.execute(
-            insert(RejectedRow),
-            [
-                {
-                    "enterprise_id": enterprise_id,
-                    "pull_id": pull_id,
-                    "source": reject.source,
-                    "resource": reject.resource,
-                    "position": reject.position,
-                    "field": reject.field,
-                    "excerpt": reject.excerpt,
-                    "reason": reject.reason,
-                    "recorded_at": now,
-                }
-                for reject in delivery.rejects
-            ],
-        )
+    """Store a delivery: its facts, and in the queue the rows kept aside; return how many facts were new."""
+    queue.take_in(session, delivery, enterprise_id=enterprise_id, pull_id=pull_id, now=now)
     return save_facts(
         session, delivery.facts, enterprise_id=enterprise_id, source=delivery.source, pull_id=pull_id, now=now
     )
@@ -195,13 +180,14 @@ def read_inputs(
     as_of: date,
     only: Collection[int] | None = None,
 ) -> Inputs:
-    """Return the facts of the granted categories as they were known on a day.
+    """Return the facts of the granted categories, and public ones, as they were known on a day.
 
     Parameters
     ----------
     enterprise_ids : the firms; `firm` in the frames is the place in this list.
-    categories : what was granted; facts of other categories are not read.
-    since : first month of the look-back; the periods returned are in [month of `since`, `as_of`].
+    categories : what was granted; facts of other categories are not read, but public ones always are.
+    since : first month of the look-back; the periods returned are in [month of `since`, `as_of`]. It does not bound
+        public records: who was listed years ago may be on the list today.
     as_of : the day (Asia/Shanghai) whose knowledge counts; corrections known by then are applied.
     only : ids of facts of an earlier read; exactly those are read again, whatever came since.
 
@@ -211,26 +197,25 @@ def read_inputs(
         A firm is not in the registry.
     """
     registration = _registration(session, enterprise_ids, as_of)
-    frames = [
-        frame for category in categories for frame in CATEGORY_FRAMES.get(category, ()) if frame != "registration"
-    ]
+    opened = [c for c in dict.fromkeys((*supplies_apart(categories), *PUBLIC_CATEGORIES)) if c != "registration"]
+    frames = sorted({frame for category in opened for frame in CATEGORY_FRAMES.get(evidence_of(category), ())})
     if only is not None:
         again = session.execute(_READ_AGAIN, {"ids": list(only), "enterprise_ids": list(enterprise_ids)})
-        rows = [row for row in map(_StoredFact._make, again) if row.frame in frames]
-    elif frames:
+        rows = [row for row in map(_StoredFact._make, again) if row.category in opened]
+    else:
         bounds = {
             "enterprise_ids": list(enterprise_ids),
             "frames": frames,
+            "categories": opened,
+            "public": list(PUBLIC_CATEGORIES),
             "since": since.replace(day=1),
             "as_of": as_of,
             "known_before": start_of_day(as_of + timedelta(days=1)),
         }
         rows = [*map(_StoredFact._make, session.execute(_READ, bounds))]
-    else:
-        rows = []
     periods: dict[str, list[date]] = {}
     for row in rows:
-        periods.setdefault(FRAME_CATEGORY[row.frame], []).append(row.period)
+        periods.setdefault(row.category, []).append(row.period)
     return Inputs(
         records=_record_set(registration, rows, enterprise_ids),
         fact_ids=tuple(row.id for row in rows),

@@ -126,18 +126,36 @@ class FactRow(Base):
 
 
 class RejectedRow(Base):
-    """A row that did not read, kept aside so that its source can correct it."""
+    """A row that did not read, kept aside so that its source can correct it: one entry however often it is met.
+
+    It belongs to the pull that met it last, and goes with it.
+    """
 
     __tablename__ = "rejected_rows"
-    __table_args__ = (Index("ix_rejected_rows_source_recorded_at", "source", "recorded_at"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'sent', 'corrected', 'dismissed')", name="state"),
+        CheckConstraint("(state = 'dismissed') <= (note IS NOT NULL)", name="dismissed_with_reason"),
+        CheckConstraint("times >= 1 AND recorded_at <= seen_at", name="seen"),
+        UniqueConstraint("enterprise_id", "source", "fingerprint"),
+        Index("ix_rejected_rows_source_state_id", "source", "state", "id"),
+    )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"))
     pull_id: Mapped[UUID] = mapped_column(ForeignKey("pulls.id", ondelete="CASCADE"), index=True)
     source: Mapped[str]
     resource: Mapped[str]
-    position: Mapped[str]
+    position: Mapped[str]  # where it was met last
     field: Mapped[str]
     excerpt: Mapped[str]
     reason: Mapped[str]
-    recorded_at: Mapped[datetime]
+    record_id: Mapped[str | None]  # the office's own id of the record, where it reads
+    row_version: Mapped[int | None]  # the newest version of it that did not read
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)  # the same for the same record: `rejections.identity`
+    state: Mapped[str]
+    times: Mapped[int]  # pulls that met it
+    recorded_at: Mapped[datetime]  # met first
+    seen_at: Mapped[datetime]  # met last
+    changed_at: Mapped[datetime]  # when it came into its state
+    changed_by: Mapped[str]  # `system`, or who of the operator
+    note: Mapped[str | None]  # why it was dismissed, how it was corrected

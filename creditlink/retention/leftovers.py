@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists
 from sqlalchemy.orm import Session
 
+from creditlink.enterprises.registry.tables import RegistryLoad, RegistryRow
 from creditlink.kit.http.idempotency import IdempotencyKey
 from creditlink.kit.jobs.tables import DeadLetter
 from creditlink.notifications.tables import Notification, WebhookDelivery
@@ -28,7 +29,11 @@ JOBS_KEPT = timedelta(days=7)
 """Ended jobs hold ids of consents and firms in their arguments; a week is enough to look into a failure."""
 
 
-TABLES = ("idempotency_keys", "webhook_deliveries", "notifications", "dead_letters")
+REFUSED_ROWS_KEPT = timedelta(days=400)
+"""How long the operator can see which rows of the registry's feed were kept aside; their excerpts may name persons."""
+
+
+TABLES = ("idempotency_keys", "webhook_deliveries", "notifications", "dead_letters", "registry_rows")
 """What is swept, in this order: a notification goes after its deliveries."""
 
 
@@ -44,6 +49,12 @@ def delete_from(session: Session, table: str, *, now: datetime) -> int:
             ~exists().where(WebhookDelivery.notification_id == Notification.id),
         ),
         "dead_letters": delete(DeadLetter).where(DeadLetter.resolved_at < now - LETTERS_KEPT),
+        # What was taken stays, as a number and a digest: a row of that number must not count again.
+        "registry_rows": delete(RegistryRow).where(
+            RegistryRow.state.in_(("refused", "repeated")),
+            RegistryRow.load_id == RegistryLoad.id,
+            RegistryLoad.ended_at < now - REFUSED_ROWS_KEPT,
+        ),
     }
     result = session.execute(statements[table].execution_options(synchronize_session=False))
     return int(result.rowcount)  # type: ignore[attr-defined]  # a cursor result, by what was executed

@@ -20,6 +20,7 @@ from creditlink.consents import service
 from creditlink.consents.life import rules as consent_rules
 from creditlink.consents.life.rules import ALIVE
 from creditlink.consents.tables import Consent
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.notifications.service import notify
@@ -167,7 +168,8 @@ def _holder(session: Session, consent: Consent, now: datetime) -> Holder:
         is_live=consent.state_at(now) in ALIVE,
         since=pulls.look_back(consent, now)[0],
         life=_life(consent),
-        answered_at={c: at for c, at in answered_at.items() if c in consent.categories},
+        # Public records came in under the consent too, though no firm grants them.
+        answered_at={c: at for c, at in answered_at.items() if c in (*consent.categories, *PUBLIC_CATEGORIES)},
     )
 
 

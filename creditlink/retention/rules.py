@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from creditlink.engine.vocabulary import EARLIEST_FOUNDED, PUBLIC_CATEGORIES
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -44,7 +46,9 @@ def holds(holders: Iterable[Holder], now: datetime) -> tuple[Hold, ...]:
             continue
         for category, answered_at in holder.answered_at.items():
             if now < answered_at + holder.life:
-                widest[category] = min(holder.since, widest.get(category, holder.since))
+                # Public records are read from before any consent's look-back.
+                since = EARLIEST_FOUNDED if category in PUBLIC_CATEGORIES else holder.since
+                widest[category] = min(since, widest.get(category, since))
     return tuple(sorted(Hold(category, since) for category, since in widest.items()))
 
 

@@ -30,6 +30,7 @@ from creditlink.records.files.invoice_folder import InvoiceFolder
 GRANTED = frozenset(("registration", "tax"))
 SUFFIXES = (".parquet", ".csv", ".json")
 REASONS = 4
+PREFIX = "indicator."
 SOLE_TRADER_WORD = "个体"
 
 
@@ -39,6 +40,11 @@ class InvoiceScreening:
 
     frame: pl.DataFrame
     later: int
+
+    def indicators(self) -> pl.DataFrame:
+        """Return the table of indicators: firm, as_of and a column for each by its name, null where missing."""
+        names = [name for name in self.frame.columns if name.startswith(PREFIX)]
+        return self.frame.select("firm", "as_of", *(pl.col(name).alias(name.removeprefix(PREFIX)) for name in names))
 
 
 def screen_invoices(folder: InvoiceFolder, as_of: date, *, live: LiveModel, book: ProductBook) -> InvoiceScreening:
@@ -69,7 +75,7 @@ def screen_invoices(folder: InvoiceFolder, as_of: date, *, live: LiveModel, book
             _scores(profiles, live),
             _coverage(months, numbered, folder.rejects),
             _reasons(profiles, live),
-            profiles.features.drop("firm").rename(lambda name: f"indicator.{name}"),
+            profiles.features.drop("firm").rename(lambda name: PREFIX + name),
         ],
         how="horizontal",
     )
@@ -144,7 +150,7 @@ _MONTHS = {"output": "sales_months", "input": "purchase_months"}
 
 
 def _reasons(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
-    absent = dict.fromkeys((c for c in CATEGORY_FRAMES if c not in GRANTED), "no_record")
+    absent = dict.fromkeys((c for c in CATEGORY_FRAMES if c not in GRANTED), "not_connected")
     explained = reasons_for(
         profiles.scores,
         profiles.features,

@@ -10,6 +10,7 @@ from collections import Counter
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
 from creditlink.engine.scoring.manifest import ModelManifest
+from creditlink.training.validation import scorability
 from creditlink.training.validation.document import CaseFigures, ValidationDocument
 from creditlink.training.validation.measure import GRANTED, RANDOM
 
@@ -70,6 +71,7 @@ def render_card(manifest: ModelManifest, validation: ValidationDocument) -> str:
         "|---|---|---|",
     ]
     lines += [f"| {n} | {pd_12m:.4f} | {bad:.4f} |" for n, pd_12m, bad in validation["reliability"]]
+    lines += ["", *scorability.lines(validation.get("scorability", []))][:-1]
     lines += _absence(measured) + _coverage(measured, validation["interval_level"])
     lines += _segments(validation) + _stability(validation) + _checks(validation) + _rivals(validation)
     lines += ["", "## Indicators", ""]

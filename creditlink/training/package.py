@@ -14,6 +14,7 @@ from pathlib import Path
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.scoring.manifest import ModelManifest
 from creditlink.engine.scoring.model import MANIFEST, load, sha256_of
+from creditlink.engine.scoring.settings import ScorableSettings
 from creditlink.kit.clock import add_months
 from creditlink.training.card import render_card
 from creditlink.training.city import City, CityManifest
@@ -34,6 +35,7 @@ def write_model(
     created_at: datetime,
     replace: bool = False,
     challenger: Challenger | None = None,
+    evidence: ScorableSettings | None = None,
     step: Step = lambda _: None,
 ) -> ModelManifest:
     """Write the folder of a model, judged on the day of `city` that it did not learn from; return its manifest.
@@ -44,7 +46,7 @@ def write_model(
 
     Parameters
     ----------
-    challenger : see `validate`; None: none
+    challenger, evidence : see `validate`
     step : called with what was measured, `validation.steps_of()` times
 
     Raises
@@ -66,7 +68,9 @@ def write_model(
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         _fill(beside, contents, manifest)
-        figures = validate(load(beside), champion.reference, city, challenger=challenger, step=step)
+        figures = validate(load(beside), champion.reference, city, challenger=challenger, evidence=evidence, step=step)
+        if figures["scorability"]:
+            manifest["not_scorable"] = rounded(figures)["scorability"][0]
         contents |= {
             "validation.json": _json(rounded(figures)),
             "card.md": render_card(manifest, rounded(figures)).encode(),

@@ -8,14 +8,18 @@ import flask
 
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
+from creditlink.consents.agreement.served import ServedCategories
+from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
+from creditlink.financing.loans.relations import routes as relations_routes
 from creditlink.kit.http.api import Api
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.operations import routes as operations_routes
+from creditlink.operations.registry import routes as registry_routes
 from creditlink.portal import routes as portal_routes
 from creditlink.products import routes as products_routes
 from creditlink.products.catalogue import routes as catalogue_routes
@@ -23,7 +27,9 @@ from creditlink.products.catalogue.publishing import FirmCounts
 from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.live import load_live
+from creditlink.profiles.registered import routes as registered_routes
 from creditlink.records import routes as records_routes
+from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
 from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
@@ -44,6 +50,7 @@ def check_files(settings: Settings) -> None:
     clocks(settings.config_dir)
     declines(settings.config_dir)
     matching_settings(settings.config_dir)
+    settings.parsed("relief.toml", relief_book_from)
     load_sources(settings)
 
 
@@ -53,6 +60,8 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts = runtime.of_app(app)
     parts.put(load_live(settings))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
+    parts.put(ServedCategories.of(load_sources(settings).categories))
+    parts.put(settings.parsed("relief.toml", relief_book_from))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
@@ -60,15 +69,19 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(consents_routes.receipt_keys)
     api.register_blueprint(profiles_routes.blueprint)
     api.register_blueprint(profiles_routes.reason_codes)
+    api.register_blueprint(registered_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
+    api.register_blueprint(rejections_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)
     api.register_blueprint(catalogue_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)
     api.register_blueprint(products_routes.policy)
     api.register_blueprint(financing_routes.blueprint)
     api.register_blueprint(financing_routes.decline_reasons)
+    api.register_blueprint(relations_routes.blueprint)
     api.register_blueprint(retention_routes.blueprint)
     api.register_blueprint(status_routes.blueprint)
     api.register_blueprint(screening_routes.blueprint)
     api.register_blueprint(screening_routes.operator)
     api.register_blueprint(operations_routes.blueprint)
+    api.register_blueprint(registry_routes.blueprint)

@@ -89,12 +89,12 @@ class TestTheIntegrationGuide:
 
 class TestClients:
     def test_register_prints_json_with_the_client_id(self, run, institution, jwks_file):
-        result = register(run, jwks_file, "--scope", "profile:create profile:read", "--categories", "tax,utility")
+        result = register(run, jwks_file, "--scope", "profile:create profile:read", "--categories", "tax,electricity")
         assert result.exit_code == 0, result.output
         body = json.loads(result.output)
         assert body["client_id"].startswith("fsrcb-")
         assert body["scopes"] == ["profile:create", "profile:read"]
-        assert body["categories"] == ["tax", "utility"]
+        assert body["categories"] == ["tax", "electricity"]
         assert body["kids"] == ["k1", "k2"]
         assert "BEGIN" not in result.output
 

@@ -12,7 +12,9 @@ from creditlink.consents.agreement import details as rules
 from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.consents.agreement.details import AuthorizationDetails, DetailsRefused, parse
 from creditlink.consents.agreement.limits import fair_use_from
+from creditlink.consents.agreement.served import ServedCategories
 from creditlink.engine.facts.frames import CATEGORY_FRAMES
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, evidence_of
 from creditlink.kit.settings import load_settings
 from tests.factories import NOW, make_uscc
 
@@ -20,10 +22,12 @@ pytestmark = pytest.mark.pure
 
 FAIR_USE = fair_use_from(load_settings({"CREDITLINK_SECRET_KEY": "k" * 40}).read_toml("purposes.toml"))
 
+EVERYTHING = ServedCategories.of(CATEGORIES)
+
 
 @dataclass
 class Terms:
-    categories: list[str] = field(default_factory=lambda: ["registration", "tax", "social_security", "utility"])
+    categories: list[str] = field(default_factory=lambda: ["registration", "tax", "social_security", "electricity"])
     metadata_: dict = field(default_factory=dict)
 
 
@@ -31,8 +35,8 @@ def asked(**changes):
     body = {
         "type": "enterprise_credit_profile",
         "uscc": make_uscc(1),
-        "categories": ["tax", "social_security", "utility"],
-        "optional_categories": ["utility"],
+        "categories": ["tax", "social_security", "electricity"],
+        "optional_categories": ["electricity"],
         "purpose": "underwriting",
         "access": "once",
         "history_months": 24,
@@ -44,20 +48,20 @@ def asked(**changes):
     return {k: v for k, v in (body | changes).items() if v is not ...}
 
 
-def read(body, client=None):
+def read(body, client=None, served=EVERYTHING):
     raw = body if isinstance(body, str) else json.dumps(body if isinstance(body, list) else [body])
-    return parse(raw, client=client or Terms(), fair_use=FAIR_USE, now=NOW)
+    return parse(raw, client=client or Terms(), fair_use=FAIR_USE, served=served, now=NOW)
 
 
-def refused(body, client=None):
+def refused(body, client=None, served=EVERYTHING):
     with pytest.raises(DetailsRefused) as caught:
-        read(body, client)
+        read(body, client, served)
     return caught.value
 
 
 def test_a_full_request_is_read_as_it_stands():
     found = read(asked())
-    assert found.categories == ("tax", "social_security", "utility")
+    assert found.categories == ("tax", "social_security", "electricity")
     assert found.required_categories == ("tax", "social_security")
     assert found.valid_until == NOW + timedelta(days=30)
     assert found.fair_use_version == FAIR_USE.version
@@ -120,7 +124,7 @@ def test_shape_is_an_invalid_request(raw):
         ({"categories": ["tax", "tax"]}, "categories names something twice"),
         ({"categories": ["payroll"]}, "categories must be of registration"),
         ({"categories": ["tax", "logistics"]}, "categories holds one that is not open to this client"),
-        ({"optional_categories": ["tax", "social_security", "utility"]}, "at least one required category"),
+        ({"optional_categories": ["tax", "social_security", "electricity"]}, "at least one required category"),
         ({"purpose": "marketing"}, "purpose must be one of prequalification"),
         ({"purpose": ["underwriting"]}, "purpose must be one of"),
         ({"access": "always"}, "access must be once or recurring"),
@@ -209,7 +213,7 @@ def test_no_json_breaks_the_reader_and_texts_are_fit_for_oauth(value):
     for body in (value, [asked() | value] if isinstance(value, dict) else [value]):
         said = ""
         try:
-            parse(json.dumps(body), client=Terms(), fair_use=FAIR_USE, now=NOW)
+            parse(json.dumps(body), client=Terms(), fair_use=FAIR_USE, served=EVERYTHING, now=NOW)
         except DetailsRefused as error:
             said = error.description
         assert said.isascii()
@@ -219,12 +223,14 @@ def test_no_json_breaks_the_reader_and_texts_are_fit_for_oauth(value):
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(raw):
     with pytest.raises(DetailsRefused):
-        parse(raw, client=Terms(), fair_use=FAIR_USE, now=NOW)
+        parse(raw, client=Terms(), fair_use=FAIR_USE, served=EVERYTHING, now=NOW)
 
 
 @given(st.sets(st.sampled_from(sorted(CATEGORIES)), min_size=1), st.data())
 def test_wire_form_and_narrowing(categories, data):
-    optional = data.draw(st.sets(st.sampled_from(sorted(categories)), max_size=len(categories) - 1))
+    choices = sorted(categories - {*PUBLIC_CATEGORIES})
+    most = len(choices) - (len(choices) == len(categories))
+    optional = data.draw(st.sets(st.sampled_from(choices), max_size=most)) if choices else set()
     found = read(
         asked(categories=sorted(categories), optional_categories=sorted(optional) or ...), Terms(list(CATEGORIES))
     )
@@ -237,7 +243,46 @@ def test_wire_form_and_narrowing(categories, data):
 
 
 def test_categories_are_those_of_the_records():
-    assert set(CATEGORIES) == set(CATEGORY_FRAMES)
+    assert {evidence_of(category) for category in CATEGORIES} == set(CATEGORY_FRAMES)
+
+
+class TestWhatIsNotServed:
+    @pytest.mark.parametrize("member", ["categories", "optional_categories"])
+    def test_a_category_without_a_source_is_refused_by_name(self, member):
+        body = asked(**{"categories": ["tax", "gas"], "optional_categories": ["gas"]} | {member: ["tax", "gas"]})
+        found = refused(body, served=ServedCategories.of(["tax", "electricity"]))
+        assert (found.error, found.index) == ("invalid_authorization_details", 0)
+        assert "holds gas, of which no source is connected here" in found.description
+
+    @pytest.mark.parametrize("action", ["monitor", "report"])
+    def test_an_action_that_nobody_serves_is_refused_by_name(self, action):
+        found = refused(asked(actions=["profile", action]))
+        assert found.error == "invalid_authorization_details"
+        assert f"actions holds {action}, which nothing here serves: it must be of profile, match" in found.description
+
+    @pytest.mark.parametrize("member", ["categories", "optional_categories"])
+    def test_the_name_for_all_supplies_is_refused_and_the_three_are_named(self, member):
+        found = refused(asked(**{"categories": ["tax"], "optional_categories": ...} | {member: ["utility"]}))
+        assert "utility, which is asked for as electricity, water, gas" in found.description
+
+
+class TestPublicRecords:
+    def test_may_be_named_by_every_client_and_need_no_source(self):
+        details = asked(categories=["registration", "public_credit", "tax"], optional_categories=...)
+        found = read(details, Terms(["tax"]), ServedCategories.of(["tax"]))
+        assert found.categories == ("registration", "tax", "public_credit")
+
+    @pytest.mark.parametrize("category", PUBLIC_CATEGORIES)
+    def test_are_no_choice(self, category):
+        found = refused(asked(optional_categories=[category]))
+        assert f"optional_categories cannot hold {category}: public records are read by law" in found.description
+
+
+def test_details_of_before_the_supplies_were_apart_name_all_three():
+    before = asked(categories=["tax", "utility"], optional_categories=["utility"])
+    found = AuthorizationDetails.from_dict(before)
+    assert found.categories == ("tax", "electricity", "water", "gas")
+    assert found.optional_categories == ("electricity", "water", "gas")
 
 
 def test_a_template_file_is_checked_by_name():

@@ -26,8 +26,8 @@ def test_the_same_differs_in_nothing():
 @pytest.mark.parametrize(
     ("change", "wider"),
     [
-        ({"categories": ["tax", "utility"]}, True),
-        ({"categories": ["utility"]}, True),
+        ({"categories": ["tax", "electricity"]}, True),
+        ({"categories": ["electricity"]}, True),
         ({"actions": ["profile", "report"]}, True),
         ({"purpose": "monitoring"}, True),
         ({"history_months": 36}, True),

@@ -29,7 +29,7 @@ TERMS = ConsentTerms(
     institution_id=BANK,
     enterprise_id=uuid4(),
     state="ACTIVE",
-    categories=frozenset({"tax", "utility"}),
+    categories=frozenset({"tax", "electricity"}),
     actions=frozenset({"profile"}),
     purpose="underwriting",
     access="once",
@@ -64,7 +64,7 @@ def test_a_live_consent_covers_what_it_grants():
         ({"starts_at": None}, "not_active"),
         ({"institution_id": uuid4()}, "wrong_institution"),
         ({"institution_active": False}, "institution_suspended"),
-        ({"categories": frozenset({"utility"})}, "category_not_granted:tax"),
+        ({"categories": frozenset({"electricity"})}, "category_not_granted:tax"),
         ({"actions": frozenset({"match"})}, "action_not_granted:profile"),
     ],
 )

@@ -116,7 +116,7 @@ class TestApproval:
     def test_a_narrower_approval_is_honoured(self, asked):
         granted = self.approve(asked, categories=["registration", "tax", "social_security"])
         assert granted.categories == ["registration", "tax", "social_security"]
-        assert reason(granted, categories={"utility"}) == "category_not_granted:utility"
+        assert reason(granted, categories={"electricity"}) == "category_not_granted:electricity"
         assert granted.granted_details("salt")["categories"] == ["registration", "tax", "social_security"]
 
     def test_a_required_category_cannot_be_left_out_nor_a_strange_one_added(self, asked):
@@ -139,7 +139,7 @@ class TestApproval:
             make.make_representation(
                 session, asked[1], agent, "agent", limits={"categories": ["registration", "tax", "social_security"]}
             )
-        with pytest.raises(ConsentRefused, match="category:utility"):
+        with pytest.raises(ConsentRefused, match="category:electricity"):
             self.approve(asked, account=agent)
         granted = self.approve(asked, account=agent, categories=["registration", "tax", "social_security"])
         assert granted.granted_role == "agent"

@@ -183,8 +183,8 @@ class TestRepresentation:
         assert service.outside_limits(right, purpose="report", categories=["tax"], runs_days=1) is None
         assert service.outside_limits(right, purpose="underwriting", categories=["tax"], runs_days=1) == "purpose"
         assert (
-            service.outside_limits(right, purpose="report", categories=["tax", "utility"], runs_days=1)
-            == "category:utility"
+            service.outside_limits(right, purpose="report", categories=["tax", "electricity"], runs_days=1)
+            == "category:electricity"
         )
 
     @pytest.mark.parametrize("wrong", [{"role": "owner"}, {"valid_until": NOW}, {"limits": {"amount": ["1"]}}])
@@ -261,8 +261,9 @@ class TestCommands:
         assert json.loads(done.output)["status"] == "revoked"
         with empty_database.transaction("owner") as session:
             rows = session.execute(text("SELECT status, valid_from FROM registrations ORDER BY id")).all()
-        assert [row.status for row in rows] == ["active", "revoked"]
-        assert rows[1].valid_from == date(2026, 1, 5)
+        # The firm's first entry, of the day it was added, is revoked by it too.
+        assert [row.status for row in rows] == ["active", "revoked", "revoked"]
+        assert [row.valid_from for row in rows[1:]] == [date(2026, 1, 5), rows[0].valid_from]
         wrong = run("amend", "--uscc", code, "--region", "44")
         assert wrong.exit_code == 1
         assert "region: must be 6 digits" in wrong.output

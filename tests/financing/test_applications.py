@@ -43,7 +43,7 @@ class TestApply:
             assert (consent.state, consent.channel, consent.purpose) == ("ACTIVE", "financing", "underwriting")
             assert consent.institution_id == application.institution_id
             assert consent.categories == ["tax"]
-            assert set(consent.categories_asked) == {"tax", "social_security", "utility"}
+            assert set(consent.categories_asked) == {"tax", "social_security", "electricity"}
 
     def test_the_same_lender_and_product_twice_is_one_application(self, market):
         with db.transaction("api") as session:
@@ -52,7 +52,7 @@ class TestApply:
 
     def test_a_required_category_cannot_be_left_out(self, market):
         with pytest.raises(InvalidRequest, match="tax"), db.transaction("api") as session:
-            market.apply(session, market.ask(session), categories=["utility"])
+            market.apply(session, market.ask(session), categories=["electricity"])
 
     def test_no_more_lenders_than_make_sense(self, market):
         with db.transaction("api") as session:

@@ -79,7 +79,7 @@ def caller(database, http: httpx.Client, scope: str, *, scopes, **institution):
         made = factories.make_institution(session, **institution)
     bank = register_bank(database, http, institution=made, scopes=scopes)
     token = bank.in_own_name(scope=scope)
-    return lambda method, path: bank.call(method, path, token)
+    return lambda method, path, **more: bank.call(method, path, token, **more)
 
 
 def open_page(bank: DemoBank, authorization: Authorization) -> str:

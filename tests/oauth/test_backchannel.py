@@ -187,11 +187,11 @@ class TestTheWay:
         bank.poll(first)
         more = ask(
             bank,
-            wanted=details(categories=["utility"]),
+            wanted=details(categories=["electricity"]),
             grant_management_action="merge",
             grant_id=first.grant_id,
         )
-        assert set(consent_of(more).categories_asked) == {"registration", "tax", "utility"}
+        assert set(consent_of(more).categories_asked) == {"registration", "tax", "electricity"}
         answers(more)
         later(6)
         assert bank.poll(more)

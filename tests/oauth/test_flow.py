@@ -32,7 +32,7 @@ def test_code_flow_with_every_key(make_bank, authorized, algorithm, dpop):
 
 def test_what_the_firm_narrowed_comes_back(bank, approve):
     asked = bank.push(
-        details(categories=["registration", "tax", "utility"], optional_categories=["utility"]), scope=SCOPE
+        details(categories=["registration", "tax", "electricity"], optional_categories=["electricity"]), scope=SCOPE
     )
     callback = approve(bank, asked, categories=["registration", "tax"])
     answer = bank.exchange(bank.code_from(callback, asked), asked)
@@ -179,12 +179,12 @@ class TestGrantManagement:
         assert other.introspect(foreign.access_token)["active"] is True
 
     @pytest.mark.parametrize(
-        ("action", "categories"), [("merge", ["registration", "tax", "utility"]), ("replace", ["utility"])]
+        ("action", "categories"), [("merge", ["registration", "tax", "electricity"]), ("replace", ["electricity"])]
     )
     def test_amendment(self, bank, authorized, approve, action, categories):
         former = authorized(bank)
         asked = bank.push(
-            details(categories=["utility"]), scope=SCOPE, grant_management_action=action, grant_id=former.grant_id
+            details(categories=["electricity"]), scope=SCOPE, grant_management_action=action, grant_id=former.grant_id
         )
         assert bank.call("GET", "/v1/resource", former).status_code == 200
         assert bank.introspect(former.access_token)["active"] is True

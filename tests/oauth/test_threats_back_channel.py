@@ -309,7 +309,7 @@ class TestTokens:
             ({"authorization_details": "x"}, "invalid_authorization_details"),
             ({"authorization_details": "[" * 5000}, "invalid_authorization_details"),
             (
-                {"authorization_details": json.dumps(details(categories=["registration", "tax", "utility"]))},
+                {"authorization_details": json.dumps(details(categories=["registration", "tax", "electricity"]))},
                 "invalid_authorization_details",
             ),
             (

@@ -82,7 +82,7 @@ def read(consent, enterprise):
             client_id=consent.client_id,
             consent_id=consent.id,
             purpose="underwriting",
-            detail={"categories": ["tax", "social_security", "utility"]},
+            detail={"categories": ["tax", "social_security", "electricity"]},
         )
 
 
@@ -113,8 +113,8 @@ def test_a_phone_shows_the_box_beside_its_text_and_the_log_as_cards(visit, firm,
     path, consent = bank.asks(uscc=enterprise.uscc)
     page.goto(path)
     sign_in(page, leader)
-    box = page.locator("[name=category][value=utility]").bounding_box()
-    words = page.locator("label:has([name=category][value=utility]) strong").bounding_box()
+    box = page.locator("[name=category][value=electricity]").bounding_box()
+    words = page.locator("label:has([name=category][value=electricity]) strong").bounding_box()
     assert words["x"] > box["x"] + box["width"]
     assert abs(words["y"] - box["y"]) < box["height"] + 8
     picture(page, "authorize-boxes")

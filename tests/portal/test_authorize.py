@@ -7,6 +7,7 @@ import pyotp
 import pytest
 from sqlalchemy import text
 
+from creditlink.consents.agreement.statement import TEXT_VERSION
 from creditlink.consents.tables import Consent
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
@@ -53,6 +54,26 @@ def test_the_page_says_who_asks_for_what(owner, bank):
     assert "第一江河银行" in owner.get(path + "?lang=zh").text
 
 
+@pytest.mark.parametrize("named", [(), ("registration", "public_credit")])
+def test_public_records_stand_apart_with_their_law_and_no_box(owner, bank, named):
+    """Whether the request names them or not: the page says the same, and there is nothing to untick."""
+    path, consent = bank.asks(categories=(*named, "tax", "gas"), optional_categories=("gas",))
+    said = owner.get(path).text
+    _, apart = said.split("Public records", 1)
+    assert [apart.count(words) for words in ("Dishonest Judgment Debtors", "the public credit platform")] == [1, 1]
+    assert "Interim Regulation on Enterprise Information Disclosure: published by law" in apart
+    assert "cannot be unticked" in apart
+    assert not {"registration", "public_credit"} & set(re.findall(r'name="category" value="(\w+)"', said))
+    assert "依法公示的信息" in owner.get(path + "?lang=zh").text
+    owner.get(path + "?lang=en")
+    assert owner.post(path, decision="approve", category=["gas"]).status_code == 303
+    held = stored(consent)
+    assert set(held.categories) == {*named, "tax", "gas"}
+    assert {one["category"] for one in held.text_shown["public"]} == {"registration", "public_credit"}
+    assert [one["category"] for one in held.text_shown["data"]] == ["tax", "gas"]
+    assert held.text_version == TEXT_VERSION
+
+
 def test_a_usual_frequency_is_not_pointed_out(owner, bank):
     path, _ = bank.asks(pulls_per_month=1)
     assert "More often than usual" not in owner.get(path).text
@@ -61,7 +82,7 @@ def test_a_usual_frequency_is_not_pointed_out(owner, bank):
 def test_agreeing_gives_the_bank_a_code_and_the_firm_a_consent(owner, bank):
     path, consent = bank.asks()
     owner.get(path)
-    answer = owner.post(path, decision="approve", enterprise=str(owner.firm.id), category=["utility"])
+    answer = owner.post(path, decision="approve", enterprise=str(owner.firm.id), category=["electricity"])
     got = answer_of(answer)
     assert set(got) == {"code", "state", "iss"}
     assert got["state"] == "xyz"
@@ -119,7 +140,7 @@ def test_a_tampered_form_grants_nothing(owner, bank, tampered):
     path, consent = bank.asks()
     owner.get(path)
     answer = owner.post(
-        path, **{"decision": "approve", "enterprise": str(owner.firm.id), "category": ["utility"]} | tampered
+        path, **{"decision": "approve", "enterprise": str(owner.firm.id), "category": ["electricity"]} | tampered
     )
     assert answer.status_code == 422
     assert stored(consent).state == "REQUESTED"
@@ -221,11 +242,11 @@ def test_a_fresh_code_confirms_a_decision(owner, bank, settings):
     assert 'name="totp"' in owner.get(path).text
     code = pyotp.TOTP(secret).now()
     wrong = "111111" if code != "111111" else "222222"
-    assert owner.post(path, decision="approve", category=["utility"]).status_code == 422
+    assert owner.post(path, decision="approve", category=["electricity"]).status_code == 422
     refused = owner.post(path, decision="approve", totp=wrong, category=[])
     assert refused.status_code == 422
     # What was ticked before the mistake stays as it was.
-    assert 'value="utility" checked' not in refused.text
+    assert 'value="electricity" checked' not in refused.text
     assert answer_of(owner.post(path, decision="approve", totp=code))["code"]
     assert stored(consent).state == "ACTIVE"
 

@@ -143,7 +143,7 @@ def test_sign_in_read_untick_approve_look_and_revoke(visit, firm, bank, size, la
     page.wait_for_load_state("load")  # without its style sheet a button has another size
     buttons = [page.locator(f"[name=decision][value={value}]").bounding_box() for value in ("decline", "approve")]
     assert (buttons[0]["width"], buttons[0]["height"]) == (buttons[1]["width"], buttons[1]["height"])
-    page.uncheck("[name=category][value=utility]")
+    page.uncheck("[name=category][value=electricity]")
     picture(page, "authorize")
     page.click("[name=decision][value=approve]")
     page.wait_for_url("https://bank.example/**")

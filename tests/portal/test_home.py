@@ -178,7 +178,7 @@ def test_pulls_are_in_the_log_with_purpose_rows_and_fields(owner, consent):
         "fields": {"vat_declarations": ["taxable_sales_fen", "payable_fen"]},
     }
     disclose(consent, action="records.pull", result="delivered", actor="system", detail=fetched)
-    down = {"source": "utility", "rows": 0, "categories": [], "facts": {}, "fields": {}, "error": "no answer"}
+    down = {"source": "electricity", "rows": 0, "categories": [], "facts": {}, "fields": {}, "error": "no answer"}
     disclose(consent, action="records.pull", result="down", actor="system", detail=down)
     for path in ("/portal/accesses", f"/portal/consents/{consent.wire_id}"):
         said = owner.get(path).text
@@ -191,8 +191,18 @@ def test_pulls_are_in_the_log_with_purpose_rows_and_fields(owner, consent):
 
 
 def test_the_log_names_what_was_delivered_and_what_was_missing(owner, consent):
-    told = {"categories": ["tax"], "rows": {"tax": 24}, "missing": {"utility": "source_down"}}
+    told = {"categories": ["tax"], "rows": {"tax": 24}, "missing": {"electricity": "source_down"}}
     disclose(consent, detail=told)
     said = owner.get("/portal/accesses").text
     assert "24 rows" in said
-    assert "Electricity, water and gas: not delivered in full, the source is down" in said
+    assert "Electricity: not delivered in full, the source is down" in said
+
+
+def test_the_log_says_what_was_read_by_law_and_what_older_entries_called_otherwise(owner, consent):
+    told = {"categories": ["public_credit", "tax"], "rows": {"tax": 24, "public_credit": 1}}
+    disclose(consent, detail=told | {"by_law": {"public_credit": "a law", "registration": "another"}})
+    before = {"categories": ["utility"], "rows": {"utility": 36}}
+    disclose(consent, detail=before)
+    said = owner.get("/portal/accesses").text
+    assert "public by law: Registration, Public credit record" in said
+    assert "Electricity, water and gas" in said

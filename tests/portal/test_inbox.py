@@ -45,7 +45,7 @@ def test_agreeing_in_the_inbox(owner, waiting):
     assert answer.headers["Location"] == f"/portal/consents/{waiting.wire_id}"
     held = stored(waiting)
     assert held.state == "ACTIVE"
-    assert "utility" not in held.categories
+    assert "electricity" not in held.categories
     assert owner.get(path).status_code == 404
 
 
@@ -102,7 +102,7 @@ def test_an_amendment_shows_what_would_change(owner, bank):
         assert words in said
     assert said.count(">more</span>") == 2
     assert said.count(">less</span>") == 2  # it ends sooner, and allows fewer uses
-    owner.post(path, decision="approve", category=["utility"])
+    owner.post(path, decision="approve", category=["electricity"])
     assert (stored(former).state, stored(amendment).state) == ("REVOKED", "ACTIVE")
 
 
@@ -123,12 +123,12 @@ def test_a_second_amendment_is_of_what_the_first_made(owner, bank):
         )  # fmt: skip
     path = f"/portal/inbox/{wider.wire_id}"
     owner.get(path)
-    owner.post(path, decision="approve", category=["utility"])
+    owner.post(path, decision="approve", category=["electricity"])
     path = f"/portal/inbox/{narrower.wire_id}"
     said = owner.get(path).text
     assert "<td>36</td>" in said
     assert "<td>18</td>" not in said
-    owner.post(path, decision="approve", category=["utility"])
+    owner.post(path, decision="approve", category=["electricity"])
     assert [stored(one).state for one in (former, wider, narrower)] == ["REVOKED", "REVOKED", "ACTIVE"]
 
 

@@ -108,8 +108,10 @@ def test_a_firm_that_cannot_be_scored_is_told_why_and_what_was_missing(reader, b
 
 
 def test_what_is_missing_is_shown_beside_a_score(reader, bank, authorized, delivered):
-    authorization = authorized(bank, kept=["tax", "social_security", "utility"], optional_categories=["utility"])
-    delivered(authorization, categories=("tax", "social_security"), utility="DOWN")
+    authorization = authorized(
+        bank, kept=["tax", "social_security", "electricity"], optional_categories=["electricity"]
+    )
+    delivered(authorization, categories=("tax", "social_security"), electricity="DOWN")
     made = bank.call("POST", "/v1/profiles", authorization, json={}).json()
     assert made["state"] == "scored"
     shown = reader.get(f"{PAGE}?lang=en").text

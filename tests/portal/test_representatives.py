@@ -17,18 +17,20 @@ from creditlink.cli import enterprises as commands
 from creditlink.consents import service as consents
 from creditlink.consents.agreement import receipts
 from creditlink.consents.tables import Consent, ConsentEvent
+from creditlink.engine.vocabulary import CONSENT_CATEGORIES, PUBLIC_CATEGORIES
 from creditlink.enterprises import accounts, representation
 from creditlink.enterprises.tables import Enterprise, Representation
 from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
-from creditlink.kit.settings import Settings
+from creditlink.kit.settings import Settings, load_settings
 from creditlink.portal.tables import SignInTries
+from creditlink.records.sources import load_sources
 from tests import factories as make
 
 PAGE = "/portal/representatives"
-EVERYTHING = {"purposes": ["underwriting", "report"], "categories": ["registration", "tax", "utility"]}
+EVERYTHING = {"purposes": ["underwriting", "report"], "categories": ["tax", "electricity"]}
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def asks(owner, bank):
         with db.transaction("owner") as session:
             asked = make.make_details(
                 **{"valid_until": now + timedelta(days=20), "uscc": owner.firm.uscc}
-                | {"categories": ("registration", "tax", "utility"), "optional_categories": ("utility",)}
+                | {"categories": ("registration", "tax", "electricity"), "optional_categories": ("electricity",)}
                 | details
             )
             return consents.request_consent(session, client=bank.client, details=asked, now=now, channel="inbox")
@@ -87,20 +89,25 @@ def want_two(owner):
     )
 
 
-def sign(person, consent, categories=("utility",)):
+def sign(person, consent, categories=("electricity",)):
     path = f"/portal/inbox/{consent.wire_id}"
     person.get(path)
     return person.post(path, decision="approve", category=list(categories))
 
 
 class TestAppointing:
+    def test_what_may_be_shared_is_what_is_served_here(self, owner):
+        offered = re.findall(r'name="categories" value="(\w+)"', owner.get(PAGE).text)
+        config = load_sources(load_settings())
+        assert offered == [code for code in CONSENT_CATEGORIES if code in config.categories - {*PUBLIC_CATEGORIES}]
+
     def test_an_agent_is_appointed_with_limits_and_acts_at_once(self, owner, other, appoint):
         assert "not registered" in other.get("/portal/").text
         last = (utc_now() + timedelta(days=40)).date().isoformat()
         assert appoint(longest_days="30", last_day=last).status_code == 303
         (right,) = rights_of(other.account)
         assert right.limits == {
-            "categories": ["registration", "tax", "utility"],
+            "categories": ["tax", "electricity"],
             "purposes": ["underwriting", "report"],
             "longest_days": 30,
         }
@@ -310,7 +317,9 @@ class TestTwoSignatures:
         consent = asks()
         sign(owner, consent)
         token = re.search(r'name="csrf_token" value="([^"]+)"', owner.get(PAGE).text).group(1)
-        again = owner.post(f"/portal/inbox/{consent.wire_id}", token=token, decision="approve", category=["utility"])
+        again = owner.post(
+            f"/portal/inbox/{consent.wire_id}", token=token, decision="approve", category=["electricity"]
+        )
         assert again.status_code == 409
         assert stored(consent).state == "REQUESTED"
 
@@ -319,7 +328,7 @@ class TestTwoSignatures:
         consent = asks()
         sign(owner, consent, categories=())
         assert "left out by the first signature" in other.get(f"/portal/inbox/{consent.wire_id}").text
-        sign(other, consent, categories=("utility",))
+        sign(other, consent, categories=("electricity",))
         assert stored(consent).categories == ["registration", "tax"]
 
     def test_either_can_decline(self, two, asks):
@@ -353,9 +362,9 @@ class TestTwoSignatures:
 
     def test_through_the_browser_the_first_goes_back_to_the_bank_after_the_second(self, two, bank):
         owner, other = two
-        path, consent = bank.asks(categories=("registration", "tax", "utility"))  # the firm is chosen on the page
+        path, consent = bank.asks(categories=("registration", "tax", "electricity"))  # the firm is chosen on the page
         owner.get(path)
-        assert owner.post(path, decision="approve", category=["utility"]).headers["Location"] == path
+        assert owner.post(path, decision="approve", category=["electricity"]).headers["Location"] == path
         waiting = owner.get(path).text
         assert "second person must sign" in waiting
         assert 'http-equiv="refresh"' in waiting
@@ -370,7 +379,7 @@ class TestTwoSignatures:
 
     def test_declined_by_the_second_the_bank_hears_it(self, two, bank):
         owner, other = two
-        path, consent = bank.asks(uscc=owner.firm.uscc, categories=("registration", "tax", "utility"))
+        path, consent = bank.asks(uscc=owner.firm.uscc, categories=("registration", "tax", "electricity"))
         owner.get(path)
         owner.post(path, decision="approve")
         other.get(f"/portal/inbox/{consent.wire_id}")

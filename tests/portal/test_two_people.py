@@ -27,7 +27,7 @@ from tests.portal.test_financing import ASK, apply, asked, lenders, stored
 from tests.portal.test_representatives import EVERYTHING, PAGE, appoint, asks, other, rights_of, sign, want_two
 
 __all__ = ["appoint", "asked", "asks", "lenders", "other"]
-ALL_DATA = {"categories": ["registration", "tax", "social_security", "utility"]}
+ALL_DATA = {"categories": ["registration", "tax", "social_security", "electricity"]}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import uuid4
 
@@ -11,14 +12,18 @@ import polars as pl
 import pytest
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS
+from creditlink.engine.vocabulary import evidence_of
 from creditlink.kit.clock import last_complete_month, utc_now
+from creditlink.kit.settings import load_settings
+from creditlink.records import sources
 from creditlink.records.pulls.delivery import Fact
+from creditlink.records.sources import Sources, configure, current, load_sources
 from creditlink.records.store import save_facts
 from creditlink.records.tables import Pull, PullPart
 from creditlink.sandbox.city import write_city
 from tests.oauth import flow
 
-CORE = ("tax", "social_security", "utility")
+CORE = ("tax", "social_security", "electricity")
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +38,13 @@ def city(tmp_path_factory):
 def rich_firm(city) -> int:
     """The first firm of the city that all three offices know."""
     known = [
-        set(pl.read_parquet(city / name / "*.parquet", columns=["firm"])["firm"].to_list())
-        for name in ("vat_declarations", "invoice_months", "payroll_months", "meter_months")
+        set(pl.read_parquet(city / name / "*.parquet").filter(**filters)["firm"].to_list())
+        for name, filters in (
+            ("vat_declarations", {}),
+            ("invoice_months", {}),
+            ("payroll_months", {}),
+            ("meter_months", {"kind": "electricity"}),
+        )
     ]
     return min(set.intersection(*known))
 
@@ -43,7 +53,7 @@ def facts_of(city, firm: int, categories=CORE) -> list[Fact]:
     """One firm's rows of a city as facts."""
     found = []
     for category in categories:
-        for frame in CATEGORY_FRAMES[category]:
+        for frame in CATEGORY_FRAMES[evidence_of(category)]:
             rows = pl.read_parquet(city / frame / "*.parquet").filter(pl.col("firm") == firm)
             keys = [k for k in FRAME_KEYS[frame] if k not in ("firm", "period")]
             for row in rows.to_dicts():
@@ -52,7 +62,8 @@ def facts_of(city, firm: int, categories=CORE) -> list[Fact]:
                 subkey = "/".join(str(row.pop(k)) for k in keys)
                 values = {k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()}
                 at = datetime.combine(known_on, datetime.min.time(), tzinfo=utc_now().tzinfo)
-                found.append(Fact(frame, period, subkey, json.loads(json.dumps(values)), at))
+                fact = Fact(frame, period, subkey, json.loads(json.dumps(values)), at)
+                found += [fact] if fact.category == category else []
     return found
 
 
@@ -71,6 +82,21 @@ def store_pull(session, consent, parts: dict[str, str], now) -> None:
                 resources={}, error=None, digest=None, began_at=now, finished_at=now,
             )
         )  # fmt: skip
+
+
+@pytest.fixture
+def disconnect():
+    """Leave a category's office out of this process's configuration."""
+
+    def leave_out(category):
+        config = load_sources(load_settings())
+        kept = {name: one for name, one in config.sources.items() if category not in one.categories}
+        assert len(kept) < len(config.sources)
+        configure(Sources(replace(config, sources=kept)))
+
+    yield leave_out
+    current().close()
+    configure(None)
 
 
 @pytest.fixture
@@ -93,7 +119,7 @@ def bank(empty_database, http):
 def authorized(app, firm):
     """Run the whole flow for a bank; return the authorization with its tokens."""
 
-    def run(bank, *, categories=("tax", "social_security", "utility"), kept=None, **values):
+    def run(bank, *, categories=("tax", "social_security", "electricity"), kept=None, **values):
         optional = [c for c in categories if kept and c not in kept]
         asked = flow.details(
             **{
@@ -128,7 +154,9 @@ def delivered(empty_database, city, rich_firm):
                     session, facts_of(city, rich_firm, (category,)), enterprise_id=consent.enterprise_id,
                     source=category, pull_id=None, now=now - timedelta(seconds=1),
                 )  # fmt: skip
-            store_pull(session, consent, dict.fromkeys(categories, "DELIVERED") | statuses, now)
+            config = sources.current().config  # a platform of public records is asked whatever is granted
+            public = {name: "NO_RECORD" for name in config.sources if config.is_public(name)}
+            store_pull(session, consent, public | dict.fromkeys(categories, "DELIVERED") | statuses, now)
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, text
@@ -11,11 +12,14 @@ from creditlink.cli.replay import replay_profile
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.processes import runtime
+from creditlink.kit.settings import load_settings
 from creditlink.profiles.live import load_live
 from creditlink.profiles.tables import Profile
+from creditlink.records import sources
+from creditlink.records.sources import Sources, load_sources
 from tests.oauth import flow
 
-REST = ("social_security", "utility")
+REST = ("social_security", "electricity")
 
 
 def make(bank, authorization, **body):
@@ -28,12 +32,12 @@ def make(bank, authorization, **body):
 def test_without_the_banks_word_it_is_409_and_costs_nothing(bank, authorized, delivered, empty_database, status, told):
     authorization = authorized(bank)
     delivered(authorization, categories=REST, tax=status)
-    for body in ({}, {"accept_partial": []}, {"accept_partial": ["utility"]}):
+    for body in ({}, {"accept_partial": []}, {"accept_partial": ["electricity"]}):
         answer = make(bank, authorization, **body)
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/records-unavailable")
         assert answer.json()["missing"] == {"tax": told}
         states = {name: row["status"] for name, row in answer.json()["sources"].items()}
-        assert states == {"tax": status, "social_security": "DELIVERED", "utility": "DELIVERED"}
+        assert states == {"tax": status, "social_security": "DELIVERED", "electricity": "DELIVERED"}
         assert answer.headers["CreditLink-Uses-Left"] == "total=3"
     with empty_database.transaction("owner") as session:
         assert session.scalar(select(func.count()).select_from(Profile)) == 0
@@ -51,20 +55,27 @@ def test_no_record_is_an_answer(bank, authorized, delivered):
 
 
 def test_an_optional_category_that_is_down_takes_nothing(bank, authorized, delivered):
-    authorization = authorized(bank, optional_categories=["utility"])
-    delivered(authorization, categories=("tax", "social_security"), utility="DOWN")
+    authorization = authorized(bank, optional_categories=["electricity"])
+    delivered(authorization, categories=("tax", "social_security"), electricity="DOWN")
     answer = make(bank, authorization)
     assert answer.status_code == 201
     assert answer.json()["partial"] is None
-    assert answer.json()["coverage"]["utility"]["status"] == "source_down"
+    assert answer.json()["coverage"]["electricity"]["status"] == "source_down"
 
 
-def test_a_required_category_that_no_office_is_connected_for(authorized, delivered, empty_database, http):
-    bank = flow.register_bank(empty_database, http, categories=["tax", "logistics"])
-    authorization = authorized(bank, categories=("tax", "logistics"))
+def test_a_required_category_whose_office_is_gone_since(authorized, delivered, empty_database, http):
+    bank = flow.register_bank(empty_database, http, categories=["tax", "gas"])
+    authorization = authorized(bank, categories=("tax", "gas"))
     delivered(authorization, categories=("tax",))
-    assert make(bank, authorization).json()["missing"] == {"logistics": "not_connected"}
-    assert make(bank, authorization, accept_partial=["logistics"]).status_code == 201
+    config = load_sources(load_settings())
+    rest = {name: source for name, source in config.sources.items() if name != "gas"}
+    sources.configure(Sources(replace(config, sources=rest)))
+    try:
+        assert make(bank, authorization).json()["missing"] == {"gas": "not_connected"}
+        assert make(bank, authorization, accept_partial=["gas"]).status_code == 201
+    finally:
+        sources.current().close()
+        sources.configure(None)
 
 
 class TestPartialProfile:
@@ -108,8 +119,8 @@ class TestPartialProfile:
         _, profile = partial
         with empty_database.transaction("owner") as session:
             detail = session.scalar(text("SELECT detail FROM audit_entries WHERE action = 'profile.create'"))
-        assert detail["categories"] == ["registration", *REST]
-        assert detail["missing"] == {"tax": "source_down"}
+        assert detail["categories"] == sorted(("registration", *REST))
+        assert detail["missing"] == {"tax": "source_down", "public_credit": "not_connected"}
         assert detail["rows"] == {c: profile["coverage"][c]["rows"] for c in ("registration", *REST)}
 
     def test_a_replay_gives_the_same(self, partial, settings, empty_database):
@@ -155,7 +166,7 @@ def test_a_narrowed_token_opens_no_grade_that_an_outage_closes(bank, authorized,
 
 
 def test_a_narrowed_token_without_an_optional_category_makes_no_partial_profile(bank, authorized, delivered):
-    authorization = authorized(bank, optional_categories=["utility"])
+    authorization = authorized(bank, optional_categories=["electricity"])
     delivered(authorization)
     asked = [{"type": "enterprise_credit_profile", "categories": ["tax", "social_security"]}]
     bank.refresh(authorization, authorization_details=json.dumps(asked))
@@ -163,11 +174,11 @@ def test_a_narrowed_token_without_an_optional_category_makes_no_partial_profile(
 
 
 def test_rows_that_are_not_all_are_kept_with_what_was_asked(bank, authorized, delivered, empty_database, settings):
-    authorization = authorized(bank, optional_categories=["utility"])
+    authorization = authorized(bank, optional_categories=["electricity"])
     delivered(authorization)
-    delivered(authorization, categories=(), tax="DELIVERED", social_security="DELIVERED", utility="PARTIAL")
-    assert make(bank, authorization).json()["coverage"]["utility"]["rows"] > 0
+    delivered(authorization, categories=(), tax="DELIVERED", social_security="DELIVERED", electricity="PARTIAL")
+    assert make(bank, authorization).json()["coverage"]["electricity"]["rows"] > 0
     with empty_database.transaction("owner") as session:
         stored = session.scalars(select(Profile)).one()
-        assert stored.asked["incomplete"] == {"utility": "partial"}
+        assert stored.asked["incomplete"] == {"electricity": "partial"}
         assert replay_profile(session, stored, live=load_live(settings), settings=settings).same

@@ -25,7 +25,7 @@ class TestCreateProfile:
         assert len(profile["reasons"]) <= 4
         assert all(r["sentence_zh"] and r["sentence_en"] for r in profile["reasons"] + profile["strengths"])
         assert profile["coverage"]["tax"]["status"] == "delivered"
-        assert profile["coverage"]["public_credit"]["status"] == "not_granted"
+        assert profile["coverage"]["public_credit"]["status"] == "not_connected"
         assert sum(profile["products"]["counts"].values()) > 20
 
     def test_base_and_contributions_are_the_margin(self, created, bank):
@@ -93,8 +93,8 @@ class TestCreateProfile:
         seen = {row["category"] for row in body["indicators"] if row["value"] is not None}
         assert "tax" in seen
         assert not seen & {"social_security", "utility"}
-        assert profile["coverage"]["utility"]["status"] == "not_granted"
-        assert profile["coverage"]["utility"]["rows"] == 0
+        assert profile["coverage"]["electricity"]["status"] == "not_granted"
+        assert profile["coverage"]["electricity"]["rows"] == 0
 
     def test_not_consented_no_record_and_source_down_stay_apart(self, bank, authorized, delivered):
         authorization = authorized(bank, kept=["tax", "social_security"])
@@ -103,7 +103,7 @@ class TestCreateProfile:
         coverage = bank.call("POST", "/v1/profiles", authorization, json=body).json()["coverage"]
         assert coverage["tax"]["status"] == "delivered"
         assert coverage["social_security"]["status"] == "source_down"
-        assert coverage["utility"]["status"] == "not_granted"
+        assert coverage["electricity"]["status"] == "not_granted"
 
     def test_waits_for_records_with_202(self, bank, authorized):
         response = bank.call("POST", "/v1/profiles", authorized(bank), json={})
@@ -120,13 +120,13 @@ class TestCreateProfile:
 
     def test_no_source_ever_delivered_is_409_with_each_reason(self, bank, authorized, delivered):
         authorization = authorized(bank)
-        delivered(authorization, categories=(), tax="DOWN", social_security="TIMEOUT", utility="DENIED")
+        delivered(authorization, categories=(), tax="DOWN", social_security="TIMEOUT", electricity="DENIED")
         response = bank.call("POST", "/v1/profiles", authorization, json={})
         assert response.status_code == 409
         assert {s: v["status"] for s, v in response.json()["sources"].items()} == {
             "tax": "DOWN",
             "social_security": "TIMEOUT",
-            "utility": "DENIED",
+            "electricity": "DENIED",
         }
 
     @pytest.mark.parametrize(
@@ -334,12 +334,15 @@ class TestKnockOutsNotLookedAt:
     def test_are_named_with_the_cause_and_not_passed(self, created):
         _, profile = created()
         told = {one["code"]: one for one in profile["not_evaluated"]}
-        assert {"K01", "K05"} <= set(told)  # public credit was not asked for
-        assert {told[code]["cause"] for code in ("K01", "K05")} == {"not_granted"}
+        assert {"K01", "K05"} <= set(told)  # no platform is connected, which no firm can bring about
+        assert {told[code]["cause"] for code in ("K01", "K05")} == {"not_connected"}
         assert told["K01"]["text_zh"].startswith("未能核查")
         assert not {"K02", "K03", "K04"} & set(told)  # the registry was looked at
 
-    def test_no_source_for_a_granted_category_is_another_cause(self, authorized, delivered, empty_database, http):
+    def test_no_source_for_a_granted_category_is_another_cause(
+        self, authorized, delivered, empty_database, http, disconnect
+    ):
+        disconnect("public_credit")
         bank = flow.register_bank(empty_database, http, categories=["tax", "public_credit"])
         authorization = authorized(bank, categories=("tax", "public_credit"), kept=["tax", "public_credit"])
         delivered(authorization, categories=("tax",))

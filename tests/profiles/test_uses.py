@@ -70,7 +70,7 @@ def test_what_spends_nothing_tells_what_is_left_too(bank, authorized, delivered)
     assert (pending.status_code, pending.headers[LEFT]) == (202, "total=3")
     pull = bank.call("GET", pending.headers["Location"], authorization)
     assert (pull.status_code, pull.headers[LEFT]) == (200, "total=3")
-    delivered(authorization, categories=(), tax="DOWN", social_security="DOWN", utility="DOWN")
+    delivered(authorization, categories=(), tax="DOWN", social_security="DOWN", electricity="DOWN")
     failed = bank.call("POST", "/v1/profiles", authorization, json={})
     assert (failed.status_code, failed.headers[LEFT]) == (409, "total=3")
 
@@ -104,8 +104,8 @@ def test_no_office_is_asked_for_a_use_that_is_not_left(bank, authorized, deliver
 
 @pytest.mark.parametrize("spent", [False, True])
 def test_the_worker_asks_no_office_again_once_all_uses_are_spent(bank, authorized, delivered, empty_database, spent):
-    authorization = authorized(bank, pulls_per_month=1 if spent else 2, optional_categories=["utility"])
-    delivered(authorization, categories=("tax", "social_security"), utility="DOWN")
+    authorization = authorized(bank, pulls_per_month=1 if spent else 2, optional_categories=["electricity"])
+    delivered(authorization, categories=("tax", "social_security"), electricity="DOWN")
     assert bank.call("POST", "/v1/profiles", authorization, json={}).status_code == 201
     with empty_database.transaction("worker") as session:
         later = utc_now() + timedelta(minutes=10)

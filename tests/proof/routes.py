@@ -36,6 +36,8 @@ OWN_SCOPES = {
     "product:check",
     "product:read",
     "product:write",
+    "registry:read",
+    "registry:write",
     "screening:read",
     "webhook:read",
     "webhook:replay",
@@ -43,6 +45,7 @@ OWN_SCOPES = {
 # Bodies and queries with which a read that needs some succeeds while the consent lives: endpoint -> keyword arguments.
 SAMPLES = {
     "profiles.create_profile": {"json": {"amount_fen": 100_000_000, "term_months": 12}},
+    "profiles.read_lineage": {"params": {"indicator": "sales_12_fen"}},
 }
 PARAMETER = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?(\w+)>")
 

@@ -120,7 +120,7 @@ def world(app, empty_database, firm, make_bank, products, delivered, monkeypatch
 def agreed(app, firm, bank):
     """Let the firm agree to everything that may be asked for; return the bank's authorization."""
     asked = flow.details(
-        categories=["tax", "social_security", "utility"],
+        categories=["tax", "social_security", "electricity"],
         actions=["profile", "match"],
         history_months=36,
         pulls_per_month=3,
@@ -238,7 +238,7 @@ def test_nothing_is_served_under_a_dead_consent(world, asked_offices):
     with world.database.transaction("owner") as session:
         session.execute(text("UPDATE consent_uses SET used = used - 1"))
     run_queued_work(world)
-    assert set(asked_offices) == {"tax", "social_security", "utility"}
+    assert set(asked_offices) == {"tax", "social_security", "electricity"}
     purged(world)
     for method, rule in world.reads():
         assert_nothing_of(world, world.call(method, rule).text, f"{method} {rule.rule} when purged")
@@ -298,7 +298,7 @@ def rows_seen(world) -> int:
 
 
 # Work that reads no firm's data.
-NO_READS = {"notifications.deliver"}
+NO_READS = {"notifications.deliver", "registry.take"}
 
 
 @pytest.fixture
@@ -364,8 +364,8 @@ class TestWrongHands:
         """Facts of all offices are there, the consent is for tax alone: nothing of the others is in any answer."""
         bank = make_bank(scopes=list(SCOPES))
         asked = flow.details(
-            categories=["tax", "social_security", "utility"],
-            optional_categories=["social_security", "utility"],
+            categories=["tax", "social_security", "electricity"],
+            optional_categories=["social_security", "electricity"],
             actions=["profile", "match"],
             history_months=36,
         )

@@ -97,10 +97,15 @@ def everything(app, bank, authorization) -> dict[str, Any]:
         "application_id": desk[0]["id"],
     }
     for method, rule in routes.rules_of(app, lambda method, rule, kind: kind in ("read", "own") and method == "GET"):
-        answer = bank.call(method, routes.filled(rule, known), authorization)
+        sample = routes.SAMPLES.get(rule.endpoint, {})
+        answer = bank.call(method, routes.filled(rule, known), authorization, **sample)
         if answer.status_code == 200:
             said[rule.rule] = answer.json()
-    assert set(said) >= {"/v1/profiles/<profile_id>/explanation", "/v1/financing/applications/<application_id>"}
+    assert set(said) >= {
+        "/v1/profiles/<profile_id>/explanation",
+        "/v1/profiles/<profile_id>/lineage",
+        "/v1/financing/applications/<application_id>",
+    }
     said["introspection"] = bank.introspect(authorization.access_token)
     said["refreshed"] = bank.refresh(authorization)
     return said

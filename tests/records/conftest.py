@@ -24,7 +24,7 @@ QUICK = TimeLimits(
 KINDS = {
     **dict.fromkeys(("zzssb", "qysds", "nsrzt", "wfcf", "fapiao"), "tax"),
     "payroll": "social_security",
-    "months": "utility",
+    "months": "electricity",
 }
 
 
@@ -41,7 +41,7 @@ class City:
         spoilt = self.spoil(KINDS[name], asked)
         if spoilt is not None:
             return spoilt
-        return {"tax": self._tax, "social_security": self._payroll, "utility": self._meters}[KINDS[name]](asked)
+        return {"tax": self._tax, "social_security": self._payroll, "electricity": self._meters}[KINDS[name]](asked)
 
     @property
     def months(self) -> list[date]:
@@ -78,7 +78,7 @@ class City:
                 f'<month id="SB-{month:%Y%m}" version="{version}" period="{month:%Y-%m}"'
                 f' recordedAt="{known}T10:00:00+08:00">'
                 f"<headcount>{people}</headcount><base>100.00</base><due>30.00</due><paid>30.00</paid>"
-                f"<dueOn>{known}</dueOn><paidOn>{known}</paidOn><joiners>0</joiners><leavers>0</leavers><fundHeadcount>1</fundHeadcount></month>"
+                f"<dueOn>{known}</dueOn><paidOn>{known}</paidOn><joiners>0</joiners><leavers>0</leavers></month>"
             )
 
         rows = [row(m, 10, 0, self._known(m)) for m in self.months]
@@ -121,7 +121,7 @@ def config_for(url: str, **changes) -> SourcesConfig:
     credentials = {
         "tax": {"app_id": "app", "secret": "key"},
         "social_security": {"api_key": "key"},
-        "utility": {"user": "u", "password": "p"},
+        "electricity": {"user": "u", "password": "p"},
     }
     return SourcesConfig(
         **{

@@ -23,7 +23,6 @@ def payroll(period: date, headcount: int = 10, *, known: datetime | None = None,
         "paid_on": due.isoformat(),
         "joiners": 1,
         "leavers": 0,
-        "fund_headcount": headcount,
     }
     return Fact("payroll_months", period, "", values | more, known or instant(due), version)
 
@@ -111,7 +110,7 @@ def months(first: date, count: int) -> list[date]:
 
 
 def three_years(first: date = date(2023, 8, 1), count: int = 36) -> dict[str, list[Fact]]:
-    """Everything that three sources hold on an ordinary firm, by source."""
+    """Everything that four sources hold on an ordinary firm, by source."""
     span = months(first, count)
     return {
         "tax": [f(m) for m in span for f in (declaration, standing, invoice_month)]
@@ -119,5 +118,5 @@ def three_years(first: date = date(2023, 8, 1), count: int = 36) -> dict[str, li
         + [income_tax_return(m) for m in span if m.month % 3 == 1]
         + [tax_event(span[-2], kind) for kind in ("violation", "penalty", "refund")],
         "social_security": [payroll(m) for m in span],
-        "utility": [meter(m, kind) for m in span for kind in ("electricity", "water")],
+        **{kind: [meter(m, kind) for m in span] for kind in ("electricity", "water")},
     }

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS, as_known
+from creditlink.engine.vocabulary import evidence_of
 from creditlink.kit.clock import day_of, last_complete_month, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import coverage, sources, store
@@ -21,10 +22,12 @@ from creditlink.records.sources import Sources, load_sources
 from creditlink.records.tables import PullPart, RejectedRow
 from creditlink.sandbox.city import write_city
 from creditlink.sandbox.platform.services import Services, free_port
+from creditlink.sandbox.platform.stack import source_addresses
 from tests import factories as make
 from tests.records.conftest import config_for
 
-NAMES = ("tax", "social_security", "utility")
+BUREAUS = ("tax", "social_security", "utility")
+NAMES = ("tax", "social_security", "electricity")  # the sources that a consent opens here
 EVER = date(2015, 1, 1)
 PATIENT = TimeLimits(
     connect_seconds=2, read_seconds=4.0, attempts=2, wait_seconds=0.01, wait_max_seconds=0.05, jitter_seconds=0
@@ -40,10 +43,10 @@ def city(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def bureaus(city, tmp_path_factory) -> Iterator[dict[str, str]]:
-    """Three processes; source -> address."""
+    """Three processes; bureau -> address."""
     with Services(tmp_path_factory.mktemp("logs")) as running:
         urls = {}
-        for name in NAMES:
+        for name in BUREAUS:
             port = free_port()
             running.start(name, ["sandbox", "bureau", name, "--city", str(city), "--port", str(port)])
             urls[name] = f"http://127.0.0.1:{port}"
@@ -55,7 +58,7 @@ def bureaus(city, tmp_path_factory) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def offices(bureaus, shipped) -> Iterator[Sources]:
     """The shipped configuration at the bureaus' addresses, a little less patient."""
-    env = {f"CREDITLINK_BUREAU_{name.upper()}_URL": url for name, url in bureaus.items()}
+    env = source_addresses(bureaus)
     held = load_sources(shipped, env).sources
     opened = Sources(config_for("http://127.0.0.1:1", limits=PATIENT, sources=held))
     sources.configure(opened)
@@ -71,7 +74,8 @@ def known(city) -> pl.DataFrame:
     """Firms that all three offices know, with several invoices a month at least in some months."""
     firms = pl.read_parquet(city / "firms" / "*.parquet")
     for name in ("vat_declarations", "invoice_months", "payroll_months", "meter_months"):
-        held = pl.read_parquet(city / name / "*.parquet", columns=["firm"])["firm"].unique()
+        rows = pl.read_parquet(city / name / "*.parquet")
+        held = rows.filter(**({"kind": "electricity"} if name == "meter_months" else {}))["firm"].unique()
         firms = firms.filter(pl.col("firm").is_in(held.implode()))
     return firms.sort("firm")
 
@@ -103,8 +107,9 @@ def assert_as_in(city, firm, consent, as_of):
     """Hold the store against what the city says was known of the firm on a day."""
     with db.transaction("worker") as session:
         got = store.record_sets(session, [consent.enterprise_id], categories=NAMES, since=EVER, as_of=as_of)
-    for name in (n for category in NAMES for n in CATEGORY_FRAMES[category]):
-        truth = as_known(pl.read_parquet(city / name / "*.parquet").filter(firm=firm), name, as_of)
+    for name in (n for category in NAMES for n in CATEGORY_FRAMES[evidence_of(category)]):
+        granted = {"kind": "electricity"} if name == "meter_months" else {}
+        truth = as_known(pl.read_parquet(city / name / "*.parquet").filter(firm=firm, **granted), name, as_of)
         assert in_order(got.frame(name), name).equals(in_order(truth, name)), (name, as_of)
 
 
@@ -156,7 +161,7 @@ class TestFaults:
         for url in bureaus.values():
             spoil(url, "truncated")
         # A CSV that is cut off is still good up to the cut; half a JSON or XML document is nothing.
-        expected = {"tax": "DOWN", "social_security": "DOWN", "utility": "PARTIAL"}
+        expected = {"tax": "DOWN", "social_security": "DOWN", "electricity": "PARTIAL"}
         assert {name: part.status for name, part in pull(consent, offices).items()} == expected
         self._recover(bureaus, offices, consent)
         assert_as_in(city, firm, consent, day_of(utc_now()))
@@ -179,7 +184,7 @@ class TestFaults:
         assert {name: part.status for name, part in parts.items()} == {
             "tax": "PARTIAL",
             "social_security": "DELIVERED",
-            "utility": "DELIVERED",
+            "electricity": "DELIVERED",
         }
         assert parts["tax"].resources["zzssb"]["status"] == "DELIVERED"
         assert parts["tax"].error == "fapiao: the office answers 500"

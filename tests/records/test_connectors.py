@@ -110,7 +110,7 @@ def month(period="2024-04", headcount="23", **attributes):
     return (
         f"<month {text}><headcount>{headcount}</headcount><base>149500.00</base><due>50082.50</due>"
         "<paid>50082.50</paid>"
-        "<dueOn>2024-05-20</dueOn><paidOn/><joiners>2</joiners><leavers>1</leavers><fundHeadcount>17</fundHeadcount></month>"
+        "<dueOn>2024-05-20</dueOn><paidOn/><joiners>2</joiners><leavers>1</leavers></month>"
     )
 
 

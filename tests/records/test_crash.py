@@ -55,7 +55,7 @@ def parts():
 def test_a_killed_worker_loses_nothing_and_doubles_nothing(consent, database, desk, city, tmp_path):
     let_go, log = threading.Event(), tmp_path / "worker.log"
     log.touch()
-    bureaus = {f"bureau_{name}_url": desk.url for name in ("tax", "social_security", "utility")}
+    bureaus = {f"bureau_{name}_url": desk.url for name in ("tax", "social_security", "electricity")}
     env = environment(database, tmp_path, **bureaus)
 
     def hold_the_payroll(source, _asked):
@@ -66,7 +66,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(consent, database, de
     try:
         with worker(env, log) as first:
             until(
-                lambda: parts().get("tax") == parts().get("utility") == ("DELIVERED", 1),
+                lambda: parts().get("tax") == parts().get("electricity") == ("DELIVERED", 1),
                 "two sources delivering",
                 log,
             )
@@ -89,7 +89,7 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(consent, database, de
 
         until(done, "the pull's end", log)
     assert [a.path for a in desk.asked][len(asked) :] == ["/sbj/payroll"]
-    assert parts()["tax"] == parts()["utility"] == ("DELIVERED", 1)
+    assert parts()["tax"] == parts()["electricity"] == ("DELIVERED", 1)
     with db.transaction("owner") as session:
         assert session.scalar(select(func.count()).select_from(FactRow)) == FACTS_OF_A_FIRM
         doubled = session.scalar(

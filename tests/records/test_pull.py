@@ -73,7 +73,7 @@ def change(consent, action, **values):
 class TestAPull:
     def test_every_granted_source_is_asked_and_its_facts_are_stored(self, consent, offices):
         run(consent, offices)
-        assert statuses(consent) == dict.fromkeys(("tax", "social_security", "utility"), "DELIVERED")
+        assert statuses(consent) == dict.fromkeys(("tax", "social_security", "electricity"), "DELIVERED")
         assert count(FactRow) == FACTS_OF_A_FIRM
         assert state(consent).state == "fresh"
         with db.transaction("worker") as session:
@@ -112,7 +112,7 @@ class TestAPull:
                 session,
                 now=utc_now() - timedelta(minutes=1),
                 categories=("registration", "social_security"),
-                optional_categories=("tax", "utility"),
+                optional_categories=("tax", "electricity"),
                 history_months=3,
             )
         run(consent, offices)
@@ -128,7 +128,7 @@ class TestAPull:
         run(consent, offices)
         with db.transaction("owner") as session:
             entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "records.pull")).all()
-        assert {e.detail["source"] for e in entries} == {"tax", "social_security", "utility"}
+        assert {e.detail["source"] for e in entries} == {"tax", "social_security", "electricity"}
         assert all(e.enterprise_id == consent.enterprise_id and len(e.detail["digest"]) == 64 for e in entries)
 
 
@@ -145,14 +145,14 @@ class TestFaults:
     def test_one_source_fails_and_the_others_deliver(self, consent, offices, city, reply, status, shown):
         city.spoil = failing("social_security", reply=reply)
         run(consent, offices)
-        assert statuses(consent) == {"tax": "DELIVERED", "social_security": status, "utility": "DELIVERED"}
+        assert statuses(consent) == {"tax": "DELIVERED", "social_security": status, "electricity": "DELIVERED"}
         found = covered(consent)
         assert found["social_security"]["status"] == shown
         assert found["tax"]["status"] == "delivered"
         assert found["tax"]["months"] == MONTHS
         assert found["public_credit"] == {
-            "granted": False,
-            "status": "not_granted",
+            "granted": True,  # by law
+            "status": "not_connected",
             "source": None,
             "rows": 0,
             "months": 0,
@@ -161,7 +161,7 @@ class TestFaults:
         assert state(consent).state == "fresh"
 
     def test_all_sources_fail(self, consent, offices, city):
-        city.spoil = failing("tax", "social_security", "utility")
+        city.spoil = failing("tax", "social_security", "electricity")
         run(consent, offices)
         found = state(consent)
         assert found.state == "failed"
@@ -170,7 +170,7 @@ class TestFaults:
 
     def test_facts_of_before_stay_usable_and_are_marked_stale(self, consent, offices, city):
         run(consent, offices)
-        city.spoil = failing("tax", "social_security", "utility")
+        city.spoil = failing("tax", "social_security", "electricity")
         later = utc_now() + timedelta(days=10)
         run(consent, offices, clock=lambda: later)
         found = state(consent, later)
@@ -180,18 +180,18 @@ class TestFaults:
         assert (tax["status"], tax["stale"], tax["rows"]) == ("source_down", True, 4 * MONTHS)
 
     def test_a_failed_source_is_asked_again_later_by_the_worker(self, consent, offices, city):
-        city.spoil = failing("utility")
+        city.spoil = failing("electricity")
         run(consent, offices)
         [job] = jobs_named("records.retry_pull")
         assert job.args == {"consent_id": str(consent.id)}
         assert timedelta(seconds=50) < job.scheduled_at - utc_now() <= timedelta(seconds=60)
         city.spoil = failing()
         run(consent, offices, clock=lambda: utc_now() + timedelta(minutes=1), trigger="retry")
-        assert statuses(consent)["utility"] == "DELIVERED"
+        assert statuses(consent)["electricity"] == "DELIVERED"
         assert count(FactRow) == FACTS_OF_A_FIRM
 
     def test_the_next_profile_asks_a_failed_source_again(self, consent, offices, city):
-        city.spoil = failing("utility")
+        city.spoil = failing("electricity")
         run(consent, offices)
         assert state(consent).state == "fresh"
         soon = utc_now() + timedelta(seconds=20)
@@ -230,7 +230,7 @@ class TestFaults:
             ("tax", rb'"lrsj": ?"....', b'"lrsj": "0001'),
             ("tax", rb'"lsh": ?"', rb'"lsh": "\u0000'),
             ("tax", rb'"lsh": ?"', rb'"lsh": "\ud800'),
-            ("utility", rb"\r\n[^,]+,0", b"\r\na\x00b,0"),
+            ("electricity", rb"\r\n[^,]+,0", b"\r\na\x00b,0"),
         ],
     )
     def test_a_row_with_an_impossible_value_is_one_row_kept_aside(self, consent, offices, city, source, found, instead):
@@ -249,7 +249,7 @@ class TestFaults:
         city.spoil = break_a_row
         run(consent, offices)
         assert changed
-        assert statuses(consent) == dict.fromkeys(("tax", "social_security", "utility"), "DELIVERED")
+        assert statuses(consent) == dict.fromkeys(("tax", "social_security", "electricity"), "DELIVERED")
         assert count(RejectedRow) == 1
 
     def test_a_bug_in_one_connector_does_not_stop_the_others(self, consent, offices, monkeypatch):
@@ -261,14 +261,14 @@ class TestFaults:
 
         monkeypatch.setitem(offices.connectors, "tax", Broken())
         run(consent, offices)
-        assert statuses(consent) == {"tax": "DOWN", "social_security": "DELIVERED", "utility": "DELIVERED"}
+        assert statuses(consent) == {"tax": "DOWN", "social_security": "DELIVERED", "electricity": "DELIVERED"}
 
     def test_a_source_that_keeps_failing_is_left_alone_for_a_while(self, consent, desk, city):
         opened = Sources(config_for(desk.url, circuit_failures=2, circuit_reset_seconds=90))
         sources.configure(opened)
-        city.spoil = failing("utility")
+        city.spoil = failing("electricity")
         now, asked = utc_now(), []
-        opened.circuits["utility"].report(ok=False, firm="another")  # one firm alone would open it for nobody
+        opened.circuits["electricity"].report(ok=False, firm="another")  # one firm alone would open it for nobody
         try:
             # The second and third find the circuit open; the fourth comes after it has reset.
             for minutes in (0, 0.5, 1, 3):
@@ -277,16 +277,16 @@ class TestFaults:
         finally:
             opened.close()
             sources.configure(None)
-        assert [later - earlier for earlier, later in pairwise(asked)] == [0, 0, 6]
-        assert statuses(consent)["utility"] == "DOWN"
+        assert [later - earlier for earlier, later in pairwise(asked)] == [0, 0, 2]
+        assert statuses(consent)["electricity"] == "DOWN"
 
     def test_the_health_of_the_offices_is_told(self, consent, offices, city, client):
-        city.spoil = failing("utility")
+        city.spoil = failing("electricity")
         run(consent, offices)
         response = client.get("/v1/sources")
         assert response.status_code == 200
         found = {row["source"]: row for row in response.json["items"]}
-        assert (found["utility"]["state"], found["utility"]["success_rate"]) == ("down", 0.0)
+        assert (found["electricity"]["state"], found["electricity"]["success_rate"]) == ("down", 0.0)
         assert (found["tax"]["state"], found["tax"]["success_rate"]) == ("up", 1.0)
         assert found["tax"]["p50_seconds"] > 0
 
@@ -320,7 +320,7 @@ class TestEnsuringFreshness:
                 session,
                 now=utc_now() - timedelta(minutes=1),
                 categories=("registration",),
-                optional_categories=("tax", "social_security", "utility"),
+                optional_categories=("tax", "social_security", "electricity"),
             )
         with db.transaction("api") as session:
             assert pull.ensure_fresh(session, consent, utc_now()).state == "fresh"
@@ -381,21 +381,22 @@ class TestConsent:
 def test_a_dead_workers_parts_are_asked_again_and_finished_ones_are_not(consent, offices, desk, city):
     """What a killed worker leaves: one part done, one begun, one untouched."""
     with db.transaction("worker") as session:
-        pull.open_pull(session, consent, ["tax", "social_security", "utility"], trigger="consent", now=utc_now())
+        pull.open_pull(session, consent, ["tax", "social_security", "electricity"], trigger="consent", now=utc_now())
         session.execute(text("UPDATE pull_parts SET status = 'PENDING', attempt = 1 WHERE source = 'tax'"))
         session.execute(
             text(
-                "UPDATE pull_parts SET status = 'DELIVERED', attempt = 1, finished_at = now() WHERE source = 'utility'"
+                "UPDATE pull_parts SET status = 'DELIVERED', attempt = 1, finished_at = now()"
+                " WHERE source = 'electricity'"
             )
         )
     run(consent, offices)
-    assert "utility" not in {c for a in desk.asked for c in a.path.split("/")}
+    assert "electricity" not in {c for a in desk.asked for c in a.path.split("/")}
     assert not any("electricity" in a.path for a in desk.asked)
     with db.transaction("worker") as session:
         attempts = dict(session.execute(select(PullPart.source, PullPart.attempt)).all())
         assert session.scalars(select(Pull.status)).one() == "DONE"
         assert session.scalars(select(SourceHealth.name)).all()
-    assert attempts == {"tax": 2, "social_security": 1, "utility": 1}
+    assert attempts == {"tax": 2, "social_security": 1, "electricity": 1}
 
 
 class TestAPullThatEndsMeanwhile:
@@ -421,7 +422,9 @@ class TestAPullThatEndsMeanwhile:
 
     def test_who_waited_for_it_finds_the_records_fresh(self, consent, offices, ends_meanwhile):
         with db.transaction("owner") as session:
-            pull.open_pull(session, consent, ("tax", "social_security", "utility"), trigger="consent", now=utc_now())
+            pull.open_pull(
+                session, consent, ("tax", "social_security", "electricity"), trigger="consent", now=utc_now()
+            )
         with db.transaction("worker") as session:
             found = pull.ensure_fresh(session, consent, utc_now())
         assert ends_meanwhile
@@ -430,7 +433,9 @@ class TestAPullThatEndsMeanwhile:
 
     def test_a_worker_that_wanted_to_join_it_does_not_ask_twice(self, consent, offices, desk, ends_meanwhile):
         with db.transaction("owner") as session:
-            pull.open_pull(session, consent, ("tax", "social_security", "utility"), trigger="consent", now=utc_now())
+            pull.open_pull(
+                session, consent, ("tax", "social_security", "electricity"), trigger="consent", now=utc_now()
+            )
         run(consent, offices)
         assert ends_meanwhile
         assert count(Pull) == 1

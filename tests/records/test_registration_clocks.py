@@ -117,3 +117,12 @@ def test_what_the_registry_says_now_is_what_a_profile_of_today_reads(firm):
     names = ("industry", "status", "paid_in_capital_fen")
     assert held(firm, *names) == ("G54", "suspended", 9_000)
     assert tuple(read(firm, TODAY)[name] for name in names) == held(firm, *names)
+
+
+def test_news_from_before_a_firms_first_entry_reaches_that_entry_too(empty_database):
+    """A firm that is registered late, of which it is said at once that it was revoked years ago, is a revoked one."""
+    with db.transaction("owner") as session:
+        firm = make.make_enterprise(session, established_on=None, created_at=NOW, updated_at=NOW).id
+    amend(firm, {"status": "revoked"}, valid_from=TODAY - timedelta(days=600), now=NOW + timedelta(seconds=1))
+    assert read(firm, TODAY)["status"] == "revoked"
+    assert held(firm, "status") == ("revoked",)

@@ -127,7 +127,7 @@ def test_what_looks_back_further_is_asked_for(consent, second, offices, months, 
 
 @pytest.mark.parametrize(
     "consent",
-    [{"categories": ("registration", "tax"), "optional_categories": ("social_security", "utility")}],
+    [{"categories": ("registration", "tax"), "optional_categories": ("social_security", "electricity")}],
     indirect=True,
 )
 def test_a_category_that_the_first_did_not_grant_is_asked_for(consent, second, offices):
@@ -135,7 +135,7 @@ def test_a_category_that_the_first_did_not_grant_is_asked_for(consent, second, o
     other = second()
     run(other, offices)
     found = {name: part.reused_pull_id is not None for name, part in parts_of(other).items()}
-    assert found == {"tax": True, "social_security": False, "utility": False}
+    assert found == {"tax": True, "social_security": False, "electricity": False}
 
 
 def test_another_firms_answers_never_serve(consent, offices, desk):
@@ -173,7 +173,7 @@ def test_what_failed_or_was_incomplete_is_asked_again(consent, second, offices, 
     run(other, offices)
     found = parts_of(other)
     assert (found["tax"].reused_pull_id, found["tax"].status) == (None, "DELIVERED")
-    assert found["utility"].reused_pull_id is not None
+    assert found["electricity"].reused_pull_id is not None
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_health_counts_the_offices_answers_and_not_their_second_use(consent, sec
         rows = session.execute(
             text("SELECT source, answers FROM creditlink_source_health(now() - interval '1 hour')")
         ).all()
-    assert dict(rows) == {"tax": 1, "social_security": 1, "utility": 1, None: 3}
+    assert dict(rows) == {"tax": 1, "social_security": 1, "electricity": 1, None: 3}
 
 
 def answered(consent, source, now, **values):

@@ -4,9 +4,13 @@ import httpx
 import pytest
 
 from creditlink.consents.tables import Consent
+from creditlink.engine.vocabulary import CONSENT_CATEGORIES as CATEGORIES
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.settings import load_settings
 from creditlink.records.pulls import fetching, pull
+from creditlink.records.sources import load_sources
 from tests.oauth import flow
 
 
@@ -17,7 +21,7 @@ def granted(app, empty_database):
 
         def run():
             bank = flow.register_bank(empty_database, http)
-            asked = flow.details(categories=["tax", "social_security", "utility"], actions=["profile"])
+            asked = flow.details(categories=["tax", "social_security", "electricity"], actions=["profile"])
             authorization = bank.push(asked, scope=flow.SCOPE)
             callback = flow.decide(app, flow.make_firm(empty_database), flow.open_page(bank, authorization))
             bank.exchange(bank.code_from(callback, authorization), authorization)
@@ -32,12 +36,24 @@ def test_the_catalogue_is_public(client):
     response = client.get("/v1/data-categories")
     assert response.status_code == 200
     tax = next(c for c in response.json["items"] if c["code"] == "tax")
-    assert {"frame": "vat_declarations", "name": "paid_fen"}.items() <= tax["items"][4].items()
+    assert {("vat_declarations", "paid_fen"), ("tax_events", "severity")} <= {
+        (item["frame"], item["name"]) for item in tax["items"]
+    }
+    sources = {c["code"]: c["source"] for c in response.json["items"]}
+    assert (sources["tax"], sources["water"], sources["registration"]) == ("tax", "water", "registry")
+    # What nobody serves says so; what is public needs no consent.
+    config = load_sources(load_settings())
+    assert {code for code, source in sources.items() if source is None} == set(CATEGORIES) - config.categories - {
+        "registration"
+    }
+    assert {c["code"] for c in response.json["items"] if c["consent_scope"] is None} == set(PUBLIC_CATEGORIES)
 
 
 def test_the_offices_are_listed_before_anyone_was_asked(client, offices):
     items = client.get("/v1/sources").json["items"]
-    assert {i["source"]: i["state"] for i in items} == dict.fromkeys(("tax", "social_security", "utility"), "unknown")
+    assert {i["source"]: i["state"] for i in items} == dict.fromkeys(
+        ("tax", "social_security", "electricity"), "unknown"
+    )
     assert {i["success_rate"] for i in items} == {None}
 
 

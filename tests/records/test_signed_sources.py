@@ -84,7 +84,7 @@ def test_what_is_not_is_denied_and_nothing_is_stored(consent, signing, forge, re
     part = parts_of(consent, signing)["social_security"]
     assert part.status == "DENIED"
     assert reason in part.error
-    assert (part.rows, part.signatures, stored("social_security"), stored("utility")) == (0, None, 0, 6)
+    assert (part.rows, part.signatures, stored("social_security"), stored("electricity")) == (0, None, 0, 6)
 
 
 def test_one_forged_answer_spoils_all_that_the_office_said(consent, signing):

@@ -96,7 +96,7 @@ class TestAPull:
         found = parts(consent, offices)
         assert found["social_security"].status == "DOWN"
         assert "asks to be left alone until" in found["social_security"].error
-        assert {found["tax"].status, found["utility"].status} == {"DELIVERED"}
+        assert {found["tax"].status, found["electricity"].status} == {"DELIVERED"}
         asked = [one for one in desk.asked if "payroll" in one.path]
         assert len(asked) == 1  # and not again, though the wire tries twice
         assert rest_of("social_security") > utc_now() + timedelta(minutes=59)

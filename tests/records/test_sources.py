@@ -33,9 +33,9 @@ def edited(shipped, tmp_path):
         ("read_seconds = 8.0", "reed_seconds = 8", "limits.reed_seconds"),
         ("failures = 5", 'failures = "5"', "circuit.failures"),
         ("soon_seconds = 15", "", "retry.soon_seconds"),
-        ("[sources.utility]", "[sources.gossip]", "sources.gossip"),
+        ("[sources.water]", "[sources.gossip]", "sources.gossip"),
         ("fresh_hours = 168", "fresh_hours = -1", "sources.social_security.fresh_hours"),
-        ("http://127.0.0.1:7003", "ftp://127.0.0.1", "sources.utility.base_url"),
+        ("http://127.0.0.1:7003", "ftp://127.0.0.1", "sources.electricity.base_url"),
         ('api_key = "sandbox-social-security-key"', 'api_key = ""', "sources.social_security.credentials.api_key"),
     ],
 )

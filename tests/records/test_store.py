@@ -21,7 +21,7 @@ from tests.records import samples
 
 TODAY = date(2026, 8, 24)
 MARCH = date(2026, 3, 1)
-ALL = ("registration", "tax", "social_security", "utility")
+ALL = ("registration", "tax", "social_security", "electricity", "water", "gas")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def enter_consent(session, firm):
     with db.transaction("owner") as own:
         held = own.scalars(select(Consent).where(Consent.enterprise_id == firm)).first()
         if held is None:
-            held = make.make_consent(own, enterprise=own.get_one(Enterprise, firm), now=utc_now())
+            held = make.make_consent(own, enterprise=own.get_one(Enterprise, firm), wanted=ALL, now=utc_now())
     db.enter(session, db.Viewer(consent_id=held.id, institution_id=held.institution_id))
 
 

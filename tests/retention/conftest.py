@@ -39,13 +39,17 @@ def fetched(session, consent, *, categories=("tax",), months=(date(2026, 6, 1),)
                 resources={}, error=None, digest=f"digest-{source}", began_at=at, finished_at=at,
             )
         )  # fmt: skip
-        frame = {"tax": "vat_declarations", "utility": "meter_months", "social_security": "payroll_months"}[source]
-        facts = [Fact(frame, month, "E" if source == "utility" else "", {"n": str(month)}, at) for month in months]
+        frame = {"tax": "vat_declarations", "electricity": "meter_months", "social_security": "payroll_months"}[source]
+        facts = [
+            Fact(frame, month, "electricity/E" if source == "electricity" else "", {"n": str(month)}, at)
+            for month in months
+        ]
         save_facts(session, facts, enterprise_id=consent.enterprise_id, source=source, pull_id=pull.id, now=at)
     session.add(
         RejectedRow(
             enterprise_id=consent.enterprise_id, pull_id=pull.id, source="tax", resource="x", position="1", field="f",
-            excerpt="e", reason="r", recorded_at=at,
+            excerpt="e", reason="r", fingerprint=pull.id.bytes, state="open", times=1, recorded_at=at, seen_at=at,
+            changed_at=at, changed_by="system",
         )
     )  # fmt: skip
     session.flush()

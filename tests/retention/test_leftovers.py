@@ -8,6 +8,7 @@ import procrastinate
 import pytest
 from sqlalchemy import func, select, text
 
+from creditlink.enterprises.registry.tables import RegistryLoad, RegistryRow
 from creditlink.kit import jobs
 from creditlink.kit.http.idempotency import IdempotencyKey
 from creditlink.kit.postgres import db
@@ -103,3 +104,27 @@ def test_jobs_that_ended_go_after_a_week_and_those_that_wait_stay(empty_database
 def test_nothing_is_swept_twice(empty_database):
     with empty_database.transaction("worker") as session:
         assert set(leftovers.sweep(session, now=NOW).values()) == {0}
+
+
+def test_refused_rows_of_the_registry_go_and_what_was_taken_stays(empty_database):
+    rows = {
+        "refused": {"problems": [{"field": "name"}]}, "repeated": {}, "applied": {}, "unchanged": {},
+    }  # fmt: skip
+    with empty_database.transaction("owner") as session:
+        for sooner, at in enumerate((NOW - leftovers.REFUSED_ROWS_KEPT - SECOND, NOW - leftovers.REFUSED_ROWS_KEPT)):
+            load = RegistryLoad(
+                source="reg", kind="incremental", region="", state="done", actor="x", most_unlisted_bps=0,
+                began_at=at, ended_at=at,
+            )  # fmt: skip
+            session.add(load)
+            session.flush()
+            session.add_all(
+                RegistryRow(
+                    load_id=load.id, position=n, source="reg", sequence=f"{sooner}{n}", sha256="x", state=state, **more
+                )
+                for n, (state, more) in enumerate(rows.items())
+            )
+    with empty_database.transaction("worker") as session:
+        assert leftovers.sweep(session, now=NOW)["registry_rows"] == 2
+    with empty_database.transaction("owner") as session:
+        assert left(session, RegistryRow) == 6

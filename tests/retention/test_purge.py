@@ -55,7 +55,7 @@ class TestOneConsent:
     def consent(self, granted):
         consent = granted()
         with db.transaction("owner") as session:
-            fetched(session, consent, categories=("tax", "utility"))
+            fetched(session, consent, categories=("tax", "electricity"))
             profiled(session, consent, facts_of(session, consent))
         return consent
 
@@ -158,7 +158,7 @@ class TestSharedFacts:
         first = granted(data_life_days=10, history_months=36)
         second = granted(*same_firm(first), data_life_days=30, history_months=6)
         with db.transaction("owner") as session:
-            fetched(session, first, categories=("tax", "utility"), months=(date(2024, 1, 1), date(2026, 6, 1)))
+            fetched(session, first, categories=("tax", "electricity"), months=(date(2024, 1, 1), date(2026, 6, 1)))
             fetched(session, second, categories=("tax",))
         run(NOW + 10 * DAY)
         with db.transaction("owner") as session:

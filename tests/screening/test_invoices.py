@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.cli.screening.screen import screen
+from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.kit.settings import load_settings
 from creditlink.profiles.live import load_live
 from creditlink.records.files.invoice_folder import FIRMS_FILE, INVOICE_FILES, read_invoice_folder
@@ -62,6 +63,24 @@ def run(tmp_path):
 
 
 HONEST = [*invoices_of("E1", 30), *invoices_of("E2", 14, 20_000.0)]
+
+
+def test_the_table_of_indicators_has_a_row_for_each_firm(folder, run, tmp_path):
+    done = run(folder(HONEST), "firms.csv", AS_OF, "--indicators", str(tmp_path / "table.parquet"))
+    assert done.exit_code == 0, done.output
+    table = pl.read_parquet(tmp_path / "table.parquet")
+    assert table.columns == ["firm", "as_of", *BY_NAME]
+    assert table["sales_36_fen"][0] == 30 * 3 * 100_000_00
+    refused = run(folder(HONEST), "firms.csv", AS_OF, "--indicators", str(tmp_path / "table.xls"))
+    assert refused.exit_code == 2
+    assert "--indicators" in refused.output
+
+
+def test_a_source_that_nobody_asked_is_not_connected(folder, run, tmp_path):
+    done = run(folder(HONEST))
+    assert done.exit_code == 0, done.output
+    told = " ".join(t for t in pl.read_parquet(tmp_path / "firms.parquet")["reason_4_en"].drop_nulls())
+    assert "has no record" not in told
 
 
 def test_every_firm_of_the_list_gets_a_row_with_reasons_and_coverage(folder, run, tmp_path):

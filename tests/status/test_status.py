@@ -57,11 +57,11 @@ def test_after_a_quiet_hour_the_day_speaks(client, empty_database):
 def test_sources_are_told_from_the_pulls(client, empty_database):
     now = utc_now()
     with db.transaction("owner") as session:
-        fetched(session, make.make_consent(session, now=now), categories=("tax", "utility"), at=now)
-        session.execute(text("UPDATE pull_parts SET status = 'TIMEOUT' WHERE source = 'utility'"))
+        fetched(session, make.make_consent(session, now=now), categories=("tax", "electricity"), at=now)
+        session.execute(text("UPDATE pull_parts SET status = 'TIMEOUT' WHERE source = 'electricity'"))
     body = client.get("/v1/status").json
     states = {row["source"]: row["state"] for row in body["sources"]}
-    assert (states["tax"], states["utility"], states["social_security"]) == ("up", "down", "unknown")
+    assert (states["tax"], states["electricity"], states["social_security"]) == ("up", "down", "unknown")
     assert step(body, "pull")["last_hour"]["success_rate"] == 0.5
 
 

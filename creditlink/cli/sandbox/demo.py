@@ -60,7 +60,7 @@ def demo(real: Path | None, firms: int | None, out: Path | None) -> None:
     """Walk through the main job over real HTTP, then stop everything that was started.
 
     A bank (its own process) asks a firm for consent; the firm grants it on the real pages; records come
-    from three bureaus; the profile is computed, explained and matched. The firm asks for a loan: four banks
+    from the offices; the profile is computed, explained and matched. The firm asks for a loan: four banks
     answer, each under a consent of its own; one offer is accepted, signed, drawn and repaid. The firm revokes,
     and the next read is refused.
     """

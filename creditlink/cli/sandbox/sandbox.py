@@ -172,8 +172,11 @@ def bureau_app(kind: str, folder: Path, invoices: Path | None, env: Mapping[str,
     from creditlink.sandbox.bureaus import social_security, tax, utility
     from creditlink.sandbox.bureaus.holdings import Holdings
 
+    # The bureau that plays all three supplies takes the credentials of the first.
+    source = "ELECTRICITY" if kind == "utility" else kind.upper()
+
     def credential(name: str, default: str) -> str:
-        return env.get(f"CREDITLINK_BUREAU_{kind.upper()}_{name}", default)
+        return env.get(f"CREDITLINK_BUREAU_{source}_{name}", default)
 
     if kind == "tax":
         real_invoices = real.load(invoices, today=day_of(utc_now())) if invoices else None
@@ -192,6 +195,41 @@ def bureau_app(kind: str, folder: Path, invoices: Path | None, env: Mapping[str,
         credential("USER", "creditlink"),
         credential("PASSWORD", "sandbox-utility-password"),
     ).application()
+
+
+@sandbox.command()
+@click.option("--city", "folder", required=True, type=_FOLDER, help="A folder that `sandbox city` wrote.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    metavar="OFFICE=PORT",
+    help="Where an office listens; by default public_credit 7004, contract 7005, intellectual_property 7006, "
+    "logistics 7007, import_export 7008, housing_fund 7009. Give it for each office that is to be served.",
+)
+def offices(folder: Path, host: str, ports: tuple[str, ...]) -> None:
+    """Serve the six smaller offices over a city's records, from one process; docs/offices.md is their manual.
+
+    Credentials come from the environment (CREDITLINK_BUREAU_CONTRACT_PASSWORD …), with public sandbox defaults.
+    """
+    from creditlink.sandbox.bureaus.holdings import HoldingsError
+    from creditlink.sandbox.offices.serving import PORTS, office_apps, serve
+
+    wanted = dict(_office_port(text, PORTS) for text in ports) or PORTS
+    if len(wanted) < len(ports):
+        raise click.BadParameter("an office is named twice", param_hint="--port")
+    try:
+        serve(office_apps(folder, wanted, os.environ), wanted, host)
+    except HoldingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _office_port(text: str, known: Mapping[str, int]) -> tuple[str, int]:
+    office, _, port = text.partition("=")
+    if office not in known or not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        raise click.BadParameter(f"needs one of {', '.join(known)}, and a port: got {text!r}", param_hint="--port")
+    return office, int(port)
 
 
 @sandbox.command()

@@ -31,6 +31,11 @@ from creditlink.screening.invoices import SUFFIXES, screen_invoices, write_rows
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Result: .parquet, .csv or .json."
 )
 @click.option(
+    "--indicators",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the table of indicators, one row per firm: .parquet, .csv or .json.",
+)
+@click.option(
     "--products",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default=ROOT / "config" / "products.toml",
@@ -40,11 +45,13 @@ from creditlink.screening.invoices import SUFFIXES, screen_invoices, write_rows
 @click.option(
     "--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Also write the rows left out, as CSV."
 )
-def invoices(folder: Path, as_of: object, out: Path, products: Path, rejects: Path | None) -> None:
+def invoices(
+    folder: Path, as_of: object, out: Path, indicators: Path | None, products: Path, rejects: Path | None
+) -> None:
     """Profile every firm in a folder of VAT invoices: indicators, PD, grade, reasons, coverage.
 
     \b
-    creditlink screen invoices var/invoices --as-of 2020-01-15 --out var/firms.parquet
+    creditlink screen invoices var/invoices --as-of 2020-01-15 --out var/firms.parquet --indicators var/table.parquet
 
     DIR holds nocredit_firms.csv (firm, name) and nocredit_input_invoices.parquet, nocredit_output_invoices.parquet
     (firm, invoice_no, date, counterparty, amount, tax, total, status). Rows that cannot be true are left out, counted
@@ -54,10 +61,11 @@ def invoices(folder: Path, as_of: object, out: Path, products: Path, rejects: Pa
     """
     day: date = as_of.date()  # type: ignore[attr-defined]  # click gives a datetime
     console = Console(stderr=True)
-    if out.suffix not in SUFFIXES:
-        raise click.BadParameter(f"the suffix must be one of {', '.join(SUFFIXES)}", param_hint="--out")
-    if not out.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
+    for option, path in (("--out", out), ("--indicators", indicators)):
+        if path is not None and path.suffix not in SUFFIXES:
+            raise click.BadParameter(f"the suffix must be one of {', '.join(SUFFIXES)}", param_hint=option)
+        if path is not None and not path.parent.is_dir():
+            raise click.BadParameter(f"there is no folder {path.parent}", param_hint=option)
     settings = load_settings()
     try:
         with console.status(f"reading {folder}") as status:
@@ -68,6 +76,8 @@ def invoices(folder: Path, as_of: object, out: Path, products: Path, rejects: Pa
             status.update(f"profiling {read.firms.height} firms")
             screening = screen_invoices(read, day, live=live, book=book)
             write_rows(screening.frame, out)
+            if indicators is not None:
+                write_rows(screening.indicators(), indicators)
             if rejects is not None:
                 write_csv(read.rejects, rejects)
     except (InvoiceFolderError, SeedInvalid, ProductInvalid, ValueError, OSError) as error:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from creditlink.cli.output import print_json
 from creditlink.cli.screening.invoices import invoices
+from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
 from creditlink.engine.scoring.trees.explain import available_threads
@@ -92,6 +93,7 @@ def make_plan(
         matching=matching_settings(settings.config_dir),
         stated=stated_hashes(open_folder(city)),
         discoverable=discoverable,
+        relief=settings.parsed("relief.toml", relief_book_from).on(as_of),
     )
 
 

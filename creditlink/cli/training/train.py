@@ -101,7 +101,7 @@ def city(
         parameters = champion_parameters(settings)
         if rounds is not None:
             parameters = replace(parameters, rounds=rounds)
-        bounds = settings.parsed("score.toml", score_settings.parse).scale.pd_bounds
+        rules = settings.parsed("score.toml", score_settings.parse)
         with console.status(f"reading {city_dir}"):
             data = read_city(city_dir)
         with _progress(console) as progress:
@@ -111,7 +111,7 @@ def city(
                 progress.update(task, advance=1, description=done)
 
             champion = train_champion(
-                data, seed=seed, bounds=bounds, parameters=parameters, allowed=allow_leak, step=step
+                data, seed=seed, bounds=rules.scale.pd_bounds, parameters=parameters, allowed=allow_leak, step=step
             )
             # Rounds that early stopping spared are done as well.
             progress.update(task, completed=steps_of(data, parameters))
@@ -123,6 +123,7 @@ def city(
                 created_at=utc_now(),
                 replace=overwrite,
                 challenger=scorecard if challenger else None,
+                evidence=rules.scorable,
                 step=step,
             )
     except (CityError, SettingError, ValueError) as error:

@@ -17,8 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from creditlink.engine.features.catalogue import BY_NAME, CATALOGUE
 from creditlink.engine.features.reference import Reference
+from creditlink.engine.scoring import settings as score_settings
 from creditlink.engine.scoring.manifest import ModelManifest
 from creditlink.engine.scoring.model import ModelFolderError, load
+from creditlink.kit.settings import load_settings
 from creditlink.training.card import render_card
 from creditlink.training.city import CityError, read_city
 from creditlink.training.validation.document import ValidationDocument, rounded
@@ -63,6 +65,7 @@ def validate_model(model: Path, city_dir: Path, out: Path, challenger: bool) -> 
                 reference,
                 city,
                 challenger=scorecard if challenger else None,
+                evidence=load_settings().parsed("score.toml", score_settings.parse).scorable,
                 step=lambda done: progress.update(task, advance=1, description=done),
             )
     except (ModelFolderError, CityError, ValueError, OSError) as error:

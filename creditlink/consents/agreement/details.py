@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from creditlink.consents.agreement import limits
-from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES
+from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, SERVED_ACTIONS
+from creditlink.consents.agreement.served import ServedCategories
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES, UTILITY, supplies_apart
 from creditlink.kit import uscc as uscc_rules
 from creditlink.kit.files.text import flaws
 from creditlink.kit.files.textfile import JsonInvalid, json_of
@@ -132,8 +134,9 @@ class AuthorizationDetails:
         """Return the details in an object from `to_dict`; limits are not checked again."""
         return cls(
             uscc=body.get("uscc"),
-            categories=tuple(body["categories"]),
-            optional_categories=tuple(body.get("optional_categories", ())),
+            # What was asked stays as it was asked, also where the supplies were one category then.
+            categories=supplies_apart(body["categories"]),
+            optional_categories=supplies_apart(body.get("optional_categories", ())),
             purpose=body["purpose"],
             access=body["access"],
             history_months=body["history_months"],
@@ -145,8 +148,13 @@ class AuthorizationDetails:
         )
 
 
-def parse(raw: str, *, client: ClientTerms, fair_use: limits.FairUse, now: datetime) -> AuthorizationDetails:
+def parse(
+    raw: str, *, client: ClientTerms, fair_use: limits.FairUse, served: ServedCategories, now: datetime
+) -> AuthorizationDetails:
     """Return the details in a request's parameter.
+
+    Public records may be named, and are read whether they are or not: they are open to every client, and no firm can
+    leave them out.
 
     Raises
     ------
@@ -166,7 +174,7 @@ def parse(raw: str, *, client: ClientTerms, fair_use: limits.FairUse, now: datet
         _check_common(body, index)
     if len(objects) > 1:
         raise DetailsRefused(INVALID_DETAILS, "one object is accepted per request", 1)
-    details = _typed(objects[0], client, fair_use, now)
+    details = _typed(objects[0], client, fair_use, served, now)
     exceeded = limits.breach(details, fair_use, now)
     if exceeded:
         raise DetailsRefused(INVALID_DETAILS, exceeded.rule, 0, exceeded.attribute)
@@ -212,17 +220,23 @@ def _check_common(body: dict[str, object], index: int) -> None:
 
 
 def _typed(
-    body: dict[str, object], client: ClientTerms, fair_use: limits.FairUse, now: datetime
+    body: dict[str, object],
+    client: ClientTerms,
+    fair_use: limits.FairUse,
+    served: ServedCategories,
+    now: datetime,
 ) -> AuthorizationDetails:
     if set(body) - _MEMBERS:
         raise _refused(f"has a member that is none of {', '.join(sorted(_MEMBERS))}")
     code = _uscc(body)
     # An optional category may be listed in both places or only as optional: it is the same request.
-    optional = _names(body, "optional_categories", CATEGORIES) if "optional_categories" in body else ()
-    named = _names(body, "categories", CATEGORIES)
+    optional = _categories(body, "optional_categories", served) if "optional_categories" in body else ()
+    named = _categories(body, "categories", served)
     categories = tuple(c for c in CATEGORIES if c in {*named, *optional})
-    if not set(categories) <= set(client.categories):
+    if not set(categories) <= {*client.categories, *PUBLIC_CATEGORIES}:
         raise _refused("categories holds one that is not open to this client")
+    if public := [c for c in PUBLIC_CATEGORIES if c in optional]:
+        raise _refused(f"optional_categories cannot hold {', '.join(public)}: public records are read by law")
     if not set(categories) - set(optional):
         raise _refused("optional_categories must leave at least one required category")
     purpose = body.get("purpose")
@@ -246,7 +260,7 @@ def _typed(
         data_life_days=_whole(body, "data_life_days", template.data_life_days),
         pulls_per_month=_whole(body, "pulls_per_month", template.usual_pulls),
         pulls_per_day=_whole(body, "pulls_per_day") if "pulls_per_day" in body else None,
-        actions=_names(body, "actions", ACTIONS, default=("profile", "match")),
+        actions=_actions(body),
         fair_use_version=fair_use.version,
     )
 
@@ -268,8 +282,29 @@ def _uscc(body: dict[str, object]) -> str | None:
     return checked.uscc
 
 
+def _categories(body: dict[str, object], member: str, served: ServedCategories) -> tuple[str, ...]:
+    value = body.get(member)
+    if isinstance(value, list) and UTILITY in value:
+        raise _refused(f"{member} holds {UTILITY}, which is asked for as {', '.join(SUPPLIES)}: each by itself")
+    names = _names(body, member, CATEGORIES)
+    for name in names:
+        if name not in PUBLIC_CATEGORIES and name not in served:
+            raise _refused(f"{member} holds {name}, of which no source is connected here")
+    return names
+
+
+def _actions(body: dict[str, object]) -> tuple[str, ...]:
+    names = _names(body, "actions", ACTIONS, default=SERVED_ACTIONS)
+    for name in names:
+        if name not in SERVED_ACTIONS:
+            raise _refused(
+                f"actions holds {name}, which nothing here serves: it must be of {', '.join(SERVED_ACTIONS)}"
+            )
+    return names
+
+
 def _names(
-    body: dict[str, object], member: str, known: Mapping[str, object], default: tuple[str, ...] | None = None
+    body: dict[str, object], member: str, known: Collection[str], default: tuple[str, ...] | None = None
 ) -> tuple[str, ...]:
     value = body.get(member, list(default) if default else None)
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):

@@ -7,16 +7,24 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES
+from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, basis_of
 from creditlink.consents.agreement.details import AuthorizationDetails
 from creditlink.consents.agreement.limits import Template
 from creditlink.consents.agreement.receipts import text_hash
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.clock import SHANGHAI
 
-TEXT_VERSION = "2026-2"
+TEXT_VERSION = "2026-3"
 """Raised with every change of wording below: a consent says which text was shown."""
 
 LANGUAGES = ("zh", "en")
+
+_PUBLIC_NOTE = (
+    "以下信息依法公示，无需贵企业授权，因此不能取消勾选。只有在本授权有效期内，机构才能通过本平台查询；每次查询均留痕，"
+    "贵企业可随时查看。",
+    "The law makes these records public: no consent is needed to read them, so they cannot be unticked. Here the "
+    "institution reads them only while this consent lasts, and you see every time it does.",
+)
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -33,13 +41,26 @@ class DataItem:
 
 
 @dataclass(frozen=True)
+class PublicItem:
+    """Public records in the text: what is read by law whatever the firm answers, and by which law."""
+
+    category: str
+    label: str
+    holds: str
+    source: str
+    basis: str
+
+
+@dataclass(frozen=True)
 class Statement:
-    """What the page says: who asks for which data, and line by line under which terms."""
+    """What the page says: who asks for which data, what is read by law, and line by line under which terms."""
 
     lang: str
     institution: str
     purpose: str
     data: tuple[DataItem, ...]
+    public_note: str
+    public: tuple[PublicItem, ...]
     lines: tuple[tuple[str, str], ...]
     version: str = TEXT_VERSION
 
@@ -61,6 +82,8 @@ def statement(
     chinese = lang == "zh"
     items = []
     for category in (*details.required_categories, *details.optional_categories):
+        if category in PUBLIC_CATEGORIES:  # below, whether the request names it or not
+            continue
         label, holds, source = CATEGORIES[category].text(lang)
         items.append(DataItem(category, category in details.optional_categories, label, holds, source))
     labels = (template.label_zh, template.label_en) if template else (details.purpose, details.purpose)
@@ -69,6 +92,8 @@ def statement(
         institution=institution_zh if chinese else institution_en,
         purpose=labels[0] if chinese else labels[1],
         data=tuple(items),
+        public_note=_PUBLIC_NOTE[0 if chinese else 1],
+        public=tuple(PublicItem(c, *CATEGORIES[c].text(lang), basis_of(c, lang)) for c in PUBLIC_CATEGORIES),
         lines=tuple((_chinese if chinese else _english)(details)),
     )
 

@@ -14,6 +14,8 @@ from creditlink.consents.agreement.statement import Statement
 from creditlink.consents.agreement.versions import newest
 from creditlink.consents.life import rules
 from creditlink.consents.tables import Consent, ConsentEvent, ConsentSignature
+from creditlink.engine.vocabulary import supplies_apart
+from creditlink.enterprises.registry.codes import codes_of
 from creditlink.enterprises.service import may_act, outside_limits
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit import jobs
@@ -58,7 +60,7 @@ def approve(
     actor = f"account:{account.id}"
     _sign(session, current, account, enterprise, right, granted, statement, now)
     for other in others:
-        granted = [category for category in granted if category in other.categories]
+        granted = [category for category in granted if category in supplies_apart(other.categories)]
     if waits:
         reason = "first_signature"
         session.add(
@@ -129,7 +131,7 @@ def valid_signatures(
         # A right given again brings no signature back.
         if right is None or right.valid_from > signature.signed_at:
             continue
-        categories, runs_days = signature.categories, consent.runs_days(now)
+        categories, runs_days = supplies_apart(signature.categories), consent.runs_days(now)
         if not outside_limits(right, purpose=consent.purpose, categories=categories, runs_days=runs_days):
             valid.append(signature)
     return valid
@@ -142,7 +144,7 @@ def _right_to_sign(
         raise Conflict("the request was decided already", reason="decided")
     if now >= request.answer_until or now >= request.expires_at:
         raise Conflict("the time to answer is over", reason="too_late")
-    if request.asked_uscc is not None and request.asked_uscc != enterprise.uscc:
+    if request.asked_uscc is not None and request.asked_uscc not in codes_of(session, [enterprise.id]):
         raise ConsentRefused("the request is for another firm", reason="other_firm")
     right = may_act(session, account, enterprise, now)
     if right is None:

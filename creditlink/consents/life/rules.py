@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 from uuid import UUID
 
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, supplies_apart
 from creditlink.kit.clock import day_of
 
 State = Literal["REQUESTED", "ACTIVE", "PAUSED", "REJECTED", "REVOKED", "EXPIRED", "EXHAUSTED"]
@@ -75,7 +76,8 @@ class ConsentTerms:
 
 def _names(details: Sequence[Mapping[str, object]], member: str) -> frozenset[str]:
     lists = [part.get(member) for part in details]
-    return frozenset(name for names in lists if isinstance(names, Collection) for name in names)
+    # A token from before the supplies were apart names them as one.
+    return frozenset(supplies_apart(name for names in lists if isinstance(names, Collection) for name in names))
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def refusal(terms: ConsentTerms, ask: ReadRequest, now: datetime) -> Refusal | N
     """Return why `ask` is refused at `now`, or None when the consent covers it.
 
     A stranger gets `wrong_institution` before anything about the consent; the clock overrules a
-    stored state that lags behind it.
+    stored state that lags behind it. Public records need no grant, but a live consent all the same.
     """
     if ask.institution_id != terms.institution_id:
         return Refusal("wrong_institution")
@@ -107,7 +109,7 @@ def refusal(terms: ConsentTerms, ask: ReadRequest, now: datetime) -> Refusal | N
         return Refusal(dead)
     if ask.action not in terms.actions:
         return Refusal(f"action_not_granted:{ask.action}")
-    for category in sorted(ask.categories - terms.categories):
+    for category in sorted(ask.categories - terms.categories - {*PUBLIC_CATEGORIES}):
         return Refusal(f"category_not_granted:{category}")
     return None
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from creditlink.engine.compiled import compiled
+from creditlink.engine.features.supplies import SUPPLIES_OF
 from creditlink.engine.scoring.model import Scores
 
 
@@ -72,14 +73,16 @@ class ReasonBook:
     """The groups of a model's indicators, built once per model.
 
     Groups are numbered: first those of indicators, in `groups`, then one for the missing values of
-    each of `categories`.
+    each of `categories`. Below those, `supplies` are the utilities' companies that indicators read, alone or together:
+    of one that the firm did not grant nothing is known, though others deliver.
     """
 
     indicators: tuple[IndicatorLike, ...]  # in the order of the model's features
     groups: tuple[str, ...]
     categories: tuple[str, ...]
     group_of: NDArray[np.intp]  # (k,): the group of each feature
-    reads: NDArray[np.intp]  # (k, most): the categories each feature reads, its own first, then -1
+    reads: NDArray[np.intp]  # (k, most): the categories and supplies each feature reads, its own first, then -1
+    supplies: tuple[tuple[str, ...], ...]  # numbered on from the categories
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,15 +129,19 @@ def reason_book(
     group_names = [named.get(name, name) for name in features]
     distinct = tuple(dict.fromkeys(group_names))
     categories = tuple(dict.fromkeys(c for indicator in indicators for c in indicator.categories))
-    reads = np.full((len(indicators), max(len(indicator.categories) for indicator in indicators)), -1, np.intp)
+    supplies = tuple(dict.fromkeys(SUPPLIES_OF[name] for name in features if name in SUPPLIES_OF))
+    reads = np.full((len(indicators), 1 + max(len(indicator.categories) for indicator in indicators)), -1, np.intp)
     for row, indicator in zip(reads, indicators, strict=True):
         row[: len(indicator.categories)] = [categories.index(category) for category in indicator.categories]
+        if indicator.name in SUPPLIES_OF:
+            row[-1] = len(categories) + supplies.index(SUPPLIES_OF[indicator.name])
     return ReasonBook(
         indicators=indicators,
         groups=distinct,
         categories=categories,
         group_of=np.array([distinct.index(name) for name in group_names], np.intp),
         reads=reads,
+        supplies=supplies,
     )
 
 
@@ -155,16 +162,17 @@ def rank(
         True: groups that cost points, missing values among them. False: strengths, which missing
         values never are.
     absent
-        Category -> whether nothing of it is known, per firm (n,) or for all: a missing indicator that
-        reads one is no reason.
+        Category or supply -> whether nothing of it is known, per firm (n,) or for all: a missing indicator that
+        reads one is no reason, nor one that reads several supplies of which none is known.
     """
     count = len(scores)
     group = np.full((count, limit), -1, np.int16)
     lead = np.full((count, limit), -1, np.int16)
     contribution = np.zeros((count, limit), np.float64)
-    gone = np.zeros((len(book.categories), count), bool)
-    for number, category in enumerate(book.categories):
-        gone[number] = (absent or {}).get(category, False)
+    known = absent or {}
+    gone = np.zeros((len(book.categories) + len(book.supplies), count), bool)
+    for number, together in enumerate((*((category,) for category in book.categories), *book.supplies)):
+        gone[number] = np.logical_and.reduce([np.broadcast_to(known.get(one, False), count) for one in together])
     _rank_rows(
         np.ascontiguousarray(scores.contributions.T),
         np.ascontiguousarray(scores.x.T),
@@ -195,7 +203,7 @@ def _rank_rows(
     lead: NDArray[np.int16],
     contribution: NDArray[np.float64],
 ) -> None:
-    """Rank the groups of each row: `shares` and `x` are (k, n), `reads` (k, most), `gone` (categories, n)."""
+    """Rank the groups of each row: `shares` and `x` are (k, n), `reads` (k, most), `gone` (categories, supplies; n)."""
     totals = np.empty(groups + gone.shape[0])
     largest = np.empty(groups)
     leader = np.empty(groups, np.int16)

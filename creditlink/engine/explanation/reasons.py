@@ -18,7 +18,7 @@ from creditlink.engine.explanation.ranking import ReasonBook, rank
 from creditlink.engine.scoring.model import CreditModel, Scores
 from creditlink.engine.scoring.peers import Comparison, size_of
 from creditlink.engine.scoring.settings import ReasonSettings
-from creditlink.engine.vocabulary import CATEGORIES, NOT_COMPUTABLE
+from creditlink.engine.vocabulary import CATEGORIES, NOT_COMPUTABLE, SUPPLIES
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ def reasons_for(
     industries
         Per firm: GB/T 4754 code that begins with the section letter (`C26`); None if unknown.
     missing
-        Per firm: category -> coverage status, for categories of which nothing is known
+        Per firm: category or supply -> coverage status, for those of which nothing is known
         (`not_granted`, `no_record`, `source_down`, …), which are no reason. Those delivered are absent or
         `delivered`.
     """
     absent = {
-        category: np.array([firm.get(category, "delivered") != "delivered" for firm in missing])
-        for category in book.categories
+        name: np.array([firm.get(name, "delivered") != "delivered" for firm in missing])
+        for name in (*book.categories, *SUPPLIES)
     }
     if model.calibration.absence is not None:
         for category, gone in model.calibration.absence.absent(scores.features, scores.x).items():

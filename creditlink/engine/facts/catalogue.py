@@ -18,7 +18,7 @@ Sensitivity = Literal["public", "confidential"]
 
 @dataclass(frozen=True)
 class DataCategory:
-    """One data category: the unit of consent."""
+    """One data category, as consents, sources and stored facts name it: the supplies are apart."""
 
     code: str
     label_zh: str
@@ -35,7 +35,7 @@ class DataCategory:
     @property
     def frames(self) -> tuple[str, ...]:
         """Return the record frames that the category opens."""
-        return CATEGORY_FRAMES[self.code]
+        return CATEGORY_FRAMES[vocabulary.evidence_of(self.code)]
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -64,6 +64,11 @@ _AUTHORISED_ZH = "《征信业管理条例》第十三条及《数据安全法�
 _AUTHORISED_EN = "Credit Reporting Industry Regulation and Data Security Law: collected on the firm's authorisation"
 _PUBLIC_ZH = "《企业信息公示暂行条例》:依法公示的信息"
 _PUBLIC_EN = "Interim Regulation on Enterprise Information Disclosure: published by law"
+_LISTS_ZH = "《企业信息公示暂行条例》第七条、《最高人民法院关于公布失信被执行人名单信息的若干规定》:依法公示的信息"
+_LISTS_EN = (
+    "Interim Regulation on Enterprise Information Disclosure, art. 7, and Provisions of the Supreme People's Court on "
+    "the List of Dishonest Judgment Debtors: published by law"
+)
 
 
 def _category(
@@ -73,19 +78,22 @@ def _category(
     source: str | None = None,
     frequency: Frequency = "monthly",
     public: bool = False,
+    basis: tuple[str, str] | None = None,
 ) -> DataCategory:
+    zh, en = basis or ((_PUBLIC_ZH, _PUBLIC_EN) if public else (_AUTHORISED_ZH, _AUTHORISED_EN))
+    name = vocabulary.name_of(code)
     return DataCategory(
         code=code,
-        label_zh=vocabulary.CATEGORIES[code].label_zh,
-        label_en=vocabulary.CATEGORIES[code].label_en,
+        label_zh=name.label_zh,
+        label_en=name.label_en,
         owner_zh=owners[0],
         owner_en=owners[1],
         source=source,
         frequency=frequency,
         sensitivity="public" if public else "confidential",
-        legal_basis_zh=_PUBLIC_ZH if public else _AUTHORISED_ZH,
-        legal_basis_en=_PUBLIC_EN if public else _AUTHORISED_EN,
-        consent_scope=None if code == "registration" else code,
+        legal_basis_zh=zh,
+        legal_basis_en=en,
+        consent_scope=None if code in vocabulary.PUBLIC_CATEGORIES else code,
     )
 
 
@@ -106,17 +114,16 @@ CATEGORIES: dict[str, DataCategory] = {
             source="social_security",
         ),
         _category("housing_fund", ("住房公积金管理中心", "Housing-fund centre"), source="housing_fund"),
-        _category(
-            "utility",
-            ("供电、供水、燃气公司", "Utility companies"),
-            source="utility",
-        ),
+        _category("electricity", ("供电公司", "Electricity company"), source="electricity"),
+        _category("water", ("供水公司", "Water company"), source="water"),
+        _category("gas", ("燃气公司", "Gas company"), source="gas"),
         _category(
             "public_credit",
             ("公共信用信息平台", "Public credit platform"),
             source="public_credit",
             frequency="on_change",
             public=True,
+            basis=(_LISTS_ZH, _LISTS_EN),
         ),
         _category("contract", ("合同备案部门", "Contract registry"), source="contract"),
         _category(
@@ -130,4 +137,4 @@ CATEGORIES: dict[str, DataCategory] = {
         _category("import_export", ("海关", "Customs"), source="import_export"),
     )
 }
-"""Category code -> what it is; the same codes as `CATEGORY_FRAMES`, in the same order."""
+"""Category code -> what it is; the codes of `vocabulary.CONSENT_CATEGORIES`, in the same order."""

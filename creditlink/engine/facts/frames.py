@@ -17,9 +17,9 @@ from datetime import date
 
 import polars as pl
 
-from creditlink.engine.vocabulary import TAXPAYER_GRADES
+from creditlink.engine.vocabulary import SUPPLIES, TAXPAYER_GRADES
 
-METER_KINDS = ("electricity", "water", "gas")
+METER_KINDS = tuple(SUPPLIES)
 PAY_METHODS = ("direct_debit", "transfer", "cash")
 READ_QUALITIES = ("actual", "estimated", "substituted")
 DIRECTIONS = ("output", "input")

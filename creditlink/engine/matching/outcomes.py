@@ -15,7 +15,7 @@ from creditlink.engine.matching.products import phrases
 from creditlink.engine.matching.products.rules import FAIL, OUTCOMES, UNKNOWN, Evaluation, RuleSet
 from creditlink.engine.matching.products.subjects import Subjects
 from creditlink.engine.matching.products.terms import Limit, ProductTerms
-from creditlink.engine.vocabulary import GRADES_BY_RANK
+from creditlink.engine.vocabulary import GRADES_BY_RANK, supplies_apart
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Outcomes(dict[int, RuleOutcome]):
         gap = float(self._evaluation.gap[position, 0])
         observed = _observed(self._subject, about.name, about.form)
         withheld = tuple(name for name in about.categories if not self._subject.is_granted(name))
-        grant = withheld if status == UNKNOWN else ()
+        grant = supplies_apart(withheld) if status == UNKNOWN else ()
         shown_gap = None if np.isnan(gap) else gap
         zh, en = phrases.outcome_texts(rule, about, OUTCOMES[status], observed, shown_gap, grant)
         self[position] = outcome = RuleOutcome(

@@ -1,10 +1,11 @@
-"""The main job, in one straight line: records → indicators → PD, points, grade → contributions → matches.
+"""The main job, in one straight line: records → relief → indicators → PD, points, grade → contributions → matches.
 
 Pure. The API passes one firm, screening passes a partition; there is no second scoring path.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -12,6 +13,8 @@ import numpy as np
 import polars as pl
 
 from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES, RecordSet
+from creditlink.engine.facts.relief import AppliedRelief, relieve
+from creditlink.engine.facts.relief_policies import ReliefPolicy
 from creditlink.engine.features.compute import compute
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.match import Matches, match_many
@@ -21,6 +24,7 @@ from creditlink.engine.matching.products.subjects import subjects_of
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.limits.partial import Partial
 from creditlink.engine.scoring.model import Scores
+from creditlink.engine.vocabulary import is_opened
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,8 @@ class Profiles:
     features: pl.DataFrame  # firm, and one column per indicator
     scores: Scores
     matches: Matches
-    granted: frozenset[str]  # optional categories that these firms opened
+    granted: frozenset[str]  # categories of evidence that these firms opened, as far as they are optional
+    relief: tuple[AppliedRelief, ...] = ()  # policies under which something late did not count
 
 
 def profile_many(
@@ -45,6 +50,7 @@ def profile_many(
     ask: Ask | None = None,
     approval: ApprovalModel | None = None,
     partial: Partial | None = None,
+    relief: Sequence[ReliefPolicy] = (),
 ) -> Profiles:
     """Compute the profiles of every firm in `records`.
 
@@ -54,19 +60,21 @@ def profile_many(
     as_of : the day whose knowledge counts.
     live : the loaded credit model, the industry table that came with it, and the score's rules.
     book : the compiled products.
-    granted : consent categories that these firms opened; None: all.
+    granted : categories that these firms opened, of consent or of evidence; None: all. Public ones are always open.
     ask : the amount and term asked for; None: open.
     partial : required categories that these firms lack, and the best grade they therefore have; None: none. Rules of
         products see the profile's grade.
     approval : odds learned from lenders' answers; None: the published rule alone.
+    relief : policies under which late payments do not count, as far as they are known and in force on the day.
 
     Raises
     ------
     ValueError
         The records disagree with their registration.
     """
+    records, applied = relieve(records, relief, as_of)
     features = compute(records, as_of, live.reference)
-    opened = frozenset(c for c in OPTIONAL_CATEGORIES if granted is None or c in granted)
+    opened = frozenset(c for c in OPTIONAL_CATEGORIES if granted is None or is_opened(c, granted))
     scores = live.model.score(features)
     if partial is not None:
         scores = replace(scores, grade=np.array([partial.capped(str(grade)) for grade in scores.grade]))
@@ -81,4 +89,4 @@ def profile_many(
     )
     odds = None if approval is None else approval.odds(book, subjects, ask or Ask())
     matches = match_many(book, subjects, ask=ask, odds=odds)
-    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches, opened)
+    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches, opened, applied)

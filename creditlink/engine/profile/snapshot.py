@@ -13,7 +13,6 @@ import polars as pl
 from creditlink.engine.explanation import reasons
 from creditlink.engine.explanation.coverage import without_each
 from creditlink.engine.explanation.dimensions import sums_by
-from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
@@ -24,8 +23,10 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import Profiles
 from creditlink.engine.scoring.limits import knockouts
 from creditlink.engine.scoring.limits.partial import Partial
+from creditlink.engine.scoring.limits.scorable import NotScorable
 from creditlink.engine.scoring.model import Scores
 from creditlink.engine.scoring.scale import rounded
+from creditlink.engine.vocabulary import CATEGORIES, FEWEST_FIRMS, causes_of_evidence
 
 BEST, NEAR = 3, 5
 
@@ -66,10 +67,11 @@ def snapshot(
 
     Parameters
     ----------
-    missing : category -> why it gave nothing (not_granted, no_record, source_down …).
-    incomplete : category -> why it gave less than it has.
+    missing : category of consent -> why it gave nothing (not_granted, no_record, source_down …).
+    incomplete : category of consent -> why it gave less than it has.
     partial : required categories that it lacks, as given to `profile_many`.
     """
+    missing, incomplete = causes_of_evidence(missing, incomplete)
     scores, features = profiles.scores, profiles.features[i : i + 1]
     row, registration = features.row(0, named=True), profiles.registration.row(i, named=True)
     verdict = knockouts.judge(
@@ -88,7 +90,7 @@ def snapshot(
     )[0]
     by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
     summary = {
-        "not_scorable_reason": None if verdict.not_scorable is None else verdict.not_scorable.to_dict(),
+        "not_scorable_reason": None if verdict.not_scorable is None else _not_scorable(verdict.not_scorable, live),
         "partial": partial.to_dict(by_score) if partial else None,
         "human_review": [*(hit.to_dict() for hit in verdict.human_review), *(partial.review() if partial else ())],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
@@ -100,6 +102,8 @@ def snapshot(
         "reasons": [r.to_dict() for r in explained.adverse] if scored else [],
         "strengths": [r.to_dict() for r in explained.strengths] if scored else [],
     }
+    if relieved := _relief(profiles, int(registration["firm"])):
+        summary["relief"] = relieved
     return Snapshot(
         state="scored" if scored else "not_scorable",
         grade=str(scores.grade[i]) if scored else None,
@@ -127,6 +131,23 @@ def _stored_value(value: object) -> object:
     return value
 
 
+def _not_scorable(why: NotScorable, live: LiveModel) -> dict[str, object]:
+    """Return why there is no score, and how such firms fared where the model was judged: no verdict, but no riddle."""
+    told = why.to_dict()
+    measured = live.model.manifest.get("not_scorable")
+    rate = None if measured is None else measured["not_scored_bad_rate"]
+    if measured is None or rate is None or measured["not_scored"] < FEWEST_FIRMS:
+        return told
+    others = measured["scored_bad_rate"] or 0.0
+    return told | {
+        "observed_bad_rate": rate,
+        "observed_firms": measured["not_scored"],
+        "observed_zh": f"模型验证中，此类企业12个月内违约率为{rate:.1%}，可评分企业为{others:.1%}。",
+        "observed_en": f"Where the model was judged, {rate:.1%} of such firms went bad within 12 months, and "
+        f"{others:.1%} of those with a score.",
+    }
+
+
 def _interval(scores: Scores, i: int, live: LiveModel, partial: Partial | None) -> dict[str, object] | None:
     """Return the interval of the PD, and the points and grades at its ends; None where the model has none."""
     if scores.pd_low is None or scores.pd_high is None or live.model.interval is None:
@@ -143,6 +164,17 @@ def _interval(scores: Scores, i: int, live: LiveModel, partial: Partial | None) 
         "grade_best": _allowed(str(scale.grade(low)), partial),
         "grade_worst": _allowed(str(scale.grade(high)), partial),
     }
+
+
+def _relief(profiles: Profiles, firm: int) -> list[dict[str, object]]:
+    """Return the policies under which something that the firm paid late did not count."""
+    found: list[dict[str, object]] = []
+    for applied in profiles.relief:
+        if applied.is_for(firm):
+            policy = applied.policy
+            zh, en = policy.words()
+            found.append({"code": policy.code, "source": policy.source, "text_zh": zh, "text_en": en})
+    return found
 
 
 def _allowed(grade: str, partial: Partial | None) -> str:

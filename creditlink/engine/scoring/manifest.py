@@ -38,6 +38,15 @@ class ManifestTraining(TypedDict, total=False):
     leak_warnings: Sequence[Mapping[str, object]]
 
 
+class ManifestUnscored(TypedDict):
+    """Firms without a score on the day that judged the model, and how they and the scored ones fared."""
+
+    not_scored: int
+    not_scored_bads: int
+    not_scored_bad_rate: float | None
+    scored_bad_rate: float | None
+
+
 class ModelManifest(TypedDict):
     """manifest.json. Serving needs the first three members; the trainer writes all but `purpose` and `scale`."""
 
@@ -54,3 +63,4 @@ class ModelManifest(TypedDict):
     packages: NotRequired[dict[str, str]]
     grade_bands_version: NotRequired[int]
     interval_level: NotRequired[float]
+    not_scorable: NotRequired[ManifestUnscored]

@@ -10,6 +10,7 @@ from itertools import islice
 from sqlalchemy.orm import Session
 
 from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.approval import ApprovalModel
 from creditlink.engine.matching.offers.offer import Ask
@@ -62,6 +63,7 @@ def proposals_for(
     as_of: date,
     without: frozenset[str] = frozenset(),
     approval: ApprovalModel | None = None,
+    relief: ReliefBook | None = None,
 ) -> Proposals:
     """Return the products to propose, in the published order; lenders without a desk here are left out.
 
@@ -85,6 +87,7 @@ def proposals_for(
         book=book,
         ask=Ask(ask.amount_fen, ask.term_months),
         approval=approval,
+        relief=relief.on(as_of) if relief else (),
     )
     firm = profiles.matches.explain(0)
 

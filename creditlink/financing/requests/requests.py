@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.consents import service as consents
-from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.categories import CATEGORIES, SERVED_ACTIONS
 from creditlink.consents.agreement.details import AuthorizationDetails
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.life.approval import approve
 from creditlink.engine.matching.products.terms import ProductTerms
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import applications, events, states
 from creditlink.financing.configuration import Clocks
@@ -23,10 +24,12 @@ from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.errors import Conflict
+from creditlink.records import sources
 
 DESK_SCOPE = "financing:read"
 PURPOSE = "underwriting"
-ACTIONS = ("profile", "match", "report")
+CORE = ("tax", "social_security", *SUPPLIES)
+"""What a lender is offered beside what its product needs, as far as it may ask for it."""
 
 
 @dataclass(frozen=True)
@@ -164,11 +167,14 @@ def details_for(
 ) -> AuthorizationDetails:
     """Return the consent that an application for `product` asks the firm for: what the product says it needs.
 
-    Categories that the lender may read but the product does not need are offered as optional.
+    Categories that the lender may read but the product does not need are offered as optional; one without a source
+    here is not asked for.
     """
     template = fair_use.templates[PURPOSE]
-    needed = [name for name in product.required_categories if name in client.categories]
-    core = [name for name in ("tax", "social_security", "utility") if name in client.categories]
+    served = sources.current().config.categories
+    open_here = {name for name in client.categories if name in served and name not in PUBLIC_CATEGORIES}
+    needed = [name for name in product.required_categories if name in open_here]
+    core = [name for name in CORE if name in open_here]
     named = {*(needed or core[:1]), *core}
     return AuthorizationDetails(
         uscc=enterprise.uscc,
@@ -181,7 +187,7 @@ def details_for(
         data_life_days=template.data_life_days,
         pulls_per_month=template.usual_pulls,
         pulls_per_day=None,
-        actions=ACTIONS,
+        actions=SERVED_ACTIONS,
         fair_use_version=fair_use.version,
     )
 

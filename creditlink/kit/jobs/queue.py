@@ -37,6 +37,7 @@ app = procrastinate.App(
     import_paths=[
         "creditlink.kit.jobs.tasks",
         "creditlink.audit.tasks",
+        "creditlink.enterprises.registry.tasks",
         "creditlink.records.tasks",
         "creditlink.consents.tasks",
         "creditlink.oauth.tasks",

@@ -25,7 +25,9 @@ from creditlink.access.opaque import AUTH_REQ_ID, hash_of, new_secret
 from creditlink.consents import listing
 from creditlink.consents import service as consents
 from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.served import ServedCategories
 from creditlink.kit import uscc as uscc_rules
+from creditlink.kit.processes import runtime
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
 from creditlink.oauth.endpoints.par import read_details
 from creditlink.oauth.grants.amend import amended_consent, merged
@@ -60,7 +62,7 @@ class BackchannelAuthentication(Endpoint):  # type: ignore[misc]  # Authlib has 
         uscc = _uscc_of_hint(session, form, details, client)
         former = amended_consent(session, form, client.client_id, now=now)
         if former is not None and form["grant_management_action"] == "merge":
-            details = merged(details, former)
+            details = merged(details, former, runtime.part(ServedCategories))
         if consents.count_waiting(session, client.institution.id, uscc, now) >= MOST_WAITING:
             raise TooManyWaiting
         jkt = self.server.sender_binding(request).jkt

@@ -22,6 +22,7 @@ from creditlink.consents import service as consents
 from creditlink.consents.agreement import details as consent_details
 from creditlink.consents.agreement.details import AuthorizationDetails, DetailsRefused
 from creditlink.consents.agreement.limits import FairUse
+from creditlink.consents.agreement.served import ServedCategories
 from creditlink.kit.processes import runtime
 from creditlink.oauth.clients.client import AUTH_METHOD, OAuthClient
 from creditlink.oauth.grants.amend import amended_consent, merged
@@ -56,7 +57,7 @@ class PushedAuthorization(Endpoint):  # type: ignore[misc]  # Authlib has no typ
         details = read_details(form, client, now=self.server.now)
         former = amended_consent(self.server.session, form, client.client_id, now=self.server.now)
         if former is not None and form["grant_management_action"] == "merge":
-            details = merged(details, former)
+            details = merged(details, former, runtime.part(ServedCategories))
         consent = consents.request_consent(
             self.server.session, client=client.row, details=details, amends=former, now=self.server.now
         )
@@ -126,7 +127,13 @@ def read_details(form: dict[str, str], client: OAuthClient, *, now: datetime) ->
     if raw is None:
         raise InvalidRequestError("authorization_details is required")
     try:
-        return consent_details.parse(raw, client=client.row, fair_use=runtime.part(FairUse), now=now)
+        return consent_details.parse(
+            raw,
+            client=client.row,
+            fair_use=runtime.part(FairUse),
+            served=runtime.part(ServedCategories),
+            now=now,
+        )
     except DetailsRefused as refused:
         if refused.error == "invalid_request":
             raise InvalidRequestError(refused.description) from None

@@ -14,10 +14,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from creditlink.access.errors import InvalidGrantId, InvalidRequestError
-from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES
+from creditlink.consents.agreement.categories import CATEGORIES, SERVED_ACTIONS
 from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.served import ServedCategories
 from creditlink.consents.life.rules import ALIVE
 from creditlink.consents.tables import Consent
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.errors import NotFound
 from creditlink.kit.ids import internal
 
@@ -50,18 +52,21 @@ def amended_consent(session: Session, form: Mapping[str, str], client_id: str, *
     return consent
 
 
-def merged(details: AuthorizationDetails, consent: Consent) -> AuthorizationDetails:
-    """Return `details` plus the categories and actions that the consent already grants."""
-    categories = {*details.categories, *consent.categories}
+def merged(details: AuthorizationDetails, consent: Consent, served: ServedCategories) -> AuthorizationDetails:
+    """Return `details` plus the categories and actions that the consent already grants, as far as they are served."""
+    kept = {c for c in consent.categories if c in served or c in PUBLIC_CATEGORIES}
+    categories = {*details.categories, *kept}
     actions = {*details.actions, *consent.actions}
     return replace(
         details,
         categories=tuple(c for c in CATEGORIES if c in categories),
-        # What the consent already grants stays optional for the firm.
+        # What the consent already grants stays optional for the firm; public records are no choice.
         optional_categories=tuple(
-            c for c in CATEGORIES if c in details.optional_categories or c in categories - {*details.categories}
+            c
+            for c in CATEGORIES
+            if c in details.optional_categories or c in kept - {*details.categories, *PUBLIC_CATEGORIES}
         ),
-        actions=tuple(a for a in ACTIONS if a in actions),
+        actions=tuple(a for a in SERVED_ACTIONS if a in actions),
         # Only what this bank itself sent: it may know the firm only by the pairwise id.
         uscc=details.uscc or consent.details().uscc,
     )

@@ -13,9 +13,10 @@ from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from creditlink.consents import service as consents
-from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.categories import CATEGORIES, label_of
 from creditlink.consents.agreement.statement import when
 from creditlink.consents.tables import Consent
+from creditlink.engine.vocabulary import UTILITY
 from creditlink.enterprises import representation, second_signatures
 from creditlink.enterprises.discoverability import set_discoverable
 from creditlink.enterprises.service import may_act, outside_limits
@@ -184,8 +185,8 @@ def purpose_labels() -> dict[str, str]:
 
 
 def category_labels() -> dict[str, str]:
-    """Return every category's name in the language of the page."""
-    return {code: category.text(lang())[0] for code, category in CATEGORIES.items()}
+    """Return the name of every category that an agent's limits may name, in the language of the page."""
+    return {code: label_of(code, lang()) for code in (*CATEGORIES, UTILITY)}
 
 
 def _about(session: Session, firm: Enterprise, act: FirmAct) -> tuple[str, str]:

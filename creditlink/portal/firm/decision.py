@@ -13,12 +13,13 @@ from werkzeug.datastructures import MultiDict
 from creditlink.consents import funnel
 from creditlink.consents import service as consents
 from creditlink.consents.agreement import limits
-from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES
+from creditlink.consents.agreement.categories import ACTIONS, label_of
 from creditlink.consents.agreement.difference import difference
 from creditlink.consents.agreement.versions import newest
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
-from creditlink.engine.vocabulary import INSTITUTION_KINDS
+from creditlink.engine.vocabulary import INSTITUTION_KINDS, supplies_apart
+from creditlink.enterprises.registry.codes import firm_of
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit.errors import InvalidRequest
@@ -101,7 +102,8 @@ def firms_for(session: Session, account: Account, consent: Consent, now: datetim
     if consent.amends is not None:
         former = session.get_one(Consent, consent.amends)
         firms = [f for f in firms if f.id == former.enterprise_id]
-    return [f for f in firms if consent.asked_uscc in (None, f.uscc)]
+    asked = None if consent.asked_uscc is None else firm_of(session, consent.asked_uscc)
+    return firms if consent.asked_uscc is None else [f for f in firms if f.id == asked]
 
 
 def show(
@@ -176,7 +178,7 @@ def _first_signature(
     for firm in firms:
         for signature in approval.valid_signatures(session, consent, firm, now, but=account.id):
             name = session.get_one(Account, signature.account_id).display_name
-            return FirstSignature(name, signature.signed_at, signature.categories)
+            return FirstSignature(name, signature.signed_at, [*supplies_apart(signature.categories)])
     return None
 
 
@@ -203,7 +205,7 @@ def changes_of(session: Session, consent: Consent) -> list[tuple[str, str, str, 
     before = former.details().narrowed(former.categories).to_dict()
     return [
         (_attribute(c.attribute), _value(c.attribute, c.before), _value(c.attribute, c.after), c.is_wider)
-        for c in difference(before, consent.asked)
+        for c in difference(before, consent.details().to_dict())
     ]
 
 
@@ -228,8 +230,7 @@ def _value(name: str, value: object) -> str:
     place = 0 if lang() == "zh" else 1
     several = [str(one) for one in value] if isinstance(value, list | tuple) else []
     if name == "categories":
-        labels = [CATEGORIES[c].name for c in several]
-        return "、".join(one.label_zh for one in labels) if place == 0 else ", ".join(one.label_en for one in labels)
+        return ("、" if place == 0 else ", ").join(label_of(c, lang()) for c in several)
     if name == "actions":
         return ("、" if place == 0 else "; ").join(ACTIONS[a][place] for a in several)
     if name == "purpose":

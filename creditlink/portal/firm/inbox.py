@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent, ConsentSignature
+from creditlink.enterprises.registry.codes import codes_of
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
@@ -40,6 +41,7 @@ def waiting_for(session: Session, firms: list[Enterprise], now: datetime) -> Seq
 
     A request that the bank sent through a browser is here only once somebody has signed it there.
     """
+    codes = codes_of(session, [firm.id for firm in firms])
     signed = select(ConsentSignature.consent_id).where(ConsentSignature.enterprise_id.in_([f.id for f in firms]))
     return session.scalars(
         select(Consent)
@@ -47,7 +49,7 @@ def waiting_for(session: Session, firms: list[Enterprise], now: datetime) -> Seq
             Consent.state == "REQUESTED",
             Consent.answer_until > now,
             or_(
-                and_(Consent.channel.in_(("inbox", "financing")), Consent.asked_uscc.in_([f.uscc for f in firms])),
+                and_(Consent.channel.in_(("inbox", "financing")), Consent.asked_uscc.in_(codes)),
                 Consent.id.in_(signed),
             ),
         )

@@ -11,13 +11,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
-from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.categories import is_known, label_of
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.life import approval, counters, rules
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_CATEGORY
-from creditlink.engine.vocabulary import missing_words
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, evidence_of, missing_words
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 
@@ -55,6 +55,7 @@ class AccessRow:
     purpose: str | None
     categories: list[tuple[str, int | None]]  # what went out or came in, and how many rows where that is known
     missing: list[tuple[str, str]]  # what did not, and why
+    by_law: list[str]  # public records among them, read without a grant
     fields: list[str]  # of a pull: which items were fetched
     reason: str | None
     consent_id: UUID | None
@@ -79,7 +80,7 @@ def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair
         state=consent.state_at(now),
         institution=_name(institution, lang),
         purpose=labels[0] if lang == "zh" else labels[1],
-        categories=[CATEGORIES[c].text(lang)[0] for c in consent.categories or consent.categories_asked],
+        categories=[label_of(c, lang) for c in consent.categories or consent.categories_asked],
         used=used[window][0],
         allowed=used[window][1],
         window=window,
@@ -154,15 +155,14 @@ def accesses_of(
                 result=entry.result,
                 purpose=(template.label_zh if lang == "zh" else template.label_en) if template else entry.purpose,
                 categories=[
-                    (CATEGORIES[c].text(lang)[0], rows_of(detail, c))
-                    for c in detail.get("categories", [])
-                    if c in CATEGORIES
+                    (label_of(c, lang), rows_of(detail, c)) for c in detail.get("categories", []) if is_known(c)
                 ],
                 missing=[
-                    (CATEGORIES[c].text(lang)[0], missing_words(cause)[0 if lang == "zh" else 1])
+                    (label_of(c, lang), missing_words(cause)[0 if lang == "zh" else 1])
                     for c, cause in (detail.get("missing", {}) | detail.get("incomplete", {})).items()
-                    if c in CATEGORIES
+                    if is_known(c)
                 ],
+                by_law=[label_of(c, lang) for c in PUBLIC_CATEGORIES if c in detail.get("by_law", {})],
                 fields=items_of(detail, lang),
                 reason=detail.get("reason"),
                 consent_id=entry.consent_id,
@@ -176,7 +176,7 @@ def rows_of(detail: Mapping[str, object], category: str) -> int | None:
     """Return how many rows of a category an entry is about: those disclosed, or those a pull brought."""
     facts, rows = detail.get("facts"), detail.get("rows")
     if isinstance(facts, dict):
-        return sum(int(count) for frame, count in facts.items() if FRAME_CATEGORY.get(frame) == category)
+        return sum(int(count) for frame, count in facts.items() if FRAME_CATEGORY.get(frame) == evidence_of(category))
     return int(rows[category]) if isinstance(rows, dict) and category in rows else None
 
 

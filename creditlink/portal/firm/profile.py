@@ -12,10 +12,14 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
-from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.categories import label_of
 from creditlink.engine.profile.live_model import LiveModel
+from creditlink.enterprises.relations import words
+from creditlink.enterprises.relations.graph import guarantee_circles, steps_beside, ways_to_revoked
+from creditlink.enterprises.relations.reading import around_mine
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
+from creditlink.kit.clock import day_of
 from creditlink.kit.processes import runtime
 from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.site import blueprint, lang, page, settings, signed_in
@@ -39,6 +43,15 @@ class SourceShown:
     last_month: str
 
 
+@dataclass(frozen=True)
+class RelatedShown:
+    """What ties a firm to others: ways to revoked firms, firms beside it (name, tie, over whom), circles' sizes."""
+
+    ways: list[str]
+    ties: list[tuple[str, str, str]]
+    circles: list[int]
+
+
 @blueprint.get("/profile")
 @signed_in
 def profile(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
@@ -50,9 +63,10 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
     firm = chosen(session, firms, flask.request.args.get("enterprise"))
     if firm is None:
         return page("firm/profile.html", firms=firms, firm=None, newest=None)
+    related = _related(session, firm, now)
     rows = _profiles_of(session, firm)
     if not rows:
-        return page("firm/profile.html", firms=firms, firm=firm, newest=None)
+        return page("firm/profile.html", firms=firms, firm=firm, newest=None, related=related)
     newest, institution = rows[0]
     improvements, near = _better(session, newest)
     return page(
@@ -67,6 +81,21 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         widest=max((abs(row["points_contribution"]) for row in newest.summary["dimensions"]), default=1.0) or 1.0,
         improvements=improvements,
         near=near,
+        related=related,
+    )
+
+
+def _related(session: Session, firm: Enterprise, now: datetime) -> RelatedShown:
+    """Return what ties the firm to others: what the register publishes, and its own guarantees."""
+    around = around_mine(session, firm.id, day=day_of(now), known_at=now)
+    own = 0 if lang() == "zh" else 1
+    sentence = words.sentence_zh if lang() == "zh" else words.sentence_en
+    return RelatedShown(
+        ways=[sentence(way) for way in ways_to_revoked(around)],
+        ties=[
+            (step.firm.name, words.KINDS[step.kind][own], words.through_of(step) or "") for step in steps_beside(around)
+        ],
+        circles=[len(circle) for circle in guarantee_circles(around)],
     )
 
 
@@ -102,7 +131,7 @@ def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
         status, months = str(entry["status"]), entry.get("months")
         rows.append(
             SourceShown(
-                label=CATEGORIES[name].text(lang())[0],
+                label=label_of(name, lang()),
                 status=str(words.get(status, status)),
                 is_there=status in ("delivered", "partial"),
                 months=months if isinstance(months, int) else 0,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from creditlink.audit.tables import AuditEntry
-from creditlink.consents.agreement.categories import CATEGORIES
+from creditlink.consents.agreement.categories import label_of
 from creditlink.enterprises import accounts, representation
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
@@ -24,7 +24,7 @@ from creditlink.portal.firm import acts
 from creditlink.portal.firm.financing.words import WAN
 from creditlink.portal.firm.firms import chosen_with_right, enter, firms_of
 from creditlink.portal.person import stepup, throttle
-from creditlink.portal.site import blueprint, fair_use, page, see_other, signed_in
+from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, served, signed_in
 
 _CHANGES = ("representation.appoint", "representation.end", "enterprise.signatures")
 _SHOWN = 50
@@ -154,7 +154,7 @@ def _show(
         leads=right.role == "legal_representative",
         me=account.id,
         kept=flask.request.form if error else {},
-        categories=acts.category_labels(),
+        categories={code: label_of(code, lang()) for code in served().categories},
         purposes=acts.purpose_labels(),
         tomorrow=(now.astimezone(SHANGHAI) + timedelta(days=1)).date(),
         ask_code=stepup.needs_code(account, now),
@@ -217,7 +217,7 @@ def _person(session: Session, account: Account, form: MultiDict[str, str], now: 
 def _limits(form: MultiDict[str, str]) -> dict[str, object] | None:
     """Return the limits in the form; ticking everything, or nothing of a kind, is no limit of that kind."""
     limits: dict[str, object] = {}
-    for name, known in (("categories", CATEGORIES), ("purposes", fair_use().templates)):
+    for name, known in (("categories", served().categories), ("purposes", fair_use().templates)):
         chosen = [one for one in known if one in form.getlist(name)]
         if not chosen:
             raise InvalidRequest(gettext("Tick at least one purpose and one kind of data."))

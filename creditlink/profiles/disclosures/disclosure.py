@@ -18,6 +18,7 @@ from creditlink.audit import service as audit
 from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES, UTILITY
 from creditlink.kit import ids
 from creditlink.kit.errors import AuditUnavailable, ConsentRefused, NotFound
 from creditlink.kit.http import paging
@@ -28,8 +29,10 @@ from creditlink.profiles.tables import Profile
 _ACTIONS = {"matches": "match", "unlock": "match"}
 _COLUMNS = {
     "explanation": (Profile.explanation,),
+    "lineage": (Profile.explanation, Profile.registration, Profile.asked, Profile.fact_ids),
     "matches": (Profile.matches, Profile.asked),
     "improvements": (Profile.explanation, Profile.registration, Profile.asked),
+    "registration": (Profile.registration,),
     "unlock": (Profile.explanation, Profile.registration, Profile.asked, Profile.matches),
 }
 
@@ -58,10 +61,19 @@ class DisclosedProfile(NamedTuple):
         return "match" in self.opened.actions
 
 
+def kind_of(part: str) -> str:
+    """Return which part of a profile goes out, without which one of several."""
+    return part.partition(":")[0]
+
+
 def read_profile(
     session: Session, access: Access, profile_id: UUID, *, action: str, now: datetime, part: str = "summary"
 ) -> DisclosedProfile:
     """Return a stored profile under the token's live consent.
+
+    Parameters
+    ----------
+    part : what of it goes out, and after a colon which one of several: `lineage:sales_12_fen`; evidence names both.
 
     Raises
     ------
@@ -70,9 +82,10 @@ def read_profile(
     ConsentRefused
         Also: the profile was computed from a category that the token, narrowed since, is not for.
     """
-    consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(part, "profile"), now=now)
+    kind = kind_of(part)
+    consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(kind, "profile"), now=now)
     wanted = select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id)
-    profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(part, ()))))
+    profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(kind, ()))))
     if profile is None:
         raise NotFound
     served = DisclosedProfile(profile, consent, consent.terms().narrowed(access.authorization_details))
@@ -91,7 +104,10 @@ def list_profiles(
     """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
     opened = consent.terms().narrowed(access.authorization_details)
-    computed_from = Profile.asked["categories"].contained_by(sorted({*opened.categories, "registration"}))
+    # A profile from before the supplies were apart names them as one.
+    together = {UTILITY} if opened.categories.issuperset(SUPPLIES) else set()
+    readable = sorted({*opened.categories, *PUBLIC_CATEGORIES, *together})
+    computed_from = Profile.asked["categories"].contained_by(readable)
     wanted = select(Profile).where(Profile.consent_id == consent.id, computed_from)
     if query.created_from is not None:
         wanted = wanted.where(Profile.created_at >= query.created_from)

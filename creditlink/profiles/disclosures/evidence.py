@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
+from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, supplies_apart
 from creditlink.records.coverage import CategoryCoverage
 
 FIELDS: Mapping[str, tuple[str, ...]] = {"summary": ("summary", "coverage")}
@@ -20,6 +22,7 @@ class Delivered(TypedDict):
     rows: dict[str, int]
     missing: NotRequired[dict[str, str]]  # why a granted category gave nothing
     incomplete: NotRequired[dict[str, str]]  # why one gave less than it has
+    by_law: NotRequired[dict[str, str]]  # public records among them, read without a grant: by which law
 
 
 def fields_of(part: str, *, with_products: bool) -> tuple[str, ...]:
@@ -30,8 +33,8 @@ def fields_of(part: str, *, with_products: bool) -> tuple[str, ...]:
 
 def opened_categories(coverage: Coverage) -> frozenset[str]:
     """Return the categories that a profile was computed under: its reader needs them all."""
-    # The registry is public and part of every profile.
-    return frozenset(c for c, row in coverage.items() if row["granted"] and c != "registration")
+    # What is public is part of every profile.
+    return frozenset(supplies_apart(c for c, row in coverage.items() if row["granted"])) - {*PUBLIC_CATEGORIES}
 
 
 def delivered(coverage: Coverage) -> Delivered:
@@ -61,6 +64,9 @@ def _delivered(rows: dict[str, int], missing: dict[str, str], incomplete: dict[s
         delivered["missing"] = missing
     if incomplete:
         delivered["incomplete"] = incomplete
+    # That a list was searched and the firm is not on it was read too.
+    if read := [c for c in PUBLIC_CATEGORIES if c in rows or missing.get(c) == "no_record"]:
+        delivered["by_law"] = {category: CATEGORIES[category].legal_basis_en for category in read}
     return delivered
 
 

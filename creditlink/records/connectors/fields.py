@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import reprlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 from creditlink.kit.clock import EARLIEST_YEAR
 from creditlink.kit.files.text import flaw
 from creditlink.kit.money import fen_from_yuan
+from creditlink.records.pulls.delivery import RowId
 
 _YUAN = re.compile(r"-?[0-9]{1,13}\.[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
@@ -21,6 +25,7 @@ _COMPACT_INSTANT = re.compile(r"[0-9]{14}[+-][0-9]{4}")
 # Years that a record of a firm can be about: offices write 0001 and 9999 where they know no day.
 YEARS = (EARLIEST_YEAR, 2199)
 _RECORD_ID = re.compile(r"[\x21-\x7e]{1,40}")
+_VERSION = re.compile(r"[0-9]{1,10}")
 
 
 class FieldError(ValueError):
@@ -31,6 +36,35 @@ class FieldError(ValueError):
         self.field = field
         self.value = value
         self.reason = reason
+        self.row: RowId | None = None
+
+    def of(self, row: RowId) -> FieldError:
+        """Say which row it is about; return itself."""
+        self.row = row
+        return self
+
+
+def row_id(fields: object, record_id: str, version: str) -> RowId:
+    """Return what tells a row from others, whatever is wrong with it.
+
+    Parameters
+    ----------
+    record_id, version : how the dialect names the office's id of the record and the version of it.
+    """
+    named = fields if isinstance(fields, Mapping) else {}
+    name, number = named.get(record_id), named.get(version)
+    if isinstance(number, str) and _VERSION.fullmatch(number):
+        number = int(number)
+    try:
+        # What is no text in UTF-8 is written as escapes, so that every row has a hash.
+        whole = json.dumps(fields, sort_keys=True, default=reprlib.repr)
+    except (ValueError, TypeError, RecursionError):
+        whole = reprlib.repr(fields)
+    return RowId(
+        record_id=name if isinstance(name, str) and _RECORD_ID.fullmatch(name) else None,
+        version=number if type(number) is int and 0 <= number < 2**31 else None,
+        sha256=hashlib.sha256(whole.encode("utf-8", "backslashreplace")).hexdigest(),
+    )
 
 
 class SourceRow:

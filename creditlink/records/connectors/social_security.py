@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from xml.etree import ElementTree
 
 import httpx
 
-from creditlink.records.connectors.fields import FieldError, SourceRow, within
+from creditlink.records.connectors.fields import FieldError, SourceRow, row_id, within
 from creditlink.records.connectors.wire import (
     Digest,
     Failure,
@@ -19,6 +18,7 @@ from creditlink.records.connectors.wire import (
     refused,
     total_of,
 )
+from creditlink.records.connectors.xml import xml_root
 from creditlink.records.offices.factory import ConnectorFactory
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
@@ -26,12 +26,6 @@ _PATH = "/sbj/payroll"
 _PAGE_SIZE = 200
 _MAX_PAGES = 100
 _MOST_PEOPLE = 10_000_000
-# The dialect has no use for a document type; entities are how XML attacks its reader.
-_DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
-# Characters that XML 1.0 does not know. The dialect has none that it could mean by them, so that such a character is
-# replaced and its field does not read, which is one row; left as they are, no row of the answer would.
-_ILLEGAL = re.compile("[^\\t\\n\\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_REFERENCE = re.compile("&#(?:x([0-9a-fA-F]+)|([0-9]+));")
 
 
 class SocialSecurityConnector:
@@ -101,7 +95,7 @@ class SocialSecurityConnector:
 def _read(answer: SourceResponse, uscc: str) -> ElementTree.Element | None:
     """Return the root of an answer, None for a firm without a record."""
     try:
-        root = _parse(answer.content)
+        root = xml_root(answer.content)
     except Passing:
         if answer.status != httpx.codes.OK:
             raise refused(answer, "") from None
@@ -117,26 +111,9 @@ def _read(answer: SourceResponse, uscc: str) -> ElementTree.Element | None:
     raise refused(answer, code)
 
 
-def _parse(content: bytes) -> ElementTree.Element:
-    if _DOCTYPE.search(content):
-        raise Failure("DOWN", "the answer declares a document type or an entity")
-    text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_legal, content.decode("utf-8", "replace")))
-    try:
-        return ElementTree.fromstring(text.encode())  # noqa: S314 (document types and entities are refused above)
-    except ElementTree.ParseError:
-        raise Passing("DOWN", "the answer is not well-formed XML") from None
-
-
-def _legal(reference: re.Match[str]) -> str:
-    """Return a character reference, U+FFFD in place of one to what XML has no character for."""
-    hexadecimal, decimal = reference.groups()
-    digits = (hexadecimal or decimal).lstrip("0")
-    code = int(digits or "0", 16 if hexadecimal else 10) if len(digits) < 9 else 0
-    return reference[0] if code < 0x110000 and not _ILLEGAL.match(chr(code)) else "\ufffd"
-
-
 def _take(delivery: Delivery, element: ElementTree.Element, position: str, since: date, until: date) -> None:
-    row = SourceRow({child.tag: child.text or "" for child in element} | dict(element.attrib))
+    fields = {child.tag: child.text or "" for child in element} | dict(element.attrib)
+    row, known = SourceRow(fields), row_id(fields, "id", "version")
     try:
         row.record_id("id")
         delivery.facts.append(
@@ -158,8 +135,11 @@ def _take(delivery: Delivery, element: ElementTree.Element, position: str, since
                 version=row.whole("version"),
             )
         )
+        delivery.accept("payroll", known)
     except FieldError as error:
-        delivery.rejects.append(Reject.of(delivery.source, "payroll", position, error.field, error.value, error.reason))
+        delivery.rejects.append(
+            Reject.of(delivery.source, "payroll", position, error.field, error.value, error.reason, row=known)
+        )
 
 
 FACTORY = ConnectorFactory.of(SocialSecurityConnector, "social_security", ("payroll_months",), ("api_key",))

@@ -15,7 +15,7 @@ import httpx
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES
 from creditlink.records.connectors import tax_invoices, tax_rows
-from creditlink.records.connectors.fields import FieldError, SourceRow
+from creditlink.records.connectors.fields import FieldError, SourceRow, row_id
 from creditlink.records.connectors.wire import (
     Digest,
     Failure,
@@ -66,8 +66,9 @@ class TaxConnector:
             pages = self._pages(resource, uscc, since, until, proceed, delivery, digest)
             _take_rows(delivery, resource, pages, read, since, until)
         pages = self._pages("fapiao", uscc, since, until, proceed, delivery, digest)
-        facts, rejects, withheld = tax_invoices.monthly_facts(pages, since, until)
+        facts, rejects, withheld, accepted = tax_invoices.monthly_facts(pages, since, until)
         delivery.facts += facts
+        delivery.accepted["fapiao"] = accepted
         _keep_aside(delivery, "fapiao", rejects)
         delivery.resources["fapiao"].withheld_months = withheld
         delivery.digest = digest.hexdigest()
@@ -193,12 +194,14 @@ def _take_rows(
     taken: dict[int, list[Fact]] = {page.number: [] for page in pages}
     for page in pages:
         for index, fields in enumerate(page.rows):
+            row = row_id(fields, "lsh", "bbh")
             try:
                 fact = read(SourceRow.of(fields), since, until)
             except FieldError as error:
-                rejects.append((f"page {page.number} row {index}", error))
+                rejects.append((f"page {page.number} row {index}", error.of(row)))
             else:
                 taken[page.number] += [] if fact is None else [fact]
+                delivery.accept(resource, row)
     _keep_aside(delivery, resource, rejects)
     facts = [fact for page in taken.values() for fact in page]
     if any(tax_rows.is_part(fact) for fact in facts):
@@ -213,7 +216,8 @@ def _take_rows(
 
 def _keep_aside(delivery: Delivery, resource: str, rejects: list[tuple[str, FieldError]]) -> None:
     delivery.rejects += [
-        Reject.of(delivery.source, resource, where, error.field, error.value, error.reason) for where, error in rejects
+        Reject.of(delivery.source, resource, where, error.field, error.value, error.reason, row=error.row)
+        for where, error in rejects
     ]
     delivery.resources[resource].rejected = len(rejects)
 

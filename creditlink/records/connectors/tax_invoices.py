@@ -16,7 +16,7 @@ from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.facts.invoices import INVOICE_SCHEMA, invoice_months
 from creditlink.kit.clock import add_months, month_start
 from creditlink.kit.files.text import flaw
-from creditlink.records.connectors.fields import YEARS, FieldError, SourceRow, within
+from creditlink.records.connectors.fields import YEARS, FieldError, SourceRow, row_id, within
 from creditlink.records.pulls.delivery import Fact
 
 _TEXTS = ("lsh", "kprq", "fx", "dfdm", "je", "se", "hj", "zt", "lrsj")
@@ -37,8 +37,8 @@ class Page:
 
 def monthly_facts(
     pages: list[Page], since: date, until: date
-) -> tuple[list[Fact], list[tuple[str, FieldError]], list[str]]:
-    """Return the facts of each month, the rows kept aside, and the months withheld.
+) -> tuple[list[Fact], list[tuple[str, FieldError]], list[str], dict[str, int]]:
+    """Return the facts of each month, the rows kept aside, the months withheld, and the newest version of each record.
 
     Rows come in the order of their days, so the rows that a page lacks lie between its last row and
     the first row of the next page. The months in between would be too low; they are withheld, and
@@ -46,7 +46,7 @@ def monthly_facts(
     """
     good, bad, rejects = _read_rows(pages, since, until)
     if good.is_empty():
-        return [], rejects, month_names(_gaps(pages, good, since, until))
+        return [], rejects, month_names(_gaps(pages, good, since, until)), {}
     gaps = _gaps(pages, good, since, until)
     facts = []
     months = invoice_months(good.select(INVOICE_SCHEMA.keys()), by=())
@@ -63,7 +63,8 @@ def monthly_facts(
                 complete=row["period"] not in bad,
             )
         )
-    return facts, rejects, month_names(gaps)
+    newest = good.group_by("record_id").agg(pl.col("version").max())
+    return facts, rejects, month_names(gaps), dict(newest.iter_rows())
 
 
 def month_names(months: set[date]) -> list[str]:
@@ -88,7 +89,7 @@ def _read_rows(
         try:
             mended.append(_invoice(SourceRow.of(raw[index]), since, until) | {"page": page})
         except FieldError as error:
-            rejects.append((f"page {page} row {position}", error))
+            rejects.append((f"page {page} row {position}", error.of(row_id(raw[index], "lsh", "bbh"))))
             months |= _month_of_bad(frame, index)
     good = frame.filter(fits).select(*INVOICE_SCHEMA, "page")
     if mended:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from datetime import date
 from urllib.parse import urlsplit
 
 import httpx
 
 from creditlink.engine.facts.frames import METER_KINDS
-from creditlink.records.connectors.fields import FieldError, SourceRow, within
+from creditlink.records.connectors.fields import FieldError, SourceRow, row_id, within
 from creditlink.records.connectors.wire import (
     Digest,
     Failure,
@@ -22,7 +23,7 @@ from creditlink.records.connectors.wire import (
     total_of,
 )
 from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
-from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
+from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult, RowId
 
 _PAGE_SIZE = 500
 _MAX_PAGES = 100
@@ -47,10 +48,10 @@ class Torn(Passing):
 class UtilityConnector:
     """Speaks the dialect of docs/bureaus.md, section 3."""
 
-    source = "utility"
-
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, *, source: str = "utility", kinds: Sequence[str] = METER_KINDS) -> None:
+        self.source = source
         self._wire = wire
+        self._kinds = kinds  # the supplies that this company delivers
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -60,7 +61,7 @@ class UtilityConnector:
         """Return the firm's metered months; see `wire.Connector`."""
         delivery = Delivery(self.source)
         digest = Digest()
-        for kind in METER_KINDS:
+        for kind in self._kinds:
             self._fetch_kind(kind, delivery, digest, uscc, since, until, proceed)
         delivery.digest = digest.hexdigest()
         return delivery
@@ -99,14 +100,19 @@ class UtilityConnector:
                 lines, torn = _lines(answer.content)
                 for index, line in enumerate(lines):
                     result.rows += 1
+                    row = _row_id(line)
                     try:
                         delivery.facts.append(_fact(kind, _fields(line), since, until))
+                        delivery.accept(kind, row)
                     except FieldError as error:
                         where = f"page {result.pages} row {index}"
-                        rejects.append(Reject.of(self.source, kind, where, error.field, error.value, error.reason))
+                        rejects.append(
+                            Reject.of(self.source, kind, where, error.field, error.value, error.reason, row=row)
+                        )
                 if torn is not None:
                     where = f"page {result.pages} row {len(lines)}"
-                    rejects.append(Reject.of(self.source, kind, where, "(line)", torn, "the line is cut off"))
+                    cut = _row_id(torn)
+                    rejects.append(Reject.of(self.source, kind, where, "(line)", torn, "the line is cut off", row=cut))
                 path, parameters = _next(answer, f"/v1/{kind}/months"), {}
         except Failure as failure:
             result.status = "PARTIAL" if result.rows else failure.status
@@ -170,6 +176,11 @@ def _fields(line: str) -> dict[str, str]:
     return dict(zip(_HEADER, fields, strict=False))
 
 
+def _row_id(line: str) -> RowId:
+    """Return what tells a line from others, also one that is not CSV: its first two fields name record and version."""
+    return row_id(dict(zip(_HEADER, line.replace('"', "").split(","), strict=False)), "record_id", "version")
+
+
 def _next(answer: SourceResponse, path: str) -> str | None:
     """Return the next page's path and query; only of the same endpoint on the same server."""
     for link in answer.headers.get("Link", "").split(","):
@@ -223,9 +234,12 @@ def _fact(kind: str, fields: dict[str, str], since: date, until: date) -> Fact:
     )
 
 
-def _build(office: OfficeAccess) -> UtilityConnector:
-    auth = httpx.BasicAuth(office.credentials["user"], office.credentials["password"])
-    return UtilityConnector(office.wire(auth=auth))
+def _factory(supply: str) -> ConnectorFactory:
+    def build(office: OfficeAccess) -> UtilityConnector:
+        auth = httpx.BasicAuth(office.credentials["user"], office.credentials["password"])
+        return UtilityConnector(office.wire(auth=auth), source=supply, kinds=(supply,))
+
+    return ConnectorFactory(supply, ("meter_months",), ("user", "password"), build, serves=(supply,))
 
 
-FACTORY = ConnectorFactory("utility", ("meter_months",), ("user", "password"), _build)
+FACTORIES = tuple(_factory(supply) for supply in METER_KINDS)

@@ -7,7 +7,7 @@ fit is kept aside like any row that does not read: with its field, its value and
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from math import isfinite
 
@@ -59,8 +59,8 @@ def admit(delivery: Delivery, admission: Admission) -> Delivery:
         resources["(connector)"] = ResourceResult(
             status="PARTIAL", rejected=refused, error=f"{refused} facts of the connector were refused"
         )
-    return Delivery(
-        admission.source, facts, rejects, resources or {"*": _silent()}, delivery.digest, delivery.signatures
+    return replace(
+        delivery, source=admission.source, facts=facts, rejects=rejects, resources=resources or {"*": _silent()}
     )
 
 
@@ -75,7 +75,9 @@ def _silent() -> ResourceResult:
 
 
 def _own(reject: Reject, source: str) -> Reject:
-    return Reject.of(source, reject.resource, reject.position, reject.field, reject.excerpt, reject.reason)
+    return Reject.of(
+        source, reject.resource, reject.position, reject.field, reject.excerpt, reject.reason, row=reject.row
+    )
 
 
 def _reject(source: str, fact: object, index: int, error: FieldError) -> Reject:
@@ -88,9 +90,11 @@ def _admitted(fact: object, admission: Admission) -> Fact:
         raise FieldError("(fact)", fact, "the connector delivers something that is no fact")
     if fact.frame not in FRAME_CATEGORY:
         raise FieldError("frame", fact.frame, "there is no such frame")
-    if not _categories_of(fact) & set(admission.categories):
-        category, held = FRAME_CATEGORY[fact.frame], ", ".join(sorted(admission.categories))
-        raise FieldError("frame", fact.frame, f"of category {category}, but the source is configured for {held}")
+    if not isinstance(fact.subkey, str):
+        raise FieldError("subkey", fact.subkey, "not a text")
+    if fact.category not in admission.categories:
+        held = ", ".join(sorted(admission.categories))
+        raise FieldError("frame", fact.frame, f"of category {fact.category}, but the source is configured for {held}")
     if fact.frame not in admission.frames:
         raise FieldError("frame", fact.frame, "the connector's factory does not name this frame")
     if type(fact.period) is not date or fact.period.day != 1:
@@ -108,12 +112,6 @@ def _admitted(fact: object, admission: Admission) -> Fact:
     _check_subkey(fact)
     _check_values(fact)
     return fact
-
-
-def _categories_of(fact: Fact) -> set[str]:
-    """Return the names under which configuration may give a source this fact: its category, or a kind within it."""
-    kind = str(fact.subkey).partition("/")[0] if _keyed_by(fact.frame) else ""
-    return {FRAME_CATEGORY[fact.frame], *((kind,) if kind else ())}
 
 
 def _check_subkey(fact: Fact) -> None:

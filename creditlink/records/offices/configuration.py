@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.files.textfile import json_of
 from creditlink.kit.settings import BUREAU_PREFIX, SettingError, Settings, refuse_unknown
 from creditlink.records.connectors.wire import TimeLimits
@@ -57,9 +58,18 @@ class SourcesConfig:
     sources: Mapping[str, SourceConfig]
 
     def for_categories(self, categories: Iterable[str]) -> tuple[str, ...]:
-        """Return the sources that hold the granted categories, in the file's order."""
-        granted = set(categories)
-        return tuple(name for name, source in self.sources.items() if granted & set(source.categories))
+        """Return the sources that hold the granted categories or public records, in the file's order."""
+        opened = {*categories, *PUBLIC_CATEGORIES}
+        return tuple(name for name, source in self.sources.items() if opened & set(source.categories))
+
+    def is_public(self, source: str) -> bool:
+        """Return whether a source holds nothing but what is public by law."""
+        return set(self.sources[source].categories) <= set(PUBLIC_CATEGORIES)
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """Return the categories that a source is connected for."""
+        return frozenset(category for source in self.sources.values() for category in source.categories)
 
     def of_category(self, category: str) -> str | None:
         """Return the source that holds a category; None: no office is connected for it."""

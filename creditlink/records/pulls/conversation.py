@@ -18,6 +18,7 @@ from creditlink.records.offices import gate
 from creditlink.records.offices.admission import Admission, admit
 from creditlink.records.offices.configuration import SourceConfig
 from creditlink.records.offices.signatures import AnswerForged
+from creditlink.records.pulls import pull as pulls
 from creditlink.records.pulls.delivery import Delivery
 from creditlink.records.sources import Sources
 
@@ -69,10 +70,11 @@ def converse(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
             return False
         return True
 
+    since = pulls.look_back_of(sources.config, name, since=task.since, until=task.until)
     with listening() as heard:
         try:
-            delivery = sources.connectors[name].fetch(task.uscc, since=task.since, until=task.until, proceed=proceed)
-            delivery = admit(delivery, Admission(name, sources.frames[name], source.categories, task.since, task.until))
+            delivery = sources.connectors[name].fetch(task.uscc, since=since, until=task.until, proceed=proceed)
+            delivery = admit(delivery, Admission(name, sources.frames[name], source.categories, since, task.until))
         except PullStopped:
             raise
         except AnswerForged:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, TypedDict
 
+from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_CATEGORY
+from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, UTILITY
 from creditlink.kit.files.text import printable
 
 Status = Literal["READY", "PENDING", "DELIVERED", "PARTIAL", "NO_RECORD", "DENIED", "TIMEOUT", "DOWN"]
@@ -64,6 +66,21 @@ class Fact:
     version: int = 0
     complete: bool = True
 
+    @property
+    def category(self) -> str:
+        """Return the category that a consent must open: of a meter, its supply."""
+        category = FRAME_CATEGORY[self.frame]
+        return self.subkey.partition("/")[0] if category == UTILITY else category
+
+
+@dataclass(frozen=True, slots=True)
+class RowId:
+    """What tells a row of an office from its others, as far as that reads."""
+
+    record_id: str | None
+    version: int | None
+    sha256: str  # of the row as it came
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -75,13 +92,24 @@ class Reject:
     field: str
     excerpt: str
     reason: str
+    row: RowId | None = None
 
     @classmethod
-    def of(cls, source: str, resource: str, position: str, field: str, value: object, reason: str) -> Reject:
-        """Build one, keeping only an excerpt of the value."""
+    def of(
+        cls,
+        source: str,
+        resource: str,
+        position: str,
+        field: str,
+        value: object,
+        reason: str,
+        *,
+        row: RowId | None = None,
+    ) -> Reject:
+        """Build one, keeping only an excerpt of the value. With its `row` it is known again, wherever it stands."""
         # A text as it is; of anything else, which may be nested without end, no more than a glimpse.
         text = "" if value is None else value if isinstance(value, str) else reprlib.repr(value)
-        return cls(source, resource, position, field, printable(text[:EXCERPT_LENGTH]), reason)
+        return cls(source, resource, position, field, printable(text[:EXCERPT_LENGTH]), reason, row)
 
 
 @dataclass(slots=True)
@@ -119,6 +147,15 @@ class Delivery:
     resources: dict[str, ResourceResult] = field(default_factory=dict)
     digest: str = ""  # SHA-256 over the raw answers; the answers themselves are not kept
     signatures: StoredSignatures | None = None  # of a source that signs
+    accepted: dict[str, dict[str, int]] = field(
+        default_factory=dict
+    )  # resource -> record id -> newest version that read
+
+    def accept(self, resource: str, row: RowId) -> None:
+        """Note that a row read: it puts right what was rejected of its record before."""
+        if row.record_id is not None:
+            known = self.accepted.setdefault(resource, {})
+            known[row.record_id] = max(known.get(row.record_id, 0), row.version or 0)
 
     @property
     def status(self) -> Status:
@@ -145,7 +182,8 @@ class Delivery:
     def as_evidence(self) -> dict[str, object]:
         """Return what evidence says of it: how many facts of which frames with which columns arrived, or why none did.
 
-        `categories` are those of which facts arrived, never those that were merely asked for.
+        `categories` are those of which facts arrived, never those that were merely asked for; `by_law` says which of
+        them no firm grants, and by which law they are read.
         """
         facts: dict[str, int] = {}
         for fact in self.facts:
@@ -153,10 +191,13 @@ class Delivery:
         found: dict[str, object] = {
             "source": self.source,
             "rows": self.rows,
-            "categories": sorted({FRAME_CATEGORY[frame] for frame in facts}),
+            "categories": sorted({fact.category for fact in self.facts}),
             "facts": dict(sorted(facts.items())),
             "fields": {frame: [item.name for item in ITEMS[frame]] for frame in sorted(facts)},
         }
+        public = {c for c in PUBLIC_CATEGORIES if any(fact.category == c for fact in self.facts)}
+        if public:
+            found["by_law"] = {category: CATEGORIES[category].legal_basis_en for category in sorted(public)}
         if self.signatures:
             found["signatures"] = self.signatures
         return found | ({"error": self.error} if self.error else {})

@@ -9,6 +9,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from creditlink.records import sources
+from creditlink.records.rejections import queue as rejections
+from creditlink.records.rejections.identity import STATES
 from creditlink.records.tables import SourceHealth
 
 WINDOW_HOURS = 24
@@ -36,9 +38,10 @@ def answers_since(session: Session, since: datetime) -> dict[str | None, SourceA
 
 
 def source_health(session: Session, now: datetime) -> list[dict[str, object]]:
-    """Return state, success rate and median time of each office over the last `WINDOW_HOURS`."""
+    """Return state, success rate and median time of each office over the last `WINDOW_HOURS`, and its rejected rows."""
     lately = answers_since(session, now - timedelta(hours=WINDOW_HOURS))
     states = {source.name: source for source in session.scalars(select(SourceHealth))}
+    rejected = rejections.counts(session)
     found: list[dict[str, object]] = []
     for name, config in sources.current().config.sources.items():
         row, state = lately.get(name), states.get(name)
@@ -52,6 +55,7 @@ def source_health(session: Session, now: datetime) -> list[dict[str, object]]:
                 "success_rate": round(row.good / row.answers, 4) if row else None,
                 "p50_seconds": round(float(row.p50), 3) if row and row.p50 is not None else None,
                 "fresh_hours": config.fresh.total_seconds() / 3600,
+                "rejections": rejected.get(name, dict.fromkeys(STATES, 0)),
             }
         )
     return found

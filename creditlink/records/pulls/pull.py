@@ -19,7 +19,7 @@ from creditlink.consents.tables import Consent
 from creditlink.kit import ids, jobs
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.records import sources
-from creditlink.records.pulls.delivery import OPEN_STATUSES, StoredResult
+from creditlink.records.pulls.delivery import FAILED, OPEN_STATUSES, StoredResult
 from creditlink.records.pulls.freshness import LastAnswer, Patience, State, is_due, is_stale, is_whole, state_of
 from creditlink.records.pulls.reuse import USABLE, WHOLE
 from creditlink.records.sources import SourcesConfig
@@ -27,6 +27,12 @@ from creditlink.records.tables import Pull, PullPart
 
 PREFIX = "pul"
 ENDED = "creditlink_pull_ended"  # the channel that announces it
+
+PUBLIC_MONTHS = 120
+"""How far back public records are asked for: a listing or an enforcement of years ago may be in force today.
+
+It is no part of any consent, which bounds what a firm grants.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ class PullState:
     """Whether a profile can be computed now, and from what.
 
     fresh: every granted source has answered (perhaps with a failure that the profile then reports).
-    pending: `pull_id` is being worked on. failed: no granted source has ever given anything.
+    pending: `pull_id` is being worked on. failed: no granted source has ever given anything. A source of public records
+    that has failed is asked again, and not waited for.
     """
 
     state: State
@@ -79,6 +86,11 @@ def look_back(consent: Consent, now: datetime) -> tuple[date, date]:
     return add_months(month_start(began), -consent.history_months), today
 
 
+def look_back_of(config: SourcesConfig, source: str, *, since: date, until: date) -> date:
+    """Return the first month that a source is asked for: the consent's, or that of public records."""
+    return add_months(month_start(until), -(PUBLIC_MONTHS - 1)) if config.is_public(source) else since
+
+
 def ensure_fresh(
     session: Session, consent: Consent, now: datetime, *, categories: Collection[str] | None = None
 ) -> PullState:
@@ -91,6 +103,8 @@ def ensure_fresh(
     while True:
         state, due = _judge(session, consent, opened, now)
         if state.state != "pending":
+            if due:
+                start(session, consent, due, trigger="profile", now=now)
             return state
         # Also where a pull is open: it may have lost its job, and one that waits already is not doubled.
         pull_id = start(session, consent, due, trigger="profile", now=now)
@@ -117,10 +131,11 @@ def _judge(
         .where(Pull.consent_id == consent.id, Pull.status == "OPEN")
     ).all()
     open_parts = {row.source: row.status for row in running if row.status in OPEN_STATUSES}
+    unwaited = {name for name in due if config.is_public(name) and name in answers and answers[name].status in FAILED}
     found: dict[str, SourceState] = {}
     for name in needed:
         answer = answers.get(name)
-        if name in due:
+        if name in due and name not in unwaited:
             found[name] = SourceState(name, open_parts.get(name, "READY"))
         elif answer is not None:
             stale = is_stale(answer, patience(config, name), now)
@@ -135,7 +150,8 @@ def _judge(
                 answer.withheld_months,
                 is_whole(answer, patience(config, name), now),
             )
-    state = state_of({name: answers.get(name) for name in needed}, set(due))
+    granted = {name: answers.get(name) for name in needed if not config.is_public(name)}
+    state = state_of(granted, set(due) - unwaited)
     # A pull that is under way for something else does not answer what is due here.
     pull_id = next((row.id for row in running if set(due) <= {r.source for r in running}), None)
     holders = {category: name for name, source in config.sources.items() for category in source.categories}

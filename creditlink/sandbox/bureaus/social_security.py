@@ -35,7 +35,6 @@ class _PayrollMonth(NamedTuple):
     paid_on: date | None
     joiners: int
     leavers: int
-    fund_headcount: int
     known_on: date
     version: int
 
@@ -90,7 +89,7 @@ class SocialSecurityBureau:
 def _document(asked: BureauQuery, rows: list[WireRow], offset: int, mode: str | None) -> flask.Response:
     limit = asked.numbers["limit"]
     page = rows[offset : offset + limit]
-    page, whole = faulty_page(page, mode, day="dueOn", number="headcount", last="fundHeadcount")
+    page, whole = faulty_page(page, mode, day="dueOn", number="headcount", last="leavers")
     complete = "true" if whole else "false"
     lines = [f'<payrolls uscc={quoteattr(asked.uscc)} total="{len(rows)}" complete="{complete}">']
     for row in page:
@@ -124,7 +123,6 @@ def _month(row: _PayrollMonth) -> WireRow:
         "paidOn": day(row.paid_on, "%Y-%m-%d"),
         "joiners": row.joiners,
         "leavers": row.leavers,
-        "fundHeadcount": row.fund_headcount,
     }
 
 

@@ -12,13 +12,14 @@ from urllib.parse import urlencode
 import flask
 import polars as pl
 
+from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.sandbox.bureaus import query
 from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
 from creditlink.sandbox.bureaus.holdings import Holdings, day, rows_as, within
 from creditlink.sandbox.bureaus.query import BadParameter, BureauQuery
 
 FRAMES = ("meter_months",)
-RESOURCES = ("electricity", "water", "gas")
+RESOURCES = tuple(SUPPLIES)
 _COLUMNS = (
     "record_id", "version", "service_point", "period", "usage", "night_usage", "weekend_usage", "unit", "amount_fen",
     "due_on", "paid_on", "method", "read_quality", "disconnected", "recorded_at",

@@ -19,7 +19,7 @@ JUMP_CHANCE = 0.005
 JUMP_SIZE = 0.6
 SLOPE = 1.75
 """β: log-hazard per unit of health."""
-BASE = -6.94
+BASE = -7.02
 """Log of the monthly hazard at health 0 with no other risk."""
 LEAVE_CHANCE = 0.0012
 HORIZON = 12

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.sandbox.city import hazard
 from creditlink.sandbox.city.economy import REGIONS, TRADES, USUAL_SIZE, Calendar, Floats, Ints, trade_column
 
@@ -61,11 +62,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("seasonal", 0.09, 0.75, 0.1, 0.1, 0.03, 2.6, 0.08, {}),
     Kind("growing", 0.08, 0.85, 0.2, 0.1, 0.28, 1.0, 0.05, {}),
     Kind("distressed", 0.09, -0.95, 0.2, 0.0, -0.10, 1.0, 0.10, {}),
-    Kind("dormant", 0.05, 0.0, -0.8, -2.2, -0.05, 1.0, 0.86, {"social_security": 0.4, "electricity": 0.6}),
+    Kind("dormant", 0.05, 0.0, -0.3, -2.2, -0.05, 1.0, 0.86, {"social_security": 0.4, "electricity": 0.6}),
     Kind("shell", 0.02, -0.30, 1.1, 0.2, 0.10, 0.6, 0.12, {"social_security": 0.8, "electricity": 0.8, "gas": 0.2}),
     Kind("manipulator", 0.02, -0.70, 0.5, 0.1, 0.0, 1.0, 0.05, {"social_security": 1.3, "electricity": 1.3}),
     Kind("thin", 0.07, 0.10, 0.3, -0.6, 0.15, 1.0, 0.35, {"tax": 0.8, "social_security": 0.4, "electricity": 0.5}),
-    Kind("sole_trader", 0.18, 0.55, -0.5, -1.5, 0.02, 1.2, 0.12, {"social_security": 0.6, "electricity": 1.0}),
+    Kind("sole_trader", 0.18, 0.55, -0.2, -1.5, 0.02, 1.2, 0.12, {"social_security": 0.6, "electricity": 1.0}),
 )
 KIND = {kind.name: index for index, kind in enumerate(KINDS)}
 
@@ -85,10 +86,10 @@ COVERAGE: dict[str, float] = {
 
 INFLATES = ("", "tax", "social_security")
 
-SIZE_SLOPE = 0.80
+SIZE_SLOPE = 0.60
 """Fall of the log-hazard per unit of log sales, beside what health and age do.
 
-With them the log-hazard falls by about 0.7 per unit, as it does among real small firms.
+With them the log-hazard falls by about 0.6 per unit; among real small firms it falls by 0.7 to 0.9.
 """
 QUARTERLY, OCCASIONAL = 0.86, 0.08
 """Shares of small-scale taxpayers that file by quarter, as the law has it, and that of the small ones per occasion."""
@@ -166,7 +167,7 @@ def _draw_coverage(
         odds = np.array([k.coverage.get(name, 1.0) for k in KINDS])
         likely = np.minimum(target * (odds / (shares * odds).sum() * shares.sum())[kind], 1.0)
         own = rng.random(n)
-        draw = np.where(own < 0.5, shared, rng.random(n)) if name in ("electricity", "water", "gas") else own
+        draw = np.where(own < 0.5, shared, rng.random(n)) if name in SUPPLIES else own
         if name == "social_security" and target < 1:
             # Larger firms insure their staff more often; the mean stays near the target.
             likely = np.clip(likely + 0.10 * np.tanh(size - USUAL_SIZE + 0.5), 0.02, 1.0)

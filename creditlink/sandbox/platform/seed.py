@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from creditlink.access.scopes import SCOPES
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS
+from creditlink.consents.agreement.categories import GRANTABLE
+from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.enterprises import accounts
 from creditlink.enterprises.representation import appoint
 from creditlink.enterprises.service import by_uscc
@@ -112,7 +113,7 @@ def seed_banks(
                 jwks=public_jwks(key),
                 redirect_uris=[redirect_uri],
                 scopes=sorted(SCOPES),
-                categories=sorted(set(CATEGORY_FRAMES) - {"registration"}),
+                categories=sorted(GRANTABLE),
                 now=now,
             )
         client.redirect_uris = [redirect_uri]

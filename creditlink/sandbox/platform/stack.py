@@ -1,18 +1,21 @@
-"""The whole sandbox: database, city, seed, three bureaus, worker, API and the demo banks."""
+"""The whole sandbox: database, city, seed, bureaus and offices, worker, API and the demo banks."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.kit.clock import day_of, last_complete_month, utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings, load_settings
 from creditlink.sandbox.bureaus.real_invoices import real_firms
 from creditlink.sandbox.city import GENERATOR_VERSION, write_city
+from creditlink.sandbox.offices.serving import PORTS as OFFICE_PORTS
 from creditlink.sandbox.platform import seed
 from creditlink.sandbox.platform.own_database import open_own
 from creditlink.sandbox.platform.seed import Credentials
@@ -20,6 +23,7 @@ from creditlink.sandbox.platform.services import ServiceFailed, Services, free_p
 
 CITY_FIRMS, CITY_MONTHS, CITY_SEED = 2000, 48, 20260
 BUREAUS = ("tax", "social_security", "utility")
+"""The offices with a process each; the smaller ones share one."""
 
 
 class Say(Protocol):
@@ -48,7 +52,7 @@ class Ports:
         """
         ports = cls(
             tuple(8000 + i for i in range(api_processes)),
-            dict(zip(BUREAUS, (7001, 7002, 7003), strict=True)),
+            dict(zip(BUREAUS, (7001, 7002, 7003), strict=True)) | OFFICE_PORTS,
             tuple(9001 + i for i in range(len(seed.DEMO_BANKS))),
         )
         for port in (*ports.api, *ports.bureaus.values(), *ports.banks):
@@ -61,7 +65,7 @@ class Ports:
         """Return ports that are free right now."""
         return cls(
             tuple(free_port() for _ in range(api_processes)),
-            {name: free_port() for name in BUREAUS},
+            {name: free_port() for name in (*BUREAUS, *OFFICE_PORTS)},
             tuple(free_port() for _ in seed.DEMO_BANKS),
         )
 
@@ -77,6 +81,16 @@ class Stack:
     credentials: Credentials
     credentials_file: Path
     services: Services
+
+
+def source_addresses(bureaus: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of where each source is, from bureau -> address; one bureau plays all three supplies."""
+    played = {"utility": SUPPLIES}
+    return {
+        f"CREDITLINK_BUREAU_{source.upper()}_URL": url
+        for name, url in bureaus.items()
+        for source in played.get(name, (name,))
+    }
 
 
 def prepare_city(folder: Path, until: date, say: Say) -> Path:
@@ -122,7 +136,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
     env = {
         "DATABASE_URL": db.conninfo(opened.url),
         "CREDITLINK_ISSUER": issuer,
-        **{f"CREDITLINK_BUREAU_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.bureaus.items()},
+        **source_addresses({name: f"http://127.0.0.1:{port}" for name, port in ports.bureaus.items()}),
     }
     opened.close()
     _start(services, ports, env, city, real, credentials_file, say)
@@ -146,10 +160,13 @@ def _start(
     credentials_file: Path,
     say: Say,
 ) -> None:
-    say(f"starting three bureaus, a worker, the API and {len(ports.banks)} demo banks")
-    for name, port in ports.bureaus.items():
+    say(f"starting {len(ports.bureaus)} offices, a worker, the API and {len(ports.banks)} demo banks")
+    for name in BUREAUS:
         more = ["--invoices", str(real)] if real is not None and name == "tax" else []
-        services.start(name, ["sandbox", "bureau", name, "--city", str(city), "--port", str(port), *more], env)
+        place = ["--city", str(city), "--port", str(ports.bureaus[name])]
+        services.start(name, ["sandbox", "bureau", name, *place, *more], env)
+    listening = [f"--port={name}={ports.bureaus[name]}" for name in OFFICE_PORTS]
+    services.start("offices", ["sandbox", "offices", "--city", str(city), *listening], env)
     services.start("worker", ["worker"], env)
     for index, port in enumerate(ports.api):
         workers = "2" if len(ports.api) == 1 else "1"
@@ -158,7 +175,7 @@ def _start(
         arguments = ["sandbox", "bank", str(index), "--credentials", str(credentials_file)]
         services.start(f"bank-{index}", arguments, {**env, "PORT": str(port)})
     for name, port in ports.bureaus.items():
-        services.wait_ready(name, f"http://127.0.0.1:{port}/health", say=say)
+        services.wait_ready(name if name in BUREAUS else "offices", f"http://127.0.0.1:{port}/health", say=say)
     for index, port in enumerate(ports.api):
         services.wait_ready(f"api-{index}", f"http://127.0.0.1:{port}/health/ready", say=say)
     for index, port in enumerate(ports.banks):

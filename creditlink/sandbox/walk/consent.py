@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import httpx
 
+from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.sandbox.banks.desk import CaseBody
 from creditlink.sandbox.banks.officer import BankAnswer, Officer
 from creditlink.sandbox.people.browser import PageError
@@ -17,6 +18,8 @@ from creditlink.sandbox.walk.display import explanation_in_words, show_products,
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 _PROFILE_SECONDS = 90
+_SMALLER = ("housing_fund", "contract", "intellectual_property", "logistics", "import_export")
+"""What the smaller offices hold and a firm may leave out."""
 
 
 class ConsentWalk:
@@ -29,7 +32,7 @@ class ConsentWalk:
     def walk_healthy(self, firm: FirmLogin, person: Representative) -> tuple[str, ProfileBody]:
         """Walk a firm that grants everything; return the bank's case and the profile."""
         self._stage.heading(f"A bank asks {firm.name} for consent")
-        case = self.ask(firm, person, required=["tax", "social_security"], optional=["utility"])
+        case = self.ask(firm, person, required=["tax", "social_security"], optional=[*SUPPLIES, *_SMALLER])
         profile = compute_profile(self._stage, self._officer, case)
         show_profile(self._stage.console, profile)
         self._explain(case, profile)
@@ -63,7 +66,7 @@ class ConsentWalk:
         stage.heading(f"A second firm, {firm.name}: one category withheld, one office down")
         self._fault("social_security", firm.uscc, "http500", times=1000)
         person = stage.person(firm, "zh")
-        case = self.ask(firm, person, required=["tax", "social_security"], optional=["utility"], without=("utility",))
+        case = self.ask(firm, person, required=["tax", "social_security"], optional=[*SUPPLIES], without=("gas",))
         refused = request_profile(self._officer, case, {})
         stage.must(refused.status == 409, "a required category that is down gives no profile", refused)
         stage.step(f"409, and no use is spent: {refused.body.get('detail')}")

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from creditlink.consents.agreement.categories import GRANTABLE
 from creditlink.consents.agreement.limits import FairUse, fair_use_from
-from creditlink.engine.facts.frames import CATEGORY_FRAMES
 from creditlink.enterprises import accounts
 from creditlink.enterprises import service as enterprises
 from creditlink.enterprises.representation import appoint
@@ -39,7 +39,7 @@ from creditlink.sandbox.year.policies import AMOUNT, QUOTA, REASONS, RISK, SECTO
 OFFER_DAYS = 20
 _CLIENT = "Desk of the simulated year"
 _LOGIN = "simulated-year"
-_CATEGORIES = sorted(set(CATEGORY_FRAMES) - {"registration"})
+_CATEGORIES = sorted(GRANTABLE)
 _CODES = {SECTOR: "D38", QUOTA: "D39", THIN: "D32", AMOUNT: "D33"}
 _OWN_BOOKS = "D34"
 """Said where a lender declines for a risk that the profile names no reason for: what it knows from its own books."""

@@ -18,7 +18,7 @@ from creditlink.engine.matching.products.subjects import Subjects
 from creditlink.engine.profile.pipeline import Profiles, profile_many
 from creditlink.engine.scoring.limits.knockouts import apply_rules
 from creditlink.engine.scoring.limits.scorable import scorable
-from creditlink.engine.vocabulary import GRADES
+from creditlink.engine.vocabulary import GRADES, SUPPLIES, evidence_of
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.screening.city.counts import Cell, PartitionCounts
 from creditlink.screening.city.inputs import PartitionRejected, read_partition
@@ -92,7 +92,7 @@ def part_file(name: str) -> str:
 
 def _compute(name: str, records: RecordSet, plan: ScreeningPlan, used: Tools) -> Profiles:
     try:
-        return profile_many(records, as_of=plan.as_of, live=used.live, book=used.book)
+        return profile_many(records, as_of=plan.as_of, live=used.live, book=used.book, relief=plan.relief)
     except ValueError as error:
         raise PartitionRejected(f"{name}: {error}") from error
 
@@ -173,7 +173,7 @@ def _reasons(records: RecordSet, profiles: Profiles, used: Tools) -> list[pl.Ser
         book,
         limit=settings.limit,
         least_points=settings.least_points,
-        absent={category: absent(records, category, firms) for category in book.categories},
+        absent={name: absent(records, name, firms) for name in (*book.categories, *SUPPLIES)},
     )
     columns = []
     for k in range(settings.limit):
@@ -186,10 +186,11 @@ def _reasons(records: RecordSet, profiles: Profiles, used: Tools) -> list[pl.Ser
 
 
 def absent(records: RecordSet, category: str, firms: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return which of `firms`, ascending, have no record of a category, shape (n,)."""
+    """Return which of `firms`, ascending, have no record of a category or supply, shape (n,)."""
     gone = np.ones(len(firms), dtype=bool)
-    for name in CATEGORY_FRAMES.get(category, ()):
-        column = records.frame(name)["firm"]
+    for name in CATEGORY_FRAMES.get(evidence_of(category), ()):
+        frame = records.frame(name)
+        column = frame.filter(pl.col("kind") == category)["firm"] if category in SUPPLIES else frame["firm"]
         if len(column):
             numbers = column.to_numpy()
             runs = numbers[np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))]

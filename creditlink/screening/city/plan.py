@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from creditlink import __version__
+from creditlink.engine.facts.relief_policies import ReliefPolicy
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import ProductBook, compile_book
 from creditlink.engine.matching.products.terms import ProductTerms
@@ -38,6 +39,7 @@ class ScreeningPlan:
     matching: MatchingSettings
     stated: Mapping[str, str]  # file -> sha256 that the city's manifest states
     discoverable: frozenset[str] | None = None  # USCCs of firms that may be counted for banks; None: no firm
+    relief: tuple[ReliefPolicy, ...] = ()  # policies in force on the day
 
     @property
     def key(self) -> str:
@@ -50,6 +52,7 @@ class ScreeningPlan:
             "products": [terms.to_dict() for terms in self.products],
             "matching": asdict(self.matching),
             "discoverable": sorted(self.discoverable or ()),
+            "relief": [policy.to_dict() for policy in self.relief],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

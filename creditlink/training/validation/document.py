@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict, cast
 
+from creditlink.training.validation.scorability import ScorabilityFigures
+
 
 class QualityFigures(TypedDict):
     """How well probabilities tell goods from bads, and how near they come to what happened."""
@@ -135,6 +137,7 @@ class ValidationDocument(TypedDict):
     monotonicity: MonotonicityFigures
     cross_checks: list[CheckFigures]
     challenger: ChallengerFigures | None
+    scorability: list[ScorabilityFigures]  # empty: the rules of scorability were not given
 
 
 def rounded(figures: ValidationDocument) -> ValidationDocument:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from creditlink.engine.features.catalogue import BY_NAME, CATALOGUE
 from creditlink.engine.features.reference import Reference
 from creditlink.engine.scoring.model import CreditModel
+from creditlink.engine.scoring.settings import ScorableSettings
 from creditlink.training.city import City
 from creditlink.training.dataset import plan_for, read_day
 from creditlink.training.validation import metrics
@@ -25,6 +26,7 @@ from creditlink.training.validation.document import (
     ValidationDocument,
 )
 from creditlink.training.validation.measure import GRANTED, MEASURED_CASES, measure
+from creditlink.training.validation.scorability import scorability
 from creditlink.training.validation.segments import segments
 
 Floats = NDArray[np.float64]
@@ -47,6 +49,7 @@ def validate(
     city: City,
     *,
     challenger: Challenger | None = None,
+    evidence: ScorableSettings | None = None,
     step: Step = lambda _: None,
 ) -> ValidationDocument:
     """Measure a model out of time on a city.
@@ -54,6 +57,7 @@ def validate(
     Parameters
     ----------
     challenger : fits on (columns, is_bad) and returns probabilities for the columns of the third; None: none
+    evidence : what a score needs; None: who has no score is not measured
     step : called with what was measured, `steps_of()` times
 
     Raises
@@ -104,6 +108,7 @@ def validate(
         "monotonicity": directions,
         "cross_checks": cross_checks(rows, city.kinds, pd_12m),
         "challenger": rival,
+        "scorability": [] if evidence is None else scorability(day, evidence),
     }
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.pure
 KNOWN = known_subjects(BY_NAME)
 
 
-def found(*rules, categories=("tax", "social_security", "utility")):
+def found(*rules, categories=("tax", "social_security", "electricity")):
     terms = product(rules=list(rules), required_categories=list(categories))
     return [(f.severity, f.code, f.rules) for f in check_product(terms, KNOWN)]
 

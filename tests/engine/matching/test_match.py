@@ -10,7 +10,7 @@ from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.match import ELIGIBLE, INELIGIBLE, UNDETERMINED, match_many, order_keys
 from creditlink.engine.matching.offers.offer import Ask, offer_worth
 from creditlink.engine.matching.products.rules import OUTCOMES
-from creditlink.engine.matching.products.terms import ProductInvalid
+from creditlink.engine.matching.products.terms import ProductInvalid, terms_from_checked
 from creditlink.products.files.seed import load_seed
 from tests.engine.matching.samples import GRADE_RULE, SEED, SETTINGS, Info, crowd, firms, product, rule
 
@@ -61,15 +61,31 @@ class TestHardRules:
         assert "未取得相关记录" in one.rules[0].text_zh  # and no word on why: it may be an outage
 
     def test_a_required_category_that_is_not_granted_keeps_it_undetermined(self):
-        products = book(product(required_categories=["utility"], rules=[GRADE_RULE]))
+        products = book(product(required_categories=["water"], rules=[GRADE_RULE]))
         one = match_many(products, firms(granted=OPEN)).explain(0)[0]
-        assert (one.state, one.categories_to_grant) == ("undetermined", ("utility",))
-        assert "utility" in one.unlock_en
-        assert "水电气" in one.unlock_zh
+        assert (one.state, one.categories_to_grant) == ("undetermined", ("water",))
+        assert "water" in one.unlock_en
+        assert "用水" in one.unlock_zh
+
+    def test_a_product_of_before_the_supplies_were_apart_needs_all_three(self):
+        products = book(
+            terms_from_checked(product(rules=[GRADE_RULE]).to_dict() | {"required_categories": ["utility"]})
+        )
+        one = match_many(products, firms(granted=OPEN | {"electricity"})).explain(0)[0]
+        assert (one.state, one.categories_to_grant) == ("undetermined", ("gas", "water"))
+
+    def test_what_is_public_is_never_to_grant(self):
+        products = book(product(required_categories=["public_credit"], rules=[GRADE_RULE]))
+        assert match_many(products, firms(granted=OPEN)).explain(0)[0].categories_to_grant == ()
 
     def test_an_indicator_of_two_categories_asks_for_the_one_withheld(self):
         products = book(product(rules=[rule("indicator.sales_per_kwh_fen", ">=", 1)]))
-        assert match_many(products, firms(granted=OPEN)).explain(0)[0].rules[0].grant == ("utility",)
+        assert match_many(products, firms(granted=OPEN)).explain(0)[0].rules[0].grant == ("electricity",)
+
+    def test_an_indicator_of_every_meter_asks_for_all_supplies_where_none_is_granted(self):
+        products = book(product(rules=[rule("indicator.bills_late_6", "<=", 1)]))
+        assert match_many(products, firms(granted=OPEN)).explain(0)[0].rules[0].grant == ("electricity", "water", "gas")
+        assert match_many(products, firms(granted=OPEN | {"gas"})).explain(0)[0].rules[0].grant == ()
 
     def test_a_rule_on_an_unknown_indicator_names_product_field_and_value(self):
         wrong = product("BAD-1", rules=[GRADE_RULE, rule("indicator.shoe_size", ">=", 1)])

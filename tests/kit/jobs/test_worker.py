@@ -152,7 +152,7 @@ def test_everything_that_goes_wrong_ends_right_by_itself(tmp_path):
             config_dir=str(shorter(tmp_path / "config", total_seconds=3.0, firm_seconds=4.0, slots=1, attempts=1)),
             bureau_tax_url=slow,
             bureau_social_security_url=good.url,
-            bureau_utility_url=good.url,
+            bureau_electricity_url=good.url,
         )
         with db.transaction("owner") as session:
             client = make.make_client(session)
@@ -167,12 +167,12 @@ def test_everything_that_goes_wrong_ends_right_by_itself(tmp_path):
         for consent in stuck:
             ask(consent)
         until(lambda: slow_calls, "a call of the trickling office", log)
-        expiring = consent_to("utility", client=client, lasts=timedelta(seconds=2))
+        expiring = consent_to("electricity", client=client, lasts=timedelta(seconds=2))
         until(lambda: len(ear.asked) >= 1, "the first try of the announcement, while the office trickles", log, 40)
         until(lambda: all_of(select(Consent.state).where(Consent.id == expiring.id)) == ["EXPIRED"], "the expiry", log)
 
         # A failing office: the pull ends, and is tried again.
-        failing = consent_to("social_security", "utility")
+        failing = consent_to("social_security", "electricity")
         ask(failing)
         until(
             lambda: {"DOWN", "DELIVERED"} <= set(all_of(select(PullPart.status))) and not _open_pulls(failing),

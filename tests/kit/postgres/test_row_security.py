@@ -43,6 +43,9 @@ KEPT = {
     "financing_offers": "a loan's record",
     "financing_events": "a loan's record",
     "loan_facts": "a loan's record",
+    "registry_versions": "the public register and its history: no consent brought it in",
+    "registry_items": "the public register and its history",
+    "uscc_clearings": "codes for the registrar to correct: the register's own matter",
     "firm_acts": "who of the firm signed for what: the firm's own record, ids and limits only",
 }
 """Closed tables that the purge leaves alone, and why."""

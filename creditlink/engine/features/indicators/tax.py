@@ -42,7 +42,7 @@ _GRADE = "Source: Measures for Tax Credit Administration (SAT Announcement 2014 
 _BANK_TAX = "Source: bank-tax loan practice (银税互动): sales and their course over declared months"
 
 NO_STANDING = "missing when the tax office told neither a standing nor an event"
-NO_RETURN = "missing without a return of income tax in the window: sole traders and partnerships file none"
+NO_RETURN = "missing without a return of income tax in the window"
 _INCOME = "Source: Enterprise Income Tax Law, art. 54: quarterly prepayment, settlement within five months of the year"
 _EVENTS = "Source: Law on the Administration of Tax Collection, ch. 5; Measures for Tax Credit Administration, art. 20"
 _PERSISTENCE = "Source: design choice after real invoices: size and persistence of trade over the whole record"
@@ -258,13 +258,13 @@ INDICATORS = (
         source=_INCOME, reason_code="R167", expression=mean("prepaid_loss", 24), actionable=True,
     ),
     _tax(
-        "income_tax_late_24", "企业所得税逾期申报次数(24月)", "Late income-tax returns in 24 months", unit="count",
+        "income_tax_late_24", "所得税逾期申报次数(24月)", "Late income-tax returns in 24 months", unit="count",
         window=24, direction=1, missing=NO_RETURN,
         formula="prepayments and settlements m01..m24 filed after the due day, or due and not filed", source=_INCOME,
         reason_code="R168", expression=total("returns_late", 24), actionable=True,
     ),
     _tax(
-        "income_tax_late_habit_36", "企业所得税逾期申报倾向(36月)", "Habit of filing income tax late", unit="ratio",
+        "income_tax_late_habit_36", "所得税逾期申报倾向(36月)", "Habit of filing income tax late", unit="ratio",
         window=36, direction=1, missing=NO_RETURN,
         formula="share of due returns m01..m36 filed late or not at all, weighted by half every 12 months back",
         source=_INCOME, reason_code="R187",

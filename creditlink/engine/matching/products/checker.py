@@ -13,7 +13,7 @@ from creditlink.engine.matching.products.phrases import rule_texts
 from creditlink.engine.matching.products.rules import FAIL, check_rule, interval, passes_text, texts_of
 from creditlink.engine.matching.products.subjects import Subject, Subjects
 from creditlink.engine.matching.products.terms import ProductTerms, Rule
-from creditlink.engine.vocabulary import GRADES_BY_RANK
+from creditlink.engine.vocabulary import GRADES_BY_RANK, is_opened, supplies_apart
 
 Severity = Literal["error", "warning"]
 
@@ -145,7 +145,7 @@ def _categories(terms: ProductTerms, known: Mapping[str, Subject]) -> list[Produ
     findings = []
     for i, rule in enumerate(terms.rules):
         about = known[rule.subject]
-        absent = [name for name in about.categories if name not in (*terms.required_categories, "registration")]
+        absent = supplies_apart(name for name in about.categories if not is_opened(name, terms.required_categories))
         if absent:
             needs = ", ".join(absent)
             findings.append(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from creditlink.engine.matching.products.subjects import Subject
 from creditlink.engine.matching.products.terms import Operator, Rule
-from creditlink.engine.vocabulary import CATEGORIES, REGISTRATION_LABELS, TAXPAYER_GRADES
+from creditlink.engine.vocabulary import REGISTRATION_LABELS, TAXPAYER_GRADES, name_of
 
 _REQUIRED_ZH: dict[Operator, str] = {
     ">=": "须不低于{0}",
@@ -139,12 +139,12 @@ def outcome_texts(
 
 def categories_zh(categories: Sequence[str]) -> str:
     """Return categories in Chinese, quoted."""
-    return "、".join(f"「{CATEGORIES[name].noun_zh}」" for name in categories)
+    return "、".join(f"「{name_of(name).noun_zh}」" for name in categories)
 
 
 def categories_en(categories: Sequence[str]) -> str:
     """Return categories in English, with their codes for the consent request."""
-    return ", ".join(f"{CATEGORIES[name].noun_en} ({name})" for name in categories)
+    return ", ".join(f"{name_of(name).noun_en} ({name})" for name in categories)
 
 
 def unlock_zh(failing: Sequence[str], grant: Sequence[str]) -> str:

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.engine.vocabulary import GRADES_BY_RANK
+from creditlink.engine.features.supplies import consent_categories
+from creditlink.engine.vocabulary import GRADES_BY_RANK, is_opened
 
 Change = Literal["action", "time", "age", "never"]
 """Whether a firm can act on it, must wait, grows into it month by month, or cannot change it."""
@@ -61,7 +62,8 @@ class IndicatorInfo(Protocol):
 class Subject:
     """One thing a rule can be about.
 
-    `categories` are the consent categories without which it is unknown; none for what is always there.
+    `categories` are the consent categories without which it is unknown, `utility` where any supply will do; none for
+    what is always there.
     """
 
     name: str
@@ -105,7 +107,9 @@ def known_subjects(indicators: Iterable[IndicatorInfo] | Mapping[str, IndicatorI
         name = f"indicator.{one.name}"
         unit = _UNITS_OF.get(one.name, one.unit)
         change: Change = "action" if one.actionable else "time"
-        subjects[name] = Subject(name, one.label_zh, one.label_en, unit, tuple(one.categories), change=change)
+        subjects[name] = Subject(
+            name, one.label_zh, one.label_en, unit, consent_categories(one.name, one.categories), change=change
+        )
     return subjects
 
 
@@ -165,8 +169,8 @@ class Subjects:
         return self if len(self) == 1 else self.slice(slice(i, i + 1))
 
     def is_granted(self, category: str) -> bool:
-        """Return whether these firms opened a consent category; registration is public."""
-        return category == "registration" or self.granted is None or category in self.granted
+        """Return whether these firms opened a category, of consent or of evidence; what is public is open."""
+        return self.granted is None or is_opened(category, self.granted)
 
 
 def subjects_of(

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Literal
 
 from creditlink.engine.matching.offers.cost import net_cost_bps
+from creditlink.engine.vocabulary import supplies_apart
 
 Operator = Literal[">=", "<=", ">", "<", "==", "between", "in", "not_in", "at_least_grade"]
 Limit = float | str | tuple[float, ...] | tuple[str, ...]
@@ -119,7 +120,8 @@ def terms_from_checked(raw: Mapping[str, Any]) -> ProductTerms:
     if plain.get("valid_until") is not None:
         plain["valid_until"] = date.fromisoformat(plain["valid_until"])
     plain["tags"] = tuple(plain.get("tags", ()))
-    plain["required_categories"] = tuple(plain.get("required_categories", ()))
+    # A version that was published while the supplies were one category keeps its terms, whose hash is evidence.
+    plain["required_categories"] = supplies_apart(plain.get("required_categories", ()))
     plain["rules"] = tuple(_rule(rule) for rule in plain.get("rules", ()))
     # JSON has one number type: 12.0 is a whole number there and must be one here.
     fields: dict[str, Any] = {k: int(v) if isinstance(v, float) else v for k, v in plain.items()}

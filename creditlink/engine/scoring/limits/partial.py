@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from creditlink.engine.scoring.settings import PartialSettings
-from creditlink.engine.vocabulary import CATEGORIES, GRADES, missing_words
+from creditlink.engine.vocabulary import GRADES, evidence_of, missing_words, name_of
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Partial:
 
     def to_dict(self, by_score: str | None) -> dict[str, object]:
         """Return it as plain values, for a stored profile; `by_score` is the grade that the PD alone would have."""
-        zh = "、".join(f"{CATEGORIES[c].noun_zh}（{missing_words(cause)[0]}）" for c, cause in self.missing.items())
-        en = ", ".join(f"{CATEGORIES[c].adjective_en} ({missing_words(cause)[1]})" for c, cause in self.missing.items())
+        zh = "、".join(f"{name_of(c).noun_zh}（{missing_words(cause)[0]}）" for c, cause in self.missing.items())
+        en = ", ".join(f"{name_of(c).adjective_en} ({missing_words(cause)[1]})" for c, cause in self.missing.items())
         return {
             "missing": dict(self.missing),
             "best_grade": self.best_grade,
@@ -58,10 +58,12 @@ def partial_of(missing: Mapping[str, str], settings: PartialSettings) -> Partial
     """Return what lacking the required categories `missing` (category -> why) means; None where none is missing.
 
     The strictest of their caps applies, and one grade less for each further category, but never less than the floor.
+    Several supplies are one category of evidence.
     """
     if not missing:
         return None
-    strictest = max(GRADES.index(settings.best_grade.get(category, settings.otherwise)) for category in missing)
+    lost = {evidence_of(category) for category in missing}
+    strictest = max(GRADES.index(settings.best_grade.get(category, settings.otherwise)) for category in lost)
     worst = max(strictest, GRADES.index(settings.floor))
-    place = min(strictest + len(missing) - 1, worst)
+    place = min(strictest + len(lost) - 1, worst)
     return Partial(dict(sorted(missing.items())), GRADES[place], settings)

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import acceptance
@@ -92,6 +93,7 @@ def proposals(session: Session, firm: Enterprise, request: FinancingRequest, now
         firm,
         request.ask(),
         live=runtime.part(LiveModel),
+        relief=runtime.part(ReliefBook),
         book=live_book(session, settings()),
         desks=requests.desks(session),
         as_of=day_of(now),

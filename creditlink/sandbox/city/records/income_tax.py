@@ -1,4 +1,7 @@
-"""The tax office's other records: returns of corporate income tax, and violations, penalties and refunds one by one."""
+"""The tax office's other records: returns of income tax, and violations, penalties and refunds one by one.
+
+Companies file for corporate income tax, sole traders and partnerships for tax on business income, in the same periods.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, RETURN_KINDS, TAX_EVENT_KINDS
-from creditlink.engine.vocabulary import ENTITY_TYPES
 from creditlink.sandbox.city.activity import Activity
 from creditlink.sandbox.city.economy import Calendar, Floats, Ints
 from creditlink.sandbox.city.latent import NEVER, Firms
@@ -19,14 +21,13 @@ SMALL_PROFIT_BPS, FULL_BPS = 500, 2_500
 
 Source: Enterprise Income Tax Law, art. 4; Announcement 2023 No. 12 of the Ministry of Finance, relief to 2027.
 """
-_FILES = [ENTITY_TYPES.index(kind) for kind in ("company", "cooperative")]
 
 
 def _margin(firms: Firms, activity: Activity, rng: np.random.Generator) -> Floats:
     """Return profit over sales by month: the firm's own, better in health, worse in trouble, and never exact."""
     n, months = activity.present.shape
-    own = 0.045 + 0.032 * rng.standard_normal(n)[:, None]
-    margin = own + 0.045 * np.clip(activity.health, -3, 2) + 0.03 * rng.standard_normal((n, months))
+    own = 0.045 + 0.030 * rng.standard_normal(n)[:, None]
+    margin = own + 0.055 * np.clip(activity.health, -3, 2) + 0.03 * rng.standard_normal((n, months))
     # Who inflates its sales shows a profit with them.
     return np.where(firms.is_kind("manipulator")[:, None], np.maximum(margin, 0.06), margin)
 
@@ -41,7 +42,7 @@ def income_tax_returns(firms: Firms, activity: Activity, calendar: Calendar, cou
         new_year = t == 0 or moy[t] == 0
         revenue_to_date[:, t] = course.declared[:, t] + (0 if new_year else revenue_to_date[:, t - 1])
         profit_to_date[:, t] = profit[:, t] + (0 if new_year else profit_to_date[:, t - 1])
-    files = activity.present & (firms.covered["tax"] & np.isin(firms.entity, _FILES))[:, None]
+    files = activity.present & firms.covered["tax"][:, None]
     # The form counts from January: a year that began before the records is left out.
     whole = np.arange(months) - moy >= 0
     parts = []

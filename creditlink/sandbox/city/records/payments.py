@@ -22,7 +22,7 @@ class Habit:
 
 UTILITY = Habit(-2.70, 2.95, 5.0)
 SOCIAL_SECURITY = Habit(-3.45, 3.05, 4.0)
-AHEAD = 0.35
+AHEAD = 0.50
 """Rise of the days that a bill is paid before it is due, in logarithms, per unit of health."""
 
 HOUSING_FUND = Habit(-3.15, 3.0, 4.0)

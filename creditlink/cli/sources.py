@@ -1,0 +1,109 @@
+"""`creditlink sources …`: rows of a source that did not read, on their way back to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import polars as pl
+
+from creditlink.cli.output import iso, print_json
+from creditlink.kit.clock import SHANGHAI, utc_now
+from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.files.csvexport import write_csv
+from creditlink.kit.processes.process import start
+from creditlink.records.rejections import desk
+from creditlink.records.rejections.desk import ListedRejection
+from creditlink.records.rejections.identity import STATES
+
+_PAGE = 500
+
+COLUMNS = (
+    "编号", "统一社会信用代码", "资源", "记录号", "版本", "字段", "值（节选）", "问题", "首次发现", "最近发现", "次数",
+)  # fmt: skip
+"""The columns of a file for an office, who reads Chinese: id, firm, resource, record, …, days first and last met."""
+
+
+@click.group()
+def sources() -> None:
+    """See what the sources sent that did not read, and hand it back to them."""
+
+
+@sources.group()
+def rejections() -> None:
+    """List rows that did not read, export them for their office, or dismiss them."""
+
+
+@rejections.command("list")
+@click.argument("source")
+@click.option("--state", type=click.Choice(STATES), help="Only entries in this state.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+def list_rejections(source: str, state: str | None, limit: int) -> None:
+    """List the entries of SOURCE, the newest first."""
+    _, database = start("owner")
+    with database.transaction("owner") as session:
+        page, _ = desk.page_of(session, source, state=state, limit=limit)
+        desk.note_reading(session, source, len(page), act="read", actor="operator", now=utc_now())
+        print_json([entry.as_json() for entry in page], default=iso)
+
+
+@rejections.command()
+@click.argument("source")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The CSV file to write.")
+@click.option("--state", type=click.Choice(STATES), default="open", show_default=True)
+@click.option("--mark-sent", is_flag=True, help="Note of the open ones that the office was told.")
+def export(source: str, out: Path, state: str, mark_sent: bool) -> None:
+    """Write the entries of SOURCE as CSV for its office; no text in it is a formula.
+
+    An existing file is not overwritten. With --mark-sent nothing is noted unless the file was written.
+    """
+    if out.exists():
+        raise click.ClickException(f"{out}: is there already")
+    _, database = start("owner")
+    with database.transaction("owner") as session:
+        found: list[ListedRejection] = []
+        cursor: str | None = None
+        while True:
+            page, cursor = desk.page_of(session, source, state=state, cursor=cursor, limit=_PAGE)
+            found += page
+            if cursor is None:
+                break
+        now = utc_now()
+        sent = desk.mark_sent(session, found, actor="operator", now=now) if mark_sent else 0
+        desk.note_reading(session, source, len(found), act="export", actor="operator", now=now)
+        try:
+            write_csv(pl.DataFrame([_row(entry) for entry in found], schema=_SCHEMA, orient="row"), out, mark=True)
+        except OSError as error:
+            raise click.ClickException(f"{out}: {error.strerror}") from None
+    print_json({"source": source, "file": str(out), "entries": len(found), "sent": sent})
+
+
+_SCHEMA = {name: pl.Int64 if name in ("版本", "次数") else pl.String for name in COLUMNS}
+
+
+def _row(entry: ListedRejection) -> tuple[str | int | None, ...]:
+    row = entry.row
+    days = (f"{at.astimezone(SHANGHAI):%Y-%m-%d}" for at in (row.recorded_at, row.seen_at))
+    return (
+        entry.wire_id, entry.uscc, row.resource, row.record_id, row.row_version, row.field, row.excerpt, row.reason,
+        *days, row.times,
+    )  # fmt: skip
+
+
+@rejections.command()
+@click.argument("wire_ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--reason", required=True, help="Why they need no correction.")
+def dismiss(wire_ids: tuple[str, ...], reason: str) -> None:
+    """Close entries that need no correction; all of those named, or none."""
+    _, database = start("owner")
+    with database.transaction("owner") as session:
+        for wire_id in wire_ids:
+            try:
+                desk.move(session, None, wire_id, "dismissed", note=reason, actor="operator", now=utc_now())
+            except NotFound:
+                raise click.ClickException(f"there is no entry {wire_id!r}; nothing was done") from None
+            except InvalidRequest:
+                raise click.ClickException("--reason is empty; nothing was done") from None
+            except Conflict as conflict:
+                raise click.ClickException(f"{wire_id}: {conflict.detail}; nothing was done") from None
+    print_json({"dismissed": list(wire_ids)})

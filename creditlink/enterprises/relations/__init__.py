@@ -1,0 +1,1 @@
+"""What ties firms together: who holds, represents, houses and guarantees them."""

@@ -1,0 +1,1 @@
+"""Where an indicator of a profile comes from: its facts, their pulls, their offices."""

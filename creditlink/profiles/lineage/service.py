@@ -1,0 +1,165 @@
+"""From a contribution back to what it was computed from: the indicator, its facts, their pulls, their offices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+import polars as pl
+from sqlalchemy.orm import Session
+
+from creditlink.engine.explanation.lineage import FrameReading, IndicatorReading, reading_of
+from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.engine.facts.frames import FRAME_CATEGORY, FRAME_SCHEMAS
+from creditlink.engine.facts.relief import RELIEVED
+from creditlink.engine.facts.relief_policies import ReliefPolicy, policies_of
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.profile.live_model import LiveModel
+from creditlink.kit.clock import add_months, month_start, start_of_day
+from creditlink.kit.errors import InvalidRequest
+from creditlink.profiles.lineage import facts
+from creditlink.profiles.lineage.facts import OfficeAnswer, ReadFact
+from creditlink.profiles.tables import Profile
+
+MOST_FACTS = 500
+"""Facts of one answer at most."""
+
+
+@dataclass(frozen=True)
+class LineageQuery:
+    """Of which indicator, and a place in the list of its facts."""
+
+    indicator: str
+    limit: int
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceValue:
+    """A number of the model's industry table that the indicator is compared with."""
+
+    name: str
+    value: float | None  # None: another model made the profile than the one in use, whose table is not at hand
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where one indicator's value comes from."""
+
+    profile: Profile
+    indicator: str
+    reading: IndicatorReading
+    facts: tuple[ReadFact, ...]  # this page
+    total: int  # facts on all pages
+    gone: int  # facts of the whole profile that were purged since
+    next_cursor: str | None
+    answers: tuple[OfficeAnswer, ...]
+    registered: tuple[date, date] | None  # the registry's entry: valid from, known on
+    reference: tuple[ReferenceValue, ...]
+    relief: tuple[ReliefPolicy, ...]  # policies that the due days of these facts were under
+
+    @property
+    def share(self) -> tuple[float | None, float, float]:
+        """Return the indicator's value, its contribution, and that in points."""
+        value, contribution, points = self.profile.explanation["indicators"][self.indicator]
+        return value, contribution, points
+
+
+def lineage_of(
+    session: Session, profile: Profile, query: LineageQuery, *, live: LiveModel, consent_id: UUID | None
+) -> Lineage:
+    """Return where an indicator of a stored profile comes from, as far as the transaction's viewer may see it.
+
+    Parameters
+    ----------
+    profile : with its explanation, registration and the ids of its facts
+    live : the model in use
+    consent_id : a bank learns of the pulls of its own consent only; None: of all, as the firm itself may.
+
+    Raises
+    ------
+    InvalidRequest
+        The profile has no such indicator, or the cursor is none of this list.
+    """
+    name = query.indicator
+    if name not in profile.explanation["indicators"] or name not in BY_NAME:
+        raise InvalidRequest(errors=[{"pointer": "/indicator", "detail": f"the profile has no indicator {name!r}"}])
+    reading = reading_of(name)
+    read = facts.facts_read(
+        session, profile.enterprise_id, profile.fact_ids, reading, as_of=profile.as_of, consent_id=consent_id
+    )
+    begin = _begin(query.cursor, len(read))
+    end = begin + query.limit
+    return Lineage(
+        profile=profile,
+        indicator=name,
+        reading=reading,
+        facts=tuple(read[begin:end]),
+        total=len(read),
+        gone=facts.count_gone(session, profile.enterprise_id, profile.fact_ids),
+        next_cursor=str(end) if end < len(read) else None,
+        answers=tuple(
+            facts.answers_before(session, profile.consent_id, sorted({one.source for one in read}), profile.created_at)
+        ),
+        registered=_registered(session, profile, reading),
+        reference=_reference(profile, reading, live),
+        relief=_relief(profile, reading),
+    )
+
+
+def _begin(cursor: str | None, total: int) -> int:
+    """Return the place that a cursor names: a profile's facts never change, so a place stays one."""
+    if cursor is None:
+        return 0
+    place = int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 9 else 0
+    if not 0 < place < total or str(place) != cursor:
+        raise InvalidRequest(errors=[{"pointer": "/cursor", "detail": "is not a cursor of this list"}])
+    return place
+
+
+def _registered(session: Session, profile: Profile, reading: IndicatorReading) -> tuple[date, date] | None:
+    if not reading.registration:
+        return None
+    day_after = start_of_day(profile.as_of + timedelta(days=1))
+    return facts.registered_since(
+        session, profile.enterprise_id, as_of=profile.as_of, known_before=day_after, at=profile.created_at
+    )
+
+
+def _reference(profile: Profile, reading: IndicatorReading, live: LiveModel) -> tuple[ReferenceValue, ...]:
+    known: dict[str, float] = {}
+    if reading.reference and (profile.model_id, profile.model_sha256) == (live.model_id, live.sha256):
+        industry = pl.Series([profile.registration["industry"]], dtype=FRAME_SCHEMAS["registration"]["industry"])
+        known = {name: float(column[0]) for name, column in live.reference.columns(industry).items()}
+    return tuple(ReferenceValue(name.removeprefix("reference:"), known.get(name)) for name in reading.reference)
+
+
+def _relief(profile: Profile, reading: IndicatorReading) -> tuple[ReliefPolicy, ...]:
+    """Return the policies that the profile applied to due days which the indicator reads."""
+    due = {one.frame for one in reading.frames if "due_on" in one.columns}
+    return tuple(
+        policy
+        for policy in policies_of(profile.asked.get("relief", []))
+        if any(frame in due for payment in policy.payments for frame, _ in RELIEVED[payment])
+    )
+
+
+def frame_json(one: FrameReading, as_of: date) -> dict[str, object]:
+    """Return what is read of one frame, in words that a program and a person can follow."""
+    category = CATEGORIES[FRAME_CATEGORY[one.frame]]
+    spans = () if one.spans is None else sorted({(span.last, span.first) for span in one.spans}, reverse=True)
+    this = month_start(as_of)
+    return {
+        "frame": one.frame,
+        "category": category.code,
+        "office": category.source,
+        "office_zh": category.owner_zh,
+        "office_en": category.owner_en,
+        "columns": list(one.columns),
+        "kinds": list(one.kinds) or None,
+        "months": [
+            {"first_month": f"{add_months(this, -last):%Y-%m}", "last_month": f"{add_months(this, -first):%Y-%m}"}
+            for last, first in spans
+        ],
+    }
