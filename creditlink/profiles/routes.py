@@ -212,7 +212,7 @@ def read_explanation(profile_id: str) -> dict[str, object]:
 def read_lineage(query: LineageQuery, profile_id: str) -> dict[str, object]:
     """Read where an indicator's value comes from: facts, pulls, offices, the days known; enough to compute it again."""
     with db.transaction() as session:
-        served = _read(session, profile_id, f"lineage:{query.indicator}")
+        served = read_part(session, profile_id, f"lineage:{query.indicator}")
         live = runtime.part(LiveModel)
         return lineage_wire.lineage_json(
             lineage.lineage_of(session, served.profile, query, live=live, consent_id=served.consent.id)
