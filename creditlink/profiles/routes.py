@@ -45,6 +45,7 @@ from creditlink.profiles.lineage import service as lineage
 from creditlink.profiles.lineage import wire as lineage_wire
 from creditlink.profiles.lineage.schemas import LineageQuerySchema, LineageSchema
 from creditlink.profiles.lineage.service import LineageQuery
+from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.schemas import (
     ExplanationSchema,
     MatchesSchema,
@@ -124,6 +125,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
                 wanted,
                 live=runtime.part(LiveModel),
                 book=live_book(session, settings),
+                rules=runtime.part(ProfileRules),
                 key=key,
                 now=utc_now(),
                 relief=runtime.part(ReliefBook),
@@ -168,6 +170,7 @@ def _summary(served: DisclosedProfile) -> dict[str, object]:
         purpose=served.consent.purpose,
         salt=current_access().pairwise_salt,
         with_products=served.with_products,
+        now=utc_now(),
     )
 
 

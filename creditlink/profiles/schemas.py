@@ -12,6 +12,7 @@ from creditlink.engine.vocabulary import CATEGORIES, GRADES
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
 from creditlink.profiles.disclosures.disclosure import ProfileQuery
+from creditlink.profiles.reliance.schemas import CapacitySchema, ValiditySchema
 from creditlink.profiles.service import ProfileRequest
 
 
@@ -140,6 +141,16 @@ class ProfileSchema(Schema):
     categories = ma.fields.List(ma.fields.Nested(DimensionSchema))
     reasons = ma.fields.List(ma.fields.Dict(), metadata={"description": "At most 4 strongest adverse reasons"})
     strengths = ma.fields.List(ma.fields.Dict(), metadata={"description": "At most 4 strongest favourable ones"})
+    capacity = ma.fields.Nested(
+        CapacitySchema,
+        allow_none=True,
+        metadata={"description": "What the firm can bear; null on profiles made before this was derived"},
+    )
+    validity = ma.fields.Nested(
+        ValiditySchema,
+        allow_none=True,
+        metadata={"description": "Until when it may be relied on; null on profiles made before this was told"},
+    )
     coverage = ma.fields.Dict(metadata={"description": "Per category: granted, status, rows, months, freshness"})
     products = ma.fields.Dict(
         allow_none=True,

@@ -33,6 +33,7 @@ from creditlink.kit.processes.metrics import PROFILES
 from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
+from creditlink.profiles.reliance.rules import ProfileRules, further_members
 from creditlink.profiles.tables import Profile, ProfileInputs
 from creditlink.records import coverage as coverage_of
 from creditlink.records.pulls import pull
@@ -65,6 +66,7 @@ def create_profile(
     *,
     live: LiveModel,
     book: ProductBook,
+    rules: ProfileRules,
     key: str | None,
     now: datetime,
     relief: ReliefBook | None = None,
@@ -115,7 +117,7 @@ def create_profile(
     lacking = _lacking(session, consent, opened, wanted, state, now)
     consume_use(session, consent, now)
     profile = _computed(
-        session, access, consent, opened, wanted, as_of, state, lacking, live=live, book=book, now=now,
+        session, access, consent, opened, wanted, as_of, state, lacking, live=live, book=book, rules=rules, now=now,
         relief=relief or ReliefBook(),
     )  # fmt: skip
     session.add(profile)
@@ -140,6 +142,7 @@ def _computed(
     *,
     live: LiveModel,
     book: ProductBook,
+    rules: ProfileRules,
     now: datetime,
     relief: ReliefBook,
 ) -> Profile:
@@ -158,6 +161,8 @@ def _computed(
         "missing": missing_causes(covered),
         "products": [(terms.code, terms.version) for terms in book.products],
         "approval_model": None if approval is None else approval.sha256,
+        "capacity": rules.capacity_inputs(session, consent, inputs.records.registration, as_of=as_of),
+        "validity": rules.validity_inputs(consent, live, now),
     }
     if incomplete := incomplete_causes(covered):
         asked["incomplete"] = incomplete
@@ -256,5 +261,12 @@ def compute_snapshot(
         partial=partial,
         relief=policies_of(asked.get("relief", [])),
     )
-    incomplete = asked.get("incomplete", {})
-    return snapshot(profiles, 0, live=live, missing=asked["missing"], incomplete=incomplete, partial=partial)
+    return snapshot(
+        profiles,
+        0,
+        live=live,
+        missing=asked["missing"],
+        incomplete=asked.get("incomplete", {}),
+        partial=partial,
+        further=further_members(inputs.records, profiles.features.row(0, named=True), as_of, asked),
+    )

@@ -10,9 +10,19 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from creditlink.engine.capacity.debt import LoanHeld
+from creditlink.engine.capacity.settings import CapacityTerms
 from creditlink.engine.facts.relief_policies import PolicyJson
+from creditlink.engine.profile.validity import ValidityInputs
 from creditlink.kit.postgres.db import Base
 from creditlink.records.coverage import CategoryCoverage
+
+
+class CapacityInputs(TypedDict):
+    """What a firm's capacity is derived from besides the facts."""
+
+    terms: CapacityTerms
+    loans: list[LoanHeld]  # of the institution that asks
 
 
 class ProfileInputs(TypedDict):
@@ -28,6 +38,8 @@ class ProfileInputs(TypedDict):
     products: list[tuple[str, int]]  # code and version
     approval_model: NotRequired[str | None]
     relief: NotRequired[list[PolicyJson]]  # policies in force on the day that are for such a firm
+    capacity: NotRequired[CapacityInputs]
+    validity: NotRequired[ValidityInputs]
 
 
 class Profile(Base):

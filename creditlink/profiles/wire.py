@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import ProductBook
@@ -14,13 +16,14 @@ from creditlink.kit.errors import NotFound
 from creditlink.profiles.tables import Profile
 
 
-def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -> dict[str, object]:
+def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, now: datetime) -> dict[str, object]:
     """Return a profile's summary.
 
     Parameters
     ----------
     salt : makes the firm's id the one that only this institution sees.
     with_products : whether the reader may match (the action `match`); without it no product is named.
+    now : a profile that is read after its time says so.
     """
     stored = profile.products
     products = {"counts": stored["counts"], "best": stored["best"], "near_misses": stored["near_misses"][:BEST]}
@@ -37,13 +40,23 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool) -
         "grade": profile.grade,
         "partial": None,
         "relief": [],
+        "capacity": None,
         **profile.summary,
+        "validity": _validity(profile, now),
         "coverage": profile.coverage,
         "products": products if with_products else None,
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
         "inputs_hmac": ids.pairwise_digest(salt, profile.inputs_sha256),
         "content_hmac": ids.pairwise_digest(salt, profile.content_sha256),
     }
+
+
+def _validity(profile: Profile, now: datetime) -> dict[str, object] | None:
+    validity = profile.summary.get("validity")
+    if validity is None:
+        return None
+    until = datetime.fromisoformat(validity["valid_until"])
+    return {**validity, "valid_until": until, "expired": now >= until}
 
 
 def explanation(profile: Profile) -> dict[str, object]:

@@ -12,6 +12,7 @@ from creditlink.consents.agreement.served import ServedCategories
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
+from creditlink.financing.loans.holdings import loans_held
 from creditlink.financing.loans.relations import routes as relations_routes
 from creditlink.kit.http.api import Api
 from creditlink.kit.processes import runtime
@@ -28,6 +29,7 @@ from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.live import load_live
 from creditlink.profiles.registered import routes as registered_routes
+from creditlink.profiles.reliance.rules import load_rules
 from creditlink.records import routes as records_routes
 from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
@@ -52,6 +54,7 @@ def check_files(settings: Settings) -> None:
     matching_settings(settings.config_dir)
     settings.parsed("relief.toml", relief_book_from)
     load_sources(settings)
+    load_rules(settings, loans_held)
 
 
 def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
@@ -60,6 +63,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts = runtime.of_app(app)
     parts.put(load_live(settings))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
+    parts.put(load_rules(settings, loans_held))
     parts.put(ServedCategories.of(load_sources(settings).categories))
     parts.put(settings.parsed("relief.toml", relief_book_from))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))

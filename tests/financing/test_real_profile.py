@@ -60,7 +60,7 @@ def profiled(desk, market, asked, taxed):
         facts = facts_of(*taxed, ("tax",))
         earlier = now - timedelta(seconds=1)
         save_facts(session, facts, enterprise_id=consent.enterprise_id, source="tax", pull_id=None, now=earlier)
-        store_pull(session, consent, {"tax": "DELIVERED"}, now)
+        store_pull(session, consent, {"tax": "DELIVERED", "public_credit": "NO_RECORD"}, now)
     path = f"/v1/financing/applications/{external('app', one)}"
     handed = desk.call("POST", f"{path}/authorization", desk.own).json()
     waiting = InboxRequest(handed["auth_req_id"], expires_in=600, interval=5)

@@ -82,6 +82,8 @@ def config_dir(tmp_path):
         ("matching.toml", "", "matching.toml"),
         ("price_response.csv", "", "price_response.csv"),
         ("sources.toml", "", "circuit.failures"),
+        ("capacity.toml", "", "cover is absent"),
+        ("validity.toml", "version = 1", "days is absent"),
     ],
 )
 def test_a_broken_file_is_named_with_what_is_wrong(config_dir, tmp_path, file, text, said):

@@ -62,6 +62,7 @@ def snapshot(
     missing: Mapping[str, str],
     incomplete: Mapping[str, str] = MappingProxyType({}),
     partial: Partial | None = None,
+    further: Mapping[str, object] = MappingProxyType({}),
 ) -> Snapshot:
     """Return the profile of the firm in row `i`.
 
@@ -70,6 +71,7 @@ def snapshot(
     missing : category of consent -> why it gave nothing (not_granted, no_record, source_down …).
     incomplete : category of consent -> why it gave less than it has.
     partial : required categories that it lacks, as given to `profile_many`.
+    further : members of the summary that stand beside the score.
     """
     missing, incomplete = causes_of_evidence(missing, incomplete)
     scores, features = profiles.scores, profiles.features[i : i + 1]
@@ -101,6 +103,7 @@ def snapshot(
         "categories": _sums(scores, i, "category") if scored else [],
         "reasons": [r.to_dict() for r in explained.adverse] if scored else [],
         "strengths": [r.to_dict() for r in explained.strengths] if scored else [],
+        **further,
     }
     if relieved := _relief(profiles, int(registration["firm"])):
         summary["relief"] = relieved

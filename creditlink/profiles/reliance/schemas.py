@@ -1,0 +1,61 @@
+"""What stands beside the score on the wire: how much the firm can bear, and how long the profile may be relied on."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+
+from creditlink.engine.capacity.derivation import ROLES
+from creditlink.engine.profile.validity import CAUSES_OF_END, ENDS_EARLY
+from creditlink.kit.http.api import Schema
+from creditlink.kit.http.fields import instant, number, text
+
+
+class CapacitySchema(Schema):
+    """What a firm can bear, with its derivation; advice, and no part of the score."""
+
+    state = text("`derived`, or `insufficient`: then `reason` and the text say why, and there is no number")
+    reason = text("no_sales or few_months", allow_none=True)
+    suggested_fen = number("Suggested limit for `suggested_months`; 0 is an answer, null is none", allow_none=True)
+    suggested_months = number("The first term long enough for the one asked for; 12 where none is", allow_none=True)
+    cash_fen = number("Cash left in a mean month; negative: sales do not pay for themselves", allow_none=True)
+    stressed_cash_fen = number("The same in a poor month, by the firm's own ups and downs", allow_none=True)
+    debt_service_fen = number("What its loans from your institution on this platform take a month", allow_none=True)
+    instalment_fen = number("What new instalments may take a month", allow_none=True)
+    limits = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": "By term: `term_months`, `amount_fen`, `instalment_fen`, words, and `bound`, what keeps it "
+            "from being more: cash, sales (the share of sales that debt may reach) or nothing_left"
+        },
+    )
+    lines = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": f"Each step by month: `name`, `role` ({', '.join(ROLES)}), words, `source` (a data "
+            "category, `capacity.toml` or `platform`), `amount_fen` and `share` where it has them. `if_known` says how "
+            "a line that is not known, or only assumed, could move the limit: lower, either, same"
+        },
+    )
+    terms = ma.fields.Dict(metadata={"description": "Every number it was derived by, such as the rate and the cover"})
+    text_zh = text("The suggestion, or why there is none, in Chinese")
+    text_en = text("The same in English")
+
+
+class ValiditySchema(Schema):
+    """Until when a profile may be relied on, and what ends that early."""
+
+    expired = ma.fields.Boolean(
+        metadata={"description": "Whether the time is over at this read: the profile stays readable, compute a new one"}
+    )
+    valid_until = instant("The earliest of `bounds`; exclusive")
+    limited_by = text(f"Its cause: {', '.join(CAUSES_OF_END)}")
+    bounds = ma.fields.List(
+        ma.fields.Dict(), metadata={"description": "Every bound: `cause`, `until`, words; the earliest first"}
+    )
+    ends_early_on = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": "Events after which it is not to be relied on, whatever the date: "
+            f"`event` ({', '.join(ENDS_EARLY)}) and words"
+        },
+    )
