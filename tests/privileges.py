@@ -128,6 +128,7 @@ WORKER: Privileges = {
     },
     "representations": {"select": "all"},
     "sign_in_tries": {"select": "window_from", "delete": "all"},
+    "source_budgets": {"select": "all", "insert": "all", "update": "all"},
     "sources": {"select": "all", "insert": "all", "update": "all"},
     "step_counts": {"select": "all", "delete": "all"},
     "uscc_clearings": {

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
 from creditlink.engine.vocabulary import CONSENT_CATEGORIES, PUBLIC_CATEGORIES, supplies_apart
-from creditlink.records import sources
 from creditlink.records.pulls import pull
 from creditlink.records.pulls.pull import PullState, SourceState
 from creditlink.records.store import Inputs, read_inputs
@@ -91,7 +90,6 @@ def coverage(
         assert consent.enterprise_id is not None  # noqa: S101 (a granted consent names its firm; for the type checker)
         since, _ = pull.look_back(consent, now)
         inputs = read_inputs(session, [consent.enterprise_id], categories=opened, since=since, as_of=as_of)
-    config = sources.current().config
     found: dict[str, CategoryCoverage] = {}
     for category in CONSENT_CATEGORIES:
         granted = category in opened or category in PUBLIC_CATEGORIES
@@ -102,7 +100,7 @@ def coverage(
             # CreditLink's own registry: public, and always there.
             entry.update({"status": "delivered", "source": REGISTRY, "rows": 1, "stale": False})
         elif granted:
-            name = config.of_category(category)
+            name = answered.holders.get(category)
             if periods := inputs.periods.get(category):
                 _count(entry, periods)
             _take_answer(entry, name, answered.sources.get(name) if name else None)
@@ -117,10 +115,9 @@ def not_delivered(state: PullState, categories: Collection[str]) -> dict[str, st
     of the firm is such an answer. A part of it, a refusal and an outage are not. Nobody can require public records:
     without them a profile says so, and goes on.
     """
-    config = sources.current().config
     found: dict[str, str] = {}
     for category in sorted(set(categories) - {*PUBLIC_CATEGORIES}):
-        name = config.of_category(category)
+        name = state.holders.get(category)
         source = state.sources.get(name) if name else None
         if source is None or not source.whole:
             found[category] = _status(name, source)

@@ -84,9 +84,8 @@ def show_pull(pull_id: str) -> dict[str, object]:
         if found is None:
             raise NotFound
         opened = consent.terms().narrowed(access.authorization_details).categories
-        own = select(PullPart).where(
-            PullPart.pull_id == found.id, PullPart.source.in_(sources.current().config.for_categories(opened))
-        )
+        config = sources.serving(sources.current().config, session, consent.enterprise_id)
+        own = select(PullPart).where(PullPart.pull_id == found.id, PullPart.source.in_(config.for_categories(opened)))
         parts = session.scalars(own.order_by(PullPart.source)).all()
         flask.g.uses_left = counters.left(session, consent, now)
         return {

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit.postgres.db import Base
-from creditlink.records.pulls.delivery import FactValue, StoredResult
+from creditlink.records.pulls.delivery import FactValue, StoredResult, StoredSignatures
 
 
 class SourceHealth(Base):
@@ -25,6 +25,19 @@ class SourceHealth(Base):
     last_success_at: Mapped[datetime | None]
     last_failure_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+
+
+class SourceBudget(Base):
+    """What is left of an office's limits, shared by all workers: one row for each office that is counted or rests."""
+
+    __tablename__ = "source_budgets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    tokens: Mapped[float]  # of the bucket; below 0: reserved by those who wait
+    filled_at: Mapped[datetime]
+    counted_on: Mapped[date]  # the day of Shanghai that `used` counts
+    used: Mapped[int]
+    rest_until: Mapped[datetime | None]  # asked for by the office (Retry-After)
 
 
 class Pull(Base):
@@ -74,6 +87,10 @@ class PullPart(Base):
     resources: Mapped[dict[str, StoredResult]] = mapped_column(JSONB)
     error: Mapped[str | None]
     digest: Mapped[str | None]  # SHA-256 over the raw answers, which are not kept
+    signatures: Mapped[StoredSignatures | None] = mapped_column(JSONB(none_as_null=True))
+    answered_at: Mapped[datetime | None]  # when the office said it: earlier than `finished_at` where it was used again
+    # The pull whose answer was used again; no foreign key: that pull may be purged before this one.
+    reused_pull_id: Mapped[UUID | None]
     began_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 

@@ -39,7 +39,8 @@ def retry_pull(consent_id: str) -> None:
             started = None
             while started is None:  # again where the open pull has just ended
                 answers = pull.last_answers(session, consent.id)
-                due = pull.due_sources(consent.categories, answers, sources.current().config, now)
+                config = sources.serving(sources.current().config, session, consent.enterprise_id)
+                due = pull.due_sources(consent.categories, answers, config, now)
                 if not due:
                     break
                 started = pull.start(session, consent, due, trigger="retry", now=now)

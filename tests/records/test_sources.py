@@ -7,8 +7,9 @@ import pytest
 
 from creditlink.kit.clock import utc_now
 from creditlink.kit.settings import ROOT, SettingError
-from creditlink.records import sources
-from creditlink.records.sources import Circuit, load_sources
+from creditlink.records.offices import circuit as circuits
+from creditlink.records.offices.circuit import Circuit
+from creditlink.records.sources import load_sources
 
 pytestmark = pytest.mark.pure
 
@@ -79,7 +80,7 @@ def test_after_its_rest_it_takes_several_firms_again(monkeypatch):
     circuit = Circuit("x", failures=2, reset_seconds=60)
     for firm in "ab":
         circuit.report(ok=False, firm=firm)
-    monkeypatch.setattr(sources, "utc_now", lambda: utc_now() + timedelta(seconds=61))
+    monkeypatch.setattr(circuits, "utc_now", lambda: utc_now() + timedelta(seconds=61))
     for _ in range(5):
         circuit.report(ok=False, firm="a")
     assert not circuit.is_open(utc_now())

@@ -134,7 +134,7 @@ def accesses_of(
         .outerjoin(Institution, Institution.id == AuditEntry.institution_id)
         .where(
             AuditEntry.chain_id == firm.id,
-            AuditEntry.result.in_(("disclosed", "refused")) | (AuditEntry.action == "records.pull"),
+            AuditEntry.result.in_(("disclosed", "refused")) | AuditEntry.action.in_(("records.pull", "records.reuse")),
         )
         .order_by(AuditEntry.seq.desc())
         .limit(limit)

@@ -14,7 +14,7 @@ from creditlink.engine.explanation.lineage import FrameReading, IndicatorReading
 from creditlink.engine.facts.frames import FRAME_KEYS
 from creditlink.kit.clock import SHANGHAI
 from creditlink.records.pulls.delivery import FactValue
-from creditlink.records.pulls.pull import USABLE
+from creditlink.records.pulls.reuse import USABLE
 from creditlink.records.tables import FactRow, Pull, PullPart
 
 _ENTRY = text("""

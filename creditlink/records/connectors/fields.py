@@ -118,6 +118,18 @@ class SourceRow:
         """Whether the field is there and empty."""
         return bool(self.raw(name) == "")
 
+    def is_null(self, name: str) -> bool:
+        """Whether the field is there and is JSON's null.
+
+        Raises
+        ------
+        FieldError
+            The row has no such field.
+        """
+        if name not in self._fields:
+            raise FieldError(name, None, "the field is missing")
+        return self._fields[name] is None
+
     def record_id(self, name: str) -> str:
         """Return the office's id of the record."""
         return self._match(name, _RECORD_ID, "a record id of at most 40 printable characters")

@@ -19,6 +19,7 @@ from creditlink.records.connectors.wire import (
     total_of,
 )
 from creditlink.records.connectors.xml import xml_root
+from creditlink.records.offices.factory import ConnectorFactory
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PATH = "/sbj/payroll"
@@ -139,3 +140,6 @@ def _take(delivery: Delivery, element: ElementTree.Element, position: str, since
         delivery.rejects.append(
             Reject.of(delivery.source, "payroll", position, error.field, error.value, error.reason, row=known)
         )
+
+
+FACTORY = ConnectorFactory.of(SocialSecurityConnector, "social_security", ("payroll_months",), ("api_key",))

@@ -13,6 +13,7 @@ from math import ceil
 
 import httpx
 
+from creditlink.engine.facts.frames import CATEGORY_FRAMES
 from creditlink.records.connectors import tax_invoices, tax_rows
 from creditlink.records.connectors.fields import FieldError, SourceRow, row_id
 from creditlink.records.connectors.wire import (
@@ -25,6 +26,7 @@ from creditlink.records.connectors.wire import (
     refused,
     total_of,
 )
+from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult
 
 _PAGE_SIZE = 1000
@@ -218,3 +220,11 @@ def _keep_aside(delivery: Delivery, resource: str, rejects: list[tuple[str, Fiel
         for where, error in rejects
     ]
     delivery.resources[resource].rejected = len(rejects)
+
+
+def _build(office: OfficeAccess) -> TaxConnector:
+    held = office.credentials
+    return TaxConnector(office.wire(), app_id=held["app_id"], secret=held["secret"], clock=office.clock)
+
+
+FACTORY = ConnectorFactory("tax", CATEGORY_FRAMES["tax"], ("app_id", "secret"), _build)

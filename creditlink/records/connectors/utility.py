@@ -22,6 +22,7 @@ from creditlink.records.connectors.wire import (
     refused,
     total_of,
 )
+from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
 from creditlink.records.pulls.delivery import Delivery, Fact, Reject, ResourceResult, RowId
 
 _PAGE_SIZE = 500
@@ -231,3 +232,14 @@ def _fact(kind: str, fields: dict[str, str], since: date, until: date) -> Fact:
         known_at=row.instant("recorded_at"),
         version=row.whole("version"),
     )
+
+
+def _factory(supply: str) -> ConnectorFactory:
+    def build(office: OfficeAccess) -> UtilityConnector:
+        auth = httpx.BasicAuth(office.credentials["user"], office.credentials["password"])
+        return UtilityConnector(office.wire(auth=auth), source=supply, kinds=(supply,))
+
+    return ConnectorFactory(supply, ("meter_months",), ("user", "password"), build, serves=(supply,))
+
+
+FACTORIES = tuple(_factory(supply) for supply in METER_KINDS)

@@ -6,16 +6,21 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 import httpx
 import stamina
 
+from creditlink.kit.clock import utc_now
 from creditlink.kit.files.text import printable
-from creditlink.records.pulls.delivery import Delivery, Status
+from creditlink.records.offices.budget import retry_after
+from creditlink.records.offices.signatures import AnswerForged, AnswerSignature, SignatureFault, SignatureKeys
+from creditlink.records.pulls.delivery import Delivery, Status, StoredSignatures
 
 T = TypeVar("T")
 
@@ -64,6 +69,77 @@ class PullStopped(Exception):
     """The consent no longer allows the pull."""
 
 
+class Gate(Protocol):
+    """Keeps what an office allows: how often it is asked, and its wish to be left alone."""
+
+    def admit(self, patience: float, rest_patience: float) -> None:
+        """Wait for the turn of one request.
+
+        Raises
+        ------
+        Failure
+            It would take longer than `patience` seconds, or `rest_patience` where the office wants a rest.
+        """
+        ...
+
+    def rest(self, seconds: float) -> None:
+        """Leave the office alone for so long, in every process."""
+        ...
+
+
+class OpenGate:
+    """Lets every request through: for an office that says nothing of limits, and for tests."""
+
+    def admit(self, patience: float, rest_patience: float) -> None:
+        """Let it through."""
+
+    def rest(self, seconds: float) -> None:
+        """Note nothing."""
+
+
+class Heard:
+    """What came of one conversation with an office, whatever its connector makes of it."""
+
+    def __init__(self) -> None:
+        self.forged: str | None = None
+        self.held_until: datetime | None = None  # refused by the gate
+        self._keys: set[str] = set()
+        self._sha = hashlib.sha256()
+        self._signed = 0
+
+    def take(self, signature: AnswerSignature) -> None:
+        """Take in the signature of one answer."""
+        self._keys.add(signature.key_id)
+        self._sha.update(bytes.fromhex(signature.sha256))
+        self._signed += 1
+
+    @property
+    def signatures(self) -> StoredSignatures | None:
+        """Return what is kept of the signatures; None: there were none."""
+        if not self._signed:
+            return None
+        return {"key_ids": sorted(self._keys), "answers": self._signed, "sha256": self._sha.hexdigest()}
+
+
+_heard: ContextVar[Heard | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def listening() -> Iterator[Heard]:
+    """Keep what is heard within the block, in this thread."""
+    heard = Heard()
+    token = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(token)
+
+
+def heard_now() -> Heard | None:
+    """Return what is kept of the conversation under way in this thread."""
+    return _heard.get()
+
+
 Proceed = Callable[[], bool]
 """Asked before and after every request; False stops the pull."""
 
@@ -110,8 +186,18 @@ def _on_loop(work: Coroutine[object, None, T]) -> T:
 class Wire:
     """One office's HTTP client, shared by the threads of a process."""
 
-    def __init__(self, base_url: str, limits: TimeLimits, *, auth: httpx.Auth | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        limits: TimeLimits,
+        *,
+        auth: httpx.Auth | None = None,
+        gate: Gate | None = None,
+        signed_by: SignatureKeys | None = None,
+    ) -> None:
         self.limits = limits
+        self._gate = gate or OpenGate()
+        self._signed_by = signed_by
         self._client = httpx.AsyncClient(
             base_url=base_url,
             auth=auth,
@@ -132,6 +218,8 @@ class Wire:
             The last attempt failed, or the office refused.
         PullStopped
             `proceed` said no before or after a request.
+        AnswerForged
+            The office signs its answers, and this one is not signed as it must be.
         """
         limits = self.limits
         deadline = time.monotonic() + limits.total_seconds
@@ -146,11 +234,38 @@ class Wire:
             with attempt:
                 if not proceed():
                     raise PullStopped
-                answer = _on_loop(self._exchange(self._built(build), deadline - time.monotonic()))
+                self._gate.admit(max(0.0, deadline - time.monotonic()), limits.wait_max_seconds)
+                answer = self._answer(_on_loop(self._exchange(self._built(build), deadline - time.monotonic())))
                 if not proceed():
                     raise PullStopped
                 return read(answer)
         raise AssertionError("stamina gives at least one attempt")
+
+    def _answer(self, answer: SourceResponse) -> SourceResponse:
+        """Return an answer that may be read, or raise what it is instead."""
+        if answer.status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
+            seconds = retry_after(answer.headers.get("Retry-After"), utc_now())
+            if seconds is not None:
+                self._gate.rest(seconds)
+        if answer.status == httpx.codes.GATEWAY_TIMEOUT:
+            raise Passing("TIMEOUT", "the office reports a time-out")
+        if answer.status >= 500 or answer.status == httpx.codes.TOO_MANY_REQUESTS:
+            raise Passing("DOWN", f"the office answers {answer.status}")
+        if self._signed_by is not None:
+            self._check_signature(self._signed_by, answer)
+        return answer
+
+    def _check_signature(self, keys: SignatureKeys, answer: SourceResponse) -> None:
+        heard = heard_now()
+        try:
+            signature = keys.verify(answer.headers.get(keys.header), answer.content)
+        except SignatureFault as error:
+            reason = f"{error} (the office answers {answer.status})"
+            if heard is not None:
+                heard.forged = reason
+            raise AnswerForged(reason) from None
+        if heard is not None:
+            heard.take(signature)
 
     def _built(self, build: Callable[[httpx.AsyncClient], httpx.Request]) -> httpx.Request:
         try:
@@ -179,10 +294,6 @@ class Wire:
         except httpx.HTTPError as error:
             # The library's own words may hold the address, and the address holds the firm's code.
             raise Passing("DOWN", f"connection failed ({type(error).__name__})") from None
-        if response.status_code == httpx.codes.GATEWAY_TIMEOUT:
-            raise Passing("TIMEOUT", "the office reports a time-out")
-        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            raise Passing("DOWN", f"the office answers {response.status_code}")
         return SourceResponse(response.status_code, response.headers, bytes(body))
 
     def close(self) -> None:

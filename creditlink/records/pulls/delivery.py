@@ -41,6 +41,14 @@ class StoredResult(TypedDict):
     withheld_months: list[str]
 
 
+class StoredSignatures(TypedDict):
+    """What is kept of the signatures over a source's answers, as stored with the pull."""
+
+    key_ids: list[str]
+    answers: int
+    sha256: str  # over the SHA-256 of each signature, in the order they came
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One row of a record frame as an office knew it from `known_at` on.
@@ -138,6 +146,7 @@ class Delivery:
     rejects: list[Reject] = field(default_factory=list)
     resources: dict[str, ResourceResult] = field(default_factory=dict)
     digest: str = ""  # SHA-256 over the raw answers; the answers themselves are not kept
+    signatures: StoredSignatures | None = None  # of a source that signs
     accepted: dict[str, dict[str, int]] = field(
         default_factory=dict
     )  # resource -> record id -> newest version that read
@@ -189,6 +198,8 @@ class Delivery:
         public = {c for c in PUBLIC_CATEGORIES if any(fact.category == c for fact in self.facts)}
         if public:
             found["by_law"] = {category: CATEGORIES[category].legal_basis_en for category in sorted(public)}
+        if self.signatures:
+            found["signatures"] = self.signatures
         return found | ({"error": self.error} if self.error else {})
 
     @classmethod

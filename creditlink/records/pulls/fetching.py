@@ -10,10 +10,9 @@ the job over asks for the unfinished parts again, and the facts' unique key make
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -33,33 +32,24 @@ from creditlink.kit.errors import ConsentRefused
 from creditlink.kit.postgres import db
 from creditlink.kit.processes.metrics import PULL_SECONDS, PULLS
 from creditlink.records import store
-from creditlink.records.connectors.wire import Failure, PullStopped
+from creditlink.records.connectors.wire import PullStopped
+from creditlink.records.offices import gate
+from creditlink.records.offices.configuration import SourceConfig
 from creditlink.records.pulls import pull as pulls
+from creditlink.records.pulls import reuse
+from creditlink.records.pulls.conversation import Clock, Task, converse
 from creditlink.records.pulls.delivery import FAILED, OPEN_STATUSES, Delivery
 from creditlink.records.pulls.freshness import later
-from creditlink.records.sources import Sources
+from creditlink.records.pulls.reuse import EarlierAnswer, WantedCall
+from creditlink.records.sources import Sources, serving
 from creditlink.records.tables import Pull, PullPart, SourceHealth
 
 log = structlog.get_logger()
 
-Clock = Callable[[], datetime]
 CameTo = Literal["answered", "stopped", "busy"]
 
 # How long a pull waits that found no slot of a source free.
 _BUSY = timedelta(seconds=3)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a pull asks for, read once at the beginning."""
-
-    pull_id: UUID
-    consent_id: UUID
-    enterprise_id: UUID
-    uscc: str
-    since: date
-    until: date
-    sources: tuple[str, ...]
 
 
 def run_pull(consent_id: UUID, sources: Sources, clock: Clock, *, trigger: str = "consent") -> None:
@@ -87,10 +77,11 @@ def _begin(consent_id: UUID, sources: Sources, now: datetime, trigger: str) -> T
     """Return what is left to ask: of the open pull, or of a new one where a source is due."""
     with db.transaction("worker") as session:
         consent = live_for_work(session, consent_id, now=now)
+        config = serving(sources.config, session, consent.enterprise_id)
         pull_id = None
         while pull_id is None:  # again where another worker has just ended the open one
             answers = pulls.last_answers(session, consent_id)
-            due = pulls.due_sources(consent.categories, answers, sources.config, now)
+            due = pulls.due_sources(consent.categories, answers, config, now)
             is_open = session.scalar(select(Pull.id).where(Pull.consent_id == consent_id, Pull.status == "OPEN"))
             if is_open is None and not due:
                 return None
@@ -101,7 +92,10 @@ def _begin(consent_id: UUID, sources: Sources, now: datetime, trigger: str) -> T
             select(PullPart.source).where(PullPart.pull_id == opened.id, PullPart.status.in_(OPEN_STATUSES))
         ).all()
         firm = session.get_one(Enterprise, opened.enterprise_id)
-        return Task(opened.id, consent_id, firm.id, firm.uscc, opened.since, opened.until, tuple(sorted(left)))
+        return Task(
+            opened.id, consent_id, firm.id, firm.uscc, opened.since, opened.until, tuple(sorted(left)),
+            frozenset(consent.categories),
+        )  # fmt: skip
 
 
 def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> CameTo:
@@ -110,10 +104,11 @@ def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> CameTo:
     with sources.slots.take(name) as free:
         if not free:
             return "busy"
-        if not _mark_begun(task, name, clock()):
-            return "stopped"
+        came_to = _begin_part(task, name, sources, clock())
+        if came_to is not None:
+            return came_to
         try:
-            delivery = _fetch(task, name, sources, clock)
+            delivery = converse(task, name, sources, clock)
         except PullStopped:
             return "stopped"
     try:
@@ -167,52 +162,58 @@ def _stored(task: Task, delivery: Delivery, now: datetime) -> int:
     return new_rows
 
 
-def _fetch(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
-    circuit = sources.circuits[name]
-    if circuit.is_open(clock()):
-        return Delivery.failed(name, "DOWN", "left alone for a moment after repeated failures")
-
-    seconds = sources.config.limits.firm_seconds
-    deadline = time.monotonic() + seconds
-
-    def proceed() -> bool:
-        if time.monotonic() > deadline:
-            raise Failure("TIMEOUT", f"the office took longer than {seconds:.0f} s for one firm")
-        try:
-            with db.transaction("worker") as session:
-                live_for_work(session, task.consent_id, now=clock())
-        except ConsentRefused:
-            return False
-        return True
-
-    try:
-        since = pulls.look_back_of(sources.config, name, since=task.since, until=task.until)
-        delivery = sources.connectors[name].fetch(task.uscc, since=since, until=task.until, proceed=proceed)
-    except PullStopped:
-        raise
-    except Exception as error:
-        # A bug in one connector must not take the other sources' answers with it.
-        log.exception("connector_failed", source=name, pull_id=str(task.pull_id))
-        delivery = Delivery.failed(name, "DOWN", f"the connector failed ({type(error).__name__})")
-    if strange := {fact.category for fact in delivery.facts} - set(sources.config.sources[name].categories):
-        log.error("source_beyond_its_categories", source=name, categories=sorted(strange))
-        delivery = Delivery.failed(name, "DOWN", "the answer holds facts of a category that the source is not for")
-    circuit.report(ok=delivery.status not in ("DOWN", "TIMEOUT"), firm=task.uscc)
-    return delivery
-
-
-def _mark_begun(task: Task, name: str, now: datetime) -> bool:
+def _begin_part(task: Task, name: str, sources: Sources, now: datetime) -> CameTo | None:
+    """Mark a part as being asked for; an earlier answer that serves as well ends it at once. None: ask the source."""
+    source = sources.config.sources[name]
+    wanted = WantedCall(
+        task.consent_id, task.enterprise_id, name, _opened(source, task.categories), task.since, source.fresh,
+        source.calls.equal_per_day,
+    )  # fmt: skip
     try:
         with db.transaction("worker") as session:
-            live_for_work(session, task.consent_id, now=now)
+            earlier = reuse.find(session, wanted, now)
+            consent = live_for_work(session, task.consent_id, now=now)
+            if earlier is not None:
+                _use_again(session, task, consent, earlier, now)
+                return "answered"
+            if reuse.is_under_way(session, wanted, now, timedelta(seconds=sources.config.limits.firm_seconds)):
+                return "busy"
             session.execute(
                 update(PullPart)
                 .where(PullPart.pull_id == task.pull_id, PullPart.source == name)
                 .values(status="PENDING", attempt=PullPart.attempt + 1, began_at=now)
             )
     except ConsentRefused:
-        return False
-    return True
+        return "stopped"
+    return None
+
+
+def _opened(source: SourceConfig, granted: frozenset[str]) -> tuple[str, ...]:
+    """Return the source's categories that the consent or the law opens."""
+    opened = tuple(c for c in source.categories if c in granted or reuse.is_public(c))
+    return opened or source.categories
+
+
+def _use_again(session: Session, task: Task, consent: Consent, earlier: EarlierAnswer, now: datetime) -> None:
+    """End a part with what the office said before, and say so in the evidence: no call was made."""
+    part = earlier.part
+    session.execute(
+        update(PullPart)
+        .where(PullPart.pull_id == task.pull_id, PullPart.source == part.source)
+        .values(
+            status=part.status, rows=part.rows, total=part.total, new_rows=0, rejected=part.rejected,
+            resources=part.resources, error=part.error, digest=part.digest, signatures=part.signatures,
+            answered_at=earlier.answered_at, reused_pull_id=part.pull_id, finished_at=now,
+        )
+    )  # fmt: skip
+    _append(
+        session, consent, "records.reuse", part.status, now,
+        {
+            "source": part.source, "new_call": False, "answered_at": earlier.answered_at.isoformat(),
+            "because": earlier.reason, "digest": part.digest,
+        },
+    )  # fmt: skip
+    log.info("answer_used_again", pull_id=str(task.pull_id), source=part.source, because=earlier.reason)
 
 
 def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: int, now: datetime) -> None:
@@ -228,6 +229,7 @@ def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: i
             resources={name: result.as_json() for name, result in delivery.resources.items()},
             error=delivery.error,
             digest=delivery.digest or None,
+            signatures=delivery.signatures,
             finished_at=now,
         )
     )
@@ -260,10 +262,22 @@ def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: i
 
 def _record(session: Session, consent: Consent, delivery: Delivery, new_rows: int, now: datetime) -> None:
     """Leave a trace that the firm sees: which office was asked, and how much it said."""
+    _append(
+        session, consent, "records.pull", delivery.status, now,
+        {
+            **delivery.as_evidence(), "new_rows": new_rows, "rejected": len(delivery.rejects),
+            "digest": delivery.digest or None,
+        },
+    )  # fmt: skip
+
+
+def _append(
+    session: Session, consent: Consent, action: str, status: str, now: datetime, detail: dict[str, object]
+) -> None:
     audit.record(
         session,
-        action="records.pull",
-        result=delivery.status.lower(),
+        action=action,
+        result=status.lower(),
         actor="system",
         now=now,
         enterprise_id=consent.enterprise_id,
@@ -271,12 +285,7 @@ def _record(session: Session, consent: Consent, delivery: Delivery, new_rows: in
         client_id=consent.client_id,
         consent_id=consent.id,
         purpose=consent.purpose,
-        detail={
-            **delivery.as_evidence(),
-            "new_rows": new_rows,
-            "rejected": len(delivery.rejects),
-            "digest": delivery.digest or None,
-        },
+        detail=detail,
     )
 
 
@@ -284,22 +293,31 @@ def _finish(task: Task, sources: Sources, now: datetime) -> None:
     """Close the pull; where a source failed, ask it again later, for as long as the consent lives."""
     with db.transaction("worker") as session:
         _close(session, task.pull_id, "DONE", now)
-        failed = session.scalar(
-            select(func.count())
-            .select_from(PullPart)
-            .where(PullPart.pull_id == task.pull_id, PullPart.status.in_(("PARTIAL", "TIMEOUT", "DOWN")))
-        )
+        failed = session.scalars(
+            select(PullPart.source).where(
+                PullPart.pull_id == task.pull_id, PullPart.status.in_(("PARTIAL", "TIMEOUT", "DOWN"))
+            )
+        ).all()
         tried = session.scalar(
             select(func.count()).select_from(Pull).where(Pull.consent_id == task.consent_id, Pull.trigger == "retry")
         )
         delay = later(tried or 0, sources.config.retry_later)
         consent = session.get_one(Consent, task.consent_id)
+        if failed and delay is not None:
+            delay = max(delay, _held(session, failed, sources, now))
         if failed and delay is not None and now + delay < consent.expires_at:
             # Without a lock: a job that waits would hold up the pulls that a bank asks for meanwhile.
             jobs.defer(
                 session, "records.retry_pull", queue="pulls", queueing_lock=f"retry:{task.consent_id}",
                 schedule_at=now + delay, consent_id=str(task.consent_id),
             )  # fmt: skip
+
+
+def _held(session: Session, failed: Sequence[str], sources: Sources, now: datetime) -> timedelta:
+    """Return how long all of the failed sources must still be left alone; nothing where one of them may be asked."""
+    turns = [gate.refusal(session, name, sources.config.sources[name].calls, now) for name in failed]
+    until = [turn.refused_until for turn in turns if turn is not None and turn.refused_until is not None]
+    return min(until) - now if len(until) == len(failed) else timedelta(0)
 
 
 def _stop(consent_id: UUID, now: datetime, reason: str) -> None:

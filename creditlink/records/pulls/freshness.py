@@ -39,12 +39,14 @@ def is_due(answer: LastAnswer | None, patience: Patience, now: datetime) -> bool
     """Return whether the source is to be asked (again) before its facts are used."""
     if answer is None:
         return True
-    good_for = patience.fresh
     if answer.status in FAILED:
-        good_for = patience.failed
-    elif answer.status == "PARTIAL":
-        good_for = min(patience.partial, patience.fresh)
-    return now >= answer.finished_at + good_for
+        return now >= answer.finished_at + patience.failed
+    if answer.status == "PARTIAL":
+        return now >= answer.finished_at + min(patience.partial, patience.fresh)
+    # Of an answer that was used again counts when the office gave it; where that is long ago since the office may not
+    # be asked more often, a moment's rest keeps whoever waits from waiting for ever.
+    answered_at = answer.whole_at or answer.finished_at
+    return now >= max(answered_at + patience.fresh, answer.finished_at + min(patience.failed, patience.fresh))
 
 
 def is_stale(answer: LastAnswer, patience: Patience, now: datetime) -> bool:

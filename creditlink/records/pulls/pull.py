@@ -21,11 +21,10 @@ from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.records import sources
 from creditlink.records.pulls.delivery import FAILED, OPEN_STATUSES, StoredResult
 from creditlink.records.pulls.freshness import LastAnswer, Patience, State, is_due, is_stale, is_whole, state_of
+from creditlink.records.pulls.reuse import USABLE, WHOLE
 from creditlink.records.sources import SourcesConfig
 from creditlink.records.tables import Pull, PullPart
 
-USABLE = ("DELIVERED", "PARTIAL", "NO_RECORD")
-WHOLE = ("DELIVERED", "NO_RECORD")
 PREFIX = "pul"
 ENDED = "creditlink_pull_ended"  # the channel that announces it
 
@@ -72,6 +71,7 @@ class PullState:
     state: State
     pull_id: UUID | None
     sources: dict[str, SourceState]
+    holders: Mapping[str, str]  # category -> the source that holds it for this firm
 
     @property
     def wire_id(self) -> str | None:
@@ -88,7 +88,7 @@ def look_back(consent: Consent, now: datetime) -> tuple[date, date]:
 
 def look_back_of(config: SourcesConfig, source: str, *, since: date, until: date) -> date:
     """Return the first month that a source is asked for: the consent's, or that of public records."""
-    return add_months(month_start(until), -PUBLIC_MONTHS) if config.is_public(source) else since
+    return add_months(month_start(until), -(PUBLIC_MONTHS - 1)) if config.is_public(source) else since
 
 
 def ensure_fresh(
@@ -121,7 +121,7 @@ def state_now(session: Session, consent: Consent, now: datetime) -> PullState:
 def _judge(
     session: Session, consent: Consent, categories: Collection[str], now: datetime
 ) -> tuple[PullState, list[str]]:
-    config = sources.current().config
+    config = sources.serving(sources.current().config, session, consent.enterprise_id)
     needed = config.for_categories(categories)
     answers = last_answers(session, consent.id)
     due = due_sources(categories, answers, config, now)
@@ -154,13 +154,14 @@ def _judge(
     state = state_of(granted, set(due) - unwaited)
     # A pull that is under way for something else does not answer what is due here.
     pull_id = next((row.id for row in running if set(due) <= {r.source for r in running}), None)
-    return PullState(state, pull_id, found), due
+    holders = {category: name for name, source in config.sources.items() for category in source.categories}
+    return PullState(state, pull_id, found, holders), due
 
 
 def due_sources(
     categories: Iterable[str], answers: dict[str, LastAnswer], config: SourcesConfig, now: datetime
 ) -> list[str]:
-    """Return the sources that hold the granted categories and must be asked."""
+    """Return the sources that hold the granted categories and must be asked; `config` has those that serve the firm."""
     return [
         name for name in config.for_categories(categories) if is_due(answers.get(name), patience(config, name), now)
     ]
@@ -174,8 +175,9 @@ def patience(config: SourcesConfig, source: str) -> Patience:
 
 def last_answers(session: Session, consent_id: UUID) -> dict[str, LastAnswer]:
     """Return what each source last answered under a consent."""
-    usable_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(USABLE)).over(partition_by=PullPart.source)
-    whole_at = func.max(PullPart.finished_at).filter(PullPart.status.in_(WHOLE)).over(partition_by=PullPart.source)
+    answered_at = func.coalesce(PullPart.answered_at, PullPart.finished_at)  # by the office, for whichever consent
+    usable_at = func.max(answered_at).filter(PullPart.status.in_(USABLE)).over(partition_by=PullPart.source)
+    whole_at = func.max(answered_at).filter(PullPart.status.in_(WHOLE)).over(partition_by=PullPart.source)
     query = (
         select(
             PullPart.source,

@@ -1,0 +1,1 @@
+"""Social security of a second province for CreditLink."""
