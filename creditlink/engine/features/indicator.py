@@ -7,6 +7,7 @@ the last bit from the same firm among others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,32 @@ FEW_MONTHS = "missing with fewer than 6 known months"
 NO_REFERENCE = "missing when an input is, or without an industry reference"
 NOT_SEARCHED = "missing when the lists were not searched and show no event of the firm"
 NEVER = "never missing: registration is always present"
+
+
+SEVERAL = "several"
+SEVERAL_LABEL = ("多个部门合并", "Several offices together")
+"""Where the contributions of pooled indicators are shown: no one category has them."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What one indicator makes of the same indicator of several offices, of those that are known.
+
+    It is the mean, taken in single precision, as the model reads its parts: what is withheld from the parts can then be
+    withheld from the pool to the last bit.
+    """
+
+    parts: tuple[str, ...]  # names of indicators
+
+    @staticmethod
+    def mean(values: Sequence[pl.Expr]) -> pl.Expr:
+        """Return the mean of the known values; missing when none is."""
+        single = [value.cast(pl.Float32) for value in values]
+        total, count = single[0].fill_null(0.0), single[0].is_not_null().cast(pl.Float32)
+        for value in single[1:]:
+            total = total + value.fill_null(0.0)
+            count = count + value.is_not_null().cast(pl.Float32)
+        return pl.when(count > 0).then(total / count).cast(pl.Float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +85,17 @@ class Indicator:
     actionable: bool = False
     version: int = 1
     also: tuple[str, ...] = ()
+    pool: Pool | None = None
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """All consent categories it reads."""
+        """All categories it reads."""
         return (self.category, *self.also)
+
+    @property
+    def told_under(self) -> str:
+        """The category that its contribution is shown under; `SEVERAL` for what pools several."""
+        return self.category if self.pool is None else SEVERAL
 
 
 def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:

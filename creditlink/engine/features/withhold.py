@@ -13,15 +13,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.features.catalogue import CATALOGUE
+from creditlink.engine.features.indicator import Pool
 
 _REMAINING: dict[str, tuple[tuple[str, int], ...]] = {
     "unsupported_sales_z": (("sales_per_kwh_z", 1), ("sales_per_head_z", 1), ("payroll_to_sales_z", -1))
 }
 """Indicators that are known if only some of their categories are: the largest of these, with signs, and 0."""
 
+_POOLS: dict[str, tuple[str, ...]] = {i.name: i.pool.parts for i in CATALOGUE if i.pool is not None}
+"""Indicators that are made of the known ones of others."""
+
 TAKEN: dict[str, tuple[str, ...]] = {
     category: tuple(
-        i.name for i in CATALOGUE if category in i.categories and (i.name not in _REMAINING or category == i.category)
+        i.name
+        for i in CATALOGUE
+        if category in i.categories and i.pool is None and (i.name not in _REMAINING or category == i.category)
     )
     for category in dict.fromkeys(c for i in CATALOGUE for c in i.categories)
 }
@@ -52,10 +58,13 @@ def without(features: pl.DataFrame, refused: Sequence[str] | dict[str, pl.Series
             gone[name] = gone[name] | here if name in gone else here
     changed = features.with_columns(pl.when(~mask).then(pl.col(name)).alias(name) for name, mask in gone.items())
     return changed.with_columns(
-        pl.when(pl.col(name).is_not_null())
-        .then(pl.max_horizontal(pl.col(other) * sign for other, sign in parts).clip(lower_bound=0))
-        .alias(name)
-        for name, parts in _REMAINING.items()
+        *(Pool.mean([pl.col(part) for part in parts]).alias(name) for name, parts in _POOLS.items()),
+        *(
+            pl.when(pl.col(name).is_not_null())
+            .then(pl.max_horizontal(pl.col(other) * sign for other, sign in parts).clip(lower_bound=0))
+            .alias(name)
+            for name, parts in _REMAINING.items()
+        ),
     )
 
 
@@ -81,4 +90,12 @@ def blanked(x: NDArray[np.float32], names: Sequence[str], category: str) -> NDAr
                 known |= ~np.isnan(value)
                 rest = np.fmax(rest, value)
             out[:, place[name]] = np.where(known & ~np.isnan(out[:, place[name]]), rest, np.nan)
+    for name, pooled in _POOLS.items():
+        if name in place and all(part in place for part in pooled):
+            total, count = np.zeros(len(out), np.float32), np.zeros(len(out), np.float32)
+            for part in pooled:
+                value = out[:, place[part]]
+                total += np.nan_to_num(value, nan=0.0)
+                count += ~np.isnan(value)
+            out[:, place[name]] = np.where(count > 0, total / np.maximum(count, np.float32(1)), np.float32(np.nan))
     return out

@@ -15,7 +15,7 @@ from creditlink.engine.explanation.coverage import without_each
 from creditlink.engine.explanation.dimensions import sums_by
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.features.catalogue import BY_NAME
-from creditlink.engine.features.indicator import DIMENSION_LABELS
+from creditlink.engine.features.indicator import DIMENSION_LABELS, SEVERAL, SEVERAL_LABEL
 from creditlink.engine.matching import encoding
 from creditlink.engine.matching.match import STATES, FirmMatches
 from creditlink.engine.profile import content
@@ -217,10 +217,15 @@ def _number(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
+_CATEGORY_LABELS = {code: (c.label_zh, c.label_en) for code, c in CATEGORIES.items()} | {SEVERAL: SEVERAL_LABEL}
+
+
 def _sums(scores: Scores, i: int, by: str) -> list[dict[str, object]]:
     rows: list[tuple[float, dict[str, object]]] = []
-    for key, sums in sums_by(scores, [getattr(BY_NAME[name], by) for name in scores.features]).items():
-        zh, en = DIMENSION_LABELS[key] if by == "dimension" else (CATEGORIES[key].label_zh, CATEGORIES[key].label_en)
+    labels = DIMENSION_LABELS if by == "dimension" else _CATEGORY_LABELS
+    under = "dimension" if by == "dimension" else "told_under"
+    for key, sums in sums_by(scores, [getattr(BY_NAME[name], under) for name in scores.features]).items():
+        zh, en = labels[key]
         share = float(sums[i])
         points = share * scores.points_per_logit
         row = {"name": key, "label_zh": zh, "label_en": en, "contribution": share, "points_contribution": points}

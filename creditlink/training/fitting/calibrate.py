@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +11,10 @@ from scipy.optimize import minimize
 
 from creditlink.engine.scoring.calibration.absence import JOINT, Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration, sigmoid
+from creditlink.engine.scoring.calibration.known import ByKnown
 
 Floats = NDArray[np.float64]
+Absent = Mapping[str, NDArray[np.bool_]]
 
 
 STEPS, CLOSE = 50, 1e-9
@@ -51,11 +53,19 @@ def fit_absence(
     def design(gone: NDArray[np.bool_]) -> Floats:
         return np.column_stack([gone[:, term].all(axis=1) for term in terms]).astype(np.float64)
 
-    everyone, before = calibration.logit(known[0]), design(known[1])
+    names = list(absence.evidence)
+
+    def logits(margin: Floats, gone: NDArray[np.bool_]) -> Floats:
+        if calibration.by_known is None:
+            return calibration.logit(margin)
+        absent = {name: gone[:, number] for number, name in enumerate(names)}
+        return calibration.logit(margin, calibration.by_known.count(absent))
+
+    everyone, before = logits(*known), design(known[1])
     mean = sigmoid(everyone).mean()
     firms = np.concatenate([rows for *_, rows in taken])
     after = np.concatenate([design(gone) for _, gone, _ in taken])
-    logit = np.concatenate([calibration.logit(margin) for margin, *_ in taken])
+    logit = np.concatenate([logits(margin, gone) for margin, gone, _ in taken])
     for name, (*_, rows) in zip(absence.shifts, taken, strict=True):
         if not rows.size:
             raise ValueError(f"absence {name}: no firm had it")
@@ -74,6 +84,32 @@ def fit_absence(
     fitted = {name: round(float(v), 6) for name, v in zip(absence.shifts, shifts, strict=True)}
     level = round(level, 6)
     return replace(calibration.with_level(level), absence=Absence(absence.evidence, fitted))
+
+
+LEAST_BADS = 200
+"""Fewer bads than this do not support a map of their own."""
+
+
+def fit_by_known(
+    overall: Calibration, margin: Floats, is_bad: NDArray[np.int8], absence: Absence, known: ByKnown, gone: Absent
+) -> Calibration:
+    """Return the calibration with a map for each number of known categories, fitted on firms not seen before.
+
+    Parameters
+    ----------
+    overall : the one map for all, which stays where too few firms went bad
+    margin, is_bad : of held-out rows, shape (n,)
+    known : says which categories are counted; its maps are not read
+    gone : which categories are absent, each of shape (n,)
+    """
+    counts, maps = known.count(gone), []
+    for number in range(len(known.categories) + 1):
+        here = counts == number
+        bads = int(is_bad[here].sum())
+        enough = LEAST_BADS <= bads < int(here.sum())
+        fitted = fit_calibration(margin[here], is_bad[here]) if enough else overall
+        maps.append((fitted.a, fitted.b))
+    return replace(overall, absence=absence, by_known=replace(known, maps=tuple(maps)))
 
 
 def fit_calibration(

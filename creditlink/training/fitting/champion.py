@@ -17,6 +17,7 @@ from creditlink.engine.features.reference import Reference
 from creditlink.engine.scoring.calibration.absence import JOINT, Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration
 from creditlink.engine.scoring.calibration.interval import IntervalTable
+from creditlink.engine.scoring.calibration.known import ByKnown
 from creditlink.engine.scoring.peers import PeerTable
 from creditlink.training.city import City
 from creditlink.training.dataset import (
@@ -32,7 +33,7 @@ from creditlink.training.dataset import (
     plan_for,
     read_day,
 )
-from creditlink.training.fitting.calibrate import fit_absence, fit_calibration
+from creditlink.training.fitting.calibrate import fit_absence, fit_by_known, fit_calibration
 from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import FittedBooster, Parameters, fit, margin
 from creditlink.training.fitting.peers import peer_table
@@ -170,7 +171,11 @@ def train_champion(
     )
     calibrating = data.rows.filter(pl.Series(data.fold == CALIBRATE))
     calibrating_x = matrix(calibrating)
-    calibration = fit_calibration(margin(fitted.booster, calibrating_x), calibrating["is_bad"].to_numpy())
+    log_odds, went_bad = margin(fitted.booster, calibrating_x), calibrating["is_bad"].to_numpy()
+    counted = ByKnown(RESTED_ON, ((1.0, 0.0),) * (len(RESTED_ON) + 1))
+    gone = ABSENCE.absent(FEATURES, calibrating_x)
+    overall = fit_calibration(log_odds, went_bad)
+    calibration = fit_by_known(overall, log_odds, went_bad, ABSENCE, counted, gone)
     test = read_day(city, data.plan.test, data.reference)
     calibration = neutral(calibration, fitted, test, seed)
     logit = calibration.logit_of(margin(fitted.booster, calibrating_x), FEATURES, calibrating_x)

@@ -70,18 +70,21 @@ INDICATORS = (
         "contribution_base_growth_12", "缴费基数同比增长", "Growth of the contribution base", unit="ratio", window=24,
         direction=-1, missing=NO_DENOMINATOR, formula="mean(base m01..m12) / mean(base m13..m24) − 1", source=_LAW,
         reason_code="R056", expression=growth("base", 12, 12), actionable=True,
+        version=2,
     ),
     _people(
         "contribution_base_growth_3", "近3月缴费基数同比增长", "Growth of the contribution base, 3 months",
         unit="ratio", window=15, direction=-1, missing=NO_DENOMINATOR,
         formula="mean(base m01..m03) / mean(base m13..m15) − 1", source=_LAW, reason_code="R057",
         expression=growth("base", 3, 12), actionable=True,
+        version=2,
     ),
     _people(
         "insured_gap_24", "最长断缴月数(24月)", "Longest gap in insurance in 24 months", unit="months", window=24,
         direction=1, missing=NO_RECORD,
         formula="longest run of months m01..m24 without an insured person since the oldest record", source=_LAW,
         reason_code="R058", expression=longest_gap("insured", 24), actionable=True,
+        version=2,
     ),
     _people(
         "contributions_late_6", "逾期缴费次数(6月)", "Late contributions in 6 months", unit="count", window=6,
@@ -164,6 +167,7 @@ INDICATORS = (
         direction=-1, missing=NO_DENOMINATOR, formula="sum(fund headcount m01..m12) / sum(insured headcount m01..m12)",
         source=_FUND, reason_code="R068", expression=ratio(total("fund_heads", 12), total("heads", 12)),
         also=("social_security",), actionable=True,
+        version=2,
     ),
     _fund(
         "fund_headcount_change_12", "公积金人数12个月变化", "Change of housing-fund headcount over 12 months",

@@ -62,12 +62,14 @@ INDICATORS = (
         unit="ratio", window=24, direction=-1, missing=NO_DENOMINATOR,
         formula="(kWh m01..m12 − kWh m13..m24) / kWh m13..m24", source=_ENERGY_LOAN, reason_code="R083",
         expression=growth("electricity_usage", 12, 12), actionable=True,
+        version=2,
     ),
     _utility(
         "electricity_growth_3", "近3月用电量同比增长", "Electricity growth, 3 months over the same 3 a year ago",
         unit="ratio", window=15, direction=-1, missing=NO_DENOMINATOR,
         formula="mean(kWh m01..m03) / mean(kWh m13..m15) − 1", source=_ENERGY_LOAN, reason_code="R084",
         expression=growth("electricity_usage", 3, 12), actionable=True,
+        version=2,
     ),
     _utility(
         "electricity_volatility_12", "用电波动率", "Volatility of electricity use", unit="ratio", window=12,
@@ -148,6 +150,7 @@ INDICATORS = (
         "water_growth_12", "用水量同比增长", "Water growth, 12 months over the 12 before", unit="ratio", window=24,
         direction=-1, missing=NO_DENOMINATOR, formula="mean(water m01..m12) / mean(water m13..m24) − 1",
         source=_ENERGY_LOAN, reason_code="R098", expression=growth("water_usage", 12, 12), actionable=True,
+        version=2,
     ),
     _utility(
         "water_idle_months_12", "用水停用月数", "Idle months by water", unit="months", window=12, direction=1,
@@ -158,6 +161,7 @@ INDICATORS = (
         "gas_growth_12", "用气量同比增长", "Gas growth, 12 months over the 12 before", unit="ratio", window=24,
         direction=-1, missing=NO_DENOMINATOR, formula="mean(gas m01..m12) / mean(gas m13..m24) − 1",
         source=_ENERGY_LOAN, reason_code="R100", expression=growth("gas_usage", 12, 12), actionable=True,
+        version=2,
     ),
     _utility(
         "gas_idle_months_12", "用气停用月数", "Idle months by gas", unit="months", window=12, direction=1,

@@ -47,6 +47,7 @@ INDICATORS = (
         unit="ratio", window=15, direction=-1, missing=NO_DENOMINATOR,
         formula="mean(input amount m01..m03) / mean(input amount m13..m15) − 1", source=_INVOICES, reason_code="R036",
         expression=growth("bought_amount", 3, 12), actionable=True,
+        version=2,
     ),
     _invoice(
         "buyers_12", "月均购方户数", "Buyers in a mean month", unit="count", window=12, direction=-1,
@@ -112,6 +113,7 @@ INDICATORS = (
         direction=1, missing=NO_RECORD, formula="1 − months with sales / known months m01..m36",
         source=_INVOICES, reason_code="R047", expression=1 - positive("turnover", 36) / known("turnover", 36),
         actionable=True,
+        version=2,
     ),
     _invoice(
         "invoices_36", "近36月开票份数", "Output invoices of the last 36 months", unit="count", window=36, direction=-1,

@@ -82,6 +82,7 @@ INDICATORS = (
         direction=-1, missing=NOT_SEARCHED,
         formula="licences granted by as_of and not ended", source=_REGISTRY, reason_code="R119",
         expression=pl.col("events:licences"),
+        version=2,
     ),
     _standing(
         "intellectual_property_36", "知识产权授权数(36月)", "Intellectual property granted in 36 months",
@@ -117,6 +118,7 @@ INDICATORS = (
         formula="mean(shipments m01..m03) / mean(shipments m13..m15) − 1",
         source=_FOSHAN_GOODS, reason_code="R125",
         expression=growth("shipments", 3, 12), actionable=True,
+        version=2,
     ),
     _standing(
         "shipment_months_12", "有发货月数(12月)", "Months with shipments in 12", category="logistics", unit="months",

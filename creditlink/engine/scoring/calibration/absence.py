@@ -63,10 +63,9 @@ class Absence:
             absent[category] = gone
         return absent
 
-    def shift(self, features: Sequence[str], x: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the log-odds added to each firm's, shape (n,), from what the model reads, (n, k)."""
-        absent = self.absent(features, x)
-        total = np.zeros(len(x))
+    def shift(self, absent: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.float64]:
+        """Return the log-odds added to each firm's, shape (n,), given what `absent` says."""
+        total = np.zeros(len(next(iter(absent.values()))))
         for name, value in self.shifts.items():
             total += value * np.logical_and.reduce([absent[category] for category in name.split(JOINT)])
         return total

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from creditlink.engine.scoring.calibration.absence import Absence
+from creditlink.engine.scoring.calibration.known import ByKnown
 
 Kind = Literal["platt", "beta"]
 KINDS: tuple[Kind, ...] = ("platt", "beta")
@@ -32,7 +33,8 @@ class Calibration:
 
     `platt`: ``a * margin + b``. `beta`: ``a * ln(p) - b * ln(1 - p) + c`` with ``p = sigmoid(margin)``.
     `absence`: what is added where nothing is known of a category, whatever the reason, so that absence is
-    neutral in expectation.
+    neutral in expectation. `by_known`: a map of its own by how many of the chief categories are known, since the same
+    margin means less where more could have been seen.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class Calibration:
     b: float
     c: float = 0.0
     absence: Absence | None = None
+    by_known: ByKnown | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -58,6 +61,8 @@ class Calibration:
                 raise CalibrationError(f"calibration {name}: {value!r} is not a finite number")
         if self.kind == "platt" and self.a <= 0:
             raise CalibrationError(f"calibration a: {self.a!r} must be above 0, or PD would fall with risk")
+        if self.by_known is not None and (self.kind != "platt" or self.absence is None):
+            raise CalibrationError("calibration by_known: needs kind platt, and the evidence of absence")
         if self.kind == "platt" and self.c != 0:
             raise CalibrationError(f"calibration c: {self.c!r} has no meaning for kind platt")
         if self.kind == "beta" and (self.a < 0 or self.b < 0 or self.a + self.b == 0):
@@ -71,15 +76,19 @@ class Calibration:
         """Return the calibration that changes nothing."""
         return cls("platt", 1.0, 0.0)
 
-    def logit(self, margin: ArrayLike) -> NDArray[np.float64]:
-        """Return the calibrated log-odds of bad of firms of which everything is known.
+    def logit(self, margin: ArrayLike, known: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
+        """Return the calibrated log-odds of bad, without what absence adds.
 
         Parameters
         ----------
         margin
             Any shape; log-odds of bad as the booster gives them.
+        known
+            How many of the categories of `by_known` are known of each, same shape; None: the one map for all.
         """
         x = np.asarray(margin, dtype=np.float64)
+        if self.by_known is not None and known is not None:
+            return self.by_known.logit(x, known)
         if self.kind == "platt":
             return np.asarray(self.a * x + self.b, dtype=np.float64)
         # ln(p) = -ln(1 + e^-x) and ln(1 - p) = -ln(1 + e^x): logaddexp neither overflows nor loses digits.
@@ -95,8 +104,11 @@ class Calibration:
         x
             What the model read, shape (n, k), in the order of `features`, missing as NaN.
         """
-        logit = self.logit(margin)
-        return logit if self.absence is None else logit + self.absence.shift(features, x)
+        if self.absence is None:
+            return self.logit(margin)
+        absent = self.absence.absent(features, x)
+        known = None if self.by_known is None else self.by_known.count(absent)
+        return self.logit(margin, known) + self.absence.shift(absent)
 
     def pd(self, margin: ArrayLike) -> NDArray[np.float64]:
         """Return the calibrated probability of bad where everything is known, same shape, in [0, 1]."""
@@ -104,6 +116,8 @@ class Calibration:
 
     def with_level(self, level: float) -> Calibration:
         """Return the calibration with `level` added to every log-odds."""
+        if self.by_known is not None:
+            return replace(self, b=self.b + level, by_known=self.by_known.with_level(level))
         return replace(self, b=self.b + level) if self.kind == "platt" else replace(self, c=self.c + level)
 
     def to_json(self) -> str:
@@ -111,6 +125,8 @@ class Calibration:
         fields: dict[str, object] = {"kind": self.kind, "a": self.a, "b": self.b}
         if self.kind == "beta":
             fields["c"] = self.c
+        if self.by_known is not None:
+            fields["by_known"] = self.by_known.to_json()
         if self.absence is not None:
             fields["absence"] = self.absence.to_json()
         return json.dumps(fields, indent=2, sort_keys=True) + "\n"
@@ -137,9 +153,10 @@ class Calibration:
             raise CalibrationError("calibration refusals: shifts by cause are not read; fit shifts by absence")
         try:
             absence = Absence.from_json(fields["absence"]) if "absence" in fields else None
+            by_known = ByKnown.from_json(fields["by_known"]) if "by_known" in fields else None
         except ValueError as error:
             raise CalibrationError(f"calibration {error}") from error
-        return cls(fields["kind"], fields["a"], fields["b"], fields.get("c", 0.0), absence)
+        return cls(fields["kind"], fields["a"], fields["b"], fields.get("c", 0.0), absence, by_known)
 
 
 def sigmoid(logit: ArrayLike) -> NDArray[np.float64]:
