@@ -46,8 +46,9 @@ def render_card(manifest: ModelManifest, validation: ValidationDocument) -> str:
         "refused at random, and once more with single sources lacking at random or all but one, so that a partial "
         "consent and a source that is not connected are ordinary. A firm is in one fold only: fit, early stopping or "
         "calibration. "
-        "Calibration is a logistic map fitted on firms that the booster has not seen, with a shift where nothing is "
-        "known of a category, whatever the reason, that makes its absence neutral in expectation.",
+        "Calibration is a logistic map for each number of chief categories known (tax, social security, utility), "
+        "fitted on firms that the booster has not seen, with a shift where nothing is known of a category, whatever "
+        "the reason, that makes its absence neutral in expectation.",
         "",
         f"Snapshots: {', '.join(training['snapshots'])}. Judged out of time on {validation['as_of']}; every "
         "training outcome was known by that day. "
