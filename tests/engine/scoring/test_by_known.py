@@ -43,7 +43,7 @@ def test_it_round_trips_and_the_level_moves_every_map():
 @pytest.mark.parametrize(
     ("maps", "said"),
     [
-        ([[1, 0], [1, 0]], "2, not one more than 2"),
+        ([[1, 0], [1, 0]], "2 for 2 categories"),
         ([[1, 0], [0, 0], [1, 0]], "by_known maps.1: 0.0"),
         ([[1, 0], [1, float("nan")], [1, 0]], "by_known maps.1"),
         ([[1, 0], [1], [1, 0]], "not a pair of numbers"),
