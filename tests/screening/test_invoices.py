@@ -66,12 +66,13 @@ HONEST = [*invoices_of("E1", 30), *invoices_of("E2", 14, 20_000.0)]
 
 
 def test_the_table_of_indicators_has_a_row_for_each_firm(folder, run, tmp_path):
-    done = run(folder(HONEST), "firms.csv", AS_OF, "--indicators", str(tmp_path / "table.parquet"))
+    path = folder(HONEST)
+    done = run(path, "firms.csv", AS_OF, "--indicators", str(tmp_path / "table.parquet"))
     assert done.exit_code == 0, done.output
     table = pl.read_parquet(tmp_path / "table.parquet")
     assert table.columns == ["firm", "as_of", *BY_NAME]
     assert table["sales_36_fen"][0] == 30 * 3 * 100_000_00
-    refused = run(folder(HONEST), "firms.csv", AS_OF, "--indicators", str(tmp_path / "table.xls"))
+    refused = run(path, "firms.csv", AS_OF, "--indicators", str(tmp_path / "table.xls"))
     assert refused.exit_code == 2
     assert "--indicators" in refused.output
 

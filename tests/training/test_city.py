@@ -61,11 +61,11 @@ def test_an_impossible_value_is_named(city, name, column, value, told):
 def test_missing_files_columns_and_types_are_named(city):
     path = sorted((city / "tax_standing").glob("*.parquet"))[0]
     frame = pl.read_parquet(path)
-    frame.with_columns(pl.col("penalties").cast(pl.String)).write_parquet(path)
-    with pytest.raises(CityError, match=r"part-00000\.parquet: column penalties is String, expected Int32"):
+    frame.with_columns(pl.col("arrears_days").cast(pl.String)).write_parquet(path)
+    with pytest.raises(CityError, match=r"part-00000\.parquet: column arrears_days is String, expected Int32"):
         read_city(city)
-    frame.drop("penalties").write_parquet(path)
-    with pytest.raises(CityError, match="column penalties is absent"):
+    frame.drop("arrears_days").write_parquet(path)
+    with pytest.raises(CityError, match="column arrears_days is absent"):
         read_city(city)
     path.write_text("no parquet")
     with pytest.raises(CityError, match=r"part-00000\.parquet: not readable as Parquet"):

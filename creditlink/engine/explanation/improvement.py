@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from creditlink.engine.explanation.levers import Lever, Levers, coherent, settle, targets
 from creditlink.engine.explanation.ranking import IndicatorLike
 from creditlink.engine.explanation.sentences import value_text
+from creditlink.engine.features.withhold import repooled
 from creditlink.engine.scoring.model import CreditModel
 from creditlink.engine.scoring.peers import percentile_of
 from creditlink.engine.vocabulary import GRADES
@@ -98,18 +99,18 @@ def improvements(
     industry, size
         The peers whose best tenth is in reach.
     """
-    now = model.score_matrix(_column(row[None, :]))
+    now = model.score_matrix(_column(row[None, :], model.features))
     grade = str(now.grade[0])
     place = GRADES.index(grade)
     reach = targets(levers, model, row, industry, size)
     moving = [lever for lever in levers.levers if any(_moves(row[m], reach[m]) for m in lever.members)]
     everything = _move(row, reach, moving, 1.0)
-    best = model.score_matrix(_column(everything[None, :]))
+    best = model.score_matrix(_column(everything[None, :], model.features))
     plans: tuple[ImprovementPlan, ...] = ()
     if place > 0:
 
         def raised(rows: Values) -> NDArray[np.bool_]:
-            scored = model.score_matrix(_column(rows))
+            scored = model.score_matrix(_column(rows, model.features))
             better: NDArray[np.bool_] = model.scale.grade_number(scored.pd_12m) < place
             return better
 
@@ -181,7 +182,7 @@ class _Search:
         if not levers:
             return []
         rows = np.array([_move(self.row, self.reach, (lever,), 1.0) for lever in levers])
-        margin = self.model.score_matrix(_column(rows)).margin
+        margin = self.model.score_matrix(_column(rows, self.model.features)).margin
         return [levers[i] for i in np.argsort(margin, kind="stable")]
 
     def _plan(self, chosen: tuple[Lever, ...], share: float) -> ImprovementPlan | None:
@@ -204,7 +205,7 @@ class _Search:
                 else:
                     after[m] = changed_value
         changed = [m for m in members if after[m] != before[m]]
-        scored = self.model.score_matrix(_column(after[None, :].astype(np.float32)))
+        scored = self.model.score_matrix(_column(after[None, :].astype(np.float32), self.model.features))
         return ImprovementPlan(
             changes=tuple(self._change(m, float(before[m]), float(after[m])) for m in changed),
             pd_12m=float(scored.pd_12m[0]),
@@ -264,6 +265,6 @@ def _move(row: Values, reach: NDArray[np.float64], levers: Sequence[Lever], shar
     return moved
 
 
-def _column(rows: Values) -> NDArray[np.float32]:
-    """Return the matrix stored by column, as the explainer reads it fastest."""
-    return np.asfortranarray(rows, dtype=np.float32)
+def _column(rows: Values, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return the matrix stored by column, as the explainer reads it fastest, its pools made of the moved parts."""
+    return repooled(np.array(rows, dtype=np.float32, order="F"), names)

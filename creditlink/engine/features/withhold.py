@@ -90,12 +90,24 @@ def blanked(x: NDArray[np.float32], names: Sequence[str], category: str) -> NDAr
                 known |= ~np.isnan(value)
                 rest = np.fmax(rest, value)
             out[:, place[name]] = np.where(known & ~np.isnan(out[:, place[name]]), rest, np.nan)
+    return repooled(out, names)
+
+
+def repooled(x: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32]:
+    """Return `x` with its pools made again of their parts: who improves a part improves the pool.
+
+    Parameters
+    ----------
+    x : shape (n, k), missing as NaN; it is changed in place
+    names : the indicator of each column
+    """
+    place = {name: column for column, name in enumerate(names)}
     for name, pooled in _POOLS.items():
         if name in place and all(part in place for part in pooled):
-            total, count = np.zeros(len(out), np.float32), np.zeros(len(out), np.float32)
+            total, count = np.zeros(len(x), np.float32), np.zeros(len(x), np.float32)
             for part in pooled:
-                value = out[:, place[part]]
+                value = x[:, place[part]]
                 total += np.nan_to_num(value, nan=0.0)
                 count += ~np.isnan(value)
-            out[:, place[name]] = np.where(count > 0, total / np.maximum(count, np.float32(1)), np.float32(np.nan))
-    return out
+            x[:, place[name]] = np.where(count > 0, total / np.maximum(count, np.float32(1)), np.float32(np.nan))
+    return x

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from creditlink.engine.explanation.improvement import change_of, effort_of, plans_to
 from creditlink.engine.explanation.levers import WHOLE_UNITS, targets
+from creditlink.engine.features.withhold import repooled
 from creditlink.engine.matching.book import ProductBook, compile_book
 from creditlink.engine.matching.match import STATES, match_many
 from creditlink.engine.matching.outcomes import ProductMatch, RuleOutcome
@@ -103,7 +104,8 @@ class _Firm:
     def subjects(self, rows: NDArray[np.float64]) -> Subjects:
         """Return the firm once per row of indicators, shape (n, k), scored again."""
         n = len(rows)
-        scores = self.live.model.score_matrix(np.asfortranarray(rows, np.float32))
+        x = repooled(np.array(rows, np.float32, order="F"), self.live.model.features)
+        scores = self.live.model.score_matrix(x)
         numbers = {name: np.repeat(column, n) for name, column in self.subject.numbers.items()}
         numbers |= {f"indicator.{name}": rows[:, k] for name, k in self.features.items()}
         numbers |= {

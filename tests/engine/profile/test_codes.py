@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from creditlink.engine.explanation.sentences import MISSING_CODES
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.profile.codes import KINDS, code_book
 from creditlink.engine.scoring import settings as score_settings
@@ -61,7 +62,7 @@ def test_a_wrong_filter_is_named(app, query):
 def test_no_reason_says_that_an_absent_category_is_one(book):
     """Of a category that is absent as a whole there is no reason, whatever the cause."""
     missing = [item for item in book.items if item["kind"] == "missing"]
-    assert len(missing) == 8
+    assert len(missing) == len(MISSING_CODES)
     for item in missing:
         assert "records that were delivered do not suffice" in item["text_en"]
         assert "is no reason" in item["text_en"]

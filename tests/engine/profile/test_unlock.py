@@ -9,6 +9,7 @@ import pytest
 from creditlink.engine.explanation.levers import coherent
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.features.withhold import without
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.match import STATES, match_many
 from creditlink.engine.matching.products.subjects import subjects_of
@@ -84,6 +85,7 @@ def _after(profiles, i, steps, live, book):
             name = SPENT[step.subject]
         if name in features.columns and features[name][0] is not None:
             features = features.with_columns(pl.lit(float(step.after)).alias(name))
+    features = without(features, [])  # pools follow from their parts
     scores = live.model.score(features)
     subjects = subjects_of(
         registration=registration, features=features, pd_12m=scores.pd_12m, points=scores.points.astype(np.int64),

@@ -8,7 +8,7 @@ from creditlink.engine.explanation.coverage import without_each
 from creditlink.engine.explanation.ranking import rank
 from creditlink.engine.explanation.reasons import reasons_for
 from creditlink.engine.features.catalogue import BY_NAME, CATALOGUE
-from creditlink.engine.features.withhold import TAKEN, blanked
+from creditlink.engine.features.withhold import TAKEN, blanked, repooled
 from creditlink.engine.profile.improvements import improvements_of
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.settings import load_settings
@@ -33,7 +33,7 @@ def x(live):
         tenths = live.model.peers.tenths(None, None, name)
         out[:, column] = np.interp(rng.random(400) * 8, np.arange(9), tenths) if tenths else np.nan
     out[rng.random(out.shape) < 0.15] = np.nan
-    return out
+    return repooled(out, live.model.features)
 
 
 def scored(live, x, **how):
@@ -55,20 +55,26 @@ def test_every_monotone_direction_holds_on_a_grid(live, x):
     assert checked > 40
 
 
+def with_parts(live, features):
+    """Return features, and of those that pool others the others: a pool is improved by its parts."""
+    pooled = [part for feature in features if CATALOGUE[feature].pool for part in CATALOGUE[feature].pool.parts]
+    return [*features, *(live.model.features.index(part) for part in pooled)]
+
+
 def test_improving_a_named_reason_lowers_the_pd(live, x):
     scores = scored(live, x)
     told = rank(scores, live.reasons, limit=1)
     better, rows = x.copy(), np.flatnonzero(told.lead[:, 0] >= 0)
     moved = []
     for row in rows:
-        for feature in np.flatnonzero(live.reasons.group_of == told.group[row, 0]):
+        for feature in with_parts(live, np.flatnonzero(live.reasons.group_of == told.group[row, 0])):
             direction, cuts = CATALOGUE[feature].direction, live.levers.cuts.get(int(feature))
             if direction and cuts is not None and not np.isnan(x[row, feature]):
                 extreme = np.nextafter(cuts[0], -np.inf) if direction > 0 else cuts[-1]
                 better[row, feature] = (min if direction > 0 else max)(x[row, feature], extreme)
         if (better[row] != x[row])[~np.isnan(x[row])].any():
             moved.append(row)
-    fell = scored(live, better).pd_12m[moved] - scores.pd_12m[moved]
+    fell = scored(live, repooled(better, live.model.features)).pd_12m[moved] - scores.pd_12m[moved]
     assert len(moved) > 200
     assert (fell <= 0).all()
     assert (fell < 0).mean() > 0.98
@@ -129,7 +135,7 @@ def test_improvements_of_many_firms_hold_and_some_can_be_made(live, x):
             after = row.copy()
             for change in plan["changes"]:
                 after[live.model.features.index(change["indicator"])] = change["after"]
-            again = scored(live, after[None, :])
+            again = scored(live, repooled(after[None, :], live.model.features))
             assert (str(again.grade[0]), int(again.points[0])) == (plan["grade"], plan["points"])
             assert GRADES.index(plan["grade"]) < GRADES.index(told["grade"])
             plans += 1
