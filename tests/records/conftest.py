@@ -1,4 +1,4 @@
-"""Three offices with a little data each, and this process's sources pointed at them."""
+"""Four offices with a little data each, and this process's sources pointed at them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ KINDS = {
     **dict.fromkeys(("zzssb", "qysds", "nsrzt", "wfcf", "fapiao"), "tax"),
     "payroll": "social_security",
     "months": "electricity",
+    "chaxun": "public_credit",
 }
 
 
@@ -41,7 +42,13 @@ class City:
         spoilt = self.spoil(KINDS[name], asked)
         if spoilt is not None:
             return spoilt
-        return {"tax": self._tax, "social_security": self._payroll, "electricity": self._meters}[KINDS[name]](asked)
+        dialects = {
+            "tax": self._tax,
+            "social_security": self._payroll,
+            "electricity": self._meters,
+            "public_credit": self._lists,
+        }
+        return dialects[KINDS[name]](asked)
 
     @property
     def months(self) -> list[date]:
@@ -101,6 +108,15 @@ class City:
         headers = {"Content-Type": "text/csv", "X-Total-Count": str(len(lines)), "X-Complete": "true"}
         return Reply(body=("\r\n".join([header, *lines]) + "\r\n").encode(), headers=headers)
 
+    def _lists(self, asked: Asked) -> Reply:
+        """Answer that the firm is on no list."""
+        body = json.loads(asked.body)
+        months = {name: body[name] for name in ("起始月份", "截止月份")}
+        lists = ["行政处罚", "行政许可", "被执行人", "失信被执行人", "守信红名单"]
+        searched = {"凭证编号": "C-1", "名单范围": lists, "查询时间": utc_now().isoformat(timespec="seconds")}
+        page = {"状态码": "200", "总条数": 0, "是否完整": "是", "记录": [], "查询凭证": searched | months}
+        return Reply(body=json.dumps(page | {"统一社会信用代码": body["统一社会信用代码"]}).encode())
+
 
 FACTS_OF_A_FIRM = MONTHS * (2 + 2) + MONTHS + MONTHS
 
@@ -112,7 +128,7 @@ def city() -> City:
 
 @pytest.fixture
 def desk(city) -> Iterator[Office]:
-    """All three offices behind one door."""
+    """All the offices behind one door."""
     with office(city.answer) as opened:
         yield opened
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS, as_known
-from creditlink.engine.vocabulary import evidence_of
+from creditlink.engine.vocabulary import SUPPLIES, evidence_of
 from creditlink.kit.clock import day_of, last_complete_month, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import coverage, sources, store
@@ -57,10 +57,10 @@ def bureaus(city, tmp_path_factory) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def offices(bureaus, shipped) -> Iterator[Sources]:
-    """The shipped configuration at the bureaus' addresses, a little less patient."""
-    env = source_addresses(bureaus)
-    held = load_sources(shipped, env).sources
-    opened = Sources(config_for("http://127.0.0.1:1", limits=PATIENT, sources=held))
+    """The shipped configuration of what the bureaus play, at their addresses, a little less patient."""
+    held = load_sources(shipped, source_addresses(bureaus)).sources
+    played = {name: held[name] for name in ("tax", "social_security", *SUPPLIES)}
+    opened = Sources(config_for("http://127.0.0.1:1", limits=PATIENT, sources=played))
     sources.configure(opened)
     yield opened
     opened.close()

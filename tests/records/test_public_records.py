@@ -12,10 +12,11 @@ from creditlink.audit.tables import AuditEntry
 from creditlink.kit.clock import add_months, day_of, month_start, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import coverage
+from creditlink.records.connectors.offices.public_credit import PublicCreditConnector
 from creditlink.records.pulls import fetching, pull
 from creditlink.records.pulls.delivery import Delivery, Fact, ResourceResult
 from creditlink.records.sources import Circuit, SourceConfig
-from creditlink.records.tables import FactRow, PullPart
+from creditlink.records.tables import FactRow, PullPart, RejectedRow
 from tests import factories as make
 from tests.records import samples
 from tests.records.conftest import config_for
@@ -51,6 +52,7 @@ def platform(offices):
     """The process's sources with the public credit platform among them."""
     source = SourceConfig("public_credit", ("public_credit",), "http://127.0.0.1:1", timedelta(hours=24), {})
     offices.config = replace(offices.config, sources={**offices.config.sources, "public_credit": source})
+    offices.frames["public_credit"] = PublicCreditConnector.frames
     offices.connectors["public_credit"] = PublicCreditPlatform()
     offices.circuits["public_credit"] = Circuit("public_credit", failures=50, reset_seconds=60)
     return offices.connectors["public_credit"]
@@ -83,8 +85,8 @@ def waiting_jobs() -> int:
 def test_is_asked_for_whatever_is_granted_and_beyond_the_look_back(platform, offices, consent):
     fetching.run_pull(consent.id, offices, utc_now)
     assert parts(consent) == {"tax": "DELIVERED", "public_credit": "DELIVERED"}
-    [(since, until)] = platform.asked
-    assert (since, until) == (add_months(month_start(day_of(NOW)), -pull.PUBLIC_MONTHS), day_of(NOW))
+    [(since, until)] = platform.asked  # the month of today is one of the 120
+    assert (since, until) == (add_months(month_start(day_of(NOW)), -119), day_of(NOW))
     with db.transaction("worker") as session:
         rows = session.execute(select(FactRow.category, FactRow.period).where(FactRow.source == "public_credit"))
         assert [tuple(row) for row in rows] == [("public_credit", LISTED)]
@@ -141,12 +143,15 @@ def test_it_is_waited_for_until_it_has_answered_once(platform, offices, consent)
 def test_a_source_cannot_bring_in_what_it_is_not_for(platform, offices, consent, stray):
     platform.also = [stray]
     fetching.run_pull(consent.id, offices, utc_now)
-    assert parts(consent) == {"tax": "DELIVERED", "public_credit": "DOWN"}
+    assert parts(consent) == {"tax": "DELIVERED", "public_credit": "PARTIAL"}
     with db.transaction("owner") as session:
-        held = set(session.scalars(select(FactRow.category)))
-        error = session.scalar(select(PullPart.error).where(PullPart.source == "public_credit"))
-    assert held == {"tax"}
-    assert error == "*: the answer holds facts of a category that the source is not for"
+        held = session.execute(select(FactRow.source, FactRow.category).distinct()).all()
+        [row] = session.scalars(select(RejectedRow))
+        part = session.scalars(select(PullPart).where(PullPart.source == "public_credit")).one()
+    assert {tuple(one) for one in held} == {("tax", "tax"), ("public_credit", "public_credit")}
+    assert (part.rows, part.rejected, part.error) == (2, 1, "(connector): 1 facts of the connector were refused")
+    assert (row.source, row.field, row.excerpt) == ("public_credit", "frame", stray.frame)
+    assert row.reason == f"of category {stray.category}, but the source is configured for public_credit"
 
 
 def test_without_the_platform_the_coverage_says_that_none_is_connected(offices, consent):

@@ -480,7 +480,7 @@ def test_the_rows_of_the_three_dialects_say_which_record_they_are_of(consent, of
     """A bad row of each office, met twice by real pulls, then corrected: one entry each, closed by itself."""
     found = {
         "social_security": (b"<headcount>10<", b"<headcount>n/a<"),
-        "utility": (b",100.5,", b",n/a,"),
+        "electricity": (b",100.5,", b",n/a,"),
         "tax": (b'"ysxse": "1000.00"', b'"ysxse": "n/a"'),
     }
     broken = True

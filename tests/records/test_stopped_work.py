@@ -13,11 +13,13 @@ from creditlink.records.tables import FactRow, Pull
 from tests.records.test_crash import parts, until, worker
 from tests.serving import environment
 
+SOURCES = ("tax", "social_security", "electricity", "public_credit")  # the last is read by law
+
 
 def test_a_revocation_stops_a_worker_in_the_middle_of_a_pull(consent, database, desk, city, tmp_path):
     let_go, log = threading.Event(), tmp_path / "worker.log"
     log.touch()
-    bureaus = {f"bureau_{name}_url": desk.url for name in ("tax", "social_security", "electricity")}
+    bureaus = {f"bureau_{name}_url": desk.url for name in SOURCES}
     held = threading.Event()
 
     def hold_everything(_source, _asked):
@@ -32,7 +34,7 @@ def test_a_revocation_stops_a_worker_in_the_middle_of_a_pull(consent, database, 
     try:
         with worker(environment(database, tmp_path, **bureaus), log):
             until(held.is_set, "the first question to an office", log)
-            assert set(parts()) == {"tax", "social_security", "electricity"}
+            assert set(parts()) == set(SOURCES)
             with db.transaction("api") as session:
                 consents.revoke(session, consent, actor="account:x", reason="by_the_firm", now=utc_now())
             let_go.set()  # the offices answer now, too late

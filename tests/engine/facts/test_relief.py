@@ -192,7 +192,11 @@ class TestIndicators:
         assert before["contributions_late_12"][0] > 5
         assert after["contributions_late_12"][0] == 0
         assert after["contributions_worst_days_late_12"][0] == 0
-        same = [c for c in before.columns if "contributions" not in c]
+        # The habit across offices pools that of contributions, here the only one.
+        assert before["late_habit_across"][0] == pytest.approx(before["contributions_late_habit_36"][0])
+        assert before["late_habit_across"][0] > 0.5
+        assert after["late_habit_across"][0] == 0
+        same = [c for c in before.columns if "contributions" not in c and c != "late_habit_across"]
         assert_frame_equal(before.select(same), after.select(same))
 
     def test_a_firm_alone_is_as_in_a_crowd(self):
