@@ -13,9 +13,8 @@ import pytest
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS
 from creditlink.engine.vocabulary import evidence_of
-from creditlink.kit.clock import last_complete_month, utc_now
+from creditlink.kit.clock import add_months, last_complete_month, month_start, utc_now
 from creditlink.kit.settings import load_settings
-from creditlink.records import sources
 from creditlink.records.pulls.delivery import Fact
 from creditlink.records.sources import Sources, configure, current, load_sources
 from creditlink.records.store import save_facts
@@ -36,16 +35,14 @@ def city(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def rich_firm(city) -> int:
-    """The first firm of the city that all three offices know."""
-    known = [
-        set(pl.read_parquet(city / name / "*.parquet").filter(**filters)["firm"].to_list())
-        for name, filters in (
-            ("vat_declarations", {}),
-            ("invoice_months", {}),
-            ("payroll_months", {}),
-            ("meter_months", {"kind": "electricity"}),
-        )
-    ]
+    """The first firm of the city that all three offices know up to last quarter: most indicators have a value."""
+    lately = add_months(month_start(utc_now().date()), -4)
+    known = []
+    for name in ("vat_declarations", "invoice_months", "payroll_months", "meter_months"):
+        rows = pl.read_parquet(city / name / "*.parquet").filter(pl.col("period") >= lately)
+        if "kind" in rows.columns:
+            rows = rows.filter(pl.col("kind") == "electricity")
+        known.append(set(rows["firm"].to_list()))
     return min(set.intersection(*known))
 
 
@@ -65,6 +62,12 @@ def facts_of(city, firm: int, categories=CORE) -> list[Fact]:
                 fact = Fact(frame, period, subkey, json.loads(json.dumps(values)), at)
                 found += [fact] if fact.category == category else []
     return found
+
+
+def nothing_public() -> dict[str, str]:
+    """What the connected platforms of public records say of a firm on no list; they are asked whatever is granted."""
+    config = current().config
+    return {name: "NO_RECORD" for name in config.sources if config.is_public(name)}
 
 
 def store_pull(session, consent, parts: dict[str, str], now) -> None:
@@ -154,9 +157,7 @@ def delivered(empty_database, city, rich_firm):
                     session, facts_of(city, rich_firm, (category,)), enterprise_id=consent.enterprise_id,
                     source=category, pull_id=None, now=now - timedelta(seconds=1),
                 )  # fmt: skip
-            config = sources.current().config  # a platform of public records is asked whatever is granted
-            public = {name: "NO_RECORD" for name in config.sources if config.is_public(name)}
-            store_pull(session, consent, public | dict.fromkeys(categories, "DELIVERED") | statuses, now)
+            store_pull(session, consent, nothing_public() | dict.fromkeys(categories, "DELIVERED") | statuses, now)
 
     return run
 

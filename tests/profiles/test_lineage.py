@@ -11,7 +11,6 @@ from sqlalchemy import select, text, update
 from creditlink.audit.tables import AuditEntry
 from creditlink.consents.tables import Consent
 from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS, RecordSet
-from creditlink.engine.facts.meters import sum_service_points
 from creditlink.engine.features.catalogue import BY_NAME, REFERENCE_VALUES
 from creditlink.engine.features.compute import compute
 from creditlink.engine.features.reference import DEFAULT_SECTION, Reference
@@ -21,28 +20,11 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.profiles.lineage.service import LineageQuery, lineage_of
 from creditlink.profiles.tables import Profile
-from creditlink.records import store
+from creditlink.records.store import _JOINED as JOINED
 from creditlink.records.store import save_facts
 from creditlink.records.tables import FactRow, Pull
 from tests.oauth import flow
 from tests.records import samples
-
-
-@pytest.fixture(scope="session")
-def rich_firm(city) -> int:
-    """A firm that every office knows, up to last quarter: so that most indicators have a value."""
-    lately = add_months(month_start(utc_now().date()), -4)
-    known = []
-    for name in ("vat_declarations", "invoice_months", "payroll_months", "meter_months"):
-        rows = pl.read_parquet(city / name / "*.parquet").filter(pl.col("period") >= lately)
-        if "kind" in rows.columns:
-            rows = rows.filter(pl.col("kind") == "electricity")
-        known.append(set(rows["firm"].to_list()))
-    return min(set.intersection(*known))
-
-
-JOINED = getattr(store, "_JOINED", {"meter_months": sum_service_points})
-"""How the store makes one row of several facts of one key."""
 
 
 def read(bank, authorization, profile, indicator, **more):
@@ -116,17 +98,33 @@ class TestLineage:
         months = month_start(date.fromisoformat(body["as_of"]))
         (frame,) = body["reads"]
         assert (frame["frame"], frame["kinds"], frame["columns"]) == ("meter_months", ["electricity"], ["usage"])
+        assert (frame["category"], frame["office"]) == ("electricity", "electricity")
         assert {(m["first_month"], m["last_month"]) for m in frame["months"]} == {
             (f"{add_months(months, -12):%Y-%m}", f"{add_months(months, -1):%Y-%m}"),
             (f"{add_months(months, -24):%Y-%m}", f"{add_months(months, -13):%Y-%m}"),
         }
         assert body["facts"]
         for fact in body["facts"]:
-            assert (fact["office"], fact["key"], set(fact["values"])) == ("utility", {"kind": "electricity"}, {"usage"})
+            assert (fact["office"], fact["key"], set(fact["values"])) == (
+                "electricity", {"kind": "electricity"}, {"usage"},
+            )  # fmt: skip
             assert fact["known_on"] <= body["as_of"]
             assert fact["pull"] is None  # stored without a pull
-        assert [row["office"] for row in body["offices"]] == ["utility"]
+        assert [row["office"] for row in body["offices"]] == ["electricity"]
         assert body["offices"][0]["status"] == "DELIVERED"
+
+    def test_bills_are_read_at_the_company_of_each_supply(self, created, bank):
+        authorization, profile = created()
+        body = read(bank, authorization, profile, "bills_late_6").json()
+        assert [(one["frame"], one["category"], one["office"], one["kinds"]) for one in body["reads"]] == [
+            ("meter_months", supply, supply, [supply]) for supply in ("electricity", "water", "gas")
+        ]
+        assert len({one["office_zh"] for one in body["reads"]}) == 3
+        months = {tuple(tuple(m.values()) for m in one["months"]) for one in body["reads"]}
+        assert len(months) == 1
+        assert months != {()}
+        # Facts are told of what was granted alone.
+        assert {fact["office"] for fact in body["facts"]} == {"electricity"}
 
     def test_registration_says_where_it_comes_from(self, created, bank, empty_database):
         authorization, profile = created()
@@ -228,11 +226,11 @@ class TestPulls:
         self, bank, authorized, delivered, empty_database, http
     ):
         mine, other = authorized(bank), flow.register_bank(empty_database, http)
-        delivered(mine, categories=("tax",), social_security="DELIVERED", utility="NO_RECORD")
+        delivered(mine, categories=("tax",), social_security="DELIVERED", electricity="NO_RECORD")
         with empty_database.transaction("owner") as session:
             pull = self.pulled(session, mine, at=utc_now() - timedelta(seconds=1))
         theirs = authorized(other)
-        delivered(theirs, categories=("tax",), social_security="DELIVERED", utility="NO_RECORD")
+        delivered(theirs, categories=("tax",), social_security="DELIVERED", electricity="NO_RECORD")
         one, two = (
             who.call("POST", "/v1/profiles", held, json={}).json() for who, held in ((bank, mine), (other, theirs))
         )

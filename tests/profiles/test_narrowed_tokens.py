@@ -53,10 +53,10 @@ def test_a_pull_tells_of_the_tokens_sources_alone(bank, authorized, narrow):
     authorization = authorized(bank)
     pull = bank.call("POST", "/v1/profiles", authorization, json={}).json()["pull_id"]
     everything = bank.call("GET", f"/v1/pulls/{pull}", authorization).json()
-    assert {part["source"] for part in everything["sources"]} == set(ALL)
+    assert {part["source"] for part in everything["sources"]} == {*ALL, "public_credit"}
     narrow(authorization, categories=["tax"])
     part = bank.call("GET", f"/v1/pulls/{pull}", authorization).json()
-    assert {one["source"] for one in part["sources"]} == {"tax"}
+    assert {one["source"] for one in part["sources"]} == {"tax", "public_credit"}  # the public one no token leaves out
 
 
 @pytest.mark.parametrize("part", ["", "/explanation", "/matches", "/improvements", "/matches/{code}/unlock"])

@@ -62,13 +62,18 @@ def everything_known(empty_database, city, rich_firm):
 
 
 def told_of(bank, authorization, profile, app) -> dict[str, object]:
-    """Return what every route that reads a profile answers, by rule."""
+    """Return what every route that reads a profile answers, by rule; of lineage, for each indicator of the supplies."""
     found = {}
     for _, rule in routes.rules_of(app, lambda method, rule, kind: kind == "read" and method == "GET"):
         if set(routes.PARAMETER.findall(rule.rule)) <= {"profile_id"}:
-            answer = bank.call("GET", routes.filled(rule, {"profile_id": profile["id"]}), authorization)
-            found[rule.rule] = answer.json()
+            path, of_each = routes.filled(rule, {"profile_id": profile["id"]}), rule.endpoint == "profiles.read_lineage"
+            for name in SUPPLIES_OF if of_each else (None,):
+                asked = {"params": {"indicator": name, "limit": 500}} if name else {}
+                answer = bank.call("GET", path, authorization, **asked)
+                assert answer.status_code == 200, f"{path} {name}: {answer.text}"
+                found[f"{rule.rule}?{name}" if name else rule.rule] = answer.json()
     assert {"/v1/profiles", "/v1/profiles/<profile_id>/explanation"} <= set(found)
+    assert sum("/lineage?" in rule for rule in found) == len(SUPPLIES_OF) > 20
     return found
 
 
@@ -98,6 +103,9 @@ def test_a_consent_to_electricity_tells_nothing_of_gas_and_water_by_any_route(
     for rule in set(earlier) - {"/v1/profiles"}:  # the list holds both
         if "<profile_id>" in rule:
             assert without_ids(earlier[rule], before) == without_ids(later[rule], after), rule
+    kinds = [fact["key"].get("kind") for rule, told in later.items() if "/lineage?" in rule for fact in told["facts"]]
+    assert "electricity" in kinds
+    assert not {"water", "gas"} & set(kinds)
     explained = later["/v1/profiles/<profile_id>/explanation"]["indicators"]
     closed = {name for name, read in SUPPLIES_OF.items() if "electricity" not in read}
     assert len(closed) >= 4

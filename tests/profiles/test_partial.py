@@ -37,7 +37,9 @@ def test_without_the_banks_word_it_is_409_and_costs_nothing(bank, authorized, de
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/records-unavailable")
         assert answer.json()["missing"] == {"tax": told}
         states = {name: row["status"] for name, row in answer.json()["sources"].items()}
-        assert states == {"tax": status, "social_security": "DELIVERED", "electricity": "DELIVERED"}
+        assert states == {
+            "tax": status, "social_security": "DELIVERED", "electricity": "DELIVERED", "public_credit": "NO_RECORD",
+        }  # fmt: skip
         assert answer.headers["CreditLink-Uses-Left"] == "total=3"
     with empty_database.transaction("owner") as session:
         assert session.scalar(select(func.count()).select_from(Profile)) == 0
@@ -120,7 +122,7 @@ class TestPartialProfile:
         with empty_database.transaction("owner") as session:
             detail = session.scalar(text("SELECT detail FROM audit_entries WHERE action = 'profile.create'"))
         assert detail["categories"] == sorted(("registration", *REST))
-        assert detail["missing"] == {"tax": "source_down", "public_credit": "not_connected"}
+        assert detail["missing"] == {"tax": "source_down", "public_credit": "no_record"}
         assert detail["rows"] == {c: profile["coverage"][c]["rows"] for c in ("registration", *REST)}
 
     def test_a_replay_gives_the_same(self, partial, settings, empty_database):

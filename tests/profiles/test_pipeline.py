@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 
 from creditlink.cli.replay import replay_profile
-from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import registration_frame
+from creditlink.engine.vocabulary import evidence_of
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
 from creditlink.products.files.seed import load_seed
@@ -19,6 +20,7 @@ from creditlink.products.service import listing, matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.profiles.tables import Profile
 from creditlink.profiles.warm import warm_up
+from tests.profiles.conftest import CORE
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,8 @@ def test_the_api_answers_what_the_pipeline_computes(
         asked, registered = stored.asked, stored.registration
     frames = {
         name: records.frame(name).filter(pl.col("firm") == rich_firm)
-        for name in ("vat_declarations", "invoice_months", "tax_standing", "payroll_months", "meter_months")
+        for category in CORE
+        for name in CATEGORY_FRAMES[evidence_of(category)]
     }
     since = date.fromisoformat(asked["since"])
     frames = {name: frame.filter(pl.col("period") >= since) for name, frame in frames.items()}

@@ -22,7 +22,7 @@ from creditlink.kit.processes import runtime
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import save_facts
 from tests.oauth import flow
-from tests.profiles.conftest import store_pull
+from tests.profiles.conftest import nothing_public, store_pull
 from tests.profiles.test_lineage import records_of
 from tests.records import samples
 
@@ -67,7 +67,7 @@ def profiled(app, bank, authorized, empty_database):
                 session, facts, enterprise_id=consent.enterprise_id, source="social_security", pull_id=None,
                 now=now - timedelta(seconds=1),
             )  # fmt: skip
-            store_pull(session, consent, {"social_security": "DELIVERED"}, now)
+            store_pull(session, consent, nothing_public() | {"social_security": "DELIVERED"}, now)
         made = bank.call("POST", "/v1/profiles", authorization, json={})
         assert made.status_code == 201, made.text
         path = f"/v1/profiles/{made.json()['id']}"

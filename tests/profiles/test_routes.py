@@ -25,7 +25,7 @@ class TestCreateProfile:
         assert len(profile["reasons"]) <= 4
         assert all(r["sentence_zh"] and r["sentence_en"] for r in profile["reasons"] + profile["strengths"])
         assert profile["coverage"]["tax"]["status"] == "delivered"
-        assert profile["coverage"]["public_credit"]["status"] == "not_connected"
+        assert profile["coverage"]["public_credit"]["status"] == "no_record"
         assert sum(profile["products"]["counts"].values()) > 20
 
     def test_base_and_contributions_are_the_margin(self, created, bank):
@@ -127,6 +127,7 @@ class TestCreateProfile:
             "tax": "DOWN",
             "social_security": "TIMEOUT",
             "electricity": "DENIED",
+            "public_credit": "NO_RECORD",  # what is public alone makes no profile
         }
 
     @pytest.mark.parametrize(
@@ -331,7 +332,8 @@ class TestRowSecurity:
 
 
 class TestKnockOutsNotLookedAt:
-    def test_are_named_with_the_cause_and_not_passed(self, created):
+    def test_are_named_with_the_cause_and_not_passed(self, disconnect, created):
+        disconnect("public_credit")
         _, profile = created()
         told = {one["code"]: one for one in profile["not_evaluated"]}
         assert {"K01", "K05"} <= set(told)  # no platform is connected, which no firm can bring about
@@ -339,13 +341,16 @@ class TestKnockOutsNotLookedAt:
         assert told["K01"]["text_zh"].startswith("未能核查")
         assert not {"K02", "K03", "K04"} & set(told)  # the registry was looked at
 
-    def test_no_source_for_a_granted_category_is_another_cause(
+    def test_naming_a_public_category_makes_no_other_cause_and_no_requirement(
         self, authorized, delivered, empty_database, http, disconnect
     ):
         disconnect("public_credit")
         bank = flow.register_bank(empty_database, http, categories=["tax", "public_credit"])
         authorization = authorized(bank, categories=("tax", "public_credit"), kept=["tax", "public_credit"])
         delivered(authorization, categories=("tax",))
-        body = {"accept_partial": ["public_credit"]}
-        profile = bank.call("POST", "/v1/profiles", authorization, json=body).json()
+        body = {"accept_partial": ["public_credit"]}  # what is public is never required: nothing to accept
+        refused = bank.call("POST", "/v1/profiles", authorization, json=body)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/accept_partial/0")
+        profile = bank.call("POST", "/v1/profiles", authorization, json={}).json()
+        assert profile["partial"] is None
         assert {one["cause"] for one in profile["not_evaluated"]} == {"not_connected"}

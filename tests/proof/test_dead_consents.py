@@ -238,7 +238,7 @@ def test_nothing_is_served_under_a_dead_consent(world, asked_offices):
     with world.database.transaction("owner") as session:
         session.execute(text("UPDATE consent_uses SET used = used - 1"))
     run_queued_work(world)
-    assert set(asked_offices) == {"tax", "social_security", "electricity"}
+    assert set(asked_offices) == {"tax", "social_security", "electricity", "public_credit"}
     purged(world)
     for method, rule in world.reads():
         assert_nothing_of(world, world.call(method, rule).text, f"{method} {rule.rule} when purged")

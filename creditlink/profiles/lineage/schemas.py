@@ -49,7 +49,7 @@ class MonthRangeSchema(Schema):
 
 
 class FrameReadingSchema(Schema):
-    """What the indicator reads of one kind of record."""
+    """What the indicator reads of one kind of record that one office holds."""
 
     frame = text("Kind of record, as the catalogue of data names it")
     category = text("Its data category")

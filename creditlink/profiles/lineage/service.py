@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
@@ -9,13 +10,14 @@ from uuid import UUID
 import polars as pl
 from sqlalchemy.orm import Session
 
-from creditlink.engine.explanation.lineage import FrameReading, IndicatorReading, reading_of
-from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.engine.explanation.lineage import FrameReading, IndicatorReading, Span, reading_of
+from creditlink.engine.facts.catalogue import CATEGORIES, DataCategory
 from creditlink.engine.facts.frames import FRAME_CATEGORY, FRAME_SCHEMAS
 from creditlink.engine.facts.relief import RELIEVED
 from creditlink.engine.facts.relief_policies import ReliefPolicy, policies_of
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.vocabulary import SUPPLIES, UTILITY
 from creditlink.kit.clock import add_months, month_start, start_of_day
 from creditlink.kit.errors import InvalidRequest
 from creditlink.profiles.lineage import facts
@@ -145,10 +147,24 @@ def _relief(profile: Profile, reading: IndicatorReading) -> tuple[ReliefPolicy, 
     )
 
 
-def frame_json(one: FrameReading, as_of: date) -> dict[str, object]:
-    """Return what is read of one frame, in words that a program and a person can follow."""
-    category = CATEGORIES[FRAME_CATEGORY[one.frame]]
-    spans = () if one.spans is None else sorted({(span.last, span.first) for span in one.spans}, reverse=True)
+def frames_json(one: FrameReading, as_of: date) -> list[dict[str, object]]:
+    """Return what is read of one frame, in words that a program and a person can follow: of each office by itself."""
+    category = FRAME_CATEGORY[one.frame]
+    if category != UTILITY:
+        return [_frame_json(one, CATEGORIES[category], list(one.kinds) or None, one.spans, as_of)]
+    # A company for each supply holds these rows, and a consent grants each by itself.
+    read = {supply: {span for span in one.spans or () if span.kind in (None, supply)} for supply in SUPPLIES}
+    return [
+        _frame_json(one, CATEGORIES[supply], [supply], spans, as_of)
+        for supply, spans in read.items()
+        if spans or one.spans is None
+    ]
+
+
+def _frame_json(
+    one: FrameReading, category: DataCategory, kinds: list[str] | None, spans: Collection[Span] | None, as_of: date
+) -> dict[str, object]:
+    months = sorted({(span.last, span.first) for span in spans or ()}, reverse=True)
     this = month_start(as_of)
     return {
         "frame": one.frame,
@@ -157,9 +173,9 @@ def frame_json(one: FrameReading, as_of: date) -> dict[str, object]:
         "office_zh": category.owner_zh,
         "office_en": category.owner_en,
         "columns": list(one.columns),
-        "kinds": list(one.kinds) or None,
+        "kinds": kinds,
         "months": [
             {"first_month": f"{add_months(this, -last):%Y-%m}", "last_month": f"{add_months(this, -first):%Y-%m}"}
-            for last, first in spans
+            for last, first in months
         ],
     }

@@ -6,7 +6,7 @@ from creditlink.engine.facts.relief_policies import ReliefPolicy
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.kit import ids
 from creditlink.profiles.lineage.facts import OfficeAnswer, ReadFact
-from creditlink.profiles.lineage.service import Lineage, frame_json
+from creditlink.profiles.lineage.service import Lineage, frames_json
 
 
 def lineage_json(found: Lineage) -> dict[str, object]:
@@ -34,7 +34,7 @@ def lineage_json(found: Lineage) -> dict[str, object]:
             "contribution": contribution,
             "points_contribution": points,
         },
-        "reads": [frame_json(frame, profile.as_of) for frame in found.reading.frames],
+        "reads": [one for frame in found.reading.frames for one in frames_json(frame, profile.as_of)],
         "offices": [_office(answer) for answer in found.answers],
         "registration": _registration(found),
         "reference": [{"name": one.name, "value": one.value} for one in found.reference],
