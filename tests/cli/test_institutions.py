@@ -94,7 +94,7 @@ class TestClients:
         body = json.loads(result.output)
         assert body["client_id"].startswith("fsrcb-")
         assert body["scopes"] == ["profile:create", "profile:read"]
-        assert body["categories"] == ["tax", "electricity"]
+        assert body["categories"] == ["electricity", "tax"]
         assert body["kids"] == ["k1", "k2"]
         assert "BEGIN" not in result.output
 

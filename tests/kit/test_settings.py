@@ -123,9 +123,9 @@ def test_a_broken_model_folder_is_named(tmp_path, file, text):
 
 
 def test_production_names_a_model_that_is_only_a_candidate(tmp_path):
-    shutil.copytree(ROOT / "models" / "city-2026e", tmp_path / "city-2026d")
+    shutil.copytree(ROOT / "models" / "city-2026e", tmp_path / "city-2026e")
     register = json.loads((ROOT / "models" / "registry.json").read_text())
-    (tmp_path / "registry.json").write_text(json.dumps(register | {"entries": register["entries"][:2]}))
+    (tmp_path / "registry.json").write_text(json.dumps(register | {"entries": register["entries"][:4]}))
     with pytest.raises(SettingError) as refused:
         load_live(load_settings(FULL | {"CREDITLINK_MODELS_DIR": str(tmp_path)}))
     assert str(refused.value) == (

@@ -94,7 +94,7 @@ class TestAccepting:
         ("limits", "said"),
         [
             ({"purposes": ["report"], **ALL_DATA}, "for this purpose"),
-            ({"categories": ["registration"]}, "this kind of data"),
+            ({"categories": ["electricity"]}, "this kind of data"),
             ({"longest_days": "5", **ALL_DATA}, "run longer"),
             ({"largest_loan": "39", **ALL_DATA}, "larger than your firm appointed you"),
         ],
