@@ -7,7 +7,7 @@ What a row does not name stays as it is. Whether a value is one that a firm can 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -300,11 +300,3 @@ class _Reader:
         if needs_code and "uscc" not in self.raw:
             self.wrong("uscc", "is missing")
         return ListedItem(name or "", uscc, person, self.amount("share_bps", WHOLE_BPS), self.amount("amount_fen"))
-
-
-def given_fields(change: RegistryChange) -> Iterator[str]:
-    """Yield the names of what a row says, without its values: for the evidence."""
-    yield from change.registration
-    for name in ("former_uscc", "name", "name_en", "legal_representative", "address", *_ITEMS):
-        if getattr(change, name) is not None:
-            yield name

@@ -126,12 +126,6 @@ def _newest_positive(months: Months, first: int, last: int) -> Array:
     return np.where(months.known(first, last) > 0, back, np.nan)
 
 
-def _oldest(months: Months, first: int, last: int) -> Array:
-    seen = months.seen[first - 1 : last]
-    back = len(seen) - seen[::-1].argmax(axis=0).astype(np.float64)
-    return np.where(months.known(first, last) > 0, back, np.nan)
-
-
 def _longest_gap(months: Months, first: int, last: int) -> Array:
     x, seen = months.x[first - 1 : last], months.seen[first - 1 : last]
     run, worst = np.zeros(x.shape[1]), np.zeros(x.shape[1])
@@ -199,7 +193,6 @@ KERNELS: dict[str, Callable[[Months, int, int], Array]] = {
     "latest": _latest,
     "volatility": _volatility,
     "newest_positive": _newest_positive,
-    "oldest": _oldest,
     "longest_gap": _longest_gap,
     "idle": _idle,
     "season": _season,

@@ -149,7 +149,6 @@ SOURCES: tuple[FrameItems, ...] = (
         {
             "fund_heads": _plain("headcount"),
             "fund_unpaid": Formula(("due_on", "paid_on", "due_fen", "paid_fen"), rows.unpaid_rest),
-            "fund_days_late": _days_late("paid_on"),
             "fund_late": _late("paid_on"),
             "fund_days_ahead": _ahead("paid_on"),
         },
@@ -197,7 +196,6 @@ SOURCES: tuple[FrameItems, ...] = (
         "shipment_months",
         {
             "shipments": _silent("shipments"),
-            "tonnes": _plain("tonnes"),
             "stored": _plain("stored_tonnes"),
             "stored_beside": Formula(("tonnes", "stored_tonnes"), rows.beside),
         },

@@ -109,14 +109,6 @@ def _newest_positive(months: Floats, first: int, last: int, out: Floats) -> None
 
 
 @compiled
-def _oldest(months: Floats, first: int, last: int, out: Floats) -> None:
-    out[:] = np.nan
-    for m in range(first, last):
-        for f in range(out.shape[0]):
-            out[f] = m - first + 1.0 if months[m, f] == months[m, f] else out[f]
-
-
-@compiled
 def _longest_gap(months: Floats, first: int, last: int, room: Floats, out: Floats) -> None:
     run, seen = room[0], room[1]
     run[:], seen[:], out[:] = 0.0, 0.0, 0.0
@@ -262,7 +254,6 @@ STATISTICS = (
     "latest",
     "volatility",
     "newest_positive",
-    "oldest",
     "longest_gap",
     "idle",
     "season",
@@ -283,7 +274,6 @@ STATISTICS = (
     _LATEST,
     _VOLATILITY,
     _NEWEST_POSITIVE,
-    _OLDEST,
     _LONGEST_GAP,
     _IDLE,
     _SEASON,
@@ -326,9 +316,6 @@ def fill_windows(months: Floats, weights: Floats, windows: NDArray[np.int64], be
             continue
         if statistic == _VOLATILITY:
             _volatility(months, first, last, room, row)
-            continue
-        if statistic == _OLDEST:
-            _oldest(months, first, last, row)
             continue
         if statistic == _LONGEST_GAP:
             _longest_gap(months, first, last, room, row)

@@ -97,11 +97,6 @@ def newest_positive(item: str, first: int, last: int | None = None) -> pl.Expr:
     return _column("newest_positive", item, first, last)
 
 
-def oldest(item: str, first: int, last: int | None = None) -> pl.Expr:
-    """Months back to the oldest known month: how far the record reaches inside the window."""
-    return _column("oldest", item, first, last)
-
-
 def longest_gap(item: str, first: int, last: int | None = None) -> pl.Expr:
     """Longest run of months without a value above zero, since the oldest known month."""
     return _column("longest_gap", item, first, last)
