@@ -6,12 +6,12 @@ Every figure is taken from `validation.json`, every fact from `manifest.json`: n
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
 from creditlink.engine.scoring.manifest import ModelManifest
-from creditlink.training.validation import scorability
-from creditlink.training.validation.document import CaseFigures, ValidationDocument
+from creditlink.training.validation.document import CaseFigures, ScorabilityFigures, ValidationDocument
 from creditlink.training.validation.measure import GRANTED, RANDOM
 
 _SIGN = {1: "more is riskier", -1: "more is safer", 0: "free"}
@@ -72,7 +72,7 @@ def render_card(manifest: ModelManifest, validation: ValidationDocument) -> str:
         "|---|---|---|",
     ]
     lines += [f"| {n} | {pd_12m:.4f} | {bad:.4f} |" for n, pd_12m, bad in validation["reliability"]]
-    lines += ["", *scorability.lines(validation.get("scorability", []))][:-1]
+    lines += _unscored(validation.get("scorability", []))
     lines += _absence(measured) + _coverage(measured, validation["interval_level"])
     lines += _segments(validation) + _stability(validation) + _checks(validation) + _rivals(validation)
     lines += ["", "## Indicators", ""]
@@ -92,6 +92,30 @@ def render_card(manifest: ModelManifest, validation: ValidationDocument) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _unscored(figures: Sequence[ScorabilityFigures]) -> list[str]:
+    if not figures:
+        return []
+    rows = [
+        f"| {f['case']} | {f['scored']} | {_percent(f['scored_bad_rate'])} | {f['not_scored']} "
+        f"| {f['not_scored_bads']} | {_percent(f['not_scored_bad_rate'])} |"
+        for f in figures
+    ]
+    return [
+        "",
+        "## Without a score",
+        "",
+        "Firms whose record is too short for a score on the day that judges, and how they fared.",
+        "",
+        "| case | scored | of them bad | not scored | bads | of them bad |",
+        "|---|---|---|---|---|---|",
+        *rows,
+    ]
+
+
+def _percent(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.2%}"
 
 
 def _absence(measured: dict[str, CaseFigures]) -> list[str]:

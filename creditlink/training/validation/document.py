@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict, cast
 
-from creditlink.training.validation.scorability import ScorabilityFigures
-
 
 class QualityFigures(TypedDict):
     """How well probabilities tell goods from bads, and how near they come to what happened."""
@@ -116,6 +114,17 @@ class ChallengerFigures(QualityFigures):
 
     expected_auc: float
     share_of_best: float
+
+
+class ScorabilityFigures(TypedDict):
+    """Firms with and without a score in one case, and the share of each that went bad within twelve months."""
+
+    case: str
+    scored: int
+    scored_bad_rate: float | None
+    not_scored: int
+    not_scored_bads: int
+    not_scored_bad_rate: float | None
 
 
 class ValidationDocument(TypedDict):
