@@ -37,7 +37,8 @@ def read_declarations(
         try:
             yield _declaration(record, firm, since, now, seen)
         except FieldError as error:
-            yield error
+            name = error.field.lower()
+            yield FieldError(name, record.values.get(name) or error.value, error.reason)
 
 
 def _declaration(record: CsvRecord, firm: str, since: date, now: datetime, seen: dict[date, str]) -> Fact | None:

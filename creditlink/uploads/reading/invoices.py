@@ -23,6 +23,8 @@ _STATES = {"正常": "0", "已作废": "1", "作废": "1"}
 _REVERSED = "红冲"
 _LABELS = {"hj": "jshj", "zt": "fpzt", "dfdm": "gfsbh", "fx": "xfsbh", "lsh": "fphm"}
 """Field of the office's row -> column of the export, where they differ."""
+_REASONS = {"hj": "not the sum of amount and tax", "zt": "not a known state of an invoice"}
+"""Field of the office's row -> what is wrong with it, where the office's reader says so in its own codes."""
 
 
 @dataclass
@@ -134,10 +136,11 @@ def _number(values: dict[str, str]) -> str:
 
 
 def _month_said(record: CsvRecord) -> set[date]:
-    plain = plain_day(record.values["kprq"])
-    return {date.fromisoformat(plain).replace(day=1)} if re.fullmatch("[0-9]{8}", plain) and plain_day(
-        f"{plain[:4]}-{plain[4:6]}-{plain[6:]}"
-    ) == plain else set()  # fmt: skip
+    """Return the month that lacks a row, if the row says which."""
+    try:
+        return {month_start(SourceRow({"kprq": plain_day(record.values["kprq"])}).day("kprq", compact=True))}
+    except FieldError:
+        return set()
 
 
 def _sum_up(reading: InvoiceReading, held: _Invoices, since: date, today: date) -> None:
@@ -154,6 +157,7 @@ def _sum_up(reading: InvoiceReading, held: _Invoices, since: date, today: date) 
     for _, error in rejects:
         number = error.row.record_id if error.row else None
         line = held.rows[number][0] if number in held.rows else 0
-        reading.wrong.append((line, FieldError(_LABELS.get(error.field, error.field), error.value, error.reason)))
+        name = _LABELS.get(error.field, error.field)
+        reading.wrong.append((line, FieldError(name, error.value, _REASONS.get(error.field, error.reason))))
     reading.taken = len(newest)
     reading.facts = [replace(fact, complete=False) if fact.period in held.spoiled else fact for fact in facts]

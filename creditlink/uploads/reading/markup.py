@@ -93,10 +93,10 @@ def with_header(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
 def _root(text: str) -> Element:
     try:
         root = xml_root(text.encode("utf-8", "replace"))
-    except Failure:
-        raise FileRefused("document_type") from None
     except Passing:
         raise FileRefused("damaged", "not well-formed XML") from None
+    except Failure:
+        raise FileRefused("document_type") from None
     if _depth(root) > _MOST_DEPTH:
         raise FileRefused("damaged", "XML nested too deeply")
     return root

@@ -54,7 +54,7 @@ def read_upload(content: bytes, *, firm: str, now: datetime, rules: UploadRules)
     FileRefused
         It cannot be read, is in no layout, another firm's, too large, or has no row that could be taken.
     """
-    opened = open_file(content, most_unpacked=rules.unpacked_bytes)
+    opened = open_file(content, most_unpacked=rules.unpacked_bytes, most_rows=rules.rows)
     table = _table(opened)
     reading = UploadReading(table.layout.name, opened.format, hashlib.sha256(content).hexdigest())
     if table.owners and firm not in table.owners:

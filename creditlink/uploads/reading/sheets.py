@@ -1,7 +1,7 @@
 """Tables as numbered lines of texts, whatever file they came in. Pure.
 
-CSV and XML through the readers of text files, Excel through openpyxl (with defusedxml), OFD as the package of XML that
-it is (GB/T 33190). What unpacks is measured before it is unpacked.
+CSV and XML through the readers of text files, Excel through openpyxl, OFD as the package of XML that it is
+(GB/T 33190). What unpacks is measured before it is unpacked, and searched for document types before it is parsed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from creditlink.uploads.reading.refusal import FileRefused
 
 _MOST_PARTS = 2000
 _MOST_COLUMNS = 64
+_MOST_EMPTY = 1000
+"""So many lines may be empty, or stand above the header."""
+_DOCUMENT_TYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SHOWN = 60
 # How spreadsheets keep a long number as text in CSV.
@@ -57,7 +60,7 @@ class OpenedFile:
     sheets: tuple[Sheet, ...]
 
 
-def open_file(content: bytes, *, most_unpacked: int) -> OpenedFile:
+def open_file(content: bytes, *, most_unpacked: int, most_rows: int) -> OpenedFile:
     """Return the tables of a file; its format is told from what is in it, never from its name.
 
     Raises
@@ -74,7 +77,7 @@ def open_file(content: bytes, *, most_unpacked: int) -> OpenedFile:
     if content.startswith(b"%PDF"):
         raise FileRefused("pdf")
     if content.startswith(b"PK"):
-        return _package(content, most_unpacked)
+        return _package(content, most_unpacked, most_rows + _MOST_EMPTY)
     text = textfile.decode(content)
     if text.text.lstrip().startswith("<"):
         rows = markup.rows_of(text.text)
@@ -82,7 +85,7 @@ def open_file(content: bytes, *, most_unpacked: int) -> OpenedFile:
     return OpenedFile("csv", tuple(_csv(text, one) for one in csvfile.SEPARATORS))
 
 
-def _package(content: bytes, most_unpacked: int) -> OpenedFile:
+def _package(content: bytes, most_unpacked: int, most_lines: int) -> OpenedFile:
     try:
         package = zipfile.ZipFile(io.BytesIO(content))
         parts = package.infolist()
@@ -95,7 +98,12 @@ def _package(content: bytes, most_unpacked: int) -> OpenedFile:
         raise FileRefused("locked")
     names = [part.filename for part in parts]
     if "xl/workbook.xml" in names:
-        return OpenedFile("xlsx", tuple(_worksheet(content, number) for number in range(_count_sheets(content))))
+        for name in names:
+            # As UTF-16, the other encoding that every parser knows, it has a zero in every second byte.
+            if _DOCUMENT_TYPE.search(_part(package, name).replace(b"\0", b"")):
+                raise FileRefused("document_type")
+        sheets = (_worksheet(content, number, most_lines) for number in range(_count_sheets(content)))
+        return OpenedFile("xlsx", tuple(sheets))
     if any(name == "OFD.xml" or name.lower().endswith(".ofd") for name in names):
         rows = list(_invoices(package, most_unpacked))
         table = markup.with_header(rows)
@@ -154,7 +162,7 @@ def _numbered(rows: list[tuple[str, ...]]) -> Iterator[Line]:
     return (Line(number, cells) for number, cells in enumerate(rows))
 
 
-def _worksheet(content: bytes, number: int) -> Sheet:
+def _worksheet(content: bytes, number: int, most_lines: int) -> Sheet:
     def lines() -> Iterator[Line]:
         book = _workbook(content)
         try:
@@ -163,11 +171,13 @@ def _worksheet(content: bytes, number: int) -> Sheet:
                 return
             sheet.reset_dimensions()  # what the file says of its size binds nobody
             for line, row in enumerate(sheet.iter_rows(max_col=_MOST_COLUMNS, values_only=True), 1):
+                if line > most_lines:
+                    raise FileRefused("too_many_rows")
                 yield Line(line, tuple(_text_of(value) for value in row))
         except FileRefused:
             raise
         except Exception as error:  # openpyxl raises whatever a malformed part makes it meet
-            raise _refusal(error) from None
+            raise FileRefused("damaged", type(error).__name__) from None
         finally:
             book.close()
 
@@ -188,12 +198,7 @@ def _workbook(content: bytes) -> openpyxl.Workbook:
             warnings.simplefilter("ignore")  # of styles and extensions that nobody here looks at
             return openpyxl.load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
     except Exception as error:  # see above
-        raise _refusal(error) from None
-
-
-def _refusal(error: Exception) -> FileRefused:
-    name = type(error).__name__
-    return FileRefused("document_type" if name.endswith("Forbidden") else "damaged", name)
+        raise FileRefused("damaged", type(error).__name__) from None
 
 
 def _text_of(value: object) -> str:

@@ -26,8 +26,9 @@ from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.records.pulls.delivery import FactValue
 from creditlink.uploads import service
 from creditlink.uploads.reading.refusal import REFUSALS
+from creditlink.uploads.reading.words import in_chinese
 from creditlink.uploads.standing import CATEGORY
-from creditlink.uploads.tables import Upload, UploadCheck
+from creditlink.uploads.tables import Upload, UploadCheck, WrongLine
 
 _SHOWN = 60
 
@@ -84,7 +85,7 @@ def upload_file(session: Session, account: Account, now: datetime) -> ResponseRe
 @signed_in
 def upload(session: Session, account: Account, now: datetime, upload_id: str) -> ResponseReturnValue:
     """Show how far a file has come, what was taken of it, what was not and why, and what the office says."""
-    firm, right = _firm(session, account, now, flask.request.args.get("enterprise"))
+    firm, _ = _firm(session, account, now, flask.request.args.get("enterprise"))
     one = service.of_firm(session, firm, upload_id)
     return page(
         "firm/upload.html",
@@ -93,6 +94,7 @@ def upload(session: Session, account: Account, now: datetime, upload_id: str) ->
         may_withdraw=one.state != "withdrawn",
         refusal=_refusal(one),
         months=_months(one),
+        wrong_lines=_wrong_lines(one),
         checks=[_check(check) for check in service.checks_of(session, one)],
     )
 
@@ -142,6 +144,12 @@ def _show(
 
 def _refusal(one: Upload) -> str:
     return REFUSALS[one.refusal][0 if lang() == "zh" else 1] if one.refusal in REFUSALS else ""
+
+
+def _wrong_lines(one: Upload) -> list[WrongLine]:
+    if lang() != "zh":
+        return one.wrong_lines
+    return [{**row, "problem": in_chinese(row["problem"])} for row in one.wrong_lines]
 
 
 def _months(one: Upload) -> str:
