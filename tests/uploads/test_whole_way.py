@@ -261,8 +261,8 @@ class TestWhenTheOfficeHasAnswered:
         uploader.upload(declared(uploader.uscc, months(14), sales_fen=10_000_000))
         profile = make(bank, authorization, accept_uploads=["tax"]).json()
         tax = profile["coverage"]["tax"]
-        assert (tax["status"], tax["rows"], tax["uploads"]["state"]) == ("uploaded", 15, "confirmed")
-        assert tax["uploads"]["rows"] == 4 - 1
+        assert (tax["status"], tax["rows"], tax["uploads"]["state"]) == ("uploaded", 16, "confirmed")
+        assert tax["uploads"]["rows"] == 4
 
     def test_known_lateness_is_not_washed(self, uploader, bank, authorized, delivered, office_says):
         authorization = authorized(bank)
