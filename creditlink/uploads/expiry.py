@@ -34,8 +34,11 @@ _FACTS = text(f"""
                       WHERE p.enterprise_id = :firm AND p.asked #> '{{uploads,fact_ids}}' @> to_jsonb(f.id))
     RETURNING encode(f.content_hash, 'hex')""")  # noqa: S608 (made of constants)
 
-# The amounts in them are the firm's; that they differed is not.
-_BLANK = text("""
+# What the file said is the firm's; that an office said otherwise is not.
+_BLANK_LINES = text("""
+    UPDATE uploads u SET wrong_lines = '[]'
+    WHERE u.enterprise_id = :firm AND u.state = 'withdrawn' AND u.wrong_lines <> '[]'""")
+_BLANK_CHECKS = text("""
     UPDATE upload_checks c SET differences = '{}' FROM uploads u
     WHERE c.enterprise_id = :firm AND u.id = c.upload_id AND u.state = 'withdrawn' AND c.differences <> '{}'""")
 
@@ -59,7 +62,8 @@ def delete_over(session: Session, enterprise_id: UUID, now: datetime) -> Iterato
     Profiles whose life is over must be gone already: they hold facts.
     """
     over = {"firm": enterprise_id, **bounds(now)}
-    session.execute(_BLANK, over)
+    for blank in (_BLANK_LINES, _BLANK_CHECKS):
+        session.execute(blank, over)
     for table, statement in (("uploaded_facts", _FACTS), ("upload_checks", _CHECKS), ("uploads", _FILES)):
         for row_hash in session.scalars(statement, over).all():
             yield table, row_hash

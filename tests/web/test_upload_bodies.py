@@ -71,8 +71,8 @@ def ask(tmp_path, *exchanges):
 
 @pytest.mark.parametrize(
     ("path", "method", "size", "read"),
-    [(PATH, "POST", 5000, b"5000"), (PATH, "POST", 5001, b"0"), (PATH, "GET", 1001, b"0"), ("/v1/x", "POST", 1001, b"0"),
-     (PATH + "/x", "POST", 1001, b"0"), ("/v1/x", "POST", 1000, b"1000")],
+    [(PATH, "POST", 5000, b"5000"), (PATH, "POST", 5001, b"0"), (PATH, "GET", 1001, b"0"),
+     ("/v1/x", "POST", 1001, b"0"), (PATH + "/x", "POST", 1001, b"0"), ("/v1/x", "POST", 1000, b"1000")],
 )  # fmt: skip
 def test_which_bodies_reach_the_application_whole(tmp_path, path, method, size, read):
     assert ask(tmp_path, Exchange(path, b"x" * size, method)) == [(200, read)]
