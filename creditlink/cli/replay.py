@@ -24,6 +24,7 @@ from creditlink.profiles.live import load_live
 from creditlink.profiles.service import compute_snapshot
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import read_inputs
+from creditlink.uploads import use as uploads
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     """
     if (live.model_id, live.sha256) != (profile.model_id, profile.model_sha256):
         raise ValueError(f"the profile was computed by model {profile.model_id}, given is {live.model_id}")
+    own = profile.asked["uploads"]["fact_ids"] if "uploads" in profile.asked else []
+    uploaded = uploads.again(session, own)
     facts = read_inputs(
         session,
         [profile.enterprise_id],
@@ -55,10 +58,11 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
         since=profile.as_of,
         as_of=profile.as_of,
         only=profile.fact_ids,
+        uploaded=uploaded,
     )
-    gone = len(set(profile.fact_ids) - set(facts.fact_ids))
+    gone = len(set(profile.fact_ids) - set(facts.fact_ids)) + len(own) - len(uploaded)
     if gone:
-        raise ValueError(f"{gone} of {len(profile.fact_ids)} facts are gone: their data life is over")
+        raise ValueError(f"{gone} of {len(profile.fact_ids) + len(own)} facts are gone: their data life is over")
     frames = {name: facts.records.frame(name) for name in FRAME_SCHEMAS}
     frames["registration"] = registration_frame(profile.registration)
     inputs = replace(facts, records=RecordSet(**frames))

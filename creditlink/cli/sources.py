@@ -1,12 +1,14 @@
-"""`creditlink sources …`: rows of a source that did not read, on their way back to it."""
+"""`creditlink sources …`: rows of a source that did not read, and what a firm's own file would give in its place."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 import polars as pl
 
+from creditlink.cli.inputs import FILE, refusing
 from creditlink.cli.output import iso, print_json
 from creditlink.kit.clock import SHANGHAI, utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
@@ -15,6 +17,9 @@ from creditlink.kit.processes.process import start
 from creditlink.records.rejections import desk
 from creditlink.records.rejections.desk import ListedRejection
 from creditlink.records.rejections.identity import STATES
+from creditlink.uploads import configuration
+from creditlink.uploads.reading.reading import read_upload
+from creditlink.uploads.reading.refusal import FileRefused
 
 _PAGE = 500
 
@@ -26,7 +31,7 @@ COLUMNS = (
 
 @click.group()
 def sources() -> None:
-    """See what the sources sent that did not read, and hand it back to them."""
+    """See what the sources sent that did not read, and hand it back; check a file that a firm would upload."""
 
 
 @sources.group()
@@ -107,3 +112,31 @@ def dismiss(wire_ids: tuple[str, ...], reason: str) -> None:
             except Conflict as conflict:
                 raise click.ClickException(f"{wire_id}: {conflict.detail}; nothing was done") from None
     print_json({"dismissed": list(wire_ids)})
+
+
+@sources.command("check-upload")
+@click.argument("file", type=FILE)
+@click.option("--uscc", required=True, help="The code of the firm whose file it is.")
+def check_upload(file: Path, uscc: str) -> None:
+    """Read FILE as an upload of a firm and say what would be taken of it; nothing is stored, no database is needed.
+
+    Rows that would not be taken are named by line, field and value; the exit status is then 1.
+    """
+    with refusing(FileRefused), refusing(OSError):
+        found = read_upload(file.read_bytes(), firm=uscc.upper(), now=utc_now(), rules=configuration.current())
+    print_json(
+        {
+            "layout": found.layout, "format": found.format, "sha256": found.sha256, "rows": found.rows,
+            "taken": found.taken, "repeated": found.repeated, "left_out": found.left_out,
+            "serial_gaps": found.serial_gaps, "wrong": len(found.wrong),
+            "facts": [
+                {"frame": fact.frame, "period": fact.period, "subkey": fact.subkey, "complete": fact.complete}
+                | fact.values
+                for fact in found.facts
+            ],
+        },
+    )  # fmt: skip
+    for row in found.wrong:
+        click.echo(str(row), err=True)
+    if found.wrong:
+        sys.exit(1)

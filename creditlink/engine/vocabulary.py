@@ -187,6 +187,7 @@ CAUSES: dict[str, tuple[str, str]] = {
     "denied": ("数据源拒绝提供", "the source refused"),
     "timeout": ("数据源未及时响应", "the source did not answer in time"),
     "source_down": ("数据源暂不可用", "the source is down"),
+    "uploaded": ("由企业自行上传，未经主管机关确认", "uploaded by the firm itself, not confirmed by the office"),
     NOT_COMPUTABLE: ("记录不足以计算部分指标", "the records do not suffice for some indicators"),
 }
 """Why a category's values are missing, in zh and en."""
@@ -198,7 +199,7 @@ def missing_words(cause: str | None) -> tuple[str, str]:
 
 
 _NEAREST = (
-    "no_record", "partial", NOT_COMPUTABLE, "pending", "timeout", "source_down", "denied", "not_connected",
+    "no_record", "partial", "uploaded", NOT_COMPUTABLE, "pending", "timeout", "source_down", "denied", "not_connected",
     "not_requested", "not_granted",
 )  # fmt: skip
 # How near each cause is to an answer: the best of several is what is said of them together.

@@ -22,6 +22,7 @@ _CHOICES = {
 }
 _AT_LEAST = {
     "max_body_bytes": 1024,
+    "max_upload_bytes": 1024,
     "trusted_proxies": 0,
     "pool_size": 1,
     "worker_concurrency": 1,
@@ -53,6 +54,7 @@ class Settings:
     log_level: str
     log_format: str
     max_body_bytes: int
+    max_upload_bytes: int
     trusted_proxies: int
     pool_size: int
     worker_concurrency: int

@@ -9,7 +9,6 @@ from creditlink.portal import site, status
 from creditlink.portal.firm import (
     acts,
     authorize,
-    deletions,
     discoverability,
     home,
     inbox,
@@ -17,11 +16,13 @@ from creditlink.portal.firm import (
     representatives,
 )
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
+from creditlink.portal.firm.records import deletions, uploads
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
 
 PAGES = (
-    *(acts, authorize, deletions, discoverability, home, inbox, profile, representatives),
+    *(acts, authorize, discoverability, home, inbox, profile, representatives),
+    *(deletions, uploads),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
 )

@@ -31,6 +31,9 @@ from creditlink.portal.person.sessions import PATH, PortalSession
 
 blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder="templates", static_folder="static")
 csrf = CSRFProtect()
+UPLOADS_PATH = f"{PATH}/uploads"
+"""The one page that takes a file, and so a larger body."""
+
 _LANG_COOKIE = "creditlink_lang"
 _YEAR = 365 * 86400
 
@@ -154,6 +157,7 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
             ("portal.home", gettext("My consents")),
             ("portal.inbox", gettext("Requests")),
             ("portal.profile", gettext("Credit profile")),
+            ("portal.uploads", gettext("Own records")),
             ("portal.financing", gettext("Financing")),
             ("portal.accesses", gettext("Who saw what")),
             ("portal.representatives", gettext("Who may act")),

@@ -14,6 +14,7 @@ from creditlink.kit.http.fields import instant, number, text
 from creditlink.profiles.disclosures.disclosure import ProfileQuery
 from creditlink.profiles.reliance.schemas import CapacitySchema, ValiditySchema
 from creditlink.profiles.service import ProfileRequest
+from creditlink.uploads.use import CATEGORIES as CATEGORIES_UPLOADED
 
 
 class ProfileRequestSchema(Schema):
@@ -33,6 +34,15 @@ class ProfileRequestSchema(Schema):
             "description": "Required categories without which a profile is accepted where they were not delivered. "
             "Without it that is 409 `records-unavailable`, and no use is spent; with it the profile is marked "
             "`partial`, its grade is capped, and it asks for human review"
+        },
+    )
+    accept_uploads = ma.fields.List(
+        ma.fields.String(validate=ma.validate.OneOf(CATEGORIES_UPLOADED)),
+        metadata={
+            "description": "Categories of which records are accepted that the firm uploaded itself, for periods of "
+            "which no office has spoken, where its answer is missing, late or not connected. The profile is then "
+            "`partial` with the cause `uploaded`, and `coverage` names the files. Whether or not any are used, "
+            "`coverage` says whether the office confirms them, and a contradiction asks for human review"
         },
     )
 
@@ -151,7 +161,11 @@ class ProfileSchema(Schema):
         allow_none=True,
         metadata={"description": "Until when it may be relied on; null on profiles made before this was told"},
     )
-    coverage = ma.fields.Dict(metadata={"description": "Per category: granted, status, rows, months, freshness"})
+    coverage = ma.fields.Dict(
+        metadata={
+            "description": "Per category: granted, status, rows, months, freshness; `uploads`: what is the firm's own"
+        }
+    )
     products = ma.fields.Dict(
         allow_none=True,
         metadata={

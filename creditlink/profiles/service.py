@@ -23,8 +23,10 @@ from creditlink.engine.profile import content
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import Snapshot, registration_json, snapshot
+from creditlink.engine.scoring.limits.contradicted import Contradicted
 from creditlink.engine.scoring.limits.partial import partial_of
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
+from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
 from creditlink.kit.http import idempotency
@@ -39,6 +41,9 @@ from creditlink.records import coverage as coverage_of
 from creditlink.records.pulls import pull
 from creditlink.records.pulls.pull import PullState
 from creditlink.records.store import Inputs, read_inputs
+from creditlink.uploads import use as uploads
+from creditlink.uploads.standing import CATEGORY
+from creditlink.uploads.use import UploadsFound
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class ProfileRequest:
     amount_fen: int | None = None
     term_months: int | None = None
     accept_partial: Sequence[str] | None = None
+    accept_uploads: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,15 +116,16 @@ def create_profile(
         if key is not None:
             idempotency.release(session, access.institution_id, key)
         return Pending(state.wire_id, {name: s.as_json() for name, s in state.sources.items()})
-    if state.state == "failed":
+    found = _uploaded(session, consent, opened, wanted, as_of, state, rules, now)
+    if state.state == "failed" and not found.facts:
         sources = {name: s.as_json() for name, s in state.sources.items()}
         missing = coverage_of.not_delivered(state, opened.categories)
         raise RecordsUnavailable(sources=sources, missing=missing, headers=header_of(left(session, consent, now)))
-    lacking = _lacking(session, consent, opened, wanted, state, now)
+    lacking = _lacking(session, consent, opened, wanted, state, found, now)
     consume_use(session, consent, now)
     profile = _computed(
-        session, access, consent, opened, wanted, as_of, state, lacking, live=live, book=book, rules=rules, now=now,
-        relief=relief or ReliefBook(),
+        session, access, consent, opened, wanted, as_of, state, lacking, found, live=live, book=book, rules=rules,
+        now=now, relief=relief or ReliefBook(),
     )  # fmt: skip
     session.add(profile)
     if key is not None:
@@ -139,6 +146,7 @@ def _computed(
     as_of: date,
     state: PullState,
     lacking: dict[str, str],
+    found: UploadsFound,
     *,
     live: LiveModel,
     book: ProductBook,
@@ -148,10 +156,18 @@ def _computed(
 ) -> Profile:
     assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
     since = look_back_of(consent, as_of, now)
-    inputs = read_inputs(session, [consent.enterprise_id], categories=opened.categories, since=since, as_of=as_of)
+    inputs = read_inputs(
+        session,
+        [consent.enterprise_id],
+        categories=opened.categories,
+        since=since,
+        as_of=as_of,
+        uploaded=found.facts,
+    )
     covered = coverage_of.coverage(
         session, consent, as_of=as_of, now=now, state=state, inputs=inputs, categories=opened.categories
     )
+    found.mark(covered)
     approval = approval_store.live(session)
     asked: ProfileInputs = {
         "categories": sorted(opened.categories),
@@ -168,6 +184,8 @@ def _computed(
         asked["incomplete"] = incomplete
     if lacking:
         asked["partial"] = lacking
+    if (own := found.inputs()) is not None:
+        asked["uploads"] = own
     # Whole, so that a replay applies the same, whatever becomes of the file.
     if policies := relief.of_firm(inputs.records.registration.row(0, named=True), as_of):
         asked["relief"] = [policy.to_dict() for policy in policies]
@@ -208,11 +226,13 @@ def _lacking(
     opened: ConsentTerms,
     wanted: ProfileRequest,
     state: PullState,
+    uploaded: UploadsFound,
     now: datetime,
 ) -> dict[str, str]:
     """Return the required categories that were not delivered, category -> why, all of them accepted by the bank.
 
-    It did so by name, or by a token that it narrowed to others: what it left out was not looked at either.
+    It did so by name, by accepting what the firm uploaded in its place, or by a token that it narrowed to others: what
+    it left out was not looked at either. What the firm uploaded is never delivered, required or not.
 
     Raises
     ------
@@ -221,7 +241,7 @@ def _lacking(
     """
     required = set(consent.categories) - set(consent.optional_categories) - {*PUBLIC_CATEGORIES}
     found = coverage_of.not_delivered(state, opened.categories & required)
-    refused = sorted(set(found) - set(wanted.accept_partial or ()))
+    refused = sorted(set(found) - set(wanted.accept_partial or ()) - uploaded.categories)
     if refused:
         raise RecordsUnavailable(
             f"required and not delivered: {', '.join(f'{name} ({found[name]})' for name in refused)}; ask again later, "
@@ -230,7 +250,37 @@ def _lacking(
             missing=found,
             headers=header_of(left(session, consent, now)),
         )
-    return found | dict.fromkeys(required - opened.categories, coverage_of.NOT_REQUESTED)
+    found |= dict.fromkeys(required - opened.categories, coverage_of.NOT_REQUESTED)
+    return found | dict.fromkeys(uploaded.categories, "uploaded")
+
+
+def _uploaded(
+    session: Session,
+    consent: Consent,
+    opened: ConsentTerms,
+    wanted: ProfileRequest,
+    as_of: date,
+    state: PullState,
+    rules: ProfileRules,
+    now: datetime,
+) -> UploadsFound:
+    """Return what the firm's own files give, as far as the bank accepts them and its token opens their category."""
+    assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
+    if not opened.categories & set(wanted.accept_uploads or ()):
+        return uploads.NOTHING
+    holder = state.holders.get(CATEGORY)
+    office = state.sources.get(holder) if holder else None
+    return uploads.find(
+        session,
+        consent.enterprise_id,
+        offices=[holder] if holder else [],
+        office_is_whole=office is not None and office.whole,
+        since=look_back_of(consent, as_of, now),
+        as_of=as_of,
+        salt=session.get_one(Institution, consent.institution_id).pairwise_salt,
+        rules=rules.uploads,
+        now=now,
+    )
 
 
 def look_back_of(consent: Consent, as_of: date, now: datetime) -> date:
@@ -268,5 +318,11 @@ def compute_snapshot(
         missing=asked["missing"],
         incomplete=asked.get("incomplete", {}),
         partial=partial,
+        contradicted=_contradicted(asked, live),
         further=further_members(inputs.records, profiles.features.row(0, named=True), as_of, asked),
     )
+
+
+def _contradicted(asked: ProfileInputs, live: LiveModel) -> Contradicted | None:
+    files = asked["uploads"]["contradicted"] if "uploads" in asked else []
+    return Contradicted(files, live.rules.contradicted) if files else None

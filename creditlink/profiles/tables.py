@@ -16,6 +16,7 @@ from creditlink.engine.facts.relief_policies import PolicyJson
 from creditlink.engine.profile.validity import ValidityInputs
 from creditlink.kit.postgres.db import Base
 from creditlink.records.coverage import CategoryCoverage
+from creditlink.uploads.use import UploadInputs
 
 
 class CapacityInputs(TypedDict):
@@ -40,6 +41,7 @@ class ProfileInputs(TypedDict):
     relief: NotRequired[list[PolicyJson]]  # policies in force on the day that are for such a firm
     capacity: NotRequired[CapacityInputs]
     validity: NotRequired[ValidityInputs]
+    uploads: NotRequired[UploadInputs]  # of the firm's own files, where the bank accepts them
 
 
 class Profile(Base):

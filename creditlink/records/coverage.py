@@ -35,6 +35,7 @@ CoverageStatus = Literal[
     "denied",
     "timeout",
     "source_down",
+    "uploaded",  # no office has answered in full; what the firm uploaded itself fills the gap
 ]
 
 _STATUS: dict[str, CoverageStatus] = {
@@ -47,6 +48,31 @@ _STATUS: dict[str, CoverageStatus] = {
     "TIMEOUT": "timeout",
     "DOWN": "source_down",
 }
+
+
+class UploadedFile(TypedDict):
+    """A file of the firm's that a profile draws on, or that an office contradicts."""
+
+    file_hmac: str  # stands for the file's SHA-256; another institution's differs for the same file
+    layout: str  # declarations or invoices
+    uploaded_on: str
+    verdict: str  # uploaded, confirmed or contradicted
+    asks_review: bool
+    rows: int  # facts that the profile draws on
+    first_month: NotRequired[str]  # of what the file says
+    last_month: NotRequired[str]
+
+
+class UploadCoverage(TypedDict):
+    """What of a category came from the firm itself."""
+
+    state: str  # uploaded, confirmed or contradicted: the worst of the files
+    rows: int  # facts that the profile draws on
+    office: str | None  # the source that has not answered in full
+    office_status: str  # why
+    files: list[UploadedFile]
+    text_zh: str
+    text_en: str
 
 
 class CategoryCoverage(TypedDict):
@@ -64,6 +90,7 @@ class CategoryCoverage(TypedDict):
     rejected: NotRequired[int]  # rows kept aside at the last answer
     error: NotRequired[str | None]
     withheld_months: NotRequired[list[str]]  # months of which invoices were missing
+    uploads: NotRequired[UploadCoverage]  # where the bank accepts them
 
 
 def coverage(

@@ -16,7 +16,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, Uuid
 
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS, FRAME_SCHEMAS, RecordSet, empty
+from creditlink.engine.facts.frames import (
+    CATEGORY_FRAMES,
+    FRAME_CATEGORY,
+    FRAME_KEYS,
+    FRAME_SCHEMAS,
+    RecordSet,
+    empty,
+)
 from creditlink.engine.facts.meters import sum_service_points
 from creditlink.engine.facts.occasions import join_events, sum_occasions
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, evidence_of, supplies_apart
@@ -88,7 +95,7 @@ _JOINED = {
 _EMPTY = {name: empty(name) for name in FRAME_SCHEMAS}
 
 
-class _StoredFact(NamedTuple):
+class StoredFact(NamedTuple):
     """A fact as the queries above return it."""
 
     id: int
@@ -179,6 +186,7 @@ def read_inputs(
     since: date,
     as_of: date,
     only: Collection[int] | None = None,
+    uploaded: Sequence[StoredFact] = (),
 ) -> Inputs:
     """Return the facts of the granted categories, and public ones, as they were known on a day.
 
@@ -190,6 +198,8 @@ def read_inputs(
         public records: who was listed years ago may be on the list today.
     as_of : the day (Asia/Shanghai) whose knowledge counts; corrections known by then are applied.
     only : ids of facts of an earlier read; exactly those are read again, whatever came since.
+    uploaded : facts of the firm's own files, for periods of which no office has spoken: they are no `fact_ids`, which
+        are the offices'.
 
     Raises
     ------
@@ -201,7 +211,7 @@ def read_inputs(
     frames = sorted({frame for category in opened for frame in CATEGORY_FRAMES.get(evidence_of(category), ())})
     if only is not None:
         again = session.execute(_READ_AGAIN, {"ids": list(only), "enterprise_ids": list(enterprise_ids)})
-        rows = [row for row in map(_StoredFact._make, again) if row.category in opened]
+        rows = [row for row in map(StoredFact._make, again) if row.category in opened]
     else:
         bounds = {
             "enterprise_ids": list(enterprise_ids),
@@ -212,16 +222,31 @@ def read_inputs(
             "as_of": as_of,
             "known_before": start_of_day(as_of + timedelta(days=1)),
         }
-        rows = [*map(_StoredFact._make, session.execute(_READ, bounds))]
+        rows = [*map(StoredFact._make, session.execute(_READ, bounds))]
     periods: dict[str, list[date]] = {}
-    for row in rows:
+    together = [*rows, *uploaded]
+    for row in together:
         periods.setdefault(row.category, []).append(row.period)
     return Inputs(
-        records=_record_set(registration, rows, enterprise_ids),
+        records=_record_set(registration, together, enterprise_ids),
         fact_ids=tuple(row.id for row in rows),
-        sha256=inputs_hash(registration, (row.content_hash for row in rows)),
+        sha256=inputs_hash(registration, (row.content_hash for row in together)),
         periods=periods,
     )
+
+
+def facts_in_force(session: Session, enterprise_id: UUID, frames: Sequence[str], *, as_of: date) -> list[StoredFact]:
+    """Return what offices said of a firm in some frames, as it was known on a day and the viewer may see it."""
+    bounds = {
+        "enterprise_ids": [enterprise_id],
+        "frames": list(frames),
+        "categories": sorted({FRAME_CATEGORY[frame] for frame in frames}),
+        "public": [],
+        "since": date.min,
+        "as_of": as_of,
+        "known_before": start_of_day(as_of + timedelta(days=1)),
+    }
+    return [*map(StoredFact._make, session.execute(_READ, bounds))]
 
 
 def inputs_hash(registration: pl.DataFrame, hashes: Iterable[bytes]) -> str:
@@ -243,16 +268,16 @@ def _registration(session: Session, enterprise_ids: Sequence[UUID], as_of: date)
     return pl.DataFrame(rows, schema=FRAME_SCHEMAS["registration"], orient="row")
 
 
-def _record_set(registration: pl.DataFrame, rows: Sequence[_StoredFact], enterprise_ids: Sequence[UUID]) -> RecordSet:
+def _record_set(registration: pl.DataFrame, rows: Sequence[StoredFact], enterprise_ids: Sequence[UUID]) -> RecordSet:
     firm_of = {enterprise_id: index for index, enterprise_id in enumerate(enterprise_ids)}
-    by_frame: dict[str, list[_StoredFact]] = {}
+    by_frame: dict[str, list[StoredFact]] = {}
     for row in rows:
         by_frame.setdefault(row.frame, []).append(row)
     frames = {name: _frame(name, found, firm_of) for name, found in by_frame.items()}
     return RecordSet(**_EMPTY | frames | {"registration": registration})
 
 
-def _frame(name: str, rows: list[_StoredFact], firm_of: dict[UUID, int]) -> pl.DataFrame:
+def _frame(name: str, rows: list[StoredFact], firm_of: dict[UUID, int]) -> pl.DataFrame:
     schema = FRAME_SCHEMAS[name]
     # All bodies in one document: the parser is called once, not once a row.
     bodies = json.loads(f"[{','.join([row.body for row in rows])}]")

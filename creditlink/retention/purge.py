@@ -6,7 +6,7 @@ either all of them or none. The firm's consents are locked first: a read in prog
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,11 +31,13 @@ from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow
 from creditlink.retention import certificates, rules
 from creditlink.retention.rules import Holder
 from creditlink.retention.tables import DeletionCertificate
+from creditlink.uploads import expiry
+from creditlink.uploads.standing import CATEGORY
 
-PURGED = ("facts", "profiles", "pull_parts", "pulls", "rejected_rows")
+PURGED = ("facts", "profiles", "pull_parts", "pulls", "rejected_rows", *expiry.TABLES)
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
-_DUE = text("""
+_DUE = text(f"""
     SELECT p.enterprise_id FROM profiles p JOIN consents c ON c.id = p.consent_id
     WHERE p.created_at + make_interval(days => c.data_life_days::int) <= :now
     UNION
@@ -47,8 +49,10 @@ _DUE = text("""
     WHERE f.pull_id IS NULL AND NOT EXISTS (
         SELECT 1 FROM consents c WHERE c.enterprise_id = f.enterprise_id AND c.state IN ('ACTIVE', 'PAUSED')
                                    AND c.expires_at > :now)
+    UNION
+{expiry.DUE}
     ORDER BY 1
-""")
+""")  # noqa: S608 (made of constants)
 
 # A fact goes unless a living consent covers it or a living profile was computed from it.
 _FACTS = text("""
@@ -82,7 +86,7 @@ class Purged:
 
 def firms_due(session: Session, now: datetime) -> list[UUID]:
     """Return the firms of which something may be over."""
-    return list(session.scalars(_DUE, {"now": now}))
+    return list(session.scalars(_DUE, {"now": now, **expiry.bounds(now)}))
 
 
 def purge_firm(session: Session, enterprise_id: UUID, *, issuer: str, secret: str, now: datetime) -> Purged:
@@ -123,6 +127,7 @@ def _delete(
         owner = owners.get(pull_id, others)
         if owner is not None:
             yield "facts", owner, content
+    yield from _delete_uploads(session, enterprise_id, consents, now)
     for consent, holder in zip(consents, holders, strict=True):
         over = _over(consent, holder, now)
         yield from _delete_rejected(session, consent, holder, over)
@@ -134,6 +139,28 @@ def _delete(
                 yield "pull_parts", consent.id, digest or "-"
             session.execute(delete(Pull).where(Pull.id == pull_id))
             yield "pulls", consent.id, pull_id.hex
+
+
+def _delete_uploads(
+    session: Session, enterprise_id: UUID, consents: list[Consent], now: datetime
+) -> Iterator[tuple[str, UUID, str]]:
+    """Delete uploads that are over: no consent brought them, so the one that changed last of those for tax counts them.
+
+    Where there is none, the firm's evidence alone tells of it.
+    """
+    gone = list(expiry.delete_over(session, enterprise_id, now))
+    if not gone:
+        return
+    owners = [consent for consent in consents if CATEGORY in consent.categories]
+    if owners:
+        owner = max(owners, key=lambda consent: consent.changed_at).id
+        for table, row_hash in gone:
+            yield table, owner, row_hash
+    else:
+        audit.record(
+            session, action="upload.purge", result="done", actor="system", now=now, enterprise_id=enterprise_id,
+            detail={"deleted": dict(Counter(table for table, _ in gone))},
+        )  # fmt: skip
 
 
 def _delete_rejected(

@@ -35,6 +35,14 @@ def purge_what_is_over(timestamp: int) -> None:
     jobs.each("retention.purge", firms, purge_one, now=utc_now())
 
 
+@jobs.app.task(name="retention.purge_firm", queue="system", retry=jobs.AGAIN)
+def purge_one_firm(firm: str) -> None:
+    """Delete what is over of one firm now: it asked for it."""
+    settings = runtime.part(Settings)
+    with db.transaction("worker") as session:
+        purge.purge_firm(session, UUID(firm), issuer=settings.issuer, secret=settings.secret_key, now=utc_now())
+
+
 @jobs.app.periodic(cron="23 3 * * *", periodic_id="retention.leftovers")
 @jobs.app.task(name="retention.leftovers", queue="system", queueing_lock="retention.leftovers", pass_context=True)
 async def sweep_leftovers(context: procrastinate.JobContext, timestamp: int) -> None:

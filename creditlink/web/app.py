@@ -26,6 +26,7 @@ from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.processes.metrics import REQUEST_SECONDS, REQUESTS
 from creditlink.kit.settings import Settings
 from creditlink.portal import outside
+from creditlink.portal.site import UPLOADS_PATH
 from creditlink.status.recorder import Recorder
 from creditlink.web import compression, health, reference
 from creditlink.web.front import exchange
@@ -72,7 +73,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents
     _observe(app)
-    app.before_request(lambda: border.guard(flask.request))
+    app.before_request(lambda: _guard(settings.max_upload_bytes))
     app.register_error_handler(Problem, _refused)
     app.register_error_handler(Exception, _unexpected)
     app.register_error_handler(500, _unexpected)  # what happens outside of a view: a session that is not stored, say
@@ -85,6 +86,13 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     app.register_error_handler(HTTPException, lambda error: _http_error(api, error))
     app.after_request(compression.compress)
     return app
+
+
+def _guard(upload_bytes: int) -> None:
+    """Refuse what no route may see; the one page that takes a file takes a larger body."""
+    if flask.request.path == UPLOADS_PATH and flask.request.method == "POST":
+        flask.request.max_content_length = upload_bytes
+    border.guard(flask.request)
 
 
 def _identified(inner: WSGIApplication) -> WSGIApplication:

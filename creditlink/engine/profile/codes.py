@@ -15,7 +15,7 @@ from creditlink.engine.explanation.sentences import MISSING_CODES
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.indicator import Indicator
 from creditlink.engine.scoring.limits.scorable import refusal
-from creditlink.engine.scoring.settings import FactRule, PartialSettings, ScoreSettings
+from creditlink.engine.scoring.settings import ContradictedSettings, FactRule, PartialSettings, ScoreSettings
 from creditlink.engine.vocabulary import CATEGORIES
 
 KINDS = ("indicator", "missing", "not_scorable", "knock_out", "human_review")
@@ -82,7 +82,7 @@ def code_book(rules: ScoreSettings) -> CodeBook:
     items += [_missing(category, code) for category, code in MISSING_CODES.items()]
     items += [_rule("knock_out", rule) for rule in rules.knockouts]
     items += [_rule("human_review", rule) for rule in rules.human_review]
-    items.append(_partial(rules.partial))
+    items += [_apart(rules.partial), _apart(rules.contradicted)]
     items.append(_not_scorable(rules))
     codes = [item["code"] for item in items]
     twice = sorted({code for code in codes if codes.count(code) > 1})
@@ -165,7 +165,7 @@ def _rule(kind: str, rule: FactRule) -> ReasonCode:
     )
 
 
-def _partial(rule: PartialSettings) -> ReasonCode:
+def _apart(rule: PartialSettings | ContradictedSettings) -> ReasonCode:
     labels = (rule.label_zh, rule.label_en)
     return _entry(rule.code, "human_review", labels, (f"{labels[0]}。", f"{labels[1]}."))
 

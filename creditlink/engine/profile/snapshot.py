@@ -22,6 +22,7 @@ from creditlink.engine.profile import content
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import Profiles
 from creditlink.engine.scoring.limits import knockouts
+from creditlink.engine.scoring.limits.contradicted import Contradicted
 from creditlink.engine.scoring.limits.partial import Partial
 from creditlink.engine.scoring.limits.scorable import NotScorable
 from creditlink.engine.scoring.model import Scores
@@ -62,6 +63,7 @@ def snapshot(
     missing: Mapping[str, str],
     incomplete: Mapping[str, str] = MappingProxyType({}),
     partial: Partial | None = None,
+    contradicted: Contradicted | None = None,
     further: Mapping[str, object] = MappingProxyType({}),
 ) -> Snapshot:
     """Return the profile of the firm in row `i`.
@@ -71,6 +73,7 @@ def snapshot(
     missing : category of consent -> why it gave nothing (not_granted, no_record, source_down …).
     incomplete : category of consent -> why it gave less than it has.
     partial : required categories that it lacks, as given to `profile_many`.
+    contradicted : files of the firm's that an office contradicts.
     further : members of the summary that stand beside the score.
     """
     missing, incomplete = causes_of_evidence(missing, incomplete)
@@ -94,7 +97,11 @@ def snapshot(
     summary = {
         "not_scorable_reason": None if verdict.not_scorable is None else _not_scorable(verdict.not_scorable, live),
         "partial": partial.to_dict(by_score) if partial else None,
-        "human_review": [*(hit.to_dict() for hit in verdict.human_review), *(partial.review() if partial else ())],
+        "human_review": [
+            *(hit.to_dict() for hit in verdict.human_review),
+            *(partial.review() if partial else ()),
+            *(contradicted.review() if contradicted else ()),
+        ],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
         "not_evaluated": [rule.to_dict() for rule in verdict.not_evaluated],
         "interval": _interval(scores, i, live, partial) if scored else None,

@@ -71,6 +71,15 @@ class PartialSettings:
 
 
 @dataclass(frozen=True)
+class ContradictedSettings:
+    """The reason of human review where an office contradicts what the firm uploaded itself."""
+
+    code: str = "H03"
+    label_zh: str = "企业上传的数据与主管机关的数据不一致，须人工复核"
+    label_en: str = "An office contradicts what the firm uploaded: a person must review the decision"
+
+
+@dataclass(frozen=True)
 class ScoreSettings:
     """All of `score.toml`."""
 
@@ -80,6 +89,7 @@ class ScoreSettings:
     knockouts: tuple[FactRule, ...]
     human_review: tuple[FactRule, ...]
     partial: PartialSettings = field(default_factory=PartialSettings)
+    contradicted: ContradictedSettings = field(default_factory=ContradictedSettings)
 
 
 def parse(values: Mapping[str, object]) -> ScoreSettings:
@@ -92,7 +102,8 @@ def parse(values: Mapping[str, object]) -> ScoreSettings:
     """
     rules = {name: tuple(_rule(name, row) for row in _rows(values, name)) for name in ("knockouts", "human_review")}
     partial = _partial(_table(values, "partial"))
-    codes = [partial.code, *(rule.code for rule in (*rules["knockouts"], *rules["human_review"]))]
+    contradicted = _contradicted(_table(values, "contradicted"))
+    codes = [partial.code, contradicted.code, *(rule.code for rule in (*rules["knockouts"], *rules["human_review"]))]
     for code in codes:
         if codes.count(code) > 1:
             raise ScoreSettingError(f"code: {code!r} is given to two rules")
@@ -103,6 +114,7 @@ def parse(values: Mapping[str, object]) -> ScoreSettings:
         knockouts=rules["knockouts"],
         human_review=rules["human_review"],
         partial=partial,
+        contradicted=contradicted,
     )
 
 
@@ -202,6 +214,14 @@ def _partial(table: Mapping[str, object]) -> PartialSettings:
         otherwise=str(table["otherwise"]),
         floor=str(table["floor"]),
         best_grade={category: str(grade) for category, grade in caps.items()},
+    )
+
+
+def _contradicted(table: Mapping[str, object]) -> ContradictedSettings:
+    return ContradictedSettings(
+        code=_code("contradicted", table),
+        label_zh=_text(table, "contradicted", "label_zh"),
+        label_en=_text(table, "contradicted", "label_en"),
     )
 
 

@@ -39,6 +39,7 @@ app = procrastinate.App(
         "creditlink.audit.tasks",
         "creditlink.enterprises.registry.tasks",
         "creditlink.records.tasks",
+        "creditlink.uploads.tasks",
         "creditlink.consents.tasks",
         "creditlink.oauth.tasks",
         "creditlink.portal.tasks",

@@ -125,6 +125,7 @@ def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
         "denied": gettext("missing: the source refused"),
         "timeout": gettext("missing: the source did not answer in time"),
         "source_down": gettext("missing: the source was down"),
+        "uploaded": gettext("uploaded by your firm, not confirmed by the tax office"),
     }
     rows = []
     for name, entry in coverage.items():
@@ -133,7 +134,7 @@ def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
             SourceShown(
                 label=label_of(name, lang()),
                 status=str(words.get(status, status)),
-                is_there=status in ("delivered", "partial"),
+                is_there=status in ("delivered", "partial", "uploaded"),
                 months=months if isinstance(months, int) else 0,
                 last_month=str(entry.get("last_month", "")),
             )

@@ -22,6 +22,7 @@ class Delivered(TypedDict):
     rows: dict[str, int]
     missing: NotRequired[dict[str, str]]  # why a granted category gave nothing
     incomplete: NotRequired[dict[str, str]]  # why one gave less than it has
+    uploads: NotRequired[dict[str, list[str]]]  # files of the firm's own, by their `file_hmac`
     by_law: NotRequired[dict[str, str]]  # public records among them, read without a grant: by which law
 
 
@@ -43,7 +44,8 @@ def delivered(coverage: Coverage) -> Delivered:
     rows = {category: int(row["rows"]) for category, row in granted.items() if row["rows"]}
     causes = missing_causes(granted)
     incomplete = {c: str(granted[c]["status"]) for c in rows if granted[c]["status"] != "delivered"}
-    return _delivered(rows, causes, incomplete)
+    files = {c: [one["file_hmac"] for one in row["uploads"]["files"]] for c, row in granted.items() if "uploads" in row}
+    return _delivered(rows, causes, incomplete, files)
 
 
 def together(coverages: Sequence[Coverage]) -> Delivered:
@@ -55,15 +57,23 @@ def together(coverages: Sequence[Coverage]) -> Delivered:
             rows[category] = rows.get(category, 0) + count
     missing = {category: cause for part in parts for category, cause in part.get("missing", {}).items()}
     incomplete = {category: cause for part in parts for category, cause in part.get("incomplete", {}).items()}
-    return _delivered(rows, missing, incomplete)
+    files: dict[str, list[str]] = {}
+    for part in parts:
+        for category, named in part.get("uploads", {}).items():
+            files[category] = list(dict.fromkeys([*files.get(category, ()), *named]))
+    return _delivered(rows, missing, incomplete, files)
 
 
-def _delivered(rows: dict[str, int], missing: dict[str, str], incomplete: dict[str, str]) -> Delivered:
+def _delivered(
+    rows: dict[str, int], missing: dict[str, str], incomplete: dict[str, str], files: dict[str, list[str]]
+) -> Delivered:
     delivered = Delivered(categories=sorted(rows), rows=rows)
     if missing:
         delivered["missing"] = missing
     if incomplete:
         delivered["incomplete"] = incomplete
+    if files:
+        delivered["uploads"] = files
     # That a list was searched and the firm is not on it was read too.
     if read := [c for c in PUBLIC_CATEGORIES if c in rows or missing.get(c) == "no_record"]:
         delivered["by_law"] = {category: CATEGORIES[category].legal_basis_en for category in read}

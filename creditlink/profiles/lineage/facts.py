@@ -16,6 +16,7 @@ from creditlink.kit.clock import SHANGHAI
 from creditlink.records.pulls.delivery import FactValue
 from creditlink.records.pulls.reuse import USABLE
 from creditlink.records.tables import FactRow, Pull, PullPart
+from creditlink.uploads.tables import UploadedFact
 
 _ENTRY = text("""
     SELECT valid_from, (known_at AT TIME ZONE 'Asia/Shanghai')::date AS known_on
@@ -28,6 +29,9 @@ _ENTRY = text("""
     LIMIT 1
 """)
 """The registry's entry that the store reads for a day (`records.store`), with both of its clocks."""
+
+UPLOADED = "uploaded"
+"""What stands in place of an office where the firm itself gave a fact."""
 
 _HOW = ("months", "filing")
 """Columns that say how a row is read: the months that it covers, and whether several of a month are added."""
@@ -67,12 +71,14 @@ def facts_read(
     *,
     as_of: date,
     consent_id: UUID | None,
+    uploaded: Sequence[int] = (),
 ) -> list[ReadFact]:
     """Return those of a profile's facts that an indicator read, frame by frame, the newest month first.
 
     Parameters
     ----------
     consent_id : only pulls of this consent are told, as a bank may know; None: all, as the firm itself may.
+    uploaded : the ids of those facts that the firm uploaded itself: no pull brought them.
     """
     own: ColumnElement[bool] = true() if consent_id is None else Pull.consent_id == consent_id
     query = (
@@ -89,6 +95,10 @@ def facts_read(
     there: dict[str, list[tuple[FactRow, tuple[UUID, datetime | None] | None]]] = {}
     for row, pull_id, finished_at in session.execute(query):
         there.setdefault(row.frame, []).append((row, None if pull_id is None else (pull_id, finished_at)))
+    for row in _uploaded(session, enterprise_id, uploaded, reading):
+        rows = there.setdefault(row.frame, [])
+        rows.append((row, None))
+        rows.sort(key=lambda one: (-one[0].period.toordinal(), one[0].subkey))
     seen = {one.frame: [_seen(row, one) for row, _ in there.get(one.frame, ())] for one in reading.frames}
     found = []
     for frame, roles in sorted(reading.rows_read(seen, as_of).items()):
@@ -96,6 +106,25 @@ def facts_read(
             row, pull = there[frame][place]
             found.append(_read(row, reading.of(frame), role, pull))
     return found
+
+
+def _uploaded(
+    session: Session, enterprise_id: UUID, fact_ids: Sequence[int], reading: IndicatorReading
+) -> list[FactRow]:
+    """Return the firm's own facts in the form of an office's, with what they are in place of a source."""
+    query = select(UploadedFact).where(
+        UploadedFact.id == func.any(list(fact_ids)),
+        UploadedFact.enterprise_id == enterprise_id,
+        UploadedFact.frame.in_([one.frame for one in reading.frames]),
+    )
+    return [
+        FactRow(
+            id=row.id, enterprise_id=row.enterprise_id, category=row.category, frame=row.frame, period=row.period,
+            subkey=row.subkey, values=row.values, version=0, complete=row.complete, known_at=row.known_at,
+            source=UPLOADED,
+        )
+        for row in session.scalars(query)
+    ]  # fmt: skip
 
 
 def _key(row: FactRow) -> dict[str, FactValue]:
@@ -131,10 +160,13 @@ def _read(row: FactRow, one: FrameReading | None, role: Role, pull: tuple[UUID, 
     )
 
 
-def count_gone(session: Session, enterprise_id: UUID, fact_ids: Sequence[int]) -> int:
+def count_gone(session: Session, enterprise_id: UUID, fact_ids: Sequence[int], uploaded: Sequence[int] = ()) -> int:
     """Return how many of a profile's facts are no longer there: their data life was over."""
-    there = select(func.count()).where(FactRow.id == func.any(list(fact_ids)), FactRow.enterprise_id == enterprise_id)
-    return len(set(fact_ids)) - (session.scalar(there) or 0)
+    gone = 0
+    for table, wanted in ((FactRow, fact_ids), (UploadedFact, uploaded)):
+        there = select(func.count()).where(table.id == func.any(list(wanted)), table.enterprise_id == enterprise_id)
+        gone += len(set(wanted)) - (session.scalar(there) or 0)
+    return gone
 
 
 def answers_before(

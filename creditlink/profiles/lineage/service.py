@@ -88,8 +88,15 @@ def lineage_of(
     if name not in profile.explanation["indicators"] or name not in BY_NAME:
         raise InvalidRequest(errors=[{"pointer": "/indicator", "detail": f"the profile has no indicator {name!r}"}])
     reading = reading_of(name)
+    own = profile.asked["uploads"]["fact_ids"] if "uploads" in profile.asked else []
     read = facts.facts_read(
-        session, profile.enterprise_id, profile.fact_ids, reading, as_of=profile.as_of, consent_id=consent_id
+        session,
+        profile.enterprise_id,
+        profile.fact_ids,
+        reading,
+        as_of=profile.as_of,
+        consent_id=consent_id,
+        uploaded=own,
     )
     begin = _begin(query.cursor, len(read))
     end = begin + query.limit
@@ -99,7 +106,7 @@ def lineage_of(
         reading=reading,
         facts=tuple(read[begin:end]),
         total=len(read),
-        gone=facts.count_gone(session, profile.enterprise_id, profile.fact_ids),
+        gone=facts.count_gone(session, profile.enterprise_id, profile.fact_ids, own),
         next_cursor=str(end) if end < len(read) else None,
         answers=tuple(
             facts.answers_before(session, profile.consent_id, sorted({one.source for one in read}), profile.created_at)

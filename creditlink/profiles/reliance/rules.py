@@ -22,6 +22,8 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.validity import ValidityInputs, ValiditySettings, validity_of
 from creditlink.kit.settings import Settings
 from creditlink.profiles.tables import CapacityInputs, ProfileInputs
+from creditlink.uploads import rules as upload_rules
+from creditlink.uploads.rules import UploadRules
 
 LoansOf = Callable[[Session, UUID, UUID, date], list[LoanHeld]]
 """The loans of a firm (first) from an institution (second) as known on a day; `financing` knows them."""
@@ -34,6 +36,7 @@ class ProfileRules:
     capacity: CapacitySettings
     validity: ValiditySettings
     loans_of: LoansOf
+    uploads: UploadRules
 
     def capacity_inputs(
         self, session: Session, consent: Consent, registration: pl.DataFrame, *, as_of: date
@@ -64,12 +67,13 @@ def load_rules(settings: Settings, loans_of: LoansOf) -> ProfileRules:
     Raises
     ------
     SettingError
-        `capacity.toml` or `validity.toml` is absent or wrong; the message names it.
+        `capacity.toml`, `validity.toml` or `uploads.toml` is absent or wrong; the message names it.
     """
     return ProfileRules(
         settings.parsed("capacity.toml", capacity_settings.parse),
         settings.parsed("validity.toml", validity.parse),
         loans_of,
+        settings.parsed("uploads.toml", upload_rules.parse),
     )
 
 

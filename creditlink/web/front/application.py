@@ -38,6 +38,10 @@ class Bounds:
     threads: int = 4
     body_bytes: int = 262_144
     body_seconds: float = 10.0
+    upload_path: str = ""  # the one address that takes larger bodies
+    upload_bytes: int = 4_194_304
+    upload_seconds: float = 60.0
+    uploading: int = 16  # such bodies that arrive at once
     reading: int = 256  # bodies that arrive at once
     queued: int = 256  # requests that wait for a thread
     queued_each: int = 64  # of one caller
@@ -71,7 +75,7 @@ class Front:
         # Threads of its own: however busy or stuck the others are, the operator gets an answer.
         self._operators_threads = ThreadPoolExecutor(2, thread_name_prefix="operator")
         self._operators_queue = FairQueue(2, most=8, most_each=8, patience=bounds.queued_seconds)
-        self._reading = self._waiting = 0
+        self._reading = self._uploading = self._waiting = 0
         self._known: OrderedDict[str, str] = OrderedDict()
         self._listening: asyncio.Task[None] | None = None
 
@@ -104,7 +108,8 @@ class Front:
             await _plain(200, request_id, {"status": "live"}, scope["method"]).send(send)
             return
         try:
-            body, length = await self._body(scope, headers, receive)
+            read = self._upload if scope["path"] == self._bounds.upload_path else self._body
+            body, length = await read(scope, headers, receive)
             environ = exchange.environ_of(scope, body, length)
             environ["HTTP_X_REQUEST_ID"] = request_id
             answer = await self._answer(environ, body, path, headers, receive)
@@ -129,6 +134,20 @@ class Front:
             return await exchange.read_body(receive, most=self._bounds.body_bytes, seconds=self._bounds.body_seconds)
         finally:
             self._reading -= 1
+
+    async def _upload(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[bytes, int]:
+        if scope["method"] != "POST":
+            return await self._body(scope, headers, receive)
+        # Few at once, since anybody may send one before we can know who it is.
+        if self._uploading >= self._bounds.uploading:
+            raise QueueFull
+        self._uploading += 1
+        try:
+            return await exchange.read_body(
+                receive, most=self._bounds.upload_bytes, seconds=self._bounds.upload_seconds
+            )
+        finally:
+            self._uploading -= 1
 
     async def _answer(
         self, environ: WSGIEnvironment, body: bytes, path: str, headers: Mapping[bytes, bytes], receive: Receive

@@ -1,0 +1,1 @@
+"""The firm's own records: what it uploads, and what was deleted."""
