@@ -12,7 +12,7 @@ from creditlink.engine.vocabulary import CATEGORIES, GRADES
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
 from creditlink.profiles.disclosures.disclosure import ProfileQuery
-from creditlink.profiles.reliance.schemas import CapacitySchema, ValiditySchema
+from creditlink.profiles.reliance.schemas import CapacitySchema, ToldRelationsSchema, ValiditySchema
 from creditlink.profiles.service import ProfileRequest
 
 
@@ -150,6 +150,11 @@ class ProfileSchema(Schema):
         ValiditySchema,
         allow_none=True,
         metadata={"description": "Until when it may be relied on; null on profiles made before this was told"},
+    )
+    relations = ma.fields.Nested(
+        ToldRelationsSchema,
+        allow_none=True,
+        metadata={"description": "What ties the firm to firms struck off; null on profiles made before this was told"},
     )
     coverage = ma.fields.Dict(metadata={"description": "Per category: granted, status, rows, months, freshness"})
     products = ma.fields.Dict(

@@ -25,6 +25,7 @@ from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import Snapshot, registration_json, snapshot
 from creditlink.engine.scoring.limits.partial import partial_of
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
+from creditlink.enterprises.relations.told import explanations
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
 from creditlink.kit.http import idempotency
@@ -34,6 +35,7 @@ from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
 from creditlink.profiles.reliance.rules import ProfileRules, further_members
+from creditlink.profiles.reliance.ties import ties_of
 from creditlink.profiles.tables import Profile, ProfileInputs
 from creditlink.records import coverage as coverage_of
 from creditlink.records.pulls import pull
@@ -163,6 +165,7 @@ def _computed(
         "approval_model": None if approval is None else approval.sha256,
         "capacity": rules.capacity_inputs(session, consent, inputs.records.registration, as_of=as_of),
         "validity": rules.validity_inputs(consent, live, now),
+        "relations": ties_of(session, consent.enterprise_id, opened.categories, as_of=as_of, now=now),
     }
     if incomplete := incomplete_causes(covered):
         asked["incomplete"] = incomplete
@@ -249,7 +252,7 @@ def compute_snapshot(
     approval: ApprovalModel | None = None,
 ) -> Snapshot:
     """Return the snapshot of the one firm in `inputs`; creation and replay both end here."""
-    partial = partial_of(asked.get("partial", {}), live.rules.partial)
+    partial, told = partial_of(asked.get("partial", {}), live.rules.partial), asked.get("relations")
     profiles = profile_many(
         inputs.records,
         as_of=as_of,
@@ -269,4 +272,5 @@ def compute_snapshot(
         incomplete=asked.get("incomplete", {}),
         partial=partial,
         further=further_members(inputs.records, profiles.features.row(0, named=True), as_of, asked),
+        told={} if told is None else explanations(told),
     )

@@ -14,6 +14,7 @@ from creditlink.engine.capacity.debt import LoanHeld
 from creditlink.engine.capacity.settings import CapacityTerms
 from creditlink.engine.facts.relief_policies import PolicyJson
 from creditlink.engine.profile.validity import ValidityInputs
+from creditlink.enterprises.relations.told import ToldRelations
 from creditlink.kit.postgres.db import Base
 from creditlink.records.coverage import CategoryCoverage
 
@@ -40,6 +41,7 @@ class ProfileInputs(TypedDict):
     relief: NotRequired[list[PolicyJson]]  # policies in force on the day that are for such a firm
     capacity: NotRequired[CapacityInputs]
     validity: NotRequired[ValidityInputs]
+    relations: NotRequired[ToldRelations]
 
 
 class Profile(Base):

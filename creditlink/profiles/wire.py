@@ -41,6 +41,7 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, n
         "partial": None,
         "relief": [],
         "capacity": None,
+        "relations": None,
         **profile.summary,
         "validity": _validity(profile, now),
         "coverage": profile.coverage,

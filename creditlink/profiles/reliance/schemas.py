@@ -59,3 +59,27 @@ class ValiditySchema(Schema):
             f"`event` ({', '.join(ENDS_EARLY)}) and words"
         },
     )
+
+
+class ToldRelationsSchema(Schema):
+    """What ties the firm to firms that were struck off, and its own guarantees; no part of the score."""
+
+    ways_to_revoked = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": "Each way, the nearest first: words, `revoked_on`, and `steps`, each with `tie` (what the "
+            "two firms have in common), `through` (as published; null: a natural shareholder), `firm` and its `uscc`"
+        },
+    )
+    is_cut = ma.fields.Boolean(metadata={"description": "Whether there was more than is looked at"})
+    guarantees = ma.fields.Dict(
+        allow_none=True,
+        metadata={
+            "description": "`given`, `given_fen`, `unknown` (without a known amount), and `circles`: how many firms "
+            "are in each circle of guarantees; null unless the firm granted `contract`"
+        },
+    )
+    notices = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={"description": "`notice` (guarantees_over_capital, guarantee_circle) and words"},
+    )
