@@ -47,6 +47,14 @@ class ValiditySchema(Schema):
     expired = ma.fields.Boolean(
         metadata={"description": "Whether the time is over at this read: the profile stays readable, compute a new one"}
     )
+    ended_at = instant("When we learned of an event that ended it early; null: none did", allow_none=True)
+    ended_by = ma.fields.Dict(
+        allow_none=True,
+        metadata={
+            "description": "That event: `event` (one of `ends_early_on`), words, and what it is about, such as "
+            "`category`, `period` and `kind`; never of a category that the profile was not computed from"
+        },
+    )
     valid_until = instant("The earliest of `bounds`; exclusive")
     limited_by = text(f"Its cause: {', '.join(CAUSES_OF_END)}")
     bounds = ma.fields.List(
