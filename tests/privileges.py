@@ -64,7 +64,10 @@ API: Privileges = {
     "sign_in_tries": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "sources": {"select": "all"},
     "step_counts": {"select": "all", "insert": "all", "update": "answers"},
-    "uscc_clearings": {"select": "all"},
+    "uscc_clearings": {
+        "select": "all",
+        "update": "changed_at exception_ends_on exception_evidence owner resolution state",
+    },
     "used_jtis": {"select": "all", "insert": "all"},
     "web_sessions": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "webhook_deliveries": {"select": "all", "insert": "all", "update": "next_try_at replays state tries"},

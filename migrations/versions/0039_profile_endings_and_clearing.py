@@ -1,4 +1,4 @@
-"""Profiles that an event ended early: noted beside the profile, by the worker, read by whoever reads the profile."""
+"""Profiles that an event ended early, noted beside them; codes to be cleared are settled by the operator's client."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,8 @@ EVENTS = (
     *("consent_withdrawn", "new_penalty_or_enforcement", "fact_corrected", "model_withdrawn"),
     *("registration_changed", "representative_changed", "new_arrears"),
 )
+
+SETTLED_BY = "owner, state, exception_evidence, exception_ends_on, resolution, changed_at"
 
 
 def upgrade() -> None:
@@ -39,7 +41,10 @@ def upgrade() -> None:
         " USING (profile_id IN (SELECT id FROM profiles))"
     )
 
+    op.execute(f"GRANT UPDATE ({SETTLED_BY}) ON uscc_clearings TO creditlink_api")
+
 
 def downgrade() -> None:
     """Undo."""
+    op.execute(f"REVOKE UPDATE ({SETTLED_BY}) ON uscc_clearings FROM creditlink_api")
     op.drop_table("profile_endings")
