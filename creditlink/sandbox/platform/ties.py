@@ -1,4 +1,4 @@
-"""Who is tied to whom in the sandbox: a group, a circle of guarantees and a struck-off relative, by the registry's feed."""
+"""Who is tied to whom in the sandbox, by the registry's feed: a group, a circle of guarantees, a struck-off relative."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def _script(session: Session, firms: Sequence[FirmLogin], now: datetime) -> list
         {"uscc": tired.uscc, **person},
         {"uscc": gone.uscc, **person, "status": "revoked", "valid_from": struck_off_on.isoformat()},
     ]
-    # The name is part of the number: another city, or another day of striking off, is another script.
-    return [{"sequence": f"{row['uscc']}.{place}", **row} for place, row in enumerate(rows)]
+    # Under a number that was taken only the same row may come again: another city, or another day, has others.
+    return [{"sequence": f"{struck_off_on}.{row['uscc']}", **row} for row in rows]
 
 
 def _guarantee(name: str, uscc: str, amount_fen: int) -> dict[str, object]:
