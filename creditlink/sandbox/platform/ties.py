@@ -1,4 +1,4 @@
-"""Who is tied to whom in the sandbox, by the registry's feed: a group, a circle of guarantees, a struck-off relative."""
+"""The sandbox's scripted ties, by the registry's feed: a group, a circle of guarantees, a struck-off relative."""
 
 from __future__ import annotations
 
