@@ -273,3 +273,14 @@ class TestWhoSees:
         assert (done.rows["profile_endings"], done.rows["profiles"]) == (1, 1)
         with db.transaction("owner") as session:
             assert session.scalar(select(func.count()).select_from(ProfileEnding)) == 0
+
+
+def test_facts_that_a_profile_could_not_see_yet_are_news(profile):
+    """A pull that was under way stored them under an instant before the profile."""
+    store(listing(), at=utc_now() - timedelta(minutes=5))
+    assert sweep() == {"new_penalty_or_enforcement": 1}
+
+
+def test_a_profile_that_is_purged_meanwhile_is_nobodys_fault(profile, settings):
+    with db.transaction("worker") as session:
+        assert note_end(session, uuid4(), tasks.surroundings(settings), now=utc_now()) is None

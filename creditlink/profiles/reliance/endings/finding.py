@@ -32,7 +32,7 @@ _DUE = text("""
         OR EXISTS (SELECT 1 FROM pulls u JOIN pull_parts q ON q.pull_id = u.id
                    WHERE u.enterprise_id = p.enterprise_id AND q.finished_at > greatest(p.created_at, :since))
         OR EXISTS (SELECT 1 FROM facts f WHERE f.enterprise_id = p.enterprise_id
-                   AND f.recorded_at > greatest(p.created_at, :since))
+                   AND f.recorded_at > greatest(p.created_at - :unseen, :since))
         OR EXISTS (SELECT 1 FROM registrations r WHERE r.enterprise_id = p.enterprise_id
                    AND r.known_at > greatest(p.created_at, :since))
         OR EXISTS (SELECT 1 FROM registry_versions v WHERE v.enterprise_id = p.enterprise_id
@@ -50,7 +50,7 @@ _STATUS = text("""
 
 def profiles_due(session: Session, *, now: datetime, since: datetime, retired: Collection[str]) -> list[UUID]:
     """Return the profiles within their validity whose firm, consent or model has news from `since` on."""
-    return list(session.scalars(_DUE, {"now": now, "since": since, "retired": sorted(retired)}))
+    return list(session.scalars(_DUE, {"now": now, "since": since, "unseen": _UNSEEN, "retired": sorted(retired)}))
 
 
 @dataclass(frozen=True)
