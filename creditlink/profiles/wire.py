@@ -68,7 +68,7 @@ def _validity(profile: Profile, ending: ProfileEnding | None, now: datetime) -> 
     if validity is None:
         return None
     until = datetime.fromisoformat(validity["valid_until"])
-    ended = {"ended_at": None, "ended_by": None}
+    ended: dict[str, object] = {"ended_at": None, "ended_by": None}
     if ending is not None:
         ended = {"ended_at": to_second(ending.ended_at), "ended_by": ending.as_json()}
     return {**validity, "valid_until": until, "expired": now >= until, **ended}

@@ -20,8 +20,8 @@ from creditlink.kit.settings import Settings
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.operations import routes as operations_routes
-from creditlink.operations.registry import clearing_routes
 from creditlink.operations.registry import routes as registry_routes
+from creditlink.operations.registry.clearing import routes as clearing_routes
 from creditlink.portal import routes as portal_routes
 from creditlink.products import routes as products_routes
 from creditlink.products.catalogue import routes as catalogue_routes

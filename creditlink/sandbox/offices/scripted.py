@@ -83,8 +83,8 @@ def _events(period: date, place: int) -> Iterator[Values]:
 def _contracts(_period: date, place: int) -> Iterator[Values]:
     counts = {"signed": 3 + place, "performed": 2, "breached": place % 2}
     amounts = {"signed_fen": 12_500_000, "performed_fen": 8_000_050, "breached_fen": 100 * (place % 2)}
-    public = {"government_due_fen": 3_000_000, "government_late_fen": 100 * place} if place % 2 else {}
-    yield counts | amounts | {"government_due_fen": None, "government_late_fen": None} | public
+    public: Values = {"government_due_fen": 3_000_000, "government_late_fen": 100 * place} if place % 2 else {}
+    yield {**counts, **amounts, "government_due_fen": None, "government_late_fen": None, **public}
 
 
 def _grants(_period: date, place: int) -> Iterator[Values]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, text
+from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent, ConsentEvent
@@ -160,7 +160,7 @@ def _facts(session: Session, profile: Profile, *conditions: ColumnElement[bool])
 
 def _answers(session: Session, profile: Profile) -> Sequence[WholeAnswer]:
     wanted = (
-        select(PullPart.source, Pull.since, PullPart.answered_at, PullPart.finished_at)
+        select(PullPart.source, Pull.since, func.coalesce(PullPart.answered_at, PullPart.finished_at))
         .join(Pull, Pull.id == PullPart.pull_id)
         .where(
             Pull.consent_id == profile.consent_id,
@@ -168,7 +168,4 @@ def _answers(session: Session, profile: Profile) -> Sequence[WholeAnswer]:
             PullPart.finished_at > profile.created_at,
         )
     )
-    return [
-        WholeAnswer(source, since, answered or finished)
-        for source, since, answered, finished in session.execute(wanted)
-    ]
+    return [WholeAnswer(*row) for row in session.execute(wanted)]
