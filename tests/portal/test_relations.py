@@ -75,6 +75,8 @@ class TestTheGroup:
                 state="REVOKED",
             )  # fmt: skip
         page = owner.get("/portal/group?lang=en").text
+        said = page[page.index("What a bank sees") :]
+        assert "Alpha Bank" in said, said[:1_000]
         alpha, beta = (page[page.index(name) : page.index(name) + 120] for name in ("Alpha Bank", "Beta Bank"))
         assert "the group; not your guarantees" in alpha
         assert "since you granted contracts" in beta

@@ -111,6 +111,7 @@ def _readers(session: Session, firm: Enterprise, now: datetime) -> list[ReaderSh
     label = Institution.name_zh if lang() == "zh" else Institution.name_en
     live = (
         select(label, Consent.categories)
+        .select_from(Consent)
         .join(Institution, Institution.id == Consent.institution_id)
         .where(Consent.enterprise_id == firm.id, Consent.state == "ACTIVE", Consent.expires_at > now)
     )
