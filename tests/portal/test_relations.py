@@ -67,12 +67,12 @@ class TestTheGroup:
                 institution = make.make_institution(session, name_en=name)
                 make.make_consent(
                     session, enterprise=owner.firm, client=make.make_client(session, institution=institution),
-                    wanted=categories, now=utc_now(),
+                    account=owner.account, wanted=categories, now=utc_now(),
                 )  # fmt: skip
             over = make.make_institution(session, name_en="Gamma Bank")
             make.make_consent(
                 session, enterprise=owner.firm, client=make.make_client(session, institution=over), now=utc_now(),
-                state="REVOKED",
+                account=owner.account, state="REVOKED",
             )  # fmt: skip
         page = owner.get("/portal/group?lang=en").text
         said = page[page.index("What a bank sees") :]
