@@ -198,6 +198,17 @@ def confirm_exception(clearing_id: str, evidence: str, until: datetime) -> None:
         print_json(clearing.as_json(item, today=day_of(utc_now())))
 
 
+@clearing_list.command("expire")
+@click.argument("clearing_id")
+@click.option("--reason", required=True, help="Why the exception no longer holds.")
+def expire(clearing_id: str, reason: str) -> None:
+    """End an exception before its day: the entry is open again."""
+    with _transaction() as session:
+        item = clearing.clearing_of(session, clearing_id)
+        clearing.expire(session, item, reason, now=utc_now())
+        print_json(clearing.as_json(item, today=day_of(utc_now())))
+
+
 @clearing_list.command("close")
 @click.argument("clearing_id")
 @click.option("--resolution", required=True, help="How it was corrected at the source.")
@@ -215,15 +226,8 @@ def close(clearing_id: str, resolution: str) -> None:
 @_KIND
 def export(to: Path, state: str, kind: str | None) -> None:
     """Write the list as CSV to TO, for the registrar."""
-    found: list[dict[str, object]] = []
-    cursor: str | None = None
+    query = ClearingQuery(_SHOWN, None if state == "all" else state, kind)
     with _transaction() as session:
-        today = day_of(utc_now())
-        while True:
-            query = ClearingQuery(_SHOWN, None if state == "all" else state, kind, None, cursor)
-            page, cursor = clearing.page_of(session, query, today=today)
-            found += [clearing.as_row(one, today=today) for one in page]
-            if cursor is None:
-                break
+        found = clearing.rows_of(session, query, today=day_of(utc_now()))
     write_csv(pl.DataFrame(found, schema=dict.fromkeys(clearing.COLUMNS, pl.String)), to, mark=True)
     click.echo(f"{len(found):,} codes written to {to}", err=True)

@@ -48,7 +48,7 @@ class Bench:
             def open_wire(auth: httpx.Auth | None) -> Wire:
                 return Wire(office.url, QUICK, auth=auth)
 
-            connector = self.factory.build(OfficeAccess(SOURCE, self.credentials, open_wire))
+            connector = self.factory.build(OfficeAccess(SOURCE, self.credentials, open_wire, page_size=case.page_size))
             try:
                 yield connector, office
             finally:

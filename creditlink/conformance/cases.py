@@ -39,6 +39,8 @@ class Recorded:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     content: object  # members that the JSON body must have; None: it is not looked at
+    form: Mapping[str, str]  # fields that a form must have
+    says: tuple[str, ...]  # texts that a body of any kind must have in it
     status: int
     answer_headers: Mapping[str, str]
     body: bytes
@@ -57,6 +59,7 @@ class GoldenCase:
     status: str
     facts: tuple[str, ...]  # in the form of `fact_line`, in order
     rejects: tuple[tuple[str, str], ...]  # resource and field of each
+    page_size: int | None  # rows that the connector asks for at once; None: its most
 
 
 def read_cases(folder: Path) -> list[GoldenCase]:
@@ -102,6 +105,7 @@ def _case(path: Path) -> GoldenCase:
             status=expect["status"],
             facts=tuple(sorted(_expected(fact) for fact in expect.get("facts", []))),
             rejects=tuple(sorted((one["resource"], one["field"]) for one in expect.get("rejects", []))),
+            page_size=found.get("page_size"),
         )
     except CaseFault:
         raise
@@ -126,6 +130,8 @@ def _recorded(found: Mapping[str, Any]) -> Recorded:
         query=request.get("query", {}),
         headers=request.get("headers", {}),
         content=request.get("json"),
+        form=request.get("form", {}),
+        says=tuple(request.get("says", ())),
         status=response["status"],
         answer_headers=response.get("headers", {}),
         body=_body(response),

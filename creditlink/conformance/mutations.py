@@ -24,7 +24,7 @@ _HARD_TEXT = (
     "2024-05-21T10:12:45", "NaN", "x" * 5000, "\u0007", "佛山",
 )  # fmt: skip
 _XML_VALUE = re.compile(r'(?<==")[^"<]*(?=")|(?<=>)[^<>\s][^<>]*(?=</)')
-_CELL = re.compile(r"[^,\r\n]+")
+_CELL = re.compile(r"[^,|\r\n]+")
 
 FOREIGN: dict[str, bytes] = {
     "nothing": b"",
@@ -57,9 +57,22 @@ def with_bom(body: bytes) -> bytes:
 
 def hard_values(body: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield the body with one value replaced, for every value and hard value or a sample of them; and what was done."""
-    found = list(_of_json(body) if body.lstrip()[:1] in (b"{", b"[") else _of_text(body))
+    found = list(_of_json_lines(body) if body.lstrip()[:1] in (b"{", b"[") else _of_text(body))
     drawn = found if len(found) <= MOST else Random(7).sample(found, MOST)  # noqa: S311 (no secret)
     yield from drawn
+
+
+def _of_json_lines(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Values of one document, or of documents on a line each."""
+    try:
+        json.loads(body)
+    except ValueError:
+        lines = body.split(b"\n")
+        for place, line in enumerate(lines):
+            for what, spoilt in _of_json(line) if line else ():
+                yield f"line {place}: {what}", b"\n".join([*lines[:place], spoilt, *lines[place + 1 :]])
+    else:
+        yield from _of_json(body)
 
 
 def _of_json(body: bytes) -> Iterator[tuple[str, bytes]]:
@@ -97,11 +110,14 @@ def _replaced(body: bytes, place: tuple[str | int, ...], hard: object) -> bytes:
 
 
 def _of_text(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Values of XML (attributes, texts) or the cells of a CSV below its header, replaced where they stand."""
-    text = body.decode()
+    """Values of XML (attributes, texts), or the cells of a table below its header, replaced where they stand."""
+    try:
+        text, encoding = body.decode(), "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = body.decode("gb18030"), "gb18030"
     is_xml = text.lstrip().startswith("<")
     start = 0 if is_xml else text.find("\n") + 1
     for value in (_XML_VALUE if is_xml else _CELL).finditer(text, start):
         for hard in _HARD_TEXT:
             written = text[: value.start()] + hard + text[value.end() :]
-            yield f"{value[0]!r:.40} at {value.start()} = {hard!r:.40}", written.encode()
+            yield f"{value[0]!r:.40} at {value.start()} = {hard!r:.40}", written.encode(encoding)

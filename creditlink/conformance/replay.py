@@ -32,6 +32,11 @@ class Question:
         except ValueError:
             return None
 
+    @property
+    def form(self) -> Mapping[str, str]:
+        """Return the fields of a form."""
+        return dict(parse_qsl(self.content.decode("utf-8", "replace"), keep_blank_values=True))
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -92,6 +97,16 @@ class ReplayedOffice:
                 for name, value in recorded.content.items()
                 if body.get(name) != value
             ]
+        sent_form = question.form if recorded.form else {}
+        found += [
+            f"{place}: field {name} is {sent_form.get(name)!r}, recorded {value!r}"
+            for name, value in recorded.form.items()
+            if sent_form.get(name) != self._filled(value)
+        ]
+        body_text = question.content.decode("utf-8", "replace") if recorded.says else ""
+        found += [
+            f"{place}: the body lacks {text!r}" for text in recorded.says if (self._filled(text) or "") not in body_text
+        ]
         return found
 
     def _filled(self, text: str | None) -> str | None:

@@ -69,6 +69,11 @@ def start_of_day(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).astimezone(UTC)
 
 
+def last_known_at(day: date, now: datetime) -> datetime:
+    """Return the last instant, up to `now`, whose knowledge counts as of `day`."""
+    return min(now, start_of_day(day + timedelta(days=1)) - timedelta(microseconds=1))
+
+
 def month_start(day: date) -> date:
     """Return the first day of the month of `day`."""
     return day.replace(day=1)

@@ -12,16 +12,17 @@ from creditlink.portal.firm import (
     discoverability,
     home,
     inbox,
-    profile,
     representatives,
 )
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
+from creditlink.portal.firm.known import group, profile
 from creditlink.portal.firm.records import deletions, uploads
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
 
 PAGES = (
-    *(acts, authorize, discoverability, home, inbox, profile, representatives),
+    *(acts, authorize, discoverability, home, inbox, representatives),
+    *(group, profile),
     *(deletions, uploads),
     *(accept, answers, lenders, requests),
     *(security, signin, status),

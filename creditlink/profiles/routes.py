@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Sequence
 
 import flask
 from flask import g
@@ -45,6 +46,7 @@ from creditlink.profiles.lineage import service as lineage
 from creditlink.profiles.lineage import wire as lineage_wire
 from creditlink.profiles.lineage.schemas import LineageQuerySchema, LineageSchema
 from creditlink.profiles.lineage.service import LineageQuery
+from creditlink.profiles.reliance.endings.service import endings_of
 from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.schemas import (
     ExplanationSchema,
@@ -132,7 +134,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
             )
             _note_uses(session)
             if not isinstance(result, Pending):
-                answer = _summary(result)
+                answer = _summary(session, result)
                 location = f"/v1/profiles/{answer['id']}"
                 return answer, 201, {"Location": location, **_applied(wait)}
         left = deadline - time.monotonic()
@@ -164,14 +166,23 @@ def _applied(wait: int) -> dict[str, str]:
     return {"Preference-Applied": f"wait={wait}"} if wait else {}
 
 
-def _summary(served: DisclosedProfile) -> dict[str, object]:
-    return wire.summary(
-        served.profile,
-        purpose=served.consent.purpose,
-        salt=current_access().pairwise_salt,
-        with_products=served.with_products,
-        now=utc_now(),
-    )
+def _summary(session: Session, served: DisclosedProfile) -> dict[str, object]:
+    return _summaries(session, [served])[0]
+
+
+def _summaries(session: Session, page: Sequence[DisclosedProfile]) -> list[dict[str, object]]:
+    ended, now = endings_of(session, [served.profile.id for served in page]), utc_now()
+    return [
+        wire.summary(
+            served.profile,
+            purpose=served.consent.purpose,
+            salt=current_access().pairwise_salt,
+            with_products=served.with_products,
+            now=now,
+            ending=ended.get(served.profile.id),
+        )
+        for served in page
+    ]
 
 
 @blueprint.route("", methods=["GET"])
@@ -184,7 +195,7 @@ def list_profiles(query: ProfileQuery) -> dict[str, object]:
     with db.transaction() as session:
         page, cursor = disclosure.list_profiles(session, current_access(), query, now=utc_now())
         _note_uses(session)
-        return {"items": [_summary(served) for served in page], "next_cursor": cursor}
+        return {"items": _summaries(session, page), "next_cursor": cursor}
 
 
 @blueprint.route("/<profile_id>", methods=["GET"])
@@ -194,7 +205,7 @@ def list_profiles(query: ProfileQuery) -> dict[str, object]:
 def read_profile(profile_id: str) -> dict[str, object]:
     """Read a profile as it was computed."""
     with db.transaction() as session:
-        return _summary(read_part(session, profile_id, "summary"))
+        return _summary(session, read_part(session, profile_id, "summary"))
 
 
 @blueprint.route("/<profile_id>/explanation", methods=["GET"])

@@ -12,7 +12,7 @@ from creditlink.engine.vocabulary import CATEGORIES, GRADES
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
 from creditlink.profiles.disclosures.disclosure import ProfileQuery
-from creditlink.profiles.reliance.schemas import CapacitySchema, ValiditySchema
+from creditlink.profiles.reliance.schemas import CapacitySchema, ToldRelationsSchema, ValiditySchema
 from creditlink.profiles.service import ProfileRequest
 from creditlink.uploads.use import CATEGORIES as CATEGORIES_UPLOADED
 
@@ -165,6 +165,11 @@ class ProfileSchema(Schema):
         metadata={
             "description": "Per category: granted, status, rows, months, freshness; `uploads`: what is the firm's own"
         }
+    )
+    relations = ma.fields.Nested(
+        ToldRelationsSchema,
+        allow_none=True,
+        metadata={"description": "What ties the firm to firms struck off; null on profiles made before this was told"},
     )
     products = ma.fields.Dict(
         allow_none=True,

@@ -26,6 +26,7 @@ from creditlink.engine.profile.snapshot import Snapshot, registration_json, snap
 from creditlink.engine.scoring.limits.contradicted import Contradicted
 from creditlink.engine.scoring.limits.partial import partial_of
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
+from creditlink.enterprises.relations.told import explanations
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
@@ -36,6 +37,7 @@ from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
 from creditlink.profiles.reliance.rules import ProfileRules, further_members
+from creditlink.profiles.reliance.ties import ties_of
 from creditlink.profiles.tables import Profile, ProfileInputs
 from creditlink.records import coverage as coverage_of
 from creditlink.records.pulls import pull
@@ -179,6 +181,7 @@ def _computed(
         "approval_model": None if approval is None else approval.sha256,
         "capacity": rules.capacity_inputs(session, consent, inputs.records.registration, as_of=as_of),
         "validity": rules.validity_inputs(consent, live, now),
+        "relations": ties_of(session, consent.enterprise_id, opened.categories, as_of=as_of, now=now),
     }
     if incomplete := incomplete_causes(covered):
         asked["incomplete"] = incomplete
@@ -299,7 +302,7 @@ def compute_snapshot(
     approval: ApprovalModel | None = None,
 ) -> Snapshot:
     """Return the snapshot of the one firm in `inputs`; creation and replay both end here."""
-    partial = partial_of(asked.get("partial", {}), live.rules.partial)
+    partial, told = partial_of(asked.get("partial", {}), live.rules.partial), asked.get("relations")
     profiles = profile_many(
         inputs.records,
         as_of=as_of,
@@ -320,6 +323,7 @@ def compute_snapshot(
         partial=partial,
         contradicted=_contradicted(asked, live),
         further=further_members(inputs.records, profiles.features.row(0, named=True), as_of, asked),
+        told={} if told is None else explanations(told),
     )
 
 

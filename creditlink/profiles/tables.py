@@ -14,6 +14,7 @@ from creditlink.engine.capacity.debt import LoanHeld
 from creditlink.engine.capacity.settings import CapacityTerms
 from creditlink.engine.facts.relief_policies import PolicyJson
 from creditlink.engine.profile.validity import ValidityInputs
+from creditlink.enterprises.relations.told import ToldRelations
 from creditlink.kit.postgres.db import Base
 from creditlink.records.coverage import CategoryCoverage
 from creditlink.uploads.use import UploadInputs
@@ -42,6 +43,7 @@ class ProfileInputs(TypedDict):
     capacity: NotRequired[CapacityInputs]
     validity: NotRequired[ValidityInputs]
     uploads: NotRequired[UploadInputs]  # of the firm's own files, where the bank accepts them
+    relations: NotRequired[ToldRelations]
 
 
 class Profile(Base):

@@ -12,11 +12,21 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.snapshot import BEST
 from creditlink.engine.profile.unlock import unlock
 from creditlink.kit import ids
+from creditlink.kit.clock import to_second
 from creditlink.kit.errors import NotFound
+from creditlink.profiles.reliance.endings.tables import ProfileEnding
 from creditlink.profiles.tables import Profile
 
 
-def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, now: datetime) -> dict[str, object]:
+def summary(
+    profile: Profile,
+    *,
+    purpose: str,
+    salt: str,
+    with_products: bool,
+    now: datetime,
+    ending: ProfileEnding | None = None,
+) -> dict[str, object]:
     """Return a profile's summary.
 
     Parameters
@@ -24,6 +34,7 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, n
     salt : makes the firm's id the one that only this institution sees.
     with_products : whether the reader may match (the action `match`); without it no product is named.
     now : a profile that is read after its time says so.
+    ending : the event that ended it early; None: none did.
     """
     stored = profile.products
     products = {"counts": stored["counts"], "best": stored["best"], "near_misses": stored["near_misses"][:BEST]}
@@ -41,8 +52,9 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, n
         "partial": None,
         "relief": [],
         "capacity": None,
+        "relations": None,
         **profile.summary,
-        "validity": _validity(profile, now),
+        "validity": _validity(profile, ending, now),
         "coverage": profile.coverage,
         "products": products if with_products else None,
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
@@ -51,12 +63,15 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, n
     }
 
 
-def _validity(profile: Profile, now: datetime) -> dict[str, object] | None:
+def _validity(profile: Profile, ending: ProfileEnding | None, now: datetime) -> dict[str, object] | None:
     validity = profile.summary.get("validity")
     if validity is None:
         return None
     until = datetime.fromisoformat(validity["valid_until"])
-    return {**validity, "valid_until": until, "expired": now >= until}
+    ended: dict[str, object] = {"ended_at": None, "ended_by": None}
+    if ending is not None:
+        ended = {"ended_at": to_second(ending.ended_at), "ended_by": ending.as_json()}
+    return {**validity, "valid_until": until, "expired": now >= until, **ended}
 
 
 def explanation(profile: Profile) -> dict[str, object]:

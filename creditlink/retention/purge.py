@@ -6,6 +6,7 @@ either all of them or none. The firm's consents are locked first: a read in prog
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.notifications.service import notify
+from creditlink.profiles.reliance.endings.tables import ProfileEnding
 from creditlink.profiles.tables import Profile
 from creditlink.records import sources
 from creditlink.records.pulls import pull as pulls
@@ -34,7 +36,7 @@ from creditlink.retention.tables import DeletionCertificate
 from creditlink.uploads import expiry
 from creditlink.uploads.standing import CATEGORY
 
-PURGED = ("facts", "profiles", "pull_parts", "pulls", "rejected_rows", *expiry.TABLES)
+PURGED = ("facts", "profile_endings", "profiles", "pull_parts", "pulls", "rejected_rows", *expiry.TABLES)
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
 _DUE = text(f"""
@@ -112,7 +114,13 @@ def _delete(
 ) -> Iterator[tuple[str, UUID, str]]:
     """Delete; yield table, consent and hash of every row that went. Profiles go first: they hold facts."""
     for consent in consents:
-        profiles = delete(Profile).where(Profile.consent_id == consent.id, Profile.created_at <= now - _life(consent))
+        is_over = (Profile.consent_id == consent.id, Profile.created_at <= now - _life(consent))
+        of_profiles = ProfileEnding.profile_id.in_(select(Profile.id).where(*is_over))
+        for ended, event in session.execute(
+            delete(ProfileEnding).where(of_profiles).returning(ProfileEnding.profile_id, ProfileEnding.event)
+        ):
+            yield "profile_endings", consent.id, hashlib.sha256(f"{ended} {event}".encode()).hexdigest()
+        profiles = delete(Profile).where(*is_over)
         for content in session.scalars(profiles.returning(Profile.content_sha256)):
             yield "profiles", consent.id, content
     holders = [_holder(session, consent, now) for consent in consents]

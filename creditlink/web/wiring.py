@@ -21,6 +21,7 @@ from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.operations import routes as operations_routes
 from creditlink.operations.registry import routes as registry_routes
+from creditlink.operations.registry.clearing import routes as clearing_routes
 from creditlink.portal import routes as portal_routes
 from creditlink.products import routes as products_routes
 from creditlink.products.catalogue import routes as catalogue_routes
@@ -89,3 +90,4 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(screening_routes.operator)
     api.register_blueprint(operations_routes.blueprint)
     api.register_blueprint(registry_routes.blueprint)
+    api.register_blueprint(clearing_routes.blueprint)

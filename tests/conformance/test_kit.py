@@ -16,6 +16,7 @@ from creditlink.records.connectors import social_security
 from creditlink.records.connectors.social_security import SocialSecurityConnector
 from creditlink.records.connectors.wire import Failure, PullStopped
 from creditlink.records.pulls.delivery import Delivery
+from creditlink.sandbox.offices.serving import FRAMES
 
 WIRE = Path(__file__).parent / "wire" / "social_security"
 
@@ -47,8 +48,9 @@ def run_kit(connector, wire, *more):
 
 @pytest.mark.pure
 @pytest.mark.long
-def test_the_built_in_connector_conforms():
-    done = run_kit("social_security", WIRE)
+@pytest.mark.parametrize("connector", ["social_security", *FRAMES])
+def test_a_built_in_connector_conforms(connector):
+    done = run_kit(connector, WIRE.parent / connector)
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(r"\b[1-9]\d+ passed", done.stdout)
 

@@ -183,3 +183,99 @@ def test_a_load_that_lost_its_job_is_queued_again(caller, empty_database):
     work()
     tasks.queue_late_loads(0)
     assert len(queued()) == 1
+
+
+class TestSettling:
+    WRONG = CODE[:16] + ("8" if CODE[16] != "8" else "7") + CODE[17]
+
+    @pytest.fixture
+    def call(self, caller):
+        call = caller()
+        hand_in(call, listed(2, uscc=self.WRONG, name='=HYPERLINK("x")公司'))
+        work()
+        return call
+
+    def act(self, call, act, text="x", **more):
+        (item,) = [
+            one
+            for state in ("open", "exception", "corrected")
+            for one in call("GET", f"/v1/registry/clearing?kind=wrong&state={state}").json()["items"]
+        ]
+        return call("POST", f"/v1/registry/clearing/{item['id']}", json={"act": act, "text": text, **more})
+
+    def exception(self):
+        with db.transaction("owner") as session:
+            return service.by_uscc(session, self.WRONG).uscc_exception
+
+    def test_claimed_excepted_expired_with_evidence(self, call):
+        assert self.act(call, "claim", "李工").json()["owner"] == "李工"
+        before = self.exception()
+        kept = self.act(call, "except", "执照已核", ends_on="2099-01-01").json()
+        assert (kept["state"], kept["exception_evidence"], kept["owner"]) == ("exception", "执照已核", "李工")
+        assert self.exception() == before  # a request does not write the registry
+        tasks.keep_exceptions()
+        assert self.exception() == "执照已核"
+        assert self.act(call, "expire", "a new licence").json()["state"] == "open"
+        assert self.act(call, "expire").status_code == 409
+        with db.transaction("owner") as session:
+            acts = session.scalars(
+                text("SELECT action FROM audit_entries WHERE action LIKE 'clearing.%' ORDER BY at, seq")
+            ).all()
+        assert acts == ["clearing.assign", "clearing.except", "clearing.expire"]
+
+    def test_the_sweep_writes_an_exception_whose_job_was_lost(self, call):
+        self.act(call, "except", "执照已核", ends_on="2099-01-01")
+        tasks.keep_late_exceptions(0)
+        assert self.exception() == "执照已核"
+
+    def test_closed_once_the_registry_has_it_right(self, call):
+        early = self.act(call, "close", "corrected")
+        assert (early.status_code, early.json()["reason"]) == (409, "not_corrected")
+        hand_in(call, {"sequence": "9", "uscc": self.WRONG, "status": "deregistered"})
+        with db.transaction("owner") as session:  # taken, and its own scan left out
+            session.execute(text("UPDATE enterprises SET status = 'deregistered'"))
+        assert self.act(call, "close", "cancelled").json()["state"] == "corrected"
+        assert self.act(call, "claim").status_code == 409
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [
+            ({"act": "burn", "text": "x"}, "/act"),
+            ({"act": "claim"}, "/text"),
+            ({"act": "claim", "text": ""}, "/text"),
+            ({"act": "claim", "text": "\0"}, "/text"),
+            ({"act": "except", "text": "x"}, "/ends_on"),
+            ({"act": "except", "text": "x", "ends_on": "20990101"}, "/ends_on"),
+            ({"act": "close", "text": "x", "ends_on": "2099-01-01"}, "/ends_on"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_by_field(self, call, body, pointer):
+        (item,) = call("GET", "/v1/registry/clearing?kind=wrong").json()["items"]
+        answer = call("POST", f"/v1/registry/clearing/{item['id']}", json=body)
+        assert answer.status_code == 422, answer.text
+        assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
+
+    def test_an_exception_ends_after_today(self, call):
+        assert self.act(call, "except", ends_on="2026-01-01").status_code == 422
+        assert self.act(call, "claim", " ").status_code == 422
+
+    def test_the_registrars_file(self, call):
+        answer = call("GET", "/v1/registry/clearing/export?kind=wrong")
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        head, row = answer.content.decode().splitlines()
+        assert head.startswith("\ufeffid,kind,uscc")
+        assert self.WRONG in row
+        assert "'=HYPERLINK" in row
+        assert call("GET", "/v1/registry/clearing/export?state=corrected").content.decode().count("\n") == 1
+        assert call("GET", "/v1/registry/clearing/export?cursor=x").status_code == 422
+
+    def test_a_lender_and_a_reader_settle_nothing(self, call, caller):
+        (item,) = call("GET", "/v1/registry/clearing?kind=wrong").json()["items"]
+        path, body = f"/v1/registry/clearing/{item['id']}", {"act": "claim", "text": "me"}
+        lender = caller(kind="bank")
+        assert lender("POST", path, json=body).status_code == 404
+        assert lender("GET", "/v1/registry/clearing/export").status_code == 404
+        assert caller(scope="registry:read")("POST", path, json=body).status_code == 403
+        assert call("POST", f"/v1/registry/clearing/clr_{'0' * 32}", json=body).status_code == 404
+        with db.transaction("api") as session:
+            assert session.execute(text("UPDATE uscc_clearings SET owner = 'me'")).rowcount == 0

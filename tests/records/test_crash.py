@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text
 
 from creditlink.kit.postgres import db
 from creditlink.records.tables import FactRow, Pull, PullPart
+from creditlink.sandbox.platform.services import free_port
 from tests.records.conftest import FACTS_OF_A_FIRM
 from tests.serving import ROOT, environment
 
@@ -56,6 +57,8 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(consent, database, de
     let_go, log = threading.Event(), tmp_path / "worker.log"
     log.touch()
     bureaus = {f"bureau_{name}_url": desk.url for name in ("tax", "social_security", "electricity")}
+    # Public credit is asked too, whatever is granted: nobody is there.
+    bureaus["bureau_public_credit_url"] = f"http://127.0.0.1:{free_port()}"
     env = environment(database, tmp_path, **bureaus)
 
     def hold_the_payroll(source, _asked):

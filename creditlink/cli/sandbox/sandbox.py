@@ -225,6 +225,25 @@ def offices(folder: Path, host: str, ports: tuple[str, ...]) -> None:
         raise click.ClickException(str(error)) from None
 
 
+@sandbox.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="One folder for each office."
+)
+def golden(names: tuple[str, ...], to: Path) -> None:
+    """Make the golden wire files of the six smaller offices (NAMES; none: all) anew, for the conformance kit.
+
+    Each is a conversation of the connector with the sandbox's office over scripted rows, and what comes of it.
+    """
+    from creditlink.conformance.recording import record_office
+    from creditlink.sandbox.offices.serving import PORTS
+
+    if unknown := sorted(set(names) - set(PORTS)):
+        raise click.BadParameter(f"{unknown[0]!r}: there are {', '.join(PORTS)}", param_hint="NAMES")
+    for name in names or PORTS:
+        click.echo(f"{name}: {len(record_office(name, to / name))} golden files in {to / name}")
+
+
 def _office_port(text: str, known: Mapping[str, int]) -> tuple[str, int]:
     office, _, port = text.partition("=")
     if office not in known or not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:

@@ -13,6 +13,7 @@ import polars as pl
 from creditlink.engine.explanation import reasons
 from creditlink.engine.explanation.coverage import without_each
 from creditlink.engine.explanation.dimensions import sums_by
+from creditlink.engine.explanation.reasons import Reason
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS, SEVERAL, SEVERAL_LABEL
@@ -65,6 +66,7 @@ def snapshot(
     partial: Partial | None = None,
     contradicted: Contradicted | None = None,
     further: Mapping[str, object] = MappingProxyType({}),
+    told: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> Snapshot:
     """Return the profile of the firm in row `i`.
 
@@ -75,6 +77,7 @@ def snapshot(
     partial : required categories that it lacks, as given to `profile_many`.
     contradicted : files of the firm's that an office contradicts.
     further : members of the summary that stand beside the score.
+    told : flag -> what else is known of it, in zh and en, which the flag's reason then says.
     """
     missing, incomplete = causes_of_evidence(missing, incomplete)
     scores, features = profiles.scores, profiles.features[i : i + 1]
@@ -108,7 +111,7 @@ def snapshot(
         "without_category": _without_each(profiles, i, live, partial) if scored else [],
         "dimensions": _sums(scores, i, "dimension") if scored else [],
         "categories": _sums(scores, i, "category") if scored else [],
-        "reasons": [r.to_dict() for r in explained.adverse] if scored else [],
+        "reasons": [_told(r, told) for r in explained.adverse] if scored else [],
         "strengths": [r.to_dict() for r in explained.strengths] if scored else [],
         **further,
     }
@@ -124,6 +127,15 @@ def snapshot(
         products=_no_products() if firm is None else stored_form(_products(firm)),
         matches=b"" if firm is None else encoding.pack(firm),
     )
+
+
+def _told(reason: Reason, told: Mapping[str, tuple[str, str]]) -> dict[str, object]:
+    """Return a reason; where it is a flag that is set, and more is known of it, its sentences say that too."""
+    plain = reason.to_dict()
+    if reason.indicator is None or reason.indicator not in told or not reason.value:
+        return plain
+    zh, en = told[reason.indicator]
+    return plain | {"sentence_zh": f"{reason.sentence_zh}{zh}", "sentence_en": f"{reason.sentence_en} {en}"}
 
 
 def stored_form(members: Mapping[str, object]) -> dict[str, object]:

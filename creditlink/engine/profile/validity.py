@@ -6,7 +6,7 @@ import calendar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import polars as pl
 
@@ -35,8 +35,16 @@ ENDS_EARLY: dict[str, tuple[str, str]] = {
     "fact_corrected": ("数据源更正了评分所用的数据", "A source corrects a fact that the profile was computed from"),
     "model_withdrawn": ("评分模型被停用", "The model that scored it is withdrawn"),
     "registration_changed": ("企业登记状态发生变更", "The firm's status in the register changes"),
+    "representative_changed": ("企业法定代表人发生变更", "The firm's legal representative changes"),
+    "new_arrears": ("企业出现新的欠缴", "The firm falls into new arrears"),
 }
 """Events after which a profile is not to be relied on, whatever the date, in zh and en."""
+
+_FIRST_EVENTS = (
+    *("consent_withdrawn", "new_penalty_or_enforcement", "fact_corrected", "model_withdrawn"),
+    "registration_changed",
+)
+"""The events that profiles tell which did not store theirs yet."""
 
 _SHANGHAI = timezone(timedelta(hours=8))
 _BY_PERIOD = "vat_declarations"  # whose rows cover a month or a quarter; those of other frames cover a month
@@ -58,6 +66,7 @@ class ValidityInputs(TypedDict):
 
     bounds: list[ValidityBound]
     grace_days: dict[str, int]  # record frame -> days after the due day of its next row
+    events: NotRequired[list[str]]  # that end it early: keys of `ENDS_EARLY`
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ class ValiditySettings:
         if purpose in self.days:
             ends["purpose"] = now + timedelta(days=self.days[purpose])
         bounds: list[ValidityBound] = [{"cause": cause, "until": _text(until)} for cause, until in ends.items()]
-        return {"bounds": bounds, "grace_days": dict(self.grace_days)}
+        return {"bounds": bounds, "grace_days": dict(self.grace_days), "events": list(ENDS_EARLY)}
 
 
 def parse(values: Mapping[str, object]) -> ValiditySettings:
@@ -138,7 +147,9 @@ def validity_of(records: RecordSet, inputs: ValidityInputs, as_of: date) -> dict
         "valid_until": first["until"],
         "limited_by": first["cause"],
         "bounds": [dict(bound) | _texts(CAUSES_OF_END[bound["cause"]]) for bound in bounds],
-        "ends_early_on": [{"event": event} | _texts(words) for event, words in ENDS_EARLY.items()],
+        "ends_early_on": [
+            {"event": event} | _texts(ENDS_EARLY[event]) for event in inputs.get("events", _FIRST_EVENTS)
+        ],
     }
 
 

@@ -7,7 +7,7 @@ evidence, for a time; everything else is for the registrar to correct.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -154,9 +154,20 @@ def assign(session: Session, item: UsccClearing, owner: str, *, actor: str = OPE
 
 
 def confirm_exception(
-    session: Session, item: UsccClearing, evidence: str, *, ends_on: date, actor: str = OPERATOR, now: datetime
+    session: Session,
+    item: UsccClearing,
+    evidence: str,
+    *,
+    ends_on: date,
+    actor: str = OPERATOR,
+    now: datetime,
+    in_request: bool = False,
 ) -> None:
     """Confirm that a code is real although it looks wrong, or that two like firms are two, until a day.
+
+    Parameters
+    ----------
+    in_request : a request may not write the registry: the worker writes the firm's own entry (`keep_exceptions`).
 
     Raises
     ------
@@ -170,9 +181,43 @@ def confirm_exception(
         raise InvalidRequest(f"ends_on must lie after today, got {ends_on}")
     item.state, item.changed_at = "exception", now
     item.exception_evidence, item.exception_ends_on = _text("evidence", evidence), ends_on
-    if item.kind == "wrong":
-        session.get_one(Enterprise, item.enterprise_id).uscc_exception = item.exception_evidence
+    if not in_request:
+        session.flush()
+        keep_exceptions(session)
     _record(session, item, "except", actor, now, {"ends_on": ends_on.isoformat()})
+
+
+def keep_exceptions(session: Session) -> int:
+    """Write the evidence of confirmed exceptions beside their firms' codes; return of how many it was not there."""
+    behind = session.execute(
+        select(Enterprise, UsccClearing.exception_evidence)
+        .join(UsccClearing, UsccClearing.enterprise_id == Enterprise.id)
+        .where(
+            UsccClearing.kind == "wrong",
+            UsccClearing.state == "exception",
+            UsccClearing.uscc == Enterprise.uscc,
+            Enterprise.uscc_exception.is_distinct_from(UsccClearing.exception_evidence),
+        )
+    ).all()
+    for firm, evidence in behind:
+        firm.uscc_exception = evidence
+    session.flush()
+    return len(behind)
+
+
+def expire(session: Session, item: UsccClearing, reason: str, *, actor: str = OPERATOR, now: datetime) -> None:
+    """End an exception before its day: the entry is open again.
+
+    Raises
+    ------
+    Conflict
+        It is no exception.
+    """
+    if item.state != "exception":
+        raise Conflict(f"{item.wire_id} is {item.state}, not an exception", reason=item.state)
+    item.state, item.changed_at = "open", now
+    item.exception_evidence = item.exception_ends_on = None
+    _record(session, item, "expire", actor, now, {"reason": _text("reason", reason)})
 
 
 def close(session: Session, item: UsccClearing, resolution: str, *, actor: str = OPERATOR, now: datetime) -> None:
@@ -282,6 +327,17 @@ def as_json(item: UsccClearing, *, today: date) -> dict[str, object]:
         "opened_at": item.opened_at,
         "changed_at": item.changed_at,
     }
+
+
+def rows_of(session: Session, query: ClearingQuery, *, today: date) -> list[dict[str, object]]:
+    """Return every entry of the list as rows of the registrar's file, page by page."""
+    found: list[dict[str, object]] = []
+    while True:
+        page, cursor = page_of(session, query, today=today)
+        found += [as_row(one, today=today) for one in page]
+        if cursor is None:
+            return found
+        query = replace(query, cursor=cursor)
 
 
 COLUMNS = (

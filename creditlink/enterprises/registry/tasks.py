@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink.enterprises.registry import loads
+from creditlink.enterprises.registry import clearing, loads
 from creditlink.enterprises.registry.tables import RegistryLoad
 from creditlink.kit import jobs
 from creditlink.kit.clock import utc_now
@@ -20,6 +20,7 @@ from creditlink.kit.settings import Settings
 log = structlog.get_logger()
 
 TASK = "registry.take"
+EXCEPTIONS = "registry.exceptions"
 _LATE = timedelta(minutes=2)
 
 
@@ -42,6 +43,27 @@ def take_load(load_id: str) -> None:
             loads.finish(session, load, now=utc_now())
             log.info("registry_load_done", load=load.wire_id, unlisted=load.unlisted, **loads.counts(session, load))
             return
+
+
+def queue_exceptions(session: Session) -> None:
+    """Queue the writing of exceptions that a request confirmed."""
+    jobs.defer(session, EXCEPTIONS, queueing_lock=EXCEPTIONS)
+
+
+@jobs.app.task(name=EXCEPTIONS, queue="default", retry=jobs.AGAIN)
+def keep_exceptions() -> None:
+    """Write confirmed exceptions beside their firms' codes."""
+    with db.transaction("worker") as session:
+        clearing.keep_exceptions(session)
+
+
+@jobs.app.periodic(cron="*/10 * * * *", periodic_id=f"{EXCEPTIONS}.late")
+@jobs.app.task(name=f"{EXCEPTIONS}.late", queue="system", queueing_lock=f"{EXCEPTIONS}.late")
+def keep_late_exceptions(timestamp: int) -> None:
+    """Write those whose job was lost."""
+    with db.transaction("worker") as session:
+        if kept := clearing.keep_exceptions(session):
+            log.info("registry_exceptions_kept", exceptions=kept)
 
 
 @jobs.app.periodic(cron="*/1 * * * *", periodic_id="registry.late")

@@ -48,6 +48,7 @@ app = procrastinate.App(
         "creditlink.notifications.tasks",
         "creditlink.financing.tasks",
         "creditlink.products.tasks",
+        "creditlink.profiles.reliance.endings.tasks",
     ],
     worker_defaults={
         "update_heartbeat_interval": HEARTBEAT_SECONDS,

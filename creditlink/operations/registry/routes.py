@@ -1,4 +1,4 @@
-"""`/v1/registry`: what the registry says of firms, handed in by the operator's client; codes to be cleared."""
+"""`/v1/registry`: what the registry says of firms, handed in by the operator's client."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import flask
 from sqlalchemy.orm import Session
 
 from creditlink.access.guard import current_access, require_access
-from creditlink.enterprises.registry import clearing, loads, tasks
-from creditlink.enterprises.registry.clearing import ClearingQuery
+from creditlink.enterprises.registry import loads, tasks
 from creditlink.enterprises.registry.feed_file import row_of
 from creditlink.enterprises.registry.loads import Opening
 from creditlink.enterprises.registry.tables import RegistryLoad
-from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import (
     Conflict,
     IdempotencyInProgress,
@@ -27,8 +26,6 @@ from creditlink.kit.http import idempotency
 from creditlink.kit.http.api import Blueprint
 from creditlink.operations.operator import operator_transaction
 from creditlink.operations.registry.schemas import (
-    ClearingPageSchema,
-    ClearingQuerySchema,
     LoadRequest,
     LoadRequestSchema,
     LoadSchema,
@@ -43,7 +40,7 @@ blueprint = Blueprint(
     "registry",
     __name__,
     url_prefix="/v1/registry",
-    description="The registry's feed, and codes to be cleared. For the operator",
+    description="The registry's feed. For the operator",
 )
 
 HandedIn = tuple[dict[str, object], int, dict[str, str]]
@@ -121,16 +118,3 @@ def list_refused(query: RefusedQuery, load_id: str) -> dict[str, object]:
     with operator_transaction() as session:
         load = loads.load_of(session, load_id)
         return {"items": loads.refused_rows(session, load, after=query.after, limit=query.limit)}
-
-
-@blueprint.route("/clearing", methods=["GET"])
-@require_access("registry:read")
-@blueprint.arguments(ClearingQuerySchema, location="query")
-@blueprint.response(200, ClearingPageSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
-def list_clearings(query: ClearingQuery) -> dict[str, object]:
-    """List the codes that are wrong, shared by two firms, or a slip away from another's."""
-    today = day_of(utc_now())
-    with operator_transaction() as session:
-        page, cursor = clearing.page_of(session, query, today=today)
-        return {"items": [clearing.as_json(item, today=today) for item in page], "next_cursor": cursor}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import marshmallow as ma
 
@@ -162,6 +163,48 @@ class ClearingQuerySchema(Schema):
     owner = text("Only what this person clears", load_default=None, allow_none=True)
     cursor = text("Where the page before ended: its `next_cursor`", load_default=None, allow_none=True)
     limit = number("Rows per page", load_default=50, validate=ma.validate.Range(1, 200))
+
+
+@dataclass(frozen=True)
+class ClearingAct:
+    """What is done with an entry."""
+
+    act: str
+    text: str
+    ends_on: date | None = None
+
+
+class ClearingActSchema(Schema):
+    """What is done with an entry."""
+
+    loads_into = ClearingAct
+
+    act = text(
+        "`claim`: `text` is who clears it; `except`: the code is real, `text` is the evidence and `ends_on` the first "
+        "day on which it is open again; `expire`: an exception no longer holds, `text` says why; `close`: it was "
+        "corrected at the source, `text` says how",
+        required=True,
+        validate=ma.validate.OneOf(("claim", "except", "expire", "close")),
+    )
+    text = text("Who, what shows it, why, or how", required=True, validate=ma.validate.Length(1, clearing.LONGEST_TEXT))
+    ends_on = Day(metadata={"description": "Of an exception, and of nothing else"})
+
+    @ma.validates_schema
+    def check_end(self, values: Mapping[str, object], **_: object) -> None:
+        """Refuse an exception without an end, and an end of anything else."""
+        if (values.get("act") == "except") != ("ends_on" in values):
+            raise ma.ValidationError("an exception has an end, nothing else has one", field_name="ends_on")
+
+
+class ClearingExportQuerySchema(Schema):
+    """Which codes to write."""
+
+    loads_into = ClearingQuery
+
+    state = text("`open` (default), `exception`, `corrected`", load_default="open",
+                 validate=ma.validate.OneOf(clearing.STATES))  # fmt: skip
+    kind = text("`wrong`, `duplicate` or `near_duplicate`", load_default=None, allow_none=True,
+                validate=ma.validate.OneOf(clearing.KINDS))  # fmt: skip
 
 
 class ClearingSchema(Schema):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -11,13 +11,13 @@ from creditlink.enterprises.registry import versions
 from creditlink.enterprises.registry.versions import NamedFirm, RegisteredItem
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit import ids
-from creditlink.kit.clock import day_from, start_of_day
+from creditlink.kit.clock import day_from, last_known_at
 from creditlink.profiles.tables import Profile
 
 
 def known_at(profile: Profile) -> datetime:
     """Return the last instant whose knowledge counts for a profile: it was made then, or is of an earlier day."""
-    return min(profile.created_at, start_of_day(profile.as_of + timedelta(days=1)) - timedelta(microseconds=1))
+    return last_known_at(profile.as_of, profile.created_at)
 
 
 def registration_of(session: Session, profile: Profile) -> dict[str, object]:

@@ -20,6 +20,7 @@ from creditlink.engine.facts.frames import RecordSet
 from creditlink.engine.profile import validity
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.validity import ValidityInputs, ValiditySettings, validity_of
+from creditlink.enterprises.relations.told import relations_member
 from creditlink.kit.settings import Settings
 from creditlink.profiles.tables import CapacityInputs, ProfileInputs
 from creditlink.uploads import rules as upload_rules
@@ -94,4 +95,11 @@ def further_members(
     bounds = asked.get("validity")
     if bounds is not None:
         found["validity"] = validity_of(records, bounds, as_of)
+    told = asked.get("relations")
+    if told is not None:
+        found["relations"] = relations_member(
+            told,
+            paid_in_fen=records.registration["paid_in_capital_fen"][0],
+            registered_fen=records.registration["registered_capital_fen"][0],
+        )
     return found

@@ -47,6 +47,14 @@ class ValiditySchema(Schema):
     expired = ma.fields.Boolean(
         metadata={"description": "Whether the time is over at this read: the profile stays readable, compute a new one"}
     )
+    ended_at = instant("When we learned of an event that ended it early; null: none did", allow_none=True)
+    ended_by = ma.fields.Dict(
+        allow_none=True,
+        metadata={
+            "description": "That event: `event` (one of `ends_early_on`), words, and what it is about, such as "
+            "`category`, `period` and `kind`; never of a category that the profile was not computed from"
+        },
+    )
     valid_until = instant("The earliest of `bounds`; exclusive")
     limited_by = text(f"Its cause: {', '.join(CAUSES_OF_END)}")
     bounds = ma.fields.List(
@@ -58,4 +66,28 @@ class ValiditySchema(Schema):
             "description": "Events after which it is not to be relied on, whatever the date: "
             f"`event` ({', '.join(ENDS_EARLY)}) and words"
         },
+    )
+
+
+class ToldRelationsSchema(Schema):
+    """What ties the firm to firms that were struck off, and its own guarantees; no part of the score."""
+
+    ways_to_revoked = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={
+            "description": "Each way, the nearest first: words, `revoked_on`, and `steps`, each with `tie` (what the "
+            "two firms have in common), `through` (as published; null: a natural shareholder), `firm` and its `uscc`"
+        },
+    )
+    is_cut = ma.fields.Boolean(metadata={"description": "Whether there was more than is looked at"})
+    guarantees = ma.fields.Dict(
+        allow_none=True,
+        metadata={
+            "description": "`given`, `given_fen`, `unknown` (without a known amount), and `circles`: how many firms "
+            "are in each circle of guarantees; null unless the firm granted `contract`"
+        },
+    )
+    notices = ma.fields.List(
+        ma.fields.Dict(),
+        metadata={"description": "`notice` (guarantees_over_capital, guarantee_circle) and words"},
     )

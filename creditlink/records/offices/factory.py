@@ -36,6 +36,7 @@ class OfficeAccess:
     credentials: Mapping[str, str] = field(repr=False)  # those that the factory names, none empty
     open_wire: Callable[[httpx.Auth | None], Wire] = field(repr=False)
     clock: Callable[[], datetime] = utc_now
+    page_size: int | None = None  # rows to ask for at once, where a dialect lets the caller say; None: its most
 
     def wire(self, *, auth: httpx.Auth | None = None) -> Wire:
         """Return the HTTP client for the office's address; the connector closes it."""
@@ -77,7 +78,8 @@ class ConnectorFactory:
         """Build that of a class which needs the wire and, by their names, its credentials."""
 
         def build(office: OfficeAccess) -> Connector:
-            return kind(office.wire(), **office.credentials)
+            paged = {} if office.page_size is None else {"page_size": office.page_size}
+            return kind(office.wire(), **office.credentials, **paged)
 
         return cls(name, frames, credentials, build)
 

@@ -28,7 +28,7 @@ PORTS = {
 }
 """Office -> the port that documents name."""
 
-_FRAMES = {
+FRAMES = {
     "public_credit": "credit_events",
     "contract": "contract_months",
     "intellectual_property": "property_grants",
@@ -36,6 +36,7 @@ _FRAMES = {
     "import_export": "customs_months",
     "housing_fund": "fund_months",
 }
+"""Office -> the frame that it holds."""
 
 
 def office_apps(folder: Path, names: Collection[str], env: Mapping[str, str]) -> dict[str, flask.Flask]:
@@ -46,7 +47,7 @@ def office_apps(folder: Path, names: Collection[str], env: Mapping[str, str]) ->
     HoldingsError
         The folder is no city, or lacks the records of one of them.
     """
-    holdings = Holdings(folder, tuple(_FRAMES[name] for name in names))
+    holdings = Holdings(folder, tuple(FRAMES[name] for name in names))
     return {name: _application(name, holdings, env) for name in names}
 
 

@@ -20,6 +20,7 @@ from creditlink.sandbox.platform import seed
 from creditlink.sandbox.platform.own_database import open_own
 from creditlink.sandbox.platform.seed import Credentials
 from creditlink.sandbox.platform.services import ServiceFailed, Services, free_port, is_taken
+from creditlink.sandbox.platform.ties import seed_ties
 
 CITY_FIRMS, CITY_MONTHS, CITY_SEED = 2000, 48, 20260
 BUREAUS = ("tax", "social_security", "utility")
@@ -129,6 +130,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
         seed.seed_lenders(session, settings, now=now)
         credentials.banks = seed.seed_banks(session, settings, folder, ports.banks, now=now)
         credentials.firms = seed.seed_city(session, city, per_kind=1 if real else 2, now=now)
+        seed_ties(session, credentials.firms, secret=settings.secret_key, now=now)
         if real is not None:
             credentials.firms += seed.seed_real_firms(session, real_firms(real, today=day_of(now)), now=now)
     credentials_file = folder / "credentials.json"

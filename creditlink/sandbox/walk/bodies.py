@@ -34,6 +34,7 @@ class CoverageBody(TypedDict):
     """How well the data of one category covers the firm."""
 
     status: str
+    source: str | None
     rows: NotRequired[int]
     months: NotRequired[int]
     rejected: NotRequired[int]
@@ -50,6 +51,38 @@ class ModelBody(TypedDict):
     """The model behind a profile."""
 
     model_id: str
+
+
+class RevokedWayBody(TypedDict):
+    """The way to a firm that was struck off, in words."""
+
+    text_zh: str
+    text_en: str
+
+
+class ToldTiesBody(TypedDict):
+    """What a profile tells of its firm's ties."""
+
+    ways_to_revoked: list[RevokedWayBody]
+
+
+class GroupFirmBody(TypedDict):
+    """A firm of a group."""
+
+    name: str
+
+
+class GivenBody(TypedDict):
+    """The circles of guarantees that a firm is in, by size."""
+
+    circles: list[int]
+
+
+class RelationsBody(TypedDict):
+    """A firm's relations."""
+
+    group: list[GroupFirmBody]
+    guarantees: GivenBody | None
 
 
 class ProfileBody(TypedDict):
@@ -70,6 +103,7 @@ class ProfileBody(TypedDict):
     reasons: list[ReasonBody]
     strengths: list[ReasonBody]
     coverage: dict[str, CoverageBody]
+    relations: ToldTiesBody
 
 
 class ContributionBody(TypedDict):

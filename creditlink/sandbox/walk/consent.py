@@ -13,11 +13,15 @@ from creditlink.sandbox.banks.officer import BankAnswer, Officer
 from creditlink.sandbox.people.browser import PageError
 from creditlink.sandbox.people.representative import Representative
 from creditlink.sandbox.platform.seed import FirmLogin
-from creditlink.sandbox.walk.bodies import ExplanationBody, MatchesBody, ProfileBody
-from creditlink.sandbox.walk.display import explanation_in_words, show_products, show_profile
+from creditlink.sandbox.walk.bodies import ExplanationBody, MatchesBody, ProfileBody, RelationsBody
+from creditlink.sandbox.walk.display import explanation_in_words, group_in_words, show_products, show_profile
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed
 
 _PROFILE_SECONDS = 90
+_ANSWERED = ("delivered", "partial", "no_record")
+_FEWEST_SOURCES = 6
+_GROUP = 3
+"""Firms of the scripted group, and of the scripted circle of guarantees."""
 _SMALLER = ("housing_fund", "contract", "intellectual_property", "logistics", "import_export")
 """What the smaller offices hold and a firm may leave out."""
 
@@ -35,6 +39,8 @@ class ConsentWalk:
         case = self.ask(firm, person, required=["tax", "social_security"], optional=[*SUPPLIES, *_SMALLER])
         profile = compute_profile(self._stage, self._officer, case)
         show_profile(self._stage.console, profile)
+        self._sources(profile)
+        self._relations(case)
         self._explain(case, profile)
         self._match(case, profile)
         return case, profile
@@ -73,6 +79,7 @@ class ConsentWalk:
         profile = compute_profile(stage, self._officer, case, accept_partial=["social_security"])
         stage.must(profile["partial"] is not None, "what was accepted by name is marked", profile)
         show_profile(stage.console, profile)
+        stage.must(bool(profile["relations"]["ways_to_revoked"]), "the way to a struck-off firm is told", profile)
         stage.step("what was not granted and which office was down is said, category by category, never guessed")
         self._fault("social_security", firm.uscc, None)
 
@@ -132,6 +139,22 @@ class ConsentWalk:
     def profile_of(self, case: str) -> ProfileBody:
         """Compute a profile without printing its steps."""
         return compute_profile(self._stage, self._officer, case, quiet=True)
+
+    def _sources(self, profile: ProfileBody) -> None:
+        """Say which offices were asked and answered."""
+        answered = sorted({str(row["source"]) for row in profile["coverage"].values() if row["status"] in _ANSWERED})
+        self._stage.must(len(answered) >= _FEWEST_SOURCES, f"{_FEWEST_SOURCES} sources answer", profile["coverage"])
+        self._stage.step(f"{len(answered)} sources answered: {', '.join(answered)}")
+
+    def _relations(self, case: str) -> None:
+        """Read the firm's group and the circle of guarantees that it is in."""
+        answer = self._officer.call(case, "GET", "/v1/relations")
+        self._stage.must(answer.status == 200, "the relations are read", answer)
+        relations: RelationsBody = answer.body
+        guarantees = relations["guarantees"]
+        self._stage.must(len(relations["group"]) >= _GROUP, "the firm has a group", relations)
+        self._stage.must(guarantees is not None and guarantees["circles"] == [_GROUP], "it is in a circle", relations)
+        self._stage.step(group_in_words(relations))
 
     def _explain(self, case: str, profile: ProfileBody) -> None:
         answer = self._officer.call(case, "GET", f"/v1/profiles/{profile['id']}/explanation")

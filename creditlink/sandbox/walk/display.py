@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from creditlink.sandbox.walk.bodies import ExplanationBody, MatchesBody, ProfileBody
+from creditlink.sandbox.walk.bodies import ExplanationBody, MatchesBody, ProfileBody, RelationsBody
 
 
 def yuan(fen: int) -> str:
@@ -45,8 +45,19 @@ def show_profile(console: Console, profile: ProfileBody) -> None:
             continue
         table.add_row(category, *(str(row.get(k, "")) for k in ("status", "rows", "months", "rejected")))
     console.print(table)
+    for way in profile["relations"]["ways_to_revoked"]:
+        console.print(f"  [red]way[/] {way['text_en']}")
+        console.print(f"      {way['text_zh']}")
     if rest:
         console.print(f"  not_granted, and so not looked at: {', '.join(rest)}")
+
+
+def group_in_words(body: RelationsBody) -> str:
+    """Return the group, and in what circles of guarantees the firm is."""
+    group = " · ".join(firm["name"] for firm in body["group"])
+    circles = body["guarantees"]["circles"] if body["guarantees"] else []
+    rings = ", ".join(f"a circle of {size} firms" for size in circles)
+    return f"its group: {group}; guarantees: {rings or 'no circle'}"
 
 
 def explanation_in_words(body: ExplanationBody) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -25,15 +25,13 @@ from creditlink.enterprises.relations.graph import (
     steps_beside,
     ways_to_revoked,
 )
+from creditlink.enterprises.relations.told import GUARANTEES
 from creditlink.financing.loans.exposure import outstanding_of
 from creditlink.financing.loans.labels import ReportedFact
 from creditlink.financing.tables import LoanFact
-from creditlink.kit.clock import day_of, start_of_day
+from creditlink.kit.clock import day_of, last_known_at
 from creditlink.kit.errors import AuditUnavailable, InvalidRequest
 from creditlink.records.pulls import pull
-
-GUARANTEES = "contract"
-"""The category that a guarantee belongs to: it is a contract, and no register publishes it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def relations_for(session: Session, access: Access, query: RelationsQuery, *, no
             errors=[{"pointer": "/as_of", "detail": f"must lie within {since} … {today}, got {as_of}"}]
         )
     assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
-    known_at = min(now, start_of_day(as_of + timedelta(days=1)) - timedelta(microseconds=1))
+    known_at = last_known_at(as_of, now)
     around = reading.around_mine(session, consent.enterprise_id, day=as_of, known_at=known_at)
     group = group_of(around)
     with_guarantees = GUARANTEES in opened.categories

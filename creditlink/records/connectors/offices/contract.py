@@ -26,8 +26,9 @@ class ContractConnector:
     frames = ("contract_months",)
     credentials = ("account", "password")
 
-    def __init__(self, wire: Wire, *, account: str, password: str) -> None:
+    def __init__(self, wire: Wire, *, account: str, password: str, page_size: int = _PAGE_SIZE) -> None:
         self._wire = wire
+        self._page_size = page_size
         self._account = account
         self._password = password
 
@@ -45,9 +46,9 @@ class ContractConnector:
             def build(client: httpx.AsyncClient) -> httpx.Request:
                 return client.build_request("POST", _PATH, content=content, headers={"Content-Type": "application/xml"})
 
-            return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, number)), proceed)
+            return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, number, self._page_size)), proceed)
 
-        return collect(self.source, "contracts", _PAGE_SIZE, ask, lambda row: _month(row, since, until))
+        return collect(self.source, "contracts", self._page_size, ask, lambda row: _month(row, since, until))
 
     def _query(self, uscc: str, since: date, until: date, page: int) -> bytes:
         query = ElementTree.Element("query")
@@ -58,14 +59,14 @@ class ContractConnector:
             ("from", f"{since:%Y-%m}"),
             ("to", f"{until:%Y-%m}"),
             ("page", str(page)),
-            ("pageSize", str(_PAGE_SIZE)),
+            ("pageSize", str(self._page_size)),
         ):
             ElementTree.SubElement(query, name).text = text
         document: str = ElementTree.tostring(query, encoding="unicode")
         return f'<?xml version="1.0" encoding="UTF-8"?>{document}'.encode()
 
 
-def _read(answer: SourceResponse, uscc: str, number: int) -> OfficePage | None:
+def _read(answer: SourceResponse, uscc: str, number: int, size: int) -> OfficePage | None:
     """Return the page of an answer, None for a firm without a record."""
     try:
         root = xml_root(answer.content)
@@ -76,7 +77,7 @@ def _read(answer: SourceResponse, uscc: str, number: int) -> OfficePage | None:
     if answer.status == httpx.codes.OK and root.tag == "contracts":
         about(root.get("uscc"), uscc)
         total = total_of(root.get("total"))
-        more = next_place((number - 1) * _PAGE_SIZE, _PAGE_SIZE, total) is not None
+        more = next_place((number - 1) * size, size, total) is not None
         rows: list[object] = [
             {child.tag: child.text or "" for child in element} | dict(element.attrib)
             for element in root.findall("monthly")

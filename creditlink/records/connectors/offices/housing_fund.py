@@ -29,8 +29,9 @@ class HousingFundConnector:
     frames = ("fund_months",)
     credentials = ("app_key", "secret")
 
-    def __init__(self, wire: Wire, *, app_key: str, secret: str) -> None:
+    def __init__(self, wire: Wire, *, app_key: str, secret: str, page_size: int = _PAGE_SIZE) -> None:
         self._wire = wire
+        self._page_size = page_size
         self._app_key = app_key
         self._secret = secret.encode()
 
@@ -49,7 +50,7 @@ class HousingFundConnector:
                 "ksny": f"{since:%Y%m}",
                 "jsny": f"{until:%Y%m}",
                 "ym": str(number),
-                "mys": str(_PAGE_SIZE),
+                "mys": str(self._page_size),
             }
 
             def build(client: httpx.AsyncClient) -> httpx.Request:
@@ -58,10 +59,10 @@ class HousingFundConnector:
                 signed = stamped | {"sign": form_signature(self._secret, stamped)}
                 return client.build_request("POST", _PATH, data=signed)
 
-            return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, number)), proceed)
+            return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, number, self._page_size)), proceed)
 
         return collect(
-            self.source, "payments", _PAGE_SIZE, ask, lambda row: _month(row, since, until), names=("jlbh", "bb")
+            self.source, "payments", self._page_size, ask, lambda row: _month(row, since, until), names=("jlbh", "bb")
         )
 
 
@@ -74,7 +75,7 @@ def form_signature(secret: bytes, form: Mapping[str, str]) -> str:
     return hmac.new(secret, base.encode(), hashlib.sha256).hexdigest().upper()
 
 
-def _read(answer: SourceResponse, uscc: str, number: int) -> OfficePage | None:
+def _read(answer: SourceResponse, uscc: str, number: int, size: int) -> OfficePage | None:
     """Return the page of an answer, None for a firm without a record."""
     body = json_object(answer)
     code = body.get("ret")
@@ -94,7 +95,7 @@ def _read(answer: SourceResponse, uscc: str, number: int) -> OfficePage | None:
     if body.get("cols") != list(_COLUMNS):
         raise Passing("DOWN", "the rows have other columns than the manual's")
     total = total_of(body.get("zts"))
-    more = next_place((number - 1) * _PAGE_SIZE, _PAGE_SIZE, total) is not None
+    more = next_place((number - 1) * size, size, total) is not None
     rows = [_named(row) for row in listed(body.get("rows"), "rows")]
     whole = type(body.get("wz")) is int and body.get("wz") == 1
     return OfficePage(rows, total, whole, following=str(number + 1) if more else None)

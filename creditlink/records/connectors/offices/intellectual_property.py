@@ -24,8 +24,9 @@ class IntellectualPropertyConnector:
     frames = ("property_grants",)
     credentials = ("token",)
 
-    def __init__(self, wire: Wire, *, token: str) -> None:
+    def __init__(self, wire: Wire, *, token: str, page_size: int = _PAGE_SIZE) -> None:
         self._wire = wire
+        self._page_size = page_size
         self._token = token
 
     def close(self) -> None:
@@ -43,7 +44,7 @@ class IntellectualPropertyConnector:
                 "from": f"{since:%Y-%m}",
                 "to": f"{until:%Y-%m}",
                 "offset": str(offset),
-                "limit": str(_PAGE_SIZE),
+                "limit": str(self._page_size),
             }
             # A page of another state of the list would leave gaps that nobody sees.
             headers = {"Authorization": f"Bearer {self._token}"} | ({"If-Match": etags[0]} if etags else {})
@@ -51,11 +52,13 @@ class IntellectualPropertyConnector:
             def build(client: httpx.AsyncClient) -> httpx.Request:
                 return client.build_request("GET", _PATH, params=parameters, headers=headers)
 
-            answer, page = self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, offset)), proceed)
+            answer, page = self._wire.ask(
+                build, lambda answer: (answer, _read(answer, uscc, offset, self._page_size)), proceed
+            )
             etags.append(_etag(answer))
             return answer, page
 
-        return collect(self.source, "grants", _PAGE_SIZE, ask, lambda row: _grant(row, since, until))
+        return collect(self.source, "grants", self._page_size, ask, lambda row: _grant(row, since, until))
 
 
 def _etag(answer: SourceResponse) -> str:
@@ -64,14 +67,14 @@ def _etag(answer: SourceResponse) -> str:
     return etag if etag.isascii() and etag.isprintable() else "*"
 
 
-def _read(answer: SourceResponse, uscc: str, offset: int) -> OfficePage | None:
+def _read(answer: SourceResponse, uscc: str, offset: int, size: int) -> OfficePage | None:
     """Return the page of an answer, None for a firm without a record."""
     body = json_object(answer)
     if answer.status == httpx.codes.OK:
         about(body.get("uscc"), uscc)
         total = total_of(body.get("total"))
         rows = listed(body.get("grants"), "grants")
-        return OfficePage(rows, total, body.get("complete") is True, next_place(offset, _PAGE_SIZE, total))
+        return OfficePage(rows, total, body.get("complete") is True, next_place(offset, size, total))
     if answer.status == httpx.codes.PRECONDITION_FAILED:
         raise Failure("DOWN", "the list changed while it was read")
     error = body.get("error")

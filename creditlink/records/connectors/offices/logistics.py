@@ -25,8 +25,9 @@ class LogisticsConnector:
     frames = ("shipment_months",)
     credentials = ("partner_id", "partner_key")
 
-    def __init__(self, wire: Wire, *, partner_id: str, partner_key: str) -> None:
+    def __init__(self, wire: Wire, *, partner_id: str, partner_key: str, page_size: int = _PAGE_SIZE) -> None:
         self._wire = wire
+        self._page_size = page_size
         self._headers = {"X-Partner-Id": partner_id, "X-Partner-Key": partner_key}
 
     def close(self) -> None:
@@ -41,18 +42,18 @@ class LogisticsConnector:
                 "uscc": uscc,
                 "since": f"{since:%Y-%m}",
                 "until": f"{until:%Y-%m}",
-                "limit": str(_PAGE_SIZE),
+                "limit": str(self._page_size),
             } | ({"cursor": following} if following else {})
 
             def build(client: httpx.AsyncClient) -> httpx.Request:
                 return client.build_request("GET", _PATH, params=parameters, headers=self._headers)
 
-            return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc)), proceed)
+            return self._wire.ask(build, lambda answer: (answer, _read(answer, uscc, self._page_size)), proceed)
 
-        return collect(self.source, "shipments", _PAGE_SIZE, ask, lambda row: _month(row, since, until))
+        return collect(self.source, "shipments", self._page_size, ask, lambda row: _month(row, since, until))
 
 
-def _read(answer: SourceResponse, uscc: str) -> OfficePage | None:
+def _read(answer: SourceResponse, uscc: str, size: int) -> OfficePage | None:
     """Return the page of an answer, None for a firm without a record.
 
     Raises
@@ -60,7 +61,7 @@ def _read(answer: SourceResponse, uscc: str) -> OfficePage | None:
     CutOff
         The line that ends an answer is not there.
     """
-    check_lines(answer, b"\n", _PAGE_SIZE + 1)
+    check_lines(answer, b"\n", size + 1)
     # Only a line feed ends a line: texts may hold any other character that looks like an end.
     *lines, torn = answer.content.split(b"\n")
     objects: list[object] = [_object(line) for line in lines]

@@ -42,8 +42,9 @@ class PublicCreditConnector:
     frames = ("credit_events",)
     credentials = ("token",)
 
-    def __init__(self, wire: Wire, *, token: str) -> None:
+    def __init__(self, wire: Wire, *, token: str, page_size: int = _PAGE_SIZE) -> None:
         self._wire = wire
+        self._page_size = page_size
         self._token = token
 
     def close(self) -> None:
@@ -61,7 +62,7 @@ class PublicCreditConnector:
                 "起始月份": f"{since:%Y-%m}",
                 "截止月份": f"{until:%Y-%m}",
                 "页码": number,
-                "每页条数": _PAGE_SIZE,
+                "每页条数": self._page_size,
             }
             content = json.dumps(asked, ensure_ascii=False).encode()
             headers = {"Content-Type": "application/json", "X-Access-Token": self._token}
@@ -74,14 +75,19 @@ class PublicCreditConnector:
                 return answer, None
             certificates.append(body.get("查询凭证"))
             total = total_of(body.get("总条数"))
-            more = next_place((number - 1) * _PAGE_SIZE, _PAGE_SIZE, total) is not None
+            more = next_place((number - 1) * self._page_size, self._page_size, total) is not None
             whole = body.get("是否完整") == "是"
             return answer, OfficePage(
                 listed(body.get("记录"), "记录"), total, whole, following=str(number + 1) if more else None
             )
 
         delivery = collect(
-            self.source, "events", _PAGE_SIZE, ask, lambda row: _event(row, since, until), names=("记录编号", "版本")
+            self.source,
+            "events",
+            self._page_size,
+            ask,
+            lambda row: _event(row, since, until),
+            names=("记录编号", "版本"),
         )
         result = delivery.resources["events"]
         if result.status == "DELIVERED":

@@ -25,6 +25,7 @@ from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.site import blueprint, lang, page, settings, signed_in
 from creditlink.products.service import book_of
 from creditlink.profiles import wire
+from creditlink.profiles.reliance.endings.service import endings_of
 from creditlink.profiles.tables import Profile
 from creditlink.records.coverage import CategoryCoverage
 
@@ -82,6 +83,7 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         improvements=improvements,
         near=near,
         related=related,
+        ended=endings_of(session, [newest.id]).get(newest.id),
     )
 
 

@@ -1,0 +1,1 @@
+"""Codes to be cleared, over HTTP: for the operator alone."""

@@ -1,0 +1,1 @@
+"""What is known of a firm: its profile, and the group that it is in."""
