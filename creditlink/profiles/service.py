@@ -15,6 +15,7 @@ from creditlink.consents.life.counters import consume_use, header_of, left, refu
 from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
+from creditlink.engine.explanation.sentences import EDITION, FIRST_EDITION
 from creditlink.engine.facts.relief_policies import ReliefBook, policies_of
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.approval import ApprovalModel
@@ -163,6 +164,7 @@ def _computed(
         "approval_model": None if approval is None else approval.sha256,
         "capacity": rules.capacity_inputs(session, consent, inputs.records.registration, as_of=as_of),
         "validity": rules.validity_inputs(consent, live, now),
+        "edition": EDITION,
     }
     if incomplete := incomplete_causes(covered):
         asked["incomplete"] = incomplete
@@ -269,4 +271,5 @@ def compute_snapshot(
         incomplete=asked.get("incomplete", {}),
         partial=partial,
         further=further_members(inputs.records, profiles.features.row(0, named=True), as_of, asked),
+        edition=asked.get("edition", FIRST_EDITION),
     )

@@ -40,6 +40,7 @@ class ProfileInputs(TypedDict):
     relief: NotRequired[list[PolicyJson]]  # policies in force on the day that are for such a firm
     capacity: NotRequired[CapacityInputs]
     validity: NotRequired[ValidityInputs]
+    edition: NotRequired[int]  # of the reasons' rules and words; the first where it is not named
 
 
 class Profile(Base):

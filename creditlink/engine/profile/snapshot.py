@@ -13,6 +13,7 @@ import polars as pl
 from creditlink.engine.explanation import reasons
 from creditlink.engine.explanation.coverage import without_each
 from creditlink.engine.explanation.dimensions import sums_by
+from creditlink.engine.explanation.sentences import EDITION
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS, SEVERAL, SEVERAL_LABEL
@@ -63,6 +64,7 @@ def snapshot(
     incomplete: Mapping[str, str] = MappingProxyType({}),
     partial: Partial | None = None,
     further: Mapping[str, object] = MappingProxyType({}),
+    edition: int = EDITION,
 ) -> Snapshot:
     """Return the profile of the firm in row `i`.
 
@@ -72,6 +74,7 @@ def snapshot(
     incomplete : category of consent -> why it gave less than it has.
     partial : required categories that it lacks, as given to `profile_many`.
     further : members of the summary that stand beside the score.
+    edition : which rules choose the reasons, and which words tell them.
     """
     missing, incomplete = causes_of_evidence(missing, incomplete)
     scores, features = profiles.scores, profiles.features[i : i + 1]
@@ -89,6 +92,7 @@ def snapshot(
         settings=live.rules.reasons,
         industries=[registration["industry"]],
         missing=[missing],
+        edition=edition,
     )[0]
     by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
     summary = {

@@ -53,6 +53,7 @@ class ReasonSettings:
     limit: int = 4
     least_points: float = 1.0
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    least_missing_points: float = 5.0  # that missing values must cost to be a reason
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,10 @@ def _reasons(table: Mapping[str, object]) -> ReasonSettings:
         if members.count(member) > 1:
             raise ScoreSettingError(f"reasons.groups: {member!r} is in two groups")
     return ReasonSettings(
-        _whole(table, "reasons", "limit", 1), _number(table, "reasons", "least_points", -1e-9), groups
+        _whole(table, "reasons", "limit", 1),
+        _number(table, "reasons", "least_points", -1e-9),
+        groups,
+        _number(table, "reasons", "least_missing_points", -1e-9),
     )
 
 
