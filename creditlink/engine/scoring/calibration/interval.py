@@ -87,15 +87,16 @@ class IntervalTable:
     def rescaled(self, slope: float, level: float, error: float = 0.0) -> IntervalTable:
         """Return the table for log-odds that are ``slope`` times those it was fitted for and ``level`` more.
 
-        Each firm keeps its bin. Where the firms' own probabilities lie about the calibrated one is taken from the fit,
-        since outcomes do not show it; what the new level leaves open, its standard error, is added in squares.
+        Each firm keeps its bin. How far the firms' own probabilities lie from the calibrated one is taken from the fit,
+        since outcomes do not show it: what sets firms apart that look alike does not shrink with the slope. What the
+        new level leaves open, its standard error, is added in squares.
 
         Source: independent errors add in squares; 1.645 and its like are quantiles of the normal distribution.
         """
         open_ = NormalDist().inv_cdf((1 + self.level) / 2) * error
 
         def wider(offsets: Offsets) -> Offsets:
-            low, high = (math.hypot(slope * one, open_) for one in offsets)
+            low, high = (math.hypot(one, open_) for one in offsets)
             return -round(low, 6), round(high, 6)
 
         bounds = (math.log(bound / (1 - bound)) for bound in self.bounds)
