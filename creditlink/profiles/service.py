@@ -15,7 +15,6 @@ from creditlink.consents.life.counters import consume_use, header_of, left, refu
 from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
-from creditlink.engine.explanation.sentences import EDITION, FIRST_EDITION
 from creditlink.engine.facts.relief_policies import ReliefBook, policies_of
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.approval import ApprovalModel
@@ -25,7 +24,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import Snapshot, registration_json, snapshot
 from creditlink.engine.scoring.limits.partial import partial_of
-from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
+from creditlink.engine.vocabulary import EDITION, FIRST_EDITION, PUBLIC_CATEGORIES
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
 from creditlink.kit.http import idempotency

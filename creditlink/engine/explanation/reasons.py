@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from creditlink.engine.explanation import sentences
 from creditlink.engine.explanation.ranking import ReasonBook, gaps_of, gone_of, rank
-from creditlink.engine.explanation.sentences import EDITION, FIRST_EDITION, POPULATIONS, Words
+from creditlink.engine.explanation.sentences import POPULATIONS, Words
 from creditlink.engine.explanation.sources import is_of_industry, records_text, sources_of
 from creditlink.engine.scoring.model import CreditModel, Scores
 from creditlink.engine.scoring.peers import Comparison, size_of
 from creditlink.engine.scoring.settings import ReasonSettings
-from creditlink.engine.vocabulary import CATEGORIES, NOT_COMPUTABLE, SUPPLIES
+from creditlink.engine.vocabulary import CATEGORIES, EDITION, FIRST_EDITION, NOT_COMPUTABLE, SUPPLIES
 
 Bools = NDArray[np.bool_]
 

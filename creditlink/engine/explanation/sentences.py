@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from creditlink.engine.scoring.peers import ALL_PEERS
-from creditlink.engine.vocabulary import CATEGORIES, TAXPAYER_GRADES
-
-FIRST_EDITION, EDITION = 1, 2
-"""Edition of profiles that name none, until November 2026, and that of new ones."""
+from creditlink.engine.vocabulary import CATEGORIES, EDITION, FIRST_EDITION, TAXPAYER_GRADES
 
 Words = tuple[str, str]
 """The same in zh and en."""

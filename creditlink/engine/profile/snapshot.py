@@ -13,7 +13,6 @@ import polars as pl
 from creditlink.engine.explanation import reasons
 from creditlink.engine.explanation.coverage import without_each
 from creditlink.engine.explanation.dimensions import sums_by
-from creditlink.engine.explanation.sentences import EDITION
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS, SEVERAL, SEVERAL_LABEL
@@ -24,10 +23,10 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import Profiles
 from creditlink.engine.scoring.limits import knockouts
 from creditlink.engine.scoring.limits.partial import Partial
-from creditlink.engine.scoring.limits.scorable import NotScorable
+from creditlink.engine.scoring.limits.scorable import NotScorable, refusal
 from creditlink.engine.scoring.model import Scores
 from creditlink.engine.scoring.scale import rounded
-from creditlink.engine.vocabulary import CATEGORIES, FEWEST_FIRMS, causes_of_evidence
+from creditlink.engine.vocabulary import CATEGORIES, EDITION, FEWEST_FIRMS, causes_of_evidence
 
 BEST, NEAR = 3, 5
 
@@ -96,7 +95,9 @@ def snapshot(
     )[0]
     by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
     summary = {
-        "not_scorable_reason": None if verdict.not_scorable is None else _not_scorable(verdict.not_scorable, live),
+        "not_scorable_reason": None
+        if verdict.not_scorable is None
+        else _not_scorable(refusal(live.rules.scorable, edition), live),
         "partial": partial.to_dict(by_score) if partial else None,
         "human_review": [*(hit.to_dict() for hit in verdict.human_review), *(partial.review() if partial else ())],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],

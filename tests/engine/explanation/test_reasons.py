@@ -39,7 +39,7 @@ def firms():
     return frame(3000, NAMES, missing=0.25)
 
 
-def told(model, book, features, missing=None, settings=SETTINGS, industry="C26", edition=sentences.EDITION):
+def told(model, book, features, missing=None, settings=SETTINGS, industry="C26", edition=vocabulary.EDITION):
     scores = model.score(features)
     count = len(features)
     return scores, reasons_for(
