@@ -193,8 +193,7 @@ def test_what_a_firm_without_a_score_reads_is_true(day, source):
         frame = records.meter_months.filter(pl.col("kind") == name) if is_meter else records.frame(name)
         known = as_known(frame, "meter_months" if is_meter else name, day.as_of)
         told = known.filter(
-            pl.col("period").is_between(since, this_month, closed="left")
-            & long.get(name, pl.col("usage") > 0 if is_meter else None)
+            pl.col("period").is_between(since, this_month, closed="left") & long.get(name, pl.col("usage") > 0)
         )
         spoken = pl.col("months").sum() if name == "vat_declarations" else pl.col("period").n_unique()
         counted = firms.to_frame().join(told.group_by("firm").agg(months=spoken), on="firm", how="left").sort("firm")

@@ -108,7 +108,8 @@ def test_a_verdict_names_the_facts():
         "least_months": 6,
         "categories": ["tax", "utility"],
         "sentence_zh": "近24个月内，纳税、水电气记录均不足6个月，无法评分。",
-        "sentence_en": "No score: within the last 24 months, tax and utilities each have fewer than 6 months of record.",
+        "sentence_en": "No score: within the last 24 months, tax and utilities each have fewer than 6 months of "
+        "record.",
     }
 
 
