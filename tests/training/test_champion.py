@@ -184,7 +184,8 @@ def test_what_a_firm_without_a_score_reads_is_true(day, source):
     scored = scorable(compute(records, day.as_of, day.reference), rules)
     this_month = day.as_of.replace(day=1)
     since = add_months(this_month, -rules.within_months)
-    long = {"invoice_months": pl.col("amount_fen") > 0, "payroll_months": pl.col("headcount") > 0}
+    sold = (pl.col("direction") == "output") & (pl.col("amount_fen") > 0)
+    long = {"invoice_months": sold, "payroll_months": pl.col("headcount") > 0}
     long |= {"vat_declarations": pl.col("filed_on").is_not_null()}
     least = dict.fromkeys(long, rules.least_months) | {"electricity": rules.least_months, "water": 13, "gas": 13}
     some = 0

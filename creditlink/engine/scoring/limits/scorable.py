@@ -71,6 +71,10 @@ def refusal(settings: ScorableSettings, edition: int = EDITION) -> NotScorable:
     )
 
 
+_NAMED = {"tax": (("纳税申报", "tax declarations"), ("销售", "sales"))}
+"""What counts of a category where not all of its records do: a firm that only bought has invoices too."""
+
+
 def _words(settings: ScorableSettings) -> tuple[str, str]:
     by_months: dict[int, list[str]] = {}
     for evidence in settings.evidence:
@@ -79,12 +83,12 @@ def _words(settings: ScorableSettings) -> tuple[str, str]:
             named.append(name)
     zh, en = [], []
     for months, names in by_months.items():
-        nouns = [name_of(name) for name in names]
-        zh.append(f"{'、'.join(noun.noun_zh for noun in nouns)}记录{'均' if nouns[1:] else ''}不足{months}个月")
+        nouns = [
+            noun for name in names for noun in _NAMED.get(name) or [(name_of(name).noun_zh, name_of(name).noun_en)]
+        ]
+        zh.append(f"{'、'.join(noun for noun, _ in nouns)}记录{'均' if nouns[1:] else ''}不足{months}个月")
         have = "" if en else (" each have" if nouns[1:] else " has")
-        en.append(
-            f"{_both([noun.noun_en for noun in nouns])}{have} fewer than {months}{'' if en else ' months of record'}"
-        )
+        en.append(f"{_both([noun for _, noun in nouns])}{have} fewer than {months}{'' if en else ' months of record'}")
     within = settings.within_months
     return (
         f"近{within}个月内，{'，'.join(zh)}，无法评分。",
