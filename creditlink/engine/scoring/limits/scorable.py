@@ -81,7 +81,8 @@ def _words(settings: ScorableSettings) -> tuple[str, str]:
         named = by_months.setdefault(evidence.months or settings.least_months, [])
         if (name := evidence.supply or evidence.category) not in named:
             named.append(name)
-    zh, en = [], []
+    zh: list[str] = []
+    en: list[str] = []
     for months, names in by_months.items():
         nouns = [
             noun for name in names for noun in _NAMED.get(name) or [(name_of(name).noun_zh, name_of(name).noun_en)]
