@@ -26,6 +26,11 @@ Source: domain rule; Sweeney 2002, "k-anonymity".
 """
 
 
+FIRST_EDITION, EDITION = 1, 2
+"""Of the rules that choose a profile's reasons and the words that tell them: of profiles that name no edition, made
+until November 2026, and of new ones. A replay chooses and says what was chosen and said."""
+
+
 @dataclass(frozen=True)
 class CategoryName:
     """What a data category is called."""

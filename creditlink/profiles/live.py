@@ -54,7 +54,7 @@ def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
     wrong = model.version_mismatches({name: indicator.version for name, indicator in BY_NAME.items()})
     if wrong:
         raise SettingError(f"setting model={folder.name!r}: {'; '.join(wrong)}")
-    reasons = reason_book(model.features, BY_NAME, rules.reasons.groups)
+    reasons = reason_book(model.features, BY_NAME, rules.reasons.groups, model.peers.medians())
     return LiveModel(model, reference, rules, reasons, levers_of(model, reasons), model.purposes)
 
 

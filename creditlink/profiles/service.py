@@ -25,7 +25,7 @@ from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import Snapshot, registration_json, snapshot
 from creditlink.engine.scoring.limits.contradicted import Contradicted
 from creditlink.engine.scoring.limits.partial import partial_of
-from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
+from creditlink.engine.vocabulary import EDITION, FIRST_EDITION, PUBLIC_CATEGORIES
 from creditlink.enterprises.relations.told import explanations
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import add_months, day_of, month_start
@@ -182,6 +182,7 @@ def _computed(
         "capacity": rules.capacity_inputs(session, consent, inputs.records.registration, as_of=as_of),
         "validity": rules.validity_inputs(consent, live, now),
         "relations": ties_of(session, consent.enterprise_id, opened.categories, as_of=as_of, now=now),
+        "edition": EDITION,
     }
     if incomplete := incomplete_causes(covered):
         asked["incomplete"] = incomplete
@@ -324,6 +325,7 @@ def compute_snapshot(
         contradicted=_contradicted(asked, live),
         further=further_members(inputs.records, profiles.features.row(0, named=True), as_of, asked),
         told={} if told is None else explanations(told),
+        edition=asked.get("edition", FIRST_EDITION),
     )
 
 

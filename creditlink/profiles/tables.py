@@ -44,6 +44,7 @@ class ProfileInputs(TypedDict):
     validity: NotRequired[ValidityInputs]
     uploads: NotRequired[UploadInputs]  # of the firm's own files, where the bank accepts them
     relations: NotRequired[ToldRelations]
+    edition: NotRequired[int]  # of the reasons' rules and words; the first where it is not named
 
 
 class Profile(Base):

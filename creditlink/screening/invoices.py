@@ -30,6 +30,8 @@ from creditlink.records.files.invoice_folder import InvoiceFolder
 GRANTED = frozenset(("registration", "tax"))
 SUFFIXES = (".parquet", ".csv", ".json")
 REASONS = 4
+NOT_CONNECTED = dict.fromkeys((c for c in CATEGORY_FRAMES if c not in GRANTED), "not_connected")
+"""Categories of which a folder of invoices says nothing -> why: nobody was asked."""
 PREFIX = "indicator."
 SOLE_TRADER_WORD = "个体"
 
@@ -64,10 +66,9 @@ def screen_invoices(folder: InvoiceFolder, as_of: date, *, live: LiveModel, book
     """
     if folder.firms.is_empty():
         raise ValueError("the folder lists no firm")
-    numbered = folder.firms.with_row_index("number").with_columns(pl.col("number").cast(pl.Int32))
-    known = folder.invoices.filter(pl.col("issued_on") <= as_of)
-    months = _months(known, numbered)
-    records = RecordSet.of(registration=_registration(numbered), invoice_months=months)
+    numbered = _numbered(folder)
+    records = records_of(folder, as_of)
+    months = records.invoice_months
     profiles = profile_many(records, as_of=as_of, live=live, book=book, granted=GRANTED)
     frame = pl.concat(
         [
@@ -79,7 +80,18 @@ def screen_invoices(folder: InvoiceFolder, as_of: date, *, live: LiveModel, book
         ],
         how="horizontal",
     )
-    return InvoiceScreening(frame, folder.invoices.height - known.height)
+    return InvoiceScreening(frame, int((folder.invoices["issued_on"] > as_of).sum()))
+
+
+def records_of(folder: InvoiceFolder, as_of: date) -> RecordSet:
+    """Return what a folder says of its firms, numbered in the order of its list, without invoices after a day."""
+    numbered = _numbered(folder)
+    known = folder.invoices.filter(pl.col("issued_on") <= as_of)
+    return RecordSet.of(registration=_registration(numbered), invoice_months=_months(known, numbered))
+
+
+def _numbered(folder: InvoiceFolder) -> pl.DataFrame:
+    return folder.firms.with_row_index("number").with_columns(pl.col("number").cast(pl.Int32))
 
 
 def _registration(numbered: pl.DataFrame) -> pl.DataFrame:
@@ -134,7 +146,7 @@ def _coverage(months: pl.DataFrame, numbered: pl.DataFrame, rejects: pl.DataFram
     dirty = rejects.group_by("firm").agg(pl.len().alias("rows_left_out"))
     joined = numbered.join(seen, left_on="number", right_on="firm", how="left", maintain_order="left")
     joined = joined.join(dirty, on="firm", how="left", maintain_order="left")
-    absent = " ".join(category for category in CATEGORY_FRAMES if category not in GRANTED)
+    absent = " ".join(NOT_CONNECTED)
     return joined.select(
         *(pl.col(name).fill_null(0).cast(pl.Int32) for name in (*_MONTHS.values(), "rows_left_out")),
         "first_month",
@@ -150,7 +162,6 @@ _MONTHS = {"output": "sales_months", "input": "purchase_months"}
 
 
 def _reasons(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
-    absent = dict.fromkeys((c for c in CATEGORY_FRAMES if c not in GRANTED), "not_connected")
     explained = reasons_for(
         profiles.scores,
         profiles.features,
@@ -158,7 +169,7 @@ def _reasons(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
         live.reasons,
         settings=live.rules.reasons,
         industries=profiles.registration["industry"].to_list(),
-        missing=[absent] * len(profiles.scores),
+        missing=[NOT_CONNECTED] * len(profiles.scores),
     )
     rows: list[dict[str, str | float | None]] = []
     for firm in explained:

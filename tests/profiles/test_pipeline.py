@@ -1,6 +1,7 @@
 """The one straight line: the API answers what the pipeline computes, alone or among many; a replay gives the same."""
 
 from datetime import date, timedelta
+from uuid import uuid4
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from creditlink.cli.replay import replay_profile
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_SCHEMAS, RecordSet
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
+from creditlink.engine.profile import content
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import registration_frame
 from creditlink.engine.vocabulary import evidence_of
@@ -98,6 +100,26 @@ def test_a_replay_gives_the_same_bytes(products, created, live, empty_database, 
     assert found.differences == ()
     assert found.same
     assert found.content_hmac == profile["content_hmac"]
+
+
+def test_a_profile_of_the_first_edition_replays_as_it_was_told(
+    products, created, live, empty_database, settings, monkeypatch
+):
+    monkeypatch.setattr("creditlink.profiles.service.EDITION", 1)
+    _, profile = created()
+    monkeypatch.undo()
+    with empty_database.transaction("owner") as session:
+        stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
+        told = stored.summary["reasons"] + stored.summary["strengths"]
+        assert told
+        assert not any("synthetic city" in reason["sentence_en"] for reason in told)
+        # As they were stored before editions: none is named.
+        values = stored.columns() | {"id": uuid4(), "asked": {k: v for k, v in stored.asked.items() if k != "edition"}}
+        old = Profile(**values)
+        old.content_sha256 = content.content_sha256(old.columns())
+        session.add(old)
+        session.flush()
+        assert replay_profile(session, old, live=live, settings=settings).same
 
 
 def test_a_later_correction_does_not_change_a_replay(products, created, delivered, live, empty_database, settings):

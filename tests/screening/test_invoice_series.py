@@ -14,7 +14,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from creditlink.engine.explanation.sources import sources_of
 from creditlink.engine.facts.frames import RecordSet
+from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.compute import compute
 from creditlink.records.files.invoice_folder import FIRMS_FILE, INVOICE_FILES, read_invoice_folder
 from creditlink.screening import invoices as screening
@@ -22,6 +24,13 @@ from creditlink.screening import invoices as screening
 pytestmark = pytest.mark.pure
 
 AS_OF = date(2020, 1, 15)
+SERIES = {
+    i.name
+    for i in CATALOGUE
+    if i.categories == ("tax",) and any("invoice_months" in source for source in sources_of(i.name))
+    and all("invoice_months" in source for source in sources_of(i.name))
+}  # fmt: skip
+"""Every indicator that invoices alone give."""
 
 
 def made_up(folder: Path) -> Path:
@@ -67,6 +76,92 @@ def months_of(invoices: pl.DataFrame, direction: str) -> dict[str, dict[int, int
     return out
 
 
+Figures = dict[str, float]
+
+
+def figures_of(invoices: pl.DataFrame, direction: str) -> dict[str, dict[int, Figures]]:
+    """Return firm -> months back -> what its invoices say, added up one by one."""
+    rows: dict[tuple[str, int], list[tuple[str, int, bool]]] = {}
+    for row in invoices.filter(pl.col("direction") == direction).iter_rows(named=True):
+        back = (AS_OF.year * 12 + AS_OF.month) - (row["issued_on"].year * 12 + row["issued_on"].month)
+        if 1 <= back <= 36:
+            of_month = rows.setdefault((row["firm"], back), [])
+            of_month.append((row["counterparty"], row["amount_fen"], row["is_void"]))
+    out: dict[str, dict[int, Figures]] = {}
+    for (firm, back), month in rows.items():
+        valid = [(who, fen) for who, fen, void in month if not void]
+        by_party: dict[str, int] = {}
+        for who, fen in valid:
+            if fen > 0:
+                by_party[who] = by_party.get(who, 0) + fen
+        shares, gross = sorted(by_party.values(), reverse=True), sum(by_party.values())
+        out.setdefault(firm, {})[back] = {
+            "amount": sum(fen for _, fen in valid),
+            "invoices": sum(fen > 0 for _, fen in valid),
+            "void": sum(void for *_, void in month),
+            "issued": sum(fen != 0 for _, fen in valid) + sum(void for *_, void in month),
+            "red": -sum(fen for _, fen in valid if fen < 0),
+            "gross": gross,
+            "parties": len(by_party),
+            "top1": sum(shares[:1]),
+            "top5": sum(shares[:5]),
+            **({"hhi": sum((share / gross) ** 2 for share in shares)} if shares else {}),
+        }
+    return out
+
+
+def of_invoices(sold: dict[int, Figures], bought: dict[int, Figures]) -> dict[str, float | None]:
+    """Return the indicators that read invoices alone; amounts are zero in months since the first, others unknown."""
+
+    def known(months: dict[int, Figures], name: str, last: int = 12, *, silent: bool = False) -> dict[int, float]:
+        out = {back: figures[name] for back, figures in months.items() if name in figures}
+        if silent and out:
+            out = {back: out.get(back, 0.0) for back in range(1, max(out) + 1)}
+        return {back: value for back, value in out.items() if back <= last}
+
+    def total(months: dict[int, Figures], name: str, last: int = 12, *, silent: bool = False) -> float | None:
+        values = known(months, name, last, silent=silent)
+        return sum(values.values()) if values else None
+
+    def mean(values: dict[int, float]) -> float | None:
+        return sum(values.values()) / len(values) if values else None
+
+    def over(a: float | None, b: float | None) -> float | None:
+        return None if a is None or b is None or b <= 0 else a / b
+
+    def fading(name: str) -> float | None:
+        values = known(sold, name, 36)
+        return sum(v * 0.5 ** (back / 12) for back, v in values.items()) if values else None
+
+    sales, costs = total(sold, "amount", silent=True), total(bought, "amount", silent=True)
+    spent = known(bought, "amount", 36, silent=True)
+    recent, before = ({b: v for b, v in spent.items() if b in months} for months in (range(1, 4), range(13, 16)))
+    grown = over(mean(recent), mean(before))
+    counted = known(sold, "invoices", 36)
+    return {
+        "invoiced_12_fen": sales,
+        "invoice_active_months_12": None if not known(sold, "invoices") else sum(
+            v > 0 for v in known(sold, "invoices").values()
+        ),
+        "months_since_invoice": None if not counted else min((b for b, v in counted.items() if v > 0), default=37),
+        "input_output_ratio_12": over(costs, sales),
+        "margin_proxy_12": None if costs is None or sales is None else over(sales - costs, sales),
+        "purchases_growth_3": None if grown is None else grown - 1,
+        "buyers_12": mean(known(sold, "parties")),
+        "suppliers_12": mean(known(bought, "parties")),
+        "buyer_top1_share_12": over(total(sold, "top1"), total(sold, "gross")),
+        "buyer_top5_share_12": over(total(sold, "top5"), total(sold, "gross")),
+        "supplier_top1_share_12": over(total(bought, "top1"), total(bought, "gross")),
+        "buyer_herfindahl_12": mean(known(sold, "hhi")),
+        "void_rate_12": over(total(sold, "void"), total(sold, "issued")),
+        "red_letter_rate_12": over(total(sold, "red"), total(sold, "gross")),
+        "void_habit_36": over(fading("void"), fading("issued")),
+        "red_letter_habit_36": over(fading("red"), fading("gross")),
+        "invoices_36": total(sold, "invoices", 36),
+        "purchases_36_fen": total(bought, "amount", 36, silent=True),
+    }  # fmt: skip
+
+
 def by_hand(told: dict[int, int]) -> dict[str, float | None]:
     """Return the indicators of one firm's sales; AS_OF is the 15th, so that a silent December is zero."""
     oldest = max(told)
@@ -100,6 +195,15 @@ def by_hand(told: dict[int, int]) -> dict[str, float | None]:
         slope, level = np.polyfit(t, x, 1)
         rest = x - slope * t - level
         trend, noise = -12 * slope, math.sqrt(float(rest @ rest) / (len(x) - 2))
+    last24 = {back: v for back, v in sales.items() if back <= 24}
+    longer = season = None
+    if len(last24) >= 6 and sum(last24.values()) > 0:
+        t, x = np.array(list(last24)), np.array(list(last24.values()))
+        rest = x - np.polyval(np.polyfit(t, x, 1), t)
+        longer = math.sqrt(float(rest @ rest) / (len(x) - 2)) / x.mean()
+    pairs = [(v, sales[back + 12]) for back, v in last12.items() if back + 12 in sales]
+    if len(pairs) >= 6 and all(len(set(side)) > 1 for side in zip(*pairs, strict=True)):
+        season = float(np.corrcoef(np.array(pairs).T)[0, 1])
     peak = max(v for back, v in sales.items() if back <= 24)
     return {
         "sales_3_fen": 3 * (mean(1, 3) or 0.0),
@@ -115,6 +219,9 @@ def by_hand(told: dict[int, int]) -> dict[str, float | None]:
         "sales_active_months_36": float(sum(v > 0 for v in sales.values())),
         "sales_silent_share_36": 1 - sum(v > 0 for v in sales.values()) / oldest,
         "sales_volatility_12": volatility,
+        "sales_volatility_24": longer,
+        "sales_seasonality_24": season,
+        "sales_trough_share_12": over(min(last12.values()), mean(1, 12)),
         "sales_trend_24": trend,
         "sales_noise_24": noise,
     }
@@ -132,14 +239,17 @@ def test_every_series_is_what_the_invoices_say(tmp_path, source):
         registration=screening._registration(numbered), invoice_months=screening._months(known, numbered)
     )
     features = compute(records, AS_OF)
-    told = months_of(known.filter(pl.col("issued_on") < date(2020, 1, 1)), "output")
+    past = known.filter(pl.col("issued_on") < date(2020, 1, 1))
+    told, sold, bought = months_of(past, "output"), figures_of(past, "output"), figures_of(past, "input")
     compared = 0
     for place, firm in enumerate(read.firms["firm"]):
         if firm not in told:
             continue
         compared += 1
         found = features.row(place, named=True)
-        for name, expected in by_hand(told[firm]).items():
+        expectations = by_hand(told[firm]) | of_invoices(sold[firm], bought.get(firm, {}))
+        assert expectations.keys() == SERIES
+        for name, expected in expectations.items():
             same = (
                 found[name] is None if expected is None else found[name] == pytest.approx(expected, rel=1e-6, abs=1e-6)
             )

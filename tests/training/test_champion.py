@@ -11,12 +11,18 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.cli.training.train import train
-from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES
+from creditlink.engine.facts.frames import OPTIONAL_CATEGORIES, as_known
 from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.features.compute import compute
 from creditlink.engine.features.withhold import TAKEN
 from creditlink.engine.scoring.calibration.absence import Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration, sigmoid
+from creditlink.engine.scoring.limits.scorable import scorable
 from creditlink.engine.scoring.model import load
+from creditlink.engine.scoring.settings import parse
+from creditlink.engine.vocabulary import SUPPLIES
+from creditlink.kit.clock import add_months
+from creditlink.kit.settings import load_settings
 from creditlink.sandbox.city import write_city
 from creditlink.training.card import render_card
 from creditlink.training.city import read_city
@@ -27,7 +33,7 @@ from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import Parameters, boost, fit, prepare
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.package import write_model
-from creditlink.training.withholding import SINGLE, SOURCES, draw_lacking, only
+from creditlink.training.withholding import SINGLE, SOURCES, draw_lacking, lacking_sources, only
 
 pytestmark = pytest.mark.pure
 
@@ -166,6 +172,38 @@ def test_firms_with_one_source_only_are_trained_for(day):
     alone = no_declarations & ~known["social_security"] & ~known["utility"] & ~known["public_credit"]
     assert alone.sum() > 0.05 * rows.height
     assert rows.filter(alone)["sales_12_fen"].null_count() == 0  # invoices stand in for declarations
+
+
+@pytest.mark.parametrize("source", ["everything", *SINGLE, "water"])
+def test_what_a_firm_without_a_score_reads_is_true(day, source):
+    """Within 24 months there are fewer months of record than the refusal says, of every kind that it names."""
+    rules = load_settings().parsed("score.toml", parse).scorable
+    firms = day.labels["firm"]
+    gone = {} if source == "everything" else only(source, firms.len())
+    records = lacking_sources(day.records, firms, gone)
+    scored = scorable(compute(records, day.as_of, day.reference), rules)
+    this_month = day.as_of.replace(day=1)
+    since = add_months(this_month, -rules.within_months)
+    sold = (pl.col("direction") == "output") & (pl.col("amount_fen") > 0)
+    long = {"invoice_months": sold, "payroll_months": pl.col("headcount") > 0}
+    long |= {"vat_declarations": pl.col("filed_on").is_not_null()}
+    least = dict.fromkeys(long, rules.least_months) | {"electricity": rules.least_months, "water": 13, "gas": 13}
+    some = 0
+    for name, months in least.items():
+        is_meter = name in SUPPLIES
+        frame = records.meter_months.filter(pl.col("kind") == name) if is_meter else records.frame(name)
+        known = as_known(frame, "meter_months" if is_meter else name, day.as_of)
+        told = known.filter(
+            pl.col("period").is_between(since, this_month, closed="left") & long.get(name, pl.col("usage") > 0)
+        )
+        spoken = pl.col("months").sum() if name == "vat_declarations" else pl.col("period").n_unique()
+        counted = firms.to_frame().join(told.group_by("firm").agg(months=spoken), on="firm", how="left").sort("firm")
+        record = counted["months"].fill_null(0).to_numpy()
+        some += int((record[~scored] > 0).sum())
+        assert (record[~scored] < months).all(), (source, name)
+    if source == "everything":
+        assert 0 < (~scored).sum() < 0.3 * firms.len()
+        assert some  # of some firms something is known, and still too little
 
 
 def test_only_one_source_means_only_one():

@@ -56,6 +56,13 @@ sandbox.add_command(year)
     type=click.IntRange(1, 1024),
     help="Partitions written at once.",
 )
+@click.option(
+    "--hazard-times",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 10.0),
+    help="How many times as often firms go bad.",
+)
 @click.option("--force", is_flag=True, help="Replace the city that the folder holds; anything else is never replaced.")
 def city(
     firms: int,
@@ -66,6 +73,7 @@ def city(
     shares: tuple[str, ...],
     partition_firms: int,
     processes: int,
+    hazard_times: float,
     force: bool,
 ) -> None:
     """Write a synthetic city: firms, records of every source with two clocks, and the truth about each firm.
@@ -92,6 +100,7 @@ def city(
                 until=_month(until),
                 partition_firms=partition_firms,
                 coverage=coverage,
+                hazard_times=hazard_times,
                 overwrite=force,
                 processes=processes,
                 progress=lambda done, _all: progress.update(task, completed=done),

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from creditlink.cli.training.recalibrate import recalibrate_model
 from creditlink.cli.training.table import table
 from creditlink.cli.training.validate import scorecard, validate_model
 from creditlink.engine.features.catalogue import CATALOGUE
@@ -210,6 +211,7 @@ def indicators(out: Path) -> None:
 
 train.add_command(table)
 train.add_command(validate_model)
+train.add_command(recalibrate_model)
 
 
 def _line(case: str, m: CaseFigures) -> str:

@@ -12,13 +12,18 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from creditlink.engine.explanation import sentences
-from creditlink.engine.explanation.ranking import ReasonBook, rank
+from creditlink.engine.explanation.ranking import ReasonBook, gaps_of, gone_of, rank
+from creditlink.engine.explanation.sentences import POPULATIONS, Words
+from creditlink.engine.explanation.sources import is_of_industry, records_text, sources_of
 from creditlink.engine.scoring.model import CreditModel, Scores
 from creditlink.engine.scoring.peers import Comparison, size_of
 from creditlink.engine.scoring.settings import ReasonSettings
-from creditlink.engine.vocabulary import CATEGORIES, NOT_COMPUTABLE, SUPPLIES
+from creditlink.engine.vocabulary import CATEGORIES, EDITION, FIRST_EDITION, NOT_COMPUTABLE, SUPPLIES
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class FirmReasons:
-    """A firm's reasons, strongest first."""
+    """A firm's reasons, strongest first; what records are too short for comes last."""
 
     adverse: tuple[Reason, ...]
     strengths: tuple[Reason, ...]
@@ -72,6 +77,7 @@ def reasons_for(
     settings: ReasonSettings,
     industries: Sequence[str | None],
     missing: Sequence[Mapping[str, str]],
+    edition: int = EDITION,
 ) -> list[FirmReasons]:
     """Return each firm's strongest adverse reasons and strengths.
 
@@ -87,6 +93,8 @@ def reasons_for(
         Per firm: category or supply -> coverage status, for those of which nothing is known
         (`not_granted`, `no_record`, `source_down`, …), which are no reason. Those delivered are absent or
         `delivered`.
+    edition
+        Which rules choose the reasons and which words tell them.
     """
     absent = {
         name: np.array([firm.get(name, "delivered") != "delivered" for firm in missing])
@@ -96,6 +104,8 @@ def reasons_for(
         for category, gone in model.calibration.absence.absent(scores.features, scores.x).items():
             absent[category] |= gone
     sizes = sizes_of(features)
+    latest = edition > FIRST_EDITION
+    gone = gone_of(scores, book, absent, sources=latest)
     by_side: dict[bool, list[tuple[Reason, ...]]] = {}
     for adverse in (True, False):
         ranking = rank(
@@ -103,16 +113,18 @@ def reasons_for(
             book,
             limit=settings.limit,
             least_points=settings.least_points,
+            least_missing_points=settings.least_missing_points if latest else None,
             adverse=adverse,
             absent=absent,
         )
         by_side[adverse] = [
             tuple(
                 _indicator_reason(
-                    scores, features, model, book, row, int(lead), int(group), float(share), industries[row], sizes[row]
+                    *(scores, features, model, book, row, int(lead), int(group), float(share)),
+                    *(industries[row], sizes[row], edition),
                 )
-                if lead >= 0 and features[book.indicators[lead].name][row] is not None
-                else _missing_reason(scores, book, _missing_group(book, int(group), int(lead)), float(share))
+                if lead >= 0
+                else _missing_reason(scores, book, gone, row, int(group), float(share), edition)
                 for group, lead, share in zip(
                     ranking.group[row], ranking.lead[row], ranking.contribution[row], strict=True
                 )
@@ -140,9 +152,12 @@ def _indicator_reason(
     share: float,
     industry: str | None,
     size: str | None,
+    edition: int,
 ) -> Reason:
     indicator = book.indicators[lead]
     value = float(features[indicator.name][row])
+    if edition > FIRST_EDITION and is_of_industry(indicator.name):
+        industry = size = None  # firms of one industry have one value
     comparison = model.peers.compare(industry, size, indicator.name, value)
     points = share * scores.points_per_logit
     sentence_zh, sentence_en = sentences.indicator_sentences(
@@ -154,6 +169,9 @@ def _indicator_reason(
         median=comparison.median if comparison else None,
         peers=comparison.peers if comparison else None,
         points=points,
+        population=_population(model) if edition > FIRST_EDITION else None,
+        together=edition > FIRST_EDITION and _has_company(scores, book, row, lead, group),
+        edition=edition,
     )
     return Reason(
         code=indicator.reason_code,
@@ -177,15 +195,35 @@ def _indicator_reason(
     )
 
 
-def _missing_group(book: ReasonBook, group: int, lead: int) -> int:
-    """Return the missing-values group of the lead's category, where a group of indicators is led by no value at all."""
-    return group if lead < 0 else len(book.groups) + book.categories.index(book.indicators[lead].category)
+def _population(model: CreditModel) -> Words | None:
+    """Return where the model's peers are at home; None where its manifest does not say."""
+    return POPULATIONS.get(str(model.manifest.get("training", {}).get("data", "")))
 
 
-def _missing_reason(scores: Scores, book: ReasonBook, group: int, share: float) -> Reason:
-    category = book.categories[group - len(book.groups)]
+def _has_company(scores: Scores, book: ReasonBook, row: int, lead: int, group: int) -> bool:
+    """Return whether a known indicator of the group, other than the one named, has a part in its contribution."""
+    known = (book.group_of == group) & ~np.isnan(scores.x[row]) & (scores.contributions[row] != 0)
+    known[lead] = False
+    return bool(known.any())
+
+
+def _missing_reason(
+    scores: Scores, book: ReasonBook, gone: Bools, row: int, group: int, share: float, edition: int
+) -> Reason:
+    number = group - len(book.groups)
+    category = book.categories[number]
     points = share * scores.points_per_logit
-    sentence_zh, sentence_en = sentences.missing_sentences(category, points)
+    if edition > FIRST_EDITION:
+        short = gaps_of(scores, book, gone, row, number)
+        first = book.indicators[short[0]]
+        sentence_zh, sentence_en = sentences.missing_sentences(
+            _records_read(scores, book, row, [book.indicators[place].name for place in short], category),
+            (first.label_zh, first.label_en),
+            len(short) - 1,
+            points,
+        )
+    else:
+        sentence_zh, sentence_en = sentences.missing_sentences_1(category, points)
     label_zh, label_en = CATEGORIES[category].records
     return Reason(
         code=sentences.MISSING_CODES[category],
@@ -207,3 +245,23 @@ def _missing_reason(scores: Scores, book: ReasonBook, group: int, share: float) 
         sentence_zh=sentence_zh,
         sentence_en=sentence_en,
     )
+
+
+def _records_read(
+    scores: Scores, book: ReasonBook, row: int, indicators: Sequence[str], category: str
+) -> tuple[Words, ...]:
+    """Return what the delivered records are called that indicators without a value read."""
+    alone = {
+        source[0]: features for source, features in zip(book.sources, book.evidence, strict=True) if not source[1:]
+    }
+    read = [
+        records_text(frame)
+        for indicator in indicators
+        for source in sources_of(indicator)
+        for frame in source
+        if frame not in alone or not np.isnan(scores.x[row, list(alone[frame])]).all()
+    ]
+    if read:
+        return tuple(dict.fromkeys(read))
+    zh, en = CATEGORIES[category].records
+    return ((zh, f"{en} records"),)

@@ -143,9 +143,9 @@ def _missing(category: str, code: str) -> ReasonCode:
         "missing",
         (f"{zh}记录不足以计算部分指标", f"Some values missing from {en} records"),
         (
-            f"已取得{zh}数据，但记录不足以计算部分指标。整类数据缺失（未授权、无记录或数据源不可用）不构成理由。",
-            f"The {en} records that were delivered do not suffice for some indicators. A category that is absent as a "
-            "whole, not granted, without a record or not available, is no reason.",
+            f"已取得{zh}数据，但记录不足以计算部分指标。整类数据或其中某一来源缺失（未授权、未接入、无记录或不可用）不构成理由。",
+            f"The {en} records that were delivered do not suffice for some indicators. A category or a source of it "
+            "that is absent as a whole, not granted, not connected, without a record or not available, is no reason.",
         ),
         category=category,
         categories=[category],

@@ -25,10 +25,10 @@ from creditlink.engine.profile.pipeline import Profiles
 from creditlink.engine.scoring.limits import knockouts
 from creditlink.engine.scoring.limits.contradicted import Contradicted
 from creditlink.engine.scoring.limits.partial import Partial
-from creditlink.engine.scoring.limits.scorable import NotScorable
+from creditlink.engine.scoring.limits.scorable import NotScorable, refusal
 from creditlink.engine.scoring.model import Scores
 from creditlink.engine.scoring.scale import rounded
-from creditlink.engine.vocabulary import CATEGORIES, FEWEST_FIRMS, causes_of_evidence
+from creditlink.engine.vocabulary import CATEGORIES, EDITION, FEWEST_FIRMS, causes_of_evidence
 
 BEST, NEAR = 3, 5
 
@@ -67,6 +67,7 @@ def snapshot(
     contradicted: Contradicted | None = None,
     further: Mapping[str, object] = MappingProxyType({}),
     told: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    edition: int = EDITION,
 ) -> Snapshot:
     """Return the profile of the firm in row `i`.
 
@@ -78,6 +79,7 @@ def snapshot(
     contradicted : files of the firm's that an office contradicts.
     further : members of the summary that stand beside the score.
     told : flag -> what else is known of it, in zh and en, which the flag's reason then says.
+    edition : which rules choose the reasons, and which words tell them.
     """
     missing, incomplete = causes_of_evidence(missing, incomplete)
     scores, features = profiles.scores, profiles.features[i : i + 1]
@@ -95,10 +97,13 @@ def snapshot(
         settings=live.rules.reasons,
         industries=[registration["industry"]],
         missing=[missing],
+        edition=edition,
     )[0]
     by_score = str(live.model.scale.grade(scores.pd_12m[i])) if scored else None
     summary = {
-        "not_scorable_reason": None if verdict.not_scorable is None else _not_scorable(verdict.not_scorable, live),
+        "not_scorable_reason": None
+        if verdict.not_scorable is None
+        else _not_scorable(refusal(live.rules.scorable, edition), live),
         "partial": partial.to_dict(by_score) if partial else None,
         "human_review": [
             *(hit.to_dict() for hit in verdict.human_review),

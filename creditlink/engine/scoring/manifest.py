@@ -38,6 +38,23 @@ class ManifestTraining(TypedDict, total=False):
     leak_warnings: Sequence[Mapping[str, object]]
 
 
+class ManifestRecalibration(TypedDict):
+    """Which real outcomes a model's level was fitted to, and whose trees it has."""
+
+    parent: str
+    parent_manifest_sha256: str
+    source: str  # file or database
+    outcomes_sha256: str
+    rows: int
+    bads: int
+    firms: int | None
+    since: str | None
+    until: str | None
+    slope: float
+    level: float
+    level_error: float
+
+
 class ManifestUnscored(TypedDict):
     """Firms without a score on the day that judged the model, and how they and the scored ones fared."""
 
@@ -64,3 +81,4 @@ class ModelManifest(TypedDict):
     grade_bands_version: NotRequired[int]
     interval_level: NotRequired[float]
     not_scorable: NotRequired[ManifestUnscored]
+    recalibration: NotRequired[ManifestRecalibration]

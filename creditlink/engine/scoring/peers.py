@@ -95,6 +95,10 @@ class PeerTable:
         rows = (self.rows.get(key, {}).get(name) for key in cells(industry, size))
         return next((row[1] for row in rows if row is not None), None)
 
+    def medians(self) -> dict[str, float]:
+        """Return the median of each indicator over all firms."""
+        return {name: tenths[4] for name, (_, tenths) in self.rows.get(ALL_PEERS, {}).items()}
+
     def best(self, industry: str | None, size: str | None, name: str, direction: int) -> float | None:
         """Return where the best tenth of the peers begins, given which way is riskier (`direction` ±1)."""
         tenths = self.tenths(industry, size, name)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from creditlink.engine.scoring.scale import Scale
-from creditlink.engine.vocabulary import GRADES
+from creditlink.engine.vocabulary import GRADES, SUPPLIES
 
 
 class ScoreSettingError(ValueError):
@@ -31,19 +31,29 @@ class FactRule:
 
 @dataclass(frozen=True)
 class Evidence:
-    """An indicator that shows, when known and at least so much, that a category's record is long enough."""
+    """An indicator that shows, when known and at least so much, that a category's record is long enough.
+
+    `supply` is the utility that it reads, `months` what a refusal says that its record lacks, where that is not what it
+    says of the others.
+    """
 
     category: str
     indicator: str
     at_least: float = -math.inf
+    supply: str | None = None
+    months: int | None = None
 
 
 @dataclass(frozen=True)
 class ScorableSettings:
-    """A firm is scored when any of `evidence` is there; `least_months` is the number a refusal names."""
+    """A firm is scored when any of `evidence` is there.
+
+    A refusal names `least_months` of record, of the last `within_months`.
+    """
 
     least_months: int
     evidence: tuple[Evidence, ...]
+    within_months: int = 24
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class ReasonSettings:
     limit: int = 4
     least_points: float = 1.0
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    least_missing_points: float = 5.0  # that missing values must cost to be a reason
 
 
 @dataclass(frozen=True)
@@ -184,7 +195,10 @@ def _reasons(table: Mapping[str, object]) -> ReasonSettings:
         if members.count(member) > 1:
             raise ScoreSettingError(f"reasons.groups: {member!r} is in two groups")
     return ReasonSettings(
-        _whole(table, "reasons", "limit", 1), _number(table, "reasons", "least_points", -1e-9), groups
+        _whole(table, "reasons", "limit", 1),
+        _number(table, "reasons", "least_points", -1e-9),
+        groups,
+        _number(table, "reasons", "least_missing_points", -1e-9),
     )
 
 
@@ -196,8 +210,14 @@ def _scorable(table: Mapping[str, object]) -> ScorableSettings:
     for number, row in enumerate(rows):
         where = f"scorable.evidence.{number}"
         bound = _number(row, where, "at_least", -math.inf) if "at_least" in row else -math.inf
-        evidence.append(Evidence(_text(row, where, "category"), _text(row, where, "indicator"), bound))
-    return ScorableSettings(_whole(table, "scorable", "least_months", 0), tuple(evidence))
+        supply = _text(row, where, "supply") if "supply" in row else None
+        if supply is not None and supply not in SUPPLIES:
+            raise ScoreSettingError(f"{where}.supply: one of {', '.join(SUPPLIES)} is expected, got {supply!r}")
+        months = _whole(row, where, "months", 1) if "months" in row else None
+        category, indicator = _text(row, where, "category"), _text(row, where, "indicator")
+        evidence.append(Evidence(category, indicator, bound, supply, months))
+    least, within = (_whole(table, "scorable", name, 1) for name in ("least_months", "within_months"))
+    return ScorableSettings(least, tuple(evidence), within)
 
 
 def _partial(table: Mapping[str, object]) -> PartialSettings:

@@ -273,8 +273,8 @@ class Paths:
         return (index >= firms.first_month[:, None]) & (index < self.leave_month[:, None])
 
 
-def draw_paths(firms: Firms, calendar: Calendar) -> Paths:
-    """Let one block's health drift and take shocks, and draw defaults and departures."""
+def draw_paths(firms: Firms, calendar: Calendar, hazard_times: float = 1.0) -> Paths:
+    """Let one block's health drift and take shocks, and draw defaults and departures, at so many times the hazard."""
     rng, n, total = firms.stream("health"), len(firms), calendar.total
     burn_in = 36
     z = rng.standard_normal(n) * hazard.NOISE / np.sqrt(1 - hazard.PERSISTENCE**2)
@@ -285,7 +285,7 @@ def draw_paths(firms: Firms, calendar: Calendar) -> Paths:
             departure[:, t] = z
     exposure = firms.of_trade("exposure")
     shocked = departure + exposure[:, None] * calendar.health_shock
-    offset = hazard.BASE + firms.risk - hazard.SLOPE * firms.level
+    offset = hazard.BASE + np.log(hazard_times) + firms.risk - hazard.SLOPE * firms.level
     index = np.arange(total)
     exists = index >= firms.first_month[:, None]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import polars as pl
@@ -50,11 +50,16 @@ Progress = Callable[[int, int], None]
 
 
 def simulate_block(
-    seed: int, block: int, calendar: Calendar, coverage: Mapping[str, float], hazards: HazardTable
+    seed: int,
+    block: int,
+    calendar: Calendar,
+    coverage: Mapping[str, float],
+    hazards: HazardTable,
+    hazard_times: float = 1.0,
 ) -> dict[str, pl.DataFrame]:
     """Return all frames of one block of firms, with `firms` and `truth`."""
     firms = latent.draw_firms(seed, block, calendar, coverage)
-    paths = latent.draw_paths(firms, calendar)
+    paths = latent.draw_paths(firms, calendar, hazard_times)
     doing = activities.simulate(firms, paths, calendar)
     office = tax.TaxRecords(firms, doing, calendar)
     months, sold, bought = invoices.InvoiceRecords(firms, doing, calendar).frame()
@@ -147,6 +152,7 @@ class WrittenManifest(TypedDict):
     relief: list[str]
     rows: dict[str, int]
     sha256: dict[str, str]
+    hazard_times: NotRequired[float]
 
 
 def write_city(
@@ -159,6 +165,7 @@ def write_city(
     partition_firms: int = 100_000,
     progress: Progress | None = None,
     coverage: Mapping[str, float] | None = None,
+    hazard_times: float = 1.0,
     overwrite: bool = False,
     processes: int = 1,
 ) -> WrittenManifest:
@@ -182,6 +189,8 @@ def write_city(
         Called with firms done and firms in all.
     coverage
         Share of firms known to a source, by name: `tax`, `social_security`, `electricity`, `utility` …
+    hazard_times
+        How many times as often firms go bad: a city that a model was not trained on.
     overwrite
         Replace a city that `out` already holds; anything else in `out` is never replaced.
     processes
@@ -203,6 +212,8 @@ def write_city(
     ):
         if not least <= value <= most:
             raise ValueError(f"{name}: must be within {least} … {most}, got {value}")
+    if not 0.1 <= hazard_times <= 10:
+        raise ValueError(f"hazard_times: must be within 0.1 … 10, got {hazard_times}")
     shares = merge_coverage(coverage)
     calendar = Calendar(until.replace(day=1), months)
     needed = firms * months * BYTES_PER_FIRM_MONTH
@@ -210,7 +221,10 @@ def write_city(
         per_part = -(-partition_firms // latent.BLOCK_FIRMS)
         blocks = -(-firms // latent.BLOCK_FIRMS)
         parts = [
-            _Partition(folder, number, range(first, min(first + per_part, blocks)), firms, seed, calendar, shares)
+            _Partition(
+                *(folder, number, range(first, min(first + per_part, blocks)), firms, seed, calendar, shares),
+                hazard_times,
+            )
             for number, first in enumerate(range(0, blocks, per_part))
         ]
         digests, rows = _write_partitions(parts, processes, progress)
@@ -229,6 +243,8 @@ def write_city(
             "rows": rows,
             "sha256": dict(sorted(digests.items())),
         }
+        if hazard_times != 1:
+            manifest["hazard_times"] = hazard_times
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (folder / MANIFEST).write_text(text, encoding="utf-8")
     return manifest
@@ -245,13 +261,14 @@ class _Partition:
     seed: int
     calendar: Calendar
     coverage: dict[str, float]
+    hazard_times: float
 
     def write(self, progress: Callable[[], None] | None = None) -> tuple[dict[str, str], dict[str, int]]:
         """Write the partition; return the sha256 by file and the rows by frame."""
         hazards = HazardTable(self.calendar)
         done: list[dict[str, pl.DataFrame]] = []
         for block in self.blocks:
-            done.append(simulate_block(self.seed, block, self.calendar, self.coverage, hazards))
+            done.append(simulate_block(self.seed, block, self.calendar, self.coverage, hazards, self.hazard_times))
             if progress:
                 progress()
         digests: dict[str, str] = {}

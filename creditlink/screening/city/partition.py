@@ -173,6 +173,7 @@ def _reasons(records: RecordSet, profiles: Profiles, used: Tools) -> list[pl.Ser
         book,
         limit=settings.limit,
         least_points=settings.least_points,
+        least_missing_points=settings.least_missing_points,
         absent={name: absent(records, name, firms) for name in (*book.categories, *SUPPLIES)},
     )
     columns = []

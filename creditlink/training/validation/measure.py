@@ -43,7 +43,7 @@ def measure(
     rested = [k for k, name in enumerate(FEATURES) if BY_NAME[name].categories[0] in RESTED_ON]
     with_everything: Floats | None = None
     for case in MEASURED_CASES:
-        rows = _rows(day, case, seed)
+        rows = rows_of(day, case, seed)
         x = matrix(rows)
         logit = model.calibration.logit_of(margin(model.booster, x), FEATURES, x)
         bounds = None if model.interval is None else model.interval.of(FEATURES, x, logit)
@@ -111,7 +111,8 @@ def _shifts(bad: NDArray[np.int8], pd_12m: Floats, granted: Floats, scale: Scale
     }
 
 
-def _rows(day: SnapshotDay, case: str, seed: int) -> pl.DataFrame:
+def rows_of(day: SnapshotDay, case: str, seed: int) -> pl.DataFrame:
+    """Return the rows of a day in one of MEASURED_CASES: what is refused or lacking is taken from them."""
     firms = day.labels.height
     kind, _, name = case.partition(" ")
     if case in (GRANTED, RANDOM, SOURCES):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -37,7 +39,7 @@ def firms():
     return frame(3000, NAMES, missing=0.25)
 
 
-def told(model, book, features, missing=None, settings=SETTINGS, industry="C26"):
+def told(model, book, features, missing=None, settings=SETTINGS, industry="C26", edition=vocabulary.EDITION):
     scores = model.score(features)
     count = len(features)
     return scores, reasons_for(
@@ -48,6 +50,7 @@ def told(model, book, features, missing=None, settings=SETTINGS, industry="C26")
         settings=settings,
         industries=[industry] * count,
         missing=missing or [{}] * count,
+        edition=edition,
     )
 
 
@@ -66,20 +69,32 @@ def plainly(scores, book, row, missing):
     return sums
 
 
-def test_ranking_is_what_a_plain_reading_gives(model, book, firms):
+@pytest.mark.parametrize("edition", [1, 2])
+def test_ranking_is_what_a_plain_reading_gives(model, book, firms, edition):
+    """Missing values compete with the others in the first edition; now they are one reason at most, and the last."""
     missing = [{"social_security": "not_granted"} if row % 3 else {} for row in range(len(firms))]
-    scores, found = told(model, book, firms, missing)
+    settings = ReasonSettings(2, 1.0, GROUPS, least_missing_points=3.0)
+    scores, found = told(model, book, firms, missing, settings, edition=edition)
+    displaced = 0
     for row in range(0, len(firms), 7):
         sums = plainly(scores, book, row, missing[row])
         limit = 1 / abs(scores.points_per_logit)
-        adverse = sorted((k for k in sums if sums[k] >= limit), key=lambda k: -sums[k])[:4]
+        adverse = sorted((k for k in sums if sums[k] >= limit), key=lambda k: -sums[k])
+        if edition > 1:
+            short = [k for k in adverse if k.startswith("missing:") and sums[k] >= 3 * limit][:1]
+            adverse = [k for k in adverse if not k.startswith("missing:")]
+            if short and (len(adverse) < 2 or sums[short[0]] > sums[adverse[1]]):
+                displaced += len(adverse) > 1
+                adverse = [*adverse[:1], *short]
+        adverse = adverse[:2]
         kept = {k for k in sums if sums[k] <= -limit and not k.startswith("missing:")}
-        strengths = sorted(kept, key=lambda k: sums[k])[:4]
+        strengths = sorted(kept, key=lambda k: sums[k])[:2]
         assert [r.group for r in found[row].adverse] == adverse
         assert [r.group for r in found[row].strengths] == strengths
         for reason in (*found[row].adverse, *found[row].strengths):
             assert reason.contribution == pytest.approx(sums[reason.group], abs=1e-6)
             assert reason.points_contribution == pytest.approx(reason.contribution * scores.points_per_logit)
+    assert edition == 1 or displaced > 5
 
 
 def test_the_named_indicator_weighs_most_in_its_group(model, book, firms):
@@ -151,7 +166,7 @@ def test_a_category_of_which_nothing_is_known_is_no_reason_whatever_the_cause(mo
 
 def test_no_sentence_says_that_an_absent_category_costs_points():
     for category in vocabulary.CATEGORIES:
-        zh, en = sentences.missing_sentences(category, -3.0)
+        zh, en = sentences.missing_sentences([vocabulary.CATEGORIES[category].records], ("甲", "A"), 2, -3.0)
         for cause, (cause_zh, cause_en) in vocabulary.CAUSES.items():
             if cause != vocabulary.NOT_COMPUTABLE:
                 assert cause_zh not in zh
@@ -266,6 +281,54 @@ def test_where_peers_and_points_say_different_things_the_sentence_says_why(value
         direction=1, median=0.002, peers=peers, points=points,
     )  # fmt: skip
     assert en.endswith(said)
+
+
+def test_a_flag_that_most_share_is_no_reason(model, firms):
+    """A yes or no that is for a firm as for most sets nobody apart; the first edition told it."""
+    catalogue = CATALOGUE | {"late": replace(CATALOGUE["late"], unit="flag")}
+    features = firms.with_columns(late=(pl.col("late") > 0).cast(pl.Float64))
+    for usual in (0.0, 1.0):
+        book = reason_book(model.features, catalogue, {}, {"late": usual})
+        every = ReasonSettings(9, 0.0)
+        for edition, told_of in ((1, {0.0, 1.0}), (2, {1.0 - usual})):
+            _, found = told(model, book, features, settings=every, edition=edition)
+            both = [r for firm in found for r in (*firm.adverse, *firm.strengths) if r.indicator == "late"]
+            assert {r.value for r in both} == told_of
+
+
+@pytest.mark.parametrize(
+    ("peers", "zh", "en"),
+    [
+        ("*", "模拟城市全体企业", "the firms of the synthetic city"),
+        ("C", "模拟城市同行业企业", "firms of the synthetic city in the same industry"),
+        (
+            "C/small",
+            "模拟城市同行业同规模企业",
+            "firms of the synthetic city in the same industry and of the same size",
+        ),
+    ],
+)
+def test_peers_are_named_for_what_they_are(peers, zh, en):
+    assert sentences.peers_text(peers, sentences.POPULATIONS["synthetic city"]) == (zh, en)
+
+
+def test_what_a_record_is_too_short_for_is_named_with_the_records_that_came():
+    records = (("增值税申报", "VAT declarations"), ("增值税发票", "VAT invoices"))
+    zh, en = sentences.missing_sentences(records, ("销售趋势(24月)", "Trend of sales over 24 months"), 1, -5.6)
+    assert zh == "已取得的增值税申报、增值税发票记录不足以计算“销售趋势(24月)”等2项指标，评分因此减少6分。"
+    assert en == (
+        "Not computable from the VAT declarations and VAT invoices that were delivered: Trend of sales over 24 months "
+        "and 1 other indicator. This costs 6 points."
+    )
+
+
+def test_one_is_one():
+    _, en = sentences.indicator_sentences(
+        name="headcount", labels=("参保人数", "Insured headcount"), value=1.0, unit="people", direction=-1, median=2.0,
+        peers="*", points=-1.2, together=True,
+    )  # fmt: skip
+    assert en.startswith("Insured headcount: 1 person, below the median of all firms, 2 people;")
+    assert en.endswith(" Together with similar indicators, this costs 1 point.")
 
 
 def test_a_rank_is_told_as_a_word():

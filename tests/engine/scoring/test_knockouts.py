@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creditlink.engine.scoring.limits.knockouts import apply_rules, judge
-from creditlink.engine.scoring.limits.scorable import scorable
+from creditlink.engine.scoring.limits.scorable import refusal, scorable
 from creditlink.engine.scoring.scale import Scale
 from creditlink.engine.scoring.settings import Evidence, FactRule, ReasonSettings, ScorableSettings, ScoreSettings
 
@@ -107,9 +107,26 @@ def test_a_verdict_names_the_facts():
         "code": "N01",
         "least_months": 6,
         "categories": ["tax", "utility"],
-        "sentence_zh": "纳税、水电气中没有一类数据有6个月的记录，无法评分。",
-        "sentence_en": "No score: none of tax, utility has 6 months of record.",
+        "sentence_zh": "近24个月内，纳税申报、销售、水电气记录均不足6个月，无法评分。",
+        "sentence_en": "No score: within the last 24 months, tax declarations, sales and utilities each have fewer "
+        "than 6 months of record.",
     }
+
+
+def test_a_refusal_names_each_record_with_the_months_it_lacks():
+    evidence = (
+        Evidence("tax", "tax_record_months", 6.0),
+        Evidence("utility", "electricity_trend_24", supply="electricity"),
+        Evidence("utility", "water_growth_12", supply="water", months=13),
+    )
+    told = refusal(ScorableSettings(6, evidence))
+    assert told.sentence_zh == "近24个月内，纳税申报、销售、用电记录均不足6个月，用水记录不足13个月，无法评分。"
+    assert told.sentence_en == (
+        "No score: within the last 24 months, tax declarations, sales and electricity each have fewer than 6 months of "
+        "record, and water fewer than 13."
+    )
+    first = refusal(ScorableSettings(6, evidence), 1)
+    assert first.sentence_en == "No score: none of tax, utility has 6 months of record."
 
 
 def test_a_rule_about_an_absent_fact_is_an_error_not_a_pass():

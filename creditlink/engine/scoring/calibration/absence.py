@@ -70,6 +70,10 @@ class Absence:
             total += value * np.logical_and.reduce([absent[category] for category in name.split(JOINT)])
         return total
 
+    def times(self, slope: float) -> Absence:
+        """Return the shifts multiplied by `slope`."""
+        return Absence(self.evidence, {name: shift * slope for name, shift in self.shifts.items()})
+
     def to_json(self) -> dict[str, object]:
         """Return its member of `calibration.json`."""
         return {"evidence": {c: list(names) for c, names in self.evidence.items()}, "shifts": dict(self.shifts)}

@@ -120,6 +120,26 @@ class Calibration:
             return replace(self, b=self.b + level, by_known=self.by_known.with_level(level))
         return replace(self, b=self.b + level) if self.kind == "platt" else replace(self, c=self.c + level)
 
+    def rescaled(self, slope: float, level: float) -> Calibration:
+        """Return the calibration whose log-odds are ``slope`` times these and ``level`` more, with all that they add.
+
+        Raises
+        ------
+        CalibrationError
+            The slope is not above 0.
+        """
+        if not slope > 0:
+            raise CalibrationError(f"calibration slope: {slope!r} must be above 0, or PD would fall with risk")
+        scaled = replace(
+            self,
+            a=self.a * slope,
+            b=self.b * slope,
+            c=self.c * slope,
+            absence=None if self.absence is None else self.absence.times(slope),
+            by_known=None if self.by_known is None else self.by_known.times(slope),
+        )
+        return scaled.with_level(level)
+
     def to_json(self) -> str:
         """Return the text of `calibration.json`; the same calibration always gives the same bytes."""
         fields: dict[str, object] = {"kind": self.kind, "a": self.a, "b": self.b}

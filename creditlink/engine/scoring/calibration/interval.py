@@ -11,8 +11,10 @@ distributions based on conformal prediction; Mondrian categories, Vovk, Gammerma
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +83,28 @@ class IntervalTable:
         band = np.searchsorted(np.asarray(self.bounds), sigmoid(logit), side="right")
         offsets = table[self.known(features, x), band]
         return sigmoid(logit + offsets[:, 0]), sigmoid(logit + offsets[:, 1])
+
+    def rescaled(self, slope: float, level: float, error: float = 0.0) -> IntervalTable:
+        """Return the table for log-odds that are ``slope`` times those it was fitted for and ``level`` more.
+
+        Each firm keeps its bin. How far the firms' own probabilities lie from the calibrated one is taken from the fit,
+        since outcomes do not show it: what sets firms apart that look alike does not shrink with the slope. What the
+        new level leaves open, its standard error, is added in squares.
+
+        Source: independent errors add in squares; 1.645 and its like are quantiles of the normal distribution.
+        """
+        open_ = NormalDist().inv_cdf((1 + self.level) / 2) * error
+
+        def wider(offsets: Offsets) -> Offsets:
+            low, high = (math.hypot(one, open_) for one in offsets)
+            return -round(low, 6), round(high, 6)
+
+        bounds = (math.log(bound / (1 - bound)) for bound in self.bounds)
+        return replace(
+            self,
+            bounds=tuple(float(sigmoid(slope * bound + level)) for bound in bounds),
+            offsets=tuple(tuple(wider(one) for one in row) for row in self.offsets),
+        )
 
     def to_json(self) -> str:
         """Return the text of interval.json."""

@@ -50,6 +50,10 @@ class ByKnown:
         """Return the maps with `level` added to every log-odds."""
         return replace(self, maps=tuple((a, b + level) for a, b in self.maps))
 
+    def times(self, slope: float) -> ByKnown:
+        """Return the maps with every log-odds multiplied by `slope`."""
+        return replace(self, maps=tuple((a * slope, b * slope) for a, b in self.maps))
+
     def to_json(self) -> dict[str, object]:
         """Return its member of `calibration.json`."""
         return {"categories": list(self.categories), "maps": [list(one) for one in self.maps]}

@@ -1,0 +1,1 @@
+"""Fitting a model's level to real outcomes, its trees untouched."""
