@@ -8,7 +8,8 @@ import pytest
 
 from creditlink.training.table.columns import typed_column
 from creditlink.training.table.file import RawTable, TableError
-from creditlink.training.table.model import Encoder, TableParameters, fit_table, folds_of
+from creditlink.training.table.folds import folds_of
+from creditlink.training.table.model import Encoder, TableParameters, fit_table
 from creditlink.training.table.run import Trainer, cross_validate, figures, later_rows, out_of_time
 from creditlink.training.table.table import Roles, prepare
 from creditlink.training.validation import metrics
@@ -116,20 +117,6 @@ class TestPrepare:
     def test_the_event_can_be_named(self):
         table = ready(loans(120), event="0")
         assert table.is_bad.sum() == 120 - loans(120)["bad"].sum()
-
-    def test_duplicate_rows_are_counted_and_share_a_fold(self):
-        book = loans(100)
-        table = ready(pl.concat([book, book[:20]]))
-        assert "40" in str(table.findings[-1].count)
-        for rest, held in folds_of(table.is_bad, table.group, 5, seed=1):
-            assert not set(table.group[rest]) & set(table.group[held])
-            assert {i for i in range(20) if i in held} == {i - 100 for i in held if i >= 100}
-
-    def test_duplicate_ids_are_counted_and_share_a_fold(self):
-        book = loans(150).with_columns(loan_id=pl.Series([f"L{i // 2 if i < 6 else i}" for i in range(150)]))
-        table = ready(book, ids=("loan_id",))
-        assert "column loan_id: duplicate ids: L0 stands in more than one row" in told(table)
-        assert len(set(table.group)) == 147
 
     def test_infinite_and_missing_times(self):
         book = loans(200).with_columns(granted_on=pl.when(pl.int_range(pl.len()) > 3).then("granted_on"))

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -23,6 +24,7 @@ from creditlink.training.table.run import (
     TableFigures,
     Trainer,
     cross_validate,
+    even_cuts,
     later_rows,
     out_of_time,
 )
@@ -148,6 +150,7 @@ def table(
         roles = Roles(target, event, weights, time_column, lists[0], lists[1])
         data = prepare(raw, roles, folds=folds)
         odd = data.findings
+        data = replace(data, findings=(*odd, *even_cuts(data, folds, seed)[1]))
         directions = _directions(raw, data, lists[2], lists[3])
         refuse_absent(raw, lists[4])
         if time_column is not None:

@@ -6,7 +6,7 @@ calibration cost no row: the margins that calibration is fitted on are all of un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ from creditlink.engine.scoring.calibration.calibration import Calibration
 from creditlink.training.fitting.calibrate import fit_calibration
 from creditlink.training.fitting.fit import Parameters, fit, margin
 from creditlink.training.table.columns import numbers_of
+from creditlink.training.table.folds import folds_of
 
 Bad = NDArray[np.int8]
 Floats = NDArray[np.float64]
@@ -150,12 +151,12 @@ def fit_table(
     columns : Float64, Date or String of n rows
     weight, group : shape (n,); rows of one group are held out together
     directions : column -> +1 or −1 where more must never be safer, or riskier; others are free
-    step : called after each of `bag_size(is_bad)` boosters
+    step : called after each of `bag_size(is_bad, group)` boosters
     """
     members, rounds = [], []
     held_out = np.empty(len(is_bad))
     order = [directions.get(name, 0) for name in columns.columns]
-    for k, (rest, stopping) in enumerate(folds_of(is_bad, group, bag_size(is_bad), seed)):
+    for k, (rest, stopping) in enumerate(folds_of(is_bad, group, bag_size(is_bad, group), seed)):
         encoder, x = Encoder.fit(columns[rest], is_bad[rest], seed + k)
         stop_x = encoder.encode(columns[stopping])
         fitted = fit(
@@ -180,30 +181,7 @@ def fit_table(
     return TableModel(tuple(members), tuple(rounds), calibration)
 
 
-def bag_size(is_bad: Bad) -> int:
+def bag_size(is_bad: Bad, group: NDArray[np.int64]) -> int:
     """Return how many boosters are averaged: at least two, and each with events to stop by."""
-    fewest = int(min(is_bad.sum(), (1 - is_bad).sum()))
+    fewest = min(len(np.unique(group[is_bad == kind])) for kind in (0, 1))
     return max(2, min(BAG, fewest // 2))
-
-
-def folds_of(
-    is_bad: Bad, group: NDArray[np.int64], count: int, seed: int
-) -> Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return row numbers of the rest and of each fold: like shares of events, no group in two folds.
-
-    Raises
-    ------
-    ValueError
-        Fewer groups with the event, or without it, than folds.
-    """
-    _, first, member = np.unique(group, return_index=True, return_inverse=True)
-    has_event = np.zeros(len(first), np.int8)
-    np.maximum.at(has_event, member, is_bad)
-    if min(int(has_event.sum()), int((1 - has_event).sum())) < count:
-        raise ValueError(f"the rows fall into too few different ones for {count} folds")
-    cut = StratifiedKFold(count, shuffle=True, random_state=seed).split(first, has_event)
-    out = []
-    for _, held_groups in cut:
-        held_out = np.isin(member, held_groups)
-        out.append((np.flatnonzero(~held_out), np.flatnonzero(held_out)))
-    return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict
@@ -12,8 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from creditlink.training.table.file import TableError
-from creditlink.training.table.model import Bad, TableModel, TableParameters, fit_table, folds_of
+from creditlink.training.table.file import TableError, TableFinding
+from creditlink.training.table.folds import Bad, Cut, folds_of
+from creditlink.training.table.model import TableModel, TableParameters, fit_table
 from creditlink.training.table.table import Table
 from creditlink.training.validation import metrics
 
@@ -21,6 +22,12 @@ Floats = NDArray[np.float64]
 
 LATER_SHARE = 0.25
 """The newest share of rows that judges out of time."""
+
+UNEVEN = 1.5
+"""Beyond so many times the even share of rows or events, a fold is told of."""
+
+MOST_OF_A_TABLE = 0.5
+"""Beyond this share of rows or events in one fold, what the others teach says nothing of it."""
 
 
 class Classifier(Protocol):
@@ -108,6 +115,41 @@ def figures(is_bad: Bad, pd_12m: Floats, weight: Floats) -> TableFigures:
     }
 
 
+def even_cuts(table: Table, folds: int, seed: int) -> tuple[Sequence[Cut], list[TableFinding]]:
+    """Return the folds that `cross_validate` uses, with a warning where they are far from even.
+
+    Raises
+    ------
+    TableError
+        The table has too few different rows for the folds, or one would be more than half of it.
+    """
+    try:
+        cuts = folds_of(table.is_bad, table.group, folds, seed)
+    except ValueError as error:
+        raise TableError(f"{table.file}: {error}") from None
+    held = np.array([[len(fold), int(table.is_bad[fold].sum())] for _, fold in cuts])
+    share = held / held.sum(axis=0)
+    fold, kind = np.unravel_index(int(share.argmax()), share.shape)
+    _, first, member = np.unique(table.group, return_index=True, return_inverse=True)
+    size = np.bincount(member, weights=np.where(kind, table.is_bad, 1)).astype(np.int64)
+    largest = int(size.argmax())
+    message = (
+        f"folds are uneven: one of {folds} holds {held[fold, kind]} of {held[:, kind].sum()} "
+        f"{('rows', 'events')[kind]}, for {size[largest]} of these belong together"
+    )
+    row = int(table.number[first[largest]])
+    if share[fold, kind] > max(MOST_OF_A_TABLE, UNEVEN / folds):
+        raise TableError(
+            f"{table.file}: {message} (the first is row {row}): figures of such folds say nothing; "
+            "name fewer --folds, or another --id"
+        )
+    if not (held[:, 1].all() and (held[:, 0] > held[:, 1]).all()):
+        raise TableError(f"{table.file}: {message} (the first is row {row}), and one has only rows of one outcome")
+    if share[fold, kind] * folds > UNEVEN and size[largest] > 1:
+        return cuts, [TableFinding(table.file, None, row, int(held[fold, kind]), message)]
+    return cuts, []
+
+
 def cross_validate(
     table: Table, fit: Fit, *, folds: int, seed: int, workers: int = 1, step: Callable[[], None] = lambda: None
 ) -> FoldFigures:
@@ -120,14 +162,11 @@ def cross_validate(
     Raises
     ------
     TableError
-        The table has too few different rows for the folds.
+        The table has too few different rows for the folds, or one would be more than half of it.
     """
     held_pd = np.empty(len(table.is_bad))
     per_fold = []
-    try:
-        cuts = folds_of(table.is_bad, table.group, folds, seed)
-    except ValueError as error:
-        raise TableError(f"{table.file}: {error}") from None
+    cuts, _ = even_cuts(table, folds, seed)
 
     def judge(k: int) -> Floats:
         rest, held_out = cuts[k]
