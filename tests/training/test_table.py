@@ -8,7 +8,6 @@ import pytest
 
 from creditlink.training.table.columns import typed_column
 from creditlink.training.table.file import RawTable, TableError
-from creditlink.training.table.folds import folds_of
 from creditlink.training.table.model import Encoder, TableParameters, fit_table
 from creditlink.training.table.run import Trainer, cross_validate, figures, later_rows, out_of_time
 from creditlink.training.table.table import Roles, prepare
