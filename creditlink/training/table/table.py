@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.training.table.columns import first_without_a_time, numbers_of
+from creditlink.training.table.columns import first_without_a_time, is_free_text, numbers_of
 from creditlink.training.table.file import RawTable, TableError, TableFinding, names_like
 from creditlink.training.table.groups import groups_of
 
@@ -23,9 +23,6 @@ EVENT_WORDS = frozenset(
     )
 )  # fmt: skip
 """Which of two words is the event, in any case."""
-
-FREE_TEXT_SHARE = 0.5
-"""Text with more distinct values than this share of rows is a name or a remark, not a category."""
 
 _ID_NAME = re.compile(r"(^|_|\b)(id|uuid|uscc|key|nr|no|code|number|编号|代码)($|_|\b)|[a-z](ID|Id|Nr|No)($|_)")
 
@@ -239,7 +236,7 @@ def _useless(series: pl.Series) -> str | None:
         return f"constant: {_text_of(known[0])} in every row"
     rows = known.len()
     if rows < 50 or distinct < 0.98 * rows:
-        if series.dtype == pl.String and distinct > max(FREE_TEXT_SHARE * rows, 20):
+        if series.dtype == pl.String and is_free_text(distinct, rows):
             return "free text"
         return None
     if series.dtype == pl.String:
