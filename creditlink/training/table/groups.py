@@ -77,7 +77,7 @@ def _joined(ids: Sequence[pl.Series], height: int) -> Ints:
         above += int(code.max(initial=0))
     ends = (np.concatenate(rows), np.concatenate(values))
     links = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(above, above))
-    return connected_components(links, directed=False)[1][:height].astype(np.int64)
+    return np.asarray(connected_components(links, directed=False)[1][:height], dtype=np.int64)
 
 
 def _patterns(columns: pl.DataFrame) -> tuple[Ints, Ints]:

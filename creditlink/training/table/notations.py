@@ -7,7 +7,6 @@ can be meant; where it can be meant in two, the rest of its column decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 
 import polars as pl
 
@@ -20,7 +19,7 @@ _GROUPED_OTHERWISE = r"^[+-]?\d{1,3}([ '’]\d{3})+([.,]\d+)?$"
 _DECIMAL_COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
 _ONE_COMMA = r"^[+-]?[1-9]\d{0,2},\d{3}$"
 _ONE_DOT = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
-_UNITS = ((r"\s*%$", 0.01), (r"\s*万元?$", 1e4), (r"\s*亿元?$", 1e8))
+_UNITS = ((r"\s*%$", 0.01), (r"\s*万$", 1e4), (r"\s*亿$", 1e8))
 
 _LONG_YEARS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y"),
@@ -95,13 +94,8 @@ def days_in(plain: pl.Series) -> Reading:
     most = min(forms, key=pl.Series.null_count)
     if most.null_count() == plain.null_count():
         return Reading(most, most.is_null() & plain.is_not_null())
-    first, last = (
-        reduce(lambda a, b: a.zip_with(keep(a, b), b), forms)
-        for keep in (
-            lambda a, b: (b.is_null() | (a <= b)).fill_null(value=False),
-            lambda a, b: (b.is_null() | (a >= b)).fill_null(value=False),
-        )
-    )
+    each = pl.DataFrame({str(k): form for k, form in enumerate(forms)})
+    first, last = each.select(first=pl.min_horizontal(pl.all()), last=pl.max_horizontal(pl.all()))
     unlike = (most.is_null() & (first == last)).fill_null(value=False)
     return Reading(most.zip_with(~unlike, first), unlike)
 
