@@ -155,7 +155,7 @@ def table(
         refuse_absent(raw, lists[4])
         if time_column is not None:
             later_rows(data)
-        leaks = find_leaks(data.columns, data.is_bad, as_of=data.as_of, excluded=data.excluded)
+        leaks = find_leaks(data.columns, data.is_bad, as_of=data.as_of, excluded=data.excluded, group=data.group)
         stops = {leak.column: f"leak: {leak.message}" for leak in leaks if leak.severity == "stop"}
         stops = {name: why for name, why in stops.items() if name not in lists[4]}
         report = _about(data, leaks)
