@@ -84,7 +84,7 @@ class TestMadeOfALeak:
             (1 / pl.col("term"), "it is the reciprocal of term"),
             (pl.col("term").cast(float) ** 1.7, "it rises with term from row to row"),
             (-(pl.col("term") // 2), "it falls with term from row to row"),
-            (pl.col("term") / 12 + 0.1, "it is term in another unit"),
+            (pl.col("term") * 0.0123457, "it is term in another unit"),
             (pl.col("amount") / pl.col("term"), "it is amount by term"),
             ((pl.col("amount") / pl.col("term")).round(2), "it is amount by term"),
             (pl.col("amount") * pl.col("term") * 0.0137, "it is amount times term"),

@@ -170,13 +170,18 @@ def _combined(leak: str, leaking: Columns, rest: Columns, rows: NDArray[np.int64
             holds = line.holds & (slope is None or np.abs(line.slope - (slope or 0.0)) <= 0.02)
             for j in np.flatnonzero(holds):
                 other = names[j]
-                if j != i and _looks_made(plain[:, i], plain[:, j], by):
+                if j != i and _looks_made(plain[:, i], plain[:, j], by, sure=other not in leaking):
                     yield name, how.format(other=other, leak=leak)
 
 
-def _looks_made(column: Floats, other: Floats, by: Floats) -> bool:
-    """Return whether of two columns that a third ties together this one was computed: it is less whole, or nearer."""
-    whole = [float(np.mean(v[~np.isnan(v)] == np.round(v[~np.isnan(v)]))) for v in (column, other)]
+def _looks_made(column: Floats, other: Floats, by: Floats, *, sure: bool) -> bool:
+    """Return whether of columns that a formula ties together this one was computed: it is less whole, or nearer to `by`.
+
+    `sure` says that the other column was known beforehand: else it may have been made of this one and `by`.
+    """
+    whole = [float(np.mean(v[~np.isnan(v)] == np.round(v[~np.isnan(v)]))) for v in (column, other, by)]
+    if not sure:
+        return whole[0] < min(whole[1:]) - 0.5
     if abs(whole[0] - whole[1]) > 0.5:
         return whole[0] < whole[1]
     known = ~np.isnan(column) & ~np.isnan(other) & ~np.isnan(by)
