@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -32,6 +33,7 @@ from creditlink.training.table.table import Roles, Table, prepare
 from creditlink.training.validation.document import six_digits
 
 LISTS = ("--exclude", "--id", "--allow-leak", "--riskier", "--safer")
+FLAGS = ("--json", "--challenger", "--leaf-wise", "--no-header", "--drop-leaks")
 STOPPED = 3
 """Exit status of a run that a leak stopped."""
 
@@ -77,7 +79,7 @@ class ColumnsCommand(click.Command):
         for word in args:
             if word.startswith("--"):
                 current = word if word in LISTS else None
-                after_option = current is None and word not in ("--json", "--challenger", "--no-header", "--drop-leaks")
+                after_option = current is None and word not in FLAGS
                 after_option = after_option and "=" not in word and word != "--help"
                 if current is None:
                     spread.append(word)
@@ -106,6 +108,7 @@ class ColumnsCommand(click.Command):
 @click.option("--allow-leak", multiple=True, metavar="COL…", help="Train on a column although a leak check names it.")
 @click.option("--drop-leaks", is_flag=True, help="Leave out the columns that would stop the run, and go on.")
 @click.option("--challenger", is_flag=True, help="Also judge a WOE scorecard on the same folds (training extra).")
+@click.option("--leaf-wise", is_flag=True, help="Let half of the boosters be LightGBM's (training extra).")
 @click.option("--no-header", is_flag=True, help="The first line is data; columns are column_1, column_2 …")
 @click.option("--seed", type=int, default=2026, show_default=True, help="Folds and sampling.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
@@ -123,6 +126,7 @@ def table(
     allow_leak: tuple[str, ...],
     drop_leaks: bool,
     challenger: bool,
+    leaf_wise: bool,
     no_header: bool,
     seed: int,
     as_json: bool,
@@ -162,7 +166,9 @@ def table(
         if stops and not drop_leaks:
             _stop(report, [leak for leak in leaks if leak.column in stops], as_json=as_json)
         data = data.without(stops)
-        trainers: dict[str, Fit] = {"": Trainer(directions=directions)}
+        if leaf_wise:
+            _need("lightgbm", "--leaf-wise")
+        trainers: dict[str, Fit] = {"": Trainer(directions=directions, leaf_wise=leaf_wise)}
         if challenger:
             trainers["challenger"] = _challenger(directions)
         with _progress(console, len(trainers) * (folds + (time_column is not None))) as step:
@@ -228,11 +234,13 @@ def _directions(raw: RawTable, data: Table, riskier: Sequence[str], safer: Seque
     return dict.fromkeys(riskier, 1) | dict.fromkeys(safer, -1)
 
 
+def _need(package: str, option: str) -> None:
+    if find_spec(package) is None:
+        raise TableError(f"{option} needs the training extra: pip install 'creditlink[training]'")
+
+
 def _challenger(directions: dict[str, int]) -> Fit:
-    try:
-        import optbinning  # noqa: F401 (whether it is there)
-    except ImportError:
-        raise TableError("--challenger needs the training extra: pip install 'creditlink[training]'") from None
+    _need("optbinning", "--challenger")
     from creditlink.training.fitting.challenger import ScorecardTrainer
 
     return ScorecardTrainer(directions)

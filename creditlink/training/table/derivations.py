@@ -175,7 +175,7 @@ def _combined(leak: str, leaking: Columns, rest: Columns, rows: NDArray[np.int64
 
 
 def _looks_made(column: Floats, other: Floats, by: Floats, *, sure: bool) -> bool:
-    """Return whether of columns that a formula ties together this one was computed: it is less whole, or nearer to `by`.
+    """Return whether of columns that a formula ties together this one was computed: less whole, or nearer to `by`.
 
     `sure` says that the other column was known beforehand: else it may have been made of this one and `by`.
     """

@@ -47,6 +47,7 @@ class Trainer:
 
     parameters: TableParameters = field(default_factory=TableParameters)
     directions: Mapping[str, int] = field(default_factory=dict)
+    leaf_wise: bool = False
 
     def __call__(self, table: Table, rows: NDArray[np.int64], seed: int) -> TableModel:
         """Fit on some rows of a table."""
@@ -58,6 +59,7 @@ class Trainer:
             directions=self.directions,
             parameters=self.parameters,
             seed=seed,
+            leaf_wise=self.leaf_wise,
         )
 
 
