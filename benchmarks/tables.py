@@ -118,10 +118,10 @@ def main():
                 continue
             began = time.perf_counter()
             judged = cross_validate(table, fit, folds=asked.folds, seed=SEED)
-            row = {"auc": judged["auc"], "ece": judged["ece"]}
+            row = {"auc": round(judged["auc"], 4), "ece": round(judged["ece"], 4)}
             if table.time is not None:
-                row["later_auc"] = out_of_time(table, fit, seed=SEED)["auc"]
-            found.setdefault(name, {})[who] = row | {"seconds": time.perf_counter() - began}
+                row["later_auc"] = round(out_of_time(table, fit, seed=SEED)["auc"], 4)
+            found.setdefault(name, {})[who] = row | {"seconds": round(time.perf_counter() - began, 1)}
             if not asked.json:
                 later = f"  later {row['later_auc']:.4f}" if "later_auc" in row else ""
                 print(f"{name:8} {who:10} AUC {row['auc']:.4f}  ECE {row['ece']:.4f}{later}", flush=True)
