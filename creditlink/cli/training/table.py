@@ -141,18 +141,18 @@ def table(
     creditlink train table loans.parquet --target bad --time granted_on --riskier debt_ratio --safer age
 
     Numbers, dates, categories and missing values are taken as they are: -$0.11, (1,250.50), 53.433,00, 4,8857e-05,
-    1.5万, 12%, 31-Jan-10, 2010年1月31日. What a column of numbers or dates holds beside these is missing, and counted with
-    its first row and value. Up to 64 levels of a category are split as they are; of more, the rate of events is learned.
+    1.5万, 12%, 31-Jan-10, 2010年1月31日. What else stands in a column of numbers or dates is missing, and counted with
+    its first row and value. Up to 64 levels of a category are split as they are; of more, their rates are learned.
 
-    Held-out folds give AUC, KS, Brier and ECE of calibrated probabilities, and how far each column moves the log-odds of
-    a row, exactly; with --time, a fit on the older rows is judged on the newest quarter as well.
+    Held-out folds give AUC, KS, Brier and ECE of calibrated probabilities, and how far each column moves the log-odds
+    of a row, exactly; with --time, a fit on the older rows is judged on the newest quarter as well.
 
     Rows of one --id share a fold. Without one, copies do: equal rows, up to 1 % of the table, that chance does not
-    explain. Other equal rows are different cases. Folds beyond 1.5 times their even share are warned of; a fold of more
+    explain. Other equal rows are different cases. A fold beyond 1.5 times its even share is warned of; one of more
     than half of the rows or events ends the run.
 
-    Before any training the columns are checked for what cannot have been known beforehand (leaks), and for what was made
-    of it (its logarithm, a ratio, a date plus a term). Such a run stops with the column's name and status 3, unless
+    Before any training the columns are checked for what cannot have been known beforehand (leaks), and for what was
+    made of it: its logarithm, a ratio, a date plus a term. Such a run stops with the column's name and status 3, unless
     --allow-leak COL or --drop-leaks says how to go on. What was odd about the table is counted and reported; what makes
     it unusable ends the run with file, column, row and value.
     """
