@@ -112,3 +112,25 @@ def test_findings_are_told_to_people(run):
     book = loans(200).with_columns(same=pl.lit(3))
     told = run(book, "--folds", "2").stdout
     assert "warning: column same: left out: constant: 3 in every row" in told
+
+
+def test_leaf_wise_boosters_need_the_extra(run, monkeypatch):
+    monkeypatch.setattr(table_command, "find_spec", lambda _: None)
+    done = run(loans(200), "--folds", "2", "--leaf-wise")
+    assert (done.exit_code, done.stderr.count("training extra")) == (1, 1)
+
+
+def test_the_columns_that_move_most_are_named(run):
+    done = run(loans(400), "--folds", "2", "--json")
+    influence = json.loads(done.stdout)["cross_validated"]["influence"]
+    assert list(influence)[:2] in (["debt_ratio", "income"], ["income", "debt_ratio"])
+    assert "moved most by: " in run(loans(400), "--folds", "2").stdout
+
+
+def test_uneven_folds_are_told_or_refused(run):
+    dealers = [pl.when(pl.int_range(pl.len()) < n).then(0).otherwise(pl.int_range(pl.len())) for n in (160, 300)]
+    told = run(loans(400).with_columns(dealer=dealers[0]), "--id", "dealer", "--json")
+    assert any("folds are uneven" in str(w["message"]) for w in json.loads(told.stdout)["warnings"])
+    refused = run(loans(400).with_columns(dealer=dealers[1]), "--id", "dealer")
+    assert refused.exit_code == 1
+    assert "one of 5 holds" in refused.stderr

@@ -47,3 +47,13 @@ def trapped(rows=1500, seed=2):
         written_off=pl.when(pl.col("bad") == 1).then(pl.col("income") * 0.4).otherwise(0.0),
         secured=pl.Series((term >= 150).astype(int)),
     )
+
+
+def few_values(rows=3000, seed=1):
+    """Most firms never dealt with the office, so their rows are equal, and half of them go bad; with the true rates."""
+    rng = np.random.default_rng(seed)
+    known = rng.random(rows) < 0.25
+    filed = np.where(known, rng.poisson(6, rows), 0)
+    late = rng.binomial(filed, 0.3)
+    rate = np.where(known, 1 / (1 + np.exp(4 - 0.9 * late)), 0.5)
+    return pl.DataFrame({"filed": filed, "late": late, "bad": (rng.random(rows) < rate).astype(int)}), rate

@@ -66,6 +66,83 @@ class TestTraps:
         assert ("written_off_on", "after_as_of") in {(x.column, x.check) for x in found if x.severity == "stop"}
 
 
+class TestMadeOfALeak:
+    """What was computed from a column that knows the outcome knows it too."""
+
+    def stops(self, **made):
+        table = trapped().drop("written_off_on", "state", "written_off", "secured", "term_days", "matures", "granted")
+        amount = pl.Series("amount", np.random.default_rng(4).lognormal(11, 0.8, table.height).round(-2))
+        found = checked(table.with_columns(amount).with_columns(**made))
+        return {x.column: {y.message for y in found if y.column == x.column} for x in found if x.severity == "stop"}
+
+    @pytest.mark.parametrize(
+        ("made", "told"),
+        [
+            (pl.col("term").log(), "it is the logarithm of term"),
+            (pl.col("term").log().round(2), "it is the logarithm of term"),
+            (pl.col("term").cast(float) ** 0.5, "it is the square root of term"),
+            (1 / pl.col("term"), "it is the reciprocal of term"),
+            (pl.col("term").cast(float) ** 1.7, "it rises with term from row to row"),
+            (-(pl.col("term") // 2), "it falls with term from row to row"),
+            (pl.col("term") * 0.0123457, "it is term in another unit"),
+            (pl.col("amount") / pl.col("term"), "it is amount by term"),
+            ((pl.col("amount") / pl.col("term")).round(2), "it is amount by term"),
+            (pl.col("amount") * pl.col("term") * 0.0137, "it is amount times term"),
+            (pl.col("term") / pl.col("amount"), "it is term by amount"),
+            (pl.col("granted_on").dt.offset_by(pl.format("{}mo", "term")), "granted_on and term add up to it"),
+            (400 * pl.col("term") - pl.col("amount"), "term less amount gives it"),
+        ],
+    )
+    def test_is_named_with_its_formula(self, made, told):
+        found = self.stops(made=made)
+        assert set(found) == {"term", "made"}
+        assert f"computed from a column that leaks: {told}" in found["made"]
+
+    def test_what_a_leak_and_a_column_made_of_it_give_together_is_not(self):
+        assert set(self.stops(paid=pl.col("amount") * pl.col("term") * 0.01)) == {"term", "paid"}
+
+    def test_a_shape_of_what_was_made_of_it_is_named_too(self):
+        found = self.stops(rate=pl.col("amount") / pl.col("term"), log_rate=(pl.col("amount") / pl.col("term")).log())
+        assert set(found) == {"term", "rate", "log_rate"}
+
+    def test_what_it_would_have_been_without_the_outcome_is_not(self):
+        rng = np.random.default_rng(5)
+        table = loans(3000)
+        asked = 12 * rng.integers(2, 30, table.height)
+        bad = table["bad"].to_numpy() == 1
+        term = np.where(bad, (asked * rng.uniform(0.3, 0.9, table.height)).astype(int), asked)
+        few = np.flatnonzero(~bad | (rng.random(table.height) < 0.05))
+        found = checked(table.with_columns(asked=pl.Series(asked), term=pl.Series(term))[few])
+        assert named(found) == {"term"}
+
+
+class TestGroups:
+    def firms(self):
+        rng = np.random.default_rng(6)
+        bad = np.repeat(rng.random(300) < 0.3, 6)
+        capital = np.repeat(rng.integers(10, 500, 300), 6)
+        return pl.DataFrame({"capital": capital, "bad": bad.astype(int)}), np.repeat(np.arange(300), 6)
+
+    def test_what_only_tells_the_firm_is_no_leak(self):
+        table, firm = self.firms()
+        assert named(checked(table)) == {"capital"}  # as if each row were another firm
+        assert checked(table, group=firm) == []
+
+    def test_significance_counts_firms(self):
+        table, firm = self.firms()
+        bad = table["bad"].to_numpy()
+        first = np.flatnonzero(firm < 24)
+        missing = np.where((bad == 1) & (firm % 2 == 0), np.nan, 1.0)
+        few = table.with_columns(asked=pl.Series(missing))[first]
+        assert "asked" in named(checked(few), "stop") | named(checked(few), "warn")
+        assert checked(few, group=firm[first]) == []
+
+    def test_a_leak_of_firms_is_found_still(self):
+        table, firm = self.firms()
+        closed = table.with_columns(closed=pl.col("bad") * (1 + pl.Series(firm) % 3))
+        assert named(checked(closed, group=firm)) == {"closed"}
+
+
 class TestExcluded:
     """A column is no safer because what it was made of is not learned from."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from creditlink.training.table.columns import typed_column
 from creditlink.training.table.file import RawTable, TableError
-from creditlink.training.table.model import Encoder, TableParameters, fit_table, folds_of
+from creditlink.training.table.model import Encoder, TableParameters, fit_table
 from creditlink.training.table.run import Trainer, cross_validate, figures, later_rows, out_of_time
 from creditlink.training.table.table import Roles, prepare
 from creditlink.training.validation import metrics
@@ -117,20 +117,6 @@ class TestPrepare:
         table = ready(loans(120), event="0")
         assert table.is_bad.sum() == 120 - loans(120)["bad"].sum()
 
-    def test_duplicate_rows_are_counted_and_share_a_fold(self):
-        book = loans(100)
-        table = ready(pl.concat([book, book[:20]]))
-        assert "40" in str(table.findings[-1].count)
-        for rest, held in folds_of(table.is_bad, table.group, 5, seed=1):
-            assert not set(table.group[rest]) & set(table.group[held])
-            assert {i for i in range(20) if i in held} == {i - 100 for i in held if i >= 100}
-
-    def test_duplicate_ids_are_counted_and_share_a_fold(self):
-        book = loans(150).with_columns(loan_id=pl.Series([f"L{i // 2 if i < 6 else i}" for i in range(150)]))
-        table = ready(book, ids=("loan_id",))
-        assert "column loan_id: duplicate ids: L0 stands in more than one row" in told(table)
-        assert len(set(table.group)) == 147
-
     def test_infinite_and_missing_times(self):
         book = loans(200).with_columns(granted_on=pl.when(pl.int_range(pl.len()) > 3).then("granted_on"))
         table = ready(book, time="granted_on")
@@ -142,13 +128,14 @@ class TestPrepare:
 class TestEncoder:
     def test_a_level_never_seen_is_missing_and_many_levels_become_rates(self):
         rng = np.random.default_rng(0)
-        town = rng.integers(0, 30, 3000)
-        bad = (rng.random(3000) < 0.1 + 0.8 * (town < 10)).astype(np.int8)
-        columns = pl.DataFrame({"few": rng.choice(["a", "b"], 3000), "town": [f"t{k}" for k in town]})
+        town = rng.integers(0, 80, 3000)
+        bad = (rng.random(3000) < 0.1 + 0.8 * (town < 30)).astype(np.int8)
+        states = [f"s{k}" for k in rng.integers(0, 64, 3000)]
+        columns = pl.DataFrame({"state": states, "town": [f"t{k}" for k in town]})
         encoder, x = Encoder.fit(columns, bad, seed=1)
         assert encoder.types == ("c", "q")
         assert metrics.auc(bad, x[:, 1]) > 0.85
-        unseen = encoder.encode(pl.DataFrame({"few": ["z"], "town": ["elsewhere"]}))
+        unseen = encoder.encode(pl.DataFrame({"state": ["z"], "town": ["elsewhere"]}))
         assert np.isnan(unseen[0, 0])
         assert unseen[0, 1] == pytest.approx(bad.mean(), abs=1e-6)
 
@@ -175,6 +162,23 @@ class TestFit:
         grid = book.columns[:1].select(pl.all().repeat_by(50).explode()).with_columns(debt_ratio=np.linspace(0, 1, 50))
         assert np.all(np.diff(model.margin(grid)) >= 0)
         assert np.ptp(model.margin(grid)) > 0
+
+    @pytest.mark.parametrize("leaf_wise", [False, True])
+    def test_what_columns_contribute_adds_up_whatever_the_members_are(self, leaf_wise):
+        if leaf_wise:
+            pytest.importorskip("lightgbm", reason="the training extra is not installed")
+        rng = np.random.default_rng(2)
+        book = loans(600).with_columns(
+            state=pl.Series([f"s{k}" for k in rng.integers(0, 51, 600)]), zero=rng.random(600)
+        )
+        table = ready(book)
+        model = Trainer(QUICK.parameters, {"debt_ratio": 1}, leaf_wise=leaf_wise)(table, np.arange(500), 1)
+        held = table.columns[500:].with_columns(pl.when(pl.int_range(pl.len()) % 3 != 0).then("state"))
+        found = model.explain(held)
+        assert found.margin == pytest.approx(model.margin(held), abs=2e-5)
+        assert found.base_value + found.contributions.sum(axis=1) == pytest.approx(found.margin, abs=1e-12)
+        again = Trainer(QUICK.parameters, {"debt_ratio": 1}, leaf_wise=leaf_wise)(table, np.arange(500), 1)
+        assert np.array_equal(again.explain(held).contributions, found.contributions)
 
     def test_depth_has_an_end(self):
         with pytest.raises(ValueError, match="max_depth: 40"):

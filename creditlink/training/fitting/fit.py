@@ -174,25 +174,7 @@ def boost(
     """
     if data.max_bin != parameters.max_bin:
         raise ValueError(f"max_bin: the rows were binned with {data.max_bin}, the parameters say {parameters.max_bin}")
-    settings = {
-        "objective": "binary:logistic",
-        "eval_metric": "logloss",
-        "tree_method": "hist",
-        "eta": parameters.eta,
-        "max_depth": parameters.max_depth,
-        "min_child_weight": parameters.min_child_weight,
-        "subsample": parameters.subsample,
-        "colsample_bytree": parameters.colsample_bytree,
-        "lambda": parameters.reg_lambda,
-        "alpha": parameters.reg_alpha,
-        "gamma": parameters.gamma,
-        "max_bin": parameters.max_bin,
-        "monotone_constraints": tuple(int(d) for d in directions),
-        "base_score": data.base_score,
-        "seed": seed,
-        "nthread": threads,
-        "verbosity": 0,
-    }
+    settings = _settings(parameters, directions, data.base_score, seed, threads)
     booster = xgboost.train(
         settings,
         data.train,
@@ -209,6 +191,52 @@ def boost(
     # What early stopping noted is about the longer booster; it would only confuse a reader of the file.
     best.set_attr(best_iteration=None, best_score=None)
     return FittedBooster(best, rounds, loss)
+
+
+def fit_whole(
+    x: Matrix,
+    is_bad: Labels,
+    *,
+    names: Sequence[str],
+    directions: Sequence[int],
+    parameters: Parameters,
+    rounds: int,
+    seed: int,
+    weight: NDArray[np.float64] | None = None,
+    types: Sequence[str] | None = None,
+    threads: int = THREADS,
+) -> xgboost.Booster:
+    """Fit a monotone booster of so many rounds on all rows, once others have told how many; see `fit`."""
+    train = xgboost.QuantileDMatrix(
+        x, label=is_bad, weight=weight, max_bin=parameters.max_bin, feature_names=list(names),
+        feature_types=None if types is None else list(types), enable_categorical=types is not None, nthread=threads,
+    )  # fmt: skip
+    settings = _settings(parameters, directions, float(np.average(is_bad, weights=weight)), seed, threads)
+    return xgboost.train(settings, train, num_boost_round=rounds, verbose_eval=False)
+
+
+def _settings(
+    parameters: Parameters, directions: Sequence[int], base_score: float, seed: int, threads: int
+) -> dict[str, object]:
+    return {
+        "objective": "binary:logistic",
+        "eval_metric": "logloss",
+        "tree_method": "hist",
+        "eta": parameters.eta,
+        "max_depth": parameters.max_depth,
+        "min_child_weight": parameters.min_child_weight,
+        "subsample": parameters.subsample,
+        "colsample_bytree": parameters.colsample_bytree,
+        "lambda": parameters.reg_lambda,
+        "alpha": parameters.reg_alpha,
+        "gamma": parameters.gamma,
+        "max_bin": parameters.max_bin,
+        "monotone_constraints": tuple(int(d) for d in directions),
+        "base_score": base_score,
+        "seed": seed,
+        "nthread": threads,
+        "verbosity": 0,
+    }
 
 
 def margin(booster: xgboost.Booster, x: Matrix) -> NDArray[np.float64]:

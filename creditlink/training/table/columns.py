@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.facts.frames import days_of
+from creditlink.training.table.notations import days_in, numbers_in
 
 MISSING_WORDS = ("", "na", "n/a", "nan", "null", "none", "nil", "missing", "?", "-", "--", ".", "缺失", "无")
 """Written for *missing*, in any case."""
@@ -22,10 +23,16 @@ ERROR_WORDS = (
 NUMERIC_SHARE = 0.95
 """From this share of numbers on a column is one of numbers; the text in it is an error of the table."""
 
-_DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d-%b-%y", "%d-%b-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y年%m月%d日")
+MOSTLY = 0.5
+"""From this share on it is so too, where as text it would have too many different values to be learned from."""
+
+FREE_TEXT_SHARE = 0.5
+"""Text with more distinct values than this share of rows is a name or a remark, not a category."""
+
+FEW_TEXTS = 20
+"""So many distinct values are categories in a table of any size."""
+
 _ZERO_DATE = r"^(0000[-/.]00[-/.]00|1900[-/.]0?1[-/.]00?|00[-/.]00[-/.]0000|0000年0?0月0?0日)([T ].*)?$"
-_ZONED = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
-_GROUPED = r"^-?\d{1,3}(,\d{3})+(\.\d+)?$"
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,11 @@ class Oddity:
     message: str
 
 
-def typed_column(series: pl.Series) -> tuple[pl.Series | None, list[Oddity]]:
+def typed_column(series: pl.Series, *, decimal_comma: bool = False) -> tuple[pl.Series | None, list[Oddity]]:
     """Return a column as Float64, Date or String, null where missing, and what was odd.
 
-    NaN and infinite numbers become missing; a column of lists, structures or bytes is None.
+    NaN and infinite numbers become missing; a column of lists, structures or bytes is None. With `decimal_comma`,
+    `1,234` in a text has decimals unless others in its column tell otherwise.
     """
     dtype = series.dtype
     if dtype.is_numeric() or dtype == pl.Boolean:
@@ -52,7 +60,7 @@ def typed_column(series: pl.Series) -> tuple[pl.Series | None, list[Oddity]]:
     if dtype == pl.Null:
         return series.cast(pl.String), []
     if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
-        return _from_text(series.cast(pl.String))
+        return _from_text(series.cast(pl.String), decimal_comma)
     return None, [Oddity(None, series.len(), f"left out: it holds values of type {dtype}")]
 
 
@@ -65,12 +73,16 @@ def numbers_of(series: pl.Series) -> NDArray[np.float64]:
 def first_without_a_time(text: pl.Series) -> int:
     """Return the position of the first text that is neither a number nor a date; that of the first text if all are."""
     plain = text.str.normalize("NFKC").str.strip_chars()
-    number, _ = _numbers(plain)
-    day = _days(plain)
-    return int((text.is_not_null() & number.is_null() & day.is_null()).arg_max() or 0)
+    number, day = numbers_in(plain, decimal_comma=False), days_in(plain)
+    return int((text.is_not_null() & number.values.is_null() & day.values.is_null()).arg_max() or 0)
 
 
-def _from_text(series: pl.Series) -> tuple[pl.Series, list[Oddity]]:
+def is_free_text(distinct: int, known: int) -> bool:
+    """Return whether so many different texts among the known ones are names or remarks."""
+    return distinct > max(FREE_TEXT_SHARE * known, FEW_TEXTS)
+
+
+def _from_text(series: pl.Series, decimal_comma: bool) -> tuple[pl.Series, list[Oddity]]:
     text = series.str.strip_chars()
     # Full-width digits, signs and letters are read as their plain forms; a category keeps its own.
     plain = text.str.normalize("NFKC").str.strip_chars()
@@ -82,20 +94,32 @@ def _from_text(series: pl.Series) -> tuple[pl.Series, list[Oddity]]:
     known = text.len() - text.null_count()
     if not known:
         return text, odd
-    number, wrong = _numbers(plain)
-    if wrong.sum() <= known * (1 - NUMERIC_SHARE):
-        column, endless = _finite(number.alias(series.name))
+    free = is_free_text(text.n_unique() - bool(text.null_count()), known)
+    most = known * (1 - NUMERIC_SHARE)
+    numbers = numbers_in(plain, decimal_comma=decimal_comma)
+    wrong = text.is_not_null() & numbers.values.is_null()
+    if wrong.sum() <= most or (free and wrong.sum() < known * (1 - MOSTLY) and not _identify(numbers.values)):
+        column, endless = _finite(numbers.values.alias(series.name))
+        odd += _oddities(numbers.unlike, text, "numbers with another decimal mark than the others, read so")
         return column, [*odd, *endless, *_oddities(wrong, text, "text where numbers stand, read as missing")]
     zero = plain.str.contains(_ZERO_DATE).fill_null(value=False)
-    days = _days(_without(plain, zero))
-    wrong_day = text.is_not_null() & days.is_null() & ~zero
-    if zero.sum() < known and wrong_day.sum() <= (known - int(zero.sum())) * (1 - NUMERIC_SHARE):
+    days = days_in(_without(plain, zero))
+    wrong_day = text.is_not_null() & days.values.is_null() & ~zero
+    if zero.sum() < known and wrong_day.sum() <= (known - int(zero.sum())) * (1 - (MOSTLY if free else NUMERIC_SHARE)):
         odd += _oddities(zero, text, "zero dates, read as missing")
-        return days.alias(series.name), [*odd, *_oddities(wrong_day, text, "text where dates stand, read as missing")]
+        odd += _oddities(days.unlike, text, "dates in another form than the others, read so")
+        column = days.values.alias(series.name)
+        return column, [*odd, *_oddities(wrong_day, text, "text where dates stand, read as missing")]
     for what, other in (("numbers", wrong), ("dates", wrong_day | zero)):
         if other.sum() < known / 2:
             odd += _oddities(other, text, f"read as text: {known - int(other.sum())} of {known} values are {what}, not")
     return text, odd
+
+
+def _identify(numbers: pl.Series) -> bool:
+    """Return whether all numbers are whole and different, as those among other ids are."""
+    known = numbers.drop_nulls()
+    return bool((known == known.round(0)).all()) and known.n_unique() == known.len()
 
 
 def _without(text: pl.Series, missing: pl.Series) -> pl.Series:
@@ -107,29 +131,6 @@ def _oddities(which: pl.Series, text: pl.Series, message: str) -> list[Oddity]:
         return []
     row = int(which.arg_max() or 0)
     return [Oddity(row + 1, int(which.sum()), f"{message}: {text[row]!r}")]
-
-
-def _numbers(plain: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Return the numbers in a text, and where there is a text that is none."""
-    bare = plain.str.strip_chars_start("$¥€£")
-    grouped = bare.str.contains(_GROUPED).fill_null(value=False)
-    bare = bare.zip_with(~grouped, bare.str.replace_all(",", ""))
-    percent = bare.str.ends_with("%").fill_null(value=False)
-    number = bare.str.strip_chars_end("%").cast(pl.Float64, strict=False)
-    number = number.zip_with(~percent, number / 100)
-    return number, plain.is_not_null() & number.is_null()
-
-
-def _days(plain: pl.Series) -> pl.Series:
-    """Return the days in a text, in the one form that most of it has; instants with a zone are days in Shanghai."""
-    zoned = plain.str.contains(_ZONED).fill_null(value=False)
-    day = plain.str.split("T").list.first().str.split(" ").list.first()
-    if zoned.any():
-        instants = plain.str.replace(" ", "T", literal=True).str.replace(r"Z$", "+00:00")
-        read = instants.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False)
-        day = day.zip_with(~zoned, days_of(read).dt.to_string("%Y-%m-%d"))
-    forms = [day.str.to_date(form, strict=False) for form in _DATE_FORMATS]
-    return min(forms, key=pl.Series.null_count)
 
 
 def _finite(column: pl.Series) -> tuple[pl.Series, list[Oddity]]:

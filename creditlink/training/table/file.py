@@ -93,18 +93,19 @@ def read_table(path: Path, *, header: bool = True) -> RawTable:
     if not content.strip():
         raise TableError(f"{name}: the file is empty")
     labels: set[str] = set()
+    decimal_comma = False
     if content[:4] == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
         frame, labels = _parquet(name, content)
         findings: list[TableFinding] = []
     else:
         file, findings = _decode_text(name, content)
-        frame, more = _text(name, file, header)
+        frame, more, decimal_comma = _text(name, file, header)
         findings = [*findings, *more]
     if not frame.height:
         raise TableError(f"{name}: there is no row below the header")
     columns = []
     for series in frame.iter_columns():
-        column, odd = typed_column(series)
+        column, odd = typed_column(series, decimal_comma=decimal_comma)
         findings += [TableFinding(name, series.name, o.row, o.count, o.message) for o in odd]
         if column is not None:
             columns.append(column)
@@ -166,7 +167,8 @@ def _numbers_rows(column: pl.Series) -> bool:
     return bool((column == column.round(0)).all()) and column.n_unique() > column.len() / 2
 
 
-def _text(name: str, file: TextFile, header: bool) -> tuple[pl.DataFrame, list[TableFinding]]:
+def _text(name: str, file: TextFile, header: bool) -> tuple[pl.DataFrame, list[TableFinding], bool]:
+    """Return the columns as text, how they were told apart, and whether a comma is free to be a decimal mark."""
     text = file.text
     lines = [line for line in text.split("\n", _PROBED_LINES)[:_PROBED_LINES] if line.strip()]
     first = lines[0]
@@ -203,13 +205,7 @@ def _text(name: str, file: TextFile, header: bool) -> tuple[pl.DataFrame, list[T
         frame.columns = [n.strip() or f"Unnamed: {k}" for k, n in enumerate(names)]
     else:
         frame.columns = [f"column_{k}" for k in range(1, frame.width + 1)]
-    if separator in (";", "\t", _INNER):
-        decimal = r"^\s*-?\d+,\d+\s*$"
-        frame = frame.with_columns(
-            pl.when(pl.col(c).str.contains(decimal)).then(pl.col(c).str.replace(",", ".")).otherwise(pl.col(c)).alias(c)
-            for c in frame.columns
-        )
-    return frame, findings
+    return frame, findings, separator in (";", "\t", _INNER)
 
 
 def _refuse_ragged(name: str, file: TextFile, separator: str) -> tuple[str, ...]:

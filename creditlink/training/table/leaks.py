@@ -17,7 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.training.table.columns import numbers_of
-from creditlink.training.table.leak_patterns import Codes, derived_from, held_out_rates, roundness
+from creditlink.training.table.derivations import derived_from
+from creditlink.training.table.leak_patterns import Codes, held_out_rates, roundness
 from creditlink.training.validation.metrics import auc
 
 Bad = NDArray[np.int8]
@@ -65,6 +66,7 @@ def find_leaks(
     *,
     as_of: pl.Series | None = None,
     excluded: pl.DataFrame | None = None,
+    group: NDArray[np.int64] | None = None,
     rules: LeakRules | None = None,
 ) -> list[Leak]:
     """Return the suspicions about a table, stops first, then by column.
@@ -76,6 +78,7 @@ def find_leaks(
     as_of : Date, shape (n,): the day on which a row's values should have been known; None: not known
     excluded : further columns of the same rows, which are neither learned from nor named, but from which others
         may have been computed; None: there are none
+    group : rows of one group are one case, shape (n,): none says anything of another; None: each row is a case
 
     Raises
     ------
@@ -85,34 +88,57 @@ def find_leaks(
     chosen = rules or LeakRules()
     if len(is_bad) != columns.height:
         raise ValueError(f"is_bad: {len(is_bad)} values for {columns.height} rows")
-    bads = int(is_bad.sum())
-    if min(bads, len(is_bad) - bads) < chosen.least_bads:
-        return []  # so few rows say nothing
+    cases = _Cases(is_bad, np.arange(len(is_bad)) if group is None else group)
+    if min(cases.bads, cases.goods) < chosen.least_bads:
+        return []  # so few cases say nothing
     strength: dict[str, float] = {}
     leaks: list[Leak] = []
     for series in columns.iter_columns():
-        leaks += _alone(series, is_bad, as_of, chosen, strength)
+        leaks += _alone(series, cases, as_of, chosen, strength)
     beside = pl.DataFrame() if excluded is None else excluded
-    traps = [leak for series in beside.iter_columns() for leak in _alone(series, is_bad, as_of, chosen, {})]
+    traps = [leak for series in beside.iter_columns() for leak in _alone(series, cases, as_of, chosen, {})]
     stopped = {leak.column for leak in (*leaks, *traps) if leak.severity == "stop"}
-    leaks += _derived(columns, beside, stopped, strength)
+    leaks += _derived(columns, beside, is_bad, stopped, strength)
     return sorted(_strongest(leaks), key=lambda leak: (leak.severity != "stop", columns.columns.index(leak.column)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Cases:
+    """The outcomes, and which rows are one case: a case counts once where significance is judged."""
+
+    is_bad: Bad
+    group: NDArray[np.int64]
+
+    @property
+    def bads(self) -> int:
+        """How many cases have a row with the event."""
+        return len(np.unique(self.group[self.is_bad == 1]))
+
+    @property
+    def goods(self) -> int:
+        """How many cases have a row without the event."""
+        return len(np.unique(self.group[self.is_bad == 0]))
+
+    @property
+    def per_row(self) -> float:
+        """How many cases a row is."""
+        return len(np.unique(self.group)) / len(self.group)
+
+
 def _alone(
-    series: pl.Series, is_bad: Bad, as_of: pl.Series | None, rules: LeakRules, strength: dict[str, float]
+    series: pl.Series, cases: _Cases, as_of: pl.Series | None, rules: LeakRules, strength: dict[str, float]
 ) -> Iterator[Leak]:
     """Yield the suspicions about one column by itself, and note how strong it is."""
     column = _numbers(series)
     codes = Codes.of(column)
-    rates = held_out_rates(codes, is_bad)
-    strength[series.name] = auc(is_bad, rates)
-    yield from _outcome_known(series.name, strength[series.name], rates, is_bad, rules)
-    yield from _missing_tells(series.name, codes, is_bad, rules)
+    rates = held_out_rates(codes, cases.is_bad, cases.group)
+    strength[series.name] = auc(cases.is_bad, rates)
+    yield from _outcome_known(series.name, strength[series.name], rates, cases.is_bad, rules)
+    yield from _missing_tells(series.name, codes, cases, rules)
     if series.dtype == pl.Float64:
-        yield from _pattern(series.name, column, is_bad, rules)
+        yield from _pattern(series.name, column, cases, rules)
     if series.dtype == pl.Date and as_of is not None:
-        yield from _after(series, as_of, is_bad, rules)
+        yield from _after(series, as_of, cases, rules)
 
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
@@ -143,11 +169,11 @@ def _outcome_known(
         yield Leak(name, "too_good", "warn", strength, f"AUC {strength:.3f} alone: was it known beforehand?")
 
 
-def _missing_tells(name: str, codes: Codes, is_bad: Bad, rules: LeakRules) -> Iterator[Leak]:
+def _missing_tells(name: str, codes: Codes, cases: _Cases, rules: LeakRules) -> Iterator[Leak]:
     """Yield when whether the column is filled depends on the outcome, as a date of charge-off does."""
-    missing, bad = codes.missing, is_bad == 1
+    missing, bad = codes.missing, cases.is_bad == 1
     gap = float(missing[bad].mean() - missing[~bad].mean())
-    if abs(gap) < rules.missing_warn or not _significant(missing, bad, gap, rules):
+    if abs(gap) < rules.missing_warn or not _significant(missing, cases, gap, rules):
         return
     severity: Literal["stop", "warn"] = "stop" if abs(gap) >= rules.missing_stop else "warn"
     message = (
@@ -157,10 +183,12 @@ def _missing_tells(name: str, codes: Codes, is_bad: Bad, rules: LeakRules) -> It
     yield Leak(name, "missing_tells", severity, abs(gap), message)
 
 
-def _pattern(name: str, column: NDArray[np.float64], is_bad: Bad, rules: LeakRules) -> Iterator[Leak]:
+def _pattern(name: str, column: NDArray[np.float64], cases: _Cases, rules: LeakRules) -> Iterator[Leak]:
     """Yield when values are rounder for one outcome than for the other at the same size: written afterwards."""
-    worst = max(roundness(column, is_bad), key=lambda r: abs(r.difference), default=None)
-    if worst is None or abs(worst.difference) < rules.pattern_warn or worst.z < rules.significance:
+    worst = max(roundness(column, cases.is_bad), key=lambda r: abs(r.difference), default=None)
+    if worst is None or abs(worst.difference) < rules.pattern_warn:
+        return
+    if worst.z * np.sqrt(cases.per_row) < rules.significance:
         return
     severity: Literal["stop", "warn"] = "stop" if abs(worst.difference) >= rules.pattern_stop else "warn"
     message = (
@@ -170,16 +198,16 @@ def _pattern(name: str, column: NDArray[np.float64], is_bad: Bad, rules: LeakRul
     yield Leak(name, "outcome_pattern", severity, abs(worst.difference), message)
 
 
-def _after(series: pl.Series, as_of: pl.Series, is_bad: Bad, rules: LeakRules) -> Iterator[Leak]:
+def _after(series: pl.Series, as_of: pl.Series, cases: _Cases, rules: LeakRules) -> Iterator[Leak]:
     """Yield when a date is after the day on which the row should have been known."""
     late = (series > as_of).fill_null(value=False).to_numpy()
     share = float(late.mean())
     if share < rules.late_share:
         return
-    bad = is_bad == 1
+    bad = cases.is_bad == 1
     gap = float(late[bad].mean() - late[~bad].mean())
     lateness = (series - as_of).dt.total_days().cast(pl.Float64).fill_null(np.nan).to_numpy()
-    strength = auc(is_bad, held_out_rates(Codes.of(lateness), is_bad))
+    strength = auc(cases.is_bad, held_out_rates(Codes.of(lateness), cases.is_bad, cases.group))
     certain = abs(gap) >= rules.missing_warn or strength >= rules.auc_warn
     first = int(np.argmax(late))
     day: date | None = series[first]
@@ -188,21 +216,21 @@ def _after(series: pl.Series, as_of: pl.Series, is_bad: Bad, rules: LeakRules) -
 
 
 def _derived(
-    columns: pl.DataFrame, beside: pl.DataFrame, stopped: set[str], strength: dict[str, float]
+    columns: pl.DataFrame, beside: pl.DataFrame, is_bad: Bad, stopped: set[str], strength: dict[str, float]
 ) -> Iterator[Leak]:
     """Yield columns that were computed from one that leaks, with or without others that are not learned from."""
     numeric = {s.name: _numbers(s) for f in (columns, beside) for s in f.iter_columns() if s.dtype != pl.String}
     leaking = {name: values for name, values in numeric.items() if name in stopped}
     rest = {name: values for name, values in numeric.items() if name not in stopped}
-    for name, how, exact in derived_from(leaking, rest):
+    for name, how, exact in derived_from(leaking, rest, is_bad):
         if name in strength:
             message = f"computed from a column that leaks: {how}"
             yield Leak(name, "derived", "stop" if exact else "warn", strength[name], message)
 
 
-def _significant(flag: NDArray[np.bool_], bad: NDArray[np.bool_], gap: float, rules: LeakRules) -> bool:
+def _significant(flag: NDArray[np.bool_], cases: _Cases, gap: float, rules: LeakRules) -> bool:
     share = float(flag.mean())
-    error = np.sqrt(share * (1 - share) * (1 / bad.sum() + 1 / (~bad).sum()))
+    error = np.sqrt(share * (1 - share) * (1 / cases.bads + 1 / cases.goods))
     return bool(abs(gap) >= rules.significance * error)
 
 

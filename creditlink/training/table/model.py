@@ -1,33 +1,42 @@
-"""The trainer on a table: several boosters, each stopped on rows it has not seen, averaged and calibrated.
+"""The trainer on a table: boosters that tell how long to train, others that learn from every row, averaged, calibrated.
 
-Every row of the training part is held out by exactly one booster, so that early stopping and
-calibration cost no row: the margins that calibration is fitted on are all of unseen rows.
+Every row of the training part is held out by exactly one booster of the first kind, which stops early on it: the
+margins that calibration is fitted on are all of unseen rows. The boosters that are averaged then train for as many
+rounds on all rows, so that neither early stopping nor calibration costs a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-import xgboost
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import TargetEncoder
 
 from creditlink.engine.scoring.calibration.calibration import Calibration
+from creditlink.engine.scoring.trees.explain import Explanation
 from creditlink.training.fitting.calibrate import fit_calibration
-from creditlink.training.fitting.fit import Parameters, fit, margin
+from creditlink.training.fitting.fit import Parameters, fit, fit_whole, margin
 from creditlink.training.table.columns import numbers_of
+from creditlink.training.table.folds import folds_of
+from creditlink.training.table.members import LeafMember, LevelMember, Member
 
 Bad = NDArray[np.int8]
 Floats = NDArray[np.float64]
 
 BAG = 5
-"""Boosters that are averaged; fewer where there are fewer events."""
+"""Boosters that tell the rounds; fewer where there are fewer events."""
 
-FEW_LEVELS = 10
+MEMBERS = 4
+"""Boosters that are averaged."""
+
+MORE_ROUNDS = 1.1
+"""All rows bear more rounds than the four fifths that told them."""
+
+FEW_LEVELS = 64
 """Up to so many levels the booster splits a category itself; beyond, its levels' smoothed rates replace it."""
 
 DEEPEST = 10
@@ -116,20 +125,29 @@ def _as_column(series: pl.Series) -> NDArray[np.object_]:
 
 @dataclass(frozen=True, eq=False)
 class TableModel:
-    """Averaged boosters with one calibration."""
+    """Averaged boosters with one encoder and one calibration."""
 
-    members: tuple[tuple[Encoder, xgboost.Booster], ...]
+    encoder: Encoder
+    members: tuple[Member, ...]
     rounds: tuple[int, ...]
     calibration: Calibration
 
     def margin(self, columns: pl.DataFrame) -> Floats:
         """Return the mean uncalibrated log-odds of the event, shape (n,)."""
-        each = [margin(booster, encoder.encode(columns)) for encoder, booster in self.members]
-        return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+        x = self.encoder.encode(columns)
+        return np.asarray(np.mean([member.margin(x) for member in self.members], axis=0), dtype=np.float64)
 
     def pd(self, columns: pl.DataFrame) -> Floats:
         """Return the calibrated probability of the event, shape (n,)."""
         return np.asarray(self.calibration.pd(self.margin(columns)))
+
+    def explain(self, columns: pl.DataFrame) -> Explanation:
+        """Return the exact SHAP values of the columns, in log-odds of the event: they add up to the margin."""
+        x = self.encoder.encode(columns)
+        each = [member.explained(x) for member in self.members]
+        contributions = np.mean([one.contributions for one in each], axis=0)
+        base = float(np.mean([one.base_value for one in each]))
+        return Explanation(base, contributions, base + contributions.sum(axis=1))
 
 
 def fit_table(
@@ -141,6 +159,7 @@ def fit_table(
     directions: Mapping[str, int],
     parameters: TableParameters,
     seed: int,
+    leaf_wise: bool = False,
     step: Callable[[], None] = lambda: None,
 ) -> TableModel:
     """Fit the boosters and their calibration.
@@ -150,12 +169,14 @@ def fit_table(
     columns : Float64, Date or String of n rows
     weight, group : shape (n,); rows of one group are held out together
     directions : column -> +1 or −1 where more must never be safer, or riskier; others are free
-    step : called after each of `bag_size(is_bad)` boosters
+    leaf_wise : whether half of the boosters are LightGBM's (training extra)
+    step : called after each of `bag_size(is_bad, group)` boosters that tell the rounds
     """
-    members, rounds = [], []
+    rounds = []
     held_out = np.empty(len(is_bad))
+    names = [f"c{j}" for j in range(columns.width)]
     order = [directions.get(name, 0) for name in columns.columns]
-    for k, (rest, stopping) in enumerate(folds_of(is_bad, group, bag_size(is_bad), seed)):
+    for k, (rest, stopping) in enumerate(folds_of(is_bad, group, bag_size(is_bad, group), seed)):
         encoder, x = Encoder.fit(columns[rest], is_bad[rest], seed + k)
         stop_x = encoder.encode(columns[stopping])
         fitted = fit(
@@ -163,7 +184,7 @@ def fit_table(
             is_bad[rest],
             stop_x,
             is_bad[stopping],
-            names=[f"c{j}" for j in range(columns.width)],
+            names=names,
             directions=order,
             parameters=parameters,
             seed=seed + k,
@@ -172,38 +193,31 @@ def fit_table(
             types=encoder.types,
             threads=1,  # folds run beside each other; within one, threads on a small table wait more than they work
         )
-        members.append((encoder, fitted.booster))
         rounds.append(fitted.rounds)
         held_out[stopping] = margin(fitted.booster, stop_x)
         step()
     calibration = fit_calibration(held_out, is_bad, weight=weight)
-    return TableModel(tuple(members), tuple(rounds), calibration)
+    encoder, x = Encoder.fit(columns, is_bad, seed)
+    most = round(MORE_ROUNDS * float(np.mean(rounds)))
+    members: list[Member] = []
+    for k in range(MEMBERS):
+        if leaf_wise and k % 2:
+            members.append(
+                LeafMember.fit(
+                    x, is_bad, weight=weight, types=encoder.types, directions=order, parameters=parameters,
+                    rounds=most, seed=seed + k,
+                )
+            )  # fmt: skip
+            continue
+        whole = fit_whole(
+            x, is_bad, weight=weight, types=encoder.types, names=names, directions=order, parameters=parameters,
+            rounds=most, seed=seed + k, threads=1,
+        )  # fmt: skip
+        members.append(LevelMember(whole))
+    return TableModel(encoder, tuple(members), tuple(rounds), calibration)
 
 
-def bag_size(is_bad: Bad) -> int:
+def bag_size(is_bad: Bad, group: NDArray[np.int64]) -> int:
     """Return how many boosters are averaged: at least two, and each with events to stop by."""
-    fewest = int(min(is_bad.sum(), (1 - is_bad).sum()))
+    fewest = min(len(np.unique(group[is_bad == kind])) for kind in (0, 1))
     return max(2, min(BAG, fewest // 2))
-
-
-def folds_of(
-    is_bad: Bad, group: NDArray[np.int64], count: int, seed: int
-) -> Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return row numbers of the rest and of each fold: like shares of events, no group in two folds.
-
-    Raises
-    ------
-    ValueError
-        Fewer groups with the event, or without it, than folds.
-    """
-    _, first, member = np.unique(group, return_index=True, return_inverse=True)
-    has_event = np.zeros(len(first), np.int8)
-    np.maximum.at(has_event, member, is_bad)
-    if min(int(has_event.sum()), int((1 - has_event).sum())) < count:
-        raise ValueError(f"the rows fall into too few different ones for {count} folds")
-    cut = StratifiedKFold(count, shuffle=True, random_state=seed).split(first, has_event)
-    out = []
-    for _, held_groups in cut:
-        held_out = np.isin(member, held_groups)
-        out.append((np.flatnonzero(~held_out), np.flatnonzero(held_out)))
-    return out

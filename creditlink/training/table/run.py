@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict
@@ -12,8 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from creditlink.training.table.file import TableError
-from creditlink.training.table.model import Bad, TableModel, TableParameters, fit_table, folds_of
+from creditlink.training.table.file import TableError, TableFinding
+from creditlink.training.table.folds import Bad, Cut, folds_of
+from creditlink.training.table.model import TableModel, TableParameters, fit_table
 from creditlink.training.table.table import Table
 from creditlink.training.validation import metrics
 
@@ -21,6 +22,15 @@ Floats = NDArray[np.float64]
 
 LATER_SHARE = 0.25
 """The newest share of rows that judges out of time."""
+
+EXPLAINED_ROWS = 200
+"""So many rows of each fold tell how far a column moves a row."""
+
+UNEVEN = 1.5
+"""Beyond so many times the even share of rows or events, a fold is told of."""
+
+MOST_OF_A_TABLE = 0.5
+"""Beyond this share of rows or events in one fold, what the others teach says nothing of it."""
 
 
 class Classifier(Protocol):
@@ -40,6 +50,7 @@ class Trainer:
 
     parameters: TableParameters = field(default_factory=TableParameters)
     directions: Mapping[str, int] = field(default_factory=dict)
+    leaf_wise: bool = False
 
     def __call__(self, table: Table, rows: NDArray[np.int64], seed: int) -> TableModel:
         """Fit on some rows of a table."""
@@ -51,6 +62,7 @@ class Trainer:
             directions=self.directions,
             parameters=self.parameters,
             seed=seed,
+            leaf_wise=self.leaf_wise,
         )
 
 
@@ -69,12 +81,17 @@ class TableFigures(TypedDict):
 
 
 class FoldFigures(TableFigures):
-    """The same over held-out folds."""
+    """The same over held-out folds.
+
+    `influence` is how far a column moves the log-odds of a held-out row in the mean, either way, by its exact SHAP
+    values, the strongest first; empty for a trainer that does not explain.
+    """
 
     auc_sd: float
     auc_pooled: float
     auc_of_folds: list[float]
     folds: int
+    influence: dict[str, float]
 
 
 class LaterFigures(TableFigures):
@@ -108,6 +125,41 @@ def figures(is_bad: Bad, pd_12m: Floats, weight: Floats) -> TableFigures:
     }
 
 
+def even_cuts(table: Table, folds: int, seed: int) -> tuple[Sequence[Cut], list[TableFinding]]:
+    """Return the folds that `cross_validate` uses, with a warning where they are far from even.
+
+    Raises
+    ------
+    TableError
+        The table has too few different rows for the folds, or one would be more than half of it.
+    """
+    try:
+        cuts = folds_of(table.is_bad, table.group, folds, seed)
+    except ValueError as error:
+        raise TableError(f"{table.file}: {error}") from None
+    held = np.array([[len(fold), int(table.is_bad[fold].sum())] for _, fold in cuts])
+    share = held / held.sum(axis=0)
+    fold, kind = np.unravel_index(int(share.argmax()), share.shape)
+    _, first, member = np.unique(table.group, return_index=True, return_inverse=True)
+    size = np.bincount(member, weights=np.where(kind, table.is_bad, 1)).astype(np.int64)
+    largest = int(size.argmax())
+    message = (
+        f"folds are uneven: one of {folds} holds {held[fold, kind]} of {held[:, kind].sum()} "
+        f"{('rows', 'events')[kind]}, for {size[largest]} of these belong together"
+    )
+    row = int(table.number[first[largest]])
+    if share[fold, kind] > max(MOST_OF_A_TABLE, UNEVEN / folds):
+        raise TableError(
+            f"{table.file}: {message} (the first is row {row}): figures of such folds say nothing; "
+            "name fewer --folds, or another --id"
+        )
+    if not (held[:, 1].all() and (held[:, 0] > held[:, 1]).all()):
+        raise TableError(f"{table.file}: {message} (the first is row {row}), and one has only rows of one outcome")
+    if share[fold, kind] * folds > UNEVEN and size[largest] > 1:
+        return cuts, [TableFinding(table.file, None, row, int(held[fold, kind]), message)]
+    return cuts, []
+
+
 def cross_validate(
     table: Table, fit: Fit, *, folds: int, seed: int, workers: int = 1, step: Callable[[], None] = lambda: None
 ) -> FoldFigures:
@@ -120,18 +172,22 @@ def cross_validate(
     Raises
     ------
     TableError
-        The table has too few different rows for the folds.
+        The table has too few different rows for the folds, or one would be more than half of it.
     """
     held_pd = np.empty(len(table.is_bad))
     per_fold = []
-    try:
-        cuts = folds_of(table.is_bad, table.group, folds, seed)
-    except ValueError as error:
-        raise TableError(f"{table.file}: {error}") from None
+    cuts, _ = even_cuts(table, folds, seed)
+
+    moved = np.zeros((folds, table.columns.width))
 
     def judge(k: int) -> Floats:
         rest, held_out = cuts[k]
-        return fit(table, rest, seed + 100 * (k + 1)).pd(table.columns[held_out])
+        fitted = fit(table, rest, seed + 100 * (k + 1))
+        if isinstance(fitted, TableModel):
+            some = held_out[:: -(-len(held_out) // EXPLAINED_ROWS)]
+            explained = fitted.explain(table.columns[some])
+            moved[k] = np.abs(explained.contributions).mean(axis=0)
+        return fitted.pd(table.columns[held_out])
 
     with ThreadPoolExecutor(workers) as pool:
         for (_, held_out), pd_12m in zip(cuts, pool.map(judge, range(folds)), strict=True):
@@ -148,7 +204,12 @@ def cross_validate(
         "auc_pooled": pooled["auc"],
         "auc_of_folds": per_fold,
         "folds": folds,
+        "influence": _strongest_first(table.columns.columns, moved.mean(axis=0)),
     }
+
+
+def _strongest_first(names: Sequence[str], moved: Floats) -> dict[str, float]:
+    return {names[k]: float(moved[k]) for k in np.argsort(-moved, kind="stable") if moved[k] > 0}
 
 
 def _auc_of(table: Table, rows: NDArray[np.int64], pd_12m: Floats) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from creditlink.training.table.columns import first_without_a_time, numbers_of
+from creditlink.training.table.columns import first_without_a_time, is_free_text, numbers_of
 from creditlink.training.table.file import RawTable, TableError, TableFinding, names_like
+from creditlink.training.table.groups import groups_of
 
 Kind = Literal["number", "category", "date"]
 
@@ -23,9 +23,6 @@ EVENT_WORDS = frozenset(
     )
 )  # fmt: skip
 """Which of two words is the event, in any case."""
-
-FREE_TEXT_SHARE = 0.5
-"""Text with more distinct values than this share of rows is a name or a remark, not a category."""
 
 _ID_NAME = re.compile(r"(^|_|\b)(id|uuid|uscc|key|nr|no|code|number|编号|代码)($|_|\b)|[a-z](ID|Id|Nr|No)($|_)")
 
@@ -48,6 +45,8 @@ class Table:
         The same as days, if the column had days.
     group
         Shape (n,): rows of one group are never in two folds.
+    number
+        Shape (n,): which row of the file each is, from 1.
     left_out
         Column -> why nothing is learned from it.
     excluded
@@ -64,6 +63,7 @@ class Table:
     time: NDArray[np.float64] | None
     as_of: pl.Series | None
     group: NDArray[np.int64]
+    number: NDArray[np.int64]
     left_out: dict[str, str]
     findings: tuple[TableFinding, ...]
     excluded: pl.DataFrame
@@ -143,11 +143,12 @@ def prepare(raw: RawTable, roles: Roles, *, folds: int) -> Table:
         whys = "; ".join(f"{name}: {why}" for name, why in left_out.items() if name not in named_roles)
         raise TableError(f"{file}: no column is left to learn from" + (f" ({whys})" if whys else ""))
     ids = [frame[name] for name in (*roles.ids, *(n for n, why in left_out.items() if why == "nearly an id"))]
-    group = _groups(file, learned, is_bad, ids, numbers, findings)
+    group, twice = groups_of(file, learned, is_bad, ids, numbers, named=bool(roles.ids))
     excluded = frame.select(name for name, why in left_out.items() if why in ("excluded", "time"))
     return Table(
-        file, roles.target, event, learned, is_bad, weight, time, as_of, group, left_out, tuple(findings), excluded
-    )
+        file, roles.target, event, learned, is_bad, weight, time, as_of, group, numbers, left_out,
+        (*findings, *twice), excluded,
+    )  # fmt: skip
 
 
 def _outcome(
@@ -235,7 +236,7 @@ def _useless(series: pl.Series) -> str | None:
         return f"constant: {_text_of(known[0])} in every row"
     rows = known.len()
     if rows < 50 or distinct < 0.98 * rows:
-        if series.dtype == pl.String and distinct > max(FREE_TEXT_SHARE * rows, 20):
+        if series.dtype == pl.String and is_free_text(distinct, rows):
             return "free text"
         return None
     if series.dtype == pl.String:
@@ -245,41 +246,3 @@ def _useless(series: pl.Series) -> str | None:
         if _ID_NAME.search(series.name) or span <= 1.05 * rows:
             return "id: another whole number in every row" if distinct == rows else "nearly an id"
     return None
-
-
-def _groups(
-    file: str,
-    columns: pl.DataFrame,
-    is_bad: NDArray[np.int8],
-    ids: Sequence[pl.Series],
-    numbers: NDArray[np.int64],
-    findings: list[TableFinding],
-) -> NDArray[np.int64]:
-    """Return which rows belong together, and report duplicates."""
-    doubled = False
-    group = np.arange(columns.height)
-    for series in ids:
-        again = (series.is_duplicated() & series.is_not_null()).to_numpy()
-        if again.any():
-            row = int(numbers[int(np.argmax(again))])
-            message = f"{series[int(np.argmax(again))]} stands in more than one row; such rows share a fold"
-            findings.append(TableFinding(file, series.name, row, int(again.sum()), f"duplicate ids: {message}"))
-            group = np.where(
-                again, series.rank("dense").fill_null(0).to_numpy().astype(np.int64) - columns.height, group
-            )
-            doubled = True
-    again = columns.is_duplicated().to_numpy()
-    if again.any():
-        first = int(np.argmax(again))
-        same = columns.with_columns(pl.Series("\x00bad", is_bad)).is_duplicated().to_numpy()
-        message = f"duplicate rows; such rows share a fold, {int((again & ~same).sum())} of them differ in the outcome"
-        findings.append(TableFinding(file, None, int(numbers[first]), int(again.sum()), message))
-        if not doubled:
-            group = _row_groups(columns)
-    return group
-
-
-def _row_groups(columns: pl.DataFrame) -> NDArray[np.int64]:
-    numbered = columns.with_row_index("\x00row")
-    first = numbered.select(pl.col("\x00row").min().over(columns.columns))
-    return first["\x00row"].to_numpy().astype(np.int64)
