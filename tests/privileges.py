@@ -62,6 +62,10 @@ API: Privileges = {
     "representations": {"select": "all", "insert": "all", "update": "all"},
     "sign_in_tries": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "sources": {"select": "all"},
+    "staff_acts": {"select": "all", "insert": "all", "update": "end_reason ended_at ended_by"},
+    "staff_keys": {"select": "all", "insert": "all", "update": "ended_at sign_count"},
+    "staff_logins": {"select": "all", "insert": "all", "update": "account_id polled_at state"},
+    "staff_members": {"select": "all", "update": "changed_at invitation_hash invited_until status"},
     "step_counts": {"select": "all", "insert": "all", "update": "answers"},
     "uscc_clearings": {"select": "all"},
     "used_jtis": {"select": "all", "insert": "all"},
@@ -130,6 +134,7 @@ WORKER: Privileges = {
     "sign_in_tries": {"select": "window_from", "delete": "all"},
     "source_budgets": {"select": "all", "insert": "all", "update": "all"},
     "sources": {"select": "all", "insert": "all", "update": "all"},
+    "staff_logins": {"select": "all", "delete": "all"},
     "step_counts": {"select": "all", "delete": "all"},
     "uscc_clearings": {
         "select": "all",
