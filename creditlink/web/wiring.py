@@ -27,9 +27,10 @@ from creditlink.products.catalogue import routes as catalogue_routes
 from creditlink.products.catalogue.publishing import FirmCounts
 from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
-from creditlink.profiles.live import load_live
+from creditlink.profiles.live import load_first
 from creditlink.profiles.registered import routes as registered_routes
 from creditlink.profiles.reliance.rules import load_rules
+from creditlink.profiles.serving.watch import ServedModels
 from creditlink.records import routes as records_routes
 from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
@@ -61,7 +62,11 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     """Register every slice with the application, in the order of the API's reference."""
     check_files(settings)
     parts = runtime.of_app(app)
-    parts.put(load_live(settings))
+    first = load_first(settings)
+    parts.put(first)
+    served = ServedModels(settings, first.rules)
+    parts.put(served)
+    app.before_request(lambda: served.look(parts))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
     parts.put(load_rules(settings, loans_held))
     parts.put(ServedCategories.of(load_sources(settings).categories))
