@@ -39,7 +39,7 @@ def models() -> None:
     r"""Take models through their life; each step takes another person, and who proposes cannot sign.
 
     \b
-    creditlink models register city-2026f --tier 1 --use "credit of small firms" --limits "no groups" --reason "…" --as ada
+    creditlink models register city-2026f --tier 1 --use "small firms" --limits "no groups" --reason "…" --as ada
     creditlink models propose city-2026f validated --reason "report of 25 November" --as ada
     creditlink models approve city-2026f validated --as ben
     creditlink models propose city-2026f approved --conditions "loans up to 5,000,000 yuan" --reason "…" --as ada
