@@ -147,6 +147,7 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
     body = flask.render_template(
         f"portal/{template}",
         person=flask.g.get("person"),
+        is_staff=flask.g.get("is_staff", False),
         lang=lang(),
         other_languages=_language_links(),
         environment=settings().environment,
@@ -200,6 +201,8 @@ def signed_in(
             now = utc_now()
             with db.transaction(viewer=db.Viewer(account_id=account_id)) as session:
                 account = session.get(Account, account_id)
+                if account is not None and account.role == "staff":
+                    return see_other(flask.url_for("portal.desk"))  # who works for the platform acts for no firm
                 if account is not None and account.status == "active":
                     # Not the row: after a refusal has rolled back, the error's page still names the person.
                     flask.g.person = account.display_name

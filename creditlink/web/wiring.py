@@ -38,6 +38,7 @@ from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
 from creditlink.screening.discovery import counts_for_draft
 from creditlink.screening.questions import note_question
+from creditlink.staff import routes as staff_routes
 from creditlink.status import routes as status_routes
 
 
@@ -90,6 +91,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(relations_routes.blueprint)
     api.register_blueprint(retention_routes.blueprint)
     api.register_blueprint(status_routes.blueprint)
+    api.register_blueprint(staff_routes.blueprint)
     api.register_blueprint(screening_routes.blueprint)
     api.register_blueprint(screening_routes.operator)
     api.register_blueprint(operations_routes.blueprint)

@@ -44,6 +44,7 @@ app = procrastinate.App(
         "creditlink.portal.tasks",
         "creditlink.retention.tasks",
         "creditlink.status.tasks",
+        "creditlink.staff.tasks",
         "creditlink.notifications.tasks",
         "creditlink.financing.tasks",
         "creditlink.products.tasks",
