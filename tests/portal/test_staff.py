@@ -4,7 +4,7 @@ import re
 
 import pyotp
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
@@ -120,8 +120,6 @@ class TestDesk:
     def test_a_code_given_long_ago_is_asked_for_again(self, ben):
         sign_in(ben)
         with db.transaction("owner") as session:
-            from sqlalchemy import text
-
             session.execute(text("UPDATE web_sessions SET strong_at = strong_at - interval '6 minutes'"))
         ben.get("/portal/staff/?lang=en")
         assert ben.post(f"/portal/staff/acts/{ben.act}", decision="approve").status_code == 422
