@@ -19,13 +19,13 @@ from creditlink.portal.firm import (
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
-from creditlink.portal.staff import desk, entry
+from creditlink.portal.staff import desk, entry, keys
 
 PAGES = (
     *(acts, authorize, deletions, discoverability, home, inbox, profile, representatives),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
-    *(desk, entry),
+    *(desk, entry, keys),
 )
 """Each adds its views to the blueprint when it is imported."""
 

@@ -111,8 +111,10 @@ def harden(response: flask.Response) -> flask.Response:
         return response
     # Browsers apply form-action to where a form's answer redirects, so the bank's address has to be named.
     onward = flask.g.get("form_target", "")
+    # Security keys speak through a script of ours; no other page runs any.
+    scripts = "script-src 'self'; " if flask.g.get("has_script") else ""
     response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
+        f"default-src 'none'; {scripts}style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
         f"form-action 'self'{' ' + onward if onward else ''}"
     )
     # Within our pages the Referer stays, so that browsers send a true Origin; to others nothing goes.

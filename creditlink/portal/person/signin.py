@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import flask
@@ -36,10 +37,16 @@ def sign_in_submit() -> ResponseReturnValue:
     return submit(safe_next(flask.request.form.get("next") or flask.request.args.get("next")))
 
 
-def submit(target: str, *, for_staff: bool = False) -> ResponseReturnValue:
+def submit(
+    target: str,
+    *,
+    for_staff: bool = False,
+    second: Callable[[Session, Account, datetime], ResponseReturnValue | None] | None = None,
+) -> ResponseReturnValue:
     """Sign a person in who comes to the right door; staff is never let in without a code.
 
-    One answer for every way to be wrong: it does not say which of the three was, nor who is of the staff.
+    One answer for every way to be wrong: it does not say which of the three was, nor who is of the staff. `second`
+    leads on to another second factor where the code was left out and the person has one.
     """
     sent, now = flask.request.form, utc_now()
     login, password, code = sent.get("login", "")[:128], sent.get("password", ""), sent.get("totp", "")
@@ -54,6 +61,10 @@ def submit(target: str, *, for_staff: bool = False) -> ResponseReturnValue:
         known = accounts.password_matches(account, password)
         enrolled = known and account is not None and account.totp_secret is not None
         is_at_door = account is not None and (account.role == "staff") == for_staff and (enrolled or not for_staff)
+        if second is not None and account is not None and known and is_at_door and not code.strip():
+            onward = second(session, account, now)
+            if onward is not None:
+                return onward
         if (
             account is None
             or not known

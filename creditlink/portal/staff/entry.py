@@ -12,6 +12,7 @@ from creditlink.kit.errors import InvalidRequest
 from creditlink.kit.postgres import db
 from creditlink.portal.person import signin, throttle
 from creditlink.portal.site import blueprint, browser, page, see_other, settings
+from creditlink.portal.staff import keys
 from creditlink.staff import people
 
 _SECRET = "staff_totp"  # noqa: S105 (a name in the form's session)
@@ -25,8 +26,8 @@ def staff_sign_in() -> ResponseReturnValue:
 
 @blueprint.post("/staff/sign-in")
 def staff_sign_in_submit() -> ResponseReturnValue:
-    """Check login, password and code."""
-    return signin.submit(flask.url_for("portal.desk"), for_staff=True)
+    """Check login, password and code; where the code is left out and there is a security key, ask for that."""
+    return signin.submit(flask.url_for("portal.desk"), for_staff=True, second=keys.begin)
 
 
 @blueprint.get("/staff/invitation/<secret>")
@@ -40,9 +41,9 @@ def take_up_invitation(secret: str) -> ResponseReturnValue:
     """Take up an invitation with a password of one's own and a first code; then sign in."""
     form, now = flask.request.form, utc_now()
     totp = str(browser().get(_SECRET, ""))
-    keys = throttle.keys_for(f"invitation:{secret[:128]}", flask.request.remote_addr or "")
+    counters = throttle.keys_for(f"invitation:{secret[:128]}", flask.request.remote_addr or "")
     with db.transaction() as session:
-        wait = throttle.admit(session, keys, now)
+        wait = throttle.admit(session, counters, now)
     if wait is not None:
         return _show(secret, error=gettext("Too many tries. Wait a while and try again."), status=429)
     password, step = form.get("password", ""), accounts.code_step(totp, form.get("totp", ""), now) if totp else None
