@@ -114,7 +114,8 @@ def harden(response: flask.Response) -> flask.Response:
     # Security keys speak through a script of ours; no other page runs any.
     scripts = "script-src 'self'; " if flask.g.get("has_script") else ""
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; {scripts}style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
+        f"default-src 'none'; {scripts}style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        "frame-ancestors 'none'; "
         f"form-action 'self'{' ' + onward if onward else ''}"
     )
     # Within our pages the Referer stays, so that browsers send a true Origin; to others nothing goes.
