@@ -80,10 +80,17 @@ def _step(entry: RegisterEntry) -> ModelStep:
 
 
 def _serve(session: Session, model_id: str, now: datetime) -> None:
-    """Make the model that the settings name live for every purpose that has no live model."""
-    taken = set(session.scalars(select(PurposeStanding.purpose).where(PurposeStanding.status == "live")))
+    """Make the model that the settings name live where nobody signed for another: a sandbox follows its settings."""
     rows = session.scalars(select(PurposeStanding).where(PurposeStanding.model_id == model_id)).all()
-    free = [row for row in rows if row.purpose not in taken]
+    live = session.scalars(
+        select(PurposeStanding).where(PurposeStanding.status == "live", PurposeStanding.model_id != model_id)
+    ).all()
+    signed = {row.purpose for row in live if _is_signed(session, row)}
+    for row in live:
+        if row.purpose not in signed:
+            row.status, row.since_at = "retired", now
+    session.flush()
+    free = [row for row in rows if row.purpose not in signed and row.status != "live"]
     for row in free:
         row.status, row.since_at = "live", now
     if free:
@@ -93,6 +100,17 @@ def _serve(session: Session, model_id: str, now: datetime) -> None:
         )  # fmt: skip
         session.add(first)
         session.flush()
+
+
+def _is_signed(session: Session, row: PurposeStanding) -> bool:
+    last = (
+        select(ModelStep.signed_by)
+        .where(ModelStep.model_id == row.model_id, ModelStep.status == "live")
+        .where(ModelStep.purposes.contains([row.purpose]))
+        .order_by(ModelStep.number.desc())
+        .limit(1)
+    )
+    return session.scalar(last) is not None
 
 
 def read_entries(models_dir: Path) -> tuple[RegisterEntry, ...]:

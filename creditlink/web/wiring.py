@@ -59,15 +59,21 @@ def check_files(settings: Settings) -> None:
     load_rules(settings, loans_held)
 
 
+def _look(served: ServedModels, parts: runtime.Runtime) -> None:
+    """Follow the register of models before a request; a probe of health must not wait for a database."""
+    if not flask.request.path.startswith("/health"):
+        served.look(parts)
+
+
 def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     """Register every slice with the application, in the order of the API's reference."""
     check_files(settings)
     parts = runtime.of_app(app)
     first = load_first(settings)
     parts.put(first)
-    served = ServedModels(settings, first.rules)
+    served = ServedModels(settings, first)
     parts.put(served)
-    app.before_request(lambda: served.look(parts))
+    app.before_request(partial(_look, served, parts))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
     parts.put(load_rules(settings, loans_held))
     parts.put(ServedCategories.of(load_sources(settings).categories))

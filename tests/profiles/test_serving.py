@@ -36,7 +36,7 @@ def served(settings, empty_database, folder, monkeypatch):
     first = load_first(here)
     parts = runtime.Runtime()
     parts.put(first)
-    models = ServedModels(here, first.rules)
+    models = ServedModels(here, first)
     return models, parts, first
 
 
@@ -54,10 +54,12 @@ def say(folder, **live):
             session.add(PurposeStanding(model_id=model_id, purpose=purpose, status="live", since_at=make.NOW))
 
 
-def until(condition):
+def until(condition, models=None, parts=None):
     for _ in range(600):
         if condition():
             return
+        if models is not None:
+            models.look(parts)
         time.sleep(0.05)
     raise AssertionError("it did not come")
 
@@ -70,7 +72,7 @@ def test_without_a_register_a_sandbox_serves_what_the_settings_name(served):
 
 def test_production_without_a_register_serves_nothing(served, settings):
     _, parts, first = served
-    models = ServedModels(replace(settings, environment="production"), first.rules)
+    models = ServedModels(replace(settings, environment="production"), first)
     models.look(parts)
     with pytest.raises(ModelPurpose, match="register of models is empty"):
         models.live_for("underwriting", first)
@@ -95,10 +97,11 @@ def test_a_change_is_followed_and_taken_back(served, folder):
     for wanted in ("m2", "m1"):
         say(folder, underwriting=wanted)
         models.look(parts)
-        until(lambda wanted=wanted: (models.live_for("underwriting", first) is before) == (wanted == "m1"))
+        is_first = wanted == "m1"
+        until(lambda want=is_first: (models.live_for("underwriting", first) is before) == want, models, parts)
     say(folder)
     models.look(parts)
-    until(lambda: not models._serving)
+    until(lambda: not models._serving, models, parts)
     with pytest.raises(ModelPurpose):
         models.live_for("underwriting", first)
 
@@ -107,15 +110,15 @@ def test_a_folder_that_is_not_the_registered_one_is_not_served(served, folder):
     models, parts, first = served
     say(folder, underwriting="m1")
     models.look(parts)
-    say(folder, underwriting="m2")
     manifest = folder / "m2" / MANIFEST
+    say(folder, underwriting="m2")
     manifest.write_text(manifest.read_text() + " ")
     models.look(parts)
-    until(lambda: models._wanted == {})
+    until(lambda: models._wanted == {}, models, parts)
     assert models.live_for("underwriting", first).model_id == first.model_id
     manifest.write_text(manifest.read_text()[:-1])  # mended: the next look finds it
     models.look(parts)
-    until(lambda: models.live_for("underwriting", first).model_id == "m2")
+    until(lambda: models.live_for("underwriting", first).model_id == "m2", models, parts)
 
 
 def test_a_database_that_is_away_changes_nothing(served, folder, monkeypatch):
@@ -123,7 +126,7 @@ def test_a_database_that_is_away_changes_nothing(served, folder, monkeypatch):
     say(folder, underwriting="m2")
     models.look(parts)
     with monkeypatch.context() as patched:
-        away = db.Database("postgresql://nobody@127.0.0.1:1/nothing")
-        patched.setattr(db, "_current", away)
+        patched.setattr(db, "_current", db.Database("postgresql://nobody@127.0.0.1:1/nothing"))
+        patched.setattr(watch, "STALE_SECONDS", -1.0)  # the request itself looks
         models.look(parts)
     assert models.live_for("underwriting", first).model_id == "m2"

@@ -1,5 +1,6 @@
 """A shadow model scores beside a real profile, is never shown, and goes with it."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -80,6 +81,7 @@ def test_a_purpose_without_a_live_model_is_refused_over_http(bank, authorized, d
         answer = bank.call("POST", "/v1/profiles", authorization, json={})
         if answer.status_code == 409:
             break
+        time.sleep(0.1)
     assert answer.json()["type"] == "/problems/model-purpose"
     assert "no model is live for underwriting" in answer.json()["detail"]
     assert flow.consent_of(authorization)
