@@ -31,7 +31,7 @@ _REASON = click.option("--reason", required=True, help="Why; kept in the evidenc
 
 @click.group()
 def staff() -> None:
-    r"""Invite people, give them roles, end their access; approve what another person proposed.
+    """Invite people, give them roles, end their access; approve what another person proposed.
 
     \b
     creditlink staff invite --login lin --name 林 --number 1024 --role risk

@@ -66,7 +66,7 @@ def ask(session: Session, jwk: Mapping[str, object], *, address: str, now: datet
         StaffLogin(
             device_code_hash=hash_of(device_code),
             user_code_hash=hash_of(code),
-            jwk=dict(key.as_dict(private=False)),
+            jwk=people.public_members(key),
             thumbprint=key.thumbprint(),
             address=address,
             state="waiting",

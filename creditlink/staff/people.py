@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from joserfc.jwk import Key
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -117,7 +118,8 @@ def take_up(
     account.password_hash = hashed
     accounts.enroll_totp(account, totp_secret, key=key)
     account.totp_last_step = step
-    note(session, "take_up", None, now, account=account.id)
+    by = StaffActor(account.id, account.login, account.display_name, frozenset(member.roles), "invitation")
+    note(session, "take_up", by, now, account=account.id)
     return account
 
 
@@ -228,12 +230,18 @@ def register_key(
     if session.scalar(select(StaffKey.id).where(StaffKey.thumbprint == thumbprint)):
         raise Conflict("the key is registered already: make a new one", reason="duplicate_key")
     held = StaffKey(
-        account_id=account_id, kind="key", name=name[:64], thumbprint=thumbprint, jwk=dict(key.as_dict(private=False)),
+        account_id=account_id, kind="key", name=name[:64], thumbprint=thumbprint, jwk=public_members(key),
         created_at=now, expires_at=expires_at,
     )  # fmt: skip
     session.add(held)
     note(session, "key", by, now, account=account_id, thumbprint=thumbprint)
     return held
+
+
+def public_members(key: Key) -> dict[str, object]:
+    """Return what makes an Ed25519 key, without whatever else its sender wrote into it."""
+    whole = key.as_dict(private=False)
+    return {name: whole[name] for name in ("kty", "crv", "x")}
 
 
 def end_signing(session: Session, account_id: UUID, now: datetime) -> None:

@@ -13,6 +13,8 @@ from creditlink.kit.errors import Conflict, NotFound
 from creditlink.kit.postgres import db
 from creditlink.lifecycle import history, service
 from creditlink.lifecycle.steps import STATUSES, ModelStepRefused, StepEvidence, check_step
+from creditlink.lifecycle.tables import ReviewItem
+from creditlink.shadow.tasks import tell_unconfirmed
 from creditlink.staff import acts
 from creditlink.staff import people as staff
 from creditlink.staff.actor import RoleMissing
@@ -154,6 +156,14 @@ class TestRollback:
         assert session.scalars(select(AuditEntry.detail).where(AuditEntry.action == "model.confirm")).one()["late"]
         with pytest.raises(NotFound):
             service.confirm(session, step.wire_id, by=two.cleo, now=NOW)
+
+    def test_unconfirmed_it_asks_for_a_person_once(self, session, two):
+        step = service.roll_back(session, "m1", None, by=two.dan, reason="it grades all A+", now=NOW)
+        for _ in range(2):
+            tell_unconfirmed(session, step.id, NOW + timedelta(hours=25))
+        (item,) = session.scalars(select(ReviewItem)).all()
+        assert (item.kind, item.subject, item.detail["by"]) == ("rollback_unconfirmed", step.wire_id, "dan")
+        assert len(session.scalars(select(AuditEntry).where(AuditEntry.action == "model.unconfirmed")).all()) == 1
 
     def test_leads_to_what_was_live_alone(self, session, people):
         registered(session, people.ada)

@@ -36,7 +36,7 @@ _status = click.argument("status", type=click.Choice(["validated", "approved", "
 
 @click.group()
 def models() -> None:
-    r"""Take models through their life; each step takes another person, and who proposes cannot sign.
+    """Take models through their life; each step takes another person, and who proposes cannot sign.
 
     \b
     creditlink models register city-2026f --tier 1 --use "small firms" --limits "no groups" --reason "…" --as ada
