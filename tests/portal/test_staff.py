@@ -115,6 +115,7 @@ class TestDesk:
         assert ben.post(f"/portal/staff/acts/{ben.act}", decision="approve").status_code == 303
         with db.transaction("owner") as session:
             assert service.steps_of(session, "m1")[-1].signer == "ben"
+        ben.get("/portal/staff/?lang=en")
         assert ben.post(f"/portal/staff/acts/{ben.act}", decision="approve").status_code == 404
 
     def test_a_code_given_long_ago_is_asked_for_again(self, ben):

@@ -13,7 +13,6 @@ from creditlink.lifecycle import history
 from creditlink.lifecycle.tables import PurposeStanding, ReviewItem, ShadowDay, ShadowScore
 from creditlink.profiles.serving import watch
 from creditlink.shadow import scoring, tasks
-from tests.oauth import flow
 
 
 def enter_shadow(settings):
@@ -84,4 +83,3 @@ def test_a_purpose_without_a_live_model_is_refused_over_http(bank, authorized, d
         time.sleep(0.1)
     assert answer.json()["type"] == "/problems/model-purpose"
     assert "no model is live for underwriting" in answer.json()["detail"]
-    assert flow.consent_of(authorization)

@@ -110,6 +110,7 @@ def second_step_submit() -> ResponseReturnValue:
                 raise AuthenticatorRefused("too many tries, or no active member of staff")
             verify(session, account_id, credential, challenge=pending[1], issuer=settings().issuer, now=now)
             throttle.forgive(session, keys)
+            throttle.forgive(session, throttle.keys_for(account.login, flask.request.remote_addr or ""))
     except AuthenticatorRefused as refused:
         log.info("authenticator_refused", reason=str(refused))
         return see_other(flask.url_for("portal.staff_sign_in"))
