@@ -55,7 +55,7 @@ def unscored(session: Session, now: datetime) -> list[ShadowWork]:
         .order_by(Profile.created_at, Profile.id, PurposeStanding.model_id)
         .limit(MOST_AT_ONCE)
     )
-    return [ShadowWork(*row) for row in rows.tuples()]
+    return [ShadowWork(*row) for row in rows]
 
 
 def score_in_shadow(session: Session, work: ShadowWork, shadow: LiveModel, *, now: datetime) -> ShadowScore | None:

@@ -52,7 +52,7 @@ def _registered(session: Session, model_ids: list[str]) -> dict[str, str]:
     rows = select(RegisteredModel.model_id, RegisteredModel.manifest_sha256).where(
         RegisteredModel.model_id.in_(model_ids)
     )
-    return dict(session.execute(rows).tuples().all())
+    return {model_id: sha256 for model_id, sha256 in session.execute(rows)}
 
 
 def _score(session: Session, work: ShadowWork, hashes: dict[str, str], now: datetime) -> None:
@@ -76,7 +76,8 @@ def compare_daily(timestamp: int) -> None:
 
 def _pairs(session: Session, now: datetime) -> list[tuple[str, str]]:
     rows = select(ShadowScore.model_id, ShadowScore.live_model_id).where(ShadowScore.profiled_at > now - WINDOW)
-    return list(session.execute(rows.distinct().order_by(*rows.selected_columns)).tuples())
+    found = session.execute(rows.distinct().order_by(ShadowScore.model_id, ShadowScore.live_model_id))
+    return [(model_id, live_model_id) for model_id, live_model_id in found]
 
 
 def compare_pair(session: Session, model_id: str, live_model_id: str, *, now: datetime) -> Comparison:

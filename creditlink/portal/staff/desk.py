@@ -85,7 +85,8 @@ def _show(
     waiting = acts.waiting(session, now)
     own = acts.proposed_by(session, here.actor)
     who = {act.proposed_by for act in waiting} | {act.proposed_by for act in own}
-    names = dict(session.execute(select(Account.id, Account.display_name).where(Account.id.in_(who))).tuples().all())
+    found = session.execute(select(Account.id, Account.display_name).where(Account.id.in_(who)))
+    names = {account_id: name for account_id, name in found}
     return page(
         "staff/desk.html",
         status=status,
