@@ -52,7 +52,7 @@ def _registered(session: Session, model_ids: list[str]) -> dict[str, str]:
     rows = select(RegisteredModel.model_id, RegisteredModel.manifest_sha256).where(
         RegisteredModel.model_id.in_(model_ids)
     )
-    return {model_id: sha256 for model_id, sha256 in session.execute(rows)}
+    return {row.model_id: row.manifest_sha256 for row in session.execute(rows)}
 
 
 def _score(session: Session, work: ShadowWork, hashes: dict[str, str], now: datetime) -> None:

@@ -86,7 +86,7 @@ def _show(
     own = acts.proposed_by(session, here.actor)
     who = {act.proposed_by for act in waiting} | {act.proposed_by for act in own}
     found = session.execute(select(Account.id, Account.display_name).where(Account.id.in_(who)))
-    names = {account_id: name for account_id, name in found}
+    names = {row.id: row.display_name for row in found}
     return page(
         "staff/desk.html",
         status=status,
