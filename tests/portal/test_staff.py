@@ -17,7 +17,7 @@ from tests import factories as make
 from tests.lifecycle.conftest import proposed, registered
 from tests.portal.conftest import Person
 
-TOTP = "JBSWY3DPEHPK3PXP"
+TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def code(steps=0):
