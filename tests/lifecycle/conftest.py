@@ -53,9 +53,9 @@ def registered(session, by, model_id="m1", purposes=("underwriting", "monitoring
     )
 
 
-def proposed(session, by, to, model_id="m1", purposes=None, **evidence):
+def proposed(session, by, to, model_id="m1", purposes=None, *, now=NOW, **evidence):
     subject = service.step_subject(session, model_id, to, purposes, StepEvidence(**REPORT.get(to, {}) | evidence))
-    return acts.propose(session, service.STEP, subject, by=by, reason=f"to {to}", now=NOW)
+    return acts.propose(session, service.STEP, subject, by=by, reason=f"to {to}", now=now)
 
 
 def walked(session, people, model_id="m1", until="live", signs=SIGNS, purposes=None):

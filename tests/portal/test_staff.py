@@ -34,7 +34,7 @@ def ben(app, settings):
         account.password_hash = accounts.hash_password(make.PASSWORD)
         accounts.enroll_totp(account, TOTP, key=settings.secret_key)
         registered(session, ada)
-        act = proposed(session, ada, "validated")
+        act = proposed(session, ada, "validated", now=utc_now())
     person = Person(app.test_client(), account)
     person.act, person.dan, person.actor = act.wire_id, dan, actor
     return person
@@ -132,7 +132,7 @@ class TestDesk:
                 session, acts.waiting_act(session, ben.act, utc_now()),
                 by=make.make_staff(session, "cleo", "risk"), now=utc_now(),
             )  # fmt: skip
-            mine = proposed(session, ben.actor, "approved")
+            mine = proposed(session, ben.actor, "approved", now=utc_now())
         sign_in(ben)
         ben.get("/portal/staff/?lang=en")
         refused = ben.post(f"/portal/staff/acts/{mine.wire_id}", decision="approve")
