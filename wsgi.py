@@ -9,7 +9,8 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.processes.process import open_database
 from creditlink.kit.settings import load_settings
 from creditlink.products.service import live_book
-from creditlink.profiles.warm import settle_memory, warm_up
+from creditlink.profiles.serving.warm import settle_memory, warm_up
+from creditlink.profiles.serving.watch import ServedModels
 from creditlink.web.app import create_app
 
 settings = load_settings()
@@ -18,6 +19,7 @@ app = create_app(settings, database)
 try:
     with database.transaction("api") as session:
         book = live_book(session, settings)
+    runtime.of_app(app).of(ServedModels).look(runtime.of_app(app))
     warm_up(runtime.of_app(app).of(LiveModel), book, as_of=day_of(utc_now()))
 except SQLAlchemyError as error:
     # A server may start before its database is there or migrated: /health/ready says so until it is.

@@ -20,6 +20,9 @@ from creditlink.enterprises.accounts import hash_password
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit import uscc as uscc_rules
+from creditlink.staff import people
+from creditlink.staff.actor import StaffActor
+from creditlink.staff.tables import StaffMember
 
 NOW = datetime(2026, 8, 24, 2, 0, tzinfo=UTC)
 """Ten in the morning in Shanghai, mid-month."""
@@ -123,6 +126,27 @@ def make_account(session, *, password: str | None = None, **values) -> Account:
     session.add(row)
     session.flush()
     return row
+
+
+def make_staff(session, login, *roles, key=None, **values) -> StaffActor:
+    """Return a member of staff as somebody who acts; `key` is registered as theirs."""
+    account = make_account(session, login=login, display_name=login.title(), role="staff")
+    member = StaffMember(
+        **{
+            "account_id": account.id,
+            "staff_number": f"N-{login}",
+            "roles": sorted(roles),
+            "status": "active",
+            "created_at": NOW,
+            "changed_at": NOW,
+        }
+        | values
+    )
+    session.add(member)
+    session.flush()
+    if key is not None:
+        people.register_key(session, account.id, key.as_dict(private=False), name="test", by=None, now=NOW)
+    return people.actor_named(session, member, proof="session")
 
 
 def make_representation(session, enterprise, account, role="legal_representative", **values) -> Representation:

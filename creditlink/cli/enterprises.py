@@ -177,14 +177,11 @@ def duplicates() -> None:
 @enterprises.command("add-account")
 @click.option("--login", required=True)
 @click.option("--name", required=True, help="Shown on the pages.")
-@click.option("--role", type=click.Choice(accounts.ROLES), default="enterprise", show_default=True)
 @click.password_option(help="At least 12 characters; asked for when not given.")
-def add_account(login: str, name: str, role: str, password: str) -> None:
-    """Add a person's sign-in; it acts for no firm yet."""
+def add_account(login: str, name: str, password: str) -> None:
+    """Add a person's sign-in; it acts for no firm yet. Staff is invited: creditlink staff invite."""
     with _transaction() as session:
-        account = accounts.create_account(
-            session, login=login, display_name=name, password=password, role=role, now=utc_now()
-        )
+        account = accounts.create_account(session, login=login, display_name=name, password=password, now=utc_now())
         print_json({"login": account.login, "role": account.role})
 
 

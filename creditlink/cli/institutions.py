@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.access import keys
 from creditlink.access.scopes import OPERATOR_SCOPES, SCOPES
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.inputs import refusing
 from creditlink.cli.output import print_json
 from creditlink.consents.agreement.categories import CATEGORIES
@@ -36,6 +37,10 @@ def _transaction() -> Iterator[Session]:
         yield session
 
 
+def _name(session: Session, who: str | None) -> str:
+    return name_of(actor_for(session, who, "operator", now=utc_now()))
+
+
 @click.group()
 def institutions() -> None:
     """Add, list, suspend or resume institutions."""
@@ -46,9 +51,11 @@ def institutions() -> None:
 @click.option("--name-zh", required=True)
 @click.option("--name-en", required=True)
 @click.option("--kind", required=True, type=click.Choice(list(INSTITUTION_KINDS)))
-def add(code: str, name_zh: str, name_en: str, kind: str) -> None:
+@named
+def add(code: str, name_zh: str, name_en: str, kind: str, who: str | None) -> None:
     """Add an institution."""
     with _transaction() as session:
+        _name(session, who)
         institution = service.add_institution(
             session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now()
         )
@@ -64,22 +71,24 @@ def list_institutions() -> None:
 
 @institutions.command("suspend")
 @click.argument("code")
-def suspend_institution(code: str) -> None:
+@named
+def suspend_institution(code: str, who: str | None) -> None:
     """Refuse an institution with all its clients, at once, in every process."""
-    _set_institution(code, "suspended")
+    _set_institution(code, "suspended", who)
 
 
 @institutions.command("resume")
 @click.argument("code")
-def resume_institution(code: str) -> None:
+@named
+def resume_institution(code: str, who: str | None) -> None:
     """Let an institution work again."""
-    _set_institution(code, "active")
+    _set_institution(code, "active", who)
 
 
-def _set_institution(code: str, status: str) -> None:
+def _set_institution(code: str, status: str, who: str | None) -> None:
     with _transaction() as session:
         institution = service.institution_of(session, code)
-        service.set_institution_status(session, institution, status, now=utc_now())
+        service.set_institution_status(session, institution, status, actor=_name(session, who), now=utc_now())
         print_json(_institution_json(institution))
 
 
@@ -97,6 +106,7 @@ def clients() -> None:
 @click.option("--scope", "scopes", multiple=True, default=_DEFAULT_SCOPES, show_default=True, help="Repeatable.")
 @click.option("--categories", "categories", multiple=True, help="Data it may ask for; repeatable. Default: all.")
 @click.option("--webhook-url", help="Where webhooks go (https); prints their secret, once.")
+@named
 def register(
     code: str,
     name: str,
@@ -106,6 +116,7 @@ def register(
     scopes: tuple[str, ...],
     categories: tuple[str, ...],
     webhook_url: str | None,
+    who: str | None,
 ) -> None:
     """Register a client and print it with its client_id. Values may also be joined by spaces or commas."""
     settings, now = load_settings(), utc_now()
@@ -123,6 +134,7 @@ def register(
             categories=_names("category", categories, CATEGORIES) or list(CATEGORIES),
             jwks=_public_keys(jwks_file),
             jwks_uri=jwks_uri,
+            actor=_name(session, who),
             now=now,
         )
         secret = {}
@@ -142,26 +154,31 @@ def register(
 @click.argument("client_id")
 @click.option("--jwks", "jwks_file", type=click.File("rb"), help="File with the new public keys.")
 @click.option("--jwks-uri", help="Where the client publishes its keys (https).")
-def rotate_keys(client_id: str, jwks_file: BinaryIO | None, jwks_uri: str | None) -> None:
+@named
+def rotate_keys(client_id: str, jwks_file: BinaryIO | None, jwks_uri: str | None, who: str | None) -> None:
     """Replace a client's keys."""
     with _transaction() as session:
         client = service.client_of(session, client_id)
-        service.rotate_keys(session, client, jwks=_public_keys(jwks_file), jwks_uri=jwks_uri, now=utc_now())
+        service.rotate_keys(
+            session, client, jwks=_public_keys(jwks_file), jwks_uri=jwks_uri, actor=_name(session, who), now=utc_now()
+        )
         print_json(service.as_json(client, session.get_one(Institution, client.institution_id)))
 
 
 @clients.command("suspend")
 @click.argument("client_id")
-def suspend_client(client_id: str) -> None:
+@named
+def suspend_client(client_id: str, who: str | None) -> None:
     """Refuse a client, at once, in every process."""
-    _set_client(client_id, "suspended")
+    _set_client(client_id, "suspended", who)
 
 
 @clients.command("resume")
 @click.argument("client_id")
-def resume_client(client_id: str) -> None:
+@named
+def resume_client(client_id: str, who: str | None) -> None:
     """Let a client work again."""
-    _set_client(client_id, "active")
+    _set_client(client_id, "active", who)
 
 
 @clients.command("list")
@@ -176,10 +193,10 @@ def list_clients(code: str | None) -> None:
         print_json([service.as_json(client, institution) for client, institution in rows])
 
 
-def _set_client(client_id: str, status: str) -> None:
+def _set_client(client_id: str, status: str, who: str | None) -> None:
     with _transaction() as session:
         client = service.client_of(session, client_id)
-        service.set_client_status(session, client, status, now=utc_now())
+        service.set_client_status(session, client, status, actor=_name(session, who), now=utc_now())
         print_json(service.as_json(client, session.get_one(Institution, client.institution_id)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.output import iso, print_json
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, NotFound
@@ -39,16 +40,16 @@ def list_dead(task: str | None, closed: bool, limit: int) -> None:
         print_json([dead_letters.as_json(letter) for letter in page], default=iso)
 
 
-def _act(wire_ids: tuple[str, ...], task: str | None, act: service.Act) -> None:
+def _act(wire_ids: tuple[str, ...], task: str | None, act: service.Act, who: str | None) -> None:
     if bool(wire_ids) == (task is not None):
         raise click.UsageError("name dead letters by id, or all open ones of a task with --task")
     _, database = start("owner")
     with database.transaction("owner") as session:
-        done = []
+        done, actor = [], name_of(actor_for(session, who, "operator", now=utc_now()))
         for wire_id in wire_ids or [letter.wire_id for letter in dead_letters.of_task(session, task or "")]:
             try:
                 letter = dead_letters.letter_of(session, wire_id)
-                service.act_on(session, letter, act, actor="operator", now=utc_now())
+                service.act_on(session, letter, act, actor=actor, now=utc_now())
             except NotFound:
                 raise click.ClickException(f"there is no dead letter {wire_id!r}; nothing was done") from None
             except Conflict as conflict:
@@ -60,14 +61,16 @@ def _act(wire_ids: tuple[str, ...], task: str | None, act: service.Act) -> None:
 @jobs.command()
 @click.argument("wire_ids", nargs=-1, metavar="[ID]...")
 @click.option("--task", help="All open ones of this task.")
-def retry(wire_ids: tuple[str, ...], task: str | None) -> None:
+@named
+def retry(wire_ids: tuple[str, ...], task: str | None, who: str | None) -> None:
     """Do failed work again: a job is queued once more, an item is taken by the next sweep."""
-    _act(wire_ids, task, "retry")
+    _act(wire_ids, task, "retry", who)
 
 
 @jobs.command()
 @click.argument("wire_ids", nargs=-1, metavar="[ID]...")
 @click.option("--task", help="All open ones of this task.")
-def drop(wire_ids: tuple[str, ...], task: str | None) -> None:
+@named
+def drop(wire_ids: tuple[str, ...], task: str | None, who: str | None) -> None:
     """Close dead letters without doing their work."""
-    _act(wire_ids, task, "drop")
+    _act(wire_ids, task, "drop", who)

@@ -15,6 +15,7 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.cli.acting import named, person_for
 from creditlink.cli.output import print_json
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.products.checker import ProductFinding, check_product
@@ -39,7 +40,6 @@ from creditlink.screening.qualify import qualify
 
 _SHORTEST = 12
 
-_by = click.option("--by", required=True, help="Your name as an operator; who writes cannot check.")
 _note = click.option("--note", default="", help="Why; kept with the step.")
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -53,11 +53,11 @@ def products() -> None:
 
     \b
     creditlink products validate products.json
-    creditlink products write products.json --by lin
+    creditlink products write products.json --as lin
     creditlink products show LJB-TAX 2
-    creditlink products check LJB-TAX 2 --sha256 9f2c41d07a55 --by wu
-    creditlink products publish LJB-TAX 2 --by lin
-    creditlink products retire LJB-TAX 2 --by lin --note "the programme is over"
+    creditlink products check LJB-TAX 2 --sha256 9f2c41d07a55 --as wu
+    creditlink products publish LJB-TAX 2 --as lin
+    creditlink products retire LJB-TAX 2 --as lin --note "the programme is over"
     """
 
 
@@ -198,9 +198,9 @@ def show(code: str, version: int) -> None:
 
 @products.command()
 @_file
-@_by
+@named
 @_note
-def write(file: Path, by: str, note: str) -> None:
+def write(file: Path, who: str | None, note: str) -> None:
     """Write the products of a file as drafts: each a new product, or the next version of one. All or none."""
     read = _read(file)
     if read.wrong:
@@ -214,7 +214,7 @@ def write(file: Path, by: str, note: str) -> None:
                 where = f"{file.name} line {line}: product {terms.code!r}: field 'institution_code'"
                 raise RegistrationRefused(f"{where}: value {terms.institution_code!r}: is not registered")
             plain = {name: value for name, value in terms.to_dict().items() if name != "version"}
-            product = publishing.write(session, lender, plain, hands=_hands(by), now=utc_now(), note=note)
+            product = publishing.write(session, lender, plain, hands=_hands(session, who), now=utc_now(), note=note)
             summaries.append(_summary(product))
         print_json(summaries)
 
@@ -223,40 +223,44 @@ def write(file: Path, by: str, note: str) -> None:
 @click.argument("code")
 @click.argument("version", type=int)
 @click.option("--sha256", required=True, help="Hash of the terms you read, as `show` prints it; 12 digits are enough.")
-@_by
+@named
 @_note
-def check(code: str, version: int, sha256: str, by: str, note: str) -> None:
+def check(code: str, version: int, sha256: str, who: str | None, note: str) -> None:
     """Confirm a draft that somebody else wrote, exactly as you read it."""
     with _transaction() as session:
         product = _product(session, code, version)
         whole = product.terms_sha256 if len(sha256) >= _SHORTEST and product.terms_sha256.startswith(sha256) else sha256
         print_json(
-            _summary(publishing.check(session, product, terms_sha256=whole, hands=_hands(by), now=utc_now(), note=note))
+            _summary(
+                publishing.check(
+                    session, product, terms_sha256=whole, hands=_hands(session, who), now=utc_now(), note=note
+                )
+            )
         )
 
 
 @products.command()
 @click.argument("code")
 @click.argument("version", type=int)
-@_by
+@named
 @_note
-def publish(code: str, version: int, by: str, note: str) -> None:
+def publish(code: str, version: int, who: str | None, note: str) -> None:
     """Put a checked version on sale; the live version of the product is retired with it."""
     with _transaction() as session:
         product = _product(session, code, version)
-        print_json(_summary(publishing.publish(session, product, hands=_hands(by), now=utc_now(), note=note)))
+        print_json(_summary(publishing.publish(session, product, hands=_hands(session, who), now=utc_now(), note=note)))
 
 
 @products.command()
 @click.argument("code")
 @click.argument("version", type=int)
-@_by
+@named
 @_note
-def retire(code: str, version: int, by: str, note: str) -> None:
+def retire(code: str, version: int, who: str | None, note: str) -> None:
     """Take a version off sale, or drop one that is being prepared; there is no way back."""
     with _transaction() as session:
         product = _product(session, code, version)
-        print_json(_summary(publishing.retire(session, product, hands=_hands(by), now=utc_now(), note=note)))
+        print_json(_summary(publishing.retire(session, product, hands=_hands(session, who), now=utc_now(), note=note)))
 
 
 def _product(session: Session, code: str, version: int) -> Product:
@@ -266,8 +270,9 @@ def _product(session: Session, code: str, version: int) -> Product:
     return publishing.own(session, lender, code, version, lock=True)
 
 
-def _hands(by: str) -> Hands:
-    return Hands(f"operator:{by.strip().casefold()}")
+def _hands(session: Session, who: str | None) -> Hands:
+    """Return the hands of the member of staff who takes the step; who writes cannot check."""
+    return Hands(f"operator:{person_for(session, who, 'operator', now=utc_now()).login}")
 
 
 def _summary(product: Product) -> dict[str, object]:

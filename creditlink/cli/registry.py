@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.inputs import FILE, refusing
 from creditlink.cli.output import print_json
 from creditlink.enterprises.registry import clearing, loads
@@ -61,7 +62,10 @@ def registry() -> None:
     help="Percent of the known firms that a full list may lack; beyond that none is marked.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what it would do, and do nothing.")
-def load(file: Path, kind: str | None, source: str, region: str, most_unlisted: float, dry_run: bool) -> None:
+@named
+def load(
+    file: Path, kind: str | None, source: str, region: str, most_unlisted: float, dry_run: bool, who: str | None
+) -> None:
     """Take FILE (CSV or JSON lines) into the registry; wrong rows are named and kept aside, the rest go in.
 
     The same file again changes nothing, and an interrupted load goes on where it stopped. Ends with status 1 when rows
@@ -83,10 +87,10 @@ def load(file: Path, kind: str | None, source: str, region: str, most_unlisted: 
     with refusing(Problem):
         if dry_run:
             with database.transaction("owner") as session:
-                answer = _load(lambda: _joined(session), rows, wanted, settings.secret_key)
+                answer = _load(lambda: _joined(session), rows, wanted, settings.secret_key, who)
                 session.rollback()
         else:
-            answer = _load(lambda: database.transaction("owner"), rows, wanted, settings.secret_key)
+            answer = _load(lambda: database.transaction("owner"), rows, wanted, settings.secret_key, who)
     print_json({"dry_run": dry_run, **answer})
     if answer["refused"]:
         raise click.exceptions.Exit(1)
@@ -97,10 +101,12 @@ def _joined(session: Session) -> Iterator[Session]:
     yield session
 
 
-def _load(transactions: Transactions, rows: list[FeedRow], wanted: Opening, secret: str) -> dict[str, object]:
+def _load(
+    transactions: Transactions, rows: list[FeedRow], wanted: Opening, secret: str, who: str | None
+) -> dict[str, object]:
     """Stage the rows, take them batch by batch, end the load; each step in a transaction of its own."""
     with transactions() as session:
-        opened = loads.open_load(session, wanted, actor="operator", now=utc_now())
+        opened = loads.open_load(session, wanted, actor=_name(session, who), now=utc_now())
     with _progress(len(rows)) as advance:
         left = iter(rows) if opened.state == "open" else iter(())
         while part := list(islice(left, _STAGED)):
@@ -144,6 +150,10 @@ def clearing_list() -> None:
     """Codes that are wrong, shared by two firms, or a slip of the pen away from another's."""
 
 
+def _name(session: Session, who: str | None) -> str:
+    return name_of(actor_for(session, who, "operator", now=utc_now()))
+
+
 _STATE = click.option("--state", type=click.Choice([*clearing.STATES, "all"]), default="open", show_default=True)
 _KIND = click.option("--kind", type=click.Choice(clearing.KINDS))
 
@@ -173,11 +183,12 @@ def list_clearings(state: str, kind: str | None, owner: str | None, cursor: str 
 @clearing_list.command("assign")
 @click.argument("clearing_id")
 @click.option("--owner", required=True, help="Who clears it.")
-def assign(clearing_id: str, owner: str) -> None:
+@named
+def assign(clearing_id: str, owner: str, who: str | None) -> None:
     """Say who clears an entry."""
     with _transaction() as session:
         item = clearing.clearing_of(session, clearing_id)
-        clearing.assign(session, item, owner, now=utc_now())
+        clearing.assign(session, item, owner, actor=_name(session, who), now=utc_now())
         print_json(clearing.as_json(item, today=day_of(utc_now())))
 
 
@@ -190,11 +201,14 @@ def assign(clearing_id: str, owner: str) -> None:
     type=click.DateTime(["%Y-%m-%d"]),
     help="First day on which it is open again.",
 )
-def confirm_exception(clearing_id: str, evidence: str, until: datetime) -> None:
+@named
+def confirm_exception(clearing_id: str, evidence: str, until: datetime, who: str | None) -> None:
     """Confirm that a code is real although it looks wrong, for a time."""
     with _transaction() as session:
         item = clearing.clearing_of(session, clearing_id)
-        clearing.confirm_exception(session, item, evidence, ends_on=until.date(), now=utc_now())
+        clearing.confirm_exception(
+            session, item, evidence, ends_on=until.date(), actor=_name(session, who), now=utc_now()
+        )
         print_json(clearing.as_json(item, today=day_of(utc_now())))
 
 
@@ -212,11 +226,12 @@ def expire(clearing_id: str, reason: str) -> None:
 @clearing_list.command("close")
 @click.argument("clearing_id")
 @click.option("--resolution", required=True, help="How it was corrected at the source.")
-def close(clearing_id: str, resolution: str) -> None:
+@named
+def close(clearing_id: str, resolution: str, who: str | None) -> None:
     """Close an entry that was corrected at the source."""
     with _transaction() as session:
         item = clearing.clearing_of(session, clearing_id)
-        clearing.close(session, item, resolution, now=utc_now())
+        clearing.close(session, item, resolution, actor=_name(session, who), now=utc_now())
         print_json(clearing.as_json(item, today=day_of(utc_now())))
 
 

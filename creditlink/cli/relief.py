@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.audit.service import NO_ENTERPRISE
 from creditlink.audit.tables import AuditEntry
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.inputs import FILE
 from creditlink.cli.output import iso, print_json
 from creditlink.engine.facts.relief_policies import ReliefBook, relief_book_from
@@ -92,20 +93,22 @@ def check(file: Path | None, day: date) -> None:
 
 @relief.command()
 @click.option("--reason", required=True, help="Who decided it, and why.")
-def adopt(reason: str) -> None:
+@named
+def adopt(reason: str, who: str | None) -> None:
     """Record in the evidence that this version of the policies is in use; again it does nothing."""
     settings, database = start("owner")
     book = settings.parsed("relief.toml", relief_book_from)
     if not reason.strip():
         raise click.ClickException("--reason is empty; nothing was recorded")
     with database.transaction("owner") as session:
+        actor = name_of(actor_for(session, who, "operator", "risk", now=utc_now()))
         earlier = _adopted(session, book)
         if earlier is None:
             audit.record(
                 session,
                 action=ADOPT,
                 result="done",
-                actor="operator",
+                actor=actor,
                 now=utc_now(),
                 detail={
                     "sha256": book.sha256,

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import polars as pl
 
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.inputs import FILE, refusing
 from creditlink.cli.output import iso, print_json
 from creditlink.kit.clock import SHANGHAI, utc_now
@@ -43,12 +44,14 @@ def rejections() -> None:
 @click.argument("source")
 @click.option("--state", type=click.Choice(STATES), help="Only entries in this state.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-def list_rejections(source: str, state: str | None, limit: int) -> None:
+@named
+def list_rejections(source: str, state: str | None, limit: int, who: str | None) -> None:
     """List the entries of SOURCE, the newest first."""
     _, database = start("owner")
     with database.transaction("owner") as session:
+        actor = name_of(actor_for(session, who, "operator", "auditor", now=utc_now()))
         page, _ = desk.page_of(session, source, state=state, limit=limit)
-        desk.note_reading(session, source, len(page), act="read", actor="operator", now=utc_now())
+        desk.note_reading(session, source, len(page), act="read", actor=actor, now=utc_now())
         print_json([entry.as_json() for entry in page], default=iso)
 
 
@@ -57,7 +60,8 @@ def list_rejections(source: str, state: str | None, limit: int) -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The CSV file to write.")
 @click.option("--state", type=click.Choice(STATES), default="open", show_default=True)
 @click.option("--mark-sent", is_flag=True, help="Note of the open ones that the office was told.")
-def export(source: str, out: Path, state: str, mark_sent: bool) -> None:
+@named
+def export(source: str, out: Path, state: str, mark_sent: bool, who: str | None) -> None:
     """Write the entries of SOURCE as CSV for its office; no text in it is a formula.
 
     An existing file is not overwritten. With --mark-sent nothing is noted unless the file was written.
@@ -66,6 +70,7 @@ def export(source: str, out: Path, state: str, mark_sent: bool) -> None:
         raise click.ClickException(f"{out}: is there already")
     _, database = start("owner")
     with database.transaction("owner") as session:
+        actor = name_of(actor_for(session, who, "operator", now=utc_now()))
         found: list[ListedRejection] = []
         cursor: str | None = None
         while True:
@@ -74,8 +79,8 @@ def export(source: str, out: Path, state: str, mark_sent: bool) -> None:
             if cursor is None:
                 break
         now = utc_now()
-        sent = desk.mark_sent(session, found, actor="operator", now=now) if mark_sent else 0
-        desk.note_reading(session, source, len(found), act="export", actor="operator", now=now)
+        sent = desk.mark_sent(session, found, actor=actor, now=now) if mark_sent else 0
+        desk.note_reading(session, source, len(found), act="export", actor=actor, now=now)
         try:
             write_csv(pl.DataFrame([_row(entry) for entry in found], schema=_SCHEMA, orient="row"), out, mark=True)
         except OSError as error:
@@ -98,13 +103,15 @@ def _row(entry: ListedRejection) -> tuple[str | int | None, ...]:
 @rejections.command()
 @click.argument("wire_ids", nargs=-1, required=True, metavar="ID...")
 @click.option("--reason", required=True, help="Why they need no correction.")
-def dismiss(wire_ids: tuple[str, ...], reason: str) -> None:
+@named
+def dismiss(wire_ids: tuple[str, ...], reason: str, who: str | None) -> None:
     """Close entries that need no correction; all of those named, or none."""
     _, database = start("owner")
     with database.transaction("owner") as session:
+        actor = name_of(actor_for(session, who, "operator", now=utc_now()))
         for wire_id in wire_ids:
             try:
-                desk.move(session, None, wire_id, "dismissed", note=reason, actor="operator", now=utc_now())
+                desk.move(session, None, wire_id, "dismissed", note=reason, actor=actor, now=utc_now())
             except NotFound:
                 raise click.ClickException(f"there is no entry {wire_id!r}; nothing was done") from None
             except InvalidRequest:

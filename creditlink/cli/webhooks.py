@@ -9,6 +9,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.inputs import refusing
 from creditlink.cli.output import iso, print_json
 from creditlink.institutions import service as institutions
@@ -98,10 +99,11 @@ def list_deliveries(state: str, code: str | None, limit: int) -> None:
 
 @webhooks.command("replay")
 @click.argument("delivery_ids", nargs=-1, required=True)
-def replay(delivery_ids: tuple[str, ...]) -> None:
+@named
+def replay(delivery_ids: tuple[str, ...], who: str | None) -> None:
     """Send deliveries again, each under its old webhook-id and with eight new tries."""
     with _transaction() as (session, _):
-        done = []
+        done, actor = [], name_of(actor_for(session, who, "operator", now=utc_now()))
         for given in delivery_ids:
             try:
                 delivery = session.get(WebhookDelivery, ids.internal("whd", given))
@@ -110,7 +112,7 @@ def replay(delivery_ids: tuple[str, ...]) -> None:
             if delivery is None:
                 raise click.ClickException(f"there is no delivery {given!r}; nothing was sent")
             try:
-                service.replay(session, delivery, actor="operator", now=utc_now())
+                service.replay(session, delivery, actor=actor, now=utc_now())
             except Conflict as conflict:
                 raise click.ClickException(f"{given}: {conflict.detail}; nothing was sent") from None
             done.append(given)

@@ -21,7 +21,7 @@ _LONGEST_PASSWORD = 256  # hashing is slow on purpose: an endless password would
 _STEP = 30
 _SEALED = "creditlink totp secrets"
 _ISSUER = "CreditLink"
-ROLES = ("enterprise", "risk", "operator")
+ROLES = ("enterprise", "staff")
 
 # Source: RFC 9106 section 4, second recommended option (64 MiB, 3 passes).
 _hasher = PasswordHasher()
@@ -32,6 +32,19 @@ _NOBODY = _hasher.hash("nobody has this password")
 def hash_password(password: str) -> str:
     """Return the argon2id hash that is stored."""
     return _hasher.hash(password)
+
+
+def checked_hash(password: str) -> str:
+    """Return the hash of a password that may be used.
+
+    Raises
+    ------
+    InvalidRequest
+        It is too short or too long.
+    """
+    if not SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
+        raise InvalidRequest(f"password must have {SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters")
+    return hash_password(password)
 
 
 def create_account(
@@ -49,16 +62,15 @@ def create_account(
     name = login.strip().lower()
     if not (3 <= len(name) <= 128 and name.isprintable() and " " not in name):
         raise InvalidRequest(f"login must be 3 to 128 characters without spaces, got {login!r}")
-    if not SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
-        raise InvalidRequest(f"password must have {SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters")
     if role not in ROLES:
         raise InvalidRequest(f"role must be one of {', '.join(ROLES)}, got {role!r}")
     if by_login(session, name) is not None:
         raise Conflict(f"login {name} is taken", reason="duplicate_login")
+    hashed = checked_hash(password)
     account = Account(
         login=name,
         display_name=display_name,
-        password_hash=hash_password(password),
+        password_hash=hashed,
         role=role,
         status="active",
         created_at=now,

@@ -46,7 +46,7 @@ def appoint(
     InvalidRequest
         The role, the end, the limits or the reason make no sense.
     Conflict
-        The person is the firm's legal representative already.
+        The person is the firm's legal representative already, or of the platform's staff.
     """
     check_appointment(
         session,
@@ -104,6 +104,8 @@ def check_appointment(
         raise _invalid("role", f"must be legal_representative or agent, got {role!r}")
     if valid_until is not None and valid_until <= now:
         raise _invalid("valid_until", f"{valid_until.isoformat()} is not in the future")
+    if account.role != "enterprise":
+        raise Conflict("a member of the platform's staff acts for no firm", reason="staff")
     _check_limits(limits)
     check_reason(reason)
     rights = current_rights(session, now, Representation.enterprise_id == enterprise.id)

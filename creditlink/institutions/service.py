@@ -21,6 +21,9 @@ from creditlink.institutions.tables import Client, Institution
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
 _LONGEST_NAME = 200
+OPERATOR = "operator"
+"""Who onboards, where no member of staff is named: a seed, a sandbox."""
+
 _REGISTERING = 0x696E7374  # "inst": the lock's number
 _LONGEST_URI = 2000
 
@@ -104,6 +107,7 @@ def register_client(
     jwks: Mapping[str, object] | None = None,
     jwks_uri: str | None = None,
     metadata: Mapping[str, object] | None = None,
+    actor: str = OPERATOR,
 ) -> Client:
     """Register an institution's software.
 
@@ -139,7 +143,7 @@ def register_client(
     )
     session.add(client)
     session.flush()
-    _record(session, client, "client.register", now=now)
+    _record(session, client, "client.register", actor=actor, now=now)
     return client
 
 
@@ -164,6 +168,7 @@ def rotate_keys(
     now: datetime,
     jwks: Mapping[str, object] | None = None,
     jwks_uri: str | None = None,
+    actor: str = OPERATOR,
 ) -> None:
     """Replace the client's keys; what the old ones signed is refused from the next request on.
 
@@ -174,20 +179,22 @@ def rotate_keys(
     """
     client.jwks, client.jwks_uri = _key_source(jwks, jwks_uri)
     client.updated_at = now
-    _record(session, client, "client.rotate_keys", now=now)
+    _record(session, client, "client.rotate_keys", actor=actor, now=now)
 
 
-def set_client_status(session: Session, client: Client, status: str, *, now: datetime) -> None:
+def set_client_status(session: Session, client: Client, status: str, *, now: datetime, actor: str = OPERATOR) -> None:
     """Suspend or resume a client; every process sees it with its next request."""
     client.status, client.updated_at = status, now
-    _record(session, client, f"client.{'suspend' if status == 'suspended' else 'resume'}", now=now)
+    _record(session, client, f"client.{'suspend' if status == 'suspended' else 'resume'}", actor=actor, now=now)
 
 
-def set_institution_status(session: Session, institution: Institution, status: str, *, now: datetime) -> None:
+def set_institution_status(
+    session: Session, institution: Institution, status: str, *, now: datetime, actor: str = OPERATOR
+) -> None:
     """Suspend or resume an institution with all its clients."""
     institution.status = status
     action = f"institution.{'suspend' if status == 'suspended' else 'resume'}"
-    audit.record(session, action=action, result="done", actor="operator", now=now, institution_id=institution.id)
+    audit.record(session, action=action, result="done", actor=actor, now=now, institution_id=institution.id)
 
 
 def check_redirect_uri(address: str) -> None:
@@ -258,12 +265,12 @@ def _name(field: str, value: str) -> str:
     return text
 
 
-def _record(session: Session, client: Client, action: str, *, now: datetime) -> None:
+def _record(session: Session, client: Client, action: str, *, actor: str, now: datetime) -> None:
     audit.record(
         session,
         action=action,
         result="done",
-        actor="operator",
+        actor=actor,
         now=now,
         institution_id=client.institution_id,
         client_id=client.client_id,

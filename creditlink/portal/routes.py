@@ -19,6 +19,7 @@ from creditlink.portal.firm.known import group, profile
 from creditlink.portal.firm.records import deletions, uploads
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
+from creditlink.portal.staff import desk, entry, keys
 
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
@@ -26,6 +27,7 @@ PAGES = (
     *(deletions, uploads),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
+    *(desk, entry, keys),
 )
 """Each adds its views to the blueprint when it is imported."""
 

@@ -114,8 +114,11 @@ def harden(response: flask.Response) -> flask.Response:
         return response
     # Browsers apply form-action to where a form's answer redirects, so the bank's address has to be named.
     onward = flask.g.get("form_target", "")
+    # Security keys speak through a script of ours; no other page runs any.
+    scripts = "script-src 'self'; " if flask.g.get("has_script") else ""
     response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; "
+        f"default-src 'none'; {scripts}style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        "frame-ancestors 'none'; "
         f"form-action 'self'{' ' + onward if onward else ''}"
     )
     # Within our pages the Referer stays, so that browsers send a true Origin; to others nothing goes.
@@ -150,6 +153,7 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
     body = flask.render_template(
         f"portal/{template}",
         person=flask.g.get("person"),
+        is_staff=flask.g.get("is_staff", False),
         lang=lang(),
         other_languages=_language_links(),
         environment=settings().environment,
@@ -204,6 +208,8 @@ def signed_in(
             now = utc_now()
             with db.transaction(viewer=db.Viewer(account_id=account_id)) as session:
                 account = session.get(Account, account_id)
+                if account is not None and account.role == "staff":
+                    return see_other(flask.url_for("portal.desk"))  # who works for the platform acts for no firm
                 if account is not None and account.status == "active":
                     # Not the row: after a refusal has rolled back, the error's page still names the person.
                     flask.g.person = account.display_name

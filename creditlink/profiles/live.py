@@ -29,9 +29,24 @@ def load_live(settings: Settings) -> LiveModel:
         The folder is absent or damaged, or the model reads indicators in versions that this code
         does not compute.
     """
+    return _load(settings, is_live=settings.is_production)
+
+
+def load_first(settings: Settings) -> LiveModel:
+    """Load the model that the settings name, for a server: who is live there is the database's matter.
+
+    Raises
+    ------
+    SettingError
+        As for `load_live`, but that production's model need not be live in the file.
+    """
+    return _load(settings, is_live=False)
+
+
+def _load(settings: Settings, *, is_live: bool) -> LiveModel:
     rules = settings.parsed("score.toml", score_settings.parse)
     live = live_model(settings.models_dir / settings.model, rules)
-    _check_register(settings, settings.models_dir / settings.model, live.model)
+    _check_register(settings, settings.models_dir / settings.model, live.model, is_live=is_live)
     MODEL_INFO.labels(live.model_id).set(1)
     return live
 
@@ -63,8 +78,8 @@ def _message(error: Exception) -> str:
     return str(error) if isinstance(error, ModelFolderError) else f"{type(error).__name__}: {error}"
 
 
-def _check_register(settings: Settings, folder: Path, model: CreditModel) -> None:
-    """Refuse a model that the register of models does not let serve."""
+def _check_register(settings: Settings, folder: Path, model: CreditModel, *, is_live: bool) -> None:
+    """Refuse a model that the file of the register does not let serve; where `is_live`, one that is not live in it."""
     path = settings.models_dir / REGISTRY
     try:
         entries = registry.from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
@@ -72,6 +87,6 @@ def _check_register(settings: Settings, folder: Path, model: CreditModel) -> Non
     except registry.RegistryError as error:
         raise SettingError(f"{path.name}: {error}") from error
     found = sha256_of((folder / MANIFEST).read_bytes())
-    why = registry.refusal(standing, manifest_sha256=found, production=settings.is_production)
+    why = registry.refusal(standing, manifest_sha256=found, production=is_live)
     if why:
         raise SettingError(f"setting model={settings.model!r}: the model {why}")

@@ -61,6 +61,7 @@ from creditlink.profiles.schemas import (
     ReasonCodesSchema,
 )
 from creditlink.profiles.service import Pending, ProfileRequest
+from creditlink.profiles.serving.watch import ServedModels
 from creditlink.profiles.tables import Profile
 
 blueprint = Blueprint(
@@ -131,6 +132,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
                 key=key,
                 now=utc_now(),
                 relief=runtime.part(ReliefBook),
+                models=runtime.part(ServedModels),
             )
             _note_uses(session)
             if not isinstance(result, Pending):
@@ -286,6 +288,9 @@ def _scored_by(profile: Profile) -> LiveModel:
     """Return the model in use, which must be the one that scored the profile."""
     live: LiveModel = runtime.part(LiveModel)
     if (profile.model_id, profile.model_sha256) != (live.model_id, live.sha256):
+        of_other_purpose = runtime.part(ServedModels).that_scored(profile.model_id, profile.model_sha256)
+        if of_other_purpose is not None:
+            return of_other_purpose
         raise Conflict(f"the profile was scored by model {profile.model_id}, in use is {live.model_id}")
     return live
 

@@ -38,6 +38,7 @@ from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclos
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
 from creditlink.profiles.reliance.rules import ProfileRules, further_members
 from creditlink.profiles.reliance.ties import ties_of
+from creditlink.profiles.serving.watch import ServedModels
 from creditlink.profiles.tables import Profile, ProfileInputs
 from creditlink.records import coverage as coverage_of
 from creditlink.records.pulls import pull
@@ -78,6 +79,7 @@ def create_profile(
     key: str | None,
     now: datetime,
     relief: ReliefBook | None = None,
+    models: ServedModels | None = None,
 ) -> DisclosedProfile | Pending:
     """Compute the profile of the firm that the token's consent is about, or say what it waits for.
 
@@ -97,6 +99,8 @@ def create_profile(
     """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
     opened = consent.terms().narrowed(access.authorization_details)
+    if models is not None:
+        live = models.live_for(consent.purpose, live)
     if consent.purpose not in live.purposes:
         raise ModelPurpose(f"model {live.model_id} is for {', '.join(live.purposes)}, not for {consent.purpose}")
     as_of = wanted.as_of or day_of(now)

@@ -28,9 +28,10 @@ from creditlink.products.catalogue import routes as catalogue_routes
 from creditlink.products.catalogue.publishing import FirmCounts
 from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
-from creditlink.profiles.live import load_live
+from creditlink.profiles.live import load_first
 from creditlink.profiles.registered import routes as registered_routes
 from creditlink.profiles.reliance.rules import load_rules
+from creditlink.profiles.serving.watch import ServedModels
 from creditlink.records import routes as records_routes
 from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
@@ -38,6 +39,7 @@ from creditlink.retention import routes as retention_routes
 from creditlink.screening import routes as screening_routes
 from creditlink.screening.discovery import counts_for_draft
 from creditlink.screening.questions import note_question
+from creditlink.staff import routes as staff_routes
 from creditlink.status import routes as status_routes
 
 
@@ -58,11 +60,21 @@ def check_files(settings: Settings) -> None:
     load_rules(settings, loans_held)
 
 
+def _look(served: ServedModels, parts: runtime.Runtime) -> None:
+    """Follow the register of models before a request; a probe of health must not wait for a database."""
+    if not flask.request.path.startswith("/health"):
+        served.look(parts)
+
+
 def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     """Register every slice with the application, in the order of the API's reference."""
     check_files(settings)
     parts = runtime.of_app(app)
-    parts.put(load_live(settings))
+    first = load_first(settings)
+    parts.put(first)
+    served = ServedModels(settings, first)
+    parts.put(served)
+    app.before_request(partial(_look, served, parts))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
     parts.put(load_rules(settings, loans_held))
     parts.put(ServedCategories.of(load_sources(settings).categories))
@@ -86,6 +98,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(relations_routes.blueprint)
     api.register_blueprint(retention_routes.blueprint)
     api.register_blueprint(status_routes.blueprint)
+    api.register_blueprint(staff_routes.blueprint)
     api.register_blueprint(screening_routes.blueprint)
     api.register_blueprint(screening_routes.operator)
     api.register_blueprint(operations_routes.blueprint)

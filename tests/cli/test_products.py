@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from creditlink.cli import products as commands
 from tests.engine.matching.samples import raw, rule
-from tests.factories import make_institution
+from tests.factories import make_institution, make_staff
 
 
 def invoke(*arguments):
@@ -57,6 +57,8 @@ class TestLife:
         monkeypatch.setattr(commands, "start", lambda _role: (None, empty_database))
         with empty_database.transaction("owner") as session:
             make_institution(session, code="LJB")
+            for login in ("lin", "wu"):
+                make_staff(session, login, "operator")
         return invoke
 
     def test_two_operators_take_a_file_to_the_public_and_off_again(self, run, file):

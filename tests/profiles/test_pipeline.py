@@ -20,8 +20,8 @@ from creditlink.kit.clock import utc_now
 from creditlink.products.files.seed import load_seed
 from creditlink.products.service import listing, matching_settings
 from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.warm import warm_up
 from creditlink.profiles.tables import Profile
-from creditlink.profiles.warm import warm_up
 from tests.profiles.conftest import CORE
 
 

@@ -45,6 +45,8 @@ app = procrastinate.App(
         "creditlink.portal.tasks",
         "creditlink.retention.tasks",
         "creditlink.status.tasks",
+        "creditlink.staff.tasks",
+        "creditlink.shadow.tasks",
         "creditlink.notifications.tasks",
         "creditlink.financing.tasks",
         "creditlink.products.tasks",

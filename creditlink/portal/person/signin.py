@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import flask
@@ -20,34 +21,58 @@ from creditlink.portal.site import blueprint, browser, page, safe_next, see_othe
 @blueprint.get("/sign-in")
 def sign_in() -> ResponseReturnValue:
     """Show the form."""
-    target = safe_next(flask.request.args.get("next"))
+    return form(safe_next(flask.request.args.get("next")))
+
+
+def form(target: str, *, for_staff: bool = False) -> ResponseReturnValue:
+    """Show the form, unless the browser is signed in."""
     if browser().account_id is not None:
         return see_other(target)
-    return page("person/sign_in.html", target=target, login="", error=None)
+    return page("person/sign_in.html", target=target, login="", error=None, for_staff=for_staff)
 
 
 @blueprint.post("/sign-in")
 def sign_in_submit() -> ResponseReturnValue:
-    """Check login, password and, where enrolled, the one-time code.
+    """Check login, password and, where enrolled, the one-time code."""
+    return submit(safe_next(flask.request.form.get("next") or flask.request.args.get("next")))
 
-    One answer for every way to be wrong: it does not say which of the three was.
+
+def submit(
+    target: str,
+    *,
+    for_staff: bool = False,
+    second: Callable[[Session, Account, datetime], ResponseReturnValue | None] | None = None,
+) -> ResponseReturnValue:
+    """Sign a person in who comes to the right door; staff is never let in without a code.
+
+    One answer for every way to be wrong: it does not say which of the three was, nor who is of the staff. `second`
+    leads on to another second factor where the code was left out and the person has one.
     """
-    form, now = flask.request.form, utc_now()
-    target = safe_next(form.get("next") or flask.request.args.get("next"))
-    login, password, code = form.get("login", "")[:128], form.get("password", ""), form.get("totp", "")
+    sent, now = flask.request.form, utc_now()
+    login, password, code = sent.get("login", "")[:128], sent.get("password", ""), sent.get("totp", "")
     device = devices.known(login, secret=settings().secret_key)
     keys = throttle.keys_for(login, flask.request.remote_addr or "", device=device)
     with db.transaction() as session:
         wait = throttle.admit(session, keys, now)
     if wait is not None:
-        return _too_many(wait, target, login)
+        return _too_many(wait, target, login, for_staff=for_staff)
     with db.transaction() as session:
         account = accounts.by_login(session, login)
         known = accounts.password_matches(account, password)
         enrolled = known and account is not None and account.totp_secret is not None
-        if account is None or not known or (enrolled and not _code_is_right(session, account, code, now)):
+        is_at_door = account is not None and (account.role == "staff") == for_staff and (enrolled or not for_staff)
+        if second is not None and account is not None and known and is_at_door and not code.strip():
+            onward = second(session, account, now)
+            if onward is not None:
+                return onward
+        if (
+            account is None
+            or not known
+            or not is_at_door
+            or (enrolled and not _code_is_right(session, account, code, now))
+        ):
             error = gettext("Login, password or one-time code is wrong.")
-            return page("person/sign_in.html", status=401, target=target, login=login, error=error)
+            return page("person/sign_in.html", status=401, target=target, login=login, error=error, for_staff=for_staff)
         accounts.refresh_hash(account, password)
         throttle.forgive(session, keys)
         browser().sign_in(account.id, strong_at=now if enrolled else None)
@@ -62,10 +87,10 @@ def _code_is_right(session: Session, account: Account, code: str, now: datetime)
     return accounts.spend_totp(session, account, code, key=settings().secret_key, now=now)
 
 
-def _too_many(wait: timedelta, target: str, login: str) -> ResponseReturnValue:
+def _too_many(wait: timedelta, target: str, login: str, *, for_staff: bool) -> ResponseReturnValue:
     minutes = max(1, -(-int(wait.total_seconds()) // 60))
     error = gettext("Too many tries. Wait %(minutes)d minutes and try again.", minutes=minutes)
-    response = page("person/sign_in.html", status=429, target=target, login=login, error=error)
+    response = page("person/sign_in.html", status=429, target=target, login=login, error=error, for_staff=for_staff)
     assert isinstance(response, flask.Response)  # noqa: S101 (page returns one; for the type checker)
     response.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
     return response

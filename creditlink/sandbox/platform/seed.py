@@ -29,6 +29,9 @@ from creditlink.products import service as products
 from creditlink.products.files.seed import load_seed
 from creditlink.sandbox.banks.bank import SigningKey, load_key, new_key, public_jwks
 from creditlink.sandbox.city.write import FIRMS_SCHEMA
+from creditlink.staff import people
+from creditlink.staff.actor import StaffActor
+from creditlink.staff.tables import StaffKey, StaffMember
 
 PASSWORD = "sandbox-password-2026"  # noqa: S105 (of sandbox accounts only, printed on purpose)
 DEMO_BANKS = {"CLB": "ES256", "QHB": "PS256", "LZB": "EdDSA", "LJB": "ES256"}
@@ -45,6 +48,17 @@ class FirmLogin:
     uscc: str
     name: str
     kind: str  # the generator's, for the reader of the demo; never an input to scoring
+
+
+@dataclass(frozen=True)
+class SandboxStaff:
+    """A member of the sandbox's staff: signs in at the pages, or signs commands with a key."""
+
+    login: str
+    password: str
+    totp_secret: str
+    roles: list[str]
+    key_file: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,7 @@ class Credentials:
     issuer: str
     firms: list[FirmLogin] = field(default_factory=list)
     banks: list[BankClient] = field(default_factory=list)
+    staff: list[SandboxStaff] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write them, readable by this user only."""
@@ -77,7 +92,12 @@ class Credentials:
     def read(cls, path: Path) -> Credentials:
         """Read what `save` wrote."""
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return cls(raw["issuer"], [FirmLogin(**f) for f in raw["firms"]], [BankClient(**b) for b in raw["banks"]])
+        return cls(
+            raw["issuer"],
+            [FirmLogin(**f) for f in raw["firms"]],
+            [BankClient(**b) for b in raw["banks"]],
+            [SandboxStaff(**s) for s in raw.get("staff", ())],
+        )
 
 
 def seed_lenders(session: Session, settings: Settings, *, now: datetime) -> None:
@@ -126,6 +146,48 @@ def seed_banks(
         secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=now, overlap=False)
         clients.append(BankClient(bank.code, client.client_id, redirect_uri, port, str(key_file), secret))
     return clients
+
+
+STAFF = {
+    "dan": "operator",
+    "eva": "operator",
+    "ada": "model_owner",
+    "ben": "risk",
+    "cleo": "risk",
+    "fan": "auditor",
+}
+"""The sandbox's staff: enough people for every step of a model's life, each with one role."""
+
+
+def seed_staff(session: Session, settings: Settings, folder: Path, *, now: datetime) -> list[SandboxStaff]:
+    """Let people work for the sandbox, each active, with a password, one-time codes, and a key kept under `folder`."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    seeded = []
+    for number, (login, role) in enumerate(STAFF.items(), start=1):
+        account = accounts.by_login(session, login)
+        if account is None:
+            _, invitation = people.invite(
+                session, login=login, display_name=login.title(), staff_number=f"S{number:03d}", roles=[role],
+                by=_first(session), now=now,
+            )  # fmt: skip
+            secret = accounts.new_totp_secret()
+            account = people.take_up(
+                session, invitation, password=PASSWORD, totp_secret=secret, step=0, key=settings.secret_key, now=now
+            )
+        key_file = folder / f"{login}.jwk"
+        key = _load_or_create_key(key_file, "EdDSA")
+        known = session.scalar(select(func.count()).where(StaffKey.thumbprint == key.thumbprint()))
+        if not known:
+            people.register_key(session, account.id, key.as_dict(private=False), name="sandbox", by=None, now=now)
+        codes = accounts.totp_secret(account, key=settings.secret_key) or ""
+        seeded.append(SandboxStaff(login, PASSWORD, codes, [role], str(key_file)))
+    return seeded
+
+
+def _first(session: Session) -> StaffActor | None:
+    """Return who invites in the sandbox: whoever was there first; nobody invites the first."""
+    first = session.scalar(select(StaffMember).order_by(StaffMember.created_at, StaffMember.staff_number).limit(1))
+    return None if first is None else people.actor_named(session, first, proof="sandbox")
 
 
 def _load_or_create_key(path: Path, algorithm: str) -> SigningKey:

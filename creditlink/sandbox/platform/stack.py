@@ -13,6 +13,7 @@ from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.kit.clock import day_of, last_complete_month, utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings, load_settings
+from creditlink.lifecycle import history
 from creditlink.sandbox.bureaus.real_invoices import real_firms
 from creditlink.sandbox.city import GENERATOR_VERSION, write_city
 from creditlink.sandbox.offices.serving import PORTS as OFFICE_PORTS
@@ -128,6 +129,9 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
     credentials = Credentials(issuer)
     with opened.transaction("owner") as session:
         seed.seed_lenders(session, settings, now=now)
+        credentials.staff = seed.seed_staff(session, settings, folder / "staff", now=now)
+        entries = history.read_entries(settings.models_dir)
+        history.take_over(session, settings.models_dir, entries, actor="operator", serve=settings.model, now=now)
         credentials.banks = seed.seed_banks(session, settings, folder, ports.banks, now=now)
         credentials.firms = seed.seed_city(session, city, per_kind=1 if real else 2, now=now)
         seed_ties(session, credentials.firms, secret=settings.secret_key, now=now)

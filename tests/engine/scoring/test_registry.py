@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
-from creditlink.cli.training.models import models
+from creditlink.cli.training.model_seed import seed
 from creditlink.engine.scoring.registry import (
     NEXT,
     STATUSES,
@@ -133,7 +133,7 @@ def test_the_commands_walk_a_model_to_live(tmp_path, monkeypatch):
     write_folder(tmp_path / "m1")
 
     def call(*words):
-        return CliRunner().invoke(models, words)
+        return CliRunner().invoke(seed, words)
 
     why = ("--reason", "because")
     assert call("register", "m1", "--owner", "risk", "--by", "ada", *why).exit_code == 0

@@ -1,0 +1,76 @@
+"""How staff comes in: the sign-in form, and the page on which an invitation is taken up."""
+
+from __future__ import annotations
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from creditlink.enterprises import accounts
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import InvalidRequest
+from creditlink.kit.postgres import db
+from creditlink.portal.person import signin, throttle
+from creditlink.portal.site import blueprint, browser, page, see_other, settings
+from creditlink.portal.staff import keys
+from creditlink.staff import people
+
+_SECRET = "staff_totp"  # noqa: S105 (a name in the form's session)
+
+
+@blueprint.get("/staff/sign-in")
+def staff_sign_in() -> ResponseReturnValue:
+    """Show the form for staff, who always need a code."""
+    return signin.form(flask.url_for("portal.desk"), for_staff=True)
+
+
+@blueprint.post("/staff/sign-in")
+def staff_sign_in_submit() -> ResponseReturnValue:
+    """Check login, password and code; where the code is left out and there is a security key, ask for that."""
+    return signin.submit(flask.url_for("portal.desk"), for_staff=True, second=keys.begin)
+
+
+@blueprint.get("/staff/invitation/<secret>")
+def invitation(secret: str) -> ResponseReturnValue:
+    """Show who is invited, and a new secret for their authenticator app."""
+    return _show(secret)
+
+
+@blueprint.post("/staff/invitation/<secret>")
+def take_up_invitation(secret: str) -> ResponseReturnValue:
+    """Take up an invitation with a password of one's own and a first code; then sign in."""
+    form, now = flask.request.form, utc_now()
+    totp = str(browser().get(_SECRET, ""))
+    counters = throttle.keys_for(f"invitation:{secret[:128]}", flask.request.remote_addr or "")
+    with db.transaction() as session:
+        wait = throttle.admit(session, counters, now)
+    if wait is not None:
+        return _show(secret, error=gettext("Too many tries. Wait a while and try again."), status=429)
+    password, step = form.get("password", ""), accounts.code_step(totp, form.get("totp", ""), now) if totp else None
+    if password != form.get("again", ""):
+        return _show(secret, error=gettext("The two passwords differ."), status=422)
+    if step is None:
+        return _show(secret, error=gettext("The one-time code is wrong."), status=422)
+    try:
+        with db.transaction() as session:
+            key = settings().secret_key
+            people.take_up(session, secret, password=password, totp_secret=totp, step=step, key=key, now=now)
+    except InvalidRequest:
+        error = gettext("The password must have at least %(least)d characters.", least=accounts.SHORTEST_PASSWORD)
+        return _show(secret, error=error, status=422)
+    browser().pop(_SECRET, None)
+    return see_other(flask.url_for("portal.staff_sign_in"))
+
+
+def _show(secret: str, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
+    with db.transaction() as session:
+        member, account = people.invited(session, secret, utc_now())
+        roles, login, name = list(member.roles), account.login, account.display_name
+        totp = browser().get(_SECRET)
+        if totp is None:
+            totp = browser()[_SECRET] = accounts.new_totp_secret()
+        address = accounts.totp_uri(totp, account)
+    return page(
+        "staff/invitation.html", status=status, secret=secret, login=login, name=name, roles=roles, error=error,
+        totp=" ".join(totp[i : i + 4] for i in range(0, len(totp), 4)), address=address,
+    )  # fmt: skip

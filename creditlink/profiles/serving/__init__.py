@@ -1,0 +1,1 @@
+"""What a process scores with, and how it learns of a change."""
