@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
 from creditlink.engine.profile import content
+from creditlink.engine.profile.basis import decide
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.snapshot import registration_frame
 from creditlink.institutions.tables import Institution
@@ -21,7 +22,6 @@ from creditlink.kit.settings import Settings
 from creditlink.products import approval_store
 from creditlink.products.service import book_of
 from creditlink.profiles.live import load_live
-from creditlink.profiles.service import compute_snapshot
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import read_inputs
 
@@ -46,7 +46,7 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     ValueError
         Another model computed it than the one given, or facts it was computed from are gone (purged).
     """
-    if (live.model_id, live.sha256) != (profile.model_id, profile.model_sha256):
+    if not live.scored(profile.model_id, profile.model_sha256):
         raise ValueError(f"the profile was computed by model {profile.model_id}, given is {live.model_id}")
     facts = read_inputs(
         session,
@@ -63,8 +63,8 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     frames["registration"] = registration_frame(profile.registration)
     inputs = replace(facts, records=RecordSet(**frames))
     named = profile.asked.get("approval_model")
-    again = compute_snapshot(
-        inputs,
+    again, _ = decide(
+        inputs.records,
         profile.as_of,
         profile.asked,
         live=live,

@@ -9,6 +9,9 @@ import flask
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.consents.agreement.served import ServedCategories
+from creditlink.decisions.archive import Archive
+from creditlink.decisions.kept import classes_of
+from creditlink.decisions.policy.source import load_policy
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
@@ -55,13 +58,16 @@ def check_files(settings: Settings) -> None:
     settings.parsed("relief.toml", relief_book_from)
     load_sources(settings)
     load_rules(settings, loans_held)
+    classes_of(settings)
 
 
 def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     """Register every slice with the application, in the order of the API's reference."""
     check_files(settings)
     parts = runtime.of_app(app)
-    parts.put(load_live(settings))
+    live = load_live(settings)
+    parts.put(live)
+    parts.put(Archive(load_policy(settings, live), classes_of(settings), settings.secret_key))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
     parts.put(load_rules(settings, loans_held))
     parts.put(ServedCategories.of(load_sources(settings).categories))

@@ -1,0 +1,34 @@
+"""What a profile is computed from besides the facts, as it is stored with the profile. Pure."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from creditlink.engine.capacity.debt import LoanHeld
+from creditlink.engine.capacity.settings import CapacityTerms
+from creditlink.engine.facts.relief_policies import PolicyJson
+from creditlink.engine.profile.validity import ValidityInputs
+
+
+class CapacityInputs(TypedDict):
+    """What a firm's capacity is derived from besides the facts."""
+
+    terms: CapacityTerms
+    loans: list[LoanHeld]  # of the institution that asks
+
+
+class ProfileInputs(TypedDict):
+    """What a profile is computed from besides the facts."""
+
+    categories: list[str]
+    since: str
+    amount_fen: int | None
+    term_months: int | None
+    missing: dict[str, str]  # category -> why it gave nothing
+    incomplete: NotRequired[dict[str, str]]  # category -> why it gave less than it has
+    partial: NotRequired[dict[str, str]]  # required category -> why it was not delivered
+    products: list[tuple[str, int]]  # code and version
+    approval_model: NotRequired[str | None]
+    relief: NotRequired[list[PolicyJson]]  # policies in force on the day that are for such a firm
+    capacity: NotRequired[CapacityInputs]
+    validity: NotRequired[ValidityInputs]
