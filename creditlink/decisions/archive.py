@@ -111,7 +111,7 @@ def look(
         The reader's role may not look, or not for this purpose.
     """
     reader.check(classes.of(DECISION_RECORD))
-    found = session.scalars(
+    found: DecisionRow | None = session.scalars(
         select(DecisionRow)
         .options(undefer(DecisionRow.payload))
         .from_statement(_LOOK)

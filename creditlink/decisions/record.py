@@ -1,4 +1,4 @@
-"""The record of one decision as it is sealed: the profile as it was given, and the basis that it can be made from. Pure.
+"""The record of one decision as it is sealed: the profile as it was given, and the basis to make it from. Pure.
 
 Layout of the payload: one line of canonical JSON, and the packed matches as they are. Its hash is in the archive's
 chain, and in the evidence of the profile's creation.

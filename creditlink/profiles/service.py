@@ -16,6 +16,7 @@ from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
 from creditlink.decisions.archive import Archive
+from creditlink.decisions.policy import store as policy_store
 from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.profile import content
@@ -189,7 +190,7 @@ def _computed(
         model_id=live.model_id,
         model_sha256=live.sha256,
         code_version=__version__,
-        bundle_sha256=policies.keep(session, archive.policy.bundle(book, approval), now=now),
+        bundle_sha256=policy_store.keep(session, archive.policy.bundle(book, approval), now=now),
         asked=asked,
         registration=registration_json(inputs.records.registration),
         fact_ids=list(inputs.fact_ids),

@@ -9,6 +9,7 @@ import flask
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.consents.agreement.served import ServedCategories
+from creditlink.decisions import routes as decisions_routes
 from creditlink.decisions.archive import Archive
 from creditlink.decisions.kept import classes_of
 from creditlink.decisions.policy.source import load_policy
@@ -80,6 +81,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(profiles_routes.blueprint)
     api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(registered_routes.blueprint)
+    api.register_blueprint(decisions_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(rejections_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)

@@ -152,10 +152,14 @@ def upgrade() -> None:
     op.add_column("profiles", sa.Column("bundle_sha256", sa.Text, sa.ForeignKey("policy_bundles.sha256")))
     op.add_column("deletion_certificates", sa.Column("kept", pg.JSONB, nullable=False, server_default="[]"))
 
+    # The purge looks for negative records whose time is over.
+    op.execute("""
+        CREATE INDEX ix_facts_negative_ended_on ON facts ((values ->> 'ended_on'))
+        WHERE frame IN ('credit_events', 'tax_events')""")
     # It is sealed, and does not compress any more.
     op.execute("ALTER TABLE decision_records ALTER COLUMN payload SET STORAGE EXTERNAL")
     for body in (ARCHIVE, LOOK, FINAL):
-        op.get_bind().exec_driver_sql(body)  # colons that are no parameters
+        op.get_bind().exec_driver_sql(body.replace("%", "%%"))  # colons and signs that are no parameters
     op.execute(f"REVOKE ALL ON FUNCTION {ARCHIVE_SIGNATURE}, {LOOK_SIGNATURE}, decisions_are_final() FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION {ARCHIVE_SIGNATURE}, {LOOK_SIGNATURE} TO creditlink_api")
     for table in APPEND_ONLY:
@@ -184,6 +188,7 @@ def downgrade() -> None:
     """Undo."""
     op.execute(f"DROP FUNCTION {ARCHIVE_SIGNATURE}")
     op.execute(f"DROP FUNCTION {LOOK_SIGNATURE}")
+    op.execute("DROP INDEX ix_facts_negative_ended_on")
     op.drop_column("deletion_certificates", "kept")
     op.drop_column("profiles", "bundle_sha256")
     for table in ("deletion_requests", "decision_heads", "decision_records", "policy_bundles", "policy_artefacts"):

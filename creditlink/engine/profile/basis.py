@@ -129,7 +129,7 @@ def decide_again(
     alike: dict[tuple[date, str], list[int]] = {}
     for place, case in enumerate(cases):
         asked = case.asked
-        terms = [asked["categories"], asked["amount_fen"], asked["term_months"]]
+        terms: list[object] = [asked["categories"], asked["amount_fen"], asked["term_months"]]
         terms += [asked.get("partial", {}), asked.get("relief", []), list(case.basis.indicators)]
         alike.setdefault((case.as_of, json.dumps(terms, sort_keys=True)), []).append(place)
     found: dict[int, Snapshot] = {}
