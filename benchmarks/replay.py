@@ -52,9 +52,7 @@ def another(live: LiveModel) -> LiveModel:
 
 def decided(records, firm, live, book, bundle):
     """Return the sealed row of one firm's decision, and the seconds that record and seal took."""
-    one = {
-        name: records.frame(name).filter(pl.col("firm") == firm) for name in FRAME_SCHEMAS
-    }
+    one = {name: records.frame(name).filter(pl.col("firm") == firm) for name in FRAME_SCHEMAS}
     asked = {
         "categories": ["electricity", "social_security", "tax"], "since": "2023-11-01", "amount_fen": 100_000_000,
         "term_months": 12, "missing": {}, "products": [(p.code, p.version) for p in book.products],

@@ -33,7 +33,11 @@ class DeletedSchema(Schema):
 class KeptSchema(Schema):
     """A class of what stays when a consent's data goes."""
 
-    class_ = text("Its name: `decision_record`, `evidence` or `consents`", data_key="class", attribute="class")
+    class_ = ma.fields.String(
+        data_key="class",
+        attribute="class",
+        metadata={"description": "Its name: `decision_record`, `evidence` or `consents`"},
+    )
     effect = text("`sealed`: kept, and nobody of a bank can read it; `stays`: it is the proof")
     rows = ma.fields.Integer(allow_none=True, metadata={"description": "How many records, where they are counted"})
     until = text("The last day, where it ends", allow_none=True)
