@@ -1,6 +1,6 @@
 """The classes of what is kept of a firm: why, how long, who may look, and what a withdrawal or a deletion does. Pure.
 
-Read from `config/retention.toml`; a test holds every table with a firm's data to a class or a stated reason.
+Read from `config/retention.toml`; a test wants every table that the purge deletes from in a class.
 """
 
 from __future__ import annotations
@@ -12,6 +12,13 @@ from datetime import datetime, timedelta
 KINDS = ("data_life", "years", "ever")
 EFFECTS = ("goes", "in_time", "sealed", "stays")
 DECISION_RECORD, NEGATIVE_RECORDS = "decision_record", "negative_records"
+LOOKS: dict[str, tuple[str, str]] = {
+    "replay": ("复算核对", "checking a decision by computing it again"),
+    "complaint": ("处理投诉或异议", "a complaint or an objection"),
+    "model_review": ("模型检查", "a review of the model"),
+    "audit": ("审计", "an audit"),
+}
+"""Purposes for which staff may look at an archived decision, in zh and en, as the firm reads them."""
 _TEXTS = (
     "name", "holds_zh", "holds_en", "basis_zh", "basis_en", "source", "told_zh", "told_en", "for", "on_withdrawal",
     "on_deletion",
@@ -125,12 +132,18 @@ def _class(row: object) -> RetentionClass:
     readers = row.get("readers", {})
     if not isinstance(readers, Mapping):
         raise RetentionInvalid(f"class {name}: readers: a table is expected, got {readers!r}")
+    looks = {str(role): _texts(purposes, f"class {name}: readers.{role}") for role, purposes in readers.items()}
+    for role, purposes in looks.items():
+        if unknown := [one for one in purposes if one not in LOOKS]:
+            raise RetentionInvalid(
+                f"class {name}: readers.{role}: one of {', '.join(LOOKS)} is expected, got {unknown[0]!r}"
+            )
     return RetentionClass(
         name=name,
         tables=_texts(row.get("tables"), f"class {name}: tables"),
         kind=row["for"],
         years=years,
-        readers={str(role): _texts(purposes, f"class {name}: readers.{role}") for role, purposes in readers.items()},
+        readers=looks,
         **{field: row[field] for field in _TEXTS if field not in ("name", "for")},
     )
 

@@ -65,8 +65,8 @@ LOOK = """
                 USING ERRCODE = 'invalid_parameter_value';
         END IF;
         SELECT * INTO found FROM public.decision_records r WHERE r.id = decision;
-        IF NOT FOUND THEN
-            RETURN;
+        IF NOT FOUND OR found.payload IS NULL THEN
+            RETURN;  -- nothing is seen
         END IF;
         PERFORM public.creditlink_record(
             'decision.' || doing, 'disclosed', who, looked_at, found.chain_id, institution, client, found.consent_id,

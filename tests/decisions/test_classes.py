@@ -69,6 +69,7 @@ def test_roles_look_for_their_purposes_only():
         ({"tables": []}, "tables: a list of texts is expected"),
         ({"tables": ["a", 1]}, "tables: a text is expected, got 1"),
         ({"readers": {"risk": []}}, "readers.risk: a list of texts is expected"),
+        ({"readers": {"risk": ["curiosity"]}}, "readers.risk: one of replay, .* is expected, got 'curiosity'"),
         ({"readers": ...}, "decision_record: readers are needed"),
         ({"colour": "red"}, "colour: 'red': is not a field"),
     ],

@@ -9,9 +9,6 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.retention.tables import DeletionRequest
 from tests import factories as make
-from tests.portal.conftest import owner, person
-
-__all__ = ["owner", "person"]
 
 
 @pytest.fixture
