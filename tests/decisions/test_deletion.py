@@ -85,7 +85,7 @@ def test_another_consents_data_stays(consent, granted):
 
 
 def test_where_nothing_was_agreed_there_is_nothing_to_ask(granted):
-    requested = granted(state="REQUESTED", starts_at=None)
+    requested = granted(state="REQUESTED")
     with pytest.raises(Conflict), db.transaction("owner") as session:
         requests.ask(session, requested, actor="account:x", now=NOW)
 
