@@ -391,5 +391,5 @@ def test_one_policy_is_one_bundle_and_another_product_another(products, created,
     with pytest.raises(ValueError, match="its content has sha256"):
         service.store.bundles.opened(policy.sha256, policy.text, {"0" * 64: b"x"})
     damaged = replace(policy, artefacts={})
-    with pytest.raises(ValueError, match=r"score.toml.* is absent"):
+    with pytest.raises(ValueError, match=r"\.toml, .* is absent"):
         load(damaged)
