@@ -54,7 +54,7 @@ LOOK = """
         decision uuid, who text, in_role text, why text, doing text, looked_at timestamptz, institution uuid,
         client text, request text)
     RETURNS SETOF public.decision_records LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    DECLARE found public.decision_records%ROWTYPE;
+    DECLARE looked public.decision_records%ROWTYPE;
     BEGIN
         IF coalesce(current_setting('creditlink.actor', true), '') NOT IN ('audit', 'operator') THEN
             RAISE EXCEPTION 'decisions are looked at by the platform''s own staff'
@@ -64,15 +64,15 @@ LOOK = """
             RAISE EXCEPTION 'a look at a decision needs who, in which role and why'
                 USING ERRCODE = 'invalid_parameter_value';
         END IF;
-        SELECT * INTO found FROM public.decision_records r WHERE r.id = decision;
-        IF NOT FOUND OR found.payload IS NULL THEN
+        SELECT * INTO looked FROM public.decision_records r WHERE r.id = decision;
+        IF NOT FOUND OR looked.payload IS NULL THEN
             RETURN;  -- nothing is seen
         END IF;
         PERFORM public.creditlink_record(
-            'decision.' || doing, 'disclosed', who, looked_at, found.chain_id, institution, client, found.consent_id,
-            why, jsonb_build_object('decision', 'dec_' || replace(found.id::text, '-', ''), 'role', in_role,
-                                    'record', found.payload_sha256), request);
-        RETURN NEXT found;
+            'decision.' || doing, 'disclosed', who, looked_at, looked.chain_id, institution, client, looked.consent_id,
+            why, jsonb_build_object('decision', 'dec_' || replace(looked.id::text, '-', ''), 'role', in_role,
+                                    'record', looked.payload_sha256), request);
+        RETURN NEXT looked;
     END $$"""
 LOOK_SIGNATURE = "creditlink_look(uuid, text, text, text, text, timestamptz, uuid, text, text)"
 
