@@ -36,6 +36,7 @@ from creditlink.kit.settings import Settings
 from creditlink.profiles.live import load_live
 
 _DAY = click.DateTime(["%Y-%m-%d"])
+_CODES = select(Institution.id, Institution.code)
 
 
 def READER_OPTIONS(command: Callable[..., None]) -> Callable[..., None]:  # noqa: N802 (reads like the other options)
@@ -124,7 +125,7 @@ def find(
                 limit=limit,
             ),
         )
-        names = dict(session.execute(select(Institution.id, Institution.code)).all())
+        names: dict[UUID | None, str] = {row.id: row.code for row in session.execute(_CODES)}
     print_json(
         [
             {

@@ -150,8 +150,8 @@ def _delete(
     for consent_id, record in archive.expire(session, enterprise_id, now=now):
         yield "decision_records", consent_id, record
     for consent in consents:
-        over = now - (timedelta(0) if consent.id in asked else _life(consent))
-        profiles = delete(Profile).where(Profile.consent_id == consent.id, Profile.created_at <= over)
+        until = now - (timedelta(0) if consent.id in asked else _life(consent))
+        profiles = delete(Profile).where(Profile.consent_id == consent.id, Profile.created_at <= until)
         for content in session.scalars(profiles.returning(Profile.content_sha256)):
             yield "profiles", consent.id, content
     holders = [_holder(session, consent, now) for consent in consents]
