@@ -41,7 +41,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),
     "financing": ("creditlink.cli.financing:financing", "The funnel, answer times, outcomes from a lender's file"),
     "audit": ("creditlink.cli.audit:audit", "Export, verify and check the evidence"),
-    "replay": ("creditlink.cli.replay:replay", "Compute a stored profile again and compare byte by byte"),
+    "decisions": ("creditlink.cli.decisions:decisions", "Find, export, verify and check archived decisions"),
+    "replay": ("creditlink.cli.replay:replay", "Make any decision again, and compare it byte by byte"),
     "openapi": ("creditlink.cli.platform:openapi", "Print the OpenAPI document"),
 }
 

@@ -1,27 +1,39 @@
-"""`creditlink replay`: compute a stored profile again from the same facts and compare it byte by byte."""
+"""`creditlink replay`: make a decision again, from its archived record or an exported file, and from the facts too."""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
 
 import click
 from sqlalchemy.orm import Session
 
+from creditlink.cli.decisions import READER_OPTIONS, archive_of, reader_from, refusals, write_found
+from creditlink.cli.inputs import FILE, read_keys
+from creditlink.decisions import export, service
+from creditlink.decisions.policy import store
+from creditlink.decisions.policy.loading import load
+from creditlink.decisions.replay import replay_many
 from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.profile import content
+from creditlink.engine.profile.basis import decide
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.snapshot import registration_frame
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound
+from creditlink.kit.files.textfile import read_file
+from creditlink.kit.postgres import db
 from creditlink.kit.processes.process import start
 from creditlink.kit.settings import Settings
 from creditlink.products import approval_store
 from creditlink.products.service import book_of
 from creditlink.profiles.live import load_live
-from creditlink.profiles.service import compute_snapshot
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import read_inputs
 from creditlink.uploads import use as uploads
@@ -29,7 +41,7 @@ from creditlink.uploads import use as uploads
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay found."""
+    """What a replay from the facts found."""
 
     profile_id: str
     same: bool
@@ -39,15 +51,21 @@ class Replay:
     differences: tuple[str, ...]
 
 
-def replay_profile(session: Session, profile: Profile, *, live: LiveModel, settings: Settings) -> Replay:
+def replay_profile(
+    session: Session, profile: Profile, *, live: LiveModel, settings: Settings, book: ProductBook | None = None
+) -> Replay:
     """Compute `profile` again from the facts, registration and products that it names.
+
+    Parameters
+    ----------
+    book : the products as they were compiled then; None: by the rules of matching of today.
 
     Raises
     ------
     ValueError
         Another model computed it than the one given, or facts it was computed from are gone (purged).
     """
-    if (live.model_id, live.sha256) != (profile.model_id, profile.model_sha256):
+    if not live.scored(profile.model_id, profile.model_sha256):
         raise ValueError(f"the profile was computed by model {profile.model_id}, given is {live.model_id}")
     own = profile.asked["uploads"]["fact_ids"] if "uploads" in profile.asked else []
     uploaded = uploads.again(session, own)
@@ -67,12 +85,12 @@ def replay_profile(session: Session, profile: Profile, *, live: LiveModel, setti
     frames["registration"] = registration_frame(profile.registration)
     inputs = replace(facts, records=RecordSet(**frames))
     named = profile.asked.get("approval_model")
-    again = compute_snapshot(
-        inputs,
+    again, _ = decide(
+        inputs.records,
         profile.as_of,
         profile.asked,
         live=live,
-        book=book_of(session, settings, profile.asked["products"]),
+        book=book or book_of(session, settings, profile.asked["products"]),
         approval=None if named is None else approval_store.by_hash(session, named),
     )
     stored: dict[str, object] = {name: getattr(profile, name) for name in ("state", "grade", "points", "pd_12m")}
@@ -95,22 +113,77 @@ def _plain(value: object) -> str:
 
 
 @click.command()
-@click.argument("profile_id")
-def replay(profile_id: str) -> None:
-    """Compute the stored profile PROFILE_ID again; exit status 1 when it is not the same, byte by byte."""
+@click.argument("decision")
+@click.option("--keys", type=FILE, help="For a file: the JWK set from /v1/receipt-keys, kept from then.")
+@READER_OPTIONS
+def replay(decision: str, keys: Path | None, actor: str | None, role: str, purpose: str) -> None:
+    """Make DECISION again and compare; exit status 1 when it is not the same, byte by byte.
+
+    DECISION is its id (`dec_…`, or `prf_…` of its profile), or a file that `decisions export` wrote, which needs no
+    database. It is computed from its record by the model, rules and products of its day, whatever became of them; while
+    the facts live, from the facts too. The look is in the firm's log, with who and why.
+    """
+    if not decision.startswith(("dec_", "prf_")):
+        _replay_file(Path(decision), keys)
+        return
     settings, database = start("owner")
-    live = load_live(settings)
-    with database.transaction("owner") as session:
-        try:
-            profile = session.get(Profile, ids.internal("prf", profile_id))
-        except NotFound:
-            profile = None
-        if profile is None:
-            raise click.ClickException(f"PROFILE_ID {profile_id}: no such profile")
-        try:
-            found = replay_profile(session, profile, live=live, settings=settings)
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
+    with database.transaction("owner", db.Viewer(actor="audit")) as session:
+        known = _known(decision)
+        profile = session.get(Profile, known)
+        if profile is not None and profile.bundle_sha256 is None:
+            _replay_old(session, profile, settings)  # made before there was an archive
+            return
+        with refusals(decision):
+            reader = reader_from(actor, role, purpose)
+            (found,) = service.replay(session, [known], reader, kept=archive_of(settings), now=utc_now())
+        write_found(found)
+        same = found.same
+        if profile is not None and profile.bundle_sha256 is not None:
+            same = _from_facts(session, profile, profile.bundle_sha256, settings) and same
+    if not same:
+        sys.exit(1)
+
+
+def _known(decision: str) -> UUID:
+    try:
+        return ids.internal(decision[:3], decision)
+    except NotFound:
+        raise click.ClickException(f"DECISION {decision}: no such decision") from None
+
+
+def _replay_file(file: Path, keys: Path | None) -> None:
+    if not file.exists():
+        raise click.ClickException(f"DECISION {file}: neither an id (dec_…, prf_…) nor a file")
+    if keys is None:
+        raise click.ClickException("a file is verified first: give the keys that signed it (--keys)")
+    try:
+        opened = export.read(read_file(file).whole(), read_keys(keys))
+        (found,) = replay_many([opened.record], lambda _: load(opened.policy))
+    except ValueError as error:
+        raise click.ClickException(f"{file.name}: {error}") from None
+    write_found(found)
+    if not found.same:
+        sys.exit(1)
+
+
+def _from_facts(session: Session, profile: Profile, bundle: str, settings: Settings) -> bool:
+    """Compute the indicators too, as long as the facts live; return whether they give the same."""
+    policy = store.loaded(session, bundle)
+    try:
+        found = replay_profile(session, profile, live=policy.live, settings=settings, book=policy.book)
+    except ValueError as error:
+        click.echo(f"not from the facts: {error}")
+        return True
+    click.echo(f"from the facts: {'the same, byte by byte' if found.same else 'differs'}")
+    click.echo(f"the institution holds it as content_hmac {found.content_hmac}")
+    return found.same
+
+
+def _replay_old(session: Session, profile: Profile, settings: Settings) -> None:
+    try:
+        found = replay_profile(session, profile, live=load_live(settings), settings=settings)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     click.echo(f"{found.profile_id}: stored {found.stored_sha256}, replayed {found.replayed_sha256}")
     click.echo(f"the institution holds it as content_hmac {found.content_hmac}")
     if not found.same:

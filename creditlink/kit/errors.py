@@ -85,6 +85,14 @@ class Unauthorized(Problem):
     title = "A valid access token is needed"
 
 
+class InsufficientRole(Problem):
+    """Somebody of the platform's staff may not do this in the role, or not for the purpose, that they gave."""
+
+    status = 403
+    slug = "insufficient-role"
+    title = "Your role does not allow this, or not for this purpose"
+
+
 class InsufficientScope(Problem):
     """The token is valid but lacks the scope."""
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from creditlink.engine.explanation.levers import levers_of
-from creditlink.engine.explanation.ranking import reason_book
 from creditlink.engine.features.catalogue import BY_NAME
-from creditlink.engine.features.reference import Reference
-from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.profile.live_model import REFERENCE, LiveModel, live_from
 from creditlink.engine.scoring import registry
 from creditlink.engine.scoring import settings as score_settings
 from creditlink.engine.scoring.model import MANIFEST, CreditModel, ModelFolderError, load, sha256_of
@@ -61,7 +57,9 @@ def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
     """
     try:
         model = load(folder, rules.scale)
-        reference = Reference.from_json(json.loads((folder / "reference.json").read_text()))
+        if REFERENCE not in model.contents:
+            raise ModelFolderError(f"{REFERENCE}: the manifest does not state it")
+        live = live_from(model, rules)
     except OSError as error:
         raise SettingError(f"setting model={folder.name!r}: {error.filename}: {error.strerror}") from error
     except (ModelFolderError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -69,8 +67,7 @@ def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
     wrong = model.version_mismatches({name: indicator.version for name, indicator in BY_NAME.items()})
     if wrong:
         raise SettingError(f"setting model={folder.name!r}: {'; '.join(wrong)}")
-    reasons = reason_book(model.features, BY_NAME, rules.reasons.groups, model.peers.medians())
-    return LiveModel(model, reference, rules, reasons, levers_of(model, reasons), model.purposes)
+    return live
 
 
 def _message(error: Exception) -> str:

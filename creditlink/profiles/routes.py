@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from creditlink.access.guard import after_waiting, current_access, require_access
 from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
+from creditlink.decisions.archive import Archive
 from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.engine.profile.codes import code_book
 from creditlink.engine.profile.live_model import LiveModel
@@ -129,6 +130,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
                 live=runtime.part(LiveModel),
                 book=live_book(session, settings),
                 rules=runtime.part(ProfileRules),
+                archive=runtime.part(Archive),
                 key=key,
                 now=utc_now(),
                 relief=runtime.part(ReliefBook),
@@ -287,7 +289,7 @@ def read_unlock(profile_id: str, code: str) -> dict[str, object]:
 def _scored_by(profile: Profile) -> LiveModel:
     """Return the model in use, which must be the one that scored the profile."""
     live: LiveModel = runtime.part(LiveModel)
-    if (profile.model_id, profile.model_sha256) != (live.model_id, live.sha256):
+    if not live.scored(profile.model_id, profile.model_sha256):
         of_other_purpose = runtime.part(ServedModels).that_scored(profile.model_id, profile.model_sha256)
         if of_other_purpose is not None:
             return of_other_purpose

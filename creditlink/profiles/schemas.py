@@ -62,7 +62,7 @@ class ModelSchema(Schema):
     """Which model computed the score."""
 
     model_id = text("The model's folder and card")
-    sha256 = text("Hash of the model file")
+    sha256 = text("Hash of the model's whole folder: of its manifest, which states every file's")
 
 
 class DimensionSchema(Schema):
@@ -178,6 +178,11 @@ class ProfileSchema(Schema):
         },
     )
     model = ma.fields.Nested(ModelSchema)
+    bundle = text(
+        "Hash of the policy it was made under: model, rules, settings, products, code and libraries; a replay of any "
+        "later day uses it",
+        allow_none=True,
+    )
     inputs_hmac = text("Stands for the facts that were read; another institution's differs for the same facts")
     content_hmac = text("Stands for this snapshot, in the same way; a replay by the platform gives it again")
 

@@ -15,18 +15,16 @@ from creditlink.consents.life.counters import consume_use, header_of, left, refu
 from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
-from creditlink.engine.facts.relief_policies import ReliefBook, policies_of
+from creditlink.decisions.archive import Archive
+from creditlink.decisions.policy import store as policy_store
+from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.engine.matching.book import ProductBook
-from creditlink.engine.matching.offers.approval import ApprovalModel
-from creditlink.engine.matching.offers.offer import Ask
 from creditlink.engine.profile import content
+from creditlink.engine.profile.asked import ProfileInputs
+from creditlink.engine.profile.basis import DecisionBasis, decide
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.profile.pipeline import profile_many
-from creditlink.engine.profile.snapshot import Snapshot, registration_json, snapshot
-from creditlink.engine.scoring.limits.contradicted import Contradicted
-from creditlink.engine.scoring.limits.partial import partial_of
-from creditlink.engine.vocabulary import EDITION, FIRST_EDITION, PUBLIC_CATEGORIES
-from creditlink.enterprises.relations.told import explanations
+from creditlink.engine.profile.snapshot import registration_json
+from creditlink.engine.vocabulary import EDITION, PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailable
@@ -36,14 +34,14 @@ from creditlink.kit.processes.metrics import PROFILES
 from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
-from creditlink.profiles.reliance.rules import ProfileRules, further_members
+from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.reliance.ties import ties_of
 from creditlink.profiles.serving.watch import ServedModels
-from creditlink.profiles.tables import Profile, ProfileInputs
+from creditlink.profiles.tables import Profile
 from creditlink.records import coverage as coverage_of
 from creditlink.records.pulls import pull
 from creditlink.records.pulls.pull import PullState
-from creditlink.records.store import Inputs, read_inputs
+from creditlink.records.store import read_inputs
 from creditlink.uploads import use as uploads
 from creditlink.uploads.standing import CATEGORY
 from creditlink.uploads.use import UploadsFound
@@ -76,6 +74,7 @@ def create_profile(
     live: LiveModel,
     book: ProductBook,
     rules: ProfileRules,
+    archive: Archive,
     key: str | None,
     now: datetime,
     relief: ReliefBook | None = None,
@@ -129,16 +128,17 @@ def create_profile(
         raise RecordsUnavailable(sources=sources, missing=missing, headers=header_of(left(session, consent, now)))
     lacking = _lacking(session, consent, opened, wanted, state, found, now)
     consume_use(session, consent, now)
-    profile = _computed(
+    profile, basis = _computed(
         session, access, consent, opened, wanted, as_of, state, lacking, found, live=live, book=book, rules=rules,
-        now=now, relief=relief or ReliefBook(),
+        now=now, archive=archive, relief=relief or ReliefBook(),
     )  # fmt: skip
     session.add(profile)
     if key is not None:
         idempotency.settle(session, access.institution_id, key, profile.id)
     session.flush()
+    record = archive.keep(session, profile.columns(), basis, purpose=consent.purpose, now=now)
     served = DisclosedProfile(profile, consent, opened)
-    disclose(session, access, served, "profile.create", "summary", now=now)
+    disclose(session, access, served, "profile.create", "summary", now=now, record=record)
     PROFILES.labels(profile.grade or "not_scorable").inc()
     return served
 
@@ -158,8 +158,9 @@ def _computed(
     book: ProductBook,
     rules: ProfileRules,
     now: datetime,
+    archive: Archive,
     relief: ReliefBook,
-) -> Profile:
+) -> tuple[Profile, DecisionBasis]:
     assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
     since = look_back_of(consent, as_of, now)
     inputs = read_inputs(
@@ -197,7 +198,7 @@ def _computed(
     # Whole, so that a replay applies the same, whatever becomes of the file.
     if policies := relief.of_firm(inputs.records.registration.row(0, named=True), as_of):
         asked["relief"] = [policy.to_dict() for policy in policies]
-    computed = compute_snapshot(inputs, as_of, asked, live=live, book=book, approval=approval)
+    computed, basis = decide(inputs.records, as_of, asked, live=live, book=book, approval=approval)
     profile = Profile(
         id=uuid4(),
         consent_id=consent.id,
@@ -213,6 +214,7 @@ def _computed(
         model_id=live.model_id,
         model_sha256=live.sha256,
         code_version=__version__,
+        bundle_sha256=policy_store.keep(session, archive.policy.of(live).bundle(book, approval), now=now),
         asked=asked,
         registration=registration_json(inputs.records.registration),
         fact_ids=list(inputs.fact_ids),
@@ -225,7 +227,7 @@ def _computed(
         content_version=content.VERSION,
     )
     profile.content_sha256 = content.content_sha256(profile.columns(), decision=computed.sha256)
-    return profile
+    return profile, basis
 
 
 def _lacking(
@@ -295,44 +297,3 @@ def look_back_of(consent: Consent, as_of: date, now: datetime) -> date:
     """Return the first month that a profile of `as_of` reads: rolling, and never before the consent's own."""
     since, _ = pull.look_back(consent, now)
     return max(since, add_months(month_start(as_of), -consent.history_months))
-
-
-def compute_snapshot(
-    inputs: Inputs,
-    as_of: date,
-    asked: ProfileInputs,
-    *,
-    live: LiveModel,
-    book: ProductBook,
-    approval: ApprovalModel | None = None,
-) -> Snapshot:
-    """Return the snapshot of the one firm in `inputs`; creation and replay both end here."""
-    partial, told = partial_of(asked.get("partial", {}), live.rules.partial), asked.get("relations")
-    profiles = profile_many(
-        inputs.records,
-        as_of=as_of,
-        live=live,
-        book=book,
-        granted=frozenset(asked["categories"]),
-        ask=Ask(asked["amount_fen"], asked["term_months"]),
-        approval=approval,
-        partial=partial,
-        relief=policies_of(asked.get("relief", [])),
-    )
-    return snapshot(
-        profiles,
-        0,
-        live=live,
-        missing=asked["missing"],
-        incomplete=asked.get("incomplete", {}),
-        partial=partial,
-        contradicted=_contradicted(asked, live),
-        further=further_members(inputs.records, profiles.features.row(0, named=True), as_of, asked),
-        told={} if told is None else explanations(told),
-        edition=asked.get("edition", FIRST_EDITION),
-    )
-
-
-def _contradicted(asked: ProfileInputs, live: LiveModel) -> Contradicted | None:
-    files = asked["uploads"]["contradicted"] if "uploads" in asked else []
-    return Contradicted(files, live.rules.contradicted) if files else None

@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from creditlink.engine.capacity.debt import LoanHeld
-from creditlink.engine.capacity.settings import CapacityTerms
-from creditlink.engine.facts.relief_policies import PolicyJson
-from creditlink.engine.profile.validity import ValidityInputs
-from creditlink.enterprises.relations.told import ToldRelations
+from creditlink.engine.profile.asked import ProfileInputs
 from creditlink.kit.postgres.db import Base
 from creditlink.records.coverage import CategoryCoverage
-from creditlink.uploads.use import UploadInputs
-
-
-class CapacityInputs(TypedDict):
-    """What a firm's capacity is derived from besides the facts."""
-
-    terms: CapacityTerms
-    loans: list[LoanHeld]  # of the institution that asks
-
-
-class ProfileInputs(TypedDict):
-    """What a profile is computed from besides the facts."""
-
-    categories: list[str]
-    since: str
-    amount_fen: int | None
-    term_months: int | None
-    missing: dict[str, str]  # category -> why it gave nothing
-    incomplete: NotRequired[dict[str, str]]  # category -> why it gave less than it has
-    partial: NotRequired[dict[str, str]]  # required category -> why it was not delivered
-    products: list[tuple[str, int]]  # code and version
-    approval_model: NotRequired[str | None]
-    relief: NotRequired[list[PolicyJson]]  # policies in force on the day that are for such a firm
-    capacity: NotRequired[CapacityInputs]
-    validity: NotRequired[ValidityInputs]
-    uploads: NotRequired[UploadInputs]  # of the firm's own files, where the bank accepts them
-    relations: NotRequired[ToldRelations]
-    edition: NotRequired[int]  # of the reasons' rules and words; the first where it is not named
 
 
 class Profile(Base):
@@ -74,6 +42,7 @@ class Profile(Base):
     model_id: Mapped[str]
     model_sha256: Mapped[str]
     code_version: Mapped[str]
+    bundle_sha256: Mapped[str | None] = mapped_column(ForeignKey("policy_bundles.sha256"))  # None: from before bundles
     # What only a replay or one further route reads is fetched when it is asked for: most reads want the summary.
     asked: Mapped[ProfileInputs] = mapped_column(JSONB, deferred=True)
     registration: Mapped[dict[str, Any]] = mapped_column(deferred=True)  # the firm as it was registered at that moment

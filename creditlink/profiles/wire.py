@@ -58,6 +58,7 @@ def summary(
         "coverage": profile.coverage,
         "products": products if with_products else None,
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
+        "bundle": profile.bundle_sha256,
         "inputs_hmac": ids.pairwise_digest(salt, profile.inputs_sha256),
         "content_hmac": ids.pairwise_digest(salt, profile.content_sha256),
     }

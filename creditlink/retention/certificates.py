@@ -11,9 +11,11 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
+from creditlink.decisions import archive
+from creditlink.decisions.classes import DECISION_RECORD, RetentionClasses
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids, keyring
-from creditlink.kit.clock import to_second
+from creditlink.kit.clock import day_of, to_second
 from creditlink.kit.http import paging
 from creditlink.kit.keyring import SignedDocument
 from creditlink.retention.recheck import combine
@@ -48,8 +50,14 @@ def issue(
     issuer: str,
     secret: str,
     now: datetime,
+    classes: RetentionClasses,
+    asked_at: datetime | None = None,
 ) -> DeletionCertificate:
-    """Store and return the signed certificate of what was just deleted of a consent: table -> hashes of its rows."""
+    """Store and return the signed certificate of what was just deleted of a consent: table -> hashes of its rows.
+
+    It also says what stays, class by class, with the basis and until when. `asked_at`: when the firm asked for it;
+    None: its time was over.
+    """
     assert consent.enterprise_id is not None  # noqa: S101 (a constraint of the table, for the type checker)
     institution = session.get_one(Institution, consent.institution_id)
     certificate_id, now = uuid4(), to_second(now)
@@ -58,6 +66,7 @@ def issue(
     if "profiles" in deleted:  # with the hashes that this bank got, and no others
         hashes = [ids.pairwise_digest(institution.pairwise_salt, content) for content in rows["profiles"]]
         deleted["profiles"]["told_sha256"] = combine(jti, hashes)
+    kept = kept_of(session, consent, classes)
     claims = {
         "iss": issuer,
         "iat": int(now.timestamp()),
@@ -70,7 +79,11 @@ def issue(
         "data_life_days": consent.data_life_days,
         "deleted_at": now.isoformat(),
         "deleted": deleted,
+        "kept": kept,
+        "classes_version": classes.version,
     }
+    if asked_at is not None:
+        claims["asked_at"] = to_second(asked_at).isoformat()
     values = {
         "id": certificate_id,
         "consent_id": consent.id,
@@ -78,10 +91,33 @@ def issue(
         "institution_id": consent.institution_id,
         "issued_at": now,
         "deleted": deleted,
+        "kept": kept,
         "document": keyring.sign(claims, typ=TYPE, secret=secret),
     }
     session.execute(insert(DeletionCertificate).values(**values))
     return DeletionCertificate(**values)
+
+
+def kept_of(session: Session, consent: Consent, classes: RetentionClasses) -> list[dict[str, object]]:
+    """Return what a deletion leaves of a consent: per class why, by which law, how many records and until which day."""
+    sealed = archive.sealed_of(session, consent.id)
+    found: list[dict[str, object]] = []
+    for one in classes.staying:
+        is_archive = one.name == DECISION_RECORD
+        if is_archive and sealed is None:
+            continue
+        found.append(
+            {
+                "class": one.name,
+                "effect": one.on_deletion,
+                "rows": sealed.rows if is_archive and sealed else None,
+                "until": day_of(sealed.until).isoformat() if is_archive and sealed else None,
+                "basis_zh": one.basis_zh,
+                "basis_en": one.basis_en,
+                "source": one.source,
+            }
+        )
+    return found
 
 
 def verify(document: str, keys: Mapping[str, object]) -> SignedDocument:
@@ -134,5 +170,6 @@ def as_json(certificate: DeletionCertificate) -> dict[str, object]:
         "consent_id": ids.external("cns", certificate.consent_id),
         "issued_at": certificate.issued_at,
         "deleted": [{"table": name, **counted} for name, counted in sorted(certificate.deleted.items())],
+        "kept": certificate.kept,
         "document": certificate.document,
     }

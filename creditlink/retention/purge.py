@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,22 +21,29 @@ from creditlink.consents import service
 from creditlink.consents.life import rules as consent_rules
 from creditlink.consents.life.rules import ALIVE
 from creditlink.consents.tables import Consent
+from creditlink.decisions import archive
+from creditlink.decisions.classes import NEGATIVE_RECORDS, RetentionClasses
+from creditlink.decisions.kept import shipped_classes
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
+from creditlink.kit.clock import add_months, day_of
 from creditlink.notifications.service import notify
 from creditlink.profiles.reliance.endings.tables import ProfileEnding
 from creditlink.profiles.tables import Profile
 from creditlink.records import sources
 from creditlink.records.pulls import pull as pulls
 from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow
-from creditlink.retention import certificates, rules
+from creditlink.retention import certificates, requests, rules
 from creditlink.retention.rules import Holder
 from creditlink.retention.tables import DeletionCertificate
 from creditlink.uploads import expiry
 from creditlink.uploads.standing import CATEGORY
 
-PURGED = ("facts", "profile_endings", "profiles", "pull_parts", "pulls", "rejected_rows", *expiry.TABLES)
+PURGED = (
+    *("decision_records", "facts", "profile_endings", "profiles", "pull_parts", "pulls", "rejected_rows"),
+    *expiry.TABLES,
+)
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
 _DUE = text(f"""
@@ -53,8 +60,26 @@ _DUE = text(f"""
                                    AND c.expires_at > :now)
     UNION
 {expiry.DUE}
+    UNION
+    SELECT d.enterprise_id FROM decision_records d WHERE d.keep_until <= :now AND d.expired_at IS NULL
+    UNION
+    SELECT p.enterprise_id FROM profiles p JOIN deletion_requests q ON q.consent_id = p.consent_id
+    UNION
+    SELECT p.enterprise_id FROM pulls p JOIN deletion_requests q ON q.consent_id = p.consent_id
+    UNION
+    SELECT f.enterprise_id FROM facts f
+    WHERE f.frame IN ('credit_events', 'tax_events') AND f.values ->> 'ended_on' <= :aged
+      AND split_part(f.subkey, '/', 1) IN ('penalty', 'violation', 'court_enforcement', 'dishonest_debtor')
     ORDER BY 1
 """)  # noqa: S608 (made of constants)
+
+# A negative record goes when its time is over, whoever holds it; a score that counted it keeps its indicators.
+_AGED = text("""
+    DELETE FROM facts f
+    WHERE f.enterprise_id = :firm AND f.frame IN ('credit_events', 'tax_events') AND f.values ->> 'ended_on' <= :aged
+      AND split_part(f.subkey, '/', 1) IN ('penalty', 'violation', 'court_enforcement', 'dishonest_debtor')
+    RETURNING f.pull_id, encode(f.content_hash, 'hex')
+""")
 
 # A fact goes unless a living consent covers it or a living profile was computed from it.
 _FACTS = text("""
@@ -88,33 +113,54 @@ class Purged:
 
 def firms_due(session: Session, now: datetime) -> list[UUID]:
     """Return the firms of which something may be over."""
-    return list(session.scalars(_DUE, {"now": now, **expiry.bounds(now)}))
+    return list(session.scalars(_DUE, {"now": now, "aged": _aged(shipped_classes(), now), **expiry.bounds(now)}))
 
 
-def purge_firm(session: Session, enterprise_id: UUID, *, issuer: str, secret: str, now: datetime) -> Purged:
+def purge_firm(
+    session: Session,
+    enterprise_id: UUID,
+    *,
+    issuer: str,
+    secret: str,
+    now: datetime,
+    classes: RetentionClasses | None = None,
+) -> Purged:
     """Delete what is over of one firm, certify and record it, and notify the banks; nothing over, nothing done."""
+    classes = classes or shipped_classes()
     query = select(Consent).where(Consent.enterprise_id == enterprise_id, Consent.starts_at.is_not(None))
     rows = session.scalars(query.order_by(Consent.id)).all()
     consents = [service.lock_consent(session, consent.id) for consent in rows]
     gone: dict[UUID, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for table, consent_id, row_hash in _delete(session, enterprise_id, consents, now):
+    asked = requests.asked_of(session, enterprise_id)
+    for table, consent_id, row_hash in _delete(session, enterprise_id, consents, asked, classes, now):
         gone[consent_id][table].append(row_hash)
     issued = []
     for consent in consents:
         if consent.id not in gone:
             continue
-        certificate = certificates.issue(session, consent, gone[consent.id], issuer=issuer, secret=secret, now=now)
+        certificate = certificates.issue(
+            session, consent, gone[consent.id], issuer=issuer, secret=secret, now=now, classes=classes,
+            asked_at=asked.get(consent.id),
+        )  # fmt: skip
         _notify(session, consent, certificate, now)
         issued.append(certificate)
     return Purged(enterprise_id, issued)
 
 
 def _delete(
-    session: Session, enterprise_id: UUID, consents: list[Consent], now: datetime
+    session: Session,
+    enterprise_id: UUID,
+    consents: list[Consent],
+    asked: Mapping[UUID, datetime],
+    classes: RetentionClasses,
+    now: datetime,
 ) -> Iterator[tuple[str, UUID, str]]:
     """Delete; yield table, consent and hash of every row that went. Profiles go first: they hold facts."""
+    for consent_id, record in archive.expire(session, enterprise_id, now=now):
+        yield "decision_records", consent_id, record
     for consent in consents:
-        is_over = (Profile.consent_id == consent.id, Profile.created_at <= now - _life(consent))
+        until = now - (timedelta(0) if consent.id in asked else _life(consent))
+        is_over = (Profile.consent_id == consent.id, Profile.created_at <= until)
         of_profiles = ProfileEnding.profile_id.in_(select(Profile.id).where(*is_over))
         for ended, event in session.execute(
             delete(ProfileEnding).where(of_profiles).returning(ProfileEnding.profile_id, ProfileEnding.event)
@@ -129,15 +175,16 @@ def _delete(
     facts = session.execute(
         _FACTS, {"firm": enterprise_id, "categories": [h.category for h in holds], "since": [h.since for h in holds]}
     )
+    aged = session.execute(_AGED, {"firm": enterprise_id, "aged": _aged(classes, now)}).all()
     # Facts that came in without a pull belong to the consent that changed last.
     others = max(consents, key=lambda c: c.changed_at).id if consents else None
-    for pull_id, content in facts:
+    for pull_id, content in (*facts, *aged):
         owner = owners.get(pull_id, others)
         if owner is not None:
             yield "facts", owner, content
     yield from _delete_uploads(session, enterprise_id, consents, now)
     for consent, holder in zip(consents, holders, strict=True):
-        over = _over(consent, holder, now)
+        over = _over(consent, holder, now, asked=consent.id in asked)
         yield from _delete_rejected(session, consent, holder, over)
         for pull_id in session.scalars(select(Pull.id).where(Pull.consent_id == consent.id, over)).all():
             if session.scalar(select(FactRow.id).where(FactRow.pull_id == pull_id).limit(1)) is not None:
@@ -212,9 +259,16 @@ def _life(consent: Consent) -> timedelta:
     return timedelta(days=consent.data_life_days)
 
 
-def _over(consent: Consent, holder: Holder, now: datetime) -> ColumnElement[bool]:
+def _aged(classes: RetentionClasses, now: datetime) -> str:
+    """Return the last day, in ISO 8601, on which a negative record that is too old by now can have ended."""
+    years = classes.of(NEGATIVE_RECORDS).years or 0
+    return add_months(day_of(now), -12 * years).isoformat()
+
+
+def _over(consent: Consent, holder: Holder, now: datetime, *, asked: bool) -> ColumnElement[bool]:
     """Return the condition of a consent's pulls whose data life is over; an open one is over with its consent."""
-    ended = func.coalesce(Pull.finished_at, Pull.requested_at) <= now - _life(consent)
+    life = timedelta(0) if asked else _life(consent)
+    ended = func.coalesce(Pull.finished_at, Pull.requested_at) <= now - life
     return ended & (Pull.status != "OPEN") if holder.is_live else ended
 
 

@@ -41,7 +41,8 @@ class _Claims:
             claims["consent"],
             claims["deleted"],
             datetime.fromisoformat(claims["deleted_at"]),
-            timedelta(days=claims["data_life_days"]),
+            # What the firm asked to have deleted went whatever its age.
+            timedelta(0) if "asked_at" in claims else timedelta(days=claims["data_life_days"]),
         )
 
 

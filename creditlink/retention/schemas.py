@@ -21,13 +21,29 @@ class CertificateQuerySchema(Schema):
 class DeletedSchema(Schema):
     """What was deleted of one table."""
 
-    table = text("`facts`, `profiles`, `pulls`, `pull_parts` or `rejected_rows`")
+    table = text("`decision_records`, `facts`, `profiles`, `pulls`, `pull_parts` or `rejected_rows`")
     rows = ma.fields.Integer(metadata={"description": "How many rows"})
     sha256 = text("Over the certificate's id and the rows' own hashes, sorted, joined by line feeds")
     told_sha256 = text(
         "Of profiles: the same over the `content_hmac` of each answer that you were given; check it with the profiles "
         "that you kept"
     )
+
+
+class KeptSchema(Schema):
+    """A class of what stays when a consent's data goes."""
+
+    class_ = ma.fields.String(
+        data_key="class",
+        attribute="class",
+        metadata={"description": "Its name: `decision_record`, `evidence` or `consents`"},
+    )
+    effect = text("`sealed`: kept, and nobody of a bank can read it; `stays`: it is the proof")
+    rows = ma.fields.Integer(allow_none=True, metadata={"description": "How many records, where they are counted"})
+    until = text("The last day, where it ends", allow_none=True)
+    basis_zh = text("Why, in Chinese")
+    basis_en = text("Why, in English")
+    source = text("By which law and article")
 
 
 class CertificateSchema(Schema):
@@ -37,6 +53,7 @@ class CertificateSchema(Schema):
     consent_id = text("The consent")
     issued_at = ma.fields.AwareDateTime(metadata={"description": "When it was deleted"})
     deleted = ma.fields.List(ma.fields.Nested(DeletedSchema), metadata={"description": "Per table"})
+    kept = ma.fields.List(ma.fields.Nested(KeptSchema), metadata={"description": "What stays, by class"})
     document = text("The certificate as a compact JWS; `/v1/receipt-keys` verifies it, offline and for good")
 
 

@@ -9,6 +9,7 @@ import procrastinate
 import structlog
 from sqlalchemy.orm import Session
 
+from creditlink.decisions.kept import classes_of
 from creditlink.kit import jobs
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
@@ -24,11 +25,14 @@ log = structlog.get_logger()
 def purge_what_is_over(timestamp: int) -> None:
     """Delete what has reached the end of its data life, a firm a transaction."""
     settings = runtime.part(Settings)
+    classes = classes_of(settings)
     with db.transaction("worker") as session:
         firms = purge.firms_due(session, utc_now())
 
     def purge_one(session: Session, firm: UUID) -> None:
-        done = purge.purge_firm(session, firm, issuer=settings.issuer, secret=settings.secret_key, now=utc_now())
+        done = purge.purge_firm(
+            session, firm, issuer=settings.issuer, secret=settings.secret_key, now=utc_now(), classes=classes
+        )
         if done.certificates:
             log.info("data_purged", enterprise_id=str(firm), certificates=len(done.certificates), **done.rows)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from creditlink.engine.profile.asked import UploadInputs
 from creditlink.engine.scoring.limits.contradicted import ContradictionJson
 from creditlink.engine.vocabulary import missing_words
 from creditlink.kit import ids
@@ -26,13 +26,6 @@ CATEGORIES = (CATEGORY,)
 """The categories of which a firm may upload its own records."""
 
 _WORST_LAST = ("confirmed", "uploaded", "contradicted")
-
-
-class UploadInputs(TypedDict):
-    """What a profile was computed from of the firm's own files, so that a replay reads the same."""
-
-    fact_ids: list[int]
-    contradicted: list[ContradictionJson]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,10 @@ import flask
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.consents.agreement.served import ServedCategories
+from creditlink.decisions import routes as decisions_routes
+from creditlink.decisions.archive import Archive
+from creditlink.decisions.kept import classes_of
+from creditlink.decisions.policy.source import load_policy
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
@@ -58,6 +62,7 @@ def check_files(settings: Settings) -> None:
     settings.parsed("relief.toml", relief_book_from)
     load_sources(settings)
     load_rules(settings, loans_held)
+    classes_of(settings)
 
 
 def _look(served: ServedModels, parts: runtime.Runtime) -> None:
@@ -75,6 +80,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     served = ServedModels(settings, first)
     parts.put(served)
     app.before_request(partial(_look, served, parts))
+    parts.put(Archive(load_policy(settings, first), classes_of(settings), settings.secret_key))
     parts.put(settings.parsed("purposes.toml", fair_use_from))
     parts.put(load_rules(settings, loans_held))
     parts.put(ServedCategories.of(load_sources(settings).categories))
@@ -87,6 +93,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(profiles_routes.blueprint)
     api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(registered_routes.blueprint)
+    api.register_blueprint(decisions_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(rejections_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)

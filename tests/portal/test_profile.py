@@ -68,7 +68,7 @@ def test_under_another_model_nothing_is_promised(app, reader, created):
     created()
     live = runtime.of_app(app).of(LiveModel)
     manifest = live.model.manifest | {"files": live.model.manifest["files"] | {"model.ubj": "0" * 64}}
-    runtime.of_app(app).put(replace(live, model=replace(live.model, manifest=manifest)))
+    runtime.of_app(app).put(replace(live, model=replace(live.model, manifest=manifest, sha256="0" * 64)))
     try:
         shown = reader.get(f"{PAGE}?lang=en").text
     finally:

@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 
 from creditlink.access.scopes import SCOPES
 from creditlink.consents.agreement.limits import FairUse
+from creditlink.decisions.tables import PolicyBundle
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.financing import configuration
 from creditlink.financing.requests import requests
@@ -139,8 +140,12 @@ def webhooks(database, bank) -> list[Any]:
 
 def test_two_banks_cannot_join_their_files_on_anything_but_the_data(told, app, empty_database, firm):
     """Not in profiles, lists, consents, applications, webhooks, tokens, or certificates of deletion."""
+    with empty_database.transaction("owner") as session:
+        # What both decisions were made by, and every other one of that day: it says nothing of a firm.
+        policies = " ".join(session.scalars(select(PolicyBundle.sha256)))
     public = (
-        " ".join(said_openly(World(app, empty_database, firm, None, None, {})))
+        policies
+        + " ".join(said_openly(World(app, empty_database, firm, None, None, {})))
         + runtime.of_app(app).of(LiveModel).sha256
     )
     ours, theirs = (set(identifiers(said)) for said in told)

@@ -2,6 +2,7 @@
 
 Version 1 is the decision alone: what a replay gives again. Version 2 is the decision's hash and every other column of
 the row, coverage among them: a profile that was changed anywhere no longer has the hash that the evidence names.
+Version 3 has the policy bundle too.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-VERSION = 2
+VERSION = 3
 DECISION = ("state", "grade", "points", "pd_12m", "summary", "explanation", "products")
 """Columns that a replay computes again; `matches`, which is bytes, enters as its own hash."""
 CIRCUMSTANCES = (
     "id", "consent_id", "enterprise_id", "institution_id", "client_id", "as_of", "created_at", "model_id",
-    "model_sha256", "code_version", "asked", "registration", "fact_ids", "inputs_sha256", "coverage",
+    "model_sha256", "code_version", "asked", "registration", "fact_ids", "inputs_sha256", "coverage", "bundle_sha256",
 )  # fmt: skip
 """All other columns. A new column is a new version: the hashes of stored profiles stay as they are."""
+
+
+_SINCE = {"bundle_sha256": 3}
+"""Column -> the first version that covers it."""
 
 
 def decision_sha256(row: Mapping[str, object]) -> str:
@@ -39,9 +44,10 @@ def content_sha256(row: Mapping[str, object], *, version: int = VERSION, decisio
     decision = decision or decision_sha256(row)
     if version == 1:
         return decision
-    if version != VERSION:
+    if not 1 < version <= VERSION:
         raise ValueError(f"content_version {version} is not known to this code")
-    return _hash_of({"decision": decision, **{name: _plain(row[name]) for name in CIRCUMSTANCES}})
+    covered = [name for name in CIRCUMSTANCES if _SINCE.get(name, 1) <= version]
+    return _hash_of({"decision": decision, **{name: _plain(row[name]) for name in covered}})
 
 
 def to_json(row: Mapping[str, object]) -> dict[str, object]:
@@ -58,10 +64,11 @@ def from_json(document: Mapping[str, object]) -> dict[str, object]:
     ValueError
         A column is absent, or `matches` is not hexadecimal.
     """
+    document = dict.fromkeys(_SINCE) | dict(document)  # what was written before these columns lacks them
     absent = {*DECISION, *CIRCUMSTANCES, "content_version", "content_sha256", "matches"} - set(document)
     if absent:
         raise ValueError(f"not a stored profile: {', '.join(sorted(absent))} absent")
-    return dict(document) | {"matches": bytes.fromhex(str(document["matches"]))}
+    return document | {"matches": bytes.fromhex(str(document["matches"]))}
 
 
 def _matches(row: Mapping[str, object]) -> bytes:

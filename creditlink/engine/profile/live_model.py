@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
-from creditlink.engine.explanation.levers import Levers
-from creditlink.engine.explanation.ranking import ReasonBook
+from creditlink.engine.explanation.levers import Levers, levers_of
+from creditlink.engine.explanation.ranking import ReasonBook, reason_book
+from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.reference import Reference
-from creditlink.engine.scoring.model import CreditModel
+from creditlink.engine.scoring.model import MODEL, CreditModel
 from creditlink.engine.scoring.settings import ScoreSettings
+
+REFERENCE = "reference.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,5 +33,22 @@ class LiveModel:
 
     @property
     def sha256(self) -> str:
-        """Hash of the model file, as its manifest states and loading checked."""
-        return str(self.model.manifest["files"]["model.ubj"])
+        """Hash of the whole model folder: of its manifest, which states every file's, and which the register names."""
+        return self.model.sha256
+
+    def scored(self, model_id: str, sha256: str) -> bool:
+        """Return whether it is the model that a profile names; the first profiles name the hash of the trees alone."""
+        return model_id == self.model_id and sha256 in (self.sha256, self.model.manifest["files"][MODEL])
+
+
+def live_from(model: CreditModel, rules: ScoreSettings) -> LiveModel:
+    """Return a loaded model with its reference table and the rules of the score.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError
+        The folder has no reference table, or one that cannot be read; the model reads an unknown indicator.
+    """
+    reference = Reference.from_json(json.loads(model.contents[REFERENCE]))
+    reasons = reason_book(model.features, BY_NAME, rules.reasons.groups)
+    return LiveModel(model, reference, rules, reasons, levers_of(model, reasons), model.purposes)

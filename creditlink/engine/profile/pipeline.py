@@ -73,13 +73,49 @@ def profile_many(
         The records disagree with their registration.
     """
     records, applied = relieve(records, relief, as_of)
-    features = compute(records, as_of, live.reference)
+    return decide_many(
+        records.registration,
+        compute(records, as_of, live.reference),
+        as_of=as_of,
+        live=live,
+        book=book,
+        granted=granted,
+        ask=ask,
+        approval=approval,
+        partial=partial,
+        applied=applied,
+    )
+
+
+def decide_many(
+    registration: pl.DataFrame,
+    features: pl.DataFrame,
+    *,
+    as_of: date,
+    live: LiveModel,
+    book: ProductBook,
+    granted: frozenset[str] | None = None,
+    ask: Ask | None = None,
+    approval: ApprovalModel | None = None,
+    partial: Partial | None = None,
+    applied: Sequence[AppliedRelief] = (),
+) -> Profiles:
+    """Compute profiles from indicators: the second half of `profile_many`, which a replay without facts begins at.
+
+    Parameters
+    ----------
+    registration : one row per firm.
+    features : what `compute` gave: `firm` and a column per indicator, in the order of `registration`.
+    applied : the policies that relieved something before the indicators were computed.
+
+    Others are as for `profile_many`.
+    """
     opened = frozenset(c for c in OPTIONAL_CATEGORIES if granted is None or is_opened(c, granted))
     scores = live.model.score(features)
     if partial is not None:
         scores = replace(scores, grade=np.array([partial.capped(str(grade)) for grade in scores.grade]))
     subjects = subjects_of(
-        registration=records.registration,
+        registration=registration,
         features=features,
         pd_12m=scores.pd_12m,
         points=scores.points.astype(np.int64),
@@ -89,4 +125,4 @@ def profile_many(
     )
     odds = None if approval is None else approval.odds(book, subjects, ask or Ask())
     matches = match_many(book, subjects, ask=ask, odds=odds)
-    return Profiles(as_of, records.registration.sort("firm"), features, scores, matches, opened, applied)
+    return Profiles(as_of, registration.sort("firm"), features, scores, matches, opened, tuple(applied))

@@ -135,11 +135,20 @@ def validity_of(records: RecordSet, inputs: ValidityInputs, as_of: date) -> dict
     Plain values; `limited_by` is the cause of the earliest bound, of several at one instant the first of
     `CAUSES_OF_END`.
     """
-    bounds = list(inputs["bounds"])
+    return bounded(inputs, next_filing(records, inputs, as_of))
+
+
+def next_filing(records: RecordSet, inputs: ValidityInputs, as_of: date) -> date | None:
+    """Return the day by which the next row of what the profile was computed from should be there, with its grace."""
     due = [_next_due(records.frame(name), name, as_of, days) for name, days in sorted(inputs["grace_days"].items())]
-    known = [day for day in due if day is not None]
-    if known:
-        bounds.append({"cause": "next_filing", "until": _text(_after(min(known)))})
+    return min((day for day in due if day is not None), default=None)
+
+
+def bounded(inputs: ValidityInputs, filing: date | None) -> dict[str, object]:
+    """Return what `validity_of` does, given the next filing's day."""
+    bounds = list(inputs["bounds"])
+    if filing is not None:
+        bounds.append({"cause": "next_filing", "until": _text(_after(filing))})
     order = list(CAUSES_OF_END)
     bounds.sort(key=lambda bound: (datetime.fromisoformat(bound["until"]), order.index(bound["cause"])))
     first = bounds[0]

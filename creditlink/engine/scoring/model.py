@@ -61,6 +61,8 @@ class CreditModel:
     peers: PeerTable
     interval: IntervalTable | None
     manifest: ModelManifest = field(repr=False)
+    sha256: str  # of manifest.json, which states the sha256 of every other file: of the whole folder
+    contents: Mapping[str, bytes] = field(repr=False, default_factory=dict)  # every file, the manifest among them
 
     def score(self, features: pl.DataFrame, *, threads: int | None = None) -> Scores:
         """Return the scores of the firms in `features`, one row each, in its order.
@@ -179,29 +181,60 @@ def load(path: Path | str, scale: Scale | None = None) -> CreditModel:
         A file is absent, was changed, or cannot be read as what it should be.
     """
     folder = Path(path)
-    manifest = _manifest(folder)
-    contents = _verified(folder, manifest)
+    return assemble(folder.name, read_folder(folder), scale)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Return the manifest of a model folder and the files that it states, as they are.
+
+    Raises
+    ------
+    ModelFolderError
+        A file is absent, or the manifest cannot be read.
+    """
+    try:
+        contents = {MANIFEST: (folder / MANIFEST).read_bytes()}
+    except FileNotFoundError:
+        raise ModelFolderError(f"{folder.name}/{MANIFEST}: no such file") from None
+    for name in _manifest(folder.name, contents)["files"]:
+        if Path(name).name != name:
+            raise ModelFolderError(f"{folder.name}/{MANIFEST}: {name!r} is not a file of this folder")
+        try:
+            contents[name] = (folder / name).read_bytes()
+        except OSError as error:
+            raise ModelFolderError(f"{folder.name}/{name}: {error.strerror}") from error
+    return contents
+
+
+def assemble(folder: str, contents: Mapping[str, bytes], scale: Scale | None = None) -> CreditModel:
+    """Return the model that the files of a folder make, wherever they were kept; parameters as for `load`.
+
+    Raises
+    ------
+    ModelFolderError
+        A file is absent, was changed, or cannot be read as what it should be.
+    """
+    manifest = _manifest(folder, contents)
+    _verify(folder, manifest, contents)
     try:
         calibration = Calibration.from_json(contents[CALIBRATION].decode())
     except (CalibrationError, UnicodeDecodeError) as error:
-        raise ModelFolderError(f"{folder.name}/{CALIBRATION}: {error}") from error
-    interval = _optional(folder.name, contents, INTERVAL, IntervalTable.from_json)
-    peers = _optional(folder.name, contents, PEERS, lambda text: PeerTable.from_json(json.loads(text))) or PeerTable()
+        raise ModelFolderError(f"{folder}/{CALIBRATION}: {error}") from error
+    interval = _optional(folder, contents, INTERVAL, IntervalTable.from_json)
+    peers = _optional(folder, contents, PEERS, lambda text: PeerTable.from_json(json.loads(text))) or PeerTable()
     booster = xgboost.Booster()
     try:
         booster.load_model(bytearray(contents[MODEL]))
     except xgboost.core.XGBoostError as error:
-        raise ModelFolderError(f"{folder.name}/{MODEL}: not a booster") from error
+        raise ModelFolderError(f"{folder}/{MODEL}: not a booster") from error
     names = tuple(row["name"] for row in manifest["features"])
     if booster.num_features() != len(names):
-        raise ModelFolderError(
-            f"{folder.name}/{MANIFEST}: {len(names)} features, but {MODEL} has {booster.num_features()}"
-        )
+        raise ModelFolderError(f"{folder}/{MANIFEST}: {len(names)} features, but {MODEL} has {booster.num_features()}")
     unread = calibration.absence.reads - set(names) if calibration.absence else frozenset()
     if unread:
-        raise ModelFolderError(f"{folder.name}/{CALIBRATION}: absence reads {min(unread)}, which is no feature")
+        raise ModelFolderError(f"{folder}/{CALIBRATION}: absence reads {min(unread)}, which is no feature")
     explainer = prepare(booster)
-    _probe(folder.name, booster, explainer)
+    _probe(folder, booster, explainer)
     return CreditModel(
         model_id=str(manifest["model_id"]),
         purpose=str(manifest.get("purpose", "")),
@@ -210,12 +243,14 @@ def load(path: Path | str, scale: Scale | None = None) -> CreditModel:
         versions=MappingProxyType({row["name"]: int(row.get("version", 1)) for row in manifest["features"]}),
         base_rate=manifest.get("base_rate"),
         calibration=calibration,
-        scale=scale or _scale(folder.name, manifest),
+        scale=scale or _scale(folder, manifest),
         explainer=explainer,
         booster=booster,
         peers=peers,
         interval=interval,
         manifest=manifest,
+        sha256=sha256_of(contents[MANIFEST]),
+        contents=MappingProxyType(dict(contents)),
     )
 
 
@@ -224,12 +259,12 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _manifest(folder: Path) -> ModelManifest:
-    name = f"{folder.name}/{MANIFEST}"
+def _manifest(folder: str, contents: Mapping[str, bytes]) -> ModelManifest:
+    name = f"{folder}/{MANIFEST}"
+    if MANIFEST not in contents:
+        raise ModelFolderError(f"{name}: no such file")
     try:
-        manifest: ModelManifest = json.loads((folder / MANIFEST).read_bytes())
-    except FileNotFoundError:
-        raise ModelFolderError(f"{name}: no such file") from None
+        manifest: ModelManifest = json.loads(contents[MANIFEST])
     except ValueError as error:
         raise ModelFolderError(f"{name}: not JSON ({error})") from error
     if not isinstance(manifest, dict):
@@ -243,23 +278,17 @@ def _manifest(folder: Path) -> ModelManifest:
     return manifest
 
 
-def _verified(folder: Path, manifest: ModelManifest) -> dict[str, bytes]:
-    """Read every file of the manifest once, and return those whose hash is right: all of them."""
-    contents: dict[str, bytes] = {}
+def _verify(folder: str, manifest: ModelManifest, contents: Mapping[str, bytes]) -> None:
+    """Refuse a file that is absent or whose hash is not the one that the manifest states."""
     for required in (MODEL, CALIBRATION):
         if required not in manifest["files"]:
-            raise ModelFolderError(f"{folder.name}/{MANIFEST}: files lack {required}")
+            raise ModelFolderError(f"{folder}/{MANIFEST}: files lack {required}")
     for name, expected in manifest["files"].items():
-        if Path(name).name != name:
-            raise ModelFolderError(f"{folder.name}/{MANIFEST}: {name!r} is not a file of this folder")
-        try:
-            contents[name] = (folder / name).read_bytes()
-        except OSError as error:
-            raise ModelFolderError(f"{folder.name}/{name}: {error.strerror}") from error
+        if name not in contents:
+            raise ModelFolderError(f"{folder}/{name}: No such file or directory")
         digest = sha256_of(contents[name])
         if digest != expected:
-            raise ModelFolderError(f"{folder.name}/{name}: sha256 is {digest}, the manifest states {expected}")
-    return contents
+            raise ModelFolderError(f"{folder}/{name}: sha256 is {digest}, the manifest states {expected}")
 
 
 def _optional(name: str, contents: Mapping[str, bytes], file: str, read: Callable[[str], Part]) -> Part | None:

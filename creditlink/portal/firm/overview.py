@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
 from creditlink.consents.agreement.categories import is_known, label_of
-from creditlink.consents.agreement.limits import FairUse
+from creditlink.consents.agreement.limits import FairUse, Template
 from creditlink.consents.life import approval, counters, rules
 from creditlink.consents.tables import Consent, ConsentEvent
+from creditlink.decisions.classes import LOOKS
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_CATEGORY
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, evidence_of, missing_words
@@ -153,7 +154,7 @@ def accesses_of(
                 institution=_name(institution, lang) if institution else None,
                 action=entry.action,
                 result=entry.result,
-                purpose=(template.label_zh if lang == "zh" else template.label_en) if template else entry.purpose,
+                purpose=_purpose(template, entry.purpose, lang),
                 categories=[
                     (label_of(c, lang), rows_of(detail, c)) for c in detail.get("categories", []) if is_known(c)
                 ],
@@ -170,6 +171,13 @@ def accesses_of(
             )
         )
     return rows
+
+
+def _purpose(template: Template | None, purpose: str | None, lang: str) -> str | None:
+    """Return a consent's purpose in words, or that for which our own staff looked."""
+    if template is not None:
+        return template.label_zh if lang == "zh" else template.label_en
+    return LOOKS[purpose][0 if lang == "zh" else 1] if purpose in LOOKS else purpose
 
 
 def rows_of(detail: Mapping[str, object], category: str) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from creditlink.engine.matching.settings import MatchingSettings, MatchingSettingsInvalid, parse_settings
-from creditlink.kit.files.textfile import read_file, read_toml
+from creditlink.kit.files.textfile import TextFile, read_file
 from creditlink.products.files.price_response import PriceResponseInvalid
 from creditlink.products.files.price_response import parse as parse_response
 
@@ -21,15 +22,32 @@ def load_settings(path: Path) -> MatchingSettings:
     MatchingSettingsInvalid
         The file is not TOML, or a setting is missing, unknown or out of range.
     """
-    try:
-        raw = read_toml(path)
-    except ValueError as error:
-        raise MatchingSettingsInvalid(f"{path.name}: not TOML: {error}") from error
     curve = path.with_name(PRICE_RESPONSE)
     try:
-        response = parse_response(read_file(curve), source=curve.name)
+        toml = read_file(path).whole()
+    except ValueError as error:
+        raise MatchingSettingsInvalid(f"{path.name}: not TOML: {error}") from error
+    try:
+        response = read_file(curve)
     except OSError as error:
         raise MatchingSettingsInvalid(f"{curve.name}: cannot be read: {error.strerror}") from error
+    return settings_from(toml, response, name=path.name)
+
+
+def settings_from(toml: str, curve: TextFile, *, name: str = "matching.toml") -> MatchingSettings:
+    """Return the settings of the two texts, wherever they were kept; `name` is the first one's in messages.
+
+    Raises
+    ------
+    MatchingSettingsInvalid
+        As for `load_settings`.
+    """
+    try:
+        raw = tomllib.loads(toml)
+    except ValueError as error:
+        raise MatchingSettingsInvalid(f"{name}: not TOML: {error}") from error
+    try:
+        response = parse_response(curve, source=PRICE_RESPONSE)
     except PriceResponseInvalid as error:
         raise MatchingSettingsInvalid(str(error)) from error
     return parse_settings(raw, response)

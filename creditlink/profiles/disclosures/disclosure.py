@@ -133,8 +133,11 @@ def disclose(
     *,
     now: datetime,
     others: Sequence[DisclosedProfile] = (),
+    record: str | None = None,
 ) -> None:
     """Record that data goes out, in the same transaction as the data; `others` go out with it.
+
+    `record` is the hash of the sealed record of a decision that was just made.
 
     It names the categories whose rows the profiles hold, not those that were asked for.
 
@@ -152,6 +155,8 @@ def disclose(
         # The whole content, whatever part of it goes out: it binds the decision that the bank saw.
         "contents": {ids.external("prf", profile.id): profile.content_sha256 for profile in profiles},
     }
+    if record is not None:
+        detail["record"] = record
     if others:
         detail["profiles"] = [ids.external("prf", profile.id) for profile in profiles]
     try:

@@ -138,7 +138,7 @@ def _registered(session: Session, profile: Profile, reading: IndicatorReading) -
 
 def _reference(profile: Profile, reading: IndicatorReading, live: LiveModel) -> tuple[ReferenceValue, ...]:
     known: dict[str, float] = {}
-    if reading.reference and (profile.model_id, profile.model_sha256) == (live.model_id, live.sha256):
+    if reading.reference and live.scored(profile.model_id, profile.model_sha256):
         industry = pl.Series([profile.registration["industry"]], dtype=FRAME_SCHEMAS["registration"]["industry"])
         known = {name: float(column[0]) for name, column in live.reference.columns(industry).items()}
     return tuple(ReferenceValue(name.removeprefix("reference:"), known.get(name)) for name in reading.reference)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -13,16 +13,12 @@ from sqlalchemy.orm import Session
 from creditlink.consents.tables import Consent
 from creditlink.engine.capacity import settings as capacity_settings
 from creditlink.engine.capacity.debt import LoanHeld
-from creditlink.engine.capacity.derivation import derive_capacity
-from creditlink.engine.capacity.evidence import cash_evidence
 from creditlink.engine.capacity.settings import CapacitySettings
-from creditlink.engine.facts.frames import RecordSet
 from creditlink.engine.profile import validity
+from creditlink.engine.profile.asked import CapacityInputs
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.profile.validity import ValidityInputs, ValiditySettings, validity_of
-from creditlink.enterprises.relations.told import relations_member
+from creditlink.engine.profile.validity import ValidityInputs, ValiditySettings
 from creditlink.kit.settings import Settings
-from creditlink.profiles.tables import CapacityInputs, ProfileInputs
 from creditlink.uploads import rules as upload_rules
 from creditlink.uploads.rules import UploadRules
 
@@ -76,30 +72,3 @@ def load_rules(settings: Settings, loans_of: LoansOf) -> ProfileRules:
         loans_of,
         settings.parsed("uploads.toml", upload_rules.parse),
     )
-
-
-def further_members(
-    records: RecordSet, features: Mapping[str, float | None], as_of: date, asked: ProfileInputs
-) -> dict[str, object]:
-    """Return the members of a summary beside the score; a profile made before they were known has none of them."""
-    found: dict[str, object] = {}
-    capacity = asked.get("capacity")
-    if capacity is not None:
-        found["capacity"] = derive_capacity(
-            cash_evidence(records, features, as_of),
-            capacity["terms"],
-            loans=capacity["loans"],
-            missing=asked["missing"],
-            asked_months=asked["term_months"],
-        ).to_dict()
-    bounds = asked.get("validity")
-    if bounds is not None:
-        found["validity"] = validity_of(records, bounds, as_of)
-    told = asked.get("relations")
-    if told is not None:
-        found["relations"] = relations_member(
-            told,
-            paid_in_fen=records.registration["paid_in_capital_fen"][0],
-            registered_fen=records.registration["registered_capital_fen"][0],
-        )
-    return found

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from creditlink.engine.profile.ties import ToldRelations
 from creditlink.enterprises.relations.reading import around_mine
-from creditlink.enterprises.relations.told import GUARANTEES, ToldRelations, told_of
+from creditlink.enterprises.relations.told import GUARANTEES, told_of
 from creditlink.kit.clock import last_known_at
 
 

@@ -65,7 +65,7 @@ class ServedModels:
 
     def that_scored(self, model_id: str, sha256: str) -> LiveModel | None:
         """Return a model of this process that scored a profile, if it is in use for some purpose."""
-        found = [one for one in self._serving.values() if (one.model_id, one.sha256) == (model_id, sha256)]
+        found = [one for one in self._serving.values() if one.scored(model_id, sha256)]
         return found[0] if found else None
 
     def look(self, parts: Runtime) -> None:

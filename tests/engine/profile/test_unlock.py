@@ -186,7 +186,7 @@ class TestOverHttp:
         code = profile["products"]["best"][0]["product"]
         live = runtime.of_app(app).of(LiveModel)
         manifest = live.model.manifest | {"files": live.model.manifest["files"] | {"model.ubj": "0" * 64}}
-        runtime.of_app(app).put(replace(live, model=replace(live.model, manifest=manifest)))
+        runtime.of_app(app).put(replace(live, model=replace(live.model, manifest=manifest, sha256="0" * 64)))
         try:
             answer = read(authorization, profile, code)
         finally:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from creditlink.engine.profile.ties import explanations, relations_member
 from creditlink.enterprises.relations.graph import Guarantee
-from creditlink.enterprises.relations.told import explanations, relations_member, told_of
+from creditlink.enterprises.relations.told import told_of
 from tests.enterprises.relations.test_graph import address, around, holds, person
 
 pytestmark = pytest.mark.pure

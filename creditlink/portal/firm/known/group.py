@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
+from creditlink.engine.profile.ties import way_words
 from creditlink.enterprises.relations import words
 from creditlink.enterprises.relations.graph import (
     Guarantee,
@@ -23,7 +24,7 @@ from creditlink.enterprises.relations.graph import (
     steps_beside,
 )
 from creditlink.enterprises.relations.reading import around_mine
-from creditlink.enterprises.relations.told import GUARANTEES, told_of, way_words
+from creditlink.enterprises.relations.told import GUARANTEES, told_of
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import day_of

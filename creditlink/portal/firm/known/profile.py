@@ -149,7 +149,7 @@ def _better(session: Session, profile: Profile) -> tuple[Mapping[str, object] | 
     live = runtime.part(LiveModel)
     if profile.summary.get("partial"):
         return None, []
-    if profile.state != "scored" or (profile.model_id, profile.model_sha256) != (live.model_id, live.sha256):
+    if profile.state != "scored" or not live.scored(profile.model_id, profile.model_sha256):
         return None, []
     book = book_of(session, settings(), profile.asked["products"])
     codes = [match["product"] for match in profile.products["near_misses"][:_NEAR]]

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-revision = "0043"
-down_revision = "0042"
+revision = "0042"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 serves = "0030"  # tables that older code does not know

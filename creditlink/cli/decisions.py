@@ -1,0 +1,221 @@
+"""`creditlink decisions …`: find archived decisions, see who read them, take one out, verify it elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.cli.inputs import FILE, read_keys
+from creditlink.cli.output import iso, print_json
+from creditlink.decisions import archive, export, service
+from creditlink.decisions.archive import Archive, DecisionQuery, RecordDamaged
+from creditlink.decisions.kept import classes_of
+from creditlink.decisions.policy.bundle import PolicyDamaged
+from creditlink.decisions.policy.source import load_policy
+from creditlink.decisions.readers import Reader
+from creditlink.decisions.record import RecordInvalid
+from creditlink.decisions.replay import ReplayedDecision
+from creditlink.decisions.tables import DecisionRow
+from creditlink.enterprises.tables import Enterprise
+from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import InsufficientRole, NotFound
+from creditlink.kit.files.textfile import read_file
+from creditlink.kit.postgres import db
+from creditlink.kit.processes.process import start
+from creditlink.kit.settings import Settings
+from creditlink.profiles.live import load_live
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+_CODES = select(Institution.id, Institution.code)
+
+
+def READER_OPTIONS(command: Callable[..., None]) -> Callable[..., None]:  # noqa: N802 (reads like the other options)
+    """Add the options that say who looks at a decision, and why."""
+    for option in (
+        click.option("--purpose", default="replay", show_default=True, help="Why: one of the role's purposes."),
+        click.option("--role", default="risk", show_default=True, help="In which role: risk or auditor."),
+        click.option("--actor", help="Who looks: your name, for the firm's log."),
+    ):
+        command = option(command)
+    return command
+
+
+def reader_from(actor: str | None, role: str, purpose: str) -> Reader:
+    """Return who looks, by the options."""
+    if not actor or not actor.strip():
+        raise click.ClickException("--actor: your name is needed: every look at a decision is in the firm's log")
+    return Reader(f"staff:{actor.strip()}", role, purpose)
+
+
+def archive_of(settings: Settings) -> Archive:
+    """Return the archive as this command opens it."""
+    return Archive(load_policy(settings, load_live(settings)), classes_of(settings), settings.secret_key)
+
+
+@contextmanager
+def refusals(decision: str) -> Iterator[None]:
+    """End the command with one line where a decision is not there, may not be looked at, or is damaged."""
+    try:
+        yield
+    except NotFound:
+        raise click.ClickException(f"DECISION {decision}: not in the archive, or its time is over") from None
+    except (InsufficientRole, RecordDamaged, PolicyDamaged, RecordInvalid, LookupError) as error:
+        raise click.ClickException(f"DECISION {decision}: {error}") from None
+
+
+def write_found(found: ReplayedDecision) -> None:
+    """Print what a replay found."""
+    click.echo(f"{found.decision}: stored {found.stored_sha256}, replayed {found.replayed_sha256}")
+    click.echo(f"under bundle {found.bundle}")
+    if found.computed_by:
+        click.echo(f"here other than in the bundle: {', '.join(found.computed_by)}")
+    if found.same:
+        click.echo("the same, byte by byte")
+    for one in found.differences:
+        click.echo(f"differs in {one.member}: stored {one.stored!r}, replayed {one.replayed!r}")
+
+
+@click.group()
+def decisions() -> None:
+    """Decisions that last: find them, see who read them, replay them, take one out, verify it on another machine."""
+
+
+@decisions.command()
+@click.option("--uscc", help="Only of the firm of this code.")
+@click.option("--institution", help="Only for this institution, by its code.")
+@click.option("--since", type=_DAY, help="Only of this day or later.")
+@click.option("--until", type=_DAY, help="Only of this day or earlier.")
+@click.option("--grade", help="Only of this grade.")
+@click.option("--model", help="Only by this model.")
+@click.option("--bundle", help="Only under this policy bundle.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many at most.")
+def find(
+    uscc: str | None,
+    institution: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    grade: str | None,
+    model: str | None,
+    bundle: str | None,
+    limit: int,
+) -> None:
+    """List archived decisions, newest first, without what they say."""
+    _, database = start("owner")
+    with database.transaction("owner") as session:
+        found = archive.find(
+            session,
+            DecisionQuery(
+                enterprise_id=_id_of(session, Enterprise, "uscc", uscc),
+                institution_id=_id_of(session, Institution, "code", institution),
+                since=since.date() if since else None,
+                until=until.date() if until else None,
+                grade=grade,
+                model_id=model,
+                bundle_sha256=bundle,
+                limit=limit,
+            ),
+        )
+        names: dict[UUID | None, str] = {row.id: row.code for row in session.execute(_CODES)}
+    print_json(
+        [
+            {
+                "decision": row.wire_id, "as_of": row.as_of, "decided_at": row.decided_at,
+                "institution": names.get(row.institution_id), "grade": row.grade, "model": row.model_id,
+                "bundle": row.bundle_sha256, "keep_until": row.keep_until,
+            }
+            for row in found
+        ],
+        default=iso,
+    )  # fmt: skip
+
+
+def _id_of(session: Session, table: type[Enterprise | Institution], column: str, value: str | None) -> UUID | None:
+    if value is None:
+        return None
+    found: UUID | None = session.scalar(select(table.id).where(getattr(table, column) == value))
+    if found is None:
+        raise click.ClickException(f"{column} {value!r}: not registered")
+    return found
+
+
+@decisions.command()
+@click.argument("decision")
+@READER_OPTIONS
+def show(decision: str, actor: str | None, role: str, purpose: str) -> None:
+    """Print the record of DECISION, and who read it: banks that were given the profile, staff who looked."""
+    settings, database = start("owner")
+    with refusals(decision), database.transaction("owner", db.Viewer(actor="audit")) as session:
+        reader = reader_from(actor, role, purpose)
+        kept = archive_of(settings)
+        record = service.opened(session, _decision(decision), reader, doing="read", kept=kept, now=utc_now())
+        print_json({**record.body, "readers": service.readers_of(session, record)})
+
+
+@decisions.command("export")
+@click.argument("decision")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
+@READER_OPTIONS
+def take_out(decision: str, out: Path, actor: str | None, role: str, purpose: str) -> None:
+    """Write DECISION with its whole policy and the proof of both chains to a signed file."""
+    settings, database = start("owner")
+    with refusals(decision), database.transaction("owner", db.Viewer(actor="audit")) as session:
+        reader = reader_from(actor, role, purpose)
+        kept = archive_of(settings)
+        document = service.exported(session, _decision(decision), reader, kept=kept, now=utc_now())
+    out.write_text(document, encoding="utf-8")
+    click.echo(f"{out}: {len(document)} characters; `creditlink decisions verify` and `creditlink replay` take it")
+
+
+@decisions.command()
+@click.argument("file", type=FILE)
+@click.option("--keys", type=FILE, required=True, help="The JWK set from /v1/receipt-keys, kept from then.")
+def verify(file: Path, keys: Path) -> None:
+    """Verify an exported decision; no database is needed. Ends with 1 if anything in it does not hold.
+
+    It prints where the evidence in the file ends: compare that entry with the firm's own copy, or with an anchor.
+    """
+    try:
+        opened = export.read(read_file(file).whole(), read_keys(keys))
+    except ValueError as error:
+        raise click.ClickException(f"{file.name}: {error}") from None
+    print_json(
+        {
+            "valid": True,
+            "kid": opened.kid,
+            "decision": opened.decision,
+            "bundle": opened.policy.sha256,
+            "artefacts": len(opened.policy.artefacts),
+            "evidence": {"seq": opened.evidence.seq, "digest": opened.evidence.digest},
+        }
+    )
+
+
+@decisions.command()
+def check() -> None:
+    """Check the whole archive: chains, seals, and that the evidence names each record. Ends with 1 if not."""
+    settings, database = start("owner")
+    wrong = firms = 0
+    with database.transaction("owner") as session:
+        for chain_id in session.scalars(select(DecisionRow.chain_id).distinct().order_by(DecisionRow.chain_id)).all():
+            firms += 1
+            named = service.evidence_of(session, chain_id)
+            for fault in archive.faults(session, chain_id, named, secret=settings.secret_key):
+                wrong += 1
+                click.echo(fault)
+    click.echo(f"{firms} firms' archives: {'nothing wrong' if not wrong else f'{wrong} faults'}")
+    if wrong:
+        sys.exit(1)
+
+
+def _decision(text: str) -> UUID:
+    return ids.internal("prf" if text.startswith("prf_") else "dec", text)

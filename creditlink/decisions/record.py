@@ -1,0 +1,110 @@
+"""The record of one decision as it is sealed: the profile as it was given, and the basis to make it from. Pure.
+
+Layout of the payload: one line of canonical JSON, and the packed matches as they are. Its hash is in the archive's
+chain, and in the evidence of the profile's creation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TypedDict, cast
+
+from creditlink.engine.profile import content
+from creditlink.engine.profile.asked import ProfileInputs
+from creditlink.engine.profile.basis import BasisJson, DecisionBasis, DecisionCase, basis_from
+from creditlink.kit.files.textfile import canonical_json, json_of
+
+FORMAT = 1
+
+
+class RecordInvalid(ValueError):
+    """A payload is not a record of a decision; the message says why."""
+
+
+class RecordBody(TypedDict):
+    """What a record says besides the matches."""
+
+    format: int
+    purpose: str  # of the consent
+    bundle: str  # sha256 of the policy
+    profile: dict[str, object]  # every column of the profile but the matches, as `content.to_json` gives them
+    basis: BasisJson
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """One decision as it is kept."""
+
+    body: RecordBody
+    matches: bytes
+
+    @property
+    def payload(self) -> bytes:
+        """Return the bytes that are sealed."""
+        return canonical_json(self.body).encode() + b"\n" + self.matches
+
+    @property
+    def row(self) -> dict[str, object]:
+        """Return the profile's columns by name, as `content` hashes them."""
+        return content.from_json(self.body["profile"] | {"matches": self.matches.hex()})
+
+    @property
+    def profile(self) -> Mapping[str, object]:
+        """Return the profile's columns as JSON."""
+        return self.body["profile"]
+
+    def case(self) -> DecisionCase:
+        """Return what has to be computed to make the decision again.
+
+        Raises
+        ------
+        RecordInvalid
+            The basis is not one.
+        """
+        try:
+            asked = cast(ProfileInputs, self.profile["asked"])
+            return DecisionCase(date.fromisoformat(str(self.profile["as_of"])), asked, basis_from(self.body["basis"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RecordInvalid(f"the basis of the record cannot be read: {error!r}") from error
+
+
+def record_of(row: Mapping[str, object], basis: DecisionBasis, *, purpose: str) -> DecisionRecord:
+    """Return the record of a profile, given its columns by name."""
+    profile = content.to_json(row)
+    matches = bytes.fromhex(str(profile.pop("matches")))
+    body: RecordBody = {
+        "format": FORMAT,
+        "purpose": purpose,
+        "bundle": str(row["bundle_sha256"]),
+        "profile": profile,
+        "basis": basis.to_json(),
+    }
+    return DecisionRecord(body, matches)
+
+
+def read(payload: bytes) -> DecisionRecord:
+    """Return the record in a payload.
+
+    Raises
+    ------
+    RecordInvalid
+        It is not one.
+    """
+    line, _, matches = payload.partition(b"\n")
+    try:
+        body = json_of(line)
+    except ValueError as error:
+        raise RecordInvalid(f"the record is not JSON: {error}") from error
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        raise RecordInvalid(f"the record is not of format {FORMAT}")
+    if wrong := [name for name in ("profile", "basis") if not isinstance(body.get(name), dict)]:
+        raise RecordInvalid(f"the record has no {wrong[0]}")
+    return DecisionRecord(cast(RecordBody, body), matches)
+
+
+def sha256_of(payload: bytes) -> str:
+    """Return the hash by which evidence and chain name a payload."""
+    return hashlib.sha256(payload).hexdigest()

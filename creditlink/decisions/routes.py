@@ -1,0 +1,77 @@
+"""`/v1/decisions`: the risk team replays what was decided. No bank comes here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+from sqlalchemy.orm import Session
+
+from creditlink.access.guard import current_access, require_access
+from creditlink.decisions import service
+from creditlink.decisions.archive import Archive, RecordDamaged
+from creditlink.decisions.policy.bundle import PolicyDamaged
+from creditlink.decisions.readers import Reader
+from creditlink.decisions.record import RecordInvalid
+from creditlink.decisions.schemas import ReplayRequestSchema, ReplaySchema
+from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import Conflict, InsufficientRole, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.kit.http.api import Blueprint
+from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
+
+blueprint = Blueprint(
+    "decisions",
+    __name__,
+    url_prefix="/v1/decisions",
+    description="Decisions that last: replay of anything ever decided. For the platform's risk team",
+)
+
+
+@contextmanager
+def staff_transaction(stated: Mapping[str, str]) -> Iterator[tuple[Session, Reader]]:
+    """Open the transaction of one of the platform's staff, and say who it is.
+
+    The one place that decides who may look: a client of the operator today, who states the person, the role and the
+    purpose; a signed-in account, once there are any.
+
+    Raises
+    ------
+    NotFound
+        The caller is a lender: as if there were nothing here.
+    """
+    access = current_access()
+    with db.transaction(viewer=db.Viewer(actor="operator")) as session:
+        if session.get_one(Institution, access.institution_id).kind != "operator":
+            raise NotFound
+        request = structlog.contextvars.get_contextvars().get("request_id")
+        yield (
+            session,
+            Reader(
+                f"staff:{stated['actor']}", stated["role"], stated["purpose"], access.institution_id, access.client_id,
+                request,
+            ),
+        )  # fmt: skip
+
+
+@blueprint.route("/<decision_id>/replay", methods=["POST"])
+@require_access("decision:replay")
+@blueprint.arguments(ReplayRequestSchema)
+@blueprint.response(200, ReplaySchema)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, InsufficientRole, NotFound, Conflict)
+def replay_decision(stated: dict[str, str], decision_id: str) -> dict[str, object]:
+    """Make a decision again from its sealed record, by the model, rules and products of its day.
+
+    It needs neither the facts nor the consent, which may be gone. The look is in the firm's log. 409 when the record or
+    its policy is damaged: the detail says how.
+    """
+    known = ids.internal("dec", decision_id)
+    with staff_transaction(stated) as (session, reader):
+        try:
+            (found,) = service.replay(session, [known], reader, kept=runtime.part(Archive), now=utc_now())
+        except (RecordDamaged, PolicyDamaged, RecordInvalid, LookupError) as error:
+            raise Conflict(str(error)) from error
+    return found.to_json()
