@@ -9,7 +9,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.processes.process import open_database
 from creditlink.kit.settings import load_settings
 from creditlink.products.service import live_book
-from creditlink.profiles.warm import settle_memory, warm_up
+from creditlink.web.warm import settle_memory, warm_up
 from creditlink.web.app import create_app
 
 settings = load_settings()

@@ -13,15 +13,16 @@ from creditlink.portal.firm import (
     discoverability,
     home,
     inbox,
-    profile,
     representatives,
 )
+from creditlink.portal.firm.credit import changes, profile
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
 
 PAGES = (
-    *(acts, authorize, deletions, discoverability, home, inbox, profile, representatives),
+    *(acts, authorize, deletions, discoverability, home, inbox, representatives),
+    *(changes, profile),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
 )

@@ -36,6 +36,8 @@ from creditlink.kit.http.visit import Visit
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.overlays.application import overlay_of, overlays_of
+from creditlink.overlays.tables import OverlayResult
 from creditlink.products.service import book_of, live_book
 from creditlink.profiles import service, wire
 from creditlink.profiles.better_schemas import ImprovementsSchema, UnlockSchema
@@ -132,7 +134,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
             )
             _note_uses(session)
             if not isinstance(result, Pending):
-                answer = _summary(result)
+                answer = _summary(result, overlay_of(session, result.profile))
                 location = f"/v1/profiles/{answer['id']}"
                 return answer, 201, {"Location": location, **_applied(wait)}
         left = deadline - time.monotonic()
@@ -164,13 +166,14 @@ def _applied(wait: int) -> dict[str, str]:
     return {"Preference-Applied": f"wait={wait}"} if wait else {}
 
 
-def _summary(served: DisclosedProfile) -> dict[str, object]:
+def _summary(served: DisclosedProfile, overlay: OverlayResult | None) -> dict[str, object]:
     return wire.summary(
         served.profile,
         purpose=served.consent.purpose,
         salt=current_access().pairwise_salt,
         with_products=served.with_products,
         now=utc_now(),
+        overlay=overlay,
     )
 
 
@@ -184,7 +187,9 @@ def list_profiles(query: ProfileQuery) -> dict[str, object]:
     with db.transaction() as session:
         page, cursor = disclosure.list_profiles(session, current_access(), query, now=utc_now())
         _note_uses(session)
-        return {"items": [_summary(served) for served in page], "next_cursor": cursor}
+        overlays = overlays_of(session, [served.profile for served in page])
+        items = [_summary(served, overlays.get(served.profile.id)) for served in page]
+        return {"items": items, "next_cursor": cursor}
 
 
 @blueprint.route("/<profile_id>", methods=["GET"])
@@ -194,7 +199,8 @@ def list_profiles(query: ProfileQuery) -> dict[str, object]:
 def read_profile(profile_id: str) -> dict[str, object]:
     """Read a profile as it was computed."""
     with db.transaction() as session:
-        return _summary(read_part(session, profile_id, "summary"))
+        served = read_part(session, profile_id, "summary")
+        return _summary(served, overlay_of(session, served.profile))
 
 
 @blueprint.route("/<profile_id>/explanation", methods=["GET"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import uuid4
@@ -30,9 +30,11 @@ from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailab
 from creditlink.kit.http import idempotency
 from creditlink.kit.http.fields import given
 from creditlink.kit.processes.metrics import PROFILES
+from creditlink.overlays.application import OverlayAsk, store_result, wanted_overlay
 from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
+from creditlink.profiles.reliance.overlaid import base_score
 from creditlink.profiles.reliance.rules import ProfileRules, further_members
 from creditlink.profiles.tables import Profile, ProfileInputs
 from creditlink.records import coverage as coverage_of
@@ -49,6 +51,15 @@ class ProfileRequest:
     amount_fen: int | None = None
     term_months: int | None = None
     accept_partial: Sequence[str] | None = None
+    overlay: bool | int | None = None
+    overlay_columns: Mapping[str, object] | None = None
+
+    @property
+    def overlay_ask(self) -> OverlayAsk | None:
+        """Return what the bank wants of its overlay; None: nothing was said of one."""
+        if self.overlay is None and self.overlay_columns is None:
+            return None
+        return OverlayAsk(self.overlay or False, self.overlay_columns or {})
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,7 @@ def create_profile(
             return read_profile(session, access, earlier, action="profile.repeat", now=now)
     # Before the sources are asked: nothing is fetched for a computation that no use is left for.
     refuse_spent(session, consent, now)
+    overlay = wanted_overlay(session, access, wanted.overlay_ask)
     state = pull.ensure_fresh(session, consent, now, categories=opened.categories)
     if state.state == "pending":
         if key is not None:
@@ -126,6 +138,12 @@ def create_profile(
     session.flush()
     served = DisclosedProfile(profile, consent, opened)
     disclose(session, access, served, "profile.create", "summary", now=now)
+    if overlay is not None:
+        store_result(
+            session, access, overlay, wanted.overlay_columns or {}, profile_id=profile.id,
+            enterprise_id=profile.enterprise_id, base=base_score(profile, profile.registration),
+            scale=live.model.scale, now=now,
+        )  # fmt: skip
     PROFILES.labels(profile.grade or "not_scorable").inc()
     return served
 

@@ -13,10 +13,20 @@ from creditlink.engine.profile.snapshot import BEST
 from creditlink.engine.profile.unlock import unlock
 from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
+from creditlink.overlays.application import overlay_json
+from creditlink.overlays.tables import OverlayResult
 from creditlink.profiles.tables import Profile
 
 
-def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, now: datetime) -> dict[str, object]:
+def summary(
+    profile: Profile,
+    *,
+    purpose: str,
+    salt: str,
+    with_products: bool,
+    now: datetime,
+    overlay: OverlayResult | None = None,
+) -> dict[str, object]:
     """Return a profile's summary.
 
     Parameters
@@ -24,6 +34,7 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, n
     salt : makes the firm's id the one that only this institution sees.
     with_products : whether the reader may match (the action `match`); without it no product is named.
     now : a profile that is read after its time says so.
+    overlay : what the bank's overlay said of it, if it asked for that.
     """
     stored = profile.products
     products = {"counts": stored["counts"], "best": stored["best"], "near_misses": stored["near_misses"][:BEST]}
@@ -45,6 +56,7 @@ def summary(profile: Profile, *, purpose: str, salt: str, with_products: bool, n
         "validity": _validity(profile, now),
         "coverage": profile.coverage,
         "products": products if with_products else None,
+        "overlay": None if overlay is None else overlay_json(overlay, salt),
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
         "inputs_hmac": ids.pairwise_digest(salt, profile.inputs_sha256),
         "content_hmac": ids.pairwise_digest(salt, profile.content_sha256),

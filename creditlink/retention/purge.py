@@ -24,6 +24,7 @@ from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.notifications.service import notify
+from creditlink.overlays.tables import OverlayResult
 from creditlink.profiles.tables import Profile
 from creditlink.records import sources
 from creditlink.records.pulls import pull as pulls
@@ -32,7 +33,7 @@ from creditlink.retention import certificates, rules
 from creditlink.retention.rules import Holder
 from creditlink.retention.tables import DeletionCertificate
 
-PURGED = ("facts", "profiles", "pull_parts", "pulls", "rejected_rows")
+PURGED = ("facts", "overlay_results", "profiles", "pull_parts", "pulls", "rejected_rows")
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
 _DUE = text("""
@@ -108,7 +109,11 @@ def _delete(
 ) -> Iterator[tuple[str, UUID, str]]:
     """Delete; yield table, consent and hash of every row that went. Profiles go first: they hold facts."""
     for consent in consents:
-        profiles = delete(Profile).where(Profile.consent_id == consent.id, Profile.created_at <= now - _life(consent))
+        ended = (Profile.consent_id == consent.id, Profile.created_at <= now - _life(consent))
+        overlays = delete(OverlayResult).where(OverlayResult.profile_id.in_(select(Profile.id).where(*ended)))
+        for content in session.scalars(overlays.returning(OverlayResult.result_sha256)):
+            yield "overlay_results", consent.id, content
+        profiles = delete(Profile).where(*ended)
         for content in session.scalars(profiles.returning(Profile.content_sha256)):
             yield "profiles", consent.id, content
     holders = [_holder(session, consent, now) for consent in consents]

@@ -19,7 +19,7 @@ from creditlink.products.files.seed import load_seed
 from creditlink.products.service import listing, matching_settings
 from creditlink.profiles.live import load_live
 from creditlink.profiles.tables import Profile
-from creditlink.profiles.warm import warm_up
+from creditlink.web.warm import warm_up
 from tests.profiles.conftest import CORE
 
 
