@@ -20,7 +20,7 @@ from creditlink.kit.files.textfile import TextFile
 from creditlink.overlays.tables import OverlayColumns
 
 KEY = "enterprise_id"
-MOST_ROWS = 20_000
+MOST_ROWS = 5_000
 """Firms in one file; a larger book comes in several."""
 
 _MOST_NAMED = 100

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from creditlink.audit.tables import AuditEntry
+from creditlink.cli import profiles as commands
 from creditlink.engine.explanation.change.evaluation import evaluate
 from creditlink.engine.explanation.change.states import ScoreBasis
 from creditlink.engine.profile.live_model import LiveModel
@@ -182,3 +185,35 @@ class TestModels:
         before.enterprise_id = before.id
         with pytest.raises(Conflict, match="two firms"):
             compare(before, after, folders)
+
+
+class TestCommand:
+    @pytest.fixture
+    def run(self, settings, empty_database, monkeypatch):
+        def invoke(*arguments):
+            monkeypatch.setattr(commands, "start", lambda _role: (settings, empty_database))
+            return CliRunner().invoke(commands.profiles, ["changes", *arguments])
+
+        return invoke
+
+    def test_tells_the_risk_team_what_the_bank_is_told_and_leaves_its_name(self, two, bank, run, empty_database):
+        authorization, now, then = two()
+        told = changes(bank, authorization, then["id"], now["id"]).json()
+        result = run(now["id"], then["id"], "--by", "Zhao")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.output)["parts"] == told["parts"]
+        with empty_database.transaction("owner") as session:
+            (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.actor == "operator:Zhao")).all()
+        assert entry.detail["profiles"] == [now["id"], then["id"]]
+        assert entry.enterprise_id is not None
+
+    @pytest.mark.parametrize("named", ["prf_x", "企业", "", "prf_" + "0" * 32])
+    def test_names_what_is_no_profile(self, two, run, named):
+        _, now, _ = two()
+        result = run(now["id"], named, "--by", "Zhao")
+        assert result.exit_code == 1
+        assert "no such profile" in result.output
+
+    def test_nobody_looks_without_a_name(self, run):
+        assert run("prf_a", "prf_b").exit_code == 2
+        assert run("prf_a", "prf_b", "--by", " ").exit_code == 1
