@@ -98,7 +98,7 @@ class TestOverlay:
 
     def test_a_repeated_request_gives_the_same_overlay(self, made, ours):
         authorization, _ = made
-        ask = {"json": {"overlay": 1, "overlay_columns": {"own_watch": True}}, "headers": {"Idempotency-Key": "k-1"}}
+        ask = {"json": {"overlay": 1, "overlay_columns": {"own_watch": True}}, "headers": {"Idempotency-Key": "abcdefgh-9"}}
         answers = [ours.reader.call("POST", "/v1/profiles", authorization, **ask).json() for _ in range(2)]
         assert answers[0]["overlay"] == answers[1]["overlay"]
         assert answers[0]["overlay"]["decision"] == "decline"

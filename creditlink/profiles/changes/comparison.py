@@ -41,7 +41,6 @@ def state_of(profile: Profile) -> ScoredState:
         values={name: value for name, (value, *_) in explanation["indicators"].items()},
         status={category: row["status"] for category, row in profile.coverage.items()},
         present=frozenset(category for category, row in profile.coverage.items() if row["rows"]),
-        last_months={c: row["last_month"] for c, row in profile.coverage.items() if "last_month" in row},
         points=profile.points if scored else None,
         points_exact=explanation["points_exact"] if scored else None,
         grade=profile.grade,

@@ -23,8 +23,6 @@ class ScoredState:
         Category of consent -> what its source gave (delivered, not_granted …).
     present
         The categories of consent of which there were rows.
-    last_months
-        Category of consent -> last month of its records, `YYYY-MM`.
     points, points_exact
         None where there was no score.
     grade, grade_by_score
@@ -37,7 +35,6 @@ class ScoredState:
     values: Mapping[str, float | None]
     status: Mapping[str, str]
     present: frozenset[str]
-    last_months: Mapping[str, str]
     points: int | None = None
     points_exact: float | None = None
     grade: str | None = None

@@ -53,7 +53,7 @@ def some_values(rng: random.Random, names, missing=0.25):
 def state(values, basis, *, present=("tax", "social_security", "electricity"), day=date(2026, 11, 1), **more):
     scored = evaluate(values, basis)
     return ScoredState(
-        day, values, dict.fromkeys(present, "delivered"), frozenset(present), {},
+        day, values, dict.fromkeys(present, "delivered"), frozenset(present),
         points=round(scored.points_exact), points_exact=scored.points_exact, grade=scored.grade,
         grade_by_score=scored.grade, **more,
     )  # fmt: skip
