@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from creditlink.engine.matching.products.subjects import Subject
 from creditlink.engine.matching.products.terms import Operator
@@ -123,8 +124,9 @@ class OverlayTerms:
         return next((one for one in self.columns if one.name == name), None)
 
 
-def terms_of(stored: Mapping[str, Any]) -> OverlayTerms:
+def terms_of(given: Mapping[str, object]) -> OverlayTerms:
     """Return what `to_dict` wrote, with lists as JSON brings them back."""
+    stored = json.loads(json.dumps(dict(given)))
     cut_offs = dict(stored["cut_offs"])
     rules = tuple(OverlayRule(**one | {"limit": _tuple(one["limit"])}) for one in cut_offs.pop("rules"))
     return OverlayTerms(
@@ -141,5 +143,5 @@ def terms_of(stored: Mapping[str, Any]) -> OverlayTerms:
     )
 
 
-def _tuple(value: object) -> Any:
+def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -13,7 +13,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.profiles.changes.comparison import compare
 from creditlink.profiles.changes.model_source import ModelFolders
-from creditlink.profiles.changes.schemas import ChangesQuery, ChangesQuerySchema, ChangesSchema
+from creditlink.profiles.changes.schemas import ProfileChangesQuery, ProfileChangesQuerySchema, ChangesSchema
 from creditlink.profiles.routes import read_part, tell_uses_left
 from creditlink.profiles.tables import Profile
 
@@ -23,10 +23,10 @@ blueprint.after_request(tell_uses_left)
 
 @blueprint.route("/<profile_id>/changes", methods=["GET"])
 @require_access("profile:read")
-@blueprint.arguments(ChangesQuerySchema, location="query")
+@blueprint.arguments(ProfileChangesQuerySchema, location="query")
 @blueprint.response(200, ChangesSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, ConsentRefused, NotFound, Conflict)
-def read_changes(query: ChangesQuery, profile_id: str) -> dict[str, object]:
+def read_changes(query: ProfileChangesQuery, profile_id: str) -> dict[str, object]:
     """Read what moved the points since an earlier profile: data by indicator, coverage, model, policy.
 
     Both profiles must be of the token's consent. 409 when `since` is the later one, or when a model or a rule of the

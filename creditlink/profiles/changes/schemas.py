@@ -12,16 +12,16 @@ from creditlink.kit.http.fields import number, text, texts
 
 
 @dataclass(frozen=True)
-class ChangesQuery:
+class ProfileChangesQuery:
     """Since which profile."""
 
     since: str
 
 
-class ChangesQuerySchema(Schema):
+class ProfileChangesQuerySchema(Schema):
     """Since which profile."""
 
-    loads_into = ChangesQuery
+    loads_into = ProfileChangesQuery
     since = text("An earlier profile of the same consent: `prf_…`", required=True, validate=ma.validate.Length(1, 64))
 
 

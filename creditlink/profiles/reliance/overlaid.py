@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +13,9 @@ from creditlink.engine.profile.snapshot import Snapshot
 from creditlink.engine.scoring.scale import Scale
 from creditlink.overlays.application import overlay_of, recomputed
 from creditlink.profiles.tables import Profile
+
+
+_BESIDE = ("partial", "knock_outs", "human_review")
 
 
 class ComputedProfile(Protocol):
@@ -38,30 +42,33 @@ class ComputedProfile(Protocol):
         ...
 
     @property
-    def summary(self) -> Mapping[str, Any]:
+    def summary(self) -> Mapping[str, object]:
         """What stands beside the score."""
         ...
 
     @property
-    def explanation(self) -> Mapping[str, Any]:
+    def explanation(self) -> Mapping[str, object]:
         """Every indicator's value and contribution."""
         ...
 
 
 def base_score(computed: ComputedProfile, registration: Mapping[str, object]) -> BaseScore:
     """Return the part of a profile that an overlay is applied to."""
-    partial = computed.summary.get("partial")
+    # As JSON has it: stored and computed profiles are read alike.
+    beside = json.loads(json.dumps({name: computed.summary.get(name) for name in _BESIDE}))
+    explanation = json.loads(json.dumps(dict(computed.explanation)))
+    partial = beside["partial"]
     return BaseScore(
         state=computed.state,
         points=computed.points,
-        points_exact=computed.explanation["points_exact"] if computed.state == "scored" else None,
+        points_exact=explanation["points_exact"] if computed.state == "scored" else None,
         pd_12m=computed.pd_12m,
         grade=computed.grade,
-        values={name: value for name, (value, *_) in computed.explanation["indicators"].items()},
+        values={name: value for name, (value, *_) in explanation["indicators"].items()},
         registration=registration,
         best_grade=None if partial is None else partial["best_grade"],
-        knock_outs=tuple(one["code"] for one in computed.summary["knock_outs"]),
-        human_review=tuple(one["code"] for one in computed.summary["human_review"]),
+        knock_outs=tuple(one["code"] for one in beside["knock_outs"]),
+        human_review=tuple(one["code"] for one in beside["human_review"]),
     )
 
 
