@@ -13,7 +13,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.profiles.changes.comparison import compare
 from creditlink.profiles.changes.model_source import ModelFolders
-from creditlink.profiles.changes.schemas import ProfileChangesQuery, ProfileChangesQuerySchema, ChangesSchema
+from creditlink.profiles.changes.schemas import ChangesSchema, ProfileChangesQuery, ProfileChangesQuerySchema
 from creditlink.profiles.routes import read_part, tell_uses_left
 from creditlink.profiles.tables import Profile
 

@@ -14,7 +14,6 @@ from creditlink.engine.scoring.scale import Scale
 from creditlink.overlays.application import overlay_of, recomputed
 from creditlink.profiles.tables import Profile
 
-
 _BESIDE = ("partial", "knock_outs", "human_review")
 
 
