@@ -17,7 +17,7 @@ from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.sandbox.city import write_city
 from creditlink.sandbox.neutrality import shifts
 from creditlink.training.city import read_city

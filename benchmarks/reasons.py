@@ -24,7 +24,7 @@ from creditlink.engine.features.compute import compute
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.limits.scorable import scorable
 from creditlink.kit.settings import load_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.records.files.invoice_folder import read_invoice_folder
 from creditlink.screening import invoices as screening
 from creditlink.training.city import read_city

@@ -31,7 +31,7 @@ from creditlink.engine.scoring.model import assemble, sha256_of
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.sandbox.city import write_city
 
 SECRET = "benchmark-" + "k" * 40

@@ -33,7 +33,7 @@ from creditlink.kit.files.textfile import read_file
 from creditlink.kit.postgres import db
 from creditlink.kit.processes.process import start
 from creditlink.kit.settings import Settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _CODES = select(Institution.id, Institution.code)

@@ -119,7 +119,7 @@ def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | N
     creditlink financing labels --as-of 2026-10-31 --horizon 12 --city var/city --out var/labels.parquet
     creditlink train table var/labels.parquet --target is_bad --id firm --time as_of
     """
-    from creditlink.profiles.live import load_live
+    from creditlink.profiles.serving.live import load_live
     from creditlink.training import labelled
     from creditlink.training.city import CityError, read_city
 

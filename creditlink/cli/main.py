@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),
     "financing": ("creditlink.cli.financing:financing", "The funnel, answer times, outcomes from a lender's file"),
     "audit": ("creditlink.cli.audit:audit", "Export, verify and check the evidence"),
+    "profiles": ("creditlink.cli.profiles:profiles", "What changed between two profiles of a firm, and why"),
     "decisions": ("creditlink.cli.decisions:decisions", "Find, export, verify and check archived decisions"),
     "replay": ("creditlink.cli.replay:replay", "Make any decision again, and compare it byte by byte"),
     "openapi": ("creditlink.cli.platform:openapi", "Print the OpenAPI document"),

@@ -33,7 +33,8 @@ from creditlink.kit.processes.process import start
 from creditlink.kit.settings import Settings
 from creditlink.products import approval_store
 from creditlink.products.service import book_of
-from creditlink.profiles.live import load_live
+from creditlink.profiles.reliance.overlaid import overlay_is_the_same
+from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import read_inputs
 from creditlink.uploads import use as uploads
@@ -97,6 +98,8 @@ def replay_profile(
     stored |= {name: getattr(profile, name) for name in ("summary", "explanation", "products", "matches")}
     salt = session.get_one(Institution, profile.institution_id).pairwise_salt
     different = tuple(name for name, value in stored.items() if _plain(getattr(again, name)) != _plain(value))
+    if not overlay_is_the_same(session, profile, again, live.model.scale):
+        different = (*different, "overlay")
     sha256 = content.content_sha256(profile.columns(), version=profile.content_version, decision=again.sha256)
     return Replay(
         ids.external("prf", profile.id),

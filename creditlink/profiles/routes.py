@@ -38,6 +38,7 @@ from creditlink.kit.http.visit import Visit
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.overlays.application import overlays_of
 from creditlink.products.service import book_of, live_book
 from creditlink.profiles import service, wire
 from creditlink.profiles.better_schemas import ImprovementsSchema, UnlockSchema
@@ -176,6 +177,7 @@ def _summary(session: Session, served: DisclosedProfile) -> dict[str, object]:
 
 def _summaries(session: Session, page: Sequence[DisclosedProfile]) -> list[dict[str, object]]:
     ended, now = endings_of(session, [served.profile.id for served in page]), utc_now()
+    overlays = overlays_of(session, [served.profile for served in page])
     return [
         wire.summary(
             served.profile,
@@ -184,6 +186,7 @@ def _summaries(session: Session, page: Sequence[DisclosedProfile]) -> list[dict[
             with_products=served.with_products,
             now=now,
             ending=ended.get(served.profile.id),
+            overlay=overlays.get(served.profile.id),
         )
         for served in page
     ]

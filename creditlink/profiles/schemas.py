@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import marshmallow as ma
@@ -11,10 +12,22 @@ from creditlink.engine.profile.codes import KINDS
 from creditlink.engine.vocabulary import CATEGORIES, GRADES
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
+from creditlink.overlays.schemas import OverlayResultSchema
 from creditlink.profiles.disclosures.disclosure import ProfileQuery
 from creditlink.profiles.reliance.schemas import CapacitySchema, ToldRelationsSchema, ValiditySchema
 from creditlink.profiles.service import ProfileRequest
 from creditlink.uploads.use import CATEGORIES as CATEGORIES_UPLOADED
+
+
+class OverlayChoice(ma.fields.Raw):
+    """Whether a profile is overlaid: true for the live version, or exactly one by its number."""
+
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **_: object
+    ) -> bool | int:
+        if isinstance(value, bool) or (isinstance(value, int) and 1 <= value < 2**31):
+            return value
+        raise ma.ValidationError("Must be true, false, or the number of a version.")
 
 
 class ProfileRequestSchema(Schema):
@@ -44,6 +57,17 @@ class ProfileRequestSchema(Schema):
             "`partial` with the cause `uploaded`, and `coverage` names the files. Whether or not any are used, "
             "`coverage` says whether the office confirms them, and a contradiction asks for human review"
         },
+    )
+    overlay = OverlayChoice(
+        metadata={
+            "description": "true: apply your live overlay beside the score; a number: only if that version is the live "
+            "one. See `/v1/overlays`"
+        }
+    )
+    overlay_columns = ma.fields.Dict(
+        keys=ma.fields.String(validate=ma.validate.Length(1, 40)),
+        validate=ma.validate.Length(max=30),
+        metadata={"description": "Your own columns of this firm, for the overlay; they go before uploaded ones"},
     )
 
 
@@ -176,6 +200,11 @@ class ProfileSchema(Schema):
         metadata={
             "description": "Counts, best products and near misses; null where the token lacks the action `match`"
         },
+    )
+    overlay = ma.fields.Nested(
+        OverlayResultSchema,
+        allow_none=True,
+        metadata={"description": "Your overlay beside the score; null where none was asked for"},
     )
     model = ma.fields.Nested(ModelSchema)
     bundle = text(

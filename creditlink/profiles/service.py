@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import uuid4
@@ -31,9 +31,11 @@ from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailab
 from creditlink.kit.http import idempotency
 from creditlink.kit.http.fields import given
 from creditlink.kit.processes.metrics import PROFILES
+from creditlink.overlays.application import OverlayAsk, store_result, wanted_overlay
 from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
+from creditlink.profiles.reliance.overlaid import base_score
 from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.reliance.ties import ties_of
 from creditlink.profiles.serving.watch import ServedModels
@@ -56,6 +58,15 @@ class ProfileRequest:
     term_months: int | None = None
     accept_partial: Sequence[str] | None = None
     accept_uploads: Sequence[str] | None = None
+    overlay: bool | int | None = None
+    overlay_columns: Mapping[str, object] | None = None
+
+    @property
+    def overlay_ask(self) -> OverlayAsk | None:
+        """Return what the bank wants of its overlay; None: nothing was said of one."""
+        if self.overlay is None and self.overlay_columns is None:
+            return None
+        return OverlayAsk(self.overlay or False, self.overlay_columns or {})
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,7 @@ def create_profile(
             return read_profile(session, access, earlier, action="profile.repeat", now=now)
     # Before the sources are asked: nothing is fetched for a computation that no use is left for.
     refuse_spent(session, consent, now)
+    overlay = wanted_overlay(session, access, wanted.overlay_ask)
     state = pull.ensure_fresh(session, consent, now, categories=opened.categories)
     if state.state == "pending":
         if key is not None:
@@ -139,6 +151,12 @@ def create_profile(
     record = archive.keep(session, profile.columns(), basis, purpose=consent.purpose, now=now)
     served = DisclosedProfile(profile, consent, opened)
     disclose(session, access, served, "profile.create", "summary", now=now, record=record)
+    if overlay is not None:
+        store_result(
+            session, access, overlay, wanted.overlay_columns or {}, profile_id=profile.id,
+            enterprise_id=profile.enterprise_id, base=base_score(profile, profile.registration),
+            scale=live.model.scale, now=now,
+        )  # fmt: skip
     PROFILES.labels(profile.grade or "not_scorable").inc()
     return served
 

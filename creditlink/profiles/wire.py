@@ -14,6 +14,8 @@ from creditlink.engine.profile.unlock import unlock
 from creditlink.kit import ids
 from creditlink.kit.clock import to_second
 from creditlink.kit.errors import NotFound
+from creditlink.overlays.application import overlay_json
+from creditlink.overlays.tables import OverlayResult
 from creditlink.profiles.reliance.endings.tables import ProfileEnding
 from creditlink.profiles.tables import Profile
 
@@ -26,6 +28,7 @@ def summary(
     with_products: bool,
     now: datetime,
     ending: ProfileEnding | None = None,
+    overlay: OverlayResult | None = None,
 ) -> dict[str, object]:
     """Return a profile's summary.
 
@@ -35,6 +38,7 @@ def summary(
     with_products : whether the reader may match (the action `match`); without it no product is named.
     now : a profile that is read after its time says so.
     ending : the event that ended it early; None: none did.
+    overlay : what the bank's overlay said of it, if it asked for that.
     """
     stored = profile.products
     products = {"counts": stored["counts"], "best": stored["best"], "near_misses": stored["near_misses"][:BEST]}
@@ -57,6 +61,7 @@ def summary(
         "validity": _validity(profile, ending, now),
         "coverage": profile.coverage,
         "products": products if with_products else None,
+        "overlay": None if overlay is None else overlay_json(overlay, salt),
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
         "bundle": profile.bundle_sha256,
         "inputs_hmac": ids.pairwise_digest(salt, profile.inputs_sha256),

@@ -15,6 +15,7 @@ from creditlink.enterprises.registry.tables import RegistryLoad, RegistryRow
 from creditlink.kit.http.idempotency import IdempotencyKey
 from creditlink.kit.jobs.tables import DeadLetter
 from creditlink.notifications.tables import Notification, WebhookDelivery
+from creditlink.overlays.tables import OverlayColumns
 
 KEYS_KEPT = timedelta(days=7)
 """A client repeats a request within hours; the draft of the header leaves the time to the server."""
@@ -33,7 +34,11 @@ REFUSED_ROWS_KEPT = timedelta(days=400)
 """How long the operator can see which rows of the registry's feed were kept aside; their excerpts may name persons."""
 
 
-TABLES = ("idempotency_keys", "webhook_deliveries", "notifications", "dead_letters", "registry_rows")
+COLUMNS_KEPT = timedelta(days=400)
+"""How long a bank's own columns of a firm are used after their upload; older ones no longer describe it."""
+
+
+TABLES = ("idempotency_keys", "overlay_columns", "webhook_deliveries", "notifications", "dead_letters", "registry_rows")
 """What is swept, in this order: a notification goes after its deliveries."""
 
 
@@ -49,6 +54,7 @@ def delete_from(session: Session, table: str, *, now: datetime) -> int:
             ~exists().where(WebhookDelivery.notification_id == Notification.id),
         ),
         "dead_letters": delete(DeadLetter).where(DeadLetter.resolved_at < now - LETTERS_KEPT),
+        "overlay_columns": delete(OverlayColumns).where(OverlayColumns.uploaded_at < now - COLUMNS_KEPT),
         # What was taken stays, as a number and a digest: a row of that number must not count again.
         "registry_rows": delete(RegistryRow).where(
             RegistryRow.state.in_(("refused", "repeated")),

@@ -29,6 +29,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.clock import add_months, day_of
 from creditlink.notifications.service import notify
+from creditlink.overlays.tables import OverlayResult
 from creditlink.profiles.reliance.endings.tables import ProfileEnding
 from creditlink.profiles.tables import Profile
 from creditlink.records import sources
@@ -41,8 +42,8 @@ from creditlink.uploads import expiry
 from creditlink.uploads.standing import CATEGORY
 
 PURGED = (
-    *("decision_records", "facts", "profile_endings", "profiles", "pull_parts", "pulls", "rejected_rows"),
-    *expiry.TABLES,
+    *("decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts", "pulls"),
+    *("rejected_rows", *expiry.TABLES),
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
@@ -166,6 +167,9 @@ def _delete(
             delete(ProfileEnding).where(of_profiles).returning(ProfileEnding.profile_id, ProfileEnding.event)
         ):
             yield "profile_endings", consent.id, hashlib.sha256(f"{ended} {event}".encode()).hexdigest()
+        overlays = delete(OverlayResult).where(OverlayResult.profile_id.in_(select(Profile.id).where(*is_over)))
+        for content in session.scalars(overlays.returning(OverlayResult.result_sha256)):
+            yield "overlay_results", consent.id, content
         profiles = delete(Profile).where(*is_over)
         for content in session.scalars(profiles.returning(Profile.content_sha256)):
             yield "profiles", consent.id, content

@@ -22,7 +22,7 @@ from creditlink.kit.processes.runtime import Memory
 from creditlink.kit.settings import Settings
 from creditlink.lifecycle.service import unconfirmed
 from creditlink.lifecycle.tables import ModelStep, RegisteredModel, ShadowDay, ShadowScore
-from creditlink.profiles.live import live_model
+from creditlink.profiles.serving.live import live_model
 from creditlink.shadow.comparison import Comparison, compare
 from creditlink.shadow.scoring import ShadowWork, ask_for_a_person, models_of, score_in_shadow, unscored
 

@@ -14,6 +14,7 @@ from creditlink.decisions.archive import Archive
 from creditlink.decisions.kept import classes_of
 from creditlink.decisions.policy.source import load_policy
 from creditlink.engine.facts.relief_policies import relief_book_from
+from creditlink.engine.overlay import limits as overlay_limits
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
 from creditlink.financing.loans.holdings import loans_held
@@ -26,15 +27,17 @@ from creditlink.oauth import routes as oauth_routes
 from creditlink.operations import routes as operations_routes
 from creditlink.operations.registry import routes as registry_routes
 from creditlink.operations.registry.clearing import routes as clearing_routes
+from creditlink.overlays import routes as overlays_routes
 from creditlink.portal import routes as portal_routes
 from creditlink.products import routes as products_routes
 from creditlink.products.catalogue import routes as catalogue_routes
 from creditlink.products.catalogue.publishing import FirmCounts
 from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
-from creditlink.profiles.live import load_first
+from creditlink.profiles.changes import routes as changes_routes
 from creditlink.profiles.registered import routes as registered_routes
 from creditlink.profiles.reliance.rules import load_rules
+from creditlink.profiles.serving.live import load_first
 from creditlink.profiles.serving.watch import ServedModels
 from creditlink.records import routes as records_routes
 from creditlink.records.rejections import routes as rejections_routes
@@ -60,6 +63,7 @@ def check_files(settings: Settings) -> None:
     declines(settings.config_dir)
     matching_settings(settings.config_dir)
     settings.parsed("relief.toml", relief_book_from)
+    settings.parsed("overlay.toml", overlay_limits.parse)
     load_sources(settings)
     load_rules(settings, loans_held)
     classes_of(settings)
@@ -85,6 +89,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(load_rules(settings, loans_held))
     parts.put(ServedCategories.of(load_sources(settings).categories))
     parts.put(settings.parsed("relief.toml", relief_book_from))
+    parts.put(settings.parsed("overlay.toml", overlay_limits.parse))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
@@ -94,6 +99,8 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(registered_routes.blueprint)
     api.register_blueprint(decisions_routes.blueprint)
+    api.register_blueprint(changes_routes.blueprint)
+    api.register_blueprint(overlays_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(rejections_routes.blueprint)
     api.register_blueprint(products_routes.blueprint)

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from creditlink.kit.settings import ROOT, SettingError, load_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.records.sources import load_sources
 from creditlink.web.wiring import check_files
 

@@ -20,7 +20,7 @@ from creditlink.engine.profile.snapshot import snapshot
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.sandbox.city import write_city
 
 pytestmark = pytest.mark.pure

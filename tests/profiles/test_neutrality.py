@@ -13,7 +13,7 @@ from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import snapshot
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.sandbox.city import write_city
 from creditlink.sandbox.neutrality import CAUSES, shifts
 from creditlink.training.city import read_city

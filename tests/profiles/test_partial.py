@@ -13,7 +13,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import load_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
 from creditlink.records import sources
 from creditlink.records.sources import Sources, load_sources

@@ -19,7 +19,7 @@ from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
 from creditlink.products.files.seed import load_seed
 from creditlink.products.service import listing, matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.serving.warm import warm_up
 from creditlink.profiles.tables import Profile
 from tests.profiles.conftest import CORE

@@ -18,8 +18,8 @@ from creditlink.engine.vocabulary import CATEGORIES
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
 from creditlink.kit.processes import runtime
-from creditlink.profiles.live import load_live
 from creditlink.profiles.reliance.rules import ProfileRules
+from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
 
 YEAR = timedelta(days=366)

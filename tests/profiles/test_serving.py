@@ -12,8 +12,8 @@ from creditlink.kit.errors import ModelPurpose
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.lifecycle.tables import PurposeStanding, RegisteredModel
-from creditlink.profiles.live import load_first
 from creditlink.profiles.serving import watch
+from creditlink.profiles.serving.live import load_first
 from creditlink.profiles.serving.watch import ServedModels
 from tests import factories as make
 

@@ -14,7 +14,7 @@ from creditlink.enterprises.registry.feed_file import FeedRow
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.profiles import service
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
 from tests import factories as make
 from tests.oauth import flow

@@ -34,6 +34,9 @@ OWN_SCOPES = {
     "operation:read",
     "operation:write",
     "outcome:write",
+    "overlay:check",
+    "overlay:read",
+    "overlay:write",
     "product:check",
     "product:read",
     "product:write",
@@ -47,6 +50,7 @@ OWN_SCOPES = {
 SAMPLES = {
     "profiles.create_profile": {"json": {"amount_fen": 100_000_000, "term_months": 12}},
     "profiles.read_lineage": {"params": {"indicator": "sales_12_fen"}},
+    "changes.read_changes": {"params": {"since": "<profile_id>"}},
 }
 PARAMETER = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?(\w+)>")
 
@@ -77,6 +81,14 @@ def kind_of(app, rule) -> str:
     if scope == "unmarked":
         return "unknown"
     return "own" if scope in OWN_SCOPES else "read"
+
+
+def sample_of(rule, known: dict[str, str]) -> dict | None:
+    """Return the body or query of `SAMPLES` with known ids in it; None: the route needs none."""
+    sample = SAMPLES.get(rule.endpoint)
+    if sample is None or "params" not in sample:
+        return sample
+    return {"params": {name: known.get(value.strip("<>"), value) for name, value in sample["params"].items()}}
 
 
 def filled(rule, known: dict[str, str]) -> str:

@@ -29,7 +29,8 @@ KEPT = [
 FITTING = [2**63 - 1, -(2**63), 2**31, 10**15]  # a column holds them, and what is computed of them may not
 NUMBERS = [2**63, -(2**63) - 1, 10**400, "1e400", "-1e999"]
 SCOPE = (
-    "consent:read product:read product:write product:check financing:read financing:write outcome:write registry:write"
+    "consent:read product:read product:write product:check overlay:read overlay:write overlay:check financing:read "
+    "financing:write outcome:write registry:write"
 )
 
 

@@ -65,7 +65,9 @@ class World:
 
     def call(self, method, rule, **more):
         """Call a route under the bank's token."""
-        wanted = routes.SAMPLES.get(rule.endpoint, {"json": {}} if method in ("POST", "PUT", "PATCH") else {})
+        wanted = routes.sample_of(rule, self.known)
+        if wanted is None:
+            wanted = {"json": {}} if method in ("POST", "PUT", "PATCH") else {}
         return self.bank.call(method, routes.filled(rule, self.known), self.authorization, **wanted | more)
 
 

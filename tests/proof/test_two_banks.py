@@ -99,7 +99,7 @@ def everything(app, bank, authorization) -> dict[str, Any]:
         "application_id": desk[0]["id"],
     }
     for method, rule in routes.rules_of(app, lambda method, rule, kind: kind in ("read", "own") and method == "GET"):
-        sample = routes.SAMPLES.get(rule.endpoint, {})
+        sample = routes.sample_of(rule, known) or {}
         answer = bank.call(method, routes.filled(rule, known), authorization, **sample)
         if answer.status_code == 200:
             said[rule.rule] = answer.json()

@@ -13,7 +13,7 @@ from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.sandbox.city import write_city
 from creditlink.screening.city import run
 from creditlink.screening.city.engines import InProcess

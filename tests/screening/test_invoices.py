@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from creditlink.cli.screening.screen import screen
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.kit.settings import load_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.records.files.invoice_folder import FIRMS_FILE, INVOICE_FILES, read_invoice_folder
 from creditlink.screening.invoices import screen_invoices, write_rows
 

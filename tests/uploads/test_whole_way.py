@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from creditlink.cli.replay import replay_profile
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.clock import add_months, utc_now
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
 from creditlink.records.pulls.delivery import Fact
 from creditlink.records.store import save_facts

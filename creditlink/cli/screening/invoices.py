@@ -17,7 +17,7 @@ from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.files.templates import SeedInvalid
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.records.files.invoice_folder import InvoiceFolderError, read_invoice_folder
 from creditlink.screening.invoices import SUFFIXES, screen_invoices, write_rows
 

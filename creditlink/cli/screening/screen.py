@@ -25,7 +25,7 @@ from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.files.templates import SeedInvalid
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.screening.city import run
 from creditlink.screening.city.counts import CitySummary, ScreeningManifest
 from creditlink.screening.city.engines import Cluster, Engine, EngineError, InProcess, Processes

@@ -28,6 +28,7 @@ from creditlink.profiles.tables import Profile
 
 _ACTIONS = {"matches": "match", "unlock": "match"}
 _COLUMNS = {
+    "changes": (Profile.explanation,),
     "explanation": (Profile.explanation,),
     "lineage": (Profile.explanation, Profile.registration, Profile.asked, Profile.fact_ids),
     "matches": (Profile.matches, Profile.asked),

@@ -19,7 +19,7 @@ from creditlink.kit.processes.runtime import Runtime
 from creditlink.kit.settings import SettingError, Settings
 from creditlink.lifecycle.history import live_models
 from creditlink.lifecycle.tables import RegisteredModel
-from creditlink.profiles.live import live_model
+from creditlink.profiles.serving.live import live_model
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from creditlink.kit.settings import Settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.files.templates import SeedInstitution
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.sandbox.platform import seed as platform
 from creditlink.sandbox.year.demand import MONTHS, Demand, draw_demand, first_month
 from creditlink.sandbox.year.market import Market, Year, expected_end

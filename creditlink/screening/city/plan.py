@@ -19,7 +19,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.settings import ScoreSettings
 from creditlink.kit.processes import runtime
 from creditlink.kit.processes.runtime import Memory
-from creditlink.profiles.live import live_model
+from creditlink.profiles.serving.live import live_model
 
 BEST = 5
 """Products stored for each firm."""

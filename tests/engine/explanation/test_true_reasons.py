@@ -11,7 +11,7 @@ from creditlink.engine.features.withhold import repooled, without
 from creditlink.engine.scoring.limits.scorable import scorable
 from creditlink.engine.vocabulary import CATEGORIES, SUPPLIES
 from creditlink.kit.settings import load_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.sandbox.city import write_city
 from creditlink.training.city import read_city
 from creditlink.training.dataset import FEATURES, LACKING, plan_for, read_day

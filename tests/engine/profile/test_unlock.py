@@ -21,7 +21,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.service import matching_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 
 FIRMS = range(0, 300, 4)
 SPENT = {

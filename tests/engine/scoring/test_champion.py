@@ -12,7 +12,7 @@ from creditlink.engine.features.withhold import TAKEN, blanked, repooled
 from creditlink.engine.profile.improvements import improvements_of
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.settings import load_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 
 pytestmark = pytest.mark.pure
 

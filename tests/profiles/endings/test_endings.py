@@ -20,10 +20,10 @@ from creditlink.kit.clock import add_months, day_of, month_start, utc_now
 from creditlink.kit.jobs.tables import DeadLetter
 from creditlink.kit.postgres import db
 from creditlink.notifications.tables import Notification
-from creditlink.profiles.live import load_live
 from creditlink.profiles.reliance.endings import finding, tasks
 from creditlink.profiles.reliance.endings.service import note_end
 from creditlink.profiles.reliance.endings.tables import ProfileEnding
+from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
 from creditlink.records.pulls.delivery import Fact
 from creditlink.records.store import save_facts

@@ -8,7 +8,7 @@ import pytest
 
 from creditlink.engine.features.compute import compute
 from creditlink.kit.settings import load_settings
-from creditlink.profiles.live import load_live
+from creditlink.profiles.serving.live import load_live
 from creditlink.sandbox.city import write_city
 from creditlink.sandbox.city.latent import COVERAGE
 from creditlink.training.city import read_city

@@ -23,7 +23,7 @@ OUTCOMES = ("pass", "fail", "unknown")
 _MOST_ANSWERS = 10_000
 """Distinct texts whose answers a rule set remembers; industries, regions, types and states are far fewer."""
 
-_OPERATORS: dict[str, tuple[Operator, ...]] = {
+OPERATORS: dict[str, tuple[Operator, ...]] = {
     "number": (">=", "<=", ">", "<", "==", "between"),
     "grade": ("at_least_grade", "==", "in", "not_in"),
     "code": ("==", "in", "not_in"),
@@ -40,8 +40,8 @@ def check_rule(rule: Rule, known: Mapping[str, Subject]) -> Flaw | None:
     if subject is None:
         noun = "indicator" if rule.subject.startswith("indicator.") else "subject"
         return Flaw("subject", rule.subject, f"is not a known {noun}")
-    if rule.operator not in _OPERATORS[subject.form]:
-        allowed = ", ".join(_OPERATORS[subject.form])
+    if rule.operator not in OPERATORS[subject.form]:
+        allowed = ", ".join(OPERATORS[subject.form])
         return Flaw("operator", rule.operator, f"cannot be used on {rule.subject}; use one of {allowed}")
     if (subject.form == "number") != bool(numbers_of(rule)):
         wanted = "a number" if subject.form == "number" else "text"

@@ -21,6 +21,7 @@ from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import day_of
 from creditlink.kit.processes import runtime
+from creditlink.overlays.application import overlay_of
 from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.site import blueprint, lang, page, settings, signed_in
 from creditlink.products.service import book_of
@@ -83,6 +84,7 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         improvements=improvements,
         near=near,
         related=related,
+        overlay=overlay_of(session, newest),  # only where its lender lets the firm see it
         ended=endings_of(session, [newest.id]).get(newest.id),
     )
 

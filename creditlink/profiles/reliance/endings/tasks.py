@@ -16,10 +16,10 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
-from creditlink.profiles.live import REGISTRY
 from creditlink.profiles.reliance.endings import finding
 from creditlink.profiles.reliance.endings.finding import Surroundings
 from creditlink.profiles.reliance.endings.service import TASK, note_end
+from creditlink.profiles.serving.live import REGISTRY
 
 log = structlog.get_logger()
 

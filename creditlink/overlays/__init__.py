@@ -1,0 +1,1 @@
+"""A bank's own overlay: its versions and their four eyes, its own columns, its results beside profiles."""
