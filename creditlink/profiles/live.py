@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from creditlink.engine.explanation.levers import levers_of
@@ -54,7 +55,9 @@ def live_model(folder: Path, rules: ScoreSettings) -> LiveModel:
     wrong = model.version_mismatches({name: indicator.version for name, indicator in BY_NAME.items()})
     if wrong:
         raise SettingError(f"setting model={folder.name!r}: {'; '.join(wrong)}")
-    reasons = reason_book(model.features, BY_NAME, rules.reasons.groups)
+    # Sentences and improvements follow the model, also where the catalogue has since freed or bound an indicator.
+    held = {name: replace(BY_NAME[name], direction=direction) for name, direction in model.directions.items()}
+    reasons = reason_book(model.features, {**BY_NAME, **held}, rules.reasons.groups)
     return LiveModel(model, reference, rules, reasons, levers_of(model, reasons), model.purposes)
 
 

@@ -162,13 +162,16 @@ def _segments(validation: ValidationDocument) -> list[str]:
         "",
         "## Segments and parity",
         "",
-        "All granted. z: observed less predicted bad rate, in standard errors of chance; beyond ±3 needs a reason.",
+        "All granted. z: observed less predicted bad rate, in standard errors of chance; beyond ±3 needs a reason. "
+        "Hazard: the mean of the true probabilities, and how it compares with the mean PD, free of the chance of "
+        "outcomes.",
         "",
-        "| segment | firms | bads | AUC | mean PD | bad rate | z | interval coverage |",
-        "|---" * 8 + "|",
+        "| segment | firms | bads | AUC | mean PD | bad rate | z | hazard | hazard / PD | interval coverage |",
+        "|---" * 10 + "|",
     ]
     for s in validation["segments"]:
         figures = (_or(s["auc"], ".4f"), f"{s['mean_pd']:.4f}", f"{s['bad_rate']:.4f}", f"{s['z']:+.1f}")
+        figures += (f"{s['mean_hazard']:.4f}", f"{s['hazard_over_pd']:.3f}")
         cells = (s["by"] + " " + s["segment"], s["firms"], s["bads"], *figures, _or(s["interval_coverage"], ".3f"))
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return lines

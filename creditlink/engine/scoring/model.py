@@ -137,6 +137,11 @@ class CreditModel:
         stated = self.manifest.get("purposes", [self.purpose] if self.purpose else [])
         return tuple(str(purpose) for purpose in stated)
 
+    @property
+    def directions(self) -> Mapping[str, int]:
+        """Return the direction in which the model was held for each feature whose manifest states one."""
+        return {row["name"]: int(row["direction"]) for row in self.manifest["features"] if "direction" in row}
+
     def version_mismatches(self, served: Mapping[str, int]) -> tuple[str, ...]:
         """Return what differs between the model's indicators and those `served` (name -> version)."""
         mismatches = []
