@@ -22,11 +22,11 @@ _reason = click.option("--reason", required=True, help="Why; kept with the entry
 def models() -> None:
     """Register models and promote them with four eyes.
 
-    creditlink models register city-2026e --owner risk-team --by ada --reason "trained on the new city"
+    creditlink models register city-2026f --owner risk-team --by ada --reason "trained on the new city"
 
-    creditlink models propose city-2026e validated --by ada --reason "validation pack of 25 November"
+    creditlink models propose city-2026f validated --by ada --reason "validation pack of 25 November"
 
-    creditlink models approve city-2026e validated --by ben --reason "read and repeated"
+    creditlink models approve city-2026f validated --by ben --reason "read and repeated"
 
     candidate → validated → shadow or live → retired. In production only a live model serves; a retired one, or one
     whose folder is not the one registered, serves nowhere. The register is models/registry.json: commit it.

@@ -33,7 +33,7 @@ from creditlink.training.dataset import (
     plan_for,
     read_day,
 )
-from creditlink.training.fitting.calibrate import fit_absence, fit_by_known, fit_calibration
+from creditlink.training.fitting.calibrate import fit_absence, fit_by_known, fit_calibration, fit_drift
 from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import FittedBooster, Parameters, fit, margin
 from creditlink.training.fitting.peers import peer_table
@@ -41,6 +41,11 @@ from creditlink.training.table.leaks import Leak, find_leaks
 from creditlink.training.withholding import RESTED_ON
 
 FIT, STOP, CALIBRATE = 0, 1, 2
+
+DAYS_OF_YEAR = 365.25
+
+OUTCOME_QUARTERS = 4
+"""Quarter-ends from which one bad outcome is seen: its rows are that many, in each copy."""
 
 ABSENCE = Absence(
     {c: tuple(i.name for i in CATALOGUE if i.categories == (c,)) for c in sorted(OPTIONAL_CATEGORIES)},
@@ -212,8 +217,10 @@ def calibrate(
     x, is_bad = matrix(rows), rows["is_bad"].to_numpy()
     log_odds = margin(fitted.booster, x)
     told_apart = ByKnown(RESTED_ON, (Rising(1.0, 0.0),) * 2 ** len(RESTED_ON))
-    overall = fit_calibration(log_odds, is_bad)
-    by_known = fit_by_known(overall, log_odds, is_bad, ABSENCE, told_apart, ABSENCE.absent(FEATURES, x))
+    years = (rows["as_of"] - newest.as_of).dt.total_days().to_numpy() / DAYS_OF_YEAR
+    drift = fit_drift(log_odds, is_bad, years, OUTCOME_QUARTERS * len(COPIES))
+    overall = fit_calibration(log_odds, is_bad, drift=drift)
+    by_known = fit_by_known(overall, log_odds, is_bad, ABSENCE, told_apart, ABSENCE.absent(FEATURES, x), drift)
     calibration = neutral(by_known, fitted, newest, seed)
     logit = calibration.logit_of(log_odds, FEATURES, x)
     return calibration, fit_interval(logit, rows["hazard_12m"].to_numpy(), x, FEATURES, bounds)

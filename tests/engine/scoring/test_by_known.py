@@ -8,7 +8,13 @@ import pytest
 from creditlink.engine.scoring.calibration.absence import Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration, CalibrationError, sigmoid
 from creditlink.engine.scoring.calibration.known import ByKnown, Rising
-from creditlink.training.fitting.calibrate import LEAST_BADS, fit_by_known, fit_calibration, fit_rising
+from creditlink.training.fitting.calibrate import (
+    LEAST_BADS,
+    fit_by_known,
+    fit_calibration,
+    fit_drift,
+    fit_rising,
+)
 
 pytestmark = pytest.mark.pure
 
@@ -133,3 +139,36 @@ class TestFitRising:
     def test_only_goods_are_refused(self):
         with pytest.raises(ValueError, match="is_bad: calibration needs goods and bads"):
             fit_rising(np.zeros(5), np.zeros(5, np.int8))
+
+
+class TestFitDrift:
+    """Four years of outcomes whose risk rises by a tenth a year, and more among the safe."""
+
+    rng = np.random.default_rng(11)
+    years = -rng.integers(1, 5, 400_000).astype(np.float64)
+    margin = rng.normal(-3.0, 1.5, years.size)
+    drifting = years * (0.1 - 0.05 * (margin + 3.0))
+    bad = (rng.random(years.size) < sigmoid(margin + drifting)).astype(np.int8)
+
+    def test_it_finds_what_time_did(self):
+        found = fit_drift(self.margin, self.bad, self.years)
+        # The most extreme of 400,000 margins, four years back, is off by a few hundredths a year.
+        assert np.abs(found - self.drifting).max() < 0.35
+        assert np.abs(found - self.drifting).mean() < 0.06
+        assert np.corrcoef(found, self.drifting)[0, 1] > 0.99
+
+    def test_the_map_without_it_is_that_of_the_day(self):
+        drift = fit_drift(self.margin, self.bad, self.years)
+        fitted = fit_rising(self.margin, self.bad, drift)
+        where = np.array([-5.0, -3.0, -1.0])
+        assert fitted.logit(where) == pytest.approx(where, abs=0.12)
+        blind = fit_rising(self.margin, self.bad)
+        assert (blind.logit(where) < where - 0.1)[:2].all()
+        straight = fit_calibration(self.margin, self.bad, drift=drift)
+        assert straight.logit(where) == pytest.approx(where, abs=0.12)
+
+    def test_what_chance_could_have_made_is_not_carried_on(self):
+        steady = (self.rng.random(self.years.size) < sigmoid(self.margin)).astype(np.int8)
+        assert np.abs(fit_drift(self.margin, steady, self.years, repeats=12)).max() < 0.1
+        few = slice(0, 3000)
+        assert not fit_drift(self.margin[few], steady[few], self.years[few], repeats=200).any()
