@@ -69,8 +69,9 @@ bench: setup-dev ## Benchmarks at small size (each has --json and --help)
 	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
 
 model: setup-dev ## Train the champion's recipe anew into models/city-retrained: the same model.ubj (minutes)
-	@$(BIN)/creditlink sandbox city --firms 160000 --months 48 --seed 7 --out var/training-city --force
-	@$(BIN)/creditlink train var/training-city --out models/city-retrained --replace
+	@$(BIN)/creditlink sandbox city --firms 160000 --months 84 --seed 7 --out var/training-city --force
+	@$(BIN)/creditlink sandbox city --firms 160000 --months 84 --seed 8 --out var/calibrating-city --force
+	@$(BIN)/creditlink train var/training-city --beside var/calibrating-city --out models/city-retrained --replace
 
 migrate: setup-dev ## Next numbered migration: make migrate NAME=noun
 	@test -n "$(NAME)" || { echo "NAME=noun is needed"; exit 1; }

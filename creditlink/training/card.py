@@ -44,10 +44,10 @@ def render_card(manifest: ModelManifest, validation: ValidationDocument) -> str:
         f"{sum(f['direction'] != 0 for f in manifest['features'])} of {len(manifest['features'])} indicators as the "
         "catalogue declares. Every firm is seen on each snapshot day with everything, once more with categories "
         "refused at random, and once more with single sources lacking at random or all but one, so that a partial "
-        "consent and a source that is not connected are ordinary. A firm is in one fold only: fit, early stopping or "
-        "calibration. "
-        "Calibration is a logistic map for each number of chief categories known (tax, social security, utility), "
-        "fitted on firms that the booster has not seen, with a shift where nothing is known of a category, whatever "
+        "consent and a source that is not connected are ordinary. The booster is fitted on the firms of one fold and "
+        "stopped by those of another. Calibration is a strictly increasing map, straight between few bends, for each "
+        "set of chief categories known (tax, social security, utility), fitted on all firms that the booster was not "
+        "fitted on, with a shift where nothing is known of a category, whatever "
         "the reason, that makes its absence neutral in expectation.",
         "",
         f"Snapshots: {', '.join(training['snapshots'])}. Judged out of time on {validation['as_of']}; every "
@@ -162,13 +162,16 @@ def _segments(validation: ValidationDocument) -> list[str]:
         "",
         "## Segments and parity",
         "",
-        "All granted. z: observed less predicted bad rate, in standard errors of chance; beyond ±3 needs a reason.",
+        "All granted. z: observed less predicted bad rate, in standard errors of chance; beyond ±3 needs a reason. "
+        "Hazard: the mean of the true probabilities, and how it compares with the mean PD, free of the chance of "
+        "outcomes.",
         "",
-        "| segment | firms | bads | AUC | mean PD | bad rate | z | interval coverage |",
-        "|---" * 8 + "|",
+        "| segment | firms | bads | AUC | mean PD | bad rate | z | hazard | hazard / PD | interval coverage |",
+        "|---" * 10 + "|",
     ]
     for s in validation["segments"]:
-        figures = (_or(s["auc"], ".4f"), f"{s['mean_pd']:.4f}", f"{s['bad_rate']:.4f}", f"{s['z']:+.1f}")
+        rates = (_or(s["auc"], ".4f"), f"{s['mean_pd']:.4f}", f"{s['bad_rate']:.4f}", f"{s['z']:+.1f}")
+        figures = (*rates, f"{s['mean_hazard']:.4f}", f"{s['hazard_over_pd']:.3f}")
         cells = (s["by"] + " " + s["segment"], s["firms"], s["bads"], *figures, _or(s["interval_coverage"], ".3f"))
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return lines

@@ -30,6 +30,12 @@ from creditlink.training.withholding import draw_lacking, draw_refusals, lacking
 
 OUTCOME_MONTHS = 12
 
+TRAIN_DAYS = 8
+"""Snapshot days to learn from at most, the newest: what lies further back was another economy.
+
+Source: design choice; two years of quarter-ends, whose outcomes span almost three.
+"""
+
 FEATURES = tuple(i.name for i in CATALOGUE)
 """The columns a model reads, in the order of the catalogue."""
 
@@ -52,7 +58,7 @@ class SnapshotPlan:
 
 
 def plan_for(snapshots: Sequence[date], first_period: date, history_months: int = 18) -> SnapshotPlan:
-    """Choose the newest snapshot to judge, and all earlier ones with history and a finished outcome.
+    """Choose the newest snapshot to judge, and the newest of those with history and an outcome finished by then.
 
     Raises
     ------
@@ -67,7 +73,7 @@ def plan_for(snapshots: Sequence[date], first_period: date, history_months: int 
             f"no snapshot has {history_months} months of history after {first_period} and an outcome known by {test}: "
             f"make a city of at least {history_months + OUTCOME_MONTHS + 1} months"
         )
-    return SnapshotPlan(train, test)
+    return SnapshotPlan(train[-TRAIN_DAYS:], test)
 
 
 def outcomes(city: City, as_of: date) -> pl.DataFrame:
@@ -167,12 +173,12 @@ def measure_reference(city: City, as_of: date, firms: pl.Series) -> Reference:
 def build(
     city: City, days: Sequence[date], reference: Reference, *, seed: int, step: Callable[[], None] = lambda: None
 ) -> pl.DataFrame:
-    """Return all rows of `days`, every copy of them."""
+    """Return all rows of `days`, every copy of them, in the single precision in which a model reads them."""
     parts = []
     for as_of in days:
         day = read_day(city, as_of, reference)
         for copy in COPIES:
-            parts.append(day.rows(copy, seed=seed))
+            parts.append(day.rows(copy, seed=seed).with_columns(pl.col(FEATURES).cast(pl.Float32)))
             step()
     return pl.concat(parts)
 
@@ -182,7 +188,7 @@ def matrix(rows: pl.DataFrame) -> NDArray[np.float32]:
     return rows.select(pl.col(FEATURES).cast(pl.Float32).fill_null(np.nan)).to_numpy()
 
 
-def folds(firms: pl.Series, seed: int, shares: Sequence[float] = (0.7, 0.15, 0.15)) -> NDArray[np.int8]:
+def folds(firms: pl.Series, seed: int, shares: Sequence[float] = (0.7, 0.1, 0.2)) -> NDArray[np.int8]:
     """Assign every firm to fit (0), early stopping (1) or calibration (2), the same on every day.
 
     A firm is in one fold only: its other snapshots would give its outcome away. The fold depends on the

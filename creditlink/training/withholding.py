@@ -26,7 +26,7 @@ REFUSED_SHARE = 0.35
 LACKING_SHARE = 0.3
 """Chance that a source has nothing in a row's third copy, where it is not a row of one source only."""
 
-SINGLE_SHARE = 0.4
+SINGLE_SHARE = 0.55
 """Chance that a row's third copy has one source only, beside registration."""
 
 
@@ -51,6 +51,9 @@ SOURCES = tuple(
 SINGLE = ("vat_declarations", "invoice_months", "payroll_months", "electricity")
 """Sources that can be the only one of a firm: each is evidence enough for a score."""
 
+SINGLE_ODDS = (0.2, 0.4, 0.2, 0.2)
+"""Which of them it is. Invoices alone say least of a firm, and are what firms most often bring by themselves."""
+
 
 def draw_refusals(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
     """Return category -> who refuses it, shape (firms,)."""
@@ -60,7 +63,7 @@ def draw_refusals(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
 def draw_lacking(rng: np.random.Generator, firms: int) -> dict[str, Mask]:
     """Return source -> which firms it lacks, shape (firms,): some at random, or all but one of SINGLE."""
     single = rng.random(firms) < SINGLE_SHARE
-    only = rng.integers(0, len(SINGLE), firms)
+    only = rng.choice(len(SINGLE), firms, p=SINGLE_ODDS)
     lacking = {}
     for source in SOURCES:
         drawn = rng.random(firms) < LACKING_SHARE

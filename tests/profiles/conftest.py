@@ -37,13 +37,27 @@ def city(tmp_path_factory):
 def rich_firm(city) -> int:
     """The first firm of the city that all three offices know up to last quarter: most indicators have a value."""
     lately = add_months(month_start(utc_now().date()), -4)
+    return min(known_lately(city, ("vat_declarations", "invoice_months", "payroll_months", "meter_months"), lately))
+
+
+@pytest.fixture(scope="session")
+def safe_firm(city) -> int:
+    """The firm with the least true hazard among those whose staff and electricity are known up to last quarter."""
+    known = known_lately(city, ("payroll_months", "meter_months"), add_months(month_start(utc_now().date()), -4))
+    truth = pl.read_parquet(city / "truth" / "*.parquet").filter(pl.col("firm").is_in(list(known)))
+    newest = truth.filter(pl.col("as_of") == pl.col("as_of").max(), pl.col("hazard_12m").is_not_null())
+    return int(newest.sort("hazard_12m", "firm")["firm"][0])
+
+
+def known_lately(city, frames, since: date) -> set[int]:
+    """Return the firms of which each of the frames has a row since a month, of meters electricity's."""
     known = []
-    for name in ("vat_declarations", "invoice_months", "payroll_months", "meter_months"):
-        rows = pl.read_parquet(city / name / "*.parquet").filter(pl.col("period") >= lately)
+    for name in frames:
+        rows = pl.read_parquet(city / name / "*.parquet").filter(pl.col("period") >= since)
         if "kind" in rows.columns:
             rows = rows.filter(pl.col("kind") == "electricity")
         known.append(set(rows["firm"].to_list()))
-    return min(set.intersection(*known))
+    return set.intersection(*known)
 
 
 def facts_of(city, firm: int, categories=CORE) -> list[Fact]:
@@ -146,15 +160,15 @@ def authorized(app, firm):
 def delivered(empty_database, city, rich_firm):
     """Store facts for a consent's firm and mark its sources as answered."""
 
-    def run(authorization, *, categories=CORE, **statuses):
+    def run(authorization, *, categories=CORE, firm=None, **statuses):
         from creditlink.consents.tables import Consent
 
-        now = utc_now()
+        now, whose = utc_now(), rich_firm if firm is None else firm
         with empty_database.transaction("owner") as session:
             consent = session.get_one(Consent, flow.consent_of(authorization))
             for category in categories:
                 save_facts(
-                    session, facts_of(city, rich_firm, (category,)), enterprise_id=consent.enterprise_id,
+                    session, facts_of(city, whose, (category,)), enterprise_id=consent.enterprise_id,
                     source=category, pull_id=None, now=now - timedelta(seconds=1),
                 )  # fmt: skip
             store_pull(session, consent, nothing_public() | dict.fromkeys(categories, "DELIVERED") | statuses, now)

@@ -82,9 +82,9 @@ def test_a_required_category_whose_office_is_gone_since(authorized, delivered, e
 
 class TestPartialProfile:
     @pytest.fixture
-    def partial(self, bank, authorized, delivered):
+    def partial(self, bank, authorized, delivered, safe_firm):
         authorization = authorized(bank)
-        delivered(authorization, categories=REST, tax="DOWN")
+        delivered(authorization, categories=REST, firm=safe_firm, tax="DOWN")
         answer = make(bank, authorization, accept_partial=["tax"])
         assert answer.status_code == 201, answer.text
         return authorization, answer.json()

@@ -66,6 +66,17 @@ def test_intervals_are_counted_by_grade_and_by_segment(pack):
         assert sum(group[0] for group in segment["reliability"]) == segment["firms"]
 
 
+def test_true_hazards_stand_beside_the_pds_of_every_grade(pack):
+    out, figures = pack
+    card = (out / "card.md").read_text()
+    for segment in figures["segments"]:
+        assert segment["hazard_over_pd"] == pytest.approx(segment["mean_hazard"] / segment["mean_pd"], rel=0.01)
+        assert f"| {segment['mean_hazard']:.4f} | {segment['hazard_over_pd']:.3f} |" in card
+    ages = [s for s in figures["segments"] if s["by"] == "age"]
+    mean = sum(s["firms"] * s["mean_hazard"] for s in ages) / sum(s["firms"] for s in ages)
+    assert 0.5 * figures["overall"]["mean_pd"] < mean < 2 * figures["overall"]["mean_pd"]
+
+
 def test_segments_add_up_to_the_whole(pack):
     _, figures = pack
     for by in ("size", "age"):

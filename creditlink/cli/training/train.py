@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -54,7 +55,7 @@ def train() -> None:
 
     \b
     creditlink sandbox city --firms 20000 --months 48 --seed 7 --out var/city
-    creditlink train var/city --out models/city-2026e --seed 7
+    creditlink train var/city --out models/city-2026f --seed 7
 
     `train CITY_DIR` is short for `train city CITY_DIR`.
     """
@@ -63,7 +64,7 @@ def train() -> None:
 @train.command()
 @click.argument("city_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Model folder to write, e.g. models/city-2026e."
+    "--out", type=click.Path(path_type=Path), required=True, help="Model folder to write, e.g. models/city-2026f."
 )
 @click.option("--seed", type=int, default=2026, show_default=True, help="Folds, withheld categories, sampling.")
 @click.option("--rounds", type=click.IntRange(10, 300), help="Trees at most; default: as config/champion.toml says.")
@@ -74,6 +75,11 @@ def train() -> None:
     show_default=True,
     help="What the model may be used for; may be given several times.",
 )
+@click.option(
+    *("--beside", "beside_dir"),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A city of another seed and as many months, whose firms calibrate too.",
+)
 @_allow
 @click.option("--challenger/--no-challenger", default=True, show_default=True, help="Compare with a WOE scorecard.")
 @click.option("--replace", "overwrite", is_flag=True, help="Overwrite an existing model folder.")
@@ -83,6 +89,7 @@ def city(
     seed: int,
     rounds: int | None,
     purposes: tuple[str, ...],
+    beside_dir: Path | None,
     allow_leak: tuple[str, ...],
     challenger: bool,
     overwrite: bool,
@@ -92,7 +99,7 @@ def city(
     Learns from every quarter-end with enough history whose outcomes were known by the newest one, and is judged on
     that newest one: validation.json, and card.md made from it, are part of the folder. Hyper-parameters are those of
     config/champion.toml, grades those of config/score.toml. The same city and seed give the same model.ubj, byte for
-    byte. An indicator that knows the outcome stops the run by name.
+    byte, and a city beside changes the calibration alone. An indicator that knows the outcome stops the run by name.
     """
     if out.exists() and not overwrite:
         raise click.UsageError(f"{out} exists; give the model another name, or --replace it")
@@ -106,16 +113,23 @@ def city(
         with console.status(f"reading {city_dir}"):
             data = read_city(city_dir)
         with _progress(console) as progress:
-            task = progress.add_task("reference", total=steps_of(data, parameters) + figures.steps_of())
+            steps = steps_of(data, parameters, cities=1 if beside_dir is None else 2)
+            task = progress.add_task("reference", total=steps + figures.steps_of())
 
             def step(done: str) -> None:
                 progress.update(task, advance=1, description=done)
 
             champion = train_champion(
-                data, seed=seed, bounds=rules.scale.pd_bounds, parameters=parameters, allowed=allow_leak, step=step
+                data,
+                seed=seed,
+                bounds=rules.scale.pd_bounds,
+                parameters=parameters,
+                allowed=allow_leak,
+                beside=None if beside_dir is None else partial(read_city, beside_dir),
+                step=step,
             )
             # Rounds that early stopping spared are done as well.
-            progress.update(task, completed=steps_of(data, parameters))
+            progress.update(task, completed=steps)
             manifest = write_model(
                 out,
                 champion,

@@ -1,7 +1,8 @@
 """The reference table: what is ordinary in an industry, frozen at training time.
 
 Median and median absolute deviation of a few logarithms (sales per kWh, per head, …) and the
-smoothed default rate, per GB/T 4754 section. Training computes it, the model folder keeps it, and
+smoothed default rate, per GB/T 4754 division where it has firms enough, per section for the others. Training computes
+it, the model folder keeps it, and
 serving and screening read the same file: a z-score never depends on who else is in the frame.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,14 +19,17 @@ from numpy.typing import NDArray
 DEFAULT_SECTION = "*"
 """The row for an industry that is not in the table."""
 
+SECTION, DIVISION = 1, 3
+"""Characters of a GB/T 4754 code that name its section (`C`) and its division (`C30`)."""
+
 MIN_FIRMS = 20
-"""Sections with fewer firms take the default row; nothing is published from fewer.
+"""Divisions with fewer firms take their section's row, and sections the default row; nothing is published from fewer.
 
 Source: domain rule, peer comparison never from fewer than 20 firms.
 """
 
 RATE_WEIGHT = 200.0
-"""Firms' worth of the overall rate mixed into a section's default rate.
+"""Firms' worth of the overall rate mixed into a section's default rate, and of the section's into a division's.
 
 Source: Micci-Barreca (2001), smoothing of high-cardinality rates.
 """
@@ -36,23 +40,28 @@ MAD_FLOOR = 0.05
 
 @dataclass(frozen=True)
 class Reference:
-    """Per industry section: (median, MAD) of each value, and the default rate."""
+    """Per industry: (median, MAD) of each value, and the default rate.
 
-    spread: Mapping[str, Mapping[str, tuple[float, float]]]  # value -> section -> (median, MAD)
-    default_rate: Mapping[str, float]  # section -> rate; empty when outcomes are not known
+    A firm reads the row of its division, without one that of its section, without both the default row: a table of
+    sections alone reads as it always did.
+    """
+
+    spread: Mapping[str, Mapping[str, tuple[float, float]]]  # value -> division or section -> (median, MAD)
+    default_rate: Mapping[str, float]  # division or section -> rate; empty when outcomes are not known
 
     def columns(self, industry: pl.Series) -> dict[str, NDArray[np.float64]]:
         """Return the reference columns for firms with these industries, each of shape (len(industry),)."""
-        sections = industry.str.slice(0, 1).fill_null(DEFAULT_SECTION)
-        codes = sections.unique().to_list()
-        which = sections.replace_strict(codes, list(range(len(codes))), return_dtype=pl.Int64).cast(pl.Int64).to_numpy()
+        divisions = industry.str.slice(0, DIVISION).fill_null(DEFAULT_SECTION)
+        codes = divisions.unique().to_list()
+        places = list(range(len(codes)))
+        which = divisions.replace_strict(codes, places, return_dtype=pl.Int64).cast(pl.Int64).to_numpy()
         out: dict[str, NDArray[np.float64]] = {}
         for name, table in self.spread.items():
-            pairs = [table.get(code, table[DEFAULT_SECTION]) for code in codes]
+            pairs = [_row(table, code) for code in codes]
             out[f"reference:{name}:median"] = np.array([p[0] for p in pairs])[which]
             out[f"reference:{name}:mad"] = np.maximum([p[1] for p in pairs], MAD_FLOOR)[which]
         if self.default_rate:
-            rates = [self.default_rate.get(code, self.default_rate[DEFAULT_SECTION]) for code in codes]
+            rates = [_row(self.default_rate, code) for code in codes]
             out["reference:default_rate"] = np.array(rates)[which]
         return out
 
@@ -96,24 +105,38 @@ def fit_reference(industry: pl.Series, values: pl.DataFrame, is_bad: pl.Series |
     values : Float64 columns of shape (n,), the logarithms of `catalogue.REFERENCE_VALUES`, null where missing
     is_bad : 0 or 1 of shape (n,); without it the table has no default rates
     """
-    section = industry.str.slice(0, 1).fill_null(DEFAULT_SECTION)
-    frame = values.with_columns(section.alias("section"))
+    frame = values.with_columns(
+        industry.str.slice(0, SECTION).fill_null(DEFAULT_SECTION).alias("section"),
+        industry.str.slice(0, DIVISION).fill_null(DEFAULT_SECTION).alias("division"),
+    )
     spread: dict[str, dict[str, tuple[float, float]]] = {}
     for name in values.columns:
-        known = frame.select("section", pl.col(name).alias("x")).drop_nulls()
+        known = frame.select("section", "division", pl.col(name).alias("x")).drop_nulls()
         table = {DEFAULT_SECTION: _median_and_mad(known["x"])} if known.height else {DEFAULT_SECTION: (0.0, 1.0)}
-        for (code,), rows in known.group_by("section", maintain_order=True):
-            if rows.height >= MIN_FIRMS:
-                table[str(code)] = _median_and_mad(rows["x"])
+        for level in ("section", "division"):
+            for (code,), rows in known.group_by(level, maintain_order=True):
+                if rows.height >= MIN_FIRMS:
+                    table[str(code)] = _median_and_mad(rows["x"])
         spread[name] = table
     rates: dict[str, float] = {}
     if is_bad is not None and len(is_bad):
         overall = float(is_bad.cast(pl.Float64).sum()) / len(is_bad)
         rates[DEFAULT_SECTION] = overall
-        for (code,), rows in frame.with_columns(is_bad.alias("is_bad")).group_by("section", maintain_order=True):
-            if rows.height >= MIN_FIRMS:
-                rates[str(code)] = (float(rows["is_bad"].sum()) + RATE_WEIGHT * overall) / (rows.height + RATE_WEIGHT)
+        outcomes = frame.with_columns(is_bad.alias("is_bad"))
+        for level in ("section", "division"):
+            for (code,), rows in outcomes.group_by(level, maintain_order=True):
+                if rows.height >= MIN_FIRMS and str(code) not in rates:
+                    wider = rates.get(str(code)[:SECTION], overall)
+                    rates[str(code)] = (float(rows["is_bad"].sum()) + RATE_WEIGHT * wider) / (rows.height + RATE_WEIGHT)
     return Reference(spread, rates)
+
+
+Row = TypeVar("Row")
+
+
+def _row(table: Mapping[str, Row], code: str) -> Row:
+    """Return the row of a division, else of its section, else the default row."""
+    return table.get(code, table.get(code[:SECTION], table[DEFAULT_SECTION]))
 
 
 def _median_and_mad(x: pl.Series) -> tuple[float, float]:

@@ -20,7 +20,7 @@ _REMAINING: dict[str, tuple[tuple[str, int], ...]] = {
 }
 """Indicators that are known if only some of their categories are: the largest of these, with signs, and 0."""
 
-_POOLS: dict[str, tuple[str, ...]] = {i.name: i.pool.parts for i in CATALOGUE if i.pool is not None}
+_POOLS: dict[str, Pool] = {i.name: i.pool for i in CATALOGUE if i.pool is not None}
 """Indicators that are made of the known ones of others."""
 
 TAKEN: dict[str, tuple[str, ...]] = {
@@ -58,7 +58,7 @@ def without(features: pl.DataFrame, refused: Sequence[str] | dict[str, pl.Series
             gone[name] = gone[name] | here if name in gone else here
     changed = features.with_columns(pl.when(~mask).then(pl.col(name)).alias(name) for name, mask in gone.items())
     return changed.with_columns(
-        *(Pool.mean([pl.col(part) for part in parts]).alias(name) for name, parts in _POOLS.items()),
+        *(pool.of([pl.col(part) for part in pool.parts]).alias(name) for name, pool in _POOLS.items()),
         *(
             pl.when(pl.col(name).is_not_null())
             .then(pl.max_horizontal(pl.col(other) * sign for other, sign in parts).clip(lower_bound=0))
@@ -102,12 +102,13 @@ def repooled(x: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32
     names : the indicator of each column
     """
     place = {name: column for column, name in enumerate(names)}
-    for name, pooled in _POOLS.items():
-        if name in place and all(part in place for part in pooled):
+    for name, pool in _POOLS.items():
+        if name in place and all(part in place for part in pool.parts):
             total, count = np.zeros(len(x), np.float32), np.zeros(len(x), np.float32)
-            for part in pooled:
+            for part, (weight, usual) in zip(pool.parts, pool.shares(), strict=True):
                 value = x[:, place[part]]
-                total += np.nan_to_num(value, nan=0.0)
-                count += ~np.isnan(value)
-            x[:, place[name]] = np.where(count > 0, total / np.maximum(count, np.float32(1)), np.float32(np.nan))
+                total += np.nan_to_num(value, nan=0.0) * weight
+                count += ~np.isnan(value) * usual
+            known = count > 0
+            x[:, place[name]] = np.where(known, total / np.where(known, count, np.float32(1)), np.float32(np.nan))
     return x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from creditlink.engine.explanation.levers import Levers, levers_of
 from creditlink.engine.explanation.ranking import ReasonBook, reason_book
@@ -50,5 +50,7 @@ def live_from(model: CreditModel, rules: ScoreSettings) -> LiveModel:
         The folder has no reference table, or one that cannot be read; the model reads an unknown indicator.
     """
     reference = Reference.from_json(json.loads(model.contents[REFERENCE]))
-    reasons = reason_book(model.features, BY_NAME, rules.reasons.groups)
+    # Sentences and improvements follow the model, also where the catalogue has since freed or bound an indicator.
+    held = {name: replace(BY_NAME[name], direction=direction) for name, direction in model.directions.items()}
+    reasons = reason_book(model.features, {**BY_NAME, **held}, rules.reasons.groups, model.peers.medians())
     return LiveModel(model, reference, rules, reasons, levers_of(model, reasons), model.purposes)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -138,6 +138,12 @@ class CreditModel:
         """What the model may be used for, as its manifest says."""
         stated = self.manifest.get("purposes", [self.purpose] if self.purpose else [])
         return tuple(str(purpose) for purpose in stated)
+
+    @property
+    def directions(self) -> Mapping[str, Literal[-1, 0, 1]]:
+        """Return the direction in which the model was held for each feature whose manifest states one."""
+        stated = {row["name"]: row["direction"] for row in self.manifest["features"] if "direction" in row}
+        return {name: 1 if sign > 0 else -1 if sign < 0 else 0 for name, sign in stated.items()}
 
     def version_mismatches(self, served: Mapping[str, int]) -> tuple[str, ...]:
         """Return what differs between the model's indicators and those `served` (name -> version)."""

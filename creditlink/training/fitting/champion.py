@@ -17,7 +17,7 @@ from creditlink.engine.features.reference import Reference
 from creditlink.engine.scoring.calibration.absence import JOINT, Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration
 from creditlink.engine.scoring.calibration.interval import IntervalTable
-from creditlink.engine.scoring.calibration.known import ByKnown
+from creditlink.engine.scoring.calibration.known import ByKnown, Rising
 from creditlink.engine.scoring.peers import PeerTable
 from creditlink.training.city import City
 from creditlink.training.dataset import (
@@ -33,7 +33,7 @@ from creditlink.training.dataset import (
     plan_for,
     read_day,
 )
-from creditlink.training.fitting.calibrate import fit_absence, fit_by_known, fit_calibration
+from creditlink.training.fitting.calibrate import fit_absence, fit_by_known, fit_calibration, fit_drift
 from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import FittedBooster, Parameters, fit, margin
 from creditlink.training.fitting.peers import peer_table
@@ -41,6 +41,11 @@ from creditlink.training.table.leaks import Leak, find_leaks
 from creditlink.training.withholding import RESTED_ON
 
 FIT, STOP, CALIBRATE = 0, 1, 2
+
+DAYS_OF_YEAR = 365.25
+
+OUTCOME_QUARTERS = 4
+"""Quarter-ends from which one bad outcome is seen: its rows are that many, in each copy."""
 
 ABSENCE = Absence(
     {c: tuple(i.name for i in CATALOGUE if i.categories == (c,)) for c in sorted(OPTIONAL_CATEGORIES)},
@@ -136,12 +141,15 @@ def train_champion(
     bounds: Sequence[float],
     parameters: Parameters | None = None,
     allowed: Collection[str] = (),
+    beside: Callable[[], City] | None = None,
     step: Step = lambda _: None,
 ) -> Champion:
     """Fit and calibrate a champion on a city.
 
     Parameters
     ----------
+    beside : reads a city whose firms calibrate too, once the trees are fitted: a grade of few bads wants more firms
+        than the trees can spare
     seed : decides the folds, what is withheld and the booster's sampling; same city and seed, same bytes
     bounds : calibrated PDs between grades
     allowed : indicators that may look like a leak
@@ -152,7 +160,7 @@ def train_champion(
     LeakError
         An indicator knows the outcome and is not among `allowed`.
     ValueError
-        The city is too short, or a fold lacks goods or bads.
+        A city is too short, or a fold lacks goods or bads.
     """
     chosen = parameters or Parameters()
     data = read_dataset(city, seed=seed, allowed=allowed, step=step)
@@ -169,17 +177,14 @@ def train_champion(
         seed=seed,
         step=lambda: step("round"),
     )
-    calibrating = data.rows.filter(pl.Series(data.fold == CALIBRATE))
-    calibrating_x = matrix(calibrating)
-    log_odds, went_bad = margin(fitted.booster, calibrating_x), calibrating["is_bad"].to_numpy()
-    counted = ByKnown(RESTED_ON, ((1.0, 0.0),) * (len(RESTED_ON) + 1))
-    gone = ABSENCE.absent(FEATURES, calibrating_x)
-    overall = fit_calibration(log_odds, went_bad)
-    calibration = fit_by_known(overall, log_odds, went_bad, ABSENCE, counted, gone)
+    # The firms that stopped the booster gave it one number, the round: their outcomes are as good as unseen.
+    calibrating = data.rows.filter(pl.Series(data.fold != FIT))
+    if beside is not None:
+        # Another seed draws what is withheld, as other firms have the same numbers.
+        more = build(beside(), data.plan.train, data.reference, seed=seed + 1, step=lambda: step("beside"))
+        calibrating = pl.concat([calibrating, more])
     test = read_day(city, data.plan.test, data.reference)
-    calibration = neutral(calibration, fitted, test, seed)
-    logit = calibration.logit_of(margin(fitted.booster, calibrating_x), FEATURES, calibrating_x)
-    interval = fit_interval(logit, calibrating["hazard_12m"].to_numpy(), calibrating_x, FEATURES, bounds)
+    calibration, interval = calibrate(fitted, calibrating, test, seed=seed, bounds=bounds)
     step("calibration")
     newest = data.rows.filter((pl.col("as_of") == data.plan.train[-1]) & (pl.col("copy") == EVERYTHING))
     return Champion(
@@ -195,6 +200,30 @@ def train_champion(
         leaks=data.leaks,
         peers=peer_table(newest),
     )
+
+
+def calibrate(
+    fitted: FittedBooster, rows: pl.DataFrame, newest: SnapshotDay, *, seed: int, bounds: Sequence[float]
+) -> tuple[Calibration, IntervalTable]:
+    """Return the calibration and the interval of a booster.
+
+    Parameters
+    ----------
+    rows : of firms that the booster was not fitted on, with their outcomes
+    newest : the day that judges; its firms, never their outcomes, make absence neutral
+    seed : that of the folds
+    bounds : calibrated PDs between grades
+    """
+    x, is_bad = matrix(rows), rows["is_bad"].to_numpy()
+    log_odds = margin(fitted.booster, x)
+    told_apart = ByKnown(RESTED_ON, (Rising(1.0, 0.0),) * 2 ** len(RESTED_ON))
+    years = (rows["as_of"] - newest.as_of).dt.total_days().to_numpy() / DAYS_OF_YEAR
+    drift = fit_drift(log_odds, is_bad, years, OUTCOME_QUARTERS * len(COPIES))
+    overall = fit_calibration(log_odds, is_bad, drift=drift)
+    by_known = fit_by_known(overall, log_odds, is_bad, ABSENCE, told_apart, ABSENCE.absent(FEATURES, x), drift)
+    calibration = neutral(by_known, fitted, newest, seed)
+    logit = calibration.logit_of(log_odds, FEATURES, x)
+    return calibration, fit_interval(logit, rows["hazard_12m"].to_numpy(), x, FEATURES, bounds)
 
 
 def neutral(calibration: Calibration, fitted: FittedBooster, day: SnapshotDay, seed: int) -> Calibration:
@@ -220,7 +249,7 @@ def neutral(calibration: Calibration, fitted: FittedBooster, day: SnapshotDay, s
     return fit_absence(calibration, ABSENCE, (margin(fitted.booster, x), known), taken)
 
 
-def steps_of(city: City, parameters: Parameters) -> int:
-    """Return how often `train_champion` calls `step`, at most."""
+def steps_of(city: City, parameters: Parameters, cities: int = 1) -> int:
+    """Return how often `train_champion` calls `step`, at most; `cities` are 2 with one beside."""
     plan = plan_for(city.snapshots, city.first_period)
-    return 3 + len(plan.train) * len(COPIES) + parameters.rounds
+    return 3 + cities * len(plan.train) * len(COPIES) + parameters.rounds

@@ -68,10 +68,12 @@ class SegmentQuality(TypedDict):
 
 
 class SegmentFigures(SegmentQuality):
-    """One segment: which way the firms are cut, and the part."""
+    """One segment: which way the firms are cut, and the part; true hazards, and their mean over the mean PD."""
 
     by: str
     segment: str
+    mean_hazard: float
+    hazard_over_pd: float
     interval_coverage: float | None
 
 

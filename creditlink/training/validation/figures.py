@@ -183,7 +183,7 @@ def monotonicity(model: CreditModel, rows: pl.DataFrame) -> MonotonicityFigures:
     some = rows.select(FEATURES)[:GRID_FIRMS]
     broken, tested = [], 0
     for name in model.features:
-        direction, known = BY_NAME[name].direction, rows[name].drop_nulls()
+        direction, known = model.directions.get(name, BY_NAME[name].direction), rows[name].drop_nulls()
         values = np.unique(np.quantile(known.to_numpy(), np.linspace(0, 1, GRID))) if known.len() else np.empty(0)
         if direction == 0 or len(values) < 2:
             continue

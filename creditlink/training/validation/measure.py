@@ -13,7 +13,7 @@ from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.scoring.calibration.calibration import sigmoid
 from creditlink.engine.scoring.model import CreditModel
 from creditlink.engine.scoring.scale import Scale
-from creditlink.training.dataset import EVERYTHING, FEATURES, LACKING, REFUSED, SnapshotDay, folds, matrix
+from creditlink.training.dataset import EVERYTHING, LACKING, REFUSED, SnapshotDay, folds
 from creditlink.training.fitting.fit import margin
 from creditlink.training.validation import metrics
 from creditlink.training.validation.document import CaseFigures, GrantedFigures, ShiftFigures, TruthFigures
@@ -40,13 +40,13 @@ def measure(
     """
     out: dict[str, CaseFigures] = {}
     unseen = folds(day.labels["firm"], seed) != 0
-    rested = [k for k, name in enumerate(FEATURES) if BY_NAME[name].categories[0] in RESTED_ON]
+    rested = [k for k, name in enumerate(model.features) if BY_NAME[name].categories[0] in RESTED_ON]
     with_everything: Floats | None = None
     for case in MEASURED_CASES:
         rows = rows_of(day, case, seed)
-        x = matrix(rows)
-        logit = model.calibration.logit_of(margin(model.booster, x), FEATURES, x)
-        bounds = None if model.interval is None else model.interval.of(FEATURES, x, logit)
+        x = model.matrix(rows)  # an older model reads fewer indicators than the catalogue has by now
+        logit = model.calibration.logit_of(margin(model.booster, x), model.features, x)
+        bounds = None if model.interval is None else model.interval.of(model.features, x, logit)
         pd_12m = sigmoid(logit)
         with_everything = pd_12m if with_everything is None else with_everything
         bad, hazard = rows["is_bad"].to_numpy(), rows["hazard_12m"].to_numpy()

@@ -42,7 +42,17 @@ def segments(rows: pl.DataFrame, registration: pl.DataFrame, as_of: date, scores
                 continue
             quality = _quality(bad[in_it], pd_12m[in_it])
             coverage = None if within is None else float(within[in_it].mean())
-            out.append({"by": by, "segment": str(label), **quality, "interval_coverage": coverage})
+            true = float(hazard[in_it].mean())
+            out.append(
+                {
+                    "by": by,
+                    "segment": str(label),
+                    **quality,
+                    "mean_hazard": true,
+                    "hazard_over_pd": true / quality["mean_pd"],
+                    "interval_coverage": coverage,
+                }
+            )
     return out
 
 

@@ -195,8 +195,10 @@ class TestIndicators:
         # The habit across offices pools that of contributions, here the only one.
         assert before["late_habit_across"][0] == pytest.approx(before["contributions_late_habit_36"][0])
         assert before["late_habit_across"][0] > 0.5
-        assert after["late_habit_across"][0] == 0
-        same = [c for c in before.columns if "contributions" not in c and c != "late_habit_across"]
+        pools = ["late_habit_across", "late_against_usual_36", "late_against_usual_3"]
+        assert all(before[pool][0] > 0 for pool in pools)
+        assert [after[pool][0] for pool in pools] == [0, 0, 0]
+        same = [c for c in before.columns if "contributions" not in c and c not in pools]
         assert_frame_equal(before.select(same), after.select(same))
 
     def test_a_firm_alone_is_as_in_a_crowd(self):

@@ -44,16 +44,27 @@ _SOURCES = (tax, employment, energy)
 _EXPRESSIONS = {i.name: i.expression for module in _SOURCES for i in module.INDICATORS}
 
 
+def _pool_formula(what: str, pool: Pool) -> str:
+    if not pool.weights:
+        return f"mean of the known of {what}: {', '.join(pool.parts)}"
+    weighed = ", ".join(f"{weight:g} × {part}" for weight, part in zip(pool.weights, pool.parts, strict=True))
+    if not pool.usual:
+        return f"weighted mean of the known of {what}: {weighed}"
+    usual = ", ".join(f"{value:g}" for value in pool.usual)
+    return f"sum of the known of {what}: {weighed}; over the sum of the same weights × {usual}, what is usual"
+
+
 def _pooled(
     name: str, label_zh: str, label_en: str, parts: tuple[str, ...], *, unit: str, window: int,
-    direction: Literal[-1, 1], what: str, reason_code: str,
+    direction: Literal[-1, 1], what: str, reason_code: str, weights: tuple[float, ...] = (),
+    usual: tuple[float, ...] = (), also: tuple[str, ...] = ("social_security", "housing_fund", "utility"),
 ) -> Indicator:  # fmt: skip
+    pool = Pool(parts, weights, usual)
     return Indicator(
         name, label_zh, label_en, category="tax", dimension="consistency", unit=unit, window=window,
         direction=direction, missing="missing when none of its parts is known",
-        formula=f"mean of the known of {what}: {', '.join(parts)}", source=_CROSS, reason_code=reason_code,
-        expression=Pool.mean([_EXPRESSIONS[part] for part in parts]),
-        also=("social_security", "housing_fund", "utility"), pool=Pool(parts),
+        formula=_pool_formula(what, pool), source=_CROSS, reason_code=reason_code,
+        expression=pool.of([_EXPRESSIONS[part] for part in parts]), also=also, pool=pool,
     )  # fmt: skip
 
 
@@ -197,6 +208,31 @@ INDICATORS = (
         "trend_across", "销售、用工、用电趋势", "Trend of sales, staff and electricity together",
         ("sales_trend_24", "headcount_trend_24", "electricity_trend_24"),
         unit="ratio", window=24, direction=-1, what="the trends of two years", reason_code="R196",
+    ),
+    _pooled(
+        "late_against_usual_36", "逾期与通常水平之比(36月)", "Late against the usual, across offices",
+        ("tax_late_habit_36", "income_tax_late_habit_36", "contributions_late_habit_36", "fund_late_habit_36",
+         "bills_late_habit_36"),
+        unit="ratio", window=36, direction=1, what="the habits of being late, by their observations a quarter",
+        reason_code="R207", weights=(1, 0.4, 3, 3, 5), usual=(0.05, 0.05, 0.075, 0.09, 0.13),
+    ),
+    _pooled(
+        "late_against_usual_3", "近3月逾期与通常水平之比", "Late in 3 months against the usual, across offices",
+        ("contributions_late_share_3", "bills_late_share_3"),
+        unit="ratio", window=3, direction=1, what="the shares paid late, by their observations a quarter",
+        reason_code="R208", weights=(3, 5), usual=(0.075, 0.13), also=("social_security", "utility"),
+    ),
+    _pooled(
+        "ahead_against_usual_24", "提前缴纳与通常水平之比(24月)", "Days ahead against the usual, across offices",
+        ("tax_days_ahead_24", "contributions_days_ahead_24", "fund_days_ahead_24", "bills_days_ahead_24"),
+        unit="ratio", window=24, direction=-1, what="the days paid ahead, by their observations a quarter",
+        reason_code="R209", weights=(1, 3, 3, 5), usual=(3.5, 4, 4, 5),
+    ),
+    _pooled(
+        "size_across", "综合经营规模", "Size by sales, staff and electricity",
+        ("size_by_sales", "size_by_staff", "size_by_electricity"),
+        unit="score", window=36, direction=-1, what="the sizes that each office's records tell", reason_code="R210",
+        weights=(4, 2, 2), also=("social_security", "utility"),
     ),
 )
 # fmt: on

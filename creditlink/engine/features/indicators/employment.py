@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import polars as pl
+
 from creditlink.engine.features.indicator import (
     FEW_MONTHS,
     NO_DENOMINATOR,
@@ -12,6 +14,7 @@ from creditlink.engine.features.indicator import (
     Indicator,
     against_industry,
     growth,
+    log_above_zero,
     log_ratio,
     ratio,
 )
@@ -161,6 +164,25 @@ INDICATORS = (
         "headcount_trend_24", "参保人数趋势(24月)", "Trend of headcount over 24 months", unit="ratio", window=24,
         direction=-1, missing=FEW_MONTHS, formula="slope a year of a straight line through ln(headcount) m01..m24",
         source=_PRACTICE, reason_code="R176", expression=trend("heads", 24), actionable=True,
+    ),
+    _people(
+        "headcount_trend_36", "参保人数趋势(36月)", "Trend of headcount over 36 months", unit="ratio", window=36,
+        direction=-1, missing=FEW_MONTHS, formula="slope a year of a straight line through ln(headcount) m01..m36",
+        source=_PRACTICE, reason_code="R211", expression=trend("heads", 36), actionable=True,
+    ),
+    _people(
+        "contributions_late_share_3", "近3月逾期缴费占比", "Share of contributions late in 3 months", unit="ratio",
+        window=3, direction=1, missing=NO_RECORD,
+        formula="due contributions m01..m03 paid after the due day or not at all / due contributions", source=_LAW,
+        reason_code="R204", expression=mean("contributions_late", 3), actionable=True,
+    ),
+    _people(
+        "size_by_staff", "用工反映的规模", "Size by staff", unit="score", window=36, direction=-1,
+        missing=NO_REFERENCE,
+        formula="ln(mean headcount of the known months m01..m36) + the industry's median of ln(sales / headcount) over "
+        "12 months, a month's sales in yuan",
+        source=_PRACTICE, reason_code="R205",
+        expression=log_above_zero(mean("heads", 36) * (1 / 1200)) + pl.col("reference:sales_per_head:median"),
     ),
     _fund(
         "housing_fund_coverage", "公积金覆盖率", "Share of staff in the housing fund", unit="ratio", window=12,

@@ -7,7 +7,17 @@ from functools import partial
 import polars as pl
 
 from creditlink.engine.facts.frames import METER_KINDS
-from creditlink.engine.features.indicator import FEW_MONTHS, NO_DENOMINATOR, NO_RECORD, Indicator, added, growth, ratio
+from creditlink.engine.features.indicator import (
+    FEW_MONTHS,
+    NO_DENOMINATOR,
+    NO_RECORD,
+    NO_REFERENCE,
+    Indicator,
+    added,
+    growth,
+    log_above_zero,
+    ratio,
+)
 from creditlink.engine.features.months.window import (
     faded,
     idle,
@@ -206,6 +216,19 @@ INDICATORS = (
         "electricity_noise_24", "用电起伏程度(24月)", "Ups and downs of electricity over 24 months", unit="ratio",
         window=24, direction=1, missing=FEW_MONTHS, formula="deviation of ln(kWh) around that line, m01..m24",
         source=_ENERGY_LOAN, reason_code="R181", expression=noise("electricity_usage", 24),
+    ),
+    _utility(
+        "bills_late_share_3", "近3月逾期账单占比", "Share of bills late in 3 months", unit="ratio", window=3,
+        direction=1, missing=NO_DENOMINATOR,
+        formula="due bills of all meters m01..m03 paid after the due day or not at all / due bills", source=_SUPPLY,
+        reason_code="R212", expression=ratio(total("bills_late", 3), total("bills_count_late", 3)), actionable=True,
+    ),
+    _utility(
+        "size_by_electricity", "用电反映的规模", "Size by electricity", unit="score", window=36, direction=-1,
+        missing=NO_REFERENCE,
+        formula="ln(mean kWh of the known months m01..m36) + the industry's median of ln(sales / kWh), sales in yuan",
+        source=_ENERGY_LOAN, reason_code="R206",
+        expression=log_above_zero(mean("electricity_usage", 36) * 0.01) + pl.col("reference:sales_per_kwh:median"),
     ),
     _utility(
         "night_share_12", "夜间用电占比", "Share of electricity used at night", unit="ratio", window=12, direction=0,

@@ -57,9 +57,10 @@ INDICATORS = (
         actionable=True,
     ),
     _standing(
-        "industry_default_rate", "行业违约率", "Default rate of the industry", unit="ratio", window=12, direction=1,
+        "industry_default_rate", "行业违约率", "Default rate of the industry", unit="ratio", window=12, direction=0,
         missing=NO_REFERENCE,
-        formula="share of bad firms in the industry section of the training data, smoothed to the mean with weight 200",
+        formula="share of bad firms in the industry of the training data, its division where the model's table has it, "
+        "else its section, smoothed to the next wider group with weight 200",
         source=_FOSHAN, reason_code="R115", expression=pl.col("reference:default_rate"),
     ),
     _standing(

@@ -226,7 +226,7 @@ INDICATORS = (
         version=2,
     ),
     _tax(
-        "tax_late_habit_36", "申报逾期倾向(36月)", "Habit of filing late", unit="ratio", window=36, direction=1,
+        "tax_late_habit_36", "申报逾期倾向(36月)", "Habit of filing late", unit="ratio", window=36, direction=0,
         missing=NO_RECORD, formula="share of due declarations m01..m36 filed late or not at all, months weighted by "
         "half every 12 months back", source=_VAT, reason_code="R028", expression=faded_mean("filing_late", 36),
         actionable=True,
@@ -304,7 +304,7 @@ INDICATORS = (
         actionable=True,
     ),
     _tax(
-        "tax_days_ahead_24", "平均提前申报天数(24月)", "Mean days filed ahead", unit="days", window=24, direction=-1,
+        "tax_days_ahead_24", "平均提前申报天数(24月)", "Mean days filed ahead", unit="days", window=24, direction=0,
         missing=NO_RECORD, formula="mean over due declarations m01..m24 of max(0, due − filed)",
         source=_VAT, reason_code="R190", expression=mean("filing_days_ahead", 24), actionable=True,
     ),
@@ -323,6 +323,27 @@ INDICATORS = (
         "tax_refunds_24_fen", "近24月退税金额", "Tax refunded in 24 months", unit="fen", window=24, direction=0,
         missing=NO_STANDING, formula="sum of refunds of the last 24 months", source=_EVENTS, reason_code="R171",
         expression=pl.col("events:tax_refunds_24_fen"),
+    ),
+    _tax(
+        "sales_24_fen", "近24月销售总额", "Sales of the last 24 months", unit="fen", window=24, direction=-1,
+        missing=NO_RECORD, formula="sum of sales over the known months m01..m24", source=_PERSISTENCE,
+        reason_code="R197", expression=total("turnover", 24), actionable=True,
+    ),
+    _tax(
+        "sales_trend_36", "销售趋势(36月)", "Trend of sales over 36 months", unit="ratio", window=36, direction=-1,
+        missing=FEW_MONTHS,
+        formula="slope a year of a straight line through ln(sales) of the months m01..m36 with sales",
+        source=_BANK_TAX, reason_code="R198", expression=trend("turnover", 36), actionable=True,
+    ),
+    _tax(
+        "sales_noise_36", "销售起伏程度(36月)", "Ups and downs of sales over 36 months", unit="ratio", window=36,
+        direction=1, missing=FEW_MONTHS, formula="deviation of ln(sales) around that line, months m01..m36 with sales",
+        source=_BANK_TAX, reason_code="R199", expression=noise("turnover", 36),
+    ),
+    _tax(
+        "size_by_sales", "销售反映的规模", "Size by sales", unit="score", window=36, direction=-1,
+        missing=NO_DENOMINATOR, formula="ln(mean sales in yuan of the known months m01..m36)", source=_PERSISTENCE,
+        reason_code="R203", expression=log_ratio(total("turnover", 36), 100 * known("turnover", 36)),
     ),
 )
 # fmt: on

@@ -33,7 +33,7 @@ class Calibration:
 
     `platt`: ``a * margin + b``. `beta`: ``a * ln(p) - b * ln(1 - p) + c`` with ``p = sigmoid(margin)``.
     `absence`: what is added where nothing is known of a category, whatever the reason, so that absence is
-    neutral in expectation. `by_known`: a map of its own by how many of the chief categories are known, since the same
+    neutral in expectation. `by_known`: a map of its own by which of the chief categories are known, since the same
     margin means less where more could have been seen.
 
     Raises
@@ -84,7 +84,7 @@ class Calibration:
         margin
             Any shape; log-odds of bad as the booster gives them.
         known
-            How many of the categories of `by_known` are known of each, same shape; None: the one map for all.
+            The number of the map of `by_known` for each, same shape; None: the one map for all.
         """
         x = np.asarray(margin, dtype=np.float64)
         if self.by_known is not None and known is not None:
@@ -107,7 +107,7 @@ class Calibration:
         if self.absence is None:
             return self.logit(margin)
         absent = self.absence.absent(features, x)
-        known = None if self.by_known is None else self.by_known.count(absent)
+        known = None if self.by_known is None else self.by_known.place(absent)
         return self.logit(margin, known) + self.absence.shift(absent)
 
     def pd(self, margin: ArrayLike) -> NDArray[np.float64]:
