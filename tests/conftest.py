@@ -14,7 +14,7 @@ from sqlalchemy import text
 from creditlink.kit.postgres import db, embedded, schema
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings, load_settings
-from creditlink.profiles import live
+from creditlink.profiles.serving import live
 
 TABLES_KEPT = {"alembic_version", "database_purpose"}
 _LARGE = 2 * 1024 * 1024

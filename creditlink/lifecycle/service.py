@@ -227,10 +227,15 @@ def unconfirmed(session: Session) -> Sequence[ModelStep]:
     ).all()
 
 
+def _said(subject: Mapping[str, object], name: str) -> str | None:
+    said = subject.get(name)
+    return None if said is None else str(said)
+
+
 def _do_step(session: Session, act: StaffAct, proposer: StaffActor, by: StaffActor, now: datetime) -> None:
     subject = act.subject
     model_id, purposes, to = str(subject["model"]), cast(list[str], subject["purposes"]), str(subject["to"])
-    evidence = StepEvidence(subject.get("report_sha256"), subject.get("conditions"))
+    evidence = StepEvidence(_said(subject, "report_sha256"), _said(subject, "conditions"))
     by.acting_as(*steps.SIGNERS[to])
     steps.check_step(model_id, standing_of(session, model_id), purposes, to, evidence)
     earlier = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit import ids
@@ -67,7 +67,7 @@ class ModelStep(Base):
     signer: Mapped[str]  # by name
     at: Mapped[datetime]
     reason: Mapped[str]
-    detail: Mapped[dict[str, Any]]
+    detail: Mapped[dict[str, object]] = mapped_column(JSONB)
     confirm_until: Mapped[datetime | None]  # an emergency: by when another person must confirm it
     confirmed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff_members.account_id"))
     confirmed_at: Mapped[datetime | None]
@@ -128,7 +128,7 @@ class ReviewItem(Base):
     subject: Mapped[str]  # what it is about: an id on the wire
     enterprise_id: Mapped[UUID | None] = mapped_column(ForeignKey("enterprises.id"), index=True)
     profile_id: Mapped[UUID | None] = mapped_column(ForeignKey("profiles.id", ondelete="CASCADE"), index=True)
-    detail: Mapped[dict[str, Any]]
+    detail: Mapped[dict[str, object]] = mapped_column(JSONB)
     raised_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff_members.account_id"))

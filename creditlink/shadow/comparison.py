@@ -29,7 +29,7 @@ _PLACE = {grade: place for place, grade in enumerate(GRADES)}
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ShadowComparison:
     """Two models over the same profiles."""
 
     profiles: int
@@ -53,7 +53,7 @@ def bands_between(one: str, other: str) -> int:
 
 def compare(
     pd: NDArray[np.float64], live_pd: NDArray[np.float64], grades: Sequence[str], live_grades: Sequence[str]
-) -> Comparison:
+) -> ShadowComparison:
     """Compare a shadow model with the live one, firm by firm.
 
     Parameters
@@ -73,7 +73,7 @@ def compare(
         raise ValueError(f"four columns of one length and at least one row, got lengths {sorted(lengths)}")
     apart = [bands_between(one, other) >= BANDS_APART for one, other in zip(grades, live_grades, strict=True)]
     psi = _psi(_shares(grades), _shares(live_grades))
-    return Comparison(len(pd), _spearman(pd, live_pd), float(np.mean(apart)), psi)
+    return ShadowComparison(len(pd), _spearman(pd, live_pd), float(np.mean(apart)), psi)
 
 
 def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:

@@ -23,7 +23,7 @@ from creditlink.kit.settings import Settings
 from creditlink.lifecycle.service import unconfirmed
 from creditlink.lifecycle.tables import ModelStep, RegisteredModel, ShadowDay, ShadowScore
 from creditlink.profiles.serving.live import live_model
-from creditlink.shadow.comparison import Comparison, compare
+from creditlink.shadow.comparison import ShadowComparison, compare
 from creditlink.shadow.scoring import ShadowWork, ask_for_a_person, models_of, score_in_shadow, unscored
 
 log = structlog.get_logger()
@@ -80,7 +80,7 @@ def _pairs(session: Session, now: datetime) -> list[tuple[str, str]]:
     return [(model_id, live_model_id) for model_id, live_model_id in found]
 
 
-def compare_pair(session: Session, model_id: str, live_model_id: str, *, now: datetime) -> Comparison:
+def compare_pair(session: Session, model_id: str, live_model_id: str, *, now: datetime) -> ShadowComparison:
     """Store how two models compare over the window, and ask for a person where they are far apart."""
     rows = session.execute(
         select(ShadowScore.pd_12m, ShadowScore.live_pd_12m, ShadowScore.grade, ShadowScore.live_grade).where(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import flask
 
 from creditlink.kit.clock import utc_now
@@ -26,7 +24,7 @@ _DESK = "/portal/staff/"
 @blueprint.arguments(StaffLoginRequestSchema)
 @blueprint.response(200, StaffLoginSchema)
 @blueprint.problems(InvalidRequest, TooManyRequests)
-def begin_login(body: dict[str, Any]) -> dict[str, object]:
+def begin_login(body: dict[str, dict[str, object]]) -> dict[str, object]:
     """Ask that a key may sign in somebody's name; the person approves it at their desk, with a code."""
     now = utc_now()
     with db.transaction() as session:
@@ -47,7 +45,7 @@ def begin_login(body: dict[str, Any]) -> dict[str, object]:
 @blueprint.arguments(StaffPollRequestSchema)
 @blueprint.response(200, StaffPollSchema)
 @blueprint.problems(InvalidRequest)
-def poll_login(body: dict[str, Any]) -> dict[str, object]:
+def poll_login(body: dict[str, str]) -> dict[str, object]:
     """Ask whether the person has approved; told once."""
     with db.transaction() as session:
         state, name = login.poll(session, body["device_code"], now=utc_now())

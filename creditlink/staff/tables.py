@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit import ids
@@ -52,7 +52,7 @@ class StaffKey(Base):
     kind: Mapped[str]
     name: Mapped[str]
     thumbprint: Mapped[str] = mapped_column(unique=True)  # RFC 7638, or the credential's id
-    jwk: Mapped[dict[str, Any] | None]
+    jwk: Mapped[dict[str, object] | None] = mapped_column(JSONB)
     public_key: Mapped[bytes | None]  # COSE, of a WebAuthn credential
     sign_count: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     created_at: Mapped[datetime]
@@ -69,7 +69,7 @@ class StaffLogin(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     device_code_hash: Mapped[str] = mapped_column(unique=True)
     user_code_hash: Mapped[str] = mapped_column(unique=True)
-    jwk: Mapped[dict[str, Any]]
+    jwk: Mapped[dict[str, object]] = mapped_column(JSONB)
     thumbprint: Mapped[str]
     address: Mapped[str]  # from where it was asked for: the person who approves sees it
     state: Mapped[str]
@@ -97,7 +97,7 @@ class StaffAct(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     kind: Mapped[str]
-    subject: Mapped[dict[str, Any]]  # what exactly: the second approves the same
+    subject: Mapped[dict[str, object]] = mapped_column(JSONB)  # what exactly: the second approves the same
     subject_sha256: Mapped[str]
     reason: Mapped[str]
     proposed_by: Mapped[UUID] = mapped_column(ForeignKey("staff_members.account_id"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from creditlink.engine.vocabulary import GRADES
-from creditlink.shadow.comparison import FEWEST, Comparison, bands_between, compare
+from creditlink.shadow.comparison import FEWEST, ShadowComparison, bands_between, compare
 
 pytestmark = pytest.mark.pure
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.pure
 def test_the_same_model_is_not_apart_from_itself():
     pd = np.linspace(0.01, 0.4, 60)
     found = compare(pd, pd, ["A"] * 60, ["A"] * 60)
-    assert found == Comparison(60, pytest.approx(1.0), 0.0, pytest.approx(0.0))
+    assert found == ShadowComparison(60, pytest.approx(1.0), 0.0, pytest.approx(0.0))
     assert not found.asks_for_a_person
 
 
@@ -40,10 +40,10 @@ def test_the_share_apart_and_the_mix():
 
 
 def test_a_few_profiles_say_nothing():
-    assert not Comparison(FEWEST - 1, -1.0, 1.0, 9.0).asks_for_a_person
+    assert not ShadowComparison(FEWEST - 1, -1.0, 1.0, 9.0).asks_for_a_person
     for beyond in ((0.89, 0.0, 0.0), (1.0, 0.11, 0.0), (1.0, 0.0, 0.26)):
-        assert Comparison(FEWEST, *beyond).asks_for_a_person
-    assert not Comparison(FEWEST, 0.90, 0.10, 0.25).asks_for_a_person
+        assert ShadowComparison(FEWEST, *beyond).asks_for_a_person
+    assert not ShadowComparison(FEWEST, 0.90, 0.10, 0.25).asks_for_a_person
 
 
 def test_bands_are_counted_both_ways():

@@ -17,7 +17,7 @@ from creditlink.kit.files.csvfile import CsvRecord, WrongRow
 from creditlink.kit.files.text import flaw, printable
 
 if TYPE_CHECKING:
-    from creditlink.uploads.reading.sheets import Line, Sheet
+    from creditlink.uploads.reading.sheets import Sheet, SheetLine
 
 OWNER = "nsrsbh"
 _ABOVE = 20
@@ -89,7 +89,7 @@ LAYOUTS = (DECLARATIONS, INVOICES)
 
 
 @dataclass(frozen=True)
-class Table:
+class FoundTable:
     """A table that was found: its layout, the codes of firms in the lines above it, and its rows by column."""
 
     layout: Layout
@@ -102,16 +102,16 @@ def known_name(name: str) -> str | None:
     return _NAMES.get(_plain(name))
 
 
-def find_table(sheet: Sheet) -> Table | None:
+def find_table(sheet: Sheet) -> FoundTable | None:
     """Return the first table in a sheet that has one of the layouts, or None."""
     lines = sheet.lines()
-    above: list[Line] = []
+    above: list[SheetLine] = []
     for line in islice(lines, _ABOVE):
         cells = [_plain(cell) for cell in line.cells]
         for layout in LAYOUTS:
             places = _places(layout, cells)
             if places is not None:
-                return Table(layout, _codes(above), _rows(lines, layout, places))
+                return FoundTable(layout, _codes(above), _rows(lines, layout, places))
         above.append(line)
     return None
 
@@ -131,7 +131,7 @@ def _places(layout: Layout, cells: list[str]) -> dict[str, int] | None:
     return places
 
 
-def _rows(lines: Iterator[Line], layout: Layout, places: dict[str, int]) -> Iterator[CsvRecord | WrongRow]:
+def _rows(lines: Iterator[SheetLine], layout: Layout, places: dict[str, int]) -> Iterator[CsvRecord | WrongRow]:
     for line in lines:
         if line.problem is not None:
             yield WrongRow(line.number, "line", line.begin, line.problem)
@@ -150,7 +150,7 @@ def _judged(number: int, values: dict[str, str], layout: Layout) -> CsvRecord | 
     return CsvRecord(number, values)
 
 
-def _codes(above: list[Line]) -> frozenset[str]:
+def _codes(above: list[SheetLine]) -> frozenset[str]:
     """Return the codes of firms in the lines above a header."""
     cells = chain.from_iterable(line.cells for line in above)
     return frozenset(code for cell in cells for code in _CODE.findall(cell.upper()))

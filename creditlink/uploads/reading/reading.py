@@ -17,7 +17,7 @@ from creditlink.records.connectors.fields import FieldError
 from creditlink.records.pulls.delivery import Fact
 from creditlink.uploads.reading.declarations import read_declarations
 from creditlink.uploads.reading.invoices import read_invoices
-from creditlink.uploads.reading.layouts import DECLARATIONS, OWNER, Layout, Table, find_table
+from creditlink.uploads.reading.layouts import DECLARATIONS, OWNER, FoundTable, Layout, find_table
 from creditlink.uploads.reading.refusal import FileRefused
 from creditlink.uploads.reading.sheets import OpenedFile, open_file
 from creditlink.uploads.rules import UploadRules
@@ -89,7 +89,7 @@ def read_upload(content: bytes, *, firm: str, now: datetime, rules: UploadRules)
     return reading
 
 
-def _table(opened: OpenedFile) -> Table:
+def _table(opened: OpenedFile) -> FoundTable:
     for sheet in opened.sheets:
         table = find_table(sheet)
         if table is not None:
@@ -97,7 +97,7 @@ def _table(opened: OpenedFile) -> Table:
     raise FileRefused("no_layout")
 
 
-def _records(table: Table, reading: UploadReading, most: int) -> Iterator[CsvRecord]:
+def _records(table: FoundTable, reading: UploadReading, most: int) -> Iterator[CsvRecord]:
     for row in table.rows:
         reading.rows += 1
         if reading.rows > most:

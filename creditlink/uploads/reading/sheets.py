@@ -36,7 +36,7 @@ _ENCRYPTED = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SheetLine:
     """One line of a table: its number in the file, and its cells or why it cannot be read."""
 
     number: int
@@ -49,7 +49,7 @@ class Line:
 class Sheet:
     """One way to read a file as a table; `lines` begins anew each time."""
 
-    lines: Callable[[], Iterator[Line]]
+    lines: Callable[[], Iterator[SheetLine]]
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,10 @@ def _part(package: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _csv(text: textfile.TextFile, separator: str) -> Sheet:
-    def lines() -> Iterator[Line]:
+    def lines() -> Iterator[SheetLine]:
         for record in csvfile.records(text, separator):
             cells = tuple(_unwrapped(field) for field in record.fields)
-            yield Line(record.line, cells, record.problem, record.begin)
+            yield SheetLine(record.line, cells, record.problem, record.begin)
 
     return Sheet(lines)
 
@@ -157,13 +157,13 @@ def _unwrapped(field: str) -> str:
     return kept[1] if kept else field
 
 
-def _numbered(rows: list[tuple[str, ...]]) -> Iterator[Line]:
+def _numbered(rows: list[tuple[str, ...]]) -> Iterator[SheetLine]:
     """Yield the rows of XML: the header is line 0, so that rows count from 1."""
-    return (Line(number, cells) for number, cells in enumerate(rows))
+    return (SheetLine(number, cells) for number, cells in enumerate(rows))
 
 
 def _worksheet(content: bytes, number: int, most_lines: int) -> Sheet:
-    def lines() -> Iterator[Line]:
+    def lines() -> Iterator[SheetLine]:
         book = _workbook(content)
         try:
             sheet = book.worksheets[number]
@@ -173,7 +173,7 @@ def _worksheet(content: bytes, number: int, most_lines: int) -> Sheet:
             for line, row in enumerate(sheet.iter_rows(max_col=_MOST_COLUMNS, values_only=True), 1):
                 if line > most_lines:
                     raise FileRefused("too_many_rows")
-                yield Line(line, tuple(_text_of(value) for value in row))
+                yield SheetLine(line, tuple(_text_of(value) for value in row))
         except FileRefused:
             raise
         except Exception as error:  # openpyxl raises whatever a malformed part makes it meet

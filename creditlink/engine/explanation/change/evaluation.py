@@ -97,7 +97,7 @@ def data_parts(before: Evaluated, after: Evaluated) -> DataParts:
 def _known(calibration: Calibration, absent: Mapping[str, bool]) -> NDArray[np.intp] | None:
     if calibration.by_known is None or not absent:
         return None
-    return calibration.by_known.count({category: np.array([gone]) for category, gone in absent.items()})
+    return calibration.by_known.place({category: np.array([gone]) for category, gone in absent.items()})
 
 
 def _mapped(calibration: Calibration, margin: float, absent: Mapping[str, bool]) -> float:

@@ -53,6 +53,11 @@ class Rising:
         """Return ``[a, b]``, with the bends as a third member where there are any."""
         return [self.a, self.b, [list(bend) for bend in self.bends]] if self.bends else [self.a, self.b]
 
+    def times(self, slope: float) -> Rising:
+        """Return the map whose log-odds are `slope` times these."""
+        bends = tuple((place, more * slope) for place, more in self.bends)
+        return Rising(self.a * slope, self.b * slope, bends)
+
     @classmethod
     def from_json(cls, member: object) -> Rising:
         """Read what `to_json` wrote.
@@ -116,7 +121,7 @@ class ByKnown:
 
     def times(self, slope: float) -> ByKnown:
         """Return the maps with every log-odds multiplied by `slope`."""
-        return replace(self, maps=tuple((a * slope, b * slope) for a, b in self.maps))
+        return replace(self, maps=tuple(rising.times(slope) for rising in self.maps))
 
     def to_json(self) -> dict[str, object]:
         """Return its member of `calibration.json`."""
