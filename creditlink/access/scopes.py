@@ -19,7 +19,6 @@ SCOPES: dict[str, str] = {
     "screening:read": "See who of the screened city a product is for (the operator alone)",
     "operation:read": "See background work that failed (the operator alone)",
     "operation:write": "Do failed background work again, or drop it (the operator alone)",
-    "decision:replay": "Compute an archived decision again (the operator's risk team alone)",
     "registry:read": "See what became of the registry's feed, and which codes are to be cleared (the operator alone)",
     "registry:write": "Hand in what the registry says of firms (the operator alone)",
     "notification:read": "See the institution's notifications and whether they were delivered",
@@ -47,14 +46,11 @@ INSTITUTION_SCOPES = frozenset(
         "notification:replay",
         "operation:read",
         "operation:write",
-        "decision:replay",
         "registry:read",
         "registry:write",
     }
 )
 """What an institution may do in its own name, without a firm's consent (`client_credentials`)."""
 
-OPERATOR_SCOPES = frozenset(
-    {"decision:replay", "operation:read", "operation:write", "registry:read", "registry:write", "screening:read"}
-)
+OPERATOR_SCOPES = frozenset({"operation:read", "operation:write", "registry:read", "registry:write", "screening:read"})
 """What only an institution of kind `operator` may have."""

@@ -13,6 +13,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.cli.acting import named, person_for
 from creditlink.cli.inputs import FILE, read_keys
 from creditlink.cli.output import iso, print_json
 from creditlink.decisions import archive, export, service
@@ -44,17 +45,15 @@ def READER_OPTIONS(command: Callable[..., None]) -> Callable[..., None]:  # noqa
     for option in (
         click.option("--purpose", default="replay", show_default=True, help="Why: one of the role's purposes."),
         click.option("--role", default="risk", show_default=True, help="In which role: risk or auditor."),
-        click.option("--actor", help="Who looks: your name, for the firm's log."),
+        named,
     ):
         command = option(command)
     return command
 
 
-def reader_from(actor: str | None, role: str, purpose: str) -> Reader:
-    """Return who looks, by the options."""
-    if not actor or not actor.strip():
-        raise click.ClickException("--actor: your name is needed: every look at a decision is in the firm's log")
-    return Reader(f"staff:{actor.strip()}", role, purpose)
+def reader_from(session: Session, who: str | None, role: str, purpose: str) -> Reader:
+    """Return who looks: every look at a decision is in the firm's log, so somebody is named even in a sandbox."""
+    return Reader(person_for(session, who, role, now=utc_now()).name, role, purpose)
 
 
 def archive_of(settings: Settings) -> Archive:
@@ -151,11 +150,11 @@ def _id_of(session: Session, table: type[Enterprise | Institution], column: str,
 @decisions.command()
 @click.argument("decision")
 @READER_OPTIONS
-def show(decision: str, actor: str | None, role: str, purpose: str) -> None:
+def show(decision: str, who: str | None, role: str, purpose: str) -> None:
     """Print the record of DECISION, and who read it: banks that were given the profile, staff who looked."""
     settings, database = start("owner")
     with refusals(decision), database.transaction("owner", db.Viewer(actor="audit")) as session:
-        reader = reader_from(actor, role, purpose)
+        reader = reader_from(session, who, role, purpose)
         kept = archive_of(settings)
         record = service.opened(session, _decision(decision), reader, doing="read", kept=kept, now=utc_now())
         print_json({**record.body, "readers": service.readers_of(session, record)})
@@ -165,11 +164,11 @@ def show(decision: str, actor: str | None, role: str, purpose: str) -> None:
 @click.argument("decision")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
 @READER_OPTIONS
-def take_out(decision: str, out: Path, actor: str | None, role: str, purpose: str) -> None:
+def take_out(decision: str, out: Path, who: str | None, role: str, purpose: str) -> None:
     """Write DECISION with its whole policy and the proof of both chains to a signed file."""
     settings, database = start("owner")
     with refusals(decision), database.transaction("owner", db.Viewer(actor="audit")) as session:
-        reader = reader_from(actor, role, purpose)
+        reader = reader_from(session, who, role, purpose)
         kept = archive_of(settings)
         document = service.exported(session, _decision(decision), reader, kept=kept, now=utc_now())
     out.write_text(document, encoding="utf-8")

@@ -6,13 +6,14 @@ import click
 from sqlalchemy.orm import Session, undefer
 
 from creditlink.audit import service as audit
+from creditlink.cli.acting import named, person_for
 from creditlink.cli.output import print_json
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, NotFound
 from creditlink.kit.processes.process import start
 from creditlink.profiles.changes.comparison import compare
-from creditlink.profiles.changes.model_source import ModelFolders
+from creditlink.profiles.changes.model_source import ModelFolders, PinnedModels
 from creditlink.profiles.changes.routes import changes_json
 from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
@@ -26,27 +27,26 @@ def profiles() -> None:
 @profiles.command()
 @click.argument("earlier")
 @click.argument("later")
-@click.option("--by", required=True, help="Your name; it stands in the firm's evidence.")
-def changes(earlier: str, later: str, by: str) -> None:
+@named
+def changes(earlier: str, later: str, who: str | None) -> None:
     """Split the change in points from profile EARLIER to LATER of one firm over data, coverage, model and policy.
 
     The parts add up to the change to the last bit. Ends with 1 where a model or a rule of the time is not at hand.
     """
-    if not by.strip():
-        raise click.ClickException("--by is empty; nothing was read")
     settings, database = start("owner")
-    source = ModelFolders(load_live(settings), settings.models_dir)
+    folders = ModelFolders(load_live(settings), settings.models_dir)
     with database.transaction("owner") as session:
+        reader = person_for(session, who, "risk", "auditor", now=utc_now())
         before, after = (_profile(session, one) for one in (earlier, later))
         try:
-            change = compare(before, after, source)
+            change = compare(before, after, PinnedModels(session, folders))
         except Conflict as error:
             raise click.ClickException(str(error.detail)) from None
         audit.record(
             session,
             action="profile.changes",
             result="disclosed",
-            actor=f"operator:{by}",
+            actor=reader.name,
             now=utc_now(),
             enterprise_id=after.enterprise_id,
             detail={"profiles": [ids.external("prf", one.id) for one in (before, after)]},

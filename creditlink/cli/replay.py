@@ -119,7 +119,7 @@ def _plain(value: object) -> str:
 @click.argument("decision")
 @click.option("--keys", type=FILE, help="For a file: the JWK set from /v1/receipt-keys, kept from then.")
 @READER_OPTIONS
-def replay(decision: str, keys: Path | None, actor: str | None, role: str, purpose: str) -> None:
+def replay(decision: str, keys: Path | None, who: str | None, role: str, purpose: str) -> None:
     """Make DECISION again and compare; exit status 1 when it is not the same, byte by byte.
 
     DECISION is its id (`dec_…`, or `prf_…` of its profile), or a file that `decisions export` wrote, which needs no
@@ -137,7 +137,7 @@ def replay(decision: str, keys: Path | None, actor: str | None, role: str, purpo
             _replay_old(session, profile, settings)  # made before there was an archive
             return
         with refusals(decision):
-            reader = reader_from(actor, role, purpose)
+            reader = reader_from(session, who, role, purpose)
             (found,) = service.replay(session, [known], reader, kept=archive_of(settings), now=utc_now())
         write_found(found)
         same = found.same

@@ -18,7 +18,7 @@ from creditlink.decisions import record as records
 from creditlink.decisions.classes import DECISION_RECORD, RetentionClasses
 from creditlink.decisions.policy.source import PolicySource
 from creditlink.decisions.readers import Reader
-from creditlink.decisions.record import DecisionRecord
+from creditlink.decisions.record import DecisionRecord, OverlayKept
 from creditlink.decisions.tables import DecisionHead, DecisionRow
 from creditlink.engine.profile.basis import DecisionBasis
 from creditlink.kit import keyring
@@ -55,10 +55,17 @@ class Archive:
     secret: str
 
     def keep(
-        self, session: Session, row: Mapping[str, object], basis: DecisionBasis, *, purpose: str, now: datetime
+        self,
+        session: Session,
+        row: Mapping[str, object],
+        basis: DecisionBasis,
+        *,
+        purpose: str,
+        now: datetime,
+        overlay: OverlayKept | None = None,
     ) -> str:
         """Seal the record of a profile that was just stored; return the record's hash, for the evidence."""
-        record = records.record_of(row, basis, purpose=purpose)
+        record = records.record_of(row, basis, purpose=purpose, overlay=overlay)
         payload = record.payload
         sha256 = records.sha256_of(payload)
         until = self.classes.of(DECISION_RECORD).until(now)

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from creditlink.engine.profile import content
 from creditlink.engine.profile.asked import ProfileInputs
@@ -24,6 +24,17 @@ class RecordInvalid(ValueError):
     """A payload is not a record of a decision; the message says why."""
 
 
+class OverlayKept(TypedDict):
+    """What a bank's overlay made of the profile; the bank's own columns stay in its tenancy, under these hashes."""
+
+    version: int
+    terms_sha256: str
+    result_sha256: str
+    points: object  # whole points; null where the firm has no score
+    grade: object
+    decision: object
+
+
 class RecordBody(TypedDict):
     """What a record says besides the matches."""
 
@@ -32,6 +43,7 @@ class RecordBody(TypedDict):
     bundle: str  # sha256 of the policy
     profile: dict[str, object]  # every column of the profile but the matches, as `content.to_json` gives them
     basis: BasisJson
+    overlay: NotRequired[OverlayKept]  # of the bank that asked, if it has one
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,9 @@ class DecisionRecord:
             raise RecordInvalid(f"the basis of the record cannot be read: {error!r}") from error
 
 
-def record_of(row: Mapping[str, object], basis: DecisionBasis, *, purpose: str) -> DecisionRecord:
+def record_of(
+    row: Mapping[str, object], basis: DecisionBasis, *, purpose: str, overlay: OverlayKept | None = None
+) -> DecisionRecord:
     """Return the record of a profile, given its columns by name."""
     profile = content.to_json(row)
     matches = bytes.fromhex(str(profile.pop("matches")))
@@ -82,6 +96,8 @@ def record_of(row: Mapping[str, object], basis: DecisionBasis, *, purpose: str) 
         "profile": profile,
         "basis": basis.to_json(),
     }
+    if overlay is not None:
+        body["overlay"] = overlay
     return DecisionRecord(body, matches)
 
 

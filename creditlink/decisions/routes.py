@@ -8,20 +8,20 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy.orm import Session
 
-from creditlink.access.guard import current_access, require_access
 from creditlink.decisions import service
 from creditlink.decisions.archive import Archive, RecordDamaged
 from creditlink.decisions.policy.bundle import PolicyDamaged
 from creditlink.decisions.readers import Reader
 from creditlink.decisions.record import RecordInvalid
 from creditlink.decisions.schemas import ReplayRequestSchema, ReplaySchema
-from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InsufficientRole, InsufficientScope, InvalidRequest, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
+from creditlink.staff.access import current_staff, require_role
+from creditlink.staff.actor import RoleMissing
 
 blueprint = Blueprint(
     "decisions",
@@ -33,32 +33,25 @@ blueprint = Blueprint(
 
 @contextmanager
 def staff_transaction(stated: Mapping[str, str]) -> Iterator[tuple[Session, Reader]]:
-    """Open the transaction of one of the platform's staff, and say who it is.
-
-    The one place that decides who may look: a client of the operator today, who states the person, the role and the
-    purpose; a signed-in account, once there are any.
+    """Open the transaction of the member of staff who signed the request, in the role and for the purpose they state.
 
     Raises
     ------
-    NotFound
-        The caller is a lender: as if there were nothing here.
+    InsufficientRole
+        They do not hold the role that they state.
     """
-    access = current_access()
+    staff = current_staff()
+    try:
+        role = staff.acting_as(stated["role"])
+    except RoleMissing as error:
+        raise InsufficientRole(str(error)) from None
+    request = structlog.contextvars.get_contextvars().get("request_id")
     with db.transaction(viewer=db.Viewer(actor="operator")) as session:
-        if session.get_one(Institution, access.institution_id).kind != "operator":
-            raise NotFound
-        request = structlog.contextvars.get_contextvars().get("request_id")
-        yield (
-            session,
-            Reader(
-                f"staff:{stated['actor']}", stated["role"], stated["purpose"], access.institution_id, access.client_id,
-                request,
-            ),
-        )  # fmt: skip
+        yield session, Reader(staff.name, role, stated["purpose"], request_id=request)
 
 
 @blueprint.route("/<decision_id>/replay", methods=["POST"])
-@require_access("decision:replay")
+@require_role("risk", "auditor")
 @blueprint.arguments(ReplayRequestSchema)
 @blueprint.response(200, ReplaySchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, InsufficientRole, NotFound, Conflict)

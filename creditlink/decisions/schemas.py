@@ -9,9 +9,8 @@ from creditlink.kit.http.fields import text
 
 
 class ReplayRequestSchema(Schema):
-    """Who wants to know, and why; both are written into the firm's log."""
+    """In which role somebody looks, and why; both are written into the firm's log, beside who signed the request."""
 
-    actor = text("Who looks: the name or account of a person", required=True, validate=ma.validate.Length(1, 120))
     role = text("In which role: `risk` or `auditor`", required=True, validate=ma.validate.Length(1, 40))
     purpose = text(
         "Why, one of those that the role has in the table of classes: `replay`, `complaint`, `model_review`, `audit`",

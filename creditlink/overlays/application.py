@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.access.guard import Access
 from creditlink.audit import service as audit
+from creditlink.decisions.record import OverlayKept
 from creditlink.engine.overlay.columns import values_of
 from creditlink.engine.overlay.result import BaseScore, apply_overlay
 from creditlink.engine.overlay.terms import OverlayTerms, Value
@@ -168,6 +169,18 @@ def overlays_of(session: Session, profiles: Iterable[ProfiledFirm]) -> dict[UUID
     wanted = [profile.id for profile in profiles]
     rows = session.scalars(select(OverlayResult).where(OverlayResult.profile_id.in_(wanted)))
     return {row.profile_id: row for row in rows}
+
+
+def kept_form(stored: OverlayResult) -> OverlayKept:
+    """Return what the record of the decision keeps of a result."""
+    return {
+        "version": stored.version,
+        "terms_sha256": stored.terms_sha256,
+        "result_sha256": stored.result_sha256,
+        "points": stored.result["points"],
+        "grade": stored.result["grade"],
+        "decision": stored.result["decision"],
+    }
 
 
 def recomputed(session: Session, stored: OverlayResult, base: BaseScore, scale: Scale) -> dict[str, object]:

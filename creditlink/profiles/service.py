@@ -31,7 +31,7 @@ from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailab
 from creditlink.kit.http import idempotency
 from creditlink.kit.http.fields import given
 from creditlink.kit.processes.metrics import PROFILES
-from creditlink.overlays.application import OverlayAsk, store_result, wanted_overlay
+from creditlink.overlays.application import OverlayAsk, kept_form, store_result, wanted_overlay
 from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
@@ -148,15 +148,19 @@ def create_profile(
     if key is not None:
         idempotency.settle(session, access.institution_id, key, profile.id)
     session.flush()
-    record = archive.keep(session, profile.columns(), basis, purpose=consent.purpose, now=now)
-    served = DisclosedProfile(profile, consent, opened)
-    disclose(session, access, served, "profile.create", "summary", now=now, record=record)
+    beside = None
     if overlay is not None:
-        store_result(
+        beside = store_result(
             session, access, overlay, wanted.overlay_columns or {}, profile_id=profile.id,
             enterprise_id=profile.enterprise_id, base=base_score(profile, profile.registration),
             scale=live.model.scale, now=now,
         )  # fmt: skip
+    record = archive.keep(
+        session, profile.columns(), basis, purpose=consent.purpose, now=now,
+        overlay=None if beside is None else kept_form(beside),
+    )  # fmt: skip
+    served = DisclosedProfile(profile, consent, opened)
+    disclose(session, access, served, "profile.create", "summary", now=now, record=record)
     PROFILES.labels(profile.grade or "not_scorable").inc()
     return served
 

@@ -30,7 +30,9 @@ from creditlink.profiles.tables import Profile
 from creditlink.records.tables import FactRow
 from creditlink.retention import purge
 from creditlink.retention.tables import DeletionCertificate
+from creditlink.staff import proof
 from tests.decisions.conftest import READER
+from tests.factories import make_staff
 from tests.oauth import flow
 
 AUDIT = db.Viewer(actor="audit")
@@ -347,32 +349,41 @@ class TestNobodyElse:
 class TestTheRoute:
     @pytest.fixture
     def call(self, empty_database, http):
-        def make(kind="operator"):
-            return flow.caller(
-                empty_database, http, "decision:replay", scopes=["decision:replay"], kind=kind
-            )  # fmt: skip
+        def make(*roles):
+            key, login = proof.new_key(), "-".join(roles)
+            with db.transaction("owner") as session:
+                make_staff(session, login, *roles, key=key)
+
+            def ask(method, path, *, json):
+                document = proof.sign(
+                    key, login, audience=flow.ISSUER, act=f"{method} {flow.ISSUER}{path}", now=utc_now()
+                )
+                return http.request(method, path, json=json, headers={"Authorization": f"Staff {document}"})
+
+            return ask
 
         return make
 
-    def test_replays_for_the_operators_risk_team_alone(self, created, call):
+    def test_replays_for_risk_and_audit_staff_alone(self, created, call):
         _, profile = created()
         path = f"/v1/decisions/{decision_of(profile)[1]}/replay"
-        asked = {"actor": "wang", "role": "risk", "purpose": "complaint"}
-        operator = call()
-        answer = operator("POST", path, json=asked)
+        asked = {"role": "risk", "purpose": "complaint"}
+        risk = call("risk")
+        answer = risk("POST", path, json=asked)
         assert answer.status_code == 200, answer.text
         assert answer.json() | {"same": True, "differences": [], "computed_by": []} == answer.json()
-        assert operator("POST", path, json=asked | {"role": "sales"}).status_code == 403
-        assert operator("POST", path, json=asked | {"purpose": "x"}).json()["type"] == "/problems/insufficient-role"
-        assert operator("POST", path, json={"role": "risk", "purpose": "replay"}).status_code == 422
-        assert operator("POST", f"/v1/decisions/dec_{'0' * 32}/replay", json=asked).status_code == 404
-        assert operator("POST", "/v1/decisions/x%00/replay", json=asked).status_code in (400, 404)
+        assert risk("POST", path, json=asked | {"role": "auditor"}).status_code == 403
+        assert risk("POST", path, json=asked | {"purpose": "x"}).json()["type"] == "/problems/insufficient-role"
+        assert risk("POST", path, json={"role": "risk"}).status_code == 422
+        assert risk("POST", f"/v1/decisions/dec_{'0' * 32}/replay", json=asked).status_code == 404
+        assert risk("POST", "/v1/decisions/x/replay", json=asked).status_code == 404
+        assert call("operator")("POST", path, json=asked).status_code == 403
 
-    def test_is_not_there_for_a_bank(self, created, call):
+    def test_is_not_there_for_a_bank(self, created, empty_database, http):
         _, profile = created()
         path = f"/v1/decisions/{decision_of(profile)[1]}/replay"
-        asked = {"actor": "wang", "role": "risk", "purpose": "replay"}
-        assert call(kind="bank")("POST", path, json=asked).status_code == 404
+        ours = flow.caller(empty_database, http, "product:read", scopes=["product:read"])
+        assert ours("POST", path, json={"role": "risk", "purpose": "replay"}).status_code == 401
 
 
 def test_one_policy_is_one_bundle_and_another_product_another(products, created, bank):

@@ -23,7 +23,6 @@ FILES = {"portal.static", "static"}
 # An institution's own matters. They may answer when a consent is dead, but never with anything computed or fetched.
 OWN_SCOPES = {
     "consent:read",
-    "decision:replay",
     "discovery:count",
     "financing:read",
     "financing:write",

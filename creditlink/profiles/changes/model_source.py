@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy.orm import Session
+
+from creditlink.decisions.policy import store
+from creditlink.decisions.policy.bundle import PolicyDamaged
 from creditlink.engine.explanation.change.states import ScoreBasis
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring.model import MODEL, ModelFolderError, load
@@ -62,3 +66,20 @@ class ModelFolders:
                 f"model {profile.model_id} is not at hand: its folder holds other trees", reason="model_not_at_hand"
             )
         return ScoreBasis.of(model)
+
+
+@dataclass(frozen=True)
+class PinnedModels:
+    """The policy bundle that a profile names, with model, calibration and scale of its day; else `folders`."""
+
+    session: Session
+    folders: ModelFolders
+
+    def basis_of(self, profile: Profile) -> ScoreBasis:
+        """Return by what a profile was scored; see `ModelSource`."""
+        if profile.bundle_sha256 is None:
+            return self.folders.basis_of(profile)  # made before bundles were kept
+        try:
+            return ScoreBasis.of(store.loaded(self.session, profile.bundle_sha256).live.model)
+        except (LookupError, PolicyDamaged) as error:
+            raise Conflict(f"the policy of that day is not at hand: {error}", reason="model_not_at_hand") from None

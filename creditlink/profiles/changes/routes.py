@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from creditlink.access.guard import require_access
 from creditlink.engine.explanation.change.change import Change
 from creditlink.engine.profile.live_model import LiveModel
@@ -12,7 +14,7 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.profiles.changes.comparison import compare
-from creditlink.profiles.changes.model_source import ModelFolders
+from creditlink.profiles.changes.model_source import ModelFolders, PinnedModels
 from creditlink.profiles.changes.schemas import ChangesSchema, ProfileChangesQuery, ProfileChangesQuerySchema
 from creditlink.profiles.routes import read_part, tell_uses_left
 from creditlink.profiles.tables import Profile
@@ -35,12 +37,13 @@ def read_changes(query: ProfileChangesQuery, profile_id: str) -> dict[str, objec
     with db.transaction() as session:
         earlier = read_part(session, query.since, "changes").profile
         later = read_part(session, profile_id, "changes").profile
-    return changes_json(earlier, later, compare(earlier, later, model_folders()))
+        return changes_json(earlier, later, compare(earlier, later, models_for(session)))
 
 
-def model_folders() -> ModelFolders:
-    """Return the models of this process: the one in use, and the folders beside it."""
-    return ModelFolders(runtime.part(LiveModel), runtime.part(Settings).models_dir)
+def models_for(session: Session) -> PinnedModels:
+    """Return what scored the profiles that a session reads: the policies they name, or this process's models."""
+    folders = ModelFolders(runtime.part(LiveModel), runtime.part(Settings).models_dir)
+    return PinnedModels(session, folders)
 
 
 def changes_json(earlier: Profile, later: Profile, change: Change) -> dict[str, object]:

@@ -20,7 +20,7 @@ from creditlink.kit.errors import NotFound
 from creditlink.portal.firm.firms import first_with
 from creditlink.portal.site import blueprint, lang, page, signed_in
 from creditlink.profiles.changes.comparison import compare
-from creditlink.profiles.changes.routes import model_folders
+from creditlink.profiles.changes.routes import models_for
 from creditlink.profiles.tables import Profile
 
 _MOST_STEPS = 8
@@ -61,7 +61,7 @@ def changes(session: Session, account: Account, now: datetime) -> ResponseReturn
     (earlier, _), (later, _) = pair
     if earlier is later:
         raise NotFound
-    change = compare(earlier, later, model_folders())
+    change = compare(earlier, later, models_for(session))
     return page("firm/changes.html", firm=firm, pair=pair, change=change, steps=list(_steps(earlier, later, change)))
 
 
