@@ -24,6 +24,7 @@ from creditlink.profiles.changes.comparison import compare
 from creditlink.profiles.changes.model_source import ModelFolders
 from creditlink.profiles.tables import Profile
 from tests.engine.scoring.folders import write_folder
+from tests.factories import make_staff
 from tests.oauth import flow
 
 
@@ -68,7 +69,7 @@ class TestChanges:
         authorization, now, then = two()
         assert changes(bank, authorization, then["id"], now["id"]).status_code == 200
         with empty_database.transaction("owner") as session:
-            entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "profile.changes")).all()
+            entries = session.scalars(select(AuditEntry).where(AuditEntry.actor.like("staff:%"))).all()
         assert {entry.detail["profile"] for entry in entries} == {now["id"], then["id"]}
         assert all(entry.result == "disclosed" and entry.detail["contents"] for entry in entries)
 
@@ -170,7 +171,7 @@ class TestModels:
         found = compare(before, after, ModelFolders(live, tmp_path))
         parts = {one.name: one for one in found.parts}
         assert parts["model"].points
-        assert "更换为city-2026e，新增124项指标" in parts["model"].text_zh
+        assert "更换为city-2026f，新增137项指标" in parts["model"].text_zh
         assert sum(one.points for one in found.parts) == after.points - before.points
 
     def test_a_score_that_cannot_be_reproduced_is_said(self, stored, folders):
@@ -194,26 +195,31 @@ class TestCommand:
             monkeypatch.setattr(commands, "start", lambda _role: (settings, empty_database))
             return CliRunner().invoke(commands.profiles, ["changes", *arguments])
 
+        with empty_database.transaction("owner") as session:
+            make_staff(session, "zhao", "risk")
+            make_staff(session, "qian", "operator")
         return invoke
 
     def test_tells_the_risk_team_what_the_bank_is_told_and_leaves_its_name(self, two, bank, run, empty_database):
         authorization, now, then = two()
         told = changes(bank, authorization, then["id"], now["id"]).json()
-        result = run(now["id"], then["id"], "--by", "Zhao")
+        result = run(now["id"], then["id"], "--as", "zhao")
         assert result.exit_code == 0, result.output
         assert json.loads(result.output)["parts"] == told["parts"]
         with empty_database.transaction("owner") as session:
-            (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.actor == "operator:Zhao")).all()
+            (entry,) = session.scalars(select(AuditEntry).where(AuditEntry.actor.like("staff:%"))).all()
         assert entry.detail["profiles"] == [now["id"], then["id"]]
         assert entry.enterprise_id is not None
 
     @pytest.mark.parametrize("named", ["prf_x", "企业", "", "prf_" + "0" * 32])
     def test_names_what_is_no_profile(self, two, run, named):
         _, now, _ = two()
-        result = run(now["id"], named, "--by", "Zhao")
+        result = run(now["id"], named, "--as", "zhao")
         assert result.exit_code == 1
         assert "no such profile" in result.output
 
     def test_nobody_looks_without_a_name(self, run):
-        assert run("prf_a", "prf_b").exit_code == 2
-        assert run("prf_a", "prf_b", "--by", " ").exit_code == 1
+        for who, said in (((), "in whose name?"), (("--as", "li"), "no member"), (("--as", "qian"), "this takes")):
+            result = run("prf_a", "prf_b", *who)
+            assert result.exit_code == 1
+            assert said in result.output
