@@ -69,7 +69,7 @@ class TestChanges:
         authorization, now, then = two()
         assert changes(bank, authorization, then["id"], now["id"]).status_code == 200
         with empty_database.transaction("owner") as session:
-            entries = session.scalars(select(AuditEntry).where(AuditEntry.actor.like("staff:%"))).all()
+            entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "profile.changes")).all()
         assert {entry.detail["profile"] for entry in entries} == {now["id"], then["id"]}
         assert all(entry.result == "disclosed" and entry.detail["contents"] for entry in entries)
 
