@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-KINDS = ("data_life", "years", "ever")
+KINDS = ("data_life", "years", "ever", "until_deleted")
 EFFECTS = ("goes", "in_time", "sealed", "stays")
 DECISION_RECORD, NEGATIVE_RECORDS = "decision_record", "negative_records"
 LOOKS: dict[str, tuple[str, str]] = {

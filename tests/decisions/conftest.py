@@ -36,7 +36,7 @@ def another_model(app, kept):
         live = runtime.of_app(app).of(LiveModel)
         contents = dict(live.model.contents)
         calibration = json.loads(contents["calibration.json"])
-        calibration["by_known"]["maps"] = [[a, b + 0.4] for a, b in calibration["by_known"]["maps"]]
+        calibration["by_known"]["maps"] = [[a, b + 0.4, *bends] for a, b, *bends in calibration["by_known"]["maps"]]
         contents["calibration.json"] = json.dumps(calibration).encode()
         manifest = json.loads(contents["manifest.json"]) | {"model_id": "another"}
         manifest["files"]["calibration.json"] = sha256_of(contents["calibration.json"])

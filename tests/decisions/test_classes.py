@@ -61,7 +61,7 @@ def test_roles_look_for_their_purposes_only():
         ({"name": "evidence"}, "class evidence: is there twice"),
         ({"holds_zh": " "}, "holds_zh: a text is expected, got ' '"),
         ({"source": ...}, "source: a text is expected, got None"),
-        ({"for": "long"}, "for: one of data_life, years, ever is expected, got 'long'"),
+        ({"for": "long"}, "for: one of data_life, years, ever, until_deleted is expected, got 'long'"),
         ({"on_deletion": "maybe"}, "on_deletion: one of goes, in_time, sealed, stays is expected"),
         ({"years": 0}, "years: a whole number 1"),
         ({"years": True}, "years: a whole number 1"),

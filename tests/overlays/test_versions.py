@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 from sqlalchemy import text
@@ -92,7 +93,9 @@ class TestRefusals:
         ],
     )
     def test_a_wrong_declaration_is_named_by_its_place(self, ours, path, value, pointer):
-        answer = ours.writer.call("PUT", json=changed(path, value))
+        # As text with escapes: no client encodes half a surrogate pair, but anybody may send one.
+        body = json.dumps(changed(path, value))
+        answer = ours.writer.call("PUT", content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 422, answer.text
         assert any(one["pointer"].startswith(pointer) for one in answer.json()["errors"]), answer.text
         assert ours.writer.call("GET").json()["items"] == []
