@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -222,6 +223,11 @@ def seed_city(session: Session, city: Path, *, per_kind: int, now: datetime) -> 
         person = row["legal_representative"]
         logins.append(_representative(session, login, person, row["uscc"], row["name_zh"], row["kind"], now=now))
     return logins
+
+
+def first_of_each_kind(firms: Sequence[FirmLogin]) -> dict[str, FirmLogin]:
+    """Return the firms that the sandbox's script is about, by kind."""
+    return {firm.kind: firm for firm in reversed(firms)}
 
 
 def seed_real_firms(session: Session, firms: pl.DataFrame, *, now: datetime) -> list[FirmLogin]:
