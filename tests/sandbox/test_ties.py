@@ -9,7 +9,7 @@ from creditlink.enterprises.relations import reading
 from creditlink.enterprises.relations.graph import group_of, guarantee_circles, ways_to_revoked
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
-from creditlink.sandbox.platform.seed import FirmLogin, first_of_each_kind
+from creditlink.sandbox.platform.credentials import FirmLogin, first_of_each_kind
 from creditlink.sandbox.platform.ties import seed_ties
 from tests import factories as make
 

@@ -13,7 +13,7 @@ from creditlink.enterprises.registry.feed_file import FeedRow
 from creditlink.enterprises.registry.loads import Opening
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit.clock import day_of
-from creditlink.sandbox.platform.seed import FirmLogin, first_of_each_kind
+from creditlink.sandbox.platform.credentials import FirmLogin, first_of_each_kind
 
 REGISTRAR = "sandbox"
 _RELATIVES = 5

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from creditlink.engine.vocabulary import GRADES
-from creditlink.sandbox.platform.seed import first_of_each_kind
+from creditlink.sandbox.platform.credentials import first_of_each_kind
 from creditlink.sandbox.platform.stack import Stack
 from creditlink.sandbox.walk.bodies import ProfileBody
 from creditlink.sandbox.walk.consent import ConsentWalk
