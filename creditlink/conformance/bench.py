@@ -18,7 +18,7 @@ from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
 from creditlink.records.pulls.delivery import Delivery, Fact
 
 QUICK = TimeLimits(
-    connect_seconds=1, read_seconds=0.5, attempts=2, wait_seconds=0.01, wait_max_seconds=0.02, jitter_seconds=0,
+    connect_seconds=1, read_seconds=0.5, attempts=2, wait_seconds=0, wait_max_seconds=0, jitter_seconds=0,
     total_seconds=3,
 )  # fmt: skip
 SOURCE = "conformance"

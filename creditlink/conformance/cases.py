@@ -25,6 +25,9 @@ KINDS: dict[str, str] = {
 }
 """Kind of case -> what it shows; a connector's folder has at least one file of each."""
 
+HOLDING_FACTS = ("delivered", "paged", "corrected")
+"""Kinds of which every answer is whole and every row reads: those that checks spoil."""
+
 
 class CaseFault(ValueError):
     """A golden file does not read; the message names file and member."""

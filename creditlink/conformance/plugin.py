@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from creditlink.conformance.bench import Bench
-from creditlink.conformance.cases import CaseFault, GoldenCase, read_cases
+from creditlink.conformance.cases import HOLDING_FACTS, CaseFault, GoldenCase, read_cases
 from creditlink.kit.settings import SettingError
 from creditlink.records.offices.factory import ConnectorFactory
 from creditlink.records.offices.installed import factories
 
 _CASES = pytest.StashKey[list[GoldenCase]]()
 _FACTORY = pytest.StashKey[ConnectorFactory]()
-_WITH_FACTS = ("delivered", "paged", "corrected")
 # These log what they were asked for, addresses included, and are silenced where the product runs.
 _LIBRARIES = ("httpx", "httpcore", "asyncio")
 
@@ -49,7 +48,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         metafunc.parametrize("case", cases, ids=[case.name for case in cases])
     if "whole" in metafunc.fixturenames:
-        holding = [case for case in cases if case.kind in _WITH_FACTS]
+        holding = [case for case in cases if case.kind in HOLDING_FACTS]
         metafunc.parametrize("whole", holding, ids=[case.name for case in holding])
 
 

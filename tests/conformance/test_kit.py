@@ -1,5 +1,6 @@
 """The kit passes what is right and catches what is wrong, one fault at a time."""
 
+import os
 import re
 import subprocess
 import sys
@@ -40,17 +41,30 @@ def bench_of():
     return make
 
 
-def run_kit(connector, wire, *more):
+def run_kit(connector, wire, folder):
+    """Run the kit as the author of a connector does: in a folder of their own, with the plugin alone."""
     command = [sys.executable, "-m", "pytest", "-p", "creditlink.conformance.plugin", "-p", "no:cacheprovider"]
-    command += ["--pyargs", "creditlink.conformance.suite", "--connector", connector, "--wire", str(wire), *more]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    command += [
+        "-W",
+        "error",
+        "--pyargs",
+        "creditlink.conformance.suite",
+        "--connector",
+        connector,
+        "--wire",
+        str(wire),
+    ]
+    env = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=os.environ | env, capture_output=True, text=True, timeout=600, check=False
+    )
 
 
 @pytest.mark.pure
 @pytest.mark.long
 @pytest.mark.parametrize("connector", ["social_security", *FRAMES])
-def test_a_built_in_connector_conforms(connector):
-    done = run_kit(connector, WIRE.parent / connector)
+def test_a_built_in_connector_conforms(connector, tmp_path):
+    done = run_kit(connector, WIRE.parent / connector, tmp_path)
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(r"\b[1-9]\d+ passed", done.stdout)
 
@@ -63,8 +77,8 @@ def test_a_built_in_connector_conforms(connector):
         ("social_security", WIRE.parent, "there is no golden file"),
     ],
 )
-def test_wrong_options_are_said(connector, wire, said):
-    done = run_kit(connector, wire)
+def test_wrong_options_are_said(tmp_path, connector, wire, said):
+    done = run_kit(connector, wire, tmp_path)
     assert done.returncode == 4
     assert said in done.stderr
 

@@ -54,4 +54,22 @@ def test_they_are_small_and_hold_no_credential(office):
     ],
 )
 def test_one_value_of_a_line_is_replaced(body, spoilt):
-    assert spoilt in [found for _, found in mutations.hard_values(body)]
+    assert spoilt in [found for _, found in mutations.hard_values(body)[body]]
+
+
+@pytest.mark.parametrize(
+    ("body", "members"),
+    [
+        (b'{"rows": [{"a": 1, "b": 2}, {"a": 3, "b": 4}], "n": 2}', 3),
+        (b'{"rows": [["x", 1], ["y", 2], ["z", 3]]}', 2),
+        (b'{"t": 1, "b": 2}\n{"t": 1, "b": 3}\n{"t": 2, "c": 4}\n', 4),
+        (b'<a n="2"><b n="1"><c>x</c><d>y</d></b><b n="2"><c>z</c><d>w</d></b></a>', 4),
+        (b"h1,h2\r\n1,2\r\n3,4\r\n", 2),
+        (b"H|1\r\nD|a|7\r\nD|b|8\r\nT|2\r\n", 5),
+    ],
+)
+def test_alike_members_are_replaced_once_by_each_hard_value(body, members):
+    once = len(mutations._HARD) + 1 if body.startswith(b"{") else len(mutations._HARD_TEXT)
+    found = mutations.hard_values(body, b" " + body)
+    assert sum(map(len, found.values())) == members * once
+    assert all(found.values())

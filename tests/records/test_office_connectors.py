@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import hmac
 import json
@@ -613,6 +614,19 @@ class TestLogistics:
         assert (delivery.status, len(delivery.facts), len(desk.asked)) == ("PARTIAL", 2, QUICK.attempts)
         assert delivery.error == "shipments: the answer is cut off"
 
+    def test_a_byte_order_mark_costs_no_row(self):
+        body = logistics([GOOD["logistics"]]).body
+        delivery = fetched("logistics", Reply(200, codecs.BOM_UTF8 + body))
+        assert (delivery.status, len(delivery.facts), delivery.rejects) == ("DELIVERED", 1, [])
+
+    def test_a_row_kept_aside_does_not_show_the_firms_code(self):
+        row, end = logistics([GOOD["logistics"]]).body.strip().split(b"\n")
+        begin = end.index(USCC.encode())
+        for torn in (end[: begin + length] for length in range(9, len(USCC) + 1)):
+            delivery = fetched("logistics", Reply(200, b"\n".join([row, end[:-1] + b",", torn])))
+            assert [reject.field for reject in delivery.rejects] == ["(line)", "(line)"]
+            assert USCC[:9] not in str(delivery.rejects)
+
     def test_tonnes_beyond_reason_are_kept_aside(self):
         [reject] = fetched("logistics", logistics([GOOD["logistics"] | {"tonnes": "9999999999999.0"}])).rejects
         assert reject.field == "tonnes"
@@ -645,6 +659,13 @@ class TestImportExport:
     def test_a_line_that_is_none_is_kept_aside(self, line):
         delivery = fetched("import_export", Reply(200, self.body(self.LINE, line)))
         assert (len(delivery.facts), [reject.position for reject in delivery.rejects]) == (1, ["page 1 row 1"])
+
+    def test_a_line_kept_aside_does_not_show_the_firms_code(self):
+        head = f"H|{USCC}|2|1|完整".encode("gb18030")
+        for body in (self.body(head), self.body(head + b"\xff"), self.body(self.LINE, tail=False) + head[:18]):
+            delivery = fetched("import_export", Reply(200, body))
+            assert [reject.field for reject in delivery.rejects] == ["(line)"]
+            assert USCC[:9] not in str(delivery.rejects)
 
     def test_more_faults_than_declarations_are_kept_aside(self):
         [reject] = fetched("import_export", import_export([GOOD["import_export"] | {"gtds": "8"}])).rejects

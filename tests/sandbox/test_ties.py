@@ -9,7 +9,7 @@ from creditlink.enterprises.relations import reading
 from creditlink.enterprises.relations.graph import group_of, guarantee_circles, ways_to_revoked
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
-from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.platform.credentials import FirmLogin, first_of_each_kind
 from creditlink.sandbox.platform.ties import seed_ties
 from tests import factories as make
 
@@ -17,10 +17,10 @@ from tests import factories as make
 @pytest.fixture
 def firms(empty_database):
     with db.transaction("owner") as session:
-        made = [make.make_enterprise(session) for _ in range(8)]
+        made = [make.make_enterprise(session) for _ in range(9)]
         return [
             FirmLogin(kind, "x", one.uscc, one.name, kind)
-            for kind, one in zip(("healthy", "distressed"), made, strict=False)
+            for kind, one in zip(("healthy", "distressed", "healthy"), made, strict=False)
         ]
 
 
@@ -39,7 +39,8 @@ def seed(firms, later=timedelta()):
 def test_a_group_a_circle_and_a_way_and_again_on_the_next_day(firms):
     for later in (timedelta(), timedelta(minutes=1), timedelta(days=1)):
         seed(firms, later)
-        healthy, distressed = (around(one) for one in firms)
+        first = first_of_each_kind(firms)
+        healthy, distressed = around(first["healthy"]), around(first["distressed"])
         assert len(group_of(healthy)) == 3
         assert [len(circle) for circle in guarantee_circles(healthy)] == [3]
         assert ways_to_revoked(healthy) == []

@@ -267,7 +267,7 @@ def bank(index: int, file: Path) -> None:
     """Serve demo bank INDEX (from 0): an OAuth client in a process of its own."""
     from creditlink.sandbox.banks.app import create_bank_app
     from creditlink.sandbox.banks.bank import DemoBank, load_key
-    from creditlink.sandbox.platform.seed import Credentials
+    from creditlink.sandbox.platform.credentials import Credentials
 
     known = Credentials.read(file)
     if index >= len(known.banks):

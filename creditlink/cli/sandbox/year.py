@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from creditlink.cli.output import print_json
-from creditlink.financing.funnel.funnel import FunnelGroup, funnel, league
-from creditlink.kit.postgres import db
 from creditlink.kit.settings import Settings, load_settings
-from creditlink.sandbox.platform.own_database import open_own, refuse_foreign
+
+if TYPE_CHECKING:
+    from creditlink.financing.funnel.funnel import FunnelGroup
 
 REPORT = "year.json"
 Expect = Callable[[str, int], None]
@@ -60,6 +61,9 @@ def year(
     """
     # What these load takes seconds, which the help and the sandbox's processes should not wait for.
     from creditlink.financing.funnel import cases
+    from creditlink.financing.funnel.funnel import funnel, league
+    from creditlink.kit.postgres import db
+    from creditlink.sandbox.platform.own_database import refuse_foreign
     from creditlink.sandbox.year.report import show
     from creditlink.sandbox.year.simulate import YearPlan, live_through, plan_year, reconcile
     from creditlink.sandbox.year.stage import StageTaken
@@ -107,6 +111,8 @@ def year(
 @contextmanager
 def _database(settings: Settings, out: Path) -> Iterator[None]:
     """Open the year's database, built by the migrations, as that of this process."""
+    from creditlink.sandbox.platform.own_database import open_own
+
     opened = open_own(replace(settings, var_dir=out))
     try:
         yield

@@ -135,7 +135,7 @@ def _read(answer: SourceResponse) -> SourceResponse:
     if answer.status == httpx.codes.OK:
         if not answer.headers.get("Content-Type", "").startswith("text/csv"):
             raise Passing("DOWN", "the answer is not CSV")
-        header = answer.content.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+        header = answer.unmarked.split(b"\r\n", 1)[0].decode("utf-8", "replace")
         if header.split(",") != _HEADER:
             raise Passing("DOWN", "the CSV has other columns than the manual's")
         _total(answer)

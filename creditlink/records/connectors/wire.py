@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import hashlib
 import threading
 import time
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
+from ssl import SSLContext
 from typing import Protocol, TypeVar
 
 import httpx
@@ -63,6 +66,11 @@ class SourceResponse:
     status: int
     headers: httpx.Headers
     content: bytes
+
+    @property
+    def unmarked(self) -> bytes:
+        """Return the content without the byte order mark that some systems put before UTF-8: no row begins with it."""
+        return self.content.removeprefix(codecs.BOM_UTF8)
 
 
 class PullStopped(Exception):
@@ -183,6 +191,12 @@ def _on_loop(work: Coroutine[object, None, T]) -> T:
     return asyncio.run_coroutine_threadsafe(work, _loop).result()
 
 
+@cache
+def _tls() -> SSLContext:
+    """Return what every office's certificate is checked against, read once in a process: each reading takes long."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Wire:
     """One office's HTTP client, shared by the threads of a process."""
 
@@ -201,6 +215,7 @@ class Wire:
         self._client = httpx.AsyncClient(
             base_url=base_url,
             auth=auth,
+            verify=_tls(),
             timeout=httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds),
             follow_redirects=False,
             trust_env=False,  # offices are reached directly, never through a proxy of the environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from creditlink.sandbox.people.browser import Browser, PageError
-from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.platform.credentials import FirmLogin
 
 
 class Representative:

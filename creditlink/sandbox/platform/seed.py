@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -29,6 +28,7 @@ from creditlink.products import service as products
 from creditlink.products.files.seed import load_seed
 from creditlink.sandbox.banks.bank import SigningKey, load_key, new_key, public_jwks
 from creditlink.sandbox.city.write import FIRMS_SCHEMA
+from creditlink.sandbox.platform.credentials import BankClient, FirmLogin, SandboxStaff
 from creditlink.staff import people
 from creditlink.staff.actor import StaffActor
 from creditlink.staff.tables import StaffKey, StaffMember
@@ -37,67 +37,6 @@ PASSWORD = "sandbox-password-2026"  # noqa: S105 (of sandbox accounts only, prin
 DEMO_BANKS = {"CLB": "ES256", "QHB": "PS256", "LZB": "EdDSA", "LJB": "ES256"}
 """Institution -> the algorithm of its key. All of them lend where the firms of the demo are."""
 KINDS_SHOWN = ("healthy", "growing", "seasonal", "distressed", "sole_trader", "shell", "manipulator", "thin", "dormant")
-
-
-@dataclass(frozen=True)
-class FirmLogin:
-    """A person who may act for a firm of the sandbox."""
-
-    login: str
-    password: str
-    uscc: str
-    name: str
-    kind: str  # the generator's, for the reader of the demo; never an input to scoring
-
-
-@dataclass(frozen=True)
-class SandboxStaff:
-    """A member of the sandbox's staff: signs in at the pages, or signs commands with a key."""
-
-    login: str
-    password: str
-    totp_secret: str
-    roles: list[str]
-    key_file: str
-
-
-@dataclass(frozen=True)
-class BankClient:
-    """A registered demo bank: what its own process needs."""
-
-    institution: str
-    client_id: str
-    redirect_uri: str
-    port: int
-    key_file: str
-    webhook_secret: str
-
-
-@dataclass
-class Credentials:
-    """Everything that a developer needs to use the sandbox; written to `credentials.json`."""
-
-    issuer: str
-    firms: list[FirmLogin] = field(default_factory=list)
-    banks: list[BankClient] = field(default_factory=list)
-    staff: list[SandboxStaff] = field(default_factory=list)
-
-    def save(self, path: Path) -> None:
-        """Write them, readable by this user only."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Credentials:
-        """Read what `save` wrote."""
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        return cls(
-            raw["issuer"],
-            [FirmLogin(**f) for f in raw["firms"]],
-            [BankClient(**b) for b in raw["banks"]],
-            [SandboxStaff(**s) for s in raw.get("staff", ())],
-        )
 
 
 def seed_lenders(session: Session, settings: Settings, *, now: datetime) -> None:

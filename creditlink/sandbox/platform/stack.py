@@ -18,8 +18,8 @@ from creditlink.sandbox.bureaus.real_invoices import real_firms
 from creditlink.sandbox.city import GENERATOR_VERSION, write_city
 from creditlink.sandbox.offices.serving import PORTS as OFFICE_PORTS
 from creditlink.sandbox.platform import seed
+from creditlink.sandbox.platform.credentials import Credentials
 from creditlink.sandbox.platform.own_database import open_own
-from creditlink.sandbox.platform.seed import Credentials
 from creditlink.sandbox.platform.services import ServiceFailed, Services, free_port, is_taken
 from creditlink.sandbox.platform.ties import seed_ties
 

@@ -13,7 +13,7 @@ from creditlink.enterprises.registry.feed_file import FeedRow
 from creditlink.enterprises.registry.loads import Opening
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit.clock import day_of
-from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.platform.credentials import FirmLogin, first_of_each_kind
 
 REGISTRAR = "sandbox"
 _RELATIVES = 5
@@ -50,9 +50,7 @@ def seed_ties(session: Session, firms: Sequence[FirmLogin], *, secret: str, now:
 
 
 def _script(session: Session, firms: Sequence[FirmLogin], now: datetime) -> list[dict[str, object]]:
-    first: dict[str, FirmLogin] = {}
-    for firm in firms:
-        first.setdefault(firm.kind, firm)
+    first = first_of_each_kind(firms)
     others = select(Enterprise).where(
         Enterprise.uscc.not_in([firm.uscc for firm in firms]), Enterprise.entity_type == "company"
     )

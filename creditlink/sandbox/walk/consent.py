@@ -12,7 +12,7 @@ from creditlink.sandbox.banks.desk import CaseBody
 from creditlink.sandbox.banks.officer import BankAnswer, Officer
 from creditlink.sandbox.people.browser import PageError
 from creditlink.sandbox.people.representative import Representative
-from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.platform.credentials import FirmLogin
 from creditlink.sandbox.walk.bodies import ExplanationBody, MatchesBody, ProfileBody, RelationsBody
 from creditlink.sandbox.walk.display import explanation_in_words, group_in_words, show_products, show_profile
 from creditlink.sandbox.walk.stage import DemoStage, WalkFailed

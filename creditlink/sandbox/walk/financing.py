@@ -10,7 +10,7 @@ from creditlink.financing.applications.events import WEBHOOKS
 from creditlink.kit.clock import day_of, month_start, utc_now
 from creditlink.sandbox.people.browser import PageError
 from creditlink.sandbox.people.representative import Representative
-from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.platform.credentials import FirmLogin
 from creditlink.sandbox.walk.bodies import ApplicationBody, DisagreementBody, FunnelBody
 from creditlink.sandbox.walk.display import yuan
 from creditlink.sandbox.walk.lender import Lender

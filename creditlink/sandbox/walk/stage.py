@@ -11,7 +11,7 @@ from rich.console import Console
 from creditlink.sandbox.banks.desk import BankEvent
 from creditlink.sandbox.banks.officer import Officer
 from creditlink.sandbox.people.representative import Representative
-from creditlink.sandbox.platform.seed import FirmLogin
+from creditlink.sandbox.platform.credentials import FirmLogin
 from creditlink.sandbox.platform.stack import Stack
 
 _WAIT_SECONDS = 20

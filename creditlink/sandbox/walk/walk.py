@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from creditlink.engine.vocabulary import GRADES
+from creditlink.sandbox.platform.credentials import first_of_each_kind
 from creditlink.sandbox.platform.stack import Stack
 from creditlink.sandbox.walk.bodies import ProfileBody
 from creditlink.sandbox.walk.consent import ConsentWalk
@@ -34,7 +35,7 @@ class Walk:
 
     def synthetic_firms(self) -> None:
         """Walk a healthy firm through everything, to money repaid; then the other ways a consent can go."""
-        firms = {firm.kind: firm for firm in self._stage.stack.credentials.firms}
+        firms = first_of_each_kind(self._stage.stack.credentials.firms)
         person = self._stage.person(firms["healthy"])
         case, profile = self._consent.walk_healthy(firms["healthy"], person)
         FinancingWalk(self._stage, firms["healthy"], person).to_the_end()

@@ -8,7 +8,15 @@ from datetime import date
 import httpx
 
 from creditlink.records.connectors.fields import FieldError, SourceRow, within
-from creditlink.records.connectors.offices.pages import CutOff, OfficePage, about, check_lines, collect, next_place
+from creditlink.records.connectors.offices.pages import (
+    CutOff,
+    OfficePage,
+    about,
+    check_lines,
+    collect,
+    next_place,
+    without_code,
+)
 from creditlink.records.connectors.wire import Passing, Proceed, SourceResponse, Wire, refused, total_of
 from creditlink.records.pulls.delivery import Delivery, Fact
 
@@ -78,9 +86,9 @@ def _read(answer: SourceResponse, uscc: str, number: int) -> OfficePage | None:
     total = total_of(head[2])
     last = _parts(lines[-1])
     if torn or isinstance(last, FieldError) or len(last) != 2 or last[0] != "T":
-        cut = [FieldError("(line)", torn.decode(_ENCODING, "replace"), "the line is cut off")] if torn else []
-        raise CutOff(answer, [*(_row(line) for line in lines[1:]), *cut], total)
-    rows = [_row(line) for line in lines[1:-1]]
+        cut = [FieldError("(line)", _shown(torn, uscc), "the line is cut off")] if torn else []
+        raise CutOff(answer, [*(_row(line, uscc) for line in lines[1:]), *cut], total)
+    rows = [_row(line, uscc) for line in lines[1:-1]]
     more = next_place((number - 1) * _PAGE_SIZE, _PAGE_SIZE, total) is not None
     whole = _WHOLE[head[4]] and last[1] == str(len(rows))
     return OfficePage(rows, total, whole, following=str(number + 1) if more else None)
@@ -95,13 +103,17 @@ def _parts(line: bytes) -> list[str] | FieldError:
         return FieldError("(line)", line.decode(_ENCODING, "replace"), "the line is not in GB18030")
 
 
-def _row(line: bytes) -> object:
+def _shown(line: bytes, uscc: str) -> str:
+    return without_code(line.decode(_ENCODING, "replace"), uscc)
+
+
+def _row(line: bytes, uscc: str) -> object:
     parts = _parts(line)
     if isinstance(parts, FieldError):
-        return parts
+        return FieldError(parts.field, _shown(line, uscc), parts.reason)
     if parts[0] != "D" or len(parts) > len(_FIELDS) + 1:
         reason = f"not a line D of {len(_FIELDS)} fields"
-        return FieldError("(line)", "|".join(parts), reason)
+        return FieldError("(line)", _shown(line, uscc), reason)
     # A short line lacks its last fields: the row says so when they are read.
     return dict(zip(_FIELDS, parts[1:], strict=False))
 

@@ -8,7 +8,15 @@ from datetime import date
 import httpx
 
 from creditlink.records.connectors.fields import FieldError, SourceRow, within
-from creditlink.records.connectors.offices.pages import CutOff, OfficePage, about, check_lines, collect, whole_number
+from creditlink.records.connectors.offices.pages import (
+    CutOff,
+    OfficePage,
+    about,
+    check_lines,
+    collect,
+    whole_number,
+    without_code,
+)
 from creditlink.records.connectors.wire import Passing, Proceed, SourceResponse, Wire, refused, total_of
 from creditlink.records.pulls.delivery import Delivery, Fact
 
@@ -63,8 +71,8 @@ def _read(answer: SourceResponse, uscc: str, size: int) -> OfficePage | None:
     """
     check_lines(answer, b"\n", size + 1)
     # Only a line feed ends a line: texts may hold any other character that looks like an end.
-    *lines, torn = answer.content.split(b"\n")
-    objects: list[object] = [_object(line) for line in lines]
+    *lines, torn = answer.unmarked.split(b"\n")
+    objects: list[object] = [_object(line, uscc) for line in lines]
     last = objects[-1] if objects else None
     kind = last.get("type") if isinstance(last, dict) else None
     if answer.status != httpx.codes.OK:
@@ -80,7 +88,9 @@ def _read(answer: SourceResponse, uscc: str, size: int) -> OfficePage | None:
             return OfficePage(objects[:-1], total, last.get("complete") is True, _cursor(last.get("next")))
     if not any(isinstance(one, dict) and one.get("type") == "month" for one in objects):
         raise Passing("DOWN", "the answer is not lines of JSON that end with an end")
-    raise CutOff(answer, [*objects, *([FieldError("(line)", _text(torn), "the line is cut off")] if torn else [])])
+    raise CutOff(
+        answer, [*objects, *([FieldError("(line)", _shown(torn, uscc), "the line is cut off")] if torn else [])]
+    )
 
 
 def _cursor(following: object) -> str | None:
@@ -96,17 +106,17 @@ def _cursor(following: object) -> str | None:
     return following or None
 
 
-def _object(line: bytes) -> object:
+def _object(line: bytes, uscc: str) -> object:
     """Return a line's object, or why it is none; each line is read by itself."""
     try:
         found: object = json.loads(line.decode(), parse_int=whole_number)
     except (ValueError, RecursionError):
-        return FieldError("(line)", _text(line), "the line is not JSON in UTF-8")
+        return FieldError("(line)", _shown(line, uscc), "the line is not JSON in UTF-8")
     return found
 
 
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace")
+def _shown(line: bytes, uscc: str) -> str:
+    return without_code(line.decode("utf-8", "replace"), uscc)
 
 
 def _month(row: SourceRow, since: date, until: date) -> Fact:

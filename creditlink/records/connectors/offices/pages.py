@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -197,6 +198,14 @@ def listed(value: object, name: str) -> list[object]:
     if not isinstance(value, list):
         raise Passing("DOWN", f"the answer lacks its {name}")
     return value
+
+
+def without_code(text: str, uscc: str) -> str:
+    """Return a line that does not read, with the firm's code left out of it, whole or cut off: some lines have it.
+
+    The first eight characters say which authority registered the firm and where, not which firm it is.
+    """
+    return re.sub(f"{re.escape(uscc[:8])}[0-9A-Z]*", "(code)", text, flags=re.IGNORECASE)
 
 
 def about(value: object, uscc: str) -> None:
