@@ -82,6 +82,8 @@ class ConsentWalk:
         stage.must(bool(profile["relations"]["ways_to_revoked"]), "the way to a struck-off firm is told", profile)
         stage.step("what was not granted and which office was down is said, category by category, never guessed")
         self._fault("social_security", firm.uscc, None)
+        # Without it the office would soon be asked again, and its answer would serve the next demo on this database.
+        person.revoke(profile["consent_id"])
 
     def walk_absent(self, firm: FirmLogin) -> None:
         """Walk a firm that is away when the bank asks."""
