@@ -87,6 +87,9 @@ API: Privileges = {
     "used_jtis": {"select": "all", "insert": "all"},
     "web_sessions": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "webhook_deliveries": {"select": "all", "insert": "all", "update": "next_try_at replays state tries"},
+    "upload_checks": {"select": "all"},
+    "uploaded_facts": {"select": "all"},
+    "uploads": {"select": "all", "insert": "all", "update": "content state withdrawn_at"},
 }
 """Serves requests."""
 
@@ -175,5 +178,8 @@ WORKER: Privileges = {
     "web_sessions": {"select": "expires_at", "delete": "all"},
     "webhook_deliveries": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "webhook_secrets": {"select": "all"},
+    "upload_checks": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
+    "uploaded_facts": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
+    "uploads": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
 }
 """Pulls, sweeps, purges, sends webhooks, anchors the evidence."""

@@ -107,6 +107,11 @@ class FactRow(Base):
         # Also the index for reading: its first three columns.
         UniqueConstraint("enterprise_id", "frame", "period", "subkey", "content_hash"),
         Index("ix_facts_pull_id", "pull_id"),
+        Index(
+            "ix_facts_negative_ended_on",
+            text("(values ->> 'ended_on')"),
+            postgresql_where=text("frame IN ('credit_events', 'tax_events')"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

@@ -14,7 +14,10 @@ from sqlalchemy import select
 import creditlink.portal
 from creditlink.access.scopes import SCOPES
 from creditlink.institutions.tables import Client, Institution
+from creditlink.kit.clock import utc_now
+from creditlink.staff import proof
 from tests.engine.matching import samples
+from tests.factories import make_staff
 from tests.oauth import flow
 from tests.portal.conftest import Person
 from tests.proof import protocol, routes
@@ -56,6 +59,20 @@ def operator(empty_database, http):
     """What calls in the operator's own name."""
     scopes = ["operation:read", "operation:write"]
     return flow.caller(empty_database, http, " ".join(scopes), scopes=scopes, kind="operator")
+
+
+@pytest.fixture
+def risk(empty_database, http):
+    """What calls in the name of a member of the risk team, each request signed."""
+    key = proof.new_key()
+    with empty_database.transaction("owner") as session:
+        make_staff(session, "risk", "risk", key=key)
+
+    def call(method, path, *, headers, **sent):
+        signed = proof.sign(key, "risk", audience=flow.ISSUER, act=f"{method} {flow.ISSUER}{path}", now=utc_now())
+        return http.request(method, path, headers=headers | {"Authorization": f"Staff {signed}"}, **sent)
+
+    return call
 
 
 @pytest.fixture
@@ -121,7 +138,7 @@ def as_json(value) -> str:
     return re.sub(r'"#([^"]*)#"', r"\1", json.dumps(value))
 
 
-def test_every_field_of_every_body(bank, reader, operator, operations, products, empty_database):
+def test_every_field_of_every_body(bank, reader, operator, risk, operations, products, empty_database):
     with empty_database.transaction("owner") as session:
         query = select(Institution.code).join(Client, Client.institution_id == Institution.id)
         code = session.scalar(query.where(Client.client_id == bank.client_id))
@@ -141,6 +158,8 @@ def test_every_field_of_every_body(bank, reader, operator, operations, products,
                 sent = {"content": body, "headers": {"Content-Type": "application/json"}}
                 if "/rejections" in path:
                     answer = operator(method, address, **sent)
+                elif path.startswith("/v1/decisions/"):
+                    answer = risk(method, address, **sent)
                 else:
                     answer = bank.call(method, address, token, **sent)
                 assert answer.status_code < 500, (method, path, place, nasty, answer.text)
