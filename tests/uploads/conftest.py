@@ -10,6 +10,8 @@ from datetime import date
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import undefer
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from creditlink.enterprises.accounts import hash_password
 from creditlink.enterprises.tables import Account
@@ -46,9 +48,12 @@ class Uploader:
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.person.page.text)
         data = {
             "csrf_token": token.group(1) if token else "", "enterprise": enterprise or str(self.firm.enterprise.id),
-            "unaltered": unaltered, "file": (io.BytesIO(content), name),
+            "unaltered": unaltered, "file": FileStorage(io.BytesIO(content), name),
         }  # fmt: skip
-        self.person.page = self.person.client.post(PAGE, data=data, content_type="multipart/form-data")
+        # Encoded here: the client would spool a large body into a file that nobody closes.
+        boundary, body = encode_multipart(data)
+        kind = f"multipart/form-data; boundary={boundary}"
+        self.person.page = self.person.client.post(PAGE, data=body, content_type=kind)
         return self.person.page
 
     def upload(self, content, **options):
