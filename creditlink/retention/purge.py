@@ -47,6 +47,10 @@ PURGED = (
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
+# A negative record whose time is over; takes `aged`, the last day on which such a one may have ended.
+_AGED_RECORD = """f.frame IN ('credit_events', 'tax_events') AND f.values ->> 'ended_on' <= :aged
+      AND split_part(f.subkey, '/', 1) IN ('penalty', 'violation', 'court_enforcement', 'dishonest_debtor')"""
+
 _DUE = text(f"""
     SELECT p.enterprise_id FROM profiles p JOIN consents c ON c.id = p.consent_id
     WHERE p.created_at + make_interval(days => c.data_life_days::int) <= :now
@@ -69,18 +73,16 @@ _DUE = text(f"""
     SELECT p.enterprise_id FROM pulls p JOIN deletion_requests q ON q.consent_id = p.consent_id
     UNION
     SELECT f.enterprise_id FROM facts f
-    WHERE f.frame IN ('credit_events', 'tax_events') AND f.values ->> 'ended_on' <= :aged
-      AND split_part(f.subkey, '/', 1) IN ('penalty', 'violation', 'court_enforcement', 'dishonest_debtor')
+    WHERE {_AGED_RECORD}
     ORDER BY 1
 """)  # noqa: S608 (made of constants)
 
 # A negative record goes when its time is over, whoever holds it; a score that counted it keeps its indicators.
-_AGED = text("""
+_AGED = text(f"""
     DELETE FROM facts f
-    WHERE f.enterprise_id = :firm AND f.frame IN ('credit_events', 'tax_events') AND f.values ->> 'ended_on' <= :aged
-      AND split_part(f.subkey, '/', 1) IN ('penalty', 'violation', 'court_enforcement', 'dishonest_debtor')
+    WHERE f.enterprise_id = :firm AND {_AGED_RECORD}
     RETURNING f.pull_id, encode(f.content_hash, 'hex')
-""")
+""")  # noqa: S608 (made of constants)
 
 # A fact goes unless a living consent covers it or a living profile was computed from it.
 _FACTS = text("""
@@ -162,12 +164,14 @@ def _delete(
     for consent in consents:
         until = now - (timedelta(0) if consent.id in asked else _life(consent))
         is_over = (Profile.consent_id == consent.id, Profile.created_at <= until)
-        of_profiles = ProfileEnding.profile_id.in_(select(Profile.id).where(*is_over))
+        going = select(Profile.id).where(*is_over)
         for ended, event in session.execute(
-            delete(ProfileEnding).where(of_profiles).returning(ProfileEnding.profile_id, ProfileEnding.event)
+            delete(ProfileEnding)
+            .where(ProfileEnding.profile_id.in_(going))
+            .returning(ProfileEnding.profile_id, ProfileEnding.event)
         ):
             yield "profile_endings", consent.id, hashlib.sha256(f"{ended} {event}".encode()).hexdigest()
-        overlays = delete(OverlayResult).where(OverlayResult.profile_id.in_(select(Profile.id).where(*is_over)))
+        overlays = delete(OverlayResult).where(OverlayResult.profile_id.in_(going))
         for content in session.scalars(overlays.returning(OverlayResult.result_sha256)):
             yield "overlay_results", consent.id, content
         profiles = delete(Profile).where(*is_over)
