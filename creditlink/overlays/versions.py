@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,7 +21,8 @@ from creditlink.engine.scoring.scale import Scale
 from creditlink.kit.errors import Conflict, NotFound
 from creditlink.overlays.tables import Overlay, OverlayStep
 from creditlink.products.catalogue import lifecycle
-from creditlink.products.catalogue.lifecycle import Hands, StepNotAllowed
+from creditlink.products.catalogue.lifecycle import Hands
+from creditlink.products.catalogue.publishing import refusing
 
 _TURNS = 0x6F76726C  # "ovrl": seeds the lock's number
 
@@ -108,7 +108,7 @@ def check(
         return overlay
     written = [one for one in steps_of(session, overlay) if one.step == "write"]
     writers = [Hands(overlay.written_by), *(Hands(one.actor, frozenset(one.keys)) for one in written)]
-    with _refusing():
+    with refusing():
         to = lifecycle.after(overlay.state, "check")
         lifecycle.check_hands(hands, writers)
     _refuse_flaws(overlay, scale, limits)
@@ -135,7 +135,7 @@ def publish(
     """
     if overlay.state == "live":
         return overlay
-    with _refusing():
+    with refusing():
         to = lifecycle.after(overlay.state, "publish")
     _refuse_flaws(overlay, scale, limits)
     before = live_of(session, overlay.institution_id)
@@ -150,7 +150,7 @@ def retire(session: Session, overlay: Overlay, *, hands: Hands, now: datetime, n
     """Take a version out of use, or drop one that was being prepared. Results under it stay with their profiles."""
     if overlay.state == "retired":
         return overlay
-    with _refusing():
+    with refusing():
         overlay.state = lifecycle.after(overlay.state, "retire")
     overlay.changed_at = now
     return _note(session, overlay, "retire", hands, now=now, note=note)
@@ -199,14 +199,6 @@ def _refuse_flaws(overlay: Overlay, scale: Scale, limits: OverlayLimits) -> None
 def _take_turns(session: Session, institution_id: UUID) -> None:
     """Let one writer of an institution go on at a time; the others wait."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(institution_id), _TURNS))))
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except StepNotAllowed as refused:
-        raise Conflict(str(refused), reason=refused.reason, allowed=list(refused.allowed)) from None
 
 
 def _note(session: Session, overlay: Overlay, step: str, hands: Hands, *, now: datetime, note: str) -> Overlay:

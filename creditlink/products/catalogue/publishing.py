@@ -132,7 +132,7 @@ def check(
         raise Conflict("check: the terms are not those that were read", reason="terms_changed")
     if product.state == "checked" and product.checked_by == hands.actor:
         return product
-    with _refusing():
+    with refusing():
         to = lifecycle.after(product.state, "check")
         lifecycle.check_hands(hands, _writers(session, product))
     _refuse_errors(product)
@@ -153,7 +153,7 @@ def publish(session: Session, product: Product, *, hands: Hands, now: datetime, 
     """
     if product.state in ("scheduled", "live"):
         return product
-    with _refusing():
+    with refusing():
         to = lifecycle.after(product.state, "publish")
     terms = product.to_terms()
     if terms.valid_until is not None and terms.valid_until <= day_of(now):
@@ -199,7 +199,7 @@ def retire(session: Session, product: Product, *, hands: Hands, now: datetime, n
     """Take a version off sale, or drop one that was being prepared. Requests under it go on as they are."""
     if product.state == "retired":
         return product
-    with _refusing():
+    with refusing():
         product.state = lifecycle.after(product.state, "retire")
     return _record_step(session, product, "retire", hands, now=now, note=note)
 
@@ -293,7 +293,8 @@ def _writers(session: Session, product: Product) -> list[Hands]:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
+    """Answer a step that the life of a version forbids with 409, the reason and the steps there are."""
     try:
         yield
     except StepNotAllowed as refused:
