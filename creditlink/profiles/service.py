@@ -23,7 +23,6 @@ from creditlink.engine.profile import content
 from creditlink.engine.profile.asked import ProfileInputs
 from creditlink.engine.profile.basis import DecisionBasis, decide
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.profile.snapshot import registration_json
 from creditlink.engine.vocabulary import EDITION, PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import add_months, day_of, month_start
@@ -238,7 +237,7 @@ def _computed(
         code_version=__version__,
         bundle_sha256=policy_store.keep(session, archive.policy.of(live).bundle(book, approval), now=now),
         asked=asked,
-        registration=registration_json(inputs.records.registration),
+        registration=dict(basis.registration),
         fact_ids=list(inputs.fact_ids),
         inputs_sha256=inputs.sha256,
         summary=computed.summary,

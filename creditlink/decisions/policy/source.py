@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from creditlink.decisions.policy.bundle import (
     FORMAT,
@@ -12,14 +11,13 @@ from creditlink.decisions.policy.bundle import (
     BundledPolicy,
     bundled,
     product_artefacts,
-    sha256_of,
 )
 from creditlink.decisions.policy.running import code, libraries
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.matching.offers.approval import ApprovalModel
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.scoring import settings as score_settings
-from creditlink.engine.scoring.model import MANIFEST
+from creditlink.engine.scoring.model import MANIFEST, sha256_of
 from creditlink.kit.files.textfile import canonical_json
 from creditlink.kit.processes import runtime
 from creditlink.kit.processes.runtime import Memory
@@ -40,12 +38,7 @@ class PolicySource:
     settings: Mapping[str, bytes]  # file -> content
     code: BundleCode
     libraries: Mapping[str, str]
-
-    @cached_property
-    def key(self) -> str:
-        """One hash over everything here, so that two sources that say the same share what is remembered."""
-        settings = {name: sha256_of(content) for name, content in self.settings.items()}
-        return sha256_of(canonical_json([self.live.sha256, settings, self.code, self.libraries]).encode())
+    rest: str  # one hash over all but the model, so that sources that say the same share what is remembered
 
     def of(self, live: LiveModel) -> PolicySource:
         """Return the same policy with another model: the register may have put one in use since the start."""
@@ -54,7 +47,7 @@ class PolicySource:
     def bundle(self, book: ProductBook, approval: ApprovalModel | None) -> BundledPolicy:
         """Return the bundle of this policy with the products of a book; remembered, since both seldom change."""
         approved = None if approval is None else approval.sha256
-        key = (self.key, tuple((terms.code, terms.version) for terms in book.products), approved)
+        key = (self.live.sha256, self.rest, tuple((terms.code, terms.version) for terms in book.products), approved)
         return runtime.process().get_or_make(Bundles, Bundles).get(key, lambda: self._bundled(book, approval))
 
     def _bundled(self, book: ProductBook, approval: ApprovalModel | None) -> BundledPolicy:
@@ -84,8 +77,8 @@ class PolicySource:
         )
 
 
-class Bundles(Memory[tuple[str, tuple[tuple[str, int], ...], str | None], BundledPolicy]):
-    """Bundles of the last products, by the source, the products and the approval odds."""
+class Bundles(Memory[tuple[str, str, tuple[tuple[str, int], ...], str | None], BundledPolicy]):
+    """Bundles of the last products, by the model, the rest of the source, the products and the approval odds."""
 
 
 def load_policy(settings: Settings, live: LiveModel) -> PolicySource:
@@ -104,4 +97,6 @@ def load_policy(settings: Settings, live: LiveModel) -> PolicySource:
             raise SettingError(f"configuration file {name}: {error.strerror}") from None
     if settings.parsed("score.toml", score_settings.parse) != live.rules:
         raise SettingError("configuration file score.toml: it was changed while the process started")
-    return PolicySource(live, contents, code(), libraries())
+    hashes = {name: sha256_of(content) for name, content in contents.items()}
+    rest = sha256_of(canonical_json([hashes, code(), libraries()]).encode())
+    return PolicySource(live, contents, code(), libraries(), rest)
