@@ -21,6 +21,7 @@ from creditlink.decisions.readers import Reader
 from creditlink.decisions.record import DecisionRecord, OverlayKept
 from creditlink.decisions.tables import DecisionHead, DecisionRow
 from creditlink.engine.profile.basis import DecisionBasis
+from creditlink.engine.scoring.model import sha256_of
 from creditlink.kit import keyring
 from creditlink.kit.errors import NotFound
 
@@ -67,7 +68,7 @@ class Archive:
         """Seal the record of a profile that was just stored; return the record's hash, for the evidence."""
         record = records.record_of(row, basis, purpose=purpose, overlay=overlay)
         payload = record.payload
-        sha256 = records.sha256_of(payload)
+        sha256 = sha256_of(payload)
         until = self.classes.of(DECISION_RECORD).until(now)
         values = {"profile": row["id"], "sealed": seal(payload, self.secret), "opened_sha256": sha256}
         session.execute(_ARCHIVE, values | {"kept_until": until})
@@ -98,7 +99,7 @@ def open_sealed(row: DecisionRow, secret: str) -> DecisionRecord:
         raise RecordDamaged(f"{row.wire_id}: it was not sealed with this server's key, or was changed since") from None
     except (zlib.error, records.RecordInvalid) as error:
         raise RecordDamaged(f"{row.wire_id}: {error}") from None
-    if records.sha256_of(payload) != row.payload_sha256:
+    if sha256_of(payload) != row.payload_sha256:
         raise RecordDamaged(f"{row.wire_id}: its content is not the one that the chain names: replaced")
     return record
 

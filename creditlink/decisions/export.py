@@ -21,6 +21,7 @@ from creditlink.decisions.policy import bundle as bundles
 from creditlink.decisions.policy.bundle import BundledPolicy, PolicyDamaged
 from creditlink.decisions.record import DecisionRecord, RecordInvalid
 from creditlink.engine.profile import content
+from creditlink.engine.scoring.model import sha256_of
 from creditlink.kit import keyring
 from creditlink.kit.files.textfile import canonical_json, json_of
 
@@ -100,7 +101,7 @@ def read(text: str, keys: Mapping[str, object]) -> OpenedExport:
             raise ExportInvalid("it was changed after it was signed")
         payload = _unpacked("record", body["record"])
         artefacts = {sha256: _unpacked(f"artefact {sha256[:16]}…", one) for sha256, one in body["artefacts"].items()}
-        policy = bundles.opened(bundles.sha256_of(body["bundle"].encode()), body["bundle"], artefacts)
+        policy = bundles.opened(sha256_of(body["bundle"].encode()), body["bundle"], artefacts)
         record = records.read(payload)
         ends = _check_chains(decision, payload, record, body["links"], body["evidence"])
         if record.body["bundle"] != policy.sha256:
@@ -124,7 +125,7 @@ def _check_chains(
     evidence: Sequence[Mapping[str, object]],
 ) -> chain.Head:
     """Refuse a record that its firm's two chains do not name; return where the evidence ends."""
-    sha256, profile = records.sha256_of(payload), f"prf_{decision.removeprefix('dec_')}"
+    sha256, profile = sha256_of(payload), f"prf_{decision.removeprefix('dec_')}"
     if str(record.profile["id"]).replace("-", "") != decision.removeprefix("dec_"):
         raise ExportInvalid(f"{decision}: the record is of another decision")
     for name, lines in (("the chain of records", links), ("the evidence", evidence)):

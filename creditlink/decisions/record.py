@@ -6,7 +6,6 @@ chain, and in the evidence of the profile's creation.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -119,8 +118,3 @@ def read(payload: bytes) -> DecisionRecord:
     if wrong := [name for name in ("profile", "basis") if not isinstance(body.get(name), dict)]:
         raise RecordInvalid(f"the record has no {wrong[0]}")
     return DecisionRecord(cast(RecordBody, body), matches)
-
-
-def sha256_of(payload: bytes) -> str:
-    """Return the hash by which evidence and chain name a payload."""
-    return hashlib.sha256(payload).hexdigest()

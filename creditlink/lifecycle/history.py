@@ -121,7 +121,7 @@ def read_entries(models_dir: Path) -> tuple[RegisterEntry, ...]:
     RegistryError
         It cannot be read.
     """
-    path = models_dir / "registry.json"
+    path = models_dir / registry.FILE
     return registry.from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
 
 

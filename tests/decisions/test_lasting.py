@@ -21,6 +21,7 @@ from creditlink.decisions.policy.store import LoadedPolicies
 from creditlink.decisions.readers import Reader
 from creditlink.decisions.replay import replay_many
 from creditlink.decisions.tables import DecisionRow, PolicyBundle
+from creditlink.engine.scoring.model import sha256_of
 from creditlink.kit import ids, keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientRole, NotFound
@@ -145,7 +146,7 @@ class TestAForgedRow:
         body = json.loads(json.dumps(opened.body))
         body["profile"]["points"] += 50
         payload = record.DecisionRecord(body, opened.matches).payload
-        link = row.link() | {"payload_sha256": record.sha256_of(payload)}
+        link = row.link() | {"payload_sha256": sha256_of(payload)}
         forge(
             "UPDATE decision_records SET payload = :p, payload_sha256 = :s, digest = :d",
             p=archive.seal(payload, settings.secret_key), s=link["payload_sha256"], d=chain.digest(link),

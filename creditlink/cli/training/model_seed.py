@@ -7,12 +7,10 @@ from pathlib import Path
 import click
 
 from creditlink.engine.scoring import registry
-from creditlink.engine.scoring.model import MANIFEST, ModelFolderError, load, sha256_of
+from creditlink.engine.scoring.model import ModelFolderError, load
 from creditlink.engine.scoring.registry import RegisterEntry, RegistryError
 from creditlink.kit.clock import utc_now
 from creditlink.kit.settings import load_settings
-
-REGISTRY = "registry.json"
 
 _operator = click.option("--by", required=True, help="Your account as an operator.")
 _reason = click.option("--reason", required=True, help="Why; kept with the entry.")
@@ -49,12 +47,11 @@ def register(model_id: str, owner: str, by: str, reason: str) -> None:
     folder = load_settings().models_dir / model_id
     with _problems():
         model = load(folder)
-        sha = sha256_of((folder / MANIFEST).read_bytes())
         entries = _read(_path())
         entry = registry.register(
             entries,
             model_id=model_id,
-            manifest_sha256=sha,
+            manifest_sha256=model.sha256,
             purposes=model.purposes,
             owner=owner,
             by=by,
@@ -117,7 +114,7 @@ def _step(model_id: str, action: str, status: str, by: str, reason: str) -> None
 
 
 def _path() -> Path:
-    return load_settings().models_dir / REGISTRY
+    return load_settings().models_dir / registry.FILE
 
 
 def _read(path: Path) -> tuple[RegisterEntry, ...]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.cli.acting import actor_for, name_of, named, person_for
 from creditlink.cli.output import iso, print_json
 from creditlink.cli.training.model_seed import seed
-from creditlink.engine.scoring.model import MANIFEST, ModelFolderError, load, sha256_of
+from creditlink.engine.scoring.model import ModelFolderError, load, sha256_of
 from creditlink.engine.scoring.registry import RegistryError
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
@@ -139,7 +139,7 @@ def register(model_id: str, tier: str, intended_use: str, limits: str, reason: s
     with _transaction() as session:
         model = load(folder)
         service.register(
-            session, model_id=model_id, manifest_sha256=sha256_of((folder / MANIFEST).read_bytes()),
+            session, model_id=model_id, manifest_sha256=model.sha256,
             purposes=model.purposes, inputs=model.features, tier=tier, intended_use=intended_use, limits=limits,
             by=person_for(session, who, "model_owner", now=now), reason=reason, now=now,
         )  # fmt: skip

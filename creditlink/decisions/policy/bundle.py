@@ -6,12 +6,12 @@ bundle is never edited: another product or another line of a setting is another 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
 from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.scoring.model import sha256_of
 from creditlink.kit.files.textfile import canonical_json, json_of
 
 FORMAT = 1
@@ -130,8 +130,3 @@ def _leaves(document: BundleDocument) -> list[tuple[str, object]]:
     found += [(f"settings.{name}", value) for name, value in document["settings"].items()]
     found += [(f"products.{code}", (version, sha256)) for code, version, sha256 in document["products"]]
     return found
-
-
-def sha256_of(content: bytes) -> str:
-    """Return the hexadecimal SHA-256 of some bytes."""
-    return hashlib.sha256(content).hexdigest()

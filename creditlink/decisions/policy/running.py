@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from creditlink import __version__
-from creditlink.decisions.policy.bundle import BundleCode, BundleDocument, sha256_of
+from creditlink.decisions.policy.bundle import BundleCode, BundleDocument
+from creditlink.engine.scoring.model import sha256_of
 
 _ROOT = Path(__file__).resolve().parents[3]
 LIBRARIES = ("numba", "numpy", "polars", "scikit-learn", "xgboost-cpu", "xgboost")

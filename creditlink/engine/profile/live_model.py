@@ -9,7 +9,7 @@ from creditlink.engine.explanation.levers import Levers, levers_of
 from creditlink.engine.explanation.ranking import ReasonBook, reason_book
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.reference import Reference
-from creditlink.engine.scoring.model import MODEL, CreditModel
+from creditlink.engine.scoring.model import CreditModel
 from creditlink.engine.scoring.settings import ScoreSettings
 
 REFERENCE = "reference.json"
@@ -37,8 +37,8 @@ class LiveModel:
         return self.model.sha256
 
     def scored(self, model_id: str, sha256: str) -> bool:
-        """Return whether it is the model that a profile names; the first profiles name the hash of the trees alone."""
-        return model_id == self.model_id and sha256 in (self.sha256, self.model.manifest["files"][MODEL])
+        """Return whether it is the model that a profile names."""
+        return self.model.scored(model_id, sha256)
 
 
 def live_from(model: CreditModel, rules: ScoreSettings) -> LiveModel:

@@ -64,6 +64,10 @@ class CreditModel:
     sha256: str  # of manifest.json, which states the sha256 of every other file: of the whole folder
     contents: Mapping[str, bytes] = field(repr=False, default_factory=dict)  # every file, the manifest among them
 
+    def scored(self, model_id: str, sha256: str) -> bool:
+        """Return whether it is the model that a profile names; the first profiles name the hash of the trees alone."""
+        return model_id == self.model_id and sha256 in (self.sha256, self.manifest["files"][MODEL])
+
     def score(self, features: pl.DataFrame, *, threads: int | None = None) -> Scores:
         """Return the scores of the firms in `features`, one row each, in its order.
 

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+FILE = "registry.json"
+"""The register beside the model folders."""
+
 STATUSES = ("candidate", "validated", "shadow", "live", "retired")
 
 NEXT: dict[str, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ from creditlink.decisions.policy import store
 from creditlink.decisions.policy.bundle import PolicyDamaged
 from creditlink.engine.explanation.change.states import ScoreBasis
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.scoring.model import MODEL, ModelFolderError, load
+from creditlink.engine.scoring.model import ModelFolderError, load
 from creditlink.kit.errors import Conflict
 from creditlink.kit.processes import runtime
 from creditlink.profiles.tables import Profile
@@ -61,7 +61,7 @@ class ModelFolders:
             model = load(folder, self.live.model.scale)
         except ModelFolderError as error:
             raise Conflict(f"model {profile.model_id} is not at hand: {error}", reason="model_not_at_hand") from None
-        if profile.model_sha256 not in (model.sha256, model.manifest["files"][MODEL]):
+        if not model.scored(profile.model_id, profile.model_sha256):
             raise Conflict(
                 f"model {profile.model_id} is not at hand: its folder holds other trees", reason="model_not_at_hand"
             )

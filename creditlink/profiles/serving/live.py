@@ -8,12 +8,10 @@ from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.profile.live_model import REFERENCE, LiveModel, live_from
 from creditlink.engine.scoring import registry
 from creditlink.engine.scoring import settings as score_settings
-from creditlink.engine.scoring.model import MANIFEST, CreditModel, ModelFolderError, load, sha256_of
+from creditlink.engine.scoring.model import CreditModel, ModelFolderError, load
 from creditlink.engine.scoring.settings import ScoreSettings
 from creditlink.kit.processes.metrics import MODEL_INFO
 from creditlink.kit.settings import SettingError, Settings
-
-REGISTRY = "registry.json"
 
 
 def load_live(settings: Settings) -> LiveModel:
@@ -42,7 +40,7 @@ def load_first(settings: Settings) -> LiveModel:
 def _load(settings: Settings, *, is_live: bool) -> LiveModel:
     rules = settings.parsed("score.toml", score_settings.parse)
     live = live_model(settings.models_dir / settings.model, rules)
-    _check_register(settings, settings.models_dir / settings.model, live.model, is_live=is_live)
+    _check_register(settings, live.model, is_live=is_live)
     MODEL_INFO.labels(live.model_id).set(1)
     return live
 
@@ -75,15 +73,14 @@ def _message(error: Exception) -> str:
     return str(error) if isinstance(error, ModelFolderError) else f"{type(error).__name__}: {error}"
 
 
-def _check_register(settings: Settings, folder: Path, model: CreditModel, *, is_live: bool) -> None:
+def _check_register(settings: Settings, model: CreditModel, *, is_live: bool) -> None:
     """Refuse a model that the file of the register does not let serve; where `is_live`, one that is not live in it."""
-    path = settings.models_dir / REGISTRY
+    path = settings.models_dir / registry.FILE
     try:
         entries = registry.from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
         standing = registry.standings(entries).get(model.model_id)
     except registry.RegistryError as error:
         raise SettingError(f"{path.name}: {error}") from error
-    found = sha256_of((folder / MANIFEST).read_bytes())
-    why = registry.refusal(standing, manifest_sha256=found, production=is_live)
+    why = registry.refusal(standing, manifest_sha256=model.sha256, production=is_live)
     if why:
         raise SettingError(f"setting model={settings.model!r}: the model {why}")

@@ -41,7 +41,7 @@ class ServedModels:
         self._first = first
         self._wanted: Mapping[str, tuple[str, str]] | None = None  # None: the register was not read yet, or is empty
         self._serving: Mapping[str, LiveModel] = {}
-        self._loaded = {sha256_of((settings.models_dir / settings.model / MANIFEST).read_bytes()): first}
+        self._loaded = {first.sha256: first}
         self._looked_at = float("-inf")
         self._is_looking = False
         self._lock = threading.Lock()

@@ -16,10 +16,10 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.lifecycle.history import read_entries
 from creditlink.profiles.reliance.endings import finding
 from creditlink.profiles.reliance.endings.finding import Surroundings
 from creditlink.profiles.reliance.endings.service import TASK, note_end
-from creditlink.profiles.serving.live import REGISTRY
 
 log = structlog.get_logger()
 
@@ -65,8 +65,6 @@ def sweep(now: datetime, *, since: datetime) -> dict[str, int]:
 
 def surroundings(settings: Settings) -> Surroundings:
     """Return what the sweep looks at besides the database: retired models, relief."""
-    path = settings.models_dir / REGISTRY
-    entries = registry.from_json(path.read_text(encoding="utf-8")) if path.exists() else ()
-    standings = registry.standings(entries).values()
+    standings = registry.standings(read_entries(settings.models_dir)).values()
     retired = {one.model_id: datetime.fromisoformat(one.since) for one in standings if one.status == "retired"}
     return Surroundings(retired, settings.parsed("relief.toml", relief_book_from))
