@@ -33,6 +33,13 @@ _ARCHIVE = text("SELECT creditlink_archive(:profile, :sealed, :opened_sha256, :k
     bindparam("opened_sha256", type_=Text),
     bindparam("kept_until", type_=DateTime(timezone=True)),
 )
+_ARCHIVE_LATER = text("""
+    SELECT creditlink_archive_later(:entry, :decision, :sealed, :opened_sha256, :at, :kept_until)""").bindparams(
+    *(bindparam(name, type_=Uuid) for name in ("entry", "decision")),
+    bindparam("sealed", type_=LargeBinary),
+    bindparam("opened_sha256", type_=Text),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("at", "kept_until")),
+)
 _LOOK = text("""
     SELECT * FROM creditlink_look(
         :decision, :who, :in_role, :why, :doing, :at, :institution, :client, :request)""").bindparams(
@@ -75,6 +82,30 @@ class Archive:
         return sha256
 
 
+def keep_later(
+    session: Session,
+    decision_id: UUID,
+    payload: bytes,
+    *,
+    entry_id: UUID,
+    classes: RetentionClasses,
+    secret: str,
+    now: datetime,
+) -> str | None:
+    """Seal something that happened to a decision later, as a further link of its firm's chain.
+
+    Returns the hash of what is sealed, for the evidence; None where the decision's record is gone or never was. The
+    caller's transaction is of the viewer `operator`.
+    """
+    sha256 = sha256_of(payload)
+    values = {
+        "entry": entry_id, "decision": decision_id, "sealed": seal(payload, secret), "opened_sha256": sha256, "at": now,
+        "kept_until": classes.of(DECISION_RECORD).until(now),
+    }  # fmt: skip
+    link: str | None = session.scalar(_ARCHIVE_LATER, values)
+    return None if link is None else sha256
+
+
 def seal(payload: bytes, secret: str) -> bytes:
     """Return a payload as it is stored: nobody reads it who has the database alone."""
     return keyring.box(secret, _PURPOSE).encrypt(zlib.compress(payload, _LEVEL))
@@ -90,18 +121,26 @@ def open_sealed(row: DecisionRow, secret: str) -> DecisionRecord:
     NotFound
         Its time is over, and it is gone.
     """
+    try:
+        record = records.read(opened_payload(row, secret))
+    except records.RecordInvalid as error:
+        raise RecordDamaged(f"{row.wire_id}: {error}") from None
+    return record
+
+
+def opened_payload(row: DecisionRow, secret: str) -> bytes:
+    """Return what a row seals, a decision's record or a later entry; errors as for `open_sealed`."""
     if row.payload is None:
         raise NotFound
     try:
         payload = zlib.decompress(keyring.box(secret, _PURPOSE).decrypt(row.payload))
-        record = records.read(payload)
     except InvalidToken:
         raise RecordDamaged(f"{row.wire_id}: it was not sealed with this server's key, or was changed since") from None
-    except (zlib.error, records.RecordInvalid) as error:
+    except zlib.error as error:
         raise RecordDamaged(f"{row.wire_id}: {error}") from None
     if sha256_of(payload) != row.payload_sha256:
         raise RecordDamaged(f"{row.wire_id}: its content is not the one that the chain names: replaced")
-    return record
+    return payload
 
 
 def look(
@@ -151,7 +190,7 @@ class DecisionQuery:
 
 def find(session: Session, query: DecisionQuery) -> Sequence[DecisionRow]:
     """Return rows without what they say, newest first; for the owner's role."""
-    wanted = select(DecisionRow).where(DecisionRow.expired_at.is_(None))
+    wanted = select(DecisionRow).where(DecisionRow.expired_at.is_(None), DecisionRow.about.is_(None))
     for column in ("enterprise_id", "institution_id", "consent_id", "grade", "model_id", "bundle_sha256"):
         if (value := getattr(query, column)) is not None:
             wanted = wanted.where(getattr(DecisionRow, column) == value)
@@ -234,6 +273,9 @@ def faults(session: Session, chain_id: UUID, evidence: Mapping[str, str], *, sec
 
 def _unlike(row: DecisionRow, secret: str) -> Iterator[str]:
     try:
+        if row.about is not None:
+            opened_payload(row, secret)
+            return
         record = open_sealed(row, secret)
     except RecordDamaged as error:
         yield str(error)

@@ -63,12 +63,14 @@ def exported(session: Session, decision_id: UUID, reader: Reader, *, kept: Archi
 
 
 def evidence_of(session: Session, chain_id: UUID) -> dict[str, str]:
-    """Return what a firm's evidence names of its records: decision -> hash."""
+    """Return what a firm's evidence names of its records and their later entries: decision or entry -> hash."""
     named = {}
     for line in audit.export(session, chain_id):
         detail = line["detail"]
         if line["action"] == "profile.create" and isinstance(detail, dict) and "record" in detail:
             named[f"dec_{str(detail['profile']).removeprefix('prf_')}"] = str(detail["record"])
+        elif isinstance(detail, dict) and "later_entry" in detail:
+            named[str(detail["later_entry"])] = str(detail["record"])
     return named
 
 

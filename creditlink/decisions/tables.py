@@ -40,7 +40,7 @@ class DecisionRow(Base):
 
     Written by `creditlink_archive` in the transaction of the profile, whose id it has, and read through
     `creditlink_look`, which leaves evidence: neither role has the table itself. When its time is over, what it says
-    goes; the link stays, so that the chain still holds.
+    goes; the link stays, so that the chain still holds. A later entry, such as a person's override, is a further link.
     """
 
     __tablename__ = "decision_records"
@@ -68,6 +68,7 @@ class DecisionRow(Base):
     model_id: Mapped[str | None]
     bundle_sha256: Mapped[str | None] = mapped_column(ForeignKey("policy_bundles.sha256"))
     payload: Mapped[bytes | None] = mapped_column(deferred=True)
+    about: Mapped[UUID | None]  # the decision that a later entry is about; null: the record of a decision itself
 
     @property
     def wire_id(self) -> str:

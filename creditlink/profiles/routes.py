@@ -49,6 +49,7 @@ from creditlink.profiles.lineage import wire as lineage_wire
 from creditlink.profiles.lineage.schemas import LineageQuerySchema, LineageSchema
 from creditlink.profiles.lineage.service import LineageQuery
 from creditlink.profiles.reliance.endings.service import endings_of
+from creditlink.profiles.reliance.reviewed import reviews_of
 from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.schemas import (
     ExplanationSchema,
@@ -65,6 +66,7 @@ from creditlink.profiles.schemas import (
 from creditlink.profiles.service import Pending, ProfileRequest
 from creditlink.profiles.serving.watch import ServedModels
 from creditlink.profiles.tables import Profile
+from creditlink.reviews.rules.settings import ReviewSettings
 
 blueprint = Blueprint(
     "profiles", __name__, url_prefix="/v1/profiles", description="Explained credit profiles of firms that agreed"
@@ -136,6 +138,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
                 now=utc_now(),
                 relief=runtime.part(ReliefBook),
                 models=runtime.part(ServedModels),
+                reviews=runtime.part(ReviewSettings),
             )
             _note_uses(session)
             if not isinstance(result, Pending):
@@ -178,6 +181,7 @@ def _summary(session: Session, served: DisclosedProfile) -> dict[str, object]:
 def _summaries(session: Session, page: Sequence[DisclosedProfile]) -> list[dict[str, object]]:
     ended, now = endings_of(session, [served.profile.id for served in page]), utc_now()
     overlays = overlays_of(session, [served.profile for served in page])
+    reviews = reviews_of(session, [served.profile for served in page], now)
     return [
         wire.summary(
             served.profile,
@@ -187,6 +191,7 @@ def _summaries(session: Session, page: Sequence[DisclosedProfile]) -> list[dict[
             now=now,
             ending=ended.get(served.profile.id),
             overlay=overlays.get(served.profile.id),
+            review=reviews.get(served.profile.id),
         )
         for served in page
     ]

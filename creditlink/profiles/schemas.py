@@ -16,6 +16,7 @@ from creditlink.overlays.schemas import OverlayResultSchema
 from creditlink.profiles.disclosures.disclosure import ProfileQuery
 from creditlink.profiles.reliance.schemas import CapacitySchema, ToldRelationsSchema, ValiditySchema
 from creditlink.profiles.service import ProfileRequest
+from creditlink.reviews.schemas import ReviewOfProfileSchema
 from creditlink.uploads.use import CATEGORIES as CATEGORIES_UPLOADED
 
 
@@ -205,6 +206,11 @@ class ProfileSchema(Schema):
         OverlayResultSchema,
         allow_none=True,
         metadata={"description": "Your overlay beside the score; null where none was asked for"},
+    )
+    review = ma.fields.Nested(
+        ReviewOfProfileSchema,
+        allow_none=True,
+        metadata={"description": "What people did about it, beside the score; null where nobody was asked to look"},
     )
     model = ma.fields.Nested(ModelSchema)
     bundle = text(

@@ -35,6 +35,7 @@ from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
 from creditlink.profiles.reliance.overlaid import base_score
+from creditlink.profiles.reliance.reviewed import after_creation
 from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.reliance.ties import ties_of
 from creditlink.profiles.serving.watch import ServedModels
@@ -43,6 +44,7 @@ from creditlink.records import coverage as coverage_of
 from creditlink.records.pulls import pull
 from creditlink.records.pulls.pull import PullState
 from creditlink.records.store import read_inputs
+from creditlink.reviews.rules.settings import ReviewSettings
 from creditlink.uploads import use as uploads
 from creditlink.uploads.standing import CATEGORY
 from creditlink.uploads.use import UploadsFound
@@ -89,6 +91,7 @@ def create_profile(
     now: datetime,
     relief: ReliefBook | None = None,
     models: ServedModels | None = None,
+    reviews: ReviewSettings | None = None,
 ) -> DisclosedProfile | Pending:
     """Compute the profile of the firm that the token's consent is about, or say what it waits for.
 
@@ -160,6 +163,8 @@ def create_profile(
     )  # fmt: skip
     served = DisclosedProfile(profile, consent, opened)
     disclose(session, access, served, "profile.create", "summary", now=now, record=record)
+    if reviews is not None:
+        after_creation(session, profile, settings=reviews, classes=archive.classes, now=now)
     PROFILES.labels(profile.grade or "not_scorable").inc()
     return served
 

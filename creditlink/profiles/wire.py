@@ -29,6 +29,7 @@ def summary(
     now: datetime,
     ending: ProfileEnding | None = None,
     overlay: OverlayResult | None = None,
+    review: dict[str, object] | None = None,
 ) -> dict[str, object]:
     """Return a profile's summary.
 
@@ -39,6 +40,7 @@ def summary(
     now : a profile that is read after its time says so.
     ending : the event that ended it early; None: none did.
     overlay : what the bank's overlay said of it, if it asked for that.
+    review : what people did about it; None: nothing.
     """
     stored = profile.products
     products = {"counts": stored["counts"], "best": stored["best"], "near_misses": stored["near_misses"][:BEST]}
@@ -62,6 +64,7 @@ def summary(
         "coverage": profile.coverage,
         "products": products if with_products else None,
         "overlay": None if overlay is None else overlay_json(overlay, salt),
+        "review": review,
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
         "bundle": profile.bundle_sha256,
         "inputs_hmac": ids.pairwise_digest(salt, profile.inputs_sha256),

@@ -38,12 +38,14 @@ from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow
 from creditlink.retention import certificates, requests, rules
 from creditlink.retention.rules import Holder
 from creditlink.retention.tables import DeletionCertificate
+from creditlink.reviews import ending as reviews
+from creditlink.reviews.ending import TABLES as REVIEWS
 from creditlink.uploads import expiry
 from creditlink.uploads.standing import CATEGORY
 
 PURGED = (
     *("decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts", "pulls"),
-    *("rejected_rows", *expiry.TABLES),
+    *("rejected_rows", *expiry.TABLES, *REVIEWS),
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
@@ -67,6 +69,10 @@ _DUE = text(f"""
 {expiry.DUE}
     UNION
     SELECT d.enterprise_id FROM decision_records d WHERE d.keep_until <= :now AND d.expired_at IS NULL
+    UNION
+    SELECT r.enterprise_id FROM review_cases r WHERE r.keep_until <= :now
+    UNION
+    SELECT n.enterprise_id FROM adverse_notices n WHERE n.keep_until <= :now
     UNION
     SELECT p.enterprise_id FROM profiles p JOIN deletion_requests q ON q.consent_id = p.consent_id
     UNION
@@ -161,6 +167,7 @@ def _delete(
     """Delete; yield table, consent and hash of every row that went. Profiles go first: they hold facts."""
     for consent_id, record in archive.expire(session, enterprise_id, now=now):
         yield "decision_records", consent_id, record
+    yield from reviews.delete_over(session, enterprise_id, now)
     for consent in consents:
         until = now - (timedelta(0) if consent.id in asked else _life(consent))
         is_over = (Profile.consent_id == consent.id, Profile.created_at <= until)

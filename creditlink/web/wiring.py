@@ -36,6 +36,7 @@ from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.changes import routes as changes_routes
 from creditlink.profiles.registered import routes as registered_routes
+from creditlink.profiles.reliance import review_routes
 from creditlink.profiles.reliance.rules import load_rules
 from creditlink.profiles.serving.live import load_first
 from creditlink.profiles.serving.watch import ServedModels
@@ -43,6 +44,8 @@ from creditlink.records import routes as records_routes
 from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
 from creditlink.retention import routes as retention_routes
+from creditlink.reviews import routes as reviews_routes
+from creditlink.reviews.rules import settings as review_settings
 from creditlink.screening import routes as screening_routes
 from creditlink.screening.discovery import counts_for_draft
 from creditlink.screening.questions import note_question
@@ -64,6 +67,7 @@ def check_files(settings: Settings) -> None:
     matching_settings(settings.config_dir)
     settings.parsed("relief.toml", relief_book_from)
     settings.parsed("overlay.toml", overlay_limits.parse)
+    settings.parsed(review_settings.FILE, review_settings.parse)
     load_sources(settings)
     load_rules(settings, loans_held)
     classes_of(settings)
@@ -90,6 +94,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(ServedCategories.of(load_sources(settings).categories))
     parts.put(settings.parsed("relief.toml", relief_book_from))
     parts.put(settings.parsed("overlay.toml", overlay_limits.parse))
+    parts.put(settings.parsed(review_settings.FILE, review_settings.parse))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
     portal_routes.register(app, settings)
@@ -100,6 +105,8 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(registered_routes.blueprint)
     api.register_blueprint(decisions_routes.blueprint)
     api.register_blueprint(changes_routes.blueprint)
+    api.register_blueprint(review_routes.blueprint)
+    api.register_blueprint(reviews_routes.blueprint)
     api.register_blueprint(overlays_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(rejections_routes.blueprint)

@@ -34,6 +34,7 @@ _COLUMNS = {
     "matches": (Profile.matches, Profile.asked),
     "improvements": (Profile.explanation, Profile.registration, Profile.asked),
     "registration": (Profile.registration,),
+    "review": (Profile.registration,),
     "unlock": (Profile.explanation, Profile.registration, Profile.asked, Profile.matches),
 }
 

@@ -1,0 +1,1 @@
+"""What is decided about reviews, pure: causes, states, overrides and their limits."""
