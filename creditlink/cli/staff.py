@@ -19,6 +19,7 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.processes.process import start
 from creditlink.lifecycle import service as _lifecycle  # noqa: F401 (its acts are approved here too)
+from creditlink.reviews import decide as _reviews  # noqa: F401 (likewise)
 from creditlink.staff import acts, people, proof, roles
 from creditlink.staff.actor import RoleMissing
 from creditlink.staff.tables import StaffMember

@@ -27,6 +27,7 @@ class DeclineBody:
 
     reasons: Sequence[str]
     note: str
+    decided_by_person: bool | None = None
 
 
 @dataclass(frozen=True)

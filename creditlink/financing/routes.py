@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from creditlink.access.guard import current_access, require_access
 from creditlink.consents.tables import Consent
 from creditlink.financing import configuration, wire
-from creditlink.financing.applications import applications, disagreement
+from creditlink.financing.applications import adverse, applications, disagreement
 from creditlink.financing.applications.basis import last_profile
 from creditlink.financing.applications.terms import OfferTerms, TermsInvalid
 from creditlink.financing.bodies import DeclineBody, FunnelQuery, OfferBody, OutcomeBody, SignatureBody
@@ -212,8 +212,9 @@ def make_offer(body: OfferBody, application_id: str) -> dict[str, object]:
             )
         except TermsInvalid as wrong:
             raise InvalidRequest(errors=[{"pointer": f"/{wrong.field}", "detail": str(wrong)}]) from None
+        profile = last_profile(session, application)
         if application.answered_at is None:
-            learning.remember(session, application, last_profile(session, application), approved=True, now=now)
+            learning.remember(session, application, profile, approved=True, now=now)
         applications.offer(
             session,
             application,
@@ -223,13 +224,18 @@ def make_offer(body: OfferBody, application_id: str) -> dict[str, object]:
             actor=actor,
             now=now,
         )
+        adverse.tell_worse(session, application, profile, terms, now)
 
     return _take_step(application_id, {**given(body), "valid_until": body.valid_until.isoformat()}, act)
 
 
 @_step("decline", DeclineBodySchema)
 def decline_application(body: DeclineBody, application_id: str) -> dict[str, object]:
-    """Decline with typed reasons; the firm sees them, and how they agree with the explanation that you had."""
+    """Decline with typed reasons; the firm sees them, and how they agree with the explanation that you had.
+
+    A notice in Chinese and English is on its page at once; the webhooks `notice.seen` and `notice.overdue` tell whether
+    it was opened in time.
+    """
     known = configuration.declines(_settings().config_dir)
     for k, code in enumerate(body.reasons):
         if code not in known:
@@ -240,6 +246,9 @@ def decline_application(body: DeclineBody, application_id: str) -> dict[str, obj
 
     def act(session: Session, application: Application, *, actor: str, now: datetime) -> None:
         profile = last_profile(session, application)
+        adverse.must_be_a_persons(
+            session, application, by_a_person=body.decided_by_person or False, actor=actor, now=now
+        )
         if application.answered_at is None:
             learning.remember(session, application, profile, approved=False, now=now)
         applications.decline(
@@ -251,6 +260,7 @@ def decline_application(body: DeclineBody, application_id: str) -> dict[str, obj
             actor=actor,
             now=now,
         )
+        adverse.tell_declined(session, application, profile, reasons, now)
 
     return _take_step(application_id, given(body), act)
 

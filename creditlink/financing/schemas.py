@@ -173,6 +173,14 @@ class DeclineBodySchema(Schema):
         metadata={"description": "One to four reasons, the strongest first"},
     )
     note = text("A sentence for the firm", load_default="", validate=ma.validate.Length(max=500))
+    decided_by_person = ma.fields.Boolean(
+        truthy={True},
+        falsy={False},
+        metadata={
+            "description": "Whether a person decided; needed where the sole trader refuses automated decisions, which "
+            "its profile says under `review`. It goes into the firm's evidence"
+        },
+    )
 
 
 class SignatureBodySchema(Schema):

@@ -7,6 +7,7 @@ import structlog
 from creditlink.financing import sweep
 from creditlink.financing.configuration import clocks
 from creditlink.financing.funnel import cases
+from creditlink.financing.loans import overridden
 from creditlink.kit import jobs
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
@@ -35,3 +36,13 @@ def sweep_financing(timestamp: int) -> None:
         log.warning("lenders_late_to_answer", applications=done["escalated"])  # the operator's word of it
     if done:
         log.info("financing_swept", **done)
+
+
+@jobs.app.periodic(cron="40 18 * * *", periodic_id="financing.overridden")
+@jobs.app.task(name="financing.overridden", queue="system", queueing_lock="financing.overridden")
+def settle_overrides(timestamp: int) -> None:
+    """Note what became of loans after overrides, at night in Shanghai; each by itself."""
+    now = utc_now()
+    with db.transaction("worker") as session:
+        waiting = overridden.unsettled(session)
+    jobs.each("financing.overridden", waiting, lambda session, one: overridden.settle(session, one, now=now), now=now)

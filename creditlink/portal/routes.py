@@ -15,7 +15,7 @@ from creditlink.portal.firm import (
     representatives,
 )
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
-from creditlink.portal.firm.known import changes, group, profile
+from creditlink.portal.firm.known import changes, group, profile, reviews
 from creditlink.portal.firm.records import deletions, uploads
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
@@ -23,7 +23,7 @@ from creditlink.portal.staff import desk, entry, keys
 
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
-    *(changes, group, profile),
+    *(changes, group, profile, reviews),
     *(deletions, uploads),
     *(accept, answers, lenders, requests),
     *(security, signin, status),

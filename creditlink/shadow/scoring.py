@@ -22,8 +22,11 @@ from creditlink.engine.profile.snapshot import registration_frame
 from creditlink.engine.scoring.scores import Scores
 from creditlink.kit import ids
 from creditlink.lifecycle.tables import PurposeStanding, ReviewItem, ShadowScore
+from creditlink.profiles.reliance.reviewed import subject_of
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import read_inputs
+from creditlink.reviews import queue
+from creditlink.reviews.rules.causes import DISAGREE
 from creditlink.shadow.comparison import BANDS_FOR_REVIEW, bands_between
 
 WITHIN = timedelta(days=2)
@@ -89,6 +92,10 @@ def score_in_shadow(session: Session, work: ShadowWork, shadow: LiveModel, *, no
         ask_for_a_person(
             session, "model_disagreement", ids.external("prf", profile.id), told, now=now,
             enterprise_id=profile.enterprise_id, profile_id=profile.id,
+        )  # fmt: skip
+        queue.add_cause(
+            session, profile, subject_of(profile, profile.registration), DISAGREE, settings=queue.settings_in_use(),
+            now=now,
         )  # fmt: skip
     return score
 

@@ -145,7 +145,7 @@ def test_the_database_refuses_what_the_code_would_forget(claimed, people):
         row = session.scalars(select(ReviewOverride)).one()
     columns = ", ".join(c.key for c in ReviewOverride.__table__.columns if c.key not in ("id", "second_id"))
     alone = (
-        f"INSERT INTO review_overrides (id, second_id, {columns}) SELECT gen_random_uuid(), {{who}}, {columns}"  # noqa: S608
+        f"INSERT INTO review_overrides (id, second_id, {columns}) SELECT gen_random_uuid(), {{who}}, {columns}"
         " FROM review_overrides"
     )
     for who in ("NULL", "first_id"):

@@ -25,6 +25,7 @@ from creditlink.portal.firm.firms import chosen, enter, firms_of
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in
 from creditlink.retention import certificates
+from creditlink.reviews.notices import service as notices
 
 PAGE_OF_ACCESSES = 50
 _CHANGES = {"pause": consents.pause, "revoke": consents.revoke}
@@ -45,6 +46,7 @@ def home(session: Session, account: Account, now: datetime) -> ResponseReturnVal
         firms=firms,
         firm=firm,
         waiting=waiting,
+        unseen=notices.unseen(session, firm.id),
         active=[row for row in rows if not row.is_over],
         past=[row for row in rows if row.is_over],
     )

@@ -23,6 +23,7 @@ from creditlink.kit.clock import day_of
 from creditlink.kit.processes import runtime
 from creditlink.overlays.application import overlay_of
 from creditlink.portal.firm.firms import chosen, firms_of
+from creditlink.portal.firm.known import reviews
 from creditlink.portal.site import blueprint, lang, page, settings, signed_in
 from creditlink.products.service import book_of
 from creditlink.profiles import wire
@@ -85,6 +86,7 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         near=near,
         related=related,
         overlay=overlay_of(session, newest),  # only where its lender lets the firm see it
+        review=reviews.shown_of(session, newest, now),
         ended=endings_of(session, [newest.id]).get(newest.id),
     )
 
