@@ -12,7 +12,7 @@ from creditlink.financing.loans.outcome_file import KINDS, MOST_DAYS, MOST_FEN
 from creditlink.financing.requests.ask import AMOUNT_FEN, TERM_MONTHS
 from creditlink.financing.wire import ApplicationQuery
 from creditlink.kit.http.api import Day, Schema
-from creditlink.kit.http.fields import instant, number, text
+from creditlink.kit.http.fields import TruthValue, instant, number, text
 
 
 class ApplicationQuerySchema(Schema):
@@ -173,9 +173,7 @@ class DeclineBodySchema(Schema):
         metadata={"description": "One to four reasons, the strongest first"},
     )
     note = text("A sentence for the firm", load_default="", validate=ma.validate.Length(max=500))
-    decided_by_person = ma.fields.Boolean(
-        truthy={True},
-        falsy={False},
+    decided_by_person = TruthValue(
         metadata={
             "description": "Whether a person decided; needed where the sole trader refuses automated decisions, which "
             "its profile says under `review`. It goes into the firm's evidence"

@@ -49,7 +49,7 @@ from creditlink.profiles.lineage import wire as lineage_wire
 from creditlink.profiles.lineage.schemas import LineageQuerySchema, LineageSchema
 from creditlink.profiles.lineage.service import LineageQuery
 from creditlink.profiles.reliance.endings.service import endings_of
-from creditlink.profiles.reliance.reviewed import reviews_of
+from creditlink.profiles.reliance.reviews.service import reviews_of
 from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.schemas import (
     ExplanationSchema,

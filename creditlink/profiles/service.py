@@ -35,7 +35,7 @@ from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
 from creditlink.profiles.reliance.overlaid import base_score
-from creditlink.profiles.reliance.reviewed import after_creation
+from creditlink.profiles.reliance.reviews.service import after_creation
 from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.reliance.ties import ties_of
 from creditlink.profiles.serving.watch import ServedModels

@@ -9,7 +9,7 @@ import marshmallow as ma
 
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.http.api import Schema
-from creditlink.kit.http.fields import instant, number, text, texts
+from creditlink.kit.http.fields import TruthValue, instant, number, text, texts
 from creditlink.reviews.queue import MOST_NOTE, CaseQuery
 from creditlink.reviews.rules.causes import CAUSES
 from creditlink.reviews.rules.overrides import KINDS, REASONS, WantedOverride
@@ -30,10 +30,8 @@ class ReviewAskSchema(Schema):
     """What a sole trader asks for."""
 
     loads_into = ReviewAsk
-    refuses_automation = ma.fields.Boolean(
+    refuses_automation = TruthValue(
         load_default=False,
-        truthy={True},
-        falsy={False},
         metadata={
             "description": "Whether the sole trader refuses a decision by automated means alone: it holds for every "
             "profile under this consent"

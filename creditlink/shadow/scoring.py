@@ -22,7 +22,7 @@ from creditlink.engine.profile.snapshot import registration_frame
 from creditlink.engine.scoring.scores import Scores
 from creditlink.kit import ids
 from creditlink.lifecycle.tables import PurposeStanding, ReviewItem, ShadowScore
-from creditlink.profiles.reliance.reviewed import subject_of
+from creditlink.profiles.reliance.reviews.service import subject_of
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import read_inputs
 from creditlink.reviews import queue

@@ -36,7 +36,7 @@ from creditlink.products.service import matching_settings
 from creditlink.profiles import routes as profiles_routes
 from creditlink.profiles.changes import routes as changes_routes
 from creditlink.profiles.registered import routes as registered_routes
-from creditlink.profiles.reliance import review_routes
+from creditlink.profiles.reliance.reviews import routes as review_routes
 from creditlink.profiles.reliance.rules import load_rules
 from creditlink.profiles.serving.live import load_first
 from creditlink.profiles.serving.watch import ServedModels

@@ -209,7 +209,7 @@ def _grant() -> None:
     )
     op.execute("GRANT UPDATE (seen_at, seen_by) ON adverse_notices TO creditlink_api")
     op.execute("GRANT SELECT, INSERT, DELETE ON review_cases TO creditlink_worker")
-    op.execute("GRANT UPDATE (state, ended_at, causes, due_at, claimed_by) ON review_cases TO creditlink_worker")
+    op.execute("GRANT UPDATE (state, ended_at, causes, due_at) ON review_cases TO creditlink_worker")
     op.execute("GRANT SELECT, DELETE ON review_overrides, adverse_notices TO creditlink_worker")
     op.execute("GRANT UPDATE (overdue_told_at) ON adverse_notices TO creditlink_worker")
     op.execute("GRANT SELECT, INSERT, UPDATE ON override_outcomes TO creditlink_worker")

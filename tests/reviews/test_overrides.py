@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -93,28 +91,11 @@ def test_down_takes_one_person_and_no_evidence(claimed, people, profiled, bank):
     assert told["cases"][0]["decision"] == "overridden"
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"notches": 2},
-        {"notches": -3},
-        {"notches": 0},
-        {"notches": None},
-        {"evidence": " "},
-        {"reason": " "},
-        {"reason_code": "because"},
-        {"kind": "points"},
-        {"grade": "A"},
-        {"kind": "scorable_despite", "notches": None, "grade": "D"},
-        {"kind": "knock_out_set_aside", "notches": None, "knock_out": "K01"},
-        {"expires_at": utc_now() - timedelta(seconds=1)},
-        {"expires_at": utc_now() + timedelta(days=91)},
-    ],
-)
-def test_beyond_the_limits_nothing_is_proposed(claimed, people, values):
-    with pytest.raises(InvalidRequest) as refused:
-        overridden(claimed, people.ben, wanted(**values))
-    assert refused.value.extra["errors"][0]["pointer"].startswith("/override/")
+def test_beyond_the_limits_nothing_is_proposed(claimed, people):
+    for values in ({"notches": 2}, {"evidence": " "}, {"expires_at": in_days(91)}):
+        with pytest.raises(InvalidRequest) as refused:
+            overridden(claimed, people.ben, wanted(**values))
+        assert refused.value.errors[0]["pointer"] == f"/override/{next(iter(values))}"
     with db.transaction("owner") as session:
         assert acts.waiting(session, utc_now()) == []
 

@@ -14,7 +14,7 @@ from creditlink.financing.applications.terms import OfferTerms
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.kit.errors import Conflict
 from creditlink.products.tables import Product
-from creditlink.profiles.reliance.reviewed import stored_reasons
+from creditlink.profiles.reliance.reviews.service import stored_reasons
 from creditlink.profiles.tables import Profile
 from creditlink.reviews import queue
 from creditlink.reviews.notices import service as notices

@@ -36,6 +36,15 @@ def instant(description: str, **options: Unpack[FieldOptions]) -> ma.fields.Awar
     return ma.fields.AwareDateTime(metadata={"description": description}, **options)
 
 
+class TruthValue(ma.fields.Boolean):
+    """True or false of JSON, and nothing that is like them."""
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 def texts(description: str, **options: Unpack[FieldOptions]) -> ma.fields.List[str]:
     """Return a field of a list of texts."""
     return ma.fields.List(ma.fields.String(), metadata={"description": description}, **options)

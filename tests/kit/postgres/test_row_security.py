@@ -49,6 +49,7 @@ KEPT = {
     "uscc_clearings": "codes for the registrar to correct: the register's own matter",
     "shadow_scores": "gone with the profile: ON DELETE CASCADE",
     "review_items": "gone with the profile: ON DELETE CASCADE",
+    "override_outcomes": "gone with the override: ON DELETE CASCADE",
     "firm_acts": "who of the firm signed for what: the firm's own record, ids and limits only",
 }
 """Closed tables that the purge leaves alone, and why."""

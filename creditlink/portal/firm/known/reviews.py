@@ -16,7 +16,7 @@ from creditlink.kit import ids
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.portal.firm.firms import chosen, enter, firms_of, first_with
 from creditlink.portal.site import blueprint, lang, page, see_other, signed_in
-from creditlink.profiles.reliance.reviewed import subject_of
+from creditlink.profiles.reliance.reviews.service import subject_of
 from creditlink.profiles.tables import Profile
 from creditlink.reviews import decide, queue
 from creditlink.reviews.notices import service as notices

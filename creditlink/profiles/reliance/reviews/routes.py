@@ -10,7 +10,7 @@ from creditlink.kit.http.api import Blueprint
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.profiles.disclosures.disclosure import read_profile
-from creditlink.profiles.reliance.reviewed import reviews_of, subject_of
+from creditlink.profiles.reliance.reviews.service import reviews_of, subject_of
 from creditlink.profiles.routes import tell_uses_left
 from creditlink.reviews import queue
 from creditlink.reviews.queue import ReviewRequest
