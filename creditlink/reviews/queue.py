@@ -26,7 +26,7 @@ from creditlink.reviews.rules import settings as review_settings
 from creditlink.reviews.rules import states
 from creditlink.reviews.rules.causes import ReviewSubject
 from creditlink.reviews.rules.settings import ReviewSettings
-from creditlink.reviews.rules.states import StepNotAllowed
+from creditlink.reviews.rules.states import CaseStepRefused
 from creditlink.reviews.tables import ReviewCase
 from creditlink.staff.actor import StaffActor
 
@@ -272,7 +272,7 @@ def step(case: ReviewCase, name: str, *, now: datetime) -> None:
     """
     try:
         state = states.after(case.state, name)
-    except StepNotAllowed as refused:
+    except CaseStepRefused as refused:
         raise Conflict(str(refused), reason=case.state) from None
     if name != "expire" and case.due_at <= now:
         raise Conflict(f"it was due {case.due_at.isoformat(timespec='minutes')} and has expired", reason="expired")

@@ -56,7 +56,7 @@ class TestCauses:
 def test_the_life_of_a_case():
     assert states.after(states.after(states.after("open", "claim"), "release"), "expire") == "expired"
     for state, step in (("open", "decide"), ("decided", "claim"), ("expired", "claim"), ("claimed", "claim")):
-        with pytest.raises(states.StepNotAllowed):
+        with pytest.raises(states.CaseStepRefused):
             states.after(state, step)
 
 

@@ -27,7 +27,7 @@ DECISIONS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class StepNotAllowed(ValueError):
+class CaseStepRefused(ValueError):
     """A step that a case's state forbids; the message names both."""
 
 
@@ -36,9 +36,9 @@ def after(state: str, step: str) -> str:
 
     Raises
     ------
-    StepNotAllowed
+    CaseStepRefused
     """
     if step not in STEPS[state]:
         may = ", ".join(STEPS[state]) or "nothing"
-        raise StepNotAllowed(f"{step}: a case that is {state} allows {may}")
+        raise CaseStepRefused(f"{step}: a case that is {state} allows {may}")
     return STEPS[state][step]
