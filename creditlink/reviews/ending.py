@@ -12,8 +12,17 @@ from sqlalchemy.orm import Session
 
 from creditlink.reviews.tables import AdverseNotice, ReviewCase, ReviewOverride
 
+CLASS = "reviews"
+"""Their class in `config/retention.toml`."""
+
 TABLES = ("adverse_notices", "review_cases", "review_overrides")
 """The tables with a time of their own; outcomes go with their overrides."""
+
+
+def are_kept(session: Session, consent_id: UUID) -> bool:
+    """Return whether anything of reviews is kept of a consent."""
+    kept = (select(table.id).where(table.consent_id == consent_id).limit(1) for table in (ReviewCase, AdverseNotice))
+    return any(session.scalar(query) is not None for query in kept)
 
 
 def delete_over(session: Session, enterprise_id: UUID, now: datetime) -> Iterator[tuple[str, UUID, str]]:

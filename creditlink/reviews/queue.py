@@ -21,6 +21,7 @@ from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.notifications.service import notify
+from creditlink.reviews import ending
 from creditlink.reviews.rules import causes as rules
 from creditlink.reviews.rules import settings as review_settings
 from creditlink.reviews.rules import states
@@ -33,7 +34,6 @@ from creditlink.staff.actor import StaffActor
 REVIEWERS = ("risk",)
 """Roles whose members review."""
 
-CLASS = "reviews"
 MOST_NOTE = 2_000
 
 
@@ -83,7 +83,7 @@ def settings_in_use() -> ReviewSettings:
 
 def kept_until(now: datetime, classes: RetentionClasses | None = None) -> datetime:
     """Return until when a row of reviews that is made `now` is kept."""
-    return (classes or classes_of(runtime.part(Settings))).of(CLASS).until(now)
+    return (classes or classes_of(runtime.part(Settings))).of(ending.CLASS).until(now)
 
 
 def open_case(

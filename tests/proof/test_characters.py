@@ -149,7 +149,7 @@ def test_every_field_of_every_body(bank, reader, operator, risk, operations, pro
             continue
         # The terms of a product are a body of their own.
         whole = samples.raw("ANY-1", institution_code=code) if method == "PUT" else sample(content["schema"], document)
-        token = reader if path == "/v1/profiles" else bank.own
+        token = reader if path.startswith("/v1/profiles") else bank.own
         address = re.sub(r"{(\w+)}", lambda found: "1" if found[1] == "version" else "ANY-1", path)
         for place in places(whole):
             for nasty in [*REFUSED, *KEPT, *NUMBERS, *FITTING]:
@@ -158,7 +158,7 @@ def test_every_field_of_every_body(bank, reader, operator, risk, operations, pro
                 sent = {"content": body, "headers": {"Content-Type": "application/json"}}
                 if "/rejections" in path:
                     answer = operator(method, address, **sent)
-                elif path.startswith("/v1/decisions/"):
+                elif path.startswith(("/v1/decisions/", "/v1/reviews/")):
                     answer = risk(method, address, **sent)
                 else:
                     answer = bank.call(method, address, token, **sent)
