@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from creditlink.profiles.live import live_model
+from creditlink.profiles.serving.live import live_model
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.scoring import settings as score_settings
