@@ -16,7 +16,8 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings, load_settings
 from creditlink.profiles.serving import live
 
-TABLES_KEPT = {"alembic_version", "database_purpose"}
+# Policies are named by their content and never change: storing a megabyte of model anew for each test tests nothing.
+TABLES_KEPT = {"alembic_version", "database_purpose", "policy_artefacts", "policy_bundles"}
 _LARGE = 2 * 1024 * 1024
 
 # How fast a loaded machine draws examples says nothing about the code; the number of examples stays as each test says.

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from creditlink.audit import chain
@@ -392,8 +392,8 @@ def test_one_policy_is_one_bundle_and_another_product_another(products, created,
     again = bank.call("POST", "/v1/profiles", authorization, json={}).json()
     assert again["bundle"] == first["bundle"]
     with db.transaction("owner") as session:
-        (stored,) = session.scalars(select(PolicyBundle)).all()
-        policy = service.store.read(session, stored.sha256)
+        assert session.scalar(select(func.count()).where(PolicyBundle.sha256 == first["bundle"])) == 1
+        policy = service.store.read(session, first["bundle"])
     document = policy.document
     assert document["model"]["sha256"] == first["model"]["sha256"]
     assert {"card.md", "validation.json", "reference.json", "peers.json"} <= set(document["model"]["files"])

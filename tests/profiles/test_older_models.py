@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from creditlink.profiles.live import live_model
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.scoring import settings as score_settings
 from creditlink.engine.scoring.model import load
 from creditlink.kit.settings import ROOT, load_settings
+from creditlink.profiles.serving.live import live_model
 
 pytestmark = pytest.mark.pure
 

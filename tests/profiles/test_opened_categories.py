@@ -68,7 +68,8 @@ def told_of(bank, authorization, profile, app) -> dict[str, object]:
         if set(routes.PARAMETER.findall(rule.rule)) <= {"profile_id"}:
             path, of_each = routes.filled(rule, {"profile_id": profile["id"]}), rule.endpoint == "profiles.read_lineage"
             for name in SUPPLIES_OF if of_each else (None,):
-                asked = {"params": {"indicator": name, "limit": 500}} if name else {}
+                sample = routes.sample_of(rule, {"profile_id": profile["id"]}) or {}
+                asked = {"params": {"indicator": name, "limit": 500}} if name else sample
                 answer = bank.call("GET", path, authorization, **asked)
                 assert answer.status_code == 200, f"{path} {name}: {answer.text}"
                 found[f"{rule.rule}?{name}" if name else rule.rule] = answer.json()

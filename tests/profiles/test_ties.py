@@ -9,11 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from creditlink.cli.replay import replay_profile
+from creditlink.engine.profile import basis
 from creditlink.enterprises.registry import loads
 from creditlink.enterprises.registry.feed_file import FeedRow
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
-from creditlink.profiles import service
 from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
 from tests import factories as make
@@ -86,7 +86,7 @@ def test_the_reason_of_a_flag_that_is_set_says_what_is_known_of_it(tied, created
     for reason in profile["reasons"]:
         assert reason["sentence_zh"].endswith(way["text_zh"]) == (reason["indicator"] == "linked_struck_off")
     before = next(one for one in profile["reasons"] if one["value"] and one["indicator"] != "linked_struck_off")
-    monkeypatch.setattr(service, "explanations", lambda told: {before["indicator"]: ("路径。", "The path.")})
+    monkeypatch.setattr(basis, "explanations", lambda told: {before["indicator"]: ("路径。", "The path.")})
     again = bank.call("POST", "/v1/profiles", authorization, json={}).json()
     after = next(one for one in again["reasons"] if one["indicator"] == before["indicator"])
     assert after["sentence_zh"] == f"{before['sentence_zh']}路径。"

@@ -65,7 +65,10 @@ def rules_of(app, method_and_kind):
 
 
 def kind_of(app, rule) -> str:
-    """Return open, protocol, file, page, own or read: whatever takes a token and is nothing else is a read."""
+    """Return open, protocol, file, page, staff, own or read.
+
+    Whatever takes a token and is nothing else is a read. What a member of staff signs, in a role, takes no token.
+    """
     if rule.endpoint in OPEN:
         return "open"
     if rule.endpoint in PROTOCOL:
@@ -79,6 +82,8 @@ def kind_of(app, rule) -> str:
         return "open"
     if scope == "unmarked":
         return "unknown"
+    if scope.startswith("role:"):
+        return "staff"
     return "own" if scope in OWN_SCOPES else "read"
 
 

@@ -68,14 +68,14 @@ def test_revoke_during_a_slow_profile_build(bank, authorized, delivered, empty_d
     authorization = authorized()
     delivered(authorization, categories=("tax",))
     building, go_on = threading.Event(), threading.Event()
-    whole = service.profile_many
+    whole = service.decide
 
     def slow(*args, **kwargs):
         building.set()
         assert go_on.wait(60)
         return whole(*args, **kwargs)
 
-    monkeypatch.setattr(service, "profile_many", slow)
+    monkeypatch.setattr(service, "decide", slow)
     with ThreadPoolExecutor(2) as pool:
         made = pool.submit(bank.call, "POST", "/v1/profiles", authorization, json={})
         assert building.wait(60)

@@ -188,13 +188,18 @@ def by_hand(told: dict[int, int]) -> dict[str, float | None]:
         t, x = np.array(list(last12)), np.array(list(last12.values()))
         rest = x - np.polyval(np.polyfit(t, x, 1), t)
         volatility = math.sqrt(float(rest @ rest) / (len(x) - 2)) / x.mean()
-    logs = [(back, math.log(v)) for back, v in sales.items() if back <= 24 and v > 0]
-    trend = noise = None
-    if len(logs) >= 6:
+
+    def line(last: int) -> tuple[float | None, float | None]:
+        logs = [(back, math.log(v)) for back, v in sales.items() if back <= last and v > 0]
+        if len(logs) < 6:
+            return None, None
         t, x = np.array([a for a, _ in logs], float), np.array([b for _, b in logs])
         slope, level = np.polyfit(t, x, 1)
         rest = x - slope * t - level
-        trend, noise = -12 * slope, math.sqrt(float(rest @ rest) / (len(x) - 2))
+        return -12 * slope, math.sqrt(float(rest @ rest) / (len(x) - 2))
+
+    (trend, noise), (trend_36, noise_36) = line(24), line(36)
+    usual = sum(sales.values()) / oldest / 100
     last24 = {back: v for back, v in sales.items() if back <= 24}
     longer = season = None
     if len(last24) >= 6 and sum(last24.values()) > 0:
@@ -209,6 +214,7 @@ def by_hand(told: dict[int, int]) -> dict[str, float | None]:
         "sales_3_fen": 3 * (mean(1, 3) or 0.0),
         "sales_6_fen": 6 * (mean(1, 6) or 0.0),
         "sales_12_fen": 12 * (mean(1, 12) or 0.0),
+        "sales_24_fen": sum(v for back, v in sales.items() if back <= 24),
         "sales_36_fen": sum(sales.values()),
         "sales_growth_12": growth(12, 12),
         "sales_growth_3": growth(3, 12),
@@ -224,6 +230,9 @@ def by_hand(told: dict[int, int]) -> dict[str, float | None]:
         "sales_trough_share_12": over(min(last12.values()), mean(1, 12)),
         "sales_trend_24": trend,
         "sales_noise_24": noise,
+        "sales_trend_36": trend_36,
+        "sales_noise_36": noise_36,
+        "size_by_sales": math.log(usual) if usual > 0 else None,
     }
 
 

@@ -51,7 +51,7 @@ def told(live, firms):
 def test_moving_the_named_indicator_as_said_moves_pd_as_said(live, firms, told):
     names, matrix = live.model.features, live.model.matrix(firms.select(FEATURES))
     medians = live.model.peers
-    rows, signs, named = [], [], []
+    rows, signs, moves = [], [], []
     for place, firm in enumerate(told):
         for adverse, reasons in ((1, firm.adverse), (-1, firm.strengths)):
             for reason in reasons:
@@ -67,12 +67,15 @@ def test_moving_the_named_indicator_as_said_moves_pd_as_said(live, firms, told):
                 moved[feature] = goal
                 rows += [matrix[place], moved]
                 signs.append(adverse)
-                named.append(reason.indicator)
-    # Rows are compared within one pass, with pools made of their parts.
-    scored = live.model.score_matrix(repooled(np.array(rows, np.float32, order="F"), names)).pd_12m.reshape(-1, 2)
+                moves.append((feature, goal))
+    # Rows are compared within one pass: a part that moves takes its pools along, a pool that is named moves by itself.
+    pooled = repooled(np.array(rows, np.float32, order="F"), names)
+    for place, (feature, goal) in enumerate(moves):
+        pooled[2 * place + 1, feature] = goal
+    scored = live.model.score_matrix(pooled).pd_12m.reshape(-1, 2)
     better = (scored[:, 0] - scored[:, 1]) * np.array(signs)
     assert len(better) > 1500
-    wrong = {named[k] for k in np.flatnonzero(better < -1e-12)}
+    wrong = {names[moves[k][0]] for k in np.flatnonzero(better < -1e-12)}
     assert wrong == set()
     assert (better > 0).mean() > 0.9
 

@@ -18,7 +18,7 @@ from creditlink.engine.explanation.change.split import InexactChange, NotReprodu
 from creditlink.engine.explanation.change.states import ScoreBasis, ScoredState
 from creditlink.engine.scoring.calibration.absence import Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration
-from creditlink.engine.scoring.calibration.known import ByKnown
+from creditlink.engine.scoring.calibration.known import ByKnown, Rising
 from creditlink.engine.scoring.model import load
 from creditlink.engine.scoring.scale import Scale
 from tests.engine.scoring.folders import write_folder
@@ -31,7 +31,9 @@ ABSENCE = Absence(
     {"tax": ("sales_12_fen",), "social_security": ("headcount",), "utility": ("electricity_growth_12",)},
     {"tax": -0.3, "social_security": -0.1, "utility": 0.2, "tax+utility": 0.07},
 )
-BY_KNOWN = ByKnown(("tax", "social_security", "utility"), ((1.3, 1.1), (1.1, 0.6), (1.0, 0.4), (0.9, 0.01)))
+BY_KNOWN = ByKnown(
+    ("tax", "social_security", "utility"), (Rising(1.3, 1.1), Rising(1.1, 0.6), Rising(1.0, 0.4), Rising(0.9, 0.01))
+)
 PLATT = Calibration("platt", 1.02, 0.4, absence=ABSENCE, by_known=BY_KNOWN)
 BETA = Calibration("beta", 0.8, 1.2, 0.1)
 
