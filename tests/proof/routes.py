@@ -49,6 +49,7 @@ OWN_SCOPES = {
 SAMPLES = {
     "profiles.create_profile": {"json": {"amount_fen": 100_000_000, "term_months": 12}},
     "profiles.read_lineage": {"params": {"indicator": "sales_12_fen"}},
+    "review.ask_for_review": {"json": {"refuses_automation": True, "note": "请看新签的合同"}},
     "changes.read_changes": {"params": {"since": "<profile_id>"}},
 }
 PARAMETER = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?(\w+)>")

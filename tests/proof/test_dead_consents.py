@@ -20,6 +20,7 @@ from sqlalchemy import select, text
 from creditlink.access.scopes import SCOPES
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
+from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids, jobs
@@ -89,6 +90,8 @@ def leaves(body: Any) -> Iterator[str]:
 def world(app, empty_database, firm, make_bank, products, delivered, monkeypatch) -> World:
     """Everything is read once while the consent lives: each read route must answer then."""
     bank = make_bank(scopes=list(SCOPES))
+    with empty_database.transaction("owner") as session:  # whose bank may ask for a person
+        session.get_one(Enterprise, firm.enterprise.id).entity_type = "sole_trader"
     authorization = agreed(app, firm, bank)
     delivered(authorization)
     made = bank.call("POST", "/v1/profiles", authorization, json={})
