@@ -12,6 +12,7 @@ from creditlink.kit.postgres import db
 from creditlink.lifecycle import history
 from creditlink.lifecycle.tables import PurposeStanding, ReviewItem, ShadowDay, ShadowScore
 from creditlink.profiles.serving import watch
+from creditlink.reviews.tables import ReviewCase
 from creditlink.shadow import scoring, tasks
 
 
@@ -55,7 +56,9 @@ def test_far_apart_asks_for_a_person_once(created, settings, empty_database, mon
     tasks.score_periodically(0)
     with db.transaction("owner") as session:
         (item,) = session.scalars(select(ReviewItem)).all()
+        (case,) = session.scalars(select(ReviewCase)).all()
     assert (item.kind, item.detail["bands"]) == ("model_disagreement", 0)
+    assert (case.profile_id, case.causes, case.state) == (item.profile_id, ["models_disagree"], "open")
 
 
 def test_old_profiles_and_other_purposes_are_left_alone(created, settings, empty_database):

@@ -26,6 +26,7 @@ from creditlink.reviews.tables import AdverseNotice, ReviewCase, ReviewOverride
 from creditlink.staff import proof
 from tests import factories as make
 from tests.oauth import flow
+from tests.profiles.conftest import CORE
 from tests.reviews.conftest import STAFF, in_days
 
 
@@ -128,6 +129,19 @@ class TestByRule:
         for fact in made[0]["knock_outs"]:
             assert fact["label_zh"] in notice.text_zh
             assert fact["label_en"] in notice.text_en
+
+    def test_a_firm_without_a_score_is_told_why_in_the_words_of_its_profile(
+        self, bank, authorized, delivered, empty_database
+    ):
+        authorization = authorized(bank)
+        delivered(authorization, categories=(), **dict.fromkeys(CORE, "NO_RECORD"))
+        made = bank.call("POST", "/v1/profiles", authorization, json={}).json()
+        assert made["state"] == "not_scorable"
+        with empty_database.transaction("owner") as session:
+            notice = session.scalars(select(AdverseNotice)).one()
+        assert notice.event == "not_scorable"
+        assert made["not_scorable_reason"]["sentence_zh"] in notice.text_zh
+        assert made["not_scorable_reason"]["sentence_en"] in notice.text_en
 
     def test_models_that_disagree_add_their_cause_to_the_open_case(self, profiled, empty_database):
         settings = queue.settings_in_use()
