@@ -98,7 +98,7 @@ def test_no_page_has_a_serious_finding(look, firm, bank, size):
     page.click("[name=decision][value=decline]")
     page.wait_for_url("https://bank.example/**")
     read(consent, enterprise)
-    acting = ("inbox", "profile", "uploads", "financing", "accesses", "representatives")
+    acting = ("inbox", "profile", "notices", "uploads", "financing", "accesses", "representatives")
     for name in ("", *acting, "security", "status", "nowhere"):
         page.goto(f"/portal/{name}")
         assert fits(page), name
