@@ -1,0 +1,133 @@
+"""One archived decision: why it is opened, what it says, whether it is made again the same, what changed since."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from creditlink.decisions import service
+from creditlink.decisions.archive import Archive, DecisionQuery, RecordDamaged
+from creditlink.portal.staff.decisions.listing import ListedDecision, listed
+from creditlink.decisions.policy.bundle import PolicyDamaged
+from creditlink.decisions.record import DecisionRecord, RecordInvalid
+from creditlink.engine.explanation.change.change import Change
+from creditlink.kit import ids
+from creditlink.kit.errors import Conflict, InsufficientRole, NotFound
+from creditlink.kit.processes import runtime
+from creditlink.portal.firm.known.changes import change_steps
+from creditlink.portal.site import blueprint, lang, page
+from creditlink.portal.staff.decisions import shown
+from creditlink.portal.staff.decisions.access import archive_transaction, purposes, reader_of
+from creditlink.portal.staff.guard import AtDesk, staff_signed_in
+from creditlink.portal.waterfall import WaterfallStep
+from creditlink.profiles.changes.comparison import compare
+from creditlink.profiles.changes.routes import models_for
+from creditlink.profiles.tables import Profile
+
+DAMAGE = (RecordDamaged, PolicyDamaged, RecordInvalid, LookupError)
+_OTHERS = 20
+
+
+@blueprint.get("/staff/decisions/<decision_id>")
+@staff_signed_in
+def decision(session: Session, here: AtDesk, now: datetime, decision_id: str) -> ResponseReturnValue:
+    """Ask why the decision is opened: the firm reads the answer in its log."""
+    with archive_transaction(here) as archive:
+        return _page(_line(archive, decision_id), here)
+
+
+@blueprint.post("/staff/decisions/<decision_id>")
+@staff_signed_in
+def open_decision(session: Session, here: AtDesk, now: datetime, decision_id: str) -> ResponseReturnValue:
+    """Open the decision and do what was asked: read, replay, compare or take it out."""
+    form = flask.request.form
+    doing = form.get("doing", "read")
+    with archive_transaction(here) as archive:
+        line = _line(archive, decision_id)
+        reader, kept = reader_of(here, form.get("purpose", "")), runtime.part(Archive)
+        try:
+            if doing == "export":
+                document = service.exported(archive, line.row.id, reader, kept=kept, now=now)
+                return _file(line.row.wire_id, document)
+            how = doing if doing in ("replay", "compare") else "read"
+            record = service.opened(archive, line.row.id, reader, doing=how, kept=kept, now=now)
+            told: dict[str, object] = {"replayed": None, "change": None}
+            if how == "replay":
+                (told["replayed"],) = service.made_again(archive, [record])
+            elif how == "compare":
+                other = _line(archive, form.get("other", ""))
+                second = service.opened(archive, other.row.id, reader, doing=how, kept=kept, now=now)
+                told |= _compared(archive, record, second)
+            return _page(line, here, record=record, archive=archive, purpose=reader.purpose, **told)
+        except InsufficientRole:
+            return _page(line, here, error=gettext("Choose a purpose of your role."), status=422)
+        except Conflict as refused:
+            return _page(line, here, error=str(refused.detail), status=409)
+        except DAMAGE as damage:
+            return _page(line, here, error=gettext("The record is damaged: %(how)s", how=str(damage)), status=409)
+
+
+def _line(session: Session, decision_id: str) -> ListedDecision:
+    wanted = ids.internal("dec", decision_id)
+    found, _ = listed(session, DecisionQuery(limit=1, decision_id=wanted))
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def _compared(session: Session, one: DecisionRecord, other: DecisionRecord) -> dict[str, object]:
+    earlier, later = sorted((shown.profile_of(one), shown.profile_of(other)), key=lambda profile: profile.created_at)
+    change: Change = compare(earlier, later, models_for(session))
+    return {"change": change, "pair": (earlier, later), "change_steps": list(change_steps(earlier, later, change))}
+
+
+def _file(decision: str, document: str) -> flask.Response:
+    headers = {"Content-Disposition": f'attachment; filename="{decision}.json"', "Cache-Control": "no-store"}
+    return flask.Response(document, content_type="application/json; charset=utf-8", headers=headers)
+
+
+def _page(
+    line: ListedDecision,
+    here: AtDesk,
+    *,
+    record: DecisionRecord | None = None,
+    archive: Session | None = None,
+    error: str | None = None,
+    status: int = 200,
+    **told: object,
+) -> ResponseReturnValue:
+    profile = None if record is None else shown.profile_of(record)
+    opened: dict[str, object] = {"profile": profile}
+    if record is not None and profile is not None and archive is not None:
+        opened |= {
+            "record": record,
+            "summary": profile.summary,
+            "indicators": shown.indicators(profile),
+            "steps": _steps(profile),
+            "readers": service.readers_of(archive, record),
+            "others": _others(archive, profile.enterprise_id, line.row.id),
+        }
+    return page(
+        "staff/decisions/decision.html",
+        status=status,
+        line=line,
+        purposes=purposes(here),
+        error=error,
+        **opened,
+        **told,
+    )
+
+
+def _steps(profile: Profile) -> tuple[WaterfallStep, ...]:
+    labels = gettext("A firm of which nothing is known"), gettext("Calibration"), gettext("This firm")
+    return tuple(shown.from_base_to_score(profile, labels, own="zh" if lang() == "zh" else "en"))
+
+
+def _others(session: Session, firm: UUID, decision: UUID) -> list[ListedDecision]:
+    found, _ = listed(session, DecisionQuery(enterprise_id=firm, limit=_OTHERS + 1))
+    return [one for one in found if one.row.id != decision][:_OTHERS]
