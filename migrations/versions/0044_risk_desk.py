@@ -32,4 +32,4 @@ def downgrade() -> None:
     op.execute("DROP POLICY listed ON decision_heads")
     op.execute("REVOKE SELECT ON decision_heads FROM creditlink_api")
     op.execute("DROP POLICY listed ON decision_records")
-    op.execute(f"REVOKE SELECT ({LISTED}) ON decision_records FROM creditlink_api")
+    op.execute("REVOKE SELECT ON decision_records FROM creditlink_api")

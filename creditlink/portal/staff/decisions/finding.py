@@ -10,10 +10,10 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from creditlink.decisions.archive import DecisionQuery
-from creditlink.portal.staff.decisions.listing import bank_id, choices, firm_id, listed
 from creditlink.kit.errors import InvalidRequest
 from creditlink.portal.site import blueprint, page
 from creditlink.portal.staff.decisions.access import archive_transaction
+from creditlink.portal.staff.decisions.listing import bank_id, choices, firm_id, listed
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 
 _A_PAGE = 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,11 +11,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
+from creditlink.consents.agreement.categories import label_of
 from creditlink.decisions import service
 from creditlink.decisions.archive import Archive, DecisionQuery, RecordDamaged
-from creditlink.portal.staff.decisions.listing import ListedDecision, listed
 from creditlink.decisions.policy.bundle import PolicyDamaged
 from creditlink.decisions.record import DecisionRecord, RecordInvalid
+from creditlink.decisions.replay import ReplayedDecision
 from creditlink.engine.explanation.change.change import Change
 from creditlink.kit import ids
 from creditlink.kit.errors import Conflict, InsufficientRole, NotFound
@@ -23,6 +25,7 @@ from creditlink.portal.firm.known.changes import change_steps
 from creditlink.portal.site import blueprint, lang, page
 from creditlink.portal.staff.decisions import shown
 from creditlink.portal.staff.decisions.access import archive_transaction, purposes, reader_of
+from creditlink.portal.staff.decisions.listing import ListedDecision, listed
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 from creditlink.portal.waterfall import WaterfallStep
 from creditlink.profiles.changes.comparison import compare
@@ -31,6 +34,26 @@ from creditlink.profiles.tables import Profile
 
 DAMAGE = (RecordDamaged, PolicyDamaged, RecordInvalid, LookupError)
 _OTHERS = 20
+
+
+@dataclass(frozen=True)
+class ComparedDecisions:
+    """Two decisions on one firm, the earlier first, and what changed."""
+
+    pair: tuple[Profile, Profile]
+    change: Change
+    steps: list[WaterfallStep]
+
+
+@dataclass(frozen=True)
+class OpenedDecision:
+    """A record that somebody looks at, and what they had done with it."""
+
+    archive: Session
+    record: DecisionRecord
+    purpose: str
+    replayed: ReplayedDecision | None = None
+    compared: ComparedDecisions | None = None
 
 
 @blueprint.get("/staff/decisions/<decision_id>")
@@ -56,14 +79,15 @@ def open_decision(session: Session, here: AtDesk, now: datetime, decision_id: st
                 return _file(line.row.wire_id, document)
             how = doing if doing in ("replay", "compare") else "read"
             record = service.opened(archive, line.row.id, reader, doing=how, kept=kept, now=now)
-            told: dict[str, object] = {"replayed": None, "change": None}
+            opened = OpenedDecision(archive, record, reader.purpose)
             if how == "replay":
-                (told["replayed"],) = service.made_again(archive, [record])
+                (again,) = service.made_again(archive, [record])
+                opened = replace(opened, replayed=again)
             elif how == "compare":
                 other = _line(archive, form.get("other", ""))
                 second = service.opened(archive, other.row.id, reader, doing=how, kept=kept, now=now)
-                told |= _compared(archive, record, second)
-            return _page(line, here, record=record, archive=archive, purpose=reader.purpose, **told)
+                opened = replace(opened, compared=_compared(archive, record, second))
+            return _page(line, here, opened)
         except InsufficientRole:
             return _page(line, here, error=gettext("Choose a purpose of your role."), status=422)
         except Conflict as refused:
@@ -80,10 +104,10 @@ def _line(session: Session, decision_id: str) -> ListedDecision:
     return found[0]
 
 
-def _compared(session: Session, one: DecisionRecord, other: DecisionRecord) -> dict[str, object]:
+def _compared(session: Session, one: DecisionRecord, other: DecisionRecord) -> ComparedDecisions:
     earlier, later = sorted((shown.profile_of(one), shown.profile_of(other)), key=lambda profile: profile.created_at)
-    change: Change = compare(earlier, later, models_for(session))
-    return {"change": change, "pair": (earlier, later), "change_steps": list(change_steps(earlier, later, change))}
+    change = compare(earlier, later, models_for(session))
+    return ComparedDecisions((earlier, later), change, list(change_steps(earlier, later, change)))
 
 
 def _file(decision: str, document: str) -> flask.Response:
@@ -94,33 +118,26 @@ def _file(decision: str, document: str) -> flask.Response:
 def _page(
     line: ListedDecision,
     here: AtDesk,
+    opened: OpenedDecision | None = None,
     *,
-    record: DecisionRecord | None = None,
-    archive: Session | None = None,
     error: str | None = None,
     status: int = 200,
-    **told: object,
 ) -> ResponseReturnValue:
-    profile = None if record is None else shown.profile_of(record)
-    opened: dict[str, object] = {"profile": profile}
-    if record is not None and profile is not None and archive is not None:
-        opened |= {
-            "record": record,
+    told: dict[str, object] = {"line": line, "purposes": purposes(here), "error": error, "profile": None}
+    if opened is not None:
+        profile = shown.profile_of(opened.record)
+        told |= {
+            "profile": profile,
+            "opened": opened,
+            "record": opened.record,
             "summary": profile.summary,
             "indicators": shown.indicators(profile),
             "steps": _steps(profile),
-            "readers": service.readers_of(archive, record),
-            "others": _others(archive, profile.enterprise_id, line.row.id),
+            "label_of": lambda category: label_of(category, lang()),
+            "readers": service.readers_of(opened.archive, opened.record),
+            "others": _others(opened.archive, profile.enterprise_id, line.row.id),
         }
-    return page(
-        "staff/decisions/decision.html",
-        status=status,
-        line=line,
-        purposes=purposes(here),
-        error=error,
-        **opened,
-        **told,
-    )
+    return page("staff/decisions/decision.html", status=status, **told)
 
 
 def _steps(profile: Profile) -> tuple[WaterfallStep, ...]:

@@ -10,8 +10,11 @@ from uuid import UUID
 
 from creditlink.decisions.record import DecisionRecord
 from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.features.indicator import DIMENSION_LABELS
 from creditlink.portal.waterfall import WaterfallStep, waterfall
 from creditlink.profiles.tables import Profile
+
+_SEEN = 0.1  # points
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,16 @@ class ShownIndicator:
     name: str
     label_zh: str
     label_en: str
-    dimension: str
-    category: str
+    dimension_zh: str
+    dimension_en: str
     unit: str
     value: float | None
     points: float  # rounded to hundredths: what its bar is as long as
+
+    @property
+    def moved(self) -> bool:
+        """Return whether it moved the points enough to be seen."""
+        return abs(self.points) >= _SEEN
 
     @property
     def value_text(self) -> str:
@@ -56,13 +64,14 @@ def indicators(profile: Profile) -> list[ShownIndicator]:
     for name, (value, _contribution, points) in profile.explanation["indicators"].items():
         # A model of an earlier catalogue may read what today's no longer has.
         known = BY_NAME.get(name)
+        zh, en = DIMENSION_LABELS[known.dimension] if known else ("", "")
         found.append(
             ShownIndicator(
                 name=name,
                 label_zh=known.label_zh if known else name,
                 label_en=known.label_en if known else name,
-                dimension=known.dimension if known else "",
-                category=known.category if known else "",
+                dimension_zh=zh,
+                dimension_en=en,
                 unit=known.unit if known else "",
                 value=value,
                 points=round(points, 2),
