@@ -77,6 +77,7 @@ API: Privileges = {
     "rejected_rows": {"select": "all", "update": "changed_at changed_by note state"},
     "representations": {"select": "all", "insert": "all", "update": "all"},
     "review_items": {"select": "all"},
+    "shadow_days": {"select": "all"},
     "shadow_scores": {"select": "all"},
     "sign_in_tries": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "sources": {"select": "all"},

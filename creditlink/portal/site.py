@@ -180,10 +180,13 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.representatives", gettext("Who may act")),
             ("portal.security", gettext("Security")),
         ]
-    desks = [("portal.desk", gettext("My desk"))]
-    if roles & _RISK_DESK:
-        desks.append(("portal.decisions", gettext("Decisions")))
-    return [*desks, ("portal.staff_keys", gettext("Security keys"))]
+    decisions = [("portal.decisions", gettext("Decisions"))] if roles & _RISK_DESK else []
+    return [
+        ("portal.desk", gettext("My desk")),
+        *decisions,
+        ("portal.models", gettext("Models")),
+        ("portal.staff_keys", gettext("Security keys")),
+    ]
 
 
 def _language_links() -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.execute(f"CREATE POLICY listed ON decision_records FOR SELECT TO creditlink_api USING ({AUDIT})")
     op.execute("GRANT SELECT ON decision_heads TO creditlink_api")
     op.execute(f"CREATE POLICY listed ON decision_heads FOR SELECT TO creditlink_api USING ({AUDIT})")
+    op.execute("GRANT SELECT ON shadow_days TO creditlink_api")  # of models, not of firms
     op.execute(f"CREATE POLICY audited ON audit_entries FOR SELECT TO creditlink_api USING ({AUDIT})")
     op.execute("CREATE INDEX ix_decision_records_decided_at ON decision_records (decided_at, id)")
 
@@ -28,6 +29,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo."""
     op.execute("DROP INDEX ix_decision_records_decided_at")
+    op.execute("REVOKE SELECT ON shadow_days FROM creditlink_api")
     op.execute("DROP POLICY audited ON audit_entries")
     op.execute("DROP POLICY listed ON decision_heads")
     op.execute("REVOKE SELECT ON decision_heads FROM creditlink_api")

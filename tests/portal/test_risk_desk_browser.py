@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.postgres import db
 from tests import factories as make
+from tests.lifecycle.conftest import registered
 from tests.portal.test_accessibility import axe, look
 from tests.portal.test_browser import chromium, fits, picture, served
 from tests.portal.test_risk_desk import LIST, risk
@@ -26,6 +28,8 @@ def test_a_decision_is_found_explained_replayed_and_compared(look, risk, created
     authorization, _ = created()
     day = day_of(utc_now()) - timedelta(days=180)
     assert bank.call("POST", "/v1/profiles", authorization, json={"as_of": day.isoformat()}).status_code == 201
+    with db.transaction("owner") as session:
+        registered(session, make.make_staff(session, "ada", "model_owner"))
     page = look(size)
     page.goto(f"/portal/staff/sign-in?lang={language}")
     page.fill("[name=login]", risk.account.login)
@@ -50,4 +54,11 @@ def test_a_decision_is_found_explained_replayed_and_compared(look, risk, created
     picture(page, "decision-compared")
     found += page.findings()
     assert page.locator("table.waterfall").count() == 2
+    page.goto("/portal/staff/models")
+    picture(page, "models")
+    found += page.findings()
+    page.click("main h2 a >> nth=0")
+    picture(page, "model")
+    found += page.findings()
+    assert fits(page)
     assert found == []
