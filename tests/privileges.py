@@ -29,6 +29,11 @@ API: Privileges = {
     },
     "database_purpose": {"select": "all"},
     "dead_letters": {"select": "all", "update": "next_try_at resolution resolved_at"},
+    "decision_heads": {"select": "all"},
+    "decision_records": {
+        "select": "about as_of bundle_sha256 chain_id consent_id decided_at digest enterprise_id expired_at grade id"
+        " institution_id keep_until model_id payload_sha256 previous seq",
+    },
     "deletion_certificates": {"select": "all"},
     "deletion_requests": {"select": "all", "insert": "all"},
     "discovery_questions": {"select": "all", "insert": "all"},
@@ -80,6 +85,7 @@ API: Privileges = {
     },
     "review_items": {"select": "all"},
     "review_overrides": {"select": "all", "insert": "all"},
+    "shadow_days": {"select": "all"},
     "shadow_scores": {"select": "all"},
     "sign_in_tries": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "sources": {"select": "all"},

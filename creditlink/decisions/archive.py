@@ -9,7 +9,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, bindparam, func, select, text, update
 from sqlalchemy.orm import Session, undefer
 from sqlalchemy.types import DateTime, LargeBinary, Text, Uuid
 
@@ -177,6 +177,7 @@ def look(
 class DecisionQuery:
     """Which decisions to find; None: any."""
 
+    decision_id: UUID | None = None
     enterprise_id: UUID | None = None
     institution_id: UUID | None = None
     consent_id: UUID | None = None
@@ -189,16 +190,24 @@ class DecisionQuery:
 
 
 def find(session: Session, query: DecisionQuery) -> Sequence[DecisionRow]:
-    """Return rows without what they say, newest first; for the owner's role."""
-    wanted = select(DecisionRow).where(DecisionRow.expired_at.is_(None), DecisionRow.about.is_(None))
+    """Return rows without what they say, newest first; for the owner's role and the viewer `audit`."""
+    wanted = select(DecisionRow).where(*conditions(query))
+    return session.scalars(wanted.order_by(DecisionRow.decided_at.desc(), DecisionRow.id).limit(query.limit)).all()
+
+
+def conditions(query: DecisionQuery) -> Iterator[ColumnElement[bool]]:
+    """Yield what the rows of a query meet."""
+    yield DecisionRow.expired_at.is_(None)
+    yield DecisionRow.about.is_(None)  # a later link is found by what it is about
+    if query.decision_id is not None:
+        yield DecisionRow.id == query.decision_id
     for column in ("enterprise_id", "institution_id", "consent_id", "grade", "model_id", "bundle_sha256"):
         if (value := getattr(query, column)) is not None:
-            wanted = wanted.where(getattr(DecisionRow, column) == value)
+            yield getattr(DecisionRow, column) == value
     if query.since is not None:
-        wanted = wanted.where(DecisionRow.as_of >= query.since)
+        yield DecisionRow.as_of >= query.since
     if query.until is not None:
-        wanted = wanted.where(DecisionRow.as_of <= query.until)
-    return session.scalars(wanted.order_by(DecisionRow.decided_at.desc(), DecisionRow.id).limit(query.limit)).all()
+        yield DecisionRow.as_of <= query.until
 
 
 def links(session: Session, chain_id: UUID) -> list[DecisionRow]:

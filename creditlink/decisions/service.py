@@ -29,7 +29,11 @@ def replay(
         One is not in the archive, or its time is over.
     InsufficientRole, RecordDamaged, PolicyDamaged, RecordInvalid
     """
-    records = [opened(session, one, reader, doing="replay", kept=kept, now=now) for one in decisions]
+    return made_again(session, [opened(session, one, reader, doing="replay", kept=kept, now=now) for one in decisions])
+
+
+def made_again(session: Session, records: Sequence[DecisionRecord]) -> list[ReplayedDecision]:
+    """Make decisions again whose records are open already; errors as for `replay`, but for those of the look."""
     return replay_many(records, lambda bundle: store.loaded(session, bundle))
 
 

@@ -39,14 +39,16 @@ class DecisionRow(Base):
     """The record of one decision, sealed, and its link in its firm's chain.
 
     Written by `creditlink_archive` in the transaction of the profile, whose id it has, and read through
-    `creditlink_look`, which leaves evidence: neither role has the table itself. When its time is over, what it says
-    goes; the link stays, so that the chain still holds. A later entry, such as a person's override, is a further link.
+    `creditlink_look`, which leaves evidence: no role that serves has the payload itself. When its time is over, what it
+    says goes; the link stays, so that the chain still holds. A later entry, such as a person's override, is a further
+    link.
     """
 
     __tablename__ = "decision_records"
     __table_args__ = (
         UniqueConstraint("chain_id", "seq"),
         Index("ix_decision_records_as_of", "as_of", "id"),
+        Index("ix_decision_records_decided_at", "decided_at", "id"),
         CheckConstraint("(payload IS NULL) = (expired_at IS NOT NULL)", name="sealed_or_expired"),
     )
 

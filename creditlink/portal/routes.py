@@ -19,7 +19,8 @@ from creditlink.portal.firm.known import changes, group, profile, reviews
 from creditlink.portal.firm.records import deletions, uploads
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
-from creditlink.portal.staff import desk, entry, keys
+from creditlink.portal.staff import desk, entry, keys, models
+from creditlink.portal.staff.decisions import finding, reading
 
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
@@ -27,7 +28,7 @@ PAGES = (
     *(deletions, uploads),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
-    *(desk, entry, keys),
+    *(desk, entry, keys, models, finding, reading),
 )
 """Each adds its views to the blueprint when it is imported."""
 

@@ -34,6 +34,8 @@ csrf = CSRFProtect()
 UPLOADS_PATH = f"{PATH}/uploads"
 """The one page that takes a file, and so a larger body."""
 
+# Whose menu has the decisions; who may open one, `config/retention.toml` says.
+_RISK_DESK = {"risk", "auditor"}
 _LANG_COOKIE = "creditlink_lang"
 _YEAR = 365 * 86400
 
@@ -153,11 +155,22 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
     body = flask.render_template(
         f"portal/{template}",
         person=flask.g.get("person"),
-        is_staff=flask.g.get("is_staff", False),
+        is_staff="staff_roles" in flask.g,
         lang=lang(),
         other_languages=_language_links(),
         environment=settings().environment,
-        navigation=[
+        navigation=_navigation(),
+        when=lambda instant, zone=False: when(instant, lang(), zone=zone),
+        **values,
+    )
+    return flask.Response(body, status=status, content_type="text/html; charset=utf-8")
+
+
+def _navigation() -> list[tuple[str, str]]:
+    """Return the main pages of whoever is signed in: a firm's people, or staff by their roles."""
+    roles = flask.g.get("staff_roles")
+    if roles is None:
+        return [
             ("portal.home", gettext("My consents")),
             ("portal.inbox", gettext("Requests")),
             ("portal.profile", gettext("Credit profile")),
@@ -166,11 +179,14 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
             ("portal.accesses", gettext("Who saw what")),
             ("portal.representatives", gettext("Who may act")),
             ("portal.security", gettext("Security")),
-        ],
-        when=lambda instant, zone=False: when(instant, lang(), zone=zone),
-        **values,
-    )
-    return flask.Response(body, status=status, content_type="text/html; charset=utf-8")
+        ]
+    decisions = [("portal.decisions", gettext("Decisions"))] if roles & _RISK_DESK else []
+    return [
+        ("portal.desk", gettext("My desk")),
+        *decisions,
+        ("portal.models", gettext("Models")),
+        ("portal.staff_keys", gettext("Security keys")),
+    ]
 
 
 def _language_links() -> list[tuple[str, str]]:

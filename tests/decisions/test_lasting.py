@@ -302,7 +302,7 @@ class TestNobodyElse:
     def test_may_touch_the_archive(self, profile):
         for statement in (
             "SELECT payload FROM decision_records",
-            "SELECT grade FROM decision_records",
+            "SELECT payload_sha256, payload FROM decision_records",
             "DELETE FROM decision_records",
             "UPDATE decision_records SET payload_sha256 = 'x'",
             "INSERT INTO decision_records (id) VALUES (gen_random_uuid())",

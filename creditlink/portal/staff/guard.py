@@ -42,7 +42,7 @@ def staff_signed_in(
             with db.transaction(viewer=db.Viewer(account_id=account_id)) as session:
                 found = _at_desk(session.get(Account, account_id), session.get(StaffMember, account_id))
                 if found is not None:
-                    flask.g.person, flask.g.is_staff = found.account.display_name, True
+                    flask.g.person, flask.g.staff_roles = found.account.display_name, found.actor.roles
                     return view(session, found, now, *args, **kwargs)
             browser().end()
         return see_other(flask.url_for("portal.staff_sign_in"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 import flask
@@ -19,24 +18,13 @@ from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
 from creditlink.portal.firm.firms import first_with
 from creditlink.portal.site import blueprint, lang, page, signed_in
+from creditlink.portal.waterfall import WaterfallStep, waterfall
 from creditlink.profiles.changes.comparison import compare
 from creditlink.profiles.changes.routes import models_for
 from creditlink.profiles.tables import Profile
 
 _MOST_STEPS = 8
 """Indicators that have a step of their own; the rest go in one."""
-_WIDTH = 100.0
-
-
-@dataclass(frozen=True)
-class WaterfallStep:
-    """One bar: `x` and `width` in hundredths of the drawing; a total stands on the ground, a step on the one before."""
-
-    label: str
-    points: float
-    x: float
-    width: float
-    kind: str  # total, plus or minus
 
 
 @blueprint.get("/profile/changes")
@@ -62,10 +50,12 @@ def changes(session: Session, account: Account, now: datetime) -> ResponseReturn
     if earlier is later:
         raise NotFound
     change = compare(earlier, later, models_for(session))
-    return page("firm/changes.html", firm=firm, pair=pair, change=change, steps=list(_steps(earlier, later, change)))
+    return page(
+        "firm/changes.html", firm=firm, pair=pair, change=change, steps=list(change_steps(earlier, later, change))
+    )
 
 
-def _steps(earlier: Profile, later: Profile, change: Change) -> Iterator[WaterfallStep]:
+def change_steps(earlier: Profile, later: Profile, change: Change) -> Iterator[WaterfallStep]:
     """Yield the bars from the earlier points to the later ones, each as long as what it moved."""
     if earlier.points is None or later.points is None:
         return
@@ -76,23 +66,8 @@ def _steps(earlier: Profile, later: Profile, change: Change) -> Iterator[Waterfa
     moved += [
         (_label(one, own), one.points or 0.0) for one in change.parts if one.name in ("model", "policy", "rounding")
     ]
-    moved = [(label, points) for label, points in moved if points]
-    levels = [float(earlier.points)]
-    for _, points in moved:
-        levels.append(levels[-1] + points)
-    low, high = min(levels), max(levels)
-    # A total begins a little below the lowest level, so that a small change can still be seen.
-    ground = low - max(1.0, (high - low) * 0.15)
-    scale = _WIDTH / (max(high - ground, 1.0))
-    for label, points, at in (
-        (gettext("The earlier profile"), float(earlier.points), None),
-        *((label, points, level) for (label, points), level in zip(moved, levels, strict=False)),
-        (gettext("The later profile"), float(later.points), None),
-    ):
-        left = ground if at is None else min(at, at + points)
-        width = points - ground if at is None else abs(points)
-        kind = "total" if at is None else "plus" if points > 0 else "minus"
-        yield WaterfallStep(label, points, round((left - ground) * scale, 2), round(max(width * scale, 0.4), 2), kind)
+    first = (gettext("The earlier profile"), float(earlier.points))
+    yield from waterfall(first, moved, (gettext("The later profile"), float(later.points)))
 
 
 def _label(one: ChangedPart, own: int) -> str:

@@ -1,0 +1,1 @@
+"""The risk desk: archived decisions found, read, replayed, compared and taken out."""

@@ -1,0 +1,85 @@
+"""Archived decisions as a list names them: which firm, for which bank, by what, with what grade; nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from creditlink.decisions.archive import DecisionQuery, conditions
+from creditlink.decisions.tables import DecisionRow
+from creditlink.enterprises.tables import Enterprise
+from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
+from creditlink.kit.http import paging
+
+
+@dataclass(frozen=True)
+class ListedDecision:
+    """One line of the list."""
+
+    row: DecisionRow
+    firm: str
+    uscc: str
+    bank_zh: str
+    bank_en: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What there is to choose from: banks as (code, zh, en), grades and models that the archive holds."""
+
+    banks: Sequence[tuple[str, str, str]]
+    grades: Sequence[str]
+    models: Sequence[str]
+
+
+def listed(
+    session: Session, query: DecisionQuery, *, cursor: str | None = None
+) -> tuple[list[ListedDecision], str | None]:
+    """Return one page of decisions, newest first, and the cursor of the next.
+
+    Raises
+    ------
+    InvalidRequest
+        The cursor is not one of this list.
+    """
+    met = list(conditions(query))
+    after = paging.row_of(session, DecisionRow, "dec", cursor, *met)
+    wanted = (
+        select(DecisionRow, Enterprise.name, Enterprise.uscc, Institution.name_zh, Institution.name_en)
+        .join(Enterprise, Enterprise.id == DecisionRow.enterprise_id)
+        .join(Institution, Institution.id == DecisionRow.institution_id)
+        .where(*met)
+    )
+    rows, more = paging.newest_first(
+        session, wanted, DecisionRow.decided_at, DecisionRow.id, after=after, limit=query.limit
+    )
+    page = [ListedDecision(*row) for row in rows]
+    return page, ids.external("dec", page[-1].row.id) if more else None
+
+
+def choices(session: Session) -> Choices:
+    """Return what a list can be narrowed to."""
+    kept = DecisionRow.expired_at.is_(None)
+    banks = select(Institution.code, Institution.name_zh, Institution.name_en).order_by(Institution.code)
+    grades = select(DecisionRow.grade).where(kept, DecisionRow.grade.is_not(None)).distinct()
+    models = select(DecisionRow.model_id).where(kept).distinct().order_by(DecisionRow.model_id)
+    return Choices(
+        banks=[(code, zh, en) for code, zh, en in session.execute(banks)],
+        grades=sorted(session.scalars(grades), key=lambda grade: (grade[0], -len(grade), grade)),
+        models=[str(model) for model in session.scalars(models)],
+    )
+
+
+def firm_id(session: Session, uscc: str) -> UUID | None:
+    """Return the firm of a code; None: there is none."""
+    return session.scalar(select(Enterprise.id).where(Enterprise.uscc == uscc))
+
+
+def bank_id(session: Session, code: str) -> UUID | None:
+    """Return the institution of a code; None: there is none."""
+    return session.scalar(select(Institution.id).where(Institution.code == code))

@@ -1,0 +1,209 @@
+"""The risk desk: decisions found, opened for a purpose, replayed, compared and taken out; by whom, the firm sees."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from creditlink.audit.tables import AuditEntry
+from creditlink.decisions import export
+from creditlink.decisions.tables import DecisionRow
+from creditlink.enterprises import accounts
+from creditlink.enterprises.tables import Account
+from creditlink.kit import keyring
+from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.postgres import db
+from tests import factories as make
+from tests.portal.conftest import Person
+from tests.portal.test_profile import escaped
+from tests.portal.test_staff import TOTP, sign_in
+from tests.profiles.conftest import authorized, bank, city, created, delivered, firm, http, products, rich_firm
+
+__all__ = ["authorized", "bank", "city", "created", "delivered", "firm", "http", "products", "rich_firm"]
+LIST = "/portal/staff/decisions"
+
+
+def staff(app, settings, login, *roles):
+    with db.transaction("owner") as session:
+        actor = make.make_staff(session, login, *roles)
+        account = session.get_one(Account, actor.account_id)
+        account.password_hash = accounts.hash_password(make.PASSWORD)
+        accounts.enroll_totp(account, TOTP, key=settings.secret_key)
+    person = Person(app.test_client(), account)
+    person.actor = actor
+    assert sign_in(person).status_code == 303
+    return person
+
+
+@pytest.fixture
+def risk(app, settings, empty_database):
+    return staff(app, settings, "rui", "risk")
+
+
+@pytest.fixture
+def decided(created):
+    """A profile of the rich firm, its authorization and the address of its decision."""
+    authorization, profile = created()
+    return authorization, profile, f"{LIST}/{profile['id'].replace('prf_', 'dec_')}"
+
+
+def opened(person, address, **fields):
+    person.get(address + "?lang=en")
+    return person.post(address, **{"purpose": "replay", "doing": "read"} | fields)
+
+
+def looks():
+    with db.transaction("owner") as session:
+        wanted = select(AuditEntry).where(AuditEntry.action.like("decision.%")).order_by(AuditEntry.seq)
+        return [(entry.action, entry.actor, entry.purpose, entry.detail["role"]) for entry in session.scalars(wanted)]
+
+
+def test_the_menu_leads_to_the_list_and_the_list_to_the_decision(risk, decided, firm):
+    _, profile, address = decided
+    assert f'href="{LIST}"' in risk.get("/portal/staff/?lang=en").text
+    shown = risk.get(LIST + "?lang=en").text
+    assert address in shown
+    assert firm.enterprise.uscc in shown
+    assert looks() == []  # the list names decisions and says nothing of what they hold
+    asked = risk.get(address + "?lang=en").text
+    assert "Why do you open this decision?" in asked
+    assert "checking a decision by computing it again" in asked
+    assert profile["reasons"][0]["sentence_en"] not in asked
+
+
+def test_the_page_says_what_the_bank_was_told_and_the_firm_sees_who_looked(risk, decided, firm):
+    _, profile, address = decided
+    shown = opened(risk, address).text
+    for one in (*profile["reasons"], *profile["strengths"]):
+        assert escaped(one["sentence_en"]) in shown
+    numbers = re.findall(
+        r'<td class="number">([+-]?[\d.]+)</td>', shown.partition("waterfall")[2].partition("</table>")[0]
+    )
+    base, *steps, total = map(float, numbers)
+    assert base + sum(steps) == pytest.approx(total, abs=0.06 * len(numbers))
+    assert round(total) == profile["points"]
+    for row in profile["dimensions"]:
+        assert f"{row['points_contribution']:+.1f}" in numbers
+    assert profile["bundle"][:16] in shown
+    assert "Credit profile made" in shown
+    assert looks() == [("decision.read", risk.actor.name, "replay", "risk")]
+    assert " style=" not in shown
+    assert "<script" not in shown
+
+
+def test_it_is_made_again_the_same(risk, decided):
+    shown = opened(risk, decided[2], doing="replay").text
+    assert "Made again: the same, byte by byte." in shown
+    assert [action for action, *_ in looks()] == ["decision.replay"]
+
+
+def test_a_replay_after_consent_and_facts_are_gone(risk, decided):
+    with db.transaction("owner") as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in ("facts", "profiles", "access_tokens"):
+            session.execute(text(f"DELETE FROM {table}"))
+        session.execute(text("UPDATE consents SET state = 'REVOKED'"))
+    assert "the same, byte by byte" in opened(risk, decided[2], doing="replay").text
+
+
+def test_a_forged_record_is_said_to_be_damaged(risk, decided):
+    with db.transaction("owner") as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(text("UPDATE decision_records SET payload = substr(payload, 1, 50)"))
+    answer = opened(risk, decided[2], doing="replay")
+    assert answer.status_code == 409
+    assert "The record is damaged" in answer.text
+
+
+def test_two_decisions_on_a_firm_are_compared_as_the_bank_is_told(risk, decided, bank):
+    authorization, first, address = decided
+    day = day_of(utc_now()) - timedelta(days=180)
+    second = bank.call("POST", "/v1/profiles", authorization, json={"as_of": day.isoformat()}).json()
+    told = bank.call("GET", f"/v1/profiles/{second['id']}/changes", authorization, params={"since": first["id"]}).json()
+    assert second["id"].replace("prf_", "dec_") in opened(risk, address).text
+    shown = opened(risk, address, doing="compare", other=second["id"].replace("prf_", "dec_")).text
+    assert escaped(told["text_en"]) in shown
+    assert [action for action, *_ in looks()] == ["decision.read", "decision.compare", "decision.compare"]
+
+
+def test_a_decision_is_taken_out_and_verifies_without_the_database(risk, decided, settings):
+    answer = opened(risk, decided[2], doing="export", purpose="complaint")
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="dec_')
+    found = export.read(answer.data, keyring.public_keys(settings.secret_key))
+    assert found.decision == decided[1]["id"].replace("prf_", "dec_")
+    assert json.loads(answer.data)["bundle"]
+    assert [one[0] for one in looks()] == ["decision.export"]
+
+
+@pytest.mark.parametrize("purpose", ["", "curiosity", "audit", "\0", "x" * 5000])
+def test_nothing_is_opened_for_a_purpose_that_is_not_the_roles(risk, decided, purpose):
+    answer = opened(risk, decided[2], purpose=purpose)
+    assert answer.status_code in (400, 422)
+    assert decided[1]["reasons"][0]["sentence_en"] not in answer.text
+    assert looks() == []
+
+
+@pytest.mark.parametrize("roles", [("operator",), ("model_owner",), ("operator", "model_owner")])
+def test_other_roles_have_no_such_page(app, settings, decided, roles):
+    person = staff(app, settings, "ola", *roles)
+    assert LIST not in person.get("/portal/staff/?lang=en").text
+    for path in (LIST, decided[2]):
+        assert person.get(path).status_code == 404
+    person.get("/portal/staff/")
+    assert person.post(decided[2], purpose="replay", doing="read").status_code == 404
+    assert looks() == []
+
+
+def test_a_firms_person_and_a_stranger_have_no_such_page(app, decided, owner):
+    for person in (owner, Person(app.test_client())):
+        for path in (LIST, decided[2]):
+            answer = person.get(path)
+            assert answer.status_code == 303
+            assert answer.headers["Location"].endswith("/portal/staff/sign-in")
+    assert looks() == []
+
+
+def test_the_list_is_narrowed_and_paged(risk, created, bank, firm):
+    authorization, profile = created()
+    for _ in range(2):
+        bank.call("POST", "/v1/profiles", authorization, json={})
+    with db.transaction("owner") as session:
+        rows = session.scalars(select(DecisionRow.id)).all()
+    assert len(rows) == 3
+    for narrowed, count in {
+        "": 3, f"uscc={firm.enterprise.uscc}": 3, f"grade={profile['grade'].replace('+', '%2B')}": 3, "grade=X": 0,
+        "model=nobody": 0, f"bundle={profile['bundle']}": 3, "since=2090-01-01": 0, "until=2000-01-01": 0,
+    }.items():  # fmt: skip
+        assert risk.get(f"{LIST}?lang=en&{narrowed}").text.count(f'href="{LIST}/dec_') == count, narrowed
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "said"),
+    [
+        ("uscc=91", "No firm has the code 91."),
+        ("bank=nobody", "No institution has the code nobody."),
+        ("since=tomorrow", "tomorrow is not a day"),
+        ("cursor=x", "does not exist any more"),
+        ("cursor=dec_00000000000000000000000000000000", "does not exist any more"),
+    ],
+)
+def test_what_cannot_be_looked_for_is_said(risk, decided, narrowed, said):
+    answer = risk.get(f"{LIST}?lang=en&{narrowed}")
+    assert answer.status_code == 422
+    assert said in answer.text
+
+
+@pytest.mark.parametrize("name", ["dec_x", "prf_1", "dec_" + "0" * 32, "%00", "%ED%A0%80", "a" * 3000])
+def test_an_id_that_never_was(risk, name):
+    assert risk.get(f"{LIST}/{name}").status_code == 404
+
+
+def test_the_page_is_there_in_chinese(risk, decided):
+    risk.get(decided[2] + "?lang=zh")
+    shown = risk.post(decided[2], purpose="replay", doing="replay").text
+    assert decided[1]["reasons"][0]["sentence_zh"] in shown
+    assert "逐字节一致" in shown
