@@ -38,7 +38,7 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes.process import start
 from creditlink.kit.settings import Settings
 from creditlink.profiles.reliance.backfill import ModelShelf, seal_profile, unsealed
-from creditlink.profiles.serving.live import load_live
+from creditlink.profiles.serving.live import load_first
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _CODES = select(Institution.id, Institution.code)
@@ -62,7 +62,7 @@ def reader_from(session: Session, who: str | None, role: str, purpose: str) -> R
 
 def archive_of(settings: Settings) -> Archive:
     """Return the archive as this command opens it."""
-    return Archive(load_policy(settings, load_live(settings)), classes_of(settings), settings.secret_key)
+    return Archive(load_policy(settings, load_first(settings)), classes_of(settings), settings.secret_key)
 
 
 @contextmanager

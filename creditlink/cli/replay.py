@@ -30,8 +30,9 @@ from creditlink.kit.processes.process import start
 from creditlink.kit.settings import Settings
 from creditlink.products.service import book_of
 from creditlink.profiles.reliance import again
+from creditlink.profiles.reliance.backfill import ModelShelf
 from creditlink.profiles.reliance.overlaid import overlay_is_the_same
-from creditlink.profiles.serving.live import load_live
+from creditlink.profiles.serving.live import load_first
 from creditlink.profiles.tables import Profile
 
 
@@ -152,7 +153,8 @@ def _from_facts(session: Session, profile: Profile, bundle: str, settings: Setti
 
 def _replay_old(session: Session, profile: Profile, settings: Settings) -> None:
     try:
-        found = replay_profile(session, profile, live=load_live(settings), settings=settings)
+        live = ModelShelf(load_first(settings), settings).that_scored(profile)
+        found = replay_profile(session, profile, live=live, settings=settings)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{found.profile_id}: stored {found.stored_sha256}, replayed {found.replayed_sha256}")
