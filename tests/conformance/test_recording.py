@@ -90,3 +90,13 @@ def test_alike_members_are_replaced_once_by_each_hard_value(body, members):
     found = mutations.hard_values(body, b" " + body)
     assert sum(map(len, found.values())) == members * once
     assert all(found.values())
+
+
+@pytest.mark.parametrize("office", ["tax", "electricity", "water", "gas"])
+def test_the_bureaus_bad_rows_are_of_every_sort_with_good_ones_beside_them(office):
+    case = next(case for case in read_cases(WIRE / office) if case.kind == "bad_rows")
+    by_resource = {}
+    for resource, field in case.rejects:
+        by_resource.setdefault(resource, set()).add(field)
+    assert max(len(fields) for fields in by_resource.values()) >= 3
+    assert case.facts
