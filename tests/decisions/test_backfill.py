@@ -21,6 +21,7 @@ from creditlink.profiles.reliance import backfill
 from creditlink.profiles.reliance.backfill import ModelShelf, seal_profile, unsealed
 from creditlink.profiles.tables import Profile
 from tests.decisions.conftest import READER
+from tests.factories import make_staff
 from tests.oauth import flow
 
 AUDIT = db.Viewer(actor="audit")
@@ -191,13 +192,19 @@ def test_the_command_seals_what_is_left(old, settings, empty_database, monkeypat
     authorization, profile, _ = old
     for module in ("decisions", "replay"):
         monkeypatch.setattr(f"creditlink.cli.{module}.start", lambda _role: (settings, empty_database))
+    from_facts = CliRunner().invoke(replay_command, [profile["id"]])
+    assert (from_facts.exit_code, "the same, byte by byte" in from_facts.output) == (0, True), from_facts.output
     first = CliRunner().invoke(commands, ["backfill"])
     assert first.exit_code == 0, first.output
     told = "1 records sealed: 1 made again byte by byte, 0 came out otherwise, 0 cannot be made again"
     assert told in first.output
     assert "0 records sealed" in CliRunner().invoke(commands, ["backfill"]).output
     assert "nothing wrong" in CliRunner().invoke(commands, ["check"]).output
+    nobody = CliRunner().invoke(replay_command, [profile["id"], "--as", "nobody"])
+    assert nobody.exit_code == 1
+    assert "'nobody' is no member of staff" in nobody.output  # the archive asks who looks
+    with db.transaction("owner") as session:
+        make_staff(session, "rita", "risk")
     flow.change_consent(authorization, "revoke")
-    replayed = CliRunner().invoke(replay_command, [profile["id"], "--as", "nobody"])
-    assert replayed.exit_code == 1
-    assert "'nobody' is no member of staff" in replayed.output  # the archive asks who looks
+    sealed = CliRunner().invoke(replay_command, [profile["id"], "--as", "rita"])
+    assert sealed.exit_code == 0, sealed.output
