@@ -21,13 +21,17 @@ NOBODY = "operator"
 """The name in evidence of a command without one, in a sandbox's database."""
 
 
+_HELP = "In whose name; default: who signed in with creditlink login. A sandbox takes the name alone."
+
+
 def named(command: Command) -> Command:
     """Give a command the option `--as`, as the parameter `who`; `--by` is its older name."""
-    option = click.option(
-        "--as", "--by", "who", metavar="LOGIN",
-        help="In whose name; default: who signed in with creditlink login. A sandbox takes the name alone.",
-    )  # fmt: skip
-    return option(command)
+    return click.option("--as", "--by", "who", metavar="LOGIN", help=_HELP)(command)
+
+
+def named_as(command: Command) -> Command:
+    """Give a command the option `--as` alone: its own `--by` names somebody of the firm."""
+    return click.option("--as", "who", metavar="LOGIN", help=_HELP)(command)
 
 
 def actor_for(

@@ -13,21 +13,25 @@ from uuid import UUID
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy import select, union
+from sqlalchemy import bindparam, select, union
 from sqlalchemy.orm import Session
 
 from creditlink.audit import anchors, chain, service, stamps
 from creditlink.audit.places import Place, open_place
 from creditlink.audit.tables import AuditEntry, AuditHead
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.inputs import FILE, read_keys
 from creditlink.engine.profile import content
 from creditlink.enterprises.tables import Enterprise
-from creditlink.kit import keyring
+from creditlink.kit import ids, keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.files.text import flaws, pointer
 from creditlink.kit.files.textfile import JsonInvalid, TextUnreadable, json_of, read_file
 from creditlink.kit.processes.process import start
 from creditlink.profiles.disclosures import binding, rows
+from creditlink.profiles.tables import Profile
+
+_PROFILES = select(Profile.id).where(Profile.enterprise_id == bindparam("firm")).order_by(Profile.created_at)
 
 
 @click.group()
@@ -41,8 +45,12 @@ def audit() -> None:
 @click.option(
     "--profiles", type=click.File("w"), help="Also write the firm's stored profiles (JSON lines), for verify."
 )
-def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
-    """Write one firm's chain of evidence, oldest first, one JSON object a line; the last line is its signed head."""
+@named
+def export(uscc: str | None, out: TextIO, profiles: TextIO | None, who: str | None) -> None:
+    """Write one firm's chain of evidence, oldest first, one JSON object a line; the last line is its signed head.
+
+    That profiles are taken out is in the firm's log, and so in what is written.
+    """
     if profiles is not None and not uscc:
         raise click.UsageError("--profiles needs --uscc: where no firm is known there are none")
     settings, database = start("owner")
@@ -53,6 +61,15 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
             if firm_id is None:
                 raise click.ClickException(f"--uscc {uscc}: no such firm is registered")
             chain_id = firm_id
+        now = utc_now()
+        actor = name_of(actor_for(session, who, "auditor", "risk", "operator", now=now))
+        stored = [] if profiles is None else session.scalars(_PROFILES, {"firm": chain_id}).all()
+        if stored:
+            service.record(
+                session, action="profile.export", result="disclosed", actor=actor, now=now, enterprise_id=chain_id,
+                detail={"profiles": [ids.external("prf", one) for one in stored]},
+            )  # fmt: skip
+    with database.transaction("owner") as session:  # another: nothing goes out before the evidence of it is stored
         lines = service.export_sealed(
             session, chain_id, issuer=settings.issuer, secret=settings.secret_key, now=utc_now()
         )
@@ -60,7 +77,8 @@ def export(uscc: str | None, out: TextIO, profiles: TextIO | None) -> None:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
         if profiles is not None:
             for row in rows.rows_of(session, chain_id):
-                profiles.write(json.dumps(content.to_json(row), ensure_ascii=False) + "\n")
+                if row["id"] in stored:
+                    profiles.write(json.dumps(content.to_json(row), ensure_ascii=False) + "\n")
 
 
 @audit.command()

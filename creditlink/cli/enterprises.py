@@ -13,6 +13,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.audit import service as audit
+from creditlink.cli.acting import actor_for, name_of, named, named_as
 from creditlink.cli.inputs import FILE, refusing
 from creditlink.cli.output import print_json
 from creditlink.consents.agreement.categories import CATEGORIES
@@ -38,6 +40,14 @@ def _transaction() -> Iterator[Session]:
         yield session
 
 
+def _name(session: Session, who: str | None) -> str:
+    return name_of(actor_for(session, who, "operator", now=utc_now()))
+
+
+def _note(session: Session, action: str, actor: str, **detail: object) -> None:
+    audit.record(session, action=action, result="done", actor=actor, now=utc_now(), detail=detail)
+
+
 @click.group()
 def enterprises() -> None:
     """Register firms, check USCCs, appoint who may act."""
@@ -54,11 +64,14 @@ def enterprises() -> None:
 @click.option("--registered-capital-fen", type=click.IntRange(0))
 @click.option("--paid-in-capital-fen", type=click.IntRange(0))
 @click.option("--exception", "uscc_exception", help="Evidence that a code with a wrong check character is real.")
-def add(established_on: datetime | None, **values: Any) -> None:
+@named
+def add(established_on: datetime | None, who: str | None, **values: Any) -> None:
     """Register one firm; possible duplicates are reported."""
     founded = established_on.date() if established_on else None
     with _transaction() as session:
+        actor = _name(session, who)
         enterprise = service.register(session, Registration(established_on=founded, **values), now=utc_now())
+        _note(session, "enterprise.add", actor, enterprise=str(enterprise.id))
         print_json(
             _enterprise_json(enterprise)
             | {"near_duplicates": [asdict(n) for n in service.near_duplicates(session, enterprise)]}
@@ -67,7 +80,8 @@ def add(established_on: datetime | None, **values: Any) -> None:
 
 @enterprises.command("import")
 @click.argument("file", type=FILE)
-def import_enterprises(file: Path) -> None:
+@named
+def import_enterprises(file: Path, who: str | None) -> None:
     """Register the firms of a CSV FILE; rows that cannot be taken are reported by line, field and value.
 
     The rest go in. Ends with status 1 when rows were refused.
@@ -78,6 +92,7 @@ def import_enterprises(file: Path) -> None:
     except HeaderInvalid as error:
         raise click.ClickException(f"{file.name}: {error}") from None
     with _transaction() as session:
+        actor = _name(session, who)
         for entry in entries:
             if isinstance(entry, WrongRow):
                 refused.append(_refused(entry.line, None, entry.field, entry.value, entry.problem))
@@ -96,6 +111,7 @@ def import_enterprises(file: Path) -> None:
                 continue
             taken += 1
             near += [{"uscc": enterprise.uscc, **asdict(n)} for n in service.near_duplicates(session, enterprise)]
+        _note(session, "enterprise.import", actor, registered=taken, refused=len(refused))
     print_json({"registered": taken, "refused": refused, "near_duplicates": near})
     if refused:
         raise click.exceptions.Exit(1)
@@ -115,12 +131,14 @@ def _refused(line: int, uscc: str | None, field: str, value: object, reason: str
 @click.option("--registered-capital-fen", type=int)
 @click.option("--paid-in-capital-fen", type=int)
 @click.option("--linked-struck-off/--not-linked-struck-off", default=None)
-def amend(uscc: str, valid_from: datetime | None, **changes: object) -> None:
+@named
+def amend(uscc: str, valid_from: datetime | None, who: str | None, **changes: object) -> None:
     """Change a firm's entries in the registry; a profile of an earlier day still reads what was known then."""
     with _transaction() as session:
-        enterprise = _enterprise(session, uscc)
+        actor, enterprise = _name(session, who), _enterprise(session, uscc)
         given = {name: value for name, value in changes.items() if value is not None}
         service.amend(session, enterprise, given, valid_from=valid_from.date() if valid_from else None, now=utc_now())
+        _note(session, "enterprise.amend", actor, enterprise=str(enterprise.id), fields=sorted(given))
         print_json(_enterprise_json(enterprise))
 
 
@@ -178,10 +196,14 @@ def duplicates() -> None:
 @click.option("--login", required=True)
 @click.option("--name", required=True, help="Shown on the pages.")
 @click.password_option(help="At least 12 characters; asked for when not given.")
-def add_account(login: str, name: str, password: str) -> None:
+@named
+def add_account(login: str, name: str, password: str, who: str | None) -> None:
     """Add a person's sign-in; it acts for no firm yet. Staff is invited: creditlink staff invite."""
     with _transaction() as session:
+        actor = _name(session, who)
         account = accounts.create_account(session, login=login, display_name=name, password=password, now=utc_now())
+        session.flush()
+        _note(session, "account.add", actor, account=str(account.id))
         print_json({"login": account.login, "role": account.role})
 
 
@@ -204,8 +226,9 @@ def add_account(login: str, name: str, password: str) -> None:
     type=click.IntRange(1, representation.LARGEST_LOAN_FEN),
     help="An agent may accept no offer of more than this.",
 )
-@click.option("--by", "appointed_by", help="Login of the legal representative who appoints; else the operator does.")
+@click.option("--by", "appointed_by", help="Login of the legal representative who wants it; kept in the evidence.")
 @click.option("--reason", default="registered", show_default=True, help="Kept in the firm's evidence.")
+@named_as
 def appoint(
     login: str,
     uscc: str,
@@ -217,6 +240,7 @@ def appoint(
     largest_loan_fen: int | None,
     appointed_by: str | None,
     reason: str,
+    who: str | None,
 ) -> None:
     """Let a person act for a firm. A new legal representative takes the place of the former one."""
     settings, _ = start("owner")
@@ -236,9 +260,11 @@ def appoint(
     except OverflowError:
         raise click.BadParameter(f"{until:%Y-%m-%d} is no day that can be kept", param_hint="--until") from None
     with _transaction() as session:
+        actor = _name(session, who)
         account, enterprise = _account(session, login), _enterprise(session, uscc)
         right = representation.appoint(
             session,
+            actor=actor,
             enterprise=enterprise,
             account=account,
             role=role,
@@ -254,21 +280,18 @@ def appoint(
 @enterprises.command("dismiss")
 @click.option("--login", required=True)
 @click.option("--uscc", required=True)
-@click.option("--by", "ended_by", help="Login of the legal representative who ends it; else the operator does.")
+@click.option("--by", "ended_by", help="Login of the legal representative who wants it; kept in the evidence.")
 @click.option("--reason", default="dismissed", show_default=True, help="Kept in the firm's evidence.")
-def dismiss(login: str, uscc: str, ended_by: str | None, reason: str) -> None:
+@named_as
+def dismiss(login: str, uscc: str, ended_by: str | None, reason: str, who: str | None) -> None:
     """End what a person may do for a firm; the consents they gave stay alive."""
     with _transaction() as session:
-        enterprise, now = _enterprise(session, uscc), utc_now()
+        actor, enterprise, now = _name(session, who), _enterprise(session, uscc), utc_now()
         right = service.may_act(session, _account(session, login), enterprise, now)
         if right is None:
             raise click.ClickException(f"{login} does not act for {uscc}")
-        actor = (
-            f"account:{_legal_representative(session, ended_by, enterprise).id}"
-            if ended_by
-            else representation.OPERATOR
-        )
-        representation.end_representation(session, right, actor=actor, reason=reason, now=now)
+        wanted_by = _legal_representative(session, ended_by, enterprise) if ended_by else None
+        representation.end_representation(session, right, actor=actor, wanted_by=wanted_by, reason=reason, now=now)
         print_json({"login": login, "uscc": enterprise.uscc, "ended": right.role, "reason": reason})
 
 
@@ -292,11 +315,12 @@ def representatives(uscc: str) -> None:
 @click.argument("wanted", type=click.Choice(["on", "off"]))
 @click.option("--uscc", required=True)
 @click.option("--reason", required=True, help="Kept in the firm's evidence.")
-def two_signatures(wanted: str, uscc: str, reason: str) -> None:
+@named
+def two_signatures(wanted: str, uscc: str, reason: str, who: str | None) -> None:
     """Say whether two people must sign for a firm before a consent opens anything."""
     with _transaction() as session:
-        enterprise = _enterprise(session, uscc)
-        representation.want_two_signatures(session, enterprise, wanted == "on", reason=reason, now=utc_now())
+        actor, enterprise, now = _name(session, who), _enterprise(session, uscc), utc_now()
+        representation.want_two_signatures(session, enterprise, wanted == "on", actor=actor, reason=reason, now=now)
         print_json({"uscc": enterprise.uscc, "two_signatures": enterprise.two_signatures})
 
 

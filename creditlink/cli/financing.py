@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy import select
 
+from creditlink.audit import service as audit
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.output import print_json
 from creditlink.financing.funnel import cases, learning
 from creditlink.financing.funnel.funnel import DIMENSIONS, FunnelGroup, funnel, league
@@ -73,7 +75,8 @@ def _print(rows: list[FunnelGroup], as_json: bool, *, title: str) -> None:
 
 @financing.command()
 @click.option("--json", "as_json", is_flag=True, help="The whole model as published.")
-def learn(as_json: bool) -> None:
+@named
+def learn(as_json: bool, who: str | None) -> None:
     """Fit approval odds to what lenders answered so far, and order products by them from now on.
 
     A curve for each kind of product with at least 80 answers, 20 of each sort; its calibration is measured on answers
@@ -82,7 +85,13 @@ def learn(as_json: bool) -> None:
     """
     start("owner")
     with db.transaction() as session:
-        model = learning.learn(session, now=utc_now())
+        now = utc_now()
+        actor = name_of(actor_for(session, who, "operator", "risk", "model_owner", now=now))
+        model = learning.learn(session, now=now)
+        audit.record(
+            session, action="approval.learn", result="done", actor=actor, now=now,
+            detail={"model": model.sha256, "curves": len(model.curves)},
+        )  # fmt: skip
     if as_json:
         print_json(model.to_dict(), indent=None)
         return
@@ -119,7 +128,7 @@ def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | N
     creditlink financing labels --as-of 2026-10-31 --horizon 12 --city var/city --out var/labels.parquet
     creditlink train table var/labels.parquet --target is_bad --id firm --time as_of
     """
-    from creditlink.profiles.serving.live import load_live
+    from creditlink.profiles.serving.in_use import model_in_use
     from creditlink.training import labelled
     from creditlink.training.city import CityError, read_city
 
@@ -132,7 +141,7 @@ def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | N
             if folder is None:
                 table = labelled.from_profiles(session, cut=day, horizon_months=horizon)
             else:
-                reference = load_live(settings).reference
+                reference = model_in_use(session, settings).reference
                 table = labelled.from_city(session, read_city(folder), reference, cut=day, horizon_months=horizon)
     except CityError as wrong:
         raise click.ClickException(str(wrong)) from None
@@ -148,7 +157,8 @@ def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | N
 @financing.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--institution", required=True, help="Code of the institution whose loans these are.")
-def outcomes(file: Path, institution: str) -> None:
+@named
+def outcomes(file: Path, institution: str, who: str | None) -> None:
     """Take in a lender's FILE of outcomes (.csv or .ndjson).
 
     Good lines go in, 500 at a time; each wrong one is named with line, field and value. A run that was cut off
@@ -164,6 +174,7 @@ def outcomes(file: Path, institution: str) -> None:
         raise click.BadParameter(f"{file.name}: must end in {', '.join(_FORMS)}", param_hint="FILE")
     start("owner")
     with db.transaction() as session:
+        actor = name_of(actor_for(session, who, "operator", now=utc_now()))
         known = session.scalar(select(Institution.id).where(Institution.code == institution))
     if known is None:
         raise click.BadParameter(f"{institution!r} is not a registered institution", param_hint="--institution")
@@ -177,7 +188,7 @@ def outcomes(file: Path, institution: str) -> None:
         task = progress.add_task("outcomes", total=len(lines))
         while part := list(islice(waiting, AT_ONCE)):
             with db.transaction() as session:
-                total += take_lines(session, known, part, actor="operator", now=utc_now())
+                total += take_lines(session, known, part, actor=actor, now=utc_now())
             progress.advance(task, len(part))
     for error in total.errors:
         click.echo(

@@ -125,6 +125,7 @@ def register(
         kept_back = sorted(OPERATOR_SCOPES & set(_names("scope", scopes, SCOPES)))
         if kept_back and institution.kind != "operator":
             raise click.ClickException(f"scope {kept_back[0]!r}: only for an operator, {code} is a {institution.kind}")
+        actor = _name(session, who)
         client = service.register_client(
             session,
             institution=institution,
@@ -134,7 +135,7 @@ def register(
             categories=_names("category", categories, CATEGORIES) or list(CATEGORIES),
             jwks=_public_keys(jwks_file),
             jwks_uri=jwks_uri,
-            actor=_name(session, who),
+            actor=actor,
             now=now,
         )
         secret = {}
@@ -145,6 +146,7 @@ def register(
                 webhook_url,
                 key=settings.secret_key,
                 allow_loopback=not settings.is_production,
+                actor=actor,
                 now=now,
             )
         print_json(service.as_json(client, institution) | secret)

@@ -15,7 +15,7 @@ from creditlink.kit.processes.process import start
 from creditlink.profiles.changes.comparison import compare
 from creditlink.profiles.changes.model_source import ModelFolders, PinnedModels
 from creditlink.profiles.changes.routes import changes_json
-from creditlink.profiles.serving.live import load_live
+from creditlink.profiles.serving.live import load_first
 from creditlink.profiles.tables import Profile
 
 
@@ -34,7 +34,7 @@ def changes(earlier: str, later: str, who: str | None) -> None:
     The parts add up to the change to the last bit. Ends with 1 where a model or a rule of the time is not at hand.
     """
     settings, database = start("owner")
-    folders = ModelFolders(load_live(settings), settings.models_dir)
+    folders = ModelFolders(load_first(settings), settings.models_dir)
     with database.transaction("owner") as session:
         reader = person_for(session, who, "risk", "auditor", now=utc_now())
         before, after = (_profile(session, one) for one in (earlier, later))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -17,12 +16,10 @@ from creditlink.decisions import export, service
 from creditlink.decisions.policy import store
 from creditlink.decisions.policy.loading import load
 from creditlink.decisions.replay import replay_many
-from creditlink.engine.facts.frames import FRAME_SCHEMAS, RecordSet
+from creditlink.decisions.tables import DecisionRow
 from creditlink.engine.matching.book import ProductBook
 from creditlink.engine.profile import content
-from creditlink.engine.profile.basis import decide
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.profile.snapshot import registration_frame
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
@@ -31,13 +28,12 @@ from creditlink.kit.files.textfile import read_file
 from creditlink.kit.postgres import db
 from creditlink.kit.processes.process import start
 from creditlink.kit.settings import Settings
-from creditlink.products import approval_store
 from creditlink.products.service import book_of
+from creditlink.profiles.reliance import again
+from creditlink.profiles.reliance.backfill import ModelShelf
 from creditlink.profiles.reliance.overlaid import overlay_is_the_same
-from creditlink.profiles.serving.live import load_live
+from creditlink.profiles.serving.live import load_first
 from creditlink.profiles.tables import Profile
-from creditlink.records.store import read_inputs
-from creditlink.uploads import use as uploads
 
 
 @dataclass(frozen=True)
@@ -66,41 +62,18 @@ def replay_profile(
     ValueError
         Another model computed it than the one given, or facts it was computed from are gone (purged).
     """
-    if not live.scored(profile.model_id, profile.model_sha256):
-        raise ValueError(f"the profile was computed by model {profile.model_id}, given is {live.model_id}")
-    own = profile.asked["uploads"]["fact_ids"] if "uploads" in profile.asked else []
-    uploaded = uploads.again(session, own)
-    facts = read_inputs(
+    computed, _ = again.from_facts(
         session,
-        [profile.enterprise_id],
-        categories=profile.asked["categories"],
-        since=profile.as_of,
-        as_of=profile.as_of,
-        only=profile.fact_ids,
-        uploaded=uploaded,
-    )
-    gone = len(set(profile.fact_ids) - set(facts.fact_ids)) + len(own) - len(uploaded)
-    if gone:
-        raise ValueError(f"{gone} of {len(profile.fact_ids) + len(own)} facts are gone: their data life is over")
-    frames = {name: facts.records.frame(name) for name in FRAME_SCHEMAS}
-    frames["registration"] = registration_frame(profile.registration)
-    inputs = replace(facts, records=RecordSet(**frames))
-    named = profile.asked.get("approval_model")
-    again, _ = decide(
-        inputs.records,
-        profile.as_of,
-        profile.asked,
+        profile,
         live=live,
         book=book or book_of(session, settings, profile.asked["products"]),
-        approval=None if named is None else approval_store.by_hash(session, named),
+        approval=again.approval_of(session, profile),
     )
-    stored: dict[str, object] = {name: getattr(profile, name) for name in ("state", "grade", "points", "pd_12m")}
-    stored |= {name: getattr(profile, name) for name in ("summary", "explanation", "products", "matches")}
     salt = session.get_one(Institution, profile.institution_id).pairwise_salt
-    different = tuple(name for name, value in stored.items() if _plain(getattr(again, name)) != _plain(value))
-    if not overlay_is_the_same(session, profile, again, live.model.scale):
+    different = again.differences(profile, computed)
+    if not overlay_is_the_same(session, profile, computed, live.model.scale):
         different = (*different, "overlay")
-    sha256 = content.content_sha256(profile.columns(), version=profile.content_version, decision=again.sha256)
+    sha256 = content.content_sha256(profile.columns(), version=profile.content_version, decision=computed.sha256)
     return Replay(
         ids.external("prf", profile.id),
         sha256 == profile.content_sha256 and not different,
@@ -109,10 +82,6 @@ def replay_profile(
         ids.pairwise_digest(salt, sha256),
         different,
     )
-
-
-def _plain(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 @click.command()
@@ -133,7 +102,7 @@ def replay(decision: str, keys: Path | None, who: str | None, role: str, purpose
     with database.transaction("owner", db.Viewer(actor="audit")) as session:
         known = _known(decision)
         profile = session.get(Profile, known)
-        if profile is not None and profile.bundle_sha256 is None:
+        if profile is not None and profile.bundle_sha256 is None and session.get(DecisionRow, known) is None:
             _replay_old(session, profile, settings)  # made before there was an archive
             return
         with refusals(decision):
@@ -184,7 +153,8 @@ def _from_facts(session: Session, profile: Profile, bundle: str, settings: Setti
 
 def _replay_old(session: Session, profile: Profile, settings: Settings) -> None:
     try:
-        found = replay_profile(session, profile, live=load_live(settings), settings=settings)
+        live = ModelShelf(load_first(settings), settings).that_scored(profile)
+        found = replay_profile(session, profile, live=live, settings=settings)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{found.profile_id}: stored {found.stored_sha256}, replayed {found.replayed_sha256}")

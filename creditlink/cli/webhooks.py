@@ -32,6 +32,10 @@ def _transaction() -> Iterator[tuple[Session, Settings]]:
         yield session, settings
 
 
+def _name(session: Session, who: str | None) -> str:
+    return name_of(actor_for(session, who, "operator", now=utc_now()))
+
+
 @click.group()
 def webhooks() -> None:
     """Set the clients' addresses, rotate their secrets, see what failed and send it again."""
@@ -40,33 +44,42 @@ def webhooks() -> None:
 @webhooks.command("set")
 @click.argument("client_id")
 @click.option("--url", required=True, help="Where webhooks are posted: https on the public internet.")
-def set_address(client_id: str, url: str) -> None:
+@named
+def set_address(client_id: str, url: str, who: str | None) -> None:
     """Set a client's address. Its first secret is printed, once: give it to the bank."""
     with _transaction() as (session, settings):
         client = institutions.client_of(session, client_id)
+        actor = _name(session, who)
         secret = endpoints.set_address(
-            session, client, url, key=settings.secret_key, allow_loopback=not settings.is_production, now=utc_now()
-        )
+            session, client, url, key=settings.secret_key, allow_loopback=not settings.is_production, actor=actor,
+            now=utc_now(),
+        )  # fmt: skip
         print_json({"client_id": client_id, "webhook_url": url, "webhook_secret": secret})
 
 
 @webhooks.command("remove")
 @click.argument("client_id")
-def remove_address(client_id: str) -> None:
+@named
+def remove_address(client_id: str, who: str | None) -> None:
     """Stop a client's webhooks."""
     with _transaction() as (session, _):
-        endpoints.remove_address(session, institutions.client_of(session, client_id), now=utc_now())
+        client = institutions.client_of(session, client_id)
+        endpoints.remove_address(session, client, actor=_name(session, who), now=utc_now())
         print_json({"client_id": client_id, "webhook_url": None})
 
 
 @webhooks.command("rotate-secret")
 @click.argument("client_id")
 @click.option("--at-once", is_flag=True, help="The old secret has leaked: it stops signing now, not in a day.")
-def rotate_secret(client_id: str, at_once: bool) -> None:
+@named
+def rotate_secret(client_id: str, at_once: bool, who: str | None) -> None:
     """Print a new secret, once. For a day every webhook is signed with both, the old one and the new one."""
     with _transaction() as (session, settings):
         client = institutions.client_of(session, client_id)
-        secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=utc_now(), overlap=not at_once)
+        actor = _name(session, who)
+        secret = endpoints.rotate_secret(
+            session, client, key=settings.secret_key, actor=actor, now=utc_now(), overlap=not at_once
+        )
         print_json({"client_id": client_id, "webhook_secret": secret})
 
 
@@ -103,7 +116,7 @@ def list_deliveries(state: str, code: str | None, limit: int) -> None:
 def replay(delivery_ids: tuple[str, ...], who: str | None) -> None:
     """Send deliveries again, each under its old webhook-id and with eight new tries."""
     with _transaction() as (session, _):
-        done, actor = [], name_of(actor_for(session, who, "operator", now=utc_now()))
+        done, actor = [], _name(session, who)
         for given in delivery_ids:
             try:
                 delivery = session.get(WebhookDelivery, ids.internal("whd", given))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -69,18 +69,23 @@ class Spoilt:
     make: Callable[[], bytes]
 
 
-def hard_values(*bodies: bytes) -> dict[bytes, list[tuple[str, bytes]]]:
+def hard_values(*bodies: bytes, apart: Mapping[bytes, str] | None = None) -> dict[bytes, list[tuple[str, bytes]]]:
     """Return, for each body, what was replaced in it and what it became: each member by each hard value, in one row.
 
     Rows have the same members and are read by the same code; which of them it is, and in which body, is drawn with a
     fixed seed.
+
+    Parameters
+    ----------
+    apart : body -> the endpoint that gave it, where an office has several; None: all are of one.
     """
+    endpoint = apart or {}
     random = Random(7)  # noqa: S311 (no secret)
     found: dict[tuple[object, ...], list[tuple[bytes, Spoilt]]] = {}
     for body in bodies:
         of_kind = _of_json_lines if body.lstrip()[:1] in (b"{", b"[") else _of_text
         for spoilt in of_kind(body):
-            found.setdefault(spoilt.alike, []).append((body, spoilt))
+            found.setdefault((endpoint.get(body), *spoilt.alike), []).append((body, spoilt))
     drawn = [random.choice(alike) for alike in found.values()]
     made: dict[bytes, list[tuple[str, bytes]]] = {body: [] for body in bodies}
     for body, spoilt in drawn if len(drawn) <= MOST else random.sample(drawn, MOST):

@@ -22,23 +22,36 @@ import flask
 import httpx
 from werkzeug.serving import make_server
 
-from creditlink.conformance.bench import QUICK, SOURCE, Bench
+from creditlink.conformance.bench import SOURCE, Bench
 from creditlink.conformance.cases import read_cases
-from creditlink.records.connectors.wire import Wire
+from creditlink.records.connectors.wire import TimeLimits, Wire
 from creditlink.records.offices.factory import ConnectorFactory, OfficeAccess
 from creditlink.records.offices.installed import factories
 from creditlink.records.pulls.delivery import Delivery
+from creditlink.sandbox.bureaus.serving import CREDENTIALS_OF, bureau_app
 from creditlink.sandbox.offices import scripted
 from creditlink.sandbox.offices.scripted import CORRECTED, LONG, LONG_SINCE, PLAIN, QUIET, SINCE, STRANGER, UNTIL
-from creditlink.sandbox.offices.serving import office_apps
+from creditlink.sandbox.offices.serving import FRAMES, office_apps
 
 PAGE_ROWS = 4
 """Rows that the connector asks for at once in the case of several pages, where the dialect lets it say."""
 
+_PATIENT = TimeLimits(read_seconds=60, total_seconds=120, attempts=1)
+"""An office that compiles its loops first is not asked twice: a question is written down once."""
+
 _PASSING = ("sjc", "sign")
 """Fields of a form that are new with each request."""
 
-_ANSWERED = ("content-type", "etag", "link")
+_BUREAUS = {"tax": "tax", "electricity": "utility", "water": "utility", "gas": "utility"}
+"""Office -> the bureau that plays it."""
+
+OFFICES = (*FRAMES, *_BUREAUS)
+"""Every office whose golden files are made here."""
+
+_RESOURCES = 5
+"""The tax bureau's: a fault is to spoil the answer of each, and is taken once by each."""
+
+_ANSWERED = ("content-type", "etag", "link", "x-complete", "x-record", "x-total-count")
 _ELEMENT = re.compile(r"<(\w+)>[^<]*</\1>")
 
 
@@ -67,6 +80,13 @@ SCENES = (
 )
 
 
+_BUREAU_SCENES = tuple(
+    Scene("bad_rows", "an impossible day, a word for a number, a field left out, and good rows beside them", LONG,
+          since=LONG_SINCE, fault="malformed") if scene.kind == "bad_rows" else scene
+    for scene in SCENES
+)  # fmt: skip
+
+
 @dataclass
 class _Heard:
     """What was said at an office's door, in order."""
@@ -75,7 +95,7 @@ class _Heard:
 
 
 def record_office(name: str, to: Path) -> list[Path]:
-    """Write the golden files of one of the six offices into a folder; return them.
+    """Write the golden files of one of `OFFICES` into a folder; return them.
 
     Raises
     ------
@@ -88,7 +108,7 @@ def record_office(name: str, to: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as folder:
         city = Path(folder) / "city"
         scripted.write_scripted(city)
-        for scene in SCENES:
+        for scene in _scenes(name):
             path = to / f"{scene.kind}.json"
             path.write_text(_text(_recorded(factory, city, scene)), encoding="utf-8")
             written.append(path)
@@ -98,6 +118,10 @@ def record_office(name: str, to: Path) -> list[Path]:
     return written
 
 
+def _scenes(name: str) -> tuple[Scene, ...]:
+    return _BUREAU_SCENES if name in _BUREAUS else SCENES
+
+
 def _text(case: Mapping[str, object]) -> str:
     return json.dumps(case, ensure_ascii=False, indent=1) + "\n"
 
@@ -105,18 +129,17 @@ def _text(case: Mapping[str, object]) -> str:
 def _recorded(factory: ConnectorFactory, city: Path, scene: Scene) -> dict[str, object]:
     uscc = scripted.usccs()[scene.firm]
     held = {key: "another" if scene.denied else f"{{{key}}}" for key in factory.credentials}
-    env = {f"CREDITLINK_BUREAU_{factory.name}_{key}".upper(): value for key, value in held.items()}
-    app = office_apps(city, [factory.name], env)[factory.name]
+    app = _office(factory.name, city, held)
     heard = _Heard()
     with _listening(app, heard) as url:
         if scene.fault:
-            wanted = {"uscc": uscc, "mode": scene.fault, "times": 1}
+            wanted = {"uscc": uscc, "mode": scene.fault, "times": _RESOURCES if factory.name == "tax" else 1}
             httpx.post(f"{url}/_faults", json=wanted, trust_env=False).raise_for_status()
             heard.exchanges.clear()
         placeholders = {key: f"{{{key}}}" for key in factory.credentials}
 
         def open_wire(auth: httpx.Auth | None) -> Wire:
-            return Wire(url, QUICK, auth=auth)
+            return Wire(url, _PATIENT, auth=auth)
 
         connector = factory.build(OfficeAccess(SOURCE, placeholders, open_wire, page_size=_page_size(factory, scene)))
         try:
@@ -134,6 +157,14 @@ def _recorded(factory: ConnectorFactory, city: Path, scene: Scene) -> dict[str, 
         "exchanges": heard.exchanges,
         "expect": {"status": ""},
     }
+
+
+def _office(name: str, city: Path, held: Mapping[str, str]) -> flask.Flask:
+    """Return an office's application, which lets in whoever has what is `held`."""
+    bureau = _BUREAUS.get(name)
+    prefix = f"CREDITLINK_BUREAU_{CREDENTIALS_OF[bureau] if bureau else name}"
+    env = {f"{prefix}_{key}".upper(): value for key, value in held.items()}
+    return bureau_app(bureau, city, None, env) if bureau else office_apps(city, [name], env)[name]
 
 
 def _page_size(factory: ConnectorFactory, scene: Scene) -> int | None:
@@ -191,7 +222,7 @@ def _expectations(factory: ConnectorFactory, folder: Path) -> Iterator[dict[str,
     """Yield what comes of each scene when it is replayed, in their order."""
     bench = Bench(factory)
     cases = {case.kind: case for case in read_cases(folder)}
-    for scene in SCENES:
+    for scene in _scenes(factory.name):
         case = cases[scene.kind]
         with bench.facing(case) as (connector, _):
             yield _expected(bench.fetch(connector, case))

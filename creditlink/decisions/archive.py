@@ -18,7 +18,7 @@ from creditlink.decisions import record as records
 from creditlink.decisions.classes import DECISION_RECORD, RetentionClasses
 from creditlink.decisions.policy.source import PolicySource
 from creditlink.decisions.readers import Reader
-from creditlink.decisions.record import DecisionRecord, OverlayKept
+from creditlink.decisions.record import BackfilledNote, DecisionRecord, OverlayKept
 from creditlink.decisions.tables import DecisionHead, DecisionRow
 from creditlink.engine.profile.basis import DecisionBasis
 from creditlink.engine.scoring.model import sha256_of
@@ -71,9 +71,17 @@ class Archive:
         purpose: str,
         now: datetime,
         overlay: OverlayKept | None = None,
+        backfilled: BackfilledNote | None = None,
+        bundle: str | None = None,
     ) -> str:
-        """Seal the record of a profile that was just stored; return the record's hash, for the evidence."""
-        record = records.record_of(row, basis, purpose=purpose, overlay=overlay)
+        """Seal the record of a stored profile; return the record's hash, for the evidence.
+
+        Parameters
+        ----------
+        now : when the profile was made, from which the record is kept
+        backfilled, bundle : of a record that is sealed afterwards; see `record.record_of`
+        """
+        record = records.record_of(row, basis, purpose=purpose, overlay=overlay, backfilled=backfilled, bundle=bundle)
         payload = record.payload
         sha256 = sha256_of(payload)
         until = self.classes.of(DECISION_RECORD).until(now)

@@ -2,7 +2,7 @@
 
 The file is one JSON object, signed as a whole by a compact JWS over its hash. What a forger of the archive cannot
 change is the firm's chain of evidence, whose heads the firm holds and the anchors keep: its entry of the profile's
-creation names the hash of the record.
+creation names the hash of the record, or, of one that was sealed afterwards, the entry of that.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from creditlink.kit.files.textfile import canonical_json, json_of
 
 FORMAT = 1
 TYPE = "decision-export+jws"
+BACKFILL = "decision.backfill"
+NAMING = ("profile.create", BACKFILL)
+"""Actions of the evidence that name the hash of a record."""
+
 _MOST_BYTES = 256 * 1024 * 1024
 """An artefact that unpacks to more is a bomb."""
 
@@ -42,7 +46,7 @@ class ExportedDecision(TypedDict):
     decision: str
     record: str  # base64 of the compressed payload
     links: list[dict[str, object]]  # the firm's chain of records, without what they say
-    evidence: list[dict[str, object]]  # the firm's chain up to the entry of the profile's creation
+    evidence: list[dict[str, object]]  # the firm's chain up to the entry that names the record
     bundle: str
     artefacts: dict[str, str]  # sha256 -> base64 of the compressed content
     signature: NotRequired[str]
@@ -137,14 +141,28 @@ def _check_chains(
     made = [line for line in evidence if line["action"] == "profile.create" and _named(line, "profile") == profile]
     if not made:
         raise ExportInvalid(f"{decision}: the evidence does not tell that it was made")
-    if _named(made[0], "record") != sha256:
-        raise ExportInvalid(f"{decision}: seq {made[0]['seq']} of the evidence names another record: it is forged")
+    named = next(((line, told[1]) for line in evidence if (told := named_by(line)) and told[0] == profile), None)
+    if named is None:
+        raise ExportInvalid(f"{decision}: the evidence does not name its record")
+    if named[1] != sha256:
+        raise ExportInvalid(f"{decision}: seq {named[0]['seq']} of the evidence names another record: it is forged")
     found = content.content_sha256(record.row, version=int(str(record.profile["content_version"])))
     contents = cast(Mapping[str, object], _named(made[0], "contents"))
     if found != contents.get(profile) or found != record.profile["content_sha256"]:
         raise ExportInvalid(f"{decision}: seq {made[0]['seq']} went out with other content: it is forged")
     last = evidence[-1]
     return chain.Head(int(str(last["seq"])), str(last["digest"]))
+
+
+def named_by(line: Mapping[str, object]) -> tuple[str, str] | None:
+    """Return the profile (`prf_…`) whose record an entry of the evidence names, and the record's hash; None: neither.
+
+    The first that names it counts: nobody seals afterwards what was sealed when it was made.
+    """
+    detail = line["detail"]
+    if line["action"] not in NAMING or not isinstance(detail, Mapping) or "record" not in detail:
+        return None
+    return str(detail["profile"]), str(detail["record"])
 
 
 def _named(line: Mapping[str, object], name: str) -> object:

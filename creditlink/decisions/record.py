@@ -34,15 +34,24 @@ class OverlayKept(TypedDict):
     decision: object
 
 
+class BackfilledNote(TypedDict):
+    """That a record was sealed after its profile was stored, and whether the profile was made again from it then."""
+
+    at: str  # when it was sealed
+    reproduced: bool  # byte by byte, under the bundle that the record names
+    why: str | None  # it was not
+
+
 class RecordBody(TypedDict):
     """What a record says besides the matches."""
 
     format: int
     purpose: str  # of the consent
-    bundle: str  # sha256 of the policy
+    bundle: str  # sha256 of the policy; empty: sealed afterwards, when it could not be made again
     profile: dict[str, object]  # every column of the profile but the matches, as `content.to_json` gives them
     basis: BasisJson
     overlay: NotRequired[OverlayKept]  # of the bank that asked, if it has one
+    backfilled: NotRequired[BackfilledNote]
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,20 @@ class DecisionRecord:
         """Return the profile's columns as JSON."""
         return self.body["profile"]
 
+    @property
+    def bundle(self) -> str:
+        """Return the hash of the policy to make the decision again under.
+
+        Raises
+        ------
+        RecordInvalid
+            It names none: the decision was sealed when it could not be made again any more.
+        """
+        note = self.body.get("backfilled")
+        if note is not None and not self.body["bundle"]:
+            raise RecordInvalid(f"it was sealed afterwards and cannot be made again: {note['why']}")
+        return self.body["bundle"]
+
     def case(self) -> DecisionCase:
         """Return what has to be computed to make the decision again.
 
@@ -83,20 +106,33 @@ class DecisionRecord:
 
 
 def record_of(
-    row: Mapping[str, object], basis: DecisionBasis, *, purpose: str, overlay: OverlayKept | None = None
+    row: Mapping[str, object],
+    basis: DecisionBasis,
+    *,
+    purpose: str,
+    overlay: OverlayKept | None = None,
+    backfilled: BackfilledNote | None = None,
+    bundle: str | None = None,
 ) -> DecisionRecord:
-    """Return the record of a profile, given its columns by name."""
+    """Return the record of a profile, given its columns by name.
+
+    Parameters
+    ----------
+    bundle : of a record that is sealed afterwards; None: the one that the profile names
+    """
     profile = content.to_json(row)
     matches = bytes.fromhex(str(profile.pop("matches")))
     body: RecordBody = {
         "format": FORMAT,
         "purpose": purpose,
-        "bundle": str(row["bundle_sha256"]),
+        "bundle": str(row["bundle_sha256"]) if bundle is None else bundle,
         "profile": profile,
         "basis": basis.to_json(),
     }
     if overlay is not None:
         body["overlay"] = overlay
+    if backfilled is not None:
+        body["backfilled"] = backfilled
     return DecisionRecord(body, matches)
 
 

@@ -59,11 +59,11 @@ def replay_many(records: Sequence[DecisionRecord], policy_of: Callable[[str], Lo
     PolicyDamaged
         A record's products are not those of its bundle, or its model reads an indicator that the record lacks.
     RecordInvalid
-        A record has no basis that can be read.
+        A record has no basis that can be read, or was sealed when it could not be made again.
     """
     of_bundle: dict[str, list[int]] = defaultdict(list)
     for place, record in enumerate(records):
-        of_bundle[record.body["bundle"]].append(place)
+        of_bundle[record.bundle].append(place)
     found: dict[int, ReplayedDecision] = {}
     for bundle, places in of_bundle.items():
         policy = policy_of(bundle)

@@ -49,30 +49,29 @@ def exported(session: Session, decision_id: UUID, reader: Reader, *, kept: Archi
     """Return the signed file of a decision, for an auditor without the database; errors as for `replay`."""
     row = archive.look(session, decision_id, reader, doing="export", classes=kept.classes, now=now)
     record = archive.open_sealed(row, kept.secret)
-    profile = ids.external("prf", decision_id)
+    wire_id = ids.external("prf", decision_id)
     evidence: list[dict[str, object]] = []
     for line in audit.export(session, row.chain_id):
         evidence.append(line)
-        detail = line["detail"]
-        if line["action"] == "profile.create" and isinstance(detail, dict) and detail.get("profile") == profile:
+        if (named := export.named_by(line)) is not None and named[0] == wire_id:
             break
     return export.write(
         row.wire_id,
         record.payload,
         links=[link.link() for link in archive.links(session, row.chain_id) if link.seq <= row.seq],
         evidence=evidence,
-        policy=store.read(session, record.body["bundle"]),
+        policy=store.read(session, record.bundle),
         secret=kept.secret,
     )
 
 
 def evidence_of(session: Session, chain_id: UUID) -> dict[str, str]:
     """Return what a firm's evidence names of its records and their later entries: decision or entry -> hash."""
-    named = {}
+    named: dict[str, str] = {}
     for line in audit.export(session, chain_id):
         detail = line["detail"]
-        if line["action"] == "profile.create" and isinstance(detail, dict) and "record" in detail:
-            named[f"dec_{str(detail['profile']).removeprefix('prf_')}"] = str(detail["record"])
+        if (told := export.named_by(line)) is not None:
+            named.setdefault(f"dec_{told[0].removeprefix('prf_')}", told[1])
         elif isinstance(detail, dict) and "later_entry" in detail:
             named[str(detail["later_entry"])] = str(detail["record"])
     return named

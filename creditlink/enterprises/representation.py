@@ -33,6 +33,7 @@ def appoint(
     valid_until: datetime | None = None,
     limits: Mapping[str, object] | None = None,
     appointed_by: Account | None = None,
+    actor: str | None = None,
     reason: str = "registered",
 ) -> Representation:
     """Let a person act for a firm; a new legal representative replaces the former one.
@@ -40,6 +41,11 @@ def appoint(
     `limits` bounds an agent; each member may be absent: `{"categories": [...], "purposes": [...],
     "longest_days": 31, "largest_loan_fen": 100_000_000}`. An agent appointed again gets the new limits instead of
     the old ones.
+
+    Parameters
+    ----------
+    appointed_by : the firm's legal representative, who wants it; None: nobody of the firm.
+    actor : who does it, for the evidence; None: whoever appoints, or the platform's operator.
 
     Raises
     ------
@@ -58,7 +64,7 @@ def appoint(
         reason=reason,
         now=now,
     )
-    actor = f"account:{appointed_by.id}" if appointed_by else OPERATOR
+    actor = actor or (f"account:{appointed_by.id}" if appointed_by else OPERATOR)
     for former in current_rights(session, now, Representation.enterprise_id == enterprise.id):
         if former.role == role == "legal_representative":
             _end(session, former, actor=actor, reason="succeeded", now=now)
@@ -77,7 +83,11 @@ def appoint(
     )
     session.add(right)
     session.flush()
-    detail = {"limits": right.limits, "until": valid_until.isoformat() if valid_until else None}
+    detail: dict[str, object] = {
+        "limits": right.limits,
+        "until": valid_until.isoformat() if valid_until else None,
+        **({"appointed_by": str(appointed_by.id)} if appointed_by else {}),
+    }
     _record(session, right, "representation.appoint", actor=actor, reason=reason, now=now, **detail)
     return right
 
@@ -114,11 +124,21 @@ def check_appointment(
 
 
 def end_representation(
-    session: Session, representation: Representation, *, now: datetime, actor: str = OPERATOR, reason: str = "dismissed"
+    session: Session,
+    representation: Representation,
+    *,
+    now: datetime,
+    actor: str = OPERATOR,
+    wanted_by: Account | None = None,
+    reason: str = "dismissed",
 ) -> None:
     """End what a person may do for a firm; the consents they gave stay alive, for the firm gave them.
 
     An appointment of theirs that waits for its second signature ends too.
+
+    Parameters
+    ----------
+    wanted_by : of the firm, where another than the `actor` wanted it.
 
     Raises
     ------
@@ -130,7 +150,8 @@ def end_representation(
     check_reason(reason)
     if representation.ended_at is not None:
         raise Conflict("it has ended already", reason="ended")
-    _end(session, representation, actor=actor, reason=reason, now=now)
+    wish = {"wanted_by": str(wanted_by.id)} if wanted_by else {}
+    _end(session, representation, actor=actor, reason=reason, now=now, **wish)
     about = str(representation.account_id)
     second_signatures.end_waiting(
         session, representation.enterprise_id, act="appoint", about=about, actor=actor, now=now
@@ -186,10 +207,10 @@ def representation_of(session: Session, enterprise: Enterprise, representation_i
     return right if right is not None and right.enterprise_id == enterprise.id else None
 
 
-def _end(session: Session, right: Representation, *, actor: str, reason: str, now: datetime) -> None:
+def _end(session: Session, right: Representation, *, actor: str, reason: str, now: datetime, **more: object) -> None:
     right.ended_at = now
     session.flush()
-    _record(session, right, "representation.end", actor=actor, reason=reason, now=now)
+    _record(session, right, "representation.end", actor=actor, reason=reason, now=now, **more)
 
 
 def _record(

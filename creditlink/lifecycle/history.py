@@ -141,3 +141,10 @@ def live_models(session: Session) -> Mapping[str, tuple[str, str]]:
         .order_by(PurposeStanding.purpose)
     )
     return {purpose: (model_id, sha256) for purpose, model_id, sha256 in rows}
+
+
+def retired_models(session: Session) -> Mapping[tuple[str, str], datetime]:
+    """Return (model, purpose) -> since when it is retired, of every model that is."""
+    rows = select(PurposeStanding.model_id, PurposeStanding.purpose, PurposeStanding.since_at)
+    found = session.execute(rows.where(PurposeStanding.status == "retired"))
+    return {(model_id, purpose): since_at for model_id, purpose, since_at in found}

@@ -21,7 +21,7 @@ _PURPOSE = "creditlink webhook secrets"
 
 
 def set_address(
-    session: Session, client: Client, url: str, *, key: str, allow_loopback: bool, now: datetime
+    session: Session, client: Client, url: str, *, key: str, allow_loopback: bool, actor: str, now: datetime
 ) -> str | None:
     """Set a client's webhook address; return its first secret, to be shown this once, or None if it has one already.
 
@@ -35,17 +35,19 @@ def set_address(
     except targets.TargetRefused as error:
         raise RegistrationRefused(f"webhook_url {url[:80]!r}: {error}") from None
     client.webhook_url, client.updated_at = url, now
-    _record(session, client, "webhook.set", now)
+    _record(session, client, "webhook.set", actor, now)
     return None if _valid(session, client.client_id, now) else _new_secret(session, client, key=key, now=now)
 
 
-def remove_address(session: Session, client: Client, *, now: datetime) -> None:
+def remove_address(session: Session, client: Client, *, actor: str, now: datetime) -> None:
     """Stop a client's webhooks; deliveries under way fail."""
     client.webhook_url, client.updated_at = None, now
-    _record(session, client, "webhook.remove", now)
+    _record(session, client, "webhook.remove", actor, now)
 
 
-def rotate_secret(session: Session, client: Client, *, key: str, now: datetime, overlap: bool = True) -> str:
+def rotate_secret(
+    session: Session, client: Client, *, key: str, actor: str, now: datetime, overlap: bool = True
+) -> str:
     """Return a new secret, to be shown this once; the old one keeps signing next to it for a day.
 
     Without `overlap` the old one stops at once: for a secret that has leaked.
@@ -59,7 +61,7 @@ def rotate_secret(session: Session, client: Client, *, key: str, now: datetime, 
         )
         .values(expires_at=until)
     )
-    _record(session, client, "webhook.rotate_secret", now)
+    _record(session, client, "webhook.rotate_secret", actor, now)
     return _new_secret(session, client, key=key, now=now)
 
 
@@ -86,12 +88,12 @@ def _new_secret(session: Session, client: Client, *, key: str, now: datetime) ->
     return secret
 
 
-def _record(session: Session, client: Client, action: str, now: datetime) -> None:
+def _record(session: Session, client: Client, action: str, actor: str, now: datetime) -> None:
     audit.record(
         session,
         action=action,
         result="done",
-        actor="operator",
+        actor=actor,
         now=now,
         institution_id=client.institution_id,
         client_id=client.client_id,

@@ -12,12 +12,12 @@ import pytest
 from creditlink.conformance import mutations, suite
 from creditlink.conformance.bench import Bench
 from creditlink.conformance.cases import KINDS, CaseFault, read_cases
+from creditlink.conformance.recording import OFFICES
 from creditlink.kit.settings import ROOT
 from creditlink.records.connectors import social_security
 from creditlink.records.connectors.social_security import SocialSecurityConnector
 from creditlink.records.connectors.wire import Failure, PullStopped
 from creditlink.records.pulls.delivery import Delivery
-from creditlink.sandbox.offices.serving import FRAMES
 
 WIRE = Path(__file__).parent / "wire" / "social_security"
 
@@ -62,7 +62,7 @@ def run_kit(connector, wire, folder):
 
 @pytest.mark.pure
 @pytest.mark.long
-@pytest.mark.parametrize("connector", ["social_security", *FRAMES])
+@pytest.mark.parametrize("connector", ["social_security", *OFFICES])
 def test_a_built_in_connector_conforms(connector, tmp_path):
     done = run_kit(connector, WIRE.parent / connector, tmp_path)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -1,4 +1,4 @@
-"""The golden files of the six smaller offices are what the command makes today; hard values of any dialect."""
+"""The golden files of the offices are what the command makes today; hard values of any dialect."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,7 @@ import pytest
 
 from creditlink.conformance import mutations
 from creditlink.conformance.cases import KINDS, read_cases
-from creditlink.conformance.recording import record_office
-from creditlink.sandbox.offices.serving import FRAMES
+from creditlink.conformance.recording import OFFICES, record_office
 
 pytestmark = pytest.mark.pure
 
@@ -28,7 +27,7 @@ def lasting(path):
     return case
 
 
-@pytest.mark.parametrize("office", FRAMES)
+@pytest.mark.parametrize("office", OFFICES)
 def test_the_committed_files_are_what_the_command_makes(office, tmp_path):
     made = record_office(office, tmp_path)
     assert [path.stem for path in made] == list(KINDS)
@@ -36,13 +35,31 @@ def test_the_committed_files_are_what_the_command_makes(office, tmp_path):
         assert lasting(path) == lasting(WIRE / office / path.name), path.name
 
 
-@pytest.mark.parametrize("office", FRAMES)
+@pytest.mark.parametrize("office", OFFICES)
 def test_they_are_small_and_hold_no_credential(office):
     for path in (WIRE / office).glob("*.json"):
         assert "sandbox-" not in path.read_text(encoding="utf-8")
     sizes = {case.name: len(case.facts) for case in read_cases(WIRE / office)}
-    # A page of customs has a hundred rows, whatever is asked for.
-    assert max(sizes.values()) <= (110 if office == "import_export" else 12)
+    # A page of customs has a hundred rows, whatever is asked for; the tax bureau has five resources.
+    assert max(sizes.values()) <= {"import_export": 110, "tax": 50}.get(office, 12)
+
+
+def test_a_conversation_says_nothing_twice():
+    for office in OFFICES:
+        for path in (WIRE / office).glob("*.json"):
+            asked = [json.dumps(one["request"], sort_keys=True) for one in json.loads(path.read_bytes())["exchanges"]]
+            assert len(set(asked)) == len(asked), path
+
+
+def test_the_tax_bureaus_files_show_every_way_to_file():
+    facts = [json.loads(fact) for case in read_cases(WIRE / "tax") for fact in case.facts]
+    values = [fact["values"] for fact in facts]
+    assert {one["filing"] for one in values if "filing" in one} == {"monthly", "quarterly", "occasion"}
+    assert any(one.get("filing") == "monthly" and one["filed_on"] is None for one in values)
+    assert {fact["subkey"] for fact in facts if fact["frame"] == "income_tax_returns"} == {"prepayment", "settlement"}
+    kinds = {fact["subkey"].partition("/")[0] for fact in facts if fact["frame"] == "tax_events"}
+    assert kinds == {"violation", "penalty", "refund"}
+    assert {one["taxpayer_kind"] for one in values if "taxpayer_kind" in one} == {"general", "small_scale"}
 
 
 @pytest.mark.parametrize(
@@ -73,3 +90,13 @@ def test_alike_members_are_replaced_once_by_each_hard_value(body, members):
     found = mutations.hard_values(body, b" " + body)
     assert sum(map(len, found.values())) == members * once
     assert all(found.values())
+
+
+@pytest.mark.parametrize("office", ["tax", "electricity", "water", "gas"])
+def test_the_bureaus_bad_rows_are_of_every_sort_with_good_ones_beside_them(office):
+    case = next(case for case in read_cases(WIRE / office) if case.kind == "bad_rows")
+    by_resource = {}
+    for resource, field in case.rejects:
+        by_resource.setdefault(resource, set()).add(field)
+    assert max(len(fields) for fields in by_resource.values()) >= 3
+    assert case.facts

@@ -26,7 +26,10 @@ def listen(client, url, **values):
     """Set where a client is told; return its secret."""
     with db.transaction("owner") as session:
         return endpoints.set_address(
-            session, session.merge(client), url, **{"key": KEY, "allow_loopback": True, "now": NOW} | values
+            session,
+            session.merge(client),
+            url,
+            **{"key": KEY, "allow_loopback": True, "actor": "staff:olga", "now": NOW} | values,
         )
 
 

@@ -285,7 +285,9 @@ class TestSecrets:
     def test_after_a_rotation_two_are_valid_for_a_day(self, told, overlap, for_a_day):
         _, client, old = told
         with db.transaction("owner") as session:
-            new = endpoints.rotate_secret(session, session.merge(client), key=KEY, now=NOW, overlap=overlap)
+            new = endpoints.rotate_secret(
+                session, session.merge(client), key=KEY, actor="staff:olga", now=NOW, overlap=overlap
+            )
 
         def valid(at):
             with db.transaction("worker") as session:
@@ -301,7 +303,7 @@ class TestSecrets:
 
     def test_a_client_without_an_address_is_told_nothing(self, told):
         with db.transaction("owner") as session:
-            endpoints.remove_address(session, session.merge(told[1]), now=NOW)
+            endpoints.remove_address(session, session.merge(told[1]), actor="staff:olga", now=NOW)
             assert session.get_one(Client, told[1].id).webhook_url is None
         change(told[0], consents.revoke)
         assert deliveries() == []

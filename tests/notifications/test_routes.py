@@ -4,12 +4,14 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from creditlink.access.scopes import SCOPES
+from creditlink.audit.tables import AuditEntry
 from creditlink.cli.webhooks import webhooks
 from creditlink.institutions.tables import Client
 from creditlink.kit.postgres import db
+from tests import factories as make
 from tests.notifications.conftest import deliveries, listen, try_once
 from tests.oauth import flow
 from tests.oauth.conftest import approve, authorized, firm, http, make_bank
@@ -116,3 +118,18 @@ class TestTheOperator:
         refused = run("set", bank.client_id, "--url", "https://10.0.0.1/")
         assert (refused.exit_code, "not on the public internet" in refused.output) == (1, True)
         assert "there is no client" in run("rotate-secret", "nobody").output
+
+    def test_only_an_operator_by_name_where_one_is_named(self, run, bank):
+        with db.transaction("owner") as session:
+            olga = make.make_staff(session, "olga", "operator").name
+            make.make_staff(session, "aud", "auditor")
+        for who in ("aud", "mallory"):
+            assert run("set", bank.client_id, "--url", "http://127.0.0.1:9/hooks", "--as", who).exit_code == 1
+        assert run("set", bank.client_id, "--url", "http://127.0.0.1:9/hooks", "--as", "olga").exit_code == 0
+        assert run("rotate-secret", bank.client_id, "--as", "olga").exit_code == 0
+        assert run("remove", bank.client_id, "--as", "olga").exit_code == 0
+        with db.transaction("owner") as session:
+            told = session.execute(
+                select(AuditEntry.action, AuditEntry.actor).where(AuditEntry.action.startswith("webhook."))
+            ).all()
+        assert sorted(map(tuple, told)) == [(f"webhook.{step}", olga) for step in ("remove", "rotate_secret", "set")]

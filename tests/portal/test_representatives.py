@@ -422,5 +422,34 @@ def test_the_operators_commands(owner, other, settings, monkeypatch):
     assert run("two-signatures", "on", *firm, "--reason", "policy").exit_code == 0
     with db.transaction("owner") as session:
         assert session.get_one(Enterprise, owner.firm.id).two_signatures
-    assert run("dismiss", "--login", other.account.login, *firm, "--reason", "left").exit_code == 0
+    left = ("dismiss", "--login", other.account.login, *firm, "--reason", "left", "--by", owner.account.login)
+    assert run(*left).exit_code == 0
     assert run("dismiss", "--login", other.account.login, *firm).exit_code == 1
+
+
+def test_the_operators_commands_name_who_acts_beside_who_wanted_it(owner, other, settings, monkeypatch):
+    monkeypatch.setattr(commands, "start", lambda _role: (settings, db.current()))
+    with db.transaction("owner") as session:
+        olga = make.make_staff(session, "olga", "operator").name
+        make.make_staff(session, "aud", "auditor")
+
+    def run(*words, login):
+        firm = ("--login", other.account.login, "--uscc", owner.firm.uscc)
+        return CliRunner().invoke(commands.enterprises, [*words, *firm, "--by", owner.account.login, "--as", login])
+
+    def told():
+        with db.transaction("owner") as session:
+            rows = select(AuditEntry.action, AuditEntry.actor, AuditEntry.detail).order_by(AuditEntry.seq)
+            rows = rows.where(AuditEntry.chain_id == owner.firm.id, AuditEntry.action.startswith("representation."))
+            return {action: (actor, detail) for action, actor, detail in session.execute(rows)}
+
+    before = told()
+    for nobody in ("aud", "mallory"):
+        assert run("appoint", "--role", "agent", login=nobody).exit_code == 1
+    assert told() == before
+    assert run("appoint", "--role", "agent", login="olga").exit_code == 0
+    assert run("dismiss", login="olga").exit_code == 0
+    actor, detail = told()["representation.appoint"]
+    assert (actor, detail["appointed_by"]) == (olga, str(owner.account.id))
+    actor, detail = told()["representation.end"]
+    assert (actor, detail["wanted_by"]) == (olga, str(owner.account.id))

@@ -11,6 +11,7 @@ from creditlink.engine.profile import content
 from creditlink.kit import keyring
 from creditlink.kit.postgres import db
 from creditlink.profiles.tables import Profile
+from tests import factories as make
 
 FORGERIES = {
     "pd_12m": "pd_12m = 0.001",
@@ -157,6 +158,19 @@ class TestTheExport:
         profiles.write_text(json.dumps(forged, ensure_ascii=False) + "\n", encoding="utf-8")
         result = CliRunner().invoke(audit, ["verify", str(chain), "--keys", str(keys), "--profiles", str(profiles)])
         assert (result.exit_code, "changed since" in result.output) == (1, True), result.output
+
+    def test_says_in_the_firms_log_who_took_profiles_out(self, made, run, empty_database, tmp_path):
+        with empty_database.transaction("owner") as session:
+            name = make.make_staff(session, "aud", "auditor").name
+            uscc = session.scalar(text("SELECT e.uscc FROM enterprises e JOIN profiles p ON p.enterprise_id = e.id"))
+            (profile,) = session.scalars(text("SELECT 'prf_' || replace(id::text, '-', '') FROM profiles"))
+        files = ("--uscc", uscc, "--out", str(tmp_path / "chain"), "--profiles", str(tmp_path / "profiles"))
+        assert run("export", *files, "--as", "mallory").exit_code == 1
+        assert not (tmp_path / "profiles").exists() or (tmp_path / "profiles").read_text() == ""
+        assert run("export", *files, "--as", "aud").exit_code == 0
+        lines = [json.loads(line) for line in (tmp_path / "chain").read_text().splitlines()]
+        (told,) = [line for line in lines if line.get("action") == "profile.export"]
+        assert (told["actor"], told["result"], told["detail"]) == (name, "disclosed", {"profiles": [profile]})
 
     def test_a_file_that_is_no_profile_is_named(self, files):
         chain, profiles, keys = files

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from creditlink.kit.clock import utc_now
 from creditlink.kit.jobs import dead_letters
@@ -24,12 +24,30 @@ def enter_shadow(settings):
         session.get_one(PurposeStanding, (settings.model, "underwriting")).status = "shadow"
 
 
+def in_shadow(session):
+    """Every model that the register has in the shadow for underwriting: the champion, and those of the file."""
+    of_shadow = select(PurposeStanding.model_id).where(PurposeStanding.status == "shadow")
+    return set(session.scalars(of_shadow.where(PurposeStanding.purpose == "underwriting")))
+
+
+def test_every_model_in_the_shadow_is_scored_beside_a_profile_and_compared_daily(created, settings, empty_database):
+    created()
+    enter_shadow(settings)
+    tasks.score_periodically(0)
+    tasks.compare_daily(int(utc_now().timestamp()) + 1)
+    with db.transaction("owner") as session:
+        assert settings.model in in_shadow(session)
+        assert set(session.scalars(select(ShadowScore.model_id))) == in_shadow(session)
+        assert set(session.scalars(select(ShadowDay.model_id))) == in_shadow(session)
+        assert dead_letters.open_items(session, "shadow.score") == set()
+
+
 def test_the_champion_in_the_shadow_repeats_the_profile(created, bank, settings, empty_database):
     authorization, profile = created()
     enter_shadow(settings)
     tasks.score_periodically(0)
     with db.transaction("owner") as session:
-        (score,) = session.scalars(select(ShadowScore)).all()
+        (score,) = session.scalars(select(ShadowScore).where(ShadowScore.model_id == settings.model)).all()
         assert dead_letters.open_items(session, "shadow.score") == set()
     assert (score.points, score.grade) == (profile["points"], profile["grade"])
     assert score.pd_12m == pytest.approx(profile["pd_12m"], rel=1e-9)
@@ -55,8 +73,9 @@ def test_far_apart_asks_for_a_person_once(created, settings, empty_database, mon
         session.execute(text("DELETE FROM shadow_scores"))
     tasks.score_periodically(0)
     with db.transaction("owner") as session:
-        (item,) = session.scalars(select(ReviewItem)).all()
+        (item,) = session.scalars(select(ReviewItem)).all()  # one of a profile, of however many models
         (case,) = session.scalars(select(ReviewCase)).all()
+    assert item.detail["model"] == settings.model  # the first of them by name
     assert (item.kind, item.detail["bands"]) == ("model_disagreement", 0)
     assert (case.profile_id, case.causes, case.state) == (item.profile_id, ["models_disagree"], "open")
 
@@ -65,10 +84,10 @@ def test_old_profiles_and_other_purposes_are_left_alone(created, settings, empty
     created()
     enter_shadow(settings)
     with db.transaction("worker") as session:
-        assert len(scoring.unscored(session, utc_now())) == 1
+        assert {one.model_id for one in scoring.unscored(session, utc_now())} == in_shadow(session)
         assert scoring.unscored(session, utc_now() + scoring.WITHIN + timedelta(minutes=1)) == []
     with db.transaction("owner") as session:
-        session.get_one(PurposeStanding, (settings.model, "underwriting")).status = "candidate"
+        session.execute(update(PurposeStanding).values(status="candidate"))
         session.get_one(PurposeStanding, (settings.model, "monitoring")).status = "shadow"
     with db.transaction("worker") as session:
         assert scoring.unscored(session, utc_now()) == []

@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from werkzeug.serving import make_server
 
-from creditlink.cli.sandbox.sandbox import bureau_app
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS, as_known
 from creditlink.kit.clock import add_months
@@ -20,6 +19,7 @@ from creditlink.records.connectors.tax import TaxConnector
 from creditlink.records.connectors.utility import UtilityConnector
 from creditlink.records.connectors.wire import Wire
 from creditlink.records.pulls.delivery import Fact
+from creditlink.sandbox.bureaus.serving import bureau_app
 from creditlink.sandbox.city import write_city
 from tests import factories as make
 from tests.factories import NOW

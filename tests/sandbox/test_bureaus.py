@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from creditlink.cli.sandbox.sandbox import bureau_app, sandbox
+from creditlink.cli.sandbox.sandbox import sandbox
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.facts.invoices import INVOICE_SCHEMA, invoice_months
 from creditlink.kit.clock import last_complete_month, utc_now
 from creditlink.sandbox.bureaus.invoices import expand
+from creditlink.sandbox.bureaus.serving import bureau_app
 from creditlink.sandbox.city import write_city
 
 UNTIL = last_complete_month(utc_now())

@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from creditlink.cli.sandbox.sandbox import bureau_app
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.kit.clock import add_months, day_of, month_start, utc_now
 from creditlink.records.connectors.tax import signature
 from creditlink.sandbox.bureaus.real_invoices import FILES, FIRMS, code_of
+from creditlink.sandbox.bureaus.serving import bureau_app
 from creditlink.sandbox.bureaus.tax import FRAMES, RESOURCES
 
 pytestmark = pytest.mark.pure

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from werkzeug.serving import make_server
 
 from creditlink.cli.sandbox.year import year
-from creditlink.kit.clock import day_of, last_complete_month, utc_now
+from creditlink.kit.clock import last_complete_month, utc_now
 from creditlink.kit.settings import load_settings
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -165,6 +165,7 @@ def bureau(kind: str, folder: Path, invoices: Path | None, host: str, port: int)
     """
     from creditlink.sandbox.bureaus.holdings import HoldingsError
     from creditlink.sandbox.bureaus.real_invoices import RealInvoicesError
+    from creditlink.sandbox.bureaus.serving import bureau_app
 
     if invoices is not None and kind != "tax":
         raise click.BadParameter("only the tax bureau holds invoices", param_hint="--invoices")
@@ -173,37 +174,6 @@ def bureau(kind: str, folder: Path, invoices: Path | None, host: str, port: int)
     except (HoldingsError, RealInvoicesError) as error:
         raise click.ClickException(str(error)) from None
     _serve(app, host, port)
-
-
-def bureau_app(kind: str, folder: Path, invoices: Path | None, env: Mapping[str, str]) -> flask.Flask:
-    """Return one bureau's web application, with its credentials from `env`."""
-    from creditlink.sandbox.bureaus import real_invoices as real
-    from creditlink.sandbox.bureaus import social_security, tax, utility
-    from creditlink.sandbox.bureaus.holdings import Holdings
-
-    # The bureau that plays all three supplies takes the credentials of the first.
-    source = "ELECTRICITY" if kind == "utility" else kind.upper()
-
-    def credential(name: str, default: str) -> str:
-        return env.get(f"CREDITLINK_BUREAU_{source}_{name}", default)
-
-    if kind == "tax":
-        real_invoices = real.load(invoices, today=day_of(utc_now())) if invoices else None
-        return tax.TaxBureau(
-            Holdings(folder, tax.FRAMES),
-            real_invoices,
-            credential("APP_ID", "creditlink-sandbox"),
-            credential("SECRET", "sandbox-tax-secret"),
-        ).application()
-    if kind == "social_security":
-        return social_security.SocialSecurityBureau(
-            Holdings(folder, social_security.FRAMES), credential("API_KEY", "sandbox-social-security-key")
-        ).application()
-    return utility.UtilityBureau(
-        Holdings(folder, utility.FRAMES),
-        credential("USER", "creditlink"),
-        credential("PASSWORD", "sandbox-utility-password"),
-    ).application()
 
 
 @sandbox.command()
@@ -240,16 +210,17 @@ def offices(folder: Path, host: str, ports: tuple[str, ...]) -> None:
     "--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="One folder for each office."
 )
 def golden(names: tuple[str, ...], to: Path) -> None:
-    """Make the golden wire files of the six smaller offices (NAMES; none: all) anew, for the conformance kit.
+    """Make the golden wire files of offices (NAMES; none: all) anew, for the conformance kit.
 
     Each is a conversation of the connector with the sandbox's office over scripted rows, and what comes of it.
-    """
-    from creditlink.conformance.recording import record_office
-    from creditlink.sandbox.offices.serving import PORTS
 
-    if unknown := sorted(set(names) - set(PORTS)):
-        raise click.BadParameter(f"{unknown[0]!r}: there are {', '.join(PORTS)}", param_hint="NAMES")
-    for name in names or PORTS:
+    Example: creditlink sandbox golden tax electricity --to tests/conformance/wire
+    """
+    from creditlink.conformance.recording import OFFICES, record_office
+
+    if unknown := sorted(set(names) - set(OFFICES)):
+        raise click.BadParameter(f"{unknown[0]!r}: there are {', '.join(OFFICES)}", param_hint="NAMES")
+    for name in names or OFFICES:
         click.echo(f"{name}: {len(record_office(name, to / name))} golden files in {to / name}")
 
 

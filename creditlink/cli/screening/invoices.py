@@ -9,6 +9,7 @@ import click
 import polars as pl
 from rich.console import Console
 
+from creditlink.cli.serving import model_for, of_a_model
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.products.terms import ProductInvalid
@@ -17,9 +18,11 @@ from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.files.templates import SeedInvalid
 from creditlink.products.service import matching_settings
-from creditlink.profiles.serving.live import load_live
 from creditlink.records.files.invoice_folder import InvoiceFolderError, read_invoice_folder
 from creditlink.screening.invoices import SUFFIXES, screen_invoices, write_rows
+
+PURPOSE = "prequalification"
+"""What a population is screened for: to find whom it is worth asking."""
 
 
 @click.command("invoices")
@@ -45,8 +48,15 @@ from creditlink.screening.invoices import SUFFIXES, screen_invoices, write_rows
 @click.option(
     "--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Also write the rows left out, as CSV."
 )
+@of_a_model
 def invoices(
-    folder: Path, as_of: object, out: Path, indicators: Path | None, products: Path, rejects: Path | None
+    folder: Path,
+    as_of: object,
+    out: Path,
+    indicators: Path | None,
+    products: Path,
+    rejects: Path | None,
+    model: str | None,
 ) -> None:
     """Profile every firm in a folder of VAT invoices: indicators, PD, grade, reasons, coverage.
 
@@ -71,7 +81,7 @@ def invoices(
         with console.status(f"reading {folder}") as status:
             read = read_invoice_folder(folder)
             _, terms = load_seed(products)
-            live = load_live(settings)
+            live = model_for(settings, model, PURPOSE)
             book = compile_book(tuple(terms), BY_NAME, matching_settings(settings.config_dir), on=day)
             status.update(f"profiling {read.firms.height} firms")
             screening = screen_invoices(read, day, live=live, book=book)

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from creditlink.cli.output import print_json
-from creditlink.cli.screening.invoices import invoices
+from creditlink.cli.screening.invoices import PURPOSE, invoices
+from creditlink.cli.serving import model_for, of_a_model
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching.products.terms import ProductInvalid, ProductTerms
@@ -25,7 +26,6 @@ from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
 from creditlink.products.files.templates import SeedInvalid
 from creditlink.products.service import matching_settings
-from creditlink.profiles.serving.live import load_live
 from creditlink.screening.city import run
 from creditlink.screening.city.counts import CitySummary, ScreeningManifest
 from creditlink.screening.city.engines import Cluster, Engine, EngineError, InProcess, Processes
@@ -70,9 +70,14 @@ class DayParameter(click.ParamType[date]):
 
 
 def make_plan(
-    city: str, out: str, as_of: date, products: Path, discoverable: frozenset[str] | None = None
+    city: str,
+    out: str,
+    as_of: date,
+    products: Path,
+    discoverable: frozenset[str] | None = None,
+    model: str | None = None,
 ) -> ScreeningPlan:
-    """Return the plan of a screening with the model and rules of the settings.
+    """Return the plan of a screening with the rules of the settings, by the model that is live or that is named.
 
     Raises
     ------
@@ -80,13 +85,13 @@ def make_plan(
         One of its parts is wrong.
     """
     settings = load_settings()
-    live = load_live(settings)
+    live = model_for(settings, model, PURPOSE)
     _, terms = load_seed(products)
     return ScreeningPlan(
         city=city,
         out=out,
         as_of=as_of,
-        model=settings.models_dir / settings.model,
+        model=settings.models_dir / live.model_id,
         model_sha256=live.sha256,
         rules=live.rules,
         products=tuple(terms),
@@ -114,6 +119,7 @@ def make_plan(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="USCCs, one a line, of firms that agreed to be counted for banks. Default: none.",
 )
+@of_a_model
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def city(
     city: str,
@@ -123,6 +129,7 @@ def city(
     workers: int | None,
     cluster: str | None,
     discoverable: Path | None,
+    model: str | None,
     as_json: bool,
 ) -> None:
     """Screen a city: indicators, PD, grade, reasons and matches of every firm.
@@ -138,7 +145,7 @@ def city(
     """
     opted_in = _codes(discoverable) if discoverable else None
     try:
-        plan = make_plan(city, out, as_of, products, opted_in)
+        plan = make_plan(city, out, as_of, products, opted_in, model)
         engine = _engine(cluster, workers)
         outcome = _with_progress(plan, engine)
     except (CityUnusable, StorageError, EngineError, run.AnotherRun, SeedInvalid, ProductInvalid) as error:

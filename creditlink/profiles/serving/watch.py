@@ -11,7 +11,6 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.engine.scoring.model import MANIFEST, sha256_of
 from creditlink.kit.errors import ModelPurpose
 from creditlink.kit.postgres import db
 from creditlink.kit.processes.metrics import MODEL_INFO
@@ -19,7 +18,7 @@ from creditlink.kit.processes.runtime import Runtime
 from creditlink.kit.settings import SettingError, Settings
 from creditlink.lifecycle.history import live_models
 from creditlink.lifecycle.tables import RegisteredModel
-from creditlink.profiles.serving.live import live_model
+from creditlink.profiles.serving.in_use import USUAL, registered_model
 
 log = structlog.get_logger()
 
@@ -29,7 +28,6 @@ LOOK_SECONDS = 2.0
 STALE_SECONDS = 10.0
 """A request that comes this long after the last look waits for the next one."""
 
-_USUAL = "underwriting"
 _MOST_LOADED = 6
 
 
@@ -117,7 +115,7 @@ class ServedModels:
         before = {one.model_id for one in self._serving.values()} or {self._first.model_id}
         self._serving = serving
         self._wanted = wanted if is_whole else {}
-        usual = serving.get(_USUAL) or next(iter(serving.values()), None)
+        usual = serving.get(USUAL) or next(iter(serving.values()), None)
         if usual is not None:
             parts.put(usual)
         after = {one.model_id for one in serving.values()}
@@ -130,14 +128,7 @@ class ServedModels:
         known = self._loaded.get(sha256)
         if known is not None:
             return known
-        folder = self._settings.models_dir / model_id
-        try:
-            found = sha256_of((folder / MANIFEST).read_bytes())
-        except OSError as error:
-            raise SettingError(f"model {model_id}: {MANIFEST}: {error.strerror}") from error
-        if found != sha256:
-            raise SettingError(f"model {model_id} is not the one that was registered: its manifest has changed")
-        model = live_model(folder, self._first.rules)
+        model = registered_model(self._settings, model_id, sha256, self._first.rules)
         while len(self._loaded) >= _MOST_LOADED:
             self._loaded.pop(next(iter(self._loaded)))
         self._loaded[sha256] = model

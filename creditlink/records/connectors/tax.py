@@ -48,8 +48,11 @@ class TaxConnector:
 
     source = "tax"
 
-    def __init__(self, wire: Wire, *, app_id: str, secret: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, wire: Wire, *, app_id: str, secret: str, clock: Callable[[], datetime], page_size: int | None = None
+    ) -> None:
         self._wire = wire
+        self._page_size = page_size or _PAGE_SIZE
         self._app_id = app_id
         self._secret = secret.encode()
         self._clock = clock
@@ -98,14 +101,14 @@ class TaxConnector:
                 result.pages += 1
                 result.total = total = body.total
                 result.rows += len(body.rows)
-                should = max(0, min(_PAGE_SIZE, total - (number - 1) * _PAGE_SIZE))
+                should = max(0, min(self._page_size, total - (number - 1) * self._page_size))
                 whole = body.marked_whole and len(body.rows) >= should
                 pages.append(tax_invoices.Page(number, body.rows, whole))
                 if not whole:
                     result.status = "PARTIAL"
                     result.error = "the office marked its answer as incomplete"
                 number += 1
-                if number > ceil(total / _PAGE_SIZE):
+                if number > ceil(total / self._page_size):
                     break
         except Failure as failure:
             result.status = "PARTIAL" if result.rows else failure.status
@@ -124,7 +127,7 @@ class TaxConnector:
             "ssqQ": f"{since:%Y%m}",
             "ssqZ": f"{until:%Y%m}",
             "pageNum": number,
-            "pageSize": _PAGE_SIZE,
+            "pageSize": self._page_size,
         }
         content = json.dumps(query, separators=(",", ":")).encode()
 
@@ -224,7 +227,9 @@ def _keep_aside(delivery: Delivery, resource: str, rejects: list[tuple[str, Fiel
 
 def _build(office: OfficeAccess) -> TaxConnector:
     held = office.credentials
-    return TaxConnector(office.wire(), app_id=held["app_id"], secret=held["secret"], clock=office.clock)
+    return TaxConnector(
+        office.wire(), app_id=held["app_id"], secret=held["secret"], clock=office.clock, page_size=office.page_size
+    )
 
 
 FACTORY = ConnectorFactory("tax", CATEGORY_FRAMES["tax"], ("app_id", "secret"), _build)

@@ -48,9 +48,17 @@ class Torn(Passing):
 class UtilityConnector:
     """Speaks the dialect of docs/bureaus.md, section 3."""
 
-    def __init__(self, wire: Wire, *, source: str = "utility", kinds: Sequence[str] = METER_KINDS) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        source: str = "utility",
+        kinds: Sequence[str] = METER_KINDS,
+        page_size: int | None = None,
+    ) -> None:
         self.source = source
         self._wire = wire
+        self._page_size = page_size or _PAGE_SIZE
         self._kinds = kinds  # the supplies that this company delivers
 
     def close(self) -> None:
@@ -79,7 +87,8 @@ class UtilityConnector:
         result = delivery.resources[kind] = ResourceResult()
         rejects: list[Reject] = []
         path: str | None = f"/v1/{kind}/months"
-        parameters = {"uscc": uscc, "from": f"{since:%Y-%m}", "to": f"{until:%Y-%m}", "per_page": str(_PAGE_SIZE)}
+        months = {"from": f"{since:%Y-%m}", "to": f"{until:%Y-%m}"}
+        parameters = {"uscc": uscc, **months, "per_page": str(self._page_size)}
         try:
             while path and result.pages < _MAX_PAGES:
                 try:
@@ -237,7 +246,7 @@ def _fact(kind: str, fields: dict[str, str], since: date, until: date) -> Fact:
 def _factory(supply: str) -> ConnectorFactory:
     def build(office: OfficeAccess) -> UtilityConnector:
         auth = httpx.BasicAuth(office.credentials["user"], office.credentials["password"])
-        return UtilityConnector(office.wire(auth=auth), source=supply, kinds=(supply,))
+        return UtilityConnector(office.wire(auth=auth), source=supply, kinds=(supply,), page_size=office.page_size)
 
     return ConnectorFactory(supply, ("meter_months",), ("user", "password"), build, serves=(supply,))
 

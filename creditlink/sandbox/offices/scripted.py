@@ -1,4 +1,4 @@
-"""A city of four firms with a few scripted rows at each of the six offices: what golden wire files are made of.
+"""A city of four firms with a few scripted rows at every office: what golden wire files are made of.
 
 The same rows every time: a golden file that is made anew differs where a dialect or a connector does.
 """
@@ -6,7 +6,7 @@ The same rows every time: a golden file that is made anew differs where a dialec
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,8 +15,9 @@ import polars as pl
 
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.kit.clock import add_months
+from creditlink.sandbox.bureaus import scripted as bureaus
+from creditlink.sandbox.bureaus.scripted import Scripted, Values
 from creditlink.sandbox.city.codes import codes
-from creditlink.sandbox.offices.serving import FRAMES
 
 PLAIN, CORRECTED, LONG, QUIET = range(4)
 """Firms: a few months; a month and its correction; more months than a page; known, with rows long ago only."""
@@ -31,10 +32,6 @@ _MONTHS, _LONG_MONTHS = 4, 9
 _CUSTOMS_MONTHS = 52
 """A page of customs has a hundred rows, whatever is asked for; a month has two."""
 
-Values = dict[str, object]
-Scripted = Callable[[date, int], Iterator[Values]]
-"""Yields the rows of a month: its first day, and its place, from 0."""
-
 
 def usccs() -> list[str]:
     """Return the codes of the firms, and of the stranger, in their order."""
@@ -48,7 +45,7 @@ def write_scripted(folder: Path) -> None:
     firms = pl.DataFrame(
         {"firm": range(STRANGER), "uscc": usccs()[:STRANGER]}, schema={"firm": pl.Int32, "uscc": pl.String}
     )
-    for name, frame in {"firms": firms, **{frame: _frame(frame) for frame in FRAMES.values()}}.items():
+    for name, frame in {"firms": firms, **{frame: _frame(frame) for frame in _SCRIPT}}.items():
         (folder / name).mkdir(parents=True)
         frame.write_parquet(folder / name / "part-00000.parquet")
     (folder / "manifest.json").write_text(json.dumps({"seed": 1}))
@@ -65,11 +62,11 @@ def _frame(name: str) -> pl.DataFrame:
         for place in range(months):
             period = add_months(first, place)
             known_on = add_months(period, 1) + timedelta(days=11)
-            for row in _SCRIPT[name](period, place):
-                rows.append({"firm": firm, "period": period, "known_on": known_on, **row})
-                if firm == CORRECTED:
-                    later = known_on + timedelta(days=20)
-                    rows.append({"firm": firm, "period": period, "known_on": later, **row, **_CORRECTED[name]})
+            for said in _SCRIPT[name](period, place):
+                row = {"firm": firm, "period": period, "known_on": known_on, **said}
+                rows.append(row)
+                if firm == CORRECTED and name in _CORRECTED:
+                    rows.append(row | {"known_on": known_on + timedelta(days=20)} | _CORRECTED[name])
     return pl.DataFrame(rows, schema=FRAME_SCHEMAS[name])
 
 
@@ -109,6 +106,7 @@ def _funds(period: date, place: int) -> Iterator[Values]:
 
 
 _SCRIPT: dict[str, Scripted] = {
+    **bureaus.SCRIPT,
     "credit_events": _events,
     "contract_months": _contracts,
     "property_grants": _grants,
@@ -117,6 +115,7 @@ _SCRIPT: dict[str, Scripted] = {
     "fund_months": _funds,
 }
 _CORRECTED: dict[str, Values] = {
+    **bureaus.CORRECTED,
     "credit_events": {"ended_on": date(2024, 4, 30)},
     "contract_months": {"signed": 4},
     "property_grants": {"granted": 2},

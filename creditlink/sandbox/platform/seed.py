@@ -79,10 +79,13 @@ def seed_banks(
         client.jwks = public_jwks(key)
         client.scopes = sorted(SCOPES)
         endpoints.set_address(
-            session, client, f"http://127.0.0.1:{port}/webhooks", key=settings.secret_key, allow_loopback=True, now=now
-        )
+            session, client, f"http://127.0.0.1:{port}/webhooks", key=settings.secret_key, allow_loopback=True,
+            actor="sandbox", now=now,
+        )  # fmt: skip
         # A secret is shown once: the bank's process, which is new at each start, gets a new one.
-        secret = endpoints.rotate_secret(session, client, key=settings.secret_key, now=now, overlap=False)
+        secret = endpoints.rotate_secret(
+            session, client, key=settings.secret_key, actor="sandbox", now=now, overlap=False
+        )
         clients.append(BankClient(bank.code, client.client_id, redirect_uri, port, str(key_file), secret))
     return clients
 

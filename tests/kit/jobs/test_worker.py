@@ -157,7 +157,13 @@ def test_everything_that_goes_wrong_ends_right_by_itself(tmp_path):
         with db.transaction("owner") as session:
             client = make.make_client(session)
             endpoints.set_address(
-                session, client, ear.url + "/hooks", key=SECRET_KEY, allow_loopback=True, now=utc_now()
+                session,
+                client,
+                ear.url + "/hooks",
+                key=SECRET_KEY,
+                allow_loopback=True,
+                actor="staff:olga",
+                now=utc_now(),
             )
         first = stack.enter_context(worker(env, log))
         until(lambda: first.said("worker_started"), "the start", log)

@@ -19,6 +19,8 @@ from creditlink.institutions.tables import Client
 from creditlink.kit.clock import add_months, day_of, month_start, utc_now
 from creditlink.kit.jobs.tables import DeadLetter
 from creditlink.kit.postgres import db
+from creditlink.lifecycle import history
+from creditlink.lifecycle.tables import PurposeStanding
 from creditlink.notifications.tables import Notification
 from creditlink.profiles.reliance.endings import finding, tasks
 from creditlink.profiles.reliance.endings.service import note_end
@@ -204,24 +206,48 @@ def test_news_before_a_revocation_is_noted_after_it_without_a_webhook(profile, t
     assert told() == []
 
 
-def test_a_retired_model_ends_it(profile, settings):
-    now = utc_now() + timedelta(seconds=5)
+def registered(settings, *, underwriting="live", monitoring="live"):
+    """The register in the database has the model, with these standings."""
     with db.transaction("owner") as session:
-        stored = session.scalars(select(Profile)).one()
-        retired, profile_id = {stored.model_id: now}, stored.id
-    around = finding.Surroundings(retired, tasks.surroundings(settings).relief)
-    with db.transaction("worker") as session:
-        assert finding.profiles_due(session, now=now, since=now, retired=retired) == [profile_id]
-        assert note_end(session, profile_id, around, now=now).event == "model_withdrawn"
-        assert note_end(session, profile_id, around, now=now) is None
-    assert profile()["ended_by"]["model"] == stored.model_id
+        entries = history.read_entries(settings.models_dir)
+        history.take_over(session, settings.models_dir, entries, actor="operator", serve=None, now=utc_now())
+        for purpose, status in (("underwriting", underwriting), ("monitoring", monitoring)):
+            row = session.get_one(PurposeStanding, (settings.model, purpose))
+            row.status, row.since_at = status, utc_now()
+
+
+def test_a_model_that_the_register_retires_ends_it(profile, settings, told):
+    registered(settings)
+    assert sweep() == {}
+    registered(settings, underwriting="retired")
+    assert sweep() == {"model_withdrawn": 1}
+    assert sweep() == {}
+    ended_by = profile()["ended_by"]
+    assert (ended_by["event"], ended_by["model"]) == ("model_withdrawn", settings.model)
+    assert [one["event"] for one in told()] == ["model_withdrawn"]
+
+
+def test_a_model_that_is_retired_for_another_purpose_does_not(profile, settings):
+    registered(settings, monitoring="retired")
+    assert sweep() == {}
+    assert profile()["ended_at"] is None
+
+
+def test_a_model_that_was_retired_before_the_profile_does_not(profile, settings):
+    registered(settings, underwriting="retired")
+    with db.transaction("owner") as session:
+        row = session.get_one(PurposeStanding, (settings.model, "underwriting"))
+        row.since_at = utc_now() - timedelta(days=1)
+    assert sweep() == {}
+    registered(settings, underwriting="live")  # and back
+    assert sweep() == {}
 
 
 def test_a_profile_after_its_time_is_not_looked_at(profile):
     store(listing())
     later = utc_now() + timedelta(days=500)
     with db.transaction("worker") as session:
-        assert finding.profiles_due(session, now=later, since=utc_now() - timedelta(days=1), retired=[]) == []
+        assert finding.profiles_due(session, now=later, since=utc_now() - timedelta(days=1)) == []
 
 
 def test_the_nightly_sweep_finds_what_the_frequent_one_missed(profile):
@@ -283,4 +309,4 @@ def test_facts_that_a_profile_could_not_see_yet_are_news(profile):
 
 def test_a_profile_that_is_purged_meanwhile_is_nobodys_fault(profile, settings):
     with db.transaction("worker") as session:
-        assert note_end(session, uuid4(), tasks.surroundings(settings), now=utc_now()) is None
+        assert note_end(session, uuid4(), tasks.surroundings(session, settings), now=utc_now()) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -28,7 +28,9 @@ _DUE = text("""
     SELECT p.id FROM profiles p
     WHERE (p.summary #>> '{validity,valid_until}')::timestamptz > :now
       AND NOT EXISTS (SELECT 1 FROM profile_endings n WHERE n.profile_id = p.id)
-      AND (p.model_id = ANY(:retired)
+      AND (EXISTS (SELECT 1 FROM model_standings m JOIN consents c ON c.purpose = m.purpose
+                   WHERE m.model_id = p.model_id AND c.id = p.consent_id
+                   AND m.status = 'retired' AND m.since_at > p.created_at)
         OR EXISTS (SELECT 1 FROM pulls u JOIN pull_parts q ON q.pull_id = u.id
                    WHERE u.enterprise_id = p.enterprise_id AND q.finished_at > greatest(p.created_at, :since))
         OR EXISTS (SELECT 1 FROM facts f WHERE f.enterprise_id = p.enterprise_id
@@ -48,16 +50,16 @@ _STATUS = text("""
 """)
 
 
-def profiles_due(session: Session, *, now: datetime, since: datetime, retired: Collection[str]) -> list[UUID]:
-    """Return the profiles within their validity whose firm, consent or model has news from `since` on."""
-    return list(session.scalars(_DUE, {"now": now, "since": since, "unseen": _UNSEEN, "retired": sorted(retired)}))
+def profiles_due(session: Session, *, now: datetime, since: datetime) -> list[UUID]:
+    """Return the profiles within their validity with news of firm or consent from `since` on, or a retired model."""
+    return list(session.scalars(_DUE, {"now": now, "since": since, "unseen": _UNSEEN}))
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the sweep looks at besides the database."""
+    """What the sweep looks at besides the profile's own firm and consent."""
 
-    retired: Mapping[str, datetime]  # model -> when it was retired
+    retired: Mapping[tuple[str, str], datetime]  # model, purpose -> since when it is retired
     relief: ReliefBook
 
 
@@ -67,7 +69,7 @@ def ends_of(
     """Return every event that ended a profile, in no order."""
     return [
         *_of_consent(session, profile),
-        *_of_model(profile, around.retired),
+        *_of_model(profile, consent.purpose, around.retired),
         *_of_registry(session, profile, now),
         *_of_facts(session, profile, consent, around, now),
     ]
@@ -83,8 +85,8 @@ def _of_consent(session: Session, profile: Profile) -> Iterator[EarlyEnd]:
         yield EarlyEnd("consent_withdrawn", at, {"now": state})
 
 
-def _of_model(profile: Profile, retired: Mapping[str, datetime]) -> Iterator[EarlyEnd]:
-    at = retired.get(profile.model_id)
+def _of_model(profile: Profile, purpose: str, retired: Mapping[tuple[str, str], datetime]) -> Iterator[EarlyEnd]:
+    at = retired.get((profile.model_id, purpose))
     if at is not None and at > profile.created_at:
         yield EarlyEnd("model_withdrawn", at, {"model": profile.model_id})
 

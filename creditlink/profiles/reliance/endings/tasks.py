@@ -10,13 +10,12 @@ import structlog
 from sqlalchemy.orm import Session
 
 from creditlink.engine.facts.relief_policies import relief_book_from
-from creditlink.engine.scoring import registry
 from creditlink.kit import jobs
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
-from creditlink.lifecycle.history import read_entries
+from creditlink.lifecycle.history import retired_models
 from creditlink.profiles.reliance.endings import finding
 from creditlink.profiles.reliance.endings.finding import Surroundings
 from creditlink.profiles.reliance.endings.service import TASK, note_end
@@ -47,9 +46,9 @@ def sweep_all(timestamp: int) -> None:
 def sweep(now: datetime, *, since: datetime) -> dict[str, int]:
     """Look at the profiles with news from `since` on, each in its own transaction; return events and their number."""
     settings = runtime.part(Settings)
-    around = surroundings(settings)
     with db.transaction("worker") as session:
-        due = finding.profiles_due(session, now=now, since=since, retired=around.retired)
+        around = surroundings(session, settings)
+        due = finding.profiles_due(session, now=now, since=since)
     ended: Counter[str] = Counter()
 
     def note_one(session: Session, profile_id: UUID) -> None:
@@ -63,8 +62,6 @@ def sweep(now: datetime, *, since: datetime) -> dict[str, int]:
     return dict(ended)
 
 
-def surroundings(settings: Settings) -> Surroundings:
-    """Return what the sweep looks at besides the database: retired models, relief."""
-    standings = registry.standings(read_entries(settings.models_dir)).values()
-    retired = {one.model_id: datetime.fromisoformat(one.since) for one in standings if one.status == "retired"}
-    return Surroundings(retired, settings.parsed("relief.toml", relief_book_from))
+def surroundings(session: Session, settings: Settings) -> Surroundings:
+    """Return what all profiles have around them: the models that the register retired, and relief."""
+    return Surroundings(retired_models(session), settings.parsed("relief.toml", relief_book_from))
