@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
 from creditlink.engine.scoring.manifest import ModelManifest
-from creditlink.training.validation.document import CaseFigures, ScorabilityFigures, ValidationDocument
+from creditlink.training.validation.document import (
+    CaseFigures,
+    ScorabilityFigures,
+    ValidationDocument,
+    held_against,
+)
 from creditlink.training.validation.measure import GRANTED, RANDOM
 
 _SIGN = {1: "more is riskier", -1: "more is safer", 0: "free"}
@@ -185,7 +190,7 @@ def _stability(validation: ValidationDocument) -> list[str]:
         "",
         "## Stability and directions",
         "",
-        f"PSI of the score since {stability['since']}: {psi}. "
+        f"PSI of the score {held_against(stability)}: {psi}. "
         f"Largest CSI on the last day: {worst}. Below 0.10 is stable.",
         "",
         f"{validation['monotonicity']['directions']} declared directions walked on a grid of real values, "
