@@ -104,7 +104,8 @@ def upgrade() -> None:
     op.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON watch_counts, watch_findings, watch_outcomes TO creditlink_worker"
     )
-    op.execute("GRANT SELECT, INSERT, UPDATE ON drift_alarms, ripening_loans TO creditlink_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON drift_alarms TO creditlink_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ripening_loans TO creditlink_worker")
     op.execute(
         "GRANT SELECT ON watch_counts, watch_findings, watch_outcomes, drift_alarms, ripening_loans TO creditlink_api"
     )

@@ -47,6 +47,7 @@ app = procrastinate.App(
         "creditlink.status.tasks",
         "creditlink.staff.tasks",
         "creditlink.shadow.tasks",
+        "creditlink.watch.tasks",
         "creditlink.notifications.tasks",
         "creditlink.financing.tasks",
         "creditlink.products.tasks",
