@@ -58,7 +58,7 @@ def _transaction() -> Iterator[Session]:
 @watch.command()
 @_day
 def run(day: datetime | None) -> None:
-    """Count and judge the profiles of one day, and act on what is found; default: yesterday. Again, it changes nothing."""
+    """Count and judge the profiles of one day, default yesterday, and act on what is found; again changes nothing."""
     from creditlink.watch.tasks import watch_day
 
     start("worker")

@@ -30,7 +30,7 @@ RESTED_ON = frozenset(("tax", "social_security", "utility"))
 OLDEST = timedelta(days=62)
 """A profile as of an earlier day than this before it was made speaks of another time."""
 
-STATUSES = ("delivered", "partial", "no_record", "unavailable", "uploaded")
+STATUSES = ("delivered", "in_part", "no_record", "unavailable", "uploaded")
 """How a source answered for a category that was asked for."""
 
 _STATUS = {

@@ -48,9 +48,7 @@ class AlarmQuerySchema(Schema):
 class AlarmCloseSchema(Schema):
     """How an alarm was settled."""
 
-    resolution = text(
-        "What was found and done; kept with the alarm", required=True, validate=ma.validate.Length(1, 2000)
-    )
+    resolution = text("What was found and done", required=True, validate=ma.validate.Length(1, 2000))
 
 
 class FreezeLiftSchema(Schema):
@@ -93,7 +91,7 @@ class SourceShareSchema(Schema):
     label_en = text("What it is called, in English")
     profiles = number("Profiles that asked for it")
     delivered = number("Delivered")
-    partial = number("Delivered in part")
+    in_part = number("Delivered in part")
     no_record = number("The source has no record of the firm")
     unavailable = number("Down, denied or too late")
     uploaded = number("Filled by what the firm uploaded")
@@ -148,9 +146,7 @@ class WatchedModelSchema(Schema):
     purpose = text("The purpose")
     model_id = text("The model that is live for it")
     since = instant("Since when")
-    frozen_since = instant(
-        "Since when a person looks at each of its decisions; null: it decides alone", allow_none=True
-    )
+    frozen_since = instant("Since when a person looks at each decision; null: it decides alone", allow_none=True)
     frozen_because = text("Why", allow_none=True)
     score = ma.fields.Nested(FindingSchema, allow_none=True, metadata={"description": "What was found of its score"})
     levels = ma.fields.Dict(metadata={"description": "Series by level"})
@@ -158,9 +154,7 @@ class WatchedModelSchema(Schema):
         ma.fields.Nested(FindingSchema), metadata={"description": "Series that moved, the strongest first; 20 at most"}
     )
     grades = ma.fields.List(ma.fields.Nested(GradeShareSchema), metadata={"description": "The mix of grades"})
-    sources = ma.fields.List(
-        ma.fields.Nested(SourceShareSchema), metadata={"description": "What was missing, by category"}
-    )
+    sources = ma.fields.List(ma.fields.Nested(SourceShareSchema), metadata={"description": "What was missing"})
     overrides = ma.fields.Nested(
         OverrideRateSchema, allow_none=True, metadata={"description": "Overrides by lenders; null: none was decided"}
     )
