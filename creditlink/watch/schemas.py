@@ -57,7 +57,7 @@ class FreezeLiftSchema(Schema):
     reason = text("Why; kept with the evidence", required=True, validate=ma.validate.Length(1, 2000))
 
 
-class FindingSchema(Schema):
+class DriftFindingSchema(Schema):
     """What was found of one series."""
 
     day = ma.fields.Date(metadata={"description": "The day that was judged"})
@@ -108,7 +108,7 @@ class OverrideRateSchema(Schema):
     rate = _figure("Share that was not as decided")
 
 
-class OutcomeSchema(Schema):
+class RipeOutcomeSchema(Schema):
     """How ripe loans compare with what was predicted."""
 
     day = ma.fields.Date(metadata={"description": "As known on this day"})
@@ -148,17 +148,22 @@ class WatchedModelSchema(Schema):
     since = instant("Since when")
     frozen_since = instant("Since when a person looks at each decision; null: it decides alone", allow_none=True)
     frozen_because = text("Why", allow_none=True)
-    score = ma.fields.Nested(FindingSchema, allow_none=True, metadata={"description": "What was found of its score"})
+    score = ma.fields.Nested(
+        DriftFindingSchema, allow_none=True, metadata={"description": "What was found of its score"}
+    )
     levels = ma.fields.Dict(metadata={"description": "Series by level"})
     series = ma.fields.List(
-        ma.fields.Nested(FindingSchema), metadata={"description": "Series that moved, the strongest first; 20 at most"}
+        ma.fields.Nested(DriftFindingSchema),
+        metadata={"description": "Series that moved, the strongest first"},
     )
     grades = ma.fields.List(ma.fields.Nested(GradeShareSchema), metadata={"description": "The mix of grades"})
     sources = ma.fields.List(ma.fields.Nested(SourceShareSchema), metadata={"description": "What was missing"})
     overrides = ma.fields.Nested(
         OverrideRateSchema, allow_none=True, metadata={"description": "Overrides by lenders; null: none was decided"}
     )
-    outcomes = ma.fields.List(ma.fields.Nested(OutcomeSchema), metadata={"description": "Outcomes, all and by part"})
+    outcomes = ma.fields.List(
+        ma.fields.Nested(RipeOutcomeSchema), metadata={"description": "Outcomes, all and by part"}
+    )
     alarms = ma.fields.List(ma.fields.Nested(AlarmSchema), metadata={"description": "Open alarms of the purpose"})
 
 
@@ -172,7 +177,9 @@ class WatchSchema(Schema):
 class CourseSchema(Schema):
     """A series day by day."""
 
-    items = ma.fields.List(ma.fields.Nested(FindingSchema), metadata={"description": "The newest first; 400 at most"})
+    items = ma.fields.List(
+        ma.fields.Nested(DriftFindingSchema), metadata={"description": "The newest first; 400 at most"}
+    )
 
 
 class AlarmListSchema(Schema):

@@ -65,7 +65,7 @@ def many(created):
             known = session.scalars(select(Enterprise).limit(1)).one()
             template = session.get_one(Profile, ids.internal("prf", first["id"]))
             values = template.columns()
-            one = {name: getattr(known, name) for name in Enterprise.__table__.columns.keys()}
+            one = {name: getattr(known, name) for name in (column.name for column in Enterprise.__table__.columns)}
             new = [one | {"id": uuid4(), "uscc": make.make_uscc()} for _ in range(count - len(firms))]
             if new:
                 session.execute(insert(Enterprise), new)

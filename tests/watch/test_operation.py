@@ -87,7 +87,10 @@ def test_an_injected_drift_is_alarmed_on_the_day_and_the_fall_back_serves(
     body = answer.json()
     assert body["model"]["model_id"] == FALL_BACK
     reasons = [*body["reasons"], *body["strengths"]]
-    columns = {one["indicator"] for one in json.loads((settings.models_dir / FALL_BACK / "scorecard.json").read_text())["columns"]}
+    columns = {
+        one["indicator"]
+        for one in json.loads((settings.models_dir / FALL_BACK / "scorecard.json").read_text())["columns"]
+    }
     assert {one["indicator"] for one in reasons if one["indicator"]} <= columns
     with db.transaction("owner", viewer=db.Viewer(actor="audit")) as session:
         (again,) = decisions.replay(session, [ids.internal("prf", body["id"])], READER, kept=kept, now=utc_now())

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Column:
+class ScorecardColumn:
     """What a scorecard counts of one indicator, in log-odds of bad.
 
     Attributes
@@ -66,7 +66,7 @@ def signed(card: Scorecard, columns: pl.DataFrame, is_bad: NDArray[np.int8]) -> 
     raise ValueError("scorecard: no column has a weight of the sign of its bins")
 
 
-def columns_of(card: Scorecard, columns: pl.DataFrame) -> tuple[list[Column], float]:
+def columns_of(card: Scorecard, columns: pl.DataFrame) -> tuple[list[ScorecardColumn], float]:
     """Return what a scorecard counts of each of its indicators, and its constant, in log-odds of bad."""
     found = []
     for name, weight in zip(card.binnings, card.regression.coef_[0], strict=True):
@@ -78,7 +78,7 @@ def columns_of(card: Scorecard, columns: pl.DataFrame) -> tuple[list[Column], fl
         known = columns[name].drop_nulls().drop_nans().to_numpy().astype(np.float32)
         rows = np.bincount(np.searchsorted(cuts, known, side="right"), minlength=len(cuts) + 1)
         found.append(
-            Column(
+            ScorecardColumn(
                 name, tuple(cuts.tolist()), tuple((weight * woe[:-1]).tolist()), float(weight * woe[-1]),
                 tuple(rows.astype(float).tolist()), float(columns.height - len(known)),
             )
@@ -92,7 +92,7 @@ def _single(splits: Floats) -> NDArray[np.float32]:
     return np.where(near < splits, np.nextafter(near, np.float32(np.inf)), near).astype(np.float32)
 
 
-def trees_of(columns: Sequence[Column], constant: float, names: Sequence[str]) -> FittedBooster:
+def trees_of(columns: Sequence[ScorecardColumn], constant: float, names: Sequence[str]) -> FittedBooster:
     """Return the booster that adds up what `columns` say.
 
     Parameters
@@ -122,7 +122,7 @@ def trees_of(columns: Sequence[Column], constant: float, names: Sequence[str]) -
     return FittedBooster(booster, len(trees), float("nan"))
 
 
-def _steps(column: Column, place: int) -> Iterator[dict[str, object]]:
+def _steps(column: ScorecardColumn, place: int) -> Iterator[dict[str, object]]:
     """Yield the trees of one indicator: two at the first cut, of which one sends the missing up, one at each other."""
     if not column.cuts:
         return
@@ -157,7 +157,7 @@ def _stump(
     }  # fmt: skip
 
 
-def described(columns: Sequence[Column], constant: float) -> Mapping[str, object]:
+def described(columns: Sequence[ScorecardColumn], constant: float) -> Mapping[str, object]:
     """Return the scorecard as a table that a person reads: cuts, what each bin counts, and what missing counts."""
     return {
         "constant": constant,
