@@ -20,7 +20,7 @@ from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.vocabulary import GRADES, causes_of_evidence
 from creditlink.kit.clock import start_of_day
 from creditlink.profiles.tables import Profile
-from creditlink.watch.rules.reference import GRADE, POINTS, DriftReference
+from creditlink.watch.rules.reference import GRADE, POINTS, DriftReference, ExpectedShares
 from creditlink.watch.rules.segments import parts_of
 from creditlink.watch.tables import SeriesCount
 
@@ -39,7 +39,13 @@ _STATUS = {
 }  # fmt: skip
 
 
-SeriesRow = tuple[str, list[int], list[float] | None, int | None]
+@dataclass(frozen=True)
+class CountedSeries:
+    """The counts of a series on a day, and what the model's reference expects of such days, if it has one."""
+
+    series: str
+    counts: list[int]
+    expected: ExpectedShares | None
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,8 @@ class DayTally:
             self.grades.append(GRADES.index(profile.grade))
             self.scored_as_of.append(profile.as_of)
 
-    def rows(self, reference: DriftReference) -> Iterable[SeriesRow]:
-        """Yield of each series the counts, the shares expected of those days, and how many firms these rest on."""
+    def rows(self, reference: DriftReference) -> Iterable[CountedSeries]:
+        """Yield what was counted of each series."""
         for name, column in self.indicators.items():
             if column:
                 yield _row(reference, name, np.array(column), self.as_of[name])
@@ -101,22 +107,23 @@ class DayTally:
                 days = [self.scored_as_of[place] for place in places]
                 yield _row(reference, name, points[places], days, bins=POINTS)
         for category, counts in sorted(self.coverage.items()):
-            yield f"coverage.{category}", counts, None, None
+            yield CountedSeries(f"coverage.{category}", counts, None)
 
 
 def _row(
     reference: DriftReference, series: str, values: NDArray[np.float64], days: Sequence[date], bins: str | None = None
-) -> SeriesRow:
+) -> CountedSeries:
     counts = reference.count(bins or series, values)
     distinct, times = np.unique(np.array(days, dtype="datetime64[D]"), return_counts=True)
-    shares, firms = np.zeros(len(counts)), 0
-    for day, weight in zip(distinct.astype(date).tolist(), times, strict=True):
+    before, after, firms = np.zeros(len(counts)), np.zeros(len(counts)), 0
+    for day, weight in zip(distinct.astype(date).tolist(), times / len(days), strict=True):
         expected = reference.expected(series, day)
         if expected is None:
-            return series, counts, None, None
-        shares += expected[0] * (weight / len(days))
-        firms = expected[1] if not firms else min(firms, expected[1])
-    return series, counts, shares.tolist(), firms
+            return CountedSeries(series, counts, None)
+        before += expected.before * weight
+        after += expected.after * weight
+        firms = min(firms or expected.firms, expected.firms)
+    return CountedSeries(series, counts, ExpectedShares(before, after, firms))
 
 
 def models_of(session: Session, day: date) -> list[WatchedModel]:
@@ -155,14 +162,16 @@ def count_day(
         session.expunge(profile)
     rows = [
         {
-            "day": day, "purpose": watched.purpose, "model_id": watched.model_id, "series": series, "counts": counts,
-            "expected": expected, "expected_firms": rest_on,
+            "day": day, "purpose": watched.purpose, "model_id": watched.model_id, "series": one.series,
+            "counts": one.counts, "expected": None if one.expected is None else one.expected.before.tolist(),
+            "expected_after": None if one.expected is None else one.expected.after.tolist(),
+            "expected_firms": None if one.expected is None else one.expected.firms,
         }
-        for series, counts, expected, rest_on in tally.rows(reference)
+        for one in tally.rows(reference)
     ]  # fmt: skip
     if rows:
         added = insert(SeriesCount)
-        kept = {name: added.excluded[name] for name in ("counts", "expected", "expected_firms")}
+        kept = {name: added.excluded[name] for name in ("counts", "expected", "expected_after", "expected_firms")}
         keys = ["day", "purpose", "model_id", "series"]
         session.execute(added.on_conflict_do_update(index_elements=keys, set_=kept), rows)
     return len(firms)

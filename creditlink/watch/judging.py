@@ -18,7 +18,7 @@ from creditlink.engine.scoring.measures import smoothed_shares
 from creditlink.kit.clock import SHANGHAI, start_of_day
 from creditlink.profiles.tables import Profile
 from creditlink.watch.counting import WatchedModel
-from creditlink.watch.rules.drift import DriftFinding, judge, worst
+from creditlink.watch.rules.drift import DriftFinding, judge, nearest, worst
 from creditlink.watch.rules.settings import WatchSettings
 from creditlink.watch.tables import SeriesCount, SeriesFinding
 
@@ -41,7 +41,8 @@ class JudgedSeries:
 class _Expectation:
     """Shares, and how many firms they rest on."""
 
-    shares: Floats
+    before: Floats
+    after: Floats
     firms: int
     against: str
 
@@ -87,8 +88,9 @@ def _judged(
             firms = round(float(counts.sum()) * repeats[days])
             yield JudgedSeries(days, DriftFinding(firms, 0.0, float("inf"), "few"), "nothing")
             continue
+        shares = nearest(counts.tolist(), expectation.before, expectation.after)
         found = judge(
-            counts.tolist(), expectation.shares, firms=round(float(counts.sum()) * repeats[days]),
+            counts.tolist(), shares, firms=round(float(counts.sum()) * repeats[days]),
             reference_firms=expectation.firms, thresholds=settings.thresholds,
         )  # fmt: skip
         yield JudgedSeries(days, found, expectation.against)
@@ -101,12 +103,14 @@ def _expected(
     if series.startswith(OF_SOURCES):
         oldest = first - timedelta(days=settings.trailing_days)
         return _from_counts([row for row in rows if oldest <= row.day < first], settings, "days_before")
-    if any(row.expected is None for row in window):
+    if any(not row.expected or not row.expected_after for row in window):
         ends = rows[0].day + timedelta(days=settings.baseline_days)
         return None if first < ends else _from_counts([row for row in rows if row.day < ends], settings, "first_days")
     weights = np.array([float(sum(row.counts)) for row in window])
-    shares = np.average([row.expected for row in window if row.expected is not None], axis=0, weights=weights)
-    return _Expectation(np.asarray(shares), min(row.expected_firms or 0 for row in window), "training")
+    before = np.average([row.expected for row in window if row.expected], axis=0, weights=weights)
+    after = np.average([row.expected_after for row in window if row.expected_after], axis=0, weights=weights)
+    firms = min(row.expected_firms or 0 for row in window)
+    return _Expectation(np.asarray(before), np.asarray(after), firms, "training")
 
 
 def _from_counts(rows: Sequence[SeriesCount], settings: WatchSettings, against: str) -> _Expectation | None:
@@ -116,7 +120,8 @@ def _from_counts(rows: Sequence[SeriesCount], settings: WatchSettings, against: 
     least = settings.baseline_firms if against == "first_days" else settings.thresholds.fewest
     if counts.sum() < least:
         return None
-    return _Expectation(smoothed_shares(counts), int(counts.sum()), against)
+    shares = smoothed_shares(counts)
+    return _Expectation(shares, shares, int(counts.sum()), against)
 
 
 def _history(

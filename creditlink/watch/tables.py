@@ -27,7 +27,9 @@ class SeriesCount(Base):
     model_id: Mapped[str] = mapped_column(primary_key=True)
     series: Mapped[str] = mapped_column(primary_key=True)
     counts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
-    expected: Mapped[list[float] | None] = mapped_column(ARRAY(Double))  # shares by the model's reference on that day
+    # Shares by the model's reference, before and after the days that the profiles speak of; null: it has none.
+    expected: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
+    expected_after: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
     expected_firms: Mapped[int | None]  # that the shares were measured on
 
 

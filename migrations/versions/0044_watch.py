@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("series", sa.Text, primary_key=True),
         sa.Column("counts", pg.ARRAY(sa.BigInteger), nullable=False),
         sa.Column("expected", pg.ARRAY(sa.Double)),
+        sa.Column("expected_after", pg.ARRAY(sa.Double)),
         sa.Column("expected_firms", sa.BigInteger),
     )
     op.create_table(

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from creditlink.kit.settings import ROOT
+from creditlink.watch.rules.drift import DriftThresholds, judge, nearest
 from creditlink.watch.rules.reference import (
     DriftReference,
+    days_measured,
     edges_of,
     from_json,
     measured,
-    month_ends,
+    phases_around,
     reference_of,
 )
 
@@ -26,45 +28,51 @@ def test_a_value_on_an_edge_belongs_above_it_and_missing_is_apart():
     assert bins.count("a", np.empty(0)) == [0, 0, 0, 0]
 
 
-def test_between_two_ends_of_months_the_shares_go_in_a_straight_line():
-    summer, autumn = (100, 900, 0), (900, 100, 0)
-    reference = DriftReference({"a": (0.5,)}, {6: {"a": summer}, 7: {"a": autumn}})
-    at_june, firms = reference.expected("a", date(2026, 6, 30))
-    assert firms == 1000
-    assert at_june[0] == pytest.approx(0.1, abs=0.001)
-    mid_july, _ = reference.expected("a", date(2026, 7, 15))
-    assert mid_july[0] == pytest.approx(0.1 + 0.8 * 15 / 31, abs=0.001)
-    assert mid_july.sum() == pytest.approx(1.0)
+def test_a_day_lies_between_the_tenth_and_an_end_of_a_month():
+    assert phases_around(date(2026, 1, 1)) == phases_around(date(2026, 1, 10)) == (23, 0)
+    assert phases_around(date(2026, 1, 11)) == phases_around(date(2026, 1, 31)) == (0, 1)
+    assert phases_around(date(2026, 12, 31)) == (22, 23)
+
+
+def test_what_lies_between_two_phases_is_no_drift_and_what_lies_beyond_is():
+    reference = DriftReference({"a": (0.5,)}, {12: {"a": (1000, 9000, 0)}, 13: {"a": (9000, 1000, 0)}})
+    july = reference.expected("a", date(2026, 7, 20))
+    assert july.firms == 10_000
+    for low in (100, 350, 500, 900):
+        counts = [low, 1000 - low, 0]
+        shares = nearest(counts, july.before, july.after)
+        found = judge(counts, shares, firms=1000, reference_firms=july.firms, thresholds=DriftThresholds())
+        assert found.level == "stable", low
+    counts = [990, 10, 0]
+    beyond = judge(
+        counts, nearest(counts, july.before, july.after), firms=1000, reference_firms=july.firms,
+        thresholds=DriftThresholds(),
+    )  # fmt: skip
+    assert beyond.level in ("moved", "shifted")
     assert reference.expected("a", date(2026, 2, 1)) is None
-    assert reference.expected("b", date(2026, 7, 1)) is None
-
-
-def test_the_year_turns():
-    reference = DriftReference({"a": (0.5,)}, {12: {"a": (1000, 0, 0)}, 1: {"a": (0, 1000, 0)}})
-    shares, _ = reference.expected("a", date(2027, 1, 1))
-    assert shares[0] == pytest.approx(1 - 1 / 31, abs=0.002)
+    assert reference.expected("b", date(2026, 7, 20)) is None
 
 
 def test_what_was_measured_comes_back_from_its_file():
-    ends = month_ends(date(2026, 9, 30))
-    assert ends[0] == date(2025, 10, 31)
-    assert [day.month for day in ends] == [10, 11, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    ends = days_measured(date(2026, 9, 30))
+    assert (ends[0], ends[1], ends[-1]) == (date(2025, 10, 10), date(2025, 10, 31), date(2026, 9, 30))
+    assert len(set(ends)) == 24
     rng = np.random.default_rng(0)
     days = [(day, {"points": rng.normal(600, 40, 400), "a": rng.normal(size=400)}) for day in ends]
     inside = {day: {"region:4406": np.arange(400) < 100} for day in ends}
     made = measured(days, inside)
     again = from_json(json.loads(json.dumps(made.to_json())))
     assert again == made
-    assert sum(again.months[9]["points"]) == 400
-    assert sum(again.months[9]["points@region:4406"]) == 100
-    assert again.expected("points@region:4406", date(2026, 9, 30))[1] == 100
+    assert sum(again.phases[17]["points"]) == 400
+    assert sum(again.phases[17]["points@region:4406"]) == 100
+    assert again.expected("points@region:4406", date(2026, 9, 30)).firms == 100
 
 
 def test_edges_say_nothing_finer_than_four_digits():
     assert edges_of([123456.7, 123457.1, 0.0]) == (0.0, 123500.0)
 
 
-GOOD = {"edges": {"a": [0.0, 1.0]}, "months": {"1": {"a": [1, 2, 3, 4]}}, "days": []}
+GOOD = {"edges": {"a": [0.0, 1.0]}, "phases": {"1": {"a": [1, 2, 3, 4]}}, "days": []}
 
 
 @pytest.mark.parametrize(
@@ -73,9 +81,9 @@ GOOD = {"edges": {"a": [0.0, 1.0]}, "months": {"1": {"a": [1, 2, 3, 4]}}, "days"
         ({"edges": {"a": [1.0, 0.0]}}, "edges must rise"),
         ({"edges": {"a": [1.0, 1.0]}}, "edges must rise"),
         ({"edges": {"a": [NAN, 0.0]}}, "edges must rise"),
-        ({"months": {"13": {}}}, "13 is no month"),
-        ({"months": {"1": {"a": [1, 2]}}}, "2 counts for 2 edges"),
-        ({"months": {"1": {"a": [1, 2, 3, -4]}}}, "4 counts"),
+        ({"phases": {"24": {}}}, "24 is no phase"),
+        ({"phases": {"1": {"a": [1, 2]}}}, "2 counts for 2 edges"),
+        ({"phases": {"1": {"a": [1, 2, 3, -4]}}}, "4 counts"),
         ({"days": ["yesterday"]}, "isoformat"),
     ],
 )
@@ -94,10 +102,10 @@ def test_the_shipped_scorecard_keeps_its_year_and_the_champion_its_bins():
     from creditlink.engine.scoring.model import load
 
     scorecard = reference_of(load(ROOT / "models" / "scorecard-2026f"))
-    assert set(scorecard.months) == set(range(1, 13))
-    shares, firms = scorecard.expected("sales_12_fen", date(2027, 5, 12))
-    assert shares.sum() == pytest.approx(1.0)
-    assert firms > 5000
+    assert set(scorecard.phases) == set(range(24))
+    expected = scorecard.expected("sales_12_fen", date(2027, 5, 12))
+    assert expected.before.sum() == pytest.approx(1.0)
+    assert expected.firms > 5000
     champion = reference_of(load(ROOT / "models" / "city-2026f"))
-    assert champion.months == {}
+    assert champion.phases == {}
     assert len(champion.edges["sales_12_fen"]) > 5

@@ -1,4 +1,4 @@
-"""What a model's inputs and scores looked like in each month of its newest year: the reference of the watch."""
+"""What a model's inputs and scores looked like through its newest year: the reference of the watch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from creditlink.engine.features.reference import Reference
 from creditlink.engine.scoring.model import CreditModel
 from creditlink.training.city import City
 from creditlink.training.dataset import known_records, outcomes
-from creditlink.watch.rules.reference import GRADE, POINTS, DriftReference, measured, month_ends
+from creditlink.watch.rules.reference import GRADE, POINTS, DriftReference, days_measured, measured
 from creditlink.watch.rules.segments import FEWEST, parts_of
 
 Floats = NDArray[np.float64]
 
 
 def seasons(model: CreditModel, reference: Reference, city: City, last: date) -> DriftReference:
-    """Return the counts of a city's firms at the twelve ends of months up to `last`, an end of a month.
+    """Return the counts of a city's firms on two days of each of the twelve months up to `last`, an end of a month.
 
     Only inputs and scores are counted, never outcomes: the newest year may be one that the model did not learn from.
     """
     days: list[tuple[date, Mapping[str, Floats]]] = []
     segments: dict[date, Mapping[str, NDArray[np.bool_]]] = {}
-    for day in month_ends(last):
+    for day in days_measured(last):
         # The firms of the newest day whose truth the city tells: those that were alive then.
         firms = outcomes(city, max(one for one in city.snapshots if one <= day))["firm"]
         records = known_records(city.records, day, firms)

@@ -100,6 +100,13 @@ def judge(
     return DriftFinding(firms, index, limit, _level(index, limit, thresholds))
 
 
+def nearest(counts: Sequence[int], before: Floats, after: Floats) -> Floats:
+    """Return the mixture of two references, in tenths, that the counts are nearest to."""
+    seen = smoothed_shares(counts)
+    mixtures = [before + (after - before) * tenths / 10 for tenths in range(11)]
+    return min(mixtures, key=lambda shares: stability_index(shares, seen))
+
+
 def _level(index: float, limit: float, thresholds: DriftThresholds) -> Level:
     if index <= limit:
         # Chance that would hide a drift worth an act is not stability.
