@@ -27,6 +27,9 @@ from creditlink.watch.tables import OutcomeDay, RipeningLoan, SeriesCount
 HORIZON_MONTHS = 12
 """Of the model's event."""
 
+TAKEN_UP_WITHIN = timedelta(days=90)
+"""So long after the lender's answer an application may still be accepted and taken up."""
+
 GIVEN_UP = timedelta(days=180)
 """So long after the horizon an outcome that nobody reported is waited for."""
 
@@ -37,10 +40,11 @@ ALL = "all"
 OVERRIDE = "override"
 
 
-def take_up(session: Session) -> int:
+def take_up(session: Session, day: date) -> int:
     """Keep what was predicted of each accepted application, from the last profile before the lender's answer.
 
-    Within days of the acceptance, while the profile is still there. Returns how many were taken up.
+    Within days of the answer, while the profile is still there; never so late that a loan whose outcome is known, and
+    whose name is forgotten, would be taken up twice. Returns how many were taken up.
     """
     known = exists().where(RipeningLoan.application_id == Application.id)
     rows = session.execute(
@@ -48,7 +52,8 @@ def take_up(session: Session) -> int:
         .join(Profile, Profile.consent_id == Application.consent_id)
         .join(Consent, Consent.id == Application.consent_id)
         .where(
-            Application.state.in_(ACCEPTED), Profile.created_at <= Application.answered_at,
+            Application.state.in_(ACCEPTED), Application.answered_at >= start_of_day(day - TAKEN_UP_WITHIN),
+            Profile.created_at <= Application.answered_at,
             Profile.pd_12m.is_not(None), ~known,
         )
         .order_by(Application.id, Profile.created_at)

@@ -70,7 +70,7 @@ def watch_day(day: date, *, now: datetime, step: Callable[[str], None] = lambda 
     settings = runtime.process().of(Settings).parsed(watch_settings.FILE, watch_settings.parse)
     step("outcomes")
     with db.transaction("worker") as session:
-        ripening.take_up(session)
+        ripening.take_up(session, day)
         ripening.ripen(session, day)
         ripening.count_overrides(session, day)
         outcomes = ripening.measure(session, day)
