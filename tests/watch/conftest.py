@@ -58,7 +58,7 @@ def many(created):
     _, first = created()
     firms = []
 
-    def add(count, day, *, shift=0.0, seed=0, points_shift=0):
+    def add(count, day, *, shift=0.0, seed=0, points_shift=0, of_one_firm=False):
         """Indicators move by `shift` of their size, points by `points_shift`."""
         rng = np.random.default_rng(seed)
         with db.transaction("owner") as session:
@@ -70,7 +70,7 @@ def many(created):
             if new:
                 session.execute(insert(Enterprise), new)
                 firms.extend(one["id"] for one in new)
-            chosen = firms[:count]
+            chosen = firms[:1] * count if of_one_firm else firms[:count]
             rows = []
             for number, enterprise_id in enumerate(chosen):
                 explanation = copy.deepcopy(values["explanation"])

@@ -154,6 +154,17 @@ def test_few_profiles_and_a_model_of_yesterday_raise_nothing(many, in_use):
     assert alarms() == []
 
 
+def test_a_lender_that_asks_of_one_odd_firm_again_and_again_brings_nothing_about(many, in_use, settings):
+    now = utc_now()
+    in_use(now)
+    first_days(many)
+    for days_ago in (2, 1, 0):
+        many(200, day_of(now) - timedelta(days=days_ago), seed=11, points_shift=-200, shift=9.0, of_one_firm=True)
+        watched(days_ago)
+    assert alarms() == []
+    assert standings()[settings.model] == "live"
+
+
 def test_counts_stay_when_profiles_go_and_name_no_firm(many, in_use):
     now = utc_now()
     in_use(now)
