@@ -26,9 +26,10 @@ from creditlink.watch import ripening
 from creditlink.watch.acting import act_on, counts_since, standing_of
 from creditlink.watch.counting import WatchedModel, count_day, models_of
 from creditlink.watch.judging import judge_day
+from creditlink.watch.references import reference_for
 from creditlink.watch.rules import settings as watch_settings
 from creditlink.watch.rules.outcomes import OutcomeFinding
-from creditlink.watch.rules.reference import POINTS, reference_of
+from creditlink.watch.rules.reference import POINTS
 from creditlink.watch.rules.settings import WatchSettings
 from creditlink.watch.tables import DriftAlarm, OutcomeDay, SeriesCount, SeriesFinding
 
@@ -97,7 +98,8 @@ def _watch(
 ) -> None:
     live = _loaded(session, watched.model_id)
     standing = standing_of(session, watched)
-    count_day(session, watched, day, reference_of(live.model), live.model.features)
+    reference = reference_for(live.model, runtime.process().of(Settings).models_dir)
+    count_day(session, watched, day, reference, live.model.features)
     if standing is None:
         return  # its last profiles of the day it was replaced on: counted, and nobody's to act on
     since = counts_since(session, watched, standing)

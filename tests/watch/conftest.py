@@ -19,6 +19,7 @@ from creditlink.lifecycle import history
 from creditlink.lifecycle.tables import PurposeStanding
 from creditlink.profiles.tables import Profile
 from creditlink.watch.rules import settings as watch_settings
+from creditlink.watch.rules.reference import reference_of
 from creditlink.watch.rules.settings import FILE, parse
 from tests import factories as make
 from tests.decisions.conftest import kept
@@ -40,6 +41,8 @@ def in_use(settings, monkeypatch):
     A reference of fewer firms than the rules want, as a test does not have that many.
     """
     rules = parse(settings.read_toml(FILE))
+    # Firms that are all alike are not the city's: they are held against their own first days.
+    monkeypatch.setattr("creditlink.watch.tasks.reference_for", lambda model, _: reference_of(model))
     monkeypatch.setattr(watch_settings, "parse", lambda _: replace(rules, baseline_firms=200))
 
     def take_over(now, *, since=timedelta(days=365)):

@@ -1,12 +1,14 @@
 """The reference of a model: bins, seasons between two ends of months, and files that are none."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 
-from creditlink.kit.settings import ROOT
+from creditlink.kit.settings import ROOT, SettingError
+from creditlink.watch.references import reference_for, write_reference
 from creditlink.watch.rules.drift import DriftThresholds, judge, nearest
 from creditlink.watch.rules.reference import (
     DriftReference,
@@ -106,6 +108,25 @@ def test_the_shipped_scorecard_keeps_its_year_and_the_champion_its_bins():
     expected = scorecard.expected("sales_12_fen", date(2027, 5, 12))
     assert expected.before.sum() == pytest.approx(1.0)
     assert expected.firms > 5000
-    champion = reference_of(load(ROOT / "models" / "city-2026f"))
+    model = load(ROOT / "models" / "city-2026f")
+    kept = reference_for(model, ROOT / "models")
+    assert set(kept.phases) == set(range(24))
+    assert set(model.features) < set(kept.edges)
+    champion = reference_of(model)
     assert champion.phases == {}
     assert len(champion.edges["sales_12_fen"]) > 5
+
+
+def test_a_reference_beside_the_folders_is_of_one_model(tmp_path):
+    from creditlink.engine.scoring.model import load
+
+    model = load(ROOT / "models" / "city-2026f")
+    assert reference_for(model, tmp_path).phases == {}
+    made = DriftReference({"a": (0.5,)}, {3: {"a": (1, 2, 3)}})
+    path = write_reference(model, made, tmp_path, city={"seed": 7})
+    assert reference_for(model, tmp_path) == made
+    with pytest.raises(SettingError, match="of another model"):
+        reference_for(replace(model, sha256="0" * 64), tmp_path)
+    path.write_text("{}")
+    with pytest.raises(SettingError, match="KeyError"):
+        reference_for(model, tmp_path)
