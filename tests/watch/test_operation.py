@@ -3,7 +3,6 @@
 import json
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import func, select, text
 
 from creditlink.audit.tables import AuditEntry
@@ -199,8 +198,7 @@ def test_what_staff_see(many, in_use, settings):
         assert found[0]["against"] == "first_days"
 
 
-@pytest.mark.parametrize("act", ["drop", "fake"])
-def test_a_frozen_purpose_does_not_thaw_another(act, in_use, settings, empty_database):
+def test_one_purpose_is_frozen_and_only_where_the_model_is_live(in_use, settings, empty_database):
     in_use(utc_now())
     with db.transaction("owner") as session:
         assert restraint.freeze(session, settings.model, UNDERWRITING, because="x", now=utc_now())
