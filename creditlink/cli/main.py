@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("creditlink.cli.training.train:train", "Fit, calibrate and package a model"),
     "screen": ("creditlink.cli.screening.screen:screen", "Screen a whole city; ask who qualifies for a product"),
     "models": ("creditlink.cli.training.models:models", "Register, promote and retire models, with four eyes"),
+    "watch": ("creditlink.cli.watch:watch", "How the models in use are doing: drift, outcomes, alarms"),
     "login": ("creditlink.cli.login:login", "Sign in through a browser, to act in your own name"),
     "logout": ("creditlink.cli.login:logout", "Forget who signed in at this terminal"),
     "staff": ("creditlink.cli.staff:staff", "Who works for the platform, and what waits for a second person"),

@@ -17,12 +17,15 @@ from creditlink.kit.errors import NotFound
 from creditlink.lifecycle import steps
 from creditlink.lifecycle.steps import ModelStepRefused, StepEvidence
 from creditlink.lifecycle.tables import ModelStep, PurposeStanding, RegisteredModel
-from creditlink.staff.actor import StaffActor
+from creditlink.staff.actor import StaffActor, SystemActor
 from creditlink.staff.acts import KINDS, ActKind
 from creditlink.staff.tables import StaffAct
 
 STEP = "model.step"
 ROLLBACK = "model.rollback"
+
+Signer = StaffActor | SystemActor
+"""Who a step is signed by: a person, or the platform where it acts by a rule."""
 
 
 def register(
@@ -68,7 +71,7 @@ def register(
     session.add_all(
         PurposeStanding(model_id=model_id, purpose=purpose, status="candidate", since_at=now) for purpose in purposes
     )
-    _record(session, model_id, purposes, "register", "candidate", signed=by, reason=reason, now=now)
+    record_step(session, model_id, purposes, "register", "candidate", signed=by, reason=reason, now=now)
     return session.get_one(RegisteredModel, model_id)
 
 
@@ -108,7 +111,7 @@ def retire(session: Session, model_id: str, *, by: StaffActor, reason: str, now:
         raise ModelStepRefused(f"{model_id} is retired", reason="status")
     for purpose in in_use:
         _set(session, model_id, purpose, "retired", now)
-    _record(session, model_id, in_use, "retire", "retired", signed=by, reason=reason, now=now)
+    record_step(session, model_id, in_use, "retire", "retired", signed=by, reason=reason, now=now)
 
 
 def roll_back(
@@ -134,8 +137,8 @@ def roll_back(
     """
     by.acting_as("risk", "operator")
     wanted = check_rollback(session, model_id, purposes)
-    _put_live(session, model_id, wanted, by, now, because=f"rollback to {model_id}")
-    return _record(
+    put_live(session, model_id, wanted, by, now, because=f"rollback to {model_id}")
+    return record_step(
         session, model_id, wanted, "rollback", "live", signed=by, reason=reason, now=now, proposed_by=proposed_by,
         confirm_until=None if proposed_by is not None else now + steps.CONFIRM_WITHIN,
     )  # fmt: skip
@@ -245,11 +248,11 @@ def _do_step(session: Session, act: StaffAct, proposer: StaffActor, by: StaffAct
     }
     steps.check_signer(model_id, by.login, earlier)
     if to == "live":
-        _put_live(session, model_id, purposes, by, now, because=f"replaced by {model_id}")
+        put_live(session, model_id, purposes, by, now, because=f"replaced by {model_id}")
     else:
         for purpose in purposes:
             _set(session, model_id, purpose, to, now)
-    _record(
+    record_step(
         session, model_id, purposes, "step", to, signed=by, reason=act.reason, now=now,
         proposed_by=proposer.account_id, detail=evidence.to_dict(),
     )  # fmt: skip
@@ -267,8 +270,14 @@ KINDS.add(STEP, ActKind("模型进入下一阶段", "A model's next step", steps
 KINDS.add(ROLLBACK, ActKind("回退至先前模型", "Roll back to an earlier model", _DECIDE, _DECIDE, _do_rollback))
 
 
-def _put_live(
-    session: Session, model_id: str, purposes: Collection[str], by: StaffActor, now: datetime, *, because: str
+def put_live(
+    session: Session,
+    model_id: str,
+    purposes: Collection[str],
+    by: Signer,
+    now: datetime,
+    *,
+    because: str,
 ) -> None:
     """Retire what is live for the purposes, then make the model live: the index allows one a purpose."""
     live = session.scalars(
@@ -291,7 +300,7 @@ def _put_live(
         _set(session, model_id, purpose, "live", now)
     session.flush()
     for other, theirs in replaced.items():
-        _record(session, other, theirs, "replaced", "retired", signed=by, reason=because, now=now)
+        record_step(session, other, theirs, "replaced", "retired", signed=by, reason=because, now=now)
 
 
 def _set(session: Session, model_id: str, purpose: str, status: str, now: datetime) -> None:
@@ -299,20 +308,21 @@ def _set(session: Session, model_id: str, purpose: str, status: str, now: dateti
     row.status, row.since_at = status, now
 
 
-def _record(
+def record_step(
     session: Session,
     model_id: str,
     purposes: Collection[str],
     action: str,
     status: str,
     *,
-    signed: StaffActor,
+    signed: Signer,
     reason: str,
     now: datetime,
     proposed_by: UUID | None = None,
     detail: Mapping[str, object] | None = None,
     confirm_until: datetime | None = None,
 ) -> ModelStep:
+    """Add a step to a model's history, and the evidence of it; see `ModelStep` for the members."""
     step = ModelStep(
         model_id=model_id, purposes=sorted(purposes), action=action, status=status, proposed_by=proposed_by,
         signed_by=signed.account_id, signer=signed.login, at=now, reason=reason, detail=dict(detail or {}),
@@ -328,7 +338,7 @@ def _record(
     return step
 
 
-def _note(session: Session, action: str, by: StaffActor, role: str, now: datetime, **detail: object) -> None:
+def _note(session: Session, action: str, by: Signer, role: str, now: datetime, **detail: object) -> None:
     audit.record(
         session, action=f"model.{action}", result="done", actor=by.name, now=now,
         detail={**detail, "role": role, "proof": by.proof},

@@ -37,6 +37,10 @@ CONFIRM_WITHIN = timedelta(hours=24)
 """How soon another person must confirm a rollback that one person made in an emergency."""
 
 
+FALL_BACK_FROM = ("approved", "shadow")
+"""What a model must be for a purpose to take over there by itself: people approved it, or it was live before."""
+
+
 class ModelStepRefused(ValueError):
     """A step that the rules forbid; `reason` is for programs."""
 
@@ -104,4 +108,20 @@ def check_signer(model_id: str, signer: str, earlier: Mapping[str, str]) -> None
     if signer in earlier:
         raise ModelStepRefused(
             f"{model_id}: you signed {earlier[signer]} already; each step takes another account", reason="signed"
+        )
+
+
+def check_fall_back(model_id: str, purpose: str, status: str, *, was_live: bool) -> None:
+    """Refuse a model that nobody approved for a purpose, or that serves it already.
+
+    Raises
+    ------
+    ModelStepRefused
+        It may not take over.
+    """
+    if status == "live":
+        raise ModelStepRefused(f"{model_id} is live for {purpose}", reason="status")
+    if status not in FALL_BACK_FROM and not (status == "retired" and was_live):
+        raise ModelStepRefused(
+            f"{model_id} is {status} for {purpose}: to fall back on it takes a model that was approved", reason="status"
         )

@@ -43,6 +43,13 @@ class PurposeStanding(Base):
     purpose: Mapped[str] = mapped_column(primary_key=True)
     status: Mapped[str]
     since_at: Mapped[datetime]
+    frozen_at: Mapped[datetime | None]  # since when a person must look at every decision; counts from `since_at` on
+    frozen_because: Mapped[str | None]
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether a freeze holds; one from before the model was put to use again does not."""
+        return self.status == "live" and self.frozen_at is not None and self.frozen_at >= self.since_at
 
 
 class ModelStep(Base):
@@ -50,7 +57,9 @@ class ModelStep(Base):
 
     __tablename__ = "model_steps"
     __table_args__ = (
-        CheckConstraint("action IN ('import', 'register', 'step', 'replaced', 'rollback', 'retire')", name="action"),
+        CheckConstraint(
+            "action IN ('import', 'register', 'step', 'replaced', 'rollback', 'retire', 'fall_back')", name="action"
+        ),
         CheckConstraint("confirmed_by <> signed_by", name="two_people"),
         CheckConstraint("(confirmed_by IS NULL) = (confirmed_at IS NULL)", name="confirmed"),
         Index("ix_model_steps_model_id_number", "model_id", "number"),

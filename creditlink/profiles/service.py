@@ -23,6 +23,7 @@ from creditlink.engine.profile import content
 from creditlink.engine.profile.asked import ProfileInputs
 from creditlink.engine.profile.basis import DecisionBasis, decide
 from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.scoring.limits.frozen import FrozenInputs
 from creditlink.engine.vocabulary import EDITION, PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import add_months, day_of, month_start
@@ -145,6 +146,7 @@ def create_profile(
     profile, basis = _computed(
         session, access, consent, opened, wanted, as_of, state, lacking, found, live=live, book=book, rules=rules,
         now=now, archive=archive, relief=relief or ReliefBook(),
+        frozen=None if models is None else models.frozen_for(consent.purpose, live),
     )  # fmt: skip
     session.add(profile)
     if key is not None:
@@ -186,6 +188,7 @@ def _computed(
     now: datetime,
     archive: Archive,
     relief: ReliefBook,
+    frozen: FrozenInputs | None,
 ) -> tuple[Profile, DecisionBasis]:
     assert consent.enterprise_id is not None  # noqa: S101 (a live consent names its firm; for the type checker)
     since = look_back_of(consent, as_of, now)
@@ -219,6 +222,8 @@ def _computed(
         asked["incomplete"] = incomplete
     if lacking:
         asked["partial"] = lacking
+    if frozen is not None:
+        asked["frozen"] = frozen
     if (own := found.inputs()) is not None:
         asked["uploads"] = own
     # Whole, so that a replay applies the same, whatever becomes of the file.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from creditlink.engine.scoring.measures import mean_ranks, stability_index
 from creditlink.engine.vocabulary import GRADES
 
 BANDS_APART = 2
@@ -72,29 +73,18 @@ def compare(
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(f"four columns of one length and at least one row, got lengths {sorted(lengths)}")
     apart = [bands_between(one, other) >= BANDS_APART for one, other in zip(grades, live_grades, strict=True)]
-    psi = _psi(_shares(grades), _shares(live_grades))
+    psi = stability_index(_shares(live_grades), _shares(grades))
     return ShadowComparison(len(pd), _spearman(pd, live_pd), float(np.mean(apart)), psi)
 
 
 def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
     """Return the correlation of mean ranks; None where one of the two ranks nobody."""
-    ranks, others = _ranks(one), _ranks(other)
+    ranks, others = mean_ranks(one), mean_ranks(other)
     if len(one) < 2 or ranks.std() == 0 or others.std() == 0:
         return None
     return float(np.corrcoef(ranks, others)[0, 1])
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    mean: NDArray[np.float64] = (ends - (counts - 1) / 2)[place].astype(np.float64)
-    return mean
-
-
 def _shares(grades: Sequence[str]) -> NDArray[np.float64]:
     counts = np.bincount([_PLACE[grade] for grade in grades], minlength=len(GRADES))
     return np.maximum(counts / len(grades), _FLOOR)
-
-
-def _psi(actual: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
-    return float(np.sum((actual - expected) * np.log(actual / expected)))

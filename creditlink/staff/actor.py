@@ -40,5 +40,20 @@ class StaffActor:
         raise RoleMissing(f"{self.login} is {_listed(self.roles)}; this takes {_listed(roles)}")
 
 
+@dataclass(frozen=True)
+class SystemActor:
+    """The platform itself, where it acts by a rule that people set: the evidence says so, and nobody's name."""
+
+    account_id: None = None
+    login: str = "system"
+    name: str = "system"
+    proof: str = "rule"
+
+    def acting_as(self, *roles: str) -> str:
+        """Return the role under which the act is recorded; the platform holds none of a person's."""
+        del roles
+        return "system"
+
+
 def _listed(roles: Collection[str]) -> str:
     return " or ".join(sorted(roles)) or "without a role"

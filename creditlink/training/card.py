@@ -10,8 +10,14 @@ from collections.abc import Sequence
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
-from creditlink.engine.scoring.manifest import ModelManifest
-from creditlink.training.validation.document import CaseFigures, ScorabilityFigures, ValidationDocument
+from creditlink.engine.scoring.manifest import ManifestTraining, ModelManifest
+from creditlink.training.fitting.champion import SCORECARD
+from creditlink.training.validation.document import (
+    CaseFigures,
+    ScorabilityFigures,
+    ValidationDocument,
+    held_against,
+)
 from creditlink.training.validation.measure import GRANTED, RANDOM
 
 _SIGN = {1: "more is riskier", -1: "more is safer", 0: "free"}
@@ -40,7 +46,7 @@ def render_card(manifest: ModelManifest, validation: ValidationDocument) -> str:
         "",
         "## Method",
         "",
-        f"XGBoost, {training['rounds']} trees of depth at most {training['parameters']['max_depth']}, monotone in "
+        f"{_fitted(training)}{_apart(training)} monotone in "
         f"{sum(f['direction'] != 0 for f in manifest['features'])} of {len(manifest['features'])} indicators as the "
         "catalogue declares. Every firm is seen on each snapshot day with everything, once more with categories "
         "refused at random, and once more with single sources lacking at random or all but one, so that a partial "
@@ -92,6 +98,21 @@ def render_card(manifest: ModelManifest, validation: ValidationDocument) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _fitted(training: ManifestTraining) -> str:
+    rounds = training["rounds"]
+    if training.get("method") == SCORECARD:
+        return (
+            "A WOE scorecard: optimal monotone bins, and a regression on their WOE in which every weight has the sign "
+            f"of its bins. It is stored as {rounds} trees of one split that add up to it (scorecard.json is the "
+            "table), so that the same code serves, explains and replays it. Its bins are"
+        )
+    return f"XGBoost, {rounds} trees of depth at most {training['parameters']['max_depth']}"
+
+
+def _apart(training: ManifestTraining) -> str:
+    return "" if training.get("method") == SCORECARD else ","
 
 
 def _unscored(figures: Sequence[ScorabilityFigures]) -> list[str]:
@@ -185,7 +206,7 @@ def _stability(validation: ValidationDocument) -> list[str]:
         "",
         "## Stability and directions",
         "",
-        f"PSI of the score since {stability['since']}: {psi}. "
+        f"PSI of the score {held_against(stability)}: {psi}. "
         f"Largest CSI on the last day: {worst}. Below 0.10 is stable.",
         "",
         f"{validation['monotonicity']['directions']} declared directions walked on a grid of real values, "

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.scoring.manifest import ModelManifest
@@ -19,9 +20,11 @@ from creditlink.kit.clock import add_months
 from creditlink.training.card import render_card
 from creditlink.training.city import City, CityManifest
 from creditlink.training.dataset import OUTCOME_MONTHS
-from creditlink.training.fitting.champion import Champion, Step
+from creditlink.training.fitting.champion import BOOSTED, Champion, Step
+from creditlink.training.fitting.seasons import seasons
 from creditlink.training.validation.document import rounded
 from creditlink.training.validation.figures import Challenger, validate
+from creditlink.watch.rules import reference as drift
 
 PACKAGES = ("xgboost", "polars", "numpy", "scipy", "crepes")
 
@@ -68,6 +71,12 @@ def write_model(
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         _fill(beside, contents, manifest)
+        model = load(beside)
+        contents |= {
+            drift.FILE: _compact(dict(seasons(model, champion.reference, city, champion.plan.test).to_json())),
+            **{name: _json(cast(Mapping[str, object], document)) for name, document in champion.files.items()},
+        }
+        _fill(beside, contents, manifest)
         figures = validate(load(beside), champion.reference, city, challenger=challenger, evidence=evidence, step=step)
         if figures["scorability"]:
             manifest["not_scorable"] = rounded(figures)["scorability"][0]
@@ -105,6 +114,7 @@ def _manifest(
         "features": [{"name": i.name, "version": i.version, "direction": i.direction} for i in CATALOGUE],
         "training": {
             "data": "synthetic city",
+            "method": champion.method,
             "city": {
                 k: city_manifest.get(k)
                 for k in ("generator_version", "seed", "firms", "months", "first_period", "last_period")
@@ -117,7 +127,7 @@ def _manifest(
             "test_snapshot": plan.test.isoformat(),
             "seed": champion.seed,
             "rows": champion.rows,
-            "parameters": champion.parameters.to_json(),
+            "parameters": champion.parameters.to_json() if champion.method == BOOSTED else {},
             "rounds": champion.fitted.rounds,
             "leak_warnings": [leak.to_dict() for leak in champion.leaks],
         },

@@ -51,6 +51,8 @@ from creditlink.screening.discovery import counts_for_draft
 from creditlink.screening.questions import note_question
 from creditlink.staff import routes as staff_routes
 from creditlink.status import routes as status_routes
+from creditlink.watch import routes as watch_routes
+from creditlink.watch.rules import settings as watch_settings
 
 
 def check_files(settings: Settings) -> None:
@@ -68,6 +70,7 @@ def check_files(settings: Settings) -> None:
     settings.parsed("relief.toml", relief_book_from)
     settings.parsed("overlay.toml", overlay_limits.parse)
     settings.parsed(review_settings.FILE, review_settings.parse)
+    settings.parsed(watch_settings.FILE, watch_settings.parse)
     load_sources(settings)
     load_rules(settings, loans_held)
     classes_of(settings)
@@ -104,6 +107,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(registered_routes.blueprint)
     api.register_blueprint(decisions_routes.blueprint)
+    api.register_blueprint(watch_routes.blueprint)
     api.register_blueprint(changes_routes.blueprint)
     api.register_blueprint(review_routes.blueprint)
     api.register_blueprint(reviews_routes.blueprint)

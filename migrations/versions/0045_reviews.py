@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
 revision = "0045"
-down_revision = "0043"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 serves = "0030"  # tables that older code does not know

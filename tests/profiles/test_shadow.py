@@ -21,6 +21,8 @@ def enter_shadow(settings):
     with db.transaction("owner") as session:
         entries = history.read_entries(settings.models_dir)
         history.take_over(session, settings.models_dir, entries, actor="operator", serve=None, now=utc_now())
+        for row in session.scalars(select(PurposeStanding).where(PurposeStanding.status == "shadow")):
+            row.status = "approved"  # the scorecard, which is in the shadow from the start
         session.get_one(PurposeStanding, (settings.model, "underwriting")).status = "shadow"
 
 

@@ -158,7 +158,7 @@ def test_every_field_of_every_body(bank, reader, operator, risk, operations, pro
                 sent = {"content": body, "headers": {"Content-Type": "application/json"}}
                 if "/rejections" in path:
                     answer = operator(method, address, **sent)
-                elif path.startswith(("/v1/decisions/", "/v1/reviews/")):
+                elif path.startswith(("/v1/decisions/", "/v1/reviews/", "/v1/watch")):
                     answer = risk(method, address, **sent)
                 else:
                     answer = bank.call(method, address, token, **sent)

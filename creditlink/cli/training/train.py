@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from creditlink.cli.training.recalibrate import recalibrate_model
+from creditlink.cli.training.scorecard import scorecard_model
+from creditlink.cli.training.seasons import seasons
 from creditlink.cli.training.table import table
 from creditlink.cli.training.validate import scorecard, validate_model
 from creditlink.engine.features.catalogue import CATALOGUE
@@ -226,6 +228,8 @@ def indicators(out: Path) -> None:
 train.add_command(table)
 train.add_command(validate_model)
 train.add_command(recalibrate_model)
+train.add_command(scorecard_model)
+train.add_command(seasons)
 
 
 def _line(case: str, m: CaseFigures) -> str:

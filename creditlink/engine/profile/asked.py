@@ -10,6 +10,7 @@ from creditlink.engine.facts.relief_policies import PolicyJson
 from creditlink.engine.profile.ties import ToldRelations
 from creditlink.engine.profile.validity import ValidityInputs
 from creditlink.engine.scoring.limits.contradicted import ContradictionJson
+from creditlink.engine.scoring.limits.frozen import FrozenInputs
 
 
 class CapacityInputs(TypedDict):
@@ -43,4 +44,5 @@ class ProfileInputs(TypedDict):
     validity: NotRequired[ValidityInputs]
     uploads: NotRequired[UploadInputs]  # of the firm's own files, where the bank accepts them
     relations: NotRequired[ToldRelations]
+    frozen: NotRequired[FrozenInputs]  # where the watch has a person look at every decision of the model
     edition: NotRequired[int]  # of the reasons' rules and words; the first where it is not named

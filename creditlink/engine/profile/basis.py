@@ -178,6 +178,7 @@ def _snapshot_of(profiles: Profiles, row: int, basis: DecisionBasis, asked: Prof
         incomplete=asked.get("incomplete", {}),
         partial=partial_of(asked.get("partial", {}), live.rules.partial),
         contradicted=_contradicted(asked, live),
+        frozen=asked.get("frozen"),
         further=_further(basis, asked),
         told={} if told is None else explanations(told),
         edition=asked.get("edition", FIRST_EDITION),

@@ -14,6 +14,7 @@ from typing import TypedDict, Unpack
 from creditlink.engine.explanation.sentences import MISSING_CODES
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.indicator import Indicator
+from creditlink.engine.scoring.limits import frozen
 from creditlink.engine.scoring.limits.scorable import refusal
 from creditlink.engine.scoring.settings import ContradictedSettings, FactRule, PartialSettings, ScoreSettings
 from creditlink.engine.vocabulary import CATEGORIES
@@ -82,7 +83,7 @@ def code_book(rules: ScoreSettings) -> CodeBook:
     items += [_missing(category, code) for category, code in MISSING_CODES.items()]
     items += [_rule("knock_out", rule) for rule in rules.knockouts]
     items += [_rule("human_review", rule) for rule in rules.human_review]
-    items += [_apart(rules.partial), _apart(rules.contradicted)]
+    items += [_apart(rules.partial), _apart(rules.contradicted), _frozen()]
     items.append(_not_scorable(rules))
     codes = [item["code"] for item in items]
     twice = sorted({code for code in codes if codes.count(code) > 1})
@@ -168,6 +169,11 @@ def _rule(kind: str, rule: FactRule) -> ReasonCode:
 def _apart(rule: PartialSettings | ContradictedSettings) -> ReasonCode:
     labels = (rule.label_zh, rule.label_en)
     return _entry(rule.code, "human_review", labels, (f"{labels[0]}。", f"{labels[1]}."))
+
+
+def _frozen() -> ReasonCode:
+    labels = (frozen.LABEL_ZH, frozen.LABEL_EN)
+    return _entry(frozen.CODE, "human_review", labels, (f"{labels[0]}。", f"{labels[1]}."))
 
 
 def _not_scorable(rules: ScoreSettings) -> ReasonCode:

@@ -24,6 +24,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import Profiles
 from creditlink.engine.scoring.limits import knockouts
 from creditlink.engine.scoring.limits.contradicted import Contradicted
+from creditlink.engine.scoring.limits.frozen import FrozenInputs, review
 from creditlink.engine.scoring.limits.partial import Partial
 from creditlink.engine.scoring.limits.scorable import NotScorable, refusal
 from creditlink.engine.scoring.model import Scores
@@ -65,6 +66,7 @@ def snapshot(
     incomplete: Mapping[str, str] = MappingProxyType({}),
     partial: Partial | None = None,
     contradicted: Contradicted | None = None,
+    frozen: FrozenInputs | None = None,
     further: Mapping[str, object] = MappingProxyType({}),
     told: Mapping[str, tuple[str, str]] = MappingProxyType({}),
     edition: int = EDITION,
@@ -77,6 +79,7 @@ def snapshot(
     incomplete : category of consent -> why it gave less than it has.
     partial : required categories that it lacks, as given to `profile_many`.
     contradicted : files of the firm's that an office contradicts.
+    frozen : since when a person looks at every decision of the model.
     further : members of the summary that stand beside the score.
     told : flag -> what else is known of it, in zh and en, which the flag's reason then says.
     edition : which rules choose the reasons, and which words tell them.
@@ -109,6 +112,7 @@ def snapshot(
             *(hit.to_dict() for hit in verdict.human_review),
             *(partial.review() if partial else ()),
             *(contradicted.review() if contradicted else ()),
+            *((review(frozen),) if frozen else ()),
         ],
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
         "not_evaluated": [rule.to_dict() for rule in verdict.not_evaluated],

@@ -27,6 +27,7 @@ class ManifestTraining(TypedDict, total=False):
     """What a model learned from, and how."""
 
     data: str
+    method: str  # how it was fitted; older manifests do not say: boosted trees
     city: Mapping[str, object]
     snapshots: Sequence[str]
     window: Sequence[str]

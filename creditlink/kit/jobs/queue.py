@@ -48,6 +48,7 @@ app = procrastinate.App(
         "creditlink.staff.tasks",
         "creditlink.shadow.tasks",
         "creditlink.reviews.tasks",
+        "creditlink.watch.tasks",
         "creditlink.notifications.tasks",
         "creditlink.financing.tasks",
         "creditlink.products.tasks",

@@ -25,3 +25,8 @@ CONSENT_FUNNEL = Gauge(
     ["stage"],
 )
 MODEL_INFO = Gauge("creditlink_model_info", "The model that is loaded", ["model_id"])
+WATCH_SCORE_INDEX = Gauge(
+    "creditlink_watch_score_index", "Stability index of the score on the last day watched", ["purpose", "model_id"]
+)
+WATCH_SERIES = Gauge("creditlink_watch_series", "Series of the last day watched, by level", ["purpose", "level"])
+WATCH_ALARMS = Gauge("creditlink_watch_alarms", "Open alarms of the watch, by what was done", ["act"])

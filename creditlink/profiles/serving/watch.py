@@ -11,12 +11,15 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.scoring.limits.frozen import FrozenInputs
+from creditlink.kit.clock import day_of
 from creditlink.kit.errors import ModelPurpose
 from creditlink.kit.postgres import db
 from creditlink.kit.processes.metrics import MODEL_INFO
 from creditlink.kit.processes.runtime import Runtime
 from creditlink.kit.settings import SettingError, Settings
 from creditlink.lifecycle.history import live_models
+from creditlink.lifecycle.restraint import PurposeFreeze, frozen_purposes
 from creditlink.lifecycle.tables import RegisteredModel
 from creditlink.profiles.serving.in_use import USUAL, registered_model
 
@@ -39,6 +42,7 @@ class ServedModels:
         self._first = first
         self._wanted: Mapping[str, tuple[str, str]] | None = None  # None: the register was not read yet, or is empty
         self._serving: Mapping[str, LiveModel] = {}
+        self._frozen: Mapping[str, PurposeFreeze] = {}
         self._loaded = {first.sha256: first}
         self._looked_at = float("-inf")
         self._is_looking = False
@@ -60,6 +64,13 @@ class ServedModels:
         if model is None:
             raise ModelPurpose(f"no model is live for {purpose}")
         return model
+
+    def frozen_for(self, purpose: str, live: LiveModel) -> FrozenInputs | None:
+        """Return since when a person must look at every decision for a purpose; None: the model decides alone."""
+        frozen = self._frozen.get(purpose)
+        if frozen is None or frozen.model_id != live.model_id:
+            return None
+        return {"since": day_of(frozen.since).isoformat(), "model_id": frozen.model_id}
 
     def that_scored(self, model_id: str, sha256: str) -> LiveModel | None:
         """Return a model of this process that scored a profile, if it is in use for some purpose."""
@@ -91,8 +102,9 @@ class ServedModels:
     def _read(self, parts: Runtime) -> None:
         try:
             with db.current().probing() as session:
-                wanted = live_models(session)
+                wanted, frozen = live_models(session), frozen_purposes(session)
                 has_register = bool(wanted) or bool(session.scalar(select(exists(select(RegisteredModel.model_id)))))
+            self._frozen = frozen
             if has_register and wanted != self._wanted:
                 self._follow(wanted, parts)
         except SQLAlchemyError as error:

@@ -41,8 +41,12 @@ class Scorecard:
 
     def pd(self, columns: pl.DataFrame) -> Floats:
         """Return the probability of the event, shape (n,)."""
-        x = np.column_stack([_woe(self.binnings[name], columns[name]) for name in self.binnings])
+        x = np.column_stack([self.woe(name, columns[name]) for name in self.binnings])
         return np.asarray(self.regression.predict_proba(x)[:, 1], dtype=np.float64)
+
+    def woe(self, name: str, values: pl.Series) -> Floats:
+        """Return the WOE of the values of one column, shape (n,); missing has its own."""
+        return _woe(self.binnings[name], values)
 
 
 def fit_scorecard(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import combinations
@@ -42,6 +42,9 @@ from creditlink.training.withholding import RESTED_ON
 
 FIT, STOP, CALIBRATE = 0, 1, 2
 
+BOOSTED, SCORECARD = "boosted trees", "WOE scorecard"
+"""How a model was fitted, as its manifest says."""
+
 DAYS_OF_YEAR = 365.25
 
 OUTCOME_QUARTERS = 4
@@ -54,6 +57,8 @@ ABSENCE = Absence(
 """What can be absent: each category, and pairs of those that a score can rest on."""
 
 Step = Callable[[str], None]
+Fitter = Callable[["Dataset"], tuple[FittedBooster, Mapping[str, object]]]
+"""Fits another kind of model on a training table; returns it with further files of its folder."""
 
 
 class LeakError(ValueError):
@@ -78,6 +83,8 @@ class Champion:
     rows: dict[str, int]
     leaks: tuple[Leak, ...]
     peers: PeerTable = field(repr=False)
+    method: str = BOOSTED
+    files: Mapping[str, object] = field(default_factory=dict, repr=False)  # further ones of the folder, as JSON
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +149,7 @@ def train_champion(
     parameters: Parameters | None = None,
     allowed: Collection[str] = (),
     beside: Callable[[], City] | None = None,
+    fitter: Fitter | None = None,
     step: Step = lambda _: None,
 ) -> Champion:
     """Fit and calibrate a champion on a city.
@@ -153,6 +161,7 @@ def train_champion(
     seed : decides the folds, what is withheld and the booster's sampling; same city and seed, same bytes
     bounds : calibrated PDs between grades
     allowed : indicators that may look like a leak
+    fitter : fits a scorecard in place of the booster; calibration, interval and peers are made as for a booster
     step : called with what has just been done, for a progress bar
 
     Raises
@@ -164,19 +173,11 @@ def train_champion(
     """
     chosen = parameters or Parameters()
     data = read_dataset(city, seed=seed, allowed=allowed, step=step)
-    x, y = data.part(FIT)
-    stop_x, stop_y = data.part(STOP)
-    fitted = fit(
-        x,
-        y,
-        stop_x,
-        stop_y,
-        names=FEATURES,
-        directions=[i.direction for i in CATALOGUE],
-        parameters=chosen,
-        seed=seed,
-        step=lambda: step("round"),
-    )
+    files: Mapping[str, object] = {}
+    if fitter is None:
+        fitted = _boosted(data, chosen, seed, step)
+    else:
+        fitted, files = fitter(data)
     # The firms that stopped the booster gave it one number, the round: their outcomes are as good as unseen.
     calibrating = data.rows.filter(pl.Series(data.fold != FIT))
     if beside is not None:
@@ -196,9 +197,31 @@ def train_champion(
         interval=interval,
         reference=data.reference,
         base_rate=float(data.rows["is_bad"].mean()),  # type: ignore[arg-type]  # numbers, not empty
-        rows={"fit": len(y), "stop": len(stop_y), "calibrate": calibrating.height},
+        rows={
+            "fit": int((data.fold == FIT).sum()),
+            "stop": int((data.fold == STOP).sum()),
+            "calibrate": calibrating.height,
+        },
         leaks=data.leaks,
         peers=peer_table(newest),
+        method=BOOSTED if fitter is None else SCORECARD,
+        files=files,
+    )
+
+
+def _boosted(data: Dataset, parameters: Parameters, seed: int, step: Step) -> FittedBooster:
+    x, y = data.part(FIT)
+    stop_x, stop_y = data.part(STOP)
+    return fit(
+        x,
+        y,
+        stop_x,
+        stop_y,
+        names=FEATURES,
+        directions=[i.direction for i in CATALOGUE],
+        parameters=parameters,
+        seed=seed,
+        step=lambda: step("round"),
     )
 
 

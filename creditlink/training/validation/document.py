@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 
 class QualityFigures(TypedDict):
@@ -81,8 +81,16 @@ class StabilityFigures(TypedDict):
     """PSI of the score by day, and CSI of the indicators that moved most, day by day."""
 
     since: str
+    against: NotRequired[list[str]]  # the day that each is held against; older packs hold all against `since`
     psi: list[tuple[str, float]]
     csi: list[tuple[str, list[float]]]
+
+
+def held_against(figures: StabilityFigures) -> str:
+    """Return in words what each day is held against."""
+    if "against" not in figures:
+        return f"since {figures['since']}"
+    return "against the same day a year before, or the first day of all"
 
 
 class SensitivityFigures(TypedDict):

@@ -13,6 +13,7 @@ from creditlink.engine.features.catalogue import BY_NAME, CATALOGUE
 from creditlink.engine.features.reference import Reference
 from creditlink.engine.scoring.model import CreditModel
 from creditlink.engine.scoring.settings import ScorableSettings
+from creditlink.kit.clock import add_months
 from creditlink.training.city import City
 from creditlink.training.dataset import plan_for, read_day
 from creditlink.training.validation import metrics
@@ -145,18 +146,32 @@ def _gains(bad: NDArray[np.int8], pd_12m: Floats) -> list[list[float]]:
 def stability(
     model: CreditModel, city: City, reference: Reference, days: Sequence[date], newest: pl.DataFrame
 ) -> StabilityFigures:
-    """Return PSI of the score and CSI of the indicators, day by day against the first; below 0.10 stable."""
-    first = read_day(city, days[0], reference).rows()
-    before = np.log(model.score(first.select(FEATURES)).pd_12m)
+    """Return PSI of the score and CSI of the indicators, each day against the same day of the year before.
+
+    Quarters differ by their season and a policy that ended moves what a year's window still shows of it: neither is a
+    drift of the model's population. A day whose year before the city does not have is held against the first one.
+    """
+    read = {days[-1]: newest}
+
+    def rows_of(day: date) -> pl.DataFrame:
+        if day not in read:
+            read[day] = read_day(city, day, reference).rows()
+        return read[day]
+
     psi: list[tuple[str, float]] = []
+    against: list[str] = []
     csi: dict[str, list[float]] = {name: [] for name in model.features}
     for day in days[1:]:
-        rows = newest if day == days[-1] else read_day(city, day, reference).rows()
-        psi.append((day.isoformat(), metrics.psi(before, np.log(model.score(rows.select(FEATURES)).pd_12m))))
+        before_on = add_months(day, -12, ends_stay=True)
+        before_on = before_on if before_on in city.snapshots else days[0]
+        before, rows = rows_of(before_on), rows_of(day)
+        earlier, later = (np.log(model.score(one.select(FEATURES)).pd_12m) for one in (before, rows))
+        psi.append((day.isoformat(), metrics.psi(earlier, later)))
+        against.append(before_on.isoformat())
         for name, course in csi.items():
-            course.append(metrics.psi(_values(first, name), _values(rows, name)))
+            course.append(metrics.psi(_values(before, name), _values(rows, name)))
     strongest = sorted(csi.items(), key=lambda item: -item[1][-1])[:SHOWN]
-    return {"since": days[0].isoformat(), "psi": psi, "csi": strongest}
+    return {"since": days[0].isoformat(), "against": against, "psi": psi, "csi": strongest}
 
 
 def _values(rows: pl.DataFrame, name: str) -> Floats:

@@ -5,28 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from creditlink.engine.scoring.measures import as_bad, auc, smoothed_shares, stability_index
+
+__all__ = ["auc", "brier", "ece", "expected_auc", "gini", "ks", "psi", "reliability"]
+
 Floats = NDArray[np.float64]
-
-
-def auc(is_bad: ArrayLike, score: ArrayLike) -> float:
-    """Return the probability that a bad firm scores above a good one, ties counting half.
-
-    Parameters
-    ----------
-    is_bad : 0 or 1, shape (n,)
-    score : any increasing measure of risk, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        There is no good firm or no bad one.
-
-    Source: Mann & Whitney (1947); Hanley & McNeil (1982).
-    """
-    bad, ranks = _as_bad(is_bad), _ranks(np.asarray(score, dtype=np.float64))
-    bads = float(bad.sum())
-    goods = len(bad) - bads
-    return float((ranks[bad].sum() - bads * (bads + 1) / 2) / (bads * goods))
 
 
 def gini(is_bad: ArrayLike, score: ArrayLike) -> float:
@@ -39,7 +22,7 @@ def ks(is_bad: ArrayLike, score: ArrayLike) -> float:
 
     Source: Kolmogorov & Smirnov; Siddiqi, Credit Risk Scorecards (2006).
     """
-    bad, values = _as_bad(is_bad), np.asarray(score, dtype=np.float64)
+    bad, values = as_bad(is_bad), np.asarray(score, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     bad, values = bad[order], values[order]
     last_of_ties = np.append(values[1:] != values[:-1], True)
@@ -86,13 +69,9 @@ def psi(expected: ArrayLike, actual: ArrayLike, bins: int = 10) -> float:
     def shares(values: Floats) -> Floats:
         missing = np.isnan(values)
         where = np.where(missing, len(edges) + 1, np.searchsorted(edges, values, side="right"))
-        counts = np.bincount(where, minlength=len(edges) + 2)
-        # Half a firm in every bin keeps an empty one finite.
-        smoothed: Floats = np.asarray((counts + 0.5) / (len(values) + 0.5 * len(counts)), dtype=np.float64)
-        return smoothed
+        return smoothed_shares(np.bincount(where, minlength=len(edges) + 2))
 
-    p, q = shares(before), shares(after)
-    return float(np.sum((q - p) * np.log(q / p)))
+    return stability_index(shares(before), shares(after))
 
 
 def expected_auc(hazard: ArrayLike, score: ArrayLike) -> float:
@@ -115,17 +94,3 @@ def expected_auc(hazard: ArrayLike, score: ArrayLike) -> float:
     own = float(np.sum(p * (1 - p)))
     won = float(np.sum(bad * (below + good / 2))) - own / 2
     return won / (float(bad.sum()) * float(good.sum()) - own)
-
-
-def _as_bad(is_bad: ArrayLike) -> NDArray[np.bool_]:
-    bad = np.asarray(is_bad).astype(bool)
-    if bad.all() or not bad.any():
-        raise ValueError(f"is_bad must hold goods and bads; it holds {int(bad.sum())} bads of {len(bad)}")
-    return bad
-
-
-def _ranks(values: Floats) -> Floats:
-    """Return ranks from 1, ties at their mean."""
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2.0)[group]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from creditlink.training.validation.document import SegmentFigures, ValidationDocument
+from creditlink.training.validation.document import SegmentFigures, ValidationDocument, held_against
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,7 @@ def render_page(figures: ValidationDocument) -> str:
         _h2("分群校准", "Reliability by segment"),
         _reliability_by_segment(figures["segments"]),
         _h2("稳定性", "Stability: PSI and CSI"),
-        f"<p class=note>since {figures['stability']['since']}; below 0.10 stable, above 0.25 shifted</p>",
+        f"<p class=note>{held_against(figures['stability'])}; below 0.10 stable, above 0.25 shifted</p>",
         _table(["day", "PSI"], [[d, _mark(f"{v:.4f}", v > 0.1)] for d, v in figures["stability"]["psi"]]),
         _table(
             ["CSI", *(day for day, _ in figures["stability"]["psi"])],

@@ -47,6 +47,7 @@ KEPT = {
     "registry_versions": "the public register and its history: no consent brought it in",
     "registry_items": "the public register and its history",
     "uscc_clearings": "codes for the registrar to correct: the register's own matter",
+    "ripening_loans": "a loan's record: what was predicted of it; it names nobody once the outcome is known",
     "shadow_scores": "gone with the profile: ON DELETE CASCADE",
     "review_items": "gone with the profile: ON DELETE CASCADE",
     "override_outcomes": "gone with the override: ON DELETE CASCADE",
