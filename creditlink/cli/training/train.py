@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from creditlink.cli.training.outcomes import alternatives, cutoffs, report_selection, train_outcomes
 from creditlink.cli.training.recalibrate import recalibrate_model
 from creditlink.cli.training.table import table
 from creditlink.cli.training.validate import scorecard, validate_model
@@ -226,6 +227,8 @@ def indicators(out: Path) -> None:
 train.add_command(table)
 train.add_command(validate_model)
 train.add_command(recalibrate_model)
+for command in (train_outcomes, report_selection, cutoffs, alternatives):
+    train.add_command(command)
 
 
 def _line(case: str, m: CaseFigures) -> str:
