@@ -21,7 +21,7 @@ from creditlink.kit.settings import SettingError, load_settings
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Same seed and city: same years.")
 @click.option(
-    "--ask", default=0.4, show_default=True, type=click.FloatRange(0.01, 0.99), help="Share asking a quarter."
+    "--ask", default=0.4, show_default=True, type=click.FloatRange(0.01, 0.99), help="Share that ask a quarter."
 )
 @click.option("--approve", default=0.7, show_default=True, type=click.FloatRange(0.05, 0.99), help="Share approved.")
 @click.option(
@@ -35,13 +35,13 @@ def years(
 ) -> None:
     """Let a bank lend for three years and learn from nothing but its own loans; hold each model against the truth.
 
-    The model in use decides the first year. Then, once a year, a new one is trained on the loans whose twelve months are
-    over: on one quarter's loans for the second year, on five quarters' for the third. Officers see a little more than
-    the score, and a few declined firms are lent to by lot, which measures what reject inference only assumes. AUC and
-    calibration are those against the city's true probabilities, of all firms; no model sees these.
+    The model in use decides the first year. Then, once a year, a new one is trained on the loans whose twelve months
+    are over: on one quarter's loans for the second year, on five quarters' for the third. Officers see a little more
+    than the score, and a few declined firms are lent to by lot, which measures what reject inference only assumes. AUC
+    and calibration are those against the city's true probabilities, of all firms; no model sees these.
 
     \b
-    creditlink sandbox city --firms 12000 --months 72 --hazard-times 2 --seed 31 --out var/risky
+    creditlink sandbox city --firms 16000 --months 60 --hazard-times 2 --seed 31 --out var/risky
     creditlink sandbox years --city var/risky
 
     With --hazard-times 2 firms go bad twice as often as in the city that the model in use knows. It is all in memory:

@@ -73,8 +73,8 @@ def train_outcomes(
     creditlink train outcomes models/city-2026f --applicants var/applicants.parquet --out models/loans-2027a
 
     From MODEL comes nothing but the medians per industry that the indicators were computed with. 50 firms must have
-    gone bad. The folder holds outcomes.json, card.md and datasheet.md: AUC and bad rates with intervals, on firms that were
-    not learned from, and who is missing. Register the new model with `creditlink models register`.
+    gone bad. The folder holds outcomes.json, card.md and datasheet.md: AUC and bad rates with intervals, on firms that
+    were not learned from, and who is missing. Register the new model with `creditlink models register`.
     """
     if out.exists():
         raise click.UsageError(f"{out} exists; a model is never overwritten, give the new one another name")
@@ -109,7 +109,8 @@ def report_selection(file: Path | None, from_database: bool, who: str | None, se
     creditlink train selection --applicants var/applicants.parquet
 
     Each method's error is measured where declined firms were lent to by lot: rows of the file with `approved` 0,
-    `by_lot` 1 and an outcome. Without such rows the report says what each method assumes, and that nothing shows which is right.
+    `by_lot` 1 and an outcome. Without such rows the report says what each method assumes, and nothing shows which is
+    right.
     """
     applicants = applicants_from(file, from_database, who, declined=True)
     with progress(Console(stderr=True)) as bar:
@@ -186,7 +187,7 @@ def cutoffs(
     creditlink train cutoffs --applicants var/applicants.parquet --margin-bps 320 --loss-bps 5500
 
     PDs are those of a model that did not see the firm. Only loans whose outcome is known count; declined firms that
-    were lent to by lot stand for the others. Without such firms, a cut-off looser than the lender's was cannot be judged.
+    were lent to by lot stand for the others. Without such firms, a cut-off looser than the lender's cannot be judged.
     """
     economics = LoanEconomics(fen_from_yuan(amount), margin_bps, loss_bps, fen_from_yuan(handling))
     applicants = applicants_from(file, from_database, who, declined=True)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from creditlink.sandbox.years.world import QuarterDay
 from creditlink.training.dataset import FEATURES
-from creditlink.training.outcomes.applicants import APPROVED, AS_OF, BAD, BY_LOT, FIRM, OUTCOME, PD, SEGMENTS
+from creditlink.training.outcomes.applicants import APPROVED, BY_LOT, OUTCOME, SEGMENTS
+from creditlink.training.recalibration.outcomes import AS_OF, BAD, FIRM, PD
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ What they see is in no column: approved firms differ from declined ones by more 
 
 @dataclass(frozen=True)
 class BankPlan:
-    """How the bank works: shares of the firms that ask in a quarter, of these approved, of the declined lent to by lot."""
+    """Shares: of the firms that ask in a quarter, of these approved, of the declined lent to by lot."""
 
     ask: float = 0.4
     approve: float = 0.7

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from creditlink.training.outcomes.selection import SelectionReport
+from creditlink.training.outcomes.validation import LEVEL, Interval
 from creditlink.training.validation import metrics
 
 VERSION = 1
@@ -47,14 +48,24 @@ class YearFigures:
 
 
 @dataclass(frozen=True)
-class LevelFigures:
-    """Venn–Abers of the last model on the last day: (lower, upper, true mean) of each tenth, and what lies within."""
+class TenthTruth:
+    """A tenth of the loans learned from: the true mean, and where their outcomes put it."""
 
-    tenths: tuple[tuple[float, float, float], ...]
-    tenths_within: int
-    firms_within: float  # share of firms whose own probability does: none is promised
+    true: float
+    bad_rate: Interval
+    venn_abers_low: float
+    venn_abers_high: float
+
+
+@dataclass(frozen=True)
+class LevelFigures:
+    """Intervals from outcomes alone, held against the truth; only that of the bad rate has a nominal level."""
+
+    tenths: tuple[TenthTruth, ...]
+    within_interval: int  # tenths whose true mean the interval of their bad rate holds
+    within_venn_abers: int
+    firms_within: float  # share of loans whose own probability lies between those of Venn–Abers
     width: float
-    mean_pd: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,6 @@ class YearsReport:
     seed: int
     first_day: date
     last_day: date
-    hazard_times: float  # true PD over that of the first model, in the first year
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values, days as dates."""
@@ -83,26 +93,29 @@ def quality(hazard: NDArray[np.float64], pd_12m: NDArray[np.float64]) -> TruthQu
 def show(report: YearsReport, console: Console) -> None:
     """Print the years as a table, and what Venn–Abers says of the level."""
     table = Table(
-        "year", "loans learned from", "of them bad", "AUC", "ECE", "mean PD", "true PD", "first model: AUC", "ECE",
-        "mean PD", "best AUC", title=f"Against the truth, {report.first_day} to {report.last_day}",
+        "year", "loans", "bad", "AUC", "ECE", "PD", "true PD", "1st AUC", "1st ECE", "best AUC",
+        title=f"What each model knew and how near it came, {report.first_day} to {report.last_day}",
     )  # fmt: skip
     for one in report.years:
-        own = ["–", "–", "–"] if one.model is None else _cells(one.model)
         name = str(one.year) if one.applicants else "after"
-        learned = ["–", "–"] if one.model is None else [str(one.loans_learned), str(one.bads_learned)]
-        table.add_row(name, *learned, *own, f"{one.true_pd:.4f}", *_cells(one.first_model), f"{one.best_auc:.4f}")
+        if one.model is None:
+            own = ["–", "–", "–", "–", "–"]
+        else:
+            own = [str(one.loans_learned), str(one.bads_learned), *_cells(one.model), f"{one.model.mean_pd:.4f}"]
+        table.add_row(name, *own, f"{one.true_pd:.4f}", *_cells(one.first_model), f"{one.best_auc:.4f}")
     console.print(table)
-    lent = sum(one.approved + one.by_lot for one in report.years)
+    lent, level = sum(one.approved + one.by_lot for one in report.years), report.level
     console.print(
-        f"{sum(one.applicants for one in report.years)} applications, {lent} loans, "
-        f"{sum(one.by_lot for one in report.years)} of them by lot; models learn by method {report.method}"
+        "Loans and bads that each model learned from; AUC, ECE and PD against the truth of all firms; 1st: the model "
+        f"that began. {sum(one.applicants for one in report.years)} applications, {lent} loans, "
+        f"{sum(one.by_lot for one in report.years)} by lot; learned by method {report.method}."
     )
     console.print(
-        f"Venn–Abers after three years: {report.level.tenths_within} of {len(report.level.tenths)} tenths hold their "
-        f"true mean, mean width {report.level.width:.4f}; a firm's own probability is within in "
-        f"{report.level.firms_within:.0%} of cases, and nothing more was promised"
+        f"Loans of three years in tenths: the {LEVEL:.0%} interval of the bad rate holds the truth in "
+        f"{level.within_interval} of {len(level.tenths)}, Venn–Abers in {level.within_venn_abers} (mean width "
+        f"{level.width:.4f}) and a firm's own probability in {level.firms_within:.0%}, which it does not promise."
     )
 
 
 def _cells(one: TruthQuality) -> list[str]:
-    return [f"{one.auc:.4f}", f"{one.ece:.4f}", f"{one.mean_pd:.4f}"]
+    return [f"{one.auc:.4f}", f"{one.ece:.4f}"]

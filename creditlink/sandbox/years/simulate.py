@@ -1,9 +1,9 @@
-"""Three years of lending: each year's model learns from the loans whose outcome is known by then, and from nothing else.
+"""Three years of lending: each year's model learns from the loans whose outcome is known by then, and nothing else.
 
-The first year is decided by a model that knows only its own synthetic city. Loans made on a quarter's last day are known
-as good or bad twelve months later. So the second year's model has the loans of one quarter, the third's those of five,
-and the one after that those of nine. Each is held against the true probabilities of all firms of the days it decides on,
-approved or not, asking or not; no model ever sees these.
+The first year is decided by a model that knows only its own synthetic city. Loans made on a quarter's last day are
+known as good or bad twelve months later. So the second year's model has the loans of one quarter, the third's those of
+five, and the one after that those of nine. Each is held against the true probabilities of all firms of the days it
+decides on, approved or not, asking or not; no model ever sees these.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.features.reference import Reference
-from creditlink.engine.scoring.calibration.calibration import sigmoid
 from creditlink.engine.scoring.model import CreditModel
 from creditlink.sandbox.years.bank import BankPlan, QuarterDecided, decide_quarter
-from creditlink.sandbox.years.report import LevelFigures, YearFigures, YearsReport, quality
+from creditlink.sandbox.years.report import LevelFigures, TenthTruth, YearFigures, YearsReport, quality
 from creditlink.sandbox.years.world import QUARTERS, YEARS, QuarterDay, days_of, quarter_of, together
 from creditlink.training.city import City
 from creditlink.training.outcomes.applicants import Applicants, applicants_of
 from creditlink.training.outcomes.fitting import OutcomeModel
 from creditlink.training.outcomes.inference import METHODS, LearningRows, learn
 from creditlink.training.outcomes.selection import selection_report
-from creditlink.training.outcomes.venn_abers import venn_abers
+from creditlink.training.outcomes.validation import TENTHS, held_out_venn_abers, rate_interval
 from creditlink.training.recalibration.outcomes import OutcomesUnusable
 
 Floats = NDArray[np.float64]
@@ -77,9 +76,8 @@ def live_years(
             try:
                 model, rows = learn(learned, plan.method, seed=plan.seed + number)
             except OutcomesUnusable as few:
-                raise OutcomesUnusable(
-                    f"by {here[0]}: {few}; make a city of more firms, or with --hazard-times"
-                ) from None
+                wanted = "make a city of more firms, or with --hazard-times"
+                raise OutcomesUnusable(f"by {here[0]}: {few}; {wanted}") from None
             step("model")
         quarters = []
         for day in here:
@@ -89,17 +87,16 @@ def live_years(
         if number < YEARS:
             decided += [decide_quarter(day, said(day, model, first), plan.bank, rng) for day in quarters]
         years.append(_year(number, quarters, decided[before:], model, first, learned, rows))
-    last, hazard = ripe(decided, days[-1])
+    learned, hazard = ripe(decided, days[-1])
     assert model is not None and rows is not None  # noqa: S101, PT018 (the years after the first have them)
     return YearsReport(
         years=tuple(years),
-        selection=selection_report(last, seed=plan.seed + YEARS, hazard=hazard, step=step),
-        level=_level(model, rows, quarters[-1]),
+        selection=selection_report(learned, seed=plan.seed + YEARS, hazard=hazard, step=step),
+        level=_level(model, rows, learned, hazard),
         method=plan.method,
         seed=plan.seed,
         first_day=days[0],
         last_day=days[-1],
-        hazard_times=float(np.mean(years[0].true_pd / years[0].first_model.mean_pd)),
     )
 
 
@@ -146,16 +143,20 @@ def _year(
     )
 
 
-def _level(model: OutcomeModel, rows: LearningRows, day: QuarterDay) -> LevelFigures:
-    """Return what Venn–Abers of the last model says about firms of the last day, held against the truth."""
-    logit = model.logit(day.rows)
-    low, high = venn_abers(model.held_out_logit, rows.is_bad, logit, weight=rows.weight)
-    tenths = np.array_split(np.argsort(logit, kind="stable"), 10)
-    ends = [(float(low[g].mean()), float(high[g].mean()), float(day.hazard[g].mean())) for g in tenths]
+def _level(model: OutcomeModel, rows: LearningRows, learned: Applicants, hazard: Floats) -> LevelFigures:
+    """Hold the intervals of a validation of the last model's loans against what is true of these loans."""
+    place = np.unique(rows.place[learned.known[rows.place]])
+    bad, firm, true = learned.is_bad[place], learned.firm[place], hazard[place]
+    logit = model.unseen_logit(learned.features[place], firm)
+    low, high = held_out_venn_abers(logit, bad, firm)
+    tenths = []
+    for g in np.array_split(np.argsort(logit, kind="stable"), TENTHS):
+        rate = rate_interval(int(bad[g].sum()), len(g))
+        tenths.append(TenthTruth(float(true[g].mean()), rate, float(low[g].mean()), float(high[g].mean())))
     return LevelFigures(
-        tenths=tuple(ends),
-        tenths_within=sum(a <= truth <= b for a, b, truth in ends),
-        firms_within=float(((low <= day.hazard) & (day.hazard <= high)).mean()),
+        tenths=tuple(tenths),
+        within_interval=sum(one.bad_rate["low"] <= one.true <= one.bad_rate["high"] for one in tenths),
+        within_venn_abers=sum(one.venn_abers_low <= one.true <= one.venn_abers_high for one in tenths),
+        firms_within=float(((low <= true) & (true <= high)).mean()),
         width=float((high - low).mean()),
-        mean_pd=float(sigmoid(logit).mean()),
     )

@@ -54,6 +54,9 @@ SCHEMA: Mapping[str, type[pl.DataType]] = {
 }
 """Columns beside the indicators. `approved` is the lender's own word; `by_lot`: lent to by lot although declined."""
 
+ROW_SCHEMA: Mapping[str, type[pl.DataType]] = {**SCHEMA, **dict.fromkeys(FEATURES, pl.Float64)}
+"""SCHEMA, then every indicator."""
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -168,23 +171,28 @@ def _checked(table: pl.DataFrame) -> pl.DataFrame:
     if FIRM in keys:
         refuse_twice(table, keys)
     firm = table[FIRM].rank("dense") if FIRM in keys else pl.Series(np.arange(table.height))
+    bad = pl.Series(values[BAD]).fill_nan(None).cast(pl.Int8)
     columns = {
         FIRM: firm.cast(pl.Int32),
-        AS_OF: table[AS_OF] if AS_OF in keys else None,
-        BAD: pl.Series(values[BAD]).fill_nan(None).cast(pl.Int8),
+        BAD: bad,
         APPROVED: pl.Series(values[APPROVED] == 1),
         BY_LOT: pl.Series(values[BY_LOT] == 1),
+        OUTCOME: pl.Series(_outcomes(bad, values[APPROVED])),
     }
-    outcome = pl.Series(_outcomes(columns[BAD], values[APPROVED]))
-    kept: dict[str, pl.Series | None] = {**columns, OUTCOME: table[OUTCOME] if OUTCOME in table.columns else outcome}
-    for name in (PD, *SEGMENTS, *FEATURES):
-        kept[name] = table[name] if name in table.columns else None
-    schema = {**SCHEMA, **dict.fromkeys(FEATURES, pl.Float64)}
-    made = {
-        name: pl.Series(name, [None] * table.height, schema[name]) if one is None else one.cast(schema[name])
-        for name, one in kept.items()
-    }
-    return pl.DataFrame([one.alias(name) for name, one in made.items()])
+    for name in (AS_OF, OUTCOME, PD, *SEGMENTS, *FEATURES):
+        if name in table.columns:
+            columns[name] = table[name]
+    try:
+        return pl.DataFrame(
+            [
+                columns[name].cast(kind).alias(name)
+                if name in columns
+                else pl.Series(name, [None] * table.height, kind)
+                for name, kind in ROW_SCHEMA.items()
+            ]
+        )
+    except pl.exceptions.PolarsError as error:
+        raise OutcomesUnusable(str(error).splitlines()[0]) from error
 
 
 def _outcomes(bad: pl.Series, approved: Floats) -> list[str]:

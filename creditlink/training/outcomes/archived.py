@@ -32,7 +32,7 @@ from creditlink.kit.clock import add_months
 from creditlink.retention.tables import DeletionRequest
 from creditlink.training.dataset import FEATURES
 from creditlink.training.labelled import facts_of
-from creditlink.training.outcomes.applicants import SCHEMA, SEGMENTS, Applicants, applicants_of
+from creditlink.training.outcomes.applicants import ROW_SCHEMA, SEGMENTS, Applicants, applicants_of
 
 PURPOSE, ROLE = "model_training", "risk"
 """Why, and in which role, somebody opens the records that a model learns from: in each firm's log."""
@@ -105,8 +105,7 @@ def from_archive(
         record = service.opened(session, decision, reader, doing=DOING, kept=kept, now=now)
         rows.append((firms.setdefault(one.enterprise, len(firms)), *_values(record, told)))
         step(place, len(wanted))
-    schema = {**SCHEMA, **dict.fromkeys(FEATURES, pl.Float64)}
-    table = pl.DataFrame(rows, schema=schema, orient="row")
+    table = pl.DataFrame(rows, schema=ROW_SCHEMA, orient="row")
     counts = Counter(told for _, told in outcomes)
     return applicants_of(table, counts=counts, source="archive", horizon_months=horizon_months, cut=cut)
 

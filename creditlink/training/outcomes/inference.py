@@ -100,8 +100,8 @@ def learning_rows(applicants: Applicants, method: str, *, seed: int, first: Outc
     score = first.unseen_logit(applicants.features, applicants.firm)
     band = bands(score)
     if method == "augmentation":
-        share = np.array([np.mean(applicants.approved[band == b]) for b in range(BANDS)])
-        return LearningRows(own, bad, 1 / np.maximum(share[band[own]], LEAST_SHARE))
+        approved = np.array([np.mean(applicants.approved[band == b]) for b in range(BANDS)])
+        return LearningRows(own, bad, 1 / np.maximum(approved[band[own]], LEAST_SHARE))
     declined = np.flatnonzero(~applicants.approved)
     if method == "extrapolation":
         assumed = 1 / (1 + np.exp(-score[declined]))

@@ -14,10 +14,11 @@ from creditlink.engine.scoring.manifest import ManifestOutcomes, ModelManifest
 from creditlink.engine.scoring.model import CALIBRATION, MANIFEST, MODEL, PEERS, load, sha256_of
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.folder import versions, written_at_once
-from creditlink.training.outcomes.applicants import AS_OF, FIRM, Applicants
+from creditlink.training.outcomes.applicants import Applicants
 from creditlink.training.outcomes.card import render_datasheet, render_outcome_card
 from creditlink.training.outcomes.fitting import OutcomeModel, fit_outcomes
 from creditlink.training.outcomes.validation import OutcomeValidation, validate_outcomes
+from creditlink.training.recalibration.outcomes import AS_OF, FIRM
 from creditlink.training.validation.document import six_digits
 
 OUTCOMES, REFERENCE, DATASHEET = "outcomes.json", "reference.json", "datasheet.md"

@@ -17,9 +17,10 @@ from scipy.stats import beta
 
 from creditlink.engine.scoring.calibration.calibration import sigmoid
 from creditlink.training.fitting.calibrate import fit_calibration
-from creditlink.training.outcomes.applicants import AS_OF, SEGMENTS, Applicants
+from creditlink.training.outcomes.applicants import SEGMENTS, Applicants
 from creditlink.training.outcomes.fitting import OutcomeModel
 from creditlink.training.outcomes.venn_abers import venn_abers
+from creditlink.training.recalibration.outcomes import AS_OF
 from creditlink.training.table.folds import folds_of
 from creditlink.training.validation import metrics
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
+from sklearn.isotonic import isotonic_regression
 
 Floats = NDArray[np.float64]
 
@@ -41,17 +41,27 @@ def venn_abers(
     if len(places) > GRID:
         places = np.unique(np.quantile(at, np.linspace(0, 1, GRID), method="nearest"))
     rows = np.ones(len(score)) if weight is None else weight / weight.mean()
-    low, high = (_fitted(score, is_bad, rows, places, taken_as) for taken_as in (0, 1))
+    known, group = np.unique(score, return_inverse=True)
+    bads = np.bincount(group, weights=rows * is_bad).astype(np.float64)
+    weights = np.bincount(group, weights=rows).astype(np.float64)
+    low, high = (_fitted(known, bads, weights, places, taken_as) for taken_as in (0, 1))
     below = np.clip(np.searchsorted(places, at, side="right") - 1, 0, len(places) - 1)
     above = np.clip(np.searchsorted(places, at, side="left"), 0, len(places) - 1)
     return low[below], high[above]
 
 
-def _fitted(score: Floats, is_bad: NDArray[np.int8], weight: Floats, places: Floats, taken_as: int) -> Floats:
-    """Return the isotonic fit at each place with one more firm there, taken to be good (0) or bad (1)."""
+def _fitted(known: Floats, bads: Floats, weights: Floats, places: Floats, taken_as: int) -> Floats:
+    """Return the isotonic fit at each place with one more firm there, taken to be good (0) or bad (1).
+
+    Parameters
+    ----------
+    known, bads, weights : different scores, ascending, and the weight of the bads and of all firms at each, shape (k,)
+    """
     out = np.empty(len(places))
-    y, w = np.append(is_bad, taken_as).astype(np.float64), np.append(weight, 1.0)
-    for number, place in enumerate(places):
-        fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
-        out[number] = fitted.fit(np.append(score, place), y, w).predict([place])[0]
+    for number, (place, at) in enumerate(zip(places, np.searchsorted(known, places), strict=True)):
+        there = at < len(known) and known[at] == place
+        y, w = (bads.copy(), weights.copy()) if there else (np.insert(bads, at, 0.0), np.insert(weights, at, 0.0))
+        y[at] += taken_as
+        w[at] += 1.0
+        out[number] = isotonic_regression(y / w, sample_weight=w, y_min=0.0, y_max=1.0)[at]
     return out
