@@ -145,6 +145,7 @@ def _values(record: DecisionRecord, outcome: str) -> tuple[object, ...]:
     profile, basis = record.profile, record.body["basis"]
     bad = {"good": 0, "bad": 1}.get(outcome)
     as_of = date.fromisoformat(str(profile["as_of"]))
-    decided = (as_of, bad, outcome != "declined", False, outcome, profile["pd_12m"])
+    pd_12m = None if profile["pd_12m"] is None else float(str(profile["pd_12m"]))
+    decided = (as_of, bad, outcome != "declined", False, outcome, pd_12m)
     registered = tuple(basis["registration"].get(name) for name in SEGMENTS)
     return *decided, *registered, *(basis["indicators"].get(name) for name in FEATURES)

@@ -15,7 +15,7 @@ from sklearn.isotonic import isotonic_regression
 
 Floats = NDArray[np.float64]
 
-GRID = 200
+GRID = 100
 """Scores at which both are computed. Between two of them the lower and the higher one hold, on the safe side."""
 
 
