@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ParamSpec
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -138,15 +139,16 @@ def show_selection(report: SelectionReport, console: Console) -> None:
             f"Bad rate of declined firms by lot: {by_lot['value']:.2%} ({by_lot['low']:.2%} to {by_lot['high']:.2%})"
         )
     table = Table(
-        "method", "PD of declined", "less bad rate by lot", "AUC by lot", "less true PD", "true ECE", "true AUC",
-        title="What each method makes of declined firms",
+        "method", "PD", "gap by lot", "AUC by lot", "true gap", "true ECE", "true AUC",
+        title="Declined firms: their mean PD by each method, and that less what happened",
+        box=box.SIMPLE, pad_edge=False, collapse_padding=True,
     )  # fmt: skip
     for one in report["methods"]:
         gap, error = one["gap_of_declined"], one["error_of_gap"]
         table.add_row(
             one["method"],
             f"{one['implied_bad_rate_of_declined']:.2%}",
-            "not measured" if gap is None or error is None else f"{gap:+.2%} ± {error:.2%}",
+            "not measured" if gap is None or error is None else f"{gap:+.2%}±{error:.2%}",
             _figure(one["auc"]),
             "" if one["true_gap_of_declined"] is None else f"{one['true_gap_of_declined']:+.2%}",
             _figure(one["true_ece"]),

@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -94,6 +95,7 @@ def show(report: YearsReport, console: Console) -> None:
     """Print the years as a table, and what Venn–Abers says of the level."""
     table = Table(
         "year", "loans", "bad", "AUC", "ECE", "PD", "true PD", "1st AUC", "1st ECE", "best AUC",
+        box=box.SIMPLE, pad_edge=False, collapse_padding=True,
         title=f"What each model knew and how near it came, {report.first_day} to {report.last_day}",
     )  # fmt: skip
     for one in report.years:

@@ -40,8 +40,8 @@ LEAST_TAKEN = 100
 """Firms that must have had a category for its absence to be told from chance."""
 
 PARAMETERS = Parameters(
-    eta=0.08, max_depth=3, min_child_weight=2.0, subsample=0.8, colsample_bytree=0.35, reg_lambda=8.0, max_bin=64,
-    rounds=200, patience=20,
+    eta=0.1, max_depth=3, min_child_weight=2.0, subsample=0.8, colsample_bytree=0.35, reg_lambda=8.0, max_bin=64,
+    rounds=150, patience=15,
 )  # fmt: skip
 """Ordinary ones for hundreds of events; tuned to no data set."""
 
