@@ -233,7 +233,7 @@ def cutoffs(
 
 @click.command("alternatives")
 @source
-@click.option("--by", type=click.Choice(list(SEGMENT_CUTS)), default="entity_type", show_default=True)
+@click.option("--segment", "by", type=click.Choice(list(SEGMENT_CUTS)), default="entity_type", show_default=True)
 @click.option(
     "--approve", default=0.7, show_default=True, type=click.FloatRange(0.01, 0.99), help="Share of all approved."
 )
@@ -256,7 +256,7 @@ def alternatives(
     """Search for a less discriminatory alternative: as good a model under which segments are approved more alike.
 
     \b
-    creditlink train alternatives --applicants var/applicants.parquet --by entity_type --auc-lost 0.005
+    creditlink train alternatives --applicants var/applicants.parquet --segment entity_type --auc-lost 0.005
 
     Some ten models are fitted, which takes minutes. An alternative is named where it costs no more AUC than --auc-lost
     and its gain holds for firms drawn anew. Whether segments ought to be approved alike is for people to say.

@@ -223,8 +223,8 @@ def approvals(
     score: Floats, segment: Texts, compared: list[str], share: float, weight: Floats, counted: Floats | None = None
 ) -> dict[str, float]:
     """Return segment -> share approved, where the safest `share` of all are; rows count by weight, and `counted`."""
-    order = np.argsort(score, kind="stable")
     approved = np.zeros(len(score), bool)
+    order = np.argsort(score, kind="stable")
     approved[order] = np.cumsum(weight[order]) <= share * weight.sum()
     rows = weight if counted is None else weight * counted
     return {

@@ -104,9 +104,9 @@ def simulate_cutoffs(
     if not len(pd_12m) or not ((pd_12m >= 0) & (pd_12m <= 1)).all():
         raise ValueError("pd_12m: probabilities are needed, of one firm at least")
     rows = np.ones(len(pd_12m)) if weight is None else weight
-    limits = np.unique(np.quantile(pd_12m, np.linspace(0, 1, STEPS + 1)[1:]))
-    # The last cut-off approves everybody: a firm is approved below it.
-    limits = np.append(limits[:-1], np.nextafter(limits[-1], 2.0))
+    limits = np.unique(np.quantile(pd_12m, np.linspace(0, 1, STEPS + 1), method="nearest"))
+    # A firm is approved below a cut-off: the first approves nobody, and one more approves everybody.
+    limits = np.append(limits, np.nextafter(limits[-1], 2.0))
     earned = np.where(is_bad == 1, -economics.loss_bps, economics.margin_bps) * (economics.amount_fen / 10_000)
     place = np.searchsorted(limits, pd_12m, side="right")  # the first cut-off that approves the firm
     total = _by_limit(place, rows, len(limits))

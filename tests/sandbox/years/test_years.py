@@ -27,14 +27,14 @@ from creditlink.training.outcomes.fitting import LEAST_BADS
 from creditlink.training.recalibration.outcomes import OutcomesUnusable
 
 MODEL = ROOT / "models" / "city-2026f"
-GENEROUS = BankPlan(ask=0.85, approve=0.85, by_lot=0.3)
+GENEROUS = BankPlan(ask=0.95, approve=0.9, by_lot=0.5)
 
 
 @pytest.fixture(scope="module")
 def risky(tmp_path_factory):
     """A small city whose firms go bad eight times as often as in the one that the first model knows."""
     folder = tmp_path_factory.mktemp("years") / "city"
-    write_city(folder, firms=1200, months=57, seed=5, until=date(2026, 9, 1), hazard_times=8.0)
+    write_city(folder, firms=1000, months=57, seed=5, until=date(2026, 9, 1), hazard_times=8.0)
     return read_city(folder)
 
 

@@ -58,8 +58,8 @@ def test_a_model_folder_is_written_once(file, tmp_path):
     [
         (("selection",), "give either --applicants FILE or --from-database"),
         (("cutoffs", "--amount", "0"), "amount_fen: 0 is not between"),
-        (("alternatives", "--by", "region"), "region: 1 segments have"),
-        (("alternatives", "--by", "weather"), "'weather' is not one of"),
+        (("alternatives", "--segment", "region"), "region: 1 segments have"),
+        (("alternatives", "--segment", "weather"), "'weather' is not one of"),
     ],
 )
 def test_what_cannot_be_is_one_line(file, arguments, told):
