@@ -20,7 +20,7 @@ MODEL = str(ROOT / "models" / "city-2026f")
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     out = tmp_path_factory.mktemp("applicants") / "applicants.parquet"
-    write(made_up(1200, approve=0.7, by_lot=0.3, level=-1.5)[0].rows, out)
+    write(made_up(800, approve=0.7, by_lot=0.4, level=-1.0)[0].rows, out)
     return str(out)
 
 
@@ -30,7 +30,7 @@ def run(*arguments):
 
 def test_selection_tells_known_from_assumed(file):
     report = json.loads(run("selection", "--applicants", file, "--json").stdout)
-    assert report["known"]["applicants"] == 1200
+    assert report["known"]["applicants"] == 800
     assert report["known"]["by_lot"] > 30
     assert {one["assumes"] for one in report["methods"] if one["method"] == "by_lot"} == {
         "nothing: declined firms that were lent to by lot stand for all declined ones"

@@ -83,7 +83,7 @@ class TestCutoffs:
 @pytest.fixture(scope="module")
 def selected():
     """Officers see what no indicator shows: declined firms are riskier than approved ones that look alike."""
-    applicants, hazard = made_up(3200, approve=0.6, by_lot=0.4, hidden=1.2, level=-1.5)
+    applicants, hazard = made_up(2400, approve=0.6, by_lot=0.4, hidden=1.2, level=-1.5)
     return applicants, hazard, selection_report(applicants, seed=1, hazard=hazard)
 
 
@@ -108,7 +108,7 @@ class TestSelection:
         assert abs(gap["by_lot"]) < 0.6 * abs(gap["approved_only"])
 
     def test_without_a_lot_nothing_is_measured_and_nothing_is_made_up(self):
-        applicants, _ = made_up(1200, approve=0.7, level=-1.5)
+        applicants, _ = made_up(800, approve=0.7, level=-1.0)
         report = selection_report(applicants, seed=1)
         assert lot_share(applicants) == 0
         assert report["known"]["bad_rate_by_lot"] is None
@@ -118,7 +118,7 @@ class TestSelection:
     def test_methods_weigh_as_they_say(self, selected):
         applicants = selected[0]
         lot = learning_rows(applicants, "by_lot", seed=1)
-        assert lot.weight.sum() == pytest.approx(3200, rel=1e-9)
+        assert lot.weight.sum() == pytest.approx(2400, rel=1e-9)
         assert len(lot.place) == int(applicants.known.sum())
         augmented = learning_rows(applicants, "augmentation", seed=1)
         assert not applicants.drawn[augmented.place].any()
@@ -139,7 +139,7 @@ class TestAlternatives:
         current, without = found.candidates[:2]
         assert (current.name, current.gain) == (CURRENT, 0.0)
         assert without.name == "without employment"
-        assert current.ratio < 0.85 < without.ratio
+        assert current.ratio < without.ratio - 0.05
         chosen = next(one for one in found.candidates if one.name == found.found)
         assert chosen.auc_lost <= 0.03
         assert chosen.gain_low > 0

@@ -13,7 +13,7 @@ from creditlink.cli.training.train import train
 from creditlink.engine.scoring.calibration.absence import Absence
 from creditlink.engine.scoring.calibration.calibration import Calibration, CalibrationError, sigmoid
 from creditlink.engine.scoring.calibration.interval import IntervalTable
-from creditlink.engine.scoring.calibration.known import ByKnown
+from creditlink.engine.scoring.calibration.known import ByKnown, Rising
 from creditlink.engine.scoring.model import load
 from creditlink.training.recalibration.adjustment import LEAST_BADS, fit_adjustment, held_out
 from creditlink.training.recalibration.outcomes import OutcomesUnusable, RealOutcomes, outcomes_of, read_outcomes
@@ -78,7 +78,7 @@ class TestTheFit:
 
 class TestTheNewCalibration:
     ABSENCE = Absence({"tax": ("a",), "utility": ("b",)}, {"tax": 0.3})
-    KNOWN = ByKnown(("tax", "utility"), ((1.0, 0.0), (0.9, 0.1), (1.1, -0.1)))
+    KNOWN = ByKnown(("tax", "utility"), (Rising(1.0, 0.0), Rising(0.9, 0.1), Rising(1.1, -0.1), Rising(1.0, 0.2)))
 
     @pytest.mark.parametrize(
         "parent",
