@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from creditlink.financing.loans.labels import GAPS, LABELS
 from creditlink.kit.files.csvfile import HeaderInvalid
 from creditlink.kit.files.parquetfile import ParquetUnreadable, parquet_of
 from creditlink.kit.files.textfile import TextUnreadable
@@ -56,6 +58,8 @@ SCHEMA: Mapping[str, type[pl.DataType]] = {
 
 ROW_SCHEMA: Mapping[str, type[pl.DataType]] = {**SCHEMA, **dict.fromkeys(FEATURES, pl.Float64)}
 """SCHEMA, then every indicator."""
+
+_PLAIN = re.compile(r"[\w .-]{1,40}")
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -170,6 +174,7 @@ def _checked(table: pl.DataFrame) -> pl.DataFrame:
     keys = [name for name in (FIRM, AS_OF) if name in table.columns]
     if FIRM in keys:
         refuse_twice(table, keys)
+    _refuse_texts(table)
     firm = table[FIRM].rank("dense") if FIRM in keys else pl.Series(np.arange(table.height))
     bad = pl.Series(values[BAD]).fill_nan(None).cast(pl.Int8)
     columns = {
@@ -193,6 +198,19 @@ def _checked(table: pl.DataFrame) -> pl.DataFrame:
         )
     except pl.exceptions.PolarsError as error:
         raise OutcomesUnusable(str(error).splitlines()[0]) from error
+
+
+def _refuse_texts(table: pl.DataFrame) -> None:
+    """Refuse words that a card could not print: of outcomes only those that are known, of segments short plain ones."""
+    known = {**LABELS, **GAPS}
+    for name in (OUTCOME, *SEGMENTS):
+        if name not in table.columns:
+            continue
+        for row, value in enumerate(table[name].to_list()):
+            plain = value in known if name == OUTCOME else _PLAIN.fullmatch(str(value)) is not None
+            if value is not None and not plain:
+                wanted = f"one of {', '.join(known)}" if name == OUTCOME else "40 letters, digits, . _ - at most"
+                raise OutcomesUnusable(f"row {row}: field {name!r}: value {str(value)[:60]!r}: {wanted} is expected")
 
 
 def _outcomes(bad: pl.Series, approved: Floats) -> list[str]:

@@ -45,6 +45,10 @@ def test_outcome_and_indicators_are_enough(tmp_path):
         ((pl.lit(value=True).alias("approved"), pl.lit(value=True).alias("by_lot")), "an approved firm needs no lot"),
         (pl.lit("\x00").alias("headcount"), "column headcount is String"),
         (pl.lit("2025").alias("as_of"), "column as_of is String, not dates"),
+        (pl.lit("a|b").alias("region"), r"row 0: field 'region': value 'a\|b'"),
+        (pl.lit("x\x00").alias("entity_type"), "row 0: field 'entity_type'"),
+        (pl.lit("x" * 41).alias("industry"), "row 0: field 'industry'"),
+        (pl.lit("great").alias("outcome"), "row 0: field 'outcome': value 'great': one of good, bad"),
         (pl.lit("x").alias("pd_12m"), "conversion from `str` to `f64` failed"),
     ],
 )
