@@ -28,6 +28,9 @@ from creditlink.training.recalibration.outcomes import OutcomesUnusable
 
 Arguments = ParamSpec("Arguments")
 
+SHOWN_OF = 2
+"""Every second cut-off is printed, besides the best and the last; JSON has all."""
+
 _seed = click.option("--seed", type=int, default=2026, show_default=True, help="Folds and sampling.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 
@@ -138,11 +141,8 @@ def show_selection(report: SelectionReport, console: Console) -> None:
         console.print(
             f"Bad rate of declined firms by lot: {by_lot['value']:.2%} ({by_lot['low']:.2%} to {by_lot['high']:.2%})"
         )
-    table = Table(
-        "method", "PD", "gap by lot", "AUC by lot", "true gap", "true ECE", "true AUC",
-        title="Declined firms: their mean PD by each method, and that less what happened",
-        box=box.SIMPLE, pad_edge=False, collapse_padding=True,
-    )  # fmt: skip
+    table = _narrow("method", "PD", "gap by lot", "AUC by lot", "true gap", "true ECE", "true AUC")
+    table.title = "Declined firms: their mean PD by each method, and that less what happened"
     for one in report["methods"]:
         gap, error = one["gap_of_declined"], one["error_of_gap"]
         table.add_row(
@@ -157,6 +157,16 @@ def show_selection(report: SelectionReport, console: Console) -> None:
     console.print(table)
     for one in report["methods"]:
         console.print(f"{one['method']} assumes: {one['assumes']}", style="dim")
+
+
+def _narrow(*columns: str) -> Table:
+    """Return a table that fits a terminal of 80 columns."""
+    return Table(*columns, box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+
+
+def _yuan(fen: int) -> str:
+    """Return whole yuan: what an applicant earns in the mean is not known to the fen."""
+    return yuan_text(fen // 100 * 100).removesuffix(".00")
 
 
 def _figure(value: float | None) -> str:
@@ -213,17 +223,19 @@ def cutoffs(
     if as_json:
         print_json(report.to_dict() | {"declined_firms": "by lot" if by_lot else "not known"}, indent=None)
         return
-    table = Table("PD below", "approved", "bad rate", "bads declined", "goods declined", "yuan per applicant", "90 %")
+    table = _narrow("PD below", "approved", "bad rate", "bads out", "goods out", "yuan each", "90 %", "")
     for place, one in enumerate(report.rows):
-        mark = " ← best" if place == report.best else ""
+        if place % SHOWN_OF and place not in (report.best, report.approve_all):
+            continue
         table.add_row(
             f"{one.pd_below:.4f}",
             f"{one.approved_share:.1%}",
             "" if one.bad_rate is None else f"{one.bad_rate:.2%}",
             f"{one.bads_declined:.1%}",
             f"{one.goods_declined:.1%}",
-            yuan_text(one.profit_fen) + mark,
-            f"{yuan_text(one.profit_low_fen)} to {yuan_text(one.profit_high_fen)}",
+            _yuan(one.profit_fen),
+            f"{_yuan(one.profit_low_fen)}…{_yuan(one.profit_high_fen)}",
+            "best" if place == report.best else "",
         )
     Console().print(table)
     who_counts = "declined firms by lot count for all declined" if by_lot else "declined firms are not known"
@@ -275,7 +287,8 @@ def alternatives(
     if as_json:
         print_json(report.to_dict(), indent=None)
         return
-    table = Table("model", "AUC", "lost", "lowest over highest", "of goods", "gain", "90 %", title=f"Approvals by {by}")
+    table = _narrow("model", "AUC", "lost", "alike", "of goods", "gain", "90 %")
+    table.title = f"Approvals by {by}; alike: the lowest share over the highest"
     for one in report.candidates:
         table.add_row(
             one.name,
@@ -284,7 +297,7 @@ def alternatives(
             f"{one.ratio:.3f}",
             f"{one.ratio_of_goods:.3f}",
             f"{one.gain:+.3f}",
-            f"{one.gain_low:+.3f} to {one.gain_high:+.3f}",
+            f"{one.gain_low:+.3f}…{one.gain_high:+.3f}",
         )
     Console().print(table)
     click.echo(f"less discriminatory at no more than {auc_lost:g} AUC: {report.found or 'none was found'}")
