@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from creditlink.engine.features.withhold import without
+from creditlink.engine.profile.live_model import live_from
+from creditlink.engine.scoring import settings as score_settings
 from creditlink.engine.scoring.calibration.calibration import sigmoid
 from creditlink.engine.scoring.model import load
-from creditlink.kit.settings import ROOT
+from creditlink.kit.settings import ROOT, load_settings
 from creditlink.training.outcomes.fitting import LEAST_BADS, fit_outcomes, refuse_few
 from creditlink.training.outcomes.package import train_on_outcomes
 from creditlink.training.outcomes.validation import auc_interval, rate_interval, validate_outcomes
@@ -120,6 +122,12 @@ class TestTheFolder:
         assert manifest["outcomes"]["rows"] == int(applicants.known.sum())
         known = applicants.labelled()
         assert metrics.auc(known.is_bad, scores.pd_12m[applicants.known]) > 0.7
+
+    def test_makes_reasons_and_levers_by_the_rules_in_use(self, folder):
+        rules = load_settings({}).parsed("score.toml", score_settings.parse)
+        live = live_from(load(folder[0]), rules)
+        assert live.purposes == ("underwriting",)
+        assert not live.reference.default_rate
 
     def test_holds_no_default_rate_of_the_city(self, folder):
         reference = json.loads((folder[0] / "reference.json").read_text())
