@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -113,10 +114,14 @@ def learn(as_json: bool, who: str | None) -> None:
 @click.option(
     *("--city", "folder"),
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Compute indicators from this city's records; without it, from the profiles that still stand.",
+    help="Compute indicators from this city's records; without it, they are those of the sealed decisions.",
 )
+@click.option("--declined", is_flag=True, help="Declined firms too, without an outcome, and what was decided.")
+@named
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON object.")
-def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | None, as_json: bool) -> None:
+def write_labels(
+    cut: datetime | None, horizon: int, out: Path, folder: Path | None, declined: bool, who: str | None, as_json: bool
+) -> None:
     """Write a table to learn from: a firm's indicators when it asked, and whether its loan went bad.
 
     Bad is 90 days past due, or written off, within the horizon after the indicators' day. What lenders told after
@@ -127,31 +132,42 @@ def write_labels(cut: datetime | None, horizon: int, out: Path, folder: Path | N
     \b
     creditlink financing labels --as-of 2026-10-31 --horizon 12 --city var/city --out var/labels.parquet
     creditlink train table var/labels.parquet --target is_bad --id firm --time as_of
+    creditlink financing labels --as wang --declined --out var/applicants.parquet
+
+    Without --city, records are opened in the name of somebody of the risk team, and each is in its firm's log. Firms
+    that withdrew or asked for deletion are left out.
     """
+    from creditlink.cli.training.learning import opened
     from creditlink.profiles.serving.in_use import model_in_use
     from creditlink.training import labelled
     from creditlink.training.city import CityError, read_city
 
     if out.suffix not in labelled.FORMS:
         raise click.BadParameter(f"{out.name}: must end in {', '.join(labelled.FORMS)}", param_hint="--out")
-    settings, _ = start("owner")
+    if declined and folder is not None:
+        raise click.UsageError("--declined: a city's records do not say what was decided; leave --city out")
+    settings, database = start("owner")
     day = day_of(utc_now()) if cut is None else cut.date()
+    counts: Mapping[str, int]
     try:
-        with db.transaction() as session:
+        with database.transaction("owner", db.Viewer(actor="audit")) as session:
             if folder is None:
-                table = labelled.from_profiles(session, cut=day, horizon_months=horizon)
+                found = opened(session, settings, who, cut=day, horizon_months=horizon, declined=declined)
+                counts, rows = found.counts, found.rows
+                rows = rows if declined else rows.select(*labelled.SCHEMA, *labelled.INDICATORS)
             else:
                 reference = model_in_use(session, settings).reference
                 table = labelled.from_city(session, read_city(folder), reference, cut=day, horizon_months=horizon)
+                counts, rows = table.counts, table.rows
     except CityError as wrong:
         raise click.ClickException(str(wrong)) from None
-    labelled.write(table, out)
+    labelled.write(rows, out)
     if as_json:
-        print_json({"as_of": day.isoformat(), "horizon_months": horizon, "counts": table.counts}, indent=None)
+        print_json({"as_of": day.isoformat(), "horizon_months": horizon, "counts": dict(counts)}, indent=None)
         return
-    for name, count in table.counts.items():
+    for name, count in counts.items():
         click.echo(f"{count:7} {name}: {LABELS.get(name) or GAPS[name]}")
-    click.echo(f"{out}: {table.rows.height} rows")
+    click.echo(f"{out}: {rows.height} rows")
 
 
 @financing.command()

@@ -16,6 +16,7 @@ LOOKS: dict[str, tuple[str, str]] = {
     "replay": ("复算核对", "checking a decision by computing it again"),
     "complaint": ("处理投诉或异议", "a complaint or an objection"),
     "model_review": ("模型检查", "a review of the model"),
+    "model_training": ("以还款结果训练模型", "teaching a model from how loans turned out"),
     "audit": ("审计", "an audit"),
 }
 """Purposes for which staff may look at an archived decision, in zh and en, as the firm reads them."""

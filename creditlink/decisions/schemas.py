@@ -13,7 +13,8 @@ class ReplayRequestSchema(Schema):
 
     role = text("In which role: `risk` or `auditor`", required=True, validate=ma.validate.Length(1, 40))
     purpose = text(
-        "Why, one of those that the role has in the table of classes: `replay`, `complaint`, `model_review`, `audit`",
+        "Why, one of those that the role has in the table of classes: `replay`, `complaint`, `model_review`, "
+        "`model_training`, `audit`",
         required=True,
         validate=ma.validate.Length(1, 40),
     )

@@ -1,4 +1,4 @@
-"""A table to learn from: what was known of a firm at its application, and the outcome of its loan."""
+"""Loans of firms of a city: what its records say of a firm at its application, and the outcome of its loan."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from uuid import UUID
 
 import polars as pl
+import polars.selectors as cs
 from sqlalchemy import select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from creditlink.engine.features.catalogue import CATALOGUE
 from creditlink.engine.features.compute import compute
@@ -22,7 +23,6 @@ from creditlink.financing.loans.labels import Label, ReportedFact, label_of
 from creditlink.financing.tables import Application, LoanFact
 from creditlink.kit.clock import day_of
 from creditlink.kit.files.csvexport import write_csv
-from creditlink.profiles.tables import Profile
 from creditlink.training.city import City, read_frame
 from creditlink.training.dataset import known_records
 
@@ -52,13 +52,19 @@ class LabelledLoan:
     facts: tuple[ReportedFact, ...]
 
 
-def loans_of(session: Session) -> list[LabelledLoan]:
-    """Return every accepted application, in the order of application."""
+def facts_of(session: Session) -> dict[UUID, list[ReportedFact]]:
+    """Return application -> every fact ever reported of its loan, in the order in which it was known."""
     facts: dict[UUID, list[ReportedFact]] = {}
     for fact in session.scalars(select(LoanFact).order_by(LoanFact.known_at, LoanFact.id)):
         facts.setdefault(fact.application_id, []).append(
             ReportedFact(fact.kind, fact.about_on, fact.days_past_due, fact.amount_fen, fact.reference, fact.known_at)
         )
+    return facts
+
+
+def loans_of(session: Session) -> list[LabelledLoan]:
+    """Return every accepted application, in the order of application."""
+    facts = facts_of(session)
     query = (
         select(Application, Enterprise.uscc)
         .join(Enterprise, Enterprise.id == Application.enterprise_id)
@@ -69,23 +75,6 @@ def loans_of(session: Session) -> list[LabelledLoan]:
         LabelledLoan(one.id, one.enterprise_id, uscc, day_of(one.made_at), tuple(facts.get(one.id, ())))
         for one, uscc in session.execute(query)
     ]
-
-
-def from_profiles(session: Session, *, cut: date, horizon_months: int) -> LabelledLoans:
-    """Return the loans whose profile still exists: the last one before the lender answered.
-
-    A profile ends with its consent's data life, and the firm's data with it; such loans are counted as `no_profile`.
-    """
-    profiles = _profiles(session)
-    table = _Table(cut, horizon_months)
-    for loan in loans_of(session):
-        profile = profiles.get(loan.application)
-        if profile is None:
-            table.counts["no_profile"] += 1
-        elif table.counts_in(loan, profile.as_of):
-            values = profile.explanation["indicators"]
-            table.add(loan, profile.as_of, {name: value for name, (value, *_) in values.items()})
-    return table.labelled()
 
 
 def from_city(session: Session, city: City, reference: Reference, *, cut: date, horizon_months: int) -> LabelledLoans:
@@ -142,20 +131,8 @@ class _Table:
         return label_of(loan.facts, as_of=as_of, horizon_months=self._horizon_months, cut=self._cut)
 
 
-def _profiles(session: Session) -> dict[UUID, Profile]:
-    """Return application -> the last profile under its consent before the lender answered."""
-    query = (
-        select(Application.id, Profile)
-        .join(Profile, Profile.consent_id == Application.consent_id)
-        .where(Application.state.in_(ACCEPTED), Profile.created_at <= Application.answered_at)
-        .order_by(Profile.created_at)
-        .options(undefer(Profile.explanation))
-    )
-    return dict(session.execute(query).all())
-
-
-def write(labelled: LabelledLoans, file: Path) -> None:
-    """Write the rows to a new file, CSV or Parquet by its name's end.
+def write(rows: pl.DataFrame, file: Path) -> None:
+    """Write rows to a new file, CSV or Parquet by its name's end.
 
     Raises
     ------
@@ -166,7 +143,7 @@ def write(labelled: LabelledLoans, file: Path) -> None:
         raise ValueError(f"{file.name}: must end in {', '.join(FORMS)}")
     beside = file.with_name(f".{file.name}.new")
     if file.suffix == ".csv":
-        write_csv(labelled.rows, beside)
+        write_csv(rows.with_columns(cs.boolean().cast(pl.Int8)), beside)
     else:
-        labelled.rows.write_parquet(beside)
+        rows.write_parquet(beside)
     beside.replace(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import shutil
@@ -22,11 +21,10 @@ from creditlink.training.city import City, CityManifest
 from creditlink.training.dataset import OUTCOME_MONTHS
 from creditlink.training.fitting.champion import BOOSTED, Champion, Step
 from creditlink.training.fitting.seasons import seasons
+from creditlink.training.folder import versions
 from creditlink.training.validation.document import rounded
 from creditlink.training.validation.figures import Challenger, validate
 from creditlink.watch.rules import reference as drift
-
-PACKAGES = ("xgboost", "polars", "numpy", "scipy", "crepes")
 
 
 def write_model(
@@ -131,20 +129,11 @@ def _manifest(
             "rounds": champion.fitted.rounds,
             "leak_warnings": [leak.to_dict() for leak in champion.leaks],
         },
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": versions(),
         "grade_bands_version": 1,
         "interval_level": champion.interval.level,
         "files": {},  # filled with the files
     }
-
-
-def _version(package: str) -> str:
-    for name in (package, f"{package}-cpu"):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return "unknown"
 
 
 def _json(members: Mapping[str, object]) -> bytes:

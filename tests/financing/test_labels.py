@@ -20,6 +20,7 @@ from creditlink.kit.clock import add_months
 from creditlink.kit.postgres import db
 from creditlink.training import labelled
 from creditlink.training.city import City, CityError
+from tests.factories import make_staff
 from tests.financing.conftest import NOW, bank_of
 
 AS_OF = date(2025, 1, 15)
@@ -197,12 +198,14 @@ class TestTable:
 
     def test_the_command_writes_rows_that_name_no_firm(self, lent, market, tmp_path, monkeypatch, settings):
         opened = db.current()
-        start = lambda role: (settings, db.configure(opened, role=role))  # noqa: E731
-        monkeypatch.setattr("creditlink.cli.financing.start", start)
+        monkeypatch.setattr("creditlink.cli.financing.start", lambda _role: (settings, opened))
         out = tmp_path / "labels.csv"
-        answer = CliRunner().invoke(financing, ["labels", "--as-of", CUT_DB.isoformat(), "--out", str(out), "--json"])
+        with db.transaction("owner") as session:
+            make_staff(session, "wang", "risk")
+        said = ["labels", "--as", "wang", "--as-of", CUT_DB.isoformat(), "--out", str(out), "--json"]
+        answer = CliRunner().invoke(financing, said)
         assert answer.exit_code == 0, answer.output
-        assert json.loads(answer.output)["counts"] == {"no_profile": 3}
+        assert json.loads(answer.stdout.splitlines()[-1])["counts"] == {"no_record": 3}
         assert pl.read_csv(out).columns[:3] == ["firm", "as_of", "is_bad"]
         assert market.firm.enterprise.uscc not in out.read_text()
         wrong = CliRunner().invoke(financing, ["labels", "--out", str(tmp_path / "labels.xlsx")])

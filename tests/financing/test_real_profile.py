@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from creditlink.consents.tables import Consent
+from creditlink.decisions.archive import Archive
+from creditlink.decisions.readers import Reader
 from creditlink.financing import configuration
 from creditlink.financing.applications import applications
 from creditlink.financing.applications.applications import locked
@@ -17,15 +20,18 @@ from creditlink.financing.tables import Application, ApprovalCase
 from creditlink.kit.clock import add_months, day_of, last_complete_month, start_of_day, utc_now
 from creditlink.kit.ids import external
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.products.tables import Product
 from creditlink.profiles.tables import Profile
 from creditlink.records.store import save_facts
 from creditlink.sandbox.banks.bank import InboxRequest
 from creditlink.sandbox.city import write_city
-from creditlink.training import labelled
+from creditlink.training.outcomes.archived import PURPOSE, ROLE, from_archive
 from tests.engine.matching import samples
 from tests.financing.conftest import NOW, bank_of
 from tests.profiles.conftest import facts_of, store_pull
+
+READER = Reader("staff:wang", ROLE, PURPOSE)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +114,7 @@ def test_a_reason_that_the_profile_contradicts_is_told(desk, profiled, settings)
     assert declined["declined_for"][0]["agreement"] in ("contradicts", "minor")
 
 
-def test_a_loan_on_it_becomes_a_row_to_learn_from_while_the_profile_stands(desk, profiled, market, settings):
+def test_a_loan_on_it_becomes_a_row_to_learn_from_after_the_profile_is_gone(app, desk, profiled, market):
     one, _, profile = profiled
     now = utc_now()
     today = day_of(now)
@@ -125,12 +131,20 @@ def test_a_loan_on_it_becomes_a_row_to_learn_from_while_the_profile_stands(desk,
         for outcome in told:
             at = max(now, start_of_day(add_months(outcome.about_on, 1)))
             outcomes.record(session, held, outcome, actor=bank_of(held), now=at)
-        end = add_months(today, 14)
-        found = labelled.from_profiles(session, cut=end, horizon_months=12)
-        early = labelled.from_profiles(session, cut=add_months(today, 3), horizon_months=12)
         (stored,) = session.query(Profile)
         values = stored.explanation["indicators"]
         assert applications.latest_offer(session, held).sha256 == made.sha256
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # as if its data life were over
+        session.delete(stored)
+    kept = runtime.of_app(app).of(Archive)
+
+    def learned(session, cut):
+        return from_archive(session, READER, kept=kept, cut=cut, horizon_months=12, now=now)
+
+    with db.transaction("owner", viewer=db.Viewer(actor="audit")) as session:
+        assert session.query(Profile).count() == 0
+        found = learned(session, add_months(today, 14))
+        early = learned(session, add_months(today, 3))
     assert (found.counts, early.counts) == ({"bad": 1}, {"immature": 1})
     row = found.rows.row(0, named=True)
     assert (row["is_bad"], row["as_of"].isoformat()) == (1, profile["as_of"])

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from werkzeug.serving import make_server
 
 from creditlink.cli.sandbox.year import year
+from creditlink.cli.sandbox.years import years
 from creditlink.kit.clock import last_complete_month, utc_now
 from creditlink.kit.settings import load_settings
 
@@ -28,6 +29,7 @@ def sandbox() -> None:
 
 
 sandbox.add_command(year)
+sandbox.add_command(years)
 
 
 @sandbox.command()

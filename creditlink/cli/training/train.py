@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from creditlink.cli.training.outcomes import alternatives, cutoffs, report_selection, train_outcomes
 from creditlink.cli.training.recalibrate import recalibrate_model
 from creditlink.cli.training.scorecard import scorecard_model
 from creditlink.cli.training.seasons import seasons
@@ -230,6 +231,8 @@ train.add_command(validate_model)
 train.add_command(recalibrate_model)
 train.add_command(scorecard_model)
 train.add_command(seasons)
+for command in (train_outcomes, report_selection, cutoffs, alternatives):
+    train.add_command(command)
 
 
 def _line(case: str, m: CaseFigures) -> str:

@@ -56,6 +56,20 @@ class ManifestRecalibration(TypedDict):
     level_error: float
 
 
+class ManifestOutcomes(TypedDict):
+    """Which outcomes of real loans a model learned from, without any synthetic one."""
+
+    source: str  # file or archive
+    sha256: str
+    rows: int
+    bads: int
+    since: str | None
+    until: str | None
+    horizon_months: int
+    cut: str | None  # the day whose knowledge counted; null: as the file was
+    reference_of: str  # the model whose medians per industry the indicators were computed with
+
+
 class ManifestUnscored(TypedDict):
     """Firms without a score on the day that judged the model, and how they and the scored ones fared."""
 
@@ -83,3 +97,4 @@ class ModelManifest(TypedDict):
     interval_level: NotRequired[float]
     not_scorable: NotRequired[ManifestUnscored]
     recalibration: NotRequired[ManifestRecalibration]
+    outcomes: NotRequired[ManifestOutcomes]

@@ -28,10 +28,13 @@ LABELS: dict[str, str] = {
     "not_drawn": "no draw within the horizon is known",
 }
 GAPS = {
-    "no_profile": "no profile stands: none was made before the answer, or its data life is over",
+    "no_record": "no decision is on record: none was made before the answer, or the record's time is over",
+    "withdrawn": "the firm withdrew its consent or asked for deletion: what stays sealed teaches nobody",
+    "declined": "the lender declined: what would have become of the loan is not known",
+    "not_taken": "an offer that led to no loan",
     "no_records": "the city knows no such firm",
 }
-"""Why a loan has no indicators."""
+"""Why an answered application has no outcome to learn from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def prepare(
         nthread=threads,
     )
     train = matrix(x, label=is_bad, weight=weight, max_bin=max_bin)
-    stop = matrix(stop_x, label=stop_is_bad, weight=stop_weight, ref=train)
+    stop = matrix(stop_x, label=stop_is_bad, weight=stop_weight, max_bin=max_bin, ref=train)
     return BinnedRows(train, stop, max_bin, float(np.average(is_bad, weights=weight)))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -90,7 +90,7 @@ def read_outcomes(path: Path, model: CreditModel) -> RealOutcomes:
         raise OutcomesUnusable(f"{path.name}: must end in {', '.join(FORMS)}")
     try:
         content = path.read_bytes()
-        table = _parquet(parquet_of(content)) if path.suffix.lower() == ".parquet" else _csv(content)
+        table = dated(parquet_of(content)) if path.suffix.lower() == ".parquet" else csv_table(content)
         return outcomes_of(table, model, source=path.name, sha256=hashlib.sha256(content).hexdigest())
     except (OSError, TextUnreadable, HeaderInvalid, ParquetUnreadable, OutcomesUnusable) as error:
         raise OutcomesUnusable(f"{path.name}: {error}") from error
@@ -106,12 +106,12 @@ def outcomes_of(table: pl.DataFrame, model: CreditModel, *, source: str, sha256:
     """
     if table.is_empty():
         raise OutcomesUnusable("holds no row")
-    bad = _numbers(table, BAD, lambda v: (v == 0) | (v == 1), "0 or 1")
-    weight = _numbers(table, WEIGHT, lambda v: v > 0, "a number above 0") if WEIGHT in table.columns else None
+    bad = numbers(table, BAD, lambda v: (v == 0) | (v == 1), "0 or 1")
+    weight = numbers(table, WEIGHT, lambda v: v > 0, "a number above 0") if WEIGHT in table.columns else None
     weights = np.ones(len(bad)) if weight is None else weight / weight.mean()
     keys = [name for name in (FIRM, AS_OF) if name in table.columns]
     if FIRM in keys:
-        _refuse_twice(table, keys)
+        refuse_twice(table, keys)
     days = table[AS_OF].drop_nulls() if AS_OF in keys else None
     firms = table[FIRM].rank("dense").fill_null(0).to_numpy().astype(np.int64) if FIRM in keys else None
     return RealOutcomes(
@@ -136,16 +136,23 @@ def _logit(table: pl.DataFrame, model: CreditModel) -> Floats:
             raise OutcomesUnusable(str(error).splitlines()[0]) from error
         return model.calibration.logit_of(margin, model.features, x)
     if MARGIN in table.columns:
-        return model.calibration.logit(_numbers(table, MARGIN, np.isfinite, "a finite number"))
+        return model.calibration.logit(numbers(table, MARGIN, np.isfinite, "a finite number"))
     if PD in table.columns:
-        given = _numbers(table, PD, lambda v: (v > 0) & (v < 1), "a probability above 0 and below 1")
+        given = numbers(table, PD, lambda v: (v > 0) & (v < 1), "a probability above 0 and below 1")
         return np.asarray(np.log(given / (1 - given)))
     some = [name for name in model.features if name in table.columns]
     lacks = f"; of its indicators {absent[0]} is not there" if some else ""
     raise OutcomesUnusable(f"needs a column {PD}, {MARGIN}, or every indicator of {model.model_id}{lacks}")
 
 
-def _numbers(table: pl.DataFrame, name: str, fits: Callable[[Floats], NDArray[np.bool_]], wanted: str) -> Floats:
+def numbers(table: pl.DataFrame, name: str, fits: Callable[[Floats], NDArray[np.bool_]], wanted: str) -> Floats:
+    """Return a column as numbers, NaN where it says nothing, shape (n,).
+
+    Raises
+    ------
+    OutcomesUnusable
+        It is absent or no numbers, or a value does not fit; the message names row, field and value.
+    """
     if name not in table.columns:
         raise OutcomesUnusable(f"lacks the column {name}")
     column = table[name]
@@ -159,7 +166,8 @@ def _numbers(table: pl.DataFrame, name: str, fits: Callable[[Floats], NDArray[np
     return values
 
 
-def _refuse_twice(table: pl.DataFrame, keys: Sequence[str]) -> None:
+def refuse_twice(table: pl.DataFrame, keys: Sequence[str]) -> None:
+    """Refuse a row without a firm, and a firm that is there twice on a day (OutcomesUnusable)."""
     if table[FIRM].null_count():
         raise OutcomesUnusable(f"row {table[FIRM].is_null().arg_max()}: field {FIRM!r}: value None: a firm is expected")
     again = table.select(pl.struct(keys).is_duplicated()).to_series()
@@ -174,17 +182,25 @@ def _day(value: object) -> date | None:
     return value if isinstance(value, date) else None
 
 
-def _parquet(table: pl.DataFrame) -> pl.DataFrame:
+def dated(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose days are dates; OutcomesUnusable where they are not."""
     if AS_OF in table.columns and table[AS_OF].dtype != pl.Date:
         raise OutcomesUnusable(f"column {AS_OF} is {table[AS_OF].dtype}, not dates")
     return table
 
 
-def _csv(content: bytes) -> pl.DataFrame:
+def csv_table(content: bytes, texts: Collection[str] = (FIRM,)) -> pl.DataFrame:
+    """Return the table in the bytes of a CSV file: `as_of` a date, `texts` as they are, everything else numbers.
+
+    Raises
+    ------
+    OutcomesUnusable, TextUnreadable, HeaderInvalid
+        It cannot be read, or some rows are wrong; the message names each.
+    """
     columns: dict[str, list[float | str | date | None]] = {}
     wrong: list[WrongRow] = []
     for row in rows(decode(content), known=None, needed=(BAD,)):
-        values = _values(row) if isinstance(row, CsvRecord) else row
+        values = _values(row, texts) if isinstance(row, CsvRecord) else row
         if isinstance(values, WrongRow):
             wrong.append(values)
             continue
@@ -193,17 +209,17 @@ def _csv(content: bytes) -> pl.DataFrame:
     if wrong:
         more = f"\nand {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise OutcomesUnusable("wrong rows:\n" + "\n".join(map(str, wrong[:SHOWN])) + more)
-    kinds: dict[str, type[pl.DataType]] = {FIRM: pl.String, AS_OF: pl.Date}
+    kinds: dict[str, type[pl.DataType]] = dict.fromkeys(texts, pl.String) | {AS_OF: pl.Date}
     return pl.DataFrame([pl.Series(name, values, kinds.get(name, pl.Float64)) for name, values in columns.items()])
 
 
-def _values(row: CsvRecord) -> Mapping[str, float | str | date | None] | WrongRow:
+def _values(row: CsvRecord, texts: Collection[str]) -> Mapping[str, float | str | date | None] | WrongRow:
     """Return the fields of a record as what they are; an empty one is missing."""
     found: dict[str, float | str | date | None] = {}
     for name, written in row.values.items():
         text = written.strip()
         try:
-            if name == FIRM:
+            if name in texts:
                 found[name] = text or None
             elif name == AS_OF:
                 found[name] = date.fromisoformat(text) if text else None

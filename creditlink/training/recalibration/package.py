@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import TypedDict, cast
 from creditlink.engine.scoring.calibration.calibration import sigmoid
 from creditlink.engine.scoring.manifest import ManifestRecalibration, ModelManifest
 from creditlink.engine.scoring.model import CALIBRATION, INTERVAL, MANIFEST, MODEL, PEERS, CreditModel, load, sha256_of
+from creditlink.training.folder import written_at_once
 from creditlink.training.recalibration.adjustment import (
     Adjustment,
     AdjustmentFigures,
@@ -75,17 +73,7 @@ def recalibrate(
     card = (parent / "card.md").read_text(encoding="utf-8") if "card.md" in model.manifest["files"] else ""
     contents["card.md"] = render_recalibration(manifest, document["before"], document["after"], card).encode()
     manifest["files"] = {name: sha256_of(content) for name, content in sorted(contents.items())}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        for name, content in (*contents.items(), (MANIFEST, _json(manifest))):
-            (beside / name).write_bytes(content)
-        load(beside)
-        beside.chmod(0o755)
-        os.rename(beside, out)  # refused where a folder with files has come meanwhile
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    written_at_once(out, {**contents, MANIFEST: _json(manifest)})
     return manifest, document
 
 

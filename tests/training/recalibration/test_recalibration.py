@@ -78,7 +78,7 @@ class TestTheFit:
 
 class TestTheNewCalibration:
     ABSENCE = Absence({"tax": ("a",), "utility": ("b",)}, {"tax": 0.3})
-    KNOWN = ByKnown(("tax", "utility"), (Rising(1.0, 0.0), Rising(0.9, 0.1), Rising(1.1, -0.1)))
+    KNOWN = ByKnown(("tax", "utility"), (Rising(1.0, 0.0), Rising(0.9, 0.1), Rising(1.1, -0.1), Rising(1.0, 0.2)))
 
     @pytest.mark.parametrize(
         "parent",
