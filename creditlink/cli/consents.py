@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import select
 
 from creditlink.audit import chain
+from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.inputs import FILE, read_keys
 from creditlink.cli.output import print_json
 from creditlink.consents.agreement import limits, receipts
@@ -141,7 +142,8 @@ def _json_lines(file: Path) -> list[dict[str, object]]:
 @consents.command()
 @click.option("--dry-run", is_flag=True, help="Say what would go, and delete nothing.")
 @DATABASE_OPTION
-def purge(dry_run: bool, database_name: str | None) -> None:
+@named
+def purge(dry_run: bool, database_name: str | None, who: str | None) -> None:
     """Delete facts and profiles whose data life is over; the worker does the same every hour.
 
     Each firm is one transaction with its certificates: stop it at any time and run it again.
@@ -151,6 +153,7 @@ def purge(dry_run: bool, database_name: str | None) -> None:
         confirm_destruction(settings, database, database_name, "deleting data by hand")
     now = utc_now()
     with database.transaction("owner") as session:
+        actor = name_of(actor_for(session, who, "operator", now=now))
         firms = purging.firms_due(session, now)
     counts: Counter[str] = Counter()
     issued: list[str] = []
@@ -158,7 +161,9 @@ def purge(dry_run: bool, database_name: str | None) -> None:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         for firm in progress.track(firms):
             with database.transaction("owner") as session:
-                done = purging.purge_firm(session, firm, issuer=settings.issuer, secret=settings.secret_key, now=now)
+                done = purging.purge_firm(
+                    session, firm, issuer=settings.issuer, secret=settings.secret_key, now=now, actor=actor
+                )
                 counts.update(done.rows)
                 issued += [certificate.wire_id for certificate in done.certificates]
                 if dry_run:

@@ -49,6 +49,8 @@ PURGED = (
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
+_CLOCK = "system"  # in evidence, of what nobody asked for
+
 # A negative record whose time is over; takes `aged`, the last day on which such a one may have ended.
 _AGED_RECORD = """f.frame IN ('credit_events', 'tax_events') AND f.values ->> 'ended_on' <= :aged
       AND split_part(f.subkey, '/', 1) IN ('penalty', 'violation', 'court_enforcement', 'dishonest_debtor')"""
@@ -133,15 +135,21 @@ def purge_firm(
     secret: str,
     now: datetime,
     classes: RetentionClasses | None = None,
+    actor: str = _CLOCK,
 ) -> Purged:
-    """Delete what is over of one firm, certify and record it, and notify the banks; nothing over, nothing done."""
+    """Delete what is over of one firm, certify and record it, and notify the banks; nothing over, nothing done.
+
+    Parameters
+    ----------
+    actor : who had it done, as the evidence names them.
+    """
     classes = classes or shipped_classes()
     query = select(Consent).where(Consent.enterprise_id == enterprise_id, Consent.starts_at.is_not(None))
     rows = session.scalars(query.order_by(Consent.id)).all()
     consents = [service.lock_consent(session, consent.id) for consent in rows]
     gone: dict[UUID, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     asked = requests.asked_of(session, enterprise_id)
-    for table, consent_id, row_hash in _delete(session, enterprise_id, consents, asked, classes, now):
+    for table, consent_id, row_hash in _delete(session, enterprise_id, consents, asked, classes, actor, now):
         gone[consent_id][table].append(row_hash)
     issued = []
     for consent in consents:
@@ -151,7 +159,7 @@ def purge_firm(
             session, consent, gone[consent.id], issuer=issuer, secret=secret, now=now, classes=classes,
             asked_at=asked.get(consent.id),
         )  # fmt: skip
-        _notify(session, consent, certificate, now)
+        _notify(session, consent, certificate, actor, now)
         issued.append(certificate)
     return Purged(enterprise_id, issued)
 
@@ -162,6 +170,7 @@ def _delete(
     consents: list[Consent],
     asked: Mapping[UUID, datetime],
     classes: RetentionClasses,
+    actor: str,
     now: datetime,
 ) -> Iterator[tuple[str, UUID, str]]:
     """Delete; yield table, consent and hash of every row that went. Profiles go first: they hold facts."""
@@ -197,7 +206,7 @@ def _delete(
         owner = owners.get(pull_id, others)
         if owner is not None:
             yield "facts", owner, content
-    yield from _delete_uploads(session, enterprise_id, consents, now)
+    yield from _delete_uploads(session, enterprise_id, consents, actor, now)
     for consent, holder in zip(consents, holders, strict=True):
         over = _over(consent, holder, now, asked=consent.id in asked)
         yield from _delete_rejected(session, consent, holder, over)
@@ -212,7 +221,7 @@ def _delete(
 
 
 def _delete_uploads(
-    session: Session, enterprise_id: UUID, consents: list[Consent], now: datetime
+    session: Session, enterprise_id: UUID, consents: list[Consent], actor: str, now: datetime
 ) -> Iterator[tuple[str, UUID, str]]:
     """Delete uploads that are over: no consent brought them, so the one that changed last of those for tax counts them.
 
@@ -228,7 +237,7 @@ def _delete_uploads(
             yield table, owner, row_hash
     else:
         audit.record(
-            session, action="upload.purge", result="done", actor="system", now=now, enterprise_id=enterprise_id,
+            session, action="upload.purge", result="done", actor=actor, now=now, enterprise_id=enterprise_id,
             detail={"deleted": dict(Counter(table for table, _ in gone))},
         )  # fmt: skip
 
@@ -287,7 +296,7 @@ def _over(consent: Consent, holder: Holder, now: datetime, *, asked: bool) -> Co
     return ended & (Pull.status != "OPEN") if holder.is_live else ended
 
 
-def _notify(session: Session, consent: Consent, certificate: DeletionCertificate, now: datetime) -> None:
+def _notify(session: Session, consent: Consent, certificate: DeletionCertificate, actor: str, now: datetime) -> None:
     assert consent.enterprise_id is not None  # noqa: S101 (a constraint of the table, for the type checker)
     salt = session.get_one(Institution, consent.institution_id).pairwise_salt
     data = {
@@ -302,7 +311,7 @@ def _notify(session: Session, consent: Consent, certificate: DeletionCertificate
         session,
         action="data.purge",
         result="done",
-        actor="system",
+        actor=actor,
         now=now,
         enterprise_id=consent.enterprise_id,
         institution_id=consent.institution_id,

@@ -200,9 +200,14 @@ class TestTheCertificate:
         monkeypatch.setattr("creditlink.cli.consents.utc_now", lambda: NOW + 10 * DAY)
         would = json.loads(CliRunner().invoke(commands, ["purge", "--dry-run"]).stdout)
         assert (would["rows"]["facts"], counts()["facts"]) == (1, 1)
-        done = json.loads(CliRunner().invoke(commands, ["purge"]).stdout)
+        with db.transaction("owner") as session:
+            dan = make.make_staff(session, "dan", "operator")
+        done = json.loads(CliRunner().invoke(commands, ["purge", "--as", "dan"]).stdout)
         assert done == would | {"dry_run": False}
         assert counts()["facts"] == 0
+        with db.transaction("owner") as session:
+            purged = session.scalars(select(AuditEntry.actor).where(AuditEntry.action == "data.purge"))
+            assert set(purged) == {dan.name}
 
     def test_firm_and_bank_see_theirs_and_nobody_else_does(self, consent):
         run(NOW + 10 * DAY)

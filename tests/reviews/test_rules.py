@@ -42,6 +42,7 @@ class TestCauses:
             (subject(["H01"]), True, ("sole_trader_asks",)),
             (subject(["H01"], sole=False), True, ()),
             (subject(["H02", "H03", "H02"]), False, ("partial", "contested")),
+            (subject(["H04"]), False, ("model_frozen",)),
             (subject(["H03"], result=SCORED), True, ("sole_trader_asks", "contested", "knocked_out")),
         ],
     )

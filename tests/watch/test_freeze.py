@@ -22,6 +22,7 @@ def test_a_person_reviews_what_a_frozen_model_decides(bank, authorized, delivere
     delivered(authorization)
     frozen = bank.call("POST", "/v1/profiles", authorization, json={}).json()
     (told,) = [one for one in frozen["human_review"] if one["code"] == "H04"]
+    assert [case["causes"] for case in frozen["review"]["cases"]] == [["model_frozen"]]
     assert told["observed"] == day_of(utc_now()).isoformat()
     with db.transaction("owner", viewer=db.Viewer(actor="audit")) as session:
         risk = make.make_staff(session, "ben", "risk")

@@ -15,6 +15,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     ASKED: ("个体工商户要求人工复核", "The sole trader asks for a person"),
     "partial": ("必需的数据未取得", "A required category was not delivered"),
     DISAGREE: ("模型之间结论不一致", "Two models disagree"),
+    "model_frozen": ("模型的输入数据发生漂移", "The model's inputs have shifted"),
     "contested": ("数据有争议", "The data is contested"),
     KNOCKED_OUT: ("触发一票否决事项", "A fact rules the firm out"),
 }
