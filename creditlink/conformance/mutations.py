@@ -15,7 +15,7 @@ from functools import partial
 from random import Random
 
 MOST = 600
-"""How many single values of a connector's answers are replaced, drawn with a fixed seed where there are more."""
+"""How many single values of a connector's answers are replaced if nothing else is said."""
 
 _HARD: tuple[object, ...] = (
     None, "", "n/a", "\0", "\ud800", "２０２４", " ", "-1", -1, "9" * 30, 10**30, 1e400, True, [], {"a": 1},
@@ -69,7 +69,9 @@ class Spoilt:
     make: Callable[[], bytes]
 
 
-def hard_values(*bodies: bytes, apart: Mapping[bytes, str] | None = None) -> dict[bytes, list[tuple[str, bytes]]]:
+def hard_values(
+    *bodies: bytes, apart: Mapping[bytes, str] | None = None, most: int = MOST
+) -> dict[bytes, list[tuple[str, bytes]]]:
     """Return, for each body, what was replaced in it and what it became: each member by each hard value, in one row.
 
     Rows have the same members and are read by the same code; which of them it is, and in which body, is drawn with a
@@ -78,6 +80,7 @@ def hard_values(*bodies: bytes, apart: Mapping[bytes, str] | None = None) -> dic
     Parameters
     ----------
     apart : body -> the endpoint that gave it, where an office has several; None: all are of one.
+    most : how many there are at most, drawn likewise.
     """
     endpoint = apart or {}
     random = Random(7)  # noqa: S311 (no secret)
@@ -88,7 +91,7 @@ def hard_values(*bodies: bytes, apart: Mapping[bytes, str] | None = None) -> dic
             found.setdefault((endpoint.get(body), *spoilt.alike), []).append((body, spoilt))
     drawn = [random.choice(alike) for alike in found.values()]
     made: dict[bytes, list[tuple[str, bytes]]] = {body: [] for body in bodies}
-    for body, spoilt in drawn if len(drawn) <= MOST else random.sample(drawn, MOST):
+    for body, spoilt in drawn if len(drawn) <= most else random.sample(drawn, most):
         made[body].append((spoilt.what, spoilt.make()))
     return made
 

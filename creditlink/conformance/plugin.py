@@ -10,6 +10,7 @@ import pytest
 
 from creditlink.conformance.bench import Bench
 from creditlink.conformance.cases import HOLDING_FACTS, CaseFault, GoldenCase, read_cases
+from creditlink.conformance.mutations import MOST
 from creditlink.kit.settings import SettingError
 from creditlink.records.offices.factory import ConnectorFactory
 from creditlink.records.offices.installed import factories
@@ -21,15 +22,21 @@ _LIBRARIES = ("httpx", "httpcore", "asyncio")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the kit's two options."""
+    """Add the kit's options."""
     group = parser.getgroup("creditlink", "conformance of a connector")
     group.addoption("--connector", help="name of the connector, built in or of an installed package")
     group.addoption("--wire", type=Path, help="folder of its golden wire files")
+    group.addoption(
+        "--hard-values", type=int, metavar="N", default=MOST,
+        help=f"how many values of its answers to replace by hard ones, drawn with a fixed seed (default {MOST})",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find the connector and read its golden files, before anything runs."""
     name, folder = config.getoption("--connector"), config.getoption("--wire")
+    if config.getoption("--hard-values") < 1:
+        raise pytest.UsageError("--hard-values N must be 1 or more")
     if name is None or folder is None:
         raise pytest.UsageError("--connector NAME and --wire DIR are required")
     try:
@@ -59,6 +66,12 @@ def cases(request: pytest.FixtureRequest) -> dict[str, list[GoldenCase]]:
     for case in request.config.stash[_CASES]:
         found.setdefault(case.kind, []).append(case)
     return found
+
+
+@pytest.fixture
+def most_hard_values(request: pytest.FixtureRequest) -> int:
+    """Return how many values are replaced by hard ones."""
+    return int(request.config.getoption("--hard-values"))
 
 
 @pytest.fixture
