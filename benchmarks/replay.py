@@ -42,7 +42,7 @@ def another(live: LiveModel) -> LiveModel:
     """Return the same trees, calibrated otherwise: a second model with a name of its own."""
     contents = dict(live.model.contents)
     calibration = json.loads(contents["calibration.json"])
-    calibration["by_known"]["maps"] = [[a, b + 0.4] for a, b in calibration["by_known"]["maps"]]
+    calibration["by_known"]["maps"] = [[a, b + 0.4, *bends] for a, b, *bends in calibration["by_known"]["maps"]]
     contents["calibration.json"] = json.dumps(calibration).encode()
     manifest = json.loads(contents["manifest.json"]) | {"model_id": "another"}
     manifest["files"]["calibration.json"] = sha256_of(contents["calibration.json"])
