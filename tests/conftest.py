@@ -7,10 +7,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
 
+from creditlink.enterprises import accounts
 from creditlink.kit.postgres import db, embedded, schema
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings, load_settings
@@ -82,9 +84,27 @@ def models_loaded_once():
             loaded[key] = read(folder, scale)
         return loaded[key]
 
+    def live_from(model, rules):
+        for before, made in ready.setdefault(id(model), []):
+            if before == rules:
+                return made
+        ready[id(model)].append((rules, make(model, rules)))
+        return ready[id(model)][-1][1]
+
+    ready = {}
     read, live.load = live.load, load
+    make, live.live_from = live.live_from, live_from
     yield
-    live.load = read
+    live.load, live.live_from = read, make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_hashed_quickly():
+    """Hashing is slow on purpose, and no test is about how slow: one pass over little memory, and the same format."""
+    strong, accounts._hasher = accounts._hasher, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    nobody, accounts._NOBODY = accounts._NOBODY, accounts.hash_password("nobody has this password")
+    yield
+    accounts._hasher, accounts._NOBODY = strong, nobody
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from importlib.util import find_spec, module_from_spec
 
 import pytest
 from click.testing import CliRunner
@@ -215,6 +216,12 @@ class TestAccounts:
         assert accounts.password_matches(account, make.PASSWORD)
         assert not accounts.password_matches(account, make.PASSWORD + " ")
         assert not accounts.password_matches(None, "nobody has this password")
+
+    def test_hashing_costs_what_rfc_9106_recommends(self):
+        found = find_spec("creditlink.enterprises.accounts")
+        as_shipped = module_from_spec(found)  # the tests' own is quick
+        found.loader.exec_module(as_shipped)
+        assert "$m=65536,t=3,p=4$" in as_shipped.hash_password("x" * 12)
 
     def test_a_changed_server_key_makes_codes_wrong_and_nothing_crash(self, session):
         account = make.make_account(session)
