@@ -102,7 +102,7 @@ def models_loaded_once():
 def passwords_hashed_quickly():
     """Hashing is slow on purpose, and no test is about how slow: one pass over little memory, and the same format."""
     strong, accounts._hasher = accounts._hasher, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    nobody, accounts._NOBODY = accounts._NOBODY, accounts.hash_password("nobody has this password")
+    nobody, accounts._NOBODY = accounts._NOBODY, accounts.hash_password("nobody has this password either")
     yield
     accounts._hasher, accounts._NOBODY = strong, nobody
 

@@ -222,6 +222,8 @@ class TestAccounts:
         as_shipped = module_from_spec(found)  # the tests' own is quick
         found.loader.exec_module(as_shipped)
         assert "$m=65536,t=3,p=4$" in as_shipped.hash_password("x" * 12)
+        # An unknown login costs as much as a known one.
+        assert not as_shipped._hasher.check_needs_rehash(as_shipped._NOBODY)
 
     def test_a_changed_server_key_makes_codes_wrong_and_nothing_crash(self, session):
         account = make.make_account(session)
