@@ -71,7 +71,7 @@ def decided(records, firm, live, book, bundle):
     payload = record.record_of(row, basis, purpose="underwriting").payload
     sealed = archive.seal(payload, SECRET)
     took = time.perf_counter() - began
-    return DecisionRow(id=row["id"], payload=sealed, payload_sha256=record.sha256_of(payload)), took, len(payload)
+    return DecisionRow(id=row["id"], payload=sealed, payload_sha256=sha256_of(payload)), took, len(payload)
 
 
 def main():

@@ -86,9 +86,10 @@ def replay_many(records: Sequence[DecisionRecord], policy_of: Callable[[str], Lo
 def _compared(record: DecisionRecord, again: Snapshot, here: tuple[str, ...]) -> ReplayedDecision:
     row = record.row
     stored_sha256, version = str(row["content_sha256"]), int(str(row["content_version"]))
-    replayed_sha256 = content.content_sha256(row, version=version, decision=again.sha256)
+    decision = again.sha256
+    replayed_sha256 = content.content_sha256(row, version=version, decision=decision)
     # The second: a record that was changed and still states the hash of before is not the same either.
-    same = replayed_sha256 == stored_sha256 and content.decision_sha256(row) == again.sha256
+    same = replayed_sha256 == stored_sha256 and content.decision_sha256(row) == decision
     found = [] if same else list(_members(record, again))
     return ReplayedDecision(
         decision=f"dec_{str(row['id']).replace('-', '')}",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.features.withhold import TAKEN, blanked
@@ -34,33 +35,44 @@ class WithoutCategory:
 
 def without_each(
     model: CreditModel,
-    row: NDArray[np.float32],
+    x: NDArray[np.float32],
     *,
     categories: Collection[str],
-    points: int,
+    points: NDArray[np.integer],
     settings: ScorableSettings,
-) -> tuple[WithoutCategory, ...]:
-    """Return the score without each of `categories` of which anything is known, in their order.
+) -> list[tuple[WithoutCategory, ...]]:
+    """Return, for each firm, the score without each of `categories` of which anything is known, in their order.
 
     Parameters
     ----------
-    row : what the model read of the firm, shape (k,), missing as NaN
-    categories : optional categories that the firm granted
-    points : the firm's points
+    x : what the model read of the firms, shape (n, k), missing as NaN
+    categories : optional categories that the firms granted
+    points : the firms' points, shape (n,)
     """
-    scores = []
+    found: list[list[WithoutCategory]] = [[] for _ in range(len(x))]
     for category in categories:
         taken = [number for number, name in enumerate(model.features) if name in TAKEN[category]]
-        if np.isnan(row[taken]).all():
+        (firms,) = np.nonzero(~np.isnan(x[:, taken]).all(axis=1))
+        if not firms.size:
             continue
-        x = blanked(row[None, :], model.features, category)
-        values = dict(zip(model.features, x[0].astype(np.float64), strict=True))
-        if not scorable(values, settings)[0]:
-            scores.append(WithoutCategory(category, None, None, None, None))
-            continue
-        scored = model.score_matrix(np.asfortranarray(x))
-        without = int(scored.points[0])
-        scores.append(
-            WithoutCategory(category, without, str(scored.grade[0]), float(scored.pd_12m[0]), points - without)
-        )
-    return tuple(scores)
+        left = blanked(x[firms], model.features, category)
+        enough = _scorable(left, model.features, settings)
+        scored = model.score_matrix(np.asfortranarray(left[enough])) if enough.any() else None
+        place = iter(range(len(firms)))
+        for firm, is_enough in zip(firms.tolist(), enough.tolist(), strict=True):
+            if scored is None or not is_enough:
+                found[firm].append(WithoutCategory(category, None, None, None, None))
+                continue
+            k = next(place)
+            without = int(scored.points[k])
+            gained = int(points[firm]) - without
+            found[firm].append(
+                WithoutCategory(category, without, str(scored.grade[k]), float(scored.pd_12m[k]), gained)
+            )
+    return [tuple(scores) for scores in found]
+
+
+def _scorable(x: NDArray[np.float32], names: Sequence[str], settings: ScorableSettings) -> NDArray[np.bool_]:
+    read = [evidence.indicator for evidence in settings.evidence]
+    columns = {name: x[:, names.index(name)].astype(np.float64) for name in read if name in names}
+    return scorable(pl.DataFrame(columns), settings)

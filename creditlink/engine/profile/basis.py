@@ -19,6 +19,7 @@ import polars as pl
 
 from creditlink.engine.capacity.derivation import derive_capacity
 from creditlink.engine.capacity.evidence import CashEvidence, cash_evidence
+from creditlink.engine.explanation.coverage import WithoutCategory
 from creditlink.engine.facts.frames import RecordSet
 from creditlink.engine.facts.relief import AppliedRelief
 from creditlink.engine.facts.relief_policies import policies_of
@@ -28,7 +29,13 @@ from creditlink.engine.matching.offers.offer import Ask
 from creditlink.engine.profile.asked import ProfileInputs
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import Profiles, decide_many, profile_many
-from creditlink.engine.profile.snapshot import Snapshot, registration_frame, registration_json, snapshot
+from creditlink.engine.profile.snapshot import (
+    Snapshot,
+    registration_frame,
+    registration_json,
+    snapshot,
+    without_granted,
+)
 from creditlink.engine.profile.ties import explanations, relations_member
 from creditlink.engine.profile.validity import bounded, next_filing
 from creditlink.engine.scoring.limits.contradicted import Contradicted
@@ -139,8 +146,9 @@ def decide_again(
     for places in alike.values():
         group = [cases[place] for place in places]
         profiles = _profiles_of(group, live, book, approval)
+        without = without_granted(profiles, live)
         for row, (place, case) in enumerate(zip(places, group, strict=True)):
-            found[place] = _snapshot_of(profiles, row, case.basis, case.asked, live)
+            found[place] = _snapshot_of(profiles, row, case.basis, case.asked, live, without[row])
     return [found[place] for place in range(len(cases))]
 
 
@@ -168,7 +176,14 @@ def _profiles_of(
     )
 
 
-def _snapshot_of(profiles: Profiles, row: int, basis: DecisionBasis, asked: ProfileInputs, live: LiveModel) -> Snapshot:
+def _snapshot_of(
+    profiles: Profiles,
+    row: int,
+    basis: DecisionBasis,
+    asked: ProfileInputs,
+    live: LiveModel,
+    without: Sequence[WithoutCategory] | None = None,
+) -> Snapshot:
     told = asked.get("relations")
     return snapshot(
         profiles,
@@ -182,6 +197,7 @@ def _snapshot_of(profiles: Profiles, row: int, basis: DecisionBasis, asked: Prof
         further=_further(basis, asked),
         told={} if told is None else explanations(told),
         edition=asked.get("edition", FIRST_EDITION),
+        without=without,
     )
 
 

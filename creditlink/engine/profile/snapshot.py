@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from types import MappingProxyType
 import polars as pl
 
 from creditlink.engine.explanation import reasons
-from creditlink.engine.explanation.coverage import without_each
+from creditlink.engine.explanation.coverage import WithoutCategory, without_each
 from creditlink.engine.explanation.dimensions import sums_by
 from creditlink.engine.explanation.reasons import Reason
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
@@ -70,6 +70,7 @@ def snapshot(
     further: Mapping[str, object] = MappingProxyType({}),
     told: Mapping[str, tuple[str, str]] = MappingProxyType({}),
     edition: int = EDITION,
+    without: Sequence[WithoutCategory] | None = None,
 ) -> Snapshot:
     """Return the profile of the firm in row `i`.
 
@@ -83,6 +84,7 @@ def snapshot(
     further : members of the summary that stand beside the score.
     told : flag -> what else is known of it, in zh and en, which the flag's reason then says.
     edition : which rules choose the reasons, and which words tell them.
+    without : the firm's of `without_granted`, where it was computed for many at once.
     """
     missing, incomplete = causes_of_evidence(missing, incomplete)
     scores, features = profiles.scores, profiles.features[i : i + 1]
@@ -91,6 +93,8 @@ def snapshot(
         live.rules, registration=registration, features=row, missing=missing, incomplete=incomplete
     )
     scored = verdict.not_scorable is None
+    if scored and without is None:
+        (without,) = without_granted(profiles, live, slice(i, i + 1))
     firm = profiles.matches.explain(i) if scored else None
     explained = reasons.reasons_for(
         scores.take(i),
@@ -117,7 +121,7 @@ def snapshot(
         "knock_outs": [hit.to_dict() for hit in verdict.knock_outs],
         "not_evaluated": [rule.to_dict() for rule in verdict.not_evaluated],
         "interval": _interval(scores, i, live, partial) if scored else None,
-        "without_category": _without_each(profiles, i, live, partial) if scored else [],
+        "without_category": _without(without or (), partial) if scored else [],
         "dimensions": _sums(scores, i, "dimension") if scored else [],
         "categories": _sums(scores, i, "category") if scored else [],
         "reasons": [_told(r, told) for r in explained.adverse] if scored else [],
@@ -212,14 +216,20 @@ def _allowed(grade: str, partial: Partial | None) -> str:
     return grade if partial is None else partial.capped(grade)
 
 
-def _without_each(profiles: Profiles, i: int, live: LiveModel, partial: Partial | None) -> list[dict[str, object]]:
-    scores = without_each(
+def without_granted(
+    profiles: Profiles, live: LiveModel, rows: slice = slice(None)
+) -> list[tuple[WithoutCategory, ...]]:
+    """Return the scores of the firms in `rows` without each category that they granted: of many at once, or of one."""
+    return without_each(
         live.model,
-        profiles.scores.x[i],
+        profiles.scores.x[rows],
         categories=[c for c in CATEGORIES if c in profiles.granted],
-        points=int(profiles.scores.points[i]),
+        points=profiles.scores.points[rows],
         settings=live.rules.scorable,
     )
+
+
+def _without(scores: Sequence[WithoutCategory], partial: Partial | None) -> list[dict[str, object]]:
     return [
         one.to_dict() | ({"grade": _allowed(one.grade, partial)} if one.grade is not None else {}) for one in scores
     ]

@@ -100,11 +100,14 @@ def test_base_contributions_and_calibration_are_the_points_whatever_is_absent(li
 
 
 def test_the_score_without_a_category_is_the_score_of_a_firm_that_refused_it(live, x):
+    points = scored(live, x[:20]).points
+    of_all = without_each(live.model, x[:20], categories=OPTIONAL, points=points, settings=live.rules.scorable)
     for row in range(20):
         s = scored(live, x[row : row + 1])
-        found = without_each(
-            live.model, x[row], categories=OPTIONAL, points=int(s.points[0]), settings=live.rules.scorable
+        (found,) = without_each(
+            live.model, x[row : row + 1], categories=OPTIONAL, points=s.points, settings=live.rules.scorable
         )
+        assert found == of_all[row]  # of one as of many, to the bit
         assert {one.category for one in found} == set(OPTIONAL)
         for one in found:
             if one.points is None:
@@ -112,9 +115,9 @@ def test_the_score_without_a_category_is_the_score_of_a_firm_that_refused_it(liv
             alone = scored(live, blanked(x[row : row + 1], live.model.features, one.category))
             assert one.points == int(alone.points[0])
             assert one.points_gained == int(s.points[0]) - one.points
-    nothing = np.full(x.shape[1], np.nan, np.float32)
-    how = {"points": 600, "settings": live.rules.scorable}
-    assert without_each(live.model, nothing, categories=OPTIONAL, **how) == ()
+    nothing = np.full((1, x.shape[1]), np.nan, np.float32)
+    how = {"points": np.array([600]), "settings": live.rules.scorable}
+    assert without_each(live.model, nothing, categories=OPTIONAL, **how) == [()]
 
 
 def test_a_firm_is_not_scored_without_its_only_category(live, x):
@@ -122,7 +125,8 @@ def test_a_firm_is_not_scored_without_its_only_category(live, x):
     for category in OPTIONAL:
         if category != "tax":
             only_tax = blanked(only_tax, live.model.features, category)
-    found = without_each(live.model, only_tax[0], categories=["tax"], points=600, settings=live.rules.scorable)
+    how = {"points": np.array([600]), "settings": live.rules.scorable}
+    (found,) = without_each(live.model, only_tax, categories=["tax"], **how)
     assert [(one.category, one.points, one.grade) for one in found] == [("tax", None, None)]
 
 
