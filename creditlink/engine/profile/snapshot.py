@@ -153,7 +153,11 @@ def _told(reason: Reason, told: Mapping[str, tuple[str, str]]) -> dict[str, obje
 
 def stored_form(members: Mapping[str, object]) -> dict[str, object]:
     """Return `members` as they come back from the database, which has no -0.0: it becomes 0.0."""
-    return {name: _stored_value(value) for name, value in members.items()}
+    # Most members are plain numbers and texts, hundreds of them in each profile: no call is made for those.
+    return {
+        name: value + 0.0 if type(value) is float else value if type(value) is str else _stored_value(value)
+        for name, value in members.items()
+    }
 
 
 def _stored_value(value: object) -> object:
@@ -162,7 +166,7 @@ def _stored_value(value: object) -> object:
     if isinstance(value, dict):
         return stored_form(value)
     if isinstance(value, list | tuple):
-        return [_stored_value(inner) for inner in value]
+        return [inner + 0.0 if type(inner) is float else _stored_value(inner) for inner in value]
     return value
 
 
