@@ -96,8 +96,9 @@ def snapshot(
     if scored and without is None:
         (without,) = without_granted(profiles, live, slice(i, i + 1))
     firm = profiles.matches.explain(i) if scored else None
+    alone = scores.take(i)
     explained = reasons.reasons_for(
-        scores.take(i),
+        alone,
         features,
         live.model,
         live.reasons,
@@ -122,8 +123,8 @@ def snapshot(
         "not_evaluated": [rule.to_dict() for rule in verdict.not_evaluated],
         "interval": _interval(scores, i, live, partial) if scored else None,
         "without_category": _without(without or (), partial) if scored else [],
-        "dimensions": _sums(scores, i, "dimension") if scored else [],
-        "categories": _sums(scores, i, "category") if scored else [],
+        "dimensions": _sums(alone, "dimension") if scored else [],
+        "categories": _sums(alone, "category") if scored else [],
         "reasons": [_told(r, told) for r in explained.adverse] if scored else [],
         "strengths": [r.to_dict() for r in explained.strengths] if scored else [],
         **further,
@@ -262,13 +263,14 @@ def _number(value: float | None) -> float | None:
 _CATEGORY_LABELS = {code: (c.label_zh, c.label_en) for code, c in CATEGORIES.items()} | {SEVERAL: SEVERAL_LABEL}
 
 
-def _sums(scores: Scores, i: int, by: str) -> list[dict[str, object]]:
+def _sums(scores: Scores, by: str) -> list[dict[str, object]]:
+    """Return the contributions of the one firm in `scores`, added up, the largest first."""
     rows: list[tuple[float, dict[str, object]]] = []
     labels = DIMENSION_LABELS if by == "dimension" else _CATEGORY_LABELS
     under = "dimension" if by == "dimension" else "told_under"
     for key, sums in sums_by(scores, [getattr(BY_NAME[name], under) for name in scores.features]).items():
         zh, en = labels[key]
-        share = float(sums[i])
+        share = float(sums[0])
         points = share * scores.points_per_logit
         row = {"name": key, "label_zh": zh, "label_en": en, "contribution": share, "points_contribution": points}
         rows.append((-abs(points), row))

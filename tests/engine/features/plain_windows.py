@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from creditlink.engine.features.months.statistics import HALF_LIFE_MONTHS, IDLE_SHARE_OF_PEAK, MIN_POINTS_FOR_SPREAD
 
 Array = NDArray[np.float64]
+_log = np.vectorize(math.log, otypes=[np.float64])
 
 
 class Months:
@@ -139,7 +141,8 @@ def _longest_gap(months: Months, first: int, last: int) -> Array:
 def _course(months: Months, first: int, last: int) -> tuple[Array, Array]:
     x = months.x[first - 1 : last]
     seen = x > 0
-    logs = np.where(seen, np.log(np.where(seen, x, 1.0)), 0.0)
+    # One by one: numpy's logarithm of many at once differs in the last bit from that of one, which compiled loops call.
+    logs = np.where(seen, _log(np.where(seen, x, 1.0)), 0.0)
     count = _sum(seen.astype(np.float64))
     points = np.maximum(count, 1.0)
     t = np.arange(len(x), dtype=np.float64)[:, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,12 @@ class LimitBasis:
 
     def to_dict(self) -> dict[str, object]:
         """Return the basis as plain data."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return dict(zip(_BASIS, _values_of(self), strict=True))
+
+
+# Thousands of them are told with each profile: one call reads all members.
+_BASIS = LimitBasis.__slots__
+_values_of = attrgetter(*_BASIS)
 
 
 @dataclass(frozen=True)
