@@ -20,6 +20,8 @@ from creditlink.consents.agreement.categories import is_known, label_of
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.agreement.served import ServedCategories
 from creditlink.consents.agreement.statement import LANGUAGES, when
+from creditlink.decisions.archive import Archive
+from creditlink.decisions.classes import DECISION_RECORD
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound, Problem
@@ -34,8 +36,6 @@ csrf = CSRFProtect()
 UPLOADS_PATH = f"{PATH}/uploads"
 """The one page that takes a file, and so a larger body."""
 
-# Whose menu has the decisions; who may open one, `config/retention.toml` says.
-_RISK_DESK = {"risk", "auditor"}
 _LANG_COOKIE = "creditlink_lang"
 _YEAR = 365 * 86400
 
@@ -180,7 +180,8 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.representatives", gettext("Who may act")),
             ("portal.security", gettext("Security")),
         ]
-    decisions = [("portal.decisions", gettext("Decisions"))] if roles & _RISK_DESK else []
+    looking = runtime.part(Archive).classes.of(DECISION_RECORD).readers.keys()
+    decisions = [("portal.decisions", gettext("Decisions"))] if roles & looking else []
     return [
         ("portal.desk", gettext("My desk")),
         *decisions,

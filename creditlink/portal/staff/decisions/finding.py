@@ -10,10 +10,12 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from creditlink.decisions.archive import DecisionQuery
+from creditlink.enterprises.service import by_uscc
+from creditlink.institutions.service import RegistrationRefused, institution_of
 from creditlink.kit.errors import InvalidRequest
 from creditlink.portal.site import blueprint, page
 from creditlink.portal.staff.decisions.access import archive_transaction
-from creditlink.portal.staff.decisions.listing import bank_id, choices, firm_id, listed
+from creditlink.portal.staff.decisions.listing import choices, listed
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 
 _A_PAGE = 25
@@ -51,15 +53,16 @@ def decisions(session: Session, here: AtDesk, now: datetime) -> ResponseReturnVa
 
 
 def _query(session: Session, asked: dict[str, str]) -> DecisionQuery:
-    enterprise = firm_id(session, asked["uscc"].upper()) if asked["uscc"] else None
-    if asked["uscc"] and enterprise is None:
+    firm = by_uscc(session, asked["uscc"].upper()) if asked["uscc"] else None
+    if asked["uscc"] and firm is None:
         raise FilterRefused(gettext("No firm has the code %(code)s.", code=asked["uscc"][:40]))
-    institution = bank_id(session, asked["bank"]) if asked["bank"] else None
-    if asked["bank"] and institution is None:
-        raise FilterRefused(gettext("No institution has the code %(code)s.", code=asked["bank"][:40]))
+    try:
+        bank = institution_of(session, asked["bank"]) if asked["bank"] else None
+    except RegistrationRefused:
+        raise FilterRefused(gettext("No institution has the code %(code)s.", code=asked["bank"][:40])) from None
     return DecisionQuery(
-        enterprise_id=enterprise,
-        institution_id=institution,
+        enterprise_id=None if firm is None else firm.id,
+        institution_id=None if bank is None else bank.id,
         since=_day(asked, "since"),
         until=_day(asked, "until"),
         grade=asked["grade"] or None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -73,13 +72,3 @@ def choices(session: Session) -> Choices:
         grades=sorted(session.scalars(grades), key=lambda grade: (grade[0], -len(grade), grade)),
         models=[str(model) for model in session.scalars(models)],
     )
-
-
-def firm_id(session: Session, uscc: str) -> UUID | None:
-    """Return the firm of a code; None: there is none."""
-    return session.scalar(select(Enterprise.id).where(Enterprise.uscc == uscc))
-
-
-def bank_id(session: Session, code: str) -> UUID | None:
-    """Return the institution of a code; None: there is none."""
-    return session.scalar(select(Institution.id).where(Institution.code == code))
