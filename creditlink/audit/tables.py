@@ -23,6 +23,9 @@ class AuditEntry(Base):
     __table_args__ = (
         UniqueConstraint("chain_id", "seq"),
         Index("ix_audit_entries_enterprise_id_at", "enterprise_id", "at"),
+        Index("ix_audit_entries_at", "at", "id"),
+        Index("ix_audit_entries_actor_at", "actor", "at", "id"),
+        Index("ix_audit_entries_action_at", "action", "at", "id"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

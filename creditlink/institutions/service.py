@@ -6,7 +6,7 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
@@ -178,8 +178,20 @@ def rotate_keys(
         Not exactly one source of keys, or its address is one that we do not call.
     """
     client.jwks, client.jwks_uri = _key_source(jwks, jwks_uri)
-    client.updated_at = now
+    client.updated_at = client.keys_changed_at = now
     _record(session, client, "client.rotate_keys", actor=actor, now=now)
+
+
+KEYS_DUE = timedelta(days=365)
+"""After this long a client's keys are due for a change.
+
+Source: NIST SP 800-57 part 1 revision 5, table 1: private signature keys serve one to three years.
+"""
+
+
+def keys_due_at(client: Client) -> datetime:
+    """Return when a client's keys are due for a change; one that publishes its keys changes them there itself."""
+    return (client.keys_changed_at or client.created_at) + KEYS_DUE
 
 
 def set_client_status(session: Session, client: Client, status: str, *, now: datetime, actor: str = OPERATOR) -> None:

@@ -47,6 +47,7 @@ class Client(Base):
     # SQL's null, not JSON's: the constraint tells the two sources apart by it.
     jwks: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
     jwks_uri: Mapped[str | None]
+    keys_changed_at: Mapped[datetime | None]  # None: they are those it was registered with
     redirect_uris: Mapped[list[str]]
     scopes: Mapped[list[str]]
     categories: Mapped[list[str]]  # data categories it may ask for

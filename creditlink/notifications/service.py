@@ -121,8 +121,8 @@ def replay(session: Session, delivery: WebhookDelivery, *, actor: str, now: date
     )
 
 
-def delivery_of(session: Session, institution_id: UUID, external: str) -> tuple[WebhookDelivery, Notification]:
-    """Return one of an institution's deliveries.
+def delivery_of(session: Session, institution_id: UUID | None, external: str) -> tuple[WebhookDelivery, Notification]:
+    """Return one of an institution's deliveries; None: of anybody's, for the operator.
 
     Raises
     ------
@@ -137,9 +137,9 @@ def delivery_of(session: Session, institution_id: UUID, external: str) -> tuple[
 
 
 def page_of(
-    session: Session, institution_id: UUID, *, state: str | None, cursor: str | None, limit: int
+    session: Session, institution_id: UUID | None, *, state: str | None, cursor: str | None, limit: int
 ) -> tuple[list[tuple[WebhookDelivery, Notification]], str | None]:
-    """Return one page of an institution's deliveries, newest first, and the cursor of the next.
+    """Return one page of an institution's deliveries, newest first, and the cursor of the next; None: of everybody's.
 
     Raises
     ------
@@ -149,7 +149,8 @@ def page_of(
     query = _with_message(institution_id)
     if state is not None:
         query = query.where(WebhookDelivery.state == state)
-    after = paging.row_of(session, WebhookDelivery, "whd", cursor, WebhookDelivery.institution_id == institution_id)
+    own = () if institution_id is None else (WebhookDelivery.institution_id == institution_id,)
+    after = paging.row_of(session, WebhookDelivery, "whd", cursor, *own)
     rows, more = paging.newest_first(
         session, query, WebhookDelivery.created_at, WebhookDelivery.id, after=after, limit=limit
     )
@@ -180,9 +181,8 @@ def _second(instant: datetime | None) -> datetime | None:
     return None if instant is None else to_second(instant)
 
 
-def _with_message(institution_id: UUID) -> Select[WebhookDelivery, Notification]:
-    return (
-        select(WebhookDelivery, Notification)
-        .join(Notification, Notification.id == WebhookDelivery.notification_id)
-        .where(WebhookDelivery.institution_id == institution_id)
+def _with_message(institution_id: UUID | None) -> Select[WebhookDelivery, Notification]:
+    wanted = select(WebhookDelivery, Notification).join(
+        Notification, Notification.id == WebhookDelivery.notification_id
     )
+    return wanted if institution_id is None else wanted.where(WebhookDelivery.institution_id == institution_id)

@@ -25,6 +25,7 @@ class SourceHealth(Base):
     last_success_at: Mapped[datetime | None]
     last_failure_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+    rests_until: Mapped[datetime | None]  # a worker's circuit leaves it alone until then
 
 
 class SourceBudget(Base):
@@ -50,6 +51,7 @@ class Pull(Base):
         CheckConstraint("(status = 'OPEN') = (finished_at IS NULL)", name="finished"),
         Index("uq_pulls_open", "consent_id", unique=True, postgresql_where=text("status = 'OPEN'")),
         Index("ix_pulls_consent_id_requested_at", "consent_id", "requested_at"),
+        Index("ix_pulls_open_requested_at", "requested_at", "id", postgresql_where=text("status = 'OPEN'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

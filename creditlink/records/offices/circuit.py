@@ -33,10 +33,15 @@ class Circuit:
 
     def is_open(self, now: datetime) -> bool:
         """Whether the office is to be left alone at `now`."""
+        until = self.rests_until()
+        return until is not None and now < until
+
+    def rests_until(self) -> datetime | None:
+        """Return until when the office is left alone; None: the circuit is closed."""
         opened = self._storage.opened_at
         if self._breaker.current_state != STATE_OPEN or opened is None:
-            return False
-        return now < opened.replace(tzinfo=opened.tzinfo or UTC) + self._reset
+            return None
+        return opened.replace(tzinfo=opened.tzinfo or UTC) + self._reset
 
     def report(self, *, ok: bool, firm: str) -> None:
         """Take in how a pull from the office went for a firm."""

@@ -112,7 +112,7 @@ def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> CameTo:
         except PullStopped:
             return "stopped"
     try:
-        delivery, new_rows = _store(task, delivery, clock)
+        delivery, new_rows = _store(task, delivery, clock, sources.circuits[name].rests_until())
     except ConsentRefused:
         return "stopped"
     PULLS.labels(name, delivery.status).inc()
@@ -130,7 +130,9 @@ def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> CameTo:
     return "answered"
 
 
-def _store(task: Task, delivery: Delivery, clock: Clock) -> tuple[Delivery, int]:
+def _store(
+    task: Task, delivery: Delivery, clock: Clock, rests_until: datetime | None
+) -> tuple[Delivery, int]:
     """Store a source's answer; one that cannot be stored is that source's failure, and ends nothing else.
 
     Raises
@@ -141,16 +143,16 @@ def _store(task: Task, delivery: Delivery, clock: Clock) -> tuple[Delivery, int]
         The database is away: the job runs again.
     """
     try:
-        return delivery, _stored(task, delivery, clock())
+        return delivery, _stored(task, delivery, clock(), rests_until)
     except (ConsentRefused, OperationalError, PoolTimeout):
         raise
     except Exception as error:
         log.exception("answer_not_stored", source=delivery.source, pull_id=str(task.pull_id))
         failed = Delivery.failed(delivery.source, "DOWN", f"the answer could not be stored ({type(error).__name__})")
-        return failed, _stored(task, failed, clock())
+        return failed, _stored(task, failed, clock(), rests_until)
 
 
-def _stored(task: Task, delivery: Delivery, now: datetime) -> int:
+def _stored(task: Task, delivery: Delivery, now: datetime, rests_until: datetime | None) -> int:
     with db.transaction("worker") as session:
         # The consent is locked in share mode until the facts are in: a revocation comes before or after.
         consent = live_for_work(session, task.consent_id, now=now)
@@ -158,6 +160,7 @@ def _stored(task: Task, delivery: Delivery, now: datetime) -> int:
             session, delivery, enterprise_id=task.enterprise_id, pull_id=task.pull_id, now=now
         )
         _mark_finished(session, task, delivery, new_rows, now)
+        _note_health(session, delivery, rests_until, now)
         _record(session, consent, delivery, new_rows, now)
     return new_rows
 
@@ -233,6 +236,9 @@ def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: i
             finished_at=now,
         )
     )
+
+
+def _note_health(session: Session, delivery: Delivery, rests_until: datetime | None, now: datetime) -> None:
     failed = delivery.status in FAILED
     state = "down" if failed else "degraded" if delivery.status == "PARTIAL" else "up"
     health = {
@@ -241,6 +247,7 @@ def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: i
         "last_success_at": None if failed else now,
         "last_failure_at": now if failed else None,
         "last_error": delivery.error,
+        "rests_until": rests_until,
     }
     row = insert(SourceHealth).values(name=delivery.source, **health)
     # Last in the transaction: every pull of the source writes this one row.
@@ -255,6 +262,7 @@ def _mark_finished(session: Session, task: Task, delivery: Delivery, new_rows: i
                 "last_success_at": func.coalesce(row.excluded.last_success_at, SourceHealth.last_success_at),
                 "last_failure_at": func.coalesce(row.excluded.last_failure_at, SourceHealth.last_failure_at),
                 "last_error": row.excluded.last_error,
+                "rests_until": row.excluded.rests_until,
             },
         )
     )
