@@ -6,16 +6,15 @@ import sys
 from pathlib import Path
 
 import click
-import polars as pl
 
 from creditlink.cli.acting import actor_for, name_of, named
 from creditlink.cli.inputs import FILE, refusing
 from creditlink.cli.output import iso, print_json
-from creditlink.kit.clock import SHANGHAI, utc_now
+from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.files.csvexport import write_csv
 from creditlink.kit.processes.process import start
-from creditlink.records.rejections import desk
+from creditlink.records.rejections import desk, handed
 from creditlink.records.rejections.desk import ListedRejection
 from creditlink.records.rejections.identity import STATES
 from creditlink.uploads import configuration
@@ -23,11 +22,6 @@ from creditlink.uploads.reading.reading import read_upload
 from creditlink.uploads.reading.refusal import FileRefused
 
 _PAGE = 500
-
-COLUMNS = (
-    "编号", "统一社会信用代码", "资源", "记录号", "版本", "字段", "值（节选）", "问题", "首次发现", "最近发现", "次数",
-)  # fmt: skip
-"""The columns of a file for an office, who reads Chinese: id, firm, resource, record, …, days first and last met."""
 
 
 @click.group()
@@ -82,22 +76,10 @@ def export(source: str, out: Path, state: str, mark_sent: bool, who: str | None)
         sent = desk.mark_sent(session, found, actor=actor, now=now) if mark_sent else 0
         desk.note_reading(session, source, len(found), act="export", actor=actor, now=now)
         try:
-            write_csv(pl.DataFrame([_row(entry) for entry in found], schema=_SCHEMA, orient="row"), out, mark=True)
+            write_csv(handed.frame_of(found), out, mark=True)
         except OSError as error:
             raise click.ClickException(f"{out}: {error.strerror}") from None
     print_json({"source": source, "file": str(out), "entries": len(found), "sent": sent})
-
-
-_SCHEMA = {name: pl.Int64 if name in ("版本", "次数") else pl.String for name in COLUMNS}
-
-
-def _row(entry: ListedRejection) -> tuple[str | int | None, ...]:
-    row = entry.row
-    days = (f"{at.astimezone(SHANGHAI):%Y-%m-%d}" for at in (row.recorded_at, row.seen_at))
-    return (
-        entry.wire_id, entry.uscc, row.resource, row.record_id, row.row_version, row.field, row.excerpt, row.reason,
-        *days, row.times,
-    )  # fmt: skip
 
 
 @rejections.command()

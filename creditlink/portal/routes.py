@@ -21,6 +21,18 @@ from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
 from creditlink.portal.staff import desk, entry, keys, models
 from creditlink.portal.staff.decisions import finding, reading
+from creditlink.portal.staff.operator import (
+    evidence,
+    institutions,
+    overview,
+    people,
+    registry,
+    rejections,
+    screening,
+    sources,
+    work,
+)
+from creditlink.portal.staff.operator.figures import reading as figures
 
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
@@ -29,6 +41,7 @@ PAGES = (
     *(accept, answers, lenders, requests),
     *(security, signin, status),
     *(desk, entry, keys, models, finding, reading),
+    *(evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),
 )
 """Each adds its views to the blueprint when it is imported."""
 

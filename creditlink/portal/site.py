@@ -159,6 +159,7 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
         lang=lang(),
         other_languages=_language_links(),
         environment=settings().environment,
+        staff_roles=flask.g.get("staff_roles", frozenset()),
         navigation=_navigation(),
         when=lambda instant, zone=False: when(instant, lang(), zone=zone),
         **values,
@@ -182,8 +183,14 @@ def _navigation() -> list[tuple[str, str]]:
         ]
     looking = runtime.part(Archive).classes.of(DECISION_RECORD).readers.keys()
     decisions = [("portal.decisions", gettext("Decisions"))] if roles & looking else []
+    # Operators have the evidence among their pages; whoever only audits comes to it from here.
+    if "operator" in roles:
+        operations = [("portal.operator_overview", gettext("Operations"))]
+    else:
+        operations = [("portal.operator_evidence", gettext("Evidence"))] if roles & {"risk", "auditor"} else []
     return [
         ("portal.desk", gettext("My desk")),
+        *operations,
         *decisions,
         ("portal.models", gettext("Models")),
         ("portal.staff_keys", gettext("Security keys")),

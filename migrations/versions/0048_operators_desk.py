@@ -1,4 +1,4 @@
-"""The operator's desk: what its pages may see and turn, circuits that are open, evidence found by who, what and when."""
+"""The operator's desk: what its pages may see and turn, open circuits, evidence found by who, what and when."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 serves = "0030"  # columns that older code leaves empty
 
+AUDIT = "current_setting('creditlink.actor', true) = 'audit'"
 OPERATOR = "current_setting('creditlink.actor', true) = 'operator'"
 
 # The pages' role may stop a lender or its software and replace keys for one who is an operator now: the database asks
@@ -19,7 +20,7 @@ TURNED = """
     DECLARE
         whose uuid := CASE WHEN TG_TABLE_NAME = 'clients' THEN (to_jsonb(NEW) ->> 'institution_id')::uuid END;
     BEGIN
-        IF current_user <> 'creditlink_api'
+        IF pg_has_role(current_user, (SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
             OR whose = nullif(current_setting('creditlink.institution_id', true), '')::uuid
             OR (current_setting('creditlink.actor', true) = 'operator' AND EXISTS (
                 SELECT FROM public.staff_members m
@@ -28,7 +29,8 @@ TURNED = """
         THEN
             RETURN NEW;
         END IF;
-        RAISE EXCEPTION 'only an operator turns institutions and their clients' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'only an operator turns institutions and their clients'
+            USING ERRCODE = 'insufficient_privilege';
     END $$"""
 SEEN = ("pulls", "pull_parts", "notifications", "webhook_deliveries")
 
@@ -41,6 +43,7 @@ def upgrade() -> None:
     for table in SEEN:
         op.execute(f"CREATE POLICY operator_sees ON {table} FOR SELECT TO creditlink_api USING ({OPERATOR})")
     op.execute(f"CREATE POLICY operator_replays ON webhook_deliveries FOR UPDATE TO creditlink_api USING ({OPERATOR})")
+    op.execute(f"CREATE POLICY audited ON audit_heads FOR SELECT TO creditlink_api USING ({AUDIT})")
     op.execute("GRANT UPDATE (status) ON institutions TO creditlink_api")
     op.execute("GRANT UPDATE (status, jwks, jwks_uri, keys_changed_at, updated_at) ON clients TO creditlink_api")
     op.get_bind().exec_driver_sql(TURNED)
@@ -67,6 +70,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION creditlink_turned_by_whom()")
     op.execute("REVOKE UPDATE (status, jwks, jwks_uri, keys_changed_at, updated_at) ON clients FROM creditlink_api")
     op.execute("REVOKE UPDATE (status) ON institutions FROM creditlink_api")
+    op.execute("DROP POLICY audited ON audit_heads")
     op.execute("DROP POLICY operator_replays ON webhook_deliveries")
     for table in SEEN:
         op.execute(f"DROP POLICY operator_sees ON {table}")

@@ -24,7 +24,7 @@ from creditlink.records.connectors.fields import row_id
 from creditlink.records.pulls import fetching
 from creditlink.records.pulls import pull as pulls
 from creditlink.records.pulls.delivery import Delivery, Reject, ResourceResult, RowId
-from creditlink.records.rejections import desk, identity
+from creditlink.records.rejections import desk, handed, identity
 from creditlink.records.tables import Pull, RejectedRow
 from creditlink.retention import purge
 from tests import factories as make
@@ -456,7 +456,7 @@ class TestCommands:
     def test_an_export_of_nothing_has_its_columns(self, run, tmp_path):
         out = tmp_path / "back.csv"
         assert run("export", "tax", "--out", str(out)).exit_code == 0
-        assert out.read_text("utf-8-sig").strip().split(",") == list(commands.COLUMNS)
+        assert out.read_text("utf-8-sig").strip().split(",") == list(handed.COLUMNS)
 
     def test_dismiss_takes_all_or_none(self, give, run):
         give(delivery(bad("R-1"), bad("R-2")))

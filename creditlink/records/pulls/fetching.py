@@ -130,9 +130,7 @@ def _ask(task: Task, name: str, sources: Sources, clock: Clock) -> CameTo:
     return "answered"
 
 
-def _store(
-    task: Task, delivery: Delivery, clock: Clock, rests_until: datetime | None
-) -> tuple[Delivery, int]:
+def _store(task: Task, delivery: Delivery, clock: Clock, rests_until: datetime | None) -> tuple[Delivery, int]:
     """Store a source's answer; one that cannot be stored is that source's failure, and ends nothing else.
 
     Raises

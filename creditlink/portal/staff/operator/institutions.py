@@ -1,0 +1,180 @@
+"""Institutions at the operator's desk, with their software and its keys: stopped, let on, and given new keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from creditlink.access import keys
+from creditlink.engine.vocabulary import INSTITUTION_KINDS
+from creditlink.institutions import service
+from creditlink.institutions.service import KEYS_DUE, RegistrationRefused
+from creditlink.institutions.tables import Client, Institution
+from creditlink.kit.errors import NotFound
+from creditlink.kit.files.textfile import JsonInvalid, json_of
+from creditlink.portal.person import stepup
+from creditlink.portal.site import blueprint, lang, page, see_other
+from creditlink.portal.staff.guard import AtDesk
+from creditlink.portal.staff.operator.access import A_PAGE, operating
+from creditlink.portal.staff.operator.overview import KEYS_NOTICE
+
+_LONGEST_KEYS = 32_768
+_STANDINGS = {"suspend": "suspended", "resume": "active"}
+
+
+@dataclass(frozen=True)
+class ListedClient:
+    """An institution's software as the desk shows it."""
+
+    row: Client
+    kids: list[str]
+    due_at: datetime | None  # None: it publishes its keys and changes them there
+    is_due: bool
+
+
+@blueprint.get("/staff/operator/institutions")
+@operating
+def operator_institutions(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
+    """Show institutions by code, with how many clients each has."""
+    asked = {name: flask.request.args.get(name, "").strip()[:64] for name in ("q", "state", "keys", "after")}
+    software = select(func.count()).where(Client.institution_id == Institution.id).scalar_subquery()
+    wanted = select(Institution, software).order_by(Institution.code)
+    if asked["q"]:
+        like = f"%{_literal(asked['q'])}%"
+        wanted = wanted.where(
+            or_(Institution.code.ilike(like), Institution.name_zh.ilike(like), Institution.name_en.ilike(like))
+        )
+    if asked["state"] in ("active", "suspended"):
+        wanted = wanted.where(Institution.status == asked["state"])
+    if asked["keys"] == "due":
+        wanted = wanted.where(
+            select(Client.id)
+            .where(
+                Client.institution_id == Institution.id, Client.jwks.is_not(None), Client.status == "active",
+                func.coalesce(Client.keys_changed_at, Client.created_at) < now - KEYS_DUE + KEYS_NOTICE,
+            )
+            .exists()
+        )  # fmt: skip
+    if asked["after"]:
+        wanted = wanted.where(Institution.code > asked["after"])
+    rows = session.execute(wanted.limit(A_PAGE + 1)).all()
+    found = [(row, count) for row, count in rows[:A_PAGE]]
+    return page(
+        "staff/operator/institutions.html",
+        found=found,
+        kinds=_kinds(),
+        asked=asked,
+        narrowed={name: value for name, value in asked.items() if value and name != "after"},
+        following=found[-1][0].code if len(rows) > A_PAGE else None,
+    )
+
+
+@blueprint.get("/staff/operator/institutions/<code>")
+@operating
+def operator_institution(session: Session, here: AtDesk, now: datetime, code: str) -> ResponseReturnValue:
+    """Show one institution with its software and keys."""
+    return _show(session, here, now, _institution(session, code))
+
+
+@blueprint.post("/staff/operator/institutions/<code>/<act>")
+@operating
+def turn_institution(session: Session, here: AtDesk, now: datetime, code: str, act: str) -> ResponseReturnValue:
+    """Suspend an institution at once, or let it work again with a code: stopping takes none."""
+    institution = _institution(session, code)
+    if act not in _STANDINGS:
+        raise NotFound
+    lacking = None if act == "suspend" else stepup.missing(session, here.account, flask.request.form, now)
+    if lacking is not None:
+        return _show(session, here, now, institution, error=lacking.text, status=lacking.status)
+    if institution.status != _STANDINGS[act]:
+        service.set_institution_status(session, institution, _STANDINGS[act], actor=here.actor.name, now=now)
+    return see_other(flask.url_for("portal.operator_institution", code=code))
+
+
+@blueprint.post("/staff/operator/clients/<client_id>/<act>")
+@operating
+def turn_client(session: Session, here: AtDesk, now: datetime, client_id: str, act: str) -> ResponseReturnValue:
+    """Suspend a client at once; with a code let it work again, or give it the keys that its bank handed over."""
+    try:
+        client = service.client_of(session, client_id)
+    except RegistrationRefused:
+        raise NotFound from None
+    institution = session.get_one(Institution, client.institution_id)
+    if act not in (*_STANDINGS, "rotate"):
+        raise NotFound
+    lacking = None if act == "suspend" else stepup.missing(session, here.account, flask.request.form, now)
+    if lacking is not None:
+        return _show(session, here, now, institution, error=lacking.text, status=lacking.status)
+    if act == "rotate":
+        try:
+            jwks = _public_keys(flask.request.form.get("jwks", ""))
+            service.rotate_keys(session, client, jwks=jwks, actor=here.actor.name, now=now)
+        except RegistrationRefused as refused:
+            error = gettext("The keys were not taken: %(why)s", why=str(refused))
+            return _show(session, here, now, institution, error=error, status=422)
+    elif client.status != _STANDINGS[act]:
+        service.set_client_status(session, client, _STANDINGS[act], actor=here.actor.name, now=now)
+    return see_other(flask.url_for("portal.operator_institution", code=institution.code))
+
+
+def _public_keys(text: str) -> Mapping[str, object]:
+    """Return the JWK set that was pasted; one with a private key in it is refused and kept nowhere."""
+    if len(text) > _LONGEST_KEYS:
+        raise RegistrationRefused(gettext("a key set has at most %(n)d characters", n=_LONGEST_KEYS))
+    try:
+        jwks = json_of(text)
+        keys.check_registration(jwks)
+    except JsonInvalid:
+        raise RegistrationRefused(gettext("this is not JSON")) from None
+    except keys.JwtRefused as refused:
+        raise RegistrationRefused(str(refused)) from None
+    found: Mapping[str, object] = jwks
+    return found
+
+
+def _institution(session: Session, code: str) -> Institution:
+    try:
+        return service.institution_of(session, code)
+    except RegistrationRefused:
+        raise NotFound from None
+
+
+def _show(
+    session: Session, here: AtDesk, now: datetime, institution: Institution, *, error: str | None = None,
+    status: int = 200,
+) -> ResponseReturnValue:  # fmt: skip
+    clients = session.scalars(
+        select(Client).where(Client.institution_id == institution.id).order_by(Client.created_at, Client.id)
+    ).all()
+    return page(
+        "staff/operator/institution.html",
+        status=status,
+        institution=institution,
+        kinds=_kinds(),
+        clients=[_listed(client, now) for client in clients],
+        ask_code=stepup.needs_code(here.account, now),
+        error=error,
+    )
+
+
+def _listed(client: Client, now: datetime) -> ListedClient:
+    members = client.jwks.get("keys") if client.jwks else None
+    kids = [str(key.get("kid", "–")) for key in members if isinstance(key, dict)] if isinstance(members, list) else []
+    due_at = None if client.jwks is None else service.keys_due_at(client)
+    return ListedClient(client, kids, due_at, due_at is not None and due_at < now + KEYS_NOTICE)
+
+
+def _kinds() -> dict[str, str]:
+    return {name: labels[lang() != "zh"] for name, labels in INSTITUTION_KINDS.items()}
+
+
+def _literal(text: str) -> str:
+    """Return a text in which no sign stands for others in a LIKE."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
