@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from creditlink.consents.tables import Consent
@@ -86,7 +87,7 @@ def _by_grade(since: datetime, until: datetime) -> Select[str, str, int]:
             DecisionRow.decided_at >= since, DecisionRow.decided_at < until, DecisionRow.about.is_(None),
             DecisionRow.enterprise_id.is_not(None),
         )
-        .distinct(DecisionRow.enterprise_id)
+        .ext(distinct_on(DecisionRow.enterprise_id))
         .order_by(DecisionRow.enterprise_id, DecisionRow.decided_at.desc(), DecisionRow.id)
         .subquery()
     )  # fmt: skip
