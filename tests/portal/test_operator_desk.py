@@ -341,7 +341,8 @@ class TestRejections:
     def test_are_sent_back_dismissed_with_a_reason_and_handed_out(self, ola, rejected):
         page = "rejections?source=social_security"
         shown = ola.get(f"{DESK}{page}&lang=en").text
-        _, second, first = re.findall(r'name="entry" value="(rej_\w+)"', shown)
+        found = re.findall(r'name="entry" value="(rej_\w+)".*?(R-\d)', shown, re.DOTALL)
+        first, second, _ = (entry for entry, _ in sorted(found, key=lambda one: one[1]))
         path = "rejections/social_security"
         assert act(ola, path, page, doing="sent").status_code == 422, "nothing is ticked"
         assert act(ola, path, page, doing="dismissed", entry=[first, second], note=" ").status_code == 422
