@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from creditlink.access import keys
@@ -20,9 +20,11 @@ from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.errors import NotFound
 from creditlink.kit.files.textfile import JsonInvalid, json_of
 from creditlink.portal.person import stepup
+from creditlink.portal.sheets.filling import export_of, of_query, status_of
+from creditlink.portal.sheets.sheet import SheetColumn, SheetFilter, Value
 from creditlink.portal.site import blueprint, lang, page, see_other
 from creditlink.portal.staff.guard import AtDesk
-from creditlink.portal.staff.operator.access import A_PAGE, operating
+from creditlink.portal.staff.operator.access import operating
 from creditlink.portal.staff.operator.overview import KEYS_NOTICE
 
 _LONGEST_KEYS = 32_768
@@ -39,40 +41,86 @@ class ListedClient:
     is_due: bool
 
 
+@dataclass(frozen=True)
+class ListedInstitution:
+    """One line of the list."""
+
+    row: Institution
+    clients: int
+
+
 @blueprint.get("/staff/operator/institutions")
 @operating
 def operator_institutions(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Show institutions by code, with how many clients each has."""
-    asked = {name: flask.request.args.get(name, "").strip()[:64] for name in ("q", "state", "keys", "after")}
-    software = select(func.count()).where(Client.institution_id == Institution.id).scalar_subquery()
-    wanted = select(Institution, software).order_by(Institution.code)
-    if asked["q"]:
-        like = f"%{_literal(asked['q'])}%"
-        wanted = wanted.where(
-            or_(Institution.code.ilike(like), Institution.name_zh.ilike(like), Institution.name_en.ilike(like))
+    clients = select(func.count()).where(Client.institution_id == Institution.id).scalar_subquery()
+    name = Institution.name_zh if lang() == "zh" else Institution.name_en
+    found = of_query(
+        session, select(Institution, clients), _columns(), _filters(), make=lambda row: ListedInstitution(*row),
+        by={
+            "code": Institution.code, "name": name, "kind": Institution.kind, "state": Institution.status,
+            "clients": clients, "since": Institution.created_at,
+        },
+        where={
+            "q": _named, "state": lambda state: Institution.status == state,
+            "keys": lambda _due: _has_keys_due(now),
+        },
+        then=Institution.id, label=gettext("Institutions"), first="code",
+        empty=gettext("No institution is registered yet: creditlink institutions add."),
+    )  # fmt: skip
+    return export_of(found, name="institutions") or page(
+        "staff/operator/institutions.html", status=status_of(found), found=found
+    )
+
+
+def _columns() -> Sequence[SheetColumn[ListedInstitution]]:
+    states = {"active": gettext("Active"), "suspended": gettext("Suspended")}
+    kinds = _kinds()
+    return (
+        SheetColumn(
+            "code", gettext("Code"), lambda one: one.row.code,
+            link=lambda one: flask.url_for("portal.operator_institution", code=one.row.code),
+        ),
+        SheetColumn("name", gettext("Name"), lambda one: one.row.name_zh if lang() == "zh" else one.row.name_en),
+        SheetColumn("kind", gettext("Kind"), lambda one: one.row.kind, text=lambda one: kinds[one.row.kind]),
+        SheetColumn(
+            "state", gettext("State"), lambda one: one.row.status, text=lambda one: states[one.row.status],
+            tone=lambda one: "ok" if one.row.status == "active" else "bad",
+        ),
+        SheetColumn("clients", gettext("Clients"), lambda one: one.clients, "number"),
+        SheetColumn("since", gettext("Since"), lambda one: one.row.created_at, "instant"),
+    )  # fmt: skip
+
+
+def _filters() -> Sequence[SheetFilter[ListedInstitution]]:
+    return (
+        SheetFilter("q", gettext("Code or name")),
+        SheetFilter(
+            "state", gettext("State"), "choice", [("active", gettext("Active")), ("suspended", gettext("Suspended"))]
+        ),
+        SheetFilter("keys", gettext("Keys"), "choice", [("due", gettext("due for a change"))]),
+    )
+
+
+def _named(given: Value) -> ColumnElement[bool]:
+    text = str(given)
+    return or_(
+        Institution.code.icontains(text, autoescape=True),
+        Institution.name_zh.icontains(text, autoescape=True),
+        Institution.name_en.icontains(text, autoescape=True),
+    )
+
+
+def _has_keys_due(now: datetime) -> ColumnElement[bool]:
+    return (
+        select(Client.id)
+        .where(
+            Client.institution_id == Institution.id,
+            Client.jwks.is_not(None),
+            Client.status == "active",
+            func.coalesce(Client.keys_changed_at, Client.created_at) < now - KEYS_DUE + KEYS_NOTICE,
         )
-    if asked["state"] in ("active", "suspended"):
-        wanted = wanted.where(Institution.status == asked["state"])
-    if asked["keys"] == "due":
-        wanted = wanted.where(
-            select(Client.id)
-            .where(
-                Client.institution_id == Institution.id, Client.jwks.is_not(None), Client.status == "active",
-                func.coalesce(Client.keys_changed_at, Client.created_at) < now - KEYS_DUE + KEYS_NOTICE,
-            )
-            .exists()
-        )  # fmt: skip
-    if asked["after"]:
-        wanted = wanted.where(Institution.code > asked["after"])
-    rows = session.execute(wanted.limit(A_PAGE + 1)).all()
-    found = [(row, count) for row, count in rows[:A_PAGE]]
-    return page(
-        "staff/operator/institutions.html",
-        found=found,
-        kinds=_kinds(),
-        asked=asked,
-        narrowed={name: value for name, value in asked.items() if value and name != "after"},
-        following=found[-1][0].code if len(rows) > A_PAGE else None,
+        .exists()
     )
 
 
@@ -173,8 +221,3 @@ def _listed(client: Client, now: datetime) -> ListedClient:
 
 def _kinds() -> dict[str, str]:
     return {name: labels[lang() != "zh"] for name, labels in INSTITUTION_KINDS.items()}
-
-
-def _literal(text: str) -> str:
-    """Return a text in which no sign stands for others in a LIKE."""
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
