@@ -74,11 +74,10 @@ def operator_institutions(session: Session, here: AtDesk, now: datetime) -> Resp
 
 
 def _columns() -> Sequence[SheetColumn[ListedInstitution]]:
-    states = {"active": gettext("Active"), "suspended": gettext("Suspended")}
-    kinds = _kinds()
+    states, kinds = _states(), _kinds()
     return (
         SheetColumn(
-            "code", gettext("Code"), lambda one: one.row.code,
+            "code", gettext("Code of the institution"), lambda one: one.row.code,
             link=lambda one: flask.url_for("portal.operator_institution", code=one.row.code),
         ),
         SheetColumn("name", gettext("Name"), lambda one: one.row.name_zh if lang() == "zh" else one.row.name_en),
@@ -88,7 +87,7 @@ def _columns() -> Sequence[SheetColumn[ListedInstitution]]:
             tone=lambda one: "ok" if one.row.status == "active" else "bad",
         ),
         SheetColumn("clients", gettext("Clients"), lambda one: one.clients, "number"),
-        SheetColumn("since", gettext("Since"), lambda one: one.row.created_at, "instant"),
+        SheetColumn("since", gettext("Connected since"), lambda one: one.row.created_at, "instant"),
     )  # fmt: skip
 
 
@@ -96,7 +95,10 @@ def _filters() -> Sequence[SheetFilter[ListedInstitution]]:
     return (
         SheetFilter("q", gettext("Code or name")),
         SheetFilter(
-            "state", gettext("State"), "choice", [("active", gettext("Active")), ("suspended", gettext("Suspended"))]
+            "state",
+            gettext("State"),
+            "choice",
+            [("active", gettext("In service")), ("suspended", gettext("Suspended"))],
         ),
         SheetFilter("keys", gettext("Keys"), "choice", [("due", gettext("due for a change"))]),
     )
@@ -217,6 +219,10 @@ def _listed(client: Client, now: datetime) -> ListedClient:
     kids = [str(key.get("kid", "–")) for key in members if isinstance(key, dict)] if isinstance(members, list) else []
     due_at = None if client.jwks is None else service.keys_due_at(client)
     return ListedClient(client, kids, due_at, due_at is not None and due_at < now + KEYS_NOTICE)
+
+
+def _states() -> dict[str, str]:
+    return {"active": gettext("In service"), "suspended": gettext("Suspended")}
 
 
 def _kinds() -> dict[str, str]:

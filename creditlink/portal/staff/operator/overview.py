@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,12 +31,12 @@ KEYS_NOTICE = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Need:
-    """Something that may wait for a person: how much of it, where it is settled, and a word about it."""
+    """Something that may wait for a person: how much of it, where it is settled, and what it is about."""
 
     label: str
     count: int
     address: str
-    about: str = ""
+    about: Sequence[str] = ()
 
     @property
     def shown(self) -> str:
@@ -63,22 +63,22 @@ def _needs(session: Session, now: datetime) -> Iterator[Need]:
     to = flask.url_for
     configured = set(sources.current().config.sources)
     failed = dead_letters.count_open(session)
-    yield Need(gettext("Failed jobs"), sum(failed.values()), to("portal.operator_work"), ", ".join(sorted(failed)[:4]))
+    yield Need(gettext("Failed jobs"), sum(failed.values()), to("portal.operator_work"), sorted(failed)[:4])
     undelivered = counted(session, select(WebhookDelivery.id).where(WebhookDelivery.state == "failed"))
     yield Need(gettext("Failed webhooks"), undelivered, to("portal.operator_webhooks", state="failed"))
     resting = session.scalars(
         select(SourceHealth.name).where(SourceHealth.rests_until > now).order_by(SourceHealth.name)
     ).all()
-    yield Need(gettext("Open circuits"), len(resting), to("portal.operator_sources"), ", ".join(resting))
+    yield Need(gettext("Open circuits"), len(resting), to("portal.operator_sources"), resting)
     down = session.scalars(
         select(SourceHealth.name).where(SourceHealth.state == "down").order_by(SourceHealth.name)
     ).all()
     known = [name for name in down if name in configured]
-    yield Need(gettext("Sources that do not work"), len(known), to("portal.operator_sources"), ", ".join(known))
+    yield Need(gettext("Sources that do not work"), len(known), to("portal.operator_sources"), known)
     rejected = {name: states["open"] for name, states in rejections.counts(session).items() if states["open"]}
     yield Need(
         gettext("Rejected rows nobody has sent back"), sum(rejected.values()), to("portal.operator_rejections"),
-        ", ".join(sorted(rejected)),
+        sorted(rejected),
     )  # fmt: skip
     codes = counted(session, select(UsccClearing.id).where(UsccClearing.state == "open"))
     yield Need(gettext("Codes to be cleared"), codes, to("portal.operator_clearing"))
@@ -95,7 +95,7 @@ def _needs(session: Session, now: datetime) -> Iterator[Need]:
     ).all()
     yield Need(
         gettext("Keys due for a change"), len(due), to("portal.operator_institutions", keys="due"),
-        ", ".join(sorted(set(due))[:4]),
+        sorted(set(due))[:4],
     )  # fmt: skip
     waiting = acts.waiting(session, now)
     yield Need(gettext("Acts that wait for a second person"), len(waiting), to("portal.desk"))

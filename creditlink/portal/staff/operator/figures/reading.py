@@ -14,11 +14,12 @@ from creditlink.audit import service as audit
 from creditlink.consents import funnel
 from creditlink.engine.vocabulary import FEWEST_FIRMS, GRADES
 from creditlink.kit.files.csvexport import csv_of
-from creditlink.portal.site import blueprint, page
+from creditlink.portal.site import blueprint, lang, page
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import operating
 from creditlink.portal.staff.operator.figures.counting import KINDS, NO_GRADE, Quarter, firms_by, quarters
 from creditlink.portal.staff.operator.figures.hiding import OTHER, SafeTable, safe_table
+from creditlink.portal.staff.operator.figures.sections import section_name
 from creditlink.portal.staff.operator.regions import name_of
 
 
@@ -42,7 +43,7 @@ def operator_figures(session: Session, here: AtDesk, now: datetime) -> ResponseR
         least=FEWEST_FIRMS,
         other=OTHER,
         city=_city,
-        column=_column,
+        column=lambda name: _column(name, kind),
     )
 
 
@@ -56,7 +57,7 @@ def export_figures(session: Session, here: AtDesk, now: datetime) -> ResponseRet
         session, action="figures.export", result="done", actor=here.actor.name, now=now,
         detail={"kind": kind, "quarter": quarter.name, "least": FEWEST_FIRMS},
     )  # fmt: skip
-    body = "\ufeff" + csv_of(_frame(_ordered(table, kind) if table else None))
+    body = "\ufeff" + csv_of(_frame(_ordered(table, kind) if table else None, kind))
     headers = {"Content-Disposition": f'attachment; filename="{kind}-{quarter.name}.csv"'}
     return flask.Response(body, content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -79,7 +80,7 @@ def _ordered(table: SafeTable, kind: str) -> SafeTable:
     return SafeTable(table.rows, tuple(places), cells, table.row_totals, down, table.total)
 
 
-def _frame(table: SafeTable | None) -> pl.DataFrame:
+def _frame(table: SafeTable | None, kind: str) -> pl.DataFrame:
     if table is None:
         return pl.DataFrame(schema={"city": pl.String})
     hidden = gettext("hidden")
@@ -92,7 +93,7 @@ def _frame(table: SafeTable | None) -> pl.DataFrame:
         (gettext("all"), table.column_totals, table.total),
     ]
     columns: dict[str, list[str]] = {"city": [_city(name) for name, _, _ in lines]}
-    columns |= {_column(name): [shown(cells[k]) for _, cells, _ in lines] for k, name in enumerate(table.columns)}
+    columns |= {_column(name, kind): [shown(cells[k]) for _, cells, _ in lines] for k, name in enumerate(table.columns)}
     return pl.DataFrame(columns | {gettext("all"): [shown(total) for _, _, total in lines]})
 
 
@@ -102,5 +103,9 @@ def _city(code: str) -> str:
     return name_of(code + "00") if code.isdigit() else code
 
 
-def _column(name: str) -> str:
-    return str({OTHER: gettext("other ones"), NO_GRADE: gettext("no score")}.get(name, name))
+def _column(name: str, kind: str) -> str:
+    if name == OTHER:
+        return str(gettext("other ones"))
+    if kind == "grades":
+        return str(gettext("no score")) if name == NO_GRADE else name
+    return section_name(name, lang())
