@@ -21,7 +21,6 @@ from creditlink.kit.processes.process import start
 from creditlink.lifecycle import service as _lifecycle  # noqa: F401 (its acts are approved here too)
 from creditlink.reviews import decide as _reviews  # noqa: F401 (likewise)
 from creditlink.staff import acts, people, proof, roles
-from creditlink.staff import standing as _standing  # noqa: F401 (likewise)
 from creditlink.staff.actor import RoleMissing
 from creditlink.staff.tables import StaffMember
 

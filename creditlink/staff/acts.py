@@ -15,10 +15,11 @@ from creditlink.audit import service as audit
 from creditlink.kit import ids
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.files.textfile import canonical_json
-from creditlink.staff import people
+from creditlink.staff import people, roles
 from creditlink.staff.actor import StaffActor
 from creditlink.staff.tables import StaffAct, StaffMember
 
+STANDING = "staff.standing"
 WAITS = timedelta(days=7)
 """How long a proposal waits for a second person."""
 
@@ -134,6 +135,41 @@ def decline(session: Session, act: StaffAct, *, by: StaffActor, now: datetime) -
         _end(session, act, "taken_back", by, by.acting_as(*KINDS.of(act.kind).proposes), now)
     else:
         _end(session, act, "declined", by, by.acting_as(*KINDS.of(act.kind).approves), now)
+
+
+def propose_standing(
+    session: Session, login: str, to: str, *, by: StaffActor, reason: str, now: datetime
+) -> StaffAct:  # fmt: skip
+    """Propose that a person is locked, suspended, let on again or leaves; nothing is done yet.
+
+    Raises
+    ------
+    NotFound
+        There is no such person.
+    InvalidRequest
+        Their status does not allow it, or no reason is given.
+    Conflict
+        The same waits already.
+    """
+    member = people.of_login(session, login)
+    if to not in roles.MOVES[member.status]:
+        raise InvalidRequest(f"{login} is {member.status}, which does not allow {to}")
+    subject = {"login": login.strip().lower(), "from": member.status, "to": to}
+    return propose(session, STANDING, subject, by=by, reason=reason, now=now)
+
+
+def _do_standing(session: Session, act: StaffAct, proposer: StaffActor, approver: StaffActor, now: datetime) -> None:
+    del proposer
+    people.move(session, str(act.subject["login"]), str(act.subject["to"]), by=approver, reason=act.reason, now=now)
+
+
+# The pages' role of the database changes nobody's standing: the second person approves on the command line.
+KINDS.add(
+    STANDING,
+    ActKind(
+        "变更人员状态", "A change of a person's standing", ("operator",), ("operator",), _do_standing, at_desk=False
+    ),
+)
 
 
 def waiting(session: Session, now: datetime) -> Sequence[StaffAct]:

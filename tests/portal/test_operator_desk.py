@@ -437,7 +437,7 @@ class TestFigures:
         cells = [re.sub("<[^>]+>", "", one) for one in re.findall(r"<td[^>]*>(.*?)</td>", table)]
         assert cells == ["hidden", "hidden", "29", "hidden", "hidden", "15", "26", "18", "44"]
         file = ola.get(DESK + "figures.csv?lang=en").data.decode("utf-8-sig")
-        assert [line.split(",")[1:] for line in file.split()[1:]] == [
+        assert [line.split(",")[1:] for line in file.splitlines()[1:]] == [
             ["hidden", "hidden", "29"], ["hidden", "hidden", "15"], ["26", "18", "44"],
         ]  # fmt: skip
         assert evidence("figures.export")[0][2]["kind"] == "consents"

@@ -19,8 +19,8 @@ from creditlink.portal.site import blueprint, lang, page, see_other
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import A_PAGE, operating
 from creditlink.portal.tables import WebSession
+from creditlink.staff.acts import propose_standing
 from creditlink.staff.roles import MOVES, ROLES
-from creditlink.staff.standing import propose_standing
 from creditlink.staff.tables import StaffMember
 
 _LONGEST_REASON = 500

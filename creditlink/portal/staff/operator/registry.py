@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from uuid import UUID
 
 import flask
 import polars as pl
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.enterprises.registry import clearing, loads, tasks
 from creditlink.enterprises.registry.clearing import ClearingQuery
-from creditlink.enterprises.registry.tables import RegistryLoad, UsccClearing
+from creditlink.enterprises.registry.tables import RegistryLoad, RegistryRow, UsccClearing
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.files.csvexport import csv_of
@@ -31,7 +32,7 @@ _A_BATCH = 200
 @blueprint.get("/staff/operator/registry")
 @operating
 def operator_registry(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
-    """Show what the registry delivered, the latest first, and how each row went."""
+    """Show what the registry delivered, the latest first, and of which rows were kept aside."""
     error, found, more = None, [], False
     try:
         after = paging.row_of(session, RegistryLoad, "rgl", flask.request.args.get("cursor") or None)
@@ -44,10 +45,18 @@ def operator_registry(session: Session, here: AtDesk, now: datetime) -> Response
     return page(
         "staff/operator/registry.html",
         status=200 if error is None else 422,
-        found=[(load, loads.counts(session, load)) for load in found],
+        found=found,
+        with_refused=_with_refused(session, found),
         cursor=found[-1].wire_id if more else None,
         error=error,
     )
+
+
+def _with_refused(session: Session, shown: Sequence[RegistryLoad]) -> set[UUID]:
+    """Return those of which rows were kept aside; how many is on a page of its own, as counting millions takes long."""
+    kept = select(RegistryRow.load_id).where(RegistryRow.load_id == RegistryLoad.id, RegistryRow.state == "refused")
+    wanted = select(RegistryLoad.id).where(RegistryLoad.id.in_([load.id for load in shown]), kept.exists())
+    return set(session.scalars(wanted))
 
 
 @blueprint.get("/staff/operator/registry/<load_id>")
