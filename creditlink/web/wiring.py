@@ -13,6 +13,7 @@ from creditlink.decisions import routes as decisions_routes
 from creditlink.decisions.archive import Archive
 from creditlink.decisions.kept import classes_of
 from creditlink.decisions.policy.source import load_policy
+from creditlink.desk import routes as desk_routes
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.engine.overlay import limits as overlay_limits
 from creditlink.financing import routes as financing_routes
@@ -100,6 +101,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(settings.parsed(review_settings.FILE, review_settings.parse))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
+    desk_routes.join()
     portal_routes.register(app, settings)
     api.register_blueprint(consents_routes.blueprint)
     api.register_blueprint(consents_routes.receipt_keys)
