@@ -5,6 +5,8 @@ from __future__ import annotations
 from creditlink.desk.pages.firms import ask, portfolio, profile, scan
 from creditlink.desk.pages.lending import applications, feedback, outcomes
 from creditlink.desk.pages.person import colleagues, entry, keys
+from creditlink.desk.pages.products import overlay, products
+from creditlink.desk.pages.technical import software
 from creditlink.desk.site import blueprint
 from creditlink.portal import site
 
@@ -12,6 +14,7 @@ PAGES = (
     *(colleagues, entry, keys),
     *(ask, portfolio, profile, scan),
     *(applications, feedback, outcomes),
+    *(overlay, products, software),
 )
 """Each adds its views to the blueprint when it is imported."""
 

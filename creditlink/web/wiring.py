@@ -25,6 +25,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
+from creditlink.oauth.institution import routes as own_routes
 from creditlink.operations import routes as operations_routes
 from creditlink.operations.registry import routes as registry_routes
 from creditlink.operations.registry.clearing import routes as clearing_routes
@@ -119,6 +120,8 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(products_routes.blueprint)
     api.register_blueprint(catalogue_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)
+    api.register_blueprint(own_routes.blueprint)
+    api.register_blueprint(own_routes.own_usage)
     api.register_blueprint(products_routes.policy)
     api.register_blueprint(financing_routes.blueprint)
     api.register_blueprint(financing_routes.decline_reasons)

@@ -12,7 +12,7 @@ serves = "0030"  # tables that older code does not know
 
 INSTANT = sa.DateTime(timezone=True)
 PERSON = "desk_people.account_id"
-OWN = "institution_id::text = current_setting('creditlink.institution_id', true)"
+OWN = "institution_id = (SELECT creditlink_setting('institution_id'))"
 ADMIN = """
     CREATE FUNCTION creditlink_invite_lender(
         new_id uuid, new_login text, name text, held text[], hash text, open_until timestamptz, at timestamptz)
@@ -108,7 +108,9 @@ def upgrade() -> None:
     op.create_foreign_key("fk_staff_keys_account_id_accounts", "staff_keys", "accounts", ["account_id"], ["id"])
     # Who somebody is has to be known before their institution is; all else is the institution's own.
     op.execute("GRANT SELECT ON desk_people TO creditlink_api")
-    op.execute("GRANT UPDATE (roles, status, invitation_hash, invited_until, changed_at) ON desk_people TO creditlink_api")
+    op.execute(
+        "GRANT UPDATE (roles, status, invitation_hash, invited_until, changed_at) ON desk_people TO creditlink_api"
+    )
     op.execute("ALTER TABLE desk_people ENABLE ROW LEVEL SECURITY")
     op.execute("CREATE POLICY seen ON desk_people FOR SELECT TO creditlink_api USING (true)")
     op.execute(

@@ -23,7 +23,13 @@ SEALED = "creditlink desk keys"
 CHECKS = ("product:read", "product:check", "overlay:read", "overlay:check")
 """What the second client may: nothing but to check what the first one wrote."""
 
-_ACTS = tuple(sorted(set(SCOPES) - OPERATOR_SCOPES - {"product:check", "overlay:check"}))
+_ACTS = tuple(
+    sorted(
+        set(SCOPES)
+        - OPERATOR_SCOPES
+        - {"product:check", "overlay:check", "grant_management_query", "grant_management_revoke"}
+    )
+)
 
 
 @dataclass(frozen=True)
