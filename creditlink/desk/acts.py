@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -34,7 +35,7 @@ def propose(actor: DeskActor, kind: str, subject: Mapping[str, object], now: dat
         proposed_by=actor.account_id, proposed_at=now,
     )  # fmt: skip
     with _transaction(actor) as session:
-        waits = session.scalar(_open(actor).where(DeskAct.kind == kind, DeskAct.subject_sha256 == digest))
+        waits: DeskAct | None = session.scalar(_open(actor).where(DeskAct.kind == kind, DeskAct.subject_sha256 == digest))
         if waits is None:
             try:
                 with session.begin_nested():
@@ -60,7 +61,7 @@ def waiting(actor: DeskActor, *kinds: str) -> Sequence[tuple[DeskAct, Account]]:
 
 
 def has_hand_in(actor: DeskActor, kind: str, which: Mapping[str, object]) -> bool:
-    """Return whether the person proposed any act of a kind about this subject: whoever wrote some of it cannot check."""
+    """Return whether the person proposed any act of a kind about this: whoever wrote some of it cannot check it."""
     about: ColumnElement[bool] = DeskAct.subject.contains(dict(which))
     query = select(DeskAct.id).where(
         DeskAct.institution_id == actor.institution_id, DeskAct.kind == kind, about,
@@ -105,17 +106,17 @@ def dropped(actor: DeskActor, wire_id: str, now: datetime) -> None:
 
 
 def _locked(session: Session, actor: DeskActor, wire_id: str) -> DeskAct:
-    act = session.scalar(_open(actor).where(DeskAct.id == ids.internal("act", wire_id)).with_for_update())
+    act: DeskAct | None = session.scalar(_open(actor).where(DeskAct.id == ids.internal("act", wire_id)).with_for_update())
     if act is None:
         raise NotFound
     return act
 
 
-def _open(actor: DeskActor):  # type: ignore[no-untyped-def]  # SQLAlchemy's type is as long as the query
+def _open(actor: DeskActor) -> Select[DeskAct]:
     return select(DeskAct).where(DeskAct.ended_at.is_(None), DeskAct.institution_id == actor.institution_id)
 
 
-def _transaction(actor: DeskActor):  # type: ignore[no-untyped-def]  # that of `db.transaction`
+def _transaction(actor: DeskActor) -> AbstractContextManager[Session]:
     return db.transaction(viewer=db.Viewer(institution_id=actor.institution_id))
 
 

@@ -10,11 +10,13 @@ import json
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
 
 from creditlink.access.opaque import hash_of, new_secret
 from creditlink.desk.people.roles import DeskActor
@@ -277,7 +279,7 @@ def _seal(held: Mapping[str, object]) -> str:
     return box(runtime.part(Settings).secret_key, _SEALED).encrypt(json.dumps(held).encode()).decode()
 
 
-def _transaction(request: DeskRequest) -> Any:
+def _transaction(request: DeskRequest) -> AbstractContextManager[Session]:
     return db.transaction(viewer=db.Viewer(institution_id=request.institution_id))
 
 

@@ -145,9 +145,9 @@ def in_words(refused: ApiRefused) -> str:
         "own_work": gettext("Whoever wrote it cannot check it: a colleague does."),
     }
     if refused.status == 401 and refused.code not in texts:
-        return texts["invalid_grant"]
+        return str(texts["invalid_grant"])
     if refused.status == 404:
-        return gettext("It does not exist, has ended, or belongs to somebody else.")
+        return str(gettext("It does not exist, has ended, or belongs to somebody else."))
     if refused.errors:
         return "; ".join(f"{one.get('pointer', '')} {one.get('detail', '')}".strip() for one in refused.errors)
-    return texts.get(refused.code, refused.detail)
+    return str(texts.get(refused.code, refused.detail))

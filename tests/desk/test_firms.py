@@ -60,9 +60,9 @@ def test_a_firm_is_asked_agrees_and_its_profile_is_read_by_the_api(lin, owner, a
     # The firm's own log has the bank's reads, and ours who of the bank it was, under the same number.
     with db.transaction("owner") as session:
         wanted = select(AuditEntry.request_id, AuditEntry.action, AuditEntry.actor)
-        read = {one[0] for one in session.execute(wanted.where(AuditEntry.action == "profile.read"))}
+        read = {one[0] for one in session.execute(wanted.where(AuditEntry.action.like("profile.%")))}
         called = {one[0]: one[2] for one in session.execute(wanted.where(AuditEntry.action == "desk.call"))}
-    assert read
+    assert len(read) >= 4
     assert read <= set(called)
     assert {called[one] for one in read} == {f"lender:{lin.account.id}"}
     assert owner.get("/portal/accesses?lang=en").text.count("River Bank") >= 2
@@ -137,10 +137,10 @@ def test_a_code_is_scanned_the_firm_agrees_on_its_phone_and_the_desk_has_the_pro
         ({"uscc": ""}, "inbox of which firm"),
         ({"purpose": "curiosity"}, "Choose a purpose"),
         ({"days": "٣"}, "Choose a purpose"),
-        ({"days": "99999"}, "consent_days"),
+        ({"days": "99999"}, "at most 31 days"),
         ({"months": "7"}, "how many months"),
         ({"category": []}, "at least one kind"),
-        ({"category": ["gossip"]}, "gossip"),
+        ({"category": ["gossip"]}, "categories must be of"),
         ({"binding": "x" * 65}, "at most 64"),
     ],
 )
@@ -152,7 +152,8 @@ def test_a_wrong_request_says_what_is_wrong_and_asks_nobody(lin, owner, fields, 
     } | fields  # fmt: skip
     answer = lin.post(f"{DESK}/ask", **asked)
     assert answer.status_code == 422, answer.text
-    assert said in answer.text
+    alert = re.search(r'role="alert">([^<]*)', answer.text).group(1)
+    assert said in alert, alert
     with db.transaction("owner") as session:
         assert session.scalars(select(DeskRequest)).all() == []
         assert session.scalars(select(Consent)).all() == []

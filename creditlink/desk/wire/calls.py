@@ -131,4 +131,4 @@ def items_of(answer: Answer) -> list[Mapping[str, object]]:
 
 
 def _tokens() -> OwnTokens:
-    return runtime.of_app(flask.current_app).get_or_make(OwnTokens, OwnTokens)  # type: ignore[arg-type]  # a proxy
+    return runtime.of_app(flask.current_app).get_or_make(OwnTokens, OwnTokens)

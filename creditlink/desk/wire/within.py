@@ -16,7 +16,7 @@ class WithinTransport(httpx.BaseTransport):
     """Gives a request to a WSGI application, as a server does."""
 
     def __init__(self, app: flask.Flask) -> None:
-        self._wsgi = httpx.WSGITransport(app=app.wsgi_app)  # type: ignore[arg-type]  # Flask types it by Werkzeug
+        self._wsgi = httpx.WSGITransport(app=app.wsgi_app)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the application's answer, read to its end."""

@@ -1,4 +1,4 @@
-"""The institution's overlay on the score: versions, how far it can move a firm, the check by a colleague, own columns."""
+"""The institution's overlay on the score: versions, how far it moves a firm, the colleague's check, own columns."""
 
 from __future__ import annotations
 
