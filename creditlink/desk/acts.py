@@ -35,7 +35,9 @@ def propose(actor: DeskActor, kind: str, subject: Mapping[str, object], now: dat
         proposed_by=actor.account_id, proposed_at=now,
     )  # fmt: skip
     with _transaction(actor) as session:
-        waits: DeskAct | None = session.scalar(_open(actor).where(DeskAct.kind == kind, DeskAct.subject_sha256 == digest))
+        waits: DeskAct | None = session.scalar(
+            _open(actor).where(DeskAct.kind == kind, DeskAct.subject_sha256 == digest)
+        )
         if waits is None:
             try:
                 with session.begin_nested():
@@ -106,7 +108,9 @@ def dropped(actor: DeskActor, wire_id: str, now: datetime) -> None:
 
 
 def _locked(session: Session, actor: DeskActor, wire_id: str) -> DeskAct:
-    act: DeskAct | None = session.scalar(_open(actor).where(DeskAct.id == ids.internal("act", wire_id)).with_for_update())
+    act: DeskAct | None = session.scalar(
+        _open(actor).where(DeskAct.id == ids.internal("act", wire_id)).with_for_update()
+    )
     if act is None:
         raise NotFound
     return act

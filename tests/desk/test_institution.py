@@ -30,7 +30,7 @@ PRODUCT = {
 @pytest.fixture
 def pair(app, settings, institution):
     """Two people of one institution who may do everything, signed in."""
-    people = [add_lender(app, settings, institution, login, "product_editor", "desk_admin") for login in ("ann", "bo")]
+    people = [add_lender(app, settings, institution, login, "product_editor", "desk_admin") for login in ("ann", "bob")]
     for person in people:
         assert person.sign_in().status_code == 303
     return people
@@ -254,7 +254,7 @@ def test_a_colleague_is_invited_comes_in_with_codes_and_is_suspended(app, pair, 
     bo.get(f"{DESK}/people")
     assert bo.post(f"{DESK}/people/mei", to="suspended").status_code == 303
     assert new.get(f"{DESK}/firms").status_code == 303
-    for login, to in (("bo", "suspended"), ("mei", "invited"), ("nobody", "suspended")):
+    for login, to in (("bob", "suspended"), ("mei", "invited"), ("nobody", "suspended")):
         bo.get(f"{DESK}/people")
         assert bo.post(f"{DESK}/people/{login}", to=to).status_code in (404, 409)
 

@@ -11,7 +11,8 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from creditlink.desk import asking, codes
+from creditlink.desk import asking
+from creditlink.desk.pages import codes
 from creditlink.desk.site import AtDesk, at_desk, blueprint, show
 from creditlink.desk.tables import DeskRequest
 from creditlink.desk.wire.calls import DeskApi, api_of, items_of

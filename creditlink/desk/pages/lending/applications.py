@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from creditlink.desk import asking
-from creditlink.desk.confirm import lacking
-from creditlink.desk.numbers import bps_of, fen_of, whole_of
+from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.lending.words import answer_clock, state_words
+from creditlink.desk.pages.numbers import bps_of, fen_of, whole_of
 from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused

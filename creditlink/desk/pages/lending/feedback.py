@@ -8,8 +8,8 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from creditlink.desk.numbers import fen_of, whole_of
 from creditlink.desk.pages.lending.applications import do, page_of
+from creditlink.desk.pages.numbers import fen_of, whole_of
 from creditlink.desk.site import AtDesk, at_desk, blueprint
 from creditlink.kit.clock import day_of
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.exc import IntegrityError
 
-from creditlink.desk.confirm import lacking
+from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.people import people as registry
 from creditlink.desk.people.roles import MOVES, ROLES
 from creditlink.desk.site import AtDesk, at_desk, blueprint, show

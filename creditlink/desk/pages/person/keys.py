@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from creditlink.desk.confirm import lacking
+from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.people import people
 from creditlink.desk.site import AtDesk, at_desk, blueprint, show
 from creditlink.desk.tables import DeskPerson

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_babel import gettext
 
-from creditlink.desk.numbers import bps_of, fen_of, whole_of
+from creditlink.desk.pages.numbers import bps_of, fen_of, whole_of
 
 KINDS = (
     "credit", "tax", "payroll", "energy", "technology", "knowledge_value", "commercial_value", "order", "supply_chain",

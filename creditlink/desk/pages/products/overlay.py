@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from creditlink.desk import acts
-from creditlink.desk.confirm import lacking
+from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.products.products import states
 from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import api_of, items_of

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from creditlink.desk import acts
-from creditlink.desk.confirm import lacking
+from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.technical import changes
 from creditlink.desk.pages.technical.changes import ChangeInvalid
 from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
