@@ -59,7 +59,7 @@ def waiting(actor: DeskActor, *kinds: str) -> Sequence[tuple[DeskAct, Account]]:
         .where(DeskAct.ended_at.is_(None), DeskAct.institution_id == actor.institution_id, DeskAct.kind.in_(kinds))
     )
     with _transaction(actor) as session:
-        return [row._tuple() for row in session.execute(query.order_by(DeskAct.proposed_at, DeskAct.id))]
+        return [(row[0], row[1]) for row in session.execute(query.order_by(DeskAct.proposed_at, DeskAct.id))]
 
 
 def has_hand_in(actor: DeskActor, kind: str, which: Mapping[str, object]) -> bool:

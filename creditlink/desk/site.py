@@ -35,6 +35,7 @@ class AtDesk:
     account: Account
     actor: DeskActor
     institution_name: str
+    institution_kind: str
 
 
 def at_desk(
@@ -116,7 +117,7 @@ def _who(now: datetime) -> tuple[AtDesk | None, bool]:
         account.id, account.login, account.display_name, frozenset(person.roles), institution.id, institution.code
     )
     name = institution.name_zh if lang() == "zh" else institution.name_en
-    return AtDesk(account, actor, name), institution.status != "active"
+    return AtDesk(account, actor, name, institution.kind), institution.status != "active"
 
 
 def show(template: str, *, status: int = 200, **values: object) -> ResponseReturnValue:

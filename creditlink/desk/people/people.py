@@ -109,7 +109,7 @@ def invited(session: Session, secret: str, now: datetime) -> tuple[DeskPerson, A
     ).one_or_none()
     if row is None:
         raise NotFound
-    return row._tuple()
+    return row[0], row[1], row[2]
 
 
 def take_up(
@@ -149,7 +149,7 @@ def colleagues(session: Session, institution_id: UUID) -> Sequence[tuple[DeskPer
         .where(DeskPerson.institution_id == institution_id)
         .order_by(Account.login)
     )
-    return [row._tuple() for row in rows]
+    return [(row[0], row[1]) for row in rows]
 
 
 def change(

@@ -17,6 +17,7 @@ from creditlink.desk.site import AtDesk, at_desk, blueprint, show
 from creditlink.desk.tables import DeskRequest
 from creditlink.desk.wire.calls import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import Answer
+from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.portal.site import lang, see_other, settings
 from creditlink.portal.waterfall import WaterfallStep, waterfall
 
@@ -37,8 +38,7 @@ class FirmFile:
     @property
     def labels(self) -> dict[str, str]:
         """Return what each category of data is called."""
-        rows = self.profile["categories"] if self.profile else ()
-        return {str(row["name"]): str(row[f"label_{lang()}"]) for row in rows}
+        return {name: one.label_zh if lang() == "zh" else one.label_en for name, one in CATEGORIES.items()}
 
 
 @blueprint.get("/firms/<request_id>")

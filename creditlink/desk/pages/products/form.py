@@ -17,8 +17,7 @@ KINDS = (
 )  # fmt: skip
 REPAYMENTS = ("bullet", "equal_instalment", "revolving")
 _KEPT = (
-    "guarantee", "risk_share_bps", "subsidy_bps", "tags", "quota_fen", "valid_until", "institution_code",
-    "institution_kind", "code",
+    "guarantee", "risk_share_bps", "subsidy_bps", "tags", "quota_fen", "valid_until", "code",
 )  # fmt: skip
 _RULE = re.compile(r"\s*(\S+)\s+(>=|<=|>|<|==|between|in|not_in|at_least_grade)\s+(.+?)\s*")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")

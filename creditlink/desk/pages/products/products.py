@@ -76,7 +76,8 @@ def write_product(here: AtDesk, now: datetime) -> ResponseReturnValue:
         error = gettext("The code has 3 to 40 capital letters, digits and hyphens.")
         return _editor(here, before, given, is_new=not before, error=error, status=422)
     try:
-        body = body_of(form, form.getlist("category"), before)
+        own = {"institution_code": here.actor.institution, "institution_kind": here.institution_kind}
+        body = body_of(form, form.getlist("category"), before) | own
         answer = cast("Mapping[str, Any]", api_of(here.actor).own("PUT", f"{_PATH}/{code}", json=body))
     except FormInvalid as wrong:
         return _editor(here, before, given, is_new=not before, error=wrong.message, status=422)
