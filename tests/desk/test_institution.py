@@ -20,7 +20,7 @@ from tests.overlays.conftest import BODY
 from tests.portal.test_staff import code
 
 PRODUCT = {
-    "code": "RIVER-1", "name_zh": "江河信用贷", "name_en": "River credit", "kind": "credit", "repayment": "bullet",
+    "code": "CLB-RIVER", "name_zh": "江河信用贷", "name_en": "River credit", "kind": "credit", "repayment": "bullet",
     "amount_min": "100000", "amount_max": "3000000", "term_min": "6", "term_max": "24", "rate_min": "3.85",
     "rate_max": "5.2", "fees": "", "valid_from": "2026-01-01", "category": ["tax"],
     "rules": "profile.grade at_least_grade C\nregistration.region in 4406, 4403",
@@ -38,7 +38,15 @@ def pair(app, settings, institution):
 
 def write(person, **fields):
     person.get(f"{DESK}/products/new?lang=en")
-    return person.post(f"{DESK}/products", **PRODUCT | fields)
+    own = {"code": f"{person.institution.code}-RIVER"}
+    return person.post(f"{DESK}/products", **PRODUCT | own | fields)
+
+
+def written(person, **fields):
+    """Return the page of a product that is as wanted."""
+    answer = write(person, **fields)
+    assert answer.status_code == 303, re.findall(r'role="alert">([^<]*)', answer.text)
+    return answer.headers["Location"]
 
 
 def check(person, path):
@@ -48,8 +56,7 @@ def check(person, path):
 
 def test_a_product_is_written_checked_by_a_colleague_and_put_on_sale(pair):
     ann, bo = pair
-    answer = write(ann)
-    path = answer.headers["Location"]
+    path = written(ann)
     shown = ann.get(path).text
     assert "The rule checker found nothing." in shown
     assert "¥3,000,000" in shown
@@ -76,6 +83,7 @@ def test_a_product_is_written_checked_by_a_colleague_and_put_on_sale(pair):
         ({"rules": "indicator.gossip >= 1"}, "gossip"),
         ({"amount_min": "x"}, "smallest amount"),
         ({"code": "a b"}, "capital letters"),
+        ({"code": "OTHER-1"}, "must begin with"),
         ({"rate_max": "1"}, "rate_bps"),
         ({"valid_from": "soon"}, "valid_from"),
         ({"rules": "x" * 60_000}, "Line 1"),
@@ -93,7 +101,7 @@ def test_a_wrong_product_says_what_is_wrong_and_keeps_what_was_typed(pair, field
 
 def test_rules_that_contradict_are_found_on_the_page_and_keep_it_off_sale(pair):
     ann, bo = pair
-    path = write(ann, rules="profile.points >= 700\nprofile.points <= 600").headers["Location"]
+    path = written(ann, rules="profile.points >= 700\nprofile.points <= 600")
     assert 'class="alert lifted"' in ann.get(path).text
     assert check(bo, path).status_code == 409
 

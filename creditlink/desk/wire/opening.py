@@ -67,7 +67,7 @@ def open_desk(
         client = institutions.register_client(
             session,
             institution=institution,
-            name=f"{institution.name_zh} CreditLink",
+            name=f"{institution.name_zh} CreditLink{'' if hand == 'acts' else ' 复核'}",
             redirect_uris=[issuer + redirect_path(institution.code)],
             scopes=scopes,
             categories=list(CATEGORIES),

@@ -43,7 +43,7 @@ def products(here: AtDesk, now: datetime) -> ResponseReturnValue:
 @at_desk("product_editor")
 def new_product(here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Show an empty form."""
-    return _editor(here, {}, {"valid_from": day_of(now).isoformat()}, is_new=True)
+    return _editor(here, {}, {"valid_from": day_of(now).isoformat(), "code": f"{here.actor.institution}-"}, is_new=True)
 
 
 @blueprint.get("/products/<code>/<int:version>")
