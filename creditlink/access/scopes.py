@@ -15,6 +15,9 @@ SCOPES: dict[str, str] = {
     "overlay:read": "See the institution's own overlay on the score in every version",
     "overlay:write": "Write, publish and retire the institution's overlay, and upload its own columns",
     "overlay:check": "Check an overlay that somebody else of the institution wrote",
+    "client:read": "See the institution's own clients, their keys and webhook addresses",
+    "client:write": "Register and change the institution's own clients (its desk alone, where two people agree)",
+    "usage:read": "See what the institution uses, and its quotas",
     "discovery:count": "Count the firms that the institution's products are for",
     "screening:read": "See who of the screened city a product is for (the operator alone)",
     "operation:read": "See background work that failed (the operator alone)",
@@ -30,6 +33,8 @@ SCOPES: dict[str, str] = {
 
 INSTITUTION_SCOPES = frozenset(
     {
+        "client:read",
+        "client:write",
         "consent:read",
         "discovery:count",
         "financing:read",
@@ -48,6 +53,7 @@ INSTITUTION_SCOPES = frozenset(
         "operation:write",
         "registry:read",
         "registry:write",
+        "usage:read",
     }
 )
 """What an institution may do in its own name, without a firm's consent (`client_credentials`)."""

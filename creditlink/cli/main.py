@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "creditlink.cli.institutions:clients",
         "Register, rotate, suspend or resume OAuth clients",
     ),
+    "desk": ("creditlink.cli.desk:desk", "Open an institution's desk of pages; invite its first people"),
     "products": ("creditlink.cli.products:products", "Check files of products; write, check, publish, retire"),
     "webhooks": ("creditlink.cli.webhooks:webhooks", "Set webhook addresses, see what failed, send it again"),
     "jobs": ("creditlink.cli.jobs:jobs", "How background work is doing, what failed, do it again"),

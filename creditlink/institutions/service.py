@@ -124,6 +124,8 @@ def register_client(
         check_redirect_uri(address)
     if len(set(redirect_uris)) != len(redirect_uris):
         raise RegistrationRefused("a redirect_uri is given twice")
+    if "client:write" in scopes and "desk" not in (metadata or {}):
+        raise RegistrationRefused("scope 'client:write': only for a desk, where two people agree")
     if not scopes:
         raise RegistrationRefused("at least one scope is needed")
     kept_keys, keys_uri = _key_source(jwks, jwks_uri)

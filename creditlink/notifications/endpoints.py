@@ -21,22 +21,36 @@ _PURPOSE = "creditlink webhook secrets"
 
 
 def set_address(
-    session: Session, client: Client, url: str, *, key: str, allow_loopback: bool, actor: str, now: datetime
+    session: Session, client: Client, url: str, *, key: str, allow_loopback: bool | None, actor: str, now: datetime
 ) -> str | None:
     """Set a client's webhook address; return its first secret, to be shown this once, or None if it has one already.
+
+    `allow_loopback` None: the caller has checked the address, outside its transaction (`check_address`).
 
     Raises
     ------
     RegistrationRefused
         The address is not one that we call.
     """
+    if allow_loopback is not None:
+        check_address(url, allow_loopback=allow_loopback)
+    client.webhook_url, client.updated_at = url, now
+    _record(session, client, "webhook.set", actor, now)
+    return None if _signs(session, client.client_id, now) else _new_secret(session, client, key=key, now=now)
+
+
+def check_address(url: str, *, allow_loopback: bool) -> None:
+    """Refuse an address that we do not call; it looks the name up, and so belongs outside any transaction.
+
+    Raises
+    ------
+    RegistrationRefused
+        It is such a one.
+    """
     try:
         targets.resolve(url, allow_loopback=allow_loopback)
     except targets.TargetRefused as error:
         raise RegistrationRefused(f"webhook_url {url[:80]!r}: {error}") from None
-    client.webhook_url, client.updated_at = url, now
-    _record(session, client, "webhook.set", actor, now)
-    return None if _valid(session, client.client_id, now) else _new_secret(session, client, key=key, now=now)
 
 
 def remove_address(session: Session, client: Client, *, actor: str, now: datetime) -> None:
@@ -71,6 +85,14 @@ def signing_secrets(session: Session, client_id: str, *, key: str, now: datetime
         return [keyring.box(key, _PURPOSE).decrypt(row.sealed).decode() for row in _valid(session, client_id, now)]
     except InvalidToken:
         return []
+
+
+def _signs(session: Session, client_id: str, now: datetime) -> bool:
+    """Return whether a client has a secret; the API's role may ask that, and see none."""
+    query = select(WebhookSecret.id).where(
+        WebhookSecret.client_id == client_id, or_(WebhookSecret.expires_at.is_(None), WebhookSecret.expires_at > now)
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _valid(session: Session, client_id: str, now: datetime) -> list[WebhookSecret]:

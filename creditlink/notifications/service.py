@@ -35,18 +35,23 @@ class DeliveryQuery(TypedDict):
 
 
 def notify(
-    session: Session, institution_id: UUID, type_: str, data: Mapping[str, object], now: datetime
+    session: Session,
+    institution_id: UUID,
+    type_: str,
+    data: Mapping[str, object],
+    now: datetime,
+    *,
+    only: str | None = None,
 ) -> UUID | None:
     """Notify every client of an institution that has a webhook address, if and only if the transaction commits.
 
     `data` is small, names firms by the institution's pairwise id, and never by their USCC. Returns the
-    notification's id, or None where no client has an address.
+    notification's id, or None where no client has an address. `only` names the one client to tell.
     """
-    clients = session.scalars(
-        select(Client.client_id)
-        .where(Client.institution_id == institution_id, Client.webhook_url.is_not(None))
-        .order_by(Client.client_id)
-    ).all()
+    query = select(Client.client_id).where(Client.institution_id == institution_id, Client.webhook_url.is_not(None))
+    if only is not None:
+        query = query.where(Client.client_id == only)
+    clients = session.scalars(query.order_by(Client.client_id)).all()
     if not clients:
         return None
     notification_id = uuid4()

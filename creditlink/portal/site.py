@@ -38,6 +38,7 @@ UPLOADS_PATH = f"{PATH}/uploads"
 
 _LANG_COOKIE = "creditlink_lang"
 _YEAR = 365 * 86400
+_DESKS = {"staff": "portal.desk", "lender": "portal.bank.home"}
 
 Arguments = ParamSpec("Arguments")
 
@@ -155,7 +156,8 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
     body = flask.render_template(
         f"portal/{template}",
         person=flask.g.get("person"),
-        is_staff="staff_roles" in flask.g,
+        home=flask.g.get("home", "portal.desk" if "staff_roles" in flask.g else "portal.home"),
+        sign_out=flask.g.get("sign_out", "portal.staff_sign_out" if "staff_roles" in flask.g else "portal.sign_out"),
         lang=lang(),
         other_languages=_language_links(),
         environment=settings().environment,
@@ -169,6 +171,8 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
 
 def _navigation() -> list[tuple[str, str]]:
     """Return the main pages of whoever is signed in: a firm's people, or staff by their roles."""
+    if "navigation" in flask.g:  # of a desk with a slice of its own
+        return cast("list[tuple[str, str]]", flask.g.navigation)
     roles = flask.g.get("staff_roles")
     if roles is None:
         return [
@@ -232,8 +236,8 @@ def signed_in(
             now = utc_now()
             with db.transaction(viewer=db.Viewer(account_id=account_id)) as session:
                 account = session.get(Account, account_id)
-                if account is not None and account.role == "staff":
-                    return see_other(flask.url_for("portal.desk"))  # who works for the platform acts for no firm
+                if account is not None and account.role in _DESKS:  # who works at a desk acts for no firm
+                    return see_other(flask.url_for(_DESKS[account.role]))
                 if account is not None and account.status == "active":
                     # Not the row: after a refusal has rolled back, the error's page still names the person.
                     flask.g.person = account.display_name

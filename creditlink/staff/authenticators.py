@@ -1,4 +1,4 @@
-"""Security keys and the like as a second factor of staff, beside one-time codes.
+"""Security keys and the like as a second factor of staff and of people of institutions, beside one-time codes.
 
 Source: W3C Web Authentication Level 2; `webauthn` checks what browsers send.
 """
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import webauthn
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, options_to_json
 from webauthn.helpers.exceptions import WebAuthnException
@@ -20,8 +20,6 @@ from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerifica
 from creditlink.access import replay
 from creditlink.enterprises.tables import Account
 from creditlink.kit.files import text
-from creditlink.staff import people
-from creditlink.staff.actor import StaffActor
 from creditlink.staff.tables import StaffKey
 
 CHALLENGE_LIFE = timedelta(minutes=5)
@@ -51,9 +49,9 @@ def ask_to_register(session: Session, account: Account, *, issuer: str) -> Chall
 
 
 def register(
-    session: Session, by: StaffActor, credential: str, *, challenge: str, name: str, issuer: str, now: datetime
+    session: Session, account_id: UUID, credential: str, *, challenge: str, name: str, issuer: str, now: datetime
 ) -> StaffKey:
-    """Store a credential that a browser made.
+    """Store a credential that a browser made; the caller writes the evidence.
 
     Raises
     ------
@@ -68,16 +66,15 @@ def register(
         )  # fmt: skip
     except (WebAuthnException, ValueError, KeyError, TypeError) as error:
         raise AuthenticatorRefused(f"{type(error).__name__}: {error}") from None
-    _spend(session, by.account_id, challenge, now)
+    _spend(session, account_id, challenge, now)
     known = bytes_to_base64url(made.credential_id)
     if session.scalar(select(StaffKey.id).where(StaffKey.thumbprint == known)):
         raise AuthenticatorRefused("the credential is registered already")
     kept = StaffKey(
-        account_id=by.account_id, kind="webauthn", name=" ".join(name.split())[:64], thumbprint=known,
+        account_id=account_id, kind="webauthn", name=" ".join(name.split())[:64], thumbprint=known,
         public_key=made.credential_public_key, sign_count=made.sign_count, created_at=now,
     )  # fmt: skip
     session.add(kept)
-    people.note(session, "authenticator", by, now, account=by.account_id, credential=known)
     return kept
 
 
@@ -129,6 +126,16 @@ def held(session: Session, account_id: UUID, *, lock: bool = False) -> list[Staf
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     return list(session.scalars(query.order_by(StaffKey.created_at, StaffKey.id)))
+
+
+def end_all(session: Session, account_id: UUID, now: datetime) -> None:
+    """End every key of an account."""
+    session.execute(
+        update(StaffKey)
+        .where(StaffKey.account_id == account_id, StaffKey.ended_at.is_(None))
+        .values(ended_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _descriptors(keys: list[StaffKey]) -> list[PublicKeyCredentialDescriptor]:

@@ -48,7 +48,8 @@ class StaffKey(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("staff_members.account_id"), index=True)
+    # Of any account with a second factor: people of institutions have theirs here, too.
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     kind: Mapped[str]
     name: Mapped[str]
     thumbprint: Mapped[str] = mapped_column(unique=True)  # RFC 7638, or the credential's id

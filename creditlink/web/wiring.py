@@ -13,6 +13,7 @@ from creditlink.decisions import routes as decisions_routes
 from creditlink.decisions.archive import Archive
 from creditlink.decisions.kept import classes_of
 from creditlink.decisions.policy.source import load_policy
+from creditlink.desk import routes as desk_routes
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.engine.overlay import limits as overlay_limits
 from creditlink.financing import routes as financing_routes
@@ -24,6 +25,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
+from creditlink.oauth.institution import routes as own_routes
 from creditlink.operations import routes as operations_routes
 from creditlink.operations.registry import routes as registry_routes
 from creditlink.operations.registry.clearing import routes as clearing_routes
@@ -100,6 +102,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(settings.parsed(review_settings.FILE, review_settings.parse))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
+    desk_routes.join()
     portal_routes.register(app, settings)
     api.register_blueprint(consents_routes.blueprint)
     api.register_blueprint(consents_routes.receipt_keys)
@@ -117,6 +120,8 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(products_routes.blueprint)
     api.register_blueprint(catalogue_routes.blueprint)
     api.register_blueprint(notifications_routes.blueprint)
+    api.register_blueprint(own_routes.blueprint)
+    api.register_blueprint(own_routes.own_usage)
     api.register_blueprint(products_routes.policy)
     api.register_blueprint(financing_routes.blueprint)
     api.register_blueprint(financing_routes.decline_reasons)

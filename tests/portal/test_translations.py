@@ -12,6 +12,7 @@ from creditlink.kit.settings import ROOT
 
 pytestmark = pytest.mark.pure
 FOLDER = ROOT / "creditlink" / "portal"
+FOLDERS = (FOLDER, ROOT / "creditlink" / "desk")
 PO = FOLDER / "translations" / "zh" / "LC_MESSAGES" / "messages.po"
 
 
@@ -30,7 +31,8 @@ def written():
 
 
 def test_every_text_is_translated(written):
-    found = extract_from_dir(FOLDER, method_map=[("**.py", "python"), ("**/templates/**.html", "jinja2")])
+    methods = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+    found = [one for folder in FOLDERS for one in extract_from_dir(folder, method_map=methods)]
     used = {message if isinstance(message, str) else tuple(message) for _, _, message, _, _ in found}
     have = {message.id: whole(message.string) for message in written if message.id}
     assert used - set(have) == set()

@@ -22,6 +22,8 @@ PROTOCOL = {
 FILES = {"portal.static", "static"}
 # An institution's own matters. They may answer when a consent is dead, but never with anything computed or fetched.
 OWN_SCOPES = {
+    "client:read",
+    "client:write",
     "consent:read",
     "discovery:count",
     "financing:read",
@@ -42,6 +44,7 @@ OWN_SCOPES = {
     "registry:read",
     "registry:write",
     "screening:read",
+    "usage:read",
     "webhook:read",
     "webhook:replay",
 }

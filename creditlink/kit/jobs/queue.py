@@ -45,6 +45,7 @@ app = procrastinate.App(
         "creditlink.portal.tasks",
         "creditlink.retention.tasks",
         "creditlink.status.tasks",
+        "creditlink.desk.tasks",
         "creditlink.staff.tasks",
         "creditlink.shadow.tasks",
         "creditlink.reviews.tasks",

@@ -24,11 +24,11 @@ def sign_in() -> ResponseReturnValue:
     return form(safe_next(flask.request.args.get("next")))
 
 
-def form(target: str, *, for_staff: bool = False) -> ResponseReturnValue:
-    """Show the form, unless the browser is signed in."""
+def form(target: str, *, door: str = "enterprise") -> ResponseReturnValue:
+    """Show the form of a door, unless the browser is signed in; a door is for the accounts of one role."""
     if browser().account_id is not None:
         return see_other(target)
-    return page("person/sign_in.html", target=target, login="", error=None, for_staff=for_staff)
+    return page("person/sign_in.html", target=target, login="", error=None, door=door)
 
 
 @blueprint.post("/sign-in")
@@ -40,12 +40,12 @@ def sign_in_submit() -> ResponseReturnValue:
 def submit(
     target: str,
     *,
-    for_staff: bool = False,
+    door: str = "enterprise",
     second: Callable[[Session, Account, datetime], ResponseReturnValue | None] | None = None,
 ) -> ResponseReturnValue:
-    """Sign a person in who comes to the right door; staff is never let in without a code.
+    """Sign a person in who comes to the right door; at the doors of staff and of institutions nobody is without a code.
 
-    One answer for every way to be wrong: it does not say which of the three was, nor who is of the staff. `second`
+    One answer for every way to be wrong: it does not say which of the three was, nor which door is theirs. `second`
     leads on to another second factor where the code was left out and the person has one.
     """
     sent, now = flask.request.form, utc_now()
@@ -55,12 +55,12 @@ def submit(
     with db.transaction() as session:
         wait = throttle.admit(session, keys, now)
     if wait is not None:
-        return _too_many(wait, target, login, for_staff=for_staff)
+        return _too_many(wait, target, login, door=door)
     with db.transaction() as session:
         account = accounts.by_login(session, login)
         known = accounts.password_matches(account, password)
         enrolled = known and account is not None and account.totp_secret is not None
-        is_at_door = account is not None and (account.role == "staff") == for_staff and (enrolled or not for_staff)
+        is_at_door = account is not None and account.role == door and (enrolled or door == "enterprise")
         if second is not None and account is not None and known and is_at_door and not code.strip():
             onward = second(session, account, now)
             if onward is not None:
@@ -72,7 +72,7 @@ def submit(
             or (enrolled and not _code_is_right(session, account, code, now))
         ):
             error = gettext("Login, password or one-time code is wrong.")
-            return page("person/sign_in.html", status=401, target=target, login=login, error=error, for_staff=for_staff)
+            return page("person/sign_in.html", status=401, target=target, login=login, error=error, door=door)
         accounts.refresh_hash(account, password)
         throttle.forgive(session, keys)
         browser().sign_in(account.id, strong_at=now if enrolled else None)
@@ -87,10 +87,10 @@ def _code_is_right(session: Session, account: Account, code: str, now: datetime)
     return accounts.spend_totp(session, account, code, key=settings().secret_key, now=now)
 
 
-def _too_many(wait: timedelta, target: str, login: str, *, for_staff: bool) -> ResponseReturnValue:
+def _too_many(wait: timedelta, target: str, login: str, *, door: str) -> ResponseReturnValue:
     minutes = max(1, -(-int(wait.total_seconds()) // 60))
     error = gettext("Too many tries. Wait %(minutes)d minutes and try again.", minutes=minutes)
-    response = page("person/sign_in.html", status=429, target=target, login=login, error=error, for_staff=for_staff)
+    response = page("person/sign_in.html", status=429, target=target, login=login, error=error, door=door)
     assert isinstance(response, flask.Response)  # noqa: S101 (page returns one; for the type checker)
     response.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
     return response

@@ -21,13 +21,13 @@ _SECRET = "staff_totp"  # noqa: S105 (a name in the form's session)
 @blueprint.get("/staff/sign-in")
 def staff_sign_in() -> ResponseReturnValue:
     """Show the form for staff, who always need a code."""
-    return signin.form(flask.url_for("portal.desk"), for_staff=True)
+    return signin.form(flask.url_for("portal.desk"), door="staff")
 
 
 @blueprint.post("/staff/sign-in")
 def staff_sign_in_submit() -> ResponseReturnValue:
     """Check login, password and code; where the code is left out and there is a security key, ask for that."""
-    return signin.submit(flask.url_for("portal.desk"), for_staff=True, second=keys.begin)
+    return signin.submit(flask.url_for("portal.desk"), door="staff", second=keys.begin)
 
 
 @blueprint.get("/staff/invitation/<secret>")

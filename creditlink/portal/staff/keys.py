@@ -52,13 +52,14 @@ def add_staff_key(session: Session, here: AtDesk, now: datetime) -> ResponseRetu
     if lacking is not None:
         return _show(session, here, now, error=lacking.text, status=lacking.status)
     try:
-        register(
-            session, here.actor, form.get("credential", ""), challenge=challenge,
+        made = register(
+            session, here.account.id, form.get("credential", ""), challenge=challenge,
             name=form.get("name", "") or gettext("Security key"), issuer=settings().issuer, now=now,
         )  # fmt: skip
     except AuthenticatorRefused as refused:
         log.info("authenticator_refused", reason=str(refused))
         return _show(session, here, now, error=gettext("The security key was not accepted. Try again."), status=422)
+    people.note(session, "authenticator", here.actor, now, account=here.account.id, credential=made.thumbprint)
     return see_other(flask.url_for("portal.staff_keys"))
 
 

@@ -1,0 +1,1 @@
+"""Firms: asking them, those that agreed, their profiles."""

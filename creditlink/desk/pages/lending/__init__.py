@@ -1,0 +1,1 @@
+"""Lending: applications, offers, what became of loans."""

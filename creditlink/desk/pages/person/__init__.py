@@ -1,0 +1,1 @@
+"""Coming in, one's security keys, one's colleagues."""

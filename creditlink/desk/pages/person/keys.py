@@ -1,0 +1,133 @@
+"""Security keys of people of institutions: registered at the desk, and the second step of a sign-in with one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import flask
+import structlog
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from creditlink.desk.pages.confirm import lacking
+from creditlink.desk.people import people
+from creditlink.desk.site import AtDesk, at_desk, blueprint, show
+from creditlink.desk.tables import DeskPerson
+from creditlink.enterprises.tables import Account
+from creditlink.kit import ids
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import NotFound
+from creditlink.kit.postgres import db
+from creditlink.portal.person import stepup, throttle
+from creditlink.portal.site import browser, see_other, settings
+from creditlink.staff import authenticators
+from creditlink.staff.authenticators import CHALLENGE_LIFE, AuthenticatorRefused
+
+log = structlog.get_logger()
+
+_NEW, _PENDING = "lender_key_new", "lender_key_pending"
+
+
+@blueprint.get("/keys")
+@at_desk()
+def keys(here: AtDesk, now: datetime) -> ResponseReturnValue:
+    """Show one's security keys, and let a new one be registered."""
+    return _show(here, now)
+
+
+@blueprint.post("/keys")
+@at_desk()
+def add_key(here: AtDesk, now: datetime) -> ResponseReturnValue:
+    """Register a security key; it takes a fresh code, as whoever adds one can sign in with it."""
+    form, challenge = flask.request.form, str(browser().pop(_NEW, ""))
+    missing = lacking(here, form, now)
+    if missing is not None:
+        return _show(here, now, error=missing.text, status=missing.status)
+    try:
+        with db.transaction(viewer=db.Viewer(account_id=here.account.id)) as session:
+            made = authenticators.register(
+                session, here.account.id, form.get("credential", ""), challenge=challenge,
+                name=form.get("name", "") or gettext("Security key"), issuer=settings().issuer, now=now,
+            )  # fmt: skip
+            people.note_key(session, here.actor, "authenticator", made.thumbprint, now)
+    except AuthenticatorRefused as refused:
+        log.info("authenticator_refused", reason=str(refused))
+        return _show(here, now, error=gettext("The security key was not accepted. Try again."), status=422)
+    return see_other(flask.url_for("portal.bank.keys"))
+
+
+@blueprint.post("/keys/<key_id>/end")
+@at_desk()
+def end_key(here: AtDesk, now: datetime, key_id: str) -> ResponseReturnValue:
+    """End one of one's security keys; stopping takes no code."""
+    with db.transaction(viewer=db.Viewer(account_id=here.account.id)) as session:
+        known = ids.internal("key", key_id)
+        found = next((one for one in authenticators.held(session, here.account.id) if one.id == known), None)
+        if found is None:
+            raise NotFound
+        found.ended_at = now
+        people.note_key(session, here.actor, "end_authenticator", found.thumbprint, now)
+    return see_other(flask.url_for("portal.bank.keys"))
+
+
+def begin(session: Session, account: Account, now: datetime) -> ResponseReturnValue | None:
+    """Return the way to the second step for a person whose password is right; None: they have no security key."""
+    asked = authenticators.ask_to_sign_in(session, account.id, issuer=settings().issuer)
+    if asked is None:
+        return None
+    browser()[_PENDING] = [str(account.id), asked.challenge, asked.options, int(now.timestamp())]
+    return see_other(flask.url_for("portal.bank.second_step"))
+
+
+@blueprint.get("/second-step")
+def second_step() -> ResponseReturnValue:
+    """Ask for the security key."""
+    pending = browser().get(_PENDING)
+    if not pending:
+        return see_other(flask.url_for("portal.bank.sign_in"))
+    flask.g.has_script = True
+    return show("person/second_step.html", options=pending[2])
+
+
+@blueprint.post("/second-step")
+def second_step_submit() -> ResponseReturnValue:
+    """Sign in with the answer of the security key; each challenge is good for one try."""
+    pending, now = browser().pop(_PENDING, None), utc_now()
+    if not pending or now.timestamp() - pending[3] > CHALLENGE_LIFE / timedelta(seconds=1):
+        return see_other(flask.url_for("portal.bank.sign_in"))
+    account_id, credential = UUID(pending[0]), flask.request.form.get("credential", "")
+    counters = throttle.keys_for(f"key:{account_id}", flask.request.remote_addr or "")
+    with db.transaction() as session:
+        wait = throttle.admit(session, counters, now)
+    try:
+        with db.transaction() as session:
+            account, person = session.get_one(Account, account_id), session.get(DeskPerson, account_id)
+            if wait is not None or account.status != "active" or person is None or person.status != "active":
+                raise AuthenticatorRefused("too many tries, or nobody active")
+            authenticators.verify(
+                session, account_id, credential, challenge=pending[1], issuer=settings().issuer, now=now
+            )
+            throttle.forgive(session, counters)
+            throttle.forgive(session, throttle.keys_for(account.login, flask.request.remote_addr or ""))
+    except AuthenticatorRefused as refused:
+        log.info("authenticator_refused", reason=str(refused))
+        return see_other(flask.url_for("portal.bank.sign_in"))
+    browser().sign_in(account_id, strong_at=now)
+    return see_other(flask.url_for("portal.bank.home"))
+
+
+def _show(here: AtDesk, now: datetime, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
+    with db.transaction(viewer=db.Viewer(account_id=here.account.id)) as session:
+        account = session.get_one(Account, here.account.id)
+        asked = authenticators.ask_to_register(session, account, issuer=settings().issuer)
+        held = [
+            (ids.external("key", one.id), one.name, one.created_at) for one in authenticators.held(session, account.id)
+        ]
+    browser()[_NEW] = asked.challenge
+    flask.g.has_script = True
+    return show(
+        "person/keys.html", status=status, options=asked.options, keys=held,
+        ask_code=stepup.needs_code(here.account, now), error=error,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the institution sets: its products, its overlay."""

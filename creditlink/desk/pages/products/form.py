@@ -1,0 +1,111 @@
+"""A product as a form writes it: yuan, per cent, one rule a line; what the form does not show stays as it was. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import gettext
+
+from creditlink.desk.pages.numbers import bps_of, fen_of, whole_of
+
+KINDS = (
+    "credit", "tax", "payroll", "energy", "technology", "knowledge_value", "commercial_value", "order", "supply_chain",
+    "guaranteed", "green", "first_loan", "cluster", "emergency", "lease",
+)  # fmt: skip
+REPAYMENTS = ("bullet", "equal_instalment", "revolving")
+_KEPT = (
+    "guarantee", "risk_share_bps", "subsidy_bps", "tags", "quota_fen", "valid_until", "code",
+)  # fmt: skip
+_RULE = re.compile(r"\s*(\S+)\s+(>=|<=|>|<|==|between|in|not_in|at_least_grade)\s+(.+?)\s*")
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
+_LONGEST = 20_000
+
+
+@dataclass(frozen=True)
+class FormInvalid(Exception):
+    """A field does not read; the message names it."""
+
+    message: str
+
+
+def body_of(form: Mapping[str, str], categories: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a product in its open form; `before` is the version that the form began with.
+
+    Raises
+    ------
+    FormInvalid
+        A field does not read.
+    """
+    try:
+        read: dict[str, Any] = {
+            "name_zh": form.get("name_zh", "").strip(),
+            "name_en": form.get("name_en", "").strip(),
+            "kind": form.get("kind", ""),
+            "amount_min_fen": fen_of(form.get("amount_min", ""), gettext("The smallest amount")),
+            "amount_max_fen": fen_of(form.get("amount_max", ""), gettext("The largest amount")),
+            "term_months_min": whole_of(form.get("term_min", ""), gettext("The shortest term"), most=360),
+            "term_months_max": whole_of(form.get("term_max", ""), gettext("The longest term"), most=360),
+            "rate_bps_min": bps_of(form.get("rate_min", ""), gettext("The lowest rate")),
+            "rate_bps_max": bps_of(form.get("rate_max", ""), gettext("The highest rate")),
+            "fees_bps": bps_of(form.get("fees") or "0", gettext("The fees")),
+            "repayment": form.get("repayment", ""),
+            "valid_from": form.get("valid_from", ""),
+            "required_categories": list(categories),
+            "rules": rules_of(form.get("rules", "")),
+        }
+    except ValueError as wrong:
+        raise FormInvalid(str(wrong)) from None
+    return {name: before[name] for name in _KEPT if before.get(name) is not None} | read
+
+
+def rules_of(text: str) -> list[dict[str, object]]:
+    """Return the rules, one a line: subject, operator, limit; several limits are separated by commas.
+
+    Raises
+    ------
+    ValueError
+        A line does not read; the message says which.
+    """
+    found: list[dict[str, object]] = []
+    for number, line in enumerate(text[:_LONGEST].splitlines(), start=1):
+        if not line.strip():
+            continue
+        match = _RULE.fullmatch(line)
+        if match is None:
+            raise ValueError(gettext("Line %(number)d of the conditions is not: what, how, limit.", number=number))
+        subject, operator, limit = match.groups()
+        many = [_value(one.strip()) for one in re.split("[,，]", limit)]
+        if operator in ("in", "not_in"):
+            many = [str(one) for one in re.split("[,，] *", limit.strip())]
+        single = operator not in ("between", "in", "not_in")
+        found.append({"subject": subject, "operator": operator, "limit": many[0] if single else many})
+    return found
+
+
+def rules_text(rules: Sequence[Mapping[str, Any]]) -> str:
+    """Return rules as `rules_of` reads them."""
+    lines = []
+    for rule in rules:
+        limit = rule["limit"]
+        several = ", ".join(_text(one) for one in limit) if isinstance(limit, list) else _text(limit)
+        lines.append(f"{rule['subject']} {rule['operator']} {several}")
+    return "\n".join(lines)
+
+
+def _value(text: str) -> object:
+    if text in ("true", "false"):
+        return text == "true"
+    if _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,1 @@
+"""What connects the institution's software: clients, keys, webhooks, use."""

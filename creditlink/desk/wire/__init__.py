@@ -1,0 +1,1 @@
+"""The desk as an OAuth client: how it signs, asks and calls."""

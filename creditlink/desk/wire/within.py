@@ -1,0 +1,33 @@
+"""HTTP into the application that serves the page: the same entry, middleware and guard as from the network.
+
+It is in this thread: were it a connection, a server busy with pages would wait for itself. It has contexts of its own,
+so that nothing of the page reaches the call, and nothing of the call the page.
+"""
+
+from __future__ import annotations
+
+import contextvars
+
+import flask
+import httpx
+
+
+class WithinTransport(httpx.BaseTransport):
+    """Gives a request to a WSGI application, as a server does."""
+
+    def __init__(self, app: flask.Flask) -> None:
+        self._wsgi = httpx.WSGITransport(app=app.wsgi_app)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the application's answer, read to its end."""
+        return contextvars.Context().run(self._answer, request)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = self._wsgi.handle_request(request)
+        response.read()
+        return response
+
+
+def client_of(app: flask.Flask, issuer: str) -> httpx.Client:
+    """Return what calls the application at its public address."""
+    return httpx.Client(transport=WithinTransport(app), base_url=issuer, timeout=30, trust_env=False)
