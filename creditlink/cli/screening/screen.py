@@ -30,7 +30,7 @@ from creditlink.screening.city import run
 from creditlink.screening.city.counts import CitySummary, ScreeningManifest
 from creditlink.screening.city.engines import Cluster, Engine, EngineError, InProcess, Processes
 from creditlink.screening.city.inputs import CityUnusable, stated_hashes
-from creditlink.screening.city.plan import ScreeningPlan
+from creditlink.screening.city.plan import ScreeningPlan, keep_model
 from creditlink.screening.city.results import Results, ResultsUnusable
 from creditlink.screening.city.storage import StorageError, open_folder
 from creditlink.screening.qualify import move_rule
@@ -87,7 +87,7 @@ def make_plan(
     settings = load_settings()
     live = model_for(settings, model, PURPOSE)
     _, terms = load_seed(products)
-    return ScreeningPlan(
+    plan = ScreeningPlan(
         city=city,
         out=out,
         as_of=as_of,
@@ -100,6 +100,8 @@ def make_plan(
         discoverable=discoverable,
         relief=settings.parsed("relief.toml", relief_book_from).on(as_of),
     )
+    keep_model(plan, live)
+    return plan
 
 
 @screen.command()
@@ -144,12 +146,15 @@ def city(
     creditlink screen city s3://bucket/city --as-of 2026-11-20 --out s3://bucket/results --cluster tcp://head:8786
     """
     opted_in = _codes(discoverable) if discoverable else None
+    engine = _engine(cluster, workers)
     try:
         plan = make_plan(city, out, as_of, products, opted_in, model)
-        engine = _engine(cluster, workers)
         outcome = _with_progress(plan, engine)
     except (CityUnusable, StorageError, EngineError, run.AnotherRun, SeedInvalid, ProductInvalid) as error:
         raise click.ClickException(str(error)) from error
+    finally:
+        if isinstance(engine, Processes):
+            engine.close()
     summary: CitySummary = json.loads(open_folder(out).read(run.SUMMARY))
     if as_json:
         print_json(summary, indent=None)
@@ -172,7 +177,7 @@ def _engine(cluster: str | None, workers: int | None) -> Engine:
     count = available_threads() if workers is None else workers
     if cluster:
         return Cluster(cluster, max(count, 1))
-    return Processes(count) if count else InProcess()
+    return Processes(count).start() if count else InProcess()
 
 
 def _with_progress(plan: ScreeningPlan, engine: Engine) -> run.ScreeningOutcome:

@@ -12,7 +12,6 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import polars as pl
-import xgboost
 from numpy.typing import NDArray
 
 from creditlink.engine.scoring.calibration.calibration import Calibration, CalibrationError, sigmoid
@@ -22,6 +21,7 @@ from creditlink.engine.scoring.peers import PeerTable
 from creditlink.engine.scoring.scale import Scale, rounded
 from creditlink.engine.scoring.scores import InexactScoreError, Scores, check_sums
 from creditlink.engine.scoring.trees.explain import Explainer, Explanation, explain, prepare
+from creditlink.engine.scoring.trees.library import xgboost
 from creditlink.engine.scoring.trees.tabulation import ShapTables
 
 MANIFEST = "manifest.json"

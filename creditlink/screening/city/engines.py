@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
+from functools import lru_cache
 from multiprocessing import get_context
 from typing import Protocol
 
@@ -68,6 +70,19 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def start(self) -> Processes:
+        """Start the processes, which load their code while the caller makes the plan."""
+        before = {name: os.environ.get(name) for name in _WORKER}
+        os.environ.update(_WORKER)  # read by the children when they start
+        try:
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
+            self._pool.submit(_load)  # the first task starts all processes
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+        return self
 
     def run(self, plan: ScreeningPlan, names: Sequence[str]) -> Iterator[ScreenedPartition]:
         """Yield each partition's outcome.
@@ -77,13 +92,12 @@ class Processes:
         EngineError
             A process died, perhaps for lack of memory.
         """
-        before = {name: os.environ.get(name) for name in _WORKER}
-        os.environ.update(_WORKER)  # read by the children when they start
-        pool = ProcessPoolExecutor(
-            self.workers, mp_context=get_context("spawn"), initializer=_set_plan, initargs=(plan,)
-        )
         try:
-            pending: set[Future[ScreenedPartition]] = {pool.submit(_screen_with_plan, name) for name in names}
+            pool = self._pool or self.start()._pool
+            if pool is None:
+                raise EngineError("no process could be started")
+            packed = pickle.dumps(plan)
+            pending: set[Future[ScreenedPartition]] = {pool.submit(_screen_packed, packed, name) for name in names}
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for one in done:
@@ -93,21 +107,28 @@ class Processes:
         except RuntimeError as error:  # BrokenProcessPool is one
             raise EngineError(f"a worker process died ({error}); run again to resume") from error
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            for name, value in before.items():
-                os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+            self.close()
+
+    def close(self) -> None:
+        """Let the processes end."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
 
 
-_plan_of_this_worker: list[ScreeningPlan] = []
+def _load() -> None:
+    """Do nothing: a process that was given a task has imported the code."""
 
 
-def _set_plan(plan: ScreeningPlan) -> None:
-    """Set the plan of this worker process: products are sent once, not with every partition."""
-    _plan_of_this_worker[:] = [plan]
+@lru_cache(maxsize=1)
+def _unpacked(packed: bytes) -> ScreeningPlan:
+    """Return the plan of this worker process, which comes with every partition and is made once."""
+    plan: ScreeningPlan = pickle.loads(packed)  # noqa: S301 (from the parent process)
+    return plan
 
 
-def _screen_with_plan(name: str) -> ScreenedPartition:
-    return screen_partition(_plan_of_this_worker[0], name)
+def _screen_packed(packed: bytes, name: str) -> ScreenedPartition:
+    return screen_partition(_unpacked(packed), name)
 
 
 def _plan_of_the_run(plan: ScreeningPlan) -> ScreeningPlan:

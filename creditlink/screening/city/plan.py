@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 from creditlink import __version__
@@ -41,7 +42,7 @@ class ScreeningPlan:
     discoverable: frozenset[str] | None = None  # USCCs of firms that may be counted for banks; None: no firm
     relief: tuple[ReliefPolicy, ...] = ()  # policies in force on the day
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Identify what results depend on: the same key and the same records give the same results."""
         parts = {
@@ -55,6 +56,10 @@ class ScreeningPlan:
             "relief": [policy.to_dict() for policy in self.relief],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the key behind: a machine of a cluster may have other code, and then has another key."""
+        return {name: value for name, value in self.__dict__.items() if name != "key"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +99,15 @@ def tools(plan: ScreeningPlan) -> Tools:
     return Tools(live, books.get(plan.key, lambda: compile_book(plan.products, BY_NAME, plan.matching, on=plan.as_of)))
 
 
+def keep_model(plan: ScreeningPlan, live: LiveModel) -> None:
+    """Keep the loaded model of a plan for this process, which else would load it again."""
+    _planned(plan, lambda: live)
+
+
 def _live(plan: ScreeningPlan) -> LiveModel:
-    key = (str(plan.model), repr(plan.rules))
+    return _planned(plan, lambda: live_model(plan.model, plan.rules))
+
+
+def _planned(plan: ScreeningPlan, make: Callable[[], LiveModel]) -> LiveModel:
     models = runtime.process().get_or_make(PlannedModels, PlannedModels)
-    return models.get(key, lambda: live_model(plan.model, plan.rules))
+    return models.get((str(plan.model), repr(plan.rules)), make)

@@ -11,9 +11,9 @@ from datetime import datetime
 import numba
 import numpy as np
 import polars as pl
-import xgboost
 
 from creditlink import __version__
+from creditlink.engine.scoring.trees.library import xgboost
 from creditlink.screening.city.counts import PartitionCounts, ScreeningManifest
 from creditlink.screening.city.engines import Engine
 from creditlink.screening.city.inputs import partitions

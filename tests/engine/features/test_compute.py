@@ -255,7 +255,8 @@ class TestAloneOrInACrowd:
 
     def test_in_blocks_of_thousands(self, monkeypatch):
         crowd = compute(ECONOMY, AS_OF, REFERENCE)
-        for block, grid in ((1, 1), (3, 2), (17, 5), (4096, 7)):
+        for whole, block, grid in ((1, 1, 1), (5, 3, 2), (17, 8, 5), (4096, 17, 7), (4096, 4096, 1)):
+            monkeypatch.setattr("creditlink.engine.features.months.grid.FRAME_FIRMS", whole)
             monkeypatch.setattr("creditlink.engine.features.months.grid.BLOCK_FIRMS", block)
             monkeypatch.setattr("creditlink.engine.features.months.grid.GRID_FIRMS", grid)
             assert compute(ECONOMY, AS_OF, REFERENCE).equals(crowd)

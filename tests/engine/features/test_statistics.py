@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from creditlink.engine.features.months import rows
-from creditlink.engine.features.months.grid import MONTHS, Room, without_mask
+from creditlink.engine.features.months import cells, rows
+from creditlink.engine.features.months.grid import MONTHS, without_mask
 from creditlink.engine.features.months.statistics import STATISTICS, fading, fill_windows
 from tests.engine.features.plain_windows import KERNELS, Months
 
@@ -32,8 +32,12 @@ def test_every_statistic_has_the_bits_of_the_plain_one(seed, firms, missing):
     x = months(seed, firms, missing)
     asked = [(code, first, last) for code in range(len(STATISTICS)) for first, last in SPANS]
     out = np.full((len(asked), firms + 5), -7.0)
-    table = np.array([(*window, row) for row, window in enumerate(asked)], np.int64)
-    fill_windows(x, fading(MONTHS), table, 3, out)
+    # In any order: what windows share is taken up again, or computed anew.
+    order = np.random.default_rng(seed).permutation(len(asked))
+    table = np.array([(*asked[row], row) for row in order], np.int64)
+    wider = np.hstack([x, np.full((MONTHS, 3), 1e9)])
+    fill_windows(wider, fading(MONTHS), table, np.arange(firms)[::-1].copy(), 3, out)
+    out[:, 3:-2] = out[:, 3:-2][:, ::-1]
     plain = Months(x)
     for row, (code, first, last) in zip(out, asked, strict=True):
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -55,19 +59,40 @@ def test_the_row_known_last_speaks(data):
     span = 1 + shuffled(2)
     firms, today = np.arange(4), 7
     back = np.arange(70)[::-1] // 10  # five months of ten days, and two before them that rows may begin in
-    found = np.empty((2, 5, 4), np.int32)
-    rows.speakers(firm, day, known, kind, span, firms, back, 5, today, np.empty_like(found), found)
-    expected = np.full_like(found, -1)
+    expected = np.full((2, 5, 4), -1, np.int32)
     for row in sorted(range(count), key=lambda row: known[row]):
         if known[row] <= today and 0 <= day[row] - 5 < 70:
             for month in range(back[day[row] - 5], back[day[row] - 5] - span[row], -1):
                 if 0 <= month < 5:
                     expected[kind[row], month, firm[row]] = row
-    np.testing.assert_array_equal(found, expected)
-    alone = np.empty_like(found[0])
-    rows.last_months(found[0], alone)
-    newer = np.vstack([np.full((1, 4), -2, np.int32), found[0, :-1]])
-    np.testing.assert_array_equal(alone, np.where(newer == found[0], -1, found[0]))
+    keys = (firm, day, known)
+    for one in (0, 1):  # a frame has kinds or spans, never both
+        of_kind = np.where(kind == one)[0].astype(np.int32)
+        found = listed(*(key[of_kind] for key in keys), NONE, span[of_kind], firms, back, today)
+        rows_of = lambda found, of_kind=of_kind: np.where(found < 0, -1, np.append(of_kind, -1)[found])  # noqa: E731
+        np.testing.assert_array_equal(rows_of(found[0]), expected[one])
+        newer = np.vstack([np.full((1, 4), -2, np.int32), found[0, :-1]])
+        np.testing.assert_array_equal(found[1], np.where(newer == found[0], -1, found[0]))
+    single = np.full_like(expected, -1)
+    for row in sorted(range(count), key=lambda row: known[row]):
+        if known[row] <= today and 0 <= day[row] - 5 < 70 and back[day[row] - 5] < 5:
+            single[kind[row], back[day[row] - 5], firm[row]] = row
+    np.testing.assert_array_equal(listed(*keys, kind, NONE, firms, back, today), single)
+
+
+NONE = np.empty(0, np.int32)
+
+
+def listed(firm, day, known, kind, span, firms, back, today):
+    """Return what `speakers` lists as two grids of rows, and see that it lists every firm of them once."""
+    begins, columns = np.empty((2, 5), np.int32), np.empty(4, np.int64)
+    row, month = np.empty((2, 20), np.uint32), np.empty((2, 20), np.uint8)
+    count = cells.speakers(firm, day, known, kind, span, firms, back, 5, today, columns, begins, row, month)
+    found = np.full((2, 5, 4), -1, np.int32)
+    for one in (0, 1):
+        cells.who_speaks(columns[:count], begins[one], row[one], month[one], found[one])
+    assert columns[:count].tolist() == np.flatnonzero((found >= 0).any(axis=(0, 1))).tolist()
+    return found
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.float64])
@@ -77,11 +102,6 @@ def test_null_is_read_as_missing_whatever_the_type(kind):
     typed = {np.int32: pl.Int32, np.int64: pl.Int64, np.float64: pl.Float64}[kind]
     column = without_mask(pl.Series([3, None, -(2**31) + 1], dtype=typed))
     assert column.dtype == kind
-    out = np.empty((1, 4))
-    rows.plain(np.array([[0, 1, 2, -1]], np.int32), 0.0, 0.0, column, out)
-    np.testing.assert_array_equal(out[0], [3.0, np.nan, -(2.0**31) + 1, np.nan])
-
-
-def test_room_is_contiguous_for_fewer_firms():
-    room = Room(8, 2)
-    assert Room.shaped(room.months, 2, MONTHS, 3).flags.c_contiguous
+    out = np.empty(3)
+    rows.plain(np.array([0, 1, 2], np.uint32), 0.0, 0.0, column, out)
+    np.testing.assert_array_equal(out, [3.0, np.nan, -(2.0**31) + 1])

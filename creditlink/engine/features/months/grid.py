@@ -16,28 +16,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.facts.frames import RecordSet
-from creditlink.engine.features.months.items import SOURCES, FrameItems
-from creditlink.engine.features.months.rows import (
-    Column,
-    Floats,
-    Ints,
-    Numbers,
-    by_the_month,
-    fill_silence,
+from creditlink.engine.features.months.cells import (
+    GRID_MARGIN,
+    NO_ROW,
     first_stranger,
-    last_months,
-    pool,
+    item_windows,
     speakers,
-    trade,
+    trade_windows,
+    who_speaks,
 )
-from creditlink.engine.features.months.statistics import STATISTICS, fading, fill_windows
+from creditlink.engine.features.months.items import SOURCES, Formula, FrameItems
+from creditlink.engine.features.months.rows import Column, Floats, Ints, Numbers
+from creditlink.engine.features.months.statistics import STATISTICS, fading
 from creditlink.engine.features.months.window import Window
 
 MONTHS = 36
@@ -52,13 +49,17 @@ RELEASED_BY = 15
 Source: declarations are due on the 15th, and the month's invoices are released in its first days.
 """
 
-BLOCK_FIRMS = 65_536
+FRAME_FIRMS = 65_536
 """Firms whose windows become one polars frame: a partition, as a rule, so that no frames are joined."""
 
-GRID_FIRMS = 256
-"""Firms scattered at once: the months of an item and the rows behind them stay in the second-level cache."""
+BLOCK_FIRMS = 2048
+"""Firms whose rows are read by one call of each loop, of which there are a hundred."""
 
-Cell = TypeVar("Cell", np.int32, np.float64)
+GRID_FIRMS = 256
+"""Firms whose months are in a grid at once: those of an item stay in the second-level cache."""
+
+WindowEntry = tuple[int, int, int, int]
+"""Statistic, first and last month back, and row of the result: what `fill_windows` takes."""
 
 _EPOCH = date(1970, 1, 1)
 _WEIGHTS = fading(MONTHS)
@@ -113,35 +114,29 @@ def _key(series: pl.Series, null: int = _INT32) -> Ints:
     return without_mask(series, null).astype(np.int32, copy=False)
 
 
-class Room:
-    """Memory that every block of firms uses again."""
-
-    def __init__(self, firms: int, kinds: int) -> None:
-        self.rows, self.latest, self.once = (np.empty(k * MONTHS * firms, np.int32) for k in (kinds, kinds, 1))
-        self.months, self.pooled, self.count = (np.empty(k * MONTHS * firms) for k in (kinds, 1, 1))
-        self.trade: dict[str, Floats] = {}  # declared and invoiced sales, until both are read
-        self.declared_by: Ints | None = None  # the declaration that speaks for each month
-
-    @staticmethod
-    def shaped(room: NDArray[Cell], *shape: int) -> NDArray[Cell]:
-        """Return the beginning of `room` in this shape."""
-        return room[: int(np.prod(shape))].reshape(shape)
-
-
 DECLARED, INVOICED = "sales", "sold_amount"
 TRADE_ITEMS = ("turnover", DECLARED, "declared_beside", "invoiced_beside")
 """Items of sales: by month, as declared, and as declared and as invoiced in the months that have both."""
 
 
+class WindowTable:
+    """Windows of several items together, as `item_windows` takes them: those of item k from `starts[k]` on."""
+
+    def __init__(self, entries: Sequence[Sequence[WindowEntry]]) -> None:
+        self.starts = np.cumsum([0, *map(len, entries)])
+        # Windows that begin together go on from each other's sums, the shortest first.
+        ordered = [entry for one in entries for entry in sorted(one, key=lambda entry: (entry[1], entry[2]))]
+        self.windows = np.array(ordered, np.int64).reshape(-1, 4)
+
+
 class WindowPlan:
-    """The windows to compute, by item, as `fill_windows` takes them."""
+    """The windows to compute, by item."""
 
     def __init__(self, windows: Sequence[Window]) -> None:
-        entries_of: dict[str, list[tuple[int, int, int, int]]] = {}
+        self.by_item: dict[str, list[WindowEntry]] = {}
         for row, window in enumerate(windows):
             entry = (STATISTICS.index(window.statistic), window.first, window.last, row)
-            entries_of.setdefault(window.item, []).append(entry)
-        self.by_item = {item: np.array(entries, np.int64) for item, entries in entries_of.items()}
+            self.by_item.setdefault(window.item, []).append(entry)
         # Sales follow from declarations and invoices together.
         self.trade_items = (DECLARED, INVOICED) if {*TRADE_ITEMS} & {*self.by_item} else ()
         self.items = {*self.by_item, *self.trade_items}
@@ -151,6 +146,45 @@ class WindowPlan:
         named = {suffix: source.names(suffix) for suffix in source.items}
         return {suffix: names for suffix, names in named.items() if self.items & {*names}}
 
+    def table(self, names: Iterable[str]) -> WindowTable:
+        """Return the windows of these items."""
+        return WindowTable([self.by_item.get(name, []) for name in names])
+
+
+class Room:
+    """Memory that every block of firms uses again."""
+
+    def __init__(self, firms: int, kinds: int) -> None:
+        self.lists = max(kinds, 2)
+        self.columns = np.empty(firms, np.int64)
+        self.begins = np.empty((self.lists, firms + 1), np.int32)
+        self.row = np.empty(self.lists * MONTHS * firms, np.uint32)
+        self.month = np.empty(self.lists * MONTHS * firms, np.uint8)
+        self.values = np.empty(self.lists * MONTHS * firms)
+        self.grid = np.empty((max(kinds + 2, 5), MONTHS, min(GRID_FIRMS, firms) + GRID_MARGIN))
+
+
+class Sales:
+    """What is known of the sales of a block of firms, until declarations and invoices are both read."""
+
+    def __init__(self, firms: int) -> None:
+        self.months = {item: np.full((MONTHS, firms), np.nan) for item in (DECLARED, INVOICED)}
+        self.declared_by = np.full((MONTHS, firms), NO_ROW, np.int32)
+
+
+class Item:
+    """One formula of a frame: which of its kinds are read, and the windows of these and of all kinds together."""
+
+    def __init__(self, formula: Formula, names: tuple[str, ...], kinds: int, plan: WindowPlan) -> None:
+        self.formula = formula
+        self.pooled = len(names) > kinds and bool(plan.items & {*names[kinds:]})
+        self.used = np.array([self.pooled or name in plan.items for name in names[:kinds]])
+        kept = [k for k, name in enumerate(names[:kinds]) if name in plan.trade_items]
+        self.kept = kept[0] if kept else -1
+        self.trades = names[self.kept] if kept else None
+        windows = [() if name in TRADE_ITEMS else plan.by_item.get(name, ()) for name in names]
+        self.table = WindowTable([*windows, *[()] * (kinds + 2 - len(names))])
+
 
 class FrameReader:
     """One frame, sorted by firm, cut into blocks of firms and read month by month."""
@@ -159,73 +193,82 @@ class FrameReader:
         frame = records.frame(source.frame)
         if not frame["firm"].is_sorted():
             frame = frame.sort("firm", maintain_order=True)
-        self.source, self.plan = source, plan
-        self.suffixes = plan.of(source)
-        needed = {c for suffix in self.suffixes for c in source.items[suffix].columns}
+        self.kinds = len(source.prefixes)
+        self.items = [Item(source.items[suffix], names, self.kinds, plan) for suffix, names in plan.of(source).items()]
         self.span = _key(frame[source.span_column], null=1) if source.span_column else _ONE_KIND
+        needed = {c for item in self.items for c in item.formula.columns}
         self.columns = {c: without_mask(frame[c]) for c in sorted(needed)}
         self.firm, self.period = _key(frame["firm"]), _key(frame["period"])
         self.known = _key(frame["known_on"], null=_NEVER)
         self.kind = _key(frame[source.kind_column]) if source.kind_column else _ONE_KIND
-        if len(self.kind) and not 0 <= self.kind.min() <= self.kind.max() < len(source.prefixes):
+        if len(self.kind) and not 0 <= self.kind.min() <= self.kind.max() < self.kinds:
             # The loops write where a kind sends them, without asking whether that is inside.
-            row = int(np.argmax((self.kind < 0) | (self.kind >= len(source.prefixes))))
+            row = int(np.argmax((self.kind < 0) | (self.kind >= self.kinds)))
             raise ValueError(f"{source.frame}: column {source.kind_column} is null or unknown in row {row}")
         self.start, self.back = _month_of_day(as_of)
         self.today = day_number(as_of)
         self.newest = newest_released(as_of)
 
-    def fill(self, firms: NDArray[np.int64], room: Room, begin: int, out: Floats) -> None:
+    def fill(self, firms: NDArray[np.int64], room: Room, sales: Sales, begin: int, out: Floats) -> None:
         """Write the windows of this frame's items for `firms`, ascending, into columns of `out` from `begin`."""
         # Keys of the column's own type: numpy would turn the whole column into theirs.
         ends = firms[[0, -1]].astype(self.firm.dtype)
         first, last = (int(np.searchsorted(self.firm, end, side)) for end, side in zip(ends, _SIDES, strict=True))
         if first == last:
             return
-        cut, source, n = slice(first, last), self.source, len(firms)
-        kinds = len(source.prefixes)
-        rows = Room.shaped(room.rows, kinds, MONTHS, n)
-        speakers(
+        cut, spans = slice(first, last), len(self.span) > 0
+        lists = 2 if spans else self.kinds
+        size = lists * MONTHS * len(firms)
+        row, month = room.row[:size].reshape(lists, -1), room.month[:size].reshape(lists, -1)
+        values = room.values[:size].reshape(lists, -1)
+        begins = room.begins[:lists]
+        listed = speakers(
             self.firm[cut],
             self.period[cut],
             self.known[cut],
-            self.kind[cut] if source.kind_column else _ONE_KIND,
-            self.span[cut] if source.span_column else _ONE_KIND,
+            self.kind[cut] if len(self.kind) else _ONE_KIND,
+            self.span[cut] if spans else _ONE_KIND,
             firms,
             self.back,
             self.start,
             self.today,
-            Room.shaped(room.latest, kinds, MONTHS, n),
-            rows,
+            room.columns,
+            begins,
+            row,
+            month,
         )
+        chosen = room.columns[:listed]
+        counts = begins[:, listed]
+        rows = [row[number, :count] for number, count in enumerate(counts.tolist())]
         columns = {name: column[cut] for name, column in self.columns.items()}
-        months = Room.shaped(room.months, kinds, MONTHS, n)
-        once = Room.shaped(room.once, MONTHS, n)
-        if source.span_column:
-            last_months(rows[0], once)
-            room.declared_by = rows[0].copy()
-        for suffix, names in self.suffixes.items():
-            formula = source.items[suffix]
-            pooled = source.pooled is not None and bool(self.plan.items & {*names[-2:]})
-            for kind in range(kinds):
-                if pooled or names[kind] in self.plan.items:
-                    read = [columns[c] for c in formula.columns]
-                    speaking = once if formula.once else rows[kind]
-                    formula.read(speaking, float(self.today), float(formula.constant), *read, months[kind])
-                    if formula.silence:
-                        fill_silence(months[kind], self.newest, months[kind])
-                    self._windows(names[kind], months[kind], room, begin, out)
-            if pooled:
-                sums, count = (Room.shaped(part, MONTHS, n) for part in (room.pooled, room.count))
-                pool(months, sums, count)
-                self._windows(names[-2], sums, room, begin, out)
-                self._windows(names[-1], count, room, begin, out)
-
-    def _windows(self, item: str, months: Floats, room: Room, begin: int, out: Floats) -> None:
-        if item in self.plan.trade_items:
-            room.trade[item] = months.copy()
-        if item in self.plan.by_item and item not in TRADE_ITEMS:
-            fill_windows(months, _WEIGHTS, self.plan.by_item[item], begin, out)
+        if spans:
+            who_speaks(chosen, begins[0], row[0], month[0], sales.declared_by)
+        for item in self.items:
+            formula = item.formula
+            read = [columns[c] for c in formula.columns]
+            one = 1 if formula.once else 0
+            lists_of_item = slice(one, one + self.kinds)
+            for number, used in enumerate(item.used.tolist(), one):
+                if used:
+                    out_of = values[number, : len(rows[number])]
+                    formula.read(rows[number], float(self.today), float(formula.constant), *read, out_of)
+            item_windows(
+                values[lists_of_item],
+                item.used,
+                begins[lists_of_item],
+                month[lists_of_item],
+                chosen,
+                self.newest if formula.silence else -1,
+                item.pooled,
+                item.table.starts,
+                item.table.windows,
+                _WEIGHTS,
+                room.grid[: self.kinds + 2],
+                item.kept,
+                out if item.trades is None else sales.months[item.trades],
+                begin,
+                out,
+            )
 
 
 def window_blocks(
@@ -244,19 +287,21 @@ def window_blocks(
     """
     firms = np.sort(records.registration["firm"].to_numpy()).astype(np.int64)
     plan = WindowPlan(windows)
+    trade_table = plan.table(TRADE_ITEMS)
     readers = []
     for source in SOURCES:
         if records.frame(source.frame).height and plan.of(source):
             reader = FrameReader(records, source, plan, as_of)
             refuse_unknown(reader.firm, firms, source.frame)
             readers.append(reader)
-    room = Room(min(GRID_FIRMS, len(firms)), max((len(s.prefixes) for s in SOURCES), default=1))
+    n = min(BLOCK_FIRMS, len(firms))
+    room = Room(n, max((len(s.prefixes) for s in SOURCES), default=1))
     names = [w.column for w in windows]
-    for begin in range(0, len(firms), BLOCK_FIRMS):
-        block = firms[begin : begin + BLOCK_FIRMS]
+    for begin in range(0, len(firms), FRAME_FIRMS):
+        block = firms[begin : begin + FRAME_FIRMS]
         values = np.full((len(windows), len(block)), np.nan)
-        for at in range(0, len(block), GRID_FIRMS):
-            _fill(readers, plan, newest_released(as_of), block[at : at + GRID_FIRMS], room, at, values)
+        for at in range(0, len(block), BLOCK_FIRMS):
+            _fill(readers, plan, trade_table, newest_released(as_of), block[at : at + BLOCK_FIRMS], room, at, values)
         flat = pl.Series(values.reshape(-1), nan_to_null=True)
         columns = [flat.slice(k * len(block), len(block)).alias(name) for k, name in enumerate(names)]
         yield block, pl.DataFrame(columns)
@@ -265,29 +310,29 @@ def window_blocks(
 def _fill(
     readers: Iterable[FrameReader],
     plan: WindowPlan,
+    trade_table: WindowTable,
     newest: int,
     firms: NDArray[np.int64],
     room: Room,
     begin: int,
     out: Floats,
 ) -> None:
-    room.trade.clear()
-    room.declared_by = None
+    sales = Sales(len(firms))
     for reader in readers:
-        reader.fill(firms, room, begin, out)
-    if not room.trade:
-        return
-    unknown = np.full((MONTHS, len(firms)), np.nan)
-    declared, invoiced = (room.trade.get(item, unknown) for item in (DECLARED, INVOICED))
-    if room.declared_by is not None:
-        by_the_month(room.declared_by, declared, invoiced, declared)
-    turnover = np.empty_like(unknown)
-    trade(declared, invoiced, newest, turnover)
-    both = ~(np.isnan(declared) | np.isnan(invoiced))
-    beside = (np.where(both, months, np.nan) for months in (declared, invoiced))
-    for item, months in zip(TRADE_ITEMS, (turnover, declared, *beside), strict=True):
-        if item in plan.by_item:
-            fill_windows(months, _WEIGHTS, plan.by_item[item], begin, out)
+        reader.fill(firms, room, sales, begin, out)
+    if plan.trade_items:
+        trade_windows(
+            sales.declared_by,
+            sales.months[DECLARED],
+            sales.months[INVOICED],
+            newest,
+            trade_table.starts,
+            trade_table.windows,
+            _WEIGHTS,
+            room.grid,
+            begin,
+            out,
+        )
 
 
 def newest_released(as_of: date) -> int:

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from creditlink.engine.scoring.trees.kernel import BLOCK, explain_rows
+from creditlink.engine.scoring.trees.library import xgboost
 from creditlink.engine.scoring.trees.tabulation import NotTabulableError, ShapTables, build
 
 PARALLEL_ROWS = 16 * BLOCK  # below this, starting threads costs more than they save
