@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from creditlink.decisions.archive import DecisionQuery, conditions
@@ -14,6 +14,7 @@ from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.http import paging
+from creditlink.reviews.tables import ReviewOverride
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,24 @@ class Choices:
 
 
 def listed(
-    session: Session, query: DecisionQuery, *, cursor: str | None = None
+    session: Session,
+    query: DecisionQuery,
+    *,
+    cursor: str | None = None,
+    further: Sequence[ColumnElement[bool]] = (),
 ) -> tuple[list[ListedDecision], str | None]:
     """Return one page of decisions, newest first, and the cursor of the next.
+
+    Parameters
+    ----------
+    further : what rows meet besides the query
 
     Raises
     ------
     InvalidRequest
         The cursor is not one of this list.
     """
-    met = list(conditions(query))
+    met = [*conditions(query), *further]
     after = paging.row_of(session, DecisionRow, "dec", cursor, *met)
     wanted = (
         select(DecisionRow, Enterprise.name, Enterprise.uscc, Institution.name_zh, Institution.name_en)
@@ -59,6 +68,20 @@ def listed(
     )
     page = [ListedDecision(*row) for row in rows]
     return page, ids.external("dec", page[-1].row.id) if more else None
+
+
+OVERRIDES = ("any", "loosened", "tightened", "none")
+"""What a list can be narrowed to of what people decided beside the score."""
+
+
+def overridden(how: str) -> ColumnElement[bool]:
+    """Return the condition that people departed from a decision, or that nobody did; `how` is one of `OVERRIDES`."""
+    made = select(ReviewOverride.id).where(ReviewOverride.profile_id == DecisionRow.id)
+    if how == "loosened":
+        made = made.where(ReviewOverride.loosens)
+    elif how == "tightened":
+        made = made.where(~ReviewOverride.loosens)
+    return ~made.exists() if how == "none" else made.exists()
 
 
 def choices(session: Session) -> Choices:
