@@ -30,7 +30,7 @@ def swarm_for(model_id: str, manifest_sha256: str, models_dir: Path) -> ModelSwa
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"at most {_MOST_BYTES} bytes are read")
         found = ModelSwarm.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise SwarmDamaged(f"{FOLDER}/{path.name}: {type(error).__name__}: {error}") from error
     if found.manifest_sha256 != manifest_sha256:
         raise SwarmDamaged(f"{FOLDER}/{path.name}: it is of another model than the one registered")

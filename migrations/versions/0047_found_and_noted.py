@@ -74,16 +74,47 @@ MARKS = """
             END IF;"""
 
 ARCHIVE = """
-    CREATE FUNCTION creditlink_archive(
-        profile uuid, sealed bytea, opened_sha256 text, kept_until timestamptz, found_by text[])
+    CREATE OR REPLACE FUNCTION creditlink_archive(
+        profile uuid, sealed bytea, opened_sha256 text, kept_until timestamptz{takes})
     RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    DECLARE link text;
+    DECLARE
+        made public.profiles%ROWTYPE;
+        head public.decision_heads%ROWTYPE;
+        utc timestamp;
+        link text;
     BEGIN
-        link := public.creditlink_archive(profile, sealed, opened_sha256, kept_until);
-        UPDATE public.decision_records r SET marks = found_by WHERE r.id = profile AND found_by IS NOT NULL;
-        RETURN link;
+        SELECT * INTO made FROM public.profiles p WHERE p.id = profile;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'profile % is not stored', profile;
+        END IF;
+        INSERT INTO public.decision_heads (chain_id, seq, digest) VALUES (made.enterprise_id, 0, repeat('0', 64))
+            ON CONFLICT DO NOTHING;
+        SELECT * INTO head FROM public.decision_heads h WHERE h.chain_id = made.enterprise_id FOR UPDATE;
+        utc := made.created_at AT TIME ZONE 'UTC';
+        link := '{"at":"' || to_char(utc, 'YYYY-MM-DD"T"HH24:MI:SS')
+                          || CASE WHEN to_char(utc, 'US') = '000000' THEN '' ELSE to_char(utc, '.US') END || '+00:00"'
+            || ',"chain_id":"' || made.enterprise_id || '"'
+            || ',"decision":"' || made.id || '"'
+            || ',"payload_sha256":' || to_json(opened_sha256)
+            || ',"previous":"' || head.digest || '"'
+            || ',"seq":' || head.seq + 1 || '}';
+        INSERT INTO public.decision_records (id, chain_id, seq, decided_at, payload_sha256, previous, digest,
+            keep_until, enterprise_id, institution_id, consent_id, as_of, grade, model_id, bundle_sha256,
+            payload{column})
+        VALUES (made.id, made.enterprise_id, head.seq + 1, made.created_at, opened_sha256, head.digest,
+            encode(sha256(convert_to(link, 'UTF8')), 'hex'), kept_until, made.enterprise_id, made.institution_id,
+            made.consent_id, made.as_of, made.grade, made.model_id, made.bundle_sha256, sealed{value});
+        UPDATE public.decision_heads h SET seq = head.seq + 1,
+            digest = encode(sha256(convert_to(link, 'UTF8')), 'hex') WHERE h.chain_id = made.enterprise_id;
+        RETURN encode(sha256(convert_to(link, 'UTF8')), 'hex');
     END $$"""
 ARCHIVE_SIGNATURE = "creditlink_archive(uuid, bytea, text, timestamptz, text[])"
+# What older code calls: a record without marks.
+UNMARKED = """
+    CREATE OR REPLACE FUNCTION creditlink_archive(
+        profile uuid, sealed bytea, opened_sha256 text, kept_until timestamptz)
+    RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        SELECT public.creditlink_archive(profile, sealed, opened_sha256, kept_until, NULL) $$"""
 
 NOTES_STAY = """
     CREATE FUNCTION decision_notes_stay() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -102,7 +133,8 @@ def upgrade() -> None:
     op.create_index("ix_decision_records_marks", "decision_records", ["marks"], postgresql_using="gin")
     op.execute("GRANT SELECT (marks) ON decision_records TO creditlink_api")
     _functions(opens=OPENS, forgets=FORGETS, marks=MARKS)
-    op.get_bind().exec_driver_sql(ARCHIVE.replace("%", "%%"))
+    _archive(takes=", found_by text[]", column=", marks", value=", found_by")
+    op.get_bind().exec_driver_sql(UNMARKED)
     op.execute(f"REVOKE ALL ON FUNCTION {ARCHIVE_SIGNATURE} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION {ARCHIVE_SIGNATURE} TO creditlink_api")
     op.create_table(
@@ -147,14 +179,24 @@ def downgrade() -> None:
         op.execute(f"DROP POLICY looked_at ON {table}")
     op.drop_table("decision_notes")
     op.execute("DROP FUNCTION decision_notes_stay()")
+    _archive(takes="", column="", value="")
     op.execute(f"DROP FUNCTION {ARCHIVE_SIGNATURE}")
     _functions(opens="", forgets="", marks="")
     op.drop_index("ix_decision_records_marks", "decision_records")
     op.drop_column("decision_records", "marks")
 
 
+def _archive(**parts: str) -> None:
+    op.get_bind().exec_driver_sql(_filled(ARCHIVE, parts))
+
+
 def _functions(**parts: str) -> None:
     for body in (LOOK, FINAL):
-        for name, sql in parts.items():
-            body = body.replace("{" + name + "}", sql)
-        op.get_bind().exec_driver_sql(body.replace("%", "%%"))
+        op.get_bind().exec_driver_sql(_filled(body, parts))
+
+
+def _filled(body: str, parts: dict[str, str]) -> str:
+    """Return the text of a function; a `%` is no parameter of the driver."""
+    for name, sql in parts.items():
+        body = body.replace("{" + name + "}", sql)
+    return body.replace("%", "%%")

@@ -11,19 +11,18 @@ import numpy as np
 import pytest
 from sqlalchemy import insert, select, text
 
-from creditlink.decisions.archive import Archive
 from creditlink.decisions.looks.cohorts import OTHERS, CohortMember, edges_for, summary_of
 from creditlink.engine.profile.basis import DecisionBasis
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit import ids
 from creditlink.kit.postgres import db
-from creditlink.kit.processes import runtime
 from creditlink.profiles.tables import Profile
 from tests import factories as make
+from tests.decisions.conftest import kept
 from tests.portal.test_risk_desk import looks, staff
 from tests.profiles.conftest import authorized, bank, city, created, delivered, firm, http, products, rich_firm
 
-__all__ = ["authorized", "bank", "city", "created", "delivered", "firm", "http", "products", "rich_firm"]
+__all__ = ["authorized", "bank", "city", "created", "delivered", "firm", "http", "kept", "products", "rich_firm"]
 PAGE = "/portal/staff/cohorts"
 
 
@@ -83,18 +82,15 @@ def risk(app, settings, empty_database):
 
 
 @pytest.fixture
-def many(created):
+def many(created, kept):
     """Return a function that archives decisions like the rich firm's on other firms, some points apart."""
     _, first = created()
 
     def add(count, *, days=0, apart=0):
-        kept = runtime.part(Archive)
         with db.transaction("owner") as session:
             template = session.get_one(Profile, ids.internal("prf", first["id"])).columns()
-            one = {
-                name: getattr(session.scalars(select(Enterprise)).first(), name)
-                for name in Enterprise.__table__.c.keys()
-            }
+            known = session.scalars(select(Enterprise)).first()
+            one = {column.key: getattr(known, column.key) for column in Enterprise.__table__.columns}
             for number in range(count):
                 new = one | {"id": uuid4(), "uscc": make.make_uscc()}
                 session.execute(insert(Enterprise), new)

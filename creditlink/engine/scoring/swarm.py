@@ -94,12 +94,14 @@ class ModelSwarm:
             raise ValueError(f"a swarm of {firms} firms: at least {LEAST_FIRMS} are needed")
         found = []
         for one in members["indicators"]:
-            arrays = [np.asarray(one[name], dtype=kind) for name, kind in _ARRAYS]
-            if any(array.shape != (firms,) for array in arrays) or len(one["tenths"]) not in (0, 9):
-                raise ValueError(f"swarm of {one['name']}: a number for each of {firms} firms, and nine tenths")
-            if not np.all(np.isfinite(arrays[0])) or any(array.min() < -1 or array.max() > 100 for array in arrays[1:]):
-                raise ValueError(f"swarm of {one['name']}: a rank is a whole per cent, and points are finite")
-            points, ranks, partner_ranks = arrays
+            points: Floats = np.asarray(one["points"], dtype=np.float64)
+            ranks, partner_ranks = (np.asarray(one[name], dtype=np.int64) for name in ("ranks", "partner_ranks"))
+            if any(array.shape != (firms,) for array in (points, ranks, partner_ranks)):
+                raise ValueError(f"swarm of {one['name']}: a number for each of {firms} firms is expected")
+            if len(one["tenths"]) not in (0, 9) or not np.all(np.isfinite(points)):
+                raise ValueError(f"swarm of {one['name']}: nine tenths and finite points are expected")
+            if any(array.min() < UNKNOWN or array.max() > 100 for array in (ranks, partner_ranks)):
+                raise ValueError(f"swarm of {one['name']}: a rank is a whole per cent")
             found.append(
                 SwarmOfIndicator(
                     str(one["name"]), float(one["mean_points"]), points, ranks, tuple(map(float, one["tenths"])),
@@ -107,9 +109,6 @@ class ModelSwarm:
                 )
             )  # fmt: skip
         return cls(str(members["manifest_sha256"]), dict(members["sample"]), firms, tuple(found))
-
-
-_ARRAYS = (("points", np.float64), ("ranks", np.int64), ("partner_ranks", np.int64))
 
 
 def swarm_of(

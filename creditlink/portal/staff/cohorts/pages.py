@@ -96,7 +96,7 @@ def compare_cohorts(session: Session, here: AtDesk, now: datetime) -> ResponseRe
 
 
 def _too_few() -> str:
-    return gettext("Each cohort needs decisions on %(n)d firms at least; nothing was opened.", n=FEWEST_FIRMS)
+    return str(gettext("Each cohort needs decisions on %(n)d firms at least; nothing was opened.", n=FEWEST_FIRMS))
 
 
 def _opened(
