@@ -16,12 +16,10 @@ from creditlink.decisions.record import RecordInvalid
 from creditlink.decisions.schemas import ReplayRequestSchema, ReplaySchema
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
-from creditlink.kit.errors import Conflict, InsufficientRole, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.kit.errors import Conflict, InsufficientRole, InvalidRequest, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint
-from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
-from creditlink.staff.access import current_staff, require_role
-from creditlink.staff.actor import RoleMissing
+from creditlink.staff.access import current_staff, require_role, staff_transaction
 
 blueprint = Blueprint(
     "decisions",
@@ -32,7 +30,7 @@ blueprint = Blueprint(
 
 
 @contextmanager
-def staff_transaction(stated: Mapping[str, str]) -> Iterator[tuple[Session, Reader]]:
+def _looking(stated: Mapping[str, str]) -> Iterator[tuple[Session, Reader]]:
     """Open the transaction of the member of staff who signed the request, in the role and for the purpose they state.
 
     Raises
@@ -41,12 +39,9 @@ def staff_transaction(stated: Mapping[str, str]) -> Iterator[tuple[Session, Read
         They do not hold the role that they state.
     """
     staff = current_staff()
-    try:
-        role = staff.acting_as(stated["role"])
-    except RoleMissing as error:
-        raise InsufficientRole(str(error)) from None
     request = structlog.contextvars.get_contextvars().get("request_id")
-    with db.transaction(viewer=db.Viewer(actor="operator")) as session:
+    with staff_transaction() as session:
+        role = staff.acting_as(stated["role"])
         yield session, Reader(staff.name, role, stated["purpose"], request_id=request)
 
 
@@ -54,7 +49,7 @@ def staff_transaction(stated: Mapping[str, str]) -> Iterator[tuple[Session, Read
 @require_role("risk", "auditor")
 @blueprint.arguments(ReplayRequestSchema)
 @blueprint.response(200, ReplaySchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, InsufficientRole, NotFound, Conflict)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole, NotFound, Conflict)
 def replay_decision(stated: dict[str, str], decision_id: str) -> dict[str, object]:
     """Make a decision again from its sealed record, by the model, rules and products of its day.
 
@@ -62,7 +57,7 @@ def replay_decision(stated: dict[str, str], decision_id: str) -> dict[str, objec
     its policy is damaged: the detail says how.
     """
     known = ids.internal("dec", decision_id)
-    with staff_transaction(stated) as (session, reader):
+    with _looking(stated) as (session, reader):
         try:
             (found,) = service.replay(session, [known], reader, kept=runtime.part(Archive), now=utc_now())
         except (RecordDamaged, PolicyDamaged, RecordInvalid, LookupError) as error:

@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session
 from creditlink.enterprises.tables import Account
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
-from creditlink.kit.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.kit.errors import Conflict, InsufficientRole, InvalidRequest, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint
-from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.reviews import decide, monitor, queue
 from creditlink.reviews.decide import ReviewDecided
@@ -36,8 +35,7 @@ from creditlink.reviews.schemas import (
     WhoseCaseSchema,
 )
 from creditlink.reviews.tables import ReviewCase
-from creditlink.staff.access import current_staff, require_role
-from creditlink.staff.actor import RoleMissing
+from creditlink.staff.access import current_staff, require_role, staff_transaction
 
 blueprint = Blueprint(
     "reviews",
@@ -46,17 +44,14 @@ blueprint = Blueprint(
     description="Decisions that a person looks at: the queue, overrides, their monitor. For the platform's risk team",
 )
 
-_REFUSALS = (InvalidRequest, Unauthorized, InsufficientScope, NotFound, Conflict)
+_REFUSALS = (InvalidRequest, Unauthorized, InsufficientRole, NotFound, Conflict)
 
 
 @contextmanager
 def _reviewing() -> Iterator[tuple[Session, datetime]]:
     """Open a transaction that sees the queue, whoever's the cases are."""
-    try:
-        with db.transaction(viewer=db.Viewer(actor="operator")) as session:
-            yield session, utc_now()
-    except RoleMissing as error:
-        raise InsufficientScope(str(error)) from None
+    with staff_transaction() as session:
+        yield session, utc_now()
 
 
 def cases_json(session: Session, cases: Sequence[ReviewCase], now: datetime) -> list[dict[str, object]]:
@@ -84,7 +79,7 @@ def cases_json(session: Session, cases: Sequence[ReviewCase], now: datetime) -> 
 @require_role("risk", "auditor")
 @blueprint.arguments(CaseQuerySchema, location="query")
 @blueprint.response(200, CasesSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole)
 def list_cases(query: CaseQuery) -> dict[str, object]:
     """List cases, what is due first first."""
     with _reviewing() as (session, now):
@@ -95,7 +90,7 @@ def list_cases(query: CaseQuery) -> dict[str, object]:
 @require_role("risk", "auditor", "model_owner")
 @blueprint.arguments(MonitorQuerySchema, location="query")
 @blueprint.response(200, MonitorSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole)
 def show_monitor(query: MonitorQuery) -> dict[str, object]:
     """Show how often people depart from the model, who does, in what way, and whether they were right."""
     limits = runtime.part(ReviewSettings).limits
@@ -107,7 +102,7 @@ def show_monitor(query: MonitorQuery) -> dict[str, object]:
 @require_role("risk", "operator", "auditor")
 @blueprint.arguments(NoticeQuerySchema, location="query")
 @blueprint.response(200, NoticeClocksSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole)
 def list_notices(query: NoticeQuery) -> dict[str, object]:
     """List notices of adverse action with their clocks and receipts, what is due first first."""
     with _reviewing() as (session, now):
@@ -118,7 +113,7 @@ def list_notices(query: NoticeQuery) -> dict[str, object]:
 @blueprint.route("/<case_id>", methods=["GET"])
 @require_role("risk", "auditor")
 @blueprint.response(200, WhoseCaseSchema)
-@blueprint.problems(Unauthorized, InsufficientScope, NotFound)
+@blueprint.problems(Unauthorized, InsufficientRole, NotFound)
 def show_case(case_id: str) -> dict[str, object]:
     """Show one case."""
     with _reviewing() as (session, now):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.access import context
 from creditlink.kit.clock import utc_now
-from creditlink.kit.errors import InsufficientScope, NotFound, Unauthorized
+from creditlink.kit.errors import InsufficientRole, NotFound, Unauthorized
 from creditlink.kit.http.api import document_security
 from creditlink.kit.postgres import db, purpose
 from creditlink.staff import people, proof
@@ -38,7 +39,8 @@ class NobodyActs(Exception):
 def require_role(*roles: str) -> Callable[[Callable[Arguments, Answered]], Callable[Arguments, Answered]]:
     """Let a route run for a member of staff with one of `roles`, who signed this very request (`Authorization: Staff`).
 
-    In the route `current_staff()` is the person. The statement proves method and address, once.
+    In the route `current_staff()` is the person. The statement proves method and address, once. Who holds none of the
+    roles gets 403 `insufficient-role`.
     """
 
     def decorate(view: Callable[Arguments, Answered]) -> Callable[Arguments, Answered]:
@@ -55,6 +57,22 @@ def require_role(*roles: str) -> Callable[[Callable[Arguments, Answered]], Calla
 def current_staff() -> StaffActor:
     """Return who signed the current request; only within a route under `require_role`."""
     return cast(StaffActor, flask.g.staff)
+
+
+@contextmanager
+def staff_transaction() -> Iterator[Session]:
+    """Open the transaction of who signed the request; it sees every firm's rows, as the routes of staff must.
+
+    Raises
+    ------
+    InsufficientRole
+        They turn out to lack a role on the way.
+    """
+    try:
+        with db.transaction(viewer=db.Viewer(actor="operator")) as session:
+            yield session
+    except RoleMissing as error:
+        raise InsufficientRole(str(error)) from None
 
 
 def request_act(method: str, url: str) -> str:
@@ -77,7 +95,7 @@ def _signed_request(roles: tuple[str, ...]) -> StaffActor:
         log.info("staff_proof_refused", reason=str(error))
         raise Unauthorized("the statement proves no active member of staff", headers=_CHALLENGE) from None
     except RoleMissing as error:
-        raise InsufficientScope(str(error)) from None
+        raise InsufficientRole(str(error)) from None
     return actor
 
 

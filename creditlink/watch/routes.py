@@ -10,13 +10,11 @@ from typing import TypedDict
 from sqlalchemy.orm import Session
 
 from creditlink.kit.clock import utc_now
-from creditlink.kit.errors import InsufficientRole, InsufficientScope, InvalidRequest, NotFound, Unauthorized
+from creditlink.kit.errors import InsufficientRole, InvalidRequest, NotFound, Unauthorized
 from creditlink.kit.http.api import Blueprint
-from creditlink.kit.postgres import db
 from creditlink.lifecycle import restraint
 from creditlink.lifecycle.steps import ModelStepRefused
-from creditlink.staff.access import current_staff, require_role
-from creditlink.staff.actor import RoleMissing
+from creditlink.staff.access import current_staff, require_role, staff_transaction
 from creditlink.watch import acting, reading
 from creditlink.watch.counting import WatchedModel
 from creditlink.watch.schemas import (
@@ -62,10 +60,8 @@ class CourseQuery(TypedDict, total=False):
 @contextmanager
 def _transaction() -> Iterator[Session]:
     try:
-        with db.transaction(viewer=db.Viewer(actor="operator")) as session:
+        with staff_transaction() as session:
             yield session
-    except RoleMissing as error:
-        raise InsufficientRole(str(error)) from None
     except ModelStepRefused as error:
         raise InvalidRequest(errors=[{"pointer": f"/{error.reason}", "detail": str(error)}]) from None
 
@@ -74,7 +70,7 @@ def _transaction() -> Iterator[Session]:
 @require_role(*_LOOK)
 @blueprint.arguments(WatchQuerySchema, location="query")
 @blueprint.response(200, WatchSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole)
 def show_watch(query: WatchQuery) -> dict[str, object]:
     """Show each live model: what moved, the mix of grades, what was missing, outcomes, open alarms, a freeze."""
     with _transaction() as session:
@@ -85,7 +81,7 @@ def show_watch(query: WatchQuery) -> dict[str, object]:
 @require_role(*_LOOK)
 @blueprint.arguments(CourseQuerySchema, location="query")
 @blueprint.response(200, CourseSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole)
 def show_course(query: CourseQuery) -> dict[str, object]:
     """Show one series day by day."""
     watched = WatchedModel(query["purpose"], query["model_id"])
@@ -97,7 +93,7 @@ def show_course(query: CourseQuery) -> dict[str, object]:
 @require_role(*_LOOK)
 @blueprint.arguments(AlarmQuerySchema, location="query")
 @blueprint.response(200, AlarmListSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole)
 def list_alarms(query: dict[str, bool]) -> dict[str, object]:
     """List alarms: what moved, and what was done about it at once."""
     with _transaction() as session:
@@ -108,7 +104,7 @@ def list_alarms(query: dict[str, bool]) -> dict[str, object]:
 @require_role(*_ACT)
 @blueprint.arguments(AlarmCloseSchema)
 @blueprint.response(200, AlarmSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, InsufficientRole, NotFound)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole, NotFound)
 def close_alarm(body: dict[str, str], alarm_id: str) -> dict[str, object]:
     """Close an alarm. What was done stays: a freeze is lifted, a fall-back rolled back, each by its own act."""
     with _transaction() as session:
@@ -121,7 +117,7 @@ def close_alarm(body: dict[str, str], alarm_id: str) -> dict[str, object]:
 @require_role(*_ACT)
 @blueprint.arguments(FreezeLiftSchema)
 @blueprint.response(200, FreezeLiftedSchema)
-@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, InsufficientRole, NotFound)
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientRole, NotFound)
 def lift_freeze(body: dict[str, str], purpose: str) -> dict[str, object]:
     """Let the live model of a purpose decide alone again."""
     with _transaction() as session:

@@ -1,11 +1,13 @@
 """The firm's home: states, accesses, and stopping a bank within two clicks."""
 
+import html
+
 import pytest
 
 from creditlink.audit import service as audit
 from creditlink.consents.life import counters
 from creditlink.consents.tables import Consent
-from creditlink.kit.clock import utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from tests import factories as make
 
@@ -134,10 +136,21 @@ def test_a_long_history_is_paged_without_gaps(owner, consent):
         disclose(consent)
     first = owner.get("/portal/accesses").text
     assert first.count("<time") == 50
-    older = first.split("&amp;before=")[1].split('"')[0]
-    assert owner.get(f"/portal/accesses?before={older}").text.count("<time") == 5
-    assert owner.get("/portal/accesses?before=x").status_code == 422
-    assert owner.get("/portal/accesses?before=9999999999999999999999").status_code == 422
+    older = html.unescape(first.split('rel="next" href="')[1].split('"')[0])
+    assert owner.get(f"/portal/accesses{older}").text.count("<time") == 5
+    assert owner.get("/portal/accesses?page=3").status_code == 422
+    exported = owner.get(f"/portal/accesses{older}&export=csv")
+    assert exported.mimetype == "text/csv"
+    assert exported.text.count("Credit profile made") == 55  # every page
+
+
+def test_the_log_is_narrowed_by_day_lender_and_result(owner, bank, consent):
+    disclose(consent)
+    disclose(consent, action="read.refused", result="refused", detail={"reason": "paused"})
+    day, code = day_of(utc_now()), bank.institution.code
+    asked = {"": 2, "result=refused": 1, f"who={code}": 2, f"since={day}&until={day}": 2, "since=2090-01-01": 0}
+    assert {q: owner.get(f"/portal/accesses?{q}").text.count("<time") for q in asked} == asked
+    assert owner.get("/portal/accesses?who=another").status_code == 422
 
 
 def test_names_cannot_carry_markup(owner, bank):

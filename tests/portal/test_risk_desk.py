@@ -186,8 +186,8 @@ def test_the_list_is_narrowed_and_paged(risk, created, bank, firm):
         rows = session.scalars(select(DecisionRow.id)).all()
     assert len(rows) == 3
     for narrowed, count in {
-        "": 3, f"uscc={firm.enterprise.uscc}": 3, f"grade={profile['grade'].replace('+', '%2B')}": 3, "grade=X": 0,
-        "model=nobody": 0, f"bundle={profile['bundle']}": 3, "since=2090-01-01": 0, "until=2000-01-01": 0,
+        "": 3, f"uscc={firm.enterprise.uscc}": 3, f"grade={profile['grade'].replace('+', '%2B')}": 3,
+        f"bundle={profile['bundle']}": 3, "since=2090-01-01": 0, "until=2000-01-01": 0,
     }.items():  # fmt: skip
         assert risk.get(f"{LIST}?lang=en&{narrowed}").text.count(f'href="{LIST}/dec_') == count, narrowed
 
@@ -196,10 +196,13 @@ def test_the_list_is_narrowed_and_paged(risk, created, bank, firm):
     ("narrowed", "said"),
     [
         ("uscc=91", "No firm has the code 91."),
-        ("bank=nobody", "No institution has the code nobody."),
+        ("bank=nobody", "nobody cannot be chosen here."),
+        ("grade=X", "X cannot be chosen here."),
+        ("model=nobody", "nobody cannot be chosen here."),
         ("since=tomorrow", "tomorrow is not a day"),
-        ("cursor=x", "does not exist any more"),
-        ("cursor=dec_00000000000000000000000000000000", "does not exist any more"),
+        ("page=0", "does not exist any more"),
+        ("page=2", "does not exist any more"),
+        ("sort=payload", "does not exist any more"),
     ],
 )
 def test_what_cannot_be_looked_for_is_said(risk, decided, narrowed, said):

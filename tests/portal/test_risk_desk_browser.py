@@ -57,7 +57,7 @@ def test_a_decision_is_found_explained_replayed_and_compared(look, risk, created
     page.goto("/portal/staff/models")
     picture(page, "models")
     found += page.findings()
-    page.click("main h2 a >> nth=0")
+    page.click("main tbody a >> nth=0")
     picture(page, "model")
     found += page.findings()
     assert fits(page)

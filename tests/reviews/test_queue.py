@@ -200,7 +200,7 @@ class TestRoutes:
         listed = aud("GET", "/v1/reviews?state=open&cause=sole_trader_asks").json()["items"]
         assert [(row["id"], row["note"], row["claimed_by"]) for row in listed] == [(case["id"], "please", None)]
         path = f"/v1/reviews/{case['id']}"
-        assert aud("POST", f"{path}/claim").status_code == 403
+        assert aud("POST", f"{path}/claim").json()["type"] == "/problems/insufficient-role"
         early = fay("POST", f"{path}/decision", json={"decision": "confirm", "reason": "seen"})
         assert (early.status_code, early.json()["reason"]) == (409, "open")
         assert fay("POST", f"{path}/claim").json()["claimed_by"] == "fay"

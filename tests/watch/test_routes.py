@@ -88,7 +88,7 @@ def test_a_course_and_what_it_takes(raised, call):
 
 def test_risk_closes_an_alarm_once_and_says_why(raised, call):
     path = f"/v1/watch/alarms/{raised}/close"
-    assert call("auditor")("POST", path, json={"resolution": "x"}).status_code == 403
+    assert call("auditor")("POST", path, json={"resolution": "x"}).json()["type"] == "/problems/insufficient-role"
     risk = call("risk")
     assert risk("POST", path, json={}).status_code == 422
     assert risk("POST", path, json={"resolution": "   "}).json()["errors"][0]["pointer"] == "/resolution"
@@ -106,7 +106,7 @@ def test_risk_closes_an_alarm_once_and_says_why(raised, call):
 
 def test_a_freeze_is_lifted_with_a_reason_and_stays_over(raised, call):
     path = f"/v1/watch/freezes/{UNDERWRITING}/lift"
-    assert call("model_owner")("POST", path, json={"reason": "x"}).status_code == 403
+    assert call("model_owner")("POST", path, json={"reason": "x"}).json()["type"] == "/problems/insufficient-role"
     operator = call("operator")
     assert operator("POST", path, json={"reason": " "}).status_code == 422
     assert operator("POST", "/v1/watch/freezes/monitoring/lift", json={"reason": "x"}).status_code == 404

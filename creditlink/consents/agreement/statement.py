@@ -14,7 +14,7 @@ from creditlink.consents.agreement.receipts import text_hash
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.clock import SHANGHAI
 
-TEXT_VERSION = "2026-3"
+TEXT_VERSION = "2026-4"
 """Raised with every change of wording below: a consent says which text was shown."""
 
 LANGUAGES = ("zh", "en")
@@ -121,6 +121,10 @@ def _chinese(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
         ("授权期限", f"自您同意之时起，至 {when(details.valid_until, 'zh')} 止"),
         ("使用次数", often),
         ("保存时间", f"据此产生的结果最多保存 {details.data_life_days} 天"),
+        (
+            "平台留存",
+            "每次决策的依据由本平台加密封存备查，任何银行不得读取；贷款结果明确后，可用于训练评分模型，撤回授权后不再使用。",
+        ),
         ("如何停止", "随时可在“我的授权”中暂停或撤回，立即生效；撤回不影响贵企业使用本平台的其他服务。"),
     )
 
@@ -137,6 +141,11 @@ def _english(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
         ("How long", f"from the moment you agree until {when(details.valid_until, 'en')}"),
         ("How often", often),
         ("How long it is kept", f"what is computed from the data is kept for {days} at most"),
+        (
+            "What CreditLink keeps",
+            "What a decision was based on is sealed as proof, and no bank can read it. Once it is known how a loan "
+            "turned out, it may teach a scoring model; after you withdraw, it no longer does.",
+        ),
         (
             "How to stop",
             "You can pause or withdraw this consent under My consents at any time, with immediate effect. "

@@ -7,9 +7,6 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
@@ -128,6 +125,10 @@ def fit(cases: Sequence[ApprovalCase], *, fitted_on: str) -> ApprovalModel:
     of_kind = np.array([[case.product_kind == kind for kind in kinds] for case in cases])
     x = np.hstack([known, _POOLING * of_kind])
     # Few rows and few inputs: exact steps are a hundred times quicker than a general search, and always the same.
+    # Imported by whoever fits: an API process never does, and needs none of scikit-learn.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
     logistic = LogisticRegression(C=10.0, max_iter=1000, solver="newton-cholesky")
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     unseen = cross_val_predict(logistic, x, y, cv=folds, method="predict_proba")[:, 1]
@@ -160,6 +161,8 @@ def _curve(
     unseen: NDArray[np.float64],
     approved: NDArray[np.bool_],
 ) -> Curve:
+    from sklearn.metrics import roc_auc_score
+
     return Curve(
         kind=kind,
         intercept=intercept,

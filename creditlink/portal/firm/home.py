@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from creditlink.audit import service as audit
 from creditlink.consents import service as consents
 from creditlink.consents.agreement import receipts
 from creditlink.consents.life import approval
@@ -19,7 +16,7 @@ from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
-from creditlink.kit.errors import InvalidRequest, NotFound
+from creditlink.kit.errors import NotFound
 from creditlink.portal.firm import acts, inbox, overview
 from creditlink.portal.firm.firms import chosen, enter, firms_of
 from creditlink.portal.person import stepup
@@ -107,46 +104,11 @@ def receipt(session: Session, account: Account, now: datetime, consent_id: str) 
     return download(receipts.sign(claims, secret=settings().secret_key) + "\n", f"{consent.wire_id}.jws")
 
 
-@blueprint.get("/accesses.jsonl")
-@signed_in
-def evidence(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Give the firm its whole chain of evidence, one JSON object a line, as `creditlink audit verify` takes it."""
-    firm = chosen(session, firms_of(session, account, now), flask.request.args.get("enterprise"))
-    if firm is None:
-        raise NotFound
-    sealed = audit.export_sealed(session, firm.id, issuer=settings().issuer, secret=settings().secret_key, now=now)
-    lines = [json.dumps(line, ensure_ascii=False) for line in sealed]
-    return download("".join(f"{line}\n" for line in lines), "evidence.jsonl")
-
-
 def download(text: str, name: str) -> ResponseReturnValue:
     """Return a text as a file to keep."""
     response = flask.Response(text, content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-@blueprint.get("/accesses")
-@signed_in
-def accesses(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Show every access to the firm's data, refused ones too, the latest first."""
-    firms = firms_of(session, account, now)
-    firm = chosen(session, firms, flask.request.args.get("enterprise"))
-    before = flask.request.args.get("before", "")
-    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
-        raise InvalidRequest(gettext("The page number is not a number."))
-    rows = []
-    if firm is not None:
-        rows = overview.accesses_of(
-            session,
-            firm,
-            lang=lang(),
-            fair_use=fair_use(),
-            before=int(before) if before else None,
-            limit=PAGE_OF_ACCESSES + 1,
-        )
-    older = rows[PAGE_OF_ACCESSES - 1].seq if len(rows) > PAGE_OF_ACCESSES else None
-    return page("consents/accesses.html", firms=firms, firm=firm, accesses=rows[:PAGE_OF_ACCESSES], older=older)
 
 
 def own_consent(session: Session, account: Account, consent_id: str, now: datetime) -> tuple[Enterprise, Consent]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
@@ -119,58 +119,50 @@ def signatures_of(session: Session, consent: Consent) -> list[SignatureRow]:
     ]
 
 
-def accesses_of(
-    session: Session,
-    firm: Enterprise,
-    *,
-    lang: str,
-    fair_use: FairUse,
-    consent_id: UUID | None = None,
-    before: int | None = None,
-    limit: int,
-) -> list[AccessRow]:
-    """Return accesses from the firm's own chain of evidence, the latest first: also refusals and pulls."""
-    query = (
+def accesses_query(firm: Enterprise) -> Select[AuditEntry, Institution]:
+    """Return the query of the firm's own chain of evidence, in no order: accesses, refusals and pulls."""
+    return (
         select(AuditEntry, Institution)
         .outerjoin(Institution, Institution.id == AuditEntry.institution_id)
         .where(
             AuditEntry.chain_id == firm.id,
             AuditEntry.result.in_(("disclosed", "refused")) | AuditEntry.action.in_(("records.pull", "records.reuse")),
         )
-        .order_by(AuditEntry.seq.desc())
-        .limit(limit)
     )
-    if consent_id is not None:
-        query = query.where(AuditEntry.consent_id == consent_id)
-    if before is not None:
-        query = query.where(AuditEntry.seq < before)
-    rows = []
-    for entry, institution in session.execute(query):
-        detail, template = entry.detail, fair_use.templates.get(entry.purpose or "")
-        rows.append(
-            AccessRow(
-                seq=entry.seq,
-                at=entry.at,
-                institution=_name(institution, lang) if institution else None,
-                action=entry.action,
-                result=entry.result,
-                purpose=_purpose(template, entry.purpose, lang),
-                categories=[
-                    (label_of(c, lang), rows_of(detail, c)) for c in detail.get("categories", []) if is_known(c)
-                ],
-                missing=[
-                    (label_of(c, lang), missing_words(cause)[0 if lang == "zh" else 1])
-                    for c, cause in (detail.get("missing", {}) | detail.get("incomplete", {})).items()
-                    if is_known(c)
-                ],
-                by_law=[label_of(c, lang) for c in PUBLIC_CATEGORIES if c in detail.get("by_law", {})],
-                fields=items_of(detail, lang),
-                reason=detail.get("reason"),
-                consent_id=entry.consent_id,
-                digest=entry.digest,
-            )
-        )
-    return rows
+
+
+def accesses_of(
+    session: Session, firm: Enterprise, *, lang: str, fair_use: FairUse, consent_id: UUID, limit: int
+) -> list[AccessRow]:
+    """Return accesses under one consent, the latest first."""
+    query = accesses_query(firm).where(AuditEntry.consent_id == consent_id)
+    found = session.execute(query.order_by(AuditEntry.seq.desc()).limit(limit))
+    return [access_row(entry, institution, lang=lang, fair_use=fair_use) for entry, institution in found]
+
+
+def access_row(entry: AuditEntry, institution: Institution | None, *, lang: str, fair_use: FairUse) -> AccessRow:
+    """Return what the pages show of one entry."""
+    detail, template = entry.detail, fair_use.templates.get(entry.purpose or "")
+    missing = detail.get("missing", {}) | detail.get("incomplete", {})
+    return AccessRow(
+        seq=entry.seq,
+        at=entry.at,
+        institution=_name(institution, lang) if institution else None,
+        action=entry.action,
+        result=entry.result,
+        purpose=_purpose(template, entry.purpose, lang),
+        categories=[(label_of(c, lang), rows_of(detail, c)) for c in detail.get("categories", []) if is_known(c)],
+        missing=[
+            (label_of(c, lang), missing_words(cause)[0 if lang == "zh" else 1])
+            for c, cause in missing.items()
+            if is_known(c)
+        ],
+        by_law=[label_of(c, lang) for c in PUBLIC_CATEGORIES if c in detail.get("by_law", {})],
+        fields=items_of(detail, lang),
+        reason=detail.get("reason"),
+        consent_id=entry.consent_id,
+        digest=entry.digest,
+    )
 
 
 def _purpose(template: Template | None, purpose: str | None, lang: str) -> str | None:

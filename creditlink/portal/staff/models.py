@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+import flask
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,8 +17,11 @@ from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.scoring.swarm import ModelSwarm, SwarmOfIndicator
 from creditlink.kit.errors import NotFound
 from creditlink.lifecycle import service
+from creditlink.lifecycle.steps import STATUSES
 from creditlink.lifecycle.swarms import SwarmDamaged, swarm_for
 from creditlink.lifecycle.tables import PurposeStanding, RegisteredModel, ShadowDay
+from creditlink.portal.sheets.filling import export_of, of_rows, status_of
+from creditlink.portal.sheets.sheet import SheetColumn, SheetFilter
 from creditlink.portal.site import blueprint, lang, page, settings
 from creditlink.portal.staff.decisions.shown import value_text
 from creditlink.portal.staff.drawing import swarms
@@ -24,15 +31,63 @@ from creditlink.shadow.comparison import FEWEST, LEAST_CORRELATION, MOST_APART, 
 _DAYS = 30
 
 
+@dataclass(frozen=True)
+class ListedModel:
+    """One line of the register."""
+
+    model: RegisteredModel
+    standings: Sequence[PurposeStanding]
+
+
 @blueprint.get("/staff/models")
 @staff_signed_in
 def models(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Show every registered model with its status by purpose, the newest first."""
-    rows = session.scalars(select(RegisteredModel).order_by(RegisteredModel.registered_at.desc())).all()
     standings: dict[str, list[PurposeStanding]] = defaultdict(list)
     for one in session.scalars(select(PurposeStanding).order_by(PurposeStanding.purpose)):
         standings[one.model_id].append(one)
-    return page("staff/models/list.html", models=rows, standings=standings)
+    rows = [ListedModel(row, standings[row.model_id]) for row in session.scalars(select(RegisteredModel))]
+    found = of_rows(
+        rows, _columns(), _filters(), label=gettext("Models"), first="-registered",
+        empty=gettext("No model is registered yet: creditlink models register."),
+    )  # fmt: skip
+    return export_of(found, name="models") or page("staff/models/list.html", status=status_of(found), found=found)
+
+
+def _columns() -> Sequence[SheetColumn[ListedModel]]:
+    return (
+        SheetColumn(
+            "model", gettext("Model"), lambda one: one.model.model_id, note=lambda one: one.model.intended_use,
+            note_label=gettext("Use"), link=lambda one: flask.url_for("portal.model", model_id=one.model.model_id),
+        ),
+        SheetColumn(
+            "standing", gettext("Standing"), kind="own", sorts=False,
+            value=lambda one: "; ".join(_said(row) for row in one.standings),
+        ),
+        SheetColumn("owner", gettext("Owner"), lambda one: one.model.owner),
+        SheetColumn("tier", gettext("Tier"), lambda one: one.model.tier),
+        SheetColumn("inputs", gettext("Indicators"), lambda one: len(one.model.inputs), "number"),
+        SheetColumn("registered", gettext("Registered"), lambda one: one.model.registered_at, "instant"),
+    )  # fmt: skip
+
+
+def _filters() -> Sequence[SheetFilter[ListedModel]]:
+    statuses = [(status, _word("status_name", status)) for status in STATUSES]
+    return (
+        SheetFilter("name", gettext("Model"), meets=lambda one, text: str(text) in one.model.model_id),
+        SheetFilter(
+            "status", gettext("Standing"), "choice", statuses,
+            meets=lambda one, status: any(row.status == status for row in one.standings),
+        ),
+    )  # fmt: skip
+
+
+def _said(row: PurposeStanding) -> str:
+    return f"{_word('purpose', row.purpose)}: {_word('status_name', row.status)}"
+
+
+def _word(macro: str, code: str) -> str:
+    return str(flask.get_template_attribute("portal/staff/models/parts.html", macro)(code)).strip()
 
 
 @blueprint.get("/staff/models/<model_id>")

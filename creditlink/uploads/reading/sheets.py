@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-
-import openpyxl
-from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+from typing import TYPE_CHECKING
 
 from creditlink.kit.files import csvfile, textfile
 from creditlink.kit.files.text import printable
 from creditlink.uploads.reading import markup
 from creditlink.uploads.reading.refusal import FileRefused
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
 
 _MOST_PARTS = 2000
 _MOST_COLUMNS = 64
@@ -163,6 +164,8 @@ def _numbered(rows: list[tuple[str, ...]]) -> Iterator[SheetLine]:
 
 
 def _worksheet(content: bytes, number: int, most_lines: int) -> Sheet:
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+
     def lines() -> Iterator[SheetLine]:
         book = _workbook(content)
         try:
@@ -192,7 +195,10 @@ def _count_sheets(content: bytes) -> int:
         book.close()
 
 
-def _workbook(content: bytes) -> openpyxl.Workbook:
+def _workbook(content: bytes) -> Workbook:
+    # Imported with the first workbook: most processes never see one, and it is a fifteenth of a start.
+    import openpyxl
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that nobody here looks at

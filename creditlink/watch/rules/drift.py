@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
 
 from creditlink.engine.scoring.measures import smoothed_shares, stability_index
 
@@ -94,6 +93,9 @@ def judge(
     seen, shares = np.add.reduceat(seen, places), np.add.reduceat(shares, places)
     if len(places) < 2:
         return DriftFinding(firms, 0.0, float("inf"), "few")
+    # Imported by the daily job alone: every process that starts would pay for scipy.
+    from scipy.special import chdtri
+
     index = stability_index(smoothed_shares(shares * reference_firms), smoothed_shares(seen))
     noise = 1 / firms + 1 / reference_firms
     limit = float(chdtri(len(places) - 1, thresholds.false_alarms)) * noise

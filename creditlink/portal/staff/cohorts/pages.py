@@ -31,8 +31,8 @@ from creditlink.kit.processes import runtime
 from creditlink.portal.site import blueprint, page
 from creditlink.portal.staff.cohorts.shown import compared
 from creditlink.portal.staff.decisions.access import archive_transaction, purposes, reader_of
-from creditlink.portal.staff.decisions.finding import FilterRefused, query_of
 from creditlink.portal.staff.decisions.listing import choices, overridden
+from creditlink.portal.staff.decisions.narrowing import FilterRefused, query_of
 from creditlink.portal.staff.decisions.reading import DAMAGE
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 

@@ -2,140 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
+from functools import partial
 
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy import ColumnElement, case, true
 from sqlalchemy.orm import Session
 
 from creditlink.decisions.archive import Archive, DecisionQuery
 from creditlink.decisions.classes import DECISION_RECORD
 from creditlink.decisions.looks import found as looks
 from creditlink.decisions.looks.marks import CODE, INDICATOR, mark_of
+from creditlink.decisions.looks.readers import Reader
+from creditlink.decisions.tables import DecisionRow
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.profile.codes import code_book
 from creditlink.engine.profile.live_model import LiveModel
+from creditlink.engine.vocabulary import GRADES
 from creditlink.enterprises.service import by_uscc
+from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.service import RegistrationRefused, institution_of
-from creditlink.kit.errors import InsufficientRole, InvalidRequest
+from creditlink.institutions.tables import Institution
+from creditlink.kit.clock import day_of
+from creditlink.kit.errors import InsufficientRole
 from creditlink.kit.processes import runtime
+from creditlink.portal.sheets.filling import export_of, of_query, status_of
+from creditlink.portal.sheets.sheet import SheetColumn, SheetFilter, SheetRefused, Value
 from creditlink.portal.site import blueprint, lang, page, settings
 from creditlink.portal.staff.decisions.access import archive_transaction, purposes, reader_of
-from creditlink.portal.staff.decisions.listing import OVERRIDES, ListedDecision, choices, listed, overridden
+from creditlink.portal.staff.decisions.listing import OVERRIDES, Choices, ListedDecision, choices, overridden, wanted
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 
-_A_PAGE = 25
-NAMED = ("uscc", "bank", "since", "until", "grade", "model", "bundle", "override")
 SAID = {"code": CODE, "indicator": INDICATOR}
-"""Field of the form -> kind of the mark: whoever narrows by one learns what the decisions found say of it."""
+"""Filter -> kind of the mark: whoever narrows by one learns what the decisions found say of it."""
 
-
-class FilterRefused(Exception):
-    """A field of the form holds what it cannot; the message says which and what."""
+MOST_FOUND = 200
+"""Decisions of one answer at most that are found by what they say: each of their firms has it in its log."""
 
 
 @blueprint.get("/staff/decisions")
 @staff_signed_in
 def decisions(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Show decisions, newest first; what they say is on a page of their own, which leaves evidence."""
-    asked = {name: flask.request.args.get(name, "").strip() for name in (*NAMED, *SAID, "purpose")}
-    error, found, cursor = None, list[ListedDecision](), None
+    reader = reader_of(here, flask.request.args.get("purpose", ""))
     with archive_transaction(here) as archive:
-        offered = choices(archive)
-        try:
-            query = replace(query_of(archive, asked), limit=_A_PAGE)
-            after = flask.request.args.get("cursor") or None
-            further = [overridden(asked["override"])] if asked["override"] else []
-            by, reader = _said(asked), reader_of(here, asked["purpose"])
-            if by:
-                reader.check(runtime.part(Archive).classes.of(DECISION_RECORD))
-                query = replace(query, marks=tuple(mark_of(*one, settings().secret_key) for one in by))
-            found, cursor = listed(archive, query, cursor=after, further=further)
-            if by:
-                rows = [one.row for one in found]
-                looks.note_found(archive, rows, reader, by=by, classes=runtime.part(Archive).classes, now=now)
-        except InsufficientRole:
-            error = gettext("Say why you search by what decisions say: the firms found read it in their logs.")
-        except InvalidRequest:
-            error = gettext("This page of the list does not exist any more.")
-        except FilterRefused as refused:
-            error = str(refused)
-        return page(
-            "staff/decisions/list.html",
-            status=200 if error is None else 422,
-            asked=asked,
-            narrowed={name: value for name, value in asked.items() if value and name != "purpose"},
-            kept={name: value for name, value in asked.items() if value},
-            offered=offered,
-            codes=codes(),
-            indicators=sorted((getattr(one, _label()), name) for name, one in BY_NAME.items()),
-            purposes=purposes(here),
-            found=[] if error else found,
-            cursor=cursor,
-            error=error,
+        found = of_query(
+            archive, wanted(DecisionQuery()), _columns(), _filters(choices(archive), here),
+            make=lambda row: ListedDecision(*row),
+            by={
+                "when": DecisionRow.decided_at, "firm": Enterprise.name, "bank": Institution.code,
+                "grade": case({grade: place for place, grade in enumerate(GRADES)}, value=DecisionRow.grade),
+                "model": DecisionRow.model_id, "kept": DecisionRow.keep_until,
+            },
+            where={
+                "uscc": partial(_of_firm, archive), "bank": partial(_for_bank, archive),
+                "since": lambda day: DecisionRow.as_of >= day, "until": lambda day: DecisionRow.as_of <= day,
+                "grade": lambda grade: DecisionRow.grade == grade, "model": lambda model: DecisionRow.model_id == model,
+                "bundle": lambda bundle: DecisionRow.bundle_sha256 == bundle,
+                "override": lambda how: overridden(str(how)), "purpose": lambda _: true(),
+                **{field: partial(_says, reader, kind) for field, kind in SAID.items()},
+            },
+            then=DecisionRow.id, label=gettext("Decisions"), first="-when",
+            empty=gettext("No decision has been made yet."),
+        )  # fmt: skip
+        by = [(kind, str(found.asked.values[field])) for field, kind in SAID.items() if field in found.asked.values]
+        if by and not found.refusal:
+            if len(found.rows) > MOST_FOUND:
+                told = gettext("More than %(most)s rows fit. Narrow the list first.", most=MOST_FOUND)
+                found = replace(found, rows=(), refusal=told)
+            rows = [one.row for one in found.rows]
+            looks.note_found(archive, rows, reader, by=by, classes=runtime.part(Archive).classes, now=now)
+        return export_of(found, name="decisions") or page(
+            "staff/decisions/list.html", status=status_of(found), found=found
         )
 
 
-def query_of(session: Session, asked: Mapping[str, str]) -> DecisionQuery:
-    """Return the decisions that a form's fields name.
+def _columns() -> Sequence[SheetColumn[ListedDecision]]:
+    return (
+        SheetColumn("when", gettext("When"), lambda one: one.row.decided_at, "instant"),
+        SheetColumn(
+            "firm", gettext("Firm"), lambda one: one.firm, note=lambda one: one.uscc,
+            note_label=gettext("Code of the firm"),
+            link=lambda one: flask.url_for("portal.decision", decision_id=one.row.wire_id),
+        ),
+        SheetColumn("bank", gettext("Bank"), lambda one: one.bank_zh if lang() == "zh" else one.bank_en),
+        SheetColumn(
+            "grade", gettext("Grade"), lambda one: one.row.grade, text=lambda one: one.row.grade or gettext("no score")
+        ),
+        SheetColumn("model", gettext("Model"), lambda one: one.row.model_id),
+        SheetColumn("kept", gettext("Kept until"), lambda one: day_of(one.row.keep_until), "day"),
+    )  # fmt: skip
 
-    Raises
-    ------
-    FilterRefused
-        A field holds what it cannot.
-    """
-    firm = by_uscc(session, asked["uscc"].upper()) if asked.get("uscc") else None
-    if asked.get("uscc") and firm is None:
-        raise FilterRefused(gettext("No firm has the code %(code)s.", code=asked["uscc"][:40]))
-    try:
-        bank = institution_of(session, asked["bank"]) if asked.get("bank") else None
-    except RegistrationRefused:
-        raise FilterRefused(gettext("No institution has the code %(code)s.", code=asked["bank"][:40])) from None
-    if asked.get("override", "") not in ("", *OVERRIDES):
-        raise FilterRefused(gettext("%(text)s is not one of the choices.", text=asked["override"][:40]))
-    return DecisionQuery(
-        enterprise_id=None if firm is None else firm.id,
-        institution_id=None if bank is None else bank.id,
-        since=_day(asked, "since"),
-        until=_day(asked, "until"),
-        grade=asked.get("grade") or None,
-        model_id=asked.get("model") or None,
-        bundle_sha256=asked.get("bundle") or None,
+
+def _filters(offered: Choices, here: AtDesk) -> Sequence[SheetFilter[ListedDecision]]:
+    banks = [(code, zh if lang() == "zh" else en) for code, zh, en in offered.banks]
+    return (
+        SheetFilter("uscc", gettext("Code of the firm")),
+        SheetFilter("bank", gettext("Bank"), "choice", banks),
+        SheetFilter("since", gettext("First day"), "day"),
+        SheetFilter("until", gettext("Last day"), "day"),
+        SheetFilter("grade", gettext("Grade"), "choice", [(one, one) for one in offered.grades]),
+        SheetFilter("model", gettext("Model"), "choice", [(one, one) for one in offered.models]),
+        SheetFilter(
+            "override", gettext("What people decided"), "choice", list(zip(OVERRIDES, _departures(), strict=True))
+        ),
+        SheetFilter("code", gettext("Reason, knock-out or note for review"), "choice", _codes()),
+        SheetFilter("indicator", gettext("Indicator that moved it by 5 points or more"), "choice", _indicators()),
+        SheetFilter("purpose", gettext("Why you search by it"), "choice", purposes(here)),
+        SheetFilter("bundle", "", "hidden"),
     )
 
 
-def _day(asked: Mapping[str, str], name: str) -> date | None:
-    if not asked.get(name):
-        return None
+def _of_firm(session: Session, code: Value) -> ColumnElement[bool]:
+    firm = by_uscc(session, str(code).upper())
+    if firm is None:
+        raise SheetRefused("said", gettext("No firm has the code %(code)s.", code=str(code)[:40]))
+    return DecisionRow.enterprise_id == firm.id
+
+
+def _for_bank(session: Session, code: Value) -> ColumnElement[bool]:
     try:
-        return date.fromisoformat(asked[name])
-    except ValueError:
-        raise FilterRefused(gettext("%(text)s is not a day (YYYY-MM-DD).", text=asked[name][:40])) from None
+        return DecisionRow.institution_id == institution_of(session, str(code)).id
+    except RegistrationRefused:
+        raise SheetRefused("choice", str(code)) from None
 
 
-def _said(asked: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return kind and name of what decisions should say; only what the books know, so that evidence names nothing else.
-
-    Raises
-    ------
-    FilterRefused
-    """
-    said = [(kind, asked[field]) for field, kind in SAID.items() if asked[field]]
-    known = {CODE: {code for code, _ in codes()}, INDICATOR: set(BY_NAME)}
-    for kind, name in said:
-        if name not in known[kind]:
-            raise FilterRefused(gettext("%(text)s is not one of the choices.", text=name[:40]))
-    return said
+def _says(reader: Reader, kind: str, name: Value) -> ColumnElement[bool]:
+    """Return the condition that a decision says something; whoever asks learns it, and so needs a purpose."""
+    try:
+        reader.check(runtime.part(Archive).classes.of(DECISION_RECORD))
+    except InsufficientRole:
+        told = gettext("Say why you search by what decisions say: the firms found read it in their logs.")
+        raise SheetRefused("said", told) from None
+    return DecisionRow.marks.contains([mark_of(kind, str(name), settings().secret_key)])
 
 
-def codes() -> list[tuple[str, str]]:
+def _departures() -> list[tuple[str, str]]:
+    words = [gettext("departed from the result"), gettext("loosened it")]
+    words += [gettext("tightened it"), gettext("nobody departed")]
+    return list(zip(OVERRIDES, words, strict=True))
+
+
+def _codes() -> list[tuple[str, str]]:
     """Return every code that a decision may give, and what it is called."""
-    book, is_zh = code_book(runtime.part(LiveModel).rules), lang() == "zh"
-    return [(one["code"], one["label_zh"] if is_zh else one["label_en"]) for one in book.items]
+    book, label = code_book(runtime.part(LiveModel).rules), lang() == "zh"
+    return [(one["code"], f"{one['code']} {one['label_zh'] if label else one['label_en']}") for one in book.items]
 
 
-def _label() -> str:
-    return "label_zh" if lang() == "zh" else "label_en"
+def _indicators() -> list[tuple[str, str]]:
+    label = "label_zh" if lang() == "zh" else "label_en"
+    return sorted(((name, getattr(one, label)) for name, one in BY_NAME.items()), key=lambda pair: pair[1])

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from creditlink.decisions.archive import DecisionQuery, conditions
 from creditlink.decisions.tables import DecisionRow
 from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.tables import Institution
-from creditlink.kit import ids
-from creditlink.kit.http import paging
 from creditlink.reviews.tables import ReviewOverride
 
 
@@ -37,37 +35,20 @@ class Choices:
     models: Sequence[str]
 
 
-def listed(
-    session: Session,
-    query: DecisionQuery,
-    *,
-    cursor: str | None = None,
-    further: Sequence[ColumnElement[bool]] = (),
-) -> tuple[list[ListedDecision], str | None]:
-    """Return one page of decisions, newest first, and the cursor of the next.
-
-    Parameters
-    ----------
-    further : what rows meet besides the query
-
-    Raises
-    ------
-    InvalidRequest
-        The cursor is not one of this list.
-    """
-    met = [*conditions(query), *further]
-    after = paging.row_of(session, DecisionRow, "dec", cursor, *met)
-    wanted = (
+def wanted(query: DecisionQuery) -> Select[DecisionRow, str, str, str, str]:
+    """Return the query of the lines that meet `query`, in no order."""
+    return (
         select(DecisionRow, Enterprise.name, Enterprise.uscc, Institution.name_zh, Institution.name_en)
         .join(Enterprise, Enterprise.id == DecisionRow.enterprise_id)
         .join(Institution, Institution.id == DecisionRow.institution_id)
-        .where(*met)
+        .where(*conditions(query))
     )
-    rows, more = paging.newest_first(
-        session, wanted, DecisionRow.decided_at, DecisionRow.id, after=after, limit=query.limit
-    )
-    page = [ListedDecision(*row) for row in rows]
-    return page, ids.external("dec", page[-1].row.id) if more else None
+
+
+def newest(session: Session, query: DecisionQuery) -> list[ListedDecision]:
+    """Return the newest lines, at most as many as `query` says."""
+    lines = wanted(query).order_by(DecisionRow.decided_at.desc(), DecisionRow.id.desc()).limit(query.limit)
+    return [ListedDecision(*row) for row in session.execute(lines)]
 
 
 OVERRIDES = ("any", "loosened", "tightened", "none")

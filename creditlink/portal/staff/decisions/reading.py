@@ -32,7 +32,7 @@ from creditlink.portal.staff.decisions import deeper, shown
 from creditlink.portal.staff.decisions.access import archive_transaction, purposes, reader_of
 from creditlink.portal.staff.decisions.beside import beside
 from creditlink.portal.staff.decisions.deeper import ShownLineage
-from creditlink.portal.staff.decisions.listing import ListedDecision, listed
+from creditlink.portal.staff.decisions.listing import ListedDecision, newest
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 from creditlink.portal.waterfall import WaterfallStep
 from creditlink.profiles.changes.comparison import compare
@@ -133,7 +133,7 @@ def _deeper(opened: OpenedDecision, how: str, here: AtDesk, kept: Archive, line:
 
 def _line(session: Session, decision_id: str) -> ListedDecision:
     wanted = ids.internal("dec", decision_id)
-    found, _ = listed(session, DecisionQuery(limit=1, decision_id=wanted))
+    found = newest(session, DecisionQuery(limit=1, decision_id=wanted))
     if not found:
         raise NotFound
     return found[0]
@@ -194,5 +194,5 @@ def _steps(profile: Profile) -> tuple[WaterfallStep, ...]:
 
 
 def _others(session: Session, firm: UUID, decision: UUID) -> list[ListedDecision]:
-    found, _ = listed(session, DecisionQuery(enterprise_id=firm, limit=_OTHERS + 1))
+    found = newest(session, DecisionQuery(enterprise_id=firm, limit=_OTHERS + 1))
     return [one for one in found if one.row.id != decision][:_OTHERS]
