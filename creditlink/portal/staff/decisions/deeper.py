@@ -19,7 +19,7 @@ from creditlink.engine.scoring.peers import Comparison, size_of
 from creditlink.profiles.lineage.service import Lineage, LineageQuery, frames_json, lineage_of
 from creditlink.profiles.tables import Profile
 
-MOST_FACTS = 100
+MOST_FACTS = 40
 
 
 @dataclass(frozen=True)

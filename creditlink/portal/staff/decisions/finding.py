@@ -107,9 +107,7 @@ def _filters(offered: Choices, here: AtDesk) -> Sequence[SheetFilter[ListedDecis
         SheetFilter("until", gettext("Last day"), "day"),
         SheetFilter("grade", gettext("Grade"), "choice", [(one, one) for one in offered.grades]),
         SheetFilter("model", gettext("Model"), "choice", [(one, one) for one in offered.models]),
-        SheetFilter(
-            "override", gettext("What people decided"), "choice", list(zip(OVERRIDES, _departures(), strict=True))
-        ),
+        SheetFilter("override", gettext("What people decided"), "choice", _departures()),
         SheetFilter("code", gettext("Reason, knock-out or note for review"), "choice", _codes()),
         SheetFilter("indicator", gettext("Indicator that moved it by 5 points or more"), "choice", _indicators()),
         SheetFilter("purpose", gettext("Why you search by it"), "choice", purposes(here)),

@@ -72,7 +72,9 @@ def swarm(found: ModelSwarm) -> DrawnSwarm:
     every = np.concatenate([one.points for one in found.indicators]) if found.indicators else np.zeros(1)
     reach = float(np.abs(np.quantile(every, [0.002, 0.998])).max()) or 1.0
     step = _round(reach / 2)
-    marks = [(round(_x(value, reach), 1), f"{value:+g}") for value in (-2 * step, -step, 0, step, 2 * step)]
+    marks = [
+        (round(_x(value, reach), 1), f"{value:+g}" if value else "0") for value in (-2 * step, -step, 0, step, 2 * step)
+    ]
     return DrawnSwarm(
         strips=tuple(_strip(one, reach) for one in found.indicators),
         zero=_x(0.0, reach),
