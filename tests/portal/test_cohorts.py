@@ -169,16 +169,11 @@ def test_a_damaged_record_is_left_out_and_said(risk, many):
     assert "1 is damaged and was left out" in risk.post(PAGE, **asked, purpose="model_review").text
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"a_bank": "nobody"}, {"b_since": "tomorrow"}, {"a_override": "x"}, {"a_grade": "\0"}]
-)
-def test_what_cannot_be_chosen_is_said(risk, wrong):
-    assert risk.get(PAGE, query_string=wrong).status_code in (400, 422)
-
-
-@pytest.mark.parametrize("role", ["operator", "model_owner"])
-def test_other_roles_have_no_such_page(app, settings, empty_database, role):
-    person = staff(app, settings, "ola", role)
-    assert person.get(PAGE).status_code == 404
-    person.get("/portal/staff/")
-    assert person.post(PAGE, purpose="model_review").status_code == 404
+def test_what_cannot_be_chosen_is_said_and_other_roles_have_no_such_page(app, settings, risk):
+    for wrong in ({"a_bank": "nobody"}, {"b_since": "tomorrow"}, {"a_override": "x"}, {"a_grade": "\0"}):
+        assert risk.get(PAGE, query_string=wrong).status_code in (400, 422), wrong
+    for role in ("operator", "model_owner"):
+        person = staff(app, settings, f"ola-{role}", role)
+        assert person.get(PAGE).status_code == 404
+        person.get("/portal/staff/")
+        assert person.post(PAGE, purpose="model_review").status_code == 404

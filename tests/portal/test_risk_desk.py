@@ -332,9 +332,9 @@ def test_a_note_is_added_and_never_changed(risk, decided, settings):
     assert sum(done.rows.get("decision_notes", 0) for done in purge_all(settings, 5 * 365 + 2)) == 1
 
 
-@pytest.mark.parametrize("note", ["", "  \n ", "x" * 2001, "a\0b"])
-def test_what_is_no_note_is_refused_and_nothing_is_looked_at(risk, decided, note):
-    assert opened(risk, decided[2], doing="note", text=note).status_code in (400, 422)
+def test_what_is_no_note_is_refused_and_nothing_is_looked_at(risk, decided):
+    for note in ("", "  \n ", "x" * 2001, "a\0b"):
+        assert opened(risk, decided[2], doing="note", text=note).status_code in (400, 422), note
     with pytest.raises(InvalidRequest):
-        notes.checked(note or "\ud800")
+        notes.checked("\ud800")
     assert looks() == []

@@ -139,16 +139,15 @@ def test_people_close_an_alarm_and_lift_a_freeze_with_a_code_and_a_reason(app, s
     assert f'action="{PAGE}/freezes/underwriting"' not in person.get(f"{PAGE}?lang=en").text
 
 
-@pytest.mark.parametrize("role", ["auditor", "model_owner"])
-def test_who_only_looks_settles_nothing(app, settings, life, role):
-    person = staff(app, settings, "zoe", role)
-    shown = person.get(f"{PAGE}?lang=en").text
-    assert "Close the alarm" not in shown
+def test_who_only_looks_settles_nothing(app, settings, life):
     with db.transaction("owner") as session:
         known = session.scalars(select(DriftAlarm)).one().wire_id
-    for path, field in ((f"{PAGE}/alarms/{known}", "resolution"), (f"{PAGE}/freezes/underwriting", "reason")):
-        person.get("/portal/staff/?lang=en")
-        assert person.post(path, **{field: "x"}).status_code in (400, 404)
+    for role in ("auditor", "model_owner"):
+        person = staff(app, settings, f"zoe-{role}", role)
+        assert "Close the alarm" not in person.get(f"{PAGE}?lang=en").text
+        for path, field in ((f"{PAGE}/alarms/{known}", "resolution"), (f"{PAGE}/freezes/underwriting", "reason")):
+            person.get("/portal/staff/?lang=en")
+            assert person.post(path, **{field: "x"}).status_code == 404
     with db.transaction("owner") as session:
         assert session.scalars(select(DriftAlarm.closed_at)).one() is None
 

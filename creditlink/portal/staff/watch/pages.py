@@ -157,7 +157,7 @@ def _calibration(rows: Sequence[OutcomeDay]) -> DrawnLines:
         Line(gettext("Predicted"), "chance", [_percent(row.mean_pd) for row in rows]),
         Line(gettext("Observed"), "index", [_percent(row.bad_rate) for row in rows]),
     ]
-    return drawn([row.day for row in rows], lines, unit="%.1f %%")
+    return drawn([row.day for row in rows], lines, unit="%.1f%%")
 
 
 def _ranking(rows: Sequence[OutcomeDay]) -> DrawnLines:
