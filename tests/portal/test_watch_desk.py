@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from creditlink.lifecycle.tables import PurposeStanding
-from creditlink.portal.staff.drawing.lines import BOTTOM, HEIGHT, TOP, Line, drawn
+from creditlink.portal.staff.drawing.lines import BOTTOM, HEIGHT, TOP, DayLine, drawn
 from creditlink.watch.tables import DriftAlarm, OutcomeDay, SeriesFinding
 from tests.lifecycle.conftest import people, registered, session, walked
 from tests.portal.conftest import Person
@@ -25,7 +25,7 @@ DAYS = [date(2026, 11, 1) + timedelta(days=k) for k in range(6)]
 @pytest.mark.pure
 class TestLines:
     def test_everything_lies_in_the_box_and_higher_is_higher(self):
-        found = drawn(DAYS, [Line("a", "index", [0.0, 0.1, 0.2, 0.5, 0.4, 0.3])], [(0.25, "bad")])
+        found = drawn(DAYS, [DayLine("a", "index", [0.0, 0.1, 0.2, 0.5, 0.4, 0.3])], [(0.25, "bad")])
         ((path,),) = [line.paths for line in found.lines]
         heights = [float(point.split(" ")[1]) for point in path.strip("M").split("L")]
         assert all(TOP <= y <= HEIGHT - BOTTOM for y in heights)
@@ -33,21 +33,21 @@ class TestLines:
         assert heights[2] > found.limits[0].at > heights[3]  # 0.2 below the limit, 0.5 above it
 
     def test_a_day_that_is_not_known_is_a_gap_and_one_alone_a_dot(self):
-        (line,) = drawn(DAYS, [Line("a", "index", [1.0, 2.0, None, 3.0, None, None])]).lines
+        (line,) = drawn(DAYS, [DayLine("a", "index", [1.0, 2.0, None, 3.0, None, None])]).lines
         assert len(line.paths) == 1
         assert len(line.dots) == 1
 
     @pytest.mark.parametrize("values", [[0.0] * 6, [None] * 6, [1e9] * 6, [-3.0] * 6])
     def test_flat_lines_and_none(self, values):
-        found = drawn(DAYS, [Line("a", "index", values)], [(0.1, "warn")])
+        found = drawn(DAYS, [DayLine("a", "index", values)], [(0.1, "warn")])
         assert all(0 <= mark.at <= HEIGHT for mark in (*found.across, *found.limits))
 
     def test_no_days(self):
-        assert drawn([], [Line("a", "index", [])]).days == ()
+        assert drawn([], [DayLine("a", "index", [])]).days == ()
 
     def test_a_value_for_each_day(self):
         with pytest.raises(ValueError, match="a value for each day"):
-            drawn(DAYS, [Line("a", "index", [1.0])])
+            drawn(DAYS, [DayLine("a", "index", [1.0])])
 
 
 def finding(day, series="points", index=0.05, level="stable", firms=200, model_id="m1"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,27 @@ class SwarmOfIndicator:
     partner_ranks: Ranks
 
 
+class SwarmIndicatorJson(TypedDict):
+    """One indicator in the file."""
+
+    name: str
+    mean_points: float
+    points: list[float]
+    ranks: list[int]
+    tenths: list[float]
+    partner: str | None
+    partner_ranks: list[int]
+
+
+class SwarmJson(TypedDict):
+    """The file."""
+
+    manifest_sha256: str
+    sample: dict[str, object]
+    firms: int
+    indicators: list[SwarmIndicatorJson]
+
+
 @dataclass(frozen=True, eq=False)
 class ModelSwarm:
     """What moves one model's scores, over a sample of firms."""
@@ -60,7 +81,7 @@ class ModelSwarm:
         """Return an indicator by its name."""
         return next((one for one in self.indicators if one.name == name), None)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> SwarmJson:
         """Return the members of the file."""
         return {
             "manifest_sha256": self.manifest_sha256,
@@ -81,7 +102,7 @@ class ModelSwarm:
         }
 
     @classmethod
-    def from_json(cls, members: Mapping[str, Any]) -> ModelSwarm:
+    def from_json(cls, members: SwarmJson) -> ModelSwarm:
         """Read the file.
 
         Raises
@@ -95,7 +116,7 @@ class ModelSwarm:
         found = []
         for one in members["indicators"]:
             points: Floats = np.asarray(one["points"], dtype=np.float64)
-            ranks, partner_ranks = (np.asarray(one[name], dtype=np.int64) for name in ("ranks", "partner_ranks"))
+            ranks, partner_ranks = (np.asarray(each, dtype=np.int64) for each in (one["ranks"], one["partner_ranks"]))
             if any(array.shape != (firms,) for array in (points, ranks, partner_ranks)):
                 raise ValueError(f"swarm of {one['name']}: a number for each of {firms} firms is expected")
             if len(one["tenths"]) not in (0, 9) or not np.all(np.isfinite(points)):
@@ -166,7 +187,7 @@ def _tenths(known: Floats) -> tuple[float, ...]:
     return tuple(float(f"{value:.3g}") for value in np.quantile(known, np.arange(1, 10) / 10)) if known.size else ()
 
 
-def ranks_of(values: NDArray[Any]) -> Ranks:
+def ranks_of(values: NDArray[np.floating]) -> Ranks:
     """Return the rank of each value among the known ones in whole per cent, of equal ones the middle; `UNKNOWN`."""
     ranks = np.full(len(values), UNKNOWN, dtype=np.int64)
     known = np.isfinite(values)

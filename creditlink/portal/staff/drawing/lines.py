@@ -14,7 +14,7 @@ _MARKS = 4
 
 
 @dataclass(frozen=True)
-class Line:
+class DayLine:
     """One line: its values day by day, the oldest first; None: not known on that day."""
 
     name: str
@@ -52,7 +52,7 @@ class DrawnLines:
 
 
 def drawn(
-    days: Sequence[date], lines: Sequence[Line], limits: Sequence[tuple[float, str]] = (), *, unit: str = "%.2f"
+    days: Sequence[date], lines: Sequence[DayLine], limits: Sequence[tuple[float, str]] = (), *, unit: str = "%.2f"
 ) -> DrawnLines:
     """Return lines as they are drawn; the box holds every value and every limit.
 
@@ -106,7 +106,7 @@ def _some(days: Sequence[date]) -> list[date]:
     return [days[place] for place in places]
 
 
-def _drawn(days: Sequence[date], line: Line, x: _scale, y: _scale) -> DrawnLine:
+def _drawn(days: Sequence[date], line: DayLine, x: _scale, y: _scale) -> DrawnLine:
     stretches: list[list[tuple[float, float]]] = [[]]
     for day, value in zip(days, line.values, strict=True):
         if value is None:

@@ -17,7 +17,7 @@ from creditlink.lifecycle import restraint
 from creditlink.lifecycle.steps import ModelStepRefused
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, page, see_other, settings
-from creditlink.portal.staff.drawing.lines import DrawnLines, Line, drawn
+from creditlink.portal.staff.drawing.lines import DayLine, DrawnLines, drawn
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 from creditlink.staff.actor import RoleMissing
 from creditlink.watch import acting, courses, reading
@@ -145,8 +145,8 @@ def _indices(rows: Sequence[SeriesFinding], thresholds: DriftThresholds) -> Draw
     return drawn(
         [row.day for row in rows],
         [
-            Line(gettext("By chance at most"), "chance", [row.chance for row in rows]),
-            Line("PSI", "index", [row.index for row in rows]),
+            DayLine(gettext("By chance at most"), "chance", [row.chance for row in rows]),
+            DayLine("PSI", "index", [row.index for row in rows]),
         ],
         [(thresholds.moved, "warn"), (thresholds.shifted, "bad")],
     )
@@ -154,14 +154,14 @@ def _indices(rows: Sequence[SeriesFinding], thresholds: DriftThresholds) -> Draw
 
 def _calibration(rows: Sequence[OutcomeDay]) -> DrawnLines:
     lines = [
-        Line(gettext("Predicted"), "chance", [_percent(row.mean_pd) for row in rows]),
-        Line(gettext("Observed"), "index", [_percent(row.bad_rate) for row in rows]),
+        DayLine(gettext("Predicted"), "chance", [_percent(row.mean_pd) for row in rows]),
+        DayLine(gettext("Observed"), "index", [_percent(row.bad_rate) for row in rows]),
     ]
     return drawn([row.day for row in rows], lines, unit="%.1f%%")
 
 
 def _ranking(rows: Sequence[OutcomeDay]) -> DrawnLines:
-    return drawn([row.day for row in rows], [Line("AUC", "index", [row.auc for row in rows])], [(0.5, "warn")])
+    return drawn([row.day for row in rows], [DayLine("AUC", "index", [row.auc for row in rows])], [(0.5, "warn")])
 
 
 def _percent(share: float | None) -> float | None:
