@@ -34,9 +34,10 @@ API: Privileges = {
     "database_purpose": {"select": "all"},
     "dead_letters": {"select": "all", "update": "next_try_at resolution resolved_at"},
     "decision_heads": {"select": "all"},
+    "decision_notes": {"select": "all", "insert": "all"},
     "decision_records": {
         "select": "about as_of bundle_sha256 chain_id consent_id decided_at digest enterprise_id expired_at grade id"
-        " institution_id keep_until model_id payload_sha256 previous seq",
+        " institution_id keep_until marks model_id payload_sha256 previous seq",
     },
     "deletion_certificates": {"select": "all"},
     "deletion_requests": {"select": "all", "insert": "all"},
@@ -143,6 +144,7 @@ WORKER: Privileges = {
     "consents": {"select": "all", "update": "changed_at state"},
     "database_purpose": {"select": "all"},
     "dead_letters": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
+    "decision_notes": {"select": "all", "delete": "all"},
     "decision_records": {
         "select": "consent_id enterprise_id expired_at id keep_until payload_sha256",
         "update": "as_of bundle_sha256 consent_id enterprise_id expired_at grade institution_id model_id payload",

@@ -22,9 +22,10 @@ from creditlink.cli.output import iso, print_json
 from creditlink.decisions import archive, export, service
 from creditlink.decisions.archive import Archive, DecisionQuery, RecordDamaged
 from creditlink.decisions.kept import classes_of
+from creditlink.decisions.looks import found
+from creditlink.decisions.looks.readers import Reader
 from creditlink.decisions.policy.bundle import PolicyDamaged
 from creditlink.decisions.policy.source import load_policy
-from creditlink.decisions.readers import Reader
 from creditlink.decisions.record import RecordInvalid
 from creditlink.decisions.replay import ReplayedDecision
 from creditlink.decisions.tables import DecisionRow
@@ -76,15 +77,15 @@ def refusals(decision: str) -> Iterator[None]:
         raise click.ClickException(f"DECISION {decision}: {error}") from None
 
 
-def write_found(found: ReplayedDecision) -> None:
+def write_found(replayed: ReplayedDecision) -> None:
     """Print what a replay found."""
-    click.echo(f"{found.decision}: stored {found.stored_sha256}, replayed {found.replayed_sha256}")
-    click.echo(f"under bundle {found.bundle}")
-    if found.computed_by:
-        click.echo(f"here other than in the bundle: {', '.join(found.computed_by)}")
-    if found.same:
+    click.echo(f"{replayed.decision}: stored {replayed.stored_sha256}, replayed {replayed.replayed_sha256}")
+    click.echo(f"under bundle {replayed.bundle}")
+    if replayed.computed_by:
+        click.echo(f"here other than in the bundle: {', '.join(replayed.computed_by)}")
+    if replayed.same:
         click.echo("the same, byte by byte")
-    for one in found.differences:
+    for one in replayed.differences:
         click.echo(f"differs in {one.member}: stored {one.stored!r}, replayed {one.replayed!r}")
 
 
@@ -115,7 +116,7 @@ def find(
     """List archived decisions, newest first, without what they say."""
     _, database = start("owner")
     with database.transaction("owner") as session:
-        found = archive.find(
+        rows = archive.find(
             session,
             DecisionQuery(
                 enterprise_id=_id_of(session, Enterprise, "uscc", uscc),
@@ -136,7 +137,7 @@ def find(
                 "institution": names.get(row.institution_id), "grade": row.grade, "model": row.model_id,
                 "bundle": row.bundle_sha256, "keep_until": row.keep_until,
             }
-            for row in found
+            for row in rows
         ],
         default=iso,
     )  # fmt: skip
@@ -216,6 +217,24 @@ def check() -> None:
                 wrong += 1
                 click.echo(fault)
     click.echo(f"{firms} firms' archives: {'nothing wrong' if not wrong else f'{wrong} faults'}")
+    if wrong:
+        sys.exit(1)
+
+
+@decisions.command()
+def mark() -> None:
+    """Give records from before there were marks theirs, so that the desk finds them by reason and indicator.
+
+    A mark is a digest that only this server can make. Started again, it marks what is left. Ends with 1 where a record
+    is damaged and stays unmarked.
+    """
+    settings, database = start("owner")
+    with database.transaction("owner") as session:
+        due = found.unmarked(session)
+        wrong = list(found.mark(session, due, secret=settings.secret_key))
+    for line in wrong:
+        click.echo(line)
+    click.echo(f"{len(due) - len(wrong)} records marked")
     if wrong:
         sys.exit(1)
 

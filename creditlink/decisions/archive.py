@@ -10,14 +10,16 @@ from uuid import UUID
 
 from cryptography.fernet import InvalidToken
 from sqlalchemy import ColumnElement, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, undefer
 from sqlalchemy.types import DateTime, LargeBinary, Text, Uuid
 
 from creditlink.audit import chain
 from creditlink.decisions import record as records
 from creditlink.decisions.classes import DECISION_RECORD, RetentionClasses
+from creditlink.decisions.looks.marks import marks_of
+from creditlink.decisions.looks.readers import Reader
 from creditlink.decisions.policy.source import PolicySource
-from creditlink.decisions.readers import Reader
 from creditlink.decisions.record import BackfilledNote, DecisionRecord, OverlayKept
 from creditlink.decisions.tables import DecisionHead, DecisionRow
 from creditlink.engine.profile.basis import DecisionBasis
@@ -27,8 +29,9 @@ from creditlink.kit.errors import NotFound
 
 _PURPOSE = "decision records"
 _LEVEL = 1  # a record is written in a request: zlib's quickest halves it already
-_ARCHIVE = text("SELECT creditlink_archive(:profile, :sealed, :opened_sha256, :kept_until)").bindparams(
+_ARCHIVE = text("SELECT creditlink_archive(:profile, :sealed, :opened_sha256, :kept_until, :marks)").bindparams(
     bindparam("profile", type_=Uuid),
+    bindparam("marks", type_=ARRAY(Text)),
     bindparam("sealed", type_=LargeBinary),
     bindparam("opened_sha256", type_=Text),
     bindparam("kept_until", type_=DateTime(timezone=True)),
@@ -86,7 +89,7 @@ class Archive:
         sha256 = sha256_of(payload)
         until = self.classes.of(DECISION_RECORD).until(now)
         values = {"profile": row["id"], "sealed": seal(payload, self.secret), "opened_sha256": sha256}
-        session.execute(_ARCHIVE, values | {"kept_until": until})
+        session.execute(_ARCHIVE, values | {"kept_until": until, "marks": marks_of(record, self.secret)})
         return sha256
 
 
@@ -194,6 +197,7 @@ class DecisionQuery:
     grade: str | None = None
     model_id: str | None = None
     bundle_sha256: str | None = None
+    marks: tuple[str, ...] = ()  # all of them: `looks.marks`
     limit: int = 100
 
 
@@ -212,6 +216,8 @@ def conditions(query: DecisionQuery) -> Iterator[ColumnElement[bool]]:
     for column in ("enterprise_id", "institution_id", "consent_id", "grade", "model_id", "bundle_sha256"):
         if (value := getattr(query, column)) is not None:
             yield getattr(DecisionRow, column) == value
+    if query.marks:
+        yield DecisionRow.marks.contains(list(query.marks))
     if query.since is not None:
         yield DecisionRow.as_of >= query.since
     if query.until is not None:
@@ -301,3 +307,5 @@ def _unlike(row: DecisionRow, secret: str) -> Iterator[str]:
     for name in ("id", "enterprise_id", "institution_id", "consent_id", "as_of", "grade", "model_id", "bundle_sha256"):
         if (says := getattr(row, name)) != profile[name] and str(says) != profile[name]:
             yield f"{row.wire_id}: it is found by {name} {says}, its record says {profile[name]}"
+    if row.marks is not None and row.marks != marks_of(record, secret):
+        yield f"{row.wire_id}: it is found by other reasons or indicators than its record has"

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from creditlink.decisions import service
 from creditlink.decisions.archive import Archive, RecordDamaged
+from creditlink.decisions.looks.readers import Reader
 from creditlink.decisions.policy.bundle import PolicyDamaged
-from creditlink.decisions.readers import Reader
 from creditlink.decisions.record import RecordInvalid
 from creditlink.decisions.schemas import ReplayRequestSchema, ReplaySchema
 from creditlink.kit import ids

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.decisions import archive, export
 from creditlink.decisions.archive import Archive
+from creditlink.decisions.looks.readers import Reader
 from creditlink.decisions.policy import store
-from creditlink.decisions.readers import Reader
 from creditlink.decisions.record import DecisionRecord
 from creditlink.decisions.replay import ReplayedDecision, replay_many
 from creditlink.kit import ids
@@ -86,5 +86,5 @@ def readers_of(session: Session, record: DecisionRecord) -> list[dict[str, objec
         if not isinstance(detail, dict):
             continue
         if f"prf_{digits}" in detail.get("contents", {}) or detail.get("decision") == f"dec_{digits}":
-            found.append({name: line[name] for name in ("at", "actor", "action", "purpose")} | {"seq": line["seq"]})
+            found.append({name: line[name] for name in ("at", "actor", "action", "purpose", "consent_id", "seq")})
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -49,6 +49,7 @@ class DecisionRow(Base):
         UniqueConstraint("chain_id", "seq"),
         Index("ix_decision_records_as_of", "as_of", "id"),
         Index("ix_decision_records_decided_at", "decided_at", "id"),
+        Index("ix_decision_records_marks", "marks", postgresql_using="gin"),
         CheckConstraint("(payload IS NULL) = (expired_at IS NOT NULL)", name="sealed_or_expired"),
     )
 
@@ -69,6 +70,8 @@ class DecisionRow(Base):
     grade: Mapped[str | None]
     model_id: Mapped[str | None]
     bundle_sha256: Mapped[str | None] = mapped_column(ForeignKey("policy_bundles.sha256"))
+    # Keyed digests of reasons and indicators: `looks.marks`; null: from before there were any, or its time is over.
+    marks: Mapped[list[str] | None]
     payload: Mapped[bytes | None] = mapped_column(deferred=True)
     about: Mapped[UUID | None]  # the decision that a later entry is about; null: the record of a decision itself
 
@@ -98,3 +101,27 @@ class DecisionHead(Base):
     chain_id: Mapped[UUID] = mapped_column(primary_key=True)
     seq: Mapped[int]
     digest: Mapped[str]
+
+
+class DecisionNote(Base):
+    """What somebody of the staff noted beside a decision; the record itself never changes. A trigger refuses edits.
+
+    Its words stay here; the firm's evidence names their hash.
+    """
+
+    __tablename__ = "decision_notes"
+    __table_args__ = (
+        CheckConstraint("text_sha256 = encode(sha256(convert_to(text, 'UTF8')), 'hex')", name="hashed"),
+        CheckConstraint("length(text) BETWEEN 1 AND 2000", name="length"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    decision_id: Mapped[UUID] = mapped_column(index=True)
+    enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"))
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("staff_members.account_id"))
+    role: Mapped[str]  # in which the author looked
+    text: Mapped[str]
+    text_sha256: Mapped[str]
+    written_at: Mapped[datetime]
+    keep_until: Mapped[datetime]  # the decision's

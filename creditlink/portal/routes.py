@@ -20,6 +20,7 @@ from creditlink.portal.firm.records import accesses, deletions, uploads
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
 from creditlink.portal.staff import desk, entry, keys, models
+from creditlink.portal.staff.cohorts import pages as cohort_pages
 from creditlink.portal.staff.decisions import finding, reading
 from creditlink.portal.staff.operator import (
     evidence,
@@ -33,6 +34,8 @@ from creditlink.portal.staff.operator import (
     work,
 )
 from creditlink.portal.staff.operator.figures import reading as figures
+from creditlink.portal.staff.reviews import pages as review_pages
+from creditlink.portal.staff.watch import pages as watch_pages
 
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
@@ -40,7 +43,7 @@ PAGES = (
     *(accesses, deletions, uploads),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
-    *(desk, entry, keys, models, finding, reading),
+    *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),
     *(evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),
 )
 """Each adds its views to the blueprint when it is imported."""

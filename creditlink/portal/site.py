@@ -186,17 +186,22 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.security", gettext("Security")),
         ]
     looking = runtime.part(Archive).classes.of(DECISION_RECORD).readers.keys()
-    decisions = [("portal.decisions", gettext("Decisions"))] if roles & looking else []
     # Operators have the evidence among their pages; whoever only audits comes to it from here.
     if "operator" in roles:
         operations = [("portal.operator_overview", gettext("Operations"))]
     else:
         operations = [("portal.operator_evidence", gettext("Evidence"))] if roles & {"risk", "auditor"} else []
+    decisions = [("portal.decisions", gettext("Decisions")), ("portal.cohorts", gettext("Cohorts"))]
+    decisions = decisions if roles & looking else []
+    # Who sees the queue: `staff.reviews.access`, which this module cannot import.
+    reviews = [("portal.staff_reviews", gettext("Reviews"))] if roles & {"risk", "auditor"} else []
     return [
         ("portal.desk", gettext("My desk")),
         *operations,
         *decisions,
+        *reviews,
         ("portal.models", gettext("Models")),
+        ("portal.staff_watch", gettext("Watch")),
         ("portal.staff_keys", gettext("Security keys")),
     ]
 

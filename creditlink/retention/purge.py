@@ -24,6 +24,7 @@ from creditlink.consents.tables import Consent
 from creditlink.decisions import archive
 from creditlink.decisions.classes import NEGATIVE_RECORDS, RetentionClasses
 from creditlink.decisions.kept import shipped_classes
+from creditlink.decisions.looks import notes
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
@@ -44,8 +45,8 @@ from creditlink.uploads import expiry
 from creditlink.uploads.standing import CATEGORY
 
 PURGED = (
-    *("decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts", "pulls"),
-    *("rejected_rows", *expiry.TABLES, *REVIEWS),
+    *("decision_notes", "decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts"),
+    *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS),
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
@@ -174,6 +175,7 @@ def _delete(
     now: datetime,
 ) -> Iterator[tuple[str, UUID, str]]:
     """Delete; yield table, consent and hash of every row that went. Profiles go first: they hold facts."""
+    yield from notes.delete_over(session, enterprise_id, now)
     for consent_id, record in archive.expire(session, enterprise_id, now=now):
         yield "decision_records", consent_id, record
     yield from reviews.delete_over(session, enterprise_id, now)

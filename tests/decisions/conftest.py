@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from creditlink.decisions.archive import Archive
-from creditlink.decisions.readers import Reader
+from creditlink.decisions.looks.readers import Reader
 from creditlink.engine.profile.live_model import LiveModel, live_from
 from creditlink.engine.scoring.model import assemble, sha256_of
 from creditlink.kit.processes import runtime

@@ -16,9 +16,9 @@ from creditlink.audit import service as audit
 from creditlink.cli.decisions import decisions as commands
 from creditlink.cli.replay import replay as replay_command
 from creditlink.decisions import archive, export, record, service
+from creditlink.decisions.looks.readers import Reader
 from creditlink.decisions.policy.loading import load
 from creditlink.decisions.policy.store import LoadedPolicies
-from creditlink.decisions.readers import Reader
 from creditlink.decisions.replay import replay_many
 from creditlink.decisions.tables import DecisionRow, PolicyBundle
 from creditlink.engine.scoring.model import sha256_of

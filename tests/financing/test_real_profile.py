@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from creditlink.consents.tables import Consent
 from creditlink.decisions.archive import Archive
-from creditlink.decisions.readers import Reader
+from creditlink.decisions.looks.readers import Reader
 from creditlink.financing import configuration
 from creditlink.financing.applications import applications
 from creditlink.financing.applications.applications import locked

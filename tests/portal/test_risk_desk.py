@@ -8,16 +8,27 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from creditlink.audit.tables import AuditEntry
-from creditlink.decisions import export
+from creditlink.decisions import archive, export
+from creditlink.decisions.kept import shipped_classes
+from creditlink.decisions.looks import notes
+from creditlink.decisions.looks.readers import Reader
 from creditlink.decisions.tables import DecisionRow
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
-from creditlink.kit import keyring
+from creditlink.kit import ids, keyring
 from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.errors import InvalidRequest
 from creditlink.kit.postgres import db
+from creditlink.profiles.tables import Profile
+from creditlink.reviews import decide, queue
+from creditlink.reviews.rules.causes import ReviewSubject
+from creditlink.reviews.rules.overrides import override_from
+from creditlink.staff import acts
 from tests import factories as make
+from tests.decisions.test_lasting import purge_all
 from tests.portal.conftest import Person
 from tests.portal.test_profile import escaped
 from tests.portal.test_staff import TOTP, sign_in
@@ -210,3 +221,120 @@ def test_the_page_is_there_in_chinese(risk, decided):
     shown = risk.post(decided[2], purpose="replay", doing="replay").text
     assert decided[1]["reasons"][0]["sentence_zh"] in shown
     assert "逐字节一致" in shown
+
+
+def override(profile, reviewer, *, second=None, **wanted):
+    """A case on the profile, claimed and overridden by people of the staff."""
+    now = utc_now()
+    with db.transaction("owner", viewer=db.Viewer(actor="operator")) as session:
+        stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
+        result = {"state": "scored", "grade": stored.grade, "points": stored.points, "partial": False, "knock_outs": []}
+        subject = ReviewSubject(profile["id"], False, (), result)
+        settings = queue.settings_in_use()
+        case = queue.open_case(session, stored, subject, ("partial",), settings=settings, now=now)
+        queue.claim(session, case, by=reviewer, now=now)
+        plain = {"kind": "grade_notch", "reason_code": "new_fact", "reason": "a framework contract", "evidence": "GZ-1"}
+        wanted = override_from(plain | {"expires_at": (now + timedelta(days=20)).isoformat()} | wanted)
+        decided = decide.override(session, case, wanted, by=reviewer, now=now)
+        if second is not None:
+            acts.approve(session, decided.waits, by=second, now=now)
+
+
+def test_what_people_decided_stands_beside_the_score_and_finds_it(risk, decided):
+    _, profile, address = decided
+    override(profile, risk.actor, notches=-1)
+    shown = opened(risk, address).text
+    for said in (
+        "Grade moved up or down",
+        "A fact that the model has not seen: a framework contract",
+        "in force until",
+    ):
+        assert said in shown
+    assert f'class="grade">{profile["grade"]}<' in shown
+    for how, count in {"any": 1, "tightened": 1, "loosened": 0, "none": 0}.items():
+        assert risk.get(f"{LIST}?lang=en&override={how}").text.count(f'href="{LIST}/dec_') == count, how
+    assert looks() == [("decision.read", risk.actor.name, "replay", "risk")]
+
+
+def test_a_search_by_what_decisions_say_needs_a_purpose_and_is_in_the_log_of_each_firm_found(risk, decided):
+    _, profile, address = decided
+    code = profile["reasons"][0]["code"]
+    for unsaid in ("", "&purpose=", "&purpose=audit", "&purpose=%00"):
+        answer = risk.get(f"{LIST}?lang=en&code={code}{unsaid}")
+        assert (answer.status_code, address in answer.text) == (422, False)
+    assert looks() == []
+    assert address in risk.get(f"{LIST}?lang=en&code={code}&purpose=complaint").text
+    assert looks() == [("decision.find", risk.actor.name, "complaint", "risk")]
+    assert address not in risk.get(f"{LIST}?lang=en&code=K01&purpose=complaint").text
+    assert risk.get(f"{LIST}?code=R0%00&purpose=complaint").status_code == 422
+    assert len(looks()) == 1
+
+
+def test_the_records_behind_an_indicator_are_shown_down_to_the_pull(risk, decided):
+    with db.transaction("owner") as session:  # the office's rows, as a pull brings them
+        session.execute(text("UPDATE facts SET pull_id = (SELECT id FROM pulls)"))
+    shown = opened(risk, decided[2], doing="lineage", indicator="sales_12_fen").text
+    part = shown.partition('id="lineage"')[2].partition("</section>")[0]
+    assert "vat_returns" in part or "invoice" in part
+    assert part.count("<tr>") > 2
+    assert re.search(r"<code>[0-9a-f]{12}…</code>", part)
+    assert [action for action, *_ in looks()] == ["decision.lineage"]
+    unknown = opened(risk, decided[2], doing="lineage", indicator="shoe_size\0")
+    assert unknown.status_code == 422
+
+
+def test_records_that_are_gone_are_said_to_be_gone(risk, decided):
+    with db.transaction("owner") as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in ("facts", "pulls", "pull_parts", "profiles"):
+            session.execute(text(f"DELETE FROM {table}"))
+    shown = opened(risk, decided[2], doing="lineage", indicator="sales_12_fen").text
+    assert "The records themselves are gone" in shown
+
+
+def test_facts_are_seen_of_the_firm_looked_at_and_of_no_other(risk, decided):
+    """The role that serves pages sees a firm's facts once its decision is looked at, until the transaction ends."""
+    count = text("SELECT count(*) FROM facts")
+    with db.transaction("api", viewer=db.Viewer(actor="audit")) as session:
+        assert session.scalar(count) == 0
+        reader = Reader(risk.actor.name, "risk", "replay")
+        known = ids.internal("prf", decided[1]["id"])
+        archive.look(session, known, reader, doing="read", classes=shipped_classes(), now=utc_now())
+        assert session.scalar(count) > 0
+        session.execute(text("SELECT set_config('creditlink.looked_at', gen_random_uuid()::text, true)"))
+        assert session.scalar(count) == 0
+
+
+def test_every_product_is_shown_with_its_rules(risk, products, decided, bank):
+    authorization, profile, address = decided
+    told = bank.call("GET", f"/v1/profiles/{profile['id']}/matches", authorization).json()["products"]
+    shown = opened(risk, address, doing="products").text
+    assert told
+    for product in told:
+        assert escaped(product["name_en"]) in shown
+        for rule in product["rules"]:
+            assert escaped(rule["text_en"]) in shown
+
+
+def test_a_note_is_added_and_never_changed(risk, decided, settings):
+    shown = opened(risk, decided[2], doing="note", text="asked the bank <b>twice</b>\r\nno answer").text
+    assert "asked the bank &lt;b&gt;twice&lt;/b&gt;\nno answer" in shown
+    assert [action for action, *_ in looks()] == ["decision.read", "decision.note"]
+    with db.transaction("owner") as session:
+        told = str(session.scalars(select(AuditEntry.detail)).all())
+        assert "twice" not in told
+    for statement in ("UPDATE decision_notes SET text = 'x'", "DELETE FROM decision_notes"):
+        with pytest.raises(DBAPIError, match="append-only"), db.transaction("owner") as session:
+            session.execute(text(statement))
+    with db.transaction("api", viewer=db.Viewer(actor="audit")) as session:
+        assert session.scalar(text("SELECT count(*) FROM decision_notes")) == 0  # no look, no notes
+    assert purge_all(settings, 400)[0].rows.get("decision_notes") is None
+    assert sum(done.rows.get("decision_notes", 0) for done in purge_all(settings, 5 * 365 + 2)) == 1
+
+
+def test_what_is_no_note_is_refused_and_nothing_is_looked_at(risk, decided):
+    for note in ("", "  \n ", "x" * 2001, "a\0b"):
+        assert opened(risk, decided[2], doing="note", text=note).status_code in (400, 422), note
+    with pytest.raises(InvalidRequest):
+        notes.checked("\ud800")
+    assert looks() == []

@@ -15,6 +15,7 @@ from creditlink.cli.training.outcomes import alternatives, cutoffs, report_selec
 from creditlink.cli.training.recalibrate import recalibrate_model
 from creditlink.cli.training.scorecard import scorecard_model
 from creditlink.cli.training.seasons import seasons
+from creditlink.cli.training.swarm import swarm
 from creditlink.cli.training.table import table
 from creditlink.cli.training.validate import scorecard, validate_model
 from creditlink.engine.features.catalogue import CATALOGUE
@@ -231,6 +232,7 @@ train.add_command(validate_model)
 train.add_command(recalibrate_model)
 train.add_command(scorecard_model)
 train.add_command(seasons)
+train.add_command(swarm)
 for command in (train_outcomes, report_selection, cutoffs, alternatives):
     train.add_command(command)
 

@@ -13,13 +13,18 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.scoring.swarm import ModelSwarm, SwarmOfIndicator
 from creditlink.kit.errors import NotFound
 from creditlink.lifecycle import service
 from creditlink.lifecycle.steps import STATUSES
+from creditlink.lifecycle.swarms import SwarmDamaged, swarm_for
 from creditlink.lifecycle.tables import PurposeStanding, RegisteredModel, ShadowDay
 from creditlink.portal.sheets.filling import export_of, of_rows, status_of
 from creditlink.portal.sheets.sheet import SheetColumn, SheetFilter
-from creditlink.portal.site import blueprint, page
+from creditlink.portal.site import blueprint, lang, page, settings
+from creditlink.portal.staff.decisions.shown import value_text
+from creditlink.portal.staff.drawing import swarms
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 from creditlink.shadow.comparison import FEWEST, LEAST_CORRELATION, MOST_APART, MOST_PSI
 
@@ -93,11 +98,55 @@ def model(session: Session, here: AtDesk, now: datetime, model_id: str) -> Respo
     if found is None:
         raise NotFound
     days = select(ShadowDay).where(ShadowDay.model_id == model_id)
+    swarm, damage = _swarm(found)
     return page(
         "staff/models/model.html",
+        swarm=swarm,
+        swarm_damage=damage,
+        drawn_swarm=None if swarm is None else swarms.swarm(swarm),
+        called=called,
         model=found,
         standing=service.standing_of(session, model_id),
         steps=service.steps_of(session, model_id),
         days=session.scalars(days.order_by(ShadowDay.day.desc(), ShadowDay.live_model_id).limit(_DAYS)).all(),
         limits={"profiles": FEWEST, "correlation": LEAST_CORRELATION, "apart": MOST_APART, "psi": MOST_PSI},
     )
+
+
+@blueprint.get("/staff/models/<model_id>/indicators/<name>")
+@staff_signed_in
+def model_indicator(session: Session, here: AtDesk, now: datetime, model_id: str, name: str) -> ResponseReturnValue:
+    """Show how one indicator moves the points of many firms, by its value and by its partner's."""
+    found = session.get(RegisteredModel, model_id)
+    swarm = None if found is None else _swarm(found)[0]
+    one = None if swarm is None else swarm.of(name)
+    if swarm is None or one is None:
+        raise NotFound
+    return page(
+        "staff/models/indicator.html",
+        model_id=model_id,
+        swarm=swarm,
+        one=one,
+        drawn=swarms.dependence(one, _tenths(one)),
+        called=called,
+        formula=BY_NAME[name].formula if name in BY_NAME else "",
+    )
+
+
+def called(name: str) -> str:
+    """Return what an indicator is called; one of an earlier catalogue by its name."""
+    known = BY_NAME.get(name)
+    return name if known is None else known.label_zh if lang() == "zh" else known.label_en
+
+
+def _swarm(model: RegisteredModel) -> tuple[ModelSwarm | None, str | None]:
+    """Return what moves a model's scores over many firms, and what is wrong with the file, if anything is."""
+    try:
+        return swarm_for(model.model_id, model.manifest_sha256, settings().models_dir), None
+    except SwarmDamaged as damage:
+        return None, str(damage)
+
+
+def _tenths(one: SwarmOfIndicator) -> list[str]:
+    unit = BY_NAME[one.name].unit if one.name in BY_NAME else ""
+    return [value_text(value, unit) for value in one.tenths]

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from creditlink.consents.tables import Consent
 from creditlink.decisions import service
 from creditlink.decisions.archive import Archive
-from creditlink.decisions.readers import Reader
+from creditlink.decisions.looks.readers import Reader
 from creditlink.decisions.record import DecisionRecord
 from creditlink.decisions.tables import DecisionRow
 from creditlink.financing.applications.states import ACCEPTED

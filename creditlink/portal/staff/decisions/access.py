@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.decisions.archive import Archive
 from creditlink.decisions.classes import DECISION_RECORD, LOOKS
-from creditlink.decisions.readers import Reader
+from creditlink.decisions.looks.readers import Reader
 from creditlink.kit.errors import NotFound
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime

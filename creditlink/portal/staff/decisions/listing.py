@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from creditlink.decisions.archive import DecisionQuery, conditions
 from creditlink.decisions.tables import DecisionRow
 from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.tables import Institution
+from creditlink.reviews.tables import ReviewOverride
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,20 @@ def newest(session: Session, query: DecisionQuery) -> list[ListedDecision]:
     """Return the newest lines, at most as many as `query` says."""
     lines = wanted(query).order_by(DecisionRow.decided_at.desc(), DecisionRow.id.desc()).limit(query.limit)
     return [ListedDecision(*row) for row in session.execute(lines)]
+
+
+OVERRIDES = ("any", "loosened", "tightened", "none")
+"""What a list can be narrowed to of what people decided beside the score."""
+
+
+def overridden(how: str) -> ColumnElement[bool]:
+    """Return the condition that people departed from a decision, or that nobody did; `how` is one of `OVERRIDES`."""
+    made = select(ReviewOverride.id).where(ReviewOverride.profile_id == DecisionRow.id)
+    if how == "loosened":
+        made = made.where(ReviewOverride.loosens)
+    elif how == "tightened":
+        made = made.where(~ReviewOverride.loosens)
+    return ~made.exists() if how == "none" else made.exists()
 
 
 def choices(session: Session) -> Choices:

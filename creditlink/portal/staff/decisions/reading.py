@@ -1,7 +1,8 @@
-"""One archived decision: why it is opened, what it says, whether it is made again the same, what changed since."""
+"""One archived decision: why it is opened, what it says, what stands beside it, and what is done with it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -14,17 +15,23 @@ from sqlalchemy.orm import Session
 from creditlink.consents.agreement.categories import label_of
 from creditlink.decisions import service
 from creditlink.decisions.archive import Archive, DecisionQuery, RecordDamaged
+from creditlink.decisions.looks import notes
 from creditlink.decisions.policy.bundle import PolicyDamaged
+from creditlink.decisions.policy.loading import LoadedPolicy
 from creditlink.decisions.record import DecisionRecord, RecordInvalid
 from creditlink.decisions.replay import ReplayedDecision
 from creditlink.engine.explanation.change.change import Change
+from creditlink.engine.matching.encoding import StoredMatchesInvalid
+from creditlink.engine.matching.outcomes import ProductMatch
 from creditlink.kit import ids
-from creditlink.kit.errors import Conflict, InsufficientRole, NotFound
+from creditlink.kit.errors import Conflict, InsufficientRole, InvalidRequest, NotFound
 from creditlink.kit.processes import runtime
 from creditlink.portal.firm.known.changes import change_steps
 from creditlink.portal.site import blueprint, lang, page
-from creditlink.portal.staff.decisions import shown
+from creditlink.portal.staff.decisions import deeper, shown
 from creditlink.portal.staff.decisions.access import archive_transaction, purposes, reader_of
+from creditlink.portal.staff.decisions.beside import beside
+from creditlink.portal.staff.decisions.deeper import ShownLineage
 from creditlink.portal.staff.decisions.listing import ListedDecision, newest
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 from creditlink.portal.waterfall import WaterfallStep
@@ -32,7 +39,9 @@ from creditlink.profiles.changes.comparison import compare
 from creditlink.profiles.changes.routes import models_for
 from creditlink.profiles.tables import Profile
 
-DAMAGE = (RecordDamaged, PolicyDamaged, RecordInvalid, LookupError)
+DAMAGE = (RecordDamaged, PolicyDamaged, RecordInvalid, StoredMatchesInvalid, LookupError)
+DOINGS = ("read", "replay", "compare", "lineage", "products", "note")
+"""What a look at a decision is for; each is a look of its own in the firm's log."""
 _OTHERS = 20
 
 
@@ -52,8 +61,12 @@ class OpenedDecision:
     archive: Session
     record: DecisionRecord
     purpose: str
+    now: datetime
+    policy: LoadedPolicy | None
     replayed: ReplayedDecision | None = None
     compared: ComparedDecisions | None = None
+    lineage: ShownLineage | None = None
+    products: Sequence[ProductMatch] | None = None
 
 
 @blueprint.get("/staff/decisions/<decision_id>")
@@ -77,23 +90,45 @@ def open_decision(session: Session, here: AtDesk, now: datetime, decision_id: st
             if doing == "export":
                 document = service.exported(archive, line.row.id, reader, kept=kept, now=now)
                 return _file(line.row.wire_id, document)
-            how = doing if doing in ("replay", "compare") else "read"
-            record = service.opened(archive, line.row.id, reader, doing=how, kept=kept, now=now)
-            opened = OpenedDecision(archive, record, reader.purpose)
-            if how == "replay":
-                (again,) = service.made_again(archive, [record])
-                opened = replace(opened, replayed=again)
-            elif how == "compare":
-                other = _line(archive, form.get("other", ""))
-                second = service.opened(archive, other.row.id, reader, doing=how, kept=kept, now=now)
-                opened = replace(opened, compared=_compared(archive, record, second))
+            how = doing if doing in DOINGS else "read"
+            looked = "read" if how == "note" else how
+            text = notes.checked(form.get("text", "")) if how == "note" else ""
+            record = service.opened(archive, line.row.id, reader, doing=looked, kept=kept, now=now)
+            opened = OpenedDecision(archive, record, reader.purpose, now, deeper.policy_of(archive, record))
+            if how == "note":
+                notes.add(archive, line.row.id, text, reader, author_id=here.account.id, now=now)
+            opened = _deeper(opened, how, here, kept, line)
             return _page(line, here, opened)
+        except InvalidRequest as refused:
+            return _page(line, here, error=str(refused.errors[0]["detail"]), status=422)
         except InsufficientRole:
             return _page(line, here, error=gettext("Choose a purpose of your role."), status=422)
         except Conflict as refused:
             return _page(line, here, error=str(refused.detail), status=409)
         except DAMAGE as damage:
             return _page(line, here, error=gettext("The record is damaged: %(how)s", how=str(damage)), status=409)
+
+
+def _deeper(opened: OpenedDecision, how: str, here: AtDesk, kept: Archive, line: ListedDecision) -> OpenedDecision:
+    """Do with an open decision what was asked, beyond reading it."""
+    form, archive, record = flask.request.form, opened.archive, opened.record
+    if how == "replay":
+        (again,) = service.made_again(archive, [record])
+        return replace(opened, replayed=again)
+    if how == "compare":
+        other = _line(archive, form.get("other", ""))
+        reader = reader_of(here, opened.purpose)
+        second = service.opened(archive, other.row.id, reader, doing=how, kept=kept, now=opened.now)
+        return replace(opened, compared=_compared(archive, record, second))
+    if how in ("lineage", "products") and opened.policy is None:
+        raise PolicyDamaged(gettext("the policy of that day is not at hand"))
+    if how == "lineage" and opened.policy is not None:
+        profile = shown.profile_of(record)
+        found = deeper.lineage(archive, profile, form.get("indicator", ""), opened.policy)
+        return replace(opened, lineage=found)
+    if how == "products" and opened.policy is not None:
+        return replace(opened, products=deeper.products(record, opened.policy))
+    return opened
 
 
 def _line(session: Session, decision_id: str) -> ListedDecision:
@@ -131,13 +166,26 @@ def _page(
             "opened": opened,
             "record": opened.record,
             "summary": profile.summary,
-            "indicators": shown.indicators(profile),
+            "indicators": shown.indicators(profile, deeper.peers_of(profile, opened.policy)),
+            "beside": beside(opened.archive, line.row.id, profile.consent_id, opened.now),
             "steps": _steps(profile),
             "label_of": lambda category: label_of(category, lang()),
-            "readers": service.readers_of(opened.archive, opened.record),
+            "readers": _readers(opened),
             "others": _others(opened.archive, profile.enterprise_id, line.row.id),
         }
     return page("staff/decisions/decision.html", status=status, **told)
+
+
+def _readers(opened: OpenedDecision) -> list[dict[str, object]]:
+    """Return who read it, in the form of the page: when, and under which consent."""
+    return [
+        one
+        | {
+            "at": datetime.fromisoformat(str(one["at"])),
+            "consent": None if one["consent_id"] is None else ids.external("cns", UUID(str(one["consent_id"]))),
+        }
+        for one in service.readers_of(opened.archive, opened.record)
+    ]
 
 
 def _steps(profile: Profile) -> tuple[WaterfallStep, ...]:

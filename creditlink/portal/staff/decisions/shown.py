@@ -11,6 +11,7 @@ from uuid import UUID
 from creditlink.decisions.record import DecisionRecord
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
+from creditlink.engine.scoring.peers import Comparison
 from creditlink.portal.waterfall import WaterfallStep, waterfall
 from creditlink.profiles.tables import Profile
 
@@ -29,6 +30,7 @@ class ShownIndicator:
     unit: str
     value: float | None
     points: float  # rounded to hundredths: what its bar is as long as
+    peers: Comparison | None  # None: no peers are known of, or the model of that day is not at hand
 
     @property
     def moved(self) -> bool:
@@ -37,12 +39,22 @@ class ShownIndicator:
 
     @property
     def value_text(self) -> str:
-        """Return the value as the table shows it: money in yuan, days and counts whole, ratios to three figures."""
-        if self.value is None:
-            return "–"
-        if self.unit == "fen":
-            return f"¥{self.value / 100:,.0f}"
-        return f"{self.value:,.0f}" if abs(self.value) >= 1000 or self.value == int(self.value) else f"{self.value:.3g}"
+        """Return the value as the table shows it."""
+        return value_text(self.value, self.unit)
+
+    @property
+    def median_text(self) -> str:
+        """Return the median of the peers as the table shows it."""
+        return value_text(None if self.peers is None else self.peers.median, self.unit)
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """Return an indicator's value in words: money in yuan, days and counts whole, ratios to three figures."""
+    if value is None:
+        return "–"
+    if unit == "fen":
+        return f"¥{value / 100:,.0f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
 
 
 def profile_of(record: DecisionRecord) -> Profile:
@@ -56,7 +68,7 @@ def profile_of(record: DecisionRecord) -> Profile:
     return profile
 
 
-def indicators(profile: Profile) -> list[ShownIndicator]:
+def indicators(profile: Profile, peers: Mapping[str, Comparison]) -> list[ShownIndicator]:
     """Return every indicator, the one that moved the points most first; none without a score."""
     if profile.state != "scored":
         return []
@@ -75,6 +87,7 @@ def indicators(profile: Profile) -> list[ShownIndicator]:
                 unit=known.unit if known else "",
                 value=value,
                 points=round(points, 2),
+                peers=peers.get(name),
             )
         )
     return sorted(found, key=lambda one: (-abs(one.points), one.name))

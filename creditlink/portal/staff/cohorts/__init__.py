@@ -1,0 +1,1 @@
+"""Two sets of decisions side by side at the desk."""

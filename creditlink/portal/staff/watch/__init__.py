@@ -1,0 +1,1 @@
+"""Models in operation at the desk: drift, calibration, segments, alarms, and what people do about them."""
