@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from benchmarks._visits import ASIDE, PLACES
 from creditlink.decisions.tables import DecisionRow
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account, FirmAct
@@ -126,6 +127,14 @@ def test_every_page_is_declared_and_no_other(app):
     found = {rule.endpoint for rule in pages(app)}
     assert found ^ PAGES.keys() == set()
     assert {rule.endpoint for rule in pages(app) if set(parameters(rule)) and rule.methods & {"GET", "POST"}} <= found
+
+
+def test_every_page_can_be_looked_at(app):
+    """`make screenshots` and the budgets know how to come to each page that is opened by its address."""
+    shown = {rule.endpoint for rule in pages(app) if "GET" in rule.methods}
+    known = {place.endpoint for place in PLACES}
+    assert known & ASIDE.keys() == set()
+    assert shown ^ ((known | ASIDE.keys()) & PAGES.keys()) == set()
 
 
 @pytest.fixture
