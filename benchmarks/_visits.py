@@ -105,9 +105,7 @@ def demo():
                 walk.synthetic_firms()
             healthy = first_of_each_kind(stack.credentials.firms)["healthy"]
             bank = stack.credentials.banks[0]
-            with closing(
-                Officer(bank.institution, stack.bank_urls[0])
-            ) as officer:  # one request waits
+            with closing(Officer(bank.institution, stack.bank_urls[0])) as officer:  # one request waits
                 officer.ask_in_inbox(healthy.uscc, required=["tax"], optional=["water"], message="0043")
             visits = Visits(stack)
             try:

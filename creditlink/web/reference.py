@@ -65,7 +65,7 @@ def section(name: str) -> ResponseReturnValue:
 
 def _finished(page: ResponseReturnValue) -> ResponseReturnValue:
     shown = site.harden(flask.make_response(page))
-    shown.headers["Cache-Control"] = "public, max-age=300"  # the same for everybody
+    shown.headers["Cache-Control"] = "private, max-age=300"  # the same for everybody, but for the language
     shown.headers["Vary"] = "Accept-Language, Cookie"
     return shown
 

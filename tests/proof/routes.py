@@ -19,7 +19,7 @@ PROTOCOL = {
     "oauth.push",
     "oauth.revoke",
 }
-FILES = {"portal.static", "static"}
+FILES = {"portal.static"}
 # An institution's own matters. They may answer when a consent is dead, but never with anything computed or fetched.
 OWN_SCOPES = {
     "consent:read",
