@@ -10,7 +10,7 @@ WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo run test fast gameday lint types fix check openapi golden bench migrate model clean
+.PHONY: help setup setup-dev demo run test fast gameday lint types fix check openapi golden bench screenshots migrate model clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ check: lint types test ## What CI decides by: style, types, imports, tests (with
 
 bench: setup-dev ## Benchmarks at small size (each has --json and --help)
 	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+screenshots: setup-dev ## A picture of every page of a demo, both languages and widths: var/screenshots/index.html
+	@$(BIN)/python benchmarks/_screenshots.py $(if $(ONLY),--only $(ONLY))
 
 model: setup-dev ## Train the champion's recipe anew into models/city-retrained: the same model.ubj (minutes)
 	@$(BIN)/creditlink sandbox city --firms 160000 --months 84 --seed 7 --out var/training-city --force

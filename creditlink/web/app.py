@@ -52,7 +52,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     """
     configure_logging(settings)
     db.configure(database, role="api")
-    app = flask.Flask("creditlink.web")
+    app = flask.Flask("creditlink.web", static_folder=None)
     app.request_class = border.Request
     app.config.update(
         SECRET_KEY=settings.secret_key,

@@ -1,12 +1,20 @@
-"""The API's reference: OpenAPI options and a page that works offline."""
+"""The API's reference: OpenAPI options, and pages of our own that are made of the document. They run no script."""
 
 from __future__ import annotations
 
-import flask
+import json
+from collections.abc import Mapping
 
+import flask
+from flask.typing import ResponseReturnValue
+
+from creditlink.kit.errors import NotFound
 from creditlink.kit.settings import Settings
+from creditlink.portal import site
+from creditlink.web.manual import SectionShown, paragraphs, sections_of
 
 blueprint = flask.Blueprint("reference", __name__)
+_SECTIONS = "creditlink.reference"
 
 _DESCRIPTION = """Credit profiles of small firms for banks that the firm has authorised.
 
@@ -41,11 +49,32 @@ def openapi_options(settings: Settings) -> dict[str, object]:
 
 
 @blueprint.get("/reference")
-def page() -> flask.Response:
-    """Return the browsable reference; its script and styles are served from here."""
-    response = flask.make_response(flask.render_template("reference.html"))
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-        " connect-src 'self'; frame-ancestors 'none'"
-    )
-    return response
+def page() -> ResponseReturnValue:
+    """Return the reference's first page: every operation, by section."""
+    return _finished(site.page("reference/index.html", about=paragraphs(_DESCRIPTION), sections=_sections().values()))
+
+
+@blueprint.get("/reference/<name>")
+def section(name: str) -> ResponseReturnValue:
+    """Return one section: its operations in full, and the bodies that they speak of."""
+    found = _sections().get(name)
+    if found is None:
+        raise NotFound
+    return _finished(site.page("reference/section.html", section=found))
+
+
+def _finished(page: ResponseReturnValue) -> ResponseReturnValue:
+    shown = site.harden(flask.make_response(page))
+    shown.headers["Cache-Control"] = "private, max-age=300"  # the same for everybody, but for the language
+    shown.headers["Vary"] = "Accept-Language, Cookie"
+    return shown
+
+
+def _sections() -> Mapping[str, SectionShown]:
+    """Return the sections of this application's own document, read once."""
+    known = flask.current_app.extensions
+    if _SECTIONS not in known:
+        served = flask.current_app.view_functions["api-docs.openapi_json"]
+        known[_SECTIONS] = sections_of(json.loads(flask.make_response(served()).get_data()))
+    found: Mapping[str, SectionShown] = known[_SECTIONS]
+    return found

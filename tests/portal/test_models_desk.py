@@ -46,6 +46,16 @@ def test_every_member_of_staff_sees_the_register(app, settings, life, role):
         assert f"signed by {signer}" in one
 
 
+def test_the_register_is_narrowed_sorted_and_exported(app, settings, life):
+    person = staff(app, settings, "zoe", "risk")
+    asked = {"status=live": 1, "status=retired": 0, "name=m": 2, "name=m2": 1, "sort=-model": 2}
+    assert {q: person.get(f"{LIST}?{q}").text.count(f'href="{LIST}/m') for q in asked} == asked
+    assert person.get(f"{LIST}?status=dead").status_code == 422
+    lines = person.get(f"{LIST}?lang=en&sort=-model&export=csv").text.removeprefix("\ufeff").splitlines()
+    assert [line[:2] for line in lines[1:]] == ["m2", "m1"]
+    assert "deciding on loans: Live" in lines[2]
+
+
 def test_a_day_beyond_a_threshold_stands_out(app, settings, life):
     shown = staff(app, settings, "zoe", "risk").get(f"{LIST}/m2?lang=en").text
     assert shown.count('class="number no"') == 1

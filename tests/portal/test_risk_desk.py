@@ -190,6 +190,16 @@ def test_the_list_is_narrowed_and_paged(risk, created, bank, firm):
         f"bundle={profile['bundle']}": 3, "since=2090-01-01": 0, "until=2000-01-01": 0,
     }.items():  # fmt: skip
         assert risk.get(f"{LIST}?lang=en&{narrowed}").text.count(f'href="{LIST}/dec_') == count, narrowed
+    for column in ("when", "firm", "bank", "grade", "model", "kept"):
+        shown = risk.get(f"{LIST}?lang=en&sort=-{column}")
+        assert shown.text.count('aria-sort="descending"') == 1
+        assert shown.text.count(f'href="{LIST}/dec_') == 3
+    exported = risk.get(f"{LIST}?lang=en&sort=when&export=csv")
+    head, *lines = exported.text.removeprefix("\ufeff").splitlines()
+    assert head == "When,Firm,Code of the firm,Bank,Grade,Model,Kept until"
+    assert len(lines) == 3
+    assert lines == sorted(lines)
+    assert looks() == []  # an export of the list is no look either
 
 
 @pytest.mark.parametrize(

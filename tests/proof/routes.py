@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 # Nothing of any firm, served to everybody; beside these, whatever is marked `@public`.
-OPEN = {"api-docs.openapi_json", "health.live", "health.metrics", "health.ready", "reference.page"}
+OPEN = {"api-docs.openapi_json", "health.live", "health.metrics", "health.ready", "reference.page", "reference.section"}
 # The protocol itself: walked one by one, with its own answers.
 PROTOCOL = {
     "oauth.ask_in_inbox",
@@ -19,7 +19,7 @@ PROTOCOL = {
     "oauth.push",
     "oauth.revoke",
 }
-FILES = {"portal.static", "static"}
+FILES = {"portal.static"}
 # An institution's own matters. They may answer when a consent is dead, but never with anything computed or fetched.
 OWN_SCOPES = {
     "client:read",

@@ -40,11 +40,13 @@ def staff_signed_in(
         account_id, now = browser().account_id, utc_now()
         if account_id is not None:
             with db.transaction(viewer=db.Viewer(account_id=account_id)) as session:
-                found = _at_desk(session.get(Account, account_id), session.get(StaffMember, account_id))
+                account = session.get(Account, account_id)
+                found = _at_desk(account, session.get(StaffMember, account_id))
                 if found is not None:
                     flask.g.person, flask.g.staff_roles = found.account.display_name, found.actor.roles
                     return view(session, found, now, *args, **kwargs)
-            browser().end()
+            if account is None or account.role == "staff":  # a link to the desk signs no firm's person out
+                browser().end()
         return see_other(flask.url_for("portal.staff_sign_in"))
 
     return guarded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -80,12 +81,13 @@ def _sheet(session: Session, firm: Enterprise) -> Sheet[AccessRow]:
 
 
 def _columns() -> Sequence[SheetColumn[AccessRow]]:
+    words = functools.cache(_words)  # a macro translates all that it knows, for each row anew
     between = "、" if lang() == "zh" else ", "
     return (
         SheetColumn("when", gettext("When"), lambda one: one.at, "instant"),
         SheetColumn("who", gettext("Who"), lambda one: one.institution or gettext("unknown")),
         SheetColumn(
-            "what", gettext("What"), lambda one: one.action, text=lambda one: _words("action", one.action),
+            "what", gettext("What"), lambda one: one.action, text=lambda one: words("action", one.action),
             note=lambda one: one.purpose or "", note_label=gettext("Purpose"),
         ),
         SheetColumn(
