@@ -29,7 +29,7 @@ from creditlink.access.tables import AccessToken
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientScope, Problem, Unauthorized
-from creditlink.kit.http import visit
+from creditlink.kit.http import visit, why
 from creditlink.kit.http.api import document_security
 from creditlink.kit.postgres import db
 
@@ -131,6 +131,7 @@ class _DPoPToken(_BoundToken):
     def _check_binding(self, token: AccessToken, request: _Call) -> None:
         raw = binding.proof_header(request.headers)
         if raw is None or token.jkt is None:
+            why.note("the token came without a DPoP proof, or is bound to a certificate", "dpop")
             raise InvalidTokenError
         rules = binding.proof_rules(self._oauth.settings, self._oauth.secret, self._now)
         proof = binding.use_proof(
@@ -143,6 +144,7 @@ class _DPoPToken(_BoundToken):
             access_token=request.headers["Authorization"].split(None, 1)[1],
         )
         if proof.jkt != token.jkt:
+            why.note("DPoP proof: signed with another key than the token is bound to", "jkt")
             raise InvalidTokenError
 
 
@@ -155,6 +157,7 @@ class _CertificateToken(_BoundToken):
         # A DPoP token sent as Bearer ends here: it has no certificate.
         thumbprint = binding.certificate_thumbprint(request.headers, self._oauth.settings)
         if thumbprint is None or token.x5t_s256 is None or thumbprint != token.x5t_s256:
+            why.note("the token came as Bearer without the certificate that it is bound to", "scheme")
             raise InvalidTokenError
 
 
@@ -252,12 +255,14 @@ def _note_owner(headers: Headers, reason: str | None, now: datetime) -> None:
         if row is None:
             return
         token, client_status, institution_status, salt = row
-        why = reason or _why_dead(token, client_status, institution_status, now)
+        cause = reason or _why_dead(token, client_status, institution_status, now)
+        why.claim(token.client_id)
+        why.note(f"access token: {cause}", "token")
         minute = int(now.timestamp()) // 60
         until = now + timedelta(minutes=2)
-        if not replay.first_use(session, "refusal", token.id.hex, f"{why}:{minute}", expires_at=until):
+        if not replay.first_use(session, "refusal", token.id.hex, f"{cause}:{minute}", expires_at=until):
             return
-    flask.g.access, flask.g.refused_for = _access(token, salt), why
+    flask.g.access, flask.g.refused_for = _access(token, salt), cause
 
 
 def _why_dead(token: AccessToken, client_status: str, institution_status: str, now: datetime) -> str:
