@@ -36,6 +36,8 @@ API: Privileges = {
     },
     "deletion_certificates": {"select": "all"},
     "deletion_requests": {"select": "all", "insert": "all"},
+    "developer_requests": {"select": "all", "insert": "all"},
+    "developers": {"select": "all", "update": "seen_at"},
     "discovery_questions": {"select": "all", "insert": "all"},
     "drift_alarms": {"select": "all", "update": "closed_at closed_by resolution"},
     "enterprises": {"select": "all", "update": "discoverable two_signatures updated_at"},
@@ -135,6 +137,7 @@ WORKER: Privileges = {
     },
     "deletion_certificates": {"select": "all", "insert": "all"},
     "deletion_requests": {"select": "all"},
+    "developer_requests": {"select": "at", "delete": "all"},
     "drift_alarms": {"select": "all", "insert": "all", "update": "all"},
     "enterprises": {
         "select": "all",

@@ -83,7 +83,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         if len(token_string) > _LONGEST_TOKEN:
             return None
         row = self._session.execute(
-            _living(self._now)
+            _living(self._now, self._oauth)
             .where(AccessToken.token_hash == hash_of(token_string))
             # A crash of the database may lose the last half second of used jtis here, each good for a
             # minute at most; waiting for the disk at every read would save only that.
@@ -107,9 +107,9 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         raise NotImplementedError
 
 
-def _living(now: datetime) -> Select[AccessToken, str]:
+def _living(now: datetime, oauth: OAuthContext) -> Select[AccessToken, str]:
     """Select live tokens whose client and institution are active, each with the institution's salt."""
-    return (
+    living = (
         select(AccessToken, Institution.pairwise_salt)
         .join(Client, Client.client_id == AccessToken.client_id)
         .join(Institution, Institution.id == Client.institution_id)
@@ -121,6 +121,8 @@ def _living(now: datetime) -> Select[AccessToken, str]:
             Institution.status == "active",
         )
     )
+    # A sandbox's database is refused in production; if its rows ever got into another one, they would open nothing.
+    return living if oauth.settings.sandbox_clients else living.where(~Client.metadata_.has_key("sandbox"))
 
 
 class _DPoPToken(_BoundToken):
@@ -228,7 +230,7 @@ def after_waiting(access: Access) -> Access:
     """
     oauth, sent, now = context.current(), flask.request, utc_now()
     with db.transaction() as session:
-        row = session.execute(_living(now).where(AccessToken.id == access.token_id)).one_or_none()
+        row = session.execute(_living(now, oauth).where(AccessToken.id == access.token_id)).one_or_none()
     if row is None:
         _note_owner(sent.headers, None, now)
         error = InvalidTokenError.error

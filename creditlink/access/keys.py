@@ -21,7 +21,7 @@ from creditlink.kit.files.textfile import json_of
 
 ALGORITHMS = ("PS256", "ES256", "EdDSA", "Ed25519")
 ADVERTISED = ["PS256", "ES256", "EdDSA"]
-_RSA_BITS = (2048, 8192)  # the upper bound keeps a verification cheap
+RSA_BITS = (2048, 8192)  # the upper bound keeps a verification cheap
 _FOR_KEY = {"RSA": ("PS256",), "EC": ("ES256",), "OKP": ("EdDSA", "Ed25519")}
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _REFERENCES = ("jku", "x5u", "x5c", "crit", "b64", "zip")
@@ -146,8 +146,8 @@ def public_key(data: object) -> Key:
         raise JwtRefused("key_ops must include verify")
     if data.get("alg") not in (None, *_FOR_KEY[data["kty"]]):
         raise JwtRefused(f"alg of a {data['kty']} key must be {_FOR_KEY[data['kty']][0]}")
-    if data["kty"] == "RSA" and not _RSA_BITS[0] <= _modulus_bits(data.get("n")) <= _RSA_BITS[1]:
-        raise JwtRefused(f"an RSA key must have {_RSA_BITS[0]} to {_RSA_BITS[1]} bits")
+    if data["kty"] == "RSA" and not is_long_enough(data.get("n")):
+        raise JwtRefused(f"an RSA key must have {RSA_BITS[0]} to {RSA_BITS[1]} bits")
     try:
         key = jwk.import_key(dict(data))
         key.thumbprint()  # read now what the library would only read at first use
@@ -249,6 +249,11 @@ def whole_seconds(claims: Mapping[str, object], names: Iterable[str]) -> dict[st
             raise JwtRefused(f"{name} must be a number of seconds", name)
         seconds[name] = float(value)
     return seconds
+
+
+def is_long_enough(modulus: object) -> bool:
+    """Whether an RSA key of this modulus is long enough, and not so long that its use would cost us dear."""
+    return RSA_BITS[0] <= _modulus_bits(modulus) <= RSA_BITS[1]
 
 
 def _modulus_bits(modulus: object) -> int:

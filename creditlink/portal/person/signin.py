@@ -60,7 +60,8 @@ def submit(
         account = accounts.by_login(session, login)
         known = accounts.password_matches(account, password)
         enrolled = known and account is not None and account.totp_secret is not None
-        is_at_door = account is not None and (account.role == "staff") == for_staff and (enrolled or not for_staff)
+        own = "staff" if for_staff else "enterprise"
+        is_at_door = account is not None and account.role == own and (enrolled or not for_staff)
         if second is not None and account is not None and known and is_at_door and not code.strip():
             onward = second(session, account, now)
             if onward is not None:
