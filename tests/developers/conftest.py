@@ -23,9 +23,10 @@ from creditlink.sandbox.offices.serving import PORTS, office_apps
 from creditlink.sandbox.platform.scripted_firms import write_scripted_firms
 from creditlink.sandbox.platform.seed import seed_lenders, seed_scripted_firms
 from creditlink.sandbox.platform.stack import source_addresses
-from tests.portal.conftest import Person
+from tests.portal.conftest import Person, owner, person
 from tests.serving import ISSUER
 
+__all__ = ["owner", "person"]
 HOME = "/portal/developers"
 PASSWORD = "a sandbox's password"
 

@@ -42,7 +42,7 @@ _OF_PROGRAMS = ("/oauth/", "/v1/")
 _LONGEST_REASON = 300
 _LONGEST_TOKEN = 128
 # Whatever is as long as a secret of ours, or of a JWT, and has a digit as they have; names of members have none.
-_SECRET = re.compile(r"(?=[\w.\-+/=~]*\d)[\w.\-+/=~]{20,}", re.ASCII)
+_SECRET = re.compile(r"(?=[\w.\-~]*\d)[\w.\-~]{20,}", re.ASCII)
 
 
 @dataclass(frozen=True)
