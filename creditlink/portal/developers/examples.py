@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 from flask_babel import gettext
 
 from creditlink.kit.errors import NotFound
 
 FOLDER = Path(__file__).parent / "walks"
-_STEP = re.compile(r"^(?:#|//) === (\w+)\n", re.MULTILINE)
+_STEP = re.compile(r"^ *(?:#|//) === (\w+)\n", re.MULTILINE)
 _PLACE = re.compile(r"@([A-Z_]+)@")
 
 
@@ -64,7 +65,7 @@ def written(language: ExampleLanguage, values: Mapping[str, str]) -> str:
 def steps(text: str) -> list[tuple[str, str]]:
     """Return the steps of an example: a name, and the text to copy."""
     parts = _STEP.split(text)
-    return [(name, body.strip("\n")) for name, body in zip(parts[1::2], parts[2::2], strict=True)]
+    return [(name, dedent(body).strip("\n")) for name, body in zip(parts[1::2], parts[2::2], strict=True)]
 
 
 def titles() -> dict[str, str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import flask
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -38,7 +39,8 @@ def set_addresses(session: Session, here: AtBench, now: datetime) -> ResponseRet
         for address in given:
             check_redirect_uri(address)
     except RegistrationRefused as refused:
-        return _overview(session, here, error=str(refused), addresses="\n".join(given)[:6000])
+        why = gettext("These addresses cannot be used: %(why)s", why=str(refused))
+        return _overview(session, here, error=why, addresses="\n".join(given)[:6000])
     store(session, here, now, jwks=here.client.jwks, jwks_uri=here.client.jwks_uri, addresses=given)
     return see_other(flask.url_for("developers.bench"))
 
