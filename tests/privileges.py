@@ -49,6 +49,8 @@ API: Privileges = {
         "insert": "all",
         "update": "consent expires_at polled_at sealed state state_hash",
     },
+    "developer_requests": {"select": "all", "insert": "all"},
+    "developers": {"select": "all", "update": "seen_at"},
     "discovery_questions": {"select": "all", "insert": "all"},
     "drift_alarms": {"select": "all", "update": "closed_at closed_by resolution"},
     "enterprises": {"select": "all", "update": "discoverable two_signatures updated_at"},
@@ -152,6 +154,7 @@ WORKER: Privileges = {
     "deletion_certificates": {"select": "all", "insert": "all"},
     "deletion_requests": {"select": "all"},
     "desk_requests": {"select": "expires_at state", "delete": "all"},
+    "developer_requests": {"select": "at", "delete": "all"},
     "drift_alarms": {"select": "all", "insert": "all", "update": "all"},
     "enterprises": {
         "select": "all",

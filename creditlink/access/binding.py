@@ -18,6 +18,7 @@ from creditlink.access.dpop import Proof, ProofRules
 from creditlink.access.errors import NonceNeeded, ProofRefused
 from creditlink.access.keys import JwtRefused
 from creditlink.access.settings import OAuthSettings
+from creditlink.kit.http import why
 
 log = structlog.get_logger()
 
@@ -61,13 +62,16 @@ def use_proof(
     """
     try:
         proof = dpop.check_proof(raw, method=method, url=url, now=now, rules=rules, access_token=access_token)
-    except dpop.NonceMissing:
+    except dpop.NonceMissing as error:
+        why.note(f"DPoP proof: {error}", error.check)
         raise NonceNeeded from None
     except JwtRefused as error:
         log.info("proof_refused", reason=str(error))
+        why.note(f"DPoP proof: {error}", error.check)
         raise ProofRefused from None
     if not replay.first_use(session, "proof", proof.jkt, proof.jti, expires_at=proof.expires_at):
         log.warning("proof_refused", reason="jti was used before")
+        why.note("DPoP proof: jti was used before", "jti")
         raise ProofRefused
     return proof
 

@@ -59,25 +59,25 @@ def check_proof(
     """
     token = keys.read_jwt(raw, may_embed_key=True)
     if token.header.get("typ") != "dpop+jwt":
-        raise JwtRefused("typ must be dpop+jwt")
+        raise JwtRefused("typ must be dpop+jwt", "typ")
     key = keys.public_key(token.header.get("jwk"))
     keys.verify(token, [key])
     claims = token.claims
     jti = keys.jti_of(claims)
     if claims.get("htm") != method:
-        raise JwtRefused("htm is another method")
+        raise JwtRefused("htm is another method", "htm")
     if not _same_target(claims.get("htu"), url):
-        raise JwtRefused("htu is another address")
+        raise JwtRefused("htu is another address", "htu")
     issued = keys.whole_seconds(claims, ("iat",)).get("iat")
     at = now.timestamp()
     if issued is None or issued > at + rules.ahead or issued <= at - rules.age:
-        raise JwtRefused("iat is outside the window")
+        raise JwtRefused("iat is outside the window", "iat")
     if access_token is not None:
         ath = claims.get("ath")
         if not isinstance(ath, str) or not hmac.compare_digest(ath.encode(), token_hash(access_token).encode()):
-            raise JwtRefused("ath is the hash of another token")
+            raise JwtRefused("ath is the hash of another token", "ath")
     if rules.nonces is not None and claims.get("nonce") not in rules.nonces:
-        raise NonceMissing("nonce missing or stale")
+        raise NonceMissing("nonce missing or stale", "nonce")
     expires_at = datetime.fromtimestamp(issued, UTC) + timedelta(seconds=rules.age + 1)
     return Proof(key.thumbprint(), jti, expires_at)
 

@@ -29,7 +29,7 @@ from creditlink.access.tables import AccessToken
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientScope, Problem, Unauthorized
-from creditlink.kit.http import visit
+from creditlink.kit.http import visit, why
 from creditlink.kit.http.api import document_security
 from creditlink.kit.postgres import db
 
@@ -83,7 +83,7 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         if len(token_string) > _LONGEST_TOKEN:
             return None
         row = self._session.execute(
-            _living(self._now)
+            _living(self._now, self._oauth)
             .where(AccessToken.token_hash == hash_of(token_string))
             # A crash of the database may lose the last half second of used jtis here, each good for a
             # minute at most; waiting for the disk at every read would save only that.
@@ -107,9 +107,9 @@ class _BoundToken(TokenValidator):  # type: ignore[misc]  # Authlib has no types
         raise NotImplementedError
 
 
-def _living(now: datetime) -> Select[AccessToken, str]:
+def _living(now: datetime, oauth: OAuthContext) -> Select[AccessToken, str]:
     """Select live tokens whose client and institution are active, each with the institution's salt."""
-    return (
+    living = (
         select(AccessToken, Institution.pairwise_salt)
         .join(Client, Client.client_id == AccessToken.client_id)
         .join(Institution, Institution.id == Client.institution_id)
@@ -121,6 +121,8 @@ def _living(now: datetime) -> Select[AccessToken, str]:
             Institution.status == "active",
         )
     )
+    # A sandbox's database is refused in production; if its rows ever got into another one, they would open nothing.
+    return living if oauth.settings.sandbox_clients else living.where(~Client.metadata_.has_key("sandbox"))
 
 
 class _DPoPToken(_BoundToken):
@@ -131,6 +133,7 @@ class _DPoPToken(_BoundToken):
     def _check_binding(self, token: AccessToken, request: _Call) -> None:
         raw = binding.proof_header(request.headers)
         if raw is None or token.jkt is None:
+            why.note("the token came without a DPoP proof, or is bound to a certificate", "dpop")
             raise InvalidTokenError
         rules = binding.proof_rules(self._oauth.settings, self._oauth.secret, self._now)
         proof = binding.use_proof(
@@ -143,6 +146,7 @@ class _DPoPToken(_BoundToken):
             access_token=request.headers["Authorization"].split(None, 1)[1],
         )
         if proof.jkt != token.jkt:
+            why.note("DPoP proof: signed with another key than the token is bound to", "jkt")
             raise InvalidTokenError
 
 
@@ -155,6 +159,7 @@ class _CertificateToken(_BoundToken):
         # A DPoP token sent as Bearer ends here: it has no certificate.
         thumbprint = binding.certificate_thumbprint(request.headers, self._oauth.settings)
         if thumbprint is None or token.x5t_s256 is None or thumbprint != token.x5t_s256:
+            why.note("the token came as Bearer without the certificate that it is bound to", "scheme")
             raise InvalidTokenError
 
 
@@ -225,7 +230,7 @@ def after_waiting(access: Access) -> Access:
     """
     oauth, sent, now = context.current(), flask.request, utc_now()
     with db.transaction() as session:
-        row = session.execute(_living(now).where(AccessToken.id == access.token_id)).one_or_none()
+        row = session.execute(_living(now, oauth).where(AccessToken.id == access.token_id)).one_or_none()
     if row is None:
         _note_owner(sent.headers, None, now)
         error = InvalidTokenError.error
@@ -252,12 +257,14 @@ def _note_owner(headers: Headers, reason: str | None, now: datetime) -> None:
         if row is None:
             return
         token, client_status, institution_status, salt = row
-        why = reason or _why_dead(token, client_status, institution_status, now)
+        cause = reason or _why_dead(token, client_status, institution_status, now)
+        why.claim(token.client_id)
+        why.note(f"access token: {cause}", "token")
         minute = int(now.timestamp()) // 60
         until = now + timedelta(minutes=2)
-        if not replay.first_use(session, "refusal", token.id.hex, f"{why}:{minute}", expires_at=until):
+        if not replay.first_use(session, "refusal", token.id.hex, f"{cause}:{minute}", expires_at=until):
             return
-    flask.g.access, flask.g.refused_for = _access(token, salt), why
+    flask.g.access, flask.g.refused_for = _access(token, salt), cause
 
 
 def _why_dead(token: AccessToken, client_status: str, institution_status: str, now: datetime) -> str:

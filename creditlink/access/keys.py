@@ -21,7 +21,7 @@ from creditlink.kit.files.textfile import json_of
 
 ALGORITHMS = ("PS256", "ES256", "EdDSA", "Ed25519")
 ADVERTISED = ["PS256", "ES256", "EdDSA"]
-_RSA_BITS = (2048, 8192)  # the upper bound keeps a verification cheap
+RSA_BITS = (2048, 8192)  # the upper bound keeps a verification cheap
 _FOR_KEY = {"RSA": ("PS256",), "EC": ("ES256",), "OKP": ("EdDSA", "Ed25519")}
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _REFERENCES = ("jku", "x5u", "x5c", "crit", "b64", "zip")
@@ -49,7 +49,14 @@ _REGISTRY = _HeaderRegistry(strict_check_header=False)
 
 
 class JwtRefused(Exception):
-    """A JWT or key that is not accepted; the text is for our log, not for the sender."""
+    """A JWT or key that is not accepted; the text is for our log and its owner's, not for the answer.
+
+    `check` names the member, or the step, that failed.
+    """
+
+    def __init__(self, text: str, check: str | None = None) -> None:
+        super().__init__(text)
+        self.check = check
 
 
 @dataclass(frozen=True)
@@ -71,24 +78,24 @@ def read_jwt(raw: str, *, may_embed_key: bool = False) -> SignedJwt:
         points at keys elsewhere.
     """
     if len(raw) > _LONGEST:
-        raise JwtRefused("too long")
+        raise JwtRefused("too long", "jwt")
     try:
         # RecursionError: a few kilobytes of brackets are enough for the JSON parser.
         parsed = jws.extract_compact(raw.encode("ascii"), registry=_REGISTRY)
         claims = json_of(parsed.payload or b"")
         header = parsed.headers()
     except (JoseError, ValueError, TypeError, RecursionError) as error:
-        raise JwtRefused(f"not a JWT: {type(error).__name__}") from None
+        raise JwtRefused(f"not a JWT: {type(error).__name__}", "jwt") from None
     if not isinstance(claims, dict) or not isinstance(header, dict):
-        raise JwtRefused("header and claims must be objects")
+        raise JwtRefused("header and claims must be objects", "jwt")
     for part, value in (("header", header), ("claims", claims)):
         for _, wrong in flaws(value):
             raise JwtRefused(f"a member of the {part} {wrong}")
     if header.get("alg") not in ALGORITHMS:
-        raise JwtRefused("algorithm not accepted")
+        raise JwtRefused(f"algorithm not accepted; accepted are {', '.join(ADVERTISED)}", "alg")
     for name in (*_REFERENCES, *(() if may_embed_key else ("jwk",))):
         if name in header:
-            raise JwtRefused(f"header member {name} not accepted")
+            raise JwtRefused(f"header member {name} not accepted", name)
     return SignedJwt(raw, header, claims)
 
 
@@ -101,17 +108,19 @@ def verify(token: SignedJwt, keys: Sequence[Key]) -> None:
         No key fits, or none verifies.
     """
     kid, algorithm = token.header.get("kid"), token.header["alg"]
-    for key in keys:
-        if kid is not None and key.kid is not None and key.kid != kid:
-            continue
-        if algorithm not in _FOR_KEY[key.key_type]:
-            continue
+    named = [key for key in keys if kid is None or key.kid is None or key.kid == kid]
+    if not named:
+        raise JwtRefused("no key has this kid", "kid")
+    fitting = [key for key in named if algorithm in _FOR_KEY[key.key_type]]
+    if not fitting:
+        raise JwtRefused("no key of this kid is for this algorithm", "alg")
+    for key in fitting:
         try:
             jws.deserialize_compact(token.raw.encode("ascii"), key, registry=_REGISTRY)
         except (JoseError, ValueError, TypeError):
             continue
         return
-    raise JwtRefused("no key verifies the signature")
+    raise JwtRefused("no key verifies the signature", "signature")
 
 
 def public_key(data: object) -> Key:
@@ -137,8 +146,8 @@ def public_key(data: object) -> Key:
         raise JwtRefused("key_ops must include verify")
     if data.get("alg") not in (None, *_FOR_KEY[data["kty"]]):
         raise JwtRefused(f"alg of a {data['kty']} key must be {_FOR_KEY[data['kty']][0]}")
-    if data["kty"] == "RSA" and not _RSA_BITS[0] <= _modulus_bits(data.get("n")) <= _RSA_BITS[1]:
-        raise JwtRefused(f"an RSA key must have {_RSA_BITS[0]} to {_RSA_BITS[1]} bits")
+    if data["kty"] == "RSA" and not is_long_enough(data.get("n")):
+        raise JwtRefused(f"an RSA key must have {RSA_BITS[0]} to {RSA_BITS[1]} bits")
     try:
         key = jwk.import_key(dict(data))
         key.thumbprint()  # read now what the library would only read at first use
@@ -219,7 +228,7 @@ def jti_of(claims: Mapping[str, object]) -> str:
     """
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_LONGEST:
-        raise JwtRefused("jti must be a string")
+        raise JwtRefused("jti must be a string", "jti")
     return jti
 
 
@@ -237,9 +246,14 @@ def whole_seconds(claims: Mapping[str, object], names: Iterable[str]) -> dict[st
             continue
         value = claims[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
-            raise JwtRefused(f"{name} must be a number of seconds")
+            raise JwtRefused(f"{name} must be a number of seconds", name)
         seconds[name] = float(value)
     return seconds
+
+
+def is_long_enough(modulus: object) -> bool:
+    """Whether an RSA key of this modulus is long enough, and not so long that its use would cost us dear."""
+    return RSA_BITS[0] <= _modulus_bits(modulus) <= RSA_BITS[1]
 
 
 def _modulus_bits(modulus: object) -> int:

@@ -41,6 +41,7 @@ class OAuthSettings:
     dpop_nonce_life: int
     mtls_header: str
     poll_interval: int
+    sandbox_clients: bool = True  # whether clients that developers made for themselves in a sandbox are let in
 
 
 def load_oauth_settings(settings: Settings) -> OAuthSettings:
@@ -78,6 +79,7 @@ def load_oauth_settings(settings: Settings) -> OAuthSettings:
         dpop_nonce_life=numbers["dpop", "nonce_life"],
         mtls_header=header,
         poll_interval=numbers["backchannel", "interval"],
+        sandbox_clients=not settings.is_production,
     )
 
 

@@ -20,7 +20,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound
 from creditlink.kit.postgres import db
-from creditlink.portal.site import browser, lang, page, see_other
+from creditlink.portal.site import Quarter, browser, lang, page, see_other
 
 blueprint = flask.Blueprint("bank", __name__, url_prefix="/desk", template_folder="templates")
 """Within the portal's blueprint: its sessions, form tokens, headers and languages are those of every page."""
@@ -59,12 +59,12 @@ def at_desk(
                 if browser().account_id is not None:
                     browser().end()
                 return see_other(flask.url_for("portal.bank.sign_in"))
-            flask.g.person, flask.g.home, flask.g.sign_out = here.account.display_name, "portal.bank.home", SIGN_OUT
-            flask.g.navigation = []
+            flask.g.person = here.account.display_name
+            flask.g.quarter = Quarter(HOME, SIGN_OUT, list)
             if suspended:
                 title = gettext("Your institution is suspended")
                 return page("problem.html", status=403, title=title, detail=gettext("Ask the operator of CreditLink."))
-            flask.g.navigation = _navigation(here.actor)
+            flask.g.quarter = Quarter(HOME, SIGN_OUT, lambda: navigation(here.actor))
             if roles and not here.actor.roles & set(roles):
                 raise NotFound  # a page that a role may not see is not there for it
             return view(here, now, *args, **kwargs)
@@ -74,6 +74,7 @@ def at_desk(
     return decorate
 
 
+HOME = "portal.bank.home"
 SIGN_OUT = "portal.bank.sign_out"
 _MENU = (
     ("portal.bank.firms", "lender"),
@@ -86,7 +87,7 @@ _MENU = (
 )
 
 
-def _navigation(actor: DeskActor) -> list[tuple[str, str]]:
+def navigation(actor: DeskActor) -> list[tuple[str, str]]:
     labels = {
         "portal.bank.firms": gettext("Firms"),
         "portal.bank.applications": gettext("Applications"),

@@ -21,7 +21,7 @@ _LONGEST_PASSWORD = 256  # hashing is slow on purpose: an endless password would
 _STEP = 30
 _SEALED = "creditlink totp secrets"
 _ISSUER = "CreditLink"
-ROLES = ("enterprise", "staff", "lender")
+ROLES = ("enterprise", "staff", "lender")  # and `developer`, whom only a sandbox's own function adds
 
 # Source: RFC 9106 section 4, second recommended option (64 MiB, 3 passes).
 _hasher = PasswordHasher()

@@ -75,7 +75,7 @@ class Account(Base):
     password_hash: Mapped[str]  # argon2id
     totp_secret: Mapped[str | None]  # encrypted with the server's key
     totp_last_step: Mapped[int | None]  # a one-time code is used once
-    role: Mapped[str] = mapped_column(default="enterprise")  # enterprise | staff | lender
+    role: Mapped[str] = mapped_column(default="enterprise")  # enterprise | staff | lender | developer
     status: Mapped[str] = mapped_column(default="active")
     created_at: Mapped[datetime]
     metadata_: Mapped[dict[str, object]] = mapped_column("metadata", server_default=text("'{}'"), default=dict)

@@ -88,7 +88,9 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
     def query_client(self, client_id: str) -> OAuthClient | None:
         """Return the active client of an active institution; read once per request."""
         if client_id not in self._clients:
-            self._clients[client_id] = active_client(self.session, client_id)
+            found = active_client(self.session, client_id)
+            is_foreign = found is not None and found.is_sandbox and not self.settings.sandbox_clients
+            self._clients[client_id] = None if is_foreign else found
         return self._clients[client_id]
 
     def authenticate_client(self, request: FormRequest, methods: list[str], endpoint: str = "token") -> OAuthClient:

@@ -6,6 +6,7 @@ import flask
 
 from creditlink.kit.settings import Settings
 from creditlink.portal import site, status
+from creditlink.portal.developers import routes as developers
 from creditlink.portal.firm import (
     acts,
     authorize,
@@ -54,3 +55,5 @@ def register(app: flask.Flask, settings: Settings) -> None:
     app.session_interface = StoredSessions(secure=settings.issuer.startswith("https"), secret=settings.secret_key)
     site.configure(app)
     app.register_blueprint(site.blueprint)
+    if not settings.is_production:
+        developers.register(app)

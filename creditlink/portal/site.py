@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit
@@ -156,23 +157,41 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
     body = flask.render_template(
         f"portal/{template}",
         person=flask.g.get("person"),
-        home=flask.g.get("home", "portal.desk" if "staff_roles" in flask.g else "portal.home"),
-        sign_out=flask.g.get("sign_out", "portal.staff_sign_out" if "staff_roles" in flask.g else "portal.sign_out"),
         lang=lang(),
         other_languages=_language_links(),
         environment=settings().environment,
         staff_roles=flask.g.get("staff_roles", frozenset()),
         navigation=_navigation(),
+        home=_quarter().home,
+        sign_out=_quarter().sign_out,
         when=lambda instant, zone=False: when(instant, lang(), zone=zone),
         **values,
     )
     return flask.Response(body, status=status, content_type="text/html; charset=utf-8")
 
 
+@dataclass(frozen=True)
+class Quarter:
+    """A part of the pages with its own people: where they begin, where they sign out, what they find there."""
+
+    home: str
+    sign_out: str
+    navigation: Callable[[], list[tuple[str, str]]] | None = None
+
+
+_FIRMS, _STAFF = Quarter("portal.home", "portal.sign_out"), Quarter("portal.desk", "portal.staff_sign_out")
+
+
+def _quarter() -> Quarter:
+    found: Quarter = flask.g.get("quarter") or (_STAFF if "staff_roles" in flask.g else _FIRMS)
+    return found
+
+
 def _navigation() -> list[tuple[str, str]]:
     """Return the main pages of whoever is signed in: a firm's people, or staff by their roles."""
-    if "navigation" in flask.g:  # of a desk with a slice of its own
-        return cast("list[tuple[str, str]]", flask.g.navigation)
+    own = _quarter().navigation
+    if own is not None:
+        return own()
     roles = flask.g.get("staff_roles")
     if roles is None:
         return [
@@ -243,6 +262,8 @@ def signed_in(
                 account = session.get(Account, account_id)
                 if account is not None and account.role in _DESKS:  # who works at a desk acts for no firm
                     return see_other(flask.url_for(_DESKS[account.role]))
+                if account is not None and account.role == "developer":
+                    raise NotFound  # nothing of the firms' is theirs
                 if account is not None and account.status == "active":
                     # Not the row: after a refusal has rolled back, the error's page still names the person.
                     flask.g.person = account.display_name

@@ -42,6 +42,7 @@ app = procrastinate.App(
         "creditlink.uploads.tasks",
         "creditlink.consents.tasks",
         "creditlink.oauth.tasks",
+        "creditlink.portal.developers.tasks",
         "creditlink.portal.tasks",
         "creditlink.retention.tasks",
         "creditlink.status.tasks",

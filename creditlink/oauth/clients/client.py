@@ -27,6 +27,11 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         """The identifier on the wire."""
         return self.row.client_id
 
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether a developer made it in a sandbox: never let in where firms are real."""
+        return "sandbox" in self.row.metadata_
+
     def get_client_id(self) -> str:
         """Return the identifier on the wire."""
         return self.row.client_id

@@ -9,6 +9,7 @@ with a handful of wrong passwords. And a browser that has signed in with this ac
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,8 +55,16 @@ def admit(session: Session, keys: Keys, now: datetime) -> timedelta | None:
 
     Counting comes first, so that twenty tries at once are twenty tries.
     """
+    return count(session, keys.limits(), now)
+
+
+def count(session: Session, limits: Iterable[tuple[str, int]], now: datetime) -> timedelta | None:
+    """Count one try under each name; return None where none is beyond its limit, else how long to wait.
+
+    `limits` names them in the order in which their rows are locked.
+    """
     waits = []
-    for key, most in keys.limits():
+    for key, most in limits:
         fresh = SignInTries.window_from <= now - WINDOW
         tries, since = session.execute(
             insert(SignInTries)

@@ -9,8 +9,13 @@ from dataclasses import asdict, dataclass
 import flask
 from flask.typing import ResponseReturnValue
 
+from creditlink.portal.developers.script import DOWN, FIRMS
+
 MODES = ("latency", "http500", "timeout", "partial", "no_record", "malformed", "truncated")
 _LONGEST, _MOST = 600.0, 1_000_000
+
+_ALWAYS_DOWN = frozenset((firm.uscc, DOWN) for firm in FIRMS if firm.is_down)
+"""What developers are told of: for one scripted firm, one office is down for good."""
 
 WireRow = dict[str, str | int | None]
 """One row as an office sends it, by field."""
@@ -46,6 +51,8 @@ class Faults:
                 fault.times -= 1
                 if fault.times == 0:
                     self._open.remove(fault)
+        if fault is None and (uscc, resource) in _ALWAYS_DOWN:
+            return "http500"
         if fault is not None and fault.mode in ("latency", "timeout"):
             time.sleep(fault.seconds)
         return None if fault is None else fault.mode

@@ -24,6 +24,7 @@ from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.files.parquetfile import table_of
 from creditlink.kit.settings import Settings
 from creditlink.notifications import endpoints
+from creditlink.portal.developers.script import BY_USCC, FIRMS
 from creditlink.products import service as products
 from creditlink.products.files.seed import load_seed
 from creditlink.sandbox.banks.bank import SigningKey, load_key, new_key, public_jwks
@@ -164,6 +165,14 @@ def seed_city(session: Session, city: Path, *, per_kind: int, now: datetime) -> 
         person = row["legal_representative"]
         logins.append(_representative(session, login, person, row["uscc"], row["name_zh"], row["kind"], now=now))
     return logins
+
+
+def seed_scripted_firms(session: Session, city: Path, *, now: datetime) -> list[FirmLogin]:
+    """Register the scripted firms, whose records the city holds, and a legal representative of each."""
+    firms = table_of(city / "firms", FIRMS_SCHEMA).filter(pl.col("uscc").is_in(list(BY_USCC)))
+    registered = table_of(city / "registration", FRAME_SCHEMAS["registration"])
+    _register(session, firms.join(registered, on="firm").rename({"name_zh": "name"}), now=now)
+    return [_representative(session, firm.login, "陈伟明", firm.uscc, firm.name, "scripted", now=now) for firm in FIRMS]
 
 
 def seed_real_firms(session: Session, firms: pl.DataFrame, *, now: datetime) -> list[FirmLogin]:

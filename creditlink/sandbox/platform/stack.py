@@ -20,6 +20,7 @@ from creditlink.sandbox.offices.serving import PORTS as OFFICE_PORTS
 from creditlink.sandbox.platform import seed
 from creditlink.sandbox.platform.credentials import Credentials
 from creditlink.sandbox.platform.own_database import open_own
+from creditlink.sandbox.platform.scripted_firms import write_scripted_firms
 from creditlink.sandbox.platform.services import ServiceFailed, Services, free_port, is_taken
 from creditlink.sandbox.platform.ties import seed_ties
 
@@ -125,6 +126,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
     opened = open_own(settings, name=database)
     folder = settings.var_dir / database
     city = prepare_city(settings.var_dir / "city", last_complete_month(now), say)
+    write_scripted_firms(city, until=last_complete_month(now), today=day_of(now))
     say("seeding lenders, products, demo banks and the city's firms")
     credentials = Credentials(issuer)
     with opened.transaction("owner") as session:
@@ -134,6 +136,8 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
         history.take_over(session, settings.models_dir, entries, actor="operator", serve=settings.model, now=now)
         credentials.banks = seed.seed_banks(session, settings, folder, ports.banks, now=now)
         credentials.firms = seed.seed_city(session, city, per_kind=1 if real else 2, now=now)
+        if real is None:
+            credentials.firms += seed.seed_scripted_firms(session, city, now=now)
         seed_ties(session, credentials.firms, secret=settings.secret_key, now=now)
         if real is not None:
             credentials.firms += seed.seed_real_firms(session, real_firms(real, today=day_of(now)), now=now)

@@ -8,7 +8,7 @@ from flask_babel import gettext
 
 from creditlink.desk.pages.person import keys
 from creditlink.desk.people import people
-from creditlink.desk.site import AtDesk, at_desk, blueprint, show
+from creditlink.desk.site import AtDesk, at_desk, blueprint, navigation, show
 from creditlink.enterprises import accounts
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InvalidRequest
@@ -43,7 +43,7 @@ def sign_out() -> ResponseReturnValue:
 def home(here: AtDesk, now: object) -> ResponseReturnValue:
     """Lead to the first page of one's roles."""
     del now
-    return see_other(flask.url_for(flask.g.navigation[0][0]))
+    return see_other(flask.url_for(navigation(here.actor)[0][0]))
 
 
 @blueprint.get("/invitation/<secret>")
