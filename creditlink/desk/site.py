@@ -88,6 +88,7 @@ _MENU = (
 
 
 def navigation(actor: DeskActor) -> list[tuple[str, str]]:
+    """Return the pages of the roles that somebody holds, each with its label."""
     labels = {
         "portal.bank.firms": gettext("Firms"),
         "portal.bank.applications": gettext("Applications"),

@@ -90,11 +90,11 @@ def _frame(table: SafeTable | None, kind: str) -> pl.DataFrame:
 
     lines = [
         *zip(table.rows, table.cells, table.row_totals, strict=True),
-        (gettext("all"), table.column_totals, table.total),
+        (gettext("in all"), table.column_totals, table.total),
     ]
     columns: dict[str, list[str]] = {"city": [_city(name) for name, _, _ in lines]}
     columns |= {_column(name, kind): [shown(cells[k]) for _, cells, _ in lines] for k, name in enumerate(table.columns)}
-    return pl.DataFrame(columns | {gettext("all"): [shown(total) for _, _, total in lines]})
+    return pl.DataFrame(columns | {gettext("in all"): [shown(total) for _, _, total in lines]})
 
 
 def _city(code: str) -> str:
