@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
@@ -117,7 +116,7 @@ def begin_scanned(api: DeskApi, request: DeskRequest) -> str:
             "authorization_details": str(held["details"]),
         },
     )  # fmt: skip
-    _change(request, held | {"verifier": verifier}, state_hash=hash_of(state))
+    _change(request, {**held, "verifier": verifier}, state_hash=hash_of(state))
     return api.software.authorize_url(str(answer["request_uri"]))
 
 
@@ -256,10 +255,10 @@ def page_of(actor: DeskActor, *, most: int, state: str | None = None, skip: int 
         )
 
 
-def opened(request: DeskRequest) -> dict[str, Any]:
+def opened(request: DeskRequest) -> Answer:
     """Return what a request holds."""
     secret = runtime.part(Settings).secret_key
-    held: dict[str, Any] = json.loads(box(secret, _SEALED).decrypt(request.sealed.encode()))
+    held: Answer = json.loads(box(secret, _SEALED).decrypt(request.sealed.encode()))
     return held
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from creditlink.access.guard import current_access, require_access
 from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
@@ -19,12 +19,20 @@ blueprint = Blueprint(
 )
 
 
+class CertificateQuery(TypedDict):
+    """Which certificates to list, as `CertificateQuerySchema` reads it."""
+
+    consent: NotRequired[str]
+    cursor: NotRequired[str]
+    limit: int
+
+
 @blueprint.route("", methods=["GET"])
 @require_access("consent:read")
 @blueprint.arguments(CertificateQuerySchema, location="query")
 @blueprint.response(200, CertificatePageSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, NotFound)
-def list_certificates(query: dict[str, Any]) -> dict[str, object]:
+def list_certificates(query: CertificateQuery) -> dict[str, object]:
     """List the certificates of the institution's consents, newest first."""
     with db.transaction(viewer=db.Viewer(institution_id=current_access().institution_id)) as session:
         page, cursor = certificates.page_of(

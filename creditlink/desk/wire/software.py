@@ -9,7 +9,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import httpx
 from joserfc import jwk, jwt
@@ -17,7 +17,8 @@ from joserfc.jwk import ECKey
 
 _ALGORITHM = "ES256"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-Answer = Mapping[str, object]
+Answer = Mapping[str, Any]
+"""An object of JSON, as the API answers it; read by whoever knows its schema."""
 
 
 class ApiRefused(Exception):

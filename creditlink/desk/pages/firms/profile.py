@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -28,12 +28,12 @@ _LISTED = 10
 class FirmFile:
     """What the API says of a firm under its consent."""
 
-    profile: Mapping[str, Any] | None = None
+    profile: Answer | None = None
     earlier: Sequence[Mapping[str, object]] = ()
     registration: Mapping[str, object] = field(default_factory=dict)
-    indicators: Sequence[Mapping[str, Any]] = ()
+    indicators: Sequence[Answer] = ()
     steps: Sequence[WaterfallStep] = ()
-    matches: Mapping[str, Any] = field(default_factory=dict)
+    matches: Answer = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -87,12 +87,12 @@ def read_file(api: DeskApi, token: str, wanted: str | None) -> FirmFile:
         return FirmFile()
     chosen = wanted or str(listed[0]["id"])
     path = f"/v1/profiles/{_plain(chosen)}"
-    profile = cast("Mapping[str, Any]", api.under(token, "GET", path))
+    profile = api.under(token, "GET", path)
     registration = api.under(token, "GET", f"{path}/registration")
     if profile["state"] != "scored":
         return FirmFile(profile, listed, registration)
     told = api.under(token, "GET", f"{path}/explanation")
-    indicators = cast("list[Mapping[str, Any]]", told["indicators"])
+    indicators = list[Answer](told["indicators"])
     moving = sorted(indicators, key=lambda one: (-abs(one["points_contribution"]), one["name"]))
     matches = api.under(token, "GET", f"{path}/matches")
     return FirmFile(profile, listed, registration, moving, _steps(profile, told), matches)
@@ -103,7 +103,7 @@ def _plain(profile_id: str) -> str:
     return profile_id if profile_id.isascii() and profile_id.replace("_", "").isalnum() else "none"
 
 
-def _steps(profile: Mapping[str, Any], told: Answer) -> tuple[WaterfallStep, ...]:
+def _steps(profile: Answer, told: Answer) -> tuple[WaterfallStep, ...]:
     own = lang()
     moved = [(str(row[f"label_{own}"]), float(row["points_contribution"])) for row in profile["dimensions"]]
     numbers = cast("Mapping[str, float]", told)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -54,7 +53,7 @@ def open_file(here: AtDesk, now: datetime, application_id: str) -> ResponseRetur
     """Open the firm's file under the consent that it gave with this application."""
     api = api_of(here.actor)
     found = api.own("GET", f"{_PATH}/{_plain(application_id)}")
-    request = cast("Mapping[str, Any]", found["request"])
+    request = found["request"]
     label = gettext("Application for %(amount)s", amount=f"¥{request['amount_fen'] / 100:,.0f}")
     try:
         kept = asking.pick_up(api, str(found["id"]), label, now)
@@ -142,7 +141,7 @@ def page_of(
 ) -> ResponseReturnValue:
     """Show one application as the API tells it."""
     api = api_of(here.actor)
-    found = cast("Mapping[str, Any]", api.own("GET", f"{_PATH}/{_plain(application_id)}"))
+    found = api.own("GET", f"{_PATH}/{_plain(application_id)}")
     return show(
         "lending/application.html", status=status, one=found, clock=answer_clock(found, now), states=state_words(),
         reasons=_reasons(api) if "decline" in found["allowed"] else (), error=error, today=day_of(now),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -12,7 +10,7 @@ from flask_babel import gettext
 
 from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import api_of
-from creditlink.desk.wire.software import ApiRefused
+from creditlink.desk.wire.software import Answer, ApiRefused
 
 _SHOWN = 200
 
@@ -41,7 +39,7 @@ def send_outcomes(here: AtDesk, now: datetime) -> ResponseReturnValue:
     return _show(told, status=200 if not told.get("errors") else 422)
 
 
-def _show(told: Mapping[str, Any] | None, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
+def _show(told: Answer | None, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
     errors = told["errors"] if told else []
     return show(
         "lending/outcomes.html", status=status, told=told, errors=errors[:_SHOWN], more=max(0, len(errors) - _SHOWN),

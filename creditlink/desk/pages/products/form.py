@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask_babel import gettext
 
 from creditlink.desk.pages.numbers import bps_of, fen_of, whole_of
+from creditlink.desk.wire.software import Answer
 
-KINDS = (
-    "credit", "tax", "payroll", "energy", "technology", "knowledge_value", "commercial_value", "order", "supply_chain",
-    "guaranteed", "green", "first_loan", "cluster", "emergency", "lease",
-)  # fmt: skip
-REPAYMENTS = ("bullet", "equal_instalment", "revolving")
 _KEPT = (
     "guarantee", "risk_share_bps", "subsidy_bps", "tags", "quota_fen", "valid_until", "code",
 )  # fmt: skip
@@ -31,7 +26,7 @@ class FormInvalid(Exception):
     message: str
 
 
-def body_of(form: Mapping[str, str], categories: Sequence[str], before: Mapping[str, Any]) -> dict[str, Any]:
+def body_of(form: Mapping[str, str], categories: Sequence[str], before: Answer) -> dict[str, object]:
     """Return a product in its open form; `before` is the version that the form began with.
 
     Raises
@@ -40,7 +35,7 @@ def body_of(form: Mapping[str, str], categories: Sequence[str], before: Mapping[
         A field does not read.
     """
     try:
-        read: dict[str, Any] = {
+        read: dict[str, object] = {
             "name_zh": form.get("name_zh", "").strip(),
             "name_en": form.get("name_en", "").strip(),
             "kind": form.get("kind", ""),
@@ -85,7 +80,7 @@ def rules_of(text: str) -> list[dict[str, object]]:
     return found
 
 
-def rules_text(rules: Sequence[Mapping[str, Any]]) -> str:
+def rules_text(rules: Sequence[Answer]) -> str:
     """Return rules as `rules_of` reads them."""
     lines = []
     for rule in rules:

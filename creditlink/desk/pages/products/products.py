@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -13,10 +12,11 @@ from flask_babel import gettext
 
 from creditlink.desk import acts
 from creditlink.desk.pages.confirm import lacking
-from creditlink.desk.pages.products.form import KINDS, REPAYMENTS, FormInvalid, body_of, rules_text
+from creditlink.desk.pages.products.form import FormInvalid, body_of, rules_text
 from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import api_of, items_of
-from creditlink.desk.wire.software import ApiRefused
+from creditlink.desk.wire.software import Answer, ApiRefused
+from creditlink.engine.vocabulary import PRODUCT_KINDS, REPAYMENTS
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import NotFound
 from creditlink.portal.person import stepup
@@ -68,7 +68,7 @@ def write_product(here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Write a draft; the API says of every field what is wrong."""
     form = flask.request.form
     code = form.get("code", "").strip().upper()
-    before: Mapping[str, Any] = {}
+    before: Answer = {}
     if form.get("version", "").isdigit():
         before = _version(here, code, int(form["version"][:9]))["product"]
     given = dict(form)
@@ -78,7 +78,7 @@ def write_product(here: AtDesk, now: datetime) -> ResponseReturnValue:
     try:
         own = {"institution_code": here.actor.institution, "institution_kind": here.institution_kind}
         body = body_of(form, form.getlist("category"), before) | own
-        answer = cast("Mapping[str, Any]", api_of(here.actor).own("PUT", f"{_PATH}/{code}", json=body))
+        answer = api_of(here.actor).own("PUT", f"{_PATH}/{code}", json=body)
     except FormInvalid as wrong:
         return _editor(here, before, given, is_new=not before, error=wrong.message, status=422)
     except ApiRefused as refused:
@@ -153,8 +153,8 @@ def _path(code: str, version: int) -> str:
     return f"{_PATH}/{code}/versions/{version}"
 
 
-def _version(here: AtDesk, code: str, version: int) -> dict[str, Any]:
-    return dict(api_of(here.actor).own("GET", _path(code, version), noted=False))
+def _version(here: AtDesk, code: str, version: int) -> Answer:
+    return api_of(here.actor).own("GET", _path(code, version), noted=False)
 
 
 def _show(
@@ -177,8 +177,8 @@ def _show(
 
 def _editor(
     here: AtDesk,
-    before: Mapping[str, Any],
-    given: Mapping[str, Any],
+    before: Answer,
+    given: Answer,
     *,
     is_new: bool,
     error: str | None = None,
@@ -187,12 +187,12 @@ def _editor(
     kinds = items_of(api_of(here.actor).own("GET", "/v1/data-categories", noted=False))
     chosen = flask.request.form.getlist("category") or before.get("required_categories") or []
     return show(
-        "products/edit.html", status=status, before=before, given=given, is_new=is_new, error=error, kinds=KINDS,
-        repayments=REPAYMENTS, categories=kinds, chosen=chosen, institution=here.institution_name,
+        "products/edit.html", status=status, before=before, given=given, is_new=is_new, error=error,
+        kinds=PRODUCT_KINDS, repayments=REPAYMENTS, categories=kinds, chosen=chosen, institution=here.institution_name,
     )  # fmt: skip
 
 
-def _filled(product: Mapping[str, Any]) -> dict[str, str]:
+def _filled(product: Answer) -> dict[str, str]:
     """Return a product as the form's fields."""
     return {
         "code": product["code"],
