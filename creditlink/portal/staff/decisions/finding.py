@@ -78,7 +78,7 @@ def _filters(offered: Choices) -> Sequence[SheetFilter[ListedDecision]]:
         SheetFilter("uscc", gettext("Code of the firm")),
         SheetFilter("bank", gettext("Bank"), "choice", banks),
         SheetFilter("since", gettext("First day"), "day"),
-        SheetFilter("until", gettext("Last day"), "day"),
+        SheetFilter("until", gettext("Until the day"), "day"),
         SheetFilter("grade", gettext("Grade"), "choice", [(one, one) for one in offered.grades]),
         SheetFilter("model", gettext("Model"), "choice", [(one, one) for one in offered.models]),
         SheetFilter("bundle", "", "hidden"),
