@@ -6,19 +6,17 @@ an error. To add a page, add a line.
 
 import html
 import io
-import os
 import re
 import tempfile
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pyotp
 from rich.console import Console
 
-from creditlink.kit.settings import load_settings
 from creditlink.sandbox.banks.officer import Officer
 from creditlink.sandbox.platform.credentials import first_of_each_kind
 from creditlink.sandbox.platform.services import Services
@@ -96,22 +94,19 @@ class NotReached(Exception):
 @contextmanager
 def demo():
     """Start a sandbox with a demo walked; yield its visits."""
-    with tempfile.TemporaryDirectory(prefix="creditlink-pages-") as folder:
-        os.environ["CREDITLINK_VAR_DIR"] = folder
-        settings = replace(load_settings(), var_dir=Path(folder))
-        with Services(settings.var_dir / "log") as services:
-            stack = start_stack(services, Ports.free(), database="creditlink_pages", real=None, say=lambda _: None)
-            with closing(Walk(Console(file=io.StringIO()), stack, began=time.monotonic())) as walk:
-                walk.synthetic_firms()
-            healthy = first_of_each_kind(stack.credentials.firms)["healthy"]
-            bank = stack.credentials.banks[0]
-            with closing(Officer(bank.institution, stack.bank_urls[0])) as officer:  # one request waits
-                officer.ask_in_inbox(healthy.uscc, required=["tax"], optional=["water"], message="0043")
-            visits = Visits(stack)
-            try:
-                yield visits
-            finally:
-                visits.close()
+    with tempfile.TemporaryDirectory() as folder, Services(Path(folder) / "log") as services:
+        stack = start_stack(services, Ports.free(), database="creditlink_pages", real=None, say=lambda _: None)
+        with closing(Walk(Console(file=io.StringIO()), stack, began=time.monotonic())) as walk:
+            walk.synthetic_firms()
+        healthy = first_of_each_kind(stack.credentials.firms)["healthy"]
+        bank = stack.credentials.banks[0]
+        with closing(Officer(bank.institution, stack.bank_urls[0])) as officer:  # one request waits
+            officer.ask_in_inbox(healthy.uscc, required=["tax"], optional=["water"], message="0043")
+        visits = Visits(stack)
+        try:
+            yield visits
+        finally:
+            visits.close()
 
 
 class Visits:

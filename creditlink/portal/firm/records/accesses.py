@@ -66,7 +66,7 @@ def _sheet(session: Session, firm: Enterprise) -> Sheet[AccessRow]:
             SheetFilter("who", gettext("Who"), "choice", who),
             SheetFilter("result", gettext("Result"), "choice", results),
             SheetFilter("since", gettext("First day"), "day"),
-            SheetFilter("until", gettext("Last day"), "day"),
+            SheetFilter("until", gettext("Until the day"), "day"),
         ),
         make=lambda found: overview.access_row(*found, lang=lang(), fair_use=fair_use()),
         by={"when": AuditEntry.seq, "who": Institution.code, "what": AuditEntry.action, "result": AuditEntry.result},

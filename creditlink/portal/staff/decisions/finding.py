@@ -104,7 +104,7 @@ def _filters(offered: Choices, here: AtDesk) -> Sequence[SheetFilter[ListedDecis
         SheetFilter("uscc", gettext("Code of the firm")),
         SheetFilter("bank", gettext("Bank"), "choice", banks),
         SheetFilter("since", gettext("First day"), "day"),
-        SheetFilter("until", gettext("Last day"), "day"),
+        SheetFilter("until", gettext("Until the day"), "day"),
         SheetFilter("grade", gettext("Grade"), "choice", [(one, one) for one in offered.grades]),
         SheetFilter("model", gettext("Model"), "choice", [(one, one) for one in offered.models]),
         SheetFilter("override", gettext("What people decided"), "choice", _departures()),
