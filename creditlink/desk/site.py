@@ -29,7 +29,7 @@ Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True)
-class AtDesk:
+class LenderHere:
     """Who is signed in, and for which institution."""
 
     account: Account
@@ -41,7 +41,8 @@ class AtDesk:
 def at_desk(
     *roles: str,
 ) -> Callable[
-    [Callable[Concatenate[AtDesk, datetime, Arguments], ResponseReturnValue]], Callable[Arguments, ResponseReturnValue]
+    [Callable[Concatenate[LenderHere, datetime, Arguments], ResponseReturnValue]],
+    Callable[Arguments, ResponseReturnValue],
 ]:
     """Let a view run for an active person of an active institution who holds one of `roles`; none named: whoever.
 
@@ -49,7 +50,7 @@ def at_desk(
     """
 
     def decorate(
-        view: Callable[Concatenate[AtDesk, datetime, Arguments], ResponseReturnValue],
+        view: Callable[Concatenate[LenderHere, datetime, Arguments], ResponseReturnValue],
     ) -> Callable[Arguments, ResponseReturnValue]:
         @functools.wraps(view)
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ResponseReturnValue:
@@ -101,7 +102,7 @@ def navigation(actor: DeskActor) -> list[tuple[str, str]]:
     return [(page, labels[page]) for page, role in _MENU if role is None or role in actor.roles]
 
 
-def _who(now: datetime) -> tuple[AtDesk | None, bool]:
+def _who(now: datetime) -> tuple[LenderHere | None, bool]:
     """Return who asks, and whether their institution is suspended."""
     account_id = browser().account_id
     if account_id is None:
@@ -119,7 +120,7 @@ def _who(now: datetime) -> tuple[AtDesk | None, bool]:
         account.id, account.login, account.display_name, frozenset(person.roles), institution.id, institution.code
     )
     name = institution.name_zh if lang() == "zh" else institution.name_en
-    return AtDesk(account, actor, name, institution.kind), institution.status != "active"
+    return LenderHere(account, actor, name, institution.kind), institution.status != "active"
 
 
 def show(template: str, *, status: int = 200, **values: object) -> ResponseReturnValue:

@@ -211,7 +211,7 @@ def _note(
 def _roles(roles: Collection[str]) -> list[str]:
     try:
         return role_rules.checked(roles)
-    except role_rules.RolesRefused as error:
+    except role_rules.DeskRolesRefused as error:
         raise InvalidRequest(str(error)) from None
 
 

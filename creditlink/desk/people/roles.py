@@ -22,7 +22,7 @@ MOVES: Mapping[str, tuple[str, ...]] = {
 """Status -> where an administrator may bring a person from there."""
 
 
-class RolesRefused(Exception):
+class DeskRolesRefused(Exception):
     """A person cannot have these roles; the message says why."""
 
 
@@ -48,12 +48,12 @@ def checked(roles: Collection[str]) -> list[str]:
 
     Raises
     ------
-    RolesRefused
+    DeskRolesRefused
         There is none, or one is unknown.
     """
     unknown = sorted(set(roles) - set(ROLES))
     if unknown:
-        raise RolesRefused(f"roles must be of {', '.join(ROLES)}, got {unknown[0]!r}")
+        raise DeskRolesRefused(f"roles must be of {', '.join(ROLES)}, got {unknown[0]!r}")
     if not roles:
-        raise RolesRefused("at least one role is needed")
+        raise DeskRolesRefused("at least one role is needed")
     return [role for role in ROLES if role in roles]

@@ -13,7 +13,7 @@ from creditlink.access.scopes import INSTITUTION_SCOPES
 from creditlink.audit import service as audit
 from creditlink.desk.people.roles import DeskActor
 from creditlink.desk.wire.opening import hand_of, redirect_path
-from creditlink.desk.wire.software import Answer, ApiRefused, DeskCall, DeskSoftware
+from creditlink.desk.wire.software import Answer, ApiCall, ApiRefused, DeskSoftware
 from creditlink.desk.wire.within import client_of
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound
@@ -41,14 +41,14 @@ class DeskApi:
     scopes: frozenset[str]
 
     def own(self, method: str, path: str, *, noted: bool = True, **more: object) -> Answer:
-        """Call in the institution's own name; `more` are members of `DeskCall`.
+        """Call in the institution's own name; `more` are members of `ApiCall`.
 
         Raises
         ------
         ApiRefused
             The answer is an error.
         """
-        call = self._noted(DeskCall(method, path, **more), noted=noted)  # type: ignore[arg-type]  # members by name
+        call = self._noted(ApiCall(method, path, **more), noted=noted)  # type: ignore[arg-type]  # members by name
         try:
             return self.software.call(self._own_token(), call)
         except ApiRefused as refused:
@@ -65,7 +65,7 @@ class DeskApi:
         ApiRefused
             The answer is an error.
         """
-        call = DeskCall(method, path, **more)  # type: ignore[arg-type]  # members by name
+        call = ApiCall(method, path, **more)  # type: ignore[arg-type]  # members by name
         return self.software.call(token, self._noted(call, noted=True))
 
     def _own_token(self) -> str:
@@ -82,7 +82,7 @@ class DeskApi:
     def _forget(self) -> bool:
         return _tokens().held.pop(self.software.client_id, None) is not None
 
-    def _noted(self, call: DeskCall, *, noted: bool) -> DeskCall:
+    def _noted(self, call: ApiCall, *, noted: bool) -> ApiCall:
         """Write who calls before anything comes back; both sides' evidence has the same request id."""
         call = replace(call, request_id=uuid4().hex)
         if noted:

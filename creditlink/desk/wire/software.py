@@ -77,7 +77,7 @@ class DeskKeys:
 
 
 @dataclass(frozen=True)
-class DeskCall:
+class ApiCall:
     """One request of the desk to the API.
 
     `content` and `content_type` go as they are, `json` as JSON; `request_id` is in the evidence of both sides.
@@ -119,7 +119,7 @@ class DeskSoftware:
                 break
         return _body(response)
 
-    def call(self, token: str, call: DeskCall) -> Answer:
+    def call(self, token: str, call: ApiCall) -> Answer:
         """Call the API with an access token and return its answer; `status` 202 is one too, with `pending` true.
 
         Raises

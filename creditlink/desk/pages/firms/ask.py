@@ -11,7 +11,7 @@ from flask_babel import gettext
 
 from creditlink.desk import asking
 from creditlink.desk.asking import Asked
-from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
@@ -25,7 +25,7 @@ _MONTHS = (6, 12, 13, 24, 36)
 
 @blueprint.get("/ask")
 @at_desk("lender")
-def ask(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def ask(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show the form."""
     del now
     return _form(here, flask.request.args)
@@ -33,7 +33,7 @@ def ask(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 @blueprint.post("/ask")
 @at_desk("lender")
-def ask_submit(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def ask_submit(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Send the request; nothing of the firm is known from the answer, not even whether there is such a firm."""
     form = flask.request.form
     try:
@@ -88,7 +88,7 @@ def _read(form: Mapping[str, str], now: datetime) -> Asked:
 
 
 def _form(
-    here: AtDesk, given: Mapping[str, str], *, error: str | None = None, status: int = 200
+    here: LenderHere, given: Mapping[str, str], *, error: str | None = None, status: int = 200
 ) -> ResponseReturnValue:
     api = api_of(here.actor)
     kinds = [

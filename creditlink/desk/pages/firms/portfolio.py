@@ -10,7 +10,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from creditlink.desk import asking
-from creditlink.desk.site import AtDesk, at_desk, blueprint, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, show
 from creditlink.desk.tables import DeskRequest
 from creditlink.desk.wire.calls import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
@@ -31,7 +31,7 @@ class FirmLine:
 
 @blueprint.get("/firms")
 @at_desk("lender")
-def firms(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def firms(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show the institution's requests, the latest first."""
     api = api_of(here.actor)
     place = flask.request.args.get("page", "1")

@@ -13,7 +13,7 @@ from flask_babel import gettext
 
 from creditlink.desk import asking
 from creditlink.desk.pages import codes
-from creditlink.desk.site import AtDesk, at_desk, blueprint, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, show
 from creditlink.desk.tables import DeskRequest
 from creditlink.desk.wire.calls import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import Answer
@@ -43,7 +43,7 @@ class FirmFile:
 
 @blueprint.get("/firms/<request_id>")
 @at_desk("lender")
-def firm(here: AtDesk, now: datetime, request_id: str) -> ResponseReturnValue:
+def firm(here: LenderHere, now: datetime, request_id: str) -> ResponseReturnValue:
     """Show one firm; a profile is read only where it agreed, and only while its consent lives."""
     request = asking.request_of(here.actor, request_id)
     api = api_of(here.actor)
@@ -62,7 +62,7 @@ def firm(here: AtDesk, now: datetime, request_id: str) -> ResponseReturnValue:
 
 @blueprint.post("/firms/<request_id>/profile")
 @at_desk("lender")
-def compute(here: AtDesk, now: datetime, request_id: str) -> ResponseReturnValue:
+def compute(here: LenderHere, now: datetime, request_id: str) -> ResponseReturnValue:
     """Have a profile computed; it takes one of the uses that the firm agreed to."""
     request = asking.request_of(here.actor, request_id)
     api = api_of(here.actor)

@@ -13,7 +13,7 @@ from creditlink.desk import asking
 from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.lending.words import answer_clock, state_words
 from creditlink.desk.pages.numbers import bps_of, fen_of, whole_of
-from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.kit.clock import day_of
@@ -27,7 +27,7 @@ _OFFER_DAYS = 14
 
 @blueprint.get("/applications")
 @at_desk("lender")
-def applications(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def applications(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show the applications, by what is due first where an answer is due."""
     args = flask.request.args
     params = {"limit": "50"} | {name: args[name] for name in ("state", "cursor") if args.get(name)}
@@ -42,14 +42,14 @@ def applications(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 @blueprint.get("/applications/<application_id>")
 @at_desk("lender")
-def application(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnValue:
+def application(here: LenderHere, now: datetime, application_id: str) -> ResponseReturnValue:
     """Show one application with what may be done."""
     return page_of(here, now, application_id)
 
 
 @blueprint.post("/applications/<application_id>/file")
 @at_desk("lender")
-def open_file(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnValue:
+def open_file(here: LenderHere, now: datetime, application_id: str) -> ResponseReturnValue:
     """Open the firm's file under the consent that it gave with this application."""
     api = api_of(here.actor)
     found = api.own("GET", f"{_PATH}/{_plain(application_id)}")
@@ -67,14 +67,14 @@ def open_file(here: AtDesk, now: datetime, application_id: str) -> ResponseRetur
 
 @blueprint.post("/applications/<application_id>/<any(receipt, review):step>")
 @at_desk("lender")
-def take_step(here: AtDesk, now: datetime, application_id: str, step: str) -> ResponseReturnValue:
+def take_step(here: LenderHere, now: datetime, application_id: str, step: str) -> ResponseReturnValue:
     """Say that the application arrived, or that somebody looks at it."""
     return do(here, now, application_id, step, None)
 
 
 @blueprint.post("/applications/<application_id>/offers")
 @at_desk("lender")
-def offer(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnValue:
+def offer(here: LenderHere, now: datetime, application_id: str) -> ResponseReturnValue:
     """Make an offer, or a better one; it binds, so it takes a code."""
     form = flask.request.form
     missing = lacking(here, form, now)
@@ -99,7 +99,7 @@ def offer(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnVal
 
 @blueprint.post("/applications/<application_id>/decline")
 @at_desk("lender")
-def decline(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnValue:
+def decline(here: LenderHere, now: datetime, application_id: str) -> ResponseReturnValue:
     """Decline with typed reasons; the firm sees them."""
     form = flask.request.form
     missing = lacking(here, form, now)
@@ -116,7 +116,7 @@ def decline(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnV
 
 @blueprint.post("/applications/<application_id>/signature")
 @at_desk("lender")
-def sign(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnValue:
+def sign(here: LenderHere, now: datetime, application_id: str) -> ResponseReturnValue:
     """Say that the contract was signed, on exactly the offer that was shown."""
     form = flask.request.form
     missing = lacking(here, form, now)
@@ -125,7 +125,7 @@ def sign(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnValu
     return do(here, now, application_id, "signature", {"offer_sha256": form.get("offer_sha256", "")})
 
 
-def do(here: AtDesk, now: datetime, application_id: str, step: str, body: object) -> ResponseReturnValue:
+def do(here: LenderHere, now: datetime, application_id: str, step: str, body: object) -> ResponseReturnValue:
     """Take one step of an application by the API; what it refuses is said on the page."""
     try:
         api_of(here.actor).own("POST", f"{_PATH}/{_plain(application_id)}/{step}", json=body)
@@ -137,7 +137,7 @@ def do(here: AtDesk, now: datetime, application_id: str, step: str, body: object
 
 
 def page_of(
-    here: AtDesk, now: datetime, application_id: str, *, error: str | None = None, status: int = 200
+    here: LenderHere, now: datetime, application_id: str, *, error: str | None = None, status: int = 200
 ) -> ResponseReturnValue:
     """Show one application as the API tells it."""
     api = api_of(here.actor)

@@ -10,7 +10,7 @@ from flask_babel import gettext
 
 from creditlink.desk.pages.lending.applications import do, page_of
 from creditlink.desk.pages.numbers import fen_of, whole_of
-from creditlink.desk.site import AtDesk, at_desk, blueprint
+from creditlink.desk.site import LenderHere, at_desk, blueprint
 from creditlink.kit.clock import day_of
 
 _KINDS = {"draw", "repayment", "closure", "write_off"}
@@ -19,7 +19,7 @@ _MOST_DAYS = 3650
 
 @blueprint.post("/applications/<application_id>/result")
 @at_desk("lender")
-def tell_result(here: AtDesk, now: datetime, application_id: str) -> ResponseReturnValue:
+def tell_result(here: LenderHere, now: datetime, application_id: str) -> ResponseReturnValue:
     """Report one thing; a different one for the same day corrects it, so that a wrong click is no harm."""
     form, today = flask.request.form, day_of(now)
     kind = form.get("kind", "")

@@ -8,7 +8,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import api_of
 from creditlink.desk.wire.software import Answer, ApiRefused
 
@@ -17,7 +17,7 @@ _SHOWN = 200
 
 @blueprint.get("/outcomes")
 @at_desk("lender")
-def outcomes(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def outcomes(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show how such a file looks."""
     del here, now
     return _show(None)
@@ -25,7 +25,7 @@ def outcomes(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 @blueprint.post("/outcomes")
 @at_desk("lender")
-def send_outcomes(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def send_outcomes(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Hand a file to the API as it is; sending it again records nothing twice."""
     del now
     sent = flask.request.files.get("file")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.people import people as registry
 from creditlink.desk.people.roles import MOVES, ROLES
-from creditlink.desk.site import AtDesk, at_desk, blueprint, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, show
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.postgres import db
 from creditlink.portal.person import stepup
@@ -21,14 +21,14 @@ from creditlink.portal.site import lang, see_other, settings
 
 @blueprint.get("/people")
 @at_desk("desk_admin")
-def people(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def people(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show everybody of the institution."""
     return _show(here, now)
 
 
 @blueprint.post("/people")
 @at_desk("desk_admin")
-def invite(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def invite(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Invite a colleague; the address is shown once."""
     form = flask.request.form
     missing = lacking(here, form, now)
@@ -50,7 +50,7 @@ def invite(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 @blueprint.post("/people/<login>")
 @at_desk("desk_admin")
-def change_person(here: AtDesk, now: datetime, login: str) -> ResponseReturnValue:
+def change_person(here: LenderHere, now: datetime, login: str) -> ResponseReturnValue:
     """Suspend, resume or end a colleague's access, or give other roles; what only stops takes no code."""
     form = flask.request.form
     to = form.get("to") or None
@@ -67,12 +67,12 @@ def change_person(here: AtDesk, now: datetime, login: str) -> ResponseReturnValu
     return see_other(flask.url_for("portal.bank.people"))
 
 
-def _viewer(here: AtDesk) -> db.Viewer:
+def _viewer(here: LenderHere) -> db.Viewer:
     return db.Viewer(account_id=here.account.id, institution_id=here.actor.institution_id)
 
 
 def _show(
-    here: AtDesk, now: datetime, *, error: str | None = None, invitation: str | None = None, status: int = 200
+    here: LenderHere, now: datetime, *, error: str | None = None, invitation: str | None = None, status: int = 200
 ) -> ResponseReturnValue:
     with db.transaction(viewer=_viewer(here)) as session:
         rows = registry.colleagues(session, here.actor.institution_id)

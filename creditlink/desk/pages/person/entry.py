@@ -8,7 +8,7 @@ from flask_babel import gettext
 
 from creditlink.desk.pages.person import keys
 from creditlink.desk.people import people
-from creditlink.desk.site import AtDesk, at_desk, blueprint, navigation, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, navigation, show
 from creditlink.enterprises import accounts
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InvalidRequest
@@ -40,7 +40,7 @@ def sign_out() -> ResponseReturnValue:
 
 @blueprint.get("/")
 @at_desk()
-def home(here: AtDesk, now: object) -> ResponseReturnValue:
+def home(here: LenderHere, now: object) -> ResponseReturnValue:
     """Lead to the first page of one's roles."""
     del now
     return see_other(flask.url_for(navigation(here.actor)[0][0]))

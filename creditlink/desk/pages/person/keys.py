@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.people import people
-from creditlink.desk.site import AtDesk, at_desk, blueprint, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, show
 from creditlink.desk.tables import DeskPerson
 from creditlink.enterprises.tables import Account
 from creditlink.kit import ids
@@ -32,14 +32,14 @@ _NEW, _PENDING = "lender_key_new", "lender_key_pending"
 
 @blueprint.get("/keys")
 @at_desk()
-def keys(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def keys(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show one's security keys, and let a new one be registered."""
     return _show(here, now)
 
 
 @blueprint.post("/keys")
 @at_desk()
-def add_key(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def add_key(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Register a security key; it takes a fresh code, as whoever adds one can sign in with it."""
     form, challenge = flask.request.form, str(browser().pop(_NEW, ""))
     missing = lacking(here, form, now)
@@ -60,7 +60,7 @@ def add_key(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 @blueprint.post("/keys/<key_id>/end")
 @at_desk()
-def end_key(here: AtDesk, now: datetime, key_id: str) -> ResponseReturnValue:
+def end_key(here: LenderHere, now: datetime, key_id: str) -> ResponseReturnValue:
     """End one of one's security keys; stopping takes no code."""
     with db.transaction(viewer=db.Viewer(account_id=here.account.id)) as session:
         known = ids.internal("key", key_id)
@@ -118,7 +118,7 @@ def second_step_submit() -> ResponseReturnValue:
     return see_other(flask.url_for("portal.bank.home"))
 
 
-def _show(here: AtDesk, now: datetime, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
+def _show(here: LenderHere, now: datetime, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
     with db.transaction(viewer=db.Viewer(account_id=here.account.id)) as session:
         account = session.get_one(Account, here.account.id)
         asked = authenticators.ask_to_register(session, account, issuer=settings().issuer)

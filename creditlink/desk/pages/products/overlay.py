@@ -14,7 +14,7 @@ from flask_babel import gettext
 from creditlink.desk import acts
 from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.products.products import states
-from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import api_of, items_of
 from creditlink.desk.wire.software import Answer, ApiRefused
 from creditlink.portal.person import stepup
@@ -32,14 +32,14 @@ _BEGIN: dict[str, object] = {
 
 @blueprint.get("/overlay")
 @at_desk("product_editor")
-def overlay(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def overlay(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show the versions, and one of them in full."""
     return _show(here, now)
 
 
 @blueprint.post("/overlay")
 @at_desk("product_editor")
-def write_overlay(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def write_overlay(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Write a draft."""
     given = flask.request.form.get("terms", "")
     try:
@@ -56,7 +56,7 @@ def write_overlay(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 @blueprint.post("/overlay/<int:version>/<any(check, publish, retire):step>")
 @at_desk("product_editor")
-def step_overlay(here: AtDesk, now: datetime, version: int, step: str) -> ResponseReturnValue:
+def step_overlay(here: LenderHere, now: datetime, version: int, step: str) -> ResponseReturnValue:
     """Check what a colleague wrote, put it to use, or take it out of use."""
     form = flask.request.form
     missing = lacking(here, form, now)
@@ -79,7 +79,7 @@ def step_overlay(here: AtDesk, now: datetime, version: int, step: str) -> Respon
 
 @blueprint.post("/overlay/columns")
 @at_desk("product_editor")
-def upload_columns(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def upload_columns(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Hand the institution's own data about firms to the API as it is; one wrong line, and nothing is taken."""
     sent = flask.request.files.get("file")
     content = sent.read() if sent is not None else b""
@@ -93,7 +93,7 @@ def upload_columns(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 
 def _show(
-    here: AtDesk,
+    here: LenderHere,
     now: datetime,
     *,
     version: int | None = None,

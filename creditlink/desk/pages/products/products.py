@@ -13,7 +13,7 @@ from flask_babel import gettext
 from creditlink.desk import acts
 from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.products.form import FormInvalid, body_of, rules_text
-from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
+from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import api_of, items_of
 from creditlink.desk.wire.software import Answer, ApiRefused
 from creditlink.engine.vocabulary import PRODUCT_KINDS, REPAYMENTS
@@ -30,7 +30,7 @@ WROTE = "product"
 
 @blueprint.get("/products")
 @at_desk("product_editor")
-def products(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def products(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show the institution's products."""
     del now
     state = flask.request.args.get("state", "")
@@ -41,21 +41,21 @@ def products(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 @blueprint.get("/products/new")
 @at_desk("product_editor")
-def new_product(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def new_product(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show an empty form."""
     return _editor(here, {}, {"valid_from": day_of(now).isoformat(), "code": f"{here.actor.institution}-"}, is_new=True)
 
 
 @blueprint.get("/products/<code>/<int:version>")
 @at_desk("product_editor")
-def product(here: AtDesk, now: datetime, code: str, version: int) -> ResponseReturnValue:
+def product(here: LenderHere, now: datetime, code: str, version: int) -> ResponseReturnValue:
     """Show one version with what may be done."""
     return _show(here, now, code, version)
 
 
 @blueprint.get("/products/<code>/<int:version>/edit")
 @at_desk("product_editor")
-def edit_product(here: AtDesk, now: datetime, code: str, version: int) -> ResponseReturnValue:
+def edit_product(here: LenderHere, now: datetime, code: str, version: int) -> ResponseReturnValue:
     """Show the form, filled with a version; what is written becomes a draft."""
     del now
     found = _version(here, code, version)
@@ -64,7 +64,7 @@ def edit_product(here: AtDesk, now: datetime, code: str, version: int) -> Respon
 
 @blueprint.post("/products")
 @at_desk("product_editor")
-def write_product(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def write_product(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Write a draft; the API says of every field what is wrong."""
     form = flask.request.form
     code = form.get("code", "").strip().upper()
@@ -90,7 +90,7 @@ def write_product(here: AtDesk, now: datetime) -> ResponseReturnValue:
 
 @blueprint.post("/products/<code>/<int:version>/count")
 @at_desk("product_editor")
-def count_product(here: AtDesk, now: datetime, code: str, version: int) -> ResponseReturnValue:
+def count_product(here: LenderHere, now: datetime, code: str, version: int) -> ResponseReturnValue:
     """Count the firms of the last screening that a version is for."""
     try:
         counted = api_of(here.actor).own("POST", f"{_path(code, version)}/count")
@@ -101,7 +101,7 @@ def count_product(here: AtDesk, now: datetime, code: str, version: int) -> Respo
 
 @blueprint.post("/products/<code>/<int:version>/check")
 @at_desk("product_editor")
-def check_product(here: AtDesk, now: datetime, code: str, version: int) -> ResponseReturnValue:
+def check_product(here: LenderHere, now: datetime, code: str, version: int) -> ResponseReturnValue:
     """Confirm what a colleague wrote, on exactly the terms that were shown."""
     form = flask.request.form
     missing = lacking(here, form, now)
@@ -116,7 +116,7 @@ def check_product(here: AtDesk, now: datetime, code: str, version: int) -> Respo
 
 @blueprint.post("/products/<code>/<int:version>/<any(publish, retire):step>")
 @at_desk("product_editor")
-def step_product(here: AtDesk, now: datetime, code: str, version: int, step: str) -> ResponseReturnValue:
+def step_product(here: LenderHere, now: datetime, code: str, version: int, step: str) -> ResponseReturnValue:
     """Put a checked version on sale, or take one off."""
     missing = lacking(here, flask.request.form, now)
     if missing is not None:
@@ -136,7 +136,7 @@ def states() -> dict[str, str]:
 
 
 def _step(
-    here: AtDesk, now: datetime, code: str, version: int, step: str, body: object, *, hand: str = "acts"
+    here: LenderHere, now: datetime, code: str, version: int, step: str, body: object, *, hand: str = "acts"
 ) -> ResponseReturnValue:
     try:
         api_of(here.actor, hand=hand).own("POST", f"{_path(code, version)}/{step}", json=body)
@@ -153,12 +153,12 @@ def _path(code: str, version: int) -> str:
     return f"{_PATH}/{code}/versions/{version}"
 
 
-def _version(here: AtDesk, code: str, version: int) -> Answer:
+def _version(here: LenderHere, code: str, version: int) -> Answer:
     return api_of(here.actor).own("GET", _path(code, version), noted=False)
 
 
 def _show(
-    here: AtDesk,
+    here: LenderHere,
     now: datetime,
     code: str,
     version: int,
@@ -176,7 +176,7 @@ def _show(
 
 
 def _editor(
-    here: AtDesk,
+    here: LenderHere,
     before: Answer,
     given: Answer,
     *,

@@ -19,7 +19,7 @@ _LONGEST = 20_000
 
 
 @dataclass(frozen=True)
-class ChangeInvalid(Exception):
+class ProposalInvalid(Exception):
     """What was given cannot be proposed; the message says why."""
 
     message: str
@@ -58,13 +58,13 @@ def jwks_of(given: str) -> dict[str, object]:
 
     Raises
     ------
-    ChangeInvalid
+    ProposalInvalid
         It is none; a private key is refused before anything of it is stored.
     """
     try:
         read = json.loads(given[:_LONGEST])
     except (ValueError, RecursionError):
-        raise ChangeInvalid(gettext("The keys are no JSON.")) from None
+        raise ProposalInvalid(gettext("The keys are no JSON.")) from None
     if isinstance(read, dict) and "kty" in read:
         read = {"keys": [read]}
     keys = read.get("keys") if isinstance(read, dict) else None
@@ -74,9 +74,9 @@ def jwks_of(given: str) -> dict[str, object]:
         or not all(isinstance(one, dict) for one in keys)
         or any(text.flaws(read))
     ):
-        raise ChangeInvalid(gettext("The keys are no JWK Set."))
+        raise ProposalInvalid(gettext("The keys are no JWK Set."))
     if any(name in one for one in keys for name in ("d", "p", "q", "dp", "dq", "qi", "oth", "k")):
-        raise ChangeInvalid(
+        raise ProposalInvalid(
             gettext("That is a private key. Keep it, make a new one, and give us the public half only.")
         )
     return cast("dict[str, object]", read)

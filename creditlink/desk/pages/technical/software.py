@@ -13,8 +13,8 @@ from flask_babel import gettext
 from creditlink.desk import acts
 from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.technical import changes
-from creditlink.desk.pages.technical.changes import ChangeInvalid
-from creditlink.desk.site import AtDesk, at_desk, blueprint, in_words, show
+from creditlink.desk.pages.technical.changes import ProposalInvalid
+from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.calls import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.kit.errors import Conflict, NotFound
@@ -32,14 +32,14 @@ Notice = Mapping[str, object]
 
 @blueprint.get("/software")
 @at_desk("desk_admin")
-def software(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def software(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show the clients, what waits, and what is used."""
     return _overview(here, now)
 
 
 @blueprint.post("/software")
 @at_desk("desk_admin")
-def propose_client(here: AtDesk, now: datetime) -> ResponseReturnValue:
+def propose_client(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Propose a client; a colleague approves."""
     form = flask.request.form
     try:
@@ -50,15 +50,15 @@ def propose_client(here: AtDesk, now: datetime) -> ResponseReturnValue:
             "jwks": changes.jwks_of(form.get("jwks", "")),
         }
         if not all(subject.values()):
-            raise ChangeInvalid(gettext("Name, redirect addresses, scopes and keys are all needed."))
-    except ChangeInvalid as wrong:
+            raise ProposalInvalid(gettext("Name, redirect addresses, scopes and keys are all needed."))
+    except ProposalInvalid as wrong:
         return _overview(here, now, error=wrong.message, status=422)
     return _propose(here, now, changes.REGISTER, subject)
 
 
 @blueprint.post("/software/acts/<act_id>")
 @at_desk("desk_admin")
-def decide_change(here: AtDesk, now: datetime, act_id: str) -> ResponseReturnValue:
+def decide_change(here: LenderHere, now: datetime, act_id: str) -> ResponseReturnValue:
     """Approve what a colleague proposed, with a code, and have the API do it; or end it without one."""
     form = flask.request.form
     if form.get("decision") != "approve":
@@ -80,14 +80,14 @@ def decide_change(here: AtDesk, now: datetime, act_id: str) -> ResponseReturnVal
 
 @blueprint.get("/software/<client_id>")
 @at_desk("desk_admin")
-def client(here: AtDesk, now: datetime, client_id: str) -> ResponseReturnValue:
+def client(here: LenderHere, now: datetime, client_id: str) -> ResponseReturnValue:
     """Show one client with its webhooks."""
     return _client(here, now, client_id)
 
 
 @blueprint.post("/software/<client_id>/<any(keys, webhook, resume):what>")
 @at_desk("desk_admin")
-def propose_change(here: AtDesk, now: datetime, client_id: str, what: str) -> ResponseReturnValue:
+def propose_change(here: LenderHere, now: datetime, client_id: str, what: str) -> ResponseReturnValue:
     """Propose other keys, a webhook address or an end of the suspension; a colleague approves."""
     form, found = flask.request.form, _of(api_of(here.actor), client_id)
     subject: dict[str, object] = {"client_id": found["client_id"]}
@@ -97,8 +97,8 @@ def propose_change(here: AtDesk, now: datetime, client_id: str, what: str) -> Re
         if what == "webhook":
             subject["url"] = form.get("url", "").strip()[:2000]
             if not str(subject["url"]).startswith("http") or not str(subject["url"]).isprintable():
-                raise ChangeInvalid(gettext("The address must be https://…"))
-    except ChangeInvalid as wrong:
+                raise ProposalInvalid(gettext("The address must be https://…"))
+    except ProposalInvalid as wrong:
         return _client(here, now, client_id, error=wrong.message, status=422)
     kind = {"keys": changes.KEYS, "webhook": changes.WEBHOOK, "resume": changes.RESUME}[what]
     return _propose(here, now, kind, subject)
@@ -106,7 +106,7 @@ def propose_change(here: AtDesk, now: datetime, client_id: str, what: str) -> Re
 
 @blueprint.post("/software/<client_id>/<any(suspend, test, secret, stop):what>")
 @at_desk("desk_admin")
-def do_at_once(here: AtDesk, now: datetime, client_id: str, what: str) -> ResponseReturnValue:
+def do_at_once(here: LenderHere, now: datetime, client_id: str, what: str) -> ResponseReturnValue:
     """Do what one person may: stop something, send a test event; or, with a code, get a new secret."""
     api = api_of(here.actor)
     path = f"/v1/clients/{_of(api, client_id)['client_id']}"
@@ -130,7 +130,7 @@ def do_at_once(here: AtDesk, now: datetime, client_id: str, what: str) -> Respon
 
 @blueprint.post("/software/<client_id>/deliveries/<delivery_id>")
 @at_desk("desk_admin")
-def replay_delivery(here: AtDesk, now: datetime, client_id: str, delivery_id: str) -> ResponseReturnValue:
+def replay_delivery(here: LenderHere, now: datetime, client_id: str, delivery_id: str) -> ResponseReturnValue:
     """Have a webhook sent again."""
     if not delivery_id.isascii() or not delivery_id.replace("_", "").isalnum():
         raise NotFound
@@ -141,7 +141,7 @@ def replay_delivery(here: AtDesk, now: datetime, client_id: str, delivery_id: st
     return see_other(flask.url_for("portal.bank.client", client_id=client_id))
 
 
-def _propose(here: AtDesk, now: datetime, kind: str, subject: Mapping[str, object]) -> ResponseReturnValue:
+def _propose(here: LenderHere, now: datetime, kind: str, subject: Mapping[str, object]) -> ResponseReturnValue:
     try:
         acts.propose(here.actor, kind, subject, now)
     except Conflict:
@@ -164,7 +164,7 @@ def _of(api: DeskApi, client_id: str) -> Mapping[str, object]:
 
 
 def _overview(
-    here: AtDesk, now: datetime, *, error: str | None = None, done: Notice | None = None, status: int = 200
+    here: LenderHere, now: datetime, *, error: str | None = None, done: Notice | None = None, status: int = 200
 ) -> ResponseReturnValue:
     api = api_of(here.actor)
     return show(
@@ -176,7 +176,7 @@ def _overview(
 
 
 def _client(
-    here: AtDesk,
+    here: LenderHere,
     now: datetime,
     client_id: str,
     *,
