@@ -104,6 +104,14 @@ class TestSigningIn:
         for path in ("", "keys", "requests", "firms", "examples/curl"):
             assert owner.get(f"{HOME}/{path}").status_code == 404
         assert HOME not in owner.get("/portal/").text
+        assert owner.post(f"{HOME}/sign-out").status_code == 404
+        assert owner.get("/portal/").status_code == 200
+
+    def test_ends_by_signing_out(self, make_developer):
+        made = make_developer(with_key=False)
+        made.get(f"{HOME}/")
+        assert made.post(f"{HOME}/sign-out").status_code == 303
+        assert made.get(f"{HOME}/").headers["Location"].endswith("/sign-in")
 
     def test_a_developer_finds_no_page_of_a_firm(self, make_developer):
         made = make_developer(with_key=False)

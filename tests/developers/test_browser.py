@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import pytest
@@ -93,7 +92,10 @@ def test_from_signing_up_to_the_reason_in_the_log(look, served, firms, offices, 
         assert bank.poll(waiting)
         fetching.run_pull(internal("cns", waiting.grant_id), offices, utc_now)
         assert bank.call("POST", "/v1/profiles", waiting, json={}).status_code == 201
-        wrong = bank.client_parameters() | {"client_assertion": bank.assertion(aud=[served]), "grant_type": "x"}
+        wrong = bank.client_parameters() | {
+            "client_assertion": bank.assertion(aud=[served]),
+            "grant_type": "client_credentials",
+        }
         assert bank.send("/oauth/token", wrong, dpop=True).status_code == 401
     page.goto(f"{HOME}/requests")
     seen("requests")
@@ -105,4 +107,3 @@ def test_from_signing_up_to_the_reason_in_the_log(look, served, firms, offices, 
     page.click("header .aside form button")
     seen("sign-in")
     assert found == []
-    assert Path(saved["pem"]).exists()

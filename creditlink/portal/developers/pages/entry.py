@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 
 from creditlink.enterprises import accounts
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InvalidRequest
 from creditlink.kit.postgres import db
 from creditlink.portal.developers import joining
-from creditlink.portal.developers.pages.site import blueprint
+from creditlink.portal.developers.pages.site import AtBench, blueprint, developer_signed_in
 from creditlink.portal.person import throttle
 from creditlink.portal.site import browser, page, see_other
 
@@ -84,8 +85,9 @@ def sign_in_submit() -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-out")
-def sign_out() -> ResponseReturnValue:
-    """End this session."""
+@developer_signed_in
+def sign_out(session: Session, here: AtBench, now: datetime) -> ResponseReturnValue:
+    """End this session; that of a firm's person or of staff is not theirs to end here."""
     browser().end()
     return see_other(flask.url_for("developers.sign_in"))
 
