@@ -209,11 +209,11 @@ def _is_utf8(text: str, line: bytes) -> bool:
 
 
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members: dict[str, object] = {}
-    for name, value in pairs:
-        if name in members:
-            raise JsonInvalid(f"member {name[:_SHOWN]!r} appears twice", name)
-        members[name] = value
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise JsonInvalid(f"member {twice[:_SHOWN]!r} appears twice", twice)
     return members
 
 
