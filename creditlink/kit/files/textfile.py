@@ -211,9 +211,11 @@ def _is_utf8(text: str, line: bytes) -> bool:
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise JsonInvalid(f"member {twice[:_SHOWN]!r} appears twice", twice)
+        seen = set[str]()
+        for name, _ in pairs:
+            if name in seen:
+                raise JsonInvalid(f"member {name[:_SHOWN]!r} appears twice", name)
+            seen.add(name)
     return members
 
 
