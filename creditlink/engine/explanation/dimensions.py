@@ -31,6 +31,11 @@ def sums_by(scores: Scores, labels: Sequence[str]) -> dict[str, NDArray[np.float
     """
     if len(labels) != len(scores.features):
         raise ValueError(f"labels: {len(labels)} for {len(scores.features)} features")
+    if len(scores) == 1:  # plain numbers: what an array of one costs is all there is
+        alone: dict[str, float] = {}
+        for label, one in zip(labels, scores.contributions[0].tolist(), strict=True):
+            alone[label] = alone[label] + one if label in alone else one
+        return {label: np.array([total]) for label, total in alone.items()}
     sums: dict[str, NDArray[np.float64]] = {}
     for label, share in zip(labels, scores.contributions.T, strict=True):
         # Feature by feature, so that a firm's sums do not depend on how many firms there are.

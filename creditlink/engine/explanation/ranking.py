@@ -72,6 +72,10 @@ class IndicatorLike(Protocol):
         """All categories it reads, its own first."""
 
 
+_FEW = 16
+"""Firms of which every value is looked at: to narrow them down would cost more."""
+
+
 @dataclass(frozen=True, eq=False)
 class ReasonBook:
     """The groups of a model's indicators, built once per model.
@@ -231,8 +235,15 @@ def gone_of(
     count, first = len(scores), len(book.categories) + len(book.supplies)
     gone = np.zeros((first + len(book.sources), count), bool)
     for number, together in enumerate((*((category,) for category in book.categories), *book.supplies)):
-        gone[number] = np.logical_and.reduce([np.broadcast_to(absent.get(one, False), count) for one in together])
+        told = [absent.get(one, False) for one in together]
+        if any(one is False for one in told):
+            continue  # one of them is there, of all firms
+        gone[number] = np.logical_and.reduce([np.broadcast_to(one, count) for one in told])
+    missing = np.isnan(scores.x) if count <= _FEW else None
     for number, features in enumerate(book.evidence if sources else (), first):
+        if missing is not None:
+            gone[number] = missing[:, features].all(axis=1)
+            continue
         left = np.arange(count)
         for feature in features:  # only firms of which nothing was found yet are looked at again
             left = left[np.isnan(scores.x[left, feature])]

@@ -137,7 +137,7 @@ def snapshot(
         points=int(scores.points[i]) if scored else None,
         pd_12m=float(scores.pd_12m[i]) if scored else None,
         summary=stored_form(summary),
-        explanation=stored_form(_explanation(scores, row, i)),
+        explanation=_explanation(scores, row, i),
         products=_no_products() if firm is None else stored_form(_products(firm)),
         matches=b"" if firm is None else encoding.pack(firm),
     )
@@ -241,23 +241,25 @@ def _without(scores: Sequence[WithoutCategory], partial: Partial | None) -> list
 
 
 def _explanation(scores: Scores, row: Mapping[str, float | None], i: int) -> dict[str, object]:
-    shares = scores.contributions[i].astype(float)
-    points = scores.points_contributions[i]
+    """Return it in its stored form: numbers plus 0.0, which makes 0.0 of -0.0 and nothing else of any other."""
+    shares = (scores.contributions[i].astype(float) + 0.0).tolist()
+    points = (scores.points_contributions[i].astype(float) + 0.0).tolist()
     return {
-        "base_value": float(scores.base_value),
-        "margin": float(scores.margin[i]),
-        "pd_raw": float(scores.pd_raw[i]),
-        "points_base": float(scores.points_base),
-        "points_calibration": float(scores.points_calibration[i]),
-        "points_exact": float(scores.points_exact[i]),
+        "base_value": float(scores.base_value) + 0.0,
+        "margin": float(scores.margin[i]) + 0.0,
+        "pd_raw": float(scores.pd_raw[i]) + 0.0,
+        "points_base": float(scores.points_base) + 0.0,
+        "points_calibration": float(scores.points_calibration[i]) + 0.0,
+        "points_exact": float(scores.points_exact[i]) + 0.0,
         "indicators": {
-            name: [_number(row[name]), float(shares[k]), float(points[k])] for k, name in enumerate(scores.features)
+            name: [_number(row[name]), share, point]
+            for name, share, point in zip(scores.features, shares, points, strict=True)
         },
     }
 
 
 def _number(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
+    return None if value is None or math.isnan(value) else float(value) + 0.0
 
 
 _CATEGORY_LABELS = {code: (c.label_zh, c.label_en) for code, c in CATEGORIES.items()} | {SEVERAL: SEVERAL_LABEL}

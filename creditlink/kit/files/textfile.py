@@ -209,11 +209,13 @@ def _is_utf8(text: str, line: bytes) -> bool:
 
 
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members: dict[str, object] = {}
-    for name, value in pairs:
-        if name in members:
-            raise JsonInvalid(f"member {name[:_SHOWN]!r} appears twice", name)
-        members[name] = value
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen = set[str]()
+        for name, _ in pairs:
+            if name in seen:
+                raise JsonInvalid(f"member {name[:_SHOWN]!r} appears twice", name)
+            seen.add(name)
     return members
 
 
