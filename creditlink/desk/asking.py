@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from creditlink.access.opaque import hash_of, new_secret
 from creditlink.desk.people.roles import DeskActor
 from creditlink.desk.tables import DeskRequest
-from creditlink.desk.wire.calls import DeskApi
+from creditlink.desk.wire.sending import DeskApi
 from creditlink.desk.wire.software import Answer, ApiRefused
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now

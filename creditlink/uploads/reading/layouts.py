@@ -17,7 +17,7 @@ from creditlink.kit.files.csvfile import CsvRecord, WrongRow
 from creditlink.kit.files.text import flaw, printable
 
 if TYPE_CHECKING:
-    from creditlink.uploads.reading.sheets import Sheet, SheetLine
+    from creditlink.uploads.reading.sheets import FileSheet, SheetLine
 
 OWNER = "nsrsbh"
 _ABOVE = 20
@@ -102,7 +102,7 @@ def known_name(name: str) -> str | None:
     return _NAMES.get(_plain(name))
 
 
-def find_table(sheet: Sheet) -> FoundTable | None:
+def find_table(sheet: FileSheet) -> FoundTable | None:
     """Return the first table in a sheet that has one of the layouts, or None."""
     lines = sheet.lines()
     above: list[SheetLine] = []

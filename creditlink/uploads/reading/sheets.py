@@ -47,7 +47,7 @@ class SheetLine:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class FileSheet:
     """One way to read a file as a table; `lines` begins anew each time."""
 
     lines: Callable[[], Iterator[SheetLine]]
@@ -58,7 +58,7 @@ class OpenedFile:
     """A file by its format, and the tables that it may hold."""
 
     format: str  # csv | xlsx | xml | ofd
-    sheets: tuple[Sheet, ...]
+    sheets: tuple[FileSheet, ...]
 
 
 def open_file(content: bytes, *, most_unpacked: int, most_rows: int) -> OpenedFile:
@@ -82,7 +82,7 @@ def open_file(content: bytes, *, most_unpacked: int, most_rows: int) -> OpenedFi
     text = textfile.decode(content)
     if text.text.lstrip().startswith("<"):
         rows = markup.rows_of(text.text)
-        return OpenedFile("xml", (Sheet(lambda: _numbered(rows)),))
+        return OpenedFile("xml", (FileSheet(lambda: _numbered(rows)),))
     return OpenedFile("csv", tuple(_csv(text, one) for one in csvfile.SEPARATORS))
 
 
@@ -108,7 +108,7 @@ def _package(content: bytes, most_unpacked: int, most_lines: int) -> OpenedFile:
     if any(name == "OFD.xml" or name.lower().endswith(".ofd") for name in names):
         rows = list(_invoices(package, most_unpacked))
         table = markup.with_header(rows)
-        return OpenedFile("ofd", (Sheet(lambda: _numbered(table)),))
+        return OpenedFile("ofd", (FileSheet(lambda: _numbered(table)),))
     raise FileRefused("no_layout")
 
 
@@ -143,13 +143,13 @@ def _part(package: zipfile.ZipFile, name: str) -> bytes:
         raise FileRefused("damaged", type(error).__name__) from None
 
 
-def _csv(text: textfile.TextFile, separator: str) -> Sheet:
+def _csv(text: textfile.TextFile, separator: str) -> FileSheet:
     def lines() -> Iterator[SheetLine]:
         for record in csvfile.records(text, separator):
             cells = tuple(_unwrapped(field) for field in record.fields)
             yield SheetLine(record.line, cells, record.problem, record.begin)
 
-    return Sheet(lines)
+    return FileSheet(lines)
 
 
 def _unwrapped(field: str) -> str:
@@ -163,7 +163,7 @@ def _numbered(rows: list[tuple[str, ...]]) -> Iterator[SheetLine]:
     return (SheetLine(number, cells) for number, cells in enumerate(rows))
 
 
-def _worksheet(content: bytes, number: int, most_lines: int) -> Sheet:
+def _worksheet(content: bytes, number: int, most_lines: int) -> FileSheet:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
     def lines() -> Iterator[SheetLine]:
@@ -184,7 +184,7 @@ def _worksheet(content: bytes, number: int, most_lines: int) -> Sheet:
         finally:
             book.close()
 
-    return Sheet(lines)
+    return FileSheet(lines)
 
 
 def _count_sheets(content: bytes) -> int:

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from creditlink.desk import asking
 from creditlink.desk.asking import Asked
 from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
-from creditlink.desk.wire.calls import api_of, items_of
+from creditlink.desk.wire.sending import api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit import uscc as uscc_rules

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from creditlink.desk import asking
 from creditlink.desk.site import LenderHere, at_desk, blueprint, show
 from creditlink.desk.tables import DeskRequest
-from creditlink.desk.wire.calls import DeskApi, api_of, items_of
+from creditlink.desk.wire.sending import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 
 PAGE = 20

@@ -15,7 +15,7 @@ from creditlink.desk import asking
 from creditlink.desk.pages import codes
 from creditlink.desk.site import LenderHere, at_desk, blueprint, show
 from creditlink.desk.tables import DeskRequest
-from creditlink.desk.wire.calls import DeskApi, api_of, items_of
+from creditlink.desk.wire.sending import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import Answer
 from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.portal.site import lang, see_other, settings

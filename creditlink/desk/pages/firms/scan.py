@@ -14,7 +14,7 @@ from creditlink.desk import asking
 from creditlink.desk.people.roles import DeskActor
 from creditlink.desk.site import blueprint, in_words, show
 from creditlink.desk.tables import DeskRequest
-from creditlink.desk.wire.calls import DeskApi, api_of
+from creditlink.desk.wire.sending import DeskApi, api_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.enterprises.tables import Account
 from creditlink.institutions.tables import Institution

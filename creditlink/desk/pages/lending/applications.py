@@ -14,7 +14,7 @@ from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.lending.words import answer_clock, state_words
 from creditlink.desk.pages.numbers import bps_of, fen_of, whole_of
 from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
-from creditlink.desk.wire.calls import DeskApi, api_of, items_of
+from creditlink.desk.wire.sending import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.kit.clock import day_of
 from creditlink.portal.person import stepup

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
-from creditlink.desk.wire.calls import api_of
+from creditlink.desk.wire.sending import api_of
 from creditlink.desk.wire.software import Answer, ApiRefused
 
 _SHOWN = 200

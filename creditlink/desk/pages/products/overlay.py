@@ -15,7 +15,7 @@ from creditlink.desk import acts
 from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.products.products import states
 from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
-from creditlink.desk.wire.calls import api_of, items_of
+from creditlink.desk.wire.sending import api_of, items_of
 from creditlink.desk.wire.software import Answer, ApiRefused
 from creditlink.portal.person import stepup
 from creditlink.portal.site import see_other

@@ -14,7 +14,7 @@ from creditlink.desk import acts
 from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.products.form import FormInvalid, body_of, rules_text
 from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
-from creditlink.desk.wire.calls import api_of, items_of
+from creditlink.desk.wire.sending import api_of, items_of
 from creditlink.desk.wire.software import Answer, ApiRefused
 from creditlink.engine.vocabulary import PRODUCT_KINDS, REPAYMENTS
 from creditlink.kit.clock import day_of

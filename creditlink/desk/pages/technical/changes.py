@@ -9,7 +9,7 @@ from typing import cast
 
 from flask_babel import gettext
 
-from creditlink.desk.wire.calls import DeskApi
+from creditlink.desk.wire.sending import DeskApi
 from creditlink.desk.wire.software import Answer
 from creditlink.kit.files import text
 

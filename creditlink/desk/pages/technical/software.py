@@ -15,7 +15,7 @@ from creditlink.desk.pages.confirm import lacking
 from creditlink.desk.pages.technical import changes
 from creditlink.desk.pages.technical.changes import ProposalInvalid
 from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
-from creditlink.desk.wire.calls import DeskApi, api_of, items_of
+from creditlink.desk.wire.sending import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.kit.errors import Conflict, NotFound
 from creditlink.portal.person import stepup

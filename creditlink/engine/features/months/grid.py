@@ -172,7 +172,7 @@ class Sales:
         self.declared_by = np.full((MONTHS, firms), NO_ROW, np.int32)
 
 
-class Item:
+class GridItem:
     """One formula of a frame: which of its kinds are read, and the windows of these and of all kinds together."""
 
     def __init__(self, formula: Formula, names: tuple[str, ...], kinds: int, plan: WindowPlan) -> None:
@@ -194,7 +194,9 @@ class FrameReader:
         if not frame["firm"].is_sorted():
             frame = frame.sort("firm", maintain_order=True)
         self.kinds = len(source.prefixes)
-        self.items = [Item(source.items[suffix], names, self.kinds, plan) for suffix, names in plan.of(source).items()]
+        self.items = [
+            GridItem(source.items[suffix], names, self.kinds, plan) for suffix, names in plan.of(source).items()
+        ]
         self.span = _key(frame[source.span_column], null=1) if source.span_column else _ONE_KIND
         needed = {c for item in self.items for c in item.formula.columns}
         self.columns = {c: without_mask(frame[c]) for c in sorted(needed)}

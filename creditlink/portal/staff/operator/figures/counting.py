@@ -22,7 +22,7 @@ _QUARTERS = 8
 
 
 @dataclass(frozen=True, order=True)
-class Quarter:
+class CalendarQuarter:
     """A calendar quarter. Periods of free choice could be subtracted from one another until one firm is left."""
 
     year: int
@@ -44,25 +44,25 @@ class Quarter:
         return self.following.since
 
     @property
-    def following(self) -> Quarter:
+    def following(self) -> CalendarQuarter:
         """Return the next quarter."""
-        return Quarter(self.year + self.number // 4, self.number % 4 + 1)
+        return CalendarQuarter(self.year + self.number // 4, self.number % 4 + 1)
 
 
-def quarters(now: datetime) -> list[Quarter]:
+def quarters(now: datetime) -> list[CalendarQuarter]:
     """Return the quarters that are over, the latest first: a figure of one that runs would change from day to day."""
     return [*_back(day_of(now))]
 
 
-def _back(today: date) -> Iterator[Quarter]:
+def _back(today: date) -> Iterator[CalendarQuarter]:
     first = date(today.year, (today.month - 1) // 3 * 3 + 1, 1)
     for _ in range(_QUARTERS):
         last = first - timedelta(days=1)
         first = date(last.year, (last.month - 1) // 3 * 3 + 1, 1)
-        yield Quarter(first.year, (first.month - 1) // 3 + 1)
+        yield CalendarQuarter(first.year, (first.month - 1) // 3 + 1)
 
 
-def firms_by(session: Session, kind: str, quarter: Quarter) -> dict[tuple[str, str], int]:
+def firms_by(session: Session, kind: str, quarter: CalendarQuarter) -> dict[tuple[str, str], int]:
     """Return how many firms there are by city and, as `kind` says, section of industry or grade.
 
     `consents`: firms that gave a consent in the quarter. `grades`: firms that were profiled in it, by the last grade.

@@ -17,7 +17,7 @@ from creditlink.kit.files.csvexport import csv_of
 from creditlink.portal.site import blueprint, lang, page
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import operating
-from creditlink.portal.staff.operator.figures.counting import KINDS, NO_GRADE, Quarter, firms_by, quarters
+from creditlink.portal.staff.operator.figures.counting import KINDS, NO_GRADE, CalendarQuarter, firms_by, quarters
 from creditlink.portal.staff.operator.figures.hiding import OTHER, SafeTable, safe_table
 from creditlink.portal.staff.operator.figures.sections import section_name
 from creditlink.portal.staff.operator.regions import name_of
@@ -62,7 +62,7 @@ def export_figures(session: Session, here: AtDesk, now: datetime) -> ResponseRet
     return flask.Response(body, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _asked(now: datetime) -> tuple[str, Quarter]:
+def _asked(now: datetime) -> tuple[str, CalendarQuarter]:
     given, offered = flask.request.args, quarters(now)
     kind = given.get("kind", "")
     chosen = next((one for one in offered if one.name == given.get("quarter")), offered[0])
