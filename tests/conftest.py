@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,16 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import text
 
+from creditlink.engine.features.catalogue import BY_NAME
+from creditlink.engine.matching.book import compile_book
 from creditlink.enterprises import accounts
 from creditlink.kit.postgres import db, embedded, schema
 from creditlink.kit.processes import runtime
-from creditlink.kit.settings import Settings, load_settings
+from creditlink.kit.settings import ROOT, Settings, load_settings
+from creditlink.products.files.seed import load_seed
+from creditlink.products.service import matching_settings
 from creditlink.profiles.serving import live
+from creditlink.profiles.serving.warm import warm_up
 
 # Policies are named by their content and never change: storing a megabyte of model anew for each test tests nothing.
 TABLES_KEPT = {"alembic_version", "database_purpose", "policy_artefacts", "policy_bundles"}
@@ -45,7 +52,23 @@ def postgres_url(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
-def database(postgres_url, worker_id="") -> db.Database:
+def kernels_compiled(tmp_path_factory) -> None:
+    """Every kernel compiled before any request, on a fresh checkout by one worker for all.
+
+    Compiling takes half a minute, in which a request would hold its transaction open, idle, until it is ended.
+    """
+    root = tmp_path_factory.getbasetemp()
+    lock = (root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root) / "kernels.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        rules = load_settings({"CREDITLINK_ENVIRONMENT": "test", "CREDITLINK_SECRET_KEY": "k" * 40})
+        _, products = load_seed(ROOT / "config" / "products.toml")
+        book = compile_book(products[:20], BY_NAME, matching_settings(ROOT / "config"))
+        warm_up(live.load_live(rules), book, as_of=date(2026, 1, 15))
+
+
+@pytest.fixture(scope="session")
+def database(postgres_url, kernels_compiled, worker_id="") -> db.Database:
     """An empty database at head, this worker's own."""
     name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
     url = db.ensure_database(postgres_url, name)

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
 
 from creditlink.access.opaque import hash_of
 from creditlink.access.tables import AccessToken
@@ -86,7 +87,10 @@ def _claimed_client(request: flask.Request) -> str | None:
     access = flask.g.get("access")
     if access is not None:
         return str(access.client_id)
-    return why.of_request().client_id or request.form.get("client_id") or None
+    try:
+        return why.of_request().client_id or request.form.get("client_id") or None
+    except HTTPException:  # a body that was refused unread names nobody
+        return None
 
 
 def _client(session: Session, request: flask.Request, client_id: str | None) -> Client | None:
