@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
 
 from creditlink.access.opaque import hash_of
 from creditlink.access.tables import AccessToken
@@ -86,7 +87,11 @@ def _claimed_client(request: flask.Request) -> str | None:
     access = flask.g.get("access")
     if access is not None:
         return str(access.client_id)
-    return why.of_request().client_id or request.form.get("client_id") or None
+    try:
+        claimed = request.form.get("client_id")
+    except HTTPException:  # the body broke off or was too large, and was answered so
+        claimed = None
+    return why.of_request().client_id or claimed or None
 
 
 def _client(session: Session, request: flask.Request, client_id: str | None) -> Client | None:
