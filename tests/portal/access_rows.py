@@ -151,7 +151,7 @@ def _of_the_platform(session, side, owner, consent, later):
     session.add(finding(today, model_id=model))
     return {
         "key_id": bare(StaffKey, account_id=side.staff, kind="webauthn", thumbprint=uuid4().hex, public_key=b"x"),
-        "staff_act_id": bare(StaffAct, proposed_by=side.staff, open_until=later, kind="model.step", subject={},
+        "staff_act_id": bare(StaffAct, proposed_by=side.staff, open_until=later, kind="review.override", subject={},
                              subject_sha256=uuid4().hex),
         "case_id": bare(ReviewCase, **owner, consent_id=consent.id, causes=["asked"], due_at=later, state="open",
                         result=result | {"partial": False, "knock_outs": []}, keep_until=later),
