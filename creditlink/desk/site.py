@@ -12,6 +12,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from creditlink.desk.people.people import KIND
 from creditlink.desk.people.roles import DeskActor
 from creditlink.desk.tables import DeskPerson
 from creditlink.desk.wire.software import ApiRefused
@@ -57,8 +58,6 @@ def at_desk(
             now = utc_now()
             here, suspended = _who(now)
             if here is None:
-                if browser().account_id is not None:
-                    browser().end()
                 return see_other(flask.url_for("portal.bank.sign_in"))
             flask.g.person = here.account.display_name
             flask.g.quarter = Quarter(HOME, SIGN_OUT, list)
@@ -103,18 +102,21 @@ def navigation(actor: DeskActor) -> list[tuple[str, str]]:
 
 
 def _who(now: datetime) -> tuple[LenderHere | None, bool]:
-    """Return who asks, and whether their institution is suspended."""
+    """Return who asks, and whether their institution is suspended; a session of the desk that is no more is ended."""
     account_id = browser().account_id
     if account_id is None:
         return None, False
     with db.transaction(viewer=db.Viewer(account_id=account_id)) as session:
         account, person = session.get(Account, account_id), session.get(DeskPerson, account_id)
         if account is None or person is None or account.status != "active" or person.status != "active":
+            if account is None or account.role == KIND:  # a link to the desk signs nobody else out
+                browser().end()
             return None, False
         institution = session.get_one(Institution, person.institution_id)
     began, strong_at = browser().created_at, browser().strong_at
     # A session from before roles changed, or from before a suspension, is nobody's.
     if strong_at is None or (began is not None and began < person.changed_at):
+        browser().end()
         return None, False
     actor = DeskActor(
         account.id, account.login, account.display_name, frozenset(person.roles), institution.id, institution.code

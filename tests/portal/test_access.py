@@ -5,117 +5,88 @@ What is declared is in `tests/portal/access.py`.
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
-from uuid import UUID, uuid4
+import json
+import re
 
 import pytest
 from sqlalchemy import text
 
 from benchmarks._visits import ASIDE, PLACES
-from creditlink.decisions.tables import DecisionRow
 from creditlink.enterprises import accounts
-from creditlink.enterprises.tables import Account, FirmAct
-from creditlink.financing.tables import Application, FinancingRequest
-from creditlink.kit import ids
-from creditlink.kit.clock import utc_now
+from creditlink.enterprises.tables import Account
 from creditlink.kit.postgres import db
-from creditlink.profiles.tables import Profile
-from creditlink.retention.tables import DeletionCertificate
-from creditlink.reviews.tables import AdverseNotice
-from creditlink.staff.tables import StaffAct, StaffKey
-from creditlink.uploads.tables import Upload
+from creditlink.sandbox.banks.keys import new_key
 from tests import factories as make
+from tests.desk.conftest import add_lender, make_bank
 from tests.lifecycle.conftest import registered
-from tests.portal.access import ENTRY, NAMES_A_FIRM, PAGES, STAFF
+from tests.portal.access import ENTRY, LENDERS, NAMES_A_FIRM, PAGES, STAFF
+from tests.portal.access_rows import RowSide, things
 from tests.portal.conftest import Person
 from tests.portal.test_staff import TOTP, sign_in
 from tests.proof.routes import PARAMETER, kind_of
 
-WORDS = {"change": "pause", "decision": "drop", "step": "withdraw"}
-"""Words in addresses that are no rows."""
-PREFIXES = {
-    "request_id": "fin", "upload_id": "upl", "notice_id": "ntc", "certificate_id": "del", "profile_id": "prf",
-    "key_id": "key", "staff_act_id": "act", "application_id": "app", "decision_id": "dec",
+WORDS = {
+    "change": "pause", "decision": "drop", "step": "withdraw", "purpose": "underwriting", "language": "curl",
+    "act": "suspend", "source": "tax", "name": "age_months",
 }  # fmt: skip
-HOLDER = {"portal.end_staff_key": "risk"}
-"""Who holds the row of one's own, where it is not the firm's first representative."""
+"""Words in addresses that are no rows."""
+WORDS_OF = {"portal.act_on_work": {"act": "retry"}, "portal.step_review": {"step": "claim"}}
+CHOICE = re.compile(r"<any\((\w+)[^)]*\):(\w+)>")
+"""An address that names its words: the first of them."""
+FORMS = {
+    "portal.settle_code": {"doing": "claim"}, "portal.move_rejections": {"doing": "sent"},
+    "developers.end_key": {"kid": "k1"},
+}  # fmt: skip
+"""What a form must hold for there to be such a page; nothing else is sent but the token."""
+CALLED = {
+    "/staff/acts/": {"act_id": "staff_act_id"},
+    "/inbox/": {"consent_id": "asked_id"},
+    "/staff/operator/": {
+        "code": "turned_institution",
+        "client_id": "turned_client",
+        "login": "turned_login",
+        "delivery_id": "failed_delivery",
+    },
+    "/staff/watch/": {"model_id": "watched_model"},
+    "/desk/firms/": {"request_id": "ask_id"},
+    "/desk/keys/": {"key_id": "desk_key_id"},
+    "/desk/software/": {"act_id": "desk_act_id"},
+    "/desk/people/": {"login": "colleague_login"},
+    "/desk/products/": {"code": "product_code", "version": "product_version"},
+    "/desk/overlay/": {"version": "overlay_version"},
+    "/desk/scan/": {"code": "handle"},
+    "/desk/back/": {"code": "handle"},
+}
+"""Part of an address -> parameter in it -> what `things` calls it."""
+QUARTERS = {"/portal/staff/": STAFF, "/portal/desk/": LENDERS, "/portal/developers/": {"developer"}}
+"""Where the addresses begin that are of some people; all others are firms'."""
+HOLDERS = {"portal.end_staff_key": {"risk"}, "portal.bank.end_key": {"lender"}}
+"""Who holds the row of one's own, where it is neither the first representative's nor the whole institution's."""
 NEEDS_MORE = {
     "portal.profile", "portal.changes", "portal.ask_for_person", "portal.financing_request", "portal.financing_amend",
     "portal.financing_lenders",
+    # A model with a file of its swarm: test_swarms.
+    "portal.model_indicator",
 }  # fmt: skip
 """What a row with nothing in it cannot show: tests of their own open these with one's own row."""
-NOBODYS = {"staff_act_id", "decision_id", "model_id", "handle", "secret"}
-"""Rows that are not one person's or one firm's: acts wait for whoever may decide them."""
-
-
-def bare(table, **values):
-    """Return a row with something in each column that must hold something."""
-    samples = {str: "x", int: 1, bool: False, bytes: b"x", dict: {}, list: [], datetime: utc_now(), float: 0.5,
-               date: date(2026, 1, 1)}  # fmt: skip
-    for column in table.__table__.columns:
-        name = table.__mapper__.get_property_by_column(column).key
-        if name not in values and not column.nullable and column.default is None and column.server_default is None:
-            kind = datetime if isinstance(column.type, db.UTCDateTime) else column.type.python_type
-            values[name] = uuid4() if kind is UUID else samples.get(kind, {})
-    return table(**values)
-
-
-def things(session, client, person, firm, staff) -> dict:
-    """Make one row of each kind for a firm, and for a member of staff; return their names by parameter."""
-    now = utc_now()
-    owner = {"enterprise_id": firm.id, "institution_id": client.institution_id}
-    consent = make.make_consent(session, client=client, enterprise=firm, account=person, now=now)
-    later = now + timedelta(days=9)
-    asked = make.make_consent(session, client=client, state="REQUESTED", now=now, uscc=firm.uscc)
-    asked.channel, asked.asked_uscc, asked.answer_until = "inbox", firm.uscc, later
-    rows = {
-        "request_id": bare(FinancingRequest, enterprise_id=firm.id, asked_by=person.id, expires_at=later,
-                           use="working_capital", collateral="none"),
-        "upload_id": bare(Upload, enterprise_id=firm.id, uploaded_by=person.id, state="taken", verdict="uploaded",
-                          sha256=uuid4().hex),
-        "notice_id": bare(AdverseNotice, **owner, consent_id=consent.id, event="declined"),
-        "certificate_id": bare(DeletionCertificate, **owner, consent_id=consent.id),
-        "act_id": bare(FirmAct, enterprise_id=firm.id, act="accept", signed_by=person.id, open_until=later,
-                       role="legal_representative", subject={"application": "none"}),
-        "profile_id": bare(Profile, **owner, consent_id=consent.id, client_id=client.client_id,
-                           state="not_scorable", registration={}),
-        "key_id": bare(StaffKey, account_id=staff, kind="webauthn", thumbprint=uuid4().hex, public_key=b"x"),
-        "staff_act_id": bare(StaffAct, proposed_by=staff, open_until=later, kind="model_step", subject={},
-                             subject_sha256=uuid4().hex),
-    }  # fmt: skip
-    session.add_all(rows.values())
-    session.flush()
-    rows["application_id"] = bare(
-        Application, **owner, request_id=rows["request_id"].id, client_id=client.client_id, consent_id=consent.id,
-        state="requested", answer_due_at=later, product_code=uuid4().hex,
-    )  # fmt: skip
-    rows["decision_id"] = bare(
-        DecisionRow,
-        id=rows["profile_id"].id,
-        chain_id=firm.id,
-        **owner,
-        consent_id=consent.id,
-        keep_until=later,
-        payload=b"x",
-    )
-    rows["right_id"] = make.make_representation(session, firm, make.make_account(session), "agent", reason="x")
-    session.add_all(rows.values())
-    session.flush()
-    plain = {"act_id", "right_id"}
-    return {"consent_id": consent.wire_id, "asked_id": asked.wire_id} | {
-        name: str(row.id) if name in plain else ids.external(PREFIXES[name], row.id) for name, row in rows.items()
-    }
+NOBODYS = {
+    "staff_act_id", "decision_id", "model_id", "handle", "secret", "case_id", "alarm_id", "watched_model", "letter_id",
+    "load_id", "clearing_id", "turned_institution", "turned_client", "turned_login", "failed_delivery",
+    "product_version",
+}  # fmt: skip
+"""Rows that are not one person's or one firm's: acts wait for whoever may decide them, operators see every row."""
 
 
 def parameters(rule):
     """Return the parameters of an address that name rows, as `things` calls them."""
-    called = {"act_id": "staff_act_id"} if rule.endpoint == "portal.decide_act" else {}
-    called |= {"consent_id": "asked_id"} if "/inbox/" in rule.rule else {}
-    return {name: called.get(name, name) for name in PARAMETER.findall(rule.rule) if name not in WORDS}
+    called = {name: thing for part, names in CALLED.items() if part in rule.rule for name, thing in names.items()}
+    words = WORDS.keys() | {name for _, name in CHOICE.findall(rule.rule)}
+    return {name: called.get(name, name) for name in PARAMETER.findall(rule.rule) if name not in words}
 
 
 def address(rule, side):
-    named = {name: side[thing] for name, thing in parameters(rule).items()} | WORDS
+    named = {name: side[thing] for name, thing in parameters(rule).items()} | WORDS | WORDS_OF.get(rule.endpoint, {})
+    named |= {name: word for word, name in CHOICE.findall(rule.rule)}
     return PARAMETER.sub(lambda found: named[found.group(1)], rule.rule)
 
 
@@ -137,13 +108,23 @@ def test_every_page_can_be_looked_at(app):
     assert shown ^ ((known | ASIDE.keys()) & PAGES.keys()) == set()
 
 
+def ready(session, settings, account) -> Account:
+    """Give a member of staff a password and codes."""
+    account.password_hash = accounts.hash_password(make.PASSWORD)
+    accounts.enroll_totp(account, TOTP, key=settings.secret_key)
+    return account
+
+
 @pytest.fixture
 def world(app, settings):
     """Everybody signed in, by role; and the rows of one's own side and of another's."""
     people = {"nobody": Person(app.test_client())}
+    bank, other_bank = make_bank(settings), make_bank(settings)
+    for role in sorted(LENDERS):
+        people[role] = add_lender(app, settings, bank, f"l-{role}", role)
+    somewhere_else = add_lender(app, settings, other_bank, "l-else", *LENDERS).account
     with db.transaction("owner") as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))  # rows stand alone: no keys, no triggers
-        client = make.make_client(session)
         firms = [make.make_enterprise(session) for _ in range(3)]
         for role in ("legal_representative", "agent", "stranger"):
             people[role] = Person(app.test_client(), make.make_account(session, password=make.PASSWORD))
@@ -154,12 +135,15 @@ def world(app, settings):
         make.make_representation(session, firms[1], other)
         for role in sorted(STAFF):
             account = session.get_one(Account, make.make_staff(session, f"s-{role}", role).account_id)
-            account.password_hash = accounts.hash_password(make.PASSWORD)
-            accounts.enroll_totp(account, TOTP, key=settings.secret_key)
-            people[role] = Person(app.test_client(), account)
+            people[role] = Person(app.test_client(), ready(session, settings, account))
         somebody = make.make_staff(session, "somebody", "operator").account_id
-        own = things(session, client, people["legal_representative"].account, firms[0], people["risk"].account.id)
-        another = things(session, client, other, firms[1], somebody)
+        own_side = RowSide(
+            people["legal_representative"].account, firms[0], bank, make.make_client(session, bank),
+            people["lender"].account.id, people["risk"].account.id,
+        )  # fmt: skip
+        other_client = make.make_client(session, other_bank)
+        other_side = RowSide(other, firms[1], other_bank, other_client, somewhere_else.id, somebody)
+        own, another = things(session, own_side), things(session, other_side)
         registered(session, make.make_staff(session, "ada", "model_owner"))
         firms[0].two_signatures = firms[1].two_signatures = True  # from now on: acts wait for a second person
         unnamed = {"model_id": "m1", "handle": "none", "secret": "none"}
@@ -168,19 +152,42 @@ def world(app, settings):
             assert sign_in(person).status_code == 303
         elif role != "nobody":
             assert person.sign_in().status_code == 303
+    people["developer"] = developer(app)
     named = {"legal_representative": firms[0], "agent": firms[0], "stranger": firms[2], "another": firms[1]}
     return people, own | unnamed, another | unnamed, {role: str(firm.id) for role, firm in named.items()}
 
 
-def refusal(answer, role, endpoint, rule):
+def developer(app) -> Person:
+    """Return a developer with one key, signed in."""
+    person = Person(app.test_client())
+    person.get("/portal/developers/join")
+    assert person.post("/portal/developers/join", login="dev@example.com", password=make.PASSWORD).status_code == 303
+    person.get("/portal/developers/keys")
+    key = json.dumps(new_key(kid="k1").as_dict(private=False))
+    assert person.post("/portal/developers/keys", key=key).status_code == 303
+    return person
+
+
+def quarter_of(place: str) -> str:
+    return next((start for start in QUARTERS if place.startswith(start)), "/portal/")
+
+
+def home_of(role: str) -> str:
+    return next((start for start, roles in QUARTERS.items() if role in roles), "/portal/")
+
+
+def refusal(answer, role, place):
     """Return what is wrong with the answer to somebody to whom a page is not open; None: nothing."""
-    on_to = answer.headers.get("Location", "")
-    at_staff = rule.rule.startswith("/portal/staff/")
-    if (role in STAFF) is at_staff and role != "nobody":
-        return None if answer.status_code == 404 else "no such page was expected"
-    expected = "/portal/staff/sign-in" if at_staff else "/portal/staff/" if role in STAFF else "/portal/sign-in"
-    is_right = answer.status_code == 303 and on_to.partition("?")[0].endswith(expected)
-    return None if is_right else f"on to {expected} was expected"
+    quarter, home = quarter_of(place), home_of(role)
+    is_here = role != "nobody" and quarter == home
+    # Developers' pages are there for nobody who is signed in as somebody else, nor are firms' pages for developers.
+    is_apart = role != "nobody" and (quarter == "/portal/developers/" or (quarter, role) == ("/portal/", "developer"))
+    if is_here or is_apart:
+        return None if answer.status_code == 404 else f"no such page was expected, not {answer.status_code}"
+    expected = home if quarter == "/portal/" and role in STAFF | LENDERS else f"{quarter}sign-in"
+    on_to = answer.headers.get("Location", "").partition("?")[0]
+    is_right = answer.status_code == 303 and on_to.endswith(expected)
+    return None if is_right else f"on to {expected} was expected, not {answer.status_code} {on_to}"
 
 
 def welcome(answer):
@@ -194,12 +201,16 @@ def visits(app, world, role):
     """Yield each visit of somebody: page, method, whose row, and what is wrong with the answer."""
     people, own, another, firms = world
     person = people[role]
-    person.get("/portal/security" if role not in STAFF else "/portal/staff/keys")
-    token = person.page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    if role == "nobody":
-        token = person.get("/portal/sign-in").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    form = {"/portal/": "security"}.get(home_of(role), "keys") if role != "nobody" else "sign-in"
+    token = person.get(home_of(role) + form).text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    for start in ("/portal/", *QUARTERS):  # a circle of redirects is an error of the client's
+        status = person.client.get(start, follow_redirects=True).status_code
+        yield start, "GET", role, "to the end", None if status in (200, 404) else f"ends with {status}"
     # Acts that wait come first, as what is done elsewhere ends them; whatever may end the session comes last.
-    order = sorted(pages(app), key=lambda one: (one.endpoint in ENTRY, one.endpoint[-4:] != "_act", one.endpoint))
+    order = sorted(
+        pages(app),
+        key=lambda one: (one.endpoint in ENTRY, "sign_out" in one.endpoint, one.endpoint[-4:] != "_act", one.endpoint),
+    )
     for rule in order:
         is_open, owned = role in PAGES[rule.endpoint], set(parameters(rule).values()) - NOBODYS
         for method in sorted(rule.methods & {"GET", "POST"}):
@@ -208,11 +219,11 @@ def visits(app, world, role):
                 place, names = address(rule, side), {} if named is None else {"enterprise": named}
                 if method == "GET":
                     return person.client.get(place, query_string=names)
-                return person.post(place, token=token, **names)
+                return person.post(place, token=token, **names | FORMS.get(rule.endpoint, {}))
 
             where = (rule.endpoint, method, role)
             if not is_open:
-                yield *where, "own", refusal(ask(own), role, rule.endpoint, rule)
+                yield *where, "own", refusal(ask(own), role, rule.rule)
                 continue
             if rule.endpoint in ENTRY:
                 yield *where, "own", None if ask(own).status_code < 500 else "failed"
@@ -223,9 +234,12 @@ def visits(app, world, role):
             if rule.endpoint in NAMES_A_FIRM:
                 status = ask(own, firms["another"]).status_code
                 yield *where, "another's firm", None if status == 404 else f"{status} for another's firm"
-            if rule.endpoint in NEEDS_MORE or (owned and role != HOLDER.get(rule.endpoint, "legal_representative")):
+            holders = HOLDERS.get(rule.endpoint, LENDERS | {"legal_representative"})
+            if rule.endpoint in NEEDS_MORE or (owned and role not in holders):
                 continue
-            yield *where, "own", welcome(ask(own, firms.get(role) if rule.endpoint in NAMES_A_FIRM else None))
+            answer = ask(own, firms.get(role) if rule.endpoint in NAMES_A_FIRM else None)
+            is_out = rule.endpoint == "developers.sign_out" and answer.status_code == 303
+            yield *where, "own", None if is_out else welcome(answer)
 
 
 def test_each_role_meets_at_each_page_what_is_declared(app, world):

@@ -195,10 +195,14 @@ class TestInstitutions:
         for claim in claims:
             for table, row in zip((Institution, Client), lender, strict=True):
                 turned = update(table).where(table.id == row.id).values(status="suspended")
+                is_hidden = table is Client and (claim is None or claim.actor != "operator")
                 with db.transaction("api", viewer=claim) as session:
-                    with pytest.raises(DBAPIError, match="only an operator"):
-                        session.execute(turned)
-                    session.rollback()
+                    if is_hidden:  # row security finds them nothing to turn
+                        assert session.execute(turned).rowcount == 0
+                    else:
+                        with pytest.raises(DBAPIError, match="only an operator"):
+                            session.execute(turned)
+                        session.rollback()
                 assert stored(table, row.id).status == "active", claim
 
 

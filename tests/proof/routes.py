@@ -91,6 +91,11 @@ def kind_of(app, rule) -> str:
     return "own" if scope in OWN_SCOPES else "read"
 
 
+def pages_that_keep_one_signed_in(app):
+    """Return (method, rule) of the pages but the ways out: behind these, one would attack as nobody."""
+    return rules_of(app, lambda method, rule, kind: kind == "page" and not rule.endpoint.endswith("sign_out"))
+
+
 def sample_of(rule, known: dict[str, str]) -> dict | None:
     """Return the body or query of `SAMPLES` with known ids in it; None: the route needs none."""
     sample = SAMPLES.get(rule.endpoint)

@@ -11,15 +11,21 @@ import pytest
 import schemathesis
 from sqlalchemy import select
 
+import creditlink.desk
 import creditlink.portal
 from creditlink.access.scopes import SCOPES
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.clock import utc_now
 from creditlink.staff import proof
+from tests.desk.conftest import add_lender
+from tests.desk.conftest import make_bank as bank_with_desk
 from tests.engine.matching import samples
 from tests.factories import make_staff
 from tests.oauth import flow
+from tests.portal.access import LENDERS, STAFF
 from tests.portal.conftest import Person
+from tests.portal.test_access import developer
+from tests.portal.test_risk_desk import staff
 from tests.proof import protocol, routes
 
 pytestmark = pytest.mark.long
@@ -262,15 +268,22 @@ def test_every_parameter_of_the_protocol(bank):
                     assert said["error_description"] == f"{name} holds a character that is not accepted"
 
 
+def fields_of_pages() -> list[str]:
+    """Return the names of the fields in all templates."""
+    found = {
+        name
+        for folder in (creditlink.portal, creditlink.desk)
+        for file in Path(folder.__file__).parent.rglob("*.html")
+        for name in re.findall(r'name="([a-z_]+)"', file.read_text("utf-8"))
+    }
+    return sorted(found - {"csrf_token", "viewport"})
+
+
 def test_every_field_of_every_page(app, owner):
     """The fields are those of the templates; signed in, with the tokens of the forms."""
-    templates = Path(creditlink.portal.__file__).parent / "templates"
-    found = {
-        name for file in templates.rglob("*.html") for name in re.findall(r'name="([a-z_]+)"', file.read_text("utf-8"))
-    }
-    fields = sorted(found - {"csrf_token", "viewport"})
+    fields = fields_of_pages()
     assert {"login", "amount", "reason", "longest_days"} <= set(fields)
-    pages = routes.rules_of(app, lambda method, rule, kind: kind == "page" and rule.endpoint != "portal.sign_out")
+    pages = routes.pages_that_keep_one_signed_in(app)
     stranger = Person(app.test_client())
     for nasty in ("a\0b", *KEPT):
         for method, rule in pages:
@@ -285,6 +298,32 @@ def test_every_field_of_every_page(app, owner):
                 assert "Traceback" not in answer.text
                 if nasty == "a\0b":
                     assert answer.status_code in (404, 422), (method, rule.rule, answer.status_code)
+
+
+def test_every_field_of_every_desk(app, settings):
+    """The same by a bank's person, by staff and by a developer, each with every role and at their own pages."""
+    lender = add_lender(app, settings, bank_with_desk(settings), "lin", *LENDERS)
+    assert lender.sign_in().status_code == 303
+    member = staff(app, settings, "ola", *STAFF - {"auditor"})  # who audits does nothing else
+    people = {"/portal/desk/": lender, "/portal/staff/": member, "/portal/developers/": developer(app)}
+    pages = routes.pages_that_keep_one_signed_in(app)
+    tried = set()
+    for nasty in ("a\0b", "\x01\x7f", "x" * 20_000, str(2**63)):
+        for start, person in people.items():
+            token = re.search(r'name="csrf_token" value="([^"]+)"', person.get(f"{start}keys").text).group(1)
+            for method, rule in pages:
+                if not rule.rule.startswith(start):
+                    continue
+                path, sent = routes.PARAMETER.sub("1", rule.rule), dict.fromkeys(fields_of_pages(), nasty)
+                if method == "GET":
+                    answer = person.client.get(path, query_string=sent)
+                else:
+                    answer = person.post(path, token=token, **sent)
+                assert answer.status_code < 500, (method, rule.rule, nasty[:20])
+                assert "Traceback" not in answer.text
+                tried.add((start, answer.status_code))
+            assert person.client.get(f"{start}keys").status_code == 200, "still signed in"
+    assert {(start, 200) for start in people} <= tried
 
 
 def test_a_field_of_the_pages_with_the_rest_right(app, owner):

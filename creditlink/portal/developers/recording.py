@@ -88,9 +88,10 @@ def _claimed_client(request: flask.Request) -> str | None:
     if access is not None:
         return str(access.client_id)
     try:
-        return why.of_request().client_id or request.form.get("client_id") or None
-    except HTTPException:  # a body that was refused unread names nobody
-        return None
+        claimed = request.form.get("client_id")
+    except HTTPException:  # the body broke off or was too large, and was answered so
+        claimed = None
+    return why.of_request().client_id or claimed or None
 
 
 def _client(session: Session, request: flask.Request, client_id: str | None) -> Client | None:

@@ -25,9 +25,17 @@ def sign_in() -> ResponseReturnValue:
 
 
 def form(target: str, *, door: str = "enterprise") -> ResponseReturnValue:
-    """Show the form of a door, unless the browser is signed in; a door is for the accounts of one role."""
-    if browser().account_id is not None:
-        return see_other(target)
+    """Show the form of a door, unless the browser is signed in; a door is for the accounts of one role.
+
+    At the doors of staff and of institutions, somebody signed in as somebody else gets the form: behind it, they would
+    be sent back to it for ever.
+    """
+    account_id = browser().account_id
+    if account_id is not None:
+        with db.transaction(viewer=db.Viewer(account_id=account_id)) as session:
+            account = session.get(Account, account_id)
+        if account is not None and door in ("enterprise", account.role):
+            return see_other(target)
     return page("person/sign_in.html", target=target, login="", error=None, door=door)
 
 
