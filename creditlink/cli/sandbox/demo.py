@@ -102,6 +102,11 @@ def _print_addresses(console: Console, stack: Stack) -> None:
         table.add_row("API and pages", url)
     table.add_row("API reference", f"{stack.issuer}/reference")
     table.add_row("sign in as a firm", f"{stack.issuer}/portal/")
+    for at, who in (("staff", stack.credentials.staff), ("desk", stack.credentials.desk)):
+        logins = ", ".join(each.login for each in who)
+        label = f"desk of {stack.credentials.desk[0].institution}" if at == "desk" else "staff"
+        table.add_row(f"sign in at the {label}", f"{stack.issuer}/portal/{at}/sign-in  ({logins})")
+    table.add_row("sign up as a developer", f"{stack.issuer}/portal/developers/join")
     for name, url in stack.bureau_urls.items():
         table.add_row(f"{name} bureau", url)
     for bank, url in zip(stack.credentials.banks, stack.bank_urls, strict=True):
