@@ -12,18 +12,21 @@ import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pyotp
 from rich.console import Console
 
 from creditlink.sandbox.banks.officer import Officer
+from creditlink.sandbox.people.representative import Representative
 from creditlink.sandbox.platform.credentials import first_of_each_kind
 from creditlink.sandbox.platform.services import Services
 from creditlink.sandbox.platform.stack import Ports, start_stack
 from creditlink.sandbox.walk.walk import Walk
 
-FIRM, RISK, OPERATOR, NOBODY = "firm", "risk", "operator", "nobody"
+FIRM, RISK, OPERATOR, DESK, DEVELOPER, NOBODY = "firm", "risk", "operator", "desk", "developer", "nobody"
+EVERYBODY = (FIRM, RISK, OPERATOR, DESK, DEVELOPER, NOBODY)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Place:
 
     @property
     def file(self):
-        return self.name or self.endpoint.partition(".")[2].replace("_", "-")
+        return self.name or self.endpoint.removeprefix("portal.").replace("_", "-").replace(".", "-")
 
 
 PLACES = (
@@ -74,7 +77,54 @@ PLACES = (
           (("purpose", "replay"), ("doing", "read")), "decision-opened"),
     Place("portal.models", RISK, "/portal/staff/models"),
     Place("portal.model", RISK, "/portal/staff/models", r"/portal/staff/models/[\w.-]+"),
+    Place("portal.cohorts", RISK, "/portal/staff/cohorts"),
+    Place("portal.staff_reviews", RISK, "/portal/staff/reviews"),
+    Place("portal.staff_review", RISK, "/portal/staff/reviews", r"/portal/staff/reviews/rev_\w+"),
+    Place("portal.staff_overrides", RISK, "/portal/staff/reviews/overrides"),
+    Place("portal.staff_notices", RISK, "/portal/staff/reviews/notices"),
+    Place("portal.staff_watch", RISK, "/portal/staff/watch"),
     Place("portal.staff_keys", RISK, "/portal/staff/keys"),
+    Place("portal.operator_overview", OPERATOR, "/portal/staff/operator/"),
+    Place("portal.operator_institutions", OPERATOR, "/portal/staff/operator/institutions"),
+    Place("portal.operator_institution", OPERATOR, "/portal/staff/operator/institutions",
+          r"/portal/staff/operator/institutions/\w+"),
+    Place("portal.operator_people", OPERATOR, "/portal/staff/operator/accounts"),
+    Place("portal.operator_sources", OPERATOR, "/portal/staff/operator/sources"),
+    Place("portal.operator_rejections", OPERATOR, "/portal/staff/operator/rejections"),
+    Place("portal.operator_work", OPERATOR, "/portal/staff/operator/jobs"),
+    Place("portal.operator_webhooks", OPERATOR, "/portal/staff/operator/webhooks"),
+    Place("portal.operator_registry", OPERATOR, "/portal/staff/operator/registry"),
+    Place("portal.operator_load", OPERATOR, "/portal/staff/operator/registry", r"/portal/staff/operator/registry/\w+"),
+    Place("portal.operator_clearing", OPERATOR, "/portal/staff/operator/codes"),
+    Place("portal.operator_screening", OPERATOR, "/portal/staff/operator/screening"),
+    Place("portal.operator_reverse", OPERATOR, "/portal/staff/operator/screening/products"),
+    Place("portal.operator_figures", OPERATOR, "/portal/staff/operator/figures"),
+    Place("portal.operator_evidence", OPERATOR, "/portal/staff/operator/evidence"),
+    Place("portal.bank.sign_in", NOBODY, "/portal/desk/sign-in"),
+    Place("portal.bank.firms", DESK, "/portal/desk/firms"),
+    Place("portal.bank.ask", DESK, "/portal/desk/ask"),
+    Place("portal.bank.firm", DESK, "/portal/desk/firms", r"/portal/desk/firms/ask_\w+(?=\"><strong>Healthy)"),
+    Place("portal.bank.firm", DESK, "/portal/desk/firms", r"/portal/desk/firms/ask_\w+(?=\"><strong>By a code)",
+          name="bank-firm-waiting"),
+    Place("portal.bank.applications", DESK, "/portal/desk/applications"),
+    Place("portal.bank.application", DESK, "/portal/desk/applications", r"/portal/desk/applications/app_\w+"),
+    Place("portal.bank.outcomes", DESK, "/portal/desk/outcomes"),
+    Place("portal.bank.products", DESK, "/portal/desk/products"),
+    Place("portal.bank.product", DESK, "/portal/desk/products", r"/portal/desk/products/[\w-]+/\d+"),
+    Place("portal.bank.edit_product", DESK, "bank-product", r"/portal/desk/products/[\w-]+/\d+/edit"),
+    Place("portal.bank.new_product", DESK, "/portal/desk/products/new"),
+    Place("portal.bank.overlay", DESK, "/portal/desk/overlay"),
+    Place("portal.bank.software", DESK, "/portal/desk/software"),
+    Place("portal.bank.client", DESK, "/portal/desk/software", r"/portal/desk/software/[\w-]+"),
+    Place("portal.bank.people", DESK, "/portal/desk/people"),
+    Place("portal.bank.keys", DESK, "/portal/desk/keys"),
+    Place("developers.sign_in", NOBODY, "/portal/developers/sign-in"),
+    Place("developers.join", NOBODY, "/portal/developers/join"),
+    Place("developers.bench", DEVELOPER, "/portal/developers/"),
+    Place("developers.keys", DEVELOPER, "/portal/developers/keys"),
+    Place("developers.firms", DEVELOPER, "/portal/developers/firms"),
+    Place("developers.requests", DEVELOPER, "/portal/developers/requests"),
+    Place("developers.example", DEVELOPER, "/portal/developers/examples/python"),
 )  # fmt: skip
 ASIDE = {
     "portal.authorize": "its address is good once, from a bank's request; tests/portal/test_browser.py shows it",
@@ -82,6 +132,15 @@ ASIDE = {
     "portal.upload": "no firm of the demo uploads a file; tests/uploads/test_pages.py opens it",
     "portal.invitation": "its secret is told to the operator who invites; tests/portal/test_staff.py opens it",
     "portal.second_step": "asks for a security key; tests/portal/test_staff_keys.py shows it",
+    "portal.model_indicator": "needs a sample of firms beside the model; tests/portal/test_swarms.py opens it",
+    "portal.staff_watched_series": "needs weeks of decisions; tests/portal/test_watch_desk.py opens it",
+    "portal.export_codes": "a file", "portal.export_figures": "a file",
+    "portal.bank.home": "leads to the pages of the roles",
+    "portal.bank.scanned": "its address is in a code, good once; tests/desk/test_firms.py opens it",
+    "portal.bank.came_back": "a firm's browser comes back to it, once; tests/desk/test_firms.py opens it",
+    "portal.bank.invitation": "its secret is told to who invites; tests/desk/test_institution.py opens it",
+    "portal.bank.second_step": "asks for a security key; tests/desk/test_institution.py shows it",
+    "developers.examples": "leads to the first language", "developers.example_file": "a file",
     "portal.receipt": "a file", "portal.evidence": "a file", "root": "leads to the pages",
 }  # fmt: skip
 """Pages that are not visited, and why."""
@@ -99,11 +158,11 @@ def demo():
         with closing(Walk(Console(file=io.StringIO()), stack, began=time.monotonic())) as walk:
             walk.synthetic_firms()
         healthy = first_of_each_kind(stack.credentials.firms)["healthy"]
-        bank = stack.credentials.banks[0]
-        with closing(Officer(bank.institution, stack.bank_urls[0])) as officer:  # one request waits
-            officer.ask_in_inbox(healthy.uscc, required=["tax"], optional=["water"], message="0043")
         visits = Visits(stack)
         try:
+            visits.wait_in_the_inbox(stack, healthy)
+            visits.work_at_the_desk(healthy)
+            visits.develop()
             yield visits
         finally:
             visits.close()
@@ -115,12 +174,18 @@ class Visits:
     def __init__(self, stack):
         self.issuer = stack.issuer
         firms = first_of_each_kind(stack.credentials.firms)
-        self.clients = {who: httpx.Client(base_url=stack.issuer, timeout=60) for who in (NOBODY, FIRM, RISK, OPERATOR)}
+        self.clients = {who: httpx.Client(base_url=stack.issuer, timeout=60) for who in EVERYBODY}
         self._sign_in(FIRM, "/portal/sign-in", login=firms["healthy"].login, password=firms["healthy"].password)
         for who in (RISK, OPERATOR):
             one = next(each for each in stack.credentials.staff if each.roles == [who])
             code = pyotp.TOTP(one.totp_secret).now()
             self._sign_in(who, "/portal/staff/sign-in", login=one.login, password=one.password, totp=code)
+        one = stack.credentials.desk[0]
+        code = pyotp.TOTP(one.totp_secret).now()
+        self._sign_in(DESK, "/portal/desk/sign-in", login=one.login, password=one.password, totp=code)
+        self._sign_in(
+            DEVELOPER, "/portal/developers/join", login=f"dev-{uuid4().hex[:8]}@example.com", password=one.password
+        )
         self._found = {}
 
     def close(self):
@@ -132,6 +197,42 @@ class Visits:
         answer = client.post(path, data=fields | {"csrf_token": token_of(client.get(path).text)})
         if answer.status_code != 303:
             raise NotReached(f"{who} cannot sign in: {answer.status_code}")
+
+    def wait_in_the_inbox(self, stack, firm):
+        """Let one request wait for the firm's answer; that of an earlier run will do: a bank may not pile them up."""
+        if "/portal/inbox/cns_" in self.clients[FIRM].get("/portal/inbox").text:
+            return
+        with closing(Officer(stack.credentials.banks[0].institution, stack.bank_urls[0])) as officer:
+            officer.ask_in_inbox(firm.uscc, required=["tax"], optional=["water"], message="0043")
+
+    def work_at_the_desk(self, firm):
+        """Ask two firms: one by a code that nobody scans, one that agrees; compute its profile."""
+        asked = {"purpose": "underwriting", "days": "30", "months": "24", "category": ["tax", "social_security"]}
+        self._send(DESK, "/portal/desk/ask", **asked, label="By a code", channel="code")
+        inbox = {"label": "Healthy firm", "channel": "inbox", "uscc": firm.uscc, "binding": "L-0044"}
+        page = self._send(DESK, "/portal/desk/ask", **asked, **inbox)
+        with closing(Representative(firm, self.issuer)) as person:
+            person.answer_inbox(having="L-0044")
+        self.clients[DESK].get(page)
+        self._send(DESK, f"{page}/profile", at=page)
+        deadline = time.monotonic() + 30
+        while 'class="verdict"' not in (shown := self.clients[DESK].get(page).text):
+            if time.monotonic() > deadline:
+                raise NotReached(f"the desk has no profile: {re.sub('<[^>]+>', ' ', shown)[-500:]}")
+            time.sleep(0.5)
+
+    def develop(self):
+        """Send one request that is refused: the log has something to say."""
+        found = re.search(r"dev_\w+-\w+", self.clients[DEVELOPER].get("/portal/developers/").text)
+        httpx.post(f"{self.issuer}/oauth/par", data={"client_id": found[0], "scope": "profile:read"})
+
+    def _send(self, who, path, *, at=None, **fields):
+        """Send a form, and return where it leads."""
+        client = self.clients[who]
+        answer = client.post(path, data=fields | {"csrf_token": token_of(client.get(at or path).text)})
+        if answer.status_code != 303:
+            raise NotReached(f"{path} answers {answer.status_code}: {re.sub('<[^>]+>', ' ', answer.text)[-500:]}")
+        return answer.headers["Location"].partition("?")[0]
 
     def address(self, place):
         """Return the address of a place; raises NotReached."""

@@ -149,7 +149,7 @@ def unlocked(profile: Profile, code: str, book: ProductBook, live: LiveModel) ->
         What is kept is damaged, or belongs to other products.
     """
     firm = encoding.unpack(profile.matches, book)
-    match = next((one for one in firm if one.product.code == code), None)
+    match = firm.of_product(code)
     if match is None:
         raise NotFound
     found = unlock(

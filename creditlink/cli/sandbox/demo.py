@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from creditlink.kit.processes.stopping import Stopped
 from creditlink.kit.settings import load_settings
+from creditlink.sandbox.platform.credentials import DeskLogin, SandboxStaff
 from creditlink.sandbox.platform.own_database import refuse_foreign
 from creditlink.sandbox.platform.services import ServiceFailed, Services
 from creditlink.sandbox.platform.stack import DEMO_DATABASE, RUN_DATABASE, Ports, Stack, start_stack
@@ -102,6 +104,13 @@ def _print_addresses(console: Console, stack: Stack) -> None:
         table.add_row("API and pages", url)
     table.add_row("API reference", f"{stack.issuer}/reference")
     table.add_row("sign in as a firm", f"{stack.issuer}/portal/")
+    staff, desk = stack.credentials.staff, stack.credentials.desk
+    table.add_row("sign in as staff", f"{stack.issuer}/portal/staff/sign-in  ({_logins(staff)})")
+    if desk:
+        table.add_row(
+            f"sign in at {desk[0].institution}'s desk", f"{stack.issuer}/portal/desk/sign-in  ({_logins(desk)})"
+        )
+    table.add_row("sign up as a developer", f"{stack.issuer}/portal/developers/join")
     for name, url in stack.bureau_urls.items():
         table.add_row(f"{name} bureau", url)
     for bank, url in zip(stack.credentials.banks, stack.bank_urls, strict=True):
@@ -113,3 +122,7 @@ def _print_addresses(console: Console, stack: Stack) -> None:
         people.add_row(firm.name, firm.kind, firm.login, firm.password)
     console.print(people)
     console.print("Ctrl-C stops everything.")
+
+
+def _logins(people: Iterable[SandboxStaff | DeskLogin]) -> str:
+    return ", ".join(one.login for one in people)

@@ -112,6 +112,11 @@ class FirmMatches:
     def __iter__(self) -> Iterator[ProductMatch]:
         return (self[rank] for rank in range(len(self)))
 
+    def of_product(self, code: str) -> ProductMatch | None:
+        """Return one product with every rule, without a look at the others; None where the book does not hold it."""
+        at = next((place for place, one in enumerate(self.book.products) if one.code == code), None)
+        return None if at is None else self._match(at, int(np.flatnonzero(self.order == at)[0]) + 1)
+
     @cached_property
     def failed(self) -> NDArray[np.int64]:
         """How many rules of each product fail, shape (n_products,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -66,11 +66,46 @@ class AccessRow:
 def consents_of(session: Session, firm: Enterprise, now: datetime, *, lang: str, fair_use: FairUse) -> list[ConsentRow]:
     """Return every consent that the firm ever decided on, the latest first; none disappears (C7)."""
     query = select(Consent).where(Consent.enterprise_id == firm.id).order_by(Consent.requested_at.desc(), Consent.id)
-    return [row_of(session, consent, now, lang=lang, fair_use=fair_use) for consent in session.scalars(query)]
+    found = session.scalars(query).all()
+    # Held until the rows are made: the session then asks once for the lenders, not for each row.
+    lenders = session.scalars(
+        select(Institution).where(Institution.id.in_({one.institution_id for one in found}))
+    ).all()
+    last = _last_accesses(session, found)
+    rows = [_row(session, one, now, lang=lang, fair_use=fair_use, last_access_at=last.get(one.id)) for one in found]
+    del lenders
+    return rows
 
 
 def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair_use: FairUse) -> ConsentRow:
     """Return what the pages show of one consent."""
+    last = _last_accesses(session, [consent]).get(consent.id)
+    return _row(session, consent, now, lang=lang, fair_use=fair_use, last_access_at=last)
+
+
+def _last_accesses(session: Session, found: Sequence[Consent]) -> dict[UUID, datetime]:
+    """Return when each consent was last used to see something; those that never were are not in it."""
+    query = (
+        select(AuditEntry.consent_id, func.max(AuditEntry.at))
+        .where(
+            AuditEntry.enterprise_id.in_({one.enterprise_id for one in found}),
+            AuditEntry.consent_id.in_([one.id for one in found]),
+            AuditEntry.result == "disclosed",
+        )
+        .group_by(AuditEntry.consent_id)
+    )
+    return {consent_id: at for consent_id, at in session.execute(query) if consent_id is not None}
+
+
+def _row(
+    session: Session,
+    consent: Consent,
+    now: datetime,
+    *,
+    lang: str,
+    fair_use: FairUse,
+    last_access_at: datetime | None,
+) -> ConsentRow:
     institution = session.get_one(Institution, consent.institution_id)
     template = fair_use.templates.get(consent.purpose)
     labels = (template.label_zh, template.label_en) if template else (consent.purpose, consent.purpose)
@@ -86,13 +121,7 @@ def row_of(session: Session, consent: Consent, now: datetime, *, lang: str, fair
         allowed=used[window][1],
         window=window,
         readable_until=counters.readable_until(session, consent),
-        last_access_at=session.scalar(
-            select(func.max(AuditEntry.at)).where(
-                AuditEntry.enterprise_id == consent.enterprise_id,
-                AuditEntry.consent_id == consent.id,
-                AuditEntry.result == "disclosed",
-            )
-        ),
+        last_access_at=last_access_at,
     )
 
 

@@ -31,6 +31,17 @@ class SandboxStaff:
 
 
 @dataclass(frozen=True)
+class DeskLogin:
+    """A person who works at a demo bank's desk of pages."""
+
+    login: str
+    password: str
+    totp_secret: str
+    roles: list[str]
+    institution: str
+
+
+@dataclass(frozen=True)
 class BankClient:
     """A registered demo bank: what its own process needs."""
 
@@ -50,6 +61,7 @@ class Credentials:
     firms: list[FirmLogin] = field(default_factory=list)
     banks: list[BankClient] = field(default_factory=list)
     staff: list[SandboxStaff] = field(default_factory=list)
+    desk: list[DeskLogin] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write them, readable by this user only."""
@@ -66,6 +78,7 @@ class Credentials:
             [FirmLogin(**f) for f in raw["firms"]],
             [BankClient(**b) for b in raw["banks"]],
             [SandboxStaff(**s) for s in raw.get("staff", ())],
+            [DeskLogin(**d) for d in raw.get("desk", ())],
         )
 
 

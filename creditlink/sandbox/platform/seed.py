@@ -37,6 +37,8 @@ from creditlink.staff.tables import StaffKey, StaffMember
 PASSWORD = "sandbox-password-2026"  # noqa: S105 (of sandbox accounts only, printed on purpose)
 DEMO_BANKS = {"CLB": "ES256", "QHB": "PS256", "LZB": "EdDSA", "LJB": "ES256"}
 """Institution -> the algorithm of its key. All of them lend where the firms of the demo are."""
+BANK_SCOPES = sorted(set(SCOPES) - {"client:write"})
+"""Every scope but the one that is for a desk alone, where two people agree."""
 KINDS_SHOWN = ("healthy", "growing", "seasonal", "distressed", "sole_trader", "shell", "manipulator", "thin", "dormant")
 
 
@@ -72,13 +74,13 @@ def seed_banks(
                 name=name,
                 jwks=public_jwks(key),
                 redirect_uris=[redirect_uri],
-                scopes=sorted(SCOPES),
+                scopes=BANK_SCOPES,
                 categories=sorted(GRANTABLE),
                 now=now,
             )
         client.redirect_uris = [redirect_uri]
         client.jwks = public_jwks(key)
-        client.scopes = sorted(SCOPES)
+        client.scopes = BANK_SCOPES
         endpoints.set_address(
             session, client, f"http://127.0.0.1:{port}/webhooks", key=settings.secret_key, allow_loopback=True,
             actor="sandbox", now=now,

@@ -17,7 +17,7 @@ from creditlink.lifecycle import history
 from creditlink.sandbox.bureaus.real_invoices import real_firms
 from creditlink.sandbox.city import GENERATOR_VERSION, write_city
 from creditlink.sandbox.offices.serving import PORTS as OFFICE_PORTS
-from creditlink.sandbox.platform import seed
+from creditlink.sandbox.platform import bank_desk, seed
 from creditlink.sandbox.platform.credentials import Credentials
 from creditlink.sandbox.platform.own_database import open_own
 from creditlink.sandbox.platform.scripted_firms import write_scripted_firms
@@ -135,6 +135,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
         entries = history.read_entries(settings.models_dir)
         history.take_over(session, settings.models_dir, entries, actor="operator", serve=settings.model, now=now)
         credentials.banks = seed.seed_banks(session, settings, folder, ports.banks, now=now)
+        credentials.desk = bank_desk.seed_desk(session, settings, password=seed.PASSWORD, now=now)
         credentials.firms = seed.seed_city(session, city, per_kind=1 if real else 2, now=now)
         if real is None:
             credentials.firms += seed.seed_scripted_firms(session, city, now=now)

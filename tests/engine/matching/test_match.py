@@ -30,6 +30,13 @@ def seeded():
     return compile_book(load_seed(SEED)[1], BY_NAME, SETTINGS)
 
 
+def test_one_product_is_the_same_alone_as_among_all(seeded):
+    found = match_many(seeded, firms(sales_12_fen=[400_000_00], granted=OPEN)).explain(0)
+    assert len({one.rank for one in found}) == len(found) > 100
+    assert [found.of_product(one.product.code) for one in found] == list(found)
+    assert found.of_product("NO-SUCH-PRODUCT") is None
+
+
 class TestHardRules:
     def test_every_rule_is_told_with_observed_limit_and_gap(self):
         products = book(product(rules=[GRADE_RULE, SALES, STAFF]))

@@ -113,7 +113,7 @@ def _show(
     terms = cast("Mapping[str, object]", one["terms"]) if one else _BEGIN
     return show(
         "products/overlay.html", status=status, institution=here.institution_name, versions=versions, one=one,
-        states=states() | {"live": gettext("In use")}, error=error, taken=taken,
+        states=states() | {"live": gettext("In use"), "retired": gettext("Out of use")}, error=error, taken=taken,
         given=given or json.dumps(terms, ensure_ascii=False, indent=2),
         mine=version is not None and acts.has_hand_in(here.actor, WROTE, {"version": version}),
         ask_code=stepup.needs_code(here.account, now),

@@ -131,7 +131,7 @@ def states() -> dict[str, str]:
         "checked": gettext("Checked"),
         "scheduled": gettext("Scheduled"),
         "live": gettext("On sale"),
-        "retired": gettext("Retired"),
+        "retired": gettext("Off sale"),
     }
 
 
