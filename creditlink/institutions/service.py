@@ -124,8 +124,9 @@ def register_client(
         check_redirect_uri(address)
     if len(set(redirect_uris)) != len(redirect_uris):
         raise RegistrationRefused("a redirect_uri is given twice")
-    if "client:write" in scopes and "desk" not in (metadata or {}):
-        raise RegistrationRefused("scope 'client:write': only for a desk, where two people agree")
+    reserved = sorted(DESK_SCOPES & set(scopes))
+    if reserved and "desk" not in (metadata or {}):
+        raise RegistrationRefused(f"scope {reserved[0]!r}: only for a desk, where two people agree")
     if not scopes:
         raise RegistrationRefused("at least one scope is needed")
     kept_keys, keys_uri = _key_source(jwks, jwks_uri)
@@ -183,6 +184,9 @@ def rotate_keys(
     client.updated_at = client.keys_changed_at = now
     _record(session, client, "client.rotate_keys", actor=actor, now=now)
 
+
+DESK_SCOPES = frozenset({"client:write"})
+"""What only the client of an institution's desk may have: there two people agree to every change."""
 
 KEYS_DUE = timedelta(days=365)
 """After this long a client's keys are due for a change.

@@ -25,7 +25,7 @@ DESK = "desk"
 MOST = 20
 """So many clients an institution has by itself; for more it asks the operator."""
 
-GRANTED = frozenset(SCOPES) - OPERATOR_SCOPES - {"client:write"}
+GRANTED = frozenset(SCOPES) - OPERATOR_SCOPES - institutions.DESK_SCOPES
 """The scopes that a client may be given here."""
 
 

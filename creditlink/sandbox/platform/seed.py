@@ -37,7 +37,7 @@ from creditlink.staff.tables import StaffKey, StaffMember
 PASSWORD = "sandbox-password-2026"  # noqa: S105 (of sandbox accounts only, printed on purpose)
 DEMO_BANKS = {"CLB": "ES256", "QHB": "PS256", "LZB": "EdDSA", "LJB": "ES256"}
 """Institution -> the algorithm of its key. All of them lend where the firms of the demo are."""
-BANK_SCOPES = sorted(set(SCOPES) - {"client:write"})
+BANK_SCOPES = sorted(set(SCOPES) - institutions.DESK_SCOPES)
 """Every scope but the one that is for a desk alone, where two people agree."""
 KINDS_SHOWN = ("healthy", "growing", "seasonal", "distressed", "sole_trader", "shell", "manipulator", "thin", "dormant")
 
