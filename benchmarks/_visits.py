@@ -214,12 +214,12 @@ class Visits:
         with closing(Representative(firm, self.issuer)) as person:
             person.answer_inbox(having="L-0044")
         self.clients[DESK].get(page)
-        self._send(DESK, f"{page}/profile", at=page)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while 'class="verdict"' not in (shown := self.clients[DESK].get(page).text):
             if time.monotonic() > deadline:
                 raise NotReached(f"the desk has no profile: {re.sub('<[^>]+>', ' ', shown)[-500:]}")
-            time.sleep(0.5)
+            self._send(DESK, f"{page}/profile", at=page)  # while records are on their way it computes nothing
+            time.sleep(1)
 
     def develop(self):
         """Send one request that is refused: the log has something to say."""
