@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import flask
 from flask.typing import ResponseReturnValue
 
-from creditlink.kit.errors import NotFound
 from creditlink.kit.settings import Settings
 from creditlink.portal import site
 from creditlink.web.manual import SectionShown, paragraphs, sections_of
@@ -59,7 +58,7 @@ def section(name: str) -> ResponseReturnValue:
     """Return one section: its operations in full, and the bodies that they speak of."""
     found = _sections().get(name)
     if found is None:
-        raise NotFound
+        flask.abort(404)  # as anywhere: a page for a browser, a problem for a program
     return _finished(site.page("reference/section.html", section=found))
 
 

@@ -39,7 +39,7 @@ FITTING = [2**63 - 1, -(2**63), 2**31, 10**15]  # a column holds them, and what 
 NUMBERS = [2**63, -(2**63) - 1, 10**400, "1e400", "-1e999"]
 SCOPE = (
     "consent:read product:read product:write product:check overlay:read overlay:write overlay:check financing:read "
-    "financing:write outcome:write registry:write"
+    "financing:write outcome:write registry:write client:write"
 )
 
 
