@@ -83,9 +83,14 @@ class TestTheGate:
         with pytest.raises(Failure, match="asks to be left alone until"):
             SourceGate("x", CallLimits()).admit(1, 1)
 
-    def test_the_api_has_no_business_here(self, empty_database):
+    @pytest.mark.parametrize(
+        "turns", ["DELETE FROM source_budgets", "INSERT INTO source_budgets (name) VALUES ('tax')"]
+    )
+    def test_the_api_looks_and_turns_nothing(self, empty_database, turns):
+        with db.transaction("api") as session:  # the operator's desk shows the pace of a source: no firm is in it
+            assert session.execute(text("SELECT * FROM source_budgets")).all() == []
         with pytest.raises(Exception, match="permission denied"), db.transaction("api") as session:
-            session.execute(text("SELECT * FROM source_budgets"))
+            session.execute(text(turns))
 
 
 class TestAPull:
