@@ -28,6 +28,7 @@ from creditlink.profiles.serving.warm import warm_up
 # Policies are named by their content and never change: storing a megabyte of model anew for each test tests nothing.
 TABLES_KEPT = {"alembic_version", "database_purpose", "policy_artefacts", "policy_bundles"}
 _LARGE = 2 * 1024 * 1024
+_opened: list[db.Database] = []
 
 # How fast a loaded machine draws examples says nothing about the code; the number of examples stays as each test says.
 hypothesis_settings.register_profile("any_machine", suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -83,7 +84,9 @@ def database(postgres_url, kernels_compiled, worker_id="") -> db.Database:
         # Rows come in the order in which they were added only as long as nobody tidies up the space of deleted ones.
         for table in _tables(session):
             session.execute(text(f'ALTER TABLE "{table}" SET (autovacuum_enabled = off)'))
+    _opened.append(opened)
     yield opened
+    _opened.remove(opened)
     opened.close()
 
 
@@ -133,6 +136,12 @@ def passwords_hashed_quickly():
 @pytest.fixture
 def empty_database(database) -> db.Database:
     """The database with no rows, configured as this process's own."""
+    _empty(database)
+    db.configure(database, role="api")
+    return database
+
+
+def _empty(database: db.Database) -> None:
     with database.transaction("owner") as session:
         # Truncating half a hundred tables, most of them empty, takes a hundred times as long as deleting rows; a table
         # in which many were deleted is truncated after all.
@@ -141,8 +150,14 @@ def empty_database(database) -> db.Database:
             f'TRUNCATE "{t}" CASCADE' if size > _LARGE else f'DELETE FROM "{t}"' for t, size in _tables(session).items()
         ]
         session.execute(text("; ".join(empty)))
-    db.configure(database, role="api")
-    return database
+
+
+@pytest.fixture(scope="module", autouse=True)
+def module_leaves_no_rows():
+    """Empty the database after each file: the servers of the next one start before its first test empties anything."""
+    yield
+    for database in _opened:
+        _empty(database)
 
 
 @pytest.fixture
