@@ -27,7 +27,7 @@ def staff_sign_in() -> ResponseReturnValue:
 @blueprint.post("/staff/sign-in")
 def staff_sign_in_submit() -> ResponseReturnValue:
     """Check login, password and code; where the code is left out and there is a security key, ask for that."""
-    return signin.submit(flask.url_for("portal.desk"), door="staff", second=keys.begin)
+    return signin.submit(flask.url_for("portal.desk"), door="staff", second=keys.STEP.begin)
 
 
 @blueprint.get("/staff/invitation/<secret>")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import flask
@@ -11,29 +11,19 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from creditlink.enterprises.tables import Account
 from creditlink.kit import ids
-from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound
-from creditlink.kit.postgres import db
-from creditlink.portal.person import stepup, throttle
+from creditlink.portal.person import stepup
+from creditlink.portal.person.keystep import KeyStep
 from creditlink.portal.site import blueprint, browser, page, see_other, settings
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 from creditlink.staff import people
-from creditlink.staff.authenticators import (
-    CHALLENGE_LIFE,
-    AuthenticatorRefused,
-    ask_to_register,
-    ask_to_sign_in,
-    held,
-    register,
-    verify,
-)
+from creditlink.staff.authenticators import AuthenticatorRefused, ask_to_register, held, register
 from creditlink.staff.tables import StaffMember
 
 log = structlog.get_logger()
 
-_NEW, _PENDING = "key_new", "key_pending"
+_NEW = "key_new"
 
 
 @blueprint.get("/staff/keys")
@@ -75,48 +65,32 @@ def end_staff_key(session: Session, here: AtDesk, now: datetime, key_id: str) ->
     return see_other(flask.url_for("portal.staff_keys"))
 
 
-def begin(session: Session, account: Account, now: datetime) -> ResponseReturnValue | None:
-    """Return the way to the second step for a person whose password is right; None: they have no security key."""
-    asked = ask_to_sign_in(session, account.id, issuer=settings().issuer)
-    if asked is None:
-        return None
-    browser()[_PENDING] = [str(account.id), asked.challenge, asked.options, int(now.timestamp())]
-    return see_other(flask.url_for("portal.second_step"))
+def _is_active(session: Session, account_id: UUID) -> bool:
+    person = session.get(StaffMember, account_id)
+    return person is not None and person.status == "active"
+
+
+STEP = KeyStep(
+    pending="key_pending",
+    asks="portal.second_step",
+    takes="portal.second_step_submit",
+    sign_in="portal.staff_sign_in",
+    home="portal.desk",
+    is_active=_is_active,
+)
+"""The second step at this door."""
 
 
 @blueprint.get("/staff/second-step")
 def second_step() -> ResponseReturnValue:
     """Ask for the security key."""
-    pending = browser().get(_PENDING)
-    if not pending:
-        return see_other(flask.url_for("portal.staff_sign_in"))
-    flask.g.has_script = True
-    return page("staff/second_step.html", options=pending[2], error=None)
+    return STEP.ask()
 
 
 @blueprint.post("/staff/second-step")
 def second_step_submit() -> ResponseReturnValue:
-    """Sign in with the answer of the security key; each challenge is good for one try."""
-    pending, now = browser().pop(_PENDING, None), utc_now()
-    if not pending or now.timestamp() - pending[3] > CHALLENGE_LIFE / timedelta(seconds=1):
-        return see_other(flask.url_for("portal.staff_sign_in"))
-    account_id, credential = UUID(pending[0]), flask.request.form.get("credential", "")
-    keys = throttle.keys_for(f"key:{account_id}", flask.request.remote_addr or "")
-    with db.transaction() as session:
-        wait = throttle.admit(session, keys, now)
-    try:
-        with db.transaction() as session:
-            account, member = session.get_one(Account, account_id), session.get(StaffMember, account_id)
-            if wait is not None or account.status != "active" or member is None or member.status != "active":
-                raise AuthenticatorRefused("too many tries, or no active member of staff")
-            verify(session, account_id, credential, challenge=pending[1], issuer=settings().issuer, now=now)
-            throttle.forgive(session, keys)
-            throttle.forgive(session, throttle.keys_for(account.login, flask.request.remote_addr or ""))
-    except AuthenticatorRefused as refused:
-        log.info("authenticator_refused", reason=str(refused))
-        return see_other(flask.url_for("portal.staff_sign_in"))
-    browser().sign_in(account_id, strong_at=now)
-    return see_other(flask.url_for("portal.desk"))
+    """Sign in with the answer of the security key."""
+    return STEP.take()
 
 
 def _show(

@@ -28,7 +28,7 @@ def sign_in() -> ResponseReturnValue:
 @blueprint.post("/sign-in")
 def sign_in_submit() -> ResponseReturnValue:
     """Check login, password and code; where the code is left out and there is a security key, ask for that."""
-    return signin.submit(flask.url_for("portal.bank.home"), door=people.KIND, second=keys.begin)
+    return signin.submit(flask.url_for("portal.bank.home"), door=people.KIND, second=keys.STEP.begin)
 
 
 @blueprint.post("/sign-out")

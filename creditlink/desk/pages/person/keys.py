@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import flask
@@ -17,17 +17,17 @@ from creditlink.desk.site import LenderHere, at_desk, blueprint, show
 from creditlink.desk.tables import DeskPerson
 from creditlink.enterprises.tables import Account
 from creditlink.kit import ids
-from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound
 from creditlink.kit.postgres import db
-from creditlink.portal.person import stepup, throttle
+from creditlink.portal.person import stepup
+from creditlink.portal.person.keystep import KeyStep
 from creditlink.portal.site import browser, see_other, settings
 from creditlink.staff import authenticators
-from creditlink.staff.authenticators import CHALLENGE_LIFE, AuthenticatorRefused
+from creditlink.staff.authenticators import AuthenticatorRefused
 
 log = structlog.get_logger()
 
-_NEW, _PENDING = "lender_key_new", "lender_key_pending"
+_NEW = "lender_key_new"
 
 
 @blueprint.get("/keys")
@@ -72,50 +72,32 @@ def end_key(here: LenderHere, now: datetime, key_id: str) -> ResponseReturnValue
     return see_other(flask.url_for("portal.bank.keys"))
 
 
-def begin(session: Session, account: Account, now: datetime) -> ResponseReturnValue | None:
-    """Return the way to the second step for a person whose password is right; None: they have no security key."""
-    asked = authenticators.ask_to_sign_in(session, account.id, issuer=settings().issuer)
-    if asked is None:
-        return None
-    browser()[_PENDING] = [str(account.id), asked.challenge, asked.options, int(now.timestamp())]
-    return see_other(flask.url_for("portal.bank.second_step"))
+def _is_active(session: Session, account_id: UUID) -> bool:
+    person = session.get(DeskPerson, account_id)
+    return person is not None and person.status == "active"
+
+
+STEP = KeyStep(
+    pending="lender_key_pending",
+    asks="portal.bank.second_step",
+    takes="portal.bank.second_step_submit",
+    sign_in="portal.bank.sign_in",
+    home="portal.bank.home",
+    is_active=_is_active,
+)
+"""The second step at this door."""
 
 
 @blueprint.get("/second-step")
 def second_step() -> ResponseReturnValue:
     """Ask for the security key."""
-    pending = browser().get(_PENDING)
-    if not pending:
-        return see_other(flask.url_for("portal.bank.sign_in"))
-    flask.g.has_script = True
-    return show("person/second_step.html", options=pending[2])
+    return STEP.ask()
 
 
 @blueprint.post("/second-step")
 def second_step_submit() -> ResponseReturnValue:
-    """Sign in with the answer of the security key; each challenge is good for one try."""
-    pending, now = browser().pop(_PENDING, None), utc_now()
-    if not pending or now.timestamp() - pending[3] > CHALLENGE_LIFE / timedelta(seconds=1):
-        return see_other(flask.url_for("portal.bank.sign_in"))
-    account_id, credential = UUID(pending[0]), flask.request.form.get("credential", "")
-    counters = throttle.keys_for(f"key:{account_id}", flask.request.remote_addr or "")
-    with db.transaction() as session:
-        wait = throttle.admit(session, counters, now)
-    try:
-        with db.transaction() as session:
-            account, person = session.get_one(Account, account_id), session.get(DeskPerson, account_id)
-            if wait is not None or account.status != "active" or person is None or person.status != "active":
-                raise AuthenticatorRefused("too many tries, or nobody active")
-            authenticators.verify(
-                session, account_id, credential, challenge=pending[1], issuer=settings().issuer, now=now
-            )
-            throttle.forgive(session, counters)
-            throttle.forgive(session, throttle.keys_for(account.login, flask.request.remote_addr or ""))
-    except AuthenticatorRefused as refused:
-        log.info("authenticator_refused", reason=str(refused))
-        return see_other(flask.url_for("portal.bank.sign_in"))
-    browser().sign_in(account_id, strong_at=now)
-    return see_other(flask.url_for("portal.bank.home"))
+    """Sign in with the answer of the security key."""
+    return STEP.take()
 
 
 def _show(here: LenderHere, now: datetime, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
