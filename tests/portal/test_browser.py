@@ -120,8 +120,9 @@ def sign_in(page, account) -> None:
 
 
 def fits(page) -> bool:
-    """Whether nothing of the page hangs out at the side."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+    """Whether nothing of the page hangs out at the side, once it is there with its style sheet."""
+    page.wait_for_load_state("load")
+    return bool(page.locator("html").evaluate("html => html.scrollWidth <= window.innerWidth"))
 
 
 def consent_of(consent) -> Consent:
@@ -154,6 +155,7 @@ def test_sign_in_read_untick_approve_look_and_revoke(visit, firm, bank, size, la
     assert fits(page)
     picture(page, "home")
     page.click("article h2 a")
+    page.wait_for_url("**/portal/consents/*")
     picture(page, "consent")
     assert fits(page)
     page.goto("/portal/")
