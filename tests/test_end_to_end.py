@@ -139,7 +139,12 @@ def test_the_readme_examples_run(stack, meet, tmp_path):
     assert len(BLOCKS) == 4
     for block in BLOCKS:
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=300
+            ["bash", "-euo", "pipefail", "-c", block],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=env,
+            timeout=300,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         if '"case"' in done.stdout:

@@ -13,7 +13,7 @@ from creditlink.cli.financing import financing
 from creditlink.cli.screening.screen import make_plan
 from creditlink.cli.serving import model_for
 from creditlink.engine.scoring.model import MANIFEST, sha256_of
-from creditlink.kit.clock import utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import SettingError
 from creditlink.lifecycle.tables import PurposeStanding, RegisteredModel
@@ -84,10 +84,10 @@ class TestWithADatabase:
         monkeypatch.setattr("creditlink.cli.screening.screen.load_settings", lambda: shelf)
         monkeypatch.setattr("creditlink.cli.screening.screen.stated_hashes", lambda _folder: {})
         products = shelf.config_dir / "products.toml"
-        plan = make_plan(str(tmp_path), str(tmp_path), utc_now().date(), products)
+        plan = make_plan(str(tmp_path), str(tmp_path), day_of(utc_now()), products)
         assert plan.model == shelf.models_dir / "second"
         assert plan.model_sha256 == sha256_of((plan.model / MANIFEST).read_bytes())
-        assert make_plan(str(tmp_path), str(tmp_path), utc_now().date(), products, model=shelf.model).model.name == (
+        assert make_plan(str(tmp_path), str(tmp_path), day_of(utc_now()), products, model=shelf.model).model.name == (
             shelf.model
         )
 

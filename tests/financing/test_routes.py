@@ -13,7 +13,7 @@ from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import compile_book
 from creditlink.engine.matching.match import match_many
 from creditlink.financing.tables import Application
-from creditlink.kit.clock import utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.ids import external, internal
 from creditlink.kit.postgres import db
 from creditlink.products.tables import Product
@@ -68,8 +68,8 @@ def test_the_whole_life_of_an_application(desk, market, before):
     assert offered["offer"]["sha256"] == sha256
     signed = call(desk, "POST", f"/applications/{first}/signature", {"offer_sha256": sha256}).json()
     assert signed["state"] == "signed"
-    today = utc_now().date().isoformat()
-    month = utc_now().date().replace(day=1).isoformat()
+    today = day_of(utc_now()).isoformat()
+    month = day_of(utc_now()).replace(day=1).isoformat()
     drawn = call(
         desk, "POST", f"/applications/{first}/outcomes",
         {"kind": "draw", "on": month, "amount_fen": 30_000_000, "reference": "1"},

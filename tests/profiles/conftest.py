@@ -13,7 +13,7 @@ import pytest
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS
 from creditlink.engine.vocabulary import evidence_of
-from creditlink.kit.clock import add_months, last_complete_month, month_start, utc_now
+from creditlink.kit.clock import add_months, day_of, last_complete_month, month_start, utc_now
 from creditlink.kit.settings import load_settings
 from creditlink.records.pulls.delivery import Fact
 from creditlink.records.sources import Sources, configure, current, load_sources
@@ -36,14 +36,14 @@ def city(tmp_path_factory):
 @pytest.fixture(scope="session")
 def rich_firm(city) -> int:
     """The first firm of the city that all three offices know up to last quarter: most indicators have a value."""
-    lately = add_months(month_start(utc_now().date()), -4)
+    lately = add_months(month_start(day_of(utc_now())), -4)
     return min(known_lately(city, ("vat_declarations", "invoice_months", "payroll_months", "meter_months"), lately))
 
 
 @pytest.fixture(scope="session")
 def safe_firm(city) -> int:
     """The firm with the least true hazard among those whose staff and electricity are known up to last quarter."""
-    known = known_lately(city, ("payroll_months", "meter_months"), add_months(month_start(utc_now().date()), -4))
+    known = known_lately(city, ("payroll_months", "meter_months"), add_months(month_start(day_of(utc_now())), -4))
     truth = pl.read_parquet(city / "truth" / "*.parquet").filter(pl.col("firm").is_in(list(known)))
     newest = truth.filter(pl.col("as_of") == pl.col("as_of").max(), pl.col("hazard_12m").is_not_null())
     return int(newest.sort("hazard_12m", "firm")["firm"][0])
@@ -88,7 +88,7 @@ def store_pull(session, consent, parts: dict[str, str], now) -> None:
     """Leave behind what a finished pull leaves: `parts` is source -> status."""
     pull = Pull(
         id=uuid4(), consent_id=consent.id, enterprise_id=consent.enterprise_id, trigger="consent", status="DONE",
-        since=now.date(), until=now.date(), requested_at=now, finished_at=now,
+        since=day_of(now), until=day_of(now), requested_at=now, finished_at=now,
     )  # fmt: skip
     session.add(pull)
     session.flush()

@@ -15,7 +15,7 @@ from creditlink.engine.features.catalogue import BY_NAME, REFERENCE_VALUES
 from creditlink.engine.features.compute import compute
 from creditlink.engine.features.reference import DEFAULT_SECTION, Reference
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.kit.clock import add_months, month_start, utc_now
+from creditlink.kit.clock import add_months, day_of, month_start, utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.profiles.lineage.service import LineageQuery, lineage_of
@@ -215,7 +215,7 @@ class TestPulls:
         """Store payroll as a pull of this consent brought it."""
         consent = session.get_one(Consent, flow.consent_of(authorization))
         pull = session.scalars(select(Pull).where(Pull.consent_id == consent.id)).one()
-        months = samples.months(add_months(month_start(at.date()), -12), 12)
+        months = samples.months(add_months(month_start(day_of(at)), -12), 12)
         save_facts(
             session, [samples.payroll(month, 5) for month in months], enterprise_id=consent.enterprise_id,
             source="social_security", pull_id=pull.id, now=at,

@@ -16,7 +16,7 @@ from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.snapshot import registration_frame
 from creditlink.engine.vocabulary import evidence_of
 from creditlink.kit import ids
-from creditlink.kit.clock import utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.products.files.seed import load_seed
 from creditlink.products.service import listing, matching_settings
 from creditlink.profiles.serving.live import load_live
@@ -50,7 +50,7 @@ def only(records: RecordSet, firms: list[int]) -> RecordSet:
 
 
 def test_one_firm_alone_and_among_many_are_identical(records, live, book):
-    as_of = utc_now().date()
+    as_of = day_of(utc_now())
     together = profile_many(records, as_of=as_of, live=live, book=book)
     for firm in (0, 7, 123, 299):
         alone = profile_many(only(records, [firm]), as_of=as_of, live=live, book=book)
@@ -129,7 +129,7 @@ def test_a_later_correction_does_not_change_a_replay(products, created, delivere
     _, profile = created()
     with empty_database.transaction("owner") as session:
         stored = session.get_one(Profile, ids.internal("prf", profile["id"]))
-        period = (utc_now().date().replace(day=1) - timedelta(days=1)).replace(day=1)
+        period = (day_of(utc_now()).replace(day=1) - timedelta(days=1)).replace(day=1)
         wrong = Fact("vat_declarations", period, "", {"taxable_sales_fen": 1}, utc_now(), version=99)
         save_facts(session, [wrong], enterprise_id=stored.enterprise_id, source="tax", pull_id=None, now=utc_now())
         assert replay_profile(session, stored, live=live, settings=settings).same

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from creditlink.kit.clock import add_months, month_start, utc_now
+from creditlink.kit.clock import add_months, day_of, month_start, utc_now
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import load_settings
 from creditlink.records import sources
@@ -33,7 +33,7 @@ class City:
     """The data of the three offices, in their dialects, for every firm; `spoil` replaces answers."""
 
     def __init__(self) -> None:
-        self.first = add_months(month_start(utc_now().date()), -MONTHS)
+        self.first = add_months(month_start(day_of(utc_now())), -MONTHS)
         self.corrected = False  # whether the payroll of the first month was corrected meanwhile
         self.spoil: Callable[[str, Asked], Reply | None] = lambda _source, _asked: None
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from creditlink.kit.clock import day_of
 from creditlink.kit.postgres import db
 from creditlink.profiles.tables import Profile
 from creditlink.records.pulls.delivery import Fact
@@ -28,7 +29,7 @@ def fetched(session, consent, *, categories=("tax",), months=(date(2026, 6, 1),)
     """Leave what a finished pull leaves: facts, one row kept aside, the pull with a part per source."""
     pull = Pull(
         id=uuid4(), consent_id=consent.id, enterprise_id=consent.enterprise_id, trigger="consent", status="DONE",
-        since=at.date(), until=at.date(), requested_at=at, finished_at=at,
+        since=day_of(at), until=day_of(at), requested_at=at, finished_at=at,
     )  # fmt: skip
     session.add(pull)
     session.flush()

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from creditlink.cli.replay import replay_profile
 from creditlink.engine.vocabulary import GRADES
-from creditlink.kit.clock import add_months, utc_now
+from creditlink.kit.clock import add_months, day_of, utc_now
 from creditlink.profiles.serving.live import load_live
 from creditlink.profiles.tables import Profile
 from creditlink.records.pulls.delivery import Fact
@@ -44,7 +44,7 @@ def office_says(empty_database):
             consent = session.get_one(Consent, flow.consent_of(authorization))
             pull = Pull(
                 id=uuid4(), consent_id=consent.id, enterprise_id=consent.enterprise_id, trigger="consent",
-                status="DONE", since=since, until=now.date(), requested_at=now, finished_at=now,
+                status="DONE", since=since, until=day_of(now), requested_at=now, finished_at=now,
             )  # fmt: skip
             session.add(pull)
             session.flush()
@@ -57,7 +57,7 @@ def office_says(empty_database):
             facts = []
             for month, sales in sales_by_month.items():
                 after = add_months(month, 1)
-                filed = after.replace(day=28) if month in late else min(after.replace(day=10), now.date())
+                filed = after.replace(day=28) if month in late else min(after.replace(day=10), day_of(now))
                 tax = sales // 100
                 facts.append(
                     Fact(

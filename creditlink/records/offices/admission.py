@@ -15,6 +15,7 @@ import polars as pl
 
 from creditlink.engine.facts.frame_checks import fault
 from creditlink.engine.facts.frames import FRAME_CATEGORY, FRAME_KEYS, FRAME_SCHEMAS
+from creditlink.kit.clock import day_of
 from creditlink.kit.files.text import flaw
 from creditlink.records.connectors.fields import YEARS, FieldError, within
 from creditlink.records.pulls.delivery import ANSWERED, Delivery, Fact, Reject, ResourceResult
@@ -208,7 +209,7 @@ def _frame(name: str, facts: list[Fact]) -> pl.DataFrame:
         elif column == "period":
             columns[column] = [fact.period for fact in facts]
         elif column == "known_on":
-            columns[column] = [fact.known_at.date() for fact in facts]
+            columns[column] = [day_of(fact.known_at) for fact in facts]
         elif column == key:
             columns[column] = [fact.subkey.partition("/")[0] for fact in facts]
         elif kind == pl.Date:

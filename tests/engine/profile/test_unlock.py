@@ -16,7 +16,7 @@ from creditlink.engine.matching.products.subjects import subjects_of
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.engine.profile.unlock import unlock
-from creditlink.kit.clock import utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import ROOT, load_settings
 from creditlink.products.files.seed import load_seed
@@ -44,7 +44,7 @@ def book():
 @pytest.fixture(scope="module")
 def profiles(city, live, book):
     records = RecordSet.of(**{name: pl.read_parquet(city / name / "*.parquet") for name in FRAME_SCHEMAS})
-    return profile_many(records, as_of=utc_now().date(), live=live, book=book)
+    return profile_many(records, as_of=day_of(utc_now()), live=live, book=book)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 import creditlink
 from creditlink.consents import service as consents
-from creditlink.kit.clock import utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records.tables import FactRow
 from creditlink.retention.purge import PURGED
@@ -143,7 +143,7 @@ class TestTheFirmsOwnView:
             consent = make.make_consent(session, now=utc_now())
             add_row(
                 session, FactRow.__table__, enterprise_id=consent.enterprise_id, category="tax", frame="x",
-                period=utc_now().date(), pull_id=None,
+                period=day_of(utc_now()), pull_id=None,
             )  # fmt: skip
         return consent
 
