@@ -19,7 +19,7 @@ from tests.records.offices import Asked, Office, Reply, office
 
 MONTHS = 6
 QUICK = TimeLimits(
-    connect_seconds=1, read_seconds=0.4, attempts=2, wait_seconds=0.01, wait_max_seconds=0.02, jitter_seconds=0
+    connect_seconds=1, read_seconds=1.0, attempts=2, wait_seconds=0.01, wait_max_seconds=0.02, jitter_seconds=0
 )
 KINDS = {
     **dict.fromkeys(("zzssb", "qysds", "nsrzt", "wfcf", "fapiao"), "tax"),

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS, as_known
 from creditlink.engine.vocabulary import SUPPLIES, evidence_of
-from creditlink.kit.clock import day_of, last_complete_month, utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import coverage, sources, store
 from creditlink.records.connectors.wire import TimeLimits
@@ -24,6 +24,7 @@ from creditlink.sandbox.city import write_city
 from creditlink.sandbox.platform.services import Services, free_port
 from creditlink.sandbox.platform.stack import source_addresses
 from tests import factories as make
+from tests.months import last_recorded_month
 from tests.records.conftest import config_for
 
 BUREAUS = ("tax", "social_security", "utility")
@@ -37,7 +38,7 @@ PATIENT = TimeLimits(
 @pytest.fixture(scope="module")
 def city(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bureaus") / "city"
-    write_city(folder, firms=120, months=30, seed=5, until=last_complete_month(utc_now()))
+    write_city(folder, firms=120, months=30, seed=5, until=last_recorded_month())
     return folder
 
 

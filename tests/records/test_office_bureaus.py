@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS, as_known
-from creditlink.kit.clock import day_of, last_complete_month, month_start, utc_now
+from creditlink.kit.clock import day_of, month_start, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import sources, store
 from creditlink.records.connectors.wire import TimeLimits
@@ -23,6 +23,7 @@ from creditlink.sandbox.city import write_city
 from creditlink.sandbox.offices.serving import PORTS
 from creditlink.sandbox.platform.services import Services, free_port
 from tests import factories as make
+from tests.months import last_recorded_month
 from tests.records.conftest import config_for
 from tests.records.office_city import CLEAN, FULL, SMALL, USCC, write_office_city
 
@@ -35,7 +36,7 @@ PATIENT = TimeLimits(
 
 @pytest.fixture(scope="module")
 def city(tmp_path_factory) -> Path:
-    return write_office_city(tmp_path_factory.mktemp("offices") / "city", last_complete_month(utc_now()))
+    return write_office_city(tmp_path_factory.mktemp("offices") / "city", last_recorded_month())
 
 
 def _served(folder: Path, logs: Path) -> Iterator[dict[str, str]]:
@@ -132,7 +133,7 @@ def test_what_the_offices_hold_arrives_unchanged(empty_database, offices, city, 
 
 def test_a_generated_citys_firms_arrive_unchanged(empty_database, tmp_path, shipped):
     city = tmp_path / "city"
-    write_city(city, firms=120, months=30, seed=5, until=last_complete_month(utc_now()))
+    write_city(city, firms=120, months=30, seed=5, until=last_recorded_month())
     firms = pl.read_parquet(city / "firms" / "*.parquet")
     known = {
         frame: pl.read_parquet(city / frame / "*.parquet", columns=["firm"])["firm"].unique()
