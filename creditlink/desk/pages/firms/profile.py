@@ -94,7 +94,7 @@ def read_file(api: DeskApi, token: str, wanted: str | None) -> FirmFile:
     told = api.under(token, "GET", f"{path}/explanation")
     indicators = list[Answer](told["indicators"])
     moving = sorted(indicators, key=lambda one: (-abs(one["points_contribution"]), one["name"]))
-    matches = api.under(token, "GET", f"{path}/matches")
+    matches = api.under(token, "GET", f"{path}/matches", params={"limit": str(_LISTED)})
     return FirmFile(profile, listed, registration, moving, _steps(profile, told), matches)
 
 
