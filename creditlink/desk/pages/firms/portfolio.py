@@ -40,7 +40,7 @@ def firms(here: LenderHere, now: datetime) -> ResponseReturnValue:
     held = asking.page_of(here.actor, most=PAGE + 1, skip=(number - 1) * PAGE)
     waiting = [one for one in held if one.state == "waiting"]
     for one in waiting[:_MOST_LOOKED]:
-        asking.look(api, one, now)
+        asking.look(api.software, one, now)
     consents = _consents(api, held[:PAGE])
     lines = [FirmLine(one, asking.label_of(one), consents.get(one.consent or "")) for one in held[:PAGE]]
     return show(

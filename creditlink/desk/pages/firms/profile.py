@@ -47,7 +47,7 @@ def firm(here: LenderHere, now: datetime, request_id: str) -> ResponseReturnValu
     """Show one firm; a profile is read only where it agreed, and only while its consent lives."""
     request = asking.request_of(here.actor, request_id)
     api = api_of(here.actor)
-    asking.look(api, request, now)
+    asking.look(api.software, request, now)
     if request.state != "granted":
         return _waiting(request)
     wanted = flask.request.args.get("profile")
