@@ -123,6 +123,7 @@ PLACES = (
     Place("developers.bench", DEVELOPER, "/portal/developers/"),
     Place("developers.keys", DEVELOPER, "/portal/developers/keys"),
     Place("developers.firms", DEVELOPER, "/portal/developers/firms"),
+    Place("developers.webhook", DEVELOPER, "/portal/developers/webhook"),
     Place("developers.requests", DEVELOPER, "/portal/developers/requests"),
     Place("developers.example", DEVELOPER, "/portal/developers/examples/python"),
 )  # fmt: skip
