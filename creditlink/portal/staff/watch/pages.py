@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
+from creditlink.kit.clock import day_of
 from creditlink.kit.errors import InsufficientRole, InvalidRequest, NotFound
 from creditlink.kit.postgres import db
 from creditlink.lifecycle import restraint
@@ -59,7 +60,7 @@ def staff_watched_series(
     """Show one series of a model over the last days, with what counts as moved and as shifted."""
     series = flask.request.args.get("series", POINTS)
     with watch_transaction(here) as seen:
-        found = courses.course_of(seen, WatchedModel(purpose, model_id), series, _day() or now.date())
+        found = courses.course_of(seen, WatchedModel(purpose, model_id), series, _day() or day_of(now))
         if not found:
             raise NotFound
         return page(
@@ -113,7 +114,7 @@ def _settled(session: Session, here: AtDesk, now: datetime, do: Callable[[Sessio
 def _overview(here: AtDesk, now: datetime, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
     with watch_transaction(here) as seen:
         found = reading.overview(seen, _day(), None)
-        shown = found["day"] if isinstance(found["day"], date) else now.date()
+        shown = found["day"] if isinstance(found["day"], date) else day_of(now)
         listed = found["models"] if isinstance(found["models"], list) else []
         models = [one | _drawings(seen, one, shown) for one in listed]
         sheets: list[Sheet[FoundSeries]] = [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import flask
 from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.kit.clock import SHANGHAI
 from creditlink.kit.jobs import dead_letters
 from creditlink.kit.jobs.tables import DeadLetter
 from creditlink.portal.sheets.filling import of_query
@@ -32,7 +34,7 @@ def sheet_of(session: Session) -> Sheet[DeadLetter]:
         ),
         make=lambda row: row[0],
         by={
-            "last": DeadLetter.last_failed_at, "first": DeadLetter.first_failed_at, "task": DeadLetter.task,
+            "last": DeadLetter.last_failed_at, "task": DeadLetter.task,
             "failures": DeadLetter.failures, "next": DeadLetter.next_try_at if is_open else DeadLetter.resolved_at,
         },
         where={
@@ -47,8 +49,14 @@ def sheet_of(session: Session) -> Sheet[DeadLetter]:
 
 def _columns(*, is_open: bool) -> Sequence[SheetColumn[DeadLetter]]:
     columns: list[SheetColumn[DeadLetter]] = [
-        SheetColumn("last", gettext("Last failure"), lambda one: one.last_failed_at, "instant"),
-        SheetColumn("first", gettext("First failure"), lambda one: one.first_failed_at, "instant"),
+        SheetColumn(
+            "last",
+            gettext("Last failure"),
+            lambda one: one.last_failed_at,
+            "instant",
+            note=lambda one: f"{gettext('first')} {clock_text(one.first_failed_at)}",
+            note_label=gettext("First failure"),
+        ),
         SheetColumn(
             "task", gettext("Task"), lambda one: one.task, note=lambda one: one.item, note_label=gettext("Item")
         ),
@@ -63,3 +71,8 @@ def _columns(*, is_open: bool) -> Sequence[SheetColumn[DeadLetter]]:
     else:
         columns += [SheetColumn("next", gettext("How it ended"), lambda one: one.resolution, "own")]
     return columns
+
+
+def clock_text(instant: datetime | None) -> str:
+    """Return an instant on the clock of Beijing, as a second line under a cell; empty where there is none."""
+    return "" if instant is None else instant.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")

@@ -16,6 +16,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.notifications.tables import STATES, Notification, WebhookDelivery
 from creditlink.portal.sheets.filling import of_query
 from creditlink.portal.sheets.sheet import Sheet, SheetColumn, SheetFilter, SheetRefused, Value
+from creditlink.portal.staff.operator.sheets.failures import clock_text
 
 _ALL, _FIRST = "all", "failed"
 
@@ -49,7 +50,7 @@ def sheet_of(session: Session) -> Sheet[ListedSending]:
         make=lambda row: ListedSending(*row),
         by={
             "when": WebhookDelivery.created_at, "institution": Institution.code, "message": Notification.type,
-            "state": WebhookDelivery.state, "tries": WebhookDelivery.tries, "last": WebhookDelivery.last_try_at,
+            "state": WebhookDelivery.state, "tries": WebhookDelivery.tries,
         },
         where={
             "state": lambda state: true() if state == _ALL else WebhookDelivery.state == state,
@@ -88,9 +89,8 @@ def _columns() -> Sequence[SheetColumn[ListedSending]]:
         SheetColumn("tries", gettext("Tries"), lambda one: one.row.tries, "number", note=_again),
         SheetColumn(
             "answer", gettext("Last answer"), lambda one: str(one.row.last_error or one.row.last_status or ""),
-            sorts=False,
+            note=lambda one: clock_text(one.row.last_try_at), note_label=gettext("Last try"), sorts=False,
         ),
-        SheetColumn("last", gettext("Last try"), lambda one: one.row.last_try_at, "instant"),
         SheetColumn("acts", gettext("Acts"), lambda one: one.row.wire_id, "own", sorts=False),
     )  # fmt: skip
 
