@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, Double, cast, extract, func, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from creditlink.desk import asking
 from creditlink.desk.tables import DeskRequest
@@ -47,7 +47,9 @@ def waiting(session: Session, now: datetime) -> list[DeskRequest]:
     return list(session.scalars(wanted.order_by(DeskRequest.polled_at.nulls_first(), DeskRequest.id).limit(AT_A_TIME)))
 
 
-def _seconds(now: datetime, since: ColumnElement[datetime | None]) -> ColumnElement[float]:
+def _seconds(
+    now: datetime, since: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
+) -> ColumnElement[float]:
     return cast(extract("epoch", now - since), Double)
 
 
