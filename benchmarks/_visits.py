@@ -103,8 +103,8 @@ PLACES = (
     Place("portal.bank.sign_in", NOBODY, "/portal/desk/sign-in"),
     Place("portal.bank.firms", DESK, "/portal/desk/firms"),
     Place("portal.bank.ask", DESK, "/portal/desk/ask"),
-    Place("portal.bank.firm", DESK, "/portal/desk/firms", r"/portal/desk/firms/ask_\w+(?=\"><strong>Healthy)"),
-    Place("portal.bank.firm", DESK, "/portal/desk/firms", r"/portal/desk/firms/ask_\w+(?=\"><strong>By a code)",
+    Place("portal.bank.firm", DESK, "/portal/desk/firms", r"/portal/desk/firms/ask_\w+(?=\">Healthy)"),
+    Place("portal.bank.firm", DESK, "/portal/desk/firms", r"/portal/desk/firms/ask_\w+(?=\">By a code)",
           name="bank-firm-waiting"),
     Place("portal.bank.applications", DESK, "/portal/desk/applications"),
     Place("portal.bank.application", DESK, "/portal/desk/applications", r"/portal/desk/applications/app_\w+"),
@@ -123,6 +123,7 @@ PLACES = (
     Place("developers.bench", DEVELOPER, "/portal/developers/"),
     Place("developers.keys", DEVELOPER, "/portal/developers/keys"),
     Place("developers.firms", DEVELOPER, "/portal/developers/firms"),
+    Place("developers.webhook", DEVELOPER, "/portal/developers/webhook"),
     Place("developers.requests", DEVELOPER, "/portal/developers/requests"),
     Place("developers.example", DEVELOPER, "/portal/developers/examples/python"),
 )  # fmt: skip

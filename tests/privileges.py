@@ -153,7 +153,8 @@ WORKER: Privileges = {
     },
     "deletion_certificates": {"select": "all", "insert": "all"},
     "deletion_requests": {"select": "all"},
-    "desk_requests": {"select": "expires_at state", "delete": "all"},
+    "desk_clients": {"select": "all"},
+    "desk_requests": {"select": "all", "update": "consent polled_at sealed state state_hash", "delete": "all"},
     "developer_requests": {"select": "at", "delete": "all"},
     "drift_alarms": {"select": "all", "insert": "all", "update": "all"},
     "enterprises": {

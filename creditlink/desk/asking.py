@@ -21,7 +21,7 @@ from creditlink.access.opaque import hash_of, new_secret
 from creditlink.desk.people.roles import DeskActor
 from creditlink.desk.tables import DeskRequest
 from creditlink.desk.wire.sending import DeskApi
-from creditlink.desk.wire.software import Answer, ApiRefused
+from creditlink.desk.wire.software import Answer, ApiRefused, DeskSoftware
 from creditlink.kit import ids
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound
@@ -40,6 +40,8 @@ SCOPE = "profile:create profile:read"
 _CIBA = "urn:openid:params:grant-type:ciba"
 _SEALED = "creditlink desk requests"
 _EARLY = timedelta(seconds=30)
+_SECOND = timedelta(seconds=1)
+_SLOWER = 5  # seconds more after each `slow_down`: OpenID CIBA Core 1.0, section 11
 _PREFIX = "ask_"
 
 
@@ -85,7 +87,7 @@ def ask_in_inbox(api: DeskApi, asked: Asked, now: datetime) -> DeskRequest:
         fields["binding_message"] = asked.binding
     answer = api.software.form("/oauth/bc-authorize", fields)
     until = now + timedelta(seconds=int(str(answer["expires_in"])))
-    held = {"asked": _told(asked), "auth_req_id": answer["auth_req_id"]}
+    held = {"asked": _told(asked), "auth_req_id": answer["auth_req_id"], "interval": answer.get("interval")}
     return _keep(api.actor, "inbox", held, now=now, expires_at=until)
 
 
@@ -144,19 +146,26 @@ def declined(request: DeskRequest) -> None:
     _end(request, "declined")
 
 
-def look(api: DeskApi, request: DeskRequest, now: datetime) -> None:
-    """Ask once whether a firm has answered, unless somebody just did; what it says is kept."""
+def look(software: DeskSoftware, request: DeskRequest, now: datetime) -> None:
+    """Ask once whether a firm has answered, unless somebody just did; what it says is kept.
+
+    Raises
+    ------
+    ApiRefused
+        The platform answers neither that it did nor that it did not: the institution's client is suspended, say.
+    """
     if request.state != "waiting" or request.channel == "code":
         if request.state == "waiting" and now >= request.expires_at:
             _end(request, "expired")
         return
+    held = opened(request)
     with _transaction(request) as session:
         mine = session.scalar(
             update(DeskRequest)
             .where(
                 DeskRequest.id == request.id,
                 DeskRequest.state == "waiting",
-                or_(DeskRequest.polled_at.is_(None), DeskRequest.polled_at <= now - LEAST_PULLS),
+                or_(DeskRequest.polled_at.is_(None), DeskRequest.polled_at <= now - _rest(held)),
             )
             .values(polled_at=now)
             .returning(DeskRequest.id)
@@ -164,16 +173,15 @@ def look(api: DeskApi, request: DeskRequest, now: datetime) -> None:
         )
     if mine is None:
         return
-    held = opened(request)
     try:
-        answer = api.software.form(
-            "/oauth/token", {"grant_type": _CIBA, "auth_req_id": str(held.get("auth_req_id", ""))}
-        )
+        answer = software.form("/oauth/token", {"grant_type": _CIBA, "auth_req_id": str(held.get("auth_req_id", ""))})
     except ApiRefused as refused:
         ends = {"access_denied": "declined", "expired_token": "expired", "invalid_grant": "over"}
         if refused.code in ends:
             _end(request, ends[refused.code])
-        elif refused.code not in ("authorization_pending", "slow_down"):
+        elif refused.code == "slow_down":
+            _change(request, {**held, "interval": _rest(held) / _SECOND - 1 + _SLOWER}, only="waiting")
+        elif refused.code != "authorization_pending":
             raise
         return
     _granted(request, held, answer)
@@ -267,6 +275,11 @@ def label_of(request: DeskRequest) -> str:
     return str(opened(request)["asked"].get("label", ""))
 
 
+def _rest(held: Answer) -> timedelta:
+    """Return how long nobody asks again: what the platform asked for and a second, for clocks that differ."""
+    return max(LEAST_PULLS, (float(held.get("interval") or 0) + 1) * _SECOND)
+
+
 def _told(asked: Asked) -> dict[str, object]:
     return {
         "label": asked.label, "uscc": asked.uscc, "purpose": asked.purpose, "categories": list(asked.categories),
@@ -312,15 +325,18 @@ def _granted(request: DeskRequest, held: Mapping[str, object], answer: Answer) -
     _change(request, kept, state="granted", consent=consent, state_hash=None)
 
 
-def _change(request: DeskRequest, held: Mapping[str, object], **values: object) -> None:
+def _change(request: DeskRequest, held: Mapping[str, object], *, only: str | None = None, **values: object) -> None:
+    """Keep what a request holds now; `only` in one state, if somebody else may have brought it to another."""
     values["sealed"] = _seal(held)
+    changed = update(DeskRequest).where(DeskRequest.id == request.id)
+    if only is not None:
+        changed = changed.where(DeskRequest.state == only)
     with _transaction(request) as session:
-        session.execute(
-            update(DeskRequest)
-            .where(DeskRequest.id == request.id)
-            .values(**values)
-            .execution_options(synchronize_session=False)
+        kept = session.scalar(
+            changed.values(**values).returning(DeskRequest.id).execution_options(synchronize_session=False)
         )
+    if kept is None:
+        return
     for name, value in values.items():
         setattr(request, name, value)
 

@@ -58,6 +58,9 @@ class DeskRequest(Base):
         CheckConstraint("channel IN ('inbox', 'code', 'application')", name="channel"),
         CheckConstraint("state IN ('waiting', 'granted', 'declined', 'expired', 'over')", name="state"),
         Index("ix_desk_requests_institution_id_asked_at", "institution_id", "asked_at"),
+        Index(
+            "ix_desk_requests_waiting", "polled_at", postgresql_where=text("channel = 'inbox' AND state = 'waiting'")
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

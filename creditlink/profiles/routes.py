@@ -41,19 +41,20 @@ from creditlink.kit.settings import Settings
 from creditlink.overlays.application import overlays_of
 from creditlink.products.service import book_of, live_book
 from creditlink.profiles import service, wire
-from creditlink.profiles.better_schemas import ImprovementsSchema, UnlockSchema
 from creditlink.profiles.disclosures import disclosure
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, ProfileQuery
 from creditlink.profiles.lineage import service as lineage
 from creditlink.profiles.lineage import wire as lineage_wire
 from creditlink.profiles.lineage.schemas import LineageQuerySchema, LineageSchema
 from creditlink.profiles.lineage.service import LineageQuery
+from creditlink.profiles.matched.better_schemas import ImprovementsSchema, UnlockSchema
+from creditlink.profiles.matched.paging import MatchQuery
+from creditlink.profiles.matched.schemas import MatchesSchema, MatchQuerySchema
 from creditlink.profiles.reliance.endings.service import endings_of
 from creditlink.profiles.reliance.reviews.service import reviews_of
 from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.profiles.schemas import (
     ExplanationSchema,
-    MatchesSchema,
     PendingSchema,
     ProfilePageSchema,
     ProfileQuerySchema,
@@ -247,15 +248,16 @@ def read_lineage(query: LineageQuery, profile_id: str) -> dict[str, object]:
 
 @blueprint.route("/<profile_id>/matches", methods=["GET"])
 @require_access("profile:read")
+@blueprint.arguments(MatchQuerySchema, location="query")
 @blueprint.response(200, MatchesSchema)
-@blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound)
-def read_matches(profile_id: str) -> dict[str, object]:
-    """Read every product in order, every rule pass, fail or unknown with its gap, and the near misses."""
+@blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, ConsentRefused, NotFound)
+def read_matches(query: MatchQuery, profile_id: str) -> dict[str, object]:
+    """Read the products in order, page by page: every rule pass, fail or unknown with its gap; and the near misses."""
     with db.transaction() as session:
         profile = read_part(session, profile_id, "matches").profile
         settings = runtime.part(Settings)
         book = book_of(session, settings, profile.asked["products"]) if profile.matches else None
-    return wire.matches(profile, book)
+        return wire.matches(profile, book, query)
 
 
 @blueprint.route("/<profile_id>/improvements", methods=["GET"])

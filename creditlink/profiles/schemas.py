@@ -303,12 +303,3 @@ class ReasonCodesSchema(Schema):
 
     revision = text("Changes when anything in the book does")
     items = ma.fields.List(ma.fields.Nested(ReasonCodeSchema), metadata={"description": "By code"})
-
-
-class MatchesSchema(Schema):
-    """Every product, every rule."""
-
-    profile_id = text("The profile")
-    counts = ma.fields.Dict(metadata={"description": "eligible, undetermined, ineligible"})
-    products = ma.fields.List(ma.fields.Dict(), metadata={"description": "In order; each rule pass, fail or unknown"})
-    near_misses = ma.fields.List(ma.fields.Dict(), metadata={"description": "What would unlock the nearest products"})

@@ -16,6 +16,7 @@ from creditlink.kit.clock import to_second
 from creditlink.kit.errors import NotFound
 from creditlink.overlays.application import overlay_json
 from creditlink.overlays.tables import OverlayResult
+from creditlink.profiles.matched.paging import MatchQuery, page_of
 from creditlink.profiles.reliance.endings.tables import ProfileEnding
 from creditlink.profiles.tables import Profile
 
@@ -121,19 +122,27 @@ def improvements(profile: Profile, live: LiveModel) -> dict[str, object]:
     return head | improvements_of(_values(profile), industry=profile.registration["industry"], live=live).to_dict()
 
 
-def matches(profile: Profile, book: ProductBook | None) -> dict[str, object]:
-    """Return every product in order with every rule, and the near misses; `book` holds the profile's products.
+def matches(profile: Profile, book: ProductBook | None, query: MatchQuery) -> dict[str, object]:
+    """Return one page of the products in order with every rule, and the near misses.
+
+    Parameters
+    ----------
+    book : holds the profile's products; None: it was matched to none.
 
     Raises
     ------
+    InvalidRequest
+        The cursor is not one of this list.
     StoredMatchesInvalid
         What is kept is damaged, or belongs to other products.
     """
-    products = [] if book is None else [one.to_dict() for one in encoding.unpack(profile.matches, book)]
+    page = page_of(None if book is None else encoding.unpack(profile.matches, book), query)
     return {
         "profile_id": ids.external("prf", profile.id),
         "counts": profile.products["counts"],
-        "products": products,
+        "total": page.total,
+        "products": page.products,
+        "next_cursor": page.next_cursor,
         "near_misses": profile.products["near_misses"],
     }
 

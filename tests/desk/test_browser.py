@@ -26,7 +26,7 @@ from tests.desk.conftest import (
 )
 from tests.desk.test_institution import CLIENT, PRODUCT
 from tests.desk.test_lending import accept
-from tests.overlays.conftest import BODY
+from tests.desk.test_overlay_form import TYPED
 from tests.portal.test_accessibility import axe, look
 from tests.portal.test_browser import chromium, fits, picture, served
 from tests.portal.test_financing import ASK, products_on
@@ -127,8 +127,20 @@ def test_a_banks_day(look, bank, owner, city, rich_firm, size, language):
     page.click("main button.primary")
     seen("product")
     page.goto(f"{DESK}/overlay")
-    page.fill("[name=terms]", json.dumps(BODY, ensure_ascii=False, indent=1))
-    page.click("form:has([name=terms]) button")
+    for part in ("weights", "columns"):
+        page.click(f"[name=more][value={part}]")
+    for name, value in TYPED.items():
+        field = page.locator(f"[name='{name}']")
+        kind = field.evaluate("field => field.type")
+        if kind == "checkbox":
+            field.check()
+        elif kind == "select-one":
+            field.select_option(value)
+        else:
+            field.fill(value)
+    seen("overlay-form")
+    page.click("form:has([name=name_zh]) button.primary")
+    assert "1: -0.1; 30: 0.2" in page.content()
     seen("overlay")
     page.goto(f"{DESK}/software")
     page.click("details summary")

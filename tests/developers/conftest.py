@@ -51,7 +51,7 @@ class Developer(Person):
 
     def log(self) -> list[tuple[str, ...]]:
         """Return (request, status, check, reason) of each row, the newest first."""
-        rows = re.findall(r"<tr>\s*<td class=\"nowrap\".*?</tr>", self.get(f"{HOME}/requests").text, re.DOTALL)
+        rows = re.findall(r"<tr>\s*<td .*?</tr>", self.get(f"{HOME}/requests").text, re.DOTALL)
         return [
             (
                 re.search(r"<code>(\w+ [^<]+)</code>", row)[1].replace("&lt;", "<").replace("&gt;", ">"),

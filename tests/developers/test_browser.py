@@ -97,13 +97,20 @@ def test_from_signing_up_to_the_reason_in_the_log(look, served, firms, offices, 
             "grant_type": "client_credentials",
         }
         assert bank.send("/oauth/token", wrong, dpop=True).status_code == 401
+    page.goto(f"{HOME}/webhook")
+    page.fill("[name=url]", "http://127.0.0.1:9/hook")
+    page.click("main button.primary")
+    seen("webhook-secret")
+    page.goto(f"{HOME}/webhook")
+    page.click("form[action$='/test'] button")
+    seen("webhook")
     page.goto(f"{HOME}/requests")
     seen("requests")
-    row = page.locator("table.log tbody tr").first
+    row = page.locator(".log tbody tr").first
     assert "aud" in row.locator(".tag").text_content()
     assert "an array" in row.text_content()
     assert {"en": "as one string", "zh": "单个字符串"}[language] in row.text_content()
-    assert page.locator("table.log tbody tr", has_text="/v1/profiles").locator(".ok").text_content() == "201"
+    assert page.locator(".log tbody tr", has_text="/v1/profiles").locator(".ok").text_content() == "201"
     page.click("header .aside form button")
     seen("sign-in")
     assert found == []

@@ -56,10 +56,11 @@ def test_each_does_what_its_page_says(ask):
             {name: body["coverage"][name]["status"] for name, _ in expected.coverage},
             tuple(one["code"] for one in body["knock_outs"]),
             body["grade"] in expected.grades or body["grade"],
+            set(expected.reasons) - {one["code"] for one in body["reasons"]},
             bank.call("GET", f"/v1/profiles/{body['id']}", waiting).json().get("reason"),
         ]
         no_grade = None if not expected.grades else True
-        said[firm.slug] += [dict(expected.coverage), expected.knock_outs, no_grade, expected.later]
+        said[firm.slug] += [dict(expected.coverage), expected.knock_outs, no_grade, set(), expected.later]
     assert seen == said
 
 

@@ -77,7 +77,8 @@ _ROLES = {
     """
         developers.bench developers.set_addresses developers.firms developers.requests developers.examples
         developers.example developers.example_file developers.keys developers.add_keys developers.set_key_address
-        developers.end_key developers.sign_out
+        developers.end_key developers.sign_out developers.webhook developers.set_webhook developers.change_webhook
+        developers.replay_webhook
     """: ("developer",),
 }
 _NAMES_A_FIRM = """

@@ -291,8 +291,8 @@ class TestWork:
         for _ in range(3):
             shown = ola.get(path).text
             seen += re.findall(r"jobs/(dlt_\w+)/retry", shown)
-            following = re.search(r'class="button" href="([^"]*cursor=[^"]+)"', shown)
-            path = following.group(1).replace("&amp;", "&") if following else None
+            following = re.search(r'rel="next" href="([^"]+)"', shown)
+            path = DESK + "jobs" + following.group(1).replace("&amp;", "&") if following else None
         assert (len(seen), len(set(seen)), path) == (60, 60, None)
 
 

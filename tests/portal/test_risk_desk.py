@@ -32,7 +32,18 @@ from tests.decisions.test_lasting import purge_all
 from tests.portal.conftest import Person
 from tests.portal.test_profile import escaped
 from tests.portal.test_staff import TOTP, sign_in
-from tests.profiles.conftest import authorized, bank, city, created, delivered, firm, http, products, rich_firm
+from tests.profiles.conftest import (
+    authorized,
+    bank,
+    city,
+    created,
+    delivered,
+    firm,
+    http,
+    matched,
+    products,
+    rich_firm,
+)
 
 __all__ = ["authorized", "bank", "city", "created", "delivered", "firm", "http", "products", "rich_firm"]
 LIST = "/portal/staff/decisions"
@@ -317,7 +328,7 @@ def test_facts_are_seen_of_the_firm_looked_at_and_of_no_other(risk, decided):
 
 def test_every_product_is_shown_with_its_rules(risk, products, decided, bank):
     authorization, profile, address = decided
-    told = bank.call("GET", f"/v1/profiles/{profile['id']}/matches", authorization).json()["products"]
+    told = matched(bank, authorization, profile["id"])
     shown = opened(risk, address, doing="products").text
     assert told
     for product in told:

@@ -78,6 +78,16 @@ def facts_of(city, firm: int, categories=CORE) -> list[Fact]:
     return found
 
 
+def matched(bank, authorization, profile_id: str) -> list[dict]:
+    """Read all products of a profile, page by page."""
+    found, more = [], "limit=100"
+    while more:
+        page = bank.call("GET", f"/v1/profiles/{profile_id}/matches?{more}", authorization).json()
+        found += page["products"]
+        more = page["next_cursor"] and f"limit=100&cursor={page['next_cursor']}"
+    return found
+
+
 def nothing_public() -> dict[str, str]:
     """What the connected platforms of public records say of a firm on no list; they are asked whatever is granted."""
     config = current().config

@@ -105,7 +105,7 @@ class TestPartialProfile:
     def test_products_see_the_grade_that_it_has(self, products, bank, partial):
         authorization, profile = partial
         assert profile["partial"]["grade_by_score"] != profile["grade"]  # else this shows nothing
-        body = bank.call("GET", f"/v1/profiles/{profile['id']}/matches", authorization).json()
+        body = bank.call("GET", f"/v1/profiles/{profile['id']}/matches?limit=100", authorization).json()
         seen = [r for p in body["products"] for r in p["rules"] if r["subject"] == "profile.grade"]
         assert seen
         assert {rule["observed"] for rule in seen} == {profile["grade"]}

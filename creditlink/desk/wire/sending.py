@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import flask
+import httpx
 
 from creditlink.access.scopes import INSTITUTION_SCOPES
 from creditlink.audit import service as audit
 from creditlink.desk.people.roles import DeskActor
-from creditlink.desk.wire.opening import hand_of, redirect_path
+from creditlink.desk.wire.opening import DeskHand, hand_of, redirect_path
 from creditlink.desk.wire.software import Answer, ApiCall, ApiRefused, DeskSoftware
 from creditlink.desk.wire.within import client_of
 from creditlink.kit.clock import utc_now
@@ -114,14 +115,19 @@ def api_of(actor: DeskActor, *, hand: str = "acts") -> DeskApi:
         held = hand_of(session, actor.institution_id, hand, secret=settings.secret_key)
     if held is None:
         raise NotFound
-    software = DeskSoftware(
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy
+    return DeskApi(actor, software_of(held, settings, client_of(app, settings.issuer)), held.scopes)
+
+
+def software_of(held: DeskHand, settings: Settings, http: httpx.Client) -> DeskSoftware:
+    """Return a client of a desk, which calls the platform by `http`."""
+    return DeskSoftware(
         client_id=held.client_id,
         redirect_uri=settings.issuer + redirect_path(held.institution),
         issuer=settings.issuer,
         keys=held.keys,
-        http=client_of(flask.current_app._get_current_object(), settings.issuer),  # type: ignore[attr-defined]  # a proxy
+        http=http,
     )
-    return DeskApi(actor, software, held.scopes)
 
 
 def items_of(answer: Answer) -> list[Mapping[str, object]]:

@@ -190,11 +190,9 @@ def _text_of(subject: Subjects, name: str) -> str | None:
 
 def _subject(head: PackedHead, book: ProductBook, evaluation: Evaluation) -> Subjects:
     """Return the firm as the rules saw it: the observed values, and the texts."""
-    numbers = {
-        rule.subject: evaluation.observed[at]
-        for at, rule in enumerate(book.rule_set.rules)
-        if not np.isnan(evaluation.observed[at, 0])
-    }
+    is_known = (~np.isnan(evaluation.observed[:, 0])).tolist()
+    rows = zip(book.rule_set.rules, evaluation.observed, is_known, strict=True)
+    numbers = {rule.subject: observed for rule, observed, known in rows if known}
     if head["grade"] is not None:
         numbers[_GRADE] = np.array([head["grade"]], dtype=np.float64)
     texts = {

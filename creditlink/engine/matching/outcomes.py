@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +48,13 @@ class RuleOutcome:
     @cached_property
     def plain(self) -> dict[str, object]:
         """The outcome as plain data: one object for all products that share the rule, not to be changed."""
-        raw = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in raw.items()}
+        values = zip(_OUTCOME, _outcome_of(self), strict=True)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
+
+
+# Thousands of them are told with each page of products: one call reads all members.
+_OUTCOME = tuple(field.name for field in fields(RuleOutcome))
+_outcome_of = attrgetter(*_OUTCOME)
 
 
 class _Outcomes(dict[int, RuleOutcome]):
@@ -120,8 +127,12 @@ class SuggestedOffer:
 
     def to_dict(self) -> dict[str, object]:
         """Return the offer as plain data."""
-        raw = {name: getattr(self, name) for name in self.__slots__}
+        raw = dict(zip(_OFFER, _offer_values(self), strict=True))
         return raw | {"bases": [basis.to_dict() for basis in self.bases]}
+
+
+_OFFER = SuggestedOffer.__slots__
+_offer_values = attrgetter(*_OFFER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +241,11 @@ def _offer(terms: ProductTerms, worth: OfferWorth, derivation: Derivation, posit
 
 
 def _whole(bps: float) -> int | None:
-    return None if np.isnan(bps) else int(np.floor(bps + 0.5))
+    return None if math.isnan(bps) else math.floor(bps + 0.5)
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return None if math.isnan(value) else float(value)
 
 
 def near_miss_distance(rule_set: RuleSet, evaluation: Evaluation) -> NDArray[np.float64]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import flask
 
 from creditlink.portal.developers import recording
-from creditlink.portal.developers.pages import bench, entry, keys, requests, site
+from creditlink.portal.developers.pages import bench, entry, keys, requests, site, webhook
 
-PAGES = (bench, entry, keys, requests)
+PAGES = (bench, entry, keys, requests, webhook)
 """Each adds its views to the blueprint when it is imported."""
 
 

@@ -33,6 +33,7 @@ class Outcome:
     state: str = "scored"  # of the profile
     grades: tuple[str, ...] = ()  # the grade is one of these
     knock_outs: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()  # codes among its adverse reasons
     coverage: tuple[tuple[str, str], ...] = ()  # category -> its status in the profile
     later: str | None = None  # the reason with which the next read is refused
 
@@ -97,7 +98,8 @@ FIRMS = (
     ),
     ScriptedFirm(
         "thin", "佛山沙箱新设电子有限公司", "Sandbox Newly Founded Electronics Co., Ltd.", 7, "grants", "thin",
-        Outcome("tokens", 201, grades=("A+", "A", "B"), coverage=_FULL),
+        # Five months are enough for a score; that the firm is young costs it points.
+        Outcome("tokens", 201, grades=("A+", "A", "B"), reasons=("R111",), coverage=_FULL),
     ),
     ScriptedFirm(
         "quarterly", "佛山沙箱季报餐饮有限公司", "Sandbox Quarterly Catering Co., Ltd.", 8, "grants", "quarterly",

@@ -76,6 +76,7 @@ class SheetFilter(Generic[Row]):
     kind: Literal["words", "choice", "day", "number", "hidden"] = "words"
     choices: Sequence[tuple[str, str]] = ()
     meets: Callable[[Row, Value], bool] | None = None
+    blank: str = ""  # what choosing nothing shows; empty: any
 
 
 @dataclass(frozen=True)

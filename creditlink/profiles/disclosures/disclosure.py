@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, defer, undefer
 
 from creditlink.access.guard import Access
 from creditlink.audit import service as audit
@@ -37,6 +37,8 @@ _COLUMNS = {
     "review": (Profile.registration,),
     "unlock": (Profile.explanation, Profile.registration, Profile.asked, Profile.matches),
 }
+_LEFT_OUT = {"matches": (Profile.summary,)}
+"""What a part's answer does not say is not fetched with it either."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def read_profile(
     kind = kind_of(part)
     consent = live_consent(session, access.consent_id, access=access, action=_ACTIONS.get(kind, "profile"), now=now)
     wanted = select(Profile).where(Profile.id == profile_id, Profile.consent_id == consent.id)
-    profile = session.scalar(wanted.options(*(undefer(column) for column in _COLUMNS.get(kind, ()))))
+    further = [undefer(column) for column in _COLUMNS.get(kind, ())]
+    profile = session.scalar(wanted.options(*further, *(defer(column) for column in _LEFT_OUT.get(kind, ()))))
     if profile is None:
         raise NotFound
     served = DisclosedProfile(profile, consent, consent.terms().narrowed(access.authorization_details))

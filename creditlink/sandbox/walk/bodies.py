@@ -159,9 +159,10 @@ class NearMissBody(TypedDict):
 
 
 class MatchesBody(TypedDict):
-    """Every product beside a profile."""
+    """A page of the products beside a profile."""
 
     counts: dict[str, int]
+    total: int
     products: list[MatchedBody]
     near_misses: list[NearMissBody]
 

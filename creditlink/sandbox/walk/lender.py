@@ -59,8 +59,9 @@ class Lender:
     def make_offer(self) -> OfferAnswer:
         """Offer what the product comes to for this firm, at most what it asks for."""
         application = self.do()
-        matches: MatchesBody = self.officer.call(self.case, "GET", f"/v1/profiles/{self.profile['id']}/matches").body
-        product = next(row for row in matches["products"] if row["product"] == application["product"]["code"])
+        path = f"/v1/profiles/{self.profile['id']}/matches?product={application['product']['code']}"
+        matches: MatchesBody = self.officer.call(self.case, "GET", path).body
+        (product,) = matches["products"]
         request, priced = application["request"], product["offer"]
         terms: dict[str, object] = {
             "amount_fen": min(request["amount_fen"], priced.get("limit_fen") or request["amount_fen"]),

@@ -47,7 +47,7 @@ def firm(here: LenderHere, now: datetime, request_id: str) -> ResponseReturnValu
     """Show one firm; a profile is read only where it agreed, and only while its consent lives."""
     request = asking.request_of(here.actor, request_id)
     api = api_of(here.actor)
-    asking.look(api, request, now)
+    asking.look(api.software, request, now)
     if request.state != "granted":
         return _waiting(request)
     wanted = flask.request.args.get("profile")
@@ -94,7 +94,7 @@ def read_file(api: DeskApi, token: str, wanted: str | None) -> FirmFile:
     told = api.under(token, "GET", f"{path}/explanation")
     indicators = list[Answer](told["indicators"])
     moving = sorted(indicators, key=lambda one: (-abs(one["points_contribution"]), one["name"]))
-    matches = api.under(token, "GET", f"{path}/matches")
+    matches = api.under(token, "GET", f"{path}/matches", params={"limit": str(_LISTED)})
     return FirmFile(profile, listed, registration, moving, _steps(profile, told), matches)
 
 

@@ -11,6 +11,7 @@ from flask_babel import gettext
 
 from creditlink.desk import asking
 from creditlink.desk.pages.confirm import lacking
+from creditlink.desk.pages.lending.listing import ApplicationLine, columns, filters
 from creditlink.desk.pages.lending.words import answer_clock, state_words
 from creditlink.desk.pages.numbers import bps_of, fen_of, whole_of
 from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
@@ -18,10 +19,13 @@ from creditlink.desk.wire.sending import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.kit.clock import day_of
 from creditlink.portal.person import stepup
+from creditlink.portal.sheets.filling import export_of, of_rows, status_of
 from creditlink.portal.site import see_other
 
 _PATH = "/v1/financing/applications"
 _MOST_REASONS = 4
+_PAGES = 10
+"""Pages of the API that the list reads at most: a thousand applications, the latest."""
 _OFFER_DAYS = 14
 
 
@@ -29,15 +33,18 @@ _OFFER_DAYS = 14
 @at_desk("lender")
 def applications(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show the applications, by what is due first where an answer is due."""
-    args = flask.request.args
-    params = {"limit": "50"} | {name: args[name] for name in ("state", "cursor") if args.get(name)}
-    answer = api_of(here.actor).own("GET", _PATH, params=params)
-    lines = [(one, answer_clock(one, now)) for one in items_of(answer)]
-    lines.sort(key=lambda line: (line[1] is None, line[1].hours if line[1] else 0.0))
-    return show(
-        "lending/list.html", institution=here.institution_name, lines=lines, states=state_words(),
-        state=args.get("state", ""), cursor=answer.get("next_cursor"),
+    lines = [ApplicationLine(one, answer_clock(one, now)) for one in _all(api_of(here.actor))]
+    found = of_rows(
+        lines, columns(), filters(), label=gettext("Applications"), first="due",
+        empty=gettext("No application is before your institution."),
     )  # fmt: skip
+    return export_of(found, name="applications") or show(
+        "lending/list.html",
+        status=status_of(found),
+        institution=here.institution_name,
+        found=found,
+        states=state_words(),
+    )
 
 
 @blueprint.get("/applications/<application_id>")
@@ -147,6 +154,18 @@ def page_of(
         reasons=_reasons(api) if "decline" in found["allowed"] else (), error=error, today=day_of(now),
         month=day_of(now).replace(day=1), offer_days=_OFFER_DAYS, ask_code=stepup.needs_code(here.account, now),
     )  # fmt: skip
+
+
+def _all(api: DeskApi) -> list[Mapping[str, object]]:
+    found: list[Mapping[str, object]] = []
+    params = {"limit": "100"}
+    for _ in range(_PAGES):
+        answer = api.own("GET", _PATH, params=params)
+        found += items_of(answer)
+        if not answer.get("next_cursor"):
+            break
+        params["cursor"] = str(answer["next_cursor"])
+    return found
 
 
 def _reasons(api: DeskApi) -> list[Mapping[str, object]]:

@@ -72,21 +72,34 @@ def rules_of(text: str) -> list[dict[str, object]]:
         if match is None:
             raise ValueError(gettext("Line %(number)d of the conditions is not: what, how, limit.", number=number))
         subject, operator, limit = match.groups()
-        many = [_value(one.strip()) for one in re.split("[,，]", limit)]
-        if operator in ("in", "not_in"):
-            many = [str(one) for one in re.split("[,，] *", limit.strip())]
-        single = operator not in ("between", "in", "not_in")
-        found.append({"subject": subject, "operator": operator, "limit": many[0] if single else many})
+        found.append({"subject": subject, "operator": operator, "limit": limit_of(operator, limit)})
     return found
+
+
+def limit_of(operator: str, text: str) -> object:
+    """Return what a condition compares with: a number or a text, or several of them, separated by commas."""
+    many = [one.strip() for one in re.split("[,，]", text)]
+    if operator in ("in", "not_in"):
+        return many
+    values = [_value(one) for one in many]
+    return values if operator == "between" else values[0]
+
+
+def limit_text(limit: object) -> str:
+    """Return a limit as `limit_of` reads it."""
+    return ", ".join(_text(one) for one in limit) if isinstance(limit, list | tuple) else _text(limit)
+
+
+def number_text(value: float) -> str:
+    """Return a number as somebody types it: without an exponent, whole where it is whole."""
+    return str(int(value)) if value == int(value) else f"{value:.12f}".rstrip("0").rstrip(".")
 
 
 def rules_text(rules: Sequence[Answer]) -> str:
     """Return rules as `rules_of` reads them."""
     lines = []
     for rule in rules:
-        limit = rule["limit"]
-        several = ", ".join(_text(one) for one in limit) if isinstance(limit, list) else _text(limit)
-        lines.append(f"{rule['subject']} {rule['operator']} {several}")
+        lines.append(f"{rule['subject']} {rule['operator']} {limit_text(rule['limit'])}")
     return "\n".join(lines)
 
 

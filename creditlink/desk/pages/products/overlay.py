@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
@@ -13,10 +12,14 @@ from flask_babel import gettext
 
 from creditlink.desk import acts
 from creditlink.desk.pages.confirm import lacking
+from creditlink.desk.pages.products.form import FormInvalid
+from creditlink.desk.pages.products.overlay_form import OverlayFilled, filled_by, filled_in, terms_of
+from creditlink.desk.pages.products.overlay_parts import outcomes, parts
 from creditlink.desk.pages.products.products import states
 from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.sending import api_of, items_of
 from creditlink.desk.wire.software import Answer, ApiRefused
+from creditlink.engine.vocabulary import GRADES
 from creditlink.portal.person import stepup
 from creditlink.portal.site import see_other
 
@@ -40,16 +43,25 @@ def overlay(here: LenderHere, now: datetime) -> ResponseReturnValue:
 @blueprint.post("/overlay")
 @at_desk("product_editor")
 def write_overlay(here: LenderHere, now: datetime) -> ResponseReturnValue:
-    """Write a draft."""
-    given = flask.request.form.get("terms", "")
+    """Write a draft, from the fields or from the terms as JSON; whoever wants more rows is shown them."""
+    form = flask.request.form
+    given, filled = form.get("terms"), None
+    if form.get("more"):
+        return _show(here, now, filled=filled_in(form), more=form["more"])
     try:
-        body = json.loads(given[:_LONGEST])
+        if given is None:
+            filled = filled_in(form)
+            body: object = terms_of(filled)
+        else:
+            body = json.loads(given[:_LONGEST])
+    except FormInvalid as wrong:
+        return _show(here, now, filled=filled, error=wrong.message, status=422)
     except (ValueError, RecursionError):
         return _show(here, now, given=given, error=gettext("The terms are no JSON."), status=422)
     try:
         answer = api_of(here.actor).own("PUT", _PATH, json=body)
     except ApiRefused as refused:
-        return _show(here, now, given=given, error=in_words(refused), status=422)
+        return _show(here, now, given=given, filled=filled, error=in_words(refused), status=422)
     acts.propose(here.actor, WROTE, {"version": answer["version"], "terms_sha256": answer["terms_sha256"]}, now)
     return see_other(flask.url_for("portal.bank.overlay", version=str(answer["version"])))
 
@@ -98,6 +110,8 @@ def _show(
     *,
     version: int | None = None,
     given: str | None = None,
+    filled: OverlayFilled | None = None,
+    more: str = "",
     error: str | None = None,
     taken: Answer | None = None,
     status: int = 200,
@@ -110,11 +124,14 @@ def _show(
     if version is None and versions:
         version = int(str(versions[0]["version"]))
     one = api.own("GET", f"{_PATH}/{version}", noted=False) if version is not None else None
-    terms = cast("Mapping[str, object]", one["terms"]) if one else _BEGIN
+    terms = cast("Answer", one["terms"]) if one else _BEGIN
+    fields = filled or filled_by(terms)
     return show(
         "products/overlay.html", status=status, institution=here.institution_name, versions=versions, one=one,
         states=states() | {"live": gettext("In use"), "retired": gettext("Out of use")}, error=error, taken=taken,
-        given=given or json.dumps(terms, ensure_ascii=False, indent=2),
+        given=json.dumps(terms, ensure_ascii=False, indent=2) if given is None else given, by_terms=given is not None,
+        lists=[(part, fields.shown(part, more=more)) for part in parts()], head=fields.head, writing=filled is not None,
+        grades=[(one, one) for one in GRADES], outcomes=outcomes(),
         mine=version is not None and acts.has_hand_in(here.actor, WROTE, {"version": version}),
         ask_code=stepup.needs_code(here.account, now),
     )  # fmt: skip

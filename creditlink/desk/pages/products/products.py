@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import flask
@@ -20,10 +20,13 @@ from creditlink.engine.vocabulary import PRODUCT_KINDS, REPAYMENTS
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import NotFound
 from creditlink.portal.person import stepup
+from creditlink.portal.sheets.filling import export_of, of_rows, status_of
+from creditlink.portal.sheets.sheet import SheetColumn, SheetFilter
 from creditlink.portal.site import see_other
 
 _PATH = "/v1/catalogue/products"
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{2,39}")
+_PAGES = 5
 WROTE = "product"
 """The kind of the note of who wrote a version: somebody else checks it."""
 
@@ -33,10 +36,50 @@ WROTE = "product"
 def products(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show the institution's products."""
     del now
-    state = flask.request.args.get("state", "")
-    params = {"limit": "200"} | ({"state": state} if state else {})
-    rows = items_of(api_of(here.actor).own("GET", _PATH, params=params, noted=False))
-    return show("products/list.html", institution=here.institution_name, rows=rows, state=state, states=states())
+    rows: list[Answer] = []
+    params = {"limit": "200"}
+    for _ in range(_PAGES):
+        answer = api_of(here.actor).own("GET", _PATH, params=params, noted=False)
+        rows += items_of(answer)
+        if not answer.get("next_cursor"):
+            break
+        params["cursor"] = str(answer["next_cursor"])
+    found = of_rows(
+        rows, _columns(), _filters(), label=gettext("Products"), first="-changed",
+        empty=gettext("Your institution has no product here yet."),
+    )  # fmt: skip
+    return export_of(found, name="products") or show(
+        "products/list.html", status=status_of(found), institution=here.institution_name, found=found
+    )
+
+
+def _columns() -> Sequence[SheetColumn[Answer]]:
+    words, tones = states(), {"live": "active", "draft": "requested", "checked": "requested", "scheduled": "requested"}
+    return (
+        SheetColumn(
+            "code", gettext("Code"), lambda one: str(one["code"]),
+            link=lambda one: flask.url_for("portal.bank.product", code=one["code"], version=one["version"]),
+        ),
+        SheetColumn("version", gettext("Version"), lambda one: int(one["version"]), "number"),
+        SheetColumn(
+            "state", gettext("State"), lambda one: str(one["state"]), text=lambda one: words[one["state"]],
+            tone=lambda one: tones.get(one["state"], "expired"),
+        ),
+        SheetColumn(
+            "changed", gettext("Changed"), lambda one: datetime.fromisoformat(str(one["changed_at"])), "instant"
+        ),
+    )  # fmt: skip
+
+
+def _filters() -> Sequence[SheetFilter[Answer]]:
+    return (
+        SheetFilter(
+            "words", gettext("Code"), meets=lambda one, words: str(words).casefold() in str(one["code"]).casefold()
+        ),
+        SheetFilter(
+            "state", gettext("State"), "choice", list(states().items()), meets=lambda one, state: one["state"] == state
+        ),
+    )  # fmt: skip
 
 
 @blueprint.get("/products/new")

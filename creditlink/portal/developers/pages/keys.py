@@ -14,7 +14,7 @@ from creditlink.kit.errors import NotFound
 from creditlink.portal.developers import findings
 from creditlink.portal.developers.findings import Checked, KeyFinding
 from creditlink.portal.developers.pages.own_client import entries_of, kids_of, store
-from creditlink.portal.developers.pages.site import AtBench, blueprint, developer_signed_in
+from creditlink.portal.developers.pages.site import AtBench, blueprint, developer_signed_in, unless_developer
 from creditlink.portal.site import page, see_other
 
 
@@ -45,7 +45,7 @@ def add_keys(session: Session, here: AtBench, now: datetime) -> ResponseReturnVa
 @blueprint.post("/keys/address")
 def set_key_address() -> ResponseReturnValue:
     """Take the keys from an address from now on; the document there is looked at first, outside any transaction."""
-    elsewhere = _unless_developer()
+    elsewhere = unless_developer()
     if elsewhere is not None:
         return elsewhere
     address = flask.request.form.get("jwks_uri", "").strip()
@@ -97,14 +97,3 @@ def _fetched(address: str) -> Checked:
         return findings.check_document(targets.fetch_json(address))
     except targets.TargetRefused as refused:
         return Checked((), (KeyFinding("jwks_uri", "address", str(refused)),))
-
-
-def _unless_developer() -> ResponseReturnValue | None:
-    """Return the answer to anybody but a developer, for whom no foreign address is called; None: it is one."""
-
-    @developer_signed_in
-    def look(_session: Session, _here: AtBench, _now: datetime) -> ResponseReturnValue:
-        return ""
-
-    answer = look()
-    return None if answer == "" else answer

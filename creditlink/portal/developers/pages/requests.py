@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy import select
@@ -13,30 +13,56 @@ from sqlalchemy.orm import Session
 from creditlink.portal.developers.pages.site import AtBench, blueprint, developer_signed_in
 from creditlink.portal.developers.recording import KEPT
 from creditlink.portal.developers.tables import DeveloperRequest
+from creditlink.portal.sheets.filling import export_of, of_query, status_of
+from creditlink.portal.sheets.sheet import Sheet, SheetColumn, SheetFilter
 from creditlink.portal.site import page
 
-PER_PAGE = 50
+_A_PAGE = 50
 
 
 @blueprint.get("/requests")
 @developer_signed_in
 def requests(session: Session, here: AtBench, now: datetime) -> ResponseReturnValue:
     """Show what the client sent, the newest first, and why what was refused."""
-    only = flask.request.args.get("only", "") == "refused"
-    before = flask.request.args.get("before", "")
-    query = select(DeveloperRequest).where(DeveloperRequest.at >= now - KEPT).order_by(DeveloperRequest.id.desc())
-    if only:
-        query = query.where(DeveloperRequest.status >= 400)
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        query = query.where(DeveloperRequest.id < int(before))
-    rows = session.scalars(query.limit(PER_PAGE + 1)).all()
-    return page(
-        "developers/requests.html",
-        rows=rows[:PER_PAGE],
-        more=rows[PER_PAGE - 1].id if len(rows) > PER_PAGE else None,
-        only=only,
-        days=KEPT.days,
-        hints=hints(),
+    found = _sheet(session, now)
+    return export_of(found, name="requests") or page(
+        "developers/requests.html", status=status_of(found), found=found, days=KEPT.days, hints=hints()
+    )
+
+
+def _sheet(session: Session, now: datetime) -> Sheet[DeveloperRequest]:
+    answers = [("refused", gettext("only what was refused")), ("taken", gettext("only what was taken"))]
+    refused = DeveloperRequest.status >= 400
+    return of_query(
+        session, select(DeveloperRequest).where(DeveloperRequest.at >= now - KEPT), _columns(), (
+            SheetFilter("only", gettext("Answer"), "choice", answers),
+            SheetFilter("route", gettext("Request")),
+            SheetFilter("check", gettext("Check that failed")),
+            SheetFilter("id", gettext("Number of the request")),
+        ),
+        make=lambda row: row[0],
+        by={
+            "when": DeveloperRequest.id, "request": DeveloperRequest.route, "answer": DeveloperRequest.status,
+            "why": DeveloperRequest.failed_check,
+        },
+        where={
+            "only": lambda which: refused if which == "refused" else ~refused,
+            "route": lambda words: DeveloperRequest.route.icontains(str(words), autoescape=True),
+            "check": lambda words: DeveloperRequest.failed_check == str(words),
+            "id": lambda words: DeveloperRequest.request_id == str(words),
+        },
+        then=DeveloperRequest.id, label=gettext("Request log"), first="-when", per_page=_A_PAGE,
+    )  # fmt: skip
+
+
+def _columns() -> Sequence[SheetColumn[DeveloperRequest]]:
+    return (
+        SheetColumn("when", gettext("When"), lambda one: one.at, "own"),
+        SheetColumn("request", gettext("Request"), lambda one: f"{one.method} {one.route}", "own"),
+        SheetColumn("answer", gettext("Answer"), lambda one: one.status, "own"),
+        SheetColumn("error", gettext("Error"), lambda one: one.error, sorts=False),
+        SheetColumn("why", gettext("Why"), lambda one: " ".join(filter(None, (one.failed_check, one.reason))), "own"),
+        SheetColumn("id", gettext("Number of the request"), lambda one: one.request_id, sorts=False),
     )
 
 

@@ -43,6 +43,7 @@ def _navigation() -> list[tuple[str, str]]:
         ("developers.bench", gettext("Overview")),
         ("developers.keys", gettext("Keys")),
         ("developers.firms", gettext("Scripted firms")),
+        ("developers.webhook", gettext("Webhooks")),
         ("developers.requests", gettext("Request log")),
         ("developers.examples", gettext("Examples")),
     ]
@@ -90,3 +91,14 @@ def developer_signed_in(
         return see_other(flask.url_for("developers.sign_in"))
 
     return guarded
+
+
+def unless_developer() -> ResponseReturnValue | None:
+    """Return the answer to anybody but a developer, for whom no foreign address is called; None: it is one."""
+
+    @developer_signed_in
+    def look(_session: Session, _here: AtBench, _now: datetime) -> ResponseReturnValue:
+        return ""
+
+    answer = look()
+    return None if answer == "" else answer

@@ -9,24 +9,21 @@ from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.audit.tables import AuditEntry
 from creditlink.enterprises.tables import Account
-from creditlink.institutions import service as institutions
-from creditlink.institutions.service import RegistrationRefused
-from creditlink.institutions.tables import Institution
-from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.errors import Conflict, NotFound
 from creditlink.kit.jobs import dead_letters, lanes
 from creditlink.kit.postgres import db
 from creditlink.notifications import service as notifications
-from creditlink.notifications.tables import STATES, Notification, WebhookDelivery
 from creditlink.operations import service
+from creditlink.portal.sheets.filling import export_of, status_of
 from creditlink.portal.site import blueprint, page, see_other
 from creditlink.portal.staff.guard import AtDesk
-from creditlink.portal.staff.operator.access import A_PAGE, operating
+from creditlink.portal.staff.operator.access import operating
+from creditlink.portal.staff.operator.sheets import failures, sendings
 
 _LATEST = 10
 _PERSON = "staff:"
@@ -81,68 +78,24 @@ def replay_webhook(session: Session, here: AtDesk, now: datetime, delivery_id: s
             notifications.replay(session, delivery, actor=here.actor.name, now=now)
     except Conflict as conflict:
         return _webhooks(session, error=str(conflict.detail), status=409)
-    return see_other(flask.url_for("portal.operator_webhooks", state=flask.request.form.get("state", "failed")[:16]))
+    return see_other(flask.url_for("portal.operator_webhooks", state=flask.request.form.get("state", "")[:16] or None))
 
 
 def _jobs(session: Session, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
-    task = flask.request.args.get("task", "")[:128] or None
-    is_open = flask.request.args.get("closed") != "yes"
     alive, healths = lanes.health(session)
-    cursor = flask.request.args.get("cursor") or None
-    try:
-        found, following = dead_letters.page_of(session, task=task, is_open=is_open, cursor=cursor, limit=A_PAGE)
-    except InvalidRequest:
-        found, following = [], None
-        error, status = gettext("This page of the list does not exist any more."), 422
-    open_by_task = dead_letters.count_open(session)
-    return page(
-        "staff/operator/work.html",
-        status=status,
-        found=found,
-        cursor=following,
-        tasks=sorted(open_by_task.items()),
-        task=task,
-        is_open=is_open,
-        alive=alive,
-        lanes=healths,
-        done=_done(session, ("work.retry", "work.drop")),
-        error=error,
-    )
+    found = failures.sheet_of(session)
+    return export_of(found, name="jobs") or page(
+        "staff/operator/work.html", status=status if error else status_of(found), found=found, alive=alive,
+        lanes=healths, done=_done(session, ("work.retry", "work.drop")), error=error,
+    )  # fmt: skip
 
 
 def _webhooks(session: Session, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
-    given = flask.request.args
-    state = given.get("state", "failed")
-    within = state if state in STATES else None
-    code, institution_id = given.get("institution", "").strip()[:64], None
-    if code:
-        try:
-            institution_id = institutions.institution_of(session, code).id
-        except RegistrationRefused:
-            error, status = gettext("No institution has the code %(code)s.", code=code[:40]), 422
-    found: list[tuple[WebhookDelivery, Notification]] = []
-    cursor: str | None = None
-    try:
-        if error is None or status == 409:
-            found, cursor = notifications.page_of(
-                session, institution_id, state=within, cursor=given.get("cursor") or None, limit=A_PAGE
-            )
-    except InvalidRequest:
-        error, status = gettext("This page of the list does not exist any more."), 422
-    banks = {one.institution_id for one, _ in found}
-    rows = session.execute(select(Institution.id, Institution.code).where(Institution.id.in_(banks)))
-    return page(
-        "staff/operator/webhooks.html",
-        status=status,
-        found=found,
-        codes=dict(rows.all()),
-        cursor=cursor,
-        state=within or "",
-        states=STATES,
-        institution=code,
-        done=_done(session, ("webhook.replay",)),
-        error=error,
-    )
+    found = sendings.sheet_of(session)
+    return export_of(found, name="webhooks") or page(
+        "staff/operator/webhooks.html", status=status if error else status_of(found), found=found,
+        done=_done(session, ("webhook.replay",)), error=error,
+    )  # fmt: skip
 
 
 def _done(session: Session, actions: tuple[str, ...]) -> list[DoneAct]:

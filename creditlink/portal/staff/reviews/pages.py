@@ -13,17 +13,16 @@ from sqlalchemy.orm import Session
 from creditlink.kit.clock import day_of, start_of_day
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.portal.person import stepup
+from creditlink.portal.sheets.filling import export_of, status_of
 from creditlink.portal.site import blueprint, page, see_other
 from creditlink.portal.staff.decisions.beside import cases_of
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 from creditlink.portal.staff.reviews.access import MONITOR, NOTICES, QUEUE, in_words, queue_transaction
+from creditlink.portal.staff.reviews.cases import sheet_of
 from creditlink.portal.staff.reviews.listing import queued
 from creditlink.reviews import decide, monitor, queue
 from creditlink.reviews.notices import service as notices
-from creditlink.reviews.queue import CaseQuery
-from creditlink.reviews.rules.causes import CAUSES
 from creditlink.reviews.rules.overrides import KINDS, REASONS, WantedOverride
-from creditlink.reviews.rules.states import STATES
 from creditlink.reviews.tables import ReviewCase
 from creditlink.staff import acts
 from creditlink.staff.actor import RoleMissing
@@ -35,14 +34,11 @@ _MOST = 200
 @staff_signed_in
 def staff_reviews(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Show the queue, what is due first first; without a choice, what still wants a decision."""
-    asked = {name: flask.request.args.get(name, "") for name in ("state", "cause")}
-    state = asked["state"] if asked["state"] in STATES else None
-    cause = asked["cause"] if asked["cause"] in CAUSES else None
     with queue_transaction(here) as seen:
-        cases = queued(seen, queue.listed(seen, CaseQuery(state, cause, _MOST)), now)
-        if not asked["state"]:
-            cases = [case for case in cases if case.is_open]
-        return page("staff/reviews/list.html", cases=cases, asked=asked, states=STATES, causes=CAUSES, tabs=_tabs(here))
+        found = sheet_of(seen, now)
+        return export_of(found, name="reviews") or page(
+            "staff/reviews/list.html", status=status_of(found), found=found, tabs=_tabs(here)
+        )
 
 
 @blueprint.get("/staff/reviews/<case_id>")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from typing import cast
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -17,9 +18,12 @@ from creditlink.kit.postgres import db
 from creditlink.lifecycle import restraint
 from creditlink.lifecycle.steps import ModelStepRefused
 from creditlink.portal.person import stepup
+from creditlink.portal.sheets.filling import export_of, status_of
+from creditlink.portal.sheets.sheet import Sheet
 from creditlink.portal.site import blueprint, page, see_other, settings
 from creditlink.portal.staff.drawing.lines import DayLine, DrawnLines, drawn
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
+from creditlink.portal.staff.watch.series import FoundSeries, name_in, sheet_of
 from creditlink.staff.actor import RoleMissing
 from creditlink.watch import acting, courses, reading
 from creditlink.watch.counting import WatchedModel
@@ -111,12 +115,16 @@ def _overview(here: AtDesk, now: datetime, *, error: str | None = None, status: 
     with watch_transaction(here) as seen:
         found = reading.overview(seen, _day(), None)
         shown = found["day"] if isinstance(found["day"], date) else day_of(now)
-        models = found["models"] if isinstance(found["models"], list) else []
-        return page(
+        listed = found["models"] if isinstance(found["models"], list) else []
+        models = [one | _drawings(seen, one, shown) for one in listed]
+        sheets: list[Sheet[FoundSeries]] = [
+            sheet for one in models for sheet in cast("tuple[Sheet[FoundSeries], ...]", one["sheets"])
+        ]
+        return export_of(*sheets, name="series") or page(
             "staff/watch/list.html",
-            status=status,
+            status=status if error else status_of(*sheets),
             day=found["day"],
-            models=[one | _drawings(seen, one, shown) for one in models],
+            models=models,
             thresholds=_thresholds(),
             may_act=bool(here.actor.roles & ACT),
             ask_code=stepup.needs_code(here.account, now),
@@ -127,14 +135,21 @@ def _overview(here: AtDesk, now: datetime, *, error: str | None = None, status: 
 def _drawings(session: Session, model: dict[str, object], day: date) -> dict[str, object]:
     """Return what a model's card draws besides what was found: courses, every series, segments."""
     watched = WatchedModel(str(model["purpose"]), str(model["model_id"]))
-    every = [(row, reading.name_of(row.series)) for row in courses.found_on(session, watched, day)]
+    every = [FoundSeries(row, name_in(reading.name_of(row.series))) for row in courses.found_on(session, watched, day)]
+    indicators = [one for one in every if "@" not in one.row.series and one.row.series != POINTS]
+    segments = [one for one in every if "@" in one.row.series]
     score = courses.course_of(session, watched, POINTS, day)
     ripe = courses.outcomes_of(session, watched, day)
     return {
         "score_course": score,
         "score_drawing": _indices(score, _thresholds()) if score else None,
-        "indicators": [(row, name) for row, name in every if "@" not in row.series and row.series != POINTS],
-        "segments": [(row, name) for row, name in every if "@" in row.series],
+        "has": (bool(indicators), bool(segments)),
+        "sheets": (
+            sheet_of(
+                indicators, watched, part="i", label=gettext("Indicators, sources and mix of grades"), per_page=10
+            ),
+            sheet_of(segments, watched, part="s", label=gettext("The score in each segment"), per_page=8),
+        ),
         "ripe": ripe,
         "calibration": _calibration(ripe) if ripe else None,
         "ranking": _ranking(ripe) if any(row.auc is not None for row in ripe) else None,

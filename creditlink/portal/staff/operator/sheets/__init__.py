@@ -1,0 +1,1 @@
+"""The operator's larger tables: failed work, deliveries of webhooks."""

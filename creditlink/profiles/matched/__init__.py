@@ -1,0 +1,1 @@
+"""A profile's products: page by page, and what would open them."""
