@@ -52,7 +52,12 @@ class DrawnLines:
 
 
 def drawn(
-    days: Sequence[date], lines: Sequence[DayLine], limits: Sequence[tuple[float, str]] = (), *, unit: str = "%.2f"
+    days: Sequence[date],
+    lines: Sequence[DayLine],
+    limits: Sequence[tuple[float, str]] = (),
+    *,
+    unit: str = "%.2f",
+    days_as: str = "%m-%d",
 ) -> DrawnLines:
     """Return lines as they are drawn; the box holds every value and every limit.
 
@@ -61,6 +66,7 @@ def drawn(
     days : the oldest first, as many as each line has values
     limits : value and the class that colours it
     unit : how a value is written beside its mark
+    days_as : how a day is written below the box
 
     Raises
     ------
@@ -77,7 +83,7 @@ def drawn(
         lines=tuple(_drawn(days, line, x, y) for line in lines),
         limits=tuple(Mark(y(value), unit % value, kind) for value, kind in limits),
         across=tuple(Mark(y(value), unit % value) for value in np.linspace(low, high, _MARKS)),
-        days=tuple(Mark(x(day.toordinal()), f"{day:%m-%d}") for day in _some(days)),
+        days=tuple(Mark(x(day.toordinal()), day.strftime(days_as)) for day in _some(days)),
     )
 
 
