@@ -64,7 +64,7 @@ class RelatedShown:
 @blueprint.get("/profile")
 @signed_in
 def profile(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Show a profile of the firm, the newest unless another is named, whoever asked for it, and the others in a line each.
+    """Show a profile of the firm, the newest unless one is named, whoever asked for it, and the others in lines.
 
     It is the firm's own: it stays readable when the consent behind it is over, until its data life is.
     """

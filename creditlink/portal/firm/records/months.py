@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from creditlink.consents import own
 from creditlink.consents.agreement.categories import label_of
+from creditlink.consents.agreement.limits import OWN
 from creditlink.engine.facts.catalogue import CATEGORIES as CATALOGUE
 from creditlink.engine.facts.catalogue_items import ITEMS, Item
-from creditlink.enterprises.service import represented_by
+from creditlink.enterprises.service import outside_limits, represented_by
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import NotFound
@@ -57,8 +58,11 @@ def own_records(session: Session, account: Account, now: datetime) -> ResponseRe
     consent = own.alive(session, firm.id, now)
     if consent is None or consent.state != "ACTIVE":
         return page("firm/records.html", firms=names, firm=firm, consent=consent, parts=None)
-    check_right(right, consent)
-    kinds = readable(consent)
+    kinds = [
+        one for one in readable(consent) if outside_limits(right, purpose=OWN, categories=[one], runs_days=0) is None
+    ]
+    if not kinds:
+        check_right(right, consent)
     asked = flask.request.args.get("category") or kinds[0]
     if asked not in (*kinds, LATE):
         raise NotFound
