@@ -29,16 +29,15 @@ from creditlink.kit.processes import runtime
 from creditlink.overlays.application import overlay_of
 from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.firm.known import reviews
-from creditlink.portal.site import blueprint, lang, page, settings, signed_in
-from creditlink.products.service import book_of
-from creditlink.profiles import wire
+from creditlink.portal.firm.known.better import better_of
+from creditlink.portal.firm.known.scale import bands, history, odds, out_of
+from creditlink.portal.site import blueprint, lang, page, signed_in
 from creditlink.profiles.disclosures import evidence
 from creditlink.profiles.reliance.endings.service import endings_of
 from creditlink.profiles.tables import Profile
 from creditlink.records.coverage import CategoryCoverage
 
-EARLIER = 10
-_NEAR = 3
+EARLIER = 30
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         return page("firm/profile.html", firms=firms, firm=firm, newest=None, related=related)
     newest, institution = _named(rows, flask.request.args.get("profile"))
     _note_look(session, account, newest, now)
-    improvements, near = _better(session, newest)
+    scale = runtime.part(LiveModel).rules.scale
+    chances = None if newest.pd_12m is None else (*out_of(newest.pd_12m), odds(newest.pd_12m))
     return page(
         "firm/profile.html",
         firms=firms,
@@ -90,8 +90,11 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         summary=newest.summary,
         sources=_sources(newest.coverage),
         widest=max((abs(row["points_contribution"]) for row in newest.summary["dimensions"]), default=1.0) or 1.0,
-        improvements=improvements,
-        near=near,
+        better=better_of(session, newest),
+        bands=bands(scale),
+        chances=chances,
+        drawing=history([(row.created_at, row.points) for row, _ in reversed(rows)], gettext("Points")),
+        sole_trader=newest.registration["entity_type"] == "sole_trader",
         related=related,
         overlay=overlay_of(session, newest),  # only where its lender lets the firm see it
         review=reviews.shown_of(session, newest, now),
@@ -187,16 +190,3 @@ def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
             )
         )
     return rows
-
-
-def _better(session: Session, profile: Profile) -> tuple[Mapping[str, object] | None, list[Mapping[str, object]]]:
-    """Return what would raise the grade and open the nearest products; nothing where the model has changed since."""
-    live = runtime.part(LiveModel)
-    if profile.summary.get("partial"):
-        return None, []
-    if profile.state != "scored" or not live.scored(profile.model_id, profile.model_sha256):
-        return None, []
-    book = book_of(session, settings(), profile.asked["products"])
-    codes = [match["product"] for match in profile.products["near_misses"][:_NEAR]]
-    near = [wire.unlocked(profile, code, book, live) for code in codes]
-    return wire.improvements(profile, live), [one for one in near if one["opens"]]
