@@ -92,6 +92,7 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         widest=max((abs(row["points_contribution"]) for row in newest.summary["dimensions"]), default=1.0) or 1.0,
         better=better_of(session, newest),
         bands=bands(scale),
+        doubling=scale.points_to_double,
         chances=chances,
         drawing=history([(row.created_at, row.points) for row, _ in reversed(rows)], gettext("Points")),
         sole_trader=newest.registration["entity_type"] == "sole_trader",
