@@ -165,6 +165,8 @@ class TestNothingForABank:
         made = itself()
         with empty_database.transaction("owner") as session:
             consent = session.scalars(select(Consent).where(Consent.institution_id == OWN_ID)).one()
+        reader.get(f"/portal/profile?profile={made}&lang=en")
+        assert reader.post(f"/portal/profile/{made}/review", note="x").status_code == 404  # nobody decides by it
         reader.get(f"/portal/consents/{consent.wire_id}")
         assert reader.post(f"/portal/consents/{consent.wire_id}/revoke").status_code == 303
         with empty_database.transaction("owner") as session:
@@ -331,6 +333,6 @@ class TestLooking:
             page = reader.get(f"{RECORDS}?category=tax&lang=en").text
             assert "has not agreed to look at its own data, or has paused it" in page
             assert "<svg" not in page
-        assert reader.post(f"{OWN}/profile", enterprise=str(firm_of(reader))).status_code == 404
+        assert reader.post(f"{OWN}/profile", enterprise=str(firm_of(reader))).headers["Location"].startswith(OWN)
         # What was made stays the firm's own until its data life is over, as under every consent.
         assert reader.get(f"/portal/profile?profile={made}").status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.enterprises.service import outside_limits, represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit import ids
-from creditlink.kit.errors import ConsentRefused, InvalidRequest, NotFound
+from creditlink.kit.errors import ConsentRefused, InvalidRequest
 from creditlink.kit.processes import runtime
 from creditlink.portal.firm.firms import chosen_with_right
 from creditlink.portal.person import stepup
@@ -61,7 +62,7 @@ def agree_with_itself(session: Session, account: Account, now: datetime) -> Resp
     """Sign the firm's consent to itself, as it was shown."""
     firms = represented_by(session, account, now)
     form = flask.request.form
-    firm, _ = chosen_with_right(session, firms, form.get("enterprise", ""))
+    firm, _ = chosen_with_right(session, firms, _named(firms))
 
     def again(error: str, status: int = 422) -> ResponseReturnValue:
         return _show(session, account, [one for one, _ in firms], firm, now, error=error, status=status)
@@ -89,12 +90,11 @@ def agree_with_itself(session: Session, account: Account, now: datetime) -> Resp
 @signed_in
 def own_profile(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Make the firm's profile of today under its consent to itself, by the service that serves banks."""
-    firm, right = chosen_with_right(
-        session, represented_by(session, account, now), flask.request.form.get("enterprise", "")
-    )
+    firms = represented_by(session, account, now)
+    firm, right = chosen_with_right(session, firms, _named(firms))
     consent = own.alive(session, firm.id, now)
-    if consent is None:
-        raise NotFound
+    if consent is None:  # withdrawn in another window: the page says how to agree again
+        return see_other(flask.url_for("portal.own_use", enterprise=firm.id))
     check_right(right, consent)
     made = create_profile(
         session,
@@ -126,6 +126,11 @@ def check_right(right: Representation, consent: Consent) -> None:
     beyond = outside_limits(right, purpose=OWN, categories=consent.categories, runs_days=0.0)
     if beyond is not None:
         raise ConsentRefused(f"beyond what the agent may decide: {beyond}", reason="beyond_agent_limits", beyond=beyond)
+
+
+def _named(firms: Sequence[tuple[Enterprise, Representation]]) -> str | None:
+    """Return the firm that the form names; who acts for several names one."""
+    return flask.request.form.get("enterprise", None if len(firms) == 1 else "")
 
 
 def _show(
