@@ -160,13 +160,14 @@ def _show(
     ).first()
     return page(
         "firm/own.html", status=status, firms=firms, firm=firm, consent=consent, error=error, state=state.state,
-        fetched=_fetched(consent, state), left=left.get("month", 0), newest=newest,
+        fetched=fetched_of(consent.categories, state), left=left.get("month", 0), newest=newest,
     )  # fmt: skip
 
 
-def _fetched(consent: Consent, state: pull.PullState) -> list[FetchedShown]:
+def fetched_of(categories: Sequence[str], state: pull.PullState) -> list[FetchedShown]:
+    """Return how the source of each category has answered."""
     found = []
-    for category in consent.categories:
+    for category in categories:
         source = state.sources.get(state.holders.get(category, ""))
         word = "pending" if source is None or source.status in ("READY", "PENDING") else source.status.lower()
         found.append(FetchedShown(label_of(category, lang()), word, source.usable_at if source else None))

@@ -21,18 +21,20 @@ from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import NotFound
 from creditlink.portal.firm.firms import chosen_with_right
-from creditlink.portal.firm.known.own import check_right
+from creditlink.portal.firm.known.own import check_right, fetched_of
 from creditlink.portal.firm.records.series import DrawnSeries, series_of
 from creditlink.portal.firm.records.wording import code_text, frame_label, period_text
 from creditlink.portal.sheets.filling import export_of, of_rows, status_of
 from creditlink.portal.sheets.sheet import Kind, Sheet, SheetColumn, Value
 from creditlink.portal.site import blueprint, lang, page, signed_in
 from creditlink.profiles.lineage.months import KnownFact, LenderView, known_facts, readable
+from creditlink.records.pulls import pull
 
 LATE = "late"
 """The part of the page that gathers what was filed or paid late, of every kind of data."""
 
 _KINDS: dict[str, Kind] = {"fen": "money", "day": "day", "share": "share", "code": "text", "flag": "text"}
+_SAID = {("meter_months", "kind")}  # by the page's own name
 _DIGITS = {"kWh_or_m3": 1, "tonnes": 1}
 
 
@@ -78,6 +80,7 @@ def own_records(session: Session, account: Account, now: datetime) -> ResponseRe
         kinds=[(one, label_of(one, lang())) for one in kinds] + [(LATE, gettext("Late filings and payments"))],
         asked=asked,
         parts=parts,
+        answer=fetched_of([asked], pull.state_now(session, consent, now))[0] if asked != LATE else None,
         office="" if asked == LATE else _own(CATALOGUE[asked].owner_zh, CATALOGUE[asked].owner_en),
         lenders=[(_name(one), one.since) for one in views if asked == LATE or asked in one.categories],
     )
@@ -86,20 +89,21 @@ def own_records(session: Session, account: Account, now: datetime) -> ResponseRe
 def _parts(facts: Sequence[KnownFact], asked: str, today: date) -> Iterator[PartShown]:
     if asked == LATE:
         late = [fact for fact in facts if fact.late_days(today)]
-        columns = (_month(), _what(), *_clocks(["due_on", "filed_on", "paid_on"]), _late(today), *_about())
+        columns = (_month(), _what(), *_clocks(["due_on", "filed_on", "paid_on"]), _late(today), *_marks(), *_about())
         table = of_rows(
             late, columns, label=gettext("Late filings and payments"), first="-period", prefix="late.",
             empty=gettext("Nothing was filed or paid late."),
         )  # fmt: skip
         yield PartShown(LATE, gettext("Late filings and payments"), [], table)
         return
-    frames = dict.fromkeys(fact.frame for fact in facts)
-    for frame in frames:
+    held = {fact.frame for fact in facts}
+    for frame in (one for one in ITEMS if one in held):
         rows = [fact for fact in facts if fact.frame == frame]
         label = frame_label(frame)
-        items = [one for one in ITEMS[frame] if any(fact.value_of(one.name) is not None for fact in rows)]
+        items = [one for one in ITEMS[frame] if (frame, one.name) not in _SAID and _is_known(rows, one.name)]
         is_due = any(one.name == "due_on" for one in items)
-        columns = (_month(), *map(_column, items), *([_late(today)] if is_due else []), *_about())
+        late_days = [_late(today)] if is_due else []
+        columns = (_month(), *_marks(), *map(_column, items), *late_days, *_about())
         table = of_rows(rows, columns, label=label, first="-period", prefix=f"{frame}.", per_page=12)
         yield PartShown(frame, label, series_of(frame, rows), table)
 
@@ -159,14 +163,24 @@ def _late(today: date) -> SheetColumn[KnownFact]:
     )  # fmt: skip
 
 
+def _is_known(rows: Sequence[KnownFact], name: str) -> bool:
+    return any(row.value_of(name) is not None for row in rows)
+
+
 def _about() -> list[SheetColumn[KnownFact]]:
-    between = "、" if lang() == "zh" else ", "
     return [
         SheetColumn("known", gettext("Known since"), lambda one: one.known_on, "day"),
         SheetColumn(
             "source", gettext("Source"),
             lambda one: _own(CATALOGUE[one.category].owner_zh, CATALOGUE[one.category].owner_en), sorts=False,
         ),
+    ]  # fmt: skip
+
+
+def _marks() -> list[SheetColumn[KnownFact]]:
+    """Return what stands beside the period: who sees the row, and where to say that it is wrong."""
+    between = "、" if lang() == "zh" else ", "
+    return [
         SheetColumn(
             "seen", gettext("Banks that can see it"), lambda one: between.join(map(_name, one.seen_by)),
             text=lambda one: between.join(dict.fromkeys(map(_name, one.seen_by))) or gettext("none"), sorts=False,
