@@ -62,7 +62,7 @@ def _series(frame: str, names: Sequence[str], rows: Sequence[KnownFact]) -> Draw
         span.append(add_months(span[-1], 1))
     money = items[names[0]].unit == "fen"
     split = _SPLIT.get(frame)
-    lines = []
+    lines: list[DayLine] = []
     for name in names:
         item = items[name]
         label = item.label_zh if lang() == "zh" else item.label_en
@@ -111,5 +111,5 @@ def _part(code: str) -> str:
 
 def _unit(unit: str, rows: Sequence[KnownFact]) -> str:
     if unit == "kWh_or_m3":
-        return gettext("kWh") if rows[0].category == "electricity" else gettext("m³")
-    return {"tonnes": gettext("tonnes"), "count": ""}.get(unit, "")
+        return str(gettext("kWh") if rows[0].category == "electricity" else gettext("m³"))
+    return str(gettext("tonnes")) if unit == "tonnes" else ""

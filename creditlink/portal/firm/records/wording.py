@@ -63,5 +63,6 @@ def period_text(fact: KnownFact) -> str:
     months = fact.value_of("months")
     first = f"{fact.period:%Y-%m}"
     if isinstance(months, int) and 1 < months <= 12:
-        return gettext("%(first)s to %(last)s", first=first, last=f"{add_months(fact.period, months - 1):%Y-%m}")
+        last = f"{add_months(fact.period, months - 1):%Y-%m}"
+        return str(gettext("%(first)s to %(last)s", first=first, last=last))
     return first
