@@ -238,7 +238,10 @@ class TestAgreeing:
         other = Person(app.test_client(), second)
         other.sign_in()
         address = re.search(r'href="(/portal/inbox/cns_\w+)"', other.get("/portal/inbox?lang=en").text).group(1)
-        offered = re.findall(r'name="category" value="(\w+)"', other.get(f"{address}?lang=en").text)
+        asked = other.get(f"{address}?lang=en").text
+        assert "See your own data and profile, without any bank" in asked
+        assert "asks to see" not in asked
+        offered = re.findall(r'name="category" value="(\w+)"', asked)
         assert offered
         assert other.post(address, decision="approve", category=offered).status_code == 303
         assert "Your firm looks at itself" in reader.get(f"{OWN}?lang=en").text
