@@ -57,6 +57,8 @@ PLACES = (
     Place("portal.inbox", FIRM, "/portal/inbox"),
     Place("portal.answer", FIRM, "/portal/inbox", r"/portal/inbox/cns_\w+"),
     Place("portal.profile", FIRM, "/portal/profile"),
+    Place("portal.own_use", FIRM, "/portal/own"),
+    Place("portal.own_records", FIRM, "/portal/own/records"),
     Place("portal.changes", FIRM, "/portal/profile", r"/portal/profile/changes\?[^\"]+"),
     Place("portal.group", FIRM, "/portal/group"),
     Place("portal.uploads", FIRM, "/portal/uploads"),

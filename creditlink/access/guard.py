@@ -49,15 +49,24 @@ class InvalidTokenRequest(Problem):
 
 @dataclass(frozen=True)
 class Access:
-    """Who calls, under which consent (None: in the institution's own name), and for what."""
+    """Who calls, under which consent (None: in the institution's own name), and for what.
+
+    A person of the firm itself comes without a token, under the firm's consent to itself (`consents.own`).
+    """
 
     client_id: str
     institution_id: UUID
     consent_id: UUID | None
     scopes: frozenset[str]
     authorization_details: tuple[Mapping[str, object], ...]
-    token_id: UUID
+    token_id: UUID | None
     pairwise_salt: str = field(repr=False)  # of the institution: makes the firm ids that only it sees
+    account_id: UUID | None = None  # the person of the firm, where there is no token
+
+    @property
+    def actor(self) -> str:
+        """Return who the evidence names."""
+        return f"bank:{self.client_id}" if self.account_id is None else f"account:{self.account_id}"
 
 
 @dataclass(frozen=True)

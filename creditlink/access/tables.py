@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from creditlink.institutions.tables import OWN_ID
 from creditlink.kit.postgres.db import Base
 
 
@@ -15,7 +16,10 @@ class AccessToken(Base):
     """A short-lived opaque token, useless without the key it is bound to."""
 
     __tablename__ = "access_tokens"
-    __table_args__ = (CheckConstraint("(jkt IS NULL) <> (x5t_s256 IS NULL)", name="one_binding"),)
+    __table_args__ = (
+        CheckConstraint("(jkt IS NULL) <> (x5t_s256 IS NULL)", name="one_binding"),
+        CheckConstraint(f"institution_id <> '{OWN_ID}'", name="own_use"),  # a firm's own use has no tokens
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     token_hash: Mapped[str] = mapped_column(unique=True)

@@ -19,7 +19,7 @@ from creditlink.consents.agreement.categories import CATEGORIES
 from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.institutions import service
 from creditlink.institutions.service import RegistrationRefused
-from creditlink.institutions.tables import Client, Institution
+from creditlink.institutions.tables import OWN_ID, Client, Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.files.textfile import decode, json_of
 from creditlink.kit.processes.process import start
@@ -66,7 +66,8 @@ def add(code: str, name_zh: str, name_en: str, kind: str, who: str | None) -> No
 def list_institutions() -> None:
     """List all institutions."""
     with _transaction() as session:
-        print_json([_institution_json(i) for i in session.scalars(select(Institution).order_by(Institution.code))])
+        rows = select(Institution).where(Institution.id != OWN_ID).order_by(Institution.code)
+        print_json([_institution_json(one) for one in session.scalars(rows)])
 
 
 @institutions.command("suspend")

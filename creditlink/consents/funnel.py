@@ -19,7 +19,7 @@ STAGES = ("asked", "shown", "signed_in", "approved", "narrowed", "declined", "ex
 _COUNTED = text("""
     WITH lately AS (
         SELECT c.*, coalesce(c.enterprise_id::text, c.asked_uscc, c.id::text) AS firm
-        FROM consents c WHERE c.requested_at >= :since),
+        FROM consents c WHERE c.requested_at >= :since AND c.channel <> 'own'),
     reached AS (
         SELECT 'asked' AS stage, id, firm FROM lately
         UNION ALL SELECT s.stage, l.id, l.firm FROM lately l JOIN consent_stages s ON s.consent_id = l.id

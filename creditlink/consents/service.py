@@ -69,8 +69,11 @@ def request_consent(
     channel: str = "redirect",
     answer_until: datetime | None = None,
     asked_uscc: str | None = None,
+    actor: str | None = None,
 ) -> Consent:
     """Record what a bank asks for. It opens nothing until the firm decides (C8).
+
+    `actor` asks where it is not the client: a person of the firm, who asks for the firm itself.
 
     `asked_uscc` names the firm where the details do not, because the bank knows it only by its own id.
 
@@ -110,8 +113,8 @@ def request_consent(
     )
     session.add(consent)
     session.flush()
-    actor = f"bank:{client.client_id}"
-    session.add(ConsentEvent(consent_id=consent.id, at=now, actor=actor, to_state="REQUESTED", reason="asked"))
+    by = actor or f"bank:{client.client_id}"
+    session.add(ConsentEvent(consent_id=consent.id, at=now, actor=by, to_state="REQUESTED", reason="asked"))
     session.flush()
     return consent
 

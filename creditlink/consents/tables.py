@@ -10,8 +10,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.limits import OWN
 from creditlink.consents.life import rules
 from creditlink.consents.life.rules import ConsentTerms
+from creditlink.institutions.tables import OWN_ID
 from creditlink.kit import ids
 from creditlink.kit.postgres.db import Base
 
@@ -30,7 +32,11 @@ class Consent(Base):
             "state IN ('REQUESTED', 'ACTIVE', 'PAUSED', 'REJECTED', 'REVOKED', 'EXPIRED', 'EXHAUSTED')", name="state"
         ),
         CheckConstraint("access IN ('once', 'recurring')", name="access"),
-        CheckConstraint("channel IN ('redirect', 'inbox', 'financing')", name="channel"),
+        CheckConstraint("channel IN ('redirect', 'inbox', 'financing', 'own')", name="channel"),
+        CheckConstraint(
+            f"(channel = 'own') = (institution_id = '{OWN_ID}') AND (channel = 'own') = (purpose = '{OWN}')",
+            name="own_use",
+        ),
         CheckConstraint(
             "state IN ('REQUESTED', 'REJECTED') OR (enterprise_id IS NOT NULL AND granted_by IS NOT NULL"
             " AND starts_at IS NOT NULL AND text_sha256 IS NOT NULL AND cardinality(categories) > 0)",
@@ -46,7 +52,8 @@ class Consent(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     institution_id: Mapped[UUID] = mapped_column(ForeignKey("institutions.id"))
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"), index=True)
-    # redirect: the bank sends the firm's browser; inbox: it waits for the firm; financing: the firm asked for a loan
+    # redirect: the bank sends the firm's browser; inbox: it waits for the firm; financing: the firm asked for a loan;
+    # own: the firm looks at itself
     channel: Mapped[str]
     amends: Mapped[UUID | None] = mapped_column(ForeignKey("consents.id"), index=True)
     version: Mapped[int]  # 1, and one more with each amendment

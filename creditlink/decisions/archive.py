@@ -24,6 +24,7 @@ from creditlink.decisions.record import BackfilledNote, DecisionRecord, OverlayK
 from creditlink.decisions.tables import DecisionHead, DecisionRow
 from creditlink.engine.profile.basis import DecisionBasis
 from creditlink.engine.scoring.model import sha256_of
+from creditlink.institutions.tables import OWN_ID
 from creditlink.kit import keyring
 from creditlink.kit.errors import NotFound
 
@@ -211,6 +212,8 @@ def conditions(query: DecisionQuery) -> Iterator[ColumnElement[bool]]:
     """Yield what the rows of a query meet."""
     yield DecisionRow.expired_at.is_(None)
     yield DecisionRow.about.is_(None)  # a later link is found by what it is about
+    if query.decision_id is None:  # what a firm looked up of itself is in no list: who is told its number may ask
+        yield DecisionRow.institution_id != OWN_ID
     if query.decision_id is not None:
         yield DecisionRow.id == query.decision_id
     for column in ("enterprise_id", "institution_id", "consent_id", "grade", "model_id", "bundle_sha256"):

@@ -17,7 +17,7 @@ from creditlink.audit import service as audit
 from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.institutions import targets
 from creditlink.institutions.likeness import skeleton
-from creditlink.institutions.tables import Client, Institution
+from creditlink.institutions.tables import OWN_ID, Client, Institution
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
 _LONGEST_NAME = 200
@@ -89,7 +89,7 @@ def institution_of(session: Session, code: str) -> Institution:
     RegistrationRefused
         There is no such one.
     """
-    institution = session.scalar(select(Institution).where(Institution.code == code))
+    institution = session.scalar(select(Institution).where(Institution.code == code, Institution.id != OWN_ID))
     if institution is None:
         raise RegistrationRefused(f"there is no institution {code!r}")
     return institution
@@ -158,7 +158,7 @@ def client_of(session: Session, client_id: str) -> Client:
     RegistrationRefused
         There is no such one.
     """
-    client = session.scalar(select(Client).where(Client.client_id == client_id))
+    client = session.scalar(select(Client).where(Client.client_id == client_id, Client.institution_id != OWN_ID))
     if client is None:
         raise RegistrationRefused(f"there is no client {client_id!r}")
     return client

@@ -11,13 +11,22 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from creditlink.kit.postgres.db import Base
 
+OWN_ID = UUID("00000000-0000-4000-8000-0000006f776e")
+"""The institution that stands for a firm's own use; the database's constraints have the same id."""
+
 
 class Institution(Base):
-    """A lender (or guarantor), or the operator itself. A suspended one is refused at once, in every process."""
+    """A lender (or guarantor), or the operator itself. A suspended one is refused at once, in every process.
+
+    One of kind `own` stands for firms that look at themselves: `institutions.own`.
+    """
 
     __tablename__ = "institutions"
     __table_args__ = (
-        CheckConstraint("kind IN ('bank', 'leasing', 'guarantee', 'microloan', 'factoring', 'operator')", name="kind"),
+        CheckConstraint(
+            "kind IN ('bank', 'leasing', 'guarantee', 'microloan', 'factoring', 'operator', 'own')", name="kind"
+        ),
+        CheckConstraint(f"(kind = 'own') = (id = '{OWN_ID}')", name="own_use"),
         CheckConstraint("status IN ('active', 'suspended')", name="status"),
     )
 
@@ -38,6 +47,11 @@ class Client(Base):
     __table_args__ = (
         CheckConstraint("status IN ('active', 'suspended')", name="status"),
         CheckConstraint("(jwks IS NULL) <> (jwks_uri IS NULL)", name="one_key_source"),
+        CheckConstraint(
+            f"institution_id <> '{OWN_ID}' OR (status = 'suspended' AND jwks = '{{\"keys\": []}}'::jsonb"
+            " AND scopes = '{}' AND redirect_uris = '{}' AND webhook_url IS NULL)",
+            name="own_use",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

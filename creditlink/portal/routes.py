@@ -16,8 +16,8 @@ from creditlink.portal.firm import (
     representatives,
 )
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
-from creditlink.portal.firm.known import changes, group, profile, reviews
-from creditlink.portal.firm.records import accesses, deletions, uploads
+from creditlink.portal.firm.known import changes, group, own, profile, reviews
+from creditlink.portal.firm.records import accesses, deletions, months, uploads
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
 from creditlink.portal.staff import desk, entry, keys, models
@@ -40,8 +40,8 @@ from creditlink.portal.staff.watch import pages as watch_pages
 
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
-    *(changes, group, profile, reviews),
-    *(accesses, deletions, uploads),
+    *(changes, group, own, profile, reviews),
+    *(accesses, deletions, months, uploads),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),

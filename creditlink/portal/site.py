@@ -25,7 +25,7 @@ from creditlink.decisions.archive import Archive
 from creditlink.decisions.classes import DECISION_RECORD
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
-from creditlink.kit.errors import NotFound, Problem
+from creditlink.kit.errors import LimitExceeded, NotFound, Problem, RecordsUnavailable
 from creditlink.kit.postgres import db
 from creditlink.kit.postgres.outage import answer_for
 from creditlink.kit.processes import runtime
@@ -162,6 +162,7 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
         environment=settings().environment,
         staff_roles=flask.g.get("staff_roles", frozenset()),
         navigation=_navigation(),
+        can_dispute="portal.new_dispute" in flask.current_app.view_functions,
         home=_quarter().home,
         sign_out=_quarter().sign_out,
         when=lambda instant, zone=False: when(instant, lang(), zone=zone),
@@ -198,6 +199,7 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.home", gettext("My consents")),
             ("portal.inbox", gettext("Requests")),
             ("portal.profile", gettext("Credit profile")),
+            ("portal.own_use", gettext("My own data")),
             ("portal.uploads", gettext("Own records")),
             ("portal.financing", gettext("Financing")),
             ("portal.accesses", gettext("Who saw what")),
@@ -330,6 +332,7 @@ def _in_words(problem: Problem) -> str:
     texts = {
         "expired": gettext("The consent has expired."),
         "revoked": gettext("The consent was withdrawn already."),
+        "paused": gettext("The consent is paused."),
         "decided": gettext("The request has already been decided."),
         "too_late": gettext("The time to answer this request has passed. Ask the bank to send it again."),
         "other_firm": gettext("The request is for a different firm from the one you chose."),
@@ -338,6 +341,10 @@ def _in_words(problem: Problem) -> str:
     }
     if problem.extra.get("reason") == "beyond_agent_limits":
         return _beyond(str(problem.extra.get("beyond", "")))
+    if isinstance(problem, LimitExceeded):
+        return str(gettext("As many as allowed were made in this period. The next one brings new ones."))
+    if isinstance(problem, RecordsUnavailable):
+        return str(gettext("No source has given anything yet. They are asked again later."))
     if isinstance(problem, NotFound):
         return str(gettext("It does not exist, has ended, or belongs to somebody else."))
     return str(texts.get(str(problem.extra.get("reason", "")), problem.detail or ""))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from creditlink import __version__
 from creditlink.access.guard import Access
+from creditlink.consents.agreement.limits import judged_as
 from creditlink.consents.life.counters import consume_use, header_of, left, refuse_spent
 from creditlink.consents.life.rules import ConsentTerms
 from creditlink.consents.service import live_consent
@@ -112,10 +113,11 @@ def create_profile(
     """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
     opened = consent.terms().narrowed(access.authorization_details)
+    purpose = judged_as(consent.purpose)
     if models is not None:
-        live = models.live_for(consent.purpose, live)
-    if consent.purpose not in live.purposes:
-        raise ModelPurpose(f"model {live.model_id} is for {', '.join(live.purposes)}, not for {consent.purpose}")
+        live = models.live_for(purpose, live)
+    if purpose not in live.purposes:
+        raise ModelPurpose(f"model {live.model_id} is for {', '.join(live.purposes)}, not for {purpose}")
     as_of = wanted.as_of or day_of(now)
     since, today = pull.look_back(consent, now)
     if not since <= as_of <= today:
@@ -146,7 +148,7 @@ def create_profile(
     profile, basis = _computed(
         session, access, consent, opened, wanted, as_of, state, lacking, found, live=live, book=book, rules=rules,
         now=now, archive=archive, relief=relief or ReliefBook(),
-        frozen=None if models is None else models.frozen_for(consent.purpose, live),
+        frozen=None if models is None else models.frozen_for(purpose, live),
     )  # fmt: skip
     session.add(profile)
     if key is not None:

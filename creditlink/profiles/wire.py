@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.matching import encoding
 from creditlink.engine.matching.book import ProductBook
+from creditlink.engine.matching.outcomes import ProductMatch
+from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.engine.profile.improvements import improvements_of
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.snapshot import BEST
-from creditlink.engine.profile.unlock import unlock
+from creditlink.engine.profile.unlock import opened_by, unlock
 from creditlink.kit import ids
 from creditlink.kit.clock import to_second
 from creditlink.kit.errors import NotFound
@@ -171,6 +174,19 @@ def unlocked(profile: Profile, code: str, book: ProductBook, live: LiveModel) ->
         indicators=BY_NAME,
     )
     return {"profile_id": ids.external("prf", profile.id), **found.to_dict()}
+
+
+def opened(profile: Profile, after: Mapping[str, float], book: ProductBook, live: LiveModel) -> list[ProductTerms]:
+    """Return the products that changes of indicators would open to the firm."""
+    if not profile.matches:  # there was no product
+        return []
+    firm = encoding.unpack(profile.matches, book)
+    return opened_by(firm, _values(profile), after, industry=profile.registration["industry"], live=live)
+
+
+def undecided(profile: Profile, book: ProductBook, most: int) -> list[ProductMatch]:
+    """Return the best products that only missing records keep from being decided, each with its rules in words."""
+    return encoding.unpack(profile.matches, book).undetermined(most) if profile.matches else []
 
 
 def _values(profile: Profile) -> dict[str, float | None]:

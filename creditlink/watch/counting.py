@@ -15,6 +15,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, undefer
 
+from creditlink.consents.agreement.limits import OWN
 from creditlink.consents.tables import Consent
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.vocabulary import GRADES, causes_of_evidence
@@ -132,7 +133,8 @@ def models_of(session: Session, day: date) -> list[WatchedModel]:
     rows = session.execute(
         select(Consent.purpose, Profile.model_id)
         .join(Profile, Profile.consent_id == Consent.id)
-        .where(Profile.created_at >= begin, Profile.created_at < end)
+        # What firms look up of themselves is no sample of what lenders decide on.
+        .where(Profile.created_at >= begin, Profile.created_at < end, Consent.purpose != OWN)
         .distinct()
         .order_by(Consent.purpose, Profile.model_id)
     )

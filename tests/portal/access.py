@@ -31,6 +31,7 @@ _FIRM = """
     portal.answer_decide portal.security portal.set_up_codes portal.end_others portal.counted portal.change_counted
     portal.uploads portal.upload_file portal.upload portal.withdraw_upload portal.deletion portal.what_goes
     portal.delete_now portal.second_act portal.representatives
+    portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
     portal.ask_for_person portal.adverse_notices portal.adverse_notice portal.changes
     portal.profile portal.group portal.financing portal.financing_ask portal.financing_request portal.financing_amend
     portal.financing_withdraw portal.financing_lenders portal.financing_accept portal.financing_step
@@ -85,7 +86,7 @@ _NAMES_A_FIRM = """
     portal.home portal.evidence portal.accesses portal.counted portal.uploads portal.representatives
     portal.adverse_notices portal.profile portal.group portal.financing portal.change_counted portal.upload_file
     portal.appoint_agent portal.change_signatures portal.financing_ask portal.upload portal.withdraw_upload
-    portal.end_agent
+    portal.end_agent portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
 """
 ENTRY = frozenset(_ENTRY.split())
 PAGES: dict[str, frozenset[str]] = {

@@ -94,8 +94,8 @@ def nothing_public() -> dict[str, str]:
     return {name: "NO_RECORD" for name in config.sources if config.is_public(name)}
 
 
-def store_pull(session, consent, parts: dict[str, str], now) -> None:
-    """Leave behind what a finished pull leaves: `parts` is source -> status."""
+def store_pull(session, consent, parts: dict[str, str], now):
+    """Leave behind what a finished pull leaves, and return its id: `parts` is source -> status."""
     pull = Pull(
         id=uuid4(), consent_id=consent.id, enterprise_id=consent.enterprise_id, trigger="consent", status="DONE",
         since=day_of(now), until=day_of(now), requested_at=now, finished_at=now,
@@ -109,6 +109,7 @@ def store_pull(session, consent, parts: dict[str, str], now) -> None:
                 resources={}, error=None, digest=None, began_at=now, finished_at=now,
             )
         )  # fmt: skip
+    return pull.id
 
 
 @pytest.fixture

@@ -240,9 +240,9 @@ def _typed(
     if not set(categories) - set(optional):
         raise _refused("optional_categories must leave at least one required category")
     purpose = body.get("purpose")
-    if not isinstance(purpose, str) or purpose not in fair_use.templates:
-        raise _refused(f"purpose must be one of {', '.join(fair_use.templates)}")
-    template = fair_use.templates[purpose]
+    if not isinstance(purpose, str) or purpose not in fair_use.for_lenders:
+        raise _refused(f"purpose must be one of {', '.join(fair_use.for_lenders)}")
+    template = fair_use.for_lenders[purpose]
     access = body.get("access", template.access)
     if access not in ("once", "recurring"):
         raise _refused("access must be once or recurring")

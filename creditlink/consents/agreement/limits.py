@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from creditlink.consents.agreement.details import AuthorizationDetails
 
+OWN = "own"
+"""The purpose of a firm's consent to itself; no lender can ask for it."""
+
+USUAL = "underwriting"
 Access = Literal["once", "recurring"]
 _ACCESS = ("once", "recurring")
 _NUMBERS = ("consent_days", "history_months", "data_life_days", "pulls", "usual_pulls")
@@ -37,6 +41,16 @@ class FairUse:
     version: str
     clock_slack: timedelta
     templates: Mapping[str, Template]
+
+    @property
+    def for_lenders(self) -> Mapping[str, Template]:
+        """Return those that an institution may ask for."""
+        return {purpose: template for purpose, template in self.templates.items() if purpose != OWN}
+
+
+def judged_as(purpose: str) -> str:
+    """Return the purpose whose model and rules serve this one: a firm sees of itself what a lender would see."""
+    return USUAL if purpose == OWN else purpose
 
 
 @dataclass(frozen=True)

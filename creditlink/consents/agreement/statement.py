@@ -9,12 +9,12 @@ from datetime import datetime
 
 from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, basis_of
 from creditlink.consents.agreement.details import AuthorizationDetails
-from creditlink.consents.agreement.limits import Template
+from creditlink.consents.agreement.limits import OWN, Template
 from creditlink.consents.agreement.receipts import text_hash
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.clock import SHANGHAI
 
-TEXT_VERSION = "2026-4"
+TEXT_VERSION = "2026-5"
 """Raised with every change of wording below: a consent says which text was shown."""
 
 LANGUAGES = ("zh", "en")
@@ -24,6 +24,11 @@ _PUBLIC_NOTE = (
     "贵企业可随时查看。",
     "The law makes these records public: no consent is needed to read them, so they cannot be unticked. Here the "
     "institution reads them only while this consent lasts, and you see every time it does.",
+)
+
+_OWN_PUBLIC_NOTE = (
+    "以下信息依法公示，查看本企业画像时一并读取。",
+    "The law makes these records public: your own profile reads them too.",
 )
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -92,7 +97,7 @@ def statement(
         institution=institution_zh if chinese else institution_en,
         purpose=labels[0] if chinese else labels[1],
         data=tuple(items),
-        public_note=_PUBLIC_NOTE[0 if chinese else 1],
+        public_note=(_OWN_PUBLIC_NOTE if details.purpose == OWN else _PUBLIC_NOTE)[0 if chinese else 1],
         public=tuple(PublicItem(c, *CATEGORIES[c].text(lang), basis_of(c, lang)) for c in PUBLIC_CATEGORIES),
         lines=tuple((_chinese if chinese else _english)(details)),
     )
@@ -115,6 +120,20 @@ def _chinese(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
     )
     if details.pulls_per_day is not None:
         often += f"，每天最多 {details.pulls_per_day} 次"
+    if details.purpose == OWN:
+        return (
+            ("可以做什么", "由本平台查询贵企业自己的数据，为贵企业计算信用画像并与贷款产品匹配，只供贵企业自己查看"),
+            ("谁能看到", "任何银行和其他机构都看不到本授权及其结果；贵企业的每次查看均留痕"),
+            ("数据回溯", f"最近 {details.history_months} 个月"),
+            ("授权期限", f"自您同意之时起，至 {when(details.valid_until, 'zh')} 止"),
+            ("使用次数", often),
+            ("保存时间", f"据此产生的结果最多保存 {details.data_life_days} 天"),
+            (
+                "平台留存",
+                "每次计算的依据由本平台加密封存备查，任何银行不得读取，也不用于训练模型；平台人员查看须说明目的并留痕。",
+            ),
+            ("如何停止", "随时可在“我的授权”中暂停或撤回，立即生效；不影响您给银行的授权。"),
+        )
     return (
         ("可以做什么", "、".join(ACTIONS[a][0] for a in details.actions)),
         ("数据回溯", f"最近 {details.history_months} 个月"),
@@ -135,6 +154,33 @@ def _english(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
     if details.pulls_per_day is not None:
         often += f", at most {_times(details.pulls_per_day)} a day"
     days = "1 day" if details.data_life_days == 1 else f"{details.data_life_days} days"
+    if details.purpose == OWN:
+        return (
+            (
+                "What is done",
+                "CreditLink fetches your own firm's data, computes its credit profile and matches it to loan products, "
+                "for your firm's eyes only",
+            ),
+            (
+                "Who sees it",
+                "No bank and no other institution sees this consent or what comes of it; each time that your firm "
+                "looks is recorded",
+            ),
+            ("How far back", f"the last {details.history_months} months"),
+            ("How long", f"from the moment you agree until {when(details.valid_until, 'en')}"),
+            ("How often", often),
+            ("How long it is kept", f"what is computed from the data is kept for {days} at most"),
+            (
+                "What CreditLink keeps",
+                "What each computation was based on is sealed as proof. No bank can read it, and no model learns from "
+                "it; our own staff must state a purpose to open it, and leave a trace.",
+            ),
+            (
+                "How to stop",
+                "You can pause or withdraw this consent under My consents at any time, with immediate effect. Your "
+                "consents to banks stay as they are.",
+            ),
+        )
     return (
         ("What they may do", "; ".join(ACTIONS[a][1] for a in details.actions)),
         ("How far back", f"the last {details.history_months} months"),

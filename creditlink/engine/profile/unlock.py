@@ -20,11 +20,12 @@ from creditlink.engine.explanation.improvement import change_of, effort_of, plan
 from creditlink.engine.explanation.levers import WHOLE_UNITS, targets
 from creditlink.engine.features.withhold import repooled
 from creditlink.engine.matching.book import ProductBook, compile_book
-from creditlink.engine.matching.match import STATES, match_many
+from creditlink.engine.matching.match import STATES, FirmMatches, match_many
 from creditlink.engine.matching.outcomes import ProductMatch, RuleOutcome
 from creditlink.engine.matching.products import phrases
 from creditlink.engine.matching.products.rules import FAIL
 from creditlink.engine.matching.products.subjects import IndicatorInfo, Subjects
+from creditlink.engine.matching.products.terms import ProductTerms
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.steps import ChangedFirm, Unlock, UnlockStep, block, blocked_texts, unlock_texts
 from creditlink.engine.scoring.peers import size_of
@@ -81,6 +82,31 @@ def unlock(
         text_zh=zh,
         text_en=en,
     )
+
+
+def opened_by(
+    firm: FirmMatches,
+    values: Mapping[str, float | None],
+    after: Mapping[str, float],
+    *,
+    industry: str | None,
+    live: LiveModel,
+) -> list[ProductTerms]:
+    """Return the products that are not eligible for a firm now and are after changes, by scoring and matching it again.
+
+    Parameters
+    ----------
+    firm : the firm as it was matched.
+    values : indicator -> value as the model read it; None where missing.
+    after : indicator -> what it becomes.
+    """
+    moved = _Firm(firm.subject, values, industry, live)
+    for name, value in after.items():
+        moved.move(name, value)
+    states = match_many(firm.book, moved.subjects(moved.row[None, :])).states[:, 0]
+    eligible = STATES.index("eligible")
+    gained = np.flatnonzero((states == eligible) & (firm.states != eligible))
+    return [firm.book.products[int(place)] for place in gained]
 
 
 class _Firm:

@@ -21,6 +21,7 @@ from creditlink.consents.tables import Consent
 from creditlink.engine.vocabulary import INSTITUTION_KINDS, supplies_apart
 from creditlink.enterprises.registry.codes import firm_of
 from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.institutions.own import is_own
 from creditlink.institutions.tables import Institution
 from creditlink.kit.errors import InvalidRequest
 from creditlink.oauth import service as oauth
@@ -159,7 +160,9 @@ def show(
 
 
 def who(institution: Institution) -> str:
-    """Return an institution's kind and code: its name alone may be mistaken for another's."""
+    """Return an institution's kind and code, since a name may mislead; nothing for the firm itself."""
+    if is_own(institution.id):
+        return ""
     return f"{INSTITUTION_KINDS[institution.kind][0 if lang() == 'zh' else 1]} · {institution.code}"
 
 

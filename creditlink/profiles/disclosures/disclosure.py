@@ -169,7 +169,7 @@ def disclose(
             session,
             action=action,
             result="disclosed",
-            actor=f"bank:{access.client_id}",
+            actor=access.actor,
             now=now,
             enterprise_id=consent.enterprise_id,
             institution_id=access.institution_id,

@@ -71,7 +71,7 @@ def _read(form: Mapping[str, str], now: datetime) -> Asked:
     if code and (not code.isascii() or not checked.well_formed):
         raise ValueError(gettext("The unified social credit code is not right."))
     purpose, days, months = form.get("purpose", ""), form.get("days", ""), form.get("months", "")
-    rules = fair_use().templates
+    rules = fair_use().for_lenders
     if purpose not in rules or not (days.isascii() and days.isdigit() and len(days) < 6) or int(days) < 1:
         raise ValueError(gettext("Choose a purpose, and how many days the consent is to run."))
     if months not in {str(one) for one in _MONTHS}:
@@ -99,7 +99,7 @@ def _form(
     own = lang()
     purposes = [
         (name, rules.label_zh if own == "zh" else rules.label_en, rules.consent_days)
-        for name, rules in fair_use().templates.items()
+        for name, rules in fair_use().for_lenders.items()
     ]
     return show(
         "firms/ask.html", status=status, institution=here.institution_name, kinds=kinds, purposes=purposes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,27 +12,32 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
+from creditlink.audit import service as audit
 from creditlink.consents.agreement.categories import label_of
+from creditlink.consents.agreement.limits import OWN
 from creditlink.engine.profile.live_model import LiveModel
 from creditlink.enterprises.relations import words
 from creditlink.enterprises.relations.graph import guarantee_circles, steps_beside, ways_to_revoked
 from creditlink.enterprises.relations.reading import around_mine
 from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.institutions.own import is_own
 from creditlink.institutions.tables import Institution
+from creditlink.kit import ids
 from creditlink.kit.clock import day_of
+from creditlink.kit.errors import NotFound
 from creditlink.kit.processes import runtime
 from creditlink.overlays.application import overlay_of
 from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.firm.known import reviews
-from creditlink.portal.site import blueprint, lang, page, settings, signed_in
-from creditlink.products.service import book_of
-from creditlink.profiles import wire
+from creditlink.portal.firm.known.better import better_of
+from creditlink.portal.firm.known.scale import bands, history, odds, out_of
+from creditlink.portal.site import blueprint, lang, page, signed_in
+from creditlink.profiles.disclosures import evidence
 from creditlink.profiles.reliance.endings.service import endings_of
 from creditlink.profiles.tables import Profile
 from creditlink.records.coverage import CategoryCoverage
 
-EARLIER = 10
-_NEAR = 3
+EARLIER = 30
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class RelatedShown:
 @blueprint.get("/profile")
 @signed_in
 def profile(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
-    """Show the firm's newest profile, whoever asked for it, and the earlier ones in a line each.
+    """Show a profile of the firm, the newest unless one is named, whoever asked for it, and the others in lines.
 
     It is the firm's own: it stays readable when the consent behind it is over, until its data life is.
     """
@@ -70,20 +75,27 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
     rows = _profiles_of(session, firm)
     if not rows:
         return page("firm/profile.html", firms=firms, firm=firm, newest=None, related=related)
-    newest, institution = rows[0]
-    improvements, near = _better(session, newest)
+    newest, institution = _named(rows, flask.request.args.get("profile"))
+    _note_look(session, account, newest, now)
+    scale = runtime.part(LiveModel).rules.scale
+    chances = None if newest.pd_12m is None else (*out_of(newest.pd_12m), odds(newest.pd_12m))
     return page(
         "firm/profile.html",
         firms=firms,
         firm=firm,
         newest=newest,
         institution=institution,
-        earlier=rows[1:],
+        earlier=[one for one in rows if one[0] is not newest],
+        is_own=is_own(newest.institution_id),
         summary=newest.summary,
         sources=_sources(newest.coverage),
         widest=max((abs(row["points_contribution"]) for row in newest.summary["dimensions"]), default=1.0) or 1.0,
-        improvements=improvements,
-        near=near,
+        better=better_of(session, newest),
+        bands=bands(scale),
+        doubling=scale.points_to_double,
+        chances=chances,
+        drawing=history([(row.created_at, row.points) for row, _ in reversed(rows)], gettext("Points")),
+        sole_trader=newest.registration["entity_type"] == "sole_trader",
         related=related,
         overlay=overlay_of(session, newest),  # only where its lender lets the firm see it
         review=reviews.shown_of(session, newest, now),
@@ -118,6 +130,39 @@ def _profiles_of(session: Session, firm: Enterprise) -> list[tuple[Profile, str]
     return [(row, name) for row, name in session.execute(query)]
 
 
+def _named(rows: Sequence[tuple[Profile, str]], named: str | None) -> tuple[Profile, str]:
+    if named is None:
+        return rows[0]
+    wanted = ids.internal("prf", named)
+    for row in rows:
+        if row[0].id == wanted:
+            return row
+    raise NotFound
+
+
+def _note_look(session: Session, account: Account, seen: Profile, now: datetime) -> None:
+    """Leave evidence that somebody of the firm looked at what was made for the firm itself."""
+    if not is_own(seen.institution_id):
+        return
+    audit.record(
+        session,
+        action="own.profile",
+        result="disclosed",
+        actor=f"account:{account.id}",
+        now=now,
+        enterprise_id=seen.enterprise_id,
+        institution_id=seen.institution_id,
+        client_id=seen.client_id,
+        consent_id=seen.consent_id,
+        purpose=OWN,
+        detail={
+            "profile": ids.external("prf", seen.id),
+            **evidence.delivered(seen.coverage),
+            "contents": {ids.external("prf", seen.id): seen.content_sha256},
+        },
+    )
+
+
 def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
     """Return what data the profile had, and what was missing and why, in the catalogue's order."""
     words = {
@@ -146,16 +191,3 @@ def _sources(coverage: Mapping[str, CategoryCoverage]) -> list[SourceShown]:
             )
         )
     return rows
-
-
-def _better(session: Session, profile: Profile) -> tuple[Mapping[str, object] | None, list[Mapping[str, object]]]:
-    """Return what would raise the grade and open the nearest products; nothing where the model has changed since."""
-    live = runtime.part(LiveModel)
-    if profile.summary.get("partial"):
-        return None, []
-    if profile.state != "scored" or not live.scored(profile.model_id, profile.model_sha256):
-        return None, []
-    book = book_of(session, settings(), profile.asked["products"])
-    codes = [match["product"] for match in profile.products["near_misses"][:_NEAR]]
-    near = [wire.unlocked(profile, code, book, live) for code in codes]
-    return wire.improvements(profile, live), [one for one in near if one["opens"]]

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
 from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.institutions.own import is_own
+from creditlink.institutions.tables import OWN_ID
 from creditlink.kit import ids
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.portal.firm.firms import chosen, enter, firms_of, first_with
@@ -55,7 +57,9 @@ def ask_for_person(session: Session, account: Account, now: datetime, profile_id
     wanted = ids.internal("prf", profile_id)
 
     def own(firm: Enterprise) -> Profile | None:
-        query = select(Profile).where(Profile.id == wanted, Profile.enterprise_id == firm.id)
+        query = select(Profile).where(
+            Profile.id == wanted, Profile.enterprise_id == firm.id, Profile.institution_id != OWN_ID
+        )
         return session.scalars(query.options(undefer(Profile.registration))).first()
 
     firm, found = first_with(session, account, now, own)
@@ -87,7 +91,9 @@ def shown_of(session: Session, profile: Profile, now: datetime) -> ReviewShown:
         override=override,
         kind="" if override is None else _own(KINDS[override.kind]),
         in_force=override is not None and now < override.expires_at,
-        may_ask=subject_of(profile, profile.registration).is_sole_trader and not is_open,
+        may_ask=subject_of(profile, profile.registration).is_sole_trader
+        and not is_open
+        and not is_own(profile.institution_id),  # nobody decides by it
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from creditlink.decisions.archive import DecisionQuery, conditions
 from creditlink.decisions.tables import DecisionRow
 from creditlink.enterprises.tables import Enterprise
-from creditlink.institutions.tables import Institution
+from creditlink.institutions.tables import OWN_ID, Institution
 from creditlink.reviews.tables import ReviewOverride
 
 
@@ -68,11 +68,11 @@ def overridden(how: str) -> ColumnElement[bool]:
 def choices(session: Session) -> Choices:
     """Return what a list can be narrowed to."""
     kept = DecisionRow.expired_at.is_(None)
-    banks = select(Institution.code, Institution.name_zh, Institution.name_en).order_by(Institution.code)
+    banks = select(Institution.code, Institution.name_zh, Institution.name_en).where(Institution.id != OWN_ID)
     grades = select(DecisionRow.grade).where(kept, DecisionRow.grade.is_not(None)).distinct()
     models = select(DecisionRow.model_id).where(kept).distinct().order_by(DecisionRow.model_id)
     return Choices(
-        banks=[(code, zh, en) for code, zh, en in session.execute(banks)],
+        banks=[(code, zh, en) for code, zh, en in session.execute(banks.order_by(Institution.code))],
         grades=sorted(session.scalars(grades), key=lambda grade: (grade[0], -len(grade), grade)),
         models=[str(model) for model in session.scalars(models)],
     )

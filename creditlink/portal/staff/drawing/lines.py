@@ -52,7 +52,13 @@ class DrawnLines:
 
 
 def drawn(
-    days: Sequence[date], lines: Sequence[DayLine], limits: Sequence[tuple[float, str]] = (), *, unit: str = "%.2f"
+    days: Sequence[date],
+    lines: Sequence[DayLine],
+    limits: Sequence[tuple[float, str]] = (),
+    *,
+    unit: str = "%.2f",
+    days_as: str = "%m-%d",
+    floor: float = 0.0,
 ) -> DrawnLines:
     """Return lines as they are drawn; the box holds every value and every limit.
 
@@ -61,6 +67,8 @@ def drawn(
     days : the oldest first, as many as each line has values
     limits : value and the class that colours it
     unit : how a value is written beside its mark
+    days_as : how a day is written below the box
+    floor : the box reaches at least this far down
 
     Raises
     ------
@@ -70,14 +78,14 @@ def drawn(
     if any(len(line.values) != len(days) for line in lines):
         raise ValueError("a line has a value for each day")
     known = [value for line in lines for value in line.values if value is not None] + [value for value, _ in limits]
-    low, high = _bounds(known)
+    low, high = _bounds(known, floor)
     x = _scale(days[0].toordinal() if days else 0, days[-1].toordinal() if days else 0, LEFT, WIDTH - RIGHT)
     y = _scale(low, high, HEIGHT - BOTTOM, TOP)
     return DrawnLines(
         lines=tuple(_drawn(days, line, x, y) for line in lines),
         limits=tuple(Mark(y(value), unit % value, kind) for value, kind in limits),
         across=tuple(Mark(y(value), unit % value) for value in np.linspace(low, high, _MARKS)),
-        days=tuple(Mark(x(day.toordinal()), f"{day:%m-%d}") for day in _some(days)),
+        days=tuple(Mark(x(day.toordinal()), day.strftime(days_as)) for day in _some(days)),
     )
 
 
@@ -92,10 +100,10 @@ class _scale:  # noqa: N801 (it is a function that remembers its bounds)
         return round(self.first + (value - self.low) * self.step, 1)
 
 
-def _bounds(known: Sequence[float]) -> tuple[float, float]:
+def _bounds(known: Sequence[float], floor: float) -> tuple[float, float]:
     if not known:
         return 0.0, 1.0
-    low, high = min(0.0, *known), max(known)
+    low, high = min(floor, *known), max(known)
     return low, high + (high - low) * 0.05 if high > low else low + 1.0
 
 

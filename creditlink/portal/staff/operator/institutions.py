@@ -16,7 +16,7 @@ from creditlink.access import keys
 from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.institutions import service
 from creditlink.institutions.service import KEYS_DUE, RegistrationRefused
-from creditlink.institutions.tables import Client, Institution
+from creditlink.institutions.tables import OWN_ID, Client, Institution
 from creditlink.kit.errors import NotFound
 from creditlink.kit.files.textfile import JsonInvalid, json_of
 from creditlink.portal.person import stepup
@@ -56,7 +56,8 @@ def operator_institutions(session: Session, here: AtDesk, now: datetime) -> Resp
     clients = select(func.count()).where(Client.institution_id == Institution.id).scalar_subquery()
     name = Institution.name_zh if lang() == "zh" else Institution.name_en
     found = of_query(
-        session, select(Institution, clients), _columns(), _filters(), make=lambda row: ListedInstitution(*row),
+        session, select(Institution, clients).where(Institution.id != OWN_ID), _columns(), _filters(),
+        make=lambda row: ListedInstitution(*row),
         by={
             "code": Institution.code, "name": name, "kind": Institution.kind, "state": Institution.status,
             "clients": clients, "since": Institution.created_at,

@@ -14,9 +14,12 @@ from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.engine.facts.relief_policies import ReliefBook
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, evidence_of, supplies_apart
 from creditlink.enterprises.registry import versions
+from creditlink.institutions.own import is_own
+from creditlink.institutions.tables import OWN_ID
 from creditlink.kit.clock import day_of
 from creditlink.profiles.reliance.endings.events import EarlyEnd, LaterFact, WholeAnswer, of_arrears, of_facts
 from creditlink.profiles.tables import Profile
+from creditlink.records.pulls.reuse import USABLE
 from creditlink.records.tables import FactRow, Pull, PullPart
 
 _UNSEEN = timedelta(minutes=15)
@@ -125,6 +128,7 @@ def _of_facts(
             FactRow.category.in_(opened)
             & (FactRow.period >= date.fromisoformat(profile.asked["since"]).replace(day=1)),
         ),
+        *(() if is_own(consent.institution_id) else (_heard_beside_own_use(),)),
     )
     yield from of_facts(read, later)
     newest: dict[tuple[str, date, str], LaterFact] = {}
@@ -149,6 +153,22 @@ def _of_facts(
         day_of=day_of,
         due_day=due_day,
     )
+
+
+def _heard_beside_own_use() -> ColumnElement[bool]:
+    """Return the condition that a fact came otherwise than by the firm's looking at itself, which ends nothing."""
+    asked = select(Consent.id).where(Consent.id == Pull.consent_id)
+    brought = select(Pull.id).where(Pull.id == FactRow.pull_id, asked.where(Consent.institution_id == OWN_ID).exists())
+    since = (
+        select(PullPart.pull_id)
+        .join(Pull, Pull.id == PullPart.pull_id)
+        .where(
+            Pull.enterprise_id == FactRow.enterprise_id, PullPart.source == FactRow.source,
+            PullPart.status.in_(USABLE), PullPart.finished_at >= FactRow.recorded_at,
+            asked.where(Consent.institution_id != OWN_ID).exists(),
+        )
+    )  # fmt: skip
+    return or_(~brought.exists(), since.exists())
 
 
 def _facts(session: Session, profile: Profile, *conditions: ColumnElement[bool]) -> list[LaterFact]:

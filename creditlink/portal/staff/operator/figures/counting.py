@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.consents.tables import Consent
 from creditlink.decisions.tables import DecisionRow
 from creditlink.enterprises.tables import Enterprise
+from creditlink.institutions.tables import OWN_ID
 from creditlink.kit.clock import day_of, start_of_day
 from creditlink.kit.postgres import db
 
@@ -75,7 +76,9 @@ def firms_by(session: Session, kind: str, quarter: CalendarQuarter) -> dict[tupl
 
 
 def _by_industry(since: datetime, until: datetime) -> Select[str, str, int]:
-    gave = select(Consent.enterprise_id).where(Consent.starts_at >= since, Consent.starts_at < until)
+    gave = select(Consent.enterprise_id).where(
+        Consent.starts_at >= since, Consent.starts_at < until, Consent.institution_id != OWN_ID
+    )
     city, section = func.left(Enterprise.region, 4), func.left(Enterprise.industry, 1)
     return select(city, section, func.count()).where(Enterprise.id.in_(gave)).group_by(city, section)
 
@@ -85,7 +88,7 @@ def _by_grade(since: datetime, until: datetime) -> Select[str, str, int]:
         select(DecisionRow.enterprise_id, DecisionRow.grade)
         .where(
             DecisionRow.decided_at >= since, DecisionRow.decided_at < until, DecisionRow.about.is_(None),
-            DecisionRow.enterprise_id.is_not(None),
+            DecisionRow.enterprise_id.is_not(None), DecisionRow.institution_id != OWN_ID,
         )
         .ext(distinct_on(DecisionRow.enterprise_id))
         .order_by(DecisionRow.enterprise_id, DecisionRow.decided_at.desc(), DecisionRow.id)
