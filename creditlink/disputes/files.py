@@ -25,7 +25,7 @@ _PURPOSE = "creditlink dispute evidence"
 
 
 @dataclass(frozen=True)
-class OpenedFile:
+class OpenedEvidence:
     """A file as it is handed out."""
 
     row: DisputeFile
@@ -53,7 +53,7 @@ def of_dispute(session: Session, dispute_id: UUID) -> Sequence[DisputeFile]:
     return session.scalars(query.order_by(DisputeFile.added_at, DisputeFile.name)).all()
 
 
-def opened(session: Session, dispute: Dispute, wire_id: str) -> OpenedFile:
+def opened(session: Session, dispute: Dispute, wire_id: str) -> OpenedEvidence:
     """Return a file's content.
 
     Raises
@@ -68,14 +68,14 @@ def opened(session: Session, dispute: Dispute, wire_id: str) -> OpenedFile:
     content = None if row is None else _content(row)
     if row is None or content is None:
         raise NotFound
-    return OpenedFile(row, content)
+    return OpenedEvidence(row, content)
 
 
-def served(session: Session, dispute: Dispute) -> list[OpenedFile]:
+def served(session: Session, dispute: Dispute) -> list[OpenedEvidence]:
     """Return the files that may go to the source, with their content."""
     query = select(DisputeFile).where(DisputeFile.dispute_id == dispute.id).order_by(DisputeFile.added_at)
     found = [(row, _content(row)) for row in session.scalars(query.options(undefer(DisputeFile.sealed)))]
-    return [OpenedFile(row, content) for row, content in found if content is not None]
+    return [OpenedEvidence(row, content) for row, content in found if content is not None]
 
 
 def _content(row: DisputeFile, *, scanned: bool = True) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -21,6 +21,9 @@ from creditlink.kit.postgres import db
 from creditlink.records import sources
 
 log = structlog.get_logger()
+
+_INSTANT = timedelta(microseconds=1)
+"""A time that is over at the end of a day is told as that day."""
 
 
 @jobs.app.task(name="disputes.go_on", queue="default", retry=jobs.AGAIN)
@@ -67,7 +70,7 @@ def _case(session: Session, dispute: Dispute, terms: DisputeTerms, now: datetime
         "case": dispute.wire_id, "level": dispute.level, "uscc": firm.uscc, "frame": dispute.frame,
         "period": f"{dispute.period:%Y-%m}", "key": dispute.subkey, "version": dispute.said_version,
         "claim": dispute.claim, "statement": _statement(session, dispute), "wanted": dispute.wanted,
-        "answer_by": day_of(dispute.due_at).isoformat(),
+        "answer_by": day_of(dispute.due_at - _INSTANT).isoformat(),
         "files": [
             {"name": one.row.name, "sha256": one.row.sha256, "content": base64.b64encode(one.content).decode()}
             for one in files.served(session, dispute)

@@ -201,6 +201,7 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.inbox", gettext("Requests")),
             ("portal.profile", gettext("Credit profile")),
             ("portal.uploads", gettext("Own records")),
+            ("portal.disputes", gettext("Disputes")),
             ("portal.financing", gettext("Financing")),
             ("portal.accesses", gettext("Who saw what")),
             ("portal.representatives", gettext("Who may act")),
