@@ -107,6 +107,8 @@ def _talk(dispute_id: UUID, case: dict[str, object], terms: DisputeTerms, now: d
         known = _locked(session, dispute_id)
         if known is None or (known.state, known.level) != (state, level):
             return  # withdrawn, answered by hand or seen meanwhile
+        # It still looked when it was last asked: an answer that is dated earlier came in after that all the same.
+        pending_at = known.tried_at if known.trouble is None and state == "sent" else None
         known.tried_at, known.trouble = now, trouble
         known.tries = 1 if is_told else known.tries + 1
         if is_told:
@@ -114,7 +116,8 @@ def _talk(dispute_id: UUID, case: dict[str, object], terms: DisputeTerms, now: d
             known.sent_at = known.sent_at or now
         if verdict is not None:
             answers.answered(
-                session, known, verdict.verdict, verdict.reason, answered_at=verdict.answered_at,
+                session, known, verdict.verdict, verdict.reason,
+                answered_at=max(verdict.answered_at, pending_at or verdict.answered_at),
                 actor=f"source:{name}", terms=terms, now=now,
             )  # fmt: skip
         else:
