@@ -1,4 +1,4 @@
-"""From a datum to every recipient's acknowledgement in a browser without JavaScript, over two processes; axe on the way."""
+"""From a datum to every recipient's acknowledgement in a browser without JavaScript, over two processes; and axe."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_a_source_that_says_corrected_and_sends_the_row_as_before_is_not_believe
     assert (told["contested"], told["state"], told["corrected"]) == (True, "unkept", None)
 
 
-def test_a_source_that_stands_by_its_record_and_corrects_it_all_the_same_has_corrected_it(offices, disputed, city, firm):
+def test_a_source_that_stands_by_its_record_and_corrects_it_all_the_same_has_corrected_it(offices, disputed, firm):
     authorization, _, one = disputed
     order(offices, "uphold")
     at.advance(one)
