@@ -11,8 +11,8 @@ from creditlink.decisions.tables import DecisionRow
 from creditlink.desk import asking
 from creditlink.desk.pages.products.overlay import _BEGIN as OVERLAY
 from creditlink.desk.tables import DeskAct, DeskPerson, DeskRequest
-from creditlink.engine.overlay.terms import terms_of
 from creditlink.disputes.tables import Dispute, DisputeFile
+from creditlink.engine.overlay.terms import terms_of
 from creditlink.enterprises.registry.tables import RegistryLoad, UsccClearing
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct
 from creditlink.financing.tables import Application, FinancingRequest
@@ -112,8 +112,8 @@ def _of_the_firm(side, owner, consent, later):
         "upload_id": bare(Upload, **firm, uploaded_by=side.person.id, state="taken", verdict="uploaded",
                           sha256=uuid4().hex),
         "notice_id": bare(AdverseNotice, **owner, consent_id=consent.id, event="declined"),
-        "dispute_id": bare(Dispute, **firm, opened_by=side.person.id, claim="wrong", frame="payroll_months", state="sent",
-                           source="social_security", channel="desk", subkey=uuid4().hex, due_at=later,
+        "dispute_id": bare(Dispute, **firm, opened_by=side.person.id, claim="wrong", frame="payroll_months",
+                           state="sent", source="social_security", channel="desk", subkey=uuid4().hex, due_at=later,
                            keep_until=later),
         "certificate_id": bare(DeletionCertificate, **owner, consent_id=consent.id),
         "act_id": bare(FirmAct, **firm, act="accept", signed_by=side.person.id, open_until=later,
