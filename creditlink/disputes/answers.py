@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from creditlink.consents.service import live_for_work
@@ -109,20 +109,21 @@ def await_row(session: Session, dispute: Dispute, terms: DisputeTerms, now: date
 
 def living_consent(session: Session, dispute: Dispute, now: datetime) -> Consent | None:
     """Return a consent under which a disputed datum may be fetched again, locked in share mode; None: there is none."""
-    opens = Consent.categories.contains([dispute.category])
+    is_public = dispute.category in PUBLIC_CATEGORIES
     query = select(Consent.id).where(
         Consent.enterprise_id == dispute.enterprise_id,
         Consent.state == "ACTIVE",
         Consent.expires_at > now,
-        or_(opens, dispute.category in PUBLIC_CATEGORIES),
     )
+    if not is_public:
+        query = query.where(Consent.categories.contains([dispute.category]))
     for consent_id in session.scalars(query.order_by(Consent.expires_at.desc(), Consent.id)).all():
         try:
             consent = live_for_work(session, consent_id, now=now, spent_too=True)
         except ConsentRefused:
             continue
         # A consent looks back so far and no further.
-        if dispute.category in PUBLIC_CATEGORIES or pull.look_back(consent, now)[0] <= dispute.period:
+        if is_public or pull.look_back(consent, now)[0] <= dispute.period:
             return consent
     return None
 

@@ -100,7 +100,7 @@ def sources_with_disputes(session: Session) -> list[str]:
 
 def note_reading(session: Session, count: int, *, act: str, actor: str, now: datetime, source: str | None) -> None:
     """Record that disputes were read or handed to their office: how many, of which source."""
-    detail = {"source": source, "count": count}
+    detail: dict[str, object] = {"source": source, "count": count}
     audit.record(session, action=f"disputes.{act}", result="done", actor=actor, now=now, detail=detail)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -56,7 +56,7 @@ def fact_of(session: Session, enterprise_id: UUID, datum: Datum) -> FactRow | No
     return session.scalars(query.order_by(*order).limit(1)).first()
 
 
-def _versions(enterprise_id: UUID, datum: Datum) -> tuple[object, ...]:
+def _versions(enterprise_id: UUID, datum: Datum) -> tuple[ColumnElement[bool], ...]:
     return (
         FactRow.enterprise_id == enterprise_id,
         FactRow.frame == datum.frame,
@@ -67,7 +67,7 @@ def _versions(enterprise_id: UUID, datum: Datum) -> tuple[object, ...]:
 
 def versions_of(session: Session, dispute: Dispute) -> list[FactRow]:
     """Return every stored version of a disputed datum, the first first."""
-    query = select(FactRow).where(*_versions(dispute.enterprise_id, dispute.datum))  # type: ignore[arg-type]
+    query = select(FactRow).where(*_versions(dispute.enterprise_id, dispute.datum))
     return list(session.scalars(query.order_by(FactRow.id)))
 
 
@@ -118,8 +118,8 @@ def file(
             session.add(dispute)
     except IntegrityError:
         earlier = open_on(session, firm.id, asked.datum)
-        named = {} if earlier is None else {"dispute": earlier.wire_id}
-        raise Conflict("the datum is disputed already", reason="disputed", **named) from None
+        known = None if earlier is None else earlier.wire_id
+        raise Conflict("the datum is disputed already", reason="disputed", dispute=known) from None
     _add_event(session, dispute, "file", f"account:{account.id}", now, None)
     files.take(session, dispute, asked.evidence, now=now)
     queue_work(session, dispute.id)
@@ -142,7 +142,7 @@ def _check(asked: WantedDispute) -> None:
 
 
 def _held_since(session: Session, enterprise_id: UUID, datum: Datum, fact: FactRow) -> datetime:
-    query = select(FactRow.recorded_at).where(*_versions(enterprise_id, datum))  # type: ignore[arg-type]
+    query = select(FactRow.recorded_at).where(*_versions(enterprise_id, datum))
     return min(session.scalars(query), default=fact.recorded_at)
 
 

@@ -110,14 +110,14 @@ class CaseCounter:
         return {"state": "answered", "verdict": verdict, "reason": reason, "answered_at": utc_now().isoformat()}
 
     def _put_right(self, told: dict[str, object], wanted: dict[str, object]) -> bool:
-        frame, kind = str(told["frame"]), str(told.get("key", "")).partition("/")[0]
+        frame, key = str(told["frame"]), str(told.get("key", ""))
         period = date.fromisoformat(f"{told['period']}-01")
         known_on = day_of(utc_now() - _RECORDED)
         # Invoices are corrected one by one, and a month of them follows.
         return (
             frame != "invoice_months"
             and self._holdings.holds(frame)
-            and self._holdings.correct(frame, str(told["uscc"]), period, kind, wanted, known_on)
+            and self._holdings.correct(frame, str(told["uscc"]), period, key, wanted, known_on)
         )
 
     def _is_signed(self, body: bytes) -> bool:

@@ -59,16 +59,18 @@ class Holdings:
         return frame in self._frames
 
     def correct(
-        self, frame: str, uscc: str, period: date, kind: str, values: dict[str, object], known_on: date
+        self, frame: str, uscc: str, period: date, key: str, values: dict[str, object], known_on: date
     ) -> bool:
         """Add a version of a fact that says otherwise, known from a day on; return whether there is such a fact.
 
-        `kind` is what of its frame it is, where there are several.
+        `key` tells it from others of its month: what of its frame it is, then the office's own id, which has its day.
         """
         rows = self.rows(frame, uscc).drop("version").filter(pl.col("period") == period)
         keys = FRAME_KEYS[frame]
         if len(keys) > 2:
-            rows = rows.filter(pl.col(keys[2]).cast(pl.String) == kind)
+            rows = rows.filter(pl.col(keys[2]).cast(pl.String) == key.partition("/")[0])
+        if "occurred_on" in keys:
+            rows = rows.filter(pl.lit(key).str.contains(pl.col("occurred_on").dt.strftime("%Y%m%d"), literal=True))
         if rows.is_empty():
             return False
         schema = FRAME_SCHEMAS[frame]
