@@ -22,7 +22,7 @@ from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.portal.firm.firms import chosen_with_right, firms_of
 from creditlink.portal.firm.records.disputes import shown
-from creditlink.portal.site import blueprint, page, see_other, signed_in
+from creditlink.portal.site import blueprint, page, see_other, settings, signed_in
 from creditlink.records.pulls.delivery import FactValue
 from creditlink.records.tables import FactRow
 
@@ -159,6 +159,7 @@ def _form(
         standing=standing,
         rules=terms.settings,
         most=service.MOST_STATEMENT,
+        most_mb=settings().max_upload_bytes // 1024 // 1024,
         answer_by=terms.calendar.due_at(now, terms.settings.source_days),
     )
 
