@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
@@ -20,8 +21,8 @@ from creditlink.records.pulls.delivery import FactValue
 PREFIX, FILE_PREFIX, CORRECTION_PREFIX = "dsp", "dsf", "cor"
 
 
-def _one_of(names: object) -> str:
-    return ", ".join(f"'{name}'" for name in names)  # type: ignore[attr-defined]
+def _one_of(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 class Dispute(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -146,10 +147,13 @@ def sweep(now: datetime) -> None:
         log.warning("disputes_overdue", disputes=len(due))  # the operator's word of it
 
 
-def _on(session: Session, dispute_id: UUID, work: object, now: datetime) -> None:
+Work = Callable[[Session, Dispute, datetime], object]
+
+
+def _on(session: Session, dispute_id: UUID, work: Work, now: datetime) -> None:
     dispute = _locked(session, dispute_id)
     if dispute is not None:
-        work(session, dispute, now)  # type: ignore[operator]
+        work(session, dispute, now)
 
 
 def _late(session: Session, now: datetime) -> list[UUID]:

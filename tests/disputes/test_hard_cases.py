@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import httpx
+import polars as pl
 import pytest
 from sqlalchemy import select, text
 
 from creditlink.disputes import configuration, figures, service, tasks, wire
 from creditlink.disputes.tables import DisputeEvent
+from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict
@@ -21,6 +23,10 @@ from creditlink.profiles.reliance.contested import tasks as contested
 from creditlink.profiles.tables import Profile
 from creditlink.records import sources
 from creditlink.records.pulls import pull as pulls
+from creditlink.records.tables import FactRow
+from creditlink.sandbox.bureaus.holdings import Holdings
+from creditlink.sandbox.offices.public_credit import PublicCreditPlatform
+from tests import factories as make
 from tests.disputes import conftest as at
 from tests.oauth import flow
 from tests.records.offices import Reply, office
@@ -255,3 +261,42 @@ def test_an_appeal_is_a_second_look_within_its_time_and_no_third(offices, disput
     with pytest.raises(Conflict) as twice:
         appeal(utc_now())
     assert twice.value.extra["reason"] == "appealed"
+
+
+def test_a_penalty_is_repaired_over_the_wire_and_is_in_force_no_more(firm, city, settings):
+    """The public credit platform ends the record; the row comes in as any correction, dated, and counts no more."""
+    occurred = (utc_now() - timedelta(days=200)).date()
+    uscc = firm.enterprise.uscc
+    holdings = Holdings(city, ("credit_events",))
+    row = {
+        "firm": holdings.firm(uscc), "period": occurred.replace(day=1), "kind": "penalty", "occurred_on": occurred,
+        "severity": 2, "amount_fen": 300_000, "ended_on": None, "known_on": occurred + timedelta(days=9),
+    }  # fmt: skip
+    holdings._frames["credit_events"] = pl.concat(
+        [holdings._frames["credit_events"], pl.DataFrame([row], schema=FRAME_SCHEMAS["credit_events"])]
+    ).sort("firm")
+    holdings._starts["credit_events"] = holdings._frames["credit_events"]["firm"].to_numpy()
+    with db.transaction("owner") as session:
+        consent = make.make_consent(
+            session, enterprise=session.merge(firm.enterprise), now=utc_now(),
+            account=session.merge(firm.account), wanted=("public_credit",),
+        )  # fmt: skip
+    platform = PublicCreditPlatform(holdings, "sandbox-public-credit-token").application()
+    with at.serving(platform) as url:
+        held = {"token": "sandbox-public-credit-token"}
+        one = at.SourceConfig("public_credit", ("public_credit",), url, timedelta(hours=24), held)
+        sources.configure(at.Sources(at.config_for(url, sources={"public_credit": one})))
+        try:
+            at.pull(consent.id)
+            with db.transaction("owner") as session:
+                (fact,) = [
+                    fact for fact in session.scalars(select(FactRow).where(FactRow.frame == "credit_events"))
+                    if fact.values.get("occurred_on") == occurred.isoformat() and fact.subkey.startswith("penalty/")
+                ]  # fmt: skip
+            asked = at.dispute(firm, fact, claim="repair", statement="罚款已缴清，申请修复")
+            ended = at.through(asked)
+        finally:
+            sources.current().close()
+            sources.configure(None)
+    assert (ended.state, ended.said["ended_on"]) == ("corrected", None)
+    assert ended.now_said["ended_on"] == ended.wanted["ended_on"]
