@@ -5,7 +5,6 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from tests import factories as make
 from tests import serving
@@ -13,8 +12,10 @@ from tests.disputes import conftest as at
 from tests.oauth import flow
 from tests.portal.test_accessibility import axe, look
 from tests.portal.test_browser import chromium, fits, picture, sign_in, visit
+from tests.portal.test_operator_desk import ola
+from tests.portal.test_staff import code
 
-__all__ = ["axe", "chromium", "look", "visit"]
+__all__ = ["axe", "chromium", "look", "ola", "visit"]
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
@@ -38,7 +39,7 @@ def banks(empty_database, http, addresses):
         yield made, second
 
 
-def test_a_firm_disputes_a_record_and_sees_who_has_acknowledged(visit, look, firm, banks, relied, tmp_path):
+def test_a_firm_disputes_a_record_and_sees_who_has_acknowledged(visit, look, firm, banks, relied, ola, tmp_path):
     here, second = banks
     for bank in here:
         relied(bank)
@@ -84,8 +85,6 @@ def test_a_firm_disputes_a_record_and_sees_who_has_acknowledged(visit, look, fir
     assert given.headers["content-disposition"].startswith("attachment")
     assert "filename*=UTF-8''%E7%A4%BE" in given.headers["content-disposition"]
 
-    with db.transaction("owner") as session:
-        make.make_staff(session, "olga", "operator")
     seen = look("desktop")
     found = []
     seen.goto("/portal/sign-in?lang=en")
@@ -95,5 +94,14 @@ def test_a_firm_disputes_a_record_and_sees_who_has_acknowledged(visit, look, fir
         seen.goto(f"/portal/{path}")
         assert seen.locator("h1").count() == 1, path
         found += seen.findings()
+    desk = look("desktop")
+    desk.goto("/portal/staff/sign-in?lang=en")
+    desk.fill("[name=login]", ola.account.login)
+    desk.fill("[name=password]", make.PASSWORD)
+    desk.fill("[name=totp]", code(1))
+    desk.click("form.stack button[type=submit]")
+    for path in ("disputes?state=corrected", f"disputes/{one.wire_id}"):
+        desk.goto(f"/portal/staff/{path}")
+        assert one.wire_id in desk.content(), path
+        found += desk.findings()
     assert found == []
-    assert utc_now() > one.opened_at
