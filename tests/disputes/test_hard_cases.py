@@ -206,6 +206,8 @@ def test_of_two_disputes_at_once_on_one_datum_one_is_open(firm, bank, relied):
 
 def test_a_consent_withdrawn_meanwhile_leaves_its_bank_with_no_new_data(offices, disputed, bank, http, empty_database):
     authorization, made, one = disputed
+    with db.transaction("owner") as session:
+        session.execute(text("UPDATE clients SET webhook_url = 'https://bank.example/hooks'"))
     at.advance(one)
     flow.change_consent(authorization, "revoke")
     at.advance(one)
@@ -218,7 +220,10 @@ def test_a_consent_withdrawn_meanwhile_leaves_its_bank_with_no_new_data(offices,
     with db.transaction("owner") as session:
         assert session.scalar(text("SELECT count(*) FROM contested_scores WHERE which = 'corrected'")) == 0
         bodies = session.scalars(text("SELECT body FROM notifications WHERE type = 'profile.corrected'")).all()
-    assert bodies == []  # it has no address for webhooks, and looks by itself
+    (told,) = [json.loads(body)["data"] for body in bodies]
+    names = {"correction_id", "consent_id", "enterprise_id", "profile_ids", "rely_on", "score_at"}
+    assert told.keys() == names  # that it must not rely on its profile, and nothing of the datum
+    assert (told["profile_ids"], told["rely_on"], told["score_at"]) == ([made["id"]], False, None)
     assert bank.call("GET", f"/v1/profiles/{made['id']}", authorization).status_code in (401, 403)
 
 
