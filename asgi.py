@@ -1,6 +1,6 @@
 """The ASGI entry, which `creditlink run` serves: the application behind its front (docs/adr/0029-front.md)."""
 
-from creditlink.portal.site import UPLOADS_PATH, busy_pages
+from creditlink.portal.site import FILE_PATHS, busy_pages
 from creditlink.records.pulls.pull import ENDED
 from creditlink.web.front.about import Callers
 from creditlink.web.front.application import Bounds, Front
@@ -14,7 +14,7 @@ app = Front(
     Bounds(
         threads=settings.request_threads,
         body_bytes=settings.max_body_bytes,
-        upload_path=UPLOADS_PATH,
+        upload_paths=FILE_PATHS,
         upload_bytes=settings.max_upload_bytes,
         proxies=settings.trusted_proxies,
     ),

@@ -24,6 +24,8 @@ SCOPES: dict[str, str] = {
     "operation:write": "Do failed background work again, or drop it (the operator alone)",
     "registry:read": "See what became of the registry's feed, and which codes are to be cleared (the operator alone)",
     "registry:write": "Hand in what the registry says of firms (the operator alone)",
+    "correction:read": "See which data behind the institution's profiles was corrected",
+    "correction:acknowledge": "Acknowledge such corrections",
     "notification:read": "See the institution's notifications and whether they were delivered",
     "notification:replay": "Have notifications delivered again",
     # Named by the draft, not by us.
@@ -36,6 +38,8 @@ INSTITUTION_SCOPES = frozenset(
         "client:read",
         "client:write",
         "consent:read",
+        "correction:acknowledge",
+        "correction:read",
         "discovery:count",
         "financing:read",
         "financing:write",

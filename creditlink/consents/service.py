@@ -305,8 +305,10 @@ def live_consent(
     return consent
 
 
-def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Consent:
+def live_for_work(session: Session, consent_id: UUID, *, now: datetime, spent_too: bool = False) -> Consent:
     """Return the consent under which queued work may go on, locked in share mode.
+
+    With `spent_too` also one whose uses are spent: what was computed under it can still be read, and is put right.
 
     Raises
     ------
@@ -318,7 +320,7 @@ def live_for_work(session: Session, consent_id: UUID, *, now: datetime) -> Conse
     if row is None:
         raise ConsentRefused(reason="not_active")
     dead = rules.dead_reason(row[0].terms(institution_active=row[1] == "active"), now)
-    if dead or counters.is_spent(session, row[0]):
+    if dead or (not spent_too and counters.is_spent(session, row[0])):
         raise ConsentRefused(reason=dead or "exhausted")
     db.enter(session, db.Viewer(consent_id=row[0].id, institution_id=row[0].institution_id))
     return row[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from creditlink.kit.files.scanning import is_address as is_scanner
 from creditlink.kit.files.textfile import read_toml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +73,7 @@ class Settings:
     anchors: str | None = None
     timestamp_url: str | None = None
     timestamp_roots: Path | None = None
+    clamd: str | None = None
     var_dir: Path = ROOT / "var"
     config_dir: Path = ROOT / "config"
     models_dir: Path = ROOT / "models"
@@ -179,6 +181,9 @@ def _checked(values: dict[str, Any]) -> Settings:
     if issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.path or issuer.query:
         raise SettingError(f"setting issuer must be scheme://host[:port] without a path, got {values.get('issuer')!r}")
     _check_authority(values)
+    values["clamd"] = values.get("clamd") or None
+    if values["clamd"] is not None and not is_scanner(str(values["clamd"])):
+        raise SettingError(f"setting clamd must be tcp://host:port or unix:///path, got {values['clamd']!r}")
     production = values["environment"] == "production"
     if production and issuer.scheme != "https":
         raise SettingError("setting issuer must be https in production")

@@ -18,11 +18,14 @@ from creditlink.portal.firm import (
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.firm.known import changes, group, own, profile, reviews
 from creditlink.portal.firm.records import accesses, deletions, months, uploads
+from creditlink.portal.firm.records.disputes import filing
+from creditlink.portal.firm.records.disputes import reading as dispute_pages
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
 from creditlink.portal.staff import desk, entry, keys, models
 from creditlink.portal.staff.cohorts import pages as cohort_pages
 from creditlink.portal.staff.decisions import finding, reading
+from creditlink.portal.staff.disputes import pages as staff_dispute_pages
 from creditlink.portal.staff.operator import (
     evidence,
     institutions,
@@ -42,6 +45,7 @@ PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
     *(changes, group, own, profile, reviews),
     *(accesses, deletions, months, uploads),
+    *(filing, dispute_pages, staff_dispute_pages),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),

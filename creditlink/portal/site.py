@@ -35,7 +35,9 @@ from creditlink.portal.person.sessions import PATH, PortalSession
 blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder="templates", static_folder="static")
 csrf = CSRFProtect()
 UPLOADS_PATH = f"{PATH}/uploads"
-"""The one page that takes a file, and so a larger body."""
+DISPUTES_PATH = f"{PATH}/disputes/new"
+FILE_PATHS = (UPLOADS_PATH, DISPUTES_PATH)
+"""The pages that take files, and so larger bodies."""
 
 _LANG_COOKIE = "creditlink_lang"
 _YEAR = 365 * 86400
@@ -201,6 +203,7 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.profile", gettext("Credit profile")),
             ("portal.own_use", gettext("My own data")),
             ("portal.uploads", gettext("Own records")),
+            ("portal.disputes", gettext("Disputes")),
             ("portal.financing", gettext("Financing")),
             ("portal.accesses", gettext("Who saw what")),
             ("portal.representatives", gettext("Who may act")),

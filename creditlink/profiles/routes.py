@@ -50,6 +50,7 @@ from creditlink.profiles.lineage.service import LineageQuery
 from creditlink.profiles.matched.better_schemas import ImprovementsSchema, UnlockSchema
 from creditlink.profiles.matched.paging import MatchQuery
 from creditlink.profiles.matched.schemas import MatchesSchema, MatchQuerySchema
+from creditlink.profiles.reliance.contested.service import contested_of
 from creditlink.profiles.reliance.endings.service import endings_of
 from creditlink.profiles.reliance.reviews.service import reviews_of
 from creditlink.profiles.reliance.rules import ProfileRules
@@ -183,6 +184,7 @@ def _summaries(session: Session, page: Sequence[DisclosedProfile]) -> list[dict[
     ended, now = endings_of(session, [served.profile.id for served in page]), utc_now()
     overlays = overlays_of(session, [served.profile for served in page])
     reviews = reviews_of(session, [served.profile for served in page], now)
+    contested = contested_of(session, [served.profile for served in page])
     return [
         wire.summary(
             served.profile,
@@ -193,6 +195,7 @@ def _summaries(session: Session, page: Sequence[DisclosedProfile]) -> list[dict[
             ending=ended.get(served.profile.id),
             overlay=overlays.get(served.profile.id),
             review=reviews.get(served.profile.id),
+            contested=contested.get(served.profile.id, ()),
         )
         for served in page
     ]

@@ -14,7 +14,12 @@ from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import instant, number, text
 from creditlink.overlays.schemas import OverlayResultSchema
 from creditlink.profiles.disclosures.disclosure import ProfileQuery
-from creditlink.profiles.reliance.schemas import CapacitySchema, ToldRelationsSchema, ValiditySchema
+from creditlink.profiles.reliance.schemas import (
+    CapacitySchema,
+    ContestedDatumSchema,
+    ToldRelationsSchema,
+    ValiditySchema,
+)
 from creditlink.profiles.service import ProfileRequest
 from creditlink.reviews.schemas import ReviewOfProfileSchema
 from creditlink.uploads.use import CATEGORIES as CATEGORIES_UPLOADED
@@ -211,6 +216,13 @@ class ProfileSchema(Schema):
         ReviewOfProfileSchema,
         allow_none=True,
         metadata={"description": "What people did about it, beside the score; null where nobody was asked to look"},
+    )
+    contested = ma.fields.List(
+        ma.fields.Nested(ContestedDatumSchema),
+        metadata={
+            "description": "Data it was computed from that the firm disputes or did, the latest first; empty: none. "
+            "The profile's own score counts that data as it was"
+        },
     )
     model = ma.fields.Nested(ModelSchema)
     bundle = text(

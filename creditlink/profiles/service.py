@@ -36,6 +36,7 @@ from creditlink.overlays.application import OverlayAsk, kept_form, store_result,
 from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
 from creditlink.profiles.disclosures.evidence import incomplete_causes, missing_causes
+from creditlink.profiles.reliance.contested import service as contested
 from creditlink.profiles.reliance.overlaid import base_score
 from creditlink.profiles.reliance.reviews.service import after_creation
 from creditlink.profiles.reliance.rules import ProfileRules
@@ -169,6 +170,7 @@ def create_profile(
     disclose(session, access, served, "profile.create", "summary", now=now, record=record)
     if reviews is not None:
         after_creation(session, profile, settings=reviews, classes=archive.classes, now=now)
+    contested.at_creation(session, profile, live=live, book=book, now=now)
     PROFILES.labels(profile.grade or "not_scorable").inc()
     return served
 

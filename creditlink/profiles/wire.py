@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from creditlink.engine.features.catalogue import BY_NAME
@@ -34,6 +34,7 @@ def summary(
     ending: ProfileEnding | None = None,
     overlay: OverlayResult | None = None,
     review: dict[str, object] | None = None,
+    contested: Sequence[dict[str, object]] = (),
 ) -> dict[str, object]:
     """Return a profile's summary.
 
@@ -45,6 +46,7 @@ def summary(
     ending : the event that ended it early; None: none did.
     overlay : what the bank's overlay said of it, if it asked for that.
     review : what people did about it; None: nothing.
+    contested : what of its data the firm disputes, or disputed.
     """
     stored = profile.products
     products = {"counts": stored["counts"], "best": stored["best"], "near_misses": stored["near_misses"][:BEST]}
@@ -69,6 +71,7 @@ def summary(
         "products": products if with_products else None,
         "overlay": None if overlay is None else overlay_json(overlay, salt),
         "review": review,
+        "contested": list(contested),
         "model": {"model_id": profile.model_id, "sha256": profile.model_sha256},
         "bundle": profile.bundle_sha256,
         "inputs_hmac": ids.pairwise_digest(salt, profile.inputs_sha256),

@@ -47,7 +47,7 @@ class Pull(Base):
     __tablename__ = "pulls"
     __table_args__ = (
         CheckConstraint("status IN ('OPEN', 'DONE', 'STOPPED')", name="status"),
-        CheckConstraint("\"trigger\" IN ('consent', 'profile', 'retry', 'operator')", name="trigger"),
+        CheckConstraint("\"trigger\" IN ('consent', 'profile', 'retry', 'operator', 'dispute')", name="trigger"),
         CheckConstraint("(status = 'OPEN') = (finished_at IS NULL)", name="finished"),
         Index("uq_pulls_open", "consent_id", unique=True, postgresql_where=text("status = 'OPEN'")),
         Index("ix_pulls_consent_id_requested_at", "consent_id", "requested_at"),

@@ -25,6 +25,7 @@ from creditlink.decisions import archive
 from creditlink.decisions.classes import NEGATIVE_RECORDS, RetentionClasses
 from creditlink.decisions.kept import shipped_classes
 from creditlink.decisions.looks import notes
+from creditlink.disputes import ending as disputes
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
@@ -46,7 +47,7 @@ from creditlink.uploads.standing import CATEGORY
 
 PURGED = (
     *("decision_notes", "decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts"),
-    *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS),
+    *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS, *disputes.TABLES),
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
@@ -76,6 +77,8 @@ _DUE = text(f"""
     SELECT r.enterprise_id FROM review_cases r WHERE r.keep_until <= :now
     UNION
     SELECT n.enterprise_id FROM adverse_notices n WHERE n.keep_until <= :now
+    UNION
+    {disputes.DUE}
     UNION
     SELECT p.enterprise_id FROM profiles p JOIN deletion_requests q ON q.consent_id = p.consent_id
     UNION
@@ -208,6 +211,12 @@ def _delete(
         owner = owners.get(pull_id, others)
         if owner is not None:
             yield "facts", owner, content
+    if over := disputes.delete_over(session, enterprise_id, now):
+        # No consent brought them in: the firm's evidence alone tells of it.
+        audit.record(
+            session, action="dispute.purge", result="done", actor=actor, now=now, enterprise_id=enterprise_id,
+            detail={"deleted": {"disputes": over}},
+        )  # fmt: skip
     yield from _delete_uploads(session, enterprise_id, consents, actor, now)
     for consent, holder in zip(consents, holders, strict=True):
         over = _over(consent, holder, now, asked=consent.id in asked)

@@ -26,7 +26,7 @@ from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.processes.metrics import REQUEST_SECONDS, REQUESTS
 from creditlink.kit.settings import Settings
 from creditlink.portal import outside
-from creditlink.portal.site import UPLOADS_PATH
+from creditlink.portal.site import FILE_PATHS
 from creditlink.status.recorder import Recorder
 from creditlink.web import compression, health, reference
 from creditlink.web.front import exchange
@@ -89,8 +89,8 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
 
 
 def _guard(upload_bytes: int) -> None:
-    """Refuse what no route may see; the one page that takes a file takes a larger body."""
-    if flask.request.path == UPLOADS_PATH and flask.request.method == "POST":
+    """Refuse what no route may see; the pages that take files take a larger body."""
+    if flask.request.path in FILE_PATHS and flask.request.method == "POST":
         flask.request.max_content_length = upload_bytes
     border.guard(flask.request)
 

@@ -14,6 +14,8 @@ from creditlink.decisions.archive import Archive
 from creditlink.decisions.kept import classes_of
 from creditlink.decisions.policy.source import load_policy
 from creditlink.desk import routes as desk_routes
+from creditlink.disputes.configuration import load_terms
+from creditlink.disputes.corrections import routes as corrections_routes
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.engine.overlay import limits as overlay_limits
 from creditlink.financing import routes as financing_routes
@@ -76,6 +78,7 @@ def check_files(settings: Settings) -> None:
     load_sources(settings)
     load_rules(settings, loans_held)
     classes_of(settings)
+    load_terms(settings)
 
 
 def _look(served: ServedModels, parts: runtime.Runtime) -> None:
@@ -100,6 +103,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(settings.parsed("relief.toml", relief_book_from))
     parts.put(settings.parsed("overlay.toml", overlay_limits.parse))
     parts.put(settings.parsed(review_settings.FILE, review_settings.parse))
+    parts.put(load_terms(settings))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     oauth_routes.register(app, settings)
     desk_routes.join()
@@ -114,6 +118,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(changes_routes.blueprint)
     api.register_blueprint(review_routes.blueprint)
     api.register_blueprint(reviews_routes.blueprint)
+    api.register_blueprint(corrections_routes.blueprint)
     api.register_blueprint(overlays_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(rejections_routes.blueprint)

@@ -32,6 +32,7 @@ _FIRM = """
     portal.uploads portal.upload_file portal.upload portal.withdraw_upload portal.deletion portal.what_goes
     portal.delete_now portal.second_act portal.representatives
     portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
+    portal.disputes portal.new_dispute portal.file_dispute portal.dispute portal.step_dispute portal.dispute_file
     portal.ask_for_person portal.adverse_notices portal.adverse_notice portal.changes
     portal.profile portal.group portal.financing portal.financing_ask portal.financing_request portal.financing_amend
     portal.financing_withdraw portal.financing_lenders portal.financing_accept portal.financing_step
@@ -57,6 +58,8 @@ _ROLES = {
         portal.operator_rejections portal.move_rejections portal.operator_work portal.act_on_work
         portal.operator_webhooks portal.replay_webhook portal.operator_registry portal.operator_load
         portal.operator_clearing portal.export_codes portal.settle_code portal.operator_figures portal.export_figures
+        portal.staff_disputes portal.export_disputes portal.staff_dispute portal.step_staff_dispute
+        portal.staff_dispute_file
         portal.operator_people portal.end_person_sessions portal.propose_person_standing
     """: ("operator",),
     "portal.bank.home portal.bank.keys portal.bank.add_key portal.bank.end_key": tuple(LENDERS),
@@ -87,6 +90,8 @@ _NAMES_A_FIRM = """
     portal.adverse_notices portal.profile portal.group portal.financing portal.change_counted portal.upload_file
     portal.appoint_agent portal.change_signatures portal.financing_ask portal.upload portal.withdraw_upload
     portal.end_agent portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
+    portal.end_agent portal.disputes portal.new_dispute portal.file_dispute portal.dispute portal.step_dispute
+    portal.dispute_file
 """
 ENTRY = frozenset(_ENTRY.split())
 PAGES: dict[str, frozenset[str]] = {

@@ -11,6 +11,7 @@ from creditlink.decisions.tables import DecisionRow
 from creditlink.desk import asking
 from creditlink.desk.pages.products.overlay import _BEGIN as OVERLAY
 from creditlink.desk.tables import DeskAct, DeskPerson, DeskRequest
+from creditlink.disputes.tables import Dispute, DisputeFile
 from creditlink.engine.overlay.terms import terms_of
 from creditlink.enterprises.registry.tables import RegistryLoad, UsccClearing
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct
@@ -37,7 +38,7 @@ PREFIXES = {
     "request_id": "fin", "upload_id": "upl", "notice_id": "ntc", "certificate_id": "del", "profile_id": "prf",
     "key_id": "key", "staff_act_id": "act", "application_id": "app", "decision_id": "dec", "case_id": "rev",
     "ask_id": "ask", "desk_act_id": "act", "desk_key_id": "key", "delivery_id": "whd", "letter_id": "dlt",
-    "load_id": "rgl", "clearing_id": "clr", "alarm_id": "alm",
+    "dispute_id": "dsp", "file_id": "dsf", "load_id": "rgl", "clearing_id": "clr", "alarm_id": "alm",
 }  # fmt: skip
 _PLAIN = {"act_id", "right_id"}
 _revisions = count(1)
@@ -91,6 +92,7 @@ def things(session, side: RowSide) -> dict[str, str]:
         DecisionRow, id=rows["profile_id"].id, chain_id=side.firm.id, **owner, consent_id=consent.id, keep_until=later,
         payload=b"x",
     )  # fmt: skip
+    rows["file_id"] = bare(DisputeFile, dispute_id=rows["dispute_id"].id, sha256=uuid4().hex, kind="pdf", scan="clean")
     rows["right_id"] = make.make_representation(session, side.firm, make.make_account(session), "agent", reason="x")
     session.add_all(rows.values())
     session.flush()
@@ -110,6 +112,9 @@ def _of_the_firm(side, owner, consent, later):
         "upload_id": bare(Upload, **firm, uploaded_by=side.person.id, state="taken", verdict="uploaded",
                           sha256=uuid4().hex),
         "notice_id": bare(AdverseNotice, **owner, consent_id=consent.id, event="declined"),
+        "dispute_id": bare(Dispute, **firm, opened_by=side.person.id, claim="wrong", frame="payroll_months",
+                           state="sent", source="social_security", channel="desk", subkey=uuid4().hex, due_at=later,
+                           keep_until=later),
         "certificate_id": bare(DeletionCertificate, **owner, consent_id=consent.id),
         "act_id": bare(FirmAct, **firm, act="accept", signed_by=side.person.id, open_until=later,
                        role="legal_representative", subject={"application": "none"}),
@@ -180,5 +185,6 @@ def _by_name(session, side, rows) -> dict[str, str]:
         "turned_institution": session.get_one(Institution, turned.institution_id).code,
         "turned_login": make.make_staff(session, uuid4().hex, "auditor").login,
         "failed_delivery": rows["delivery_id"].wire_id,
+        "any_dispute": rows["dispute_id"].wire_id,
         "watched_model": rows["alarm_id"].model_id,
     }

@@ -47,6 +47,7 @@ CALLED = {
         "login": "turned_login",
         "delivery_id": "failed_delivery",
     },
+    "/staff/disputes/": {"dispute_id": "any_dispute"},
     "/staff/watch/": {"model_id": "watched_model"},
     "/desk/firms/": {"request_id": "ask_id"},
     "/desk/keys/": {"key_id": "desk_key_id"},
@@ -65,6 +66,8 @@ HOLDERS = {"portal.end_staff_key": {"risk"}, "portal.bank.end_key": {"lender"}}
 NEEDS_MORE = {
     "portal.profile", "portal.changes", "portal.ask_for_person", "portal.financing_request", "portal.financing_amend",
     "portal.financing_lenders",
+    # A stored record, and a file that was scanned: tests/disputes.
+    "portal.file_dispute", "portal.dispute_file", "portal.staff_dispute_file",
     # A model with a file of its swarm: test_swarms.
     "portal.model_indicator",
 }  # fmt: skip
@@ -72,7 +75,7 @@ NEEDS_MORE = {
 NOBODYS = {
     "staff_act_id", "decision_id", "model_id", "handle", "secret", "case_id", "alarm_id", "watched_model", "letter_id",
     "load_id", "clearing_id", "turned_institution", "turned_client", "turned_login", "failed_delivery",
-    "product_version",
+    "product_version", "any_dispute",
 }  # fmt: skip
 """Rows that are not one person's or one firm's: acts wait for whoever may decide them, operators see every row."""
 

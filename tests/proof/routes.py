@@ -25,6 +25,8 @@ OWN_SCOPES = {
     "client:read",
     "client:write",
     "consent:read",
+    "correction:acknowledge",
+    "correction:read",
     "discovery:count",
     "financing:read",
     "financing:write",

@@ -20,7 +20,7 @@ from tests.oauth import flow
 from tests.proof import routes
 
 LIMIT = 262_144
-MOST_OF_A_FILE = 4_194_304  # on the page where a firm uploads its own records
+MOST_OF_A_FILE = 4_194_304  # on the pages where a firm uploads its own records, or evidence
 FORM = "application/x-www-form-urlencoded"
 SENDING = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -37,7 +37,7 @@ class TestEveryRoute:
     def test_a_body_in_chunks_over_the_limit(self, client, paths, kind):
         assert len(paths) > 30
         for method, rule, path in paths:
-            limit = MOST_OF_A_FILE if rule.endpoint == "portal.upload_file" else LIMIT
+            limit = MOST_OF_A_FILE if rule.endpoint in ("portal.upload_file", "portal.file_dispute") else LIMIT
             answer = self.send(client, method, path, kind, b"[" + b"1," * limit)
             assert answer.status_code == 413, (method, rule.rule, answer.text)
             if rule.endpoint.startswith("oauth."):

@@ -302,8 +302,12 @@ def rows_seen(world) -> int:
         return sum(session.scalar(text(f"SELECT count(*) FROM {table}")) for table in tables)
 
 
-# Work under no consent: it delivers, keeps the registry, reads for a firm what it uploaded, or takes data away.
-NO_READS = {"notifications.deliver", "registry.exceptions", "registry.take", "retention.purge_firm", "uploads.read"}
+# Work under no consent: it delivers, keeps the registry, reads for a firm what it uploaded, takes data away, or follows
+# the firm's own dispute, which asks for a living consent where it fetches and where it tells (tests/disputes).
+NO_READS = {
+    "notifications.deliver", "registry.exceptions", "registry.take", "retention.purge_firm", "uploads.read",
+    "disputes.go_on", "profiles.contest", "profiles.tell_corrected",
+}  # fmt: skip
 
 
 @pytest.fixture

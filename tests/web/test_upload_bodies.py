@@ -14,7 +14,7 @@ from creditlink.web.front.news import News
 pytestmark = pytest.mark.pure
 
 PATH = "/portal/uploads"
-BOUNDS = Bounds(threads=1, body_bytes=1000, upload_path=PATH, upload_bytes=5000, uploading=1)
+BOUNDS = Bounds(threads=1, body_bytes=1000, upload_paths=(PATH,), upload_bytes=5000, uploading=1)
 
 
 @dataclass

@@ -40,6 +40,7 @@ app = procrastinate.App(
         "creditlink.enterprises.registry.tasks",
         "creditlink.records.tasks",
         "creditlink.uploads.tasks",
+        "creditlink.disputes.tasks",
         "creditlink.consents.tasks",
         "creditlink.oauth.tasks",
         "creditlink.portal.developers.tasks",
@@ -55,6 +56,7 @@ app = procrastinate.App(
         "creditlink.financing.tasks",
         "creditlink.products.tasks",
         "creditlink.profiles.reliance.endings.tasks",
+        "creditlink.profiles.reliance.contested.tasks",
     ],
     worker_defaults={
         "update_heartbeat_interval": HEARTBEAT_SECONDS,

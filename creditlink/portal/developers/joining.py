@@ -32,6 +32,8 @@ CALLBACK = "http://127.0.0.1:9876/callback"
 
 SCOPES = (
     "consent:read",
+    "correction:acknowledge",
+    "correction:read",
     "grant_management_query",
     "grant_management_revoke",
     "notification:read",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
@@ -35,9 +37,19 @@ def approval_of(session: Session, profile: Profile) -> ApprovalModel | None:
 
 
 def from_facts(
-    session: Session, profile: Profile, *, live: LiveModel, book: ProductBook, approval: ApprovalModel | None
+    session: Session,
+    profile: Profile,
+    *,
+    live: LiveModel,
+    book: ProductBook,
+    approval: ApprovalModel | None,
+    instead: Mapping[int, int | None] = MappingProxyType({}),
 ) -> tuple[Snapshot, DecisionBasis]:
     """Compute a profile again, and what it rests on.
+
+    Parameters
+    ----------
+    instead : fact -> the one to read in its place; None: it is left out. Nothing else changes.
 
     Raises
     ------
@@ -48,16 +60,17 @@ def from_facts(
         raise ValueError(f"the profile was computed by model {profile.model_id}, given is {live.model_id}")
     own = profile.asked["uploads"]["fact_ids"] if "uploads" in profile.asked else []
     uploaded = uploads.again(session, own)
+    wanted = [one for one in (instead.get(known, known) for known in profile.fact_ids) if one is not None]
     facts = read_inputs(
         session,
         [profile.enterprise_id],
         categories=profile.asked["categories"],
         since=profile.as_of,
         as_of=profile.as_of,
-        only=profile.fact_ids,
+        only=wanted,
         uploaded=uploaded,
     )
-    gone = len(set(profile.fact_ids) - set(facts.fact_ids)) + len(own) - len(uploaded)
+    gone = len(set(wanted) - set(facts.fact_ids)) + len(own) - len(uploaded)
     if gone:
         raise ValueError(f"{gone} of {len(profile.fact_ids) + len(own)} facts are gone: their data life is over")
     frames = {name: facts.records.frame(name) for name in FRAME_SCHEMAS}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import marshmallow as ma
 
+from creditlink.disputes.rules.datum import CLAIMS
+from creditlink.disputes.rules.states import STATES
 from creditlink.engine.capacity.derivation import ROLES
 from creditlink.engine.profile.validity import CAUSES_OF_END, ENDS_EARLY
 from creditlink.kit.http.api import Schema
@@ -65,6 +67,48 @@ class ValiditySchema(Schema):
         metadata={
             "description": "Events after which it is not to be relied on, whatever the date: "
             f"`event` ({', '.join(ENDS_EARLY)}) and words"
+        },
+    )
+
+
+class BesideScoreSchema(Schema):
+    """What the score comes to otherwise, by the same model and all else as it was."""
+
+    state = text("`scored` or `not_scorable`")
+    grade = text("Null where there is no score", allow_none=True)
+    points = number("Null where there is no score", allow_none=True)
+    pd_12m = ma.fields.Float(allow_none=True, metadata={"description": "Null where there is no score"})
+
+
+class ContestedDatumSchema(Schema):
+    """One datum that the firm disputes, or disputed: where it stands, and what the score is without it."""
+
+    dispute_id = text("The dispute")
+    contested = ma.fields.Boolean(metadata={"description": "Whether it is open: nobody knows yet who is right"})
+    state = text(", ".join(f"`{name}`: {en.lower()}" for name, (_, en) in STATES.items()))
+    state_zh = text("The state in Chinese")
+    state_en = text("The state in English")
+    claim = text(", ".join(f"`{name}`: {en.lower()}" for name, (_, en) in CLAIMS.items()))
+    claim_zh = text("The claim in Chinese")
+    claim_en = text("The claim in English")
+    category = text("The data category, which the profile was computed from")
+    frame = text("The kind of record")
+    label_zh = text("What it is, in Chinese")
+    label_en = text("What it is, in English")
+    period = text("The month it is about")
+    since = instant("When the firm disputed it")
+    answer_by = instant("By when its source answers, exclusive; null once it is over", allow_none=True)
+    ended_at = instant("When it was over", allow_none=True)
+    without = ma.fields.Nested(
+        BesideScoreSchema,
+        allow_none=True,
+        metadata={"description": "The score had the datum not been known; null where it is not computed (yet)"},
+    )
+    corrected = ma.fields.Nested(
+        BesideScoreSchema,
+        allow_none=True,
+        metadata={
+            "description": "The score with the corrected datum; null until then. Compute a new profile to rely on"
         },
     )
 

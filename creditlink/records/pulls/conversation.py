@@ -39,6 +39,7 @@ class Task:
     until: date
     sources: tuple[str, ...]
     categories: frozenset[str] = frozenset()  # of the consent
+    puts_right: bool = False  # a source says that it corrected a row: it is asked anew, for no new computation
 
 
 def converse(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
@@ -65,7 +66,7 @@ def converse(task: Task, name: str, sources: Sources, clock: Clock) -> Delivery:
             raise Failure("TIMEOUT", f"the office took longer than {seconds:.0f} s for one firm")
         try:
             with db.transaction("worker") as session:
-                live_for_work(session, task.consent_id, now=clock())
+                live_for_work(session, task.consent_id, now=clock(), spent_too=task.puts_right)
         except ConsentRefused:
             return False
         return True

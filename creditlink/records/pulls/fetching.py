@@ -76,7 +76,9 @@ def run_pull(consent_id: UUID, sources: Sources, clock: Clock, *, trigger: str =
 def _begin(consent_id: UUID, sources: Sources, now: datetime, trigger: str) -> Task | None:
     """Return what is left to ask: of the open pull, or of a new one where a source is due."""
     with db.transaction("worker") as session:
-        consent = live_for_work(session, consent_id, now=now)
+        is_open = Pull.consent_id == consent_id, Pull.status == "OPEN"
+        puts_right = session.scalar(select(Pull.trigger).where(*is_open)) == "dispute"
+        consent = live_for_work(session, consent_id, now=now, spent_too=puts_right)
         config = serving(sources.config, session, consent.enterprise_id)
         pull_id = None
         while pull_id is None:  # again where another worker has just ended the open one
@@ -94,7 +96,7 @@ def _begin(consent_id: UUID, sources: Sources, now: datetime, trigger: str) -> T
         firm = session.get_one(Enterprise, opened.enterprise_id)
         return Task(
             opened.id, consent_id, firm.id, firm.uscc, opened.since, opened.until, tuple(sorted(left)),
-            frozenset(consent.categories),
+            frozenset(consent.categories), puts_right,
         )  # fmt: skip
 
 
@@ -153,7 +155,7 @@ def _store(task: Task, delivery: Delivery, clock: Clock, rests_until: datetime |
 def _stored(task: Task, delivery: Delivery, now: datetime, rests_until: datetime | None) -> int:
     with db.transaction("worker") as session:
         # The consent is locked in share mode until the facts are in: a revocation comes before or after.
-        consent = live_for_work(session, task.consent_id, now=now)
+        consent = live_for_work(session, task.consent_id, now=now, spent_too=task.puts_right)
         new_rows = store.save_delivery(
             session, delivery, enterprise_id=task.enterprise_id, pull_id=task.pull_id, now=now
         )
@@ -172,12 +174,14 @@ def _begin_part(task: Task, name: str, sources: Sources, now: datetime) -> CameT
     )  # fmt: skip
     try:
         with db.transaction("worker") as session:
-            earlier = reuse.find(session, wanted, now)
-            consent = live_for_work(session, task.consent_id, now=now)
+            earlier = None if task.puts_right else reuse.find(session, wanted, now)
+            consent = live_for_work(session, task.consent_id, now=now, spent_too=task.puts_right)
             if earlier is not None:
                 _use_again(session, task, consent, earlier, now)
                 return "answered"
-            if reuse.is_under_way(session, wanted, now, timedelta(seconds=sources.config.limits.firm_seconds)):
+            if not task.puts_right and reuse.is_under_way(
+                session, wanted, now, timedelta(seconds=sources.config.limits.firm_seconds)
+            ):
                 return "busy"
             session.execute(
                 update(PullPart)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -38,6 +39,7 @@ class Holdings:
             raise HoldingsError(str(error)) from None
         self._firm = dict(zip(firms["uscc"], firms["firm"], strict=True))
         self._starts = {name: frame["firm"].to_numpy() for name, frame in self._frames.items()}
+        self._corrected: dict[tuple[str, int], list[pl.DataFrame]] = defaultdict(list)
 
     def firm(self, uscc: str) -> int | None:
         """Return the firm's number, None when the code is not of this city."""
@@ -48,8 +50,39 @@ class Holdings:
         number = self._firm.get(uscc, -1)
         first, last = np.searchsorted(self._starts[frame], [number, number + 1])
         keys = [key for key in FRAME_KEYS[frame] if key != "firm"]
-        rows = self._frames[frame][int(first) : int(last)].sort(*keys, "known_on")
+        held = self._frames[frame][int(first) : int(last)]
+        rows = pl.concat([held, *self._corrected[frame, number]]).sort(*keys, "known_on", maintain_order=True)
         return rows.with_columns(version=pl.int_range(pl.len()).over(keys))
+
+    def holds(self, frame: str) -> bool:
+        """Return whether it is this office's kind of record."""
+        return frame in self._frames
+
+    def correct(
+        self, frame: str, uscc: str, period: date, key: str, values: dict[str, object], known_on: date
+    ) -> bool:
+        """Add a version of a fact that says otherwise, known from a day on; return whether there is such a fact.
+
+        `key` tells it from others of its month: what of its frame it is, then the office's own id, which has its day.
+        """
+        rows = self.rows(frame, uscc).drop("version").filter(pl.col("period") == period)
+        keys = FRAME_KEYS[frame]
+        if len(keys) > 2:
+            rows = rows.filter(pl.col(keys[2]).cast(pl.String) == key.partition("/")[0])
+        if "occurred_on" in keys:
+            rows = rows.filter(pl.lit(key).str.contains(pl.col("occurred_on").dt.strftime("%Y%m%d"), literal=True))
+        if rows.is_empty():
+            return False
+        schema = FRAME_SCHEMAS[frame]
+        newest = rows.tail(1).row(0, named=True)
+        changed = {**newest, **{name: _value(schema[name], value) for name, value in values.items() if name in schema}}
+        row = changed | {"known_on": max(known_on, newest["known_on"])}
+        self._corrected[frame, int(newest["firm"])].append(pl.DataFrame([row], schema=schema))
+        return True
+
+
+def _value(kind: pl.DataType | type[pl.DataType], value: object) -> object:
+    return date.fromisoformat(str(value)) if kind == pl.Date and value is not None else value
 
 
 def rows_as(frame: pl.DataFrame, kind: type[Row]) -> list[Row]:

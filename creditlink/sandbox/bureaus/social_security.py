@@ -13,6 +13,7 @@ import flask
 
 from creditlink.kit.money import yuan_text
 from creditlink.sandbox.bureaus import query
+from creditlink.sandbox.bureaus.cases import CaseCounter
 from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
 from creditlink.sandbox.bureaus.holdings import Holdings, day, rows_as, within
 from creditlink.sandbox.bureaus.query import BadParameter, BureauQuery
@@ -54,11 +55,13 @@ class SocialSecurityBureau:
         self._holdings = holdings
         self._api_key = api_key.encode()
         self.faults = Faults(RESOURCES)
+        self.cases = CaseCounter(holdings, api_key)
 
     def application(self) -> flask.Flask:
         """Return the office's web application."""
         app = flask.Flask("creditlink.sandbox.bureaus.social_security")
         self.faults.register(app)
+        self.cases.register(app)
         app.add_url_rule("/health", "health", lambda: {"status": "up", "bureau": "social_security"})
         app.add_url_rule("/sbj/payroll", "payroll", self._answer, methods=["GET"])
         app.register_error_handler(404, lambda _e: _deny(SocialSecurityRefusal(404, "NOT_FOUND", "no such endpoint")))

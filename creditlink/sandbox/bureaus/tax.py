@@ -18,6 +18,7 @@ import polars as pl
 
 from creditlink.kit.clock import add_months
 from creditlink.sandbox.bureaus import tax_rows
+from creditlink.sandbox.bureaus.cases import CaseCounter
 from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
 from creditlink.sandbox.bureaus.holdings import Holdings, months_between, rows_as
 from creditlink.sandbox.bureaus.invoices import Invoice, expand
@@ -76,6 +77,7 @@ class TaxBureau:
         self._expanded: OrderedDict[str, list[Invoice]] = OrderedDict()
         self._lock = threading.Lock()
         self.faults = Faults(RESOURCES)
+        self.cases = CaseCounter(holdings, secret)
 
     def application(self) -> flask.Flask:
         """Return the office's web application."""
@@ -83,6 +85,7 @@ class TaxBureau:
         app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
         app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default provider
         self.faults.register(app)
+        self.cases.register(app)
         app.add_url_rule("/health", "health", lambda: {"status": "up", "bureau": "tax"})
         for resource in RESOURCES:
             app.add_url_rule(

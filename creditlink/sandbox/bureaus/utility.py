@@ -14,6 +14,7 @@ import polars as pl
 
 from creditlink.engine.vocabulary import SUPPLIES
 from creditlink.sandbox.bureaus import query
+from creditlink.sandbox.bureaus.cases import CaseCounter
 from creditlink.sandbox.bureaus.faults import Faults, WireRow, faulty_page, faulty_text
 from creditlink.sandbox.bureaus.holdings import Holdings, day, rows_as, within
 from creditlink.sandbox.bureaus.query import BadParameter, BureauQuery
@@ -61,11 +62,13 @@ class UtilityBureau:
         self._holdings = holdings
         self._user, self._password = user.encode(), password.encode()
         self.faults = Faults(RESOURCES)
+        self.cases = CaseCounter(holdings, password)
 
     def application(self) -> flask.Flask:
         """Return the office's web application."""
         app = flask.Flask("creditlink.sandbox.bureaus.utility")
         self.faults.register(app)
+        self.cases.register(app)
         app.add_url_rule("/health", "health", lambda: {"status": "up", "bureau": "utility"})
         for kind in RESOURCES:
             app.add_url_rule(f"/v1/{kind}/months", kind, self._answer, defaults={"kind": kind}, methods=["GET"])

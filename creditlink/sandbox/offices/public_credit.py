@@ -12,6 +12,7 @@ import flask
 import polars as pl
 
 from creditlink.kit.clock import SHANGHAI, utc_now
+from creditlink.sandbox.bureaus.cases import CaseCounter
 from creditlink.sandbox.bureaus.faults import WireRow
 from creditlink.sandbox.bureaus.holdings import Holdings, day
 from creditlink.sandbox.offices.desk import OfficeDesk, OfficeFields, OfficeRefusal, OfficeRows, WeakFields
@@ -61,10 +62,13 @@ class PublicCreditPlatform:
             "public_credit", "credit_events", holdings, WeakFields("发生日期", "金额（万元）", "归集时间")
         )
         self._token = token.encode()
+        self.cases = CaseCounter(holdings, token)
 
     def application(self) -> flask.Flask:
         """Return the platform's web application."""
-        return self._desk.application("/ggxy/v2/chaxun", "POST", self._answer, _deny)
+        app = self._desk.application("/ggxy/v2/chaxun", "POST", self._answer, _deny)
+        self.cases.register(app)
+        return app
 
     def _answer(self) -> flask.Response:
         if not hmac.compare_digest(flask.request.headers.get("X-Access-Token", "").encode(), self._token):

@@ -51,6 +51,10 @@ KEPT = {
     "shadow_scores": "gone with the profile: ON DELETE CASCADE",
     "review_items": "gone with the profile: ON DELETE CASCADE",
     "override_outcomes": "gone with the override: ON DELETE CASCADE",
+    "dispute_events": "gone with the dispute: ON DELETE CASCADE",
+    "dispute_files": "gone with the dispute: ON DELETE CASCADE; their content goes earlier (disputes.ending)",
+    "contested_scores": "gone with the profile: ON DELETE CASCADE",
+    "corrections": "gone with the dispute: ON DELETE CASCADE",
     "firm_acts": "who of the firm signed for what: the firm's own record, ids and limits only",
 }
 """Closed tables that the purge leaves alone, and why."""

@@ -33,6 +33,7 @@ from creditlink.portal.firm.known.better import better_of
 from creditlink.portal.firm.known.scale import bands, history, odds, out_of
 from creditlink.portal.site import blueprint, lang, page, signed_in
 from creditlink.profiles.disclosures import evidence
+from creditlink.profiles.reliance.contested.service import contested_of
 from creditlink.profiles.reliance.endings.service import endings_of
 from creditlink.profiles.tables import Profile
 from creditlink.records.coverage import CategoryCoverage
@@ -99,6 +100,7 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         related=related,
         overlay=overlay_of(session, newest),  # only where its lender lets the firm see it
         review=reviews.shown_of(session, newest, now),
+        contested=contested_of(session, [newest]).get(newest.id, []),
         ended=endings_of(session, [newest.id]).get(newest.id),
     )
 

@@ -1,0 +1,1 @@
+"""Who relied on a datum that was corrected: told, and acknowledged."""

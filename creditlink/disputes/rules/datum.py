@@ -1,0 +1,145 @@
+"""A datum that a firm disputes: how it is named, what is claimed of it, and what it should say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from creditlink.engine.facts.catalogue_items import ITEMS
+from creditlink.engine.facts.frames import FRAME_KEYS
+from creditlink.kit.clock import EARLIEST_YEAR, day_from
+from creditlink.kit.files.text import flaw, printable
+from creditlink.kit.money import fen_from_yuan
+
+FRAMES: Mapping[str, tuple[str, str]] = {
+    "vat_declarations": ("增值税申报", "VAT declaration"),
+    "income_tax_returns": ("企业所得税申报", "Income tax return"),
+    "invoice_months": ("发票月度汇总", "Invoices of a month"),
+    "tax_standing": ("纳税人状态", "Taxpayer standing"),
+    "tax_events": ("税务违法、处罚与退税", "Tax violation, penalty or refund"),
+    "payroll_months": ("社保月度缴费", "Social security of a month"),
+    "fund_months": ("公积金月度缴存", "Housing fund of a month"),
+    "meter_months": ("用能月度缴费", "Supply of a month"),
+    "credit_events": ("公共信用记录", "Public credit record"),
+    "contract_months": ("合同履约月度汇总", "Contracts of a month"),
+    "property_grants": ("知识产权授权", "Intellectual property granted"),
+    "shipment_months": ("物流与仓储月度汇总", "Shipments of a month"),
+    "customs_months": ("进出口月度汇总", "Customs declarations of a month"),
+}
+"""Frame whose rows may be disputed -> its label in zh and en. The registry's entries are the registrar's own matter."""
+
+CLAIMS: Mapping[str, tuple[str, str]] = {
+    "wrong": ("记录有误", "It is wrong"),
+    "not_ours": ("不是本企业的记录", "It is not about our firm"),
+    "outdated": ("已缴清、已结案或已过期", "It has been settled, or is over"),
+    "repair": ("申请信用修复，提前停止公示", "Repair: we ask that its publication ends early"),
+}
+"""What a firm may claim -> its label in zh and en."""
+
+REPAIR = "repair"
+SEARCHED = "searched"
+_LONGEST_KEY = 200
+_LARGEST = 10**15
+_LONGEST_VALUE = 60
+_LATEST_YEAR = 2199
+_FLAGS = {"是": True, "yes": True, "否": False, "no": False}
+
+
+class DatumInvalid(ValueError):
+    """A reference, or what the datum should say, is not one; `field` names which."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Datum:
+    """What identifies a fact of a firm, whichever version of it is in force."""
+
+    frame: str
+    period: date
+    subkey: str
+
+    def __str__(self) -> str:
+        return f"{self.frame}:{self.period.isoformat()}:{self.subkey}"
+
+    @property
+    def kind(self) -> str:
+        """Return what of its frame it is: a direction, the kind of an event; empty where there is one only."""
+        return self.subkey.partition("/")[0] if len(FRAME_KEYS[self.frame]) > 2 else ""
+
+
+def datum_from(text: str) -> Datum:
+    """Return the datum that a text names: `<frame>:<first day of the period>:<key>`, as `str` of one gives it.
+
+    Raises
+    ------
+    DatumInvalid
+    """
+    frame, _, rest = text.partition(":")
+    period, _, subkey = rest.partition(":")
+    if frame not in FRAMES:
+        raise DatumInvalid("record", f"no such kind of record: {printable(frame)[:40]!r}")
+    try:
+        first = day_from(period)
+    except ValueError as error:
+        raise DatumInvalid("record", str(error)[:80]) from None
+    if len(subkey) > _LONGEST_KEY or flaw(subkey):
+        raise DatumInvalid("record", "the key is none of a record")
+    return Datum(frame, first, subkey)
+
+
+def columns_of(frame: str) -> dict[str, tuple[str, str, str]]:
+    """Return column -> labels in zh and en, and unit, of what a row of a frame says."""
+    keys = set(FRAME_KEYS[frame]) | {"known_on"}
+    return {item.name: (item.label_zh, item.label_en, item.unit) for item in ITEMS[frame] if item.name not in keys}
+
+
+def wanted_value(frame: str, column: str, text: str) -> str | int | float | bool | None:
+    """Return what a column should say, from what a person wrote: amounts in yuan, days as YYYY-MM-DD; `-` is nothing.
+
+    Raises
+    ------
+    DatumInvalid
+    """
+    columns = columns_of(frame)
+    if column not in columns:
+        raise DatumInvalid("column", f"no such column: {printable(column)[:40]!r}")
+    unit, said = columns[column][2], text.strip()
+    if said in ("-", "–"):
+        return None
+    try:
+        return _read(unit, said)
+    except (ValueError, KeyError, InvalidOperation):
+        raise DatumInvalid("value", f"not a value of {column}: {printable(said)[:40]!r}") from None
+
+
+def _read(unit: str, said: str) -> str | int | float | bool:
+    if not said or len(said) > _LONGEST_VALUE or flaw(said) or not said.isprintable():
+        raise ValueError("nothing that may stand there")
+    if unit == "code":
+        return said
+    if unit == "flag":
+        return _FLAGS[said.lower()]
+    if unit == "day":
+        day = day_from(said)
+        if not EARLIEST_YEAR <= day.year <= _LATEST_YEAR:
+            raise ValueError("no such year")
+        return day.isoformat()
+    if unit == "fen":
+        return int(_within(Decimal(fen_from_yuan(said.replace(",", "")))))
+    number = _within(Decimal(said.replace(",", "")))
+    if unit in ("kWh_or_m3", "tonnes", "share"):
+        return float(number)
+    if number != number.to_integral_value():
+        raise ValueError("not a whole number")
+    return int(number)
+
+
+def _within(number: Decimal) -> Decimal:
+    if not number.is_finite() or abs(number) > _LARGEST:
+        raise ValueError("no such number")
+    return number

@@ -1,0 +1,1 @@
+"""Profiles whose data a firm disputes: what they say without it, and once it is corrected."""
