@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.enterprises.tables import Account
 from creditlink.kit.errors import Conflict, InvalidRequest
-from creditlink.kit.keyring import box
+from creditlink.kit.keyring import box, fingerprint
 
 SHORTEST_PASSWORD = 12
 _LONGEST_PASSWORD = 256  # hashing is slow on purpose: an endless password would be a way to stop us
@@ -103,6 +103,11 @@ def refresh_hash(account: Account, password: str) -> None:
     """Hash the password again if the cost of hashing has been raised since."""
     if _hasher.check_needs_rehash(account.password_hash):
         account.password_hash = hash_password(password)
+
+
+def password_mark(account: Account, *, key: str) -> str:
+    """Return a mark of the password as it is now: whoever was let in by another one holds another mark."""
+    return fingerprint(key, "creditlink password marks", f"{account.id} {account.password_hash}")
 
 
 def new_totp_secret() -> str:

@@ -23,6 +23,7 @@ from creditlink.financing.loans.relations import routes as relations_routes
 from creditlink.kit.http.api import Api
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.messages.providers import load_providers
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.oauth.institution import routes as own_routes
@@ -101,6 +102,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(settings.parsed("overlay.toml", overlay_limits.parse))
     parts.put(settings.parsed(review_settings.FILE, review_settings.parse))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
+    parts.put(load_providers(settings))
     oauth_routes.register(app, settings)
     desk_routes.join()
     portal_routes.register(app, settings)
