@@ -20,7 +20,7 @@ from creditlink.portal.firm.known import changes, group, profile, reviews
 from creditlink.portal.firm.records import accesses, deletions, uploads
 from creditlink.portal.person import keys as own_keys
 from creditlink.portal.person import notices, security, signin
-from creditlink.portal.person.arriving import password
+from creditlink.portal.person.arriving import invitations, password, proving
 from creditlink.portal.person.sessions import StoredSessions
 from creditlink.portal.staff import desk, entry, keys, models
 from creditlink.portal.staff.cohorts import pages as cohort_pages
@@ -45,7 +45,7 @@ PAGES = (
     *(changes, group, profile, reviews),
     *(accesses, deletions, uploads),
     *(accept, answers, lenders, requests),
-    *(notices, own_keys, password, security, signin, status),
+    *(invitations, notices, own_keys, password, proving, security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),
     *(evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),
 )

@@ -16,6 +16,9 @@ from creditlink.decisions.policy.source import load_policy
 from creditlink.desk import routes as desk_routes
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.engine.overlay import limits as overlay_limits
+from creditlink.enterprises.identity.oidc import OidcProvider
+from creditlink.enterprises.identity.providers import IdentityProviders
+from creditlink.enterprises.identity.providers import settings_of as identity_settings
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
 from creditlink.financing.loans.holdings import loans_held
@@ -103,6 +106,8 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(settings.parsed(review_settings.FILE, review_settings.parse))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     parts.put(load_providers(settings))
+    providers = [OidcProvider(one) for one in identity_settings(settings)]
+    parts.put(IdentityProviders({one.name: one for one in providers}))
     oauth_routes.register(app, settings)
     desk_routes.join()
     portal_routes.register(app, settings)

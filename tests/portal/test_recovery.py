@@ -1,4 +1,4 @@
-"""Back to one's sign-in: a forgotten password, a lost phone; and whoever would come in that way without being the one."""
+"""Back to one's sign-in: a forgotten password, a lost phone; and whoever would come in that way for another."""
 
 import json
 import re

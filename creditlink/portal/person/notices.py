@@ -77,7 +77,7 @@ def add_address(session: Session, account: Account, now: datetime) -> ResponseRe
     counters = throttle.keys_for(account.login, flask.request.remote_addr or "")
     if throttle.admit(session, counters, now) is not None:
         return _show(session, account, now, error=gettext("Too many tries. Wait a while and try again."), status=429)
-    if channel not in _offered() or not _FORMS[channel].fullmatch(address):
+    if channel not in _offered() or not is_address(channel, address):
         return _show(session, account, now, error=gettext("That is no address of this kind."), status=422)
     if not accounts.password_matches(account, form.get("password", "")):
         return _show(session, account, now, error=gettext("The password is wrong."), status=422)
@@ -132,6 +132,11 @@ def confirm_address_submit(session: Session, account: Account, now: datetime, se
     messages.set_channel(session, account.id, channel, address, language=lang(), now=now)
     note(session, account, "address", now, channel=channel)
     return see_other(flask.url_for("portal.notice_settings"))
+
+
+def is_address(channel: str, address: str) -> bool:
+    """Return whether a text has the form of an address of a channel."""
+    return channel in _FORMS and _FORMS[channel].fullmatch(address) is not None
 
 
 def _offered() -> list[str]:

@@ -21,6 +21,7 @@ from creditlink.kit.errors import InvalidRequest
 from creditlink.kit.postgres import db
 from creditlink.messages import service as messages
 from creditlink.portal.person import devices, sessions, stepup, throttle
+from creditlink.portal.person.arriving import proving
 from creditlink.portal.person.noting import note
 from creditlink.portal.site import blueprint, browser, page, see_other, settings, signed_in
 
@@ -63,7 +64,7 @@ def change_password(session: Session, account: Account, now: datetime) -> Respon
 @blueprint.get("/forgotten")
 def forgotten() -> ResponseReturnValue:
     """Show the ways back to a sign-in."""
-    return page("person/forgotten.html", sent=False)
+    return page("person/forgotten.html", sent=False, providers=proving.offered())
 
 
 @blueprint.post("/forgotten")
@@ -75,7 +76,7 @@ def send_reset() -> ResponseReturnValue:
     login, now = flask.request.form.get("login", "")[:128], utc_now()
     with db.transaction() as session:
         wait = throttle.count(session, [(f"forgotten:{flask.request.remote_addr}", PER_ADDRESS)], now)
-    response = flask.make_response(page("person/forgotten.html", sent=True))
+    response = flask.make_response(page("person/forgotten.html", sent=True, providers=proving.offered()))
     if wait is None:
         address = settings().issuer + flask.url_for("portal.reset", secret="SECRET")  # noqa: S106 (a place for it)
         response.call_on_close(partial(_send, login, address, settings().secret_key, now))
