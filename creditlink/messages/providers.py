@@ -78,7 +78,10 @@ class SmtpProvider:
     def send(self, message: OutgoingMessage) -> None:
         """Deliver one e-mail in a connection of its own."""
         mail = EmailMessage()
-        mail["From"], mail["To"], mail["Subject"] = self.sender, message.address, message.title
+        try:
+            mail["From"], mail["To"], mail["Subject"] = self.sender, message.address, message.title
+        except ValueError:  # a line break: nobody writes headers of ours
+            raise NeverSent("the address is none") from None
         mail["Message-ID"] = make_msgid(message.reference, domain=self.sender.rpartition("@")[2].strip("> "))
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.text)

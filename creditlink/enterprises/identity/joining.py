@@ -77,7 +77,7 @@ def register(
         session, enterprise=firm, account=account, role="legal_representative", actor=f"identity:{proven.provider}",
         reason=f"proved by {proven.provider}", now=now,
     )  # fmt: skip
-    # Only whoever acts for a firm sees what the register says of it: so it is asked afterwards, and undoes what was done.
+    # Only whoever acts for a firm sees what the register says of it: so it is asked now, and undoes what was done.
     db.enter(session, db.Viewer(account_id=account.id, enterprise_id=firm.id))
     said = versions.held(session, [firm.id], day=day_of(now), known_at=now, kinds=("representative",)).get(firm.id, {})
     names = {item.name for version in said.values() for item in version.items}
@@ -87,15 +87,14 @@ def register(
 
 
 def proves_for(session: Session, proven: ProvenIdentity, account: Account, *, key: str, now: datetime) -> bool:
-    """Return whether a proof speaks for an account: it is bound to it, or to none, and the account leads the firm now."""
+    """Return whether a proof speaks for an account: it leads the firm, and no other is bound to the proof."""
     bound = bound_to(session, proven, key=key)
     firm = by_uscc(session, proven.uscc)
     if bound not in (None, account.id) or not proven.is_legal or firm is None:
         return False
     right = may_act(session, account, firm, now)
-    return (
-        right is not None and right.role == "legal_representative" and (bound is not None or _is_same(proven, account))
-    )
+    leads = right is not None and right.role == "legal_representative"
+    return leads and (bound is not None or _is_same(proven, account))
 
 
 def _is_same(proven: ProvenIdentity, account: Account) -> bool:

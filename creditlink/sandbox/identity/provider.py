@@ -28,14 +28,14 @@ CLIENT = ("creditlink", "sandbox-identity-secret")
 _CODE_SECONDS = 60
 _PAGE = """<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ title }}</title></head><body>
-<main><h1>{{ title }}</h1><p>沙箱：不核验任何身份。 Sandbox: nobody is checked.</p>
-<form method="post">{% for name, value in asked.items() %}<input type="hidden" name="{{ name }}" value="{{ value }}">{% endfor %}
-<p><label>姓名 Name <input name="person" required value="{{ person }}"></label></p>
-<p><label>统一社会信用代码 USCC <input name="uscc" required value="{{ uscc }}"></label></p>
+<main><h1>{{ title }}</h1><p>沙箱：不核验任何身份。 Sandbox: nobody is checked.</p><form method="post">
+{% for name, value in asked.items() %}<input type="hidden" name="{{ name }}" value="{{ value }}">{% endfor %}
+<p><label>姓名 Name <input name="person" required></label></p>
+<p><label>统一社会信用代码 USCC <input name="uscc" required></label></p>
 <p><label>身份 Role <select name="role"><option value="legal">法定代表人 legal representative</option>
 <option value="agent">经办人 agent</option></select></label></p>
-<p><button name="doing" value="confirm">确认 Confirm</button> <button name="doing" value="cancel" formnovalidate>取消 Cancel</button></p>
-</form></main></body></html>"""
+<p><button name="doing" value="confirm">确认 Confirm</button>
+<button name="doing" value="cancel" formnovalidate>取消 Cancel</button></p></form></main></body></html>"""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class IdentityDesk:
         """Ask who one wants to be."""
         self.issuer(name)
         asked = flask.request.args.to_dict()
-        return flask.render_template_string(_PAGE, title=NAMES[name], asked=asked, person="", uscc="")
+        return flask.render_template_string(_PAGE, title=NAMES[name], asked=asked)
 
     def answer(self, name: str) -> ResponseReturnValue:
         """Send the browser back with a code, or with a refusal."""

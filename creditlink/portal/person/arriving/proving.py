@@ -148,9 +148,8 @@ def _join(session: Session, identity: ProvenIdentity, now: datetime) -> Response
     firm, former = joining.register(session, identity, account, key=key, now=now)
     note(session, account, "proved", now, provider=identity.provider)
     for account_id in former:
-        tell(
-            session, account_id, "access_changed", now, page=flask.url_for("portal.home"), about=f"succeeded {firm.id}"
-        )
+        about = f"succeeded {firm.id} {now.isoformat()}"
+        tell(session, account_id, "access_changed", now, page=flask.url_for("portal.home"), about=about)
     if is_new:
         return devices.let_in(session, account, flask.url_for("portal.security"), strong_at=None, now=now)
     return see_other(flask.url_for("portal.representatives", enterprise=firm.id))
@@ -230,7 +229,8 @@ def _show(
     flask.g.person = person
     return page(
         "person/proven.html", status=status, identity=identity, purpose=purpose, error=error, firm_name=firm_name,
-        is_bound=bound is not None and person is None, is_signed_in=person is not None, picture=picture, ask_code=ask_code,
+        is_bound=bound is not None and person is None, is_signed_in=person is not None, picture=picture,
+        ask_code=ask_code,
         secret=" ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
         kept=flask.request.form if error else {}, label=dict(offered()).get(identity.provider, identity.provider),
     )  # fmt: skip
@@ -238,9 +238,7 @@ def _show(
 
 def _in_words(wrong: InvalidRequest | Conflict) -> str:
     reasons = {
-        "not_legal_representative": gettext(
-            "Only the legal representative registers a firm. Agents are invited by it."
-        ),
+        "not_legal_representative": gettext("Only the legal representative registers a firm."),
         "unknown_firm": gettext("The register has no such firm, or it was struck off."),
         "bound": gettext("This identity has a sign-in already. Sign in with it."),
         "another_representative": gettext("The register names another legal representative."),
