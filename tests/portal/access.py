@@ -25,7 +25,7 @@ _ENTRY = """
     portal.bank.scanned portal.bank.scanned_on portal.bank.came_back
     portal.forgotten portal.send_reset portal.reset portal.reset_submit portal.own_second_step
     portal.own_second_step_submit portal.join portal.prove portal.proved portal.proven portal.use_proof
-    portal.firm_invitation portal.take_up_firm_invitation
+    portal.firm_invitation portal.take_up_firm_invitation portal.confirm_address portal.confirm_address_submit
     developers.join developers.join_submit developers.sign_in developers.sign_in_submit
 """
 # Of a person who acts for firms; a row of another firm is 404.
@@ -36,9 +36,8 @@ _FIRM = """
     portal.delete_now portal.second_act portal.representatives
     portal.ask_for_person portal.adverse_notices portal.adverse_notice portal.changes
     portal.password portal.change_password portal.replace_codes portal.renew_recovery_codes portal.end_device
-    portal.end_session portal.own_keys portal.add_own_key portal.end_own_key portal.own_messages portal.read_messages
-    portal.notice_settings portal.prefer_notices portal.add_address portal.end_address portal.confirm_address
-    portal.confirm_address_submit
+    portal.close_session portal.own_keys portal.add_own_key portal.end_own_key portal.own_messages portal.read_messages
+    portal.notice_settings portal.prefer_notices portal.add_address portal.end_address
     portal.profile portal.group portal.financing portal.financing_ask portal.financing_request portal.financing_amend
     portal.financing_withdraw portal.financing_lenders portal.financing_accept portal.financing_step
 """

@@ -27,7 +27,7 @@ from tests.proof.routes import PARAMETER, kind_of
 
 WORDS = {
     "change": "pause", "decision": "drop", "step": "withdraw", "purpose": "underwriting", "language": "curl",
-    "act": "suspend", "source": "tax", "name": "age_months",
+    "act": "suspend", "source": "tax", "name": "age_months", "provider": "one_pass",
 }  # fmt: skip
 """Words in addresses that are no rows."""
 WORDS_OF = {"portal.act_on_work": {"act": "retry"}, "portal.step_review": {"step": "claim"}}
@@ -49,6 +49,7 @@ CALLED = {
     },
     "/staff/watch/": {"model_id": "watched_model"},
     "/desk/firms/": {"request_id": "ask_id"},
+    "/security/keys/": {"key_id": "own_key_id"},
     "/desk/keys/": {"key_id": "desk_key_id"},
     "/desk/software/": {"act_id": "desk_act_id"},
     "/desk/people/": {"login": "colleague_login"},

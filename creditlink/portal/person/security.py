@@ -20,6 +20,7 @@ from creditlink.messages.service import channels_of
 from creditlink.portal.person import devices, sessions, stepup, throttle
 from creditlink.portal.person.noting import note
 from creditlink.portal.site import blueprint, browser, page, see_other, settings, signed_in
+from creditlink.portal.tables import WebSession
 from creditlink.staff.authenticators import held
 
 _SECRET = "totp_new"  # noqa: S105 (a name in the server-side session)
@@ -48,7 +49,7 @@ def replace_codes(session: Session, account: Account, now: datetime) -> Response
     """Move to another phone: it takes the password, a code of the old phone or a recovery code, and one of the new."""
     account = links.locked(session, account.id)
     if account.totp_secret is None:
-        raise NotFound
+        raise Conflict(gettext("One-time codes are not set up yet."))
     return _take_secret(session, account, now, "codes_replaced")
 
 
@@ -114,7 +115,7 @@ def end_device(session: Session, account: Account, now: datetime, device_id: str
 
 @blueprint.post("/security/sessions/<session_hash>/end")
 @signed_in
-def end_session(session: Session, account: Account, now: datetime, session_hash: str) -> ResponseReturnValue:
+def close_session(session: Session, account: Account, now: datetime, session_hash: str) -> ResponseReturnValue:
     """Sign out of one session."""
     if not sessions.end_session(session, account.id, session_hash):
         raise NotFound
@@ -133,7 +134,7 @@ def _show(
     if secret is None:
         secret = browser()[_SECRET] = accounts.new_totp_secret()
     address = accounts.totp_uri(secret, account)
-    live: dict[UUID | None, list[sessions.WebSession]] = {}
+    live: dict[UUID | None, list[WebSession]] = {}
     for one in sessions.live_sessions(session, account.id, now):
         live.setdefault(one.device_id, []).append(one)
     known = devices.of_person(session, account.id)
