@@ -40,7 +40,7 @@ PREFIXES = {
     "key_id": "key", "staff_act_id": "act", "application_id": "app", "decision_id": "dec", "case_id": "rev",
     "ask_id": "ask", "desk_act_id": "act", "desk_key_id": "key", "delivery_id": "whd", "letter_id": "dlt",
     "load_id": "rgl", "clearing_id": "clr", "alarm_id": "alm",
-    "device_id": "dvc", "own_key_id": "key", "invitation_id": "inv",
+    "device_id": "dvc", "invitation_id": "inv",
 }  # fmt: skip
 _PLAIN = {"act_id", "right_id"}
 _revisions = count(1)
@@ -109,6 +109,14 @@ def things(session, side: RowSide) -> dict[str, str]:
     }  # fmt: skip
 
 
+def own_key(session, account) -> str:
+    """Give a person a security key; a person without codes who has one is asked for it at the next sign-in."""
+    made = bare(StaffKey, account_id=account.id, kind="webauthn", thumbprint=uuid4().hex, public_key=b"x")
+    session.add(made)
+    session.flush()
+    return ids.external("key", made.id)
+
+
 def _of_the_firm(side, owner, consent, later):
     firm = {"enterprise_id": side.firm.id}
     return {
@@ -118,8 +126,6 @@ def _of_the_firm(side, owner, consent, later):
                           sha256=uuid4().hex),
         "notice_id": bare(AdverseNotice, **owner, consent_id=consent.id, event="declined"),
         "device_id": bare(PersonDevice, account_id=side.person.id),
-        "own_key_id": bare(StaffKey, account_id=side.person.id, kind="webauthn", thumbprint=uuid4().hex,
-                           public_key=b"x"),
         "invitation_id": bare(FirmInvitation, **firm, invited_by=side.person.id, expires_at=later,
                               secret_hash=uuid4().hex),
         "certificate_id": bare(DeletionCertificate, **owner, consent_id=consent.id),

@@ -20,7 +20,7 @@ from tests import factories as make
 from tests.desk.conftest import add_lender, make_bank
 from tests.lifecycle.conftest import registered
 from tests.portal.access import ENTRY, LENDERS, NAMES_A_FIRM, PAGES, STAFF
-from tests.portal.access_rows import RowSide, things
+from tests.portal.access_rows import RowSide, own_key, things
 from tests.portal.conftest import Person
 from tests.portal.test_staff import TOTP, sign_in
 from tests.proof.routes import PARAMETER, kind_of
@@ -154,6 +154,9 @@ def world(app, settings):
         elif role != "nobody":
             assert person.sign_in().status_code == 303
     people["developer"] = developer(app)
+    with db.transaction("owner") as session:
+        own["own_key_id"] = own_key(session, people["legal_representative"].account)
+        another["own_key_id"] = own_key(session, other)
     named = {"legal_representative": firms[0], "agent": firms[0], "stranger": firms[2], "another": firms[1]}
     return people, own | unnamed, another | unnamed, {role: str(firm.id) for role, firm in named.items()}
 
