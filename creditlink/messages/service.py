@@ -19,7 +19,6 @@ from creditlink.messages.kinds import ALWAYS, CHANNELS, DEFAULTS, KINDS
 from creditlink.messages.tables import MessageDelivery, PersonChannel, PersonMessage
 
 SEALED = "creditlink letters"
-PRIORITY = -1
 KEPT = timedelta(days=180)
 _SPACE = UUID("5d6c0d4e-2b1f-4c7e-9a53-1f0c2a7b9e10")
 """The name space of notices' ids: the same person is told the same thing once."""
@@ -52,7 +51,7 @@ def tell(
         .on_conflict_do_nothing()
     )
     jobs.defer(
-        session, "messages.sort", queue="webhooks", priority=PRIORITY, queueing_lock=f"message:{message_id}",
+        session, "messages.sort", queue="messages", queueing_lock=f"message:{message_id}",
         message_id=str(message_id),
     )  # fmt: skip
 
@@ -93,7 +92,7 @@ def send_letter(
 def queue(session: Session, delivery_id: UUID, *, at: datetime | None = None) -> None:
     """Queue one try, unless one is already waiting."""
     jobs.defer(
-        session, "messages.send", queue="webhooks", priority=PRIORITY, queueing_lock=f"letter:{delivery_id}",
+        session, "messages.send", queue="messages", queueing_lock=f"letter:{delivery_id}",
         schedule_at=at, delivery_id=str(delivery_id),
     )  # fmt: skip
 

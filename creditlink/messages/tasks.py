@@ -17,14 +17,14 @@ from creditlink.messages import delivery, service
 from creditlink.messages.providers import MessageProviders, load_providers
 
 
-@jobs.app.task(name="messages.sort", queue="webhooks", retry=jobs.AGAIN)
+@jobs.app.task(name="messages.sort", queue="messages", retry=jobs.AGAIN)
 def sort(message_id: str) -> None:
     """Make out the deliveries of one notice."""
     with db.transaction("worker") as session:
         delivery.sort(session, UUID(message_id), utc_now())
 
 
-@jobs.app.task(name="messages.send", queue="webhooks", retry=jobs.AGAIN)
+@jobs.app.task(name="messages.send", queue="messages", retry=jobs.AGAIN)
 def send(delivery_id: str) -> None:
     """Try once; if it fails, the next try is queued."""
     settings = runtime.part(Settings)

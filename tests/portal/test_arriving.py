@@ -202,6 +202,23 @@ class TestAnswersOfProviders:
             with pytest.raises(IdentityRefused):
                 provider._read(*self.token(desk, provider, {}, key=key, alg=alg))
 
+    def test_a_provider_that_is_away_or_speaks_nonsense_is_no_failure_of_ours(self, browser, app, desk, firm):
+        answer = self.back(browser, firm)
+        provider = self.provider(browser, app)
+        (until, known), issuer = provider._remembered[provider.settings.issuer], provider.settings.issuer
+        for changed in (
+            {"token_endpoint": "http://127.0.0.1:1/"},
+            {"jwks_uri": f"{desk.base}/health"},
+            {"jwks_uri": "http://["},
+        ):
+            provider._remembered[issuer] = (until, known | changed)
+            assert browser.get(answer).status_code in (403, 503)
+            provider._remembered[issuer] = (until, known)
+            answer = self.back(browser, firm)
+        provider._remembered.clear()
+        object.__setattr__(provider.settings, "issuer", "http://127.0.0.1:1")
+        assert browser.get("/portal/prove/one_pass/join").status_code == 503
+
     def provider(self, browser, app):
         from creditlink.enterprises.identity.providers import IdentityProviders
         from creditlink.kit.processes import runtime

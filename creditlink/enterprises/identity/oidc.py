@@ -11,8 +11,9 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlencode, urlsplit
 
@@ -36,7 +37,8 @@ from creditlink.kit import uscc as uscc_rules
 from creditlink.kit.files import text
 
 ALGORITHMS = ["RS256", "PS256", "ES256"]
-_SECONDS = 5.0
+_SECONDS = 3.0
+_REMEMBERED_SECONDS = 600.0
 _LARGEST = 65_536
 _LEEWAY = 30
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -47,6 +49,8 @@ class OidcProvider:
     """One issuer."""
 
     settings: OidcSettings
+    # What it says of itself, and until when that is remembered: a provider that is away holds up no sign-in page.
+    _remembered: dict[str, tuple[float, dict[str, object]]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -82,22 +86,23 @@ class OidcProvider:
             if metadata.get("authorization_response_iss_parameter_supported") is True and "iss" not in answer:
                 raise IdentityRefused("the answer does not say whose it is")
             tokens = self._tokens(client, str(metadata["token_endpoint"]), answer["code"], begun, back)
-            keys = self._json(client.get(str(metadata["jwks_uri"])))
+            keys = self._ask(client, "GET", str(metadata["jwks_uri"]))
         return self._read(tokens, keys, begun)
 
     def _client(self) -> httpx.Client:
         return httpx.Client(timeout=_SECONDS, trust_env=False, follow_redirects=False)
 
     def _metadata(self, client: httpx.Client) -> dict[str, object]:
-        try:
-            found = self._json(client.get(f"{self.settings.issuer}/.well-known/openid-configuration"))
-        except httpx.HTTPError as error:
-            raise ProviderAway(type(error).__name__) from None
+        until, known = self._remembered.get(self.settings.issuer, (0.0, {}))
+        if time.monotonic() < until:
+            return known
+        found = self._ask(client, "GET", f"{self.settings.issuer}/.well-known/openid-configuration")
         if found.get("issuer") != self.settings.issuer:
             raise ProviderAway("the metadata is another issuer's")
         mine = urlsplit(self.settings.issuer).scheme
         if any(urlsplit(str(found.get(name, ""))).scheme != mine for name in _ENDPOINTS):
             raise ProviderAway("the metadata lacks an endpoint, or names one of another scheme")
+        self._remembered[self.settings.issuer] = (time.monotonic() + _REMEMBERED_SECONDS, found)
         return found
 
     def _tokens(
@@ -107,15 +112,18 @@ class OidcProvider:
         auth = ClientAuth(self.settings.client_id, self.settings.client_secret, "client_secret_basic")
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
         uri, headers, body = auth.prepare("POST", endpoint, headers, urlencode(form))
-        try:
-            answer = client.post(uri, headers=headers, content=body)
-        except httpx.HTTPError as error:
-            raise ProviderAway(type(error).__name__) from None
-        if answer.status_code == 400:
-            raise IdentityRefused("the code was not taken")
-        return self._json(answer)
+        return self._ask(client, "POST", uri, headers=headers, content=body)
 
-    def _json(self, answer: httpx.Response) -> dict[str, object]:
+    def _ask(
+        self, client: httpx.Client, method: str, uri: str, *, headers: dict[str, str] | None = None, content: str = ""
+    ) -> dict[str, object]:
+        """Return the JSON object that an address answers; raises `ProviderAway`, or `IdentityRefused` for a 400."""
+        try:
+            answer = client.request(method, uri, headers=headers, content=content)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ProviderAway(type(error).__name__) from None
+        if answer.status_code == 400 and method == "POST":
+            raise IdentityRefused("the code was not taken")
         if answer.status_code != 200 or len(answer.content) > _LARGEST:
             raise ProviderAway(f"status {answer.status_code}, {len(answer.content)} bytes")
         try:

@@ -24,6 +24,8 @@ from creditlink.portal.firm.firms import enter
 from creditlink.portal.person import devices, notices, stepup, throttle
 from creditlink.portal.site import blueprint, browser, lang, page, see_other, settings, signed_in
 
+_PER_ACCOUNT = 20
+
 
 @blueprint.post("/representatives/invite")
 @signed_in
@@ -36,6 +38,8 @@ def invite_agent(session: Session, account: Account, now: datetime) -> ResponseR
         limits, until = representatives.limits_in(form), representatives.end_in(form)
         if email and not notices.is_address("email", email):
             raise InvalidRequest(gettext("That is no address of this kind."))
+        if throttle.count(session, [(f"invite:{account.id}", _PER_ACCOUNT)], now) is not None:
+            raise InvalidRequest(gettext("Too many tries. Wait a while and try again."))
         lacking = stepup.missing(session, account, form, now)
         if lacking is not None:
             return representatives.show(session, account, firm, right, now, error=lacking.text, status=lacking.status)
