@@ -16,7 +16,7 @@ from creditlink.consents.agreement.details import AuthorizationDetails
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.agreement.statement import Statement, statement
 from creditlink.consents.life import counters, rules
-from creditlink.consents.life.announcement import announce
+from creditlink.consents.life.announcement import announce, tell_asked
 from creditlink.consents.life.locking import keep_changes_out, keep_reads_out
 from creditlink.consents.life.rules import ALIVE, ReadRequest
 from creditlink.consents.tables import Consent, ConsentEvent
@@ -116,6 +116,8 @@ def request_consent(
     by = actor or f"bank:{client.client_id}"
     session.add(ConsentEvent(consent_id=consent.id, at=now, actor=by, to_state="REQUESTED", reason="asked"))
     session.flush()
+    if channel == "inbox":
+        tell_asked(session, consent, now)
     return consent
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hmac
 from datetime import datetime
+from uuid import uuid4
 
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.fernet import InvalidToken
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from creditlink.enterprises.tables import Account
 from creditlink.kit.errors import Conflict, InvalidRequest
-from creditlink.kit.keyring import box
+from creditlink.kit.keyring import box, fingerprint
 
 SHORTEST_PASSWORD = 12
+LONGEST_NAME = 64
 _LONGEST_PASSWORD = 256  # hashing is slow on purpose: an endless password would be a way to stop us
 _STEP = 30
 _SEALED = "creditlink totp secrets"
@@ -82,6 +84,27 @@ def create_account(
     return account
 
 
+def add_person(session: Session, *, login: str, display_name: str, password: str, now: datetime) -> Account:
+    """Add the sign-in of a firm's person, in a request: the database's own function makes it, of this kind alone.
+
+    Raises
+    ------
+    InvalidRequest
+        The login, name or password cannot be used; `errors` names which.
+    Conflict
+        The login is taken.
+    """
+    login, name = login.strip().lower(), " ".join(display_name.split())
+    if not (3 <= len(login) <= 128 and login.isprintable() and " " not in login):
+        raise InvalidRequest(errors=[{"pointer": "/login", "detail": "must be 3 to 128 characters without spaces"}])
+    if not (1 <= len(name) <= LONGEST_NAME and name.isprintable()):
+        raise InvalidRequest(errors=[{"pointer": "/name", "detail": f"must be 1 to {LONGEST_NAME} characters"}])
+    hashed, made = checked_hash(password), uuid4()
+    if not session.scalar(select(func.creditlink_add_person(made, login, name, hashed, now))):
+        raise Conflict("the login is taken", reason="duplicate_login")
+    return session.get_one(Account, made)
+
+
 def by_login(session: Session, login: str) -> Account | None:
     """Return the account with this login; letter case does not matter."""
     if "\0" in login:  # no login holds one, and PostgreSQL cannot store it
@@ -105,6 +128,11 @@ def refresh_hash(account: Account, password: str) -> None:
         account.password_hash = hash_password(password)
 
 
+def password_mark(account: Account, *, key: str) -> str:
+    """Return a mark of the password as it is now: whoever was let in by another one holds another mark."""
+    return fingerprint(key, "creditlink password marks", f"{account.id} {account.password_hash}")
+
+
 def new_totp_secret() -> str:
     """Return a fresh base32 secret for an authenticator app."""
     return pyotp.random_base32()
@@ -112,7 +140,12 @@ def new_totp_secret() -> str:
 
 def totp_uri(secret: str, account: Account) -> str:
     """Return the address that authenticator apps read."""
-    return pyotp.TOTP(secret).provisioning_uri(name=account.login, issuer_name=_ISSUER)
+    return provisioning_uri(secret, account.login)
+
+
+def provisioning_uri(secret: str, name: str) -> str:
+    """Return the address that authenticator apps read, under any name."""
+    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=_ISSUER)
 
 
 def enroll_totp(account: Account, secret: str, *, key: str) -> None:

@@ -112,15 +112,28 @@ def check_appointment(
     """
     if role not in ("legal_representative", "agent"):
         raise _invalid("role", f"must be legal_representative or agent, got {role!r}")
-    if valid_until is not None and valid_until <= now:
-        raise _invalid("valid_until", f"{valid_until.isoformat()} is not in the future")
     if account.role != "enterprise":
         raise Conflict("a member of the platform's staff acts for no firm", reason="staff")
-    _check_limits(limits)
-    check_reason(reason)
+    check_terms(valid_until=valid_until, limits=limits, reason=reason, now=now)
     rights = current_rights(session, now, Representation.enterprise_id == enterprise.id)
     if role == "agent" and any(r.account_id == account.id and r.role == "legal_representative" for r in rights):
         raise Conflict("the legal representative needs no appointment", reason="legal_representative")
+
+
+def check_terms(
+    *, valid_until: datetime | None, limits: Mapping[str, object] | None, reason: str, now: datetime
+) -> None:
+    """Refuse terms that no appointment may have, whoever is appointed.
+
+    Raises
+    ------
+    InvalidRequest
+        The end, the limits or the reason make no sense.
+    """
+    if valid_until is not None and valid_until <= now:
+        raise _invalid("valid_until", f"{valid_until.isoformat()} is not in the future")
+    _check_limits(limits)
+    check_reason(reason)
 
 
 def end_representation(

@@ -38,6 +38,7 @@ _AT_LEAST = {
 _MIN_SECRET = 32
 _PREFIX = "CREDITLINK_"
 BUREAU_PREFIX = "CREDITLINK_BUREAU_"  # addresses and credentials of the sources: records.sources
+IDENTITY_PREFIX = "CREDITLINK_IDENTITY_"  # those of the providers of identity: enterprises.identity.providers
 Parsed = TypeVar("Parsed")
 
 
@@ -70,6 +71,8 @@ class Settings:
     metrics_token: str | None = field(repr=False, default=None)
     database_url: str | None = field(repr=False, default=None)
     database_api_url: str | None = field(repr=False, default=None)
+    mail_url: str | None = field(repr=False, default=None)
+    mail_from: str | None = None
     anchors: str | None = None
     timestamp_url: str | None = None
     timestamp_roots: Path | None = None
@@ -132,7 +135,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     for key in values:
         if key not in known:
             raise SettingError(f"unknown setting {key!r} in {config_dir.name}/*.toml")
-    refuse_unknown(env, (_PREFIX + key.upper() for key in known), except_for=BUREAU_PREFIX)
+    refuse_unknown(env, (_PREFIX + key.upper() for key in known), except_for=(BUREAU_PREFIX, IDENTITY_PREFIX))
     for key in known:
         variable = _PREFIX + key.upper()
         if variable in env:
@@ -145,7 +148,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def refuse_unknown(
-    env: Mapping[str, str], known: Iterable[str], *, prefix: str = _PREFIX, except_for: str | None = None
+    env: Mapping[str, str], known: Iterable[str], *, prefix: str = _PREFIX, except_for: str | tuple[str, ...] = ()
 ) -> None:
     """Refuse variables with our prefix that mean nothing: a misspelt setting would silently keep its default.
 
@@ -156,7 +159,7 @@ def refuse_unknown(
     """
     names = sorted(known)
     for variable in sorted(env):
-        ours = variable.startswith(prefix) and not (except_for and variable.startswith(except_for))
+        ours = variable.startswith(prefix) and not variable.startswith(except_for)
         if ours and variable not in names:
             meant = difflib.get_close_matches(variable, names, n=1)
             hint = f"; is {meant[0]} meant?" if meant else ""

@@ -20,7 +20,9 @@ from creditlink.portal.firm.known import changes, group, own, profile, reviews
 from creditlink.portal.firm.records import accesses, deletions, months, uploads
 from creditlink.portal.firm.records.disputes import filing
 from creditlink.portal.firm.records.disputes import reading as dispute_pages
-from creditlink.portal.person import security, signin
+from creditlink.portal.person import keys as own_keys
+from creditlink.portal.person import notices, security, signin
+from creditlink.portal.person.arriving import invitations, password, proving
 from creditlink.portal.person.sessions import StoredSessions
 from creditlink.portal.staff import desk, entry, keys, models
 from creditlink.portal.staff.cohorts import pages as cohort_pages
@@ -47,7 +49,7 @@ PAGES = (
     *(accesses, deletions, months, uploads),
     *(filing, dispute_pages, staff_dispute_pages),
     *(accept, answers, lenders, requests),
-    *(security, signin, status),
+    *(invitations, notices, own_keys, password, proving, security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),
     *(evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),
 )

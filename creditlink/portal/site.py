@@ -207,6 +207,7 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.financing", gettext("Financing")),
             ("portal.accesses", gettext("Who saw what")),
             ("portal.representatives", gettext("Who may act")),
+            ("portal.own_messages", gettext("Messages")),
             ("portal.security", gettext("Security")),
         ]
     looking = runtime.part(Archive).classes.of(DECISION_RECORD).readers.keys()

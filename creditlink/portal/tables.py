@@ -1,4 +1,4 @@
-"""Web sessions of people, and how often a sign-in was tried."""
+"""Web sessions of people, the browsers they come from, and how often a sign-in was tried."""
 
 from __future__ import annotations
 
@@ -26,6 +26,21 @@ class WebSession(Base):
     strong_at: Mapped[datetime | None]  # when a one-time code was last given
     address: Mapped[str]
     agent: Mapped[str]
+    device_id: Mapped[UUID | None]  # of `person_devices`
+
+
+class PersonDevice(Base):
+    """A browser that has signed in as this person; its sealed note holds the id. Ended, it is a stranger again."""
+
+    __tablename__ = "person_devices"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    agent: Mapped[str]
+    address: Mapped[str]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
 
 
 class SignInTries(Base):

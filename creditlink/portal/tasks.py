@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from creditlink.enterprises.identity.tables import PersonLink
 from creditlink.kit import jobs
 from creditlink.portal.person.throttle import WINDOW
-from creditlink.portal.tables import SignInTries, WebSession
+from creditlink.portal.tables import PersonDevice, SignInTries, WebSession
 
 
 @jobs.app.periodic(cron="*/5 * * * *", periodic_id="portal.sweep")
@@ -20,7 +21,9 @@ def sweep_periodically(timestamp: int) -> None:
     jobs.each("portal.sweep", _OVER, lambda session, table: delete_from(session, table, now=now), now=now)
 
 
-_OVER = ("web_sessions", "sign_in_tries")
+_OVER = ("web_sessions", "sign_in_tries", "person_devices", "person_links")
+_FORGOTTEN = timedelta(days=180)
+"""A device that has not been seen for as long as its note is good."""
 
 
 def delete_from(session: Session, table: str, *, now: datetime) -> int:
@@ -28,6 +31,8 @@ def delete_from(session: Session, table: str, *, now: datetime) -> int:
     statements = {
         "web_sessions": delete(WebSession).where(WebSession.expires_at <= now),
         "sign_in_tries": delete(SignInTries).where(SignInTries.window_from <= now - WINDOW),
+        "person_devices": delete(PersonDevice).where(PersonDevice.last_at <= now - _FORGOTTEN),
+        "person_links": delete(PersonLink).where(PersonLink.expires_at <= now),
     }
     result = session.execute(statements[table].execution_options(synchronize_session=False))
     return int(result.rowcount)  # type: ignore[attr-defined]  # a cursor result, by what was executed

@@ -18,6 +18,9 @@ from creditlink.disputes.configuration import load_terms
 from creditlink.disputes.corrections import routes as corrections_routes
 from creditlink.engine.facts.relief_policies import relief_book_from
 from creditlink.engine.overlay import limits as overlay_limits
+from creditlink.enterprises.identity.oidc import OidcProvider
+from creditlink.enterprises.identity.providers import IdentityProviders
+from creditlink.enterprises.identity.providers import settings_of as identity_settings
 from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
 from creditlink.financing.loans.holdings import loans_held
@@ -25,6 +28,7 @@ from creditlink.financing.loans.relations import routes as relations_routes
 from creditlink.kit.http.api import Api
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.messages.providers import load_providers
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.oauth.institution import routes as own_routes
@@ -105,6 +109,9 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(settings.parsed(review_settings.FILE, review_settings.parse))
     parts.put(load_terms(settings))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
+    parts.put(load_providers(settings))
+    providers = [OidcProvider(one) for one in identity_settings(settings)]
+    parts.put(IdentityProviders({one.name: one for one in providers}))
     oauth_routes.register(app, settings)
     desk_routes.join()
     portal_routes.register(app, settings)

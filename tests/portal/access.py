@@ -23,6 +23,9 @@ _ENTRY = """
     portal.bank.sign_in portal.bank.sign_in_submit portal.bank.sign_out portal.bank.invitation
     portal.bank.take_up_invitation portal.bank.second_step portal.bank.second_step_submit
     portal.bank.scanned portal.bank.scanned_on portal.bank.came_back
+    portal.forgotten portal.send_reset portal.reset portal.reset_submit portal.own_second_step
+    portal.own_second_step_submit portal.join portal.prove portal.proved portal.proven portal.use_proof
+    portal.firm_invitation portal.take_up_firm_invitation portal.confirm_address portal.confirm_address_submit
     developers.join developers.join_submit developers.sign_in developers.sign_in_submit
 """
 # Of a person who acts for firms; a row of another firm is 404.
@@ -34,11 +37,16 @@ _FIRM = """
     portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
     portal.disputes portal.new_dispute portal.file_dispute portal.dispute portal.step_dispute portal.dispute_file
     portal.ask_for_person portal.adverse_notices portal.adverse_notice portal.changes
+    portal.password portal.change_password portal.replace_codes portal.renew_recovery_codes portal.end_device
+    portal.close_session portal.own_keys portal.add_own_key portal.end_own_key portal.own_messages portal.read_messages
+    portal.notice_settings portal.prefer_notices portal.add_address portal.end_address
     portal.profile portal.group portal.financing portal.financing_ask portal.financing_request portal.financing_amend
     portal.financing_withdraw portal.financing_lenders portal.financing_accept portal.financing_step
 """
 # Of the one whom the registry names as the firm's legal representative.
-_LEGAL = "portal.appoint_agent portal.end_agent portal.change_signatures"
+_LEGAL = """
+    portal.appoint_agent portal.end_agent portal.change_signatures portal.invite_agent portal.withdraw_invitation
+"""
 # Of every member of staff.
 _STAFF = """
     portal.desk portal.decide_act portal.decide_login portal.models portal.model portal.staff_keys
@@ -92,6 +100,7 @@ _NAMES_A_FIRM = """
     portal.end_agent portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
     portal.end_agent portal.disputes portal.new_dispute portal.file_dispute portal.dispute portal.step_dispute
     portal.dispute_file
+    portal.end_agent portal.invite_agent portal.withdraw_invitation
 """
 ENTRY = frozenset(_ENTRY.split())
 PAGES: dict[str, frozenset[str]] = {

@@ -13,6 +13,7 @@ from creditlink.desk.pages.products.overlay import _BEGIN as OVERLAY
 from creditlink.desk.tables import DeskAct, DeskPerson, DeskRequest
 from creditlink.disputes.tables import Dispute, DisputeFile
 from creditlink.engine.overlay.terms import terms_of
+from creditlink.enterprises.identity.tables import FirmInvitation
 from creditlink.enterprises.registry.tables import RegistryLoad, UsccClearing
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct
 from creditlink.financing.tables import Application, FinancingRequest
@@ -23,6 +24,7 @@ from creditlink.kit.jobs.tables import DeadLetter
 from creditlink.kit.postgres import db
 from creditlink.notifications.tables import Notification, WebhookDelivery
 from creditlink.overlays.tables import Overlay
+from creditlink.portal.tables import PersonDevice, WebSession
 from creditlink.products.tables import Product
 from creditlink.profiles.tables import Profile
 from creditlink.retention.tables import DeletionCertificate
@@ -39,6 +41,7 @@ PREFIXES = {
     "key_id": "key", "staff_act_id": "act", "application_id": "app", "decision_id": "dec", "case_id": "rev",
     "ask_id": "ask", "desk_act_id": "act", "desk_key_id": "key", "delivery_id": "whd", "letter_id": "dlt",
     "dispute_id": "dsp", "file_id": "dsf", "load_id": "rgl", "clearing_id": "clr", "alarm_id": "alm",
+    "device_id": "dvc", "invitation_id": "inv",
 }  # fmt: skip
 _PLAIN = {"act_id", "right_id"}
 _revisions = count(1)
@@ -84,6 +87,8 @@ def things(session, side: RowSide) -> dict[str, str]:
     }
     session.add_all(rows.values())
     session.flush()
+    seen = bare(WebSession, id_hash=uuid4().hex, account_id=side.person.id, expires_at=later)
+    session.add(seen)
     rows["application_id"] = bare(
         Application, **owner, request_id=rows["request_id"].id, client_id=side.client.client_id, consent_id=consent.id,
         state="requested", answer_due_at=later, product_code=uuid4().hex,
@@ -101,7 +106,17 @@ def things(session, side: RowSide) -> dict[str, str]:
         for name, row in rows.items()
         if name in PREFIXES or name in _PLAIN
     }
-    return named | _by_name(session, side, rows) | {"consent_id": consent.wire_id, "asked_id": asked.wire_id}
+    return named | _by_name(session, side, rows) | {
+        "consent_id": consent.wire_id, "asked_id": asked.wire_id, "session_hash": seen.id_hash,
+    }  # fmt: skip
+
+
+def own_key(session, account) -> str:
+    """Give a person a security key; a person without codes who has one is asked for it at the next sign-in."""
+    made = bare(StaffKey, account_id=account.id, kind="webauthn", thumbprint=uuid4().hex, public_key=b"x")
+    session.add(made)
+    session.flush()
+    return ids.external("key", made.id)
 
 
 def _of_the_firm(side, owner, consent, later):
@@ -115,6 +130,9 @@ def _of_the_firm(side, owner, consent, later):
         "dispute_id": bare(Dispute, **firm, opened_by=side.person.id, claim="wrong", frame="payroll_months",
                            state="sent", source="social_security", channel="desk", subkey=uuid4().hex, due_at=later,
                            keep_until=later),
+        "device_id": bare(PersonDevice, account_id=side.person.id),
+        "invitation_id": bare(FirmInvitation, **firm, invited_by=side.person.id, expires_at=later,
+                              secret_hash=uuid4().hex),
         "certificate_id": bare(DeletionCertificate, **owner, consent_id=consent.id),
         "act_id": bare(FirmAct, **firm, act="accept", signed_by=side.person.id, open_until=later,
                        role="legal_representative", subject={"application": "none"}),

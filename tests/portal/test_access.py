@@ -20,14 +20,14 @@ from tests import factories as make
 from tests.desk.conftest import add_lender, make_bank
 from tests.lifecycle.conftest import registered
 from tests.portal.access import ENTRY, LENDERS, NAMES_A_FIRM, PAGES, STAFF
-from tests.portal.access_rows import RowSide, things
+from tests.portal.access_rows import RowSide, own_key, things
 from tests.portal.conftest import Person
 from tests.portal.test_staff import TOTP, sign_in
 from tests.proof.routes import PARAMETER, kind_of
 
 WORDS = {
     "change": "pause", "decision": "drop", "step": "withdraw", "purpose": "underwriting", "language": "curl",
-    "act": "suspend", "source": "tax", "name": "age_months",
+    "act": "suspend", "source": "tax", "name": "age_months", "provider": "one_pass",
 }  # fmt: skip
 """Words in addresses that are no rows."""
 WORDS_OF = {"portal.act_on_work": {"act": "retry"}, "portal.step_review": {"step": "claim"}}
@@ -50,6 +50,7 @@ CALLED = {
     "/staff/disputes/": {"dispute_id": "any_dispute"},
     "/staff/watch/": {"model_id": "watched_model"},
     "/desk/firms/": {"request_id": "ask_id"},
+    "/security/keys/": {"key_id": "own_key_id"},
     "/desk/keys/": {"key_id": "desk_key_id"},
     "/desk/software/": {"act_id": "desk_act_id"},
     "/desk/people/": {"login": "colleague_login"},
@@ -156,6 +157,9 @@ def world(app, settings):
         elif role != "nobody":
             assert person.sign_in().status_code == 303
     people["developer"] = developer(app)
+    with db.transaction("owner") as session:
+        own["own_key_id"] = own_key(session, people["legal_representative"].account)
+        another["own_key_id"] = own_key(session, other)
     named = {"legal_representative": firms[0], "agent": firms[0], "stranger": firms[2], "another": firms[1]}
     return people, own | unnamed, another | unnamed, {role: str(firm.id) for role, firm in named.items()}
 

@@ -207,6 +207,19 @@ def offices(folder: Path, host: str, ports: tuple[str, ...]) -> None:
 
 
 @sandbox.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=7010, show_default=True, type=click.IntRange(1, 65535))
+def identity(host: str, port: int) -> None:
+    """Serve two providers of identity, at /one_pass and /e_licence: they believe whoever says who they are.
+
+    The platform finds them by CREDITLINK_IDENTITY_ONE_PASS_URL and CREDITLINK_IDENTITY_E_LICENCE_URL.
+    """
+    from creditlink.sandbox.identity.provider import IdentityDesk
+
+    _serve(IdentityDesk(f"http://{host}:{port}").application(), host, port)
+
+
+@sandbox.command()
 @click.argument("names", nargs=-1)
 @click.option(
     "--to", required=True, type=click.Path(file_okay=False, path_type=Path), help="One folder for each office."

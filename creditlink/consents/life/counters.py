@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from creditlink.consents.life import rules
+from creditlink.consents.life.announcement import tell_used
 from creditlink.consents.tables import Consent, ConsentUse
 from creditlink.kit.errors import ConsentRefused, LimitExceeded, Problem
 
@@ -31,6 +32,7 @@ def consume_use(session: Session, consent: Consent, now: datetime) -> None:
         All uses of the consent are spent: `exhausted`. The consent stays alive for the profiles that they created.
     """
     counted_here: set[str] = set()
+    is_first = True
     for period, limit in rules.windows(consent.terms()):
         counted = session.scalar(
             insert(ConsentUse)
@@ -46,6 +48,9 @@ def consume_use(session: Session, consent: Consent, now: datetime) -> None:
             # The caller's transaction rolls back: what was just counted in an earlier window is still left.
             raise _full(period, limit, {w: n + (w in counted_here) for w, n in left(session, consent, now).items()})
         counted_here.add(period)
+        is_first = is_first and counted == 1
+    if is_first:  # of this day and month at least: who was told before is not told again
+        tell_used(session, consent, now)
 
 
 def refuse_spent(session: Session, consent: Consent, now: datetime) -> None:

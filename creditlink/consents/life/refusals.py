@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from creditlink.audit import service as audit
+from creditlink.consents.life.announcement import tell_refused
 from creditlink.consents.service import ReadAccess
 from creditlink.consents.tables import Consent
 from creditlink.kit.errors import (
@@ -62,5 +63,7 @@ def record_refusal(
                 detail={"route": route, "reason": reason, "status": problem.status},
                 request_id=structlog.contextvars.get_contextvars().get("request_id"),
             )
+            if consent is not None:
+                tell_refused(session, consent, reason.partition(":")[0], now)
     except SQLAlchemyError as error:
         log.error("refusal_not_recorded", error=type(error).__name__, reason=reason)

@@ -11,6 +11,7 @@ from creditlink.audit import service as audit
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
+from creditlink.messages.service import tell_firm
 from creditlink.notifications.service import notify
 
 SIDES = {"account": "firm", "bank": "bank", "system": "system"}
@@ -83,6 +84,10 @@ def of_application(
         detail={"application": application.wire_id, "state": application.state},
     )
     notify_lender(session, application, event, actor=actor, now=now)
+    if event in ("offer", "revise"):
+        page = f"/portal/financing/{ids.external('fin', application.request_id)}"
+        about = f"{application.id} {now.isoformat()}"
+        tell_firm(session, application.enterprise_id, "offer_arrived", now, page=page, about=about)
 
 
 def of_request(

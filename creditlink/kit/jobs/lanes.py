@@ -29,11 +29,12 @@ def lanes_of(pulls: int) -> tuple[Lane, ...]:
     """Return the lanes of a worker that makes `pulls` pulls at once.
 
     What fills one lane leaves the others free: revocations are announced and consents expire even while every
-    source is slow.
+    source is slow, and webhooks go out while a mail server does not answer.
     """
     return (
         Lane("pulls", ("pulls",), pulls),
         Lane("webhooks", ("webhooks",), max(2, pulls // 2)),
+        Lane("messages", ("messages",), 2),
         Lane("system", ("system", "default"), 2),
     )
 

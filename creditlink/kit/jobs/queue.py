@@ -53,6 +53,7 @@ app = procrastinate.App(
         "creditlink.reviews.tasks",
         "creditlink.watch.tasks",
         "creditlink.notifications.tasks",
+        "creditlink.messages.tasks",
         "creditlink.financing.tasks",
         "creditlink.products.tasks",
         "creditlink.profiles.reliance.endings.tasks",

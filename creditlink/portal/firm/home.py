@@ -17,6 +17,7 @@ from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
+from creditlink.messages import service as messages
 from creditlink.portal.firm import acts, inbox, overview
 from creditlink.portal.firm.firms import chosen, enter, firms_of
 from creditlink.portal.person import stepup
@@ -44,6 +45,7 @@ def home(session: Session, account: Account, now: datetime) -> ResponseReturnVal
         firm=firm,
         waiting=waiting,
         unseen=notices.unseen(session, firm.id),
+        unread=messages.unread(session, account.id),
         active=[row for row in rows if not row.is_over],
         past=[row for row in rows if row.is_over],
     )

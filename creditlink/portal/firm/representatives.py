@@ -16,6 +16,7 @@ from werkzeug.datastructures import MultiDict
 from creditlink.audit.tables import AuditEntry
 from creditlink.consents.agreement.categories import label_of
 from creditlink.enterprises import accounts, representation
+from creditlink.enterprises.identity import invitations
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.clock import SHANGHAI, start_of_day
@@ -60,7 +61,7 @@ def representatives(session: Session, account: Account, now: datetime) -> Respon
     if not firms:
         return page("firm/representatives.html", firm=None, firms=[])
     firm, right = chosen_with_right(session, firms, flask.request.args.get("enterprise"))
-    return _show(session, account, firm, right, now)
+    return show(session, account, firm, right, now)
 
 
 @blueprint.post("/representatives/appoint")
@@ -68,12 +69,12 @@ def representatives(session: Session, account: Account, now: datetime) -> Respon
 def appoint_agent(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Appoint an agent, or give one new limits."""
     form = flask.request.form
-    firm, right = _firm_led_by(session, account, now)
+    firm, right = firm_led_by(session, account, now)
     try:
-        limits, until = _limits(form), _end_of(form)
+        limits, until = limits_in(form), end_in(form)
         missing = stepup.missing(session, account, form, now)
         if missing:
-            return _show(session, account, firm, right, now, error=missing.text, status=missing.status)
+            return show(session, account, firm, right, now, error=missing.text, status=missing.status)
         agent, reason = _person(session, account, form, now), form.get("reason", "")
         representation.check_appointment(
             session, enterprise=firm, account=agent, role="agent", valid_until=until, limits=limits, reason=reason,
@@ -88,15 +89,15 @@ def appoint_agent(session: Session, account: Account, now: datetime) -> Response
         }
         acts.carry_out(session, account, firm, "appoint", subject, now)
     except (InvalidRequest, Conflict) as wrong:
-        return _show(session, account, firm, right, now, error=_problem_text(wrong), status=422)
-    return _back(firm)
+        return show(session, account, firm, right, now, error=problem_text(wrong), status=422)
+    return back_to(firm)
 
 
 @blueprint.post("/representatives/<uuid:right_id>/end")
 @signed_in
 def end_agent(session: Session, account: Account, now: datetime, right_id: UUID) -> ResponseReturnValue:
     """End an appointment, from the agent's next request on; consents stay alive."""
-    firm, right = _firm_led_by(session, account, now)
+    firm, right = firm_led_by(session, account, now)
     # Lock the firm first, as signing does: no second signature comes between.
     session.refresh(firm, with_for_update={"key_share": True})
     appointment = representation.representation_of(session, firm, right_id)
@@ -106,8 +107,8 @@ def end_agent(session: Session, account: Account, now: datetime, right_id: UUID)
     try:
         representation.end_representation(session, appointment, actor=f"account:{account.id}", reason=reason, now=now)
     except (InvalidRequest, Conflict) as wrong:
-        return _show(session, account, firm, right, now, error=_problem_text(wrong), status=422)
-    return _back(firm)
+        return show(session, account, firm, right, now, error=problem_text(wrong), status=422)
+    return back_to(firm)
 
 
 @blueprint.post("/representatives/signatures")
@@ -115,10 +116,10 @@ def end_agent(session: Session, account: Account, now: datetime, right_id: UUID)
 def change_signatures(session: Session, account: Account, now: datetime) -> ResponseReturnValue:
     """Say whether two people must sign: one switches it on, and only two switch it off."""
     form = flask.request.form
-    firm, right = _firm_led_by(session, account, now)
+    firm, right = firm_led_by(session, account, now)
     missing = stepup.missing(session, account, form, now)
     if missing:
-        return _show(session, account, firm, right, now, error=missing.text, status=missing.status)
+        return show(session, account, firm, right, now, error=missing.text, status=missing.status)
     try:
         reason = form.get("reason", "")
         if form.get("two_signatures") == "on":
@@ -129,11 +130,11 @@ def change_signatures(session: Session, account: Account, now: datetime) -> Resp
             representation.check_reason(reason)
             acts.carry_out(session, account, firm, "signatures", {"two_signatures": False, "reason": reason}, now)
     except (InvalidRequest, Conflict) as wrong:
-        return _show(session, account, firm, right, now, error=_problem_text(wrong), status=422)
-    return _back(firm)
+        return show(session, account, firm, right, now, error=problem_text(wrong), status=422)
+    return back_to(firm)
 
 
-def _show(
+def show(
     session: Session,
     account: Account,
     firm: Enterprise,
@@ -143,6 +144,7 @@ def _show(
     error: str | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
+    """Show the people of a firm, to one of them."""
     enter(session, firm)
     return page(
         "firm/representatives.html",
@@ -159,6 +161,7 @@ def _show(
         tomorrow=(now.astimezone(SHANGHAI) + timedelta(days=1)).date(),
         ask_code=stepup.needs_code(account, now),
         changes=_changes(session, firm),
+        invitations=invitations.waiting(session, firm, now),
         acts=[one for one in acts.waiting_for(session, account, now) if one.firm.id == firm.id],
     )
 
@@ -193,7 +196,7 @@ def _changes(session: Session, firm: Enterprise) -> list[HistoryLine]:
     ]
 
 
-def _firm_led_by(session: Session, account: Account, now: datetime) -> tuple[Enterprise, Representation]:
+def firm_led_by(session: Session, account: Account, now: datetime) -> tuple[Enterprise, Representation]:
     """Return the form's firm if the account is its legal representative now; any other is not found."""
     firm, right = chosen_with_right(
         session, represented_by(session, account, now), flask.request.form.get("enterprise", "")
@@ -214,7 +217,7 @@ def _person(session: Session, account: Account, form: MultiDict[str, str], now: 
     return found
 
 
-def _limits(form: MultiDict[str, str]) -> dict[str, object] | None:
+def limits_in(form: MultiDict[str, str]) -> dict[str, object] | None:
     """Return the limits in the form; ticking everything, or nothing of a kind, is no limit of that kind."""
     limits: dict[str, object] = {}
     for name, known in (("categories", served().categories), ("purposes", fair_use().templates)):
@@ -236,7 +239,7 @@ def _limits(form: MultiDict[str, str]) -> dict[str, object] | None:
     return limits or None
 
 
-def _end_of(form: MultiDict[str, str]) -> datetime | None:
+def end_in(form: MultiDict[str, str]) -> datetime | None:
     """Return when the appointment ends: with the end of the last day, in Shanghai."""
     text = form.get("last_day", "").strip()
     if not text:
@@ -247,7 +250,8 @@ def _end_of(form: MultiDict[str, str]) -> datetime | None:
         raise InvalidRequest(gettext("The last day is not a date.")) from None
 
 
-def _problem_text(wrong: InvalidRequest | Conflict) -> str:
+def problem_text(wrong: InvalidRequest | Conflict) -> str:
+    """Return why an appointment is refused, in words."""
     words = {
         "legal_representative": gettext("The legal representative needs no appointment."),
         "ended": gettext("It has ended already."),
@@ -262,5 +266,6 @@ def _problem_text(wrong: InvalidRequest | Conflict) -> str:
     return str(words.get(str(wrong.extra.get("reason", "")), wrong.detail or ""))
 
 
-def _back(firm: Enterprise) -> ResponseReturnValue:
+def back_to(firm: Enterprise) -> ResponseReturnValue:
+    """Lead back to the people of a firm."""
     return see_other(flask.url_for("portal.representatives", enterprise=firm.id))

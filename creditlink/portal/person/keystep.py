@@ -12,10 +12,11 @@ import structlog
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
-from creditlink.portal.person import throttle
+from creditlink.portal.person import devices, throttle
 from creditlink.portal.site import browser, page, see_other, settings
 from creditlink.staff.authenticators import CHALLENGE_LIFE, AuthenticatorRefused, ask_to_sign_in, verify
 
@@ -30,15 +31,15 @@ class KeyStep:
     asks: str
     takes: str
     sign_in: str
-    home: str
     is_active: Callable[[Session, UUID], bool]
 
-    def begin(self, session: Session, account: Account, now: datetime) -> ResponseReturnValue | None:
+    def begin(self, session: Session, account: Account, target: str, now: datetime) -> ResponseReturnValue | None:
         """Return the way to the second step for a person whose password is right; None: they have no security key."""
         asked = ask_to_sign_in(session, account.id, issuer=settings().issuer)
         if asked is None:
             return None
-        browser()[self.pending] = [str(account.id), asked.challenge, asked.options, int(now.timestamp())]
+        mark = accounts.password_mark(account, key=settings().secret_key)
+        browser()[self.pending] = [str(account.id), asked.challenge, asked.options, int(now.timestamp()), mark, target]
         return see_other(flask.url_for(self.asks))
 
     def ask(self) -> ResponseReturnValue:
@@ -63,11 +64,12 @@ class KeyStep:
                 account = session.get_one(Account, account_id)
                 if wait is not None or account.status != "active" or not self.is_active(session, account_id):
                     raise AuthenticatorRefused("too many tries, or nobody active at this door")
+                if accounts.password_mark(account, key=settings().secret_key) != pending[4]:
+                    raise AuthenticatorRefused("another password was set since")
                 verify(session, account_id, credential, challenge=pending[1], issuer=settings().issuer, now=now)
                 throttle.forgive(session, keys)
                 throttle.forgive(session, throttle.keys_for(account.login, flask.request.remote_addr or ""))
+                return devices.let_in(session, account, pending[5], strong_at=now, now=now)
         except AuthenticatorRefused as refused:
             log.info("authenticator_refused", reason=str(refused))
             return see_other(flask.url_for(self.sign_in))
-        browser().sign_in(account_id, strong_at=now)
-        return see_other(flask.url_for(self.home))

@@ -21,6 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import CallbackDict
 
+from creditlink.enterprises.accounts import password_mark
+from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.portal.tables import WebSession
@@ -49,6 +51,8 @@ class PortalSession(CallbackDict[str, Any], SessionMixin):
         self.account_id: UUID | None = None
         self.strong_at: datetime | None = None
         self.created_at: datetime | None = None
+        self.device_id: UUID | None = None
+        self.mark: str | None = None  # of the password that let the person in
         self.ended = False
         self.failure: Exception | None = None  # why the stored session could not be read
 
@@ -57,14 +61,25 @@ class PortalSession(CallbackDict[str, Any], SessionMixin):
         """The name by which the database knows the session."""
         return _sha256(self.token)
 
-    def sign_in(self, account_id: UUID, *, strong_at: datetime | None) -> None:
-        """Bind the session to a person, under a new id: one fixed before is worth nothing (fixation)."""
+    def sign_in(
+        self,
+        account_id: UUID,
+        *,
+        strong_at: datetime | None,
+        device_id: UUID | None = None,
+        mark: str | None = None,
+    ) -> None:
+        """Bind the session to a person, under a new id: one fixed before is worth nothing (fixation).
+
+        `mark` is that of the password which was right: if another one is set before the session is stored, it is not.
+        """
         lasting = {name: self[name] for name in _KEPT if name in self}
         self.clear()
         self.update(lasting)
         self.replaces = None if self.new else self.id_hash
         self.token, self.new, self.modified = _new_token(), True, True
         self.account_id, self.strong_at, self.created_at = account_id, strong_at, None
+        self.device_id, self.mark = device_id, mark
 
     def strengthen(self, now: datetime) -> None:
         """Note that a one-time code was just given."""
@@ -82,6 +97,7 @@ class StoredSessions(SessionInterface):
         self._secure = secure
         self.cookie = "__Secure-creditlink" if secure else "creditlink_session"
         self.anonymous_cookie = "__Secure-creditlink-form" if secure else "creditlink_form"
+        self._secret = secret
         self._sealer = URLSafeTimedSerializer(secret, salt="portal-before-sign-in")
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> PortalSession | None:
@@ -125,6 +141,8 @@ class StoredSessions(SessionInterface):
             self._give(response, self.anonymous_cookie, str(self._sealer.dumps(dict(session))))
             return
         with db.transaction() as transaction:
+            if not _is_let_in(transaction, session, self._secret):
+                return
             _store(transaction, session, utc_now())
         if session.new:
             self._give(response, self.cookie, session.token)
@@ -148,7 +166,19 @@ def _load(token: str, now: datetime) -> PortalSession | None:
             row.seen_at = now
     opened = PortalSession(dict(row.data), token=token)
     opened.account_id, opened.strong_at, opened.created_at = row.account_id, row.strong_at, row.created_at
+    opened.device_id = row.device_id
     return opened
+
+
+def _is_let_in(transaction: Session, session: PortalSession, secret: str) -> bool:
+    """Return whether the password that let the person in still stands; whoever sets another one waits for us.
+
+    Sessions end when a password is set. This one is not among them yet: it must not appear afterwards.
+    """
+    if session.mark is None:
+        return True
+    query = select(Account).where(Account.id == session.account_id).with_for_update(read=True)
+    return session.mark == password_mark(transaction.scalars(query).one(), key=secret)
 
 
 def _store(transaction: Session, session: PortalSession, now: datetime) -> None:
@@ -174,6 +204,7 @@ def _store(transaction: Session, session: PortalSession, now: datetime) -> None:
             strong_at=session.strong_at,
             address=flask.request.remote_addr or "",
             agent=flask.request.headers.get("User-Agent", "")[:200],
+            device_id=session.device_id,
         )
     )
 
@@ -195,6 +226,12 @@ def end_sessions(session: Session, account_id: UUID, *, but: str | None = None) 
     if but is not None:
         query = query.where(WebSession.id_hash != but)
     return len(session.scalars(query.returning(WebSession.id_hash)).all())
+
+
+def end_session(session: Session, account_id: UUID, id_hash: str) -> bool:
+    """End one session of a person; return whether there was one."""
+    query = delete(WebSession).where(WebSession.account_id == account_id, WebSession.id_hash == id_hash)
+    return session.scalar(query.returning(WebSession.id_hash)) is not None
 
 
 def _new_token() -> str:

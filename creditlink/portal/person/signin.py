@@ -11,10 +11,12 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from creditlink.enterprises import accounts
+from creditlink.enterprises.identity import recovery
 from creditlink.enterprises.tables import Account
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
-from creditlink.portal.person import devices, throttle
+from creditlink.portal.person import devices, keys, throttle
+from creditlink.portal.person.noting import note
 from creditlink.portal.site import blueprint, browser, page, safe_next, see_other, settings
 
 
@@ -41,15 +43,16 @@ def form(target: str, *, door: str = "enterprise") -> ResponseReturnValue:
 
 @blueprint.post("/sign-in")
 def sign_in_submit() -> ResponseReturnValue:
-    """Check login, password and, where enrolled, the one-time code."""
-    return submit(safe_next(flask.request.form.get("next") or flask.request.args.get("next")))
+    """Check login, password and, where enrolled, the one-time code, a recovery code or a security key."""
+    target = safe_next(flask.request.form.get("next") or flask.request.args.get("next"))
+    return submit(target, second=keys.STEP.begin)
 
 
 def submit(
     target: str,
     *,
     door: str = "enterprise",
-    second: Callable[[Session, Account, datetime], ResponseReturnValue | None] | None = None,
+    second: Callable[[Session, Account, str, datetime], ResponseReturnValue | None] | None = None,
 ) -> ResponseReturnValue:
     """Sign a person in who comes to the right door; at the doors of staff and of institutions nobody is without a code.
 
@@ -58,10 +61,10 @@ def submit(
     """
     sent, now = flask.request.form, utc_now()
     login, password, code = sent.get("login", "")[:128], sent.get("password", ""), sent.get("totp", "")
-    device = devices.known(login, secret=settings().secret_key)
-    keys = throttle.keys_for(login, flask.request.remote_addr or "", device=device)
     with db.transaction() as session:
-        wait = throttle.admit(session, keys, now)
+        device = devices.current(session, login, secret=settings().secret_key)
+        counters = throttle.keys_for(login, flask.request.remote_addr or "", device=str(device) if device else None)
+        wait = throttle.admit(session, counters, now)
     if wait is not None:
         return _too_many(wait, target, login, door=door)
     with db.transaction() as session:
@@ -70,7 +73,7 @@ def submit(
         enrolled = known and account is not None and account.totp_secret is not None
         is_at_door = account is not None and account.role == door and (enrolled or door == "enterprise")
         if second is not None and account is not None and known and is_at_door and not code.strip():
-            onward = second(session, account, now)
+            onward = second(session, account, target, now)
             if onward is not None:
                 return onward
         if (
@@ -82,17 +85,22 @@ def submit(
             error = gettext("Login, password or one-time code is wrong.")
             return page("person/sign_in.html", status=401, target=target, login=login, error=error, door=door)
         accounts.refresh_hash(account, password)
-        throttle.forgive(session, keys)
-        browser().sign_in(account.id, strong_at=now if enrolled else None)
-    response = see_other(target)
-    assert isinstance(response, flask.Response)  # noqa: S101 (see_other returns one; for the type checker)
-    secure = settings().issuer.startswith("https")
-    devices.remember(response, login, secret=settings().secret_key, secure=secure)
-    return response
+        throttle.forgive(session, counters)
+        return devices.let_in(session, account, target, strong_at=now if enrolled else None, now=now)
 
 
 def _code_is_right(session: Session, account: Account, code: str, now: datetime) -> bool:
-    return accounts.spend_totp(session, account, code, key=settings().secret_key, now=now)
+    """Return whether a code is the phone's or one of the recovery codes, and use it up.
+
+    Staff and people of institutions have no recovery codes: colleagues let them in again.
+    """
+    key = settings().secret_key
+    if accounts.spend_totp(session, account, code, key=key, now=now):
+        return True
+    if not recovery.spend(session, account.id, code, key=key, now=now):
+        return False
+    note(session, account, "recovery_code", now)
+    return True
 
 
 def _too_many(wait: timedelta, target: str, login: str, *, door: str) -> ResponseReturnValue:

@@ -44,10 +44,10 @@ def keys_for(login: str, address: str, *, device: str | None = None) -> Keys:
 
     `device` is the id of a browser that has signed in with this login before.
     """
-    account = _hashed(login.strip().lower())
+    account = hashed(login.strip().lower())
     if device is not None:
-        return Keys(f"device:{_hashed(device + account)}", None, f"address:{address}")
-    return Keys(f"pair:{_hashed(account + address)}", f"account:{account}", f"address:{address}")
+        return Keys(f"device:{hashed(device + account)}", None, f"address:{address}")
+    return Keys(f"pair:{hashed(account + address)}", f"account:{account}", f"address:{address}")
 
 
 def admit(session: Session, keys: Keys, now: datetime) -> timedelta | None:
@@ -94,5 +94,6 @@ def forgive(session: Session, keys: Keys) -> None:
     )
 
 
-def _hashed(text: str) -> str:
+def hashed(text: str) -> str:
+    """Return the name under which a login is counted."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.enterprises.tables import Account
 from creditlink.portal.person import signin
-from creditlink.portal.person.invitations import InvitationDoor
+from creditlink.portal.person.arriving.desk_invitations import InvitationDoor
 from creditlink.portal.site import blueprint
 from creditlink.portal.staff import keys
 from creditlink.staff import people

@@ -3,53 +3,48 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from creditlink.portal.person.keypage import KeyPage
 from creditlink.portal.person.keystep import KeyStep
-from creditlink.portal.person.ownkeys import Note, OwnKeys
 from creditlink.portal.site import blueprint
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in
 from creditlink.staff import people
 from creditlink.staff.tables import StaffMember
 
-KEYS = OwnKeys(
-    pending="key_new",
-    shows="portal.staff_keys",
-    adds="portal.add_staff_key",
-    ends="portal.end_staff_key",
+_PAGE = KeyPage(
+    challenge="key_new", shows="portal.staff_keys", adds="portal.add_staff_key", ends="portal.end_staff_key",
     above="portal.desk",
-)
+)  # fmt: skip
 
 
 @blueprint.get("/staff/keys")
 @staff_signed_in
 def staff_keys(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Show one's security keys, and let a new one be registered."""
-    return KEYS.show(session, here.account.id, now)
+    return _PAGE.show(session, here.account, now)
 
 
 @blueprint.post("/staff/keys")
 @staff_signed_in
 def add_staff_key(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Register a security key."""
-    return KEYS.add(session, here.account.id, now, _note(here))
+    return _PAGE.add(session, here.account, now, partial(_note, session, here, now))
 
 
 @blueprint.post("/staff/keys/<key_id>/end")
 @staff_signed_in
 def end_staff_key(session: Session, here: AtDesk, now: datetime, key_id: str) -> ResponseReturnValue:
     """End one of one's security keys."""
-    return KEYS.end(session, here.account.id, now, key_id, _note(here))
+    return _PAGE.end(session, here.account, key_id, now, partial(_note, session, here, now))
 
 
-def _note(here: AtDesk) -> Note:
-    def note(session: Session, act: str, thumbprint: str, now: datetime) -> None:
-        people.note(session, act, here.actor, now, account=here.account.id, credential=thumbprint)
-
-    return note
+def _note(session: Session, here: AtDesk, now: datetime, step: str, credential: str) -> None:
+    people.note(session, step, here.actor, now, account=here.account.id, credential=credential)
 
 
 def _is_active(session: Session, account_id: UUID) -> bool:
@@ -62,7 +57,6 @@ STEP = KeyStep(
     asks="portal.second_step",
     takes="portal.second_step_submit",
     sign_in="portal.staff_sign_in",
-    home="portal.desk",
     is_active=_is_active,
 )
 """The second step at this door."""

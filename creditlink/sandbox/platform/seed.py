@@ -23,6 +23,7 @@ from creditlink.institutions import service as institutions
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit.files.parquetfile import table_of
 from creditlink.kit.settings import Settings
+from creditlink.messages.service import set_channel
 from creditlink.notifications import endpoints
 from creditlink.portal.developers.script import BY_USCC, FIRMS
 from creditlink.products import service as products
@@ -226,6 +227,7 @@ def _representative(
     account = accounts.by_login(session, login)
     if account is None:
         account = accounts.create_account(session, login=login, display_name=person, password=PASSWORD, now=now)
+        set_channel(session, account.id, "email", f"{login}@firm.example", language="zh", now=now)
     enterprise = by_uscc(session, uscc)
     if enterprise is not None and not _is_represented(session, account, enterprise):
         appoint(session, enterprise=enterprise, account=account, role="legal_representative", now=now)

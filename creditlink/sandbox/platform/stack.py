@@ -16,6 +16,9 @@ from creditlink.kit.settings import Settings, load_settings
 from creditlink.lifecycle import history
 from creditlink.sandbox.bureaus.real_invoices import real_firms
 from creditlink.sandbox.city import GENERATOR_VERSION, write_city
+from creditlink.sandbox.identity.provider import CLIENT
+from creditlink.sandbox.identity.provider import NAMES as IDENTITIES
+from creditlink.sandbox.identity.provider import PORT as IDENTITY_PORT
 from creditlink.sandbox.offices.serving import PORTS as OFFICE_PORTS
 from creditlink.sandbox.platform import bank_desk, seed
 from creditlink.sandbox.platform.credentials import Credentials
@@ -43,6 +46,7 @@ class Ports:
     api: tuple[int, ...]
     bureaus: dict[str, int]
     banks: tuple[int, ...]
+    identity: int
 
     @classmethod
     def fixed(cls, api_processes: int) -> Ports:
@@ -57,8 +61,9 @@ class Ports:
             tuple(8000 + i for i in range(api_processes)),
             dict(zip(BUREAUS, (7001, 7002, 7003), strict=True)) | OFFICE_PORTS,
             tuple(9001 + i for i in range(len(seed.DEMO_BANKS))),
+            IDENTITY_PORT,
         )
-        for port in (*ports.api, *ports.bureaus.values(), *ports.banks):
+        for port in (*ports.api, *ports.bureaus.values(), *ports.banks, ports.identity):
             if is_taken(port):
                 raise ServiceFailed(f"port {port} is in use: is the sandbox running already?")
         return ports
@@ -70,6 +75,7 @@ class Ports:
             tuple(free_port() for _ in range(api_processes)),
             {name: free_port() for name in (*BUREAUS, *OFFICE_PORTS)},
             tuple(free_port() for _ in seed.DEMO_BANKS),
+            free_port(),
         )
 
 
@@ -93,6 +99,15 @@ def source_addresses(bureaus: Mapping[str, str]) -> dict[str, str]:
         f"CREDITLINK_BUREAU_{source.upper()}_URL": url
         for name, url in bureaus.items()
         for source in played.get(name, (name,))
+    }
+
+
+def identity_addresses(base: str) -> dict[str, str]:
+    """Return the settings by which the platform finds the sandbox's providers of identity."""
+    return {
+        f"CREDITLINK_IDENTITY_{name.upper()}_{key}": value
+        for name in IDENTITIES
+        for key, value in (("URL", f"{base}/{name}"), ("CLIENT_ID", CLIENT[0]), ("CLIENT_SECRET", CLIENT[1]))
     }
 
 
@@ -148,6 +163,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
         "DATABASE_URL": db.conninfo(opened.url),
         "CREDITLINK_ISSUER": issuer,
         **source_addresses({name: f"http://127.0.0.1:{port}" for name, port in ports.bureaus.items()}),
+        **identity_addresses(f"http://127.0.0.1:{ports.identity}"),
     }
     opened.close()
     _start(services, ports, env, city, real, credentials_file, say)
@@ -178,6 +194,7 @@ def _start(
         services.start(name, ["sandbox", "bureau", name, *place, *more], env)
     listening = [f"--port={name}={ports.bureaus[name]}" for name in OFFICE_PORTS]
     services.start("offices", ["sandbox", "offices", "--city", str(city), *listening], env)
+    services.start("identity", ["sandbox", "identity", "--port", str(ports.identity)], env)
     services.start("worker", ["worker"], env)
     for index, port in enumerate(ports.api):
         workers = "2" if len(ports.api) == 1 else "1"
@@ -187,6 +204,7 @@ def _start(
         services.start(f"bank-{index}", arguments, {**env, "PORT": str(port)})
     for name, port in ports.bureaus.items():
         services.wait_ready(name if name in BUREAUS else "offices", f"http://127.0.0.1:{port}/health", say=say)
+    services.wait_ready("identity", f"http://127.0.0.1:{ports.identity}/health", say=say)
     for index, port in enumerate(ports.api):
         services.wait_ready(f"api-{index}", f"http://127.0.0.1:{port}/health/ready", say=say)
     for index, port in enumerate(ports.banks):

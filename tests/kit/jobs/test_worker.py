@@ -217,7 +217,12 @@ def test_everything_that_goes_wrong_ends_right_by_itself(tmp_path):
             alive, found = lanes.health(session)
         assert doing <= 4  # nothing but what runs right now
         assert alive >= 3
-        assert {lane.lane: lane.state for lane in found} == {"pulls": "well", "webhooks": "well", "system": "well"}
+        assert {lane.lane: lane.state for lane in found} == {
+            "pulls": "well",
+            "webhooks": "well",
+            "messages": "well",
+            "system": "well",
+        }
         assert second.stop() == 0
     db.configure(database, role="api")
 

@@ -13,7 +13,7 @@ from creditlink.desk.people import people
 from creditlink.desk.site import LenderHere, at_desk, blueprint, navigation
 from creditlink.enterprises.tables import Account
 from creditlink.portal.person import signin
-from creditlink.portal.person.invitations import InvitationDoor
+from creditlink.portal.person.arriving.desk_invitations import InvitationDoor
 from creditlink.portal.site import browser, lang, see_other
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from flask.typing import ResponseReturnValue
@@ -11,15 +13,13 @@ from sqlalchemy.orm import Session
 from creditlink.desk.people import people
 from creditlink.desk.site import LenderHere, at_desk, blueprint
 from creditlink.desk.tables import DeskPerson
+from creditlink.enterprises.tables import Account
 from creditlink.kit.postgres import db
+from creditlink.portal.person.keypage import KeyPage
 from creditlink.portal.person.keystep import KeyStep
-from creditlink.portal.person.ownkeys import Note, OwnKeys
 
-KEYS = OwnKeys(
-    pending="lender_key_new",
-    shows="portal.bank.keys",
-    adds="portal.bank.add_key",
-    ends="portal.bank.end_key",
+_PAGE = KeyPage(
+    challenge="lender_key_new", shows="portal.bank.keys", adds="portal.bank.add_key", ends="portal.bank.end_key"
 )
 
 
@@ -27,31 +27,34 @@ KEYS = OwnKeys(
 @at_desk()
 def keys(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Show one's security keys, and let a new one be registered."""
-    with db.transaction(viewer=db.Viewer(account_id=here.account.id)) as session:
-        return KEYS.show(session, here.account.id, now)
+    with _own(here) as session:
+        return _PAGE.show(session, session.get_one(Account, here.account.id), now)
 
 
 @blueprint.post("/keys")
 @at_desk()
 def add_key(here: LenderHere, now: datetime) -> ResponseReturnValue:
     """Register a security key."""
-    with db.transaction(viewer=db.Viewer(account_id=here.account.id)) as session:
-        return KEYS.add(session, here.account.id, now, _note(here))
+    with _own(here) as session:
+        account = session.get_one(Account, here.account.id)
+        return _PAGE.add(session, account, now, partial(_note, session, here, now))
 
 
 @blueprint.post("/keys/<key_id>/end")
 @at_desk()
 def end_key(here: LenderHere, now: datetime, key_id: str) -> ResponseReturnValue:
     """End one of one's security keys."""
-    with db.transaction(viewer=db.Viewer(account_id=here.account.id)) as session:
-        return KEYS.end(session, here.account.id, now, key_id, _note(here))
+    with _own(here) as session:
+        account = session.get_one(Account, here.account.id)
+        return _PAGE.end(session, account, key_id, now, partial(_note, session, here, now))
 
 
-def _note(here: LenderHere) -> Note:
-    def note(session: Session, step: str, thumbprint: str, now: datetime) -> None:
-        people.note_key(session, here.actor, step, thumbprint, now)
+def _own(here: LenderHere) -> AbstractContextManager[Session]:
+    return db.transaction(viewer=db.Viewer(account_id=here.account.id))
 
-    return note
+
+def _note(session: Session, here: LenderHere, now: datetime, step: str, credential: str) -> None:
+    people.note_key(session, here.actor, step, credential, now)
 
 
 def _is_active(session: Session, account_id: UUID) -> bool:
@@ -64,7 +67,6 @@ STEP = KeyStep(
     asks="portal.bank.second_step",
     takes="portal.bank.second_step_submit",
     sign_in="portal.bank.sign_in",
-    home="portal.bank.home",
     is_active=_is_active,
 )
 """The second step at this door."""
