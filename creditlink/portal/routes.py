@@ -17,7 +17,7 @@ from creditlink.portal.firm import (
 )
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.firm.known import changes, group, profile, reviews
-from creditlink.portal.firm.records import accesses, deletions, uploads
+from creditlink.portal.firm.records import accesses, deletions, objections, uploads
 from creditlink.portal.person import security, signin
 from creditlink.portal.person.sessions import StoredSessions
 from creditlink.portal.staff import desk, entry, keys, models
@@ -34,6 +34,7 @@ from creditlink.portal.staff.operator import (
     sources,
     work,
 )
+from creditlink.portal.staff.operator import objections as deciding
 from creditlink.portal.staff.operator.figures import reading as figures
 from creditlink.portal.staff.reviews import pages as review_pages
 from creditlink.portal.staff.watch import pages as watch_pages
@@ -41,11 +42,11 @@ from creditlink.portal.staff.watch import pages as watch_pages
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
     *(changes, group, profile, reviews),
-    *(accesses, deletions, uploads),
+    *(accesses, deletions, objections, uploads),
     *(accept, answers, lenders, requests),
     *(security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),
-    *(evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),
+    *(deciding, evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),
 )
 """Each adds its views to the blueprint when it is imported."""
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from creditlink.portal.staff.operator.figures.hiding import OTHER, safe_table
-from creditlink.portal.staff.operator.regions import name_of
+from creditlink.portal.staff.operator.figures.regions import name_of
 
 pytestmark = pytest.mark.pure
 LEAST = 10

@@ -235,7 +235,7 @@ def _caught_in_a_pull(log, tries=8):
     for _ in range(tries):
         polled = consent_to("tax")
         ask(polled)
-        until(lambda: all_of(select(Pull.id).join(PullPart).where(  # noqa: B023 - called at once
+        until(lambda: all_of(select(Pull.id).join(PullPart).where(
             Pull.consent_id == polled.id, PullPart.status == "PENDING")), "the pull beginning", log)  # fmt: skip # noqa: B023
         ask(polled)
         if [len(_jobs_of(polled, status)) for status in ("doing", "todo")] == [1, 1]:

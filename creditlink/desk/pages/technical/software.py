@@ -24,7 +24,7 @@ from creditlink.portal.site import see_other
 SCOPES = (
     "profile:create", "profile:read", "consent:read", "financing:read", "financing:write", "outcome:write",
     "product:read", "product:write", "product:check", "overlay:read", "overlay:write", "overlay:check",
-    "notification:read", "notification:replay", "discovery:count", "usage:read",
+    "notification:read", "notification:replay", "discovery:count", "objection:answer", "usage:read",
 )  # fmt: skip
 _DELIVERIES = "20"
 Notice = Mapping[str, object]

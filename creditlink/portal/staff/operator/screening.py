@@ -21,7 +21,7 @@ from creditlink.kit.errors import InvalidRequest, NotFound
 from creditlink.portal.site import blueprint, page, settings
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import A_PAGE, operating
-from creditlink.portal.staff.operator.regions import name_of
+from creditlink.portal.staff.operator.figures.regions import name_of
 from creditlink.products import service as products
 from creditlink.screening.city.counts import CitySummary, ScreeningManifest
 from creditlink.screening.city.results import Results, ResultsUnusable

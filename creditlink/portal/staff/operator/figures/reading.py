@@ -19,8 +19,8 @@ from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import operating
 from creditlink.portal.staff.operator.figures.counting import KINDS, NO_GRADE, CalendarQuarter, firms_by, quarters
 from creditlink.portal.staff.operator.figures.hiding import OTHER, SafeTable, safe_table
+from creditlink.portal.staff.operator.figures.regions import name_of
 from creditlink.portal.staff.operator.figures.sections import section_name
-from creditlink.portal.staff.operator.regions import name_of
 
 
 @blueprint.get("/staff/operator/figures")
