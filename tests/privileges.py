@@ -7,6 +7,12 @@
 Privileges = dict[str, dict[str, str]]
 
 API: Privileges = {
+    "access_objections": {
+        "select": "all",
+        "insert": "all",
+        "update": "answer answer_reason answered_at answered_by decided_by decision ended_at escalated_at escalated_for"
+        " finding state",
+    },
     "access_tokens": {"select": "all", "insert": "all", "update": "all"},
     "accounts": {"select": "all", "update": "password_hash totp_last_step totp_secret"},
     "adverse_notices": {"select": "all", "insert": "all", "update": "seen_at seen_by"},
@@ -143,6 +149,7 @@ API: Privileges = {
 """Serves requests."""
 
 WORKER: Privileges = {
+    "access_objections": {"select": "all", "delete": "all", "update": "escalated_at escalated_for state"},
     "access_tokens": {"select": "all", "delete": "all"},
     "adverse_notices": {"select": "all", "update": "overdue_told_at", "delete": "all"},
     "alembic_version": {"select": "all"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from creditlink.desk.pages.firms import ask, portfolio, profile, scan
+from creditlink.desk.pages.firms import ask, objections, portfolio, profile, scan
 from creditlink.desk.pages.lending import applications, feedback, outcomes
 from creditlink.desk.pages.person import colleagues, entry, keys
 from creditlink.desk.pages.products import overlay, products
@@ -12,7 +12,7 @@ from creditlink.portal import site
 
 PAGES = (
     *(colleagues, entry, keys),
-    *(ask, portfolio, profile, scan),
+    *(ask, objections, portfolio, profile, scan),
     *(applications, feedback, outcomes),
     *(overlay, products, software),
 )

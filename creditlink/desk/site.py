@@ -79,6 +79,7 @@ SIGN_OUT = "portal.bank.sign_out"
 _MENU = (
     ("portal.bank.firms", "lender"),
     ("portal.bank.applications", "lender"),
+    ("portal.bank.objections", "lender"),
     ("portal.bank.products", "product_editor"),
     ("portal.bank.overlay", "product_editor"),
     ("portal.bank.software", "desk_admin"),
@@ -92,6 +93,7 @@ def navigation(actor: DeskActor) -> list[tuple[str, str]]:
     labels = {
         "portal.bank.firms": gettext("Firms"),
         "portal.bank.applications": gettext("Applications"),
+        "portal.bank.objections": gettext("Objections"),
         "portal.bank.products": gettext("Products"),
         "portal.bank.overlay": gettext("Overlay"),
         "portal.bank.software": gettext("Software and use"),

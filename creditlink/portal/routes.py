@@ -17,7 +17,7 @@ from creditlink.portal.firm import (
 )
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.firm.known import changes, group, own, profile, reviews
-from creditlink.portal.firm.records import accesses, deletions, months, uploads
+from creditlink.portal.firm.records import accesses, deletions, months, objections, uploads
 from creditlink.portal.firm.records.disputes import filing
 from creditlink.portal.firm.records.disputes import reading as dispute_pages
 from creditlink.portal.person import keys as own_keys
@@ -39,6 +39,7 @@ from creditlink.portal.staff.operator import (
     sources,
     work,
 )
+from creditlink.portal.staff.operator import objections as deciding
 from creditlink.portal.staff.operator.figures import reading as figures
 from creditlink.portal.staff.reviews import pages as review_pages
 from creditlink.portal.staff.watch import pages as watch_pages
@@ -46,12 +47,12 @@ from creditlink.portal.staff.watch import pages as watch_pages
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
     *(changes, group, own, profile, reviews),
-    *(accesses, deletions, months, uploads),
+    *(accesses, deletions, months, objections, uploads),
     *(filing, dispute_pages, staff_dispute_pages),
     *(accept, answers, lenders, requests),
     *(invitations, notices, own_keys, password, proving, security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),
-    *(evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),
+    *(deciding, evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),
 )
 """Each adds its views to the blueprint when it is imported."""
 

@@ -164,7 +164,6 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
         environment=settings().environment,
         staff_roles=flask.g.get("staff_roles", frozenset()),
         navigation=_navigation(),
-        can_dispute="portal.new_dispute" in flask.current_app.view_functions,
         home=_quarter().home,
         sign_out=_quarter().sign_out,
         when=lambda instant, zone=False: when(instant, lang(), zone=zone),

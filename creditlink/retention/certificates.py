@@ -18,6 +18,7 @@ from creditlink.kit import ids, keyring
 from creditlink.kit.clock import day_of, to_second
 from creditlink.kit.http import paging
 from creditlink.kit.keyring import SignedDocument
+from creditlink.objections import ending as objections
 from creditlink.retention.recheck import combine
 from creditlink.retention.tables import DeletionCertificate
 from creditlink.reviews import ending as reviews
@@ -102,11 +103,11 @@ def issue(
 def kept_of(session: Session, consent: Consent, classes: RetentionClasses) -> list[dict[str, object]]:
     """Return what a deletion leaves of a consent: per class why, by which law, how many records and until which day."""
     sealed = archive.sealed_of(session, consent.id)
-    has_reviews = reviews.are_kept(session, consent.id)
+    held = {one.CLASS: one.are_kept(session, consent.id) for one in (reviews, objections)}
     found: list[dict[str, object]] = []
     for one in classes.staying:
         is_archive = one.name == DECISION_RECORD
-        if (is_archive and sealed is None) or (one.name == reviews.CLASS and not has_reviews):
+        if (is_archive and sealed is None) or not held.get(one.name, True):
             continue
         found.append(
             {

@@ -31,6 +31,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.clock import add_months, day_of
 from creditlink.notifications.service import notify
+from creditlink.objections import ending as objections
 from creditlink.overlays.tables import OverlayResult
 from creditlink.profiles.reliance.endings.tables import ProfileEnding
 from creditlink.profiles.tables import Profile
@@ -47,7 +48,7 @@ from creditlink.uploads.standing import CATEGORY
 
 PURGED = (
     *("decision_notes", "decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts"),
-    *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS, *disputes.TABLES),
+    *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS, *disputes.TABLES, *objections.TABLES),
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
@@ -79,6 +80,8 @@ _DUE = text(f"""
     SELECT n.enterprise_id FROM adverse_notices n WHERE n.keep_until <= :now
     UNION
     {disputes.DUE}
+    UNION
+    SELECT o.enterprise_id FROM access_objections o WHERE o.keep_until <= :now
     UNION
     SELECT p.enterprise_id FROM profiles p JOIN deletion_requests q ON q.consent_id = p.consent_id
     UNION
@@ -182,6 +185,7 @@ def _delete(
     for consent_id, record in archive.expire(session, enterprise_id, now=now):
         yield "decision_records", consent_id, record
     yield from reviews.delete_over(session, enterprise_id, now)
+    yield from objections.delete_over(session, enterprise_id, now)
     for consent in consents:
         until = now - (timedelta(0) if consent.id in asked else _life(consent))
         is_over = (Profile.consent_id == consent.id, Profile.created_at <= until)

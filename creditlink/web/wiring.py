@@ -32,6 +32,8 @@ from creditlink.messages.providers import load_providers
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
 from creditlink.oauth.institution import routes as own_routes
+from creditlink.objections import routes as objections_routes
+from creditlink.objections import rules as objection_rules
 from creditlink.operations import routes as operations_routes
 from creditlink.operations.registry import routes as registry_routes
 from creditlink.operations.registry.clearing import routes as clearing_routes
@@ -79,6 +81,7 @@ def check_files(settings: Settings) -> None:
     settings.parsed("overlay.toml", overlay_limits.parse)
     settings.parsed(review_settings.FILE, review_settings.parse)
     settings.parsed(watch_settings.FILE, watch_settings.parse)
+    settings.parsed(objection_rules.FILE, objection_rules.parse)
     load_sources(settings)
     load_rules(settings, loans_held)
     classes_of(settings)
@@ -126,6 +129,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(review_routes.blueprint)
     api.register_blueprint(reviews_routes.blueprint)
     api.register_blueprint(corrections_routes.blueprint)
+    api.register_blueprint(objections_routes.blueprint)
     api.register_blueprint(overlays_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)
     api.register_blueprint(rejections_routes.blueprint)

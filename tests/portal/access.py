@@ -30,7 +30,8 @@ _ENTRY = """
 """
 # Of a person who acts for firms; a row of another firm is 404.
 _FIRM = """
-    portal.home portal.consent portal.change portal.receipt portal.evidence portal.accesses portal.inbox portal.answer
+    portal.home portal.consent portal.change portal.receipt portal.evidence portal.accesses portal.access
+    portal.object_to_access portal.end_objection portal.inbox portal.answer
     portal.answer_decide portal.security portal.set_up_codes portal.end_others portal.counted portal.change_counted
     portal.uploads portal.upload_file portal.upload portal.withdraw_upload portal.deletion portal.what_goes
     portal.delete_now portal.second_act portal.representatives
@@ -68,10 +69,12 @@ _ROLES = {
         portal.operator_clearing portal.export_codes portal.settle_code portal.operator_figures portal.export_figures
         portal.staff_disputes portal.export_disputes portal.staff_dispute portal.step_staff_dispute
         portal.staff_dispute_file
+        portal.operator_objections portal.decide_objection
         portal.operator_people portal.end_person_sessions portal.propose_person_standing
     """: ("operator",),
     "portal.bank.home portal.bank.keys portal.bank.add_key portal.bank.end_key": tuple(LENDERS),
     """
+        portal.bank.objections portal.bank.answer_objection
         portal.bank.firms portal.bank.firm portal.bank.compute portal.bank.ask portal.bank.ask_submit
         portal.bank.applications portal.bank.application portal.bank.open_file portal.bank.take_step portal.bank.offer
         portal.bank.decline portal.bank.sign portal.bank.tell_result portal.bank.outcomes portal.bank.send_outcomes
@@ -94,7 +97,8 @@ _ROLES = {
     """: ("developer",),
 }
 _NAMES_A_FIRM = """
-    portal.home portal.evidence portal.accesses portal.counted portal.uploads portal.representatives
+    portal.home portal.evidence portal.accesses portal.access portal.object_to_access portal.counted
+    portal.uploads portal.representatives
     portal.adverse_notices portal.profile portal.group portal.financing portal.change_counted portal.upload_file
     portal.appoint_agent portal.change_signatures portal.financing_ask portal.upload portal.withdraw_upload
     portal.end_agent portal.own_use portal.agree_with_itself portal.own_profile portal.own_records

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
+from creditlink.audit import service as audit
 from creditlink.decisions.tables import DecisionRow
 from creditlink.desk import asking
 from creditlink.desk.pages.products.overlay import _BEGIN as OVERLAY
@@ -23,6 +24,7 @@ from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.jobs.tables import DeadLetter
 from creditlink.kit.postgres import db
 from creditlink.notifications.tables import Notification, WebhookDelivery
+from creditlink.objections.tables import AccessObjection
 from creditlink.overlays.tables import Overlay
 from creditlink.portal.tables import PersonDevice, WebSession
 from creditlink.products.tables import Product
@@ -42,9 +44,10 @@ PREFIXES = {
     "ask_id": "ask", "desk_act_id": "act", "desk_key_id": "key", "delivery_id": "whd", "letter_id": "dlt",
     "dispute_id": "dsp", "file_id": "dsf", "load_id": "rgl", "clearing_id": "clr", "alarm_id": "alm",
     "device_id": "dvc", "invitation_id": "inv",
+    "objection_id": "obj",
 }  # fmt: skip
 _PLAIN = {"act_id", "right_id"}
-_revisions = count(1)
+_revisions, _sides = count(1), count(1)
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,9 @@ def _of_the_firm(side, owner, consent, later):
         "device_id": bare(PersonDevice, account_id=side.person.id),
         "invitation_id": bare(FirmInvitation, **firm, invited_by=side.person.id, expires_at=later,
                               secret_hash=uuid4().hex),
+        "objection_id": bare(AccessObjection, **owner, consent_id=consent.id, asked_by=side.person.id, state="asked",
+                             line=1_000_000, answer_due_at=later, decision_due_at=later, answer_reason=None,
+                             escalated_for=None, finding=None),
         "certificate_id": bare(DeletionCertificate, **owner, consent_id=consent.id),
         "act_id": bare(FirmAct, **firm, act="accept", signed_by=side.person.id, open_until=later,
                        role="legal_representative", subject={"application": "none"}),
@@ -193,7 +199,15 @@ def _by_name(session, side, rows) -> dict[str, str]:
     Whom an operator turns or signs out is of no further use, so it is somebody who does nothing else here.
     """
     turned = make.make_client(session)
+    # So many lines that the other side's number is none of this one's.
+    for _ in range(1 if next(_sides) == 1 else 40):
+        read = audit.record(
+            session, action="profile.read", result="disclosed", actor="bank:x", now=utc_now(),
+            enterprise_id=side.firm.id, institution_id=side.institution.id,
+        )  # fmt: skip
     return {
+        "seq": str(read.seq),
+        "any_objection": rows["objection_id"].wire_id,
         "product_code": rows["product"].code,
         "product_version": "1",
         "overlay_version": str(rows["overlay"].version),

@@ -35,7 +35,7 @@ CHOICE = re.compile(r"<any\((\w+)[^)]*\):(\w+)>")
 """An address that names its words: the first of them."""
 FORMS = {
     "portal.settle_code": {"doing": "claim"}, "portal.move_rejections": {"doing": "sent"},
-    "developers.end_key": {"kid": "k1"},
+    "developers.end_key": {"kid": "k1"}, "portal.bank.answer_objection": {"reason": "test"},
 }  # fmt: skip
 """What a form must hold for there to be such a page; nothing else is sent but the token."""
 CALLED = {
@@ -45,6 +45,7 @@ CALLED = {
         "code": "turned_institution",
         "client_id": "turned_client",
         "login": "turned_login",
+        "objection_id": "any_objection",
         "delivery_id": "failed_delivery",
     },
     "/staff/disputes/": {"dispute_id": "any_dispute"},
@@ -77,6 +78,7 @@ NOBODYS = {
     "staff_act_id", "decision_id", "model_id", "handle", "secret", "case_id", "alarm_id", "watched_model", "letter_id",
     "load_id", "clearing_id", "turned_institution", "turned_client", "turned_login", "failed_delivery",
     "product_version", "any_dispute",
+    "any_objection",
 }  # fmt: skip
 """Rows that are not one person's or one firm's: acts wait for whoever may decide them, operators see every row."""
 

@@ -34,6 +34,7 @@ OWN_SCOPES = {
     "grant_management_revoke",
     "notification:read",
     "notification:replay",
+    "objection:answer",
     "operation:read",
     "operation:write",
     "outcome:write",

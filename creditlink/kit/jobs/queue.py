@@ -51,6 +51,7 @@ app = procrastinate.App(
         "creditlink.staff.tasks",
         "creditlink.shadow.tasks",
         "creditlink.reviews.tasks",
+        "creditlink.objections.tasks",
         "creditlink.watch.tasks",
         "creditlink.notifications.tasks",
         "creditlink.messages.tasks",

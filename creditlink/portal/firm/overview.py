@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from creditlink.audit.accesses import IS_ACCESS
 from creditlink.audit.tables import AuditEntry
 from creditlink.consents.agreement.categories import is_known, label_of
 from creditlink.consents.agreement.limits import FairUse, Template
@@ -153,11 +154,13 @@ def accesses_query(firm: Enterprise) -> Select[AuditEntry, Institution]:
     return (
         select(AuditEntry, Institution)
         .outerjoin(Institution, Institution.id == AuditEntry.institution_id)
-        .where(
-            AuditEntry.chain_id == firm.id,
-            AuditEntry.result.in_(("disclosed", "refused")) | AuditEntry.action.in_(("records.pull", "records.reuse")),
-        )
+        .where(AuditEntry.chain_id == firm.id, IS_ACCESS)
     )
+
+
+def line_query(firm: Enterprise, line: int) -> Select[AuditEntry, Institution]:
+    """Return the query of one access in the firm's own chain."""
+    return accesses_query(firm).where(AuditEntry.seq == line)
 
 
 def accesses_of(

@@ -14,6 +14,7 @@ from creditlink.audit import service as audit
 from creditlink.consents.agreement.categories import GRANTABLE
 from creditlink.consents.service import live_consent
 from creditlink.consents.tables import Consent
+from creditlink.disputes.rules.datum import Datum
 from creditlink.engine.facts.frames import FRAME_KEYS
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, supplies_apart
 from creditlink.institutions.tables import OWN_ID, Institution
@@ -45,7 +46,7 @@ class LenderView:
 class KnownFact:
     """One fact as it is known today."""
 
-    fact_id: int
+    datum: Datum
     category: str
     frame: str
     period: date
@@ -131,7 +132,7 @@ def _known(row: FactRow, views: Sequence[LenderView]) -> KnownFact:
     for name, text in zip(keys, row.subkey.split("/"), strict=False):
         values.setdefault(name, text)
     return KnownFact(
-        fact_id=row.id,
+        datum=Datum(row.frame, row.period, row.subkey),
         category=row.category,
         frame=row.frame,
         period=row.period,

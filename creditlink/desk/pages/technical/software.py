@@ -25,7 +25,7 @@ SCOPES = (
     "profile:create", "profile:read", "consent:read", "financing:read", "financing:write", "outcome:write",
     "product:read", "product:write", "product:check", "overlay:read", "overlay:write", "overlay:check",
     "correction:read", "correction:acknowledge", "notification:read", "notification:replay", "discovery:count",
-    "usage:read",
+    "objection:answer", "usage:read",
 )  # fmt: skip
 _DELIVERIES = "20"
 Notice = Mapping[str, object]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import flask
@@ -62,7 +62,7 @@ def _sheet(session: Session, firm: Enterprise) -> Sheet[AccessRow]:
     who = [(one.code, one.name_zh if lang() == "zh" else one.name_en) for one in names]
     results = [("disclosed", gettext("Shared")), ("refused", gettext("Refused"))]
     return of_query(
-        session, overview.accesses_query(firm), _columns(), (
+        session, overview.accesses_query(firm), _columns(firm), (
             SheetFilter("who", gettext("Who"), "choice", who),
             SheetFilter("result", gettext("Result"), "choice", results),
             SheetFilter("since", gettext("First day"), "day"),
@@ -80,11 +80,11 @@ def _sheet(session: Session, firm: Enterprise) -> Sheet[AccessRow]:
     )  # fmt: skip
 
 
-def _columns() -> Sequence[SheetColumn[AccessRow]]:
+def _columns(firm: Enterprise) -> Sequence[SheetColumn[AccessRow]]:
     words = functools.cache(_words)  # a macro translates all that it knows, for each row anew
     between = "、" if lang() == "zh" else ", "
     return (
-        SheetColumn("when", gettext("When"), lambda one: one.at, "instant"),
+        SheetColumn("when", gettext("When"), lambda one: one.at, "instant", link=_line_of(firm)),
         SheetColumn("who", gettext("Who"), lambda one: one.institution or gettext("unknown")),
         SheetColumn(
             "what", gettext("What"), lambda one: one.action, text=lambda one: words("action", one.action),
@@ -95,6 +95,10 @@ def _columns() -> Sequence[SheetColumn[AccessRow]]:
         ),
         SheetColumn("result", gettext("Result"), lambda one: one.result, "own", text=_result),
     )  # fmt: skip
+
+
+def _line_of(firm: Enterprise) -> Callable[[AccessRow], str]:
+    return lambda one: flask.url_for("portal.access", seq=one.seq, enterprise=firm.id)
 
 
 def _result(one: AccessRow) -> str:

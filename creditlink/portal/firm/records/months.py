@@ -185,7 +185,7 @@ def _marks() -> list[SheetColumn[KnownFact]]:
             "seen", gettext("Banks that can see it"), lambda one: between.join(map(_name, one.seen_by)),
             text=lambda one: between.join(dict.fromkeys(map(_name, one.seen_by))) or gettext("none"), sorts=False,
         ),
-        SheetColumn("wrong", gettext("Wrong?"), lambda one: str(one.fact_id), "own", sorts=False),
+        SheetColumn("wrong", gettext("Wrong?"), lambda one: str(one.datum), "own", sorts=False),
     ]  # fmt: skip
 
 
