@@ -41,6 +41,16 @@ API: Privileges = {
     "dead_letters": {"select": "all", "update": "next_try_at resolution resolved_at"},
     "decision_heads": {"select": "all"},
     "decision_notes": {"select": "all", "insert": "all"},
+    "contested_scores": {"select": "all", "insert": "all"},
+    "corrections": {"select": "all", "update": "acknowledged_at acknowledged_by action"},
+    "dispute_events": {"select": "all", "insert": "all"},
+    "dispute_files": {"select": "all", "insert": "all"},
+    "disputes": {
+        "select": "all",
+        "insert": "all",
+        "update": "answer answered_at appeal_until believed_until changed_at due_at ended_at keep_until level"
+        " overdue_told_at sent_at state trouble verdict",
+    },
     "decision_records": {
         "select": "about as_of bundle_sha256 chain_id consent_id decided_at digest enterprise_id expired_at grade id"
         " institution_id keep_until marks model_id payload_sha256 previous seq",
@@ -167,8 +177,13 @@ WORKER: Privileges = {
     "database_purpose": {"select": "all"},
     "dead_letters": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "decision_notes": {"select": "all", "delete": "all"},
+    "contested_scores": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
+    "corrections": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
+    "dispute_events": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
+    "dispute_files": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
+    "disputes": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "decision_records": {
-        "select": "consent_id enterprise_id expired_at id keep_until payload_sha256",
+        "select": "about consent_id decided_at enterprise_id expired_at id keep_until payload_sha256",
         "update": "as_of bundle_sha256 consent_id enterprise_id expired_at grade institution_id model_id payload",
     },
     "deletion_certificates": {"select": "all", "insert": "all"},

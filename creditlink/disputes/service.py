@@ -28,6 +28,7 @@ from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.messages.service import tell_firm
 from creditlink.records.pulls.delivery import FactValue
 from creditlink.records.tables import FactRow
 
@@ -260,6 +261,16 @@ def step(
     else:
         dispute.ended_at, dispute.keep_until = now, kept_until(now)
     _add_event(session, dispute, name, actor, now, note)
+    if not actor.startswith("account:"):  # the firm knows what it did itself
+        about = f"{dispute.id} {name} {now.isoformat(timespec='seconds')}"
+        tell_firm(
+            session,
+            dispute.enterprise_id,
+            "dispute_moved",
+            now,
+            page=f"/portal/disputes/{dispute.wire_id}",
+            about=about,
+        )
     _record(session, dispute, name, actor, now, dict(detail or {}))
 
 

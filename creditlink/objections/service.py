@@ -19,6 +19,7 @@ from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.http import paging
+from creditlink.messages.service import tell_firm
 from creditlink.notifications.service import notify
 from creditlink.objections.rules import ANSWERABLE, FINDINGS, MOST_WORDS, REASONS, ObjectionSettings
 from creditlink.objections.tables import AccessObjection
@@ -137,6 +138,7 @@ def answer(
     one.answer_reason, one.answer, one.answered_by, one.answered_at = reason, said, actor, now
     if one.state == "asked":
         one.state = "answered"
+    _tell_firm(session, one, now)
     _note(session, one, "answer", actor, now, reason=reason)
     return one
 
@@ -207,6 +209,7 @@ def decide(session: Session, wire_id: str, *, finding: str, words: str, actor: s
         raise Conflict("the objection is not with the operator", reason=one.state)
     one.state, one.finding, one.decision, one.decided_by, one.ended_at = "closed", finding, said, actor, now
     _tell(session, one, "objection.ended", now, finding=finding)
+    _tell_firm(session, one, now)
     _note(session, one, "decide", actor, now, finding=finding)
     return one
 
@@ -291,6 +294,11 @@ def _tell(session: Session, one: AccessObjection, type_: str, now: datetime, **f
     }
     session.flush()
     notify(session, one.institution_id, type_, data, now)
+
+
+def _tell_firm(session: Session, one: AccessObjection, now: datetime) -> None:
+    page = f"/portal/accesses/{one.line}?enterprise={one.enterprise_id}"
+    tell_firm(session, one.enterprise_id, "dispute_moved", now, page=page, about=f"{one.id} {one.state}")
 
 
 def _note(session: Session, one: AccessObjection, step: str, actor: str, now: datetime, **detail: object) -> None:

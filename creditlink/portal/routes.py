@@ -27,6 +27,7 @@ from creditlink.portal.person.sessions import StoredSessions
 from creditlink.portal.staff import desk, entry, keys, models
 from creditlink.portal.staff.cohorts import pages as cohort_pages
 from creditlink.portal.staff.decisions import finding, reading
+from creditlink.portal.staff.disputes import objections as deciding
 from creditlink.portal.staff.disputes import pages as staff_dispute_pages
 from creditlink.portal.staff.operator import (
     evidence,
@@ -39,7 +40,6 @@ from creditlink.portal.staff.operator import (
     sources,
     work,
 )
-from creditlink.portal.staff.operator import objections as deciding
 from creditlink.portal.staff.operator.figures import reading as figures
 from creditlink.portal.staff.reviews import pages as review_pages
 from creditlink.portal.staff.watch import pages as watch_pages

@@ -223,9 +223,9 @@ def _delete(
         )  # fmt: skip
     yield from _delete_uploads(session, enterprise_id, consents, actor, now)
     for consent, holder in zip(consents, holders, strict=True):
-        over = _over(consent, holder, now, asked=consent.id in asked)
-        yield from _delete_rejected(session, consent, holder, over)
-        for pull_id in session.scalars(select(Pull.id).where(Pull.consent_id == consent.id, over)).all():
+        is_over_now = _over(consent, holder, now, asked=consent.id in asked)
+        yield from _delete_rejected(session, consent, holder, is_over_now)
+        for pull_id in session.scalars(select(Pull.id).where(Pull.consent_id == consent.id, is_over_now)).all():
             if session.scalar(select(FactRow.id).where(FactRow.pull_id == pull_id).limit(1)) is not None:
                 continue  # another consent keeps facts that came with it
             parts = delete(PullPart).where(PullPart.pull_id == pull_id).returning(PullPart.digest)

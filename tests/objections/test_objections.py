@@ -17,6 +17,7 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.postgres import db
 from creditlink.kit.settings import ROOT
+from creditlink.messages.tables import PersonMessage
 from creditlink.notifications.tables import Notification
 from creditlink.objections import rules, service
 from creditlink.objections.rules import ObjectionSettings, ObjectionSettingsInvalid
@@ -125,6 +126,8 @@ def test_the_whole_way_by_pages(case, app, settings):
         ).all()
         assert [one.action for one in steps] == [f"objection.{s}" for s in ("open", "answer", "escalate", "decide")]
         assert audit.check(session, case.firm.id) is None
+        told = session.scalars(select(PersonMessage).where(PersonMessage.kind == "dispute_moved")).all()
+        assert len(told) == 2  # when it was answered, and when it was decided
         assert not any("mistake" in str(one.detail) for one in steps)  # people's words stay out of the evidence
 
 

@@ -58,9 +58,7 @@ class Holdings:
         """Return whether it is this office's kind of record."""
         return frame in self._frames
 
-    def correct(
-        self, frame: str, uscc: str, period: date, key: str, values: dict[str, object], known_on: date
-    ) -> bool:
+    def correct(self, frame: str, uscc: str, period: date, key: str, values: dict[str, object], known_on: date) -> bool:
         """Add a version of a fact that says otherwise, known from a day on; return whether there is such a fact.
 
         `key` tells it from others of its month: what of its frame it is, then the office's own id, which has its day.
