@@ -17,7 +17,7 @@ from creditlink.financing.applications.terms import OfferTerms
 from creditlink.financing.loans import outcomes
 from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.financing.tables import Application, ApprovalCase
-from creditlink.kit.clock import add_months, day_of, last_complete_month, start_of_day, utc_now
+from creditlink.kit.clock import add_months, day_of, start_of_day, utc_now
 from creditlink.kit.ids import external
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
@@ -29,6 +29,7 @@ from creditlink.sandbox.city import write_city
 from creditlink.training.outcomes.archived import PURPOSE, ROLE, from_archive
 from tests.engine.matching import samples
 from tests.financing.conftest import NOW, bank_of
+from tests.months import last_recorded_month
 from tests.profiles.conftest import facts_of, store_pull
 
 READER = Reader("staff:wang", ROLE, PURPOSE)
@@ -40,7 +41,7 @@ def taxed(tmp_path_factory):
     import polars as pl
 
     folder = tmp_path_factory.mktemp("city") / "small"
-    write_city(folder, firms=60, months=40, seed=11, until=last_complete_month(utc_now()))
+    write_city(folder, firms=60, months=40, seed=11, until=last_recorded_month())
     counted = (
         pl.read_parquet(folder / "vat_declarations" / "*.parquet").group_by("firm").len().filter(pl.col("len") > 24)
     )

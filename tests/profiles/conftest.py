@@ -13,13 +13,14 @@ import pytest
 
 from creditlink.engine.facts.frames import CATEGORY_FRAMES, FRAME_KEYS
 from creditlink.engine.vocabulary import evidence_of
-from creditlink.kit.clock import add_months, day_of, last_complete_month, month_start, utc_now
+from creditlink.kit.clock import add_months, day_of, month_start, utc_now
 from creditlink.kit.settings import load_settings
 from creditlink.records.pulls.delivery import Fact
 from creditlink.records.sources import Sources, configure, current, load_sources
 from creditlink.records.store import save_facts
 from creditlink.records.tables import Pull, PullPart
 from creditlink.sandbox.city import write_city
+from tests.months import last_recorded_month
 from tests.oauth import flow
 
 CORE = ("tax", "social_security", "electricity")
@@ -27,9 +28,9 @@ CORE = ("tax", "social_security", "electricity")
 
 @pytest.fixture(scope="session")
 def city(tmp_path_factory):
-    """A small city up to last month."""
+    """A small city up to the last month of which all is known."""
     folder = tmp_path_factory.mktemp("city") / "small"
-    write_city(folder, firms=300, months=40, seed=11, until=last_complete_month(utc_now()))
+    write_city(folder, firms=300, months=40, seed=11, until=last_recorded_month())
     return folder
 
 

@@ -52,8 +52,8 @@ class TestSending:
         assert "共3行，采用3行" in uploader.see(stored(wire_id), "zh")
 
     def test_rows_that_are_wrong_are_named(self, uploader):
-        bad = declaration(uploader.uscc, months(1)[0], 应纳税额合计="<b>many</b>")
-        good = declaration(uploader.uscc, months(2)[0])
+        bad = declaration(uploader.uscc, months(1, back=1)[0], 应纳税额合计="<b>many</b>")
+        good = declaration(uploader.uscc, months(2, back=1)[0])
         upload = uploader.upload(exports.csv(DECLARATION_HEADER, [good, bad]).encode())
         page = uploader.see(upload)
         assert "&lt;b&gt;many&lt;/b&gt;" in page
