@@ -19,6 +19,11 @@ TABLES = ("disputes",)
 DUE = "SELECT d.enterprise_id FROM disputes d WHERE d.keep_until <= :now AND d.ended_at IS NOT NULL"
 
 
+def are_kept(session: Session, enterprise_id: UUID | None) -> bool:
+    """Return whether disputes of a firm are kept: they are about its data, whatever consent brought it in."""
+    return session.scalar(select(Dispute.id).where(Dispute.enterprise_id == enterprise_id).limit(1)) is not None
+
+
 def delete_over(session: Session, enterprise_id: UUID, now: datetime) -> int:
     """Delete disputes of a firm whose time is over, with all that belongs to them; return how many.
 

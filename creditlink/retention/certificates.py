@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.consents.tables import Consent
 from creditlink.decisions import archive
 from creditlink.decisions.classes import DECISION_RECORD, RetentionClasses
+from creditlink.disputes import ending as disputes
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids, keyring
 from creditlink.kit.clock import day_of, to_second
@@ -104,6 +105,7 @@ def kept_of(session: Session, consent: Consent, classes: RetentionClasses) -> li
     """Return what a deletion leaves of a consent: per class why, by which law, how many records and until which day."""
     sealed = archive.sealed_of(session, consent.id)
     held = {one.CLASS: one.are_kept(session, consent.id) for one in (reviews, objections)}
+    held[disputes.CLASS] = disputes.are_kept(session, consent.enterprise_id)
     found: list[dict[str, object]] = []
     for one in classes.staying:
         is_archive = one.name == DECISION_RECORD

@@ -40,7 +40,7 @@ NUMBERS = [2**63, -(2**63) - 1, 10**400, "1e400", "-1e999"]
 DESKS = ("/portal/desk/", "/portal/staff/", "/portal/developers/")
 SCOPE = (
     "consent:read product:read product:write product:check overlay:read overlay:write overlay:check financing:read "
-    "financing:write outcome:write registry:write client:write"
+    "financing:write outcome:write registry:write client:write correction:read correction:acknowledge objection:answer"
 )
 
 
