@@ -107,7 +107,7 @@ def test_the_page_says_what_the_bank_was_told_and_the_firm_sees_who_looked(risk,
     )
     base, *steps, total = map(float, numbers)
     assert base + sum(steps) == pytest.approx(total, abs=0.06 * len(numbers))
-    assert round(total) == profile["points"]
+    assert abs(total - profile["points"]) <= 0.55  # one digit of each
     for row in profile["dimensions"]:
         assert f"{row['points_contribution']:+.1f}" in numbers
     assert profile["bundle"][:16] in shown

@@ -23,6 +23,7 @@ from creditlink.sandbox.city import write_city
 from tests.months import last_recorded_month
 from tests.oauth import flow
 
+MIDDLING = 0.02  # between grades B and C
 CORE = ("tax", "social_security", "electricity")
 
 
@@ -36,18 +37,27 @@ def city(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def rich_firm(city) -> int:
-    """The first firm of the city that all three offices know up to last quarter: most indicators have a value."""
+    """A firm of middling risk that all three offices know up to last quarter.
+
+    Most indicators have a value, it has reasons and strengths, and its grade can move both ways, whatever the month.
+    """
     lately = add_months(month_start(day_of(utc_now())), -4)
-    return min(known_lately(city, ("vat_declarations", "invoice_months", "payroll_months", "meter_months"), lately))
+    known = known_lately(city, ("vat_declarations", "invoice_months", "payroll_months", "meter_months"), lately)
+    return min(of_hazard(city, known), key=lambda row: (abs(row[1] - MIDDLING), row[0]))[0]
 
 
 @pytest.fixture(scope="session")
 def safe_firm(city) -> int:
     """The firm with the least true hazard among those whose staff and electricity are known up to last quarter."""
     known = known_lately(city, ("payroll_months", "meter_months"), add_months(month_start(day_of(utc_now())), -4))
-    truth = pl.read_parquet(city / "truth" / "*.parquet").filter(pl.col("firm").is_in(list(known)))
+    return min(of_hazard(city, known), key=lambda row: (row[1], row[0]))[0]
+
+
+def of_hazard(city, firms: set[int]) -> list[tuple[int, float]]:
+    """Return each of the firms that are in business, and its true probability of going bad, on the newest day."""
+    truth = pl.read_parquet(city / "truth" / "*.parquet").filter(pl.col("firm").is_in(list(firms)))
     newest = truth.filter(pl.col("as_of") == pl.col("as_of").max(), pl.col("hazard_12m").is_not_null())
-    return int(newest.sort("hazard_12m", "firm")["firm"][0])
+    return newest.select("firm", "hazard_12m").rows()
 
 
 def known_lately(city, frames, since: date) -> set[int]:

@@ -306,7 +306,7 @@ def rows_seen(world) -> int:
 # the firm's own dispute, which asks for a living consent where it fetches and where it tells (tests/disputes).
 NO_READS = {
     "notifications.deliver", "registry.exceptions", "registry.take", "retention.purge_firm", "uploads.read",
-    "disputes.go_on", "profiles.contest", "profiles.tell_corrected",
+    "disputes.go_on", "messages.send", "messages.sort", "profiles.contest", "profiles.tell_corrected",
 }  # fmt: skip
 
 

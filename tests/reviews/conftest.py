@@ -5,33 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from types import SimpleNamespace
 
-import polars as pl
 import pytest
 
-from creditlink.kit.clock import add_months, day_of, month_start, utc_now
+from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.reviews import queue
 from tests import factories as make
 from tests.oauth import flow
-from tests.profiles.conftest import authorized, bank, city, delivered, http, known_lately
+from tests.profiles.conftest import authorized, bank, city, delivered, http, rich_firm
 
-__all__ = ["authorized", "bank", "city", "delivered", "http"]
+__all__ = ["authorized", "bank", "city", "delivered", "http", "rich_firm"]
 STAFF = db.Viewer(actor="operator")
-MIDDLING = 0.02  # a hazard between grades B and C
 WANTED = {
     "kind": "grade_notch", "reason_code": "new_fact", "reason": "a framework contract was signed",
     "evidence": "contract GZ-2026-118, seen by ben",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def rich_firm(city) -> int:
-    """A firm of middling risk that all three offices know: whatever the month, its grade can move both ways."""
-    lately = add_months(month_start(day_of(utc_now())), -4)
-    known = known_lately(city, ("vat_declarations", "invoice_months", "payroll_months", "meter_months"), lately)
-    truth = pl.read_parquet(city / "truth" / "*.parquet").filter(pl.col("firm").is_in(list(known)))
-    newest = truth.filter(pl.col("as_of") == pl.col("as_of").max(), pl.col("hazard_12m").is_not_null())
-    return int(newest.sort((pl.col("hazard_12m") - MIDDLING).abs(), "firm")["firm"][0])
 
 
 @pytest.fixture
