@@ -9,13 +9,12 @@ from flask_babel import gettext
 
 from creditlink.disputes.rules.datum import FRAMES, Datum, columns_of
 from creditlink.disputes.tables import Dispute, DisputeEvent
-from creditlink.kit.files.text import printable
+from creditlink.kit.clock import day_of
 from creditlink.kit.money import yuan_text
+from creditlink.portal.firm.records.wording import code_text
 from creditlink.portal.site import lang
 from creditlink.records.pulls.delivery import FactValue
 from creditlink.records.tables import FactRow
-
-_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -47,27 +46,15 @@ def own(words: tuple[str, str]) -> str:
 
 def what_of(datum: Datum) -> str:
     """Return what a datum is, with its kind where its frame has several."""
-    kind = _kinds().get(datum.kind, datum.kind)
-    return f"{own(FRAMES[datum.frame])}{f' · {kind}' if kind else ''}"
-
-
-def _kinds() -> Mapping[str, str]:
-    return {
-        "output": gettext("sales"), "input": gettext("purchases"), "electricity": gettext("electricity"),
-        "water": gettext("water"), "gas": gettext("gas"), "penalty": gettext("penalty"),
-        "violation": gettext("violation"), "refund": gettext("refund"), "licence": gettext("licence"),
-        "court_enforcement": gettext("court enforcement"), "dishonest_debtor": gettext("list of dishonest debtors"),
-        "red_list": gettext("red list"), "prepayment": gettext("prepayment"), "settlement": gettext("settlement"),
-        "export": gettext("exports"), "import": gettext("imports"),
-    }  # fmt: skip
+    return own(FRAMES[datum.frame]) + (f" · {code_text('kind', datum.kind)}" if datum.kind else "")
 
 
 def row_of(fact: FactRow) -> RowShown:
     """Return a stored row as its firm reads it."""
     datum = Datum(fact.frame, fact.period, fact.subkey)
     return RowShown(
-        record=str(datum), what=what_of(datum), period=f"{fact.period:%Y-%m}", known_on=f"{fact.known_at:%Y-%m-%d}",
-        columns=columns(fact.frame, fact.values),
+        record=str(datum), what=what_of(datum), period=f"{fact.period:%Y-%m}",
+        known_on=day_of(fact.known_at).isoformat(), columns=columns(fact.frame, fact.values),
     )  # fmt: skip
 
 
@@ -101,7 +88,7 @@ def value(name: str, stored: FactValue) -> str:
         return "–"
     if isinstance(stored, bool):
         return str(gettext("yes") if stored else gettext("no"))
-    return f"¥{yuan_text(int(stored))}" if name.endswith("_fen") else printable(str(stored))[:_SHOWN]
+    return f"¥{yuan_text(int(stored))}" if name.endswith("_fen") else code_text(name, stored)
 
 
 def step_of(event: DisputeEvent) -> str:
