@@ -9,17 +9,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from creditlink.disputes import answers, configuration, figures, files, service
+from creditlink.disputes import answers, configuration, figures, service
 from creditlink.disputes.corrections import service as corrections
-from creditlink.disputes.rules.datum import CLAIMS
-from creditlink.disputes.rules.evidence import SCANS, SERVED
 from creditlink.disputes.rules.states import STATES
 from creditlink.disputes.tables import Dispute
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.files.csvexport import csv_of
 from creditlink.portal.firm.records.disputes import shown
-from creditlink.portal.firm.records.disputes.reading import handed_out
+from creditlink.portal.firm.records.disputes.reading import handed_out, in_words
 from creditlink.portal.site import blueprint, lang, page, see_other
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import A_PAGE, operating
@@ -128,12 +126,7 @@ def _show(
         error=error,
         one=one,
         firm=firm,
-        what=shown.what_of(one.datum),
-        state=shown.own(STATES[one.state]),
-        claim=shown.own(CLAIMS[one.claim]),
-        columns=shown.of_dispute(one),
-        events=[(event, shown.step_of(event)) for event in service.events_of(session, one)],
-        files=[(row, shown.own(SCANS[row.scan]), row.scan in SERVED) for row in files.of_dispute(session, one.id)],
+        **in_words(session, one),
         told=[(row, bank.name_zh if lang() == "zh" else bank.name_en) for row, bank in told],
         may_send=one.state in ("filed", "unkept"),
         may_answer=one.state in ("sent", "unkept"),

@@ -64,7 +64,7 @@ def step_dispute(session: Session, account: Account, now: datetime, dispute_id: 
     except InvalidRequest:
         error = gettext("Say what is wrong, in at most %(n)d characters.", n=service.MOST_STATEMENT)
     except Conflict as conflict:
-        error, status = _in_words(conflict), 409
+        error, status = _refusal(conflict), 409
     if error is not None:
         return _show(session, firm, service.named(session, dispute_id, firm_id=firm.id), now, error, status)
     return see_other(flask.url_for("portal.dispute", dispute_id=one.wire_id, enterprise=firm.id))
@@ -91,7 +91,19 @@ def handed_out(session: Session, one: Dispute, file_id: str) -> ResponseReturnVa
     return response
 
 
-def _in_words(conflict: Conflict) -> str:
+def in_words(session: Session, one: Dispute) -> dict[str, object]:
+    """Return what the firm's and the operator's pages both show of a dispute, in words."""
+    return {
+        "what": shown.what_of(one.datum),
+        "state": shown.own(STATES[one.state]),
+        "claim": shown.own(CLAIMS[one.claim]),
+        "columns": shown.of_dispute(one),
+        "events": [(event, shown.step_of(event)) for event in service.events_of(session, one)],
+        "files": [(row, shown.own(SCANS[row.scan]), row.scan in SERVED) for row in files.of_dispute(session, one.id)],
+    }
+
+
+def _refusal(conflict: Conflict) -> str:
     reasons = {
         "too_late": gettext("The time to appeal is over."),
         "appealed": gettext("The source has looked twice already."),
@@ -113,12 +125,7 @@ def _show(
         error=error,
         firm=firm,
         one=one,
-        what=shown.what_of(one.datum),
-        state=shown.own(STATES[one.state]),
-        claim=shown.own(CLAIMS[one.claim]),
-        columns=shown.of_dispute(one),
-        events=[(event, shown.step_of(event)) for event in service.events_of(session, one)],
-        files=[(row, shown.own(SCANS[row.scan]), row.scan in SERVED) for row in files.of_dispute(session, one.id)],
+        **in_words(session, one),
         told=[(row, bank.name_zh if lang() == "zh" else bank.name_en, _did(row.action)) for row, bank in told],
         acknowledged=sum(row.acknowledged_at is not None for row, _ in told),
         days_left=terms.calendar.between(now, one.due_at) if one.is_open and one.due_at > now else 0,
