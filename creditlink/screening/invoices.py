@@ -130,8 +130,8 @@ def _scores(profiles: Profiles, live: LiveModel) -> pl.DataFrame:
             "knock_outs": [" ".join(rule.code for rule in knocked.of(i)) for i in firms],
             "not_evaluated": [" ".join(rule.code for rule in knocked.not_evaluated(i)) for i in firms],
             "human_review": [" ".join(rule.code for rule in reviewed.of(i)) for i in firms],
-            "products_eligible": (profiles.matches.states == ELIGIBLE).sum(axis=0).astype("int32"),
-            "products_undetermined": (profiles.matches.states == UNDETERMINED).sum(axis=0).astype("int32"),
+            "products_eligible": profiles.matches.products(ELIGIBLE).astype("int32"),
+            "products_undetermined": profiles.matches.products(UNDETERMINED).astype("int32"),
         }
     ).with_columns(pl.when(pl.col("state") == "scored").then(pl.col("pd_12m", "points", "grade")))
 

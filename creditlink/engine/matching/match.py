@@ -83,7 +83,18 @@ class Matches:
 
     def counts(self) -> NDArray[np.int64]:
         """Return how many firms are eligible, undetermined and ineligible, shape (n_products, 3)."""
-        return np.stack([(self.states == state).sum(axis=1) for state in range(len(STATES))], axis=1)
+        return self._counted[0]
+
+    def products(self, state: int) -> NDArray[np.int16]:
+        """Return how many products are in a state for each firm, shape (n_firms,)."""
+        return self._counted[1][state, :]
+
+    @cached_property
+    def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        of_product = np.zeros((len(self.book), len(STATES)), np.int64)
+        of_firm = np.zeros((len(STATES), len(self.subjects)), np.int16)
+        population.count_states(self.states, of_product, of_firm)
+        return of_product, of_firm
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,27 @@ def join_rules(status: States, entries: Places, starts: Places, withheld: NDArra
 
 
 @compiled
+def count_states(states: States, of_product: NDArray[np.int64], of_firm: NDArray[np.int16]) -> None:
+    """Add how often each state occurs to the counts of each product and of each firm.
+
+    Parameters
+    ----------
+    states : uint8 of shape (n_products, n_firms): positions in `match.STATES`
+    of_product : shape (n_products, 3)
+    of_firm : shape (3, n_firms)
+    """
+    for p in range(states.shape[0]):
+        row = states[p]
+        for state in range(of_firm.shape[0]):
+            counts, found = of_firm[state], 0
+            for f in range(row.shape[0]):
+                is_it = row[f] == state
+                counts[f] += is_it
+                found += is_it
+            of_product[p, state] += found
+
+
+@compiled
 def _best(
     states: States,
     pd_12m: Floats,

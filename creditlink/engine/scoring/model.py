@@ -171,7 +171,8 @@ def _float32(chosen: pl.DataFrame) -> NDArray[np.float32]:
     for row, series in zip(x, chosen.iter_columns(), strict=True):
         if not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
             raise FeatureError(f"feature {series.name} is {series.dtype}, not a number")
-        row[:] = series.cast(pl.Float64).to_numpy()
+        # To replace nulls first is twice as fast as to have them replaced while the column is copied.
+        row[:] = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
     return x
 
 

@@ -277,7 +277,9 @@ class _Partition:
             frame = pl.concat([frames.pop(name) for frames in done], rechunk=False).filter(pl.col("firm") < self.firms)
             path = self.folder / name / f"part-{self.number:05d}.parquet"
             path.parent.mkdir(exist_ok=True)
-            frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=262_144)
+            # Made to be read fast and whole: one group of rows is one piece of memory, and LZ4 takes half the time of
+            # zstd, for a third more bytes.
+            frame.write_parquet(path, compression="lz4", row_group_size=max(frame.height, 1))
             digests[path.relative_to(self.folder).as_posix()] = _sha256(path)
             rows[name] = frame.height
         return digests, rows

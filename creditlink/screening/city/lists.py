@@ -34,7 +34,7 @@ def list_of(
     scored: NDArray[np.bool_],
     active: NDArray[np.bool_],
     knocked_out: NDArray[np.bool_],
-    eligible: NDArray[np.int64],
+    eligible: NDArray[np.int16],
     sales_growth: NDArray[np.float64],
 ) -> NDArray[np.uint32]:
     """Return positions in LISTS, shape (n,).

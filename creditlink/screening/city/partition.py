@@ -12,7 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from creditlink.engine.explanation.ranking import rank
-from creditlink.engine.facts.frames import CATEGORY_FRAMES, RecordSet
+from creditlink.engine.facts.frames import CATEGORY_FRAMES, METER_KINDS, RecordSet
+from creditlink.engine.features.months.cells import mark_found
 from creditlink.engine.matching.match import ELIGIBLE, UNDETERMINED
 from creditlink.engine.matching.products.subjects import Subjects
 from creditlink.engine.profile.pipeline import Profiles, profile_many
@@ -125,7 +126,7 @@ def result_frame(records: RecordSet, profiles: Profiles, used: Tools, known: NDA
     """
     live, scores, matches = used.live, profiles.scores, profiles.matches
     grade = live.model.scale.grade_number(scores.pd_12m)
-    eligible = (matches.states == ELIGIBLE).sum(axis=0)
+    eligible = matches.products(ELIGIBLE)
     hits = apply_rules(live.rules.knockouts, profiles.features, profiles.registration)
     knocked = np.asarray(hits.holds.any(axis=1))
     scored = scorable(profiles.features, live.rules.scorable)
@@ -151,8 +152,8 @@ def result_frame(records: RecordSet, profiles: Profiles, used: Tools, known: NDA
         pl.Series("pd_12m", scores.pd_12m),
         pl.Series("points", scores.points),
         enum(grade.astype(np.uint32), GRADES).alias("grade"),
-        pl.Series("eligible", eligible.astype(np.int16)),
-        pl.Series("undetermined", (matches.states == UNDETERMINED).sum(axis=0).astype(np.int16)),
+        pl.Series("eligible", eligible),
+        pl.Series("undetermined", matches.products(UNDETERMINED)),
     ]
     columns += _reasons(records, profiles, used)
     best, score = matches.best(BEST)
@@ -191,11 +192,13 @@ def absent(records: RecordSet, category: str, firms: NDArray[np.int32]) -> NDArr
     gone = np.ones(len(firms), dtype=bool)
     for name in CATEGORY_FRAMES.get(evidence_of(category), ()):
         frame = records.frame(name)
-        column = frame.filter(pl.col("kind") == category)["firm"] if category in SUPPLIES else frame["firm"]
-        if len(column):
-            numbers = column.to_numpy()
-            runs = numbers[np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))]
-            gone[np.searchsorted(firms, runs)] = False
+        if not frame["firm"].is_sorted():
+            frame = frame.sort("firm")
+        kinds, wanted = np.empty(0, np.uint8), 0
+        if category in SUPPLIES:
+            kinds = frame["kind"].to_physical().to_numpy()
+            wanted = METER_KINDS.index(category)
+        mark_found(frame["firm"].to_numpy(), kinds, wanted, firms, gone)
     return gone
 
 

@@ -238,9 +238,14 @@ class TestManyFirms:
                 assert m.state == wanted
 
     def test_counts_add_up(self, seeded):
-        counts = match_many(seeded, crowd(200)).counts()
+        matches = match_many(seeded, crowd(200))
+        counts = matches.counts()
         assert counts.shape == (len(seeded), 3)
-        assert (counts.sum(axis=1) == 200).all()
+        for state in range(3):
+            there = matches.states == state
+            assert there.any()
+            np.testing.assert_array_equal(counts[:, state], there.sum(axis=1))
+            np.testing.assert_array_equal(matches.products(state), there.sum(axis=0))
 
     def test_the_rule_table_is_what_the_words_say(self, seeded):
         explained = match_many(seeded, crowd(1)).explain(0)

@@ -34,6 +34,27 @@ def first_stranger(firm: Numbers, firms: Longs) -> int:
 
 
 @compiled
+def mark_found(firm: Numbers, kind: Numbers, wanted: int, firms: Numbers, gone: NDArray[np.bool_]) -> None:
+    """Take away the mark `gone` of each of `firms` that has a row, of the kind `wanted`; all of one frame.
+
+    Parameters
+    ----------
+    firm : shape (rows,), ascending
+    kind : shape (rows,), or (0,) where rows of any kind count
+    firms : shape (n,), ascending
+    gone : shape (n,)
+    """
+    place, all_kinds = 0, kind.shape[0] == 0
+    for row in range(firm.shape[0]):
+        while place < firms.shape[0] and firms[place] < firm[row]:
+            place += 1
+        if place == firms.shape[0]:
+            return
+        if firms[place] == firm[row] and (all_kinds or kind[row] == wanted):
+            gone[place] = False
+
+
+@compiled
 def speakers(
     firm: Ints,
     period: Ints,

@@ -99,7 +99,8 @@ def without_mask(series: pl.Series, null: int = _INT32) -> Column:
     """Return a column as `rows` reads it: int32, int64 or float64, `null` (or its like) where it is null."""
     kind = series.dtype
     if kind == pl.Float64:
-        return series.to_numpy()
+        # To replace nulls first is twice as fast as to have them replaced while the column is copied.
+        return series.fill_null(np.nan).to_numpy()
     if kind == pl.Enum:
         series = series.to_physical()
     if kind != pl.Int64 and series.dtype != pl.Int32:
