@@ -24,12 +24,7 @@ def keys_of(settings: Settings) -> CardKeys:
     return CardKeys(settings.issuer, settings.secret_key)
 
 
-def register(app: flask.Flask, settings: Settings) -> None:
-    """Join the addresses; the issuer's metadata is where the draft puts it for an issuer with a path, too."""
-    app.register_blueprint(blueprint)
-    app.add_url_rule(kinds.issuer_path(settings.issuer), "card_keys.issuer", issuer)
-
-
+@blueprint.get(kinds.ISSUER_PATH)
 @public
 def issuer() -> flask.Response:
     """Say where the keys are that verify our cards (draft-ietf-oauth-sd-jwt-vc, section 5)."""

@@ -22,6 +22,7 @@ from creditlink.cards.rules.facts import BY_NAME, Stated
 from creditlink.kit import keyring
 from creditlink.kit.clock import day_from, day_of, utc_now
 from creditlink.kit.errors import NotFound
+from creditlink.kit.files.textfile import decode
 from creditlink.kit.http.api import public
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
@@ -64,7 +65,7 @@ def verify_submit() -> ResponseReturnValue:
     sent = flask.request.files.get("file")
     pasted = flask.request.form.get("card", "")
     if not pasted.strip() and sent is not None:
-        pasted = sent.read(checking.LONGEST + 1).decode("ascii", errors="replace")
+        pasted = decode(sent.read(2 * checking.LONGEST + 1)).text  # with a byte order mark, or of two bytes a sign
     token = _token_in(pasted.strip())
     if token is not None:
         return site.see_other(flask.url_for("cards.shown", token=token))

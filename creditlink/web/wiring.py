@@ -123,7 +123,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     oauth_routes.register(app, settings)
     desk_routes.join()
     portal_routes.register(app, settings)
-    card_routes.register(app, settings)
+    app.register_blueprint(card_routes.blueprint)
     app.register_blueprint(card_pages.blueprint)
     api.register_blueprint(consents_routes.blueprint)
     api.register_blueprint(consents_routes.receipt_keys)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from creditlink.cards.rules.facts import CATALOGUE
 from creditlink.kit.files.textfile import canonical_json
@@ -29,11 +28,6 @@ def type_of(issuer: str) -> str:
 def list_address(issuer: str, list_id: object) -> str:
     """Return the address of a status list."""
     return f"{issuer.rstrip('/')}{LISTS_PATH}{list_id}"
-
-
-def issuer_path(issuer: str) -> str:
-    """Return the path of the issuer's metadata: the well-known part comes between host and path."""
-    return ISSUER_PATH + urlsplit(issuer).path.rstrip("/")
 
 
 def issuer_metadata(issuer: str) -> dict[str, object]:
