@@ -23,6 +23,8 @@ from creditlink.records.coverage import coverage
 from creditlink.records.pulls import pull
 from creditlink.records.store import read_inputs
 
+_IN_FULL = ("delivered", "no_record")
+"""Answers that leave nothing open; that there is no record of the firm is one of them."""
 _GRADE_MONTHS = 12
 """How old the tax office's newest standing may be, as for the indicator of the same name."""
 
@@ -56,7 +58,7 @@ def basis_of(session: Session, firm: Enterprise, access: Access, settings: CardS
     answered = {
         name: day_of(datetime.fromisoformat(str(entry["fresh_at"])))
         for name, entry in answers.items()
-        if entry["granted"] and entry["status"] == "delivered" and not entry.get("stale") and entry.get("fresh_at")
+        if entry["granted"] and entry["status"] in _IN_FULL and not entry.get("stale") and entry.get("fresh_at")
     }
     row = compute(inputs.records, today).row(0, named=True)
     known = registered(firm, now)

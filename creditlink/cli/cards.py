@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from creditlink.cards.rules import checking, statuses
-from creditlink.cards.rules.checking import Checked, StatusOf
+from creditlink.cards.rules.checking import CheckedPresentation, StatusOf
 from creditlink.cards.rules.facts import BY_NAME
 from creditlink.cards.rules.statuses import StatusListRefused
 from creditlink.cli.inputs import FILE, read_keys
@@ -77,7 +77,7 @@ def verify(
     sys.exit(EXITS[found.verdict])
 
 
-def told(found: Checked) -> dict[str, object]:
+def told(found: CheckedPresentation) -> dict[str, object]:
     """Return what is to be said of a presentation; the facts of one that is refused are not told."""
     if found.reason is not None:
         return {"verdict": found.verdict, "reason": found.reason, "reason_en": checking.REASONS[found.reason][1]}

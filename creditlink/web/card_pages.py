@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from creditlink.cards import lists, showing
 from creditlink.cards.routes import keys_of
 from creditlink.cards.rules import checking
-from creditlink.cards.rules.checking import Checked, StatusPlace
+from creditlink.cards.rules.checking import CheckedPresentation, StatusPlace
 from creditlink.cards.rules.facts import BY_NAME, Stated
 from creditlink.kit import keyring
 from creditlink.kit.clock import day_from, day_of, utc_now
@@ -88,12 +88,12 @@ def shown(token: str) -> ResponseReturnValue:
     except NotFound:
         flask.abort(404)
     if document is None:  # it was ended: what it showed is not kept
-        return _page(Checked(checking.REVOKED), now=now, is_link=True, status=410)
+        return _page(CheckedPresentation(checking.REVOKED), now=now, is_link=True, status=410)
     found = _checked(document, now)
     return _page(found, now=now, is_link=True, document=document)
 
 
-def _checked(text: str, now: datetime) -> Checked:
+def _checked(text: str, now: datetime) -> CheckedPresentation:
     """Check a presentation by our own keys and lists; a database that is away leaves its status unknown."""
     settings = runtime.part(Settings)
 
@@ -133,7 +133,7 @@ def _busy(wait: timedelta) -> ResponseReturnValue:
 
 
 def _page(
-    found: Checked | None = None,
+    found: CheckedPresentation | None = None,
     *,
     now: datetime | None = None,
     is_link: bool = False,

@@ -43,8 +43,8 @@ TROUBLE_BY_ID = """
 
 # What every verifier may know: which places of a list are not simply good, and never whose they are.
 STATES = """
-    CREATE FUNCTION creditlink_card_states(list uuid, moment timestamptz, only_place integer DEFAULT NULL)
-    RETURNS TABLE (place integer, status integer) LANGUAGE sql STABLE OWNERS AS $$
+    CREATE FUNCTION creditlink_card_states(list uuid, moment timestamptz, only_place bigint DEFAULT NULL)
+    RETURNS TABLE (place bigint, status bigint) LANGUAGE sql STABLE OWNERS AS $$
         SELECT found.place, CASE WHEN found.trouble = 'paused' THEN 2 ELSE 1 END
         FROM (SELECT c.place, public.creditlink_trouble_of(c, moment) AS trouble FROM public.credit_cards c
               WHERE c.list_id = list AND (only_place IS NULL OR c.place = only_place)
@@ -53,11 +53,11 @@ STATES = """
 
 # A place that was never given out, of those that the caller drew; a new list begins when half of the last are taken.
 TAKE = """
-    CREATE FUNCTION creditlink_take_card_place(fresh uuid, size integer, drawn integer[], moment timestamptz)
-    RETURNS TABLE (list_id uuid, place integer) LANGUAGE plpgsql OWNERS AS $$
+    CREATE FUNCTION creditlink_take_card_place(fresh uuid, size bigint, drawn bigint[], moment timestamptz)
+    RETURNS TABLE (list_id uuid, place bigint) LANGUAGE plpgsql OWNERS AS $$
     DECLARE
         latest public.card_status_lists;
-        one integer;
+        one bigint;
     BEGIN
         IF size NOT BETWEEN 8 AND 16777216 THEN
             RAISE EXCEPTION 'a list has 8 to 16777216 places' USING ERRCODE = 'check_violation';
@@ -101,8 +101,8 @@ OPEN = """
 FUNCTIONS = {
     "creditlink_trouble_of(public.credit_cards, timestamptz)": (),
     "creditlink_card_trouble(uuid, timestamptz)": ("creditlink_api", "creditlink_worker"),
-    "creditlink_card_states(uuid, timestamptz, integer)": ("creditlink_api",),
-    "creditlink_take_card_place(uuid, integer, integer[], timestamptz)": ("creditlink_api",),
+    "creditlink_card_states(uuid, timestamptz, bigint)": ("creditlink_api",),
+    "creditlink_take_card_place(uuid, bigint, bigint[], timestamptz)": ("creditlink_api",),
     "creditlink_open_card(text, timestamptz, date, boolean)": ("creditlink_api",),
 }
 
@@ -112,13 +112,13 @@ def upgrade() -> None:
     op.create_table(
         "card_status_lists",
         sa.Column("id", sa.Uuid, primary_key=True),
-        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("opened_at", INSTANT, nullable=False),
     )
     op.create_table(
         "card_places",
         sa.Column("list_id", sa.Uuid, sa.ForeignKey("card_status_lists.id"), primary_key=True),
-        sa.Column("place", sa.Integer, primary_key=True),
+        sa.Column("place", sa.BigInteger, primary_key=True),
     )
     op.create_table(
         "credit_cards",
@@ -129,7 +129,7 @@ def upgrade() -> None:
         sa.Column("facts", TEXTS, nullable=False),
         sa.Column("categories", TEXTS, nullable=False),
         sa.Column("list_id", sa.Uuid, nullable=False),
-        sa.Column("place", sa.Integer, nullable=False),
+        sa.Column("place", sa.BigInteger, nullable=False),
         sa.Column("sealed", sa.LargeBinary),
         sa.Column("issued_by", sa.Uuid, sa.ForeignKey("accounts.id"), nullable=False),
         sa.Column("issued_at", INSTANT, nullable=False),
@@ -175,7 +175,7 @@ def upgrade() -> None:
             "presentation_id", sa.Uuid, sa.ForeignKey("card_presentations.id", ondelete="CASCADE"), primary_key=True
         ),
         sa.Column("viewed_on", sa.Date, primary_key=True),
-        sa.Column("times", sa.Integer, nullable=False),
+        sa.Column("times", sa.BigInteger, nullable=False),
     )
     for function in (TROUBLE, TROUBLE_BY_ID, STATES, TAKE, OPEN):
         op.execute(function.replace("OWNERS", OWNERS))
@@ -186,10 +186,10 @@ def upgrade() -> None:
     op.execute("GRANT SELECT ON card_status_lists TO creditlink_api")
     op.execute("GRANT SELECT, INSERT ON credit_cards, card_presentations TO creditlink_api")
     op.execute("GRANT SELECT ON card_views TO creditlink_api")
-    op.execute("GRANT UPDATE (sealed, ended_at, ended_for, keep_until) ON credit_cards TO creditlink_api")
+    op.execute("GRANT UPDATE (sealed, ended_at, ended_for) ON credit_cards TO creditlink_api")
     op.execute("GRANT UPDATE (sealed, ended_at) ON card_presentations TO creditlink_api")
     op.execute("GRANT SELECT, DELETE ON credit_cards, card_presentations, card_views TO creditlink_worker")
-    op.execute("GRANT UPDATE (sealed, ended_at, ended_for, keep_until) ON credit_cards TO creditlink_worker")
+    op.execute("GRANT UPDATE (sealed, ended_at, ended_for) ON credit_cards TO creditlink_worker")
     op.execute("GRANT UPDATE (sealed, ended_at) ON card_presentations TO creditlink_worker")
     for table in TABLES:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")

@@ -94,7 +94,9 @@ class TestWhatIsNotShownIsNotFound:
             for value in (*fact.values, FACTS[fact.name].value if fact.name in FACTS else "x"):
                 for on in ("2026-11-30", "2026-12-01"):
                     for salt in ("", "0", None):
-                        guess = b64(json.dumps([salt, fact.name, {"value": value, "on": on}], separators=(",", ":")).encode())
+                        guess = b64(
+                            json.dumps([salt, fact.name, {"value": value, "on": on}], separators=(",", ":")).encode()
+                        )
                         assert b64(hashlib.sha256(guess.encode()).digest()) not in digests
 
     def test_salts_are_long_and_never_the_same(self):
@@ -251,8 +253,9 @@ class TestTheHoldersProof:
     @pytest.mark.parametrize(
         "claims",
         [
-            {"iat": ...}, {"iat": "now"}, {"iat": None}, {"iat": True}, {"iat": 1e300}, {"iat": -1e300}, {"exp": "soon"},
-            {"exp": None}, {"aud": ...}, {"aud": ["某房东"]}, {"aud": 1}, {"sd_hash": ...}, {"sd_hash": "x"},
+            {"iat": ...}, {"iat": "now"}, {"iat": None}, {"iat": True}, {"iat": 1e300}, {"iat": -1e300},
+            {"exp": "soon"}, {"exp": None}, {"aud": ...}, {"aud": ["某房东"]}, {"aud": 1}, {"sd_hash": ...},
+            {"sd_hash": "x"},
         ],
     )  # fmt: skip
     def test_one_that_lacks_something_is_refused(self, claims):

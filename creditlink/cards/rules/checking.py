@@ -71,7 +71,7 @@ class ShownFact:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedPresentation:
     """What is to be said of a presentation."""
 
     verdict: str
@@ -108,7 +108,7 @@ def check(
     now: datetime,
     audience: str | None = None,
     nonce: str | None = None,
-) -> Checked:
+) -> CheckedPresentation:
     """Return what is to be said of a presentation.
 
     Parameters
@@ -121,11 +121,11 @@ def check(
         if (audience, nonce) != (None, None):
             _compare(found, text, audience, nonce)
     except _Refused as refused:
-        return Checked("refused", str(refused))
+        return CheckedPresentation("refused", str(refused))
     return _with_status(found, status_of, now)
 
 
-def _with_status(found: Checked, status_of: StatusOf, now: datetime) -> Checked:
+def _with_status(found: CheckedPresentation, status_of: StatusOf, now: datetime) -> CheckedPresentation:
     if found.expires_at is None or found.expires_at <= now:
         return replace(found, verdict="expired")
     status = None if found.place is None else status_of(found.place)
@@ -136,7 +136,7 @@ def _with_status(found: Checked, status_of: StatusOf, now: datetime) -> Checked:
     return replace(found, verdict="unknown" if status is None else VALID)
 
 
-def _genuine(text: str, keys: Mapping[str, object], *, issuer: str, now: datetime) -> Checked:
+def _genuine(text: str, keys: Mapping[str, object], *, issuer: str, now: datetime) -> CheckedPresentation:
     if not text:
         raise _Refused("empty")
     if len(text) > LONGEST:
@@ -150,7 +150,7 @@ def _genuine(text: str, keys: Mapping[str, object], *, issuer: str, now: datetim
     if not verified.key_bound:
         raise _Refused("a_copy")
     claims = verified.claims
-    return Checked(
+    return CheckedPresentation(
         VALID,
         issuer=verified.issuer,
         issued_at=_instant(claims.get("iat")),
@@ -223,7 +223,7 @@ def _key_of(head: str, keys: Mapping[str, object]) -> dict[str, object]:
     raise _Refused("not_genuine")
 
 
-def _compare(found: Checked, text: str, audience: str | None, nonce: str | None) -> None:
+def _compare(found: CheckedPresentation, text: str, audience: str | None, nonce: str | None) -> None:
     said = keyring.unverified(text.strip().rpartition("~")[2])
     if (audience is not None and found.audience != audience) or (nonce is not None and said.get("nonce") != nonce):
         raise _Refused("not_for_you")

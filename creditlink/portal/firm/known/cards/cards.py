@@ -25,7 +25,7 @@ from creditlink.decisions.archive import Archive
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.clock import day_of
-from creditlink.kit.errors import Conflict, InvalidRequest
+from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.processes import runtime
 from creditlink.portal.firm.firms import chosen_with_right, first_with
 from creditlink.portal.firm.known.own import check_right
@@ -192,7 +192,10 @@ def show_card(
     cards = service.good_ones(session, firm)
     found: CardHeld | None = None
     if row is not None and trouble is None:
-        found = service.held(session, row, keys_of(settings()))
+        try:
+            found = service.held(session, row, keys_of(settings()))
+        except NotFound:
+            trouble = "unreadable"
     preview: Mapping[str, Stated] = {}
     if consent is not None and consent.state == "ACTIVE":
         preview = facts_of(session, account, firm, consent, right, now)

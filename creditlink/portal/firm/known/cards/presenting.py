@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.cards import configuration, service, showing
 from creditlink.cards.routes import keys_of
 from creditlink.enterprises.tables import Account
-from creditlink.kit.errors import Conflict, InvalidRequest
+from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.portal.firm.firms import first_with
 from creditlink.portal.firm.known.cards.cards import allowed, held_card, presentations_shown, show_card
 from creditlink.portal.person import stepup
@@ -33,7 +33,12 @@ def show_facts(session: Session, account: Account, now: datetime) -> ResponseRet
         return show_card(session, account, firm, right, now, error=error, status=status)
 
     row, trouble = held_card(session, firm, now)
-    if row is None or trouble is not None:
+    keys, known = keys_of(settings()), configuration.current()
+    try:
+        held = None if row is None or trouble is not None else service.held(session, row, keys)
+    except NotFound:
+        held = None
+    if held is None:
         return again(gettext("The card is not good any more. Make a new one."), 409)
     names, days = form.getlist("fact"), form.get("days", "")
     if not names:
@@ -45,11 +50,10 @@ def show_facts(session: Session, account: Account, now: datetime) -> ResponseRet
     lacking = stepup.missing(session, account, form, now)
     if lacking is not None:
         return again(lacking.text, lacking.status)
-    keys, known = keys_of(settings()), configuration.current()
     try:
         made = showing.show(
-            session, service.held(session, row, keys), account, names, audience=form["audience"], days=int(days),
-            keys=keys, settings=known, now=now,
+            session, held, account, names, audience=form["audience"], days=int(days), keys=keys, settings=known,
+            now=now,
         )  # fmt: skip
     except InvalidRequest:
         return again(gettext("Choose facts of the card, a name of at most 200 characters and 1 to %(n)d days.",
