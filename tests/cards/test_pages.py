@@ -17,15 +17,16 @@ from creditlink.audit.tables import AuditEntry
 from creditlink.cards import ending, lists, service
 from creditlink.cards.tables import CardPlace, CardPresentation, CardView, CreditCard, StatusList
 from creditlink.consents.tables import Consent
-from creditlink.kit.clock import day_of, utc_now
+from creditlink.kit.clock import day_of, month_start, utc_now
 from creditlink.messages.tables import PersonMessage
+from creditlink.records.pulls.delivery import Fact
+from creditlink.records.store import save_facts
 from creditlink.web import card_pages
 from tests import factories as make
 from tests.cards.conftest import CARD, later, owner, the_card, the_presentations
 from tests.cards.test_attacks import said
 from tests.portal.conftest import Person
 from tests.portal.test_own import agree, fetched
-from tests.profiles.conftest import CORE
 
 VERIFY = "/cards/verify"
 
@@ -71,7 +72,15 @@ class TestMaking:
 
     def test_lists_that_were_searched_say_what_they_say(self, reader, empty_database, city, rich_firm, products):
         assert agree(reader).status_code == 303
-        fetched(empty_database, city, rich_firm, categories=(*CORE, "public_credit"), known=(*CORE, "public_credit"))
+        consent = fetched(empty_database, city, rich_firm)
+        today = day_of(utc_now())
+        values = {"occurred_on": today.isoformat(), "severity": 1, "amount_fen": 0, "ended_on": None}
+        found = Fact("credit_events", month_start(today), "searched/" + today.isoformat(), values, utc_now())
+        with empty_database.transaction("owner") as session:
+            save_facts(
+                session, [found], enterprise_id=consent.enterprise_id, source="public_credit", pull_id=None,
+                now=utc_now(),
+            )  # fmt: skip
         reader.get(f"{CARD}?lang=en")
         assert reader.post(CARD).status_code == 303
         with owner() as session:
