@@ -65,13 +65,14 @@ GRADES_BANDED: Mapping[str, tuple[str, str]] = {
 """Band -> what people read: the two best grades and the two last ones are told as one."""
 
 REGIONS: Mapping[str, tuple[str, str]] = {
+    "440600": ("佛山市", "Foshan"),
     "440604": ("佛山市禅城区", "Chancheng, Foshan"),
     "440605": ("佛山市南海区", "Nanhai, Foshan"),
     "440606": ("佛山市顺德区", "Shunde, Foshan"),
     "440607": ("佛山市三水区", "Sanshui, Foshan"),
     "440608": ("佛山市高明区", "Gaoming, Foshan"),
 }
-"""Districts of the city by GB/T 2260; others are shown by their code."""
+"""The city and its districts by GB/T 2260; others are shown by their code."""
 
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "A": ("农、林、牧、渔业", "Agriculture, forestry and fishing"),
