@@ -44,7 +44,7 @@ def show(
     InvalidRequest
         No fact is chosen, or one that the card has not; nobody is named; too long.
     Conflict
-        So many presentations are open that one must be ended first.
+        The card has ended meanwhile, or so many presentations are open that one must be ended first.
     """
     now, said = to_second(now), " ".join(audience.split())
     wrong = {
@@ -55,6 +55,10 @@ def show(
     found = [{"pointer": f"/{name}", "detail": "is not possible"} for name, is_wrong in wrong.items() if is_wrong]
     if found:
         raise InvalidRequest(errors=found)
+    # Whoever ends the card at the same time comes before, or ends this too.
+    still = select(CreditCard.id).where(CreditCard.id == card.row.id, CreditCard.ended_at.is_(None))
+    if session.scalar(still.with_for_update(read=True)) is None:
+        raise Conflict("the card has ended", reason="ended")
     open_now = [one for one in shown_of(session, card.row) if one.ended_at is None and one.good_until > now]
     if len(open_now) >= settings.most_shown:
         raise Conflict("too many presentations are open", reason="too_many")

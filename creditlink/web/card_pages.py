@@ -13,6 +13,7 @@ import structlog
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
 
 from creditlink.cards import lists, showing
 from creditlink.cards.routes import keys_of
@@ -21,7 +22,7 @@ from creditlink.cards.rules.checking import CheckedPresentation, StatusPlace
 from creditlink.cards.rules.facts import BY_NAME, Stated
 from creditlink.kit import keyring
 from creditlink.kit.clock import day_from, day_of, utc_now
-from creditlink.kit.errors import NotFound
+from creditlink.kit.errors import NotFound, Problem
 from creditlink.kit.files.textfile import decode
 from creditlink.kit.http.api import public
 from creditlink.kit.postgres import db
@@ -33,6 +34,9 @@ from creditlink.portal.person import throttle
 
 log = structlog.get_logger()
 blueprint = flask.Blueprint("cards", __name__, url_prefix="/cards")
+blueprint.register_error_handler(Problem, site.show_problem)
+blueprint.register_error_handler(HTTPException, site.show_http_error)
+blueprint.register_error_handler(Exception, site.show_failure)
 PER_ADDRESS = 120
 """Looks from one address in a quarter of an hour."""
 _LINK = "/cards/"

@@ -8,6 +8,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import psycopg
 import pytest
 from joserfc.jwk import ECKey
 from sqlalchemy import func, select, text
@@ -18,6 +19,7 @@ from creditlink.cards import ending, lists, service
 from creditlink.cards.tables import CardPlace, CardPresentation, CardView, CreditCard, StatusList
 from creditlink.consents.tables import Consent
 from creditlink.kit.clock import day_of, month_start, utc_now
+from creditlink.kit.postgres import db
 from creditlink.messages.tables import PersonMessage
 from creditlink.records.pulls.delivery import Fact
 from creditlink.records.store import save_facts
@@ -317,7 +319,7 @@ class TestTheEnd:
         assert heading(looked(app, link).text).startswith(said_so)
         assert "Grade band" not in looked(app, link).text
         now = utc_now()
-        with owner() as session:
+        with db.transaction("worker") as session:
             (one,) = ending.over(session, now)
             assert ending.end_one(session, one, now=now)
             assert not ending.end_one(session, one, now=now)
@@ -353,27 +355,47 @@ class TestTheEnd:
         with owner() as session:
             assert service.trouble_of(session, the_card(session), later(seconds=5)) is None
 
-    def test_what_is_over_is_deleted_in_time(self, carded):
+    def test_what_is_over_is_deleted_in_time(self, app, carded):
         carded.link("grade_band")
-        with owner() as session:
+        looked(app, carded.link("name"))
+        with db.transaction("worker") as session:
             firm_id = the_card(session).enterprise_id
             assert list(ending.delete_over(session, firm_id, utc_now())) == []
             gone = list(ending.delete_over(session, firm_id, later(days=3 * 366)))
             assert [table for table, *_ in gone] == ["credit_cards"]
+        with owner() as session:
             assert the_presentations(session) == []
+            assert session.scalar(select(func.count()).select_from(CardView)) == 0
             assert session.scalar(select(func.count()).select_from(CardPlace)) == 1  # never given out again
 
     def test_without_a_database_it_is_genuine_with_a_status_unknown(self, app, carded, monkeypatch):
         presented = carded.presented("grade_band")
 
         def away(*_, **__):
-            raise OperationalError("SELECT", {}, Exception("away"))
+            raise OperationalError("SELECT", {}, psycopg.OperationalError("away"))
 
         monkeypatch.setattr(lists, "status_at", away)
         monkeypatch.setattr(card_pages.throttle, "count", away)
         shown = verified(app, presented)
         assert "cannot be found out now" in heading(shown)
         assert "Grade band" in shown
+        monkeypatch.setattr(card_pages.showing, "opened", away)
+        answer = looked(app, "/cards/clk_x")
+        assert answer.status_code == 503
+        assert "The service cannot answer right now" in answer.text
+
+    def test_what_is_shown_while_the_card_is_ended_is_not_left_behind(self, carded, settings):
+        from creditlink.cards import configuration, showing
+        from creditlink.kit.errors import Conflict
+
+        with carded.person.client.application.app_context(), owner() as session:
+            held = service.held(session, the_card(session), card_pages.keys_of(settings))
+            service.end_for(session, the_card(session), "revoked", utc_now())
+            with pytest.raises(Conflict, match="ended"):
+                showing.show(
+                    session, held, carded.person.account, ["name"], audience="x", days=1,
+                    keys=card_pages.keys_of(settings), settings=configuration.current(), now=utc_now(),
+                )  # fmt: skip
 
 
 def corrected(session, card, category):

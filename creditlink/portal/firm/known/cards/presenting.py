@@ -58,7 +58,9 @@ def show_facts(session: Session, account: Account, now: datetime) -> ResponseRet
     except InvalidRequest:
         return again(gettext("Choose facts of the card, a name of at most 200 characters and 1 to %(n)d days.",
                              n=known.longest_shown_days))  # fmt: skip
-    except Conflict:
+    except Conflict as conflict:
+        if conflict.extra.get("reason") == "ended":
+            return again(gettext("The card is not good any more. Make a new one."), 409)
         return again(gettext("Too many are open at once. End one first."), 409)
     return see_other(flask.url_for("portal.shown_facts", shown_id=made.wire_id))
 
