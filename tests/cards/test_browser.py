@@ -65,6 +65,12 @@ def test_two_facts_are_shown_verified_revoked_and_refused(visit, look, firm, its
                 assert fits(page), place
                 found += page.findings()
     assert found == []
+    for options in ({"color_scheme": "dark"}, {"color_scheme": "light", "media": "print"}):
+        for whose, place in ((phone, CARD), (stranger, path)):
+            whose.emulate_media(**options)
+            whose.goto(f"{place}?lang=zh")
+            picture(whose, f"{place.strip('/')[:8].replace('/', '-')}-{'-'.join(options.values())}")
+            whose.emulate_media(color_scheme="light", media="screen")
 
     phone.goto(f"{CARD}?lang=zh")
     phone.click("button.danger")
