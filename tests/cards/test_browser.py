@@ -33,7 +33,7 @@ def test_two_facts_are_shown_verified_revoked_and_refused(visit, look, firm, its
     phone.click("form[action$='/card/shown'] button.primary")
     picture(phone, "card-shown")
     assert fits(phone)
-    link = phone.locator(".card.center a").get_attribute("href")
+    link = phone.locator("section.card a[href*='/cards/']").get_attribute("href")
     path = link[link.index("/cards/") :]
 
     stranger = visit("phone", "zh")
@@ -66,7 +66,7 @@ def test_two_facts_are_shown_verified_revoked_and_refused(visit, look, firm, its
                 found += page.findings()
     assert found == []
     for options in ({"color_scheme": "dark"}, {"color_scheme": "light", "media": "print"}):
-        for whose, place in ((phone, CARD), (stranger, path)):
+        for whose, place in ((phone, f"/portal/{shown_at}"), (stranger, path)):
             whose.emulate_media(**options)
             whose.goto(f"{place}?lang=zh")
             picture(whose, f"{place.strip('/')[:8].replace('/', '-')}-{'-'.join(options.values())}")

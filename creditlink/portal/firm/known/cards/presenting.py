@@ -15,7 +15,7 @@ from creditlink.cards.routes import keys_of
 from creditlink.enterprises.tables import Account
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.portal.firm.firms import first_with
-from creditlink.portal.firm.known.cards.cards import allowed, held_card, presentations_shown, show_card
+from creditlink.portal.firm.known.cards.cards import allowed, facts_shown, held_card, presentations_shown, show_card
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, page, see_other, settings, signed_in
 
@@ -72,12 +72,14 @@ def shown_facts(session: Session, account: Account, now: datetime, shown_id: str
     firm, (row, card) = first_with(session, account, now, lambda one: showing.shown(session, one, shown_id))
     (one,) = presentations_shown(session, [row], now)
     trouble = service.trouble_of(session, card, now)
-    token = showing.link_of(session, row, keys_of(settings())) if one.state == "open" else None
+    keys = keys_of(settings())
+    token = showing.link_of(session, row, keys) if one.state == "open" else None
+    told = service.held(session, card, keys).facts if token is not None else {}
     link = None if token is None else f"{settings().issuer.rstrip('/')}/cards/{token}"
     picture = None if link is None else segno.make(link, error="m").svg_data_uri(scale=5, border=4, light="#ffffff")
     return page(
         "firm/card_shown.html", firm=firm, one=one, link=link, picture=picture, trouble=trouble,
-        may_end=one.state == "open",
+        may_end=one.state == "open", facts=facts_shown({name: told[name] for name in row.facts if name in told}),
     )  # fmt: skip
 
 
