@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "enterprises": ("creditlink.cli.enterprises:enterprises", "Register firms, check USCCs, appoint who may act"),
     "registry": ("creditlink.cli.registry:registry", "Load the registry of firms, clear codes that cannot be right"),
     "consents": ("creditlink.cli.consents:consents", "Try new limits, verify receipts, delete what is over"),
+    "cards": ("creditlink.cli.cards:cards", "Verify what a firm shows of its credit card, offline"),
     "financing": ("creditlink.cli.financing:financing", "The funnel, answer times, outcomes from a lender's file"),
     "audit": ("creditlink.cli.audit:audit", "Export, verify and check the evidence"),
     "profiles": ("creditlink.cli.profiles:profiles", "What changed between two profiles of a firm, and why"),

@@ -57,6 +57,11 @@ KINDS: Mapping[str, MessageKind] = {
         ("您所代表的企业提出的异议有新的处理进展，可登录查看。",
          "There is news of an objection of a firm that you act for. Sign in to read it."),
     ),
+    "card_ended": MessageKind(
+        ("信用名片已失效", "A credit card has ended"),
+        ("您所代表的企业的信用名片已失效，可登录查看原因并重新制作。",
+         "The credit card of a firm that you act for has ended. Sign in to see why, and to make a new one."),
+    ),
     "offer_arrived": MessageKind(
         ("收到新的融资报价", "An offer has arrived"),
         ("您所代表的企业的融资需求收到新的报价，可登录查看并在有效期内答复。",

@@ -17,6 +17,7 @@ from creditlink.portal.firm import (
 )
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.firm.known import changes, group, own, profile, reviews
+from creditlink.portal.firm.known.cards import cards, presenting
 from creditlink.portal.firm.records import accesses, deletions, months, objections, uploads
 from creditlink.portal.firm.records.disputes import filing
 from creditlink.portal.firm.records.disputes import reading as dispute_pages
@@ -47,6 +48,7 @@ from creditlink.portal.staff.watch import pages as watch_pages
 PAGES = (
     *(acts, authorize, discoverability, home, inbox, representatives),
     *(changes, group, own, profile, reviews),
+    *(cards, presenting),
     *(accesses, deletions, months, objections, uploads),
     *(filing, dispute_pages, staff_dispute_pages),
     *(accept, answers, lenders, requests),

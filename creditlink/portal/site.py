@@ -200,6 +200,7 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.home", gettext("My consents")),
             ("portal.inbox", gettext("Requests")),
             ("portal.profile", gettext("Credit profile")),
+            ("portal.card", gettext("Credit card")),
             ("portal.own_use", gettext("My own data")),
             ("portal.uploads", gettext("Own records")),
             ("portal.disputes", gettext("Disputes")),
@@ -232,7 +233,9 @@ def _navigation() -> list[tuple[str, str]]:
 
 def _language_links() -> list[tuple[str, str]]:
     arguments = {k: v for k, v in flask.request.args.items() if k != "lang"}
-    path = flask.request.path if flask.request.method == "GET" else PATH + "/"
+    # A form of ours was answered: beneath it there is a page only outside the pages of people who are signed in.
+    is_again = flask.request.method == "GET" or not flask.request.path.startswith(PATH)
+    path = flask.request.path if is_again else PATH + "/"
     names = {"zh": "中文", "en": "English"}
     return [(names[code], f"{path}?{urlencode(arguments | {'lang': code})}") for code in LANGUAGES if code != lang()]
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from creditlink.cards import ending as cards
 from creditlink.consents.tables import Consent
 from creditlink.decisions import archive
 from creditlink.decisions.classes import DECISION_RECORD, RetentionClasses
@@ -104,7 +105,7 @@ def issue(
 def kept_of(session: Session, consent: Consent, classes: RetentionClasses) -> list[dict[str, object]]:
     """Return what a deletion leaves of a consent: per class why, by which law, how many records and until which day."""
     sealed = archive.sealed_of(session, consent.id)
-    held = {one.CLASS: one.are_kept(session, consent.id) for one in (reviews, objections)}
+    held = {one.CLASS: one.are_kept(session, consent.id) for one in (reviews, objections, cards)}
     held[disputes.CLASS] = disputes.are_kept(session, consent.enterprise_id)
     found: list[dict[str, object]] = []
     for one in classes.staying:

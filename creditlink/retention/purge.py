@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
+from creditlink.cards import ending as cards
 from creditlink.consents import service
 from creditlink.consents.life import rules as consent_rules
 from creditlink.consents.life.rules import ALIVE
@@ -48,7 +49,7 @@ from creditlink.uploads.standing import CATEGORY
 
 PURGED = (
     *("decision_notes", "decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts"),
-    *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS, *disputes.TABLES, *objections.TABLES),
+    *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS, *disputes.TABLES, *objections.TABLES, *cards.TABLES),
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
@@ -82,6 +83,8 @@ _DUE = text(f"""
     {disputes.DUE}
     UNION
     SELECT o.enterprise_id FROM access_objections o WHERE o.keep_until <= :now
+    UNION
+    {cards.DUE}
     UNION
     SELECT p.enterprise_id FROM profiles p JOIN deletion_requests q ON q.consent_id = p.consent_id
     UNION
@@ -186,6 +189,7 @@ def _delete(
         yield "decision_records", consent_id, record
     yield from reviews.delete_over(session, enterprise_id, now)
     yield from objections.delete_over(session, enterprise_id, now)
+    yield from cards.delete_over(session, enterprise_id, now)
     for consent in consents:
         until = now - (timedelta(0) if consent.id in asked else _life(consent))
         is_over = (Profile.consent_id == consent.id, Profile.created_at <= until)

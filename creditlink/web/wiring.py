@@ -6,6 +6,8 @@ from functools import partial
 
 import flask
 
+from creditlink.cards import routes as card_routes
+from creditlink.cards.rules import settings as card_settings
 from creditlink.consents import routes as consents_routes
 from creditlink.consents.agreement.limits import fair_use_from
 from creditlink.consents.agreement.served import ServedCategories
@@ -63,6 +65,7 @@ from creditlink.staff import routes as staff_routes
 from creditlink.status import routes as status_routes
 from creditlink.watch import routes as watch_routes
 from creditlink.watch.rules import settings as watch_settings
+from creditlink.web import card_pages
 
 
 def check_files(settings: Settings) -> None:
@@ -82,6 +85,7 @@ def check_files(settings: Settings) -> None:
     settings.parsed(review_settings.FILE, review_settings.parse)
     settings.parsed(watch_settings.FILE, watch_settings.parse)
     settings.parsed(objection_rules.FILE, objection_rules.parse)
+    settings.parsed(card_settings.FILE, card_settings.parse)
     load_sources(settings)
     load_rules(settings, loans_held)
     classes_of(settings)
@@ -111,6 +115,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     parts.put(settings.parsed("overlay.toml", overlay_limits.parse))
     parts.put(settings.parsed(review_settings.FILE, review_settings.parse))
     parts.put(load_terms(settings))
+    parts.put(settings.parsed(card_settings.FILE, card_settings.parse))
     parts.put(FirmCounts(partial(counts_for_draft, screening_routes.results_folder(settings)), note_question))
     parts.put(load_providers(settings))
     providers = [OidcProvider(one) for one in identity_settings(settings)]
@@ -118,6 +123,8 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     oauth_routes.register(app, settings)
     desk_routes.join()
     portal_routes.register(app, settings)
+    app.register_blueprint(card_routes.blueprint)
+    app.register_blueprint(card_pages.blueprint)
     api.register_blueprint(consents_routes.blueprint)
     api.register_blueprint(consents_routes.receipt_keys)
     api.register_blueprint(profiles_routes.blueprint)

@@ -36,6 +36,8 @@ _FIRM = """
     portal.uploads portal.upload_file portal.upload portal.withdraw_upload portal.deletion portal.what_goes
     portal.delete_now portal.second_act portal.representatives
     portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
+    portal.card portal.make_card portal.wallet_card portal.end_card portal.show_facts portal.shown_facts
+    portal.end_shown_facts
     portal.disputes portal.new_dispute portal.file_dispute portal.dispute portal.step_dispute portal.dispute_file
     portal.ask_for_person portal.adverse_notices portal.adverse_notice portal.changes
     portal.password portal.change_password portal.replace_codes portal.renew_recovery_codes portal.end_device
@@ -102,6 +104,7 @@ _NAMES_A_FIRM = """
     portal.adverse_notices portal.profile portal.group portal.financing portal.change_counted portal.upload_file
     portal.appoint_agent portal.change_signatures portal.financing_ask portal.upload portal.withdraw_upload
     portal.end_agent portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
+    portal.card portal.make_card portal.show_facts
     portal.end_agent portal.disputes portal.new_dispute portal.file_dispute portal.dispute portal.step_dispute
     portal.dispute_file
     portal.end_agent portal.invite_agent portal.withdraw_invitation

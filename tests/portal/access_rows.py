@@ -8,6 +8,7 @@ from itertools import count
 from uuid import UUID, uuid4
 
 from creditlink.audit import service as audit
+from creditlink.cards.tables import CardPresentation, CreditCard
 from creditlink.decisions.tables import DecisionRow
 from creditlink.desk import asking
 from creditlink.desk.pages.products.overlay import _BEGIN as OVERLAY
@@ -44,7 +45,7 @@ PREFIXES = {
     "ask_id": "ask", "desk_act_id": "act", "desk_key_id": "key", "delivery_id": "whd", "letter_id": "dlt",
     "dispute_id": "dsp", "file_id": "dsf", "load_id": "rgl", "clearing_id": "clr", "alarm_id": "alm",
     "device_id": "dvc", "invitation_id": "inv",
-    "objection_id": "obj",
+    "objection_id": "obj", "card_id": "crd", "shown_id": "shw",
 }  # fmt: skip
 _PLAIN = {"act_id", "right_id"}
 _revisions, _sides = count(1), count(1)
@@ -99,6 +100,22 @@ def things(session, side: RowSide) -> dict[str, str]:
     rows["decision_id"] = bare(
         DecisionRow, id=rows["profile_id"].id, chain_id=side.firm.id, **owner, consent_id=consent.id, keep_until=later,
         payload=b"x",
+    )  # fmt: skip
+    card = bare(
+        CreditCard, enterprise_id=side.firm.id, consent_id=consent.id, holder="page", facts=["name"], list_id=uuid4(),
+        sealed=b"x", issued_by=side.person.id, expires_at=later, keep_until=later,
+    )  # fmt: skip
+    # What is ended by itself is another card's than what ends with its card.
+    other = bare(
+        CreditCard, enterprise_id=side.firm.id, consent_id=consent.id, holder="wallet", facts=["name"],
+        list_id=uuid4(), issued_by=side.person.id, expires_at=later, keep_until=later,
+    )  # fmt: skip
+    rows["card_id"] = card
+    session.add_all((card, other))
+    session.flush()
+    rows["shown_id"] = bare(
+        CardPresentation, card_id=other.id, enterprise_id=side.firm.id, token_hash=uuid4().hex, facts=["name"],
+        good_until=later,
     )  # fmt: skip
     rows["file_id"] = bare(DisputeFile, dispute_id=rows["dispute_id"].id, sha256=uuid4().hex, kind="pdf", scan="clean")
     rows["right_id"] = make.make_representation(session, side.firm, make.make_account(session), "agent", reason="x")

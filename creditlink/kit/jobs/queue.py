@@ -52,6 +52,7 @@ app = procrastinate.App(
         "creditlink.shadow.tasks",
         "creditlink.reviews.tasks",
         "creditlink.objections.tasks",
+        "creditlink.cards.tasks",
         "creditlink.watch.tasks",
         "creditlink.notifications.tasks",
         "creditlink.messages.tasks",

@@ -55,6 +55,8 @@ KEPT = {
     "dispute_files": "gone with the dispute: ON DELETE CASCADE; their content goes earlier (disputes.ending)",
     "contested_scores": "gone with the profile: ON DELETE CASCADE",
     "corrections": "gone with the dispute: ON DELETE CASCADE",
+    "card_presentations": "gone with the card: ON DELETE CASCADE; their content goes when either ends",
+    "card_views": "gone with the presentation: ON DELETE CASCADE",
     "firm_invitations": "who of the firm invited whom, and what for: the firm's own record",
     "person_messages": "notices say nothing of any firm; the sweep of messages deletes them after half a year",
     "message_deliveries": "that a notice was sent; deleted with it",

@@ -1,0 +1,1 @@
+"""The firm's credit card: made, shown fact by fact, ended."""
