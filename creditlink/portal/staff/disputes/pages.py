@@ -14,6 +14,7 @@ from creditlink.disputes.corrections import service as corrections
 from creditlink.disputes.rules.states import STATES
 from creditlink.disputes.tables import Dispute
 from creditlink.enterprises.tables import Enterprise
+from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.files.csvexport import csv_of
 from creditlink.portal.firm.records.disputes import shown
@@ -46,6 +47,10 @@ def staff_disputes(session: Session, here: AtDesk, now: datetime) -> ResponseRet
         states={name: shown.own(words) for name, words in STATES.items()},
         queued=[(one, shown.what_of(one.row.datum)) for one in queued],
         wired=terms.settings.wired,
+        silent=corrections.unacknowledged(
+            session, terms.calendar.before(now, terms.settings.silent_days), limit=A_PAGE
+        ),
+        lacking_year=terms.calendar.lacking_year(day_of(now)),
         now=now,
     )
 
@@ -82,10 +87,7 @@ def step_staff_dispute(session: Session, here: AtDesk, now: datetime, dispute_id
     error, status = None, 422
     try:
         if form.get("doing") == "send":
-            service.step(session, one, "send", actor=here.actor.name, now=now)
-            one.sent_at, one.trouble = now, None
-            if one.channel == "wire":
-                service.queue_work(session, one.id)
+            answers.told(session, one, actor=here.actor.name, now=now)
         elif form.get("doing") == "answer":
             answers.refuse_foreign(one)
             answers.answered(
