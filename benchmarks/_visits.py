@@ -106,7 +106,7 @@ PLACES = (
     Place("portal.operator_sources", OPERATOR, "/portal/staff/operator/sources"),
     Place("portal.operator_rejections", OPERATOR, "/portal/staff/operator/rejections"),
     Place("portal.staff_disputes", OPERATOR, "/portal/staff/disputes"),
-    Place("portal.staff_dispute", OPERATOR, "/portal/staff/disputes", r"/portal/staff/disputes/dsp_\w+"),
+    Place("portal.staff_dispute", OPERATOR, "/portal/staff/disputes?state=upheld", r"/portal/staff/disputes/dsp_\w+"),
     Place("portal.operator_objections", OPERATOR, "/portal/staff/operator/objections?state=asked"),
     Place("portal.operator_work", OPERATOR, "/portal/staff/operator/jobs"),
     Place("portal.operator_webhooks", OPERATOR, "/portal/staff/operator/webhooks"),
@@ -269,6 +269,12 @@ class Visits:
         said = {"statement": "实缴人数有误，与申报表不符。", "claim": "wrong"}
         fields = {name: _field(asked, name) for name in ("record", "enterprise")}
         self._send(FIRM, "/portal/disputes/new", at=row, **said, **fields)
+        while (
+            "/portal/staff/disputes/dsp_" not in self.clients[OPERATOR].get("/portal/staff/disputes?state=upheld").text
+        ):
+            if time.monotonic() > deadline + 60:
+                raise NotReached("the source does not answer the dispute")
+            time.sleep(1)
 
     def develop(self):
         """Send one request that is refused: the log has something to say."""

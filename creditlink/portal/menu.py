@@ -45,7 +45,7 @@ class _Group:
 def _groups() -> list[_Group]:
     return [
         _Group(
-            gettext("Consents to banks"),
+            gettext("Banks"),
             [
                 _Entry("/", gettext("My consents"), ("/consents", "/counted")),
                 _Entry("/inbox", gettext("Requests")),
@@ -53,7 +53,7 @@ def _groups() -> list[_Group]:
             ],
         ),
         _Group(
-            gettext("Our credit"),
+            gettext("Credit"),
             [
                 _Entry("/profile", gettext("Credit profile"), ("/group",)),
                 _Entry("/profile", gettext("How to improve"), fragment="better"),
