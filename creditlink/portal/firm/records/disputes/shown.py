@@ -100,5 +100,6 @@ def step_of(event: DisputeEvent) -> str:
         "doubt": gettext("The source said it corrected the row, and sends it as before"),
         "withdraw": gettext("Withdrawn"), "appeal": gettext("Appealed"),
         "overdue": gettext("The source did not answer in time"),
+        "read": gettext("Looked at by our own staff"), "file_read": gettext("Evidence handed out to our own staff"),
     }  # fmt: skip
     return str(words.get(event.step, event.step))
