@@ -11,11 +11,13 @@ from creditlink.kit.settings import load_settings
 from creditlink.products.service import live_book
 from creditlink.profiles.serving.warm import settle_memory, warm_up
 from creditlink.profiles.serving.watch import ServedModels
+from creditlink.web import reference
 from creditlink.web.app import create_app
 
 settings = load_settings()
 database = open_database(settings)
 app = create_app(settings, database)
+reference.prepare(app)
 try:
     with database.transaction("api") as session:
         book = live_book(session, settings)

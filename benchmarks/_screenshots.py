@@ -1,6 +1,6 @@
 """A picture of every page, in both languages, on a desktop and on a phone; some dark. `make screenshots` calls it.
 
-    python benchmarks/_screenshots.py [--out var/screenshots] [--only NAME]
+    python benchmarks/_screenshots.py [--out var/screenshots] [--only NAME,NAME]
 
 Pages are those of `_visits.PLACES`; one that cannot be reached stops it. `index.html` in the folder shows them all.
 """
@@ -14,7 +14,20 @@ from _visits import PLACES, NotReached, demo
 from playwright.sync_api import sync_playwright
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-DARK = {"sign-in", "home", "profile", "decisions", "decision-opened", "models", "reference"}
+DARK = {
+    "sign-in",
+    "home",
+    "profile",
+    "own-records",
+    "dispute",
+    "financing",
+    "decisions",
+    "decision-opened",
+    "models",
+    "reference",
+    "operator-sources",
+    "staff-disputes",
+}
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 
 
@@ -23,7 +36,7 @@ def take(visits, browser, folder, only):
     taken = {}
     for place in PLACES:
         address = visits.address(place)
-        if only and place.file != only:
+        if only and place.file not in only.split(","):
             continue
         for size, (width, height) in SIZES.items():
             for language in ("zh", "en"):
@@ -68,7 +81,7 @@ def index(taken):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("var/screenshots"))
-    parser.add_argument("--only", help="one page, by its name")
+    parser.add_argument("--only", help="these pages alone, by their names, with commas between")
     arguments = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:

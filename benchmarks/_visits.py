@@ -65,6 +65,7 @@ PLACES = (
     Place("portal.group", FIRM, "/portal/group"),
     Place("portal.uploads", FIRM, "/portal/uploads"),
     Place("portal.disputes", FIRM, "/portal/disputes"),
+    Place("portal.dispute", FIRM, "/portal/disputes", r"/portal/disputes/dsp_\w+"),
     Place("portal.new_dispute", FIRM, "/portal/disputes/new"),
     Place("portal.new_dispute", FIRM, "/portal/disputes/new", r"/portal/disputes/new\?record=[^\"]+",
           name="new-dispute-row"),
@@ -107,6 +108,7 @@ PLACES = (
     Place("portal.operator_sources", OPERATOR, "/portal/staff/operator/sources"),
     Place("portal.operator_rejections", OPERATOR, "/portal/staff/operator/rejections"),
     Place("portal.staff_disputes", OPERATOR, "/portal/staff/disputes"),
+    Place("portal.staff_dispute", OPERATOR, "/portal/staff/disputes?state=upheld", r"/portal/staff/disputes/dsp_\w+"),
     Place("portal.operator_objections", OPERATOR, "/portal/staff/operator/objections?state=asked"),
     Place("portal.operator_work", OPERATOR, "/portal/staff/operator/jobs"),
     Place("portal.operator_webhooks", OPERATOR, "/portal/staff/operator/webhooks"),
@@ -159,8 +161,6 @@ ASIDE = {
     "portal.proven": "needs a proof; tests/portal/test_arriving.py opens it",
     "portal.model_indicator": "needs a sample of firms beside the model; tests/portal/test_swarms.py opens it",
     "portal.staff_watched_series": "needs weeks of decisions; tests/portal/test_watch_desk.py opens it",
-    "portal.dispute": "no firm of the demo disputes anything; tests/disputes/test_browser.py shows it",
-    "portal.staff_dispute": "as above; tests/disputes/test_pages.py opens it",
     "portal.shown_facts": "no firm of the demo shows a card; tests/cards/test_browser.py shows it",
     "portal.dispute_file": "a file", "portal.staff_dispute_file": "a file",
     "portal.export_codes": "a file", "portal.export_figures": "a file",
@@ -191,6 +191,7 @@ def demo():
         try:
             visits.wait_in_the_inbox(stack, healthy)
             visits.work_at_the_desk(healthy)
+            visits.look_at_its_own()
             visits.develop()
             yield visits
         finally:
@@ -250,6 +251,34 @@ class Visits:
             self._send(DESK, f"{page}/profile", at=page)  # while records are on their way it computes nothing
             time.sleep(1)
 
+    def look_at_its_own(self):
+        """Let the firm agree to see its own records, make its own profile, and dispute one of the rows."""
+        firm = self.clients[FIRM]
+        asked = firm.get("/portal/own").text
+        if (text := _field(asked, "text")) is not None:
+            categories = re.findall(r'name="category" value="([^"]+)"', asked)
+            self._send(FIRM, "/portal/own", enterprise=_field(asked, "enterprise"), text=text, category=categories)
+        deadline = time.monotonic() + 60
+        while 'http-equiv="refresh"' in (shown := firm.get("/portal/own").text):
+            if time.monotonic() > deadline:
+                raise NotReached("the firm's own records do not come")
+            time.sleep(1)
+        self._send(FIRM, "/portal/own/profile", at="/portal/own", enterprise=_field(shown, "enterprise"))
+        if "/portal/disputes/dsp_" in firm.get("/portal/disputes").text:
+            return
+        rows = firm.get("/portal/disputes/new?kind=payroll_months").text
+        row = html.unescape(re.search(r'href="(/portal/disputes/new\?record=[^"]+)"', rows)[1])
+        asked = firm.get(row).text
+        said = {"statement": "实缴人数有误，与申报表不符。", "claim": "wrong"}
+        fields = {name: _field(asked, name) for name in ("record", "enterprise")}
+        self._send(FIRM, "/portal/disputes/new", at=row, **said, **fields)
+        while (
+            "/portal/staff/disputes/dsp_" not in self.clients[OPERATOR].get("/portal/staff/disputes?state=upheld").text
+        ):
+            if time.monotonic() > deadline + 60:
+                raise NotReached("the source does not answer the dispute")
+            time.sleep(1)
+
     def develop(self):
         """Send one request that is refused: the log has something to say."""
         found = re.search(r"dev_\w+-\w+", self.clients[DEVELOPER].get("/portal/developers/").text)
@@ -283,6 +312,12 @@ class Visits:
         if place.posts:
             shown = client.post(address, data=dict(place.posts) | {"csrf_token": token_of(shown.text)})
         return shown
+
+
+def _field(page, name):
+    """Return the value of a hidden field of a page's forms; None: there is none."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    return found[1] if found else None
 
 
 def token_of(page):

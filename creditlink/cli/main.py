@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("creditlink.cli.audit:audit", "Export, verify and check the evidence"),
     "profiles": ("creditlink.cli.profiles:profiles", "What changed between two profiles of a firm, and why"),
     "decisions": ("creditlink.cli.decisions:decisions", "Find, export, verify and check archived decisions"),
+    "disputes": ("creditlink.cli.disputes:disputes", "Disputes of firms: queue, answers by hand, statistics, receipts"),
     "reviews": ("creditlink.cli.reviews:reviews", "Cases for a person, overrides and their monitor, notices"),
     "replay": ("creditlink.cli.replay:replay", "Make any decision again, and compare it byte by byte"),
     "openapi": ("creditlink.cli.platform:openapi", "Print the OpenAPI document"),

@@ -19,6 +19,7 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.processes.process import start
 from creditlink.lifecycle import service as _lifecycle  # noqa: F401 (its acts are approved here too)
+from creditlink.messages import assigned
 from creditlink.reviews import decide as _reviews  # noqa: F401 (likewise)
 from creditlink.staff import acts, people, proof, roles
 from creditlink.staff.actor import RoleMissing
@@ -179,6 +180,21 @@ def new_key(login: str) -> None:
     path.touch(mode=0o600)
     path.write_text(json.dumps(key.as_dict(private=True)), encoding="utf-8")
     print_json(key.as_dict(private=False))
+
+
+@staff.command("address")
+@click.argument("login")
+@click.option("--channel", type=click.Choice(["email", "sms"]), default="email", show_default=True)
+@click.option("--address", required=True, help="Where the person's notices, and links for a new password, are to go.")
+@_REASON
+@named
+def propose_address(login: str, channel: str, address: str, reason: str, who: str | None) -> None:
+    """Propose an address for a firm's person who has none; a second operator approves it: creditlink staff approve."""
+    now = utc_now()
+    with _transaction() as session:
+        by = person_for(session, who, "operator", now=now)
+        act = assigned.propose_address(session, login, channel, address, by=by, reason=reason, now=now)
+        print_json(acts.as_json(act), default=iso)
 
 
 @staff.command("acts")

@@ -174,6 +174,20 @@ def next_talk(dispute: Dispute, now: datetime) -> datetime:
     return now + PAUSES[min(max(dispute.tries - 1, 0), len(PAUSES) - 1)]
 
 
+def told(session: Session, dispute: Dispute, *, actor: str, now: datetime) -> None:
+    """Note that a person told the source, of a dispute that the caller has locked.
+
+    Raises
+    ------
+    Conflict
+        Its state forbids it.
+    """
+    service.step(session, dispute, "send", actor=actor, now=now)
+    dispute.sent_at, dispute.trouble = now, None
+    if dispute.channel == "wire":
+        service.queue_work(session, dispute.id)
+
+
 def refuse_foreign(dispute: Dispute) -> None:
     """Refuse an answer by hand for a source that answers by its wire and is still expected to.
 

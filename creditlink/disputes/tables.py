@@ -171,6 +171,7 @@ class Correction(Base):
         CheckConstraint("(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name="receipt"),
         CheckConstraint("action IN ('none', 'recomputed', 'decision_reviewed', 'no_longer_held')", name="action"),
         Index("ix_corrections_institution_id_told_at", "institution_id", "told_at", "id"),
+        Index("ix_corrections_waiting", "told_at", postgresql_where=text("acknowledged_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -185,6 +186,7 @@ class Correction(Base):
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str | None]
     action: Mapped[str | None]
+    reminded_at: Mapped[datetime | None]  # once, when it had said nothing for so long
 
     @property
     def wire_id(self) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.disputes import answers, configuration, ending, files, service, wire
 from creditlink.disputes.configuration import DisputeTerms
+from creditlink.disputes.corrections import service as corrections
 from creditlink.disputes.rules import states
 from creditlink.disputes.tables import Dispute
 from creditlink.enterprises.tables import Enterprise
@@ -145,6 +146,25 @@ def sweep(now: datetime) -> None:
     jobs.each("disputes.late", sorted(late), lambda session, one: service.queue_work(session, one), now=now)
     if due:
         log.warning("disputes_overdue", disputes=len(due))  # the operator's word of it
+
+
+@jobs.app.periodic(cron="17 2 * * *", periodic_id="disputes.remind")
+@jobs.app.task(name="disputes.remind", queue="system", queueing_lock="disputes.remind")
+def remind_periodically(timestamp: int) -> None:
+    """Remind banks of corrections that they did not acknowledge, in the morning in Shanghai."""
+    remind(utc_now())
+
+
+def remind(now: datetime) -> None:
+    """Do so, each in its own transaction."""
+    terms = configuration.current()
+    before = terms.calendar.before(now, terms.settings.remind_days)
+    with db.transaction("worker") as session:
+        waiting = corrections.unacknowledged(session, before)
+        due = [row.id for row, _ in waiting if row.reminded_at is None]
+    jobs.each("disputes.remind_of", due, lambda session, one: corrections.remind(session, one, now), now=now)
+    if due:
+        log.warning("corrections_unacknowledged", corrections=len(due))
 
 
 Work = Callable[[Session, Dispute, datetime], object]

@@ -26,3 +26,9 @@ def yuan_text(fen: int) -> str:
     """Return fen as yuan with two decimals, e.g. `-1234` -> `"-12.34"`."""
     sign = "-" if fen < 0 else ""
     return f"{sign}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+
+
+def grouped_yuan(fen: int) -> str:
+    """Return fen as yuan for people, e.g. `-123456789` -> `"-1,234,567.89"`."""
+    sign = "-" if fen < 0 else ""
+    return f"{sign}{abs(fen) // 100:,}.{abs(fen) % 100:02d}"

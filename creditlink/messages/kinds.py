@@ -5,6 +5,7 @@ The page that a notice links to says the rest, to whoever is signed in and may s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -125,3 +126,16 @@ LETTERS: Mapping[str, LetterKind] = {
 
 SIGNED = ("—— CreditLink（本消息由系统自动发送，请勿回复；我们不会索要您的密码或动态码）",
           "CreditLink. This message was sent by a machine; we never ask for your password or codes.")  # fmt: skip
+
+_FORMS = {
+    "email": re.compile(
+        r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{4,189}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+"
+    ),
+    "sms": re.compile(r"(\+86)?1[3-9][0-9]{9}|\+(?!86)[1-9][0-9]{6,14}"),
+    "wechat": re.compile(r"[A-Za-z0-9_-]{6,64}"),
+}
+
+
+def is_address(channel: str, address: str) -> bool:
+    """Return whether a text has the form of an address of a channel."""
+    return channel in _FORMS and _FORMS[channel].fullmatch(address) is not None

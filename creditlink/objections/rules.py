@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+
+from creditlink.disputes.rules.calendar import MOST_DAYS, WorkCalendar
 
 FILE = "objections.toml"
 MOST_WORDS = 1_000
@@ -56,19 +58,19 @@ class ObjectionSettingsInvalid(ValueError):
 
 @dataclass(frozen=True)
 class ObjectionSettings:
-    """The clocks, in days from the objection; and for how long after an access a firm may object."""
+    """The clocks, in working days from the objection; and for how many days after an access a firm may object."""
 
     answer_days: int
     decide_days: int
     after_days: int
 
-    def answer_due(self, asked_at: datetime) -> datetime:
+    def answer_due(self, asked_at: datetime, calendar: WorkCalendar) -> datetime:
         """Return until when the bank should answer, exclusive."""
-        return asked_at + timedelta(days=self.answer_days)
+        return calendar.due_at(asked_at, self.answer_days)
 
-    def decision_due(self, asked_at: datetime) -> datetime:
+    def decision_due(self, asked_at: datetime, calendar: WorkCalendar) -> datetime:
         """Return until when the operator should have decided, exclusive."""
-        return asked_at + timedelta(days=self.decide_days)
+        return calendar.due_at(asked_at, self.decide_days)
 
 
 def parse(values: Mapping[str, object]) -> ObjectionSettings:
@@ -82,7 +84,8 @@ def parse(values: Mapping[str, object]) -> ObjectionSettings:
     for name in (*sorted(set(values) - {"version", *names}), *(n for n in ("version", *names) if n not in values)):
         said = f"{values[name]!r} is not a field" if name in values else "is absent"
         raise ObjectionSettingsInvalid(f"{name}: {said}")
-    numbers = {name: _days(name, values[name]) for name in names}
+    most = {"after_days": _MOST_DAYS * 5}
+    numbers = {name: _days(name, values[name], most.get(name, MOST_DAYS)) for name in names}
     if numbers["decide_days"] < numbers["answer_days"]:
         raise ObjectionSettingsInvalid(
             f"decide_days: must be at least answer_days ({numbers['answer_days']}), got {numbers['decide_days']}"
@@ -90,7 +93,7 @@ def parse(values: Mapping[str, object]) -> ObjectionSettings:
     return ObjectionSettings(**numbers)
 
 
-def _days(name: str, value: object) -> int:
-    if type(value) is not int or not 1 <= value <= _MOST_DAYS * 5:
-        raise ObjectionSettingsInvalid(f"{name}: must be a whole number 1 … {_MOST_DAYS * 5}, got {value!r}")
+def _days(name: str, value: object, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ObjectionSettingsInvalid(f"{name}: must be a whole number 1 … {most}, got {value!r}")
     return value

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.audit.accesses import IS_ACCESS
 from creditlink.audit.tables import AuditEntry
+from creditlink.disputes.rules.calendar import WorkCalendar
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
@@ -72,6 +73,7 @@ def object_to(
     words: str,
     *,
     settings: ObjectionSettings,
+    calendar: WorkCalendar,
     keep_until: datetime,
     now: datetime,
 ) -> AccessObjection:
@@ -100,8 +102,8 @@ def object_to(
         words=_said(words, "words"),
         asked_by=account.id,
         asked_at=now,
-        answer_due_at=settings.answer_due(now),
-        decision_due_at=settings.decision_due(now),
+        answer_due_at=settings.answer_due(now, calendar),
+        decision_due_at=settings.decision_due(now, calendar),
         state="asked",
         keep_until=keep_until,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import flask
 
 from creditlink.kit.settings import Settings
-from creditlink.portal import site, status
+from creditlink.portal import site
 from creditlink.portal.developers import routes as developers
 from creditlink.portal.firm import (
     acts,
@@ -25,6 +25,7 @@ from creditlink.portal.person import keys as own_keys
 from creditlink.portal.person import notices, security, signin
 from creditlink.portal.person.arriving import invitations, password, proving
 from creditlink.portal.person.sessions import StoredSessions
+from creditlink.portal.public import status
 from creditlink.portal.staff import desk, entry, keys, models
 from creditlink.portal.staff.cohorts import pages as cohort_pages
 from creditlink.portal.staff.decisions import finding, reading

@@ -30,6 +30,7 @@ from creditlink.kit.postgres import db
 from creditlink.kit.postgres.outage import answer_for
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.portal.menu import Link, firm_menu
 from creditlink.portal.person.sessions import PATH, PortalSession
 
 blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder="templates", static_folder="static")
@@ -163,7 +164,7 @@ def page(template: str, *, status: int = 200, **values: object) -> ResponseRetur
         other_languages=_language_links(),
         environment=settings().environment,
         staff_roles=flask.g.get("staff_roles", frozenset()),
-        navigation=_navigation(),
+        **_menu(),
         home=_quarter().home,
         sign_out=_quarter().sign_out,
         when=lambda instant, zone=False: when(instant, lang(), zone=zone),
@@ -189,27 +190,19 @@ def _quarter() -> Quarter:
     return found
 
 
-def _navigation() -> list[tuple[str, str]]:
-    """Return the main pages of whoever is signed in: a firm's people, or staff by their roles."""
-    own = _quarter().navigation
-    if own is not None:
-        return own()
-    roles = flask.g.get("staff_roles")
-    if roles is None:
-        return [
-            ("portal.home", gettext("My consents")),
-            ("portal.inbox", gettext("Requests")),
-            ("portal.profile", gettext("Credit profile")),
-            ("portal.card", gettext("Credit card")),
-            ("portal.own_use", gettext("My own data")),
-            ("portal.uploads", gettext("Own records")),
-            ("portal.disputes", gettext("Disputes")),
-            ("portal.financing", gettext("Financing")),
-            ("portal.accesses", gettext("Who saw what")),
-            ("portal.representatives", gettext("Who may act")),
-            ("portal.own_messages", gettext("Messages")),
-            ("portal.security", gettext("Security")),
-        ]
+def _menu() -> dict[str, object]:
+    """Return the main pages of whoever is signed in: a firm's people, or those of a desk by their roles."""
+    own, roles = _quarter().navigation, flask.g.get("staff_roles")
+    if own is None and roles is None:
+        links, name, pages = firm_menu(PATH)
+        return {"navigation": links, "menu_section": name, "menu_pages": pages}
+    found = own() if own is not None else _staff_pages(roles)
+    here = flask.request.endpoint
+    links = [Link(flask.url_for(at), label, "page" if at == here else "") for at, label in found]
+    return {"navigation": links, "menu_section": "", "menu_pages": []}
+
+
+def _staff_pages(roles: frozenset[str]) -> list[tuple[str, str]]:
     looking = runtime.part(Archive).classes.of(DECISION_RECORD).readers.keys()
     # Operators have the evidence among their pages; whoever only audits comes to it from here.
     if "operator" in roles:

@@ -25,7 +25,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.processes.metrics import REQUEST_SECONDS, REQUESTS
 from creditlink.kit.settings import Settings
-from creditlink.portal import outside
+from creditlink.portal.public import outside
 from creditlink.portal.site import FILE_PATHS
 from creditlink.status.recorder import Recorder
 from creditlink.web import compression, health, reference

@@ -62,6 +62,14 @@ def section(name: str) -> ResponseReturnValue:
     return _finished(site.page("reference/section.html", section=found))
 
 
+def prepare(app: flask.Flask) -> None:
+    """Make what the first view would have to wait for: the document, its sections, the templates."""
+    with app.test_request_context("/reference"):
+        _sections()
+        for name in ("index", "section"):
+            app.jinja_env.get_template(f"portal/reference/{name}.html")
+
+
 def _finished(page: ResponseReturnValue) -> ResponseReturnValue:
     shown = site.harden(flask.make_response(page))
     shown.headers["Cache-Control"] = "private, max-age=300"  # the same for everybody, but for the language

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
-from creditlink.kit.clock import day_of, last_complete_month, utc_now
+from creditlink.kit.clock import last_complete_month, utc_now
 from creditlink.kit.postgres import db
 from creditlink.records import sources
 from creditlink.records.sources import Sources, load_sources
@@ -90,9 +90,8 @@ def make_developer(app, http):
 
 @pytest.fixture(scope="session")
 def scripted_city(tmp_path_factory):
-    now = utc_now()
     folder = tmp_path_factory.mktemp("scripted") / "city"
-    write_scripted_firms(folder, until=last_complete_month(now), today=day_of(now))
+    write_scripted_firms(folder, until=last_complete_month(utc_now()))
     return folder
 
 

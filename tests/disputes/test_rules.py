@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -169,3 +169,19 @@ def test_a_wrong_setting_is_named():
     for wrong in (never, {"files": {}}, {"sources": {"wired": "tax"}}, {"x": 1}):
         with pytest.raises(DisputeSettingsInvalid):
             settings.parse(whole | wrong)
+
+
+def test_a_year_whose_holidays_are_not_published_is_warned_of_in_time():
+    known = calendar.WorkCalendar(frozenset(), frozenset(), date(2026, 12, 31))
+    assert known.lacking_year(date(2026, 11, 16)) is None
+    assert known.lacking_year(date(2026, 11, 17)) == 2027
+    assert known.lacking_year(date(2027, 3, 1)) == 2027
+
+
+@pytest.mark.parametrize("days", [1, 5, 10])
+def test_what_happened_before_an_instant_has_had_its_working_days(days):
+    for day in range(400):
+        now = datetime(2026, 1, 1, 4, tzinfo=UTC) + timedelta(days=day)
+        border = SHIPPED.before(now, days)
+        assert SHIPPED.due_at(border - timedelta(seconds=1), days) <= now
+        assert SHIPPED.between(border, now) <= days

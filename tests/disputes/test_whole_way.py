@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
+from creditlink.disputes import tasks
 from creditlink.institutions.tables import Client
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
@@ -90,6 +92,15 @@ def test_from_the_datum_to_every_recipients_acknowledgement(hooked, firm, relied
     (contested,) = shown["contested"]
     assert (contested["contested"], contested["state"]) == (False, "corrected")
     assert contested["corrected"]["points"] != shown["points"]
+
+    for days, reminded in ((3, 0), (30, 2), (31, 2)):
+        tasks.remind(utc_now() + timedelta(days=days))
+        assert sum(row.reminded_at is not None for row in at.corrections()) == reminded, days
+    deliver_all()
+    reminders = [json.loads(asked.body) for asked in told_first if b"reminder" in asked.body]
+    assert [one["type"] for one in reminders] == ["profile.corrected.reminder"]
+    assert reminders[0]["data"]["correction_id"] == said["correction_id"]
+    assert fact.source not in str(reminders), "it says no more than the correction did"
 
     for bank in (first, second):
         own = bank.in_own_name(scope="correction:read correction:acknowledge")

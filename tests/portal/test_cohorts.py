@@ -132,6 +132,9 @@ def test_two_cohorts_are_counted_without_a_look_and_compared_with_one_each(risk,
     assert "23 decisions were opened for this." in shown
     assert {one[:3] for one in looks()} == {("decision.cohort", risk.actor.name, "model_review")}
     assert len(looks()) == 23
+    file = risk.post(PAGE, **asked, purpose="model_review", doing="export").data.decode("utf-8-sig").splitlines()
+    assert file[:3] == ["table,name,a,b", "cohort,decisions,11,12", "cohort,firms,11,12"]
+    assert len(looks()) == 46, "an export opens each decision too"
     with db.transaction("owner") as session:
         logs = session.scalar(
             text("SELECT count(DISTINCT enterprise_id) FROM audit_entries WHERE action = 'decision.cohort'")

@@ -305,6 +305,9 @@ class TestSources:
         for firm in range(50):
             offices.circuits["tax"].report(ok=False, firm=str(firm))
         fetching.run_pull(consent.id, offices, utc_now)
+        shown = ola.get(DESK + "sources?state=up&failed_office=tax&failed_result=DOWN&lang=en").text
+        assert shown.count("the source was down") == 2, "the choice, and the one row"
+        assert "tax" not in ola.get(DESK + "sources?export=csv&state=unknown").text
         shown = ola.get(DESK + "sources?lang=en").text
         assert "asked again from" in shown
         assert "left alone for a moment" in shown
@@ -344,6 +347,12 @@ class TestRejections:
         shown = ola.get(f"{DESK}{page}&lang=en").text
         found = re.findall(r'name="entry" value="(rej_\w+)".*?(R-\d)', shown, re.DOTALL)
         first, second, _ = (entry for entry, _ in sorted(found, key=lambda one: one[1]))
+        by_number = ola.get(f"{DESK}{page}&resource=R-2&sort=-times&lang=en").text
+        assert re.findall(r'name="entry" value="(rej_\w+)"', by_number) == [second], "found by the office's number"
+        told = ola.get(f"{DESK}{page}&export=csv&lang=en").data.decode("utf-8-sig")
+        assert (told.count("R-"), "'=HYPERLINK(1)" in told) == (3, True), "no text of an export is a formula"
+        assert evidence("rejections.export").pop()[2]["count"] == 3
+        assert ola.get(f"{DESK}{page}&state=none").status_code == 422
         path = "rejections/social_security"
         assert act(ola, path, page, doing="sent").status_code == 422, "nothing is ticked"
         assert act(ola, path, page, doing="dismissed", entry=[first, second], note=" ").status_code == 422
@@ -360,7 +369,7 @@ class TestRejections:
         assert {who for _, who, _ in evidence("rejection.dismissed", "rejection.sent", "rejections.read")} == {
             ola.actor.name
         }
-        assert evidence("rejections.export")[0][2]["count"] == 2
+        assert evidence("rejections.export")[-1][2]["count"] == 2
 
 
 class TestRegistry:
@@ -378,7 +387,11 @@ class TestRegistry:
             item = session.scalars(select(UsccClearing)).one()
         assert load.wire_id in ola.get(DESK + "registry?lang=en").text
         assert "is no industry" in ola.get(f"{DESK}registry/{load.wire_id}?lang=en").text
+        assert load.wire_id not in ola.get(DESK + "registry?kind=full").text
+        assert "4406" in ola.get(DESK + "registry?sort=source&state=open&export=csv").data.decode("utf-8-sig")
         assert firm.uscc in ola.get(DESK + "codes?lang=en").text
+        assert firm.uscc not in ola.get(DESK + "codes?kind=duplicate&sort=code").text
+        assert firm.uscc in ola.get(DESK + "codes?export=csv").text
         path, until = f"codes/{item.wire_id}", (day_of(now) + timedelta(days=30)).isoformat()
         assert act(ola, path, "codes", doing="claim").status_code == 303
         assert act(ola, path, "codes", doing="close", why="corrected").status_code == 409, "it is not"
@@ -388,7 +401,7 @@ class TestRegistry:
         assert (stored(UsccClearing, item.id).state, stored(UsccClearing, item.id).owner) == ("exception", "ola")
         assert firm.uscc in ola.get(DESK + "codes.csv?state=all").text
         assert [name for name, who, _ in evidence("clearing.assign", "clearing.except", "clearing.export")] == [
-            "clearing.assign", "clearing.except", "clearing.export",
+            "clearing.export", "clearing.assign", "clearing.except", "clearing.export",
         ]  # fmt: skip
 
 
@@ -467,10 +480,17 @@ class TestEvidence:
         ):  # fmt: skip
             shown = self.search(ada, **fields)
             assert f"<code>{found}</code>" in shown.text, fields
+        file = self.search(ada, uscc=firm.uscc, doing="export", order="oldest").data.decode("utf-8-sig")
+        assert file.splitlines()[0] == "at,who,action,purpose,firm,result,link,detail"
+        assert file.splitlines()[1].split(",")[2:4] == ["profile.read", "underwriting"]
+        assert evidence("evidence.export")[0][2]["order"] == "oldest"
+        assert "No entry fits." in self.search(ada, action="profile.read", result="refused").text
         assert "No entry fits." in self.search(ada, action="profile.read", until="2020-01-01").text
         with db.transaction("owner") as session:
             chain = [line["action"] for line in audit.export(session, firm.id)]
-        assert chain == ["profile.read", "evidence.search", "evidence.search"], "the firm sees who looked"
+        assert chain == ["profile.read", "evidence.search", "evidence.search", "evidence.export"], (
+            "the firm sees who looked"
+        )
         assert firm.uscc not in str(evidence("evidence.search"))
         assert {who for _, who, _ in evidence("evidence.search")} == {ada.actor.name}
 

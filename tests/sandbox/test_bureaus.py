@@ -11,12 +11,12 @@ from click.testing import CliRunner
 from creditlink.cli.sandbox.sandbox import sandbox
 from creditlink.engine.facts.frames import FRAME_SCHEMAS
 from creditlink.engine.facts.invoices import INVOICE_SCHEMA, invoice_months
-from creditlink.kit.clock import last_complete_month, utc_now
 from creditlink.sandbox.bureaus.invoices import expand
 from creditlink.sandbox.bureaus.serving import bureau_app
 from creditlink.sandbox.city import write_city
+from tests.months import last_recorded_month
 
-UNTIL = last_complete_month(utc_now())
+UNTIL = last_recorded_month()
 RANGE = {"from": f"{UNTIL.year - 2}-01", "to": f"{UNTIL:%Y-%m}"}
 BASIC = {"Authorization": "Basic " + base64.b64encode(b"creditlink:sandbox-utility-password").decode()}
 KEY = {"X-Api-Key": "sandbox-social-security-key"}

@@ -13,13 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from creditlink.cli.sandbox.sandbox import sandbox
-from creditlink.kit.clock import SHANGHAI, last_complete_month, utc_now
+from creditlink.kit.clock import SHANGHAI, utc_now
 from creditlink.sandbox.offices.serving import PORTS, office_apps
+from tests.months import last_recorded_month
 from tests.records.office_city import CLEAN, FULL, MONTHS, USCC, write_office_city
 
 pytestmark = pytest.mark.pure
 
-UNTIL = last_complete_month(utc_now())
+UNTIL = last_recorded_month()
 RANGE = {"from": f"{UNTIL.year - 4}-01", "to": f"{UNTIL:%Y-%m}"}
 COMPACT = [month.replace("-", "") for month in RANGE.values()]
 NOBODY = "9" * 18

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 import threading
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
 from creditlink.kit import keyring
 from creditlink.kit.clock import day_of, utc_now
@@ -15,6 +17,7 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.profiles.reliance.rules import ProfileRules
+from creditlink.records.tables import FactRow
 from creditlink.retention import certificates, purge
 from creditlink.uploads import service, tasks
 from creditlink.uploads.tables import Upload, UploadCheck, UploadedFact
@@ -50,6 +53,27 @@ class TestSending:
         assert "3 of 3 taken" in page.text
         assert stored(wire_id).sha256 in page.text
         assert "共3行，采用3行" in uploader.see(stored(wire_id), "zh")
+
+    def test_where_the_office_says_otherwise_its_own_row_can_be_disputed(self, uploader):
+        upload, (month,) = uploader.upload(declared(uploader.uscc, months(1, back=2))), months(1, back=2)
+        now, firm = utc_now(), uploader.firm.enterprise.id
+        with db.transaction("owner") as session:
+            session.execute(delete(UploadCheck))
+            said = {"outcome": "differs", "differences": {"taxable_sales_fen": [12_345_600, 9_900_000]}}
+            for place, frame in enumerate(("vat_declarations", "invoice_months")):
+                session.add(UploadCheck(
+                    upload_id=upload.id, enterprise_id=firm, category="tax", frame=frame, period=month, months=1,
+                    subkey=("", "output")[place], asks_review=False, checked_at=now,
+                    **said if place == 0 else {"outcome": "absent", "differences": {}},
+                ))  # fmt: skip
+            session.add(FactRow(
+                enterprise_id=firm, category="tax", frame="vat_declarations", period=month, subkey="V-1", values={},
+                version=1, complete=True, known_at=now, content_hash=b"x" * 32, source="tax", recorded_at=now,
+            ))  # fmt: skip
+        shown = uploader.see(upload)
+        assert "¥123,456.00 / ¥99,000.00" in shown
+        (link,) = re.findall(r'href="(/portal/disputes/new\?record=[^"]+)"', shown)
+        assert "It should say" in uploader.person.get(html.unescape(link) + "&lang=en").text
 
     def test_rows_that_are_wrong_are_named(self, uploader):
         bad = declaration(uploader.uscc, months(1, back=1)[0], 应纳税额合计="<b>many</b>")

@@ -4,6 +4,7 @@ import json
 import re
 
 from creditlink.kit.settings import ROOT
+from creditlink.web import reference
 from creditlink.web.manual import inline, sections_of
 
 
@@ -38,6 +39,12 @@ def test_the_reference_shows_every_operation_and_links_to_it(client):
         assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
         assert "<script" not in page
         assert " style=" not in page
+
+
+def test_a_process_that_prepared_itself_reads_the_document_no_more(app, monkeypatch):
+    reference.prepare(app)
+    monkeypatch.setattr(reference, "sections_of", None)
+    assert app.test_client().get("/reference/profiles").status_code == 200
 
 
 def test_a_section_that_is_none_is_a_page_that_does_not_exist(client):

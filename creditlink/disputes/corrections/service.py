@@ -20,6 +20,7 @@ from creditlink.kit.http import paging
 from creditlink.notifications.service import notify
 
 EVENT = "profile.corrected"
+REMINDER = "profile.corrected.reminder"
 ACTIONS = {
     "none": ("无须处理", "Nothing to do"),
     "recomputed": ("已重新生成信用画像", "A new profile was computed"),
@@ -113,6 +114,39 @@ def acknowledge(
             consent_id=row.consent_id, detail={"correction": wire_id, "action": action},
         )  # fmt: skip
     return row
+
+
+def unacknowledged(
+    session: Session, before: datetime, *, limit: int = 1_000
+) -> Sequence[tuple[Correction, Institution]]:
+    """Return corrections that were told before an instant and that nobody acknowledged, the oldest first."""
+    query = (
+        select(Correction, Institution)
+        .join(Institution, Institution.id == Correction.institution_id)
+        .where(Correction.acknowledged_at.is_(None), Correction.told_at < before)
+        .order_by(Correction.told_at, Correction.id)
+        .limit(limit)
+    )
+    return [(row, institution) for row, institution in session.execute(query)]
+
+
+def remind(session: Session, correction_id: UUID, now: datetime) -> bool:
+    """Remind an institution of a correction, once; return whether it was still to be reminded."""
+    query = select(Correction).where(Correction.id == correction_id).with_for_update()
+    row = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    if row is None or row.acknowledged_at is not None or row.reminded_at is not None:
+        return False
+    row.reminded_at = now
+    data = as_json(row, session.get_one(Institution, row.institution_id).pairwise_salt)
+    for name in ("acknowledged_at", "action"):
+        data.pop(name)
+    data["told_at"] = to_second(row.told_at).isoformat()
+    notify(session, row.institution_id, REMINDER, data, now)
+    audit.record(
+        session, action="correction.remind", result="done", actor="system", now=now, enterprise_id=row.enterprise_id,
+        institution_id=row.institution_id, consent_id=row.consent_id, detail={"correction": row.wire_id},
+    )  # fmt: skip
+    return True
 
 
 def of_dispute(session: Session, dispute: Dispute) -> list[tuple[Correction, Institution]]:

@@ -14,6 +14,8 @@ from creditlink.kit.clock import day_of, start_of_day
 FILE = "holidays.toml"
 _SATURDAY = 5
 _DAY = timedelta(days=1)
+_AHEAD = timedelta(days=45)
+"""As far as the longest of our clocks runs, a long holiday in it."""
 MOST_DAYS = 250
 
 
@@ -46,6 +48,14 @@ class WorkCalendar:
         """Return the instant at which so many working days are over: the end of the last of them, exclusive."""
         return start_of_day(self.after(day_of(filed_at), days) + _DAY)
 
+    def before(self, now: datetime, days: int) -> datetime:
+        """Return the instant before which whatever happened has had so many working days by `now`."""
+        day = day_of(now)
+        while days > 0:
+            day -= _DAY
+            days -= self.is_working(day)
+        return start_of_day(day)
+
     def between(self, first: datetime, last: datetime) -> int:
         """Return how many working days lie after the day of `first`, up to and with that of `last`."""
         day, end, count = day_of(first), day_of(last), 0
@@ -53,6 +63,11 @@ class WorkCalendar:
             day += _DAY
             count += self.is_working(day)
         return count
+
+    def lacking_year(self, today: date) -> int | None:
+        """Return the year whose holidays are needed soon and are not published here yet; None: none is."""
+        ahead = today + _AHEAD
+        return None if ahead <= self.known_until else max(self.known_until + _DAY, today).year
 
 
 def parse(values: Mapping[str, object]) -> WorkCalendar:

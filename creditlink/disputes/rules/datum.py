@@ -14,21 +14,21 @@ from creditlink.kit.files.text import flaw, printable
 from creditlink.kit.money import fen_from_yuan
 
 FRAMES: Mapping[str, tuple[str, str]] = {
-    "vat_declarations": ("增值税申报", "VAT declaration"),
-    "income_tax_returns": ("企业所得税申报", "Income tax return"),
-    "invoice_months": ("发票月度汇总", "Invoices of a month"),
-    "tax_standing": ("纳税人状态", "Taxpayer standing"),
-    "tax_events": ("税务违法、处罚与退税", "Tax violation, penalty or refund"),
-    "payroll_months": ("社保月度缴费", "Social security of a month"),
-    "fund_months": ("公积金月度缴存", "Housing fund of a month"),
-    "meter_months": ("用能月度缴费", "Supply of a month"),
-    "credit_events": ("公共信用记录", "Public credit record"),
-    "contract_months": ("合同履约月度汇总", "Contracts of a month"),
+    "vat_declarations": ("增值税申报", "VAT declarations"),
+    "income_tax_returns": ("企业所得税申报", "Income-tax returns"),
+    "invoice_months": ("开票与收票", "Invoices issued and received"),
+    "tax_standing": ("纳税信用与欠税", "Taxpayer grade and arrears"),
+    "tax_events": ("涉税违法、处罚与退税", "Tax violations, penalties and refunds"),
+    "payroll_months": ("社会保险参保与缴费", "Social-security staff and payments"),
+    "fund_months": ("住房公积金缴存", "Housing-fund deposits"),
+    "meter_months": ("用量与账单", "Usage and bills"),
+    "credit_events": ("公共信用记录", "Public records"),
+    "contract_months": ("合同签订与履行", "Contracts signed and performed"),
     "property_grants": ("知识产权授权", "Intellectual property granted"),
-    "shipment_months": ("物流与仓储月度汇总", "Shipments of a month"),
-    "customs_months": ("进出口月度汇总", "Customs declarations of a month"),
+    "shipment_months": ("发货与仓储", "Shipments and storage"),
+    "customs_months": ("进出口报关", "Customs declarations"),
 }
-"""Frame whose rows may be disputed -> its label in zh and en. The registry's entries are the registrar's own matter."""
+"""Frame whose rows a firm sees and may dispute -> its label in zh and en; what the registry says is the registrar's."""
 
 CLAIMS: Mapping[str, tuple[str, str]] = {
     "wrong": ("记录有误", "It is wrong"),

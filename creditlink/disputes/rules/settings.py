@@ -27,6 +27,8 @@ class DisputeSettings:
     most_file_bytes: int
     files_kept_days: int  # calendar days after the end
     scan_hours: int
+    remind_days: int  # after which a bank is reminded of a correction that it has not acknowledged
+    silent_days: int  # after which the operator is shown that it still has not
     wired: frozenset[str]
     repair: tuple[RepairRule, ...]
 
@@ -36,6 +38,7 @@ class DisputeSettings:
 
 
 _CLOCK = ("source_days", "appeal_days", "appeal_within_days", "believed_days")
+_CORRECTIONS = ("remind_days", "silent_days")
 _FILES = ("most", "most_bytes", "kept_days", "scan_hours")
 
 
@@ -46,17 +49,24 @@ def parse(values: Mapping[str, object]) -> DisputeSettings:
     ------
     DisputeSettingsInvalid, RepairRulesInvalid
     """
-    _only(values, ("version", "clock", "files", "sources", "repair"), "disputes")
+    _only(values, ("version", "clock", "corrections", "files", "sources", "repair"), "disputes")
     clock, files, sources = (_table(values, name) for name in ("clock", "files", "sources"))
+    corrections = _table(values, "corrections")
     _only(clock, _CLOCK, "clock")
+    _only(corrections, _CORRECTIONS, "corrections")
     _only(files, _FILES, "files")
     _only(sources, ("wired",), "sources")
     wired = sources["wired"]
     if not isinstance(wired, list) or not all(isinstance(name, str) for name in wired):
         raise DisputeSettingsInvalid(f"sources: wired: must be a list of names, got {wired!r}")
     days = {name: _number("clock", name, clock[name], 1, MOST_DAYS) for name in _CLOCK}
+    waits = {name: _number("corrections", name, corrections[name], 1, MOST_DAYS) for name in _CORRECTIONS}
+    if waits["silent_days"] <= waits["remind_days"]:
+        told = waits["silent_days"]
+        raise DisputeSettingsInvalid(f"corrections: silent_days: must be more than remind_days, got {told}")
     return DisputeSettings(
         **days,
+        **waits,
         most_files=_number("files", "most", files["most"], 0, 20),
         most_file_bytes=_number("files", "most_bytes", files["most_bytes"], 1024, 2**25),
         files_kept_days=_number("files", "kept_days", files["kept_days"], 0, 3650),

@@ -274,7 +274,7 @@ class ClearingQuery:
     cursor: str | None = None
 
 
-def _in_state(state: str, today: date) -> ColumnElement[bool]:
+def in_state(state: str, today: date) -> ColumnElement[bool]:
     """Return the condition that an entry is in a state today: an exception that has run out is open again."""
     over = and_(UsccClearing.state == "exception", UsccClearing.exception_ends_on <= today)
     if state == "open":
@@ -298,7 +298,7 @@ def page_of(session: Session, query: ClearingQuery, *, today: date) -> tuple[Seq
     """
     wanted = select(UsccClearing)
     if query.state is not None:
-        wanted = wanted.where(_in_state(query.state, today))
+        wanted = wanted.where(in_state(query.state, today))
     if query.kind is not None:
         wanted = wanted.where(UsccClearing.kind == query.kind)
     if query.owner is not None:

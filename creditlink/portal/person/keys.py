@@ -58,15 +58,4 @@ STEP = KeyStep(
     is_active=_is_active,
 )
 """The second step at this door."""
-
-
-@blueprint.get("/second-step")
-def own_second_step() -> ResponseReturnValue:
-    """Ask for the security key."""
-    return STEP.ask()
-
-
-@blueprint.post("/second-step")
-def own_second_step_submit() -> ResponseReturnValue:
-    """Sign in with the answer of the security key."""
-    return STEP.take()
+STEP.join(blueprint, "/second-step")

@@ -33,6 +33,11 @@ class KeyStep:
     sign_in: str
     is_active: Callable[[Session, UUID], bool]
 
+    def join(self, blueprint: flask.Blueprint, path: str) -> None:
+        """Add the two views of this door to its blueprint: the page that asks, and what takes the answer."""
+        for endpoint, view, method in ((self.asks, self.ask, "GET"), (self.takes, self.take, "POST")):
+            blueprint.add_url_rule(path, endpoint.rpartition(".")[2], view, methods=[method])
+
     def begin(self, session: Session, account: Account, target: str, now: datetime) -> ResponseReturnValue | None:
         """Return the way to the second step for a person whose password is right; None: they have no security key."""
         asked = ask_to_sign_in(session, account.id, issuer=settings().issuer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 import flask
@@ -16,7 +15,7 @@ from creditlink.enterprises.tables import Account
 from creditlink.kit.errors import NotFound
 from creditlink.kit.processes import runtime
 from creditlink.messages import service as messages
-from creditlink.messages.kinds import ALWAYS, CHANNELS, KINDS
+from creditlink.messages.kinds import ALWAYS, CHANNELS, KINDS, is_address
 from creditlink.messages.providers import MessageProviders
 from creditlink.portal.person import stepup, throttle
 from creditlink.portal.person.noting import note
@@ -24,13 +23,6 @@ from creditlink.portal.site import blueprint, lang, page, see_other, settings, s
 
 _SHOWN = 100
 _PER_ACCOUNT, _PER_ADDRESS = 5, 3
-_FORMS = {
-    "email": re.compile(
-        r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{4,189}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+"
-    ),
-    "sms": re.compile(r"(\+86)?1[3-9][0-9]{9}|\+(?!86)[1-9][0-9]{6,14}"),
-    "wechat": re.compile(r"[A-Za-z0-9_-]{6,64}"),
-}
 
 
 @blueprint.get("/messages")
@@ -132,11 +124,6 @@ def confirm_address_submit(session: Session, account: Account, now: datetime, se
     messages.set_channel(session, account.id, channel, address, language=lang(), now=now)
     note(session, account, "address", now, channel=channel)
     return see_other(flask.url_for("portal.notice_settings"))
-
-
-def is_address(channel: str, address: str) -> bool:
-    """Return whether a text has the form of an address of a channel."""
-    return channel in _FORMS and _FORMS[channel].fullmatch(address) is not None
 
 
 def _offered() -> list[str]:

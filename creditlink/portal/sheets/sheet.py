@@ -17,7 +17,7 @@ import polars as pl
 
 from creditlink.kit.clock import SHANGHAI, day_from
 from creditlink.kit.files.csvexport import csv_of
-from creditlink.kit.money import yuan_text
+from creditlink.kit.money import grouped_yuan, yuan_text
 
 Row = TypeVar("Row")
 Value = str | int | float | date | datetime | None
@@ -313,9 +313,7 @@ def _shown(value: Value, column: SheetColumn[Row]) -> str:
     if isinstance(value, str | date):
         return str(value)
     if column.kind == "money":
-        yuan, _, fen = yuan_text(int(value)).rpartition(".")
-        sign = "-" if yuan.startswith("-") else ""
-        return f"{sign}{int(yuan.removeprefix('-')):,}.{fen}"
+        return grouped_yuan(int(value))
     if column.kind == "share":
         return f"{value * 100:.{column.digits}f}%"
     return f"{value:,.{column.digits}f}"

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from creditlink.enterprises.tables import Account
 from creditlink.kit.errors import Conflict, NotFound
 from creditlink.lifecycle.steps import ModelStepRefused
+from creditlink.messages import assigned as _assigned  # noqa: F401 (its acts are shown here)
 from creditlink.portal.person import stepup, throttle
 from creditlink.portal.site import blueprint, browser, lang, page, see_other
 from creditlink.portal.staff.guard import AtDesk, staff_signed_in

@@ -60,15 +60,4 @@ STEP = KeyStep(
     is_active=_is_active,
 )
 """The second step at this door."""
-
-
-@blueprint.get("/staff/second-step")
-def second_step() -> ResponseReturnValue:
-    """Ask for the security key."""
-    return STEP.ask()
-
-
-@blueprint.post("/staff/second-step")
-def second_step_submit() -> ResponseReturnValue:
-    """Sign in with the answer of the security key."""
-    return STEP.take()
+STEP.join(blueprint, "/staff/second-step")

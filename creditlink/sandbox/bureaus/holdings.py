@@ -1,9 +1,14 @@
-"""The records of an office: a city's frames on disk, one firm's rows at a time."""
+"""The records of an office: a city's frames on disk, one firm's rows at a time.
+
+A city is written up to its last month, whose last rows offices learn on the 20th after. An office tells what it has
+learned by today, and no row of a later day.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -12,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from creditlink.engine.facts.frames import FRAME_KEYS, FRAME_SCHEMAS
-from creditlink.kit.clock import month_index
+from creditlink.kit.clock import day_of, month_index, utc_now
 from creditlink.kit.files.parquetfile import ParquetUnreadable, table_of
 
 Row = TypeVar("Row", bound=NamedTuple)
@@ -24,13 +29,19 @@ class HoldingsError(Exception):
     """The folder is not a city; the message says what is missing."""
 
 
-class Holdings:
-    """The frames of a city, each sorted by firm, found by USCC."""
+def current_day() -> date:
+    """Return today in Shanghai."""
+    return day_of(utc_now())
 
-    def __init__(self, city: Path, frames: tuple[str, ...]) -> None:
+
+class Holdings:
+    """The frames of a city as known `today`, each sorted by firm, found by USCC."""
+
+    def __init__(self, city: Path, frames: tuple[str, ...], today: Callable[[], date] = current_day) -> None:
         manifest = city / "manifest.json"
         if not manifest.is_file():
             raise HoldingsError(f"{city}: not a city, manifest.json is missing")
+        self.today = today
         self.seed: int = json.loads(manifest.read_text())["seed"]
         try:
             firms = table_of(city / "firms", _FIRMS, needed=_FIRMS)
@@ -46,12 +57,13 @@ class Holdings:
         return self._firm.get(uscc)
 
     def rows(self, frame: str, uscc: str) -> pl.DataFrame:
-        """Return one firm's rows with `version`: how many rows of the same fact were recorded before it."""
+        """Return one firm's rows known by today, with `version`: how many of the same fact were recorded before it."""
         number = self._firm.get(uscc, -1)
         first, last = np.searchsorted(self._starts[frame], [number, number + 1])
         keys = [key for key in FRAME_KEYS[frame] if key != "firm"]
-        held = self._frames[frame][int(first) : int(last)]
-        rows = pl.concat([held, *self._corrected[frame, number]]).sort(*keys, "known_on", maintain_order=True)
+        held = pl.concat([self._frames[frame][int(first) : int(last)], *self._corrected[frame, number]])
+        known = held.filter(pl.col("known_on") <= self.today()) if "known_on" in held.columns else held
+        rows = known.sort(*keys, "known_on", maintain_order=True)
         return rows.with_columns(version=pl.int_range(pl.len()).over(keys))
 
     def holds(self, frame: str) -> bool:

@@ -74,7 +74,7 @@ class TaxBureau:
         self._real = real
         self._app_id, self._secret = app_id, secret.encode()
         self._nonces: OrderedDict[str, None] = OrderedDict()
-        self._expanded: OrderedDict[str, list[Invoice]] = OrderedDict()
+        self._expanded: OrderedDict[tuple[str, date], list[Invoice]] = OrderedDict()
         self._lock = threading.Lock()
         self.faults = Faults(RESOURCES)
         self.cases = CaseCounter(holdings, secret)
@@ -133,10 +133,11 @@ class TaxBureau:
         return any(not self._holdings.rows(frame, uscc).is_empty() for frame in ("tax_standing", "vat_declarations"))
 
     def _invoices(self, uscc: str) -> list[Invoice]:
+        kept = (uscc, self._holdings.today())
         with self._lock:
-            if uscc in self._expanded:
-                self._expanded.move_to_end(uscc)
-                return self._expanded[uscc]
+            if kept in self._expanded:
+                self._expanded.move_to_end(kept)
+                return self._expanded[kept]
         if self._real is not None and uscc in self._real.rows:
             # The source does not say when an invoice was recorded: the first day of the next month is assumed.
             frame = self._real.rows[uscc].with_columns(
@@ -146,7 +147,7 @@ class TaxBureau:
         else:
             invoices = expand(self._holdings.rows("invoice_months", uscc), self._holdings.seed)
         with self._lock:
-            self._expanded[uscc] = invoices
+            self._expanded[kept] = invoices
             while len(self._expanded) > _KEPT_FIRMS:
                 self._expanded.popitem(last=False)
         return invoices

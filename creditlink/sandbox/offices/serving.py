@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from pathlib import Path
 
 import flask
 from werkzeug.serving import make_server
 
-from creditlink.sandbox.bureaus.holdings import Holdings
+from creditlink.sandbox.bureaus.holdings import Holdings, current_day
 from creditlink.sandbox.offices.contract import ContractRegistry
 from creditlink.sandbox.offices.customs import CustomsOffice
 from creditlink.sandbox.offices.housing_fund import HousingFundCentre
@@ -39,15 +40,17 @@ FRAMES = {
 """Office -> the frame that it holds."""
 
 
-def office_apps(folder: Path, names: Collection[str], env: Mapping[str, str]) -> dict[str, flask.Flask]:
-    """Return the web applications of some offices over a city's records, with their credentials from `env`.
+def office_apps(
+    folder: Path, names: Collection[str], env: Mapping[str, str], today: Callable[[], date] = current_day
+) -> dict[str, flask.Flask]:
+    """Return the web applications of some offices over what was known `today`, with their credentials from `env`.
 
     Raises
     ------
     HoldingsError
         The folder is no city, or lacks the records of one of them.
     """
-    holdings = Holdings(folder, tuple(FRAMES[name] for name in names))
+    holdings = Holdings(folder, tuple(FRAMES[name] for name in names), today)
     return {name: _application(name, holdings, env) for name in names}
 
 

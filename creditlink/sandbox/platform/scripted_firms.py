@@ -31,8 +31,8 @@ RowsOf = Callable[[ScriptedFirm, date, int], Iterator[Values]]
 """Yields a firm's rows of a month: its first day, and its place, from 0."""
 
 
-def write_scripted_firms(city: Path, *, until: date, today: date) -> None:
-    """Write the firms' rows into the folder of a city, up to the month `until` and as known on `today`.
+def write_scripted_firms(city: Path, *, until: date) -> None:
+    """Write the firms' rows into the folder of a city, up to the month `until`; offices say what is known of it.
 
     A folder that is no city yet becomes one of these firms alone.
     """
@@ -57,8 +57,7 @@ def write_scripted_firms(city: Path, *, until: date, today: date) -> None:
             for place, period in _months(firm, until)
             for row in rows_of(firm, period, place)
         ]
-        frames[name] = ([row for row in rows if isinstance(row["known_on"], date) and row["known_on"] <= today],
-                        _schema(name))  # fmt: skip
+        frames[name] = (rows, _schema(name))
     for name in FRAME_SCHEMAS:
         values, schema = frames.get(name, ([], _schema(name)))
         _write(city / name / PART, pl.DataFrame(values, schema=schema))

@@ -141,7 +141,7 @@ def start_stack(services: Services, ports: Ports, *, database: str, real: Path |
     opened = open_own(settings, name=database)
     folder = settings.var_dir / database
     city = prepare_city(settings.var_dir / "city", last_complete_month(now), say)
-    write_scripted_firms(city, until=last_complete_month(now), today=day_of(now))
+    write_scripted_firms(city, until=last_complete_month(now))
     say("seeding lenders, products, demo banks and the city's firms")
     credentials = Credentials(issuer)
     with opened.transaction("owner") as session:

@@ -70,15 +70,4 @@ STEP = KeyStep(
     is_active=_is_active,
 )
 """The second step at this door."""
-
-
-@blueprint.get("/second-step")
-def second_step() -> ResponseReturnValue:
-    """Ask for the security key."""
-    return STEP.ask()
-
-
-@blueprint.post("/second-step")
-def second_step_submit() -> ResponseReturnValue:
-    """Sign in with the answer of the security key."""
-    return STEP.take()
+STEP.join(blueprint, "/second-step")

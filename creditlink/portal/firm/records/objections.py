@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.decisions.kept import classes_of
+from creditlink.disputes import configuration as disputes
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
@@ -41,7 +42,7 @@ def object_to_access(session: Session, account: Account, now: datetime, seq: int
     try:
         service.object_to(
             session, firm, account, seq, form.get("words", ""), settings=_clocks(),
-            keep_until=classes_of(settings()).of(CLASS).until(now), now=now,
+            calendar=disputes.current().calendar, keep_until=classes_of(settings()).of(CLASS).until(now), now=now,
         )  # fmt: skip
     except InvalidRequest:
         error = gettext("Say in 1 to %(n)d characters what you want to know.", n=rules.MOST_WORDS)

@@ -9,8 +9,10 @@ from datetime import date, datetime
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from creditlink.disputes.rules.datum import Datum
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
@@ -18,12 +20,13 @@ from creditlink.kit import jobs
 from creditlink.kit.clock import add_months
 from creditlink.kit.errors import InvalidRequest
 from creditlink.kit.files.text import printable
-from creditlink.kit.money import yuan_text
+from creditlink.kit.money import grouped_yuan
 from creditlink.kit.processes import runtime
 from creditlink.portal.firm.firms import chosen_with_right, firms_of
 from creditlink.portal.site import blueprint, lang, page, see_other, settings, signed_in
 from creditlink.profiles.reliance.rules import ProfileRules
 from creditlink.records.pulls.delivery import FactValue
+from creditlink.records.tables import FactRow
 from creditlink.uploads import service
 from creditlink.uploads.reading.refusal import REFUSALS
 from creditlink.uploads.reading.words import in_chinese
@@ -41,6 +44,7 @@ class CheckShown:
     what: str
     outcome: str
     differences: list[tuple[str, str, str]]  # column, the firm's, the office's
+    datum: Datum | None  # the office's row, where it says otherwise: it can be disputed
 
 
 @blueprint.get("/uploads")
@@ -95,7 +99,7 @@ def upload(session: Session, account: Account, now: datetime, upload_id: str) ->
         refusal=_refusal(one),
         months=_months(one),
         wrong_lines=_wrong_lines(one),
-        checks=[_check(check) for check in service.checks_of(session, one)],
+        checks=[_check(check, _disputable(session, check)) for check in service.checks_of(session, one)],
     )
 
 
@@ -156,7 +160,24 @@ def _months(one: Upload) -> str:
     return f"{one.first_month:%Y-%m} – {one.last_month:%Y-%m}" if one.first_month and one.last_month else ""
 
 
-def _check(check: UploadCheck) -> CheckShown:
+def _disputable(session: Session, check: UploadCheck) -> Datum | None:
+    """Return the office's newest row on the months of a check that differs, as far as one is held."""
+    if check.outcome != "differs":
+        return None
+    end = add_months(check.period, check.months)
+    rows = session.scalars(
+        select(FactRow)
+        .where(
+            FactRow.enterprise_id == check.enterprise_id, FactRow.frame == check.frame,
+            FactRow.period >= check.period, FactRow.period < end,
+        )
+        .order_by(FactRow.period, FactRow.known_at.desc(), FactRow.id.desc())
+    ).all()  # fmt: skip
+    of_kind = [row for row in rows if check.frame != "invoice_months" or row.subkey.startswith(check.subkey)]
+    return Datum(of_kind[0].frame, of_kind[0].period, of_kind[0].subkey) if of_kind else None
+
+
+def _check(check: UploadCheck, datum: Datum | None) -> CheckShown:
     kinds = {
         "vat_declarations": gettext("VAT declaration"),
         "output": gettext("Sales invoices"),
@@ -175,6 +196,7 @@ def _check(check: UploadCheck) -> CheckShown:
             (_label(check.frame, name), _value(name, mine), _value(name, theirs))
             for name, (mine, theirs) in sorted(check.differences.items())
         ],
+        datum=datum,
     )
 
 
@@ -190,4 +212,4 @@ def _label(frame: str, name: str) -> str:
 def _value(name: str, value: FactValue) -> str:
     if value is None:
         return "–"
-    return f"¥{yuan_text(int(value))}" if name.endswith("_fen") else printable(str(value))[:_SHOWN]
+    return f"¥{grouped_yuan(int(value))}" if name.endswith("_fen") else printable(str(value))[:_SHOWN]

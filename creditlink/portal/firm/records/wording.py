@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from flask_babel import gettext
 
+from creditlink.disputes.rules.datum import FRAMES
 from creditlink.kit.clock import add_months
 from creditlink.kit.files.text import printable
 from creditlink.portal.site import lang
 from creditlink.profiles.lineage.months import KnownFact
 
-_FRAMES = {
-    "vat_declarations": ("增值税申报", "VAT declarations"),
-    "income_tax_returns": ("企业所得税申报", "Income-tax returns"),
-    "invoice_months": ("开票与收票", "Invoices issued and received"),
-    "tax_standing": ("纳税信用与欠税", "Taxpayer grade and arrears"),
-    "tax_events": ("涉税违法、处罚与退税", "Tax violations, penalties and refunds"),
-    "payroll_months": ("社会保险参保与缴费", "Social-security staff and payments"),
-    "fund_months": ("住房公积金缴存", "Housing-fund deposits"),
-    "meter_months": ("用量与账单", "Usage and bills"),
-    "credit_events": ("公共信用记录", "Public records"),
-    "contract_months": ("合同签订与履行", "Contracts signed and performed"),
-    "property_grants": ("知识产权授权", "Intellectual property granted"),
-    "shipment_months": ("发货与仓储", "Shipments and storage"),
-    "customs_months": ("进出口报关", "Customs declarations"),
-}
 _CODES = {
     "prepayment": ("预缴", "prepayment"), "settlement": ("汇算清缴", "annual settlement"),
     "output": ("销项", "sales"), "input": ("进项", "purchases"),
@@ -46,7 +32,7 @@ _SEVERITIES = {"1": ("轻微", "minor"), "2": ("一般", "ordinary"), "3": ("严
 
 def frame_label(frame: str) -> str:
     """Return what a part of the records is called."""
-    return _FRAMES[frame][lang() != "zh"]
+    return FRAMES[frame][lang() != "zh"]
 
 
 def code_text(item: str, value: object) -> str:

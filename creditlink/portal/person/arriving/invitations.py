@@ -19,9 +19,10 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.postgres import db
 from creditlink.messages import service as messages
+from creditlink.messages.kinds import is_address
 from creditlink.portal.firm import acts, representatives
 from creditlink.portal.firm.firms import enter
-from creditlink.portal.person import devices, notices, stepup, throttle
+from creditlink.portal.person import devices, stepup, throttle
 from creditlink.portal.site import blueprint, browser, lang, page, see_other, settings, signed_in
 
 _PER_ACCOUNT = 20
@@ -36,7 +37,7 @@ def invite_agent(session: Session, account: Account, now: datetime) -> ResponseR
     email = form.get("email", "").strip()
     try:
         limits, until = representatives.limits_in(form), representatives.end_in(form)
-        if email and not notices.is_address("email", email):
+        if email and not is_address("email", email):
             raise InvalidRequest(gettext("That is no address of this kind."))
         if throttle.count(session, [(f"invite:{account.id}", _PER_ACCOUNT)], now) is not None:
             raise InvalidRequest(gettext("Too many tries. Wait a while and try again."))

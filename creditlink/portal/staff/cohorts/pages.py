@@ -29,7 +29,7 @@ from creditlink.decisions.tables import DecisionRow
 from creditlink.kit.errors import InsufficientRole, NotFound
 from creditlink.kit.processes import runtime
 from creditlink.portal.site import blueprint, page
-from creditlink.portal.staff.cohorts.shown import compared
+from creditlink.portal.staff.cohorts.shown import compared, csv_text
 from creditlink.portal.staff.decisions.access import archive_transaction, purposes, reader_of
 from creditlink.portal.staff.decisions.listing import choices, overridden
 from creditlink.portal.staff.decisions.narrowing import FilterRefused, query_of
@@ -92,6 +92,10 @@ def compare_cohorts(session: Session, here: AtDesk, now: datetime) -> ResponseRe
     first, second = summaries
     if first is None or second is None:
         return _page(here, form, error=_too_few())
+    if form.get("doing") == "export":
+        headers = {"Content-Disposition": 'attachment; filename="cohorts.csv"'}
+        text = csv_text(compared(first, second, edges.tolist()), (first, second))
+        return flask.Response(text, content_type="text/csv; charset=utf-8", headers=headers)
     return _page(here, form, found=(first, second), edges=edges.tolist(), opened=len(members), damaged=damaged)
 
 

@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import polars as pl
+
 from creditlink.consents.agreement.categories import is_known, label_of
 from creditlink.decisions.looks.cohorts import UNSCORED, CohortSummary
 from creditlink.engine.features.catalogue import BY_NAME
 from creditlink.engine.features.indicator import DIMENSION_LABELS
+from creditlink.kit.files.csvexport import csv_of
 from creditlink.portal.site import lang
 
 _MOST_INDICATORS = 15
+_COLUMNS = ("table", "name", "a", "b")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,23 @@ def compared(a: CohortSummary, b: CohortSummary, edges: Sequence[float]) -> Comp
         ),
         segments={by: _shares(a.segments[by], b.segments[by]) for by in a.segments},
     )
+
+
+def csv_text(tables: ComparedCohorts, sides: tuple[CohortSummary, CohortSummary]) -> str:
+    """Return all tables of a comparison as one CSV: the table, the line, and both numbers as they are."""
+    parts = {
+        "grades": tables.grades, "points": tables.histogram, "dimensions": tables.dimensions,
+        "indicators": tables.indicators, "missing": tables.missing, **tables.segments,
+    }  # fmt: skip
+    a, b = sides
+    lines: list[tuple[str, str, float | None, float | None]] = [
+        ("cohort", "decisions", a.decisions, b.decisions),
+        ("cohort", "firms", a.firms, b.firms),
+        ("cohort", "mean_pd", a.mean_pd, b.mean_pd),
+    ]
+    lines += [(table, row.name, row.a, row.b) for table, rows in parts.items() for row in rows]
+    texts = [(table, name, *("" if value is None else f"{value:g}" for value in pair)) for table, name, *pair in lines]
+    return "\ufeff" + csv_of(pl.DataFrame(texts, schema=dict.fromkeys(_COLUMNS, pl.String), orient="row"))
 
 
 def _rows(rows: Iterable[tuple[str, float, float]]) -> list[PairedRow]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.disputes import answers, configuration, figures, service
 from creditlink.disputes.corrections import service as corrections
 from creditlink.disputes.rules.states import STATES
 from creditlink.disputes.tables import Dispute
-from creditlink.enterprises.tables import Enterprise
+from creditlink.enterprises.tables import Account, Enterprise
+from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.files.csvexport import csv_of
 from creditlink.portal.firm.records.disputes import shown
@@ -21,6 +24,7 @@ from creditlink.portal.firm.records.disputes.reading import handed_out, in_words
 from creditlink.portal.site import blueprint, lang, page, see_other
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import A_PAGE, operating
+from creditlink.portal.staff.operator.sheets.offices import office_name
 
 LATELY = timedelta(days=365)
 MOST_EXPORTED = 5_000
@@ -46,6 +50,10 @@ def staff_disputes(session: Session, here: AtDesk, now: datetime) -> ResponseRet
         states={name: shown.own(words) for name, words in STATES.items()},
         queued=[(one, shown.what_of(one.row.datum)) for one in queued],
         wired=terms.settings.wired,
+        silent=corrections.unacknowledged(
+            session, terms.calendar.before(now, terms.settings.silent_days), limit=A_PAGE
+        ),
+        lacking_year=terms.calendar.lacking_year(day_of(now)),
         now=now,
     )
 
@@ -82,10 +90,7 @@ def step_staff_dispute(session: Session, here: AtDesk, now: datetime, dispute_id
     error, status = None, 422
     try:
         if form.get("doing") == "send":
-            service.step(session, one, "send", actor=here.actor.name, now=now)
-            one.sent_at, one.trouble = now, None
-            if one.channel == "wire":
-                service.queue_work(session, one.id)
+            answers.told(session, one, actor=here.actor.name, now=now)
         elif form.get("doing") == "answer":
             answers.refuse_foreign(one)
             answers.answered(
@@ -127,9 +132,24 @@ def _show(
         one=one,
         firm=firm,
         **in_words(session, one),
+        who=_who(session, one),
         told=[(row, bank.name_zh if lang() == "zh" else bank.name_en) for row, bank in told],
         may_send=one.state in ("filed", "unkept"),
         may_answer=one.state in ("sent", "unkept"),
         most=answers.MOST_ANSWER,
         now=now,
     )
+
+
+def _who(session: Session, one: Dispute) -> dict[str, str]:
+    """Return who took a dispute's steps, by actor: staff by name; of the firm, that it was the firm."""
+    actors = {event.actor for event in service.events_of(session, one)}
+    staff = {actor: UUID(actor.removeprefix("staff:")) for actor in actors if actor.startswith("staff:")}
+    rows = session.execute(select(Account.id, Account.display_name).where(Account.id.in_(staff.values())))
+    names = dict(rows.all())
+    told = {actor: names.get(account, actor) for actor, account in staff.items()}
+    for actor in actors - told.keys():
+        kind, _, rest = actor.partition(":")
+        words = {"account": gettext("the firm"), "source": office_name(rest), "system": "CreditLink"}
+        told[actor] = str(words.get(kind, actor))
+    return told

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import flask
+import polars as pl
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy import select
+from sqlalchemy import literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from creditlink.audit import chain, service
@@ -17,15 +19,19 @@ from creditlink.audit.tables import AuditEntry
 from creditlink.enterprises import accounts
 from creditlink.enterprises.service import by_uscc
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.kit.clock import day_of, start_of_day
+from creditlink.kit.clock import SHANGHAI, day_of, start_of_day
+from creditlink.kit.files.csvexport import csv_of
+from creditlink.portal.sheets.sheet import MOST
 from creditlink.portal.site import blueprint, page
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import A_PAGE, searching
 
-FIELDS = ("actor", "action", "uscc", "since", "until")
+FIELDS = ("actor", "action", "uscc", "since", "until", "result", "order")
+"""They come in the body of a form: no address and no log of addresses holds a firm's code."""
 LONGEST_CHECK = 20_000
 """A chain with more links is checked on the command line: a page does not wait that long."""
 
+_COLUMNS = ("at", "who", "action", "purpose", "firm", "result", "link", "detail")
 _LATELY = timedelta(days=7)
 _LONGEST = 200
 _PERSON = "staff:"
@@ -74,10 +80,15 @@ def search_evidence(session: Session, here: AtDesk, now: datetime) -> ResponseRe
             checked = _check(session, firm)
             _note(session, here, now, asked, firm, doing="check", count=checked.links)
             return _page(asked, checked=checked, firm=firm)
-        found, following = _found(session, asked, firm, form.get("before", ""))
+        is_export = form.get("doing") == "export"
+        found, following = _found(session, asked, firm, form.get("before", ""), MOST if is_export else A_PAGE)
+        if is_export and following is not None:
+            raise SearchRefused(gettext("More than %(most)s rows fit. Narrow the list first.", most=f"{MOST:,}"))
     except SearchRefused as refused:
         return _page(asked, error=str(refused), status=422)
-    _note(session, here, now, asked, firm, doing="search", count=len(found))
+    _note(session, here, now, asked, firm, doing="export" if is_export else "search", count=len(found))
+    if is_export:
+        return _file(found)
     return _page(asked, found=found, following=following, searched=True)
 
 
@@ -96,15 +107,19 @@ def _firm(session: Session, uscc: str) -> Enterprise | None:
 
 
 def _found(
-    session: Session, asked: dict[str, str], firm: Enterprise | None, before: str
+    session: Session, asked: dict[str, str], firm: Enterprise | None, before: str, limit: int
 ) -> tuple[list[FoundEntry], int | None]:
-    wanted = select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
+    rises = asked["order"] == "oldest"
+    order = (AuditEntry.at, AuditEntry.id) if rises else (AuditEntry.at.desc(), AuditEntry.id.desc())
+    wanted = select(AuditEntry).order_by(*order)
     if firm is not None:
         wanted = wanted.where(AuditEntry.enterprise_id == firm.id)
     if asked["action"]:
         wanted = wanted.where(AuditEntry.action == asked["action"])
     if asked["actor"]:
         wanted = wanted.where(AuditEntry.actor == _actor(session, asked["actor"]))
+    if asked["result"]:
+        wanted = wanted.where(AuditEntry.result == asked["result"])
     since, until = _day(asked["since"]), _day(asked["until"])
     if since is not None:
         wanted = wanted.where(AuditEntry.at >= start_of_day(since))
@@ -114,11 +129,10 @@ def _found(
         last = session.get(AuditEntry, int(before)) if _is_number(before) else None
         if last is None:
             raise SearchRefused(gettext("This page of the list does not exist any more."))
-        wanted = wanted.where(
-            (AuditEntry.at < last.at) | ((AuditEntry.at == last.at) & (AuditEntry.id < last.id))
-        )  # fmt: skip
-    rows = session.scalars(wanted.limit(A_PAGE + 1)).all()
-    shown = rows[:A_PAGE]
+        here, place = tuple_(AuditEntry.at, AuditEntry.id), tuple_(literal(last.at), literal(last.id))
+        wanted = wanted.where(here > place if rises else here < place)
+    rows = session.scalars(wanted.limit(limit + 1)).all()
+    shown = rows[:limit]
     people = _people(session, [row.actor for row in shown])
     about = {row.enterprise_id for row in shown if row.enterprise_id is not None}
     firms = dict(session.execute(select(Enterprise.id, Enterprise.name).where(Enterprise.id.in_(about))).all())
@@ -128,7 +142,27 @@ def _found(
         )
         for row in shown
     ]
-    return found, shown[-1].id if len(rows) > A_PAGE else None
+    return found, shown[-1].id if len(rows) > limit else None
+
+
+def _file(found: list[FoundEntry]) -> ResponseReturnValue:
+    """Return entries as CSV; no text in it is a formula."""
+    rows = [
+        {
+            "at": one.row.at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S"),
+            "who": one.who,
+            "action": one.row.action,
+            "purpose": one.row.purpose or "",
+            "firm": one.firm or "",
+            "result": one.row.result,
+            "link": str(one.row.seq),
+            "detail": json.dumps(one.row.detail, ensure_ascii=False),
+        }
+        for one in found
+    ]
+    body = "\ufeff" + csv_of(pl.DataFrame(rows, schema=dict.fromkeys(_COLUMNS, pl.String)))
+    headers = {"Content-Disposition": 'attachment; filename="evidence.csv"'}
+    return flask.Response(body, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _actor(session: Session, given: str) -> str:

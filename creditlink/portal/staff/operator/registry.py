@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, datetime
-from uuid import UUID
 
 import flask
 import polars as pl
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
 from creditlink.enterprises.registry import clearing, loads, tasks
 from creditlink.enterprises.registry.clearing import ClearingQuery
-from creditlink.enterprises.registry.tables import RegistryLoad, RegistryRow, UsccClearing
+from creditlink.enterprises.registry.tables import UsccClearing
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.files.csvexport import csv_of
-from creditlink.kit.http import paging
 from creditlink.portal.person import stepup
+from creditlink.portal.sheets.filling import export_of, status_of
 from creditlink.portal.site import blueprint, page, see_other
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import A_PAGE, operating
+from creditlink.portal.staff.operator.sheets import registered
 
 _A_BATCH = 200
 
@@ -33,30 +32,10 @@ _A_BATCH = 200
 @operating
 def operator_registry(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
     """Show what the registry delivered, the latest first, and of which rows were kept aside."""
-    error, found, more = None, [], False
-    try:
-        after = paging.row_of(session, RegistryLoad, "rgl", flask.request.args.get("cursor") or None)
-        rows, more = paging.newest_first(
-            session, select(RegistryLoad), RegistryLoad.began_at, RegistryLoad.id, after=after, limit=A_PAGE
-        )
-        found = [load for (load,) in rows]
-    except InvalidRequest:
-        error = gettext("This page of the list does not exist any more.")
-    return page(
-        "staff/operator/registry.html",
-        status=200 if error is None else 422,
-        found=found,
-        with_refused=_with_refused(session, found),
-        cursor=found[-1].wire_id if more else None,
-        error=error,
+    found = registered.loads_of(session)
+    return export_of(found, name="registry") or page(
+        "staff/operator/registry.html", status=status_of(found), found=found
     )
-
-
-def _with_refused(session: Session, shown: Sequence[RegistryLoad]) -> set[UUID]:
-    """Return those of which rows were kept aside; how many is on a page of its own, as counting millions takes long."""
-    kept = select(RegistryRow.load_id).where(RegistryRow.load_id == RegistryLoad.id, RegistryRow.state == "refused")
-    wanted = select(RegistryLoad.id).where(RegistryLoad.id.in_([load.id for load in shown]), kept.exists())
-    return set(session.scalars(wanted))
 
 
 @blueprint.get("/staff/operator/registry/<load_id>")
@@ -158,28 +137,24 @@ def _query(limit: int) -> ClearingQuery:
         limit=limit,
         state=None if state == "all" else state if state in clearing.STATES else "open",
         kind=kind if kind in clearing.KINDS else None,
-        cursor=given.get("cursor") or None,
     )
 
 
 def _show(
     session: Session, here: AtDesk, now: datetime, *, error: str | None = None, status: int = 200
 ) -> ResponseReturnValue:
-    query, today = _query(A_PAGE), day_of(now)
-    try:
-        found, cursor = clearing.page_of(session, query, today=today)
-    except InvalidRequest:
-        found, cursor = [], None
-        error, status = gettext("This page of the list does not exist any more."), 422
-    return page(
+    found = registered.codes_of(session, today=day_of(now))
+    if found.asked.export and found.rows:
+        audit.record(
+            session, action="clearing.export", result="done", actor=here.actor.name, now=now,
+            detail={"count": len(found.rows)} | dict(found.asked.written),
+        )  # fmt: skip
+    return export_of(found, name="codes") or page(
         "staff/operator/clearing.html",
-        status=status,
-        found=[(item, clearing.state_of(item, today), clearing.as_row(item, today=today)) for item in found],
-        cursor=cursor,
-        state=query.state or "all",
-        kind=query.kind or "",
-        states=clearing.STATES,
-        kinds=clearing.KINDS,
+        status=max(status, status_of(found)),
+        found=found,
+        state=flask.request.args.get("state", "open"),
+        kind=flask.request.args.get("kind", ""),
         ask_code=stepup.needs_code(here.account, now),
         error=error,
     )

@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.files.csvexport import csv_of
+from creditlink.portal.sheets.filling import export_of, status_of
 from creditlink.portal.site import blueprint, page, see_other
 from creditlink.portal.staff.guard import AtDesk
 from creditlink.portal.staff.operator.access import A_PAGE, operating
+from creditlink.portal.staff.operator.sheets import rejected
 from creditlink.records import sources
 from creditlink.records.rejections import desk, handed, queue
 from creditlink.records.rejections.desk import ListedRejection
@@ -29,8 +31,9 @@ _LONGEST_NOTE = 500
 @blueprint.get("/staff/operator/rejections")
 @operating
 def operator_rejections(session: Session, here: AtDesk, now: datetime) -> ResponseReturnValue:
-    """Show the entries of one source in one state, the newest first; that they were looked at is evidence."""
-    return _show(session, here, now, flask.request.args.get("source", ""), flask.request.args.get("state", "open"))
+    """Show the entries of one source in one state, as a table; that they were looked at is evidence."""
+    given = flask.request.args
+    return _show(session, here, now, given.get("source", "").strip(), given.get("state", "").strip() or "open")
 
 
 @blueprint.post("/staff/operator/rejections/<source>")
@@ -90,24 +93,15 @@ def _show(
     counts = {name: known.get(name, dict.fromkeys(STATES, 0)) for name in sources.current().config.sources}
     chosen = source if source in counts else max(counts, key=lambda name: counts[name]["open"], default="")
     within = state if state in STATES else "open"
-    found: list[ListedRejection] = []
-    cursor: str | None = None
-    try:
-        found, cursor = desk.page_of(
-            session, chosen, state=within, cursor=flask.request.args.get("cursor") or None, limit=A_PAGE
-        )
-    except InvalidRequest:
-        error, status = gettext("This page of the list does not exist any more."), 422
-    if found:
-        desk.note_reading(session, chosen, len(found), act="read", actor=here.actor.name, now=now)
-    return page(
+    found = rejected.sheet_of(session, chosen, within, counts)
+    if found.rows:
+        act = "export" if found.asked.export else "read"
+        desk.note_reading(session, chosen, len(found.rows), act=act, actor=here.actor.name, now=now)
+    return export_of(found, name="rejected") or page(
         "staff/operator/rejections.html",
-        status=status,
-        counts=counts,
+        status=max(status, status_of(found)),
         source=chosen,
         state=within,
-        states=STATES,
         found=found,
-        cursor=cursor,
         error=error,
     )

@@ -10,7 +10,7 @@ from flask_babel import gettext
 from creditlink.disputes.rules.datum import FRAMES, Datum, columns_of
 from creditlink.disputes.tables import Dispute, DisputeEvent
 from creditlink.kit.clock import day_of
-from creditlink.kit.money import yuan_text
+from creditlink.kit.money import grouped_yuan
 from creditlink.portal.firm.records.wording import code_text
 from creditlink.portal.site import lang
 from creditlink.records.pulls.delivery import FactValue
@@ -88,7 +88,7 @@ def value(name: str, stored: FactValue) -> str:
         return "–"
     if isinstance(stored, bool):
         return str(gettext("yes") if stored else gettext("no"))
-    return f"¥{yuan_text(int(stored))}" if name.endswith("_fen") else code_text(name, stored)
+    return f"¥{grouped_yuan(int(stored))}" if name.endswith("_fen") else code_text(name, stored)
 
 
 def step_of(event: DisputeEvent) -> str:
@@ -100,5 +100,6 @@ def step_of(event: DisputeEvent) -> str:
         "doubt": gettext("The source said it corrected the row, and sends it as before"),
         "withdraw": gettext("Withdrawn"), "appeal": gettext("Appealed"),
         "overdue": gettext("The source did not answer in time"),
+        "read": gettext("Looked at by our own staff"), "file_read": gettext("Evidence handed out to our own staff"),
     }  # fmt: skip
     return str(words.get(event.step, event.step))
