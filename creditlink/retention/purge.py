@@ -38,6 +38,7 @@ from creditlink.profiles.tables import Profile
 from creditlink.records import sources
 from creditlink.records.pulls import pull as pulls
 from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow
+from creditlink.reports import ending as reports
 from creditlink.retention import certificates, requests, rules
 from creditlink.retention.rules import Holder
 from creditlink.retention.tables import DeletionCertificate
@@ -49,6 +50,7 @@ from creditlink.uploads.standing import CATEGORY
 PURGED = (
     *("decision_notes", "decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts"),
     *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS, *disputes.TABLES, *objections.TABLES),
+    *reports.TABLES,
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
@@ -83,6 +85,7 @@ _DUE = text(f"""
     UNION
     SELECT o.enterprise_id FROM access_objections o WHERE o.keep_until <= :now
     UNION
+    SELECT r.enterprise_id FROM credit_reports r WHERE r.keep_until <= :now    UNION
     SELECT p.enterprise_id FROM profiles p JOIN deletion_requests q ON q.consent_id = p.consent_id
     UNION
     SELECT p.enterprise_id FROM pulls p JOIN deletion_requests q ON q.consent_id = p.consent_id
@@ -186,10 +189,12 @@ def _delete(
         yield "decision_records", consent_id, record
     yield from reviews.delete_over(session, enterprise_id, now)
     yield from objections.delete_over(session, enterprise_id, now)
+    yield from reports.delete_over(session, enterprise_id, now)
     for consent in consents:
         until = now - (timedelta(0) if consent.id in asked else _life(consent))
         is_over = (Profile.consent_id == consent.id, Profile.created_at <= until)
         going = select(Profile.id).where(*is_over)
+        yield from reports.delete_contents(session, consent.id, going)
         for ended, event in session.execute(
             delete(ProfileEnding)
             .where(ProfileEnding.profile_id.in_(going))
