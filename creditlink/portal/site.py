@@ -36,7 +36,8 @@ blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder
 csrf = CSRFProtect()
 UPLOADS_PATH = f"{PATH}/uploads"
 DISPUTES_PATH = f"{PATH}/disputes/new"
-FILE_PATHS = (UPLOADS_PATH, DISPUTES_PATH)
+VERIFY_PATH = f"{PATH}/verify"
+FILE_PATHS = (UPLOADS_PATH, DISPUTES_PATH, VERIFY_PATH)
 """The pages that take files, and so larger bodies."""
 
 _LANG_COOKIE = "creditlink_lang"
@@ -201,6 +202,7 @@ def _navigation() -> list[tuple[str, str]]:
             ("portal.inbox", gettext("Requests")),
             ("portal.profile", gettext("Credit profile")),
             ("portal.own_use", gettext("My own data")),
+            ("portal.reports", gettext("Reports")),
             ("portal.uploads", gettext("Own records")),
             ("portal.disputes", gettext("Disputes")),
             ("portal.financing", gettext("Financing")),

@@ -57,9 +57,10 @@ def hold(session: Session, token: str) -> CreditReport | None:
     return session.scalars(select(CreditReport).where(CreditReport.token_hash == hashed)).one_or_none()
 
 
-def look(session: Session, report: CreditReport, *, address: str, secret: str, now: datetime) -> Told:
-    """Tell what a report is now, and count the look."""
-    _count(session, report, address, secret, now)
+def look(session: Session, report: CreditReport, *, address: str | None, secret: str, now: datetime) -> Told:
+    """Tell what a report is now, and count the look from an address; None: it is not to be counted."""
+    if address is not None:
+        _count(session, report, address, secret, now)
     state = state_of(session, report, now)
     ended = report.revoked_at
     whole = service.opened(session, report, secret=secret) if state == "valid" else None
