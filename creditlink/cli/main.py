@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "profiles": ("creditlink.cli.profiles:profiles", "What changed between two profiles of a firm, and why"),
     "decisions": ("creditlink.cli.decisions:decisions", "Find, export, verify and check archived decisions"),
     "reviews": ("creditlink.cli.reviews:reviews", "Cases for a person, overrides and their monitor, notices"),
+    "reports": ("creditlink.cli.reports:reports", "Verify the file of a credit report, offline"),
     "replay": ("creditlink.cli.replay:replay", "Make any decision again, and compare it byte by byte"),
     "openapi": ("creditlink.cli.platform:openapi", "Print the OpenAPI document"),
 }

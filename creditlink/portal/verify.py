@@ -75,7 +75,10 @@ def verify_file() -> ResponseReturnValue:
     if (wait := _too_many()) is not None:
         return wait
     sent = flask.request.files.get("file")
-    content = sent.stream.read(signing.MOST_BYTES + 1) if sent is not None else b""
+    content = b""
+    if sent is not None:
+        content = sent.stream.read(signing.MOST_BYTES + 1)
+        sent.close()
     try:
         found = signing.verify(content, keyring.public_keys(settings().secret_key))
     except ReportRefused as refused:
@@ -129,7 +132,9 @@ def _in_words(refused: ReportRefused) -> str:
     words = {
         "too_large": gettext("The file is larger than any report of ours."),
         "not_a_report": gettext("This is no credit report: no signed report is in the file."),
-        "signature": gettext("This report is not genuine: the signature does not hold. It was altered, or not made by us."),
+        "signature": gettext(
+            "This report is not genuine: the signature does not hold. It was altered, or not made by us."
+        ),
         "changed": gettext("This report was altered: its readable part is not what was signed."),
         "format": gettext("The report is of a form that this page does not know."),
     }

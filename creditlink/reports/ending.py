@@ -17,15 +17,14 @@ CLASS = "reports"
 
 TABLES = ("credit_reports", "report_contents")
 
+
 def are_kept(session: Session, consent_id: UUID) -> bool:
     """Return whether a report that was made under a consent is kept."""
     query = select(CreditReport.id).where(CreditReport.consent_id == consent_id).limit(1)
     return session.scalar(query) is not None
 
 
-def delete_contents(
-    session: Session, consent_id: UUID, profiles: Select[UUID]
-) -> Iterator[tuple[str, UUID, str]]:
+def delete_contents(session: Session, consent_id: UUID, profiles: Select[UUID]) -> Iterator[tuple[str, UUID, str]]:
     """Delete what the reports of some profiles say; yield table, consent and hash of every row that went."""
     over = select(CreditReport.id).where(CreditReport.profile_id.in_(profiles))
     gone = delete(ReportContent).where(ReportContent.report_id.in_(over)).returning(ReportContent.sealed)

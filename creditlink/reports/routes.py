@@ -133,5 +133,3 @@ def _as_json(session: Session, whole: OpenedReport) -> dict[str, object]:
         "jws": whole.signed,
         "report": whole.claims,
     }
-
-

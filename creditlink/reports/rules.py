@@ -84,7 +84,10 @@ def parse(values: Mapping[str, object]) -> ReportSettings:
     ------
     ReportSettingsInvalid
     """
-    for name in (*sorted(set(values) - {"version", *_NUMBERS}), *(n for n in ("version", *_NUMBERS) if n not in values)):
+    for name in (
+        *sorted(set(values) - {"version", *_NUMBERS}),
+        *(n for n in ("version", *_NUMBERS) if n not in values),
+    ):
         said = f"{values[name]!r} is not a field" if name in values else "is absent"
         raise ReportSettingsInvalid(f"{name}: {said}")
     numbers: dict[str, int] = {}
@@ -140,9 +143,7 @@ def _line(value: str, field: str, most: int) -> str:
     return line
 
 
-def state_at(
-    *, valid_until: datetime, revoked_at: datetime | None, consent_state: str, now: datetime
-) -> State:
+def state_at(*, valid_until: datetime, revoked_at: datetime | None, consent_state: str, now: datetime) -> State:
     """Return what a report is at `now`: what ended it by somebody's will comes before the clock.
 
     A consent that was used up or ran out ends no report that was made under it in time; one that the firm withdrew does.

@@ -19,9 +19,7 @@ LOOKED = "EXISTS (SELECT FROM credit_reports r WHERE r.id = report_id AND r.{hel
 
 
 def _report() -> sa.Column:
-    return sa.Column(
-        "report_id", sa.Uuid, sa.ForeignKey("credit_reports.id", ondelete="CASCADE"), primary_key=True
-    )
+    return sa.Column("report_id", sa.Uuid, sa.ForeignKey("credit_reports.id", ondelete="CASCADE"), primary_key=True)
 
 
 def upgrade() -> None:
@@ -46,9 +44,7 @@ def upgrade() -> None:
         sa.CheckConstraint("made_at < valid_until", name="validity"),
         sa.CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revoked"),
     )
-    op.create_index(
-        "ix_credit_reports_enterprise_id_made_at", "credit_reports", ["enterprise_id", "made_at", "id"]
-    )
+    op.create_index("ix_credit_reports_enterprise_id_made_at", "credit_reports", ["enterprise_id", "made_at", "id"])
     op.create_table(
         "report_contents",
         _report(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from datetime import timedelta
 from html import unescape
@@ -58,8 +57,10 @@ def address_of(shown) -> str:
 def upload(person, content, name="report.pdf"):
     person.get("/portal/verify?lang=en")
     token = re.search(r'name="csrf_token" value="([^"]+)"', person.page.text).group(1)
-    data = {"csrf_token": token, "file": (io.BytesIO(content), name)}
-    return person.client.post("/portal/verify", data=data, content_type="multipart/form-data")
+    # By hand: the test client would leave a larger body in a file that nobody closes.
+    parts = f'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{token}\r\n--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    body = parts.encode() + content + b"\r\n--x--\r\n"
+    return person.client.post("/portal/verify", data=body, content_type="multipart/form-data; boundary=x")
 
 
 def verified(stranger, address):
@@ -141,7 +142,9 @@ class TestWhoeverHoldsThePaper:
         assert "顺德永丰物业" in text_ and "租赁厂房" in text_
         with db.transaction("owner") as session:
             report = session.scalars(select(CreditReport)).one()
-            firm = session.execute(text("SELECT name, uscc FROM enterprises WHERE id = :id"), {"id": report.enterprise_id}).one()
+            firm = session.execute(
+                text("SELECT name, uscc FROM enterprises WHERE id = :id"), {"id": report.enterprise_id}
+            ).one()
         assert report.digest in text_
         assert firm.name not in text_ and firm.uscc not in text_
         assert firm.uscc[-6:] in text_
@@ -224,7 +227,7 @@ class TestAFile:
     def test_with_other_pages_is_no_file_of_ours(self, made, reader, stranger):
         wire_id = made()
         content = reader.client.get(f"{PAGE}/{wire_id}/file.pdf").data
-        shown = unescape(upload(stranger, content.replace(b"/Producer", b"/Producor", 1)).text)
+        shown = unescape(upload(stranger, content[:60] + bytes([content[60] ^ 1]) + content[61:]).text)
         assert "were altered" in shown and "Genuine and valid." not in shown
 
     def test_revoked(self, made, reader, stranger):
@@ -261,5 +264,12 @@ def test_what_it_says_goes_with_the_profile_and_that_it_was_made_stays(made, rea
     with db.transaction("owner") as session:
         assert session.scalars(select(ReportContent)).all() == []
         report = session.scalars(select(CreditReport)).one_or_none()
-    assert report is None or "deleted with the profile" in reader.get(f"{PAGE}?lang=en").text
-    assert verified(stranger, address).status_code in (200, 404)
+    assert report is not None
+    assert "deleted with the profile" in reader.get(f"{PAGE}?lang=en").text
+    assert "not valid any more" in unescape(verified(stranger, address).text) or report.valid_until > utc_now()
+    for kind in ("pdf", "json"):
+        assert reader.get(f"{PAGE}/{report.wire_id}/file.{kind}").status_code == 404
+    much_later = report.keep_until + timedelta(seconds=1)
+    with db.transaction("worker") as session:
+        purge.purge_firm(session, firm, issuer=settings.issuer, secret=settings.secret_key, now=much_later)
+    assert verified(stranger, address).status_code == 404

@@ -177,9 +177,7 @@ class TestRefused:
     )
     def test_what_it_cannot_be(self, bank, profiled, values, field):
         authorization, profile = profiled()
-        answer = bank.call(
-            "POST", "/v1/reports", authorization, json=WANTED | {"profile_id": profile["id"]} | values
-        )
+        answer = bank.call("POST", "/v1/reports", authorization, json=WANTED | {"profile_id": profile["id"]} | values)
         assert answer.status_code == 422, answer.text
         assert field in answer.text
 

@@ -120,9 +120,7 @@ def _waterfall(told: Mapping[str, Any] | None, own: str, words: Mapping[str, str
 
     yield bar(words["base"], f"{told['base']:.0f}", ground, told["base"] - ground, "total")
     for (label, points), level in zip(moved, levels, strict=False):
-        yield bar(
-            label, f"{points:+.1f}", min(level, level + points), abs(points), "plus" if points > 0 else "minus"
-        )
+        yield bar(label, f"{points:+.1f}", min(level, level + points), abs(points), "plus" if points > 0 else "minus")
     yield bar(words["total"], f"{told['total']:.0f}", ground, told["total"] - ground, "total")
 
 

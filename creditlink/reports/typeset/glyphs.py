@@ -22,8 +22,8 @@ def drawable() -> frozenset[int]:
 def visible(text: str) -> str:
     """Return a text whose every character can be seen.
 
-    >>> visible("永盛"), visible("\U00030edd麵")
-    ('永盛', '〔U+30EDD〕麵')
+    >>> visible("永盛"), visible(chr(0x2A6A5) + "麵")
+    ('永盛', '〔U+2A6A5〕麵')
     """
     known = drawable()
     return "".join(char if ord(char) in known else f"〔U+{ord(char):04X}〕" for char in text)
