@@ -48,8 +48,8 @@ class Verdict:
 
 def short(token: str | None = None) -> ResponseReturnValue:
     """Send the address on a paper on to its page."""
-    where = "portal.verify" if token is None else "portal.verify_report"
-    return flask.redirect(flask.url_for(where, **({} if token is None else {"token": token})), 303)
+    page_of = flask.url_for("portal.verify") if token is None else flask.url_for("portal.verify_report", token=token)
+    return flask.redirect(page_of, 303)
 
 
 @blueprint.get("/verify")

@@ -1,4 +1,4 @@
-"""What a report says: one set of claims, from which the JSON, the pages of the PDF and the verify page are all made. Pure.
+"""What a report says: one set of claims, of which the JSON, the pages and the verify page are all made. Pure.
 
 Numbers and codes are those of the stored profile; words come in Chinese and English both. What the firm leaves out is
 not in the claims at all, and `left_out` says that it was left out: who reads a report knows that there was more.

@@ -79,7 +79,7 @@ def state_of(session: Session, report: CreditReport, now: datetime) -> State:
 
 
 def figures_of(claims: Claims) -> dict[str, object]:
-    """Return the few figures that a paper is compared by: its firm half hidden, grade, points, day, for whom and why."""
+    """Return the few figures that a paper is compared by: its firm, half hidden; grade, points, day, whom, what for."""
     firm, profile = claims["firm"], claims["profile"]
     return {
         "name": masked(firm["name"]),

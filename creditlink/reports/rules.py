@@ -146,7 +146,7 @@ def _line(value: str, field: str, most: int) -> str:
 def state_at(*, valid_until: datetime, revoked_at: datetime | None, consent_state: str, now: datetime) -> State:
     """Return what a report is at `now`: what ended it by somebody's will comes before the clock.
 
-    A consent that was used up or ran out ends no report that was made under it in time; one that the firm withdrew does.
+    A consent that was used up or ran out ends no report that was made in its time; one that the firm withdrew does.
     """
     if revoked_at is not None:
         return "revoked"

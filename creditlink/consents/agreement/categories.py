@@ -130,7 +130,7 @@ USUAL_ACTIONS = ("profile", "match")
 """What a request asks for that names none."""
 
 PURPOSE_ACTIONS = {"report": ("profile", "report")}
-"""Purpose -> what a request for it asks for that names none; an action of no other purpose may be asked for elsewhere."""
+"""Purpose -> what a request for it asks for that names none; its own action may be asked for nowhere else."""
 
 
 def label_of(category: str, lang: str) -> str:

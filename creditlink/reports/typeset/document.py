@@ -1,4 +1,4 @@
-"""What the pages show, made of the signed claims and nothing else: words, numbers as people read them, drawings. Pure."""
+"""What the pages show, made of the signed claims alone: words, numbers as people read them, drawings. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from creditlink.reports.typeset.glyphs import all_visible
 from creditlink.reports.typeset.words import code, labels
 
 _COLOURS = {"sales": "#2456a6", "tax": "#7a5ca8", "headcount": "#1b7f5c", "electricity": "#b07a16"}
+_UNITS = {"sales": "wan", "tax": "wan", "headcount": "people", "electricity": "kwh"}
 _TONES = {"A+": "#1b7f5c", "A": "#1b7f5c", "B": "#2456a6", "C": "#b07a16", "D": "#b3402f", "E": "#b3402f"}
 _FEN_OF_WAN = 1_000_000
 _LEAST_WIDTH = 0.5  # of a hundred: a step of little can still be seen
@@ -55,7 +56,7 @@ def document_of(claims: Claims, *, digest: str, picture: str) -> dict[str, Any]:
         "firm": list(_firm(claims["firm"], language, words)),
         "series": series,
         "colours": {name: [colour] for name, colour in _COLOURS.items()},
-        "units": {"sales": words["wan"], "tax": words["wan"], "headcount": words["people"], "electricity": words["kwh"]},
+        "units": {name: words[unit] for name, unit in _UNITS.items()},
         "tops": {name: _span(claims["months"], name) for name in series},
         "months": [
             [row["month"] + ("*" if "filed_for_months" in row else ""), *(_figure(row.get(n), n) for n in series)]

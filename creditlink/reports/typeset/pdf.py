@@ -16,7 +16,6 @@ from creditlink.reports.typeset.document import document_of
 from creditlink.reports.typeset.glyphs import FONTS
 
 _TEMPLATE = Path(__file__).parent / "report.typ"
-_STANDARD = "a-3b"
 # One compiler has read the fonts, and one document is made at a time: it uses every core by itself.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -41,7 +40,7 @@ def pages_of(claims: Claims, *, signed: str, digest: str) -> bytes:
         made = _compiler().compile(
             sys_inputs={"data": json.dumps(shown, ensure_ascii=False), "jws": signed},
             format="pdf",
-            pdf_standards=_STANDARD,
+            pdf_standards="a-3b",
             timestamp=datetime.fromtimestamp(claims["iat"], UTC),
         )
     assert isinstance(made, bytes)  # noqa: S101 (without an address to write to it returns them)
