@@ -69,6 +69,6 @@ def _judged(found: Verified) -> tuple[str, int]:
     """Return the verdict on a file whose signature holds, and how the command ends."""
     if found.pages in ("changed", "unsealed"):
         return f"pages_{found.pages}", NOT_OURS
-    if utc_now() >= datetime.fromtimestamp(found.claims["exp"], UTC):
+    if utc_now() >= datetime.fromtimestamp(int(str(found.claims["exp"])), UTC):
         return "expired", OVER
     return "valid", VALID

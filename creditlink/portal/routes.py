@@ -5,7 +5,7 @@ from __future__ import annotations
 import flask
 
 from creditlink.kit.settings import Settings
-from creditlink.portal import site, status, verify
+from creditlink.portal import site, status
 from creditlink.portal.developers import routes as developers
 from creditlink.portal.firm import (
     acts,
@@ -17,10 +17,11 @@ from creditlink.portal.firm import (
 )
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.firm.known import changes, group, own, profile, reviews
+from creditlink.portal.firm.known.reports import pages as report_pages
+from creditlink.portal.firm.known.reports import verify
 from creditlink.portal.firm.records import accesses, deletions, months, objections, uploads
 from creditlink.portal.firm.records.disputes import filing
 from creditlink.portal.firm.records.disputes import reading as dispute_pages
-from creditlink.portal.firm.reports import pages as report_pages
 from creditlink.portal.person import keys as own_keys
 from creditlink.portal.person import notices, security, signin
 from creditlink.portal.person.arriving import invitations, password, proving

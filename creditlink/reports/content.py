@@ -14,7 +14,7 @@ from typing import Any
 from creditlink.engine.scoring.scale import Scale
 from creditlink.engine.vocabulary import GRADES
 from creditlink.kit.clock import add_months, month_start
-from creditlink.reports.rules import SECTIONS, Asked
+from creditlink.reports.rules import SECTIONS, WantedReport
 
 FORMAT = 1
 """Of the claims: a reader that knows this number knows every member."""
@@ -27,6 +27,7 @@ FRAMES = tuple(_OF_FRAME)
 """The record frames that the months are summed from."""
 
 Claims = dict[str, Any]
+"""JSON: what is signed, and parts of it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class MonthlyFact:
     frame: str
     period: date
     subkey: str
-    values: Mapping[str, Any]
+    values: Claims
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ class ProfileTold:
     grade: str | None
     points: int | None
     pd_12m: float | None
-    summary: Mapping[str, Any]
-    coverage: Mapping[str, Mapping[str, Any]]
-    explanation: Mapping[str, Any]
-    contested: Sequence[Mapping[str, Any]]
+    summary: Claims
+    coverage: Mapping[str, Claims]
+    explanation: Claims
+    contested: Sequence[Claims]
     model_id: str
     model_sha256: str
     bundle_sha256: str | None
@@ -74,9 +75,9 @@ def claims_of(
     report_id: str,
     issuer: str,
     address: str,
-    asked: Asked,
+    asked: WantedReport,
     maker: Maker,
-    registration: Mapping[str, Any],
+    registration: Claims,
     profile: ProfileTold,
     facts: Iterable[MonthlyFact],
     labels: Mapping[str, tuple[str, str]],
@@ -118,7 +119,7 @@ def claims_of(
     }
 
 
-def _firm(registration: Mapping[str, Any], gone: set[str]) -> Claims:
+def _firm(registration: Claims, gone: set[str]) -> Claims:
     names = ["uscc", "name", "industry", "region", "entity_type", "status", "established_on",
              "registered_capital_fen", "paid_in_capital_fen"]  # fmt: skip
     if "registered" not in gone:
@@ -161,7 +162,7 @@ def _profile(profile: ProfileTold, gone: set[str]) -> Claims:
     return told
 
 
-def _reason(one: Mapping[str, Any]) -> Claims:
+def _reason(one: Claims) -> Claims:
     return {
         "code": one["code"],
         "zh": one["sentence_zh"],
@@ -170,7 +171,7 @@ def _reason(one: Mapping[str, Any]) -> Claims:
     }
 
 
-def _words(one: Mapping[str, Any] | None) -> Claims | None:
+def _words(one: Claims | None) -> Claims | None:
     """Return a code with its words, whichever members a rule of the engine keeps them in."""
     if one is None:
         return None
@@ -222,7 +223,7 @@ def _figures(fact: MonthlyFact) -> list[tuple[str, int | float | None]]:
     return [("electricity", values.get("usage"))] if fact.subkey.partition("/")[0] == "electricity" else []
 
 
-def _coverage(coverage: Mapping[str, Mapping[str, Any]], labels: Mapping[str, tuple[str, str]]) -> list[Claims]:
+def _coverage(coverage: Mapping[str, Claims], labels: Mapping[str, tuple[str, str]]) -> list[Claims]:
     return [
         {
             "category": category,
@@ -237,7 +238,7 @@ def _coverage(coverage: Mapping[str, Mapping[str, Any]], labels: Mapping[str, tu
     ]
 
 
-def _contested(one: Mapping[str, Any]) -> Claims:
+def _contested(one: Claims) -> Claims:
     return {
         "open": one["contested"],
         "category": one["category"],

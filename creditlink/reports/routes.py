@@ -29,7 +29,7 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.reports import files, looks, rules, service
-from creditlink.reports.rules import Asked, AskedWrongly
+from creditlink.reports.rules import WantedReport, AskedWrongly
 from creditlink.reports.schemas import ReportRequest, ReportRequestSchema, ReportSchema
 from creditlink.reports.service import Means, OpenedReport
 
@@ -109,7 +109,7 @@ def read_report(report_id: str) -> dict[str, object] | flask.Response:
     return flask.Response(content, mimetype=files.PDF, headers={"Cache-Control": "no-store"})
 
 
-def _asked(wanted: ReportRequest, means: Means) -> Asked:
+def _asked(wanted: ReportRequest, means: Means) -> WantedReport:
     try:
         return rules.asked_of(
             recipient=wanted.recipient, purpose=wanted.purpose, language=wanted.language, days=wanted.valid_days,

@@ -67,7 +67,7 @@ class ReportSettings:
 
 
 @dataclass(frozen=True)
-class Asked:
+class WantedReport:
     """What a report is to be: for whom, what for, in which language, for how long, and without what."""
 
     recipient: str
@@ -109,7 +109,7 @@ def asked_of(
     days: int | None,
     left_out: Sequence[str] = (),
     settings: ReportSettings,
-) -> Asked:
+) -> WantedReport:
     """Return what is asked for, with the usual for what was not said.
 
     Raises
@@ -124,7 +124,7 @@ def asked_of(
         raise AskedWrongly("language", f"must be one of {', '.join(LANGUAGES)}")
     if unknown := sorted(set(left_out) - set(SECTIONS)):
         raise AskedWrongly("leave_out", f"must be of {', '.join(SECTIONS)}, got {unknown[0][:40]!a}")
-    return Asked(
+    return WantedReport(
         _line(recipient, "recipient", MOST_RECIPIENT),
         _line(purpose, "purpose", MOST_PURPOSE),
         language,

@@ -36,7 +36,7 @@ from creditlink.records.tables import FactRow
 from creditlink.reports import signing
 from creditlink.reports.content import FRAMES, Claims, Maker, MonthlyFact, ProfileTold, claims_of
 from creditlink.reports.ending import CLASS
-from creditlink.reports.rules import ACTION, Asked, ReportSettings
+from creditlink.reports.rules import ACTION, WantedReport, ReportSettings
 from creditlink.reports.tables import PREFIX, CreditReport, ReportContent
 
 SEALED = "creditlink reports"
@@ -65,7 +65,7 @@ class OpenedReport:
 
 
 def make(
-    session: Session, access: Access, profile_id: UUID, asked: Asked, *, means: Means, now: datetime
+    session: Session, access: Access, profile_id: UUID, asked: WantedReport, *, means: Means, now: datetime
 ) -> OpenedReport:
     """Make a report of a stored profile, under the live consent that it was computed under.
 
@@ -149,7 +149,7 @@ def _count(session: Session, enterprise_id: UUID, settings: ReportSettings, now:
         raise LimitExceeded(f"reports: {settings.a_day} of {settings.a_day} made today", attribute="reports_per_day")
 
 
-def _valid_until(session: Session, served: DisclosedProfile, asked: Asked, now: datetime) -> datetime:
+def _valid_until(session: Session, served: DisclosedProfile, asked: WantedReport, now: datetime) -> datetime:
     """Return until when a report is valid: as asked, and no longer than its profile may be relied on or kept."""
     profile, consent = served.profile, served.consent
     ends = [now + timedelta(days=asked.days), profile.created_at + timedelta(days=consent.data_life_days)]
@@ -172,7 +172,7 @@ def _told(session: Session, profile: Profile) -> ProfileTold:
         points=profile.points,
         pd_12m=profile.pd_12m,
         summary=profile.summary,
-        coverage=profile.coverage,
+        coverage={name: dict(row) for name, row in profile.coverage.items()},
         explanation=profile.explanation,
         contested=contested_of(session, [profile]).get(profile.id, ()),
         model_id=profile.model_id,

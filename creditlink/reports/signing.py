@@ -13,7 +13,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from creditlink.kit import keyring
 
@@ -47,7 +47,7 @@ class Verified:
     """A file whose signature holds: what it says, who signed, and whether the pages around it are ours too."""
 
     kind: Kind
-    claims: Mapping[str, Any]
+    claims: Mapping[str, object]
     kid: str
     digest: str
     pages: Pages | None  # None: a JSON has none

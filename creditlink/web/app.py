@@ -25,7 +25,8 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.processes.metrics import REQUEST_SECONDS, REQUESTS
 from creditlink.kit.settings import Settings
-from creditlink.portal import outside, verify
+from creditlink.portal import outside
+from creditlink.portal.firm.known.reports import verify
 from creditlink.portal.site import FILE_PATHS
 from creditlink.status.recorder import Recorder
 from creditlink.web import compression, health, reference

@@ -23,7 +23,7 @@ from creditlink.kit import keyring
 from creditlink.kit.clock import add_months
 from creditlink.reports import signing
 from creditlink.reports.content import Maker, MonthlyFact, ProfileTold, claims_of
-from creditlink.reports.rules import SECTIONS, Asked, AskedWrongly, ReportSettings, asked_of, parse, state_at
+from creditlink.reports.rules import SECTIONS, WantedReport, AskedWrongly, ReportSettings, asked_of, parse, state_at
 from creditlink.reports.signing import ReportRefused
 from creditlink.reports.typeset import pdf
 from creditlink.reports.typeset.document import document_of
@@ -85,7 +85,7 @@ def claims(
     return claims_of(
         report_id="rpt_" + "1" * 32, issuer="https://creditlink.example",
         address="https://creditlink.example/verify/" + "x" * 43,
-        asked=Asked(recipient, "流动资金贷款", language, days, tuple(left_out)), maker=Maker("firm", "", "", "cns_1"),
+        asked=WantedReport(recipient, "流动资金贷款", language, days, tuple(left_out)), maker=Maker("firm", "", "", "cns_1"),
         registration=registration, profile=profile or told(), facts=facts(), labels={"tax": ("税务", "Tax")},
         scale=Scale(), months=24, made_at=MADE, valid_until=MADE + timedelta(days=days),
     )  # fmt: skip
@@ -153,7 +153,7 @@ class TestWhatMayBeAsked:
         return asked_of(**usual | values, settings=LIMITS)
 
     def test_the_usual(self):
-        assert self.asked(recipient=" 顺德  农商银行\n") == Asked("顺德 农商银行", "b", "zh", 30)
+        assert self.asked(recipient=" 顺德  农商银行\n") == WantedReport("顺德 农商银行", "b", "zh", 30)
 
     @pytest.mark.parametrize("text", ["", "  ", "x" * 61, "a\u202eb", "a\u200bb", "a\0b", "\ud800", "\ue000", "\x85"])
     def test_a_watermark_is_one_line_that_everybody_reads_alike(self, text):

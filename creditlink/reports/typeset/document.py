@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from creditlink.kit.clock import SHANGHAI
 from creditlink.reports.content import SERIES, Claims
@@ -18,7 +17,7 @@ _FEN_OF_WAN = 1_000_000
 _LEAST_WIDTH = 0.5  # of a hundred: a step of little can still be seen
 
 
-def document_of(claims: Claims, *, digest: str, picture: str) -> dict[str, Any]:
+def document_of(claims: Claims, *, digest: str, picture: str) -> Claims:
     """Return what the template reads.
 
     Parameters
@@ -86,13 +85,13 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.2f}".rstrip("0").rstrip(".") + "%"
 
 
-def _interval(interval: Mapping[str, Any] | None) -> str | None:
+def _interval(interval: Claims | None) -> str | None:
     if interval is None:
         return None
     return f"{_percent(interval['pd_low'])} – {_percent(interval['pd_high'])}"
 
 
-def _told(row: Mapping[str, Any], own: str) -> dict[str, str]:
+def _told(row: Claims, own: str) -> dict[str, str]:
     points = row.get("points")
     return {
         "code": row["code"] or "",
@@ -101,7 +100,7 @@ def _told(row: Mapping[str, Any], own: str) -> dict[str, str]:
     }
 
 
-def _waterfall(told: Mapping[str, Any] | None, own: str, words: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _waterfall(told: Claims | None, own: str, words: Mapping[str, str]) -> Iterator[Claims]:
     """Yield a bar a step, each as long as what it moved and where it moved from, in hundredths of the drawing."""
     if told is None:
         return
@@ -114,7 +113,7 @@ def _waterfall(told: Mapping[str, Any] | None, own: str, words: Mapping[str, str
     ground = low - max(1.0, (high - low) * 0.15)
     scale = 100.0 / (high - ground)
 
-    def bar(label: str, text: str, start: float, length: float, kind: str) -> dict[str, Any]:
+    def bar(label: str, text: str, start: float, length: float, kind: str) -> Claims:
         width = max(length * scale, _LEAST_WIDTH)
         return {"label": label, "points": text, "kind": kind, "x": round((start - ground) * scale, 2),
                 "width": round(width, 2)}  # fmt: skip
@@ -125,7 +124,7 @@ def _waterfall(told: Mapping[str, Any] | None, own: str, words: Mapping[str, str
     yield bar(words["total"], f"{told['total']:.0f}", ground, told["total"] - ground, "total")
 
 
-def _firm(firm: Mapping[str, Any], language: str, words: Mapping[str, str]) -> Iterator[list[str]]:
+def _firm(firm: Claims, language: str, words: Mapping[str, str]) -> Iterator[list[str]]:
     for name, value in firm.items():
         if name in ("uscc", "name"):
             continue
@@ -146,11 +145,11 @@ def _figure(value: float | None, name: str) -> str:
     return f"{value:,.0f}"
 
 
-def _span(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+def _span(rows: Sequence[Claims], name: str) -> str:
     """Return the least and the most of a series, as the table below the drawing says them."""
     known = [row[name] for row in rows if row.get(name) is not None]
     return f"{_figure(min(known), name)} – {_figure(max(known), name)}" if known else "–"
 
 
-def _from_to(one: Mapping[str, Any]) -> str:
+def _from_to(one: Claims) -> str:
     return "–" if not one["first_month"] else f"{one['first_month']} – {one['last_month']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-FONTS = Path(__file__).parent / "fonts"
+FONTS = Path(__file__).parent / "vendor"
 """Noto Sans SC (SIL Open Font License 1.1, `OFL.txt`), cut to GBK: the bold one to GB 2312, for our own labels."""
 
 

@@ -27,7 +27,7 @@ from creditlink.profiles.tables import Profile
 from creditlink.reports import files, looks, rules, service
 from creditlink.reports.looks import DayOfViews
 from creditlink.reports.routes import means_of
-from creditlink.reports.rules import MOST_PURPOSE, MOST_RECIPIENT, SECTIONS, STATES, Asked, AskedWrongly
+from creditlink.reports.rules import MOST_PURPOSE, MOST_RECIPIENT, SECTIONS, STATES, WantedReport, AskedWrongly
 from creditlink.reports.service import OpenedReport
 from creditlink.reports.tables import CreditReport
 
@@ -151,7 +151,7 @@ def _found(session: Session, account: Account, now: datetime, report_id: str) ->
     return first_with(session, account, now, own_report)
 
 
-def _asked(form: Mapping[str, str], limits: rules.ReportSettings) -> Asked:
+def _asked(form: Mapping[str, str], limits: rules.ReportSettings) -> WantedReport:
     days = form.get("days", "")
     if not (days.isascii() and days.isdigit() and len(days) < 4):
         raise AskedWrongly("valid_days", "not a number")

@@ -28,7 +28,7 @@ _A_QUARTER = 120
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerifiedShown:
     """What the page shows: of a file whether it is ours, of a report what it is now."""
 
     told: Told | None = None
@@ -65,8 +65,8 @@ def verify_report(token: str) -> ResponseReturnValue:
         return wait
     told = _look(token)
     if told is None:
-        return _show(Verdict(refused=gettext("There is no such report, or it is not on record any more.")), 404)
-    return _show(Verdict(told))
+        return _show(VerifiedShown(refused=gettext("There is no such report, or it is not on record any more.")), 404)
+    return _show(VerifiedShown(told))
 
 
 @blueprint.post("/verify")
@@ -82,11 +82,11 @@ def verify_file() -> ResponseReturnValue:
     try:
         found = signing.verify(content, keyring.public_keys(settings().secret_key))
     except ReportRefused as refused:
-        return _show(Verdict(refused=_in_words(refused)), 422)
+        return _show(VerifiedShown(refused=_in_words(refused)), 422)
     told = _look(str(found.claims.get("verify", "")).rpartition(VERIFY)[2])
     if told is not None and told.digest != found.digest:  # a token in a claim that is not its own report's
         told = None
-    return _show(Verdict(told, found))
+    return _show(VerifiedShown(told, found))
 
 
 def _look(token: str) -> Told | None:
@@ -113,7 +113,7 @@ def _too_many() -> ResponseReturnValue | None:
     return shown
 
 
-def _show(verdict: Verdict, status: int = 200) -> ResponseReturnValue:
+def _show(verdict: VerifiedShown, status: int = 200) -> ResponseReturnValue:
     state = verdict.state
     until = None
     if verdict.file is not None and isinstance(seconds := verdict.file.claims.get("exp"), int):
