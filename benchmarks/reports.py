@@ -52,7 +52,7 @@ def claims(language, name):
     there = {"status": "delivered", "months": 24, "first_month": "2024-12", "last_month": "2026-11"}
     profile = ProfileTold(
         "prf_" + "0" * 32, date(2026, 12, 1), MADE, "scored", "B", 660, 0.0158, summary,
-        {name: there for name in CATEGORIES}, {"points_base": 610.0, "points_calibration": 1.0, "points_exact": 660.4},
+        dict.fromkeys(CATEGORIES, there), {"points_base": 610.0, "points_calibration": 1.0, "points_exact": 660.4},
         [], "model", "a" * 64, "b" * 64,
     )  # fmt: skip
     registration = {

@@ -29,7 +29,7 @@ from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.reports import files, looks, rules, service
-from creditlink.reports.rules import WantedReport, AskedWrongly
+from creditlink.reports.rules import AskedWrongly, WantedReport
 from creditlink.reports.schemas import ReportRequest, ReportRequestSchema, ReportSchema
 from creditlink.reports.service import Means, OpenedReport
 

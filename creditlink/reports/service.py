@@ -36,7 +36,7 @@ from creditlink.records.tables import FactRow
 from creditlink.reports import signing
 from creditlink.reports.content import FRAMES, Claims, Maker, MonthlyFact, ProfileTold, claims_of
 from creditlink.reports.ending import CLASS
-from creditlink.reports.rules import ACTION, WantedReport, ReportSettings
+from creditlink.reports.rules import ACTION, ReportSettings, WantedReport
 from creditlink.reports.tables import PREFIX, CreditReport, ReportContent
 
 SEALED = "creditlink reports"

@@ -26,7 +26,7 @@ _ENTRY = """
     portal.forgotten portal.send_reset portal.reset portal.reset_submit portal.own_second_step
     portal.own_second_step_submit portal.join portal.prove portal.proved portal.proven portal.use_proof
     portal.firm_invitation portal.take_up_firm_invitation portal.confirm_address portal.confirm_address_submit
-    portal.verify portal.verify_report portal.verify_file
+    verify verify_report portal.verify portal.verify_report portal.verify_file
     developers.join developers.join_submit developers.sign_in developers.sign_in_submit
 """
 # Of a person who acts for firms; a row of another firm is 404.

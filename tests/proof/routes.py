@@ -85,7 +85,7 @@ def kind_of(app, rule) -> str:
         return "protocol"
     if rule.endpoint in FILES:
         return "file"
-    if rule.rule == "/" or rule.rule.startswith("/portal/"):  # the bare address leads to the pages
+    if rule.rule == "/" or rule.rule.startswith(("/portal/", "/verify")):  # the bare address leads to the pages
         return "page"
     scope = getattr(app.view_functions[rule.endpoint], "required_scope", "unmarked")
     if scope is None:

@@ -23,7 +23,7 @@ from creditlink.kit import keyring
 from creditlink.kit.clock import add_months
 from creditlink.reports import signing
 from creditlink.reports.content import Maker, MonthlyFact, ProfileTold, claims_of
-from creditlink.reports.rules import SECTIONS, WantedReport, AskedWrongly, ReportSettings, asked_of, parse, state_at
+from creditlink.reports.rules import SECTIONS, AskedWrongly, ReportSettings, WantedReport, asked_of, parse, state_at
 from creditlink.reports.signing import ReportRefused
 from creditlink.reports.typeset import pdf
 from creditlink.reports.typeset.document import document_of
@@ -85,7 +85,8 @@ def claims(
     return claims_of(
         report_id="rpt_" + "1" * 32, issuer="https://creditlink.example",
         address="https://creditlink.example/verify/" + "x" * 43,
-        asked=WantedReport(recipient, "流动资金贷款", language, days, tuple(left_out)), maker=Maker("firm", "", "", "cns_1"),
+        asked=WantedReport(recipient, "流动资金贷款", language, days, tuple(left_out)),
+        maker=Maker("firm", "", "", "cns_1"),
         registration=registration, profile=profile or told(), facts=facts(), labels={"tax": ("税务", "Tax")},
         scale=Scale(), months=24, made_at=MADE, valid_until=MADE + timedelta(days=days),
     )  # fmt: skip

@@ -108,7 +108,7 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
 
 
-def _text_flaw(raw: object, where: text.Steps, problem: str) -> Flaw:
+def _text_flaw(raw: Any, where: text.Steps, problem: str) -> Flaw:
     """Return a flaw of a text under the name of its field, such as `rules[0].subject`."""
     name, value = "", raw
     for step in where:

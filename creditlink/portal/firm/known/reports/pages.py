@@ -27,7 +27,7 @@ from creditlink.profiles.tables import Profile
 from creditlink.reports import files, looks, rules, service
 from creditlink.reports.looks import DayOfViews
 from creditlink.reports.routes import means_of
-from creditlink.reports.rules import MOST_PURPOSE, MOST_RECIPIENT, SECTIONS, STATES, WantedReport, AskedWrongly
+from creditlink.reports.rules import MOST_PURPOSE, MOST_RECIPIENT, SECTIONS, STATES, AskedWrongly, WantedReport
 from creditlink.reports.service import OpenedReport
 from creditlink.reports.tables import CreditReport
 
