@@ -215,6 +215,8 @@ def _figures(fact: MonthlyFact) -> list[tuple[str, int | float | None]]:
     """Return what one fact adds to its month: fen of sales and tax, heads, kilowatt-hours."""
     values = fact.values
     if fact.frame == "vat_declarations":
+        if "filed_on" in values and values["filed_on"] is None:  # not filed: nobody knows what was sold
+            return [("sales", None), ("tax", None)]
         sales = [values.get(name) for name in ("taxable_sales_fen", "exempt_sales_fen")]
         known = [one for one in sales if one is not None]
         return [("sales", sum(known) if known else None), ("tax", values.get("paid_fen"))]
@@ -224,6 +226,7 @@ def _figures(fact: MonthlyFact) -> list[tuple[str, int | float | None]]:
 
 
 def _coverage(coverage: Mapping[str, Claims], labels: Mapping[str, tuple[str, str]]) -> list[Claims]:
+    order = {category: place for place, category in enumerate(labels)}
     return [
         {
             "category": category,
@@ -234,7 +237,7 @@ def _coverage(coverage: Mapping[str, Claims], labels: Mapping[str, tuple[str, st
             "first_month": row.get("first_month"),
             "last_month": row.get("last_month"),
         }
-        for category, row in coverage.items()
+        for category, row in sorted(coverage.items(), key=lambda item: order.get(item[0], len(order)))
     ]
 
 

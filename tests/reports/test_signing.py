@@ -75,7 +75,14 @@ def told(**values):
 
 
 def claims(
-    language="zh", left_out=(), *, days=30, name="佛山市永盛五金制品有限公司", profile=None, recipient="顺德农商银行"
+    language="zh",
+    left_out=(),
+    *,
+    days=30,
+    name="佛山市永盛五金制品有限公司",
+    profile=None,
+    recipient="顺德农商银行",
+    of=None,
 ):
     registration = {
         "uscc": "91440606MA4UQ1234X", "name": name, "industry": "C33", "region": "440606", "entity_type": "company",
@@ -87,7 +94,7 @@ def claims(
         address="https://creditlink.example/verify/" + "x" * 43,
         asked=WantedReport(recipient, "流动资金贷款", language, days, tuple(left_out)),
         maker=Maker("firm", "", "", "cns_1"),
-        registration=registration, profile=profile or told(), facts=facts(), labels={"tax": ("税务", "Tax")},
+        registration=registration, profile=profile or told(), facts=of or facts(), labels={"tax": ("税务", "Tax")},
         scale=Scale(), months=24, made_at=MADE, valid_until=MADE + timedelta(days=days),
     )  # fmt: skip
 
@@ -122,6 +129,24 @@ class TestContent:
         assert rows[0] == {
             "month": "2024-12", "sales": 3_000_000 + 500, "tax": 30_000, "headcount": 22, "electricity": 101.5,
         }  # fmt: skip
+
+    def test_what_was_not_filed_is_not_known_and_not_nothing(self):
+        open_ = {"taxable_sales_fen": 0, "exempt_sales_fen": 0, "paid_fen": 0, "filed_on": None, "months": 1}
+        filed = {"taxable_sales_fen": 0, "exempt_sales_fen": 0, "paid_fen": 0, "filed_on": "2026-10-12", "months": 1}
+        rows = claims(of=[
+            MonthlyFact("vat_declarations", date(2026, 9, 1), "", filed),
+            MonthlyFact("vat_declarations", date(2026, 10, 1), "", open_),
+            MonthlyFact("payroll_months", date(2026, 10, 1), "", {"headcount": 3}),
+        ])["months"]  # fmt: skip
+        assert [(row["month"], row["sales"]) for row in rows] == [("2026-09", 0), ("2026-10", None)]
+
+    def test_a_quarter_that_was_filed_as_one_says_so(self):
+        values = {"taxable_sales_fen": 9, "exempt_sales_fen": None, "paid_fen": None, "months": 3}
+        (row,) = claims(of=[MonthlyFact("vat_declarations", date(2026, 7, 1), "", values)])["months"]
+        assert row == {"month": "2026-07", "sales": 9, "filed_for_months": 3}
+        shown = document_of(claims(of=[MonthlyFact("vat_declarations", date(2026, 7, 1), "", values)]),
+                            digest="0" * 64, picture="")  # fmt: skip
+        assert shown["months"] == [["2026-07*", "0.00"]]
 
     @pytest.mark.parametrize("gone", list(SECTIONS))
     def test_what_is_left_out_is_nowhere_but_named(self, gone):

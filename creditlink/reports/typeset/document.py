@@ -13,6 +13,10 @@ from creditlink.reports.typeset.words import code, labels
 _COLOURS = {"sales": "#2456a6", "tax": "#7a5ca8", "headcount": "#1b7f5c", "electricity": "#b07a16"}
 _UNITS = {"sales": "wan", "tax": "wan", "headcount": "people", "electricity": "kwh"}
 _TONES = {"A+": "#1b7f5c", "A": "#1b7f5c", "B": "#2456a6", "C": "#b07a16", "D": "#b3402f", "E": "#b3402f"}
+_REGISTERED = (
+    "entity_type", "status", "established_on", "industry", "region", "registered_capital_fen", "paid_in_capital_fen",
+    "legal_representative", "address",
+)  # fmt: skip
 _FEN_OF_WAN = 1_000_000
 _LEAST_WIDTH = 0.5  # of a hundred: a step of little can still be seen
 
@@ -125,16 +129,19 @@ def _waterfall(told: Claims | None, own: str, words: Mapping[str, str]) -> Itera
 
 
 def _firm(firm: Claims, language: str, words: Mapping[str, str]) -> Iterator[list[str]]:
-    for name, value in firm.items():
-        if name in ("uscc", "name"):
-            continue
+    for name in (one for one in _REGISTERED if one in firm):  # signed JSON has its members by name
+        value = firm[name]
         if name.endswith("_fen"):
-            text = "–" if value is None else f"{value / _FEN_OF_WAN:,.2f} {words['wan']}"
+            text = "–" if value is None else _money(value, language)
         elif name in ("entity_type", "status"):
             text = code(value, language)
         else:
             text = "–" if value is None else str(value)
         yield [words[name], text]
+
+
+def _money(fen: int, language: str) -> str:
+    return f"{fen / _FEN_OF_WAN:,.2f} 万元" if language == "zh" else f"CNY {fen / 100:,.2f}"
 
 
 def _figure(value: float | None, name: str) -> str:

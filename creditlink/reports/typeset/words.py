@@ -48,7 +48,7 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     "tax": ("已缴增值税", "VAT paid"),
     "headcount": ("参保人数", "Insured staff"),
     "electricity": ("用电量", "Electricity"),
-    "wan": ("万元", "10,000 yuan"),
+    "wan": ("万元", "CNY 10k"),
     "people": ("人", "people"),
     "kwh": ("千瓦时", "kWh"),
     "coverage": ("数据来源", "What it was computed from"),
