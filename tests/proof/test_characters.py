@@ -54,7 +54,7 @@ def bank(make_bank):
 @pytest.fixture
 def reader(app, bank, firm):
     """The bank's token under a consent."""
-    authorization = bank.push(flow.details(), scope=flow.SCOPE)
+    authorization = bank.push(flow.details(), scope=f"{flow.SCOPE} report:create report:read")
     bank.exchange(
         bank.code_from(flow.decide(app, firm, flow.open_page(bank, authorization)), authorization), authorization
     )

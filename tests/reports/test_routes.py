@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from creditlink.audit.tables import AuditEntry
 from creditlink.consents import service as consents
 from creditlink.consents.tables import Consent
 from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
-from creditlink.reports import signing
+from creditlink.kit.postgres import db
+from creditlink.notifications.tables import Notification
+from creditlink.reports import service, signing
 from creditlink.reports.tables import CreditReport, ReportContent
 from tests import factories as make
 from tests.oauth import flow
@@ -119,6 +121,35 @@ class TestMade:
         at_rest = repr(vars(row)).encode() + content.sealed
         for secret in (token, made["jws"], WANTED["recipient"]):
             assert secret.encode() not in at_rest
+
+
+class TestRevoked:
+    def test_by_the_firm_and_its_bank_is_told_and_reads_it_no_more(self, empty_database, bank, firm, reported):
+        authorization, made = reported()
+        with empty_database.transaction("owner") as session:
+            session.execute(text("UPDATE clients SET webhook_url = 'https://bank.example/hook'"))
+            make.make_representation(session, firm.enterprise, firm.account)
+        viewer = db.Viewer(enterprise_id=firm.enterprise.id, account_id=firm.account.id)
+        for _ in range(2):
+            with empty_database.transaction("api", viewer=viewer) as session:
+                service.revoke(session, firm.enterprise, made["id"], firm.account, utc_now())
+        answer = bank.call("GET", f"/v1/reports/{made['id']}", authorization)
+        assert (answer.status_code, answer.json()["reason"]) == (409, "revoked")
+        with empty_database.transaction("owner") as session:
+            told = session.scalars(select(Notification).where(Notification.type == "report.revoked")).all()
+            assert [made["id"] in one.body for one in told] == [True]
+
+    def test_by_nobody_else(self, empty_database, bank, firm, reported):
+        authorization, _ = reported()
+        for viewer in (
+            db.Viewer(), db.Viewer(enterprise_id=firm.enterprise.id),  # nobody who acts for it
+            db.Viewer(consent_id=flow.consent_of(authorization)),
+        ):  # fmt: skip
+            with empty_database.transaction("api", viewer=viewer) as session:
+                done = session.execute(
+                    text("UPDATE credit_reports SET revoked_at = now(), revoked_by = 'x' RETURNING id")
+                )
+                assert done.all() == []
 
 
 class TestRefused:
