@@ -40,6 +40,7 @@ API: Privileges = {
         "update": "categories changed_at enterprise_id granted_by granted_role starts_at state"
         " text_lang text_sha256 text_shown text_version",
     },
+    "credit_reports": {"select": "all", "insert": "all", "update": "revoked_at revoked_by"},
     "database_purpose": {"select": "all"},
     "dead_letters": {"select": "all", "update": "next_try_at resolution resolved_at"},
     "decision_heads": {"select": "all"},
@@ -127,6 +128,8 @@ API: Privileges = {
     "registry_versions": {"select": "all"},
     "ripening_loans": {"select": "all"},
     "rejected_rows": {"select": "all", "update": "changed_at changed_by note state"},
+    "report_contents": {"select": "all", "insert": "all"},
+    "report_views": {"select": "all", "insert": "all", "update": "looks"},
     "representations": {"select": "all", "insert": "all", "update": "all"},
     "review_cases": {
         "select": "all",
@@ -180,6 +183,7 @@ WORKER: Privileges = {
     "consent_signatures": {"select": "all"},
     "consent_uses": {"select": "all"},
     "consents": {"select": "all", "update": "changed_at state"},
+    "credit_reports": {"select": "all", "delete": "all"},
     "database_purpose": {"select": "all"},
     "dead_letters": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
     "credit_cards": {"select": "all", "delete": "all", "update": "ended_at ended_for sealed"},
@@ -256,6 +260,8 @@ WORKER: Privileges = {
         "update": "changed_at changed_by excerpt field note position pull_id reason row_version seen_at state times",
         "delete": "all",
     },
+    "report_contents": {"select": "all", "delete": "all"},
+    "report_views": {"select": "all", "delete": "all"},
     "representations": {"select": "all"},
     "review_cases": {
         "select": "all",

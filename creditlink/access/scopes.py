@@ -17,6 +17,8 @@ SCOPES: dict[str, str] = {
     "overlay:check": "Check an overlay that somebody else of the institution wrote",
     "client:read": "See the institution's own clients, their keys and webhook addresses",
     "client:write": "Register and change the institution's own clients (its desk alone, where two people agree)",
+    "report:create": "Have a credit report made of a profile, under a consent for reports",
+    "report:read": "Read the reports made under the consent",
     "objection:answer": "Read firms' objections to the institution's accesses, and answer them",
     "usage:read": "See what the institution uses, and its quotas",
     "discovery:count": "Count the firms that the institution's products are for",

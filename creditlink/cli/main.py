@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "decisions": ("creditlink.cli.decisions:decisions", "Find, export, verify and check archived decisions"),
     "disputes": ("creditlink.cli.disputes:disputes", "Disputes of firms: queue, answers by hand, statistics, receipts"),
     "reviews": ("creditlink.cli.reviews:reviews", "Cases for a person, overrides and their monitor, notices"),
+    "reports": ("creditlink.cli.reports:reports", "Verify the file of a credit report, offline"),
     "replay": ("creditlink.cli.replay:replay", "Make any decision again, and compare it byte by byte"),
     "openapi": ("creditlink.cli.platform:openapi", "Print the OpenAPI document"),
 }

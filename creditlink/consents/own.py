@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.access.guard import Access
 from creditlink.consents import service
-from creditlink.consents.agreement.categories import CATEGORIES, SERVED_ACTIONS
+from creditlink.consents.agreement.categories import CATEGORIES, USUAL_ACTIONS
 from creditlink.consents.agreement.details import AuthorizationDetails
 from creditlink.consents.agreement.limits import OWN, FairUse
 from creditlink.consents.agreement.statement import Statement, statement
@@ -52,7 +52,7 @@ def details_for(
         data_life_days=template.data_life_days,
         pulls_per_month=template.usual_pulls,
         pulls_per_day=None,
-        actions=SERVED_ACTIONS,
+        actions=USUAL_ACTIONS,
         fair_use_version=fair_use.version,
     )
 

@@ -18,6 +18,8 @@ from creditlink.portal.firm import (
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.firm.known import changes, group, own, profile, reviews
 from creditlink.portal.firm.known.cards import cards, presenting
+from creditlink.portal.firm.known.reports import pages as report_pages
+from creditlink.portal.firm.known.reports import verify
 from creditlink.portal.firm.records import accesses, deletions, months, objections, uploads
 from creditlink.portal.firm.records.disputes import filing
 from creditlink.portal.firm.records.disputes import reading as dispute_pages
@@ -52,6 +54,7 @@ PAGES = (
     *(cards, presenting),
     *(accesses, deletions, months, objections, uploads),
     *(filing, dispute_pages, staff_dispute_pages),
+    *(report_pages, verify),
     *(accept, answers, lenders, requests),
     *(invitations, notices, own_keys, password, proving, security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),

@@ -37,7 +37,8 @@ blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder
 csrf = CSRFProtect()
 UPLOADS_PATH = f"{PATH}/uploads"
 DISPUTES_PATH = f"{PATH}/disputes/new"
-FILE_PATHS = (UPLOADS_PATH, DISPUTES_PATH)
+VERIFY_PATH = f"{PATH}/verify"
+FILE_PATHS = (UPLOADS_PATH, DISPUTES_PATH, VERIFY_PATH)
 """The pages that take files, and so larger bodies."""
 
 _LANG_COOKIE = "creditlink_lang"

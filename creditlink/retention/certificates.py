@@ -21,6 +21,7 @@ from creditlink.kit.clock import day_of, to_second
 from creditlink.kit.http import paging
 from creditlink.kit.keyring import SignedDocument
 from creditlink.objections import ending as objections
+from creditlink.reports import ending as reports
 from creditlink.retention.recheck import combine
 from creditlink.retention.tables import DeletionCertificate
 from creditlink.reviews import ending as reviews
@@ -105,7 +106,7 @@ def issue(
 def kept_of(session: Session, consent: Consent, classes: RetentionClasses) -> list[dict[str, object]]:
     """Return what a deletion leaves of a consent: per class why, by which law, how many records and until which day."""
     sealed = archive.sealed_of(session, consent.id)
-    held = {one.CLASS: one.are_kept(session, consent.id) for one in (reviews, objections, cards)}
+    held = {one.CLASS: one.are_kept(session, consent.id) for one in (reviews, objections, cards, reports)}
     held[disputes.CLASS] = disputes.are_kept(session, consent.enterprise_id)
     found: list[dict[str, object]] = []
     for one in classes.staying:

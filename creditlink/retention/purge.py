@@ -39,6 +39,7 @@ from creditlink.profiles.tables import Profile
 from creditlink.records import sources
 from creditlink.records.pulls import pull as pulls
 from creditlink.records.tables import FactRow, Pull, PullPart, RejectedRow
+from creditlink.reports import ending as reports
 from creditlink.retention import certificates, requests, rules
 from creditlink.retention.rules import Holder
 from creditlink.retention.tables import DeletionCertificate
@@ -50,6 +51,7 @@ from creditlink.uploads.standing import CATEGORY
 PURGED = (
     *("decision_notes", "decision_records", "facts", "overlay_results", "profile_endings", "profiles", "pull_parts"),
     *("pulls", "rejected_rows", *expiry.TABLES, *REVIEWS, *disputes.TABLES, *objections.TABLES, *cards.TABLES),
+    *reports.TABLES,
 )
 """The tables that the purge deletes from; a test wants every table with firm data here, or a reason why not."""
 
@@ -85,6 +87,8 @@ _DUE = text(f"""
     SELECT o.enterprise_id FROM access_objections o WHERE o.keep_until <= :now
     UNION
     {cards.DUE}
+    UNION
+    SELECT r.enterprise_id FROM credit_reports r WHERE r.keep_until <= :now
     UNION
     SELECT p.enterprise_id FROM profiles p JOIN deletion_requests q ON q.consent_id = p.consent_id
     UNION
@@ -190,10 +194,12 @@ def _delete(
     yield from reviews.delete_over(session, enterprise_id, now)
     yield from objections.delete_over(session, enterprise_id, now)
     yield from cards.delete_over(session, enterprise_id, now)
+    yield from reports.delete_over(session, enterprise_id, now)
     for consent in consents:
         until = now - (timedelta(0) if consent.id in asked else _life(consent))
         is_over = (Profile.consent_id == consent.id, Profile.created_at <= until)
         going = select(Profile.id).where(*is_over)
+        yield from reports.delete_contents(session, consent.id, going)
         for ended, event in session.execute(
             delete(ProfileEnding)
             .where(ProfileEnding.profile_id.in_(going))

@@ -25,6 +25,7 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.processes.log import configure_logging
 from creditlink.kit.processes.metrics import REQUEST_SECONDS, REQUESTS
 from creditlink.kit.settings import Settings
+from creditlink.portal.firm.known.reports import verify
 from creditlink.portal.public import outside
 from creditlink.portal.site import FILE_PATHS
 from creditlink.status.recorder import Recorder
@@ -83,6 +84,8 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(reference.blueprint)
     app.add_url_rule("/", "root", public(outside.root))
+    app.add_url_rule("/verify", "verify", public(verify.short))
+    app.add_url_rule("/verify/<token>", "verify_report", public(verify.short))
     app.register_error_handler(HTTPException, lambda error: _http_error(api, error))
     app.after_request(compression.compress)
     return app

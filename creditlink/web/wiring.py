@@ -55,6 +55,8 @@ from creditlink.profiles.serving.watch import ServedModels
 from creditlink.records import routes as records_routes
 from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
+from creditlink.reports import routes as reports_routes
+from creditlink.reports import rules as report_rules
 from creditlink.retention import routes as retention_routes
 from creditlink.reviews import routes as reviews_routes
 from creditlink.reviews.rules import settings as review_settings
@@ -86,6 +88,7 @@ def check_files(settings: Settings) -> None:
     settings.parsed(watch_settings.FILE, watch_settings.parse)
     settings.parsed(objection_rules.FILE, objection_rules.parse)
     settings.parsed(card_settings.FILE, card_settings.parse)
+    settings.parsed(report_rules.FILE, report_rules.parse)
     load_sources(settings)
     load_rules(settings, loans_held)
     classes_of(settings)
@@ -136,6 +139,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(review_routes.blueprint)
     api.register_blueprint(reviews_routes.blueprint)
     api.register_blueprint(corrections_routes.blueprint)
+    api.register_blueprint(reports_routes.blueprint)
     api.register_blueprint(objections_routes.blueprint)
     api.register_blueprint(overlays_routes.blueprint)
     api.register_blueprint(records_routes.blueprint)

@@ -254,11 +254,19 @@ class TestWhatIsNotServed:
         assert (found.error, found.index) == ("invalid_authorization_details", 0)
         assert "holds gas, of which no source is connected here" in found.description
 
-    @pytest.mark.parametrize("action", ["monitor", "report"])
-    def test_an_action_that_nobody_serves_is_refused_by_name(self, action):
-        found = refused(asked(actions=["profile", action]))
+    def test_an_action_that_nobody_serves_is_refused_by_name(self):
+        found = refused(asked(actions=["profile", "monitor"]))
         assert found.error == "invalid_authorization_details"
-        assert f"actions holds {action}, which nothing here serves: it must be of profile, match" in found.description
+        assert "actions holds monitor, which nothing here serves: it must be of profile, match" in found.description
+
+    def test_a_report_is_asked_for_by_its_own_purpose_alone(self):
+        found = refused(asked(actions=["profile", "report"]))
+        assert "actions holds report, which only a request of purpose report may ask for" in found.description
+        once = {"purpose": "report", "access": "once", "data_life_days": 1, "pulls_per_month": 1}
+        until = {"valid_until": (NOW + timedelta(hours=20)).isoformat(timespec="seconds")}
+        assert read(asked(actions=..., **once, **until)).actions == ("profile", "report")
+        assert read(asked(actions=["report"], **once, **until)).actions == ("report",)
+        assert read(asked(actions=...)).actions == ("profile", "match")
 
     @pytest.mark.parametrize("member", ["categories", "optional_categories"])
     def test_the_name_for_all_supplies_is_refused_and_the_three_are_named(self, member):

@@ -33,7 +33,7 @@ def test_what_the_purge_deletes_from_is_in_a_class():
 
 def test_what_goes_at_once_is_what_a_consent_brought_in():
     staying = {one.name: one.on_deletion for one in shipped_classes().staying}
-    kept = dict.fromkeys(("evidence", "consents", "reviews", "disputes", "objections", "cards"), "stays")
+    kept = dict.fromkeys(("evidence", "consents", "reviews", "disputes", "objections", "cards", "reports"), "stays")
     assert staying == {"decision_record": "sealed", **kept}
 
 

@@ -26,6 +26,7 @@ _ENTRY = """
     portal.forgotten portal.send_reset portal.reset portal.reset_submit portal.own_second_step
     portal.own_second_step_submit portal.join portal.prove portal.proved portal.proven portal.use_proof
     portal.firm_invitation portal.take_up_firm_invitation portal.confirm_address portal.confirm_address_submit
+    verify verify_report portal.verify portal.verify_report portal.verify_file
     developers.join developers.join_submit developers.sign_in developers.sign_in_submit
 """
 # Of a person who acts for firms; a row of another firm is 404.
@@ -38,6 +39,7 @@ _FIRM = """
     portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
     portal.card portal.make_card portal.wallet_card portal.end_card portal.show_facts portal.shown_facts
     portal.end_shown_facts
+    portal.reports portal.make_report portal.report portal.report_file portal.revoke_report
     portal.disputes portal.new_dispute portal.file_dispute portal.dispute portal.step_dispute portal.dispute_file
     portal.ask_for_person portal.adverse_notices portal.adverse_notice portal.changes
     portal.password portal.change_password portal.replace_codes portal.renew_recovery_codes portal.end_device
@@ -105,6 +107,7 @@ _NAMES_A_FIRM = """
     portal.appoint_agent portal.change_signatures portal.financing_ask portal.upload portal.withdraw_upload
     portal.end_agent portal.own_use portal.agree_with_itself portal.own_profile portal.own_records
     portal.card portal.make_card portal.show_facts
+    portal.reports portal.make_report
     portal.end_agent portal.disputes portal.new_dispute portal.file_dispute portal.dispute portal.step_dispute
     portal.dispute_file
     portal.end_agent portal.invite_agent portal.withdraw_invitation

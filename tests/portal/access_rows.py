@@ -30,6 +30,7 @@ from creditlink.overlays.tables import Overlay
 from creditlink.portal.tables import PersonDevice, WebSession
 from creditlink.products.tables import Product
 from creditlink.profiles.tables import Profile
+from creditlink.reports.tables import CreditReport
 from creditlink.retention.tables import DeletionCertificate
 from creditlink.reviews.tables import AdverseNotice, ReviewCase
 from creditlink.staff.tables import StaffAct, StaffKey
@@ -45,7 +46,7 @@ PREFIXES = {
     "ask_id": "ask", "desk_act_id": "act", "desk_key_id": "key", "delivery_id": "whd", "letter_id": "dlt",
     "dispute_id": "dsp", "file_id": "dsf", "load_id": "rgl", "clearing_id": "clr", "alarm_id": "alm",
     "device_id": "dvc", "invitation_id": "inv",
-    "objection_id": "obj", "card_id": "crd", "shown_id": "shw",
+    "objection_id": "obj", "card_id": "crd", "shown_id": "shw", "report_id": "rpt",
 }  # fmt: skip
 _PLAIN = {"act_id", "right_id"}
 _revisions, _sides = count(1), count(1)
@@ -153,6 +154,8 @@ def _of_the_firm(side, owner, consent, later):
         "device_id": bare(PersonDevice, account_id=side.person.id),
         "invitation_id": bare(FirmInvitation, **firm, invited_by=side.person.id, expires_at=later,
                               secret_hash=uuid4().hex),
+        "report_id": bare(CreditReport, **owner, consent_id=consent.id, language="zh", token_hash=uuid4().hex,
+                          valid_until=later),
         "objection_id": bare(AccessObjection, **owner, consent_id=consent.id, asked_by=side.person.id, state="asked",
                              line=1_000_000, answer_due_at=later, decision_due_at=later, answer_reason=None,
                              escalated_for=None, finding=None),

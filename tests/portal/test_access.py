@@ -27,7 +27,7 @@ from tests.proof.routes import PARAMETER, kind_of
 
 WORDS = {
     "change": "pause", "decision": "drop", "step": "withdraw", "purpose": "underwriting", "language": "curl",
-    "act": "suspend", "source": "tax", "name": "age_months", "provider": "one_pass",
+    "act": "suspend", "source": "tax", "name": "age_months", "provider": "one_pass", "token": "none",
 }  # fmt: skip
 """Words in addresses that are no rows."""
 WORDS_OF = {"portal.act_on_work": {"act": "retry"}, "portal.step_review": {"step": "claim"}}
@@ -70,6 +70,8 @@ NEEDS_MORE = {
     "portal.financing_lenders",
     # A stored record, and a file that was scanned: tests/disputes.
     "portal.file_dispute", "portal.dispute_file", "portal.staff_dispute_file",
+    # What a report says: tests/reports.
+    "portal.report_file",
     # A model with a file of its swarm: test_swarms.
     "portal.model_indicator",
 }  # fmt: skip

@@ -54,6 +54,9 @@ OWN_SCOPES = {
 # Bodies and queries with which a read that needs some succeeds while the consent lives: endpoint -> keyword arguments.
 SAMPLES = {
     "profiles.create_profile": {"json": {"amount_fen": 100_000_000, "term_months": 12}},
+    "reports.create_report": {
+        "json": {"profile_id": "<profile_id>", "recipient": "顺德农商银行", "purpose": "流动资金贷款"}
+    },
     "profiles.read_lineage": {"params": {"indicator": "sales_12_fen"}},
     "review.ask_for_review": {"json": {"refuses_automation": True, "note": "请看新签的合同"}},
     "changes.read_changes": {"params": {"since": "<profile_id>"}},
@@ -82,7 +85,7 @@ def kind_of(app, rule) -> str:
         return "protocol"
     if rule.endpoint in FILES:
         return "file"
-    if rule.rule == "/" or rule.rule.startswith("/portal/"):  # the bare address leads to the pages
+    if rule.rule == "/" or rule.rule.startswith(("/portal/", "/verify")):  # the bare address leads to the pages
         return "page"
     scope = getattr(app.view_functions[rule.endpoint], "required_scope", "unmarked")
     if scope is None:
@@ -102,9 +105,12 @@ def pages_that_keep_one_signed_in(app):
 def sample_of(rule, known: dict[str, str]) -> dict | None:
     """Return the body or query of `SAMPLES` with known ids in it; None: the route needs none."""
     sample = SAMPLES.get(rule.endpoint)
-    if sample is None or "params" not in sample:
-        return sample
-    return {"params": {name: known.get(value.strip("<>"), value) for name, value in sample["params"].items()}}
+    if sample is None:
+        return None
+    return {
+        part: {name: known.get(str(value).strip("<>"), value) for name, value in values.items()}
+        for part, values in sample.items()
+    }
 
 
 def filled(rule, known: dict[str, str]) -> str:

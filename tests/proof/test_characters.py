@@ -54,7 +54,7 @@ def bank(make_bank):
 @pytest.fixture
 def reader(app, bank, firm):
     """The bank's token under a consent."""
-    authorization = bank.push(flow.details(), scope=flow.SCOPE)
+    authorization = bank.push(flow.details(), scope=f"{flow.SCOPE} report:create report:read")
     bank.exchange(
         bank.code_from(flow.decide(app, firm, flow.open_page(bank, authorization)), authorization), authorization
     )
@@ -159,7 +159,7 @@ def test_every_field_of_every_body(bank, reader, operator, risk, operations, pro
         else:
             whole = sample(content["schema"], document)
         # A token lives for minutes, and on a busy machine all this takes more of them.
-        token = reader if path.startswith("/v1/profiles") else bank.in_own_name(scope=SCOPE)
+        token = reader if path.startswith(("/v1/profiles", "/v1/reports")) else bank.in_own_name(scope=SCOPE)
         address = re.sub(r"{(\w+)}", lambda found: "1" if found[1] == "version" else "ANY-1", path)
         for place in places(whole):
             for nasty in [*REFUSED, *KEPT, *NUMBERS, *FITTING]:
@@ -193,7 +193,7 @@ def test_a_name_of_a_member(bank, operations):
 def test_every_query_parameter(bank, reader, operations, products):
     raw = ["a%00b", "%ED%A0%80", "%FF", *(quote(text) for text in KEPT)]
     for method, path, operation, _ in operations:
-        token = reader if path.startswith(("/v1/profiles", "/v1/pulls")) else bank.own
+        token = reader if path.startswith(("/v1/profiles", "/v1/pulls", "/v1/reports")) else bank.own
         bare = re.sub(r"{\w+}", "x", path)
         names = [one["name"] for one in operation.get("parameters", []) if one.get("in") == "query"]
         for name in [*names, "unknown"]:
@@ -225,7 +225,7 @@ def test_headers(app, reader, bank):
 def test_every_part_of_a_path(app, bank, reader, operations):
     client = app.test_client()  # httpx's own way into an application does not know such paths
     for method, path, *_ in operations:
-        token = (reader if path.startswith(("/v1/profiles", "/v1/pulls")) else bank.own).access_token
+        token = (reader if path.startswith(("/v1/profiles", "/v1/pulls", "/v1/reports")) else bank.own).access_token
         for parameter in re.findall(r"{(\w+)}", path):
             for nasty in ("a%00b", "%ED%A0%80", "%FF", "9" * 5000, *(quote(text[:2000]) for text in KEPT)):
                 address = re.sub(r"{(\w+)}", lambda f, p=parameter, n=nasty: n if f[1] == p else "1", path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,7 @@ from sqlalchemy import select, text
 
 from creditlink.access.scopes import SCOPES
 from creditlink.consents import service as consents
+from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions import service as institutions
@@ -106,6 +107,10 @@ def world(app, empty_database, firm, make_bank, products, delivered, monkeypatch
         "pull_id": ids.external("pul", pull),
         "code": made.json()["products"]["best"][0]["product"],
     }
+    wanted = {"profile_id": known["profile_id"], "recipient": "佛山市公共资源交易中心", "purpose": "投标资格审查"}
+    report = bank.call("POST", "/v1/reports", authorization, json=wanted)
+    assert report.status_code == 201, report.text
+    known["report_id"] = report.json()["id"]
     found = World(app, empty_database, firm, bank, authorization, known, expires_at)
     for method, rule in found.reads():
         answer = found.call(method, rule)
@@ -122,11 +127,22 @@ def world(app, empty_database, firm, make_bank, products, delivered, monkeypatch
     return found
 
 
+def _widen(app) -> None:
+    """Let a consent for reports, which alone opens every route, run and be used as one for a loan may."""
+    known = runtime.of_app(app)
+    fair_use = known.of(FairUse)
+    usual = fair_use.templates["underwriting"]
+    wide = replace(usual, purpose="report")
+    known.put(replace(fair_use, templates={**fair_use.templates, "report": wide}))
+
+
 def agreed(app, firm, bank):
     """Let the firm agree to everything that may be asked for; return the bank's authorization."""
+    _widen(app)
     asked = flow.details(
         categories=["tax", "social_security", "electricity"],
-        actions=["profile", "match"],
+        purpose="report",
+        actions=["profile", "match", "report"],
         history_months=36,
         pulls_per_month=3,
     )

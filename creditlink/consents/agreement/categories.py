@@ -123,8 +123,14 @@ ACTIONS: dict[str, tuple[str, str]] = {
 }
 """What a consent can allow to be done with the data, in Chinese and English; consents of before name all of these."""
 
-SERVED_ACTIONS = ("profile", "match")
+SERVED_ACTIONS = ("profile", "match", "report")
 """Those that a request may ask for: nothing is promised that nobody serves."""
+
+USUAL_ACTIONS = ("profile", "match")
+"""What a request asks for that names none."""
+
+PURPOSE_ACTIONS = {"report": ("profile", "report")}
+"""Purpose -> what a request for it asks for that names none; its own action may be asked for nowhere else."""
 
 
 def label_of(category: str, lang: str) -> str:

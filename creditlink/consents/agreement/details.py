@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from creditlink.consents.agreement import limits
-from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, SERVED_ACTIONS
+from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, PURPOSE_ACTIONS, SERVED_ACTIONS, USUAL_ACTIONS
 from creditlink.consents.agreement.served import ServedCategories
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES, UTILITY, supplies_apart
 from creditlink.kit import uscc as uscc_rules
@@ -260,7 +260,7 @@ def _typed(
         data_life_days=_whole(body, "data_life_days", template.data_life_days),
         pulls_per_month=_whole(body, "pulls_per_month", template.usual_pulls),
         pulls_per_day=_whole(body, "pulls_per_day") if "pulls_per_day" in body else None,
-        actions=_actions(body),
+        actions=_actions(body, purpose),
         fair_use_version=fair_use.version,
     )
 
@@ -293,13 +293,16 @@ def _categories(body: dict[str, object], member: str, served: ServedCategories) 
     return names
 
 
-def _actions(body: dict[str, object]) -> tuple[str, ...]:
-    names = _names(body, "actions", ACTIONS, default=SERVED_ACTIONS)
+def _actions(body: dict[str, object], purpose: str) -> tuple[str, ...]:
+    names = _names(body, "actions", ACTIONS, default=PURPOSE_ACTIONS.get(purpose, USUAL_ACTIONS))
     for name in names:
         if name not in SERVED_ACTIONS:
             raise _refused(
                 f"actions holds {name}, which nothing here serves: it must be of {', '.join(SERVED_ACTIONS)}"
             )
+        # An action that is named for its purpose is of that one alone: nobody is asked for a report by the way.
+        if name in PURPOSE_ACTIONS and name != purpose:
+            raise _refused(f"actions holds {name}, which only a request of purpose {name} may ask for")
     return names
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.consents import service as consents
-from creditlink.consents.agreement.categories import CATEGORIES, SERVED_ACTIONS
+from creditlink.consents.agreement.categories import CATEGORIES, USUAL_ACTIONS
 from creditlink.consents.agreement.details import AuthorizationDetails
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.life.approval import approve
@@ -187,7 +187,7 @@ def details_for(
         data_life_days=template.data_life_days,
         pulls_per_month=template.usual_pulls,
         pulls_per_day=None,
-        actions=SERVED_ACTIONS,
+        actions=USUAL_ACTIONS,
         fair_use_version=fair_use.version,
     )
 

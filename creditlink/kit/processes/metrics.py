@@ -12,6 +12,7 @@ OAUTH_REFUSALS = Counter(
 DATABASE_TROUBLE = Counter("creditlink_database_trouble_total", "Requests refused for the database", ["problem"])
 PULLS = Counter("creditlink_pulls_total", "Pulls per source and outcome", ["source", "status"])
 PULL_SECONDS = Histogram("creditlink_pull_seconds", "Seconds per pull of one source", ["source"])
+REPORTS = Histogram("creditlink_report_seconds", "Seconds to typeset the PDF of a report")
 WEBHOOKS = Counter("creditlink_webhook_tries_total", "Tries of webhook deliveries by outcome", ["outcome"])
 JOBS = Counter("creditlink_jobs_total", "Background jobs by task and outcome", ["task", "outcome"])
 JOB_SECONDS = Histogram("creditlink_job_seconds", "Seconds per background job", ["task"])

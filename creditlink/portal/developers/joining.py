@@ -40,6 +40,8 @@ SCOPES = (
     "notification:replay",
     "profile:create",
     "profile:read",
+    "report:create",
+    "report:read",
 )
 """What a developer's client may ask for: a bank's main job, and nothing of an operator's or a lender's."""
 

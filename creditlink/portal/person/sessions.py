@@ -39,7 +39,7 @@ class PortalSession(CallbackDict[str, Any], SessionMixin):
     """One browser's session; changes are stored when the response is sent."""
 
     def __init__(self, data: dict[str, Any] | None = None, *, token: str | None = None) -> None:
-        def changed(session: CallbackDict[str, Any]) -> None:
+        def changed(session: object) -> None:
             assert isinstance(session, PortalSession)  # noqa: S101 (narrows the library's type)
             session.modified = True
 

@@ -26,14 +26,17 @@ from creditlink.profiles.disclosures import evidence
 from creditlink.profiles.disclosures.evidence import opened_categories
 from creditlink.profiles.tables import Profile
 
-_ACTIONS = {"matches": "match", "unlock": "match"}
+_ACTIONS = {"matches": "match", "unlock": "match", "report": "report"}
+_WHOLE = (Profile.explanation, Profile.registration, Profile.asked, Profile.fact_ids)
 _COLUMNS = {
     "changes": (Profile.explanation,),
     "explanation": (Profile.explanation,),
-    "lineage": (Profile.explanation, Profile.registration, Profile.asked, Profile.fact_ids),
+    "lineage": _WHOLE,
     "matches": (Profile.matches, Profile.asked),
     "improvements": (Profile.explanation, Profile.registration, Profile.asked),
     "registration": (Profile.registration,),
+    "report": _WHOLE,
+    "own_report": _WHOLE,
     "review": (Profile.registration,),
     "unlock": (Profile.explanation, Profile.registration, Profile.asked, Profile.matches),
 }

@@ -9,7 +9,7 @@ from creditlink.engine.facts.catalogue import CATEGORIES
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, supplies_apart
 from creditlink.records.coverage import CategoryCoverage
 
-FIELDS: Mapping[str, tuple[str, ...]] = {"summary": ("summary", "coverage")}
+FIELDS: Mapping[str, tuple[str, ...]] = {"summary": ("summary", "coverage"), "own_report": ("report",)}
 """Part of a profile -> what an answer with it holds, where it is more than the part of that name."""
 
 Coverage = Mapping[str, CategoryCoverage]

@@ -60,6 +60,7 @@ KEPT = {
     "firm_invitations": "who of the firm invited whom, and what for: the firm's own record",
     "person_messages": "notices say nothing of any firm; the sweep of messages deletes them after half a year",
     "message_deliveries": "that a notice was sent; deleted with it",
+    "report_views": "gone with the report: ON DELETE CASCADE",
     "firm_acts": "who of the firm signed for what: the firm's own record, ids and limits only",
 }
 """Closed tables that the purge leaves alone, and why."""

@@ -22,7 +22,8 @@ from creditlink.portal.person import stepup
 from creditlink.portal.site import see_other
 
 SCOPES = (
-    "profile:create", "profile:read", "consent:read", "financing:read", "financing:write", "outcome:write",
+    "profile:create", "profile:read", "report:create", "report:read", "consent:read",
+    "financing:read", "financing:write", "outcome:write",
     "product:read", "product:write", "product:check", "overlay:read", "overlay:write", "overlay:check",
     "correction:read", "correction:acknowledge", "notification:read", "notification:replay", "discovery:count",
     "objection:answer", "usage:read",

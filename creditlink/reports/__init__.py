@@ -1,0 +1,1 @@
+"""Credit reports: signed, typeset, watermarked for one recipient, verified by anybody, revoked by the firm."""
