@@ -23,6 +23,7 @@ from creditlink.financing.configuration import Clocks
 from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution
+from creditlink.kit.clock import day_of, start_of_day
 from creditlink.kit.errors import Conflict
 from creditlink.records import sources
 
@@ -168,7 +169,8 @@ def details_for(
     """Return the consent that an application for `product` asks the firm for: what the product says it needs.
 
     Categories that the lender may read but the product does not need are offered as optional; one without a source
-    here is not asked for.
+    here is not asked for. It ends at the beginning of a day, so that what is shown and what is signed on one day are
+    the same text.
     """
     template = fair_use.templates[PURPOSE]
     served = sources.current().config.categories
@@ -183,7 +185,7 @@ def details_for(
         purpose=PURPOSE,
         access=template.access,
         history_months=min(36, template.history_months),
-        valid_until=now + timedelta(days=template.consent_days),
+        valid_until=start_of_day(day_of(now)) + timedelta(days=template.consent_days),
         data_life_days=template.data_life_days,
         pulls_per_month=template.usual_pulls,
         pulls_per_day=None,

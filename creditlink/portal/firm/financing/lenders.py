@@ -11,12 +11,14 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from creditlink.consents.agreement.statement import Statement, statement
+from creditlink.consents.agreement.statement import Statement
+from creditlink.consents.service import text_for
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import applications
 from creditlink.financing.requests import requests
 from creditlink.financing.requests.proposals import Proposal
 from creditlink.financing.tables import Application, FinancingRequest
+from creditlink.kit.clock import day_of
 from creditlink.portal.firm import decision
 from creditlink.portal.firm.financing.page import proposals, show
 from creditlink.portal.firm.financing.words import clocks, own_request, words
@@ -88,11 +90,7 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
 def _share(proposal: Proposal, firm: Enterprise, now: datetime) -> Share:
     details = requests.details_for(proposal.terms, firm, proposal.desk.client, fair_use=fair_use(), now=now)
     bank = proposal.desk.institution
-    template = fair_use().templates[details.purpose]
-    return Share(
-        proposal,
-        statement(details, institution_zh=bank.name_zh, institution_en=bank.name_en, template=template, lang=lang()),
-    )
+    return Share(proposal, text_for(details, bank, fair_use=fair_use(), lang=lang(), asked_on=day_of(now)))
 
 
 def _categories_for(share: Share, form: MultiDict[str, str]) -> list[str]:
