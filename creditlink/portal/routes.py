@@ -7,14 +7,8 @@ import flask
 from creditlink.kit.settings import Settings
 from creditlink.portal import site, status
 from creditlink.portal.developers import routes as developers
-from creditlink.portal.firm import (
-    acts,
-    authorize,
-    discoverability,
-    home,
-    inbox,
-    representatives,
-)
+from creditlink.portal.firm import acts, discoverability, home, representatives
+from creditlink.portal.firm.deciding import authorize, inbox, withdrawing
 from creditlink.portal.firm.financing import accept, answers, lenders, requests
 from creditlink.portal.firm.known import changes, group, own, profile, reviews
 from creditlink.portal.firm.records import accesses, deletions, months, objections, uploads
@@ -45,7 +39,7 @@ from creditlink.portal.staff.reviews import pages as review_pages
 from creditlink.portal.staff.watch import pages as watch_pages
 
 PAGES = (
-    *(acts, authorize, discoverability, home, inbox, representatives),
+    *(acts, authorize, discoverability, home, inbox, representatives, withdrawing),
     *(changes, group, own, profile, reviews),
     *(accesses, deletions, months, objections, uploads),
     *(filing, dispute_pages, staff_dispute_pages),

@@ -15,11 +15,11 @@ from creditlink.consents.tables import Consent
 from creditlink.disputes import service, tasks
 from creditlink.disputes.configuration import current
 from creditlink.disputes.rules.datum import datum_from
-from creditlink.kit.files.documents import file_from
 from creditlink.disputes.service import WantedDispute
 from creditlink.disputes.tables import Correction, Dispute, DisputeFile
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit.clock import utc_now
+from creditlink.kit.files.documents import file_from
 from creditlink.kit.postgres import db
 from creditlink.profiles.reliance.contested import tasks as contested
 from creditlink.records import sources

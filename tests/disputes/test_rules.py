@@ -9,8 +9,8 @@ import pytest
 from creditlink.disputes.rules import calendar, repair, settings
 from creditlink.disputes.rules.calendar import HolidaysInvalid
 from creditlink.disputes.rules.datum import DatumInvalid, columns_of, datum_from, wanted_value
-from creditlink.kit.files.documents import FileRefused, file_from, plain_name
 from creditlink.disputes.rules.settings import DisputeSettingsInvalid
+from creditlink.kit.files.documents import FileRefused, file_from, plain_name
 from creditlink.kit.files.textfile import read_toml
 from creditlink.kit.settings import ROOT
 

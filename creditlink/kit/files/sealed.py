@@ -50,7 +50,7 @@ class HeldFile(Protocol):
 
 
 def values_of(one: TakenFile, *, purpose: str, now: datetime) -> dict[str, object]:
-    """Return the columns of a file that is taken in, sealed for one purpose; it waits for a scanner, if there is one."""
+    """Return the columns of a file that is taken in, sealed for one purpose; it waits for a scanner if there is one."""
     settings = runtime.part(Settings)
     return {
         "id": uuid4(),

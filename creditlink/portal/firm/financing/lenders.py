@@ -19,7 +19,7 @@ from creditlink.financing.requests import requests
 from creditlink.financing.requests.proposals import Proposal
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.kit.clock import day_of
-from creditlink.portal.firm import decision
+from creditlink.portal.firm.deciding.examples import examples_for
 from creditlink.portal.firm.financing.page import proposals, show
 from creditlink.portal.firm.financing.words import clocks, own_request, words
 from creditlink.portal.person import stepup
@@ -55,17 +55,21 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
     if not chosen:
         return show(session, account, firm, request, now, error=gettext("Choose at least one product."), status=422)
     shares = [_share(one, firm, now) for one in chosen]
-    missing = stepup.missing(session, account, form, now) if agreed else None
-    if not agreed or missing:
+    error, status = None, 200
+    if agreed and not _read_as_shown(shares, form):
+        error, status = gettext("The text has changed since you opened the page. Read it again."), 409
+    elif agreed and (missing := stepup.missing(session, account, form, now)):
+        error, status = missing.text, missing.status
+    if not agreed or error:
         return page(
             "financing/shares.html",
-            status=missing.status if missing else 200,
+            status=status,
             firm=firm,
             request_=request,
             shares=shares,
-            who=decision.who,
+            examples=examples_for([firm], {item.category for share in shares for item in share.shown.data}),
             kept=form.getlist("category") if agreed else None,
-            error=missing.text if missing else None,
+            error=error,
             ask_code=stepup.needs_code(account, now),
             **words(),
         )
@@ -91,6 +95,12 @@ def _share(proposal: Proposal, firm: Enterprise, now: datetime) -> Share:
     details = requests.details_for(proposal.terms, firm, proposal.desk.client, fair_use=fair_use(), now=now)
     bank = proposal.desk.institution
     return Share(proposal, text_for(details, bank, fair_use=fair_use(), lang=lang(), asked_on=day_of(now)))
+
+
+def _read_as_shown(shares: list[Share], form: MultiDict[str, str]) -> bool:
+    """Return whether each text that the form names is still what would be signed."""
+    current = {f"{share.proposal.terms.code}:{share.shown.sha256}" for share in shares}
+    return set(form.getlist("text")) <= current
 
 
 def _categories_for(share: Share, form: MultiDict[str, str]) -> list[str]:
