@@ -9,7 +9,7 @@ from creditlink.portal import site, status
 from creditlink.portal.developers import routes as developers
 from creditlink.portal.firm import acts, discoverability, home, representatives
 from creditlink.portal.firm.deciding import authorize, inbox, withdrawing
-from creditlink.portal.firm.financing import accept, answers, lenders, requests
+from creditlink.portal.firm.financing import accept, answers, handing_in, lenders, requests
 from creditlink.portal.firm.known import changes, group, own, profile, reviews
 from creditlink.portal.firm.records import accesses, deletions, months, objections, uploads
 from creditlink.portal.firm.records.disputes import filing
@@ -43,7 +43,7 @@ PAGES = (
     *(changes, group, own, profile, reviews),
     *(accesses, deletions, months, objections, uploads),
     *(filing, dispute_pages, staff_dispute_pages),
-    *(accept, answers, lenders, requests),
+    *(accept, answers, handing_in, lenders, requests),
     *(invitations, notices, own_keys, password, proving, security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),
     *(deciding, evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),

@@ -73,9 +73,8 @@ def upgrade() -> None:
     )
     op.execute("GRANT SELECT, INSERT ON consent_readings TO creditlink_api")
     _papers()
-    op.add_column(
-        "financing_applications", sa.Column("warnings", JSONB, nullable=False, server_default=sa.text("'[]'"))
-    )
+    for name, kind, unset in (("warnings", JSONB, "'[]'"), ("first_loan", sa.Boolean, "false")):
+        op.add_column("financing_applications", sa.Column(name, kind, nullable=False, server_default=sa.text(unset)))
 
 
 def _papers() -> None:
@@ -150,7 +149,8 @@ def _papers() -> None:
 
 def downgrade() -> None:
     """Undo."""
-    op.drop_column("financing_applications", "warnings")
+    for name in ("first_loan", "warnings"):
+        op.drop_column("financing_applications", name)
     op.execute("DROP FUNCTION creditlink_receivables_elsewhere(uuid)")
     for table in reversed(TABLES):
         op.drop_table(table)

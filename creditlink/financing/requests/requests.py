@@ -20,6 +20,7 @@ from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import applications, events, states
 from creditlink.financing.configuration import Clocks
+from creditlink.financing.requests import standing
 from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution
@@ -105,10 +106,12 @@ def apply(
     clocks: Clocks,
     now: datetime,
     referred_from: Application | None = None,
+    warnings: Sequence[str] = (),
 ) -> Application:
     """Bring the request before one lender, with a consent for that lender given in the same step.
 
-    Asking the same lender for the same product again returns the application that exists.
+    Asking the same lender for the same product again returns the application that exists. The lender reads the
+    `warnings` that the firm was shown, and whether this would be the firm's first loan here.
 
     Raises
     ------
@@ -155,6 +158,8 @@ def apply(
         decline_codes=[],
         decline_note="",
         decline_weighed=[],
+        warnings=list(warnings),
+        first_loan=standing.had_no_loan(session, enterprise.id),
     )
     session.add(application)
     session.flush()

@@ -17,11 +17,13 @@ from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import applications
 from creditlink.financing.requests import requests
 from creditlink.financing.requests.proposals import Proposal
+from creditlink.financing.requests.warnings import WARNINGS
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.kit.clock import day_of
 from creditlink.portal.firm.deciding.examples import examples_for
-from creditlink.portal.firm.financing.page import proposals, show
-from creditlink.portal.firm.financing.words import clocks, own_request, words
+from creditlink.portal.firm.financing.page import proposals, show, warnings
+from creditlink.portal.firm.financing.papers import shown_papers
+from creditlink.portal.firm.financing.words import clocks, label, own_request, words
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
@@ -55,6 +57,7 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
     if not chosen:
         return show(session, account, firm, request, now, error=gettext("Choose at least one product."), status=422)
     shares = [_share(one, firm, now) for one in chosen]
+    warned = warnings(session, request, found)
     error, status = None, 200
     if agreed and not _read_as_shown(shares, form):
         error, status = gettext("The text has changed since you opened the page. Read it again."), 409
@@ -70,6 +73,9 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
             examples=examples_for([firm], {item.category for share in shares for item in share.shown.data}),
             kept=form.getlist("category") if agreed else None,
             error=error,
+            warned=[label(WARNINGS[code][:2]) for code in warned],
+            papers=shown_papers(session, request),
+            first_loan=found.need.first_loan,
             ask_code=stepup.needs_code(account, now),
             **words(),
         )
@@ -87,6 +93,7 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
             clocks=clocks(),
             now=now,
             referred_from=_referral(session, request, form.get("referred_from")),
+            warnings=warned,
         )
     return see_other(here)
 
