@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from creditlink.consents.agreement.questions import Question
+from creditlink.consents.agreement.questions import ReadingQuestion
 from creditlink.consents.funnel import WINDOW
 from creditlink.consents.tables import Consent, ConsentReading, ConsentStage
 from creditlink.engine.vocabulary import FEWEST_FIRMS
@@ -50,7 +50,13 @@ class ReadingTime:
 
 
 def note(
-    session: Session, consent: Consent, *, decision: str, question: Question | None, answer: str | None, now: datetime
+    session: Session,
+    consent: Consent,
+    *,
+    decision: str,
+    question: ReadingQuestion | None,
+    answer: str | None,
+    now: datetime,
 ) -> None:
     """Note how a request was read before it was decided: the first decision counts, and nothing here can fail it."""
     if is_own(consent.institution_id):

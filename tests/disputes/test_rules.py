@@ -10,7 +10,7 @@ from creditlink.disputes.rules import calendar, repair, settings
 from creditlink.disputes.rules.calendar import HolidaysInvalid
 from creditlink.disputes.rules.datum import DatumInvalid, columns_of, datum_from, wanted_value
 from creditlink.disputes.rules.settings import DisputeSettingsInvalid
-from creditlink.kit.files.documents import FileRefused, file_from, plain_name
+from creditlink.kit.files.documents import HandedFileRefused, file_from, plain_name
 from creditlink.kit.files.textfile import read_toml
 from creditlink.kit.settings import ROOT
 
@@ -116,7 +116,7 @@ class TestEvidence:
          ("a.svg", b"<svg onload=alert(1)>", "unknown_kind"), ("a.txt", "凭证".encode("gbk"), "unknown_kind")],
     )  # fmt: skip
     def test_what_is_not_taken(self, name, content, reason):
-        with pytest.raises(FileRefused) as refused:
+        with pytest.raises(HandedFileRefused) as refused:
             file_from(name, content, most_bytes=5_000)
         assert refused.value.reason == reason
 

@@ -22,7 +22,7 @@ NAMES = ("until", "often", "stop")
 
 
 @dataclass(frozen=True)
-class Question:
+class ReadingQuestion:
     """A question in one language; a choice's key says nothing of whether it is right."""
 
     name: str
@@ -39,7 +39,7 @@ class Question:
         return "right" if key == self.right else "wrong"
 
 
-def question_for(consent_id: UUID, details: AuthorizationDetails, lang: str) -> Question | None:
+def question_for(consent_id: UUID, details: AuthorizationDetails, lang: str) -> ReadingQuestion | None:
     """Return the question that the page of a request asks; None where a firm looks at itself."""
     if details.purpose == OWN:
         return None
@@ -48,7 +48,9 @@ def question_for(consent_id: UUID, details: AuthorizationDetails, lang: str) -> 
     text, *words = _words(name, details, lang)
     order = sorted(range(len(words)), key=lambda k: hashlib.sha256(f"{consent_id} {name} {k}".encode()).digest())
     choices = [(str(shown + 1), words[k]) for shown, k in enumerate(order)]
-    return Question(name, text, (*choices, (UNSURE, ("不确定", "I am not sure")[place])), right=str(order.index(0) + 1))
+    return ReadingQuestion(
+        name, text, (*choices, (UNSURE, ("不确定", "I am not sure")[place])), right=str(order.index(0) + 1)
+    )
 
 
 def _words(name: str, details: AuthorizationDetails, lang: str) -> tuple[str, ...]:

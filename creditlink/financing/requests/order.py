@@ -21,7 +21,7 @@ FALLEN_FROM_PEAK = 0.7
 
 
 @dataclass(frozen=True)
-class Need:
+class ProposalNeed:
     """What moves products in the order for one firm."""
 
     relief: bool
@@ -41,7 +41,7 @@ def needs_relief(grade: str | None, indicators: Mapping[str, float | None], *, u
     return under_policy or grade not in HEALTHY_GRADES or (fallen is not None and fallen <= FALLEN_FROM_PEAK)
 
 
-def in_order(products: Sequence[ProductTerms], need: Need) -> list[int]:
+def in_order(products: Sequence[ProductTerms], need: ProposalNeed) -> list[int]:
     """Return the positions of products, given in the published order, as they are proposed; equal ones keep theirs."""
     return sorted(range(len(products)), key=lambda k: _place(products[k], need))
 
@@ -56,7 +56,7 @@ def is_relief(terms: ProductTerms) -> bool:
     return terms.kind == RELIEF_KIND or RELIEF_TAG in terms.tags
 
 
-def _place(terms: ProductTerms, need: Need) -> int:
+def _place(terms: ProductTerms, need: ProposalNeed) -> int:
     if need.first_loan and is_for_first_loan(terms):
         return 0
     return 2 if is_relief(terms) and not need.relief else 1

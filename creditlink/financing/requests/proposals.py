@@ -24,7 +24,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.engine.profile.pipeline import profile_many
 from creditlink.enterprises.tables import Enterprise
 from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
-from creditlink.financing.requests.order import Need, in_order, needs_relief
+from creditlink.financing.requests.order import ProposalNeed, in_order, needs_relief
 from creditlink.financing.requests.requests import LenderDesk
 from creditlink.financing.requests.standing import had_no_loan, loans_of_all
 from creditlink.kit.clock import add_months, month_start
@@ -32,7 +32,7 @@ from creditlink.records.store import read_inputs
 
 LOOK_BACK_MONTHS = 36
 SHOWN = 8
-_ANY = Need(relief=True, first_loan=False)
+_ANY = ProposalNeed(relief=True, first_loan=False)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Proposals:
 
     open: tuple[Proposal, ...]  # eligible, then those that only missing records keep from being decided
     near: tuple[Proposal, ...]
-    need: Need = _ANY  # what moved products in the order
+    need: ProposalNeed = _ANY  # what moved products in the order
     capacity: Capacity | None = None  # what the firm can bear beside what it owes here; None: not derived
 
     def of_different_lenders(self, count: int) -> tuple[Proposal, ...]:
@@ -109,7 +109,7 @@ def proposals_for(
 
     indicators = profiles.features.row(0, named=True)
     number = int(indicators["firm"])
-    need = Need(
+    need = ProposalNeed(
         relief=needs_relief(
             str(profiles.scores.grade[0]) if profiles.scores.grade[0] else None,
             indicators,

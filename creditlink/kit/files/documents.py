@@ -37,7 +37,7 @@ _TAIL = 2048
 _LONGEST_NAME = 100
 
 
-class FileRefused(ValueError):
+class HandedFileRefused(ValueError):
     """A file that is not taken; `reason` is one of `REFUSALS`."""
 
     def __init__(self, reason: str, name: str = "") -> None:
@@ -59,21 +59,21 @@ def file_from(name: str, content: bytes, *, most_bytes: int) -> TakenFile:
 
     Raises
     ------
-    FileRefused
+    HandedFileRefused
     """
     shown = plain_name(name)
     if not content:
-        raise FileRefused("empty", shown)
+        raise HandedFileRefused("empty", shown)
     if len(content) > most_bytes:
-        raise FileRefused("too_large", shown)
+        raise HandedFileRefused("too_large", shown)
     kind = _kind_of(content)
     if kind is None:
-        raise FileRefused("unknown_kind", shown)
+        raise HandedFileRefused("unknown_kind", shown)
     stem, dot, ending = shown.rpartition(".")
     if dot and _SPELLINGS.get(ending.lower()) != kind:
-        raise FileRefused("other_kind", shown)
+        raise HandedFileRefused("other_kind", shown)
     if not _is_whole(kind, content):
-        raise FileRefused("damaged", shown)
+        raise HandedFileRefused("damaged", shown)
     return TakenFile(f"{stem if dot else shown}.{kind}", kind, content)
 
 

@@ -110,7 +110,7 @@ def test_every_function_with_the_owners_rights_is_closed(database):
         "creditlink_firm_of_code", "creditlink_near_mine", "creditlink_rejection_counts", "creditlink_archive",
         "creditlink_look", "creditlink_archive_later", "creditlink_invite_lender", "creditlink_join_developer",
         "creditlink_set_developer_client", "creditlink_end_developers", "creditlink_own_use",
-        "creditlink_add_person",
+        "creditlink_add_person", "creditlink_receivables_elsewhere",
     }  # fmt: skip
     for row in found:
         assert "search_path=pg_catalog, pg_temp" in (row.settings or ""), row.proname

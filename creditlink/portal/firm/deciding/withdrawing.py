@@ -26,7 +26,7 @@ from creditlink.portal.firm.financing.words import name
 from creditlink.portal.firm.home import own_consent
 from creditlink.portal.site import blueprint, lang, page, see_other, settings, signed_in
 
-OF_A_CONSENT = ("facts", "profiles", "decision_record", "evidence", "consents", "reviews")
+OF_A_CONSENT = ("facts", "profiles", "decision_record", "evidence", "consents", "reviews", "papers")
 """The classes of `config/retention.toml` that hold what comes of one consent."""
 
 

@@ -19,7 +19,7 @@ from creditlink.financing.requests.papers import documents, receivables
 from creditlink.financing.requests.papers.identity import ReceivableInvalid, identity_from
 from creditlink.financing.tables import FinancingRequest
 from creditlink.kit.errors import Conflict, InvalidRequest
-from creditlink.kit.files.documents import KINDS, REFUSALS, FileRefused, file_from
+from creditlink.kit.files.documents import KINDS, REFUSALS, HandedFileRefused, file_from
 from creditlink.portal.firm.financing.page import proposals, show, warnings
 from creditlink.portal.firm.financing.papers import bounds
 from creditlink.portal.firm.financing.words import label, own_request
@@ -38,7 +38,7 @@ def financing_document(session: Session, account: Account, now: datetime, reques
 
     def act(locked: FinancingRequest) -> None:
         if not name:
-            raise FileRefused("empty")
+            raise HandedFileRefused("empty")
         most = bounds()
         taken = file_from(name, content, most_bytes=most.most_file_bytes)
         about = flask.request.form.get("about", "")
@@ -120,7 +120,7 @@ def _changed(
     try:
         with session.begin_nested():
             act(applications.locked_request(session, request.id))
-    except FileRefused as refused:
+    except HandedFileRefused as refused:
         error = (f"{refused.name}: " if refused.name else "") + label(REFUSALS[refused.reason])
     except ReceivableInvalid as wrong:
         error = _invalid(wrong)
