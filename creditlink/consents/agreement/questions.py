@@ -48,9 +48,8 @@ def question_for(consent_id: UUID, details: AuthorizationDetails, lang: str) -> 
     text, *words = _words(name, details, lang)
     order = sorted(range(len(words)), key=lambda k: hashlib.sha256(f"{consent_id} {name} {k}".encode()).digest())
     choices = [(str(shown + 1), words[k]) for shown, k in enumerate(order)]
-    return ReadingQuestion(
-        name, text, (*choices, (UNSURE, ("不确定", "I am not sure")[place])), right=str(order.index(0) + 1)
-    )
+    choices.append((UNSURE, ("不确定", "I am not sure")[place]))
+    return ReadingQuestion(name, text, tuple(choices), right=str(order.index(0) + 1))
 
 
 def _words(name: str, details: AuthorizationDetails, lang: str) -> tuple[str, ...]:
