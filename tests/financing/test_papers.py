@@ -386,10 +386,10 @@ class TestOrder:
     @pytest.mark.parametrize(
         ("grade", "indicators", "policy", "weak"),
         [
-            ("A+", {}, False, False), ("B", {"sales_from_peak": 0.9}, False, False), ("B", {}, True, True),
-            ("A", {"sales_from_peak": 0.7}, False, True), ("C", {}, False, True), ("E", {}, False, True),
-            (None, {}, False, True), ("A", {"sales_from_peak": None}, False, False),
-            ("A", {"sales_from_peak": float("nan")}, False, False),
+            ("A+", {}, False, False), ("B", {"sales_growth_12": -0.2}, False, False), ("B", {}, True, True),
+            ("A", {"sales_growth_12": -0.3}, False, True), ("C", {}, False, True), ("E", {}, False, True),
+            (None, {}, False, True), ("A", {"sales_growth_12": None}, False, False),
+            ("A", {"sales_growth_12": float("nan")}, False, False),
         ],
     )  # fmt: skip
     def test_who_is_in_need(self, grade, indicators, policy, weak):

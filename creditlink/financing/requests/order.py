@@ -16,8 +16,8 @@ RELIEF_KIND, RELIEF_TAG = "emergency", "relief"
 FIRST_LOAN_KIND, FIRST_LOAN_TAG = "first_loan", "first-loan"
 
 HEALTHY_GRADES = frozenset({"A+", "A", "B"})
-FALLEN_FROM_PEAK = 0.7
-"""Recent sales at or below this share of the best month in 24: the same bound that relief products themselves set."""
+FALLEN_BY = -0.3
+"""Sales of 12 months against the 12 before: a fall by so much or more. Single months say little; they have seasons."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def needs_relief(grade: str | None, indicators: Mapping[str, float | None], *, u
     indicators : name -> value, None where it is missing.
     under_policy : a relief policy in force applies to it.
     """
-    fallen = indicators.get("sales_from_peak")
-    return under_policy or grade not in HEALTHY_GRADES or (fallen is not None and fallen <= FALLEN_FROM_PEAK)
+    growth = indicators.get("sales_growth_12")
+    return under_policy or grade not in HEALTHY_GRADES or (growth is not None and growth <= FALLEN_BY)
 
 
 def in_order(products: Sequence[ProductTerms], need: ProposalNeed) -> list[int]:
