@@ -35,6 +35,8 @@ def financing_document(session: Session, account: Account, now: datetime, reques
     sent = flask.request.files.get("document")
     content = sent.read() if sent is not None else b""
     name = (sent.filename or "") if sent is not None else ""
+    if sent is not None:
+        sent.close()  # a large one lies in a file of the system's
 
     def act(locked: FinancingRequest) -> None:
         if not name:
