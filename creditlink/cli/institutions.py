@@ -51,13 +51,33 @@ def institutions() -> None:
 @click.option("--name-zh", required=True)
 @click.option("--name-en", required=True)
 @click.option("--kind", required=True, type=click.Choice(list(INSTITUTION_KINDS)))
+@click.option("--uscc", help="Its own credit code, which firms read before they agree.")
+@click.option("--licence-no", help="The number of the licence by which it may lend; firms read it too.")
 @named
-def add(code: str, name_zh: str, name_en: str, kind: str, who: str | None) -> None:
+def add(
+    code: str, name_zh: str, name_en: str, kind: str, uscc: str | None, licence_no: str | None, who: str | None
+) -> None:
     """Add an institution."""
     with _transaction() as session:
         _name(session, who)
         institution = service.add_institution(
-            session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now()
+            session, code=code, name_zh=name_zh, name_en=name_en, kind=kind, now=utc_now(), uscc=uscc,
+            licence_no=licence_no,
+        )  # fmt: skip
+        print_json(_institution_json(institution))
+
+
+@institutions.command("identify")
+@click.argument("code")
+@click.option("--uscc", help="Its own credit code; left out or empty: not recorded.")
+@click.option("--licence-no", help="The number of its licence; left out or empty: not recorded.")
+@named
+def identify(code: str, uscc: str | None, licence_no: str | None, who: str | None) -> None:
+    """Record the credit code and the licence that firms read before they agree."""
+    with _transaction() as session:
+        institution = service.institution_of(session, code)
+        service.identify_institution(
+            session, institution, uscc=uscc, licence_no=licence_no, actor=_name(session, who), now=utc_now()
         )
         print_json(_institution_json(institution))
 
@@ -209,6 +229,8 @@ def _institution_json(institution: Institution) -> dict[str, object]:
         "name_zh": institution.name_zh,
         "name_en": institution.name_en,
         "kind": institution.kind,
+        "uscc": institution.uscc,
+        "licence_no": institution.licence_no,
         "status": institution.status,
         "created_at": institution.created_at.isoformat(),
     }

@@ -7,7 +7,7 @@ goes through `service.live_consent`. docs/adr/0071-a-firms-own-use-is-a-consent-
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -18,7 +18,7 @@ from creditlink.consents import service
 from creditlink.consents.agreement.categories import CATEGORIES, USUAL_ACTIONS
 from creditlink.consents.agreement.details import AuthorizationDetails
 from creditlink.consents.agreement.limits import OWN, FairUse
-from creditlink.consents.agreement.statement import Statement, statement
+from creditlink.consents.agreement.statement import Statement
 from creditlink.consents.life.rules import ALIVE
 from creditlink.consents.tables import Consent
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
@@ -57,16 +57,12 @@ def details_for(
     )
 
 
-def text_of(session: Session, details: AuthorizationDetails, *, fair_use: FairUse, lang: str) -> Statement:
+def text_of(
+    session: Session, details: AuthorizationDetails, *, fair_use: FairUse, lang: str, asked_on: date
+) -> Statement:
     """Return the text that the page shows before there is a request."""
     institution, _ = own_client(session)
-    return statement(
-        details,
-        institution_zh=institution.name_zh,
-        institution_en=institution.name_en,
-        template=fair_use.templates[OWN],
-        lang=lang,
-    )
+    return service.text_for(details, institution, fair_use=fair_use, lang=lang, asked_on=asked_on)
 
 
 def request(

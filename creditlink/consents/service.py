@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
 from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.identity import LenderIdentity
 from creditlink.consents.agreement.limits import FairUse
 from creditlink.consents.agreement.statement import Statement, statement
 from creditlink.consents.life import counters, rules
@@ -21,8 +22,10 @@ from creditlink.consents.life.locking import keep_changes_out, keep_reads_out
 from creditlink.consents.life.rules import ALIVE, ReadRequest
 from creditlink.consents.tables import Consent, ConsentEvent
 from creditlink.enterprises.tables import Enterprise
+from creditlink.institutions.own import is_own
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit import jobs
+from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, ConsentRefused, InvalidRequest
 from creditlink.kit.postgres import db
 
@@ -145,12 +148,30 @@ def uscc_of(session: Session, enterprise_id: UUID) -> str | None:
 def statement_for(session: Session, consent: Consent, *, fair_use: FairUse, lang: str) -> Statement:
     """Return the text that the page shows for a request, and whose hash the consent keeps."""
     institution = session.get_one(Institution, consent.institution_id)
+    return text_for(consent.details(), institution, fair_use=fair_use, lang=lang, asked_on=day_of(consent.requested_at))
+
+
+def text_for(
+    details: AuthorizationDetails, institution: Institution, *, fair_use: FairUse, lang: str, asked_on: date
+) -> Statement:
+    """Return the text for a request of an institution, also for one that is not made yet."""
     return statement(
-        consent.details(),
+        details,
         institution_zh=institution.name_zh,
         institution_en=institution.name_en,
-        template=fair_use.templates.get(consent.purpose),
+        template=fair_use.templates.get(details.purpose),
         lang=lang,
+        identity=identity_of(institution),
+        asked_on=asked_on,
+    )
+
+
+def identity_of(institution: Institution) -> LenderIdentity | None:
+    """Return what a firm can check of an institution; None where the firm asks for itself."""
+    if is_own(institution.id):
+        return None
+    return LenderIdentity(
+        institution.code, institution.kind, institution.uscc, institution.licence_no, day_of(institution.created_at)
     )
 
 

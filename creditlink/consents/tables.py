@@ -194,3 +194,25 @@ class ConsentStage(Base):
     consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"), primary_key=True)
     stage: Mapped[str] = mapped_column(primary_key=True)
     reached_at: Mapped[datetime]
+
+
+class ConsentReading(Base):
+    """How one request was read before it was decided: for how long, and whether an optional question was answered.
+
+    It names nobody and no answer's words; it is counted, and never shown one by one.
+    """
+
+    __tablename__ = "consent_readings"
+    __table_args__ = (
+        CheckConstraint("decision IN ('agreed', 'declined')", name="decision"),
+        CheckConstraint("seconds >= 0", name="seconds"),
+        CheckConstraint("answer IN ('right', 'wrong', 'unsure', 'skipped')", name="answer"),
+        CheckConstraint("(question IS NULL) = (answer IS NULL)", name="asked"),
+    )
+
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"), primary_key=True)
+    decision: Mapped[str]
+    seconds: Mapped[int]  # from the first sight of it, signed in, to the decision
+    question: Mapped[str | None]  # null: the page asked none
+    answer: Mapped[str | None]
+    decided_at: Mapped[datetime]

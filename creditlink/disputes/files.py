@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from cryptography.fernet import InvalidToken
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
-from creditlink.disputes.rules.evidence import SERVED, EvidenceFile
 from creditlink.disputes.tables import FILE_PREFIX, Dispute, DisputeFile
-from creditlink.kit import ids, keyring
+from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
-from creditlink.kit.files.scanning import Scanner, ScannerAway
+from creditlink.kit.files import sealed
+from creditlink.kit.files.documents import TakenFile
 from creditlink.kit.postgres import db
-from creditlink.kit.processes import runtime
-from creditlink.kit.settings import Settings
 
 _PURPOSE = "creditlink dispute evidence"
 
@@ -32,18 +28,10 @@ class OpenedEvidence:
     content: bytes
 
 
-def take(session: Session, dispute: Dispute, evidence: Sequence[EvidenceFile], *, now: datetime) -> None:
+def take(session: Session, dispute: Dispute, evidence: Sequence[TakenFile], *, now: datetime) -> None:
     """Keep files with a dispute; they wait for the scanner, if one is connected."""
-    settings = runtime.part(Settings)
-    box = keyring.box(settings.secret_key, _PURPOSE)
     for one in evidence:
-        session.add(
-            DisputeFile(
-                id=uuid4(), dispute_id=dispute.id, name=one.name, kind=one.kind, size_bytes=len(one.content),
-                sha256=hashlib.sha256(one.content).hexdigest(), sealed=box.encrypt(one.content),
-                scan="waiting" if settings.clamd else "unscanned", added_at=now,
-            )
-        )  # fmt: skip
+        session.add(DisputeFile(dispute_id=dispute.id, **sealed.values_of(one, purpose=_PURPOSE, now=now)))
     session.flush()
 
 
@@ -78,13 +66,8 @@ def served(session: Session, dispute: Dispute) -> list[OpenedEvidence]:
     return [OpenedEvidence(row, content) for row, content in found if content is not None]
 
 
-def _content(row: DisputeFile, *, scanned: bool = True) -> bytes | None:
-    if row.sealed is None or (scanned and row.scan not in SERVED):
-        return None
-    try:
-        return keyring.box(runtime.part(Settings).secret_key, _PURPOSE).decrypt(row.sealed)
-    except InvalidToken:
-        return None
+def _content(row: DisputeFile) -> bytes | None:
+    return sealed.content_of(row, purpose=_PURPOSE)
 
 
 def wait(session: Session, dispute: Dispute, now: datetime, *, hours: int) -> bool:
@@ -98,29 +81,15 @@ def scan_waiting(dispute_id: UUID, now: datetime) -> None:
 
     Without a scanner that is connected any more they are unscanned.
     """
-    address = runtime.part(Settings).clamd
     with db.transaction("worker") as session:
         query = select(DisputeFile).where(DisputeFile.dispute_id == dispute_id, DisputeFile.scan == "waiting")
-        waiting = [(row.id, _content(row, scanned=False)) for row in session.scalars(
-            query.options(undefer(DisputeFile.sealed))
-        )]  # fmt: skip
+        rows = session.scalars(query.options(undefer(DisputeFile.sealed)))
+        waiting = [(row.id, sealed.content_of(row, purpose=_PURPOSE, scanned=False)) for row in rows]
     for file_id, content in waiting:
-        state, said = _scanned(address, content)
+        state, said = sealed.scanned(content)
         if state is not None:
             with db.transaction("worker") as session:
                 settle(session, file_id, state, said, now)
-
-
-def _scanned(address: str | None, content: bytes | None) -> tuple[str | None, str | None]:
-    if content is None:
-        return None, None
-    if address is None:
-        return "unscanned", None
-    try:
-        found = Scanner(address).scan(content)
-    except ScannerAway as away:
-        return None, str(away)
-    return ("clean", None) if found.is_clean else ("infected", found.found)
 
 
 def settle(session: Session, file_id: UUID, state: str, said: str | None, now: datetime) -> None:
@@ -130,9 +99,7 @@ def settle(session: Session, file_id: UUID, state: str, said: str | None, now: d
     ).one_or_none()
     if row is None:
         return
-    row.scan, row.scan_said, row.scanned_at = state, said, now
-    if state == "infected":
-        row.sealed = None
+    sealed.note_scan(row, state, said, now)
 
 
 def late(session: Session, now: datetime, patience: timedelta) -> Sequence[UUID]:

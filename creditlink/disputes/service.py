@@ -18,7 +18,6 @@ from creditlink.disputes.configuration import DisputeTerms
 from creditlink.disputes.ending import CLASS
 from creditlink.disputes.rules import repair, states
 from creditlink.disputes.rules.datum import CLAIMS, REPAIR, SEARCHED, Datum
-from creditlink.disputes.rules.evidence import EvidenceFile
 from creditlink.disputes.rules.repair import RepairStanding
 from creditlink.disputes.rules.states import DisputeStepRefused
 from creditlink.disputes.tables import PREFIX, Dispute, DisputeEvent
@@ -26,6 +25,7 @@ from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit import ids, jobs
 from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.files.documents import TakenFile
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.messages.service import tell_firm
@@ -47,7 +47,7 @@ class WantedDispute:
     claim: str
     statement: str
     wanted: Mapping[str, FactValue] = field(default_factory=dict)
-    evidence: Sequence[EvidenceFile] = ()
+    evidence: Sequence[TakenFile] = ()
 
 
 def fact_of(session: Session, enterprise_id: UUID, datum: Datum) -> FactRow | None:

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Uuid
 
 from creditlink.disputes.rules.datum import CLAIMS, Datum
-from creditlink.disputes.rules.evidence import SCANS
 from creditlink.disputes.rules.states import OPEN, STATES
 from creditlink.kit import ids
+from creditlink.kit.files.documents import SCANS
+from creditlink.kit.files.sealed import SealedFile
 from creditlink.kit.postgres.db import Base
 from creditlink.records.pulls.delivery import FactValue
 
@@ -113,7 +114,7 @@ class DisputeEvent(Base):
     note: Mapped[str | None]
 
 
-class DisputeFile(Base):
+class DisputeFile(SealedFile, Base):
     """A file of evidence: sealed with the server's key, handed out only once it was scanned."""
 
     __tablename__ = "dispute_files"
@@ -124,17 +125,7 @@ class DisputeFile(Base):
         Index("ix_dispute_files_waiting", "added_at", postgresql_where=text("scan = 'waiting'")),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     dispute_id: Mapped[UUID] = mapped_column(ForeignKey("disputes.id", ondelete="CASCADE"))
-    name: Mapped[str]
-    kind: Mapped[str]
-    size_bytes: Mapped[int]
-    sha256: Mapped[str]
-    sealed: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  # null: its time is over, or infected
-    scan: Mapped[str]
-    scan_said: Mapped[str | None]
-    scanned_at: Mapped[datetime | None]
-    added_at: Mapped[datetime]
 
     @property
     def wire_id(self) -> str:

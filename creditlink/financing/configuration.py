@@ -29,6 +29,34 @@ class Clocks:
         return timedelta(days=getattr(self, name))
 
 
+@dataclass(frozen=True, slots=True)
+class PaperBounds:
+    """How many documents a request may have, how large, and how many days after its end they are kept."""
+
+    most_files: int
+    most_file_bytes: int
+    kept_days: int
+
+
+def papers_from(table: Mapping[str, object]) -> PaperBounds:
+    """Return the bounds of documents in a parsed `financing.toml`.
+
+    Raises
+    ------
+    ValueError
+        One is absent, unknown or not a whole number from 1; the message names it.
+    """
+    known = {field.name for field in fields(PaperBounds)}
+    bounds = table.get("papers")
+    if not isinstance(bounds, Mapping) or set(bounds) != known:
+        found = set(bounds) if isinstance(bounds, Mapping) else set()
+        raise ValueError(f"papers: missing {sorted(known - found)}, unknown {sorted(found - known)}")
+    for name, value in bounds.items():
+        if type(value) is not int or value < 1:
+            raise ValueError(f"papers.{name} must be a whole number from 1, got {value!r}")
+    return PaperBounds(**bounds)
+
+
 def clocks_from(table: Mapping[str, object]) -> Clocks:
     """Return the clocks in a parsed `financing.toml`.
 
@@ -61,6 +89,21 @@ def clocks(config_dir: Path) -> Clocks:
     """
     try:
         return clocks_from(_read(config_dir / "financing.toml"))
+    except ValueError as error:
+        raise SettingError(f"configuration file financing.toml: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def papers(config_dir: Path) -> PaperBounds:
+    """Return the bounds of documents of `financing.toml`.
+
+    Raises
+    ------
+    SettingError
+        The file is absent or wrong; the message names it.
+    """
+    try:
+        return papers_from(_read(config_dir / "financing.toml"))
     except ValueError as error:
         raise SettingError(f"configuration file financing.toml: {error}") from error
 

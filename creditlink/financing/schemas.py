@@ -10,6 +10,7 @@ from creditlink.financing.bodies import DeclineBody, FunnelQuery, OfferBody, Out
 from creditlink.financing.funnel.funnel import DIMENSIONS
 from creditlink.financing.loans.outcome_file import KINDS, MOST_DAYS, MOST_FEN
 from creditlink.financing.requests.ask import AMOUNT_FEN, TERM_MONTHS
+from creditlink.financing.requests.warnings import WARNINGS
 from creditlink.financing.wire import ApplicationQuery
 from creditlink.kit.http.api import Day, Schema
 from creditlink.kit.http.fields import TruthValue, instant, number, text
@@ -104,6 +105,14 @@ class DeclinedForSchema(Schema):
     agreement = text("`agrees`, `minor`, `contradicts`, `outside` or `no_profile`")
 
 
+class WarningSchema(Schema):
+    """One thing that the firm was warned of before it sent the request."""
+
+    code = text(f"One of {', '.join(WARNINGS)}")
+    text_zh = text("In Chinese")
+    text_en = text("In English")
+
+
 class ApplicationSchema(Schema):
     """A request before your institution."""
 
@@ -113,6 +122,16 @@ class ApplicationSchema(Schema):
     enterprise_id = text("The firm, by an id that only your institution sees")
     request = ma.fields.Nested(RequestSchema)
     product = ma.fields.Nested(AppliedProductSchema)
+    first_loan = ma.fields.Boolean(
+        metadata={"description": "When it applied, no lender of this platform had ever paid out a loan to the firm"}
+    )
+    warnings = ma.fields.List(
+        ma.fields.Nested(WarningSchema),
+        metadata={
+            "description": "What the firm was warned of before it sent the request, brought up to date until you "
+            "answer: never where else it asked, nor how much"
+        },
+    )
     consent_id = text("The consent that the firm gave with this application")
     consent_state = text("Its state")
     made_at = instant("When the firm applied")

@@ -94,6 +94,9 @@ class Application(Base):
     decline_codes: Mapped[list[str]]
     decline_note: Mapped[str]
     decline_weighed: Mapped[list[ReasonVerdict]] = mapped_column(JSONB)
+    # What the firm was warned of before it sent the request, and the lender is told with it.
+    warnings: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"), default=list)
+    first_loan: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     due_at: Mapped[datetime | None]  # exclusive: until when the accepted offer is signed, then drawn
     signed_at: Mapped[datetime | None]
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.consents.tables import Consent
 from creditlink.financing.applications import applications, states
 from creditlink.financing.applications.events import side_of
+from creditlink.financing.requests.warnings import WARNINGS
 from creditlink.financing.tables import Application, FinancingEvent, FinancingRequest, LoanFact, Offer
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
@@ -112,6 +113,12 @@ def _one(
             "expires_at": to_second(request.expires_at),
         },
         "product": {"code": application.product_code, "version": application.product_version},
+        "first_loan": application.first_loan,
+        "warnings": [
+            {"code": code, "text_zh": WARNINGS[code][2], "text_en": WARNINGS[code][3]}
+            for code in application.warnings
+            if code in WARNINGS
+        ],
         "consent_id": ids.external("cns", application.consent_id),
         "consent_state": consent_state,
         "made_at": to_second(application.made_at),

@@ -18,9 +18,11 @@ from creditlink.engine.vocabulary import INSTITUTION_KINDS
 from creditlink.institutions import targets
 from creditlink.institutions.likeness import skeleton
 from creditlink.institutions.tables import OWN_ID, Client, Institution
+from creditlink.kit import uscc as uscc_rules
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}")
 _LONGEST_NAME = 200
+_LONGEST_LICENCE = 60
 OPERATOR = "operator"
 """Who onboards, where no member of staff is named: a seed, a sandbox."""
 
@@ -33,9 +35,17 @@ class RegistrationRefused(Exception):
 
 
 def add_institution(
-    session: Session, *, code: str, name_zh: str, name_en: str, kind: str, now: datetime
+    session: Session,
+    *,
+    code: str,
+    name_zh: str,
+    name_en: str,
+    kind: str,
+    now: datetime,
+    uscc: str | None = None,
+    licence_no: str | None = None,
 ) -> Institution:
-    """Add an institution.
+    """Add an institution; its own credit code and licence may be recorded later.
 
     Raises
     ------
@@ -52,6 +62,8 @@ def add_institution(
         code=code,
         **names,
         kind=kind,
+        uscc=_own_uscc(uscc),
+        licence_no=_licence(licence_no),
         status="active",
         pairwise_salt=secrets.token_hex(32),
         created_at=now,
@@ -62,6 +74,60 @@ def add_institution(
     except IntegrityError:
         raise RegistrationRefused(f"code {code!r} is taken") from None
     return institution
+
+
+def identify_institution(
+    session: Session,
+    institution: Institution,
+    *,
+    uscc: str | None,
+    licence_no: str | None,
+    now: datetime,
+    actor: str = OPERATOR,
+) -> None:
+    """Record by which credit code and licence a firm can look an institution up; None or nothing: not recorded.
+
+    Firms read both before they agree, and they are in the text that is signed.
+
+    Raises
+    ------
+    RegistrationRefused
+        One of them cannot be right, or the credit code is another institution's.
+    """
+    before = {"uscc": institution.uscc, "licence_no": institution.licence_no}
+    after = {"uscc": _own_uscc(uscc), "licence_no": _licence(licence_no)}
+    if after["uscc"] is not None:
+        session.execute(select(func.pg_advisory_xact_lock(_REGISTERING)))
+        taken = select(Institution.code).where(Institution.uscc == after["uscc"], Institution.id != institution.id)
+        if (other := session.scalar(taken.limit(1))) is not None:
+            raise RegistrationRefused(f"uscc {after['uscc']} is that of {other}")
+    if after == before:
+        return
+    institution.uscc, institution.licence_no = after["uscc"], after["licence_no"]
+    audit.record(
+        session, action="institution.identify", result="done", actor=actor, now=now, institution_id=institution.id,
+        detail={"before": before, "after": after},
+    )  # fmt: skip
+
+
+def _own_uscc(given: str | None) -> str | None:
+    if given is None or not given.strip():
+        return None
+    checked = uscc_rules.check(given)
+    if not (checked.well_formed and checked.check_ok):
+        raise RegistrationRefused(f"uscc {given[:40]!r}: {checked.reason or 'the check character is wrong'}")
+    return checked.uscc
+
+
+def _licence(given: str | None) -> str | None:
+    if given is None or not given.strip():
+        return None
+    text = " ".join(given.split())
+    if len(text) > _LONGEST_LICENCE or not text.isprintable():
+        raise RegistrationRefused(
+            f"licence_no needs at most {_LONGEST_LICENCE} printable characters, got {given[:80]!r}"
+        )
+    return text
 
 
 def _refuse_look_alikes(session: Session, code: str, names: Mapping[str, str]) -> None:

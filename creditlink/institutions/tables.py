@@ -28,6 +28,8 @@ class Institution(Base):
         ),
         CheckConstraint(f"(kind = 'own') = (id = '{OWN_ID}')", name="own_use"),
         CheckConstraint("status IN ('active', 'suspended')", name="status"),
+        CheckConstraint("uscc ~ '^[0-9A-Z]{18}$'", name="uscc"),
+        CheckConstraint("length(licence_no) BETWEEN 1 AND 60", name="licence_no"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -37,6 +39,9 @@ class Institution(Base):
     kind: Mapped[str]
     status: Mapped[str] = mapped_column(default="active")
     pairwise_salt: Mapped[str]  # makes the firm ids that this institution sees its own
+    # What a firm can look up elsewhere; null: the operator has not recorded it.
+    uscc: Mapped[str | None]
+    licence_no: Mapped[str | None]  # of the licence by which it may lend
     created_at: Mapped[datetime]
 
 

@@ -7,15 +7,9 @@ import flask
 from creditlink.kit.settings import Settings
 from creditlink.portal import site
 from creditlink.portal.developers import routes as developers
-from creditlink.portal.firm import (
-    acts,
-    authorize,
-    discoverability,
-    home,
-    inbox,
-    representatives,
-)
-from creditlink.portal.firm.financing import accept, answers, lenders, requests
+from creditlink.portal.firm import acts, discoverability, home, representatives
+from creditlink.portal.firm.deciding import authorize, inbox, withdrawing
+from creditlink.portal.firm.financing import accept, answers, handing_in, lenders, requests
 from creditlink.portal.firm.known import changes, group, own, profile, reviews
 from creditlink.portal.firm.known.cards import cards, presenting
 from creditlink.portal.firm.known.reports import pages as report_pages
@@ -49,13 +43,13 @@ from creditlink.portal.staff.reviews import pages as review_pages
 from creditlink.portal.staff.watch import pages as watch_pages
 
 PAGES = (
-    *(acts, authorize, discoverability, home, inbox, representatives),
+    *(acts, authorize, discoverability, home, inbox, representatives, withdrawing),
     *(changes, group, own, profile, reviews),
     *(cards, presenting),
     *(accesses, deletions, months, objections, uploads),
     *(filing, dispute_pages, staff_dispute_pages),
     *(report_pages, verify),
-    *(accept, answers, lenders, requests),
+    *(accept, answers, handing_in, lenders, requests),
     *(invitations, notices, own_keys, password, proving, security, signin, status),
     *(desk, entry, keys, models, finding, reading, cohort_pages, review_pages, watch_pages),
     *(deciding, evidence, figures, institutions, overview, people, registry, rejections, screening, sources, work),

@@ -27,6 +27,7 @@ from creditlink.financing import routes as financing_routes
 from creditlink.financing.configuration import clocks, declines
 from creditlink.financing.loans.holdings import loans_held
 from creditlink.financing.loans.relations import routes as relations_routes
+from creditlink.financing.requests.papers import routes as papers_routes
 from creditlink.kit.http.api import Api
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
@@ -153,6 +154,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(financing_routes.blueprint)
     api.register_blueprint(financing_routes.decline_reasons)
     api.register_blueprint(relations_routes.blueprint)
+    api.register_blueprint(papers_routes.blueprint)
     api.register_blueprint(retention_routes.blueprint)
     api.register_blueprint(status_routes.blueprint)
     api.register_blueprint(staff_routes.blueprint)

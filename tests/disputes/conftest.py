@@ -15,11 +15,11 @@ from creditlink.consents.tables import Consent
 from creditlink.disputes import service, tasks
 from creditlink.disputes.configuration import current
 from creditlink.disputes.rules.datum import datum_from
-from creditlink.disputes.rules.evidence import evidence_from
 from creditlink.disputes.service import WantedDispute
 from creditlink.disputes.tables import Correction, Dispute, DisputeFile
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit.clock import utc_now
+from creditlink.kit.files.documents import file_from
 from creditlink.kit.postgres import db
 from creditlink.profiles.reliance.contested import tasks as contested
 from creditlink.records import sources
@@ -108,7 +108,7 @@ def payroll(firm, months_ago=3) -> FactRow:
 def dispute(firm, fact, *, claim="wrong", statement="实缴人数有误", wanted=None, files=(PDF,), now=None) -> Dispute:
     """File a dispute as the firm's page does."""
     now = now or utc_now()
-    evidence = [evidence_from(f"proof{n}.pdf", one, most_bytes=10**6) for n, one in enumerate(files)]
+    evidence = [file_from(f"proof{n}.pdf", one, most_bytes=10**6) for n, one in enumerate(files)]
     asked = WantedDispute(
         datum_from(f"{fact.frame}:{fact.period}:{fact.subkey}"), claim, statement, wanted or {}, evidence
     )

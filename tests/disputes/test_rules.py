@@ -9,8 +9,8 @@ import pytest
 from creditlink.disputes.rules import calendar, repair, settings
 from creditlink.disputes.rules.calendar import HolidaysInvalid
 from creditlink.disputes.rules.datum import DatumInvalid, columns_of, datum_from, wanted_value
-from creditlink.disputes.rules.evidence import EvidenceRefused, evidence_from, plain_name
 from creditlink.disputes.rules.settings import DisputeSettingsInvalid
+from creditlink.kit.files.documents import HandedFileRefused, file_from, plain_name
 from creditlink.kit.files.textfile import read_toml
 from creditlink.kit.settings import ROOT
 
@@ -105,7 +105,7 @@ class TestEvidence:
         [("凭证.pdf", PDF, "凭证.pdf"), ("a.PNG", PNG, "a.png"), ("a.jpeg", JPG, "a.jpg"), ("x", PDF, "x.pdf")],
     )
     def test_what_it_is_is_told_by_its_bytes(self, name, content, kept):
-        assert evidence_from(name, content, most_bytes=10**6).name == kept
+        assert file_from(name, content, most_bytes=10**6).name == kept
 
     @pytest.mark.parametrize(
         ("name", "content", "reason"),
@@ -116,8 +116,8 @@ class TestEvidence:
          ("a.svg", b"<svg onload=alert(1)>", "unknown_kind"), ("a.txt", "凭证".encode("gbk"), "unknown_kind")],
     )  # fmt: skip
     def test_what_is_not_taken(self, name, content, reason):
-        with pytest.raises(EvidenceRefused) as refused:
-            evidence_from(name, content, most_bytes=5_000)
+        with pytest.raises(HandedFileRefused) as refused:
+            file_from(name, content, most_bytes=5_000)
         assert refused.value.reason == reason
 
     @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ _ENTRY = """
 """
 # Of a person who acts for firms; a row of another firm is 404.
 _FIRM = """
-    portal.home portal.consent portal.change portal.receipt portal.evidence portal.accesses portal.access
+    portal.home portal.consent portal.change portal.withdrawal portal.receipt portal.evidence portal.accesses
+    portal.access
     portal.object_to_access portal.end_objection portal.inbox portal.answer
     portal.answer_decide portal.security portal.set_up_codes portal.end_others portal.counted portal.change_counted
     portal.uploads portal.upload_file portal.upload portal.withdraw_upload portal.deletion portal.what_goes
@@ -47,6 +48,8 @@ _FIRM = """
     portal.notice_settings portal.prefer_notices portal.add_address portal.end_address
     portal.profile portal.group portal.financing portal.financing_ask portal.financing_request portal.financing_amend
     portal.financing_withdraw portal.financing_lenders portal.financing_accept portal.financing_step
+    portal.financing_document portal.open_financing_document portal.remove_financing_document
+    portal.financing_receivable portal.remove_receivable
 """
 # Of the one whom the registry names as the firm's legal representative.
 _LEGAL = """
@@ -68,6 +71,7 @@ _ROLES = {
     """
         portal.operator_overview portal.operator_sources portal.operator_screening portal.operator_reverse
         portal.operator_institutions portal.operator_institution portal.turn_institution portal.turn_client
+        portal.identify_institution
         portal.operator_rejections portal.move_rejections portal.operator_work portal.act_on_work
         portal.operator_webhooks portal.replay_webhook portal.operator_registry portal.operator_load
         portal.operator_clearing portal.export_codes portal.settle_code portal.operator_figures portal.export_figures
@@ -81,7 +85,8 @@ _ROLES = {
         portal.bank.objections portal.bank.answer_objection
         portal.bank.firms portal.bank.firm portal.bank.compute portal.bank.ask portal.bank.ask_submit
         portal.bank.applications portal.bank.application portal.bank.open_file portal.bank.take_step portal.bank.offer
-        portal.bank.decline portal.bank.sign portal.bank.tell_result portal.bank.outcomes portal.bank.send_outcomes
+        portal.bank.decline portal.bank.sign portal.bank.tell_result portal.bank.application_document
+        portal.bank.outcomes portal.bank.send_outcomes
     """: ("lender",),
     """
         portal.bank.products portal.bank.new_product portal.bank.product portal.bank.edit_product

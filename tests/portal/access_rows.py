@@ -18,6 +18,7 @@ from creditlink.engine.overlay.terms import terms_of
 from creditlink.enterprises.identity.tables import FirmInvitation
 from creditlink.enterprises.registry.tables import RegistryLoad, UsccClearing
 from creditlink.enterprises.tables import Account, Enterprise, FirmAct
+from creditlink.financing.requests.papers.tables import FinancingDocument, FinancingReceivable
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution
 from creditlink.kit import ids
@@ -47,6 +48,7 @@ PREFIXES = {
     "dispute_id": "dsp", "file_id": "dsf", "load_id": "rgl", "clearing_id": "clr", "alarm_id": "alm",
     "device_id": "dvc", "invitation_id": "inv",
     "objection_id": "obj", "card_id": "crd", "shown_id": "shw", "report_id": "rpt",
+    "document_id": "doc", "receivable_id": "rcv",
 }  # fmt: skip
 _PLAIN = {"act_id", "right_id"}
 _revisions, _sides = count(1), count(1)
@@ -98,6 +100,13 @@ def things(session, side: RowSide) -> dict[str, str]:
         Application, **owner, request_id=rows["request_id"].id, client_id=side.client.client_id, consent_id=consent.id,
         state="requested", answer_due_at=later, product_code=uuid4().hex,
     )  # fmt: skip
+    papers = {"enterprise_id": side.firm.id, "request_id": rows["request_id"].id, "added_by": side.person.id}
+    rows["document_id"] = bare(
+        FinancingDocument, **papers, sha256=uuid4().hex, kind="pdf", scan="clean", about="invoice", removed_at=None
+    )
+    rows["receivable_id"] = bare(
+        FinancingReceivable, **papers, kind="invoice", digest=uuid4().hex, sealed=b"x", removed_at=None
+    )
     rows["decision_id"] = bare(
         DecisionRow, id=rows["profile_id"].id, chain_id=side.firm.id, **owner, consent_id=consent.id, keep_until=later,
         payload=b"x",

@@ -68,6 +68,9 @@ HOLDERS = {"portal.end_staff_key": {"risk"}, "portal.bank.end_key": {"lender"}}
 NEEDS_MORE = {
     "portal.profile", "portal.changes", "portal.ask_for_person", "portal.financing_request", "portal.financing_amend",
     "portal.financing_lenders",
+    # The page of the request again, with what is wrong; a file that was scanned; a lender whose consent lives.
+    "portal.financing_document", "portal.financing_receivable", "portal.remove_receivable",
+    "portal.open_financing_document", "portal.bank.application_document",
     # A stored record, and a file that was scanned: tests/disputes.
     "portal.file_dispute", "portal.dispute_file", "portal.staff_dispute_file",
     # What a report says: tests/reports.

@@ -11,6 +11,7 @@ from creditlink.consents.agreement.statement import TEXT_VERSION
 from creditlink.consents.tables import Consent
 from creditlink.enterprises import accounts
 from creditlink.enterprises.tables import Account
+from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.portal.person import throttle
@@ -177,7 +178,7 @@ def test_a_person_of_several_firms_has_to_choose(owner, bank):
         second = make.make_enterprise(session)
         make.make_representation(session, second, owner.account)
     path, consent = bank.asks()
-    assert owner.get(path).text.count('type="radio"') == 2
+    assert owner.get(path).text.count('type="radio" name="enterprise"') == 2
     assert owner.post(path, decision="approve").status_code == 422
     owner.post(path, decision="approve", enterprise=str(second.id))
     assert stored(consent).enterprise_id == second.id
@@ -187,7 +188,7 @@ def test_a_request_for_one_firm_offers_only_that_one(owner, bank):
     with db.transaction("owner") as session:
         make.make_representation(session, make.make_enterprise(session), owner.account)
     path, consent = bank.asks(uscc=owner.firm.uscc)
-    assert 'type="radio"' not in owner.get(path).text
+    assert 'type="radio" name="enterprise"' not in owner.get(path).text
     owner.post(path, decision="approve")
     assert stored(consent).enterprise_id == owner.firm.id
 
@@ -274,7 +275,21 @@ def test_the_page_shows_no_script_and_loads_nothing_from_elsewhere(owner, bank):
     assert not re.search(r'(src|href)="(https?:)?//', page)
 
 
-def test_the_page_names_code_and_kind_of_the_institution(owner, bank):
-    path, _ = bank.asks(uscc=owner.firm.uscc)
-    assert f"bank · {bank.institution.code}" in owner.get(f"{path}?lang=en").text
-    assert f"银行 · {bank.institution.code}" in owner.get(f"{path}?lang=zh").text
+@pytest.mark.parametrize("known", [True, False])
+def test_the_page_and_the_signed_text_say_who_the_institution_is(owner, bank, known):
+    if known:
+        with db.transaction("owner") as session:
+            row = session.get_one(Institution, bank.institution.id)
+            row.uscc, row.licence_no = "91440606MA4UXYQ27F", "B0123H244060001"
+    path, consent = bank.asks(uscc=owner.firm.uscc)
+    zh, en = (owner.get(f"{path}?lang={language}").text for language in ("zh", "en"))
+    for said in (zh, en):
+        assert bank.institution.code in said
+        assert ("91440606MA4UXYQ27F" in said, "B0123H244060001" in said) == (known, known)
+    assert ("平台未登记" in zh, "not recorded here" in en) == (not known, not known)
+    assert "银行" in zh
+    assert "since" in en
+    owner.post(path, decision="approve")
+    held = stored(consent)
+    assert dict(held.text_shown["identity"])["Code on CreditLink"] == bank.institution.code
+    assert dict(held.text_shown["identity"])["Licence number"] == ("B0123H244060001" if known else "not recorded here")

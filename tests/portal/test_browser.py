@@ -159,7 +159,9 @@ def test_sign_in_read_untick_approve_look_and_revoke(visit, firm, bank, size, la
     picture(page, "consent")
     assert fits(page)
     page.goto("/portal/")
-    page.click(f"article button:has-text('{words['withdraw']}')")
+    page.click(f"article a.button:has-text('{words['withdraw']}')")
+    page.click("form[action$='/revoke'] button")
+    page.wait_for_load_state("load")
     assert consent_of(consent).state == "REVOKED"
     assert words["withdrawn"] in page.locator("main").inner_text()
     page.goto("/portal/")

@@ -61,7 +61,13 @@ def test_home_shows_every_consent_with_its_state(owner, bank, consent):
 )
 def test_stopping_is_one_form_on_the_first_page(owner, consent, changes, state):
     for change in changes:
-        assert f'action="/portal/consents/{consent.wire_id}/{change}"' in owner.get("/portal/").text
+        path = f"/portal/consents/{consent.wire_id}"
+        if change == "revoke":  # what ends for good says first what stops and what stays
+            assert f'href="{path}/withdraw"' in owner.get("/portal/").text
+            owner.get(f"{path}/withdraw")
+        else:
+            owner.get("/portal/")
+        assert f'action="{path}/{change}"' in owner.page.text
         assert owner.post(f"/portal/consents/{consent.wire_id}/{change}").status_code == 303
     assert state_of(consent) == state
 

@@ -323,6 +323,7 @@ def rows_seen(world) -> int:
 NO_READS = {
     "notifications.deliver", "registry.exceptions", "registry.take", "retention.purge_firm", "uploads.read",
     "disputes.go_on", "messages.send", "messages.sort", "profiles.contest", "profiles.tell_corrected",
+    "financing.scan_papers",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.tables import OWN_ID
-from creditlink.kit.clock import utc_now
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.errors import Conflict
 from creditlink.kit.postgres import db
 from creditlink.records.pulls import fetching
@@ -44,7 +44,7 @@ def agree(firm, person, fair_use, categories=("tax", "social_security")):
     now = utc_now()
     with db.transaction("api", viewer=db.Viewer(account_id=person.id, enterprise_id=firm.id)) as session:
         details = own.details_for(firm, ["tax", "social_security", "electricity"], fair_use=fair_use, now=now)
-        shown = own.text_of(session, details, fair_use=fair_use, lang="zh")
+        shown = own.text_of(session, details, fair_use=fair_use, lang="zh", asked_on=day_of(now))
         asked = own.request(session, details, firm, person, now=now)
         enterprise = session.get_one(Enterprise, firm.id)
         approval.approve(

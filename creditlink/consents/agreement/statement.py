@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, basis_of
 from creditlink.consents.agreement.details import AuthorizationDetails
+from creditlink.consents.agreement.identity import LenderIdentity, Lines, day_text
+from creditlink.consents.agreement.layers import second_layer
 from creditlink.consents.agreement.limits import OWN, Template
 from creditlink.consents.agreement.receipts import text_hash
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.clock import SHANGHAI
 
-TEXT_VERSION = "2026-5"
+TEXT_VERSION = "2026-6"
 """Raised with every change of wording below: a consent says which text was shown."""
 
 LANGUAGES = ("zh", "en")
@@ -31,8 +33,6 @@ _OWN_PUBLIC_NOTE = (
     "The law makes these records public: your own profile reads them too.",
 )
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
 
 @dataclass(frozen=True)
 class DataItem:
@@ -43,6 +43,7 @@ class DataItem:
     label: str
     holds: str
     source: str
+    details: Lines  # the second layer: heading and text
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Statement:
 
     lang: str
     institution: str
+    identity: Lines  # of the institution: heading and text; empty where the firm looks at itself
     purpose: str
     data: tuple[DataItem, ...]
     public_note: str
@@ -81,20 +83,45 @@ class Statement:
 
 
 def statement(
-    details: AuthorizationDetails, *, institution_zh: str, institution_en: str, template: Template | None, lang: str
+    details: AuthorizationDetails,
+    *,
+    institution_zh: str,
+    institution_en: str,
+    template: Template | None,
+    lang: str,
+    identity: LenderIdentity | None = None,
+    asked_on: date | None = None,
 ) -> Statement:
-    """Return the text for one request in `lang`; the same request gives the same text, to the byte."""
+    """Return the text for one request in `lang`; the same request gives the same text, to the byte.
+
+    Parameters
+    ----------
+    identity : of the institution that asks; None: the firm asks for itself, or nothing is known.
+    asked_on : the day in Shanghai on which it was asked; None: the text names no first month.
+    """
     chinese = lang == "zh"
+    code, often = "zh" if chinese else "en", how_often(details, lang)
     items = []
     for category in (*details.required_categories, *details.optional_categories):
         if category in PUBLIC_CATEGORIES:  # below, whether the request names it or not
             continue
         label, holds, source = CATEGORIES[category].text(lang)
-        items.append(DataItem(category, category in details.optional_categories, label, holds, source))
+        opened = second_layer(
+            category,
+            office=source,
+            often=often,
+            until=when(details.valid_until, lang),
+            history_months=details.history_months,
+            life_days=details.data_life_days,
+            asked_on=asked_on,
+            lang=code,
+        )
+        items.append(DataItem(category, category in details.optional_categories, label, holds, source, opened))
     labels = (template.label_zh, template.label_en) if template else (details.purpose, details.purpose)
     return Statement(
-        lang="zh" if chinese else "en",
+        lang=code,
         institution=institution_zh if chinese else institution_en,
+        identity=identity.lines(code) if identity else (),
         purpose=labels[0] if chinese else labels[1],
         data=tuple(items),
         public_note=(_OWN_PUBLIC_NOTE if details.purpose == OWN else _PUBLIC_NOTE)[0 if chinese else 1],
@@ -107,19 +134,25 @@ def when(instant: datetime, lang: str, *, zone: bool = True) -> str:
     """Return an instant as people in China read it; `zone` says which clock it is."""
     local = instant.astimezone(SHANGHAI)
     if lang == "zh":
-        return f"{local.year}年{local.month}月{local.day}日 {local:%H:%M}" + ("（北京时间）" if zone else "")
-    # Not strftime's month: that would follow the server's locale.
-    return f"{local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M}" + (" (Beijing time)" if zone else "")
+        return f"{day_text(local.date(), lang)} {local:%H:%M}" + ("（北京时间）" if zone else "")
+    return f"{day_text(local.date(), lang)}, {local:%H:%M}" + (" (Beijing time)" if zone else "")
+
+
+def how_often(details: AuthorizationDetails, lang: str) -> str:
+    """Return how often the consent may be used, in words."""
+    if lang == "zh":
+        count = details.pulls_per_month
+        often = f"共可使用 {count} 次" if details.access == "once" else f"每个自然月最多 {count} 次"
+        return often if details.pulls_per_day is None else f"{often}，每天最多 {details.pulls_per_day} 次"
+    pulls = _times(details.pulls_per_month)
+    often = f"{pulls} in all" if details.access == "once" else f"at most {pulls} a calendar month"
+    if details.pulls_per_day is None:
+        return often
+    return f"{often}, not more than {_times(details.pulls_per_day)} a day"
 
 
 def _chinese(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
-    often = (
-        f"共可使用 {details.pulls_per_month} 次"
-        if details.access == "once"
-        else f"每个自然月最多 {details.pulls_per_month} 次"
-    )
-    if details.pulls_per_day is not None:
-        often += f"，每天最多 {details.pulls_per_day} 次"
+    often = how_often(details, "zh")
     if details.purpose == OWN:
         return (
             ("可以做什么", "由本平台查询贵企业自己的数据，为贵企业计算信用画像并与贷款产品匹配，只供贵企业自己查看"),
@@ -149,10 +182,7 @@ def _chinese(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
 
 
 def _english(details: AuthorizationDetails) -> Sequence[tuple[str, str]]:
-    pulls = _times(details.pulls_per_month)
-    often = f"{pulls} in all" if details.access == "once" else f"at most {pulls} a calendar month"
-    if details.pulls_per_day is not None:
-        often += f", at most {_times(details.pulls_per_day)} a day"
+    often = how_often(details, "en")
     days = "1 day" if details.data_life_days == 1 else f"{details.data_life_days} days"
     if details.purpose == OWN:
         return (

@@ -14,7 +14,7 @@ from creditlink.access.scopes import INSTITUTION_SCOPES
 from creditlink.audit import service as audit
 from creditlink.desk.people.roles import DeskActor
 from creditlink.desk.wire.opening import DeskHand, hand_of, redirect_path
-from creditlink.desk.wire.software import Answer, ApiCall, ApiRefused, DeskSoftware
+from creditlink.desk.wire.software import Answer, ApiCall, ApiRefused, DeskSoftware, SentFile
 from creditlink.desk.wire.within import client_of
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound
@@ -57,6 +57,22 @@ class DeskApi:
             if refused.status != 401 or not self._forget():
                 raise
         return self.software.call(self._own_token(), call)
+
+    def file(self, path: str) -> SentFile:
+        """Fetch a file in the institution's own name.
+
+        Raises
+        ------
+        ApiRefused
+            The answer is an error.
+        """
+        call = self._noted(ApiCall("GET", path), noted=True)
+        try:
+            return self.software.file(self._own_token(), call)
+        except ApiRefused as refused:
+            if refused.status != 401 or not self._forget():
+                raise
+        return self.software.file(self._own_token(), call)
 
     def under(self, token: str, method: str, path: str, **more: object) -> Answer:
         """Call under a firm's consent, with a token of it.

@@ -92,6 +92,15 @@ class ApiCall:
     request_id: str | None = None
 
 
+@dataclass(frozen=True)
+class SentFile:
+    """A file as the API sends it, with the headers that say what it is and what it is called."""
+
+    content: bytes
+    content_type: str
+    disposition: str
+
+
 class DeskSoftware:
     """A registered client at the platform's HTTP interface."""
 
@@ -127,6 +136,26 @@ class DeskSoftware:
         ApiRefused
             The answer is an error.
         """
+        response = self._response(token, call)
+        body = _body(response)
+        return {**body, "pending": True} if response.status_code == 202 else body
+
+    def file(self, token: str, call: ApiCall) -> SentFile:
+        """Call the API with an access token and return the file that it sends.
+
+        Raises
+        ------
+        ApiRefused
+            The answer is an error.
+        """
+        response = self._response(token, call)
+        if response.status_code != 200:
+            _body(response)
+            raise ApiRefused(response.status_code, {})
+        headers = response.headers
+        return SentFile(response.content, headers.get("Content-Type", ""), headers.get("Content-Disposition", ""))
+
+    def _response(self, token: str, call: ApiCall) -> httpx.Response:
         for _ in range(2):
             headers = {"Authorization": f"DPoP {token}", "DPoP": self._proof(call.method, call.path, token)}
             if call.content_type is not None:
@@ -139,8 +168,7 @@ class DeskSoftware:
             )  # fmt: skip
             if not self._new_nonce(response):
                 break
-        body = _body(response)
-        return {**body, "pending": True} if response.status_code == 202 else body
+        return response
 
     def authorize_url(self, request_uri: str) -> str:
         """Return the address at which the firm's browser goes on."""

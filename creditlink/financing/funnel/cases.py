@@ -105,6 +105,7 @@ def _case(
         written_off=any(fact.kind == "write_off" for fact in facts),
         overdue_90=any((fact.days_past_due or 0) >= BAD_DAYS for fact in facts),
         answer_hours=None if answered is None else (answered - application.made_at).total_seconds() / 3600,
+        first_loan=application.first_loan,
     )
 
 

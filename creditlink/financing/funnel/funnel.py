@@ -45,6 +45,7 @@ class Case:
     overdue_90: bool
     answer_hours: float | None  # from applying to the first answer; None: not answered
     applied: bool = True  # False: in an earlier period than the published one
+    first_loan: bool = False  # when it applied, the firm had had no loan here
 
 
 DIMENSIONS: Mapping[str, Callable[[Case], str]] = {
@@ -54,6 +55,7 @@ DIMENSIONS: Mapping[str, Callable[[Case], str]] = {
     "industry": lambda case: case.industry,
     "region": lambda case: case.region,
     "month": lambda case: case.month,
+    "first_loan": lambda case: "first" if case.first_loan else "later",
 }
 
 

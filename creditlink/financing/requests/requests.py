@@ -20,9 +20,11 @@ from creditlink.engine.vocabulary import PUBLIC_CATEGORIES, SUPPLIES
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import applications, events, states
 from creditlink.financing.configuration import Clocks
+from creditlink.financing.requests import standing
 from creditlink.financing.requests.ask import MOST_LENDERS, FinancingAsk
 from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.institutions.tables import Client, Institution
+from creditlink.kit.clock import day_of, start_of_day
 from creditlink.kit.errors import Conflict
 from creditlink.records import sources
 
@@ -104,10 +106,12 @@ def apply(
     clocks: Clocks,
     now: datetime,
     referred_from: Application | None = None,
+    warnings: Sequence[str] = (),
 ) -> Application:
     """Bring the request before one lender, with a consent for that lender given in the same step.
 
-    Asking the same lender for the same product again returns the application that exists.
+    Asking the same lender for the same product again returns the application that exists. The lender reads the
+    `warnings` that the firm was shown, and whether this would be the firm's first loan here.
 
     Raises
     ------
@@ -154,6 +158,8 @@ def apply(
         decline_codes=[],
         decline_note="",
         decline_weighed=[],
+        warnings=list(warnings),
+        first_loan=standing.had_no_loan(session, enterprise.id),
     )
     session.add(application)
     session.flush()
@@ -168,7 +174,8 @@ def details_for(
     """Return the consent that an application for `product` asks the firm for: what the product says it needs.
 
     Categories that the lender may read but the product does not need are offered as optional; one without a source
-    here is not asked for.
+    here is not asked for. It ends at the beginning of a day, so that what is shown and what is signed on one day are
+    the same text.
     """
     template = fair_use.templates[PURPOSE]
     served = sources.current().config.categories
@@ -183,7 +190,7 @@ def details_for(
         purpose=PURPOSE,
         access=template.access,
         history_months=min(36, template.history_months),
-        valid_until=now + timedelta(days=template.consent_days),
+        valid_until=start_of_day(day_of(now)) + timedelta(days=template.consent_days),
         data_life_days=template.data_life_days,
         pulls_per_month=template.usual_pulls,
         pulls_per_day=None,

@@ -18,7 +18,8 @@ from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
 from creditlink.messages import service as messages
-from creditlink.portal.firm import acts, inbox, overview
+from creditlink.portal.firm import acts, overview
+from creditlink.portal.firm.deciding import inbox
 from creditlink.portal.firm.firms import chosen, enter, firms_of
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, settings, signed_in

@@ -32,7 +32,11 @@ from creditlink.products.files.templates import (
     template_of,
 )
 
-_INSTITUTION_FIELDS = ("code", "kind", "short_zh", "name_zh", "short_en", "name_en", "regions", "scale")
+_KNOWN_BY = ("uscc", "licence_no")
+_INSTITUTION_FIELDS = (
+    *("code", "kind", "short_zh", "name_zh", "short_en", "name_en"),
+    *("regions", "scale", *_KNOWN_BY),
+)
 
 
 @dataclass(frozen=True)
@@ -140,13 +144,15 @@ def _institution(raw: Mapping[str, Any], where: str) -> SeedInstitution:
             raise SeedInvalid(f"{where}: field {name!r}: value {raw[name]!r}: must {wanted}")
     code, kind, short_zh, name_zh, short_en, name_en = (raw[name] for name in _INSTITUTION_FIELDS[:6])
     regions, scale = tuple(raw.get("regions", ())), float(raw.get("scale", 1))
-    return SeedInstitution(code, kind, short_zh, name_zh, short_en, name_en, regions, scale)
+    known = {name: raw.get(name) for name in _KNOWN_BY}
+    return SeedInstitution(code, kind, short_zh, name_zh, short_en, name_en, regions, scale, **known)
 
 
 _INSTITUTION_FORMS: dict[str, Form] = {
     **dict.fromkeys(_INSTITUTION_FIELDS[:6], TEXT),
     "regions": TEXTS,
     "scale": NUMBER,
+    **dict.fromkeys(_KNOWN_BY, TEXT),
 }
 
 

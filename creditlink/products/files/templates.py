@@ -29,6 +29,8 @@ class SeedInstitution:
     name_en: str
     regions: tuple[str, ...]
     scale: float  # multiplies the amounts of the templates
+    uscc: str | None = None
+    licence_no: str | None = None
 
 
 RuleOptions = tuple[str, str, Sequence[object]]

@@ -50,8 +50,9 @@ def seed_lenders(session: Session, settings: Settings, *, now: datetime) -> None
     for lender in lenders:
         if lender.code not in present:
             institutions.add_institution(
-                session, code=lender.code, name_zh=lender.name_zh, name_en=lender.name_en, kind=lender.kind, now=now
-            )
+                session, code=lender.code, name_zh=lender.name_zh, name_en=lender.name_en, kind=lender.kind, now=now,
+                uscc=lender.uscc, licence_no=lender.licence_no,
+            )  # fmt: skip
     products.load_products(session, settings, now=now)
 
 

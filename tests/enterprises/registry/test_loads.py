@@ -17,7 +17,7 @@ from creditlink.enterprises.tables import Account, Enterprise, RegisteredEntry
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest
 from creditlink.kit.postgres import db
-from creditlink.portal.firm import decision
+from creditlink.portal.firm.deciding import decision
 from creditlink.records import store
 from tests.enterprises.registry.conftest import SECRET, handing_in, take
 from tests.factories import NOW, make_account, make_consent, make_enterprise, make_representation, make_uscc

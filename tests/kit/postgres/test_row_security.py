@@ -44,6 +44,8 @@ KEPT = {
     "financing_offers": "a loan's record",
     "financing_events": "a loan's record",
     "loan_facts": "a loan's record",
+    "financing_documents": "that they were there is a loan's record; their content goes earlier (papers.documents)",
+    "financing_receivables": "a loan's record: what was offered as security, sealed",
     "registry_versions": "the public register and its history: no consent brought it in",
     "registry_items": "the public register and its history",
     "uscc_clearings": "codes for the registrar to correct: the register's own matter",

@@ -18,9 +18,10 @@ from creditlink.desk.site import LenderHere, at_desk, blueprint, in_words, show
 from creditlink.desk.wire.sending import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import ApiRefused
 from creditlink.kit.clock import day_of
+from creditlink.kit.files.documents import SCANS, SERVED
 from creditlink.portal.person import stepup
 from creditlink.portal.sheets.filling import export_of, of_rows, status_of
-from creditlink.portal.site import see_other
+from creditlink.portal.site import lang, see_other
 
 _PATH = "/v1/financing/applications"
 _MOST_REASONS = 4
@@ -70,6 +71,23 @@ def open_file(here: LenderHere, now: datetime, application_id: str) -> ResponseR
             error = gettext("The firm applied through your own software, which has its consent.")
         return page_of(here, now, application_id, error=error, status=409)
     return see_other(flask.url_for("portal.bank.firm", request_id=kept.wire_id))
+
+
+@blueprint.get("/applications/<application_id>/documents/<document_id>")
+@at_desk("lender")
+def application_document(here: LenderHere, now: datetime, application_id: str, document_id: str) -> ResponseReturnValue:
+    """Hand a document of the firm out as a download; no browser opens it as a page of ours."""
+    try:
+        found = api_of(here.actor).file(f"{_PATH}/{_plain(application_id)}/documents/{_plain(document_id)}")
+    except ApiRefused as refused:
+        if refused.status != 404:
+            raise
+        error = gettext("The document is not there: it was taken back, is not scanned yet, or the consent is over.")
+        return page_of(here, now, application_id, error=error, status=404)
+    response = flask.Response(found.content, content_type=found.content_type)
+    response.headers["Content-Disposition"] = found.disposition
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 @blueprint.post("/applications/<application_id>/<any(receipt, review):step>")
@@ -148,9 +166,15 @@ def page_of(
 ) -> ResponseReturnValue:
     """Show one application as the API tells it."""
     api = api_of(here.actor)
-    found = api.own("GET", f"{_PATH}/{_plain(application_id)}")
+    path = f"{_PATH}/{_plain(application_id)}"
+    found = api.own("GET", path)
+    is_open = found["consent_state"] == "ACTIVE"
     return show(
-        "lending/application.html", status=status, one=found, clock=answer_clock(found, now), states=state_words(),
+        "lending/application.html", status=status, one=found,
+        papers=items_of(api.own("GET", f"{path}/documents")) if is_open else (),
+        pledged=items_of(api.own("GET", f"{path}/receivables")) if is_open else (),
+        scans={name: own_words(words) for name, words in SCANS.items()}, served=SERVED,
+        clock=answer_clock(found, now), states=state_words(),
         reasons=_reasons(api) if "decline" in found["allowed"] else (), error=error, today=day_of(now),
         month=day_of(now).replace(day=1), offer_days=_OFFER_DAYS, ask_code=stepup.needs_code(here.account, now),
     )  # fmt: skip
@@ -170,6 +194,11 @@ def _all(api: DeskApi) -> list[Mapping[str, object]]:
 
 def _reasons(api: DeskApi) -> list[Mapping[str, object]]:
     return items_of(api.own("GET", "/v1/decline-reasons", noted=False))
+
+
+def own_words(words: tuple[str, ...]) -> str:
+    """Return the word of the page's language, of a pair in zh and en."""
+    return words[0 if lang() == "zh" else 1]
 
 
 def _plain(application_id: str) -> str:

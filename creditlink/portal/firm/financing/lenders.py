@@ -11,15 +11,19 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from creditlink.consents.agreement.statement import Statement, statement
+from creditlink.consents.agreement.statement import Statement
+from creditlink.consents.service import text_for
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.financing.applications import applications
 from creditlink.financing.requests import requests
 from creditlink.financing.requests.proposals import Proposal
+from creditlink.financing.requests.warnings import WARNINGS
 from creditlink.financing.tables import Application, FinancingRequest
-from creditlink.portal.firm import decision
-from creditlink.portal.firm.financing.page import proposals, show
-from creditlink.portal.firm.financing.words import clocks, own_request, words
+from creditlink.kit.clock import day_of
+from creditlink.portal.firm.deciding.examples import examples_for
+from creditlink.portal.firm.financing.page import proposals, show, warnings
+from creditlink.portal.firm.financing.papers import shown_papers
+from creditlink.portal.firm.financing.words import clocks, label, own_request, words
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
@@ -53,17 +57,25 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
     if not chosen:
         return show(session, account, firm, request, now, error=gettext("Choose at least one product."), status=422)
     shares = [_share(one, firm, now) for one in chosen]
-    missing = stepup.missing(session, account, form, now) if agreed else None
-    if not agreed or missing:
+    warned = warnings(session, request, found)
+    error, status = None, 200
+    if agreed and not _read_as_shown(shares, form):
+        error, status = gettext("The text has changed since you opened the page. Read it again."), 409
+    elif agreed and (missing := stepup.missing(session, account, form, now)):
+        error, status = missing.text, missing.status
+    if not agreed or error:
         return page(
             "financing/shares.html",
-            status=missing.status if missing else 200,
+            status=status,
             firm=firm,
             request_=request,
             shares=shares,
-            who=decision.who,
+            examples=examples_for([firm], {item.category for share in shares for item in share.shown.data}),
             kept=form.getlist("category") if agreed else None,
-            error=missing.text if missing else None,
+            error=error,
+            warned=[label(WARNINGS[code][:2]) for code in warned],
+            papers=shown_papers(session, request),
+            first_loan=found.need.first_loan,
             ask_code=stepup.needs_code(account, now),
             **words(),
         )
@@ -81,6 +93,7 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
             clocks=clocks(),
             now=now,
             referred_from=_referral(session, request, form.get("referred_from")),
+            warnings=warned,
         )
     return see_other(here)
 
@@ -88,11 +101,13 @@ def financing_lenders(session: Session, account: Account, now: datetime, request
 def _share(proposal: Proposal, firm: Enterprise, now: datetime) -> Share:
     details = requests.details_for(proposal.terms, firm, proposal.desk.client, fair_use=fair_use(), now=now)
     bank = proposal.desk.institution
-    template = fair_use().templates[details.purpose]
-    return Share(
-        proposal,
-        statement(details, institution_zh=bank.name_zh, institution_en=bank.name_en, template=template, lang=lang()),
-    )
+    return Share(proposal, text_for(details, bank, fair_use=fair_use(), lang=lang(), asked_on=day_of(now)))
+
+
+def _read_as_shown(shares: list[Share], form: MultiDict[str, str]) -> bool:
+    """Return whether each text that the form names is still what would be signed."""
+    current = {f"{share.proposal.terms.code}:{share.shown.sha256}" for share in shares}
+    return set(form.getlist("text")) <= current
 
 
 def _categories_for(share: Share, form: MultiDict[str, str]) -> list[str]:

@@ -16,15 +16,19 @@ from creditlink.financing.applications import acceptance
 from creditlink.financing.applications.states import FINAL
 from creditlink.financing.requests import requests
 from creditlink.financing.requests.proposals import Proposals, proposals_for
+from creditlink.financing.requests.standing import warnings_of
+from creditlink.financing.requests.warnings import WARNINGS
 from creditlink.financing.tables import FinancingRequest
 from creditlink.kit.clock import day_of
 from creditlink.kit.processes import runtime
 from creditlink.portal.firm.financing.answers import ApplicationView, answers_to, cheapest
-from creditlink.portal.firm.financing.words import words
+from creditlink.portal.firm.financing.papers import shown_papers
+from creditlink.portal.firm.financing.words import label, words
 from creditlink.portal.person import stepup
 from creditlink.portal.site import page, settings
 from creditlink.products import approval_store
 from creditlink.products.service import live_book
+from creditlink.profiles.reliance.rules import ProfileRules
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def show(
     answers = answers_to(session, request)
     is_open = request.ended_at is None and now < request.expires_at
     declined = [one.application.wire_id for one in answers if one.application.state == "declined"]
+    found = proposals(session, firm, request, now) if is_open else Proposals((), ())
+    warned = warnings(session, request, found) if is_open else []
     return page(
         "financing/request.html",
         status=status,
@@ -57,7 +63,12 @@ def show(
         answers=answers,
         offers=[one for one in answers if one.is_open],
         cheapest=cheapest(answers),
-        proposals=proposals(session, firm, request, now) if is_open else Proposals((), ()),
+        proposals=found,
+        warned=[label(WARNINGS[code][:2]) for code in warned],
+        bearable=found.capacity.suggested_fen if found.capacity and "over_capacity" in warned else None,
+        first_loan=found.need.first_loan,
+        papers=shown_papers(session, request),
+        lenders_have_it=any(one.application.state not in FINAL for one in answers),
         is_open=is_open,
         can_amend=is_open and all(one.is_waiting for one in answers),
         can_withdraw=any(one.application.state not in FINAL for one in answers) or is_open,
@@ -85,6 +96,13 @@ def _signatures(
     return found
 
 
+def warnings(session: Session, request: FinancingRequest, found: Proposals) -> list[str]:
+    """Return the codes of what the firm is warned of, and what its lenders are told with the request."""
+    return warnings_of(
+        session, request, bearable_fen=found.capacity.suggested_fen if found.capacity is not None else None
+    )
+
+
 def proposals(session: Session, firm: Enterprise, request: FinancingRequest, now: datetime) -> Proposals:
     """Return what the firm could get, best first, without what it has asked for already."""
     before = {one.product_code for one in requests.of_request(session, request.id)}
@@ -99,4 +117,5 @@ def proposals(session: Session, firm: Enterprise, request: FinancingRequest, now
         as_of=day_of(now),
         without=frozenset(before),
         approval=approval_store.live(session),
+        capacity=runtime.part(ProfileRules).capacity,
     )

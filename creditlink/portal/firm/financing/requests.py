@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from creditlink.enterprises.tables import Account
-from creditlink.financing.requests import requests
+from creditlink.financing.requests import requests, standing
 from creditlink.financing.requests.ask import AskInvalid, FinancingAsk
 from creditlink.financing.tables import FinancingRequest
 from creditlink.kit.errors import NotFound
 from creditlink.kit.money import fen_from_yuan
-from creditlink.portal.firm.financing.page import show
+from creditlink.portal.firm.financing.page import proposals, show, warnings
 from creditlink.portal.firm.financing.words import WAN, clocks, own_request, words
 from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.person import stepup
@@ -87,7 +87,9 @@ def financing_amend(session: Session, account: Account, now: datetime, request_i
         missing = stepup.missing(session, account, flask.request.form, now)
         if missing:
             return show(session, account, firm, request, now, error=missing.text, status=missing.status)
-    requests.amend(session, request, wanted, account=account, now=now)
+    amended = requests.amend(session, request, wanted, account=account, now=now)
+    if held := requests.of_request(session, request.id):
+        standing.tell_lenders(session, held, warnings(session, amended, proposals(session, firm, amended, now)))
     return see_other(flask.url_for("portal.financing_request", request_id=request.wire_id))
 
 

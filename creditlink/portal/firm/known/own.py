@@ -23,6 +23,7 @@ from creditlink.engine.profile.live_model import LiveModel
 from creditlink.enterprises.service import outside_limits, represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit import ids
+from creditlink.kit.clock import day_of
 from creditlink.kit.errors import ConsentRefused, InvalidRequest
 from creditlink.kit.processes import runtime
 from creditlink.portal.firm.firms import chosen_with_right
@@ -73,7 +74,7 @@ def agree_with_itself(session: Session, account: Account, now: datetime) -> Resp
         return again(gettext("Choose at least one kind of data."))
     if set(wanted) - set(details.categories):
         raise InvalidRequest(gettext("This kind of data cannot be chosen here."))
-    shown = own.text_of(session, details, fair_use=fair_use(), lang=lang())
+    shown = own.text_of(session, details, fair_use=fair_use(), lang=lang(), asked_on=day_of(now))
     if form.get("text") != shown.sha256:
         return again(gettext("The text has changed since you opened the page. Read it again."), 409)
     missing = stepup.missing(session, account, form, now)
@@ -149,7 +150,7 @@ def _show(
         return page(
             "firm/own.html", status=status, firms=firms, firm=firm, consent=None, error=error,
             waiting=own.waiting(session, firm, now),
-            shown=own.text_of(session, details, fair_use=fair_use(), lang=lang()),
+            shown=own.text_of(session, details, fair_use=fair_use(), lang=lang(), asked_on=day_of(now)),
             kept=flask.request.form.getlist("category") if flask.request.method == "POST" else None,
             ask_code=stepup.needs_code(account, now),
         )  # fmt: skip

@@ -149,6 +149,25 @@ def turn_institution(session: Session, here: AtDesk, now: datetime, code: str, a
     return see_other(flask.url_for("portal.operator_institution", code=code))
 
 
+@blueprint.post("/staff/operator/institutions/<code>/identity")
+@operating
+def identify_institution(session: Session, here: AtDesk, now: datetime, code: str) -> ResponseReturnValue:
+    """Record the credit code and the licence that firms read of an institution before they agree."""
+    institution, form = _institution(session, code), flask.request.form
+    lacking = stepup.missing(session, here.account, form, now)
+    if lacking is not None:
+        return _show(session, here, now, institution, error=lacking.text, status=lacking.status)
+    try:
+        service.identify_institution(
+            session, institution, uscc=form.get("uscc"), licence_no=form.get("licence_no"), actor=here.actor.name,
+            now=now,
+        )  # fmt: skip
+    except RegistrationRefused as refused:
+        error = gettext("This was not recorded: %(why)s", why=str(refused))
+        return _show(session, here, now, institution, error=error, status=422)
+    return see_other(flask.url_for("portal.operator_institution", code=code))
+
+
 @blueprint.post("/staff/operator/clients/<client_id>/<act>")
 @operating
 def turn_client(session: Session, here: AtDesk, now: datetime, client_id: str, act: str) -> ResponseReturnValue:
@@ -208,6 +227,7 @@ def _show(
         "staff/operator/institution.html",
         status=status,
         institution=institution,
+        typed={name: flask.request.form.get(name, getattr(institution, name) or "") for name in ("uscc", "licence_no")},
         kinds=_kinds(),
         clients=[_listed(client, now) for client in clients],
         ask_code=stepup.needs_code(here.account, now),

@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 from creditlink.disputes import configuration, service
 from creditlink.disputes.rules.datum import CLAIMS, FRAMES, REPAIR, SEARCHED, Datum, DatumInvalid, datum_from
 from creditlink.disputes.rules.datum import wanted_value as read_value
-from creditlink.disputes.rules.evidence import REFUSALS, EvidenceFile, EvidenceRefused, evidence_from
 from creditlink.disputes.rules.settings import DisputeSettings
 from creditlink.disputes.service import WantedDispute
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.files.documents import REFUSALS, HandedFileRefused, TakenFile, file_from
 from creditlink.portal.firm.firms import chosen_with_right, firms_of
 from creditlink.portal.firm.records.disputes import shown
 from creditlink.portal.site import blueprint, page, see_other, settings, signed_in
@@ -58,7 +58,7 @@ def file_dispute(session: Session, account: Account, now: datetime) -> ResponseR
             _wanted(fact), _evidence(terms.settings),
         )  # fmt: skip
         dispute = service.file(session, firm, account, asked, terms=terms, now=now)
-    except EvidenceRefused as refused:
+    except HandedFileRefused as refused:
         name = f"{refused.name}: " if refused.name else ""
         return _form(session, firm, right, fact, now, error=name + shown.own(REFUSALS[refused.reason]), status=422)
     except DatumInvalid:
@@ -106,13 +106,13 @@ def _wanted(fact: FactRow) -> dict[str, FactValue]:
     return {name: read_value(fact.frame, name, text) for name, text in filled.items() if text}
 
 
-def _evidence(bounds: DisputeSettings) -> list[EvidenceFile]:
+def _evidence(bounds: DisputeSettings) -> list[TakenFile]:
     sent = [one for one in flask.request.files.getlist("evidence") if one.filename]
     if len(sent) > bounds.most_files:
-        raise EvidenceRefused("too_many")
-    found = [evidence_from(one.filename or "", one.read(), most_bytes=bounds.most_file_bytes) for one in sent]
+        raise HandedFileRefused("too_many")
+    found = [file_from(one.filename or "", one.read(), most_bytes=bounds.most_file_bytes) for one in sent]
     if len({one.content for one in found}) < len(found):
-        raise EvidenceRefused("repeated")
+        raise HandedFileRefused("repeated")
     return found
 
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from creditlink.disputes import configuration, files, service
 from creditlink.disputes.corrections import service as corrections
 from creditlink.disputes.rules.datum import CLAIMS
-from creditlink.disputes.rules.evidence import KINDS, SCANS, SERVED
 from creditlink.disputes.rules.states import FIRST, STATES, STEPS
 from creditlink.disputes.tables import Dispute
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit.errors import Conflict, InvalidRequest
+from creditlink.kit.files.documents import KINDS, SCANS, SERVED
 from creditlink.portal.firm.firms import firms_of
 from creditlink.portal.firm.records.disputes import shown
 from creditlink.portal.firm.records.disputes.filing import own_firm

@@ -11,7 +11,8 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
-from creditlink.consents import funnel
+from creditlink.consents import funnel, readings
+from creditlink.consents.agreement.questions import ANSWERS, NAMES
 from creditlink.engine.vocabulary import FEWEST_FIRMS, GRADES
 from creditlink.kit.files.csvexport import csv_of
 from creditlink.portal.site import blueprint, lang, page
@@ -34,6 +35,8 @@ def operator_figures(session: Session, here: AtDesk, now: datetime) -> ResponseR
         "staff/operator/figures.html",
         stages=[(stage, reached.get(stage)) for stage in funnel.STAGES],
         most=max(reached.values(), default=1),
+        read=_read_table(session, now),
+        times=readings.times(session, now),
         days=funnel.WINDOW.days,
         kind=kind,
         kinds=KINDS,
@@ -60,6 +63,20 @@ def export_figures(session: Session, here: AtDesk, now: datetime) -> ResponseRet
     body = "\ufeff" + csv_of(_frame(_ordered(table, kind) if table else None, kind))
     headers = {"Content-Disposition": f'attachment; filename="{kind}-{quarter.name}.csv"'}
     return flask.Response(body, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _read_table(session: Session, now: datetime) -> SafeTable | None:
+    """Return how the consent page's questions were answered, in its own order; None: by too few firms."""
+    table = safe_table(readings.answers(session, now), least=FEWEST_FIRMS)
+    if table is None:
+        return None
+    columns = [name for name in (*ANSWERS, OTHER) if name in table.columns]
+    rows = [name for name in (*NAMES, OTHER) if name in table.rows]
+    across, down = [table.columns.index(name) for name in columns], [table.rows.index(name) for name in rows]
+    return SafeTable(
+        tuple(rows), tuple(columns), tuple(tuple(table.cells[r][c] for c in across) for r in down),
+        tuple(table.row_totals[r] for r in down), tuple(table.column_totals[c] for c in across), table.total,
+    )  # fmt: skip
 
 
 def _asked(now: datetime) -> tuple[str, CalendarQuarter]:

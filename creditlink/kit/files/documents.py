@@ -1,4 +1,4 @@
-"""Which files are taken as evidence: told by their bytes, whatever they are called. Pure."""
+"""Which files are taken from people: told by their bytes, whatever they are called. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TAIL = 2048
 _LONGEST_NAME = 100
 
 
-class EvidenceRefused(ValueError):
+class HandedFileRefused(ValueError):
     """A file that is not taken; `reason` is one of `REFUSALS`."""
 
     def __init__(self, reason: str, name: str = "") -> None:
@@ -46,7 +46,7 @@ class EvidenceRefused(ValueError):
 
 
 @dataclass(frozen=True)
-class EvidenceFile:
+class TakenFile:
     """A file that is taken."""
 
     name: str
@@ -54,27 +54,27 @@ class EvidenceFile:
     content: bytes
 
 
-def evidence_from(name: str, content: bytes, *, most_bytes: int) -> EvidenceFile:
+def file_from(name: str, content: bytes, *, most_bytes: int) -> TakenFile:
     """Return a file as it is kept: under a name without a path, of the kind that its bytes are.
 
     Raises
     ------
-    EvidenceRefused
+    HandedFileRefused
     """
     shown = plain_name(name)
     if not content:
-        raise EvidenceRefused("empty", shown)
+        raise HandedFileRefused("empty", shown)
     if len(content) > most_bytes:
-        raise EvidenceRefused("too_large", shown)
+        raise HandedFileRefused("too_large", shown)
     kind = _kind_of(content)
     if kind is None:
-        raise EvidenceRefused("unknown_kind", shown)
+        raise HandedFileRefused("unknown_kind", shown)
     stem, dot, ending = shown.rpartition(".")
     if dot and _SPELLINGS.get(ending.lower()) != kind:
-        raise EvidenceRefused("other_kind", shown)
+        raise HandedFileRefused("other_kind", shown)
     if not _is_whole(kind, content):
-        raise EvidenceRefused("damaged", shown)
-    return EvidenceFile(f"{stem if dot else shown}.{kind}", kind, content)
+        raise HandedFileRefused("damaged", shown)
+    return TakenFile(f"{stem if dot else shown}.{kind}", kind, content)
 
 
 def plain_name(name: str) -> str:

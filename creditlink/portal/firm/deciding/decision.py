@@ -10,21 +10,21 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from creditlink.consents import funnel
+from creditlink.consents import funnel, readings
 from creditlink.consents import service as consents
 from creditlink.consents.agreement import limits
 from creditlink.consents.agreement.categories import ACTIONS, label_of
 from creditlink.consents.agreement.difference import difference
+from creditlink.consents.agreement.questions import question_for
 from creditlink.consents.agreement.versions import newest
 from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
-from creditlink.engine.vocabulary import INSTITUTION_KINDS, supplies_apart
+from creditlink.engine.vocabulary import supplies_apart
 from creditlink.enterprises.registry.codes import firm_of
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.institutions.own import is_own
-from creditlink.institutions.tables import Institution
 from creditlink.kit.errors import InvalidRequest
 from creditlink.oauth import service as oauth
+from creditlink.portal.firm.deciding.examples import examples_for
 from creditlink.portal.firm.firms import enter, firms_of
 from creditlink.portal.person import stepup
 from creditlink.portal.site import fair_use, lang, page
@@ -65,18 +65,24 @@ def read(session: Session, account: Account, consent: Consent, form: MultiDict[s
     wanted = Wanted(enterprise, frozenset(form.getlist("category")) | frozenset(consent.details().required_categories))
     if enterprise is None:
         return replace(wanted, error=gettext("Choose the firm you are deciding for."))
+    shown = consents.statement_for(session, consent, fair_use=fair_use(), lang=lang())
+    if form.get("text", shown.sha256) != shown.sha256:  # the language was changed, or the operator corrected a licence
+        error = gettext("The text has changed since you opened the page. Read it again.")
+        return replace(wanted, error=error, status=409)
     missing = stepup.missing(session, account, form, now)
     if missing:
         return replace(wanted, error=missing.text, status=missing.status)
     return wanted
 
 
-def grant(session: Session, account: Account, consent: Consent, wanted: Wanted, now: datetime) -> Consent:
+def grant(
+    session: Session, account: Account, consent: Consent, wanted: Wanted, form: MultiDict[str, str], now: datetime
+) -> Consent:
     """Approve as the form says, on the text in the language of the page."""
     assert wanted.enterprise is not None  # noqa: S101 (no error, so there is one; for the type checker)
     shown = consents.statement_for(session, consent, fair_use=fair_use(), lang=lang())
     enter(session, wanted.enterprise)
-    return approval.approve(
+    granted = approval.approve(
         session,
         consent,
         account=account,
@@ -85,6 +91,8 @@ def grant(session: Session, account: Account, consent: Consent, wanted: Wanted, 
         statement=shown,
         now=now,
     )
+    _note_reading(session, consent, "agreed", form, now)
+    return granted
 
 
 def decline(session: Session, account: Account, consent: Consent, form: MultiDict[str, str], now: datetime) -> Consent:
@@ -92,9 +100,16 @@ def decline(session: Session, account: Account, consent: Consent, form: MultiDic
     firms = firms_for(session, account, consent, now)
     named = [f for f in firms if str(f.id) == form.get("enterprise", "")] or (firms if len(firms) == 1 else [])
     actor = f"account:{account.id}"
-    return consents.reject(
+    declined = consents.reject(
         session, consent, actor=actor, reason="declined", now=now, enterprise=named[0] if named else None
     )
+    _note_reading(session, consent, "declined", form, now)
+    return declined
+
+
+def _note_reading(session: Session, consent: Consent, what: str, form: MultiDict[str, str], now: datetime) -> None:
+    asked = question_for(consent.id, consent.details(), lang())
+    readings.note(session, consent, decision=what, question=asked, answer=form.get("reading"), now=now)
 
 
 def firms_for(session: Session, account: Account, consent: Consent, now: datetime) -> list[Enterprise]:
@@ -139,7 +154,9 @@ def show(
     first = _first_signature(session, account, consent, firms, now)
     return page(
         "consents/authorize.html",
-        who=who(session.get_one(Institution, consent.institution_id)),
+        question=question_for(consent.id, details, lang()) if firms else None,
+        answered=kept.get("reading") if kept else None,
+        examples=examples_for(firms, details.categories),
         status=200 if wrong is None else wrong.status,
         shown=consents.statement_for(session, consent, fair_use=fair_use(), lang=lang()),
         details=details,
@@ -157,13 +174,6 @@ def show(
         first=first,
         two_signatures=any(f.two_signatures for f in firms),
     )
-
-
-def who(institution: Institution) -> str:
-    """Return an institution's kind and code, since a name may mislead; nothing for the firm itself."""
-    if is_own(institution.id):
-        return ""
-    return f"{INSTITUTION_KINDS[institution.kind][0 if lang() == 'zh' else 1]} · {institution.code}"
 
 
 @dataclass(frozen=True)

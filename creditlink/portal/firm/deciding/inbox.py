@@ -16,7 +16,8 @@ from creditlink.enterprises.registry.codes import codes_of
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit import ids
 from creditlink.kit.errors import NotFound
-from creditlink.portal.firm import acts, decision, overview
+from creditlink.portal.firm import acts, overview
+from creditlink.portal.firm.deciding import decision
 from creditlink.portal.firm.firms import firms_of
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, signed_in
 
@@ -77,7 +78,7 @@ def answer_decide(session: Session, account: Account, now: datetime, consent_id:
     wanted = decision.read(session, account, consent, form, now)
     if wanted.error:
         return decision.show(session, account, consent, now, answer_until=consent.answer_until, wrong=wanted, kept=form)
-    granted = decision.grant(session, account, consent, wanted, now)
+    granted = decision.grant(session, account, consent, wanted, form, now)
     if granted.state == "REQUESTED":  # a second person must sign
         return see_other(flask.url_for("portal.answer", consent_id=granted.wire_id))
     return see_other(flask.url_for("portal.consent", consent_id=granted.wire_id))

@@ -12,7 +12,7 @@ from creditlink.consents.life import approval
 from creditlink.consents.tables import Consent
 from creditlink.enterprises.tables import Account
 from creditlink.oauth import service as oauth
-from creditlink.portal.firm import decision
+from creditlink.portal.firm.deciding import decision
 from creditlink.portal.site import allow_form_target, blueprint, page, see_other, signed_in
 
 
@@ -46,7 +46,7 @@ def authorize_decide(session: Session, account: Account, now: datetime, handle: 
     wanted = decision.read(session, account, consent, form, now)
     if wanted.error:
         return decision.show(session, account, consent, now, answer_until=pending.expires_at, wrong=wanted, kept=form)
-    granted = decision.grant(session, account, consent, wanted, now)
+    granted = decision.grant(session, account, consent, wanted, form, now)
     if granted.state == "REQUESTED":  # a second person must sign, in the inbox; this browser then goes on from here
         return see_other(flask.url_for("portal.authorize", handle=handle))
     return see_other(oauth.finish_authorization(session, pending, granted, account, now))
