@@ -29,7 +29,7 @@ from creditlink.training.city import read_city
 from creditlink.training.dataset import FEATURES, LACKING, REFUSED, measure_reference, plan_for, read_day
 from creditlink.training.fitting.calibrate import fit_absence
 from creditlink.training.fitting.champion import FIT, STOP, read_dataset, train_champion
-from creditlink.training.fitting.conformal import fit_interval
+from creditlink.training.fitting.conformal import evidence_of, fit_interval
 from creditlink.training.fitting.fit import Parameters, boost, fit, prepare
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.package import write_model
@@ -79,7 +79,7 @@ def test_the_same_city_and_seed_give_the_same_bytes(city, champion, tmp_path):
 def test_a_city_beside_calibrates_and_changes_no_tree(city, champion, tmp_path):
     write_city(tmp_path / "beside", firms=800, months=34, seed=6, until=date(2026, 10, 1))
     together = train_champion(
-        city, seed=3, bounds=BOUNDS, parameters=SMALL, beside=lambda: read_city(tmp_path / "beside")
+        city, seed=3, bounds=BOUNDS, parameters=SMALL, beside=[lambda: read_city(tmp_path / "beside")]
     )
     assert together.fitted.booster.save_raw("ubj") == champion.fitted.booster.save_raw("ubj")
     assert together.reference.to_json() == champion.reference.to_json()
@@ -252,13 +252,13 @@ def test_an_interval_covers_what_it_says():
     x[unknown, FEATURES.index("tax_filed_share_24")] = np.nan
     hazard = sigmoid(logit + rng.normal(0.2, np.where(unknown, 1.5, 0.5)))
     half = slice(0, 20_000), slice(20_000, 40_000)
-    table = fit_interval(logit[half[0]], hazard[half[0]], x[half[0]], FEATURES, BOUNDS)
+    table = fit_interval(logit[half[0]], hazard[half[0]], evidence_of(FEATURES, x[half[0]]), BOUNDS)
     low, high = table.of(FEATURES, x[half[1]], logit[half[1]])
     within = (low <= hazard[half[1]]) & (hazard[half[1]] <= high)
     for here in (unknown[half[1]], ~unknown[half[1]]):
         assert within[here].mean() == pytest.approx(0.9, abs=0.02)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        fit_interval(logit, np.zeros(40_000), x, FEATURES, BOUNDS)
+        fit_interval(logit, np.zeros(40_000), evidence_of(FEATURES, x), BOUNDS)
 
 
 def test_peers_are_never_fewer_than_twenty_firms(day):

@@ -80,9 +80,10 @@ def train() -> None:
     help="What the model may be used for; may be given several times.",
 )
 @click.option(
-    *("--beside", "beside_dir"),
+    *("--beside", "beside_dirs"),
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A city of another seed and as many months, whose firms calibrate too.",
+    multiple=True,
+    help="A city of another seed and as many months, whose firms calibrate too; may be given several times.",
 )
 @_allow
 @click.option("--challenger/--no-challenger", default=True, show_default=True, help="Compare with a WOE scorecard.")
@@ -93,7 +94,7 @@ def city(
     seed: int,
     rounds: int | None,
     purposes: tuple[str, ...],
-    beside_dir: Path | None,
+    beside_dirs: tuple[Path, ...],
     allow_leak: tuple[str, ...],
     challenger: bool,
     overwrite: bool,
@@ -103,7 +104,7 @@ def city(
     Learns from every quarter-end with enough history whose outcomes were known by the newest one, and is judged on
     that newest one: validation.json, and card.md made from it, are part of the folder. Hyper-parameters are those of
     config/champion.toml, grades those of config/score.toml. The same city and seed give the same model.ubj, byte for
-    byte, and a city beside changes the calibration alone. An indicator that knows the outcome stops the run by name.
+    byte, and cities beside change the calibration alone. An indicator that knows the outcome stops the run by name.
     """
     if out.exists() and not overwrite:
         raise click.UsageError(f"{out} exists; give the model another name, or --replace it")
@@ -117,7 +118,7 @@ def city(
         with console.status(f"reading {city_dir}"):
             data = read_city(city_dir)
         with _progress(console) as progress:
-            steps = steps_of(data, parameters, cities=1 if beside_dir is None else 2)
+            steps = steps_of(data, parameters, cities=1 + len(beside_dirs))
             task = progress.add_task("reference", total=steps + figures.steps_of())
 
             def step(done: str) -> None:
@@ -129,7 +130,7 @@ def city(
                 bounds=rules.scale.pd_bounds,
                 parameters=parameters,
                 allowed=allow_leak,
-                beside=None if beside_dir is None else partial(read_city, beside_dir),
+                beside=[partial(read_city, folder) for folder in beside_dirs],
                 step=step,
             )
             # Rounds that early stopping spared are done as well.

@@ -36,6 +36,7 @@ from creditlink.training.dataset import (
 from creditlink.training.fitting.calibrate import fit_absence, fit_by_known, fit_calibration, fit_drift
 from creditlink.training.fitting.conformal import fit_interval
 from creditlink.training.fitting.fit import FittedBooster, Parameters, fit, margin
+from creditlink.training.fitting.held_out import HeldOut, of_city
 from creditlink.training.fitting.peers import peer_table
 from creditlink.training.table.leaks import Leak, find_leaks
 from creditlink.training.withholding import RESTED_ON
@@ -44,8 +45,6 @@ FIT, STOP, CALIBRATE = 0, 1, 2
 
 BOOSTED, SCORECARD = "boosted trees", "WOE scorecard"
 """How a model was fitted, as its manifest says."""
-
-DAYS_OF_YEAR = 365.25
 
 OUTCOME_QUARTERS = 4
 """Quarter-ends from which one bad outcome is seen: its rows are that many, in each copy."""
@@ -148,7 +147,7 @@ def train_champion(
     bounds: Sequence[float],
     parameters: Parameters | None = None,
     allowed: Collection[str] = (),
-    beside: Callable[[], City] | None = None,
+    beside: Sequence[Callable[[], City]] = (),
     fitter: Fitter | None = None,
     step: Step = lambda _: None,
 ) -> Champion:
@@ -156,8 +155,8 @@ def train_champion(
 
     Parameters
     ----------
-    beside : reads a city whose firms calibrate too, once the trees are fitted: a grade of few bads wants more firms
-        than the trees can spare
+    beside : each reads a city whose firms calibrate too, once the trees are fitted: a grade of few bads, and what
+        time does to it, want more firms than the trees can spare
     seed : decides the folds, what is withheld and the booster's sampling; same city and seed, same bytes
     bounds : calibrated PDs between grades
     allowed : indicators that may look like a leak
@@ -178,12 +177,18 @@ def train_champion(
         fitted = _boosted(data, chosen, seed, step)
     else:
         fitted, files = fitter(data)
+    today = data.plan.test
     # The firms that stopped the booster gave it one number, the round: their outcomes are as good as unseen.
-    calibrating = data.rows.filter(pl.Series(data.fold != FIT))
-    if beside is not None:
+    held = [HeldOut.of(fitted, data.rows.filter(pl.Series(data.fold != FIT)), ABSENCE, today)]
+    for number, read in enumerate(beside, 1):
         # Another seed draws what is withheld, as other firms have the same numbers.
-        more = build(beside(), data.plan.train, data.reference, seed=seed + 1, step=lambda: step("beside"))
-        calibrating = pl.concat([calibrating, more])
+        held.append(
+            of_city(
+                read(), data.plan.train, data.reference, fitted, ABSENCE, today, seed=seed + number,
+                step=lambda: step("beside"),
+            )
+        )  # fmt: skip
+    calibrating = HeldOut.together(held)
     test = read_day(city, data.plan.test, data.reference)
     calibration, interval = calibrate(fitted, calibrating, test, seed=seed, bounds=bounds)
     step("calibration")
@@ -200,7 +205,7 @@ def train_champion(
         rows={
             "fit": int((data.fold == FIT).sum()),
             "stop": int((data.fold == STOP).sum()),
-            "calibrate": calibrating.height,
+            "calibrate": len(calibrating),
         },
         leaks=data.leaks,
         peers=peer_table(newest),
@@ -226,27 +231,26 @@ def _boosted(data: Dataset, parameters: Parameters, seed: int, step: Step) -> Fi
 
 
 def calibrate(
-    fitted: FittedBooster, rows: pl.DataFrame, newest: SnapshotDay, *, seed: int, bounds: Sequence[float]
+    fitted: FittedBooster, held: HeldOut, newest: SnapshotDay, *, seed: int, bounds: Sequence[float]
 ) -> tuple[Calibration, IntervalTable]:
     """Return the calibration and the interval of a booster.
 
     Parameters
     ----------
-    rows : of firms that the booster was not fitted on, with their outcomes
+    held : rows of firms that the booster was not fitted on, with their outcomes
     newest : the day that judges; its firms, never their outcomes, make absence neutral
     seed : that of the folds
     bounds : calibrated PDs between grades
     """
-    x, is_bad = matrix(rows), rows["is_bad"].to_numpy()
-    log_odds = margin(fitted.booster, x)
     told_apart = ByKnown(RESTED_ON, (Rising(1.0, 0.0),) * 2 ** len(RESTED_ON))
-    years = (rows["as_of"] - newest.as_of).dt.total_days().to_numpy() / DAYS_OF_YEAR
-    drift = fit_drift(log_odds, is_bad, years, OUTCOME_QUARTERS * len(COPIES))
-    overall = fit_calibration(log_odds, is_bad, drift=drift)
-    by_known = fit_by_known(overall, log_odds, is_bad, ABSENCE, told_apart, ABSENCE.absent(FEATURES, x), drift)
+    drift = fit_drift(held.margin, held.is_bad, held.years, OUTCOME_QUARTERS * len(COPIES))
+    overall = fit_calibration(held.margin, held.is_bad, drift=drift)
+    by_known = fit_by_known(overall, held.margin, held.is_bad, ABSENCE, told_apart, held.gone, drift)
     calibration = neutral(by_known, fitted, newest, seed)
-    logit = calibration.logit_of(log_odds, FEATURES, x)
-    return calibration, fit_interval(logit, rows["hazard_12m"].to_numpy(), x, FEATURES, bounds)
+    place = None if calibration.by_known is None else calibration.by_known.place(held.gone)
+    shift = 0.0 if calibration.absence is None else calibration.absence.shift(held.gone)
+    logit = calibration.logit(held.margin, place) + shift
+    return calibration, fit_interval(logit, held.hazard, held.evidence, bounds)
 
 
 def neutral(calibration: Calibration, fitted: FittedBooster, day: SnapshotDay, seed: int) -> Calibration:
@@ -273,6 +277,6 @@ def neutral(calibration: Calibration, fitted: FittedBooster, day: SnapshotDay, s
 
 
 def steps_of(city: City, parameters: Parameters, cities: int = 1) -> int:
-    """Return how often `train_champion` calls `step`, at most; `cities` are 2 with one beside."""
+    """Return how often `train_champion` calls `step`, at most; `cities` are its own and those beside."""
     plan = plan_for(city.snapshots, city.first_period)
     return 3 + cities * len(plan.train) * len(COPIES) + parameters.rounds

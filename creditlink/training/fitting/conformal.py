@@ -33,11 +33,15 @@ EVIDENCE = (
 Floats = NDArray[np.float64]
 
 
+def evidence_of(features: Sequence[str], x: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the number of each firm's evidence, shape (n,), from what the model read, (n, k)."""
+    return IntervalTable(LEVEL, (), EVIDENCE, (((0.0, 0.0),),) * 2 ** len(EVIDENCE)).known(features, x)
+
+
 def fit_interval(
     logit: Floats,
     hazard: Floats,
-    x: NDArray[np.float32],
-    features: Sequence[str],
+    known: NDArray[np.intp],
     bounds: Sequence[float],
     level: float = LEVEL,
 ) -> IntervalTable:
@@ -47,7 +51,7 @@ def fit_interval(
     ----------
     logit : calibrated log-odds of held-out rows, shape (n,)
     hazard : true probability of bad, in (0, 1), shape (n,)
-    x : what the model read, shape (n, k), in the order of `features`
+    known : what `evidence_of` gave, shape (n,)
     bounds : calibrated PDs between grades, ascending
 
     Raises
@@ -59,19 +63,17 @@ def fit_interval(
     """
     if not ((hazard > 0) & (hazard < 1)).all():
         raise ValueError("hazard: an interval needs true probabilities between 0 and 1")
-    shape = ((0.0, 0.0),) * (len(bounds) + 1)
-    known = IntervalTable(level, tuple(bounds), EVIDENCE, (shape,) * 2 ** len(EVIDENCE)).known(features, x)
+    bands = len(bounds) + 1
     band = np.searchsorted(np.asarray(bounds), sigmoid(logit), side="right")
     residuals = np.log(hazard / (1 - hazard)) - logit
     everyone = _offsets(residuals, level)
     offsets = []
     by_band = [
-        _offsets(residuals[band == b], level) if (band == b).sum() >= LEAST_ROWS else everyone
-        for b in range(len(shape))
+        _offsets(residuals[band == b], level) if (band == b).sum() >= LEAST_ROWS else everyone for b in range(bands)
     ]
     for evidence in range(2 ** len(EVIDENCE)):
         row = []
-        for b in range(len(shape)):
+        for b in range(bands):
             here = residuals[(band == b) & (known == evidence)]
             row.append(_offsets(here, level) if len(here) >= LEAST_ROWS else by_band[b])
         offsets.append(tuple(row))
