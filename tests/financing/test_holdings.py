@@ -15,6 +15,7 @@ from creditlink.financing.loans.labels import ReportedFact
 from creditlink.financing.loans.outcome_file import LoanOutcome
 from creditlink.kit import ids
 from creditlink.kit.clock import day_of, start_of_day, utc_now
+from creditlink.kit.errors import Conflict
 from creditlink.kit.postgres import db
 from creditlink.profiles.tables import Profile
 from tests.financing.conftest import NOW, bank_of
@@ -87,6 +88,36 @@ def lend(market, application, *, now: datetime, amount: int = 100_000_000, told=
         for outcome in (LoanOutcome("draw", day_of(now), amount), *told):
             at = max(now, start_of_day(outcome.about_on))
             outcomes.record(session, held, outcome, actor=bank_of(held), now=at)
+
+
+@pytest.mark.parametrize("repayment", ["revolving", "bullet"])
+def test_only_what_was_repaid_of_a_revolving_line_may_be_drawn_again(market, asked, repayment):
+    (one, *_) = asked()
+    terms = OfferTerms(amount_fen=100_000, term_months=12, rate_bps=480, repayment=repayment)
+    day = day_of(NOW)
+    again = LoanOutcome("draw", day, 30_000, reference="again")
+    with db.transaction("owner") as session:
+        held = locked(session, one)
+        made = market.offer(session, held, now=NOW, terms=terms)
+        market.accept(session, held, made.sha256, now=NOW)
+        market.sign(session, held, made.sha256, now=NOW)
+
+        def tell(outcome, now=NOW):
+            outcomes.record(session, held, outcome, actor=bank_of(held), now=now)
+
+        tell(LoanOutcome("draw", day, 100_000, reference="first"))
+        with pytest.raises(Conflict, match="amount_fen 30000: 0 of the promised 100000 are left"):
+            tell(again)
+        tell(LoanOutcome("repayment", day, 29_999, days_past_due=0))
+        if repayment == "revolving":
+            with pytest.raises(Conflict, match="29999 of the promised 100000 and the 29999 repaid are left"):
+                tell(again)
+            corrected = LoanOutcome("repayment", day, 30_000, days_past_due=0)
+            tell(corrected, NOW + timedelta(hours=1))
+            tell(again)
+        else:
+            with pytest.raises(Conflict, match="0 of the promised 100000 are left"):
+                tell(again)
 
 
 def test_only_the_lender_sees_its_loans(market, asked):

@@ -132,26 +132,29 @@ def _wrong_day(problem: str, outcome: LoanOutcome) -> InvalidRequest:
 def _check_room(
     session: Session, application: Application, outcome: LoanOutcome, earlier: LoanFact | None, drawn: Drawn
 ) -> None:
-    """Refuse a draw beyond the offer; a revolving line may be drawn again and again."""
+    """Refuse a draw beyond the offer; what was repaid of a revolving line may be drawn again."""
     current = applications.latest_offer(session, application)
-    if current is None or current.terms["repayment"] == "revolving":
+    if current is None:
         return
     if application.id not in drawn:
-        drawn[application.id] = _drawn(session, application)
+        drawn[application.id] = _sum(session, application, "draw")
     before = drawn[application.id] - (earlier.amount_fen if earlier is not None else 0)
     promised = int(current.terms["amount_fen"])
-    if before + outcome.amount_fen > promised:
+    repaid = _sum(session, application, "repayment") if current.terms["repayment"] == "revolving" else 0
+    if before + outcome.amount_fen > promised + repaid:
+        and_repaid = f" and the {repaid} repaid" if repaid else ""
         raise Conflict(
-            f"amount_fen {outcome.amount_fen}: {promised - before} of the promised {promised} are left",
+            f"amount_fen {outcome.amount_fen}: {promised + repaid - before} of the promised {promised}{and_repaid}"
+            " are left",
             reason="beyond_the_offer",
         )
 
 
-def _drawn(session: Session, application: Application) -> int:
-    """Return the sum of the draws, each as it was last corrected."""
+def _sum(session: Session, application: Application, kind: str) -> int:
+    """Return the sum of the draws or repayments, each as it was last corrected."""
     last = (
         select(LoanFact.amount_fen)
-        .where(LoanFact.application_id == application.id, LoanFact.kind == "draw")
+        .where(LoanFact.application_id == application.id, LoanFact.kind == kind)
         .ext(distinct_on(LoanFact.about_on, LoanFact.reference))
         .order_by(LoanFact.about_on, LoanFact.reference, LoanFact.known_at.desc(), LoanFact.id.desc())
         .subquery()
