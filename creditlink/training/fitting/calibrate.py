@@ -101,9 +101,8 @@ def fit_drift(margin: Floats, is_bad: NDArray[np.int8], years: Floats, repeats: 
 
     Firms grow, prices rise, a shock fades: the same margin means another risk on another day. A straight line in time,
     for the level and for the slope of the margin, is fitted beside the map; without its part, a row's outcome reads as
-    it would on the day to which `years` count. Both are shrunk together by how uncertain they are: what chance alone
-    could have made is not carried on. They are found together, and what one gains the other loses: shrunk each by
-    itself, the surer one stays and leaves out what went with it.
+    it would on the day to which `years` count. Both are shrunk by how uncertain they are: what chance alone could have
+    made is not carried on.
 
     Parameters
     ----------
@@ -111,8 +110,7 @@ def fit_drift(margin: Floats, is_bad: NDArray[np.int8], years: Floats, repeats: 
     years : from the day that the calibration is for, 0 or less, shape (n,)
     repeats : rows that show the same outcome
 
-    Source: empirical Bayes for correlated estimates, Efron & Morris (1973): of their χ², what chance alone makes on
-    average, one for each, is taken off.
+    Source: James & Stein (1961), the positive part, for each of the two by itself.
     """
     y, centre = is_bad.astype(np.float64), float(margin.mean())
     moved = np.column_stack([margin - centre, np.ones_like(margin), years, years * (margin - centre)])
@@ -124,10 +122,9 @@ def fit_drift(margin: Floats, is_bad: NDArray[np.int8], years: Floats, repeats: 
     start = np.array([1.0, centre, 0.0, 0.0])
     optimum = minimize(loss, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-9})
     p = sigmoid(moved @ optimum.x)
-    precision = np.linalg.inv(repeats * np.linalg.pinv((moved * (p * (1 - p))[:, None]).T @ moved)[2:, 2:])
+    variance = repeats * np.diag(np.linalg.pinv((moved * (p * (1 - p))[:, None]).T @ moved))[2:]
     found = optimum.x[2:]
-    beyond_chance = max(float(found @ precision @ found), 1e-12)
-    kept = found * max(0.0, 1.0 - len(found) / beyond_chance)
+    kept = found * np.maximum(0.0, 1.0 - variance / np.maximum(found**2, 1e-12))
     level, slope = (round(float(v), 6) for v in kept)
     return np.asarray(years * (level + slope * (margin - centre)))
 

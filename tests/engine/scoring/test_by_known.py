@@ -167,13 +167,6 @@ class TestFitDrift:
         straight = fit_calibration(self.margin, self.bad, drift=drift)
         assert straight.logit(where) == pytest.approx(where, abs=0.12)
 
-    def test_level_and_slope_are_shrunk_by_one_factor(self):
-        # They are found together: shrunk each by itself, one alone would stay and stand for both.
-        sure, unsure = (fit_drift(self.margin, self.bad, self.years, repeats=n) for n in (1, 8))
-        factor = float(unsure @ sure / (sure @ sure))
-        assert 0.3 < factor < 0.97
-        assert np.abs(unsure - factor * sure).max() < 1e-4
-
     def test_what_chance_could_have_made_is_not_carried_on(self):
         steady = (self.rng.random(self.years.size) < sigmoid(self.margin)).astype(np.int8)
         assert np.abs(fit_drift(self.margin, steady, self.years, repeats=12)).max() < 0.1
