@@ -60,9 +60,9 @@ class Representative:
         return said
 
     def revoke(self, consent_id: str) -> None:
-        """Take a consent back: its page is one click from the firm's home, the button another."""
+        """Take a consent back, on the page that says what stops and what stays."""
         browser = self.browser
-        browser.open(f"{self._home}/portal/consents/{consent_id}")
+        browser.open(f"{self._home}/portal/consents/{consent_id}/withdraw")
         self.sign_in_if_asked()
         browser.submit(browser.form_to("/revoke"))
         if browser.status != 200:
