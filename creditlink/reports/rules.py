@@ -29,13 +29,14 @@ SECTIONS: dict[str, tuple[str, str]] = {
 }
 """What can be left out -> what it is called in zh and en; a report says what was left out."""
 
-State = Literal["valid", "expired", "revoked", "withdrawn", "paused"]
+State = Literal["valid", "expired", "revoked", "withdrawn", "paused", "outdated"]
 STATES: dict[State, tuple[str, str]] = {
     "valid": ("有效", "valid"),
     "expired": ("已过期", "expired"),
     "revoked": ("企业已撤销", "revoked by the firm"),
     "withdrawn": ("企业已撤回授权", "the firm withdrew its consent"),
     "paused": ("企业已暂停授权", "the firm paused its consent"),
+    "outdated": ("所依据的画像已失效", "its profile is over"),
 }
 """What a report is at an instant -> what that is called."""
 
@@ -143,10 +144,13 @@ def _line(value: str, field: str, most: int) -> str:
     return line
 
 
-def state_at(*, valid_until: datetime, revoked_at: datetime | None, consent_state: str, now: datetime) -> State:
+def state_at(
+    *, valid_until: datetime, revoked_at: datetime | None, consent_state: str, profile_over: bool, now: datetime
+) -> State:
     """Return what a report is at `now`: what ended it by somebody's will comes before the clock.
 
-    A consent that was used up or ran out ends no report that was made in its time; one that the firm withdrew does.
+    A consent that was used up or ran out ends no report that was made in its time; one that the firm withdrew does, and
+    so does whatever ended the profile early, a corrected record as much as a new penalty.
     """
     if revoked_at is not None:
         return "revoked"
@@ -154,7 +158,9 @@ def state_at(*, valid_until: datetime, revoked_at: datetime | None, consent_stat
         return "withdrawn"
     if now >= valid_until:
         return "expired"
-    return "paused" if consent_state == "PAUSED" else "valid"
+    if consent_state == "PAUSED":
+        return "paused"
+    return "outdated" if profile_over else "valid"
 
 
 def masked(name: str) -> str:

@@ -32,7 +32,10 @@ from creditlink.reports.service import OpenedReport
 from creditlink.reports.tables import CreditReport
 
 _LISTED = 100
-TONES = {"valid": "active", "expired": "expired", "revoked": "revoked", "withdrawn": "revoked", "paused": "paused"}
+TONES = {
+    "valid": "active", "expired": "expired", "revoked": "revoked", "withdrawn": "revoked", "paused": "paused",
+    "outdated": "expired",
+}  # fmt: skip
 """State of a report -> the tone in which pages show it."""
 
 
