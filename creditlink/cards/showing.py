@@ -20,6 +20,7 @@ from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit import ids
 from creditlink.kit.clock import to_second
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.files.text import one_line
 
 _TOKEN = "clk_"  # noqa: S105 (a prefix, so that a leaked link is recognised for what it is)
 _OPEN = text("SELECT sealed, is_ended FROM creditlink_open_card(:hash, :now, :today, :counted)")
@@ -42,11 +43,11 @@ def show(
     Raises
     ------
     InvalidRequest
-        No fact is chosen, or one that the card has not; nobody is named; too long.
+        No fact is chosen, or one that the card has not; nobody is named, or not in one line that can be seen; too long.
     Conflict
         The card has ended meanwhile, or so many presentations are open that one must be ended first.
     """
-    now, said = to_second(now), " ".join(audience.split())
+    now, said = to_second(now), one_line(audience) or ""
     wrong = {
         "facts": not names or not set(names) <= set(card.row.facts),
         "audience": not 1 <= len(said) <= LONGEST_AUDIENCE,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from creditlink.kit.files.text import one_line
 
 FILE = "reports.toml"
 
@@ -42,7 +42,6 @@ STATES: dict[State, tuple[str, str]] = {
 
 _NUMBERS = ("usual_days", "most_days", "a_day", "months")
 _MOST = 366
-_SPACES = re.compile(r"\s+")
 
 
 class ReportSettingsInvalid(ValueError):
@@ -135,12 +134,11 @@ def asked_of(
 
 
 def _line(value: str, field: str, most: int) -> str:
-    """Return one line of visible characters: what reorders or hides text could make a watermark say something else."""
-    line = _SPACES.sub(" ", value).strip()
+    line = one_line(value)
+    if line is None:
+        raise AskedWrongly(field, "must be one line of visible characters")
     if not 1 <= len(line) <= most:
         raise AskedWrongly(field, f"must have 1 to {most} characters, got {len(line)}")
-    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for char in line):
-        raise AskedWrongly(field, "must be one line of visible characters")
     return line
 
 

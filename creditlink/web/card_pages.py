@@ -5,7 +5,6 @@ That a link was opened is counted by day; from where is kept for a quarter of an
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 
 import flask
@@ -37,8 +36,6 @@ blueprint = flask.Blueprint("cards", __name__, url_prefix="/cards")
 blueprint.register_error_handler(Problem, site.show_problem)
 blueprint.register_error_handler(HTTPException, site.show_http_error)
 blueprint.register_error_handler(Exception, site.show_failure)
-PER_ADDRESS = 120
-"""Looks from one address in a quarter of an hour."""
 _LINK = "/cards/"
 
 
@@ -115,10 +112,9 @@ def _checked(text: str, now: datetime) -> CheckedPresentation:
 
 def _count(now: datetime) -> timedelta | None:
     """Count a look from an address; without a database nothing is counted, and nothing of it can be guessed."""
-    name = hashlib.sha256(f"card {flask.request.remote_addr}".encode()).hexdigest()
     try:
         with db.transaction() as session:
-            return throttle.count(session, [(f"cards:{name}", PER_ADDRESS)], now)
+            return throttle.look(session, "cards", flask.request.remote_addr, now)
     except SQLAlchemyError:
         return None
 
@@ -132,8 +128,7 @@ def _token_in(pasted: str) -> str | None:
 
 def _busy(wait: timedelta) -> ResponseReturnValue:
     shown = flask.make_response(_page(error=gettext("Too many tries. Wait a while and try again."), status=429))
-    shown.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
-    return shown
+    return throttle.ask_to_wait(shown, wait)
 
 
 def _page(
