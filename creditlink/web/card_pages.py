@@ -5,6 +5,7 @@ That a link was opened is counted by day; from where is kept for a quarter of an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import flask
@@ -70,7 +71,7 @@ def verify_submit() -> ResponseReturnValue:
     token = _token_in(pasted.strip())
     if token is not None:
         return site.see_other(flask.url_for("cards.shown", token=token))
-    return _page(_checked(pasted, now), now=now)
+    return _page(_unless_ended(_checked(pasted, now)), now=now)
 
 
 @blueprint.get("/<token>")
@@ -92,6 +93,19 @@ def shown(token: str) -> ResponseReturnValue:
         return _page(CheckedPresentation(checking.REVOKED), now=now, is_link=True, status=410)
     found = _checked(document, now)
     return _page(found, now=now, is_link=True, document=document)
+
+
+def _unless_ended(found: CheckedPresentation) -> CheckedPresentation:
+    """Return what is to be said of a pasted text: its firm may have ended it, and its card be good all the same."""
+    if found.verdict != checking.VALID:
+        return found
+    try:
+        with db.transaction() as session:
+            ended = showing.was_ended(session, found)
+    except SQLAlchemyError:
+        log.warning("card_end_unknown", exc_info=True)
+        return replace(found, verdict="unknown")
+    return replace(found, verdict="ended") if ended else found
 
 
 def _checked(text: str, now: datetime) -> CheckedPresentation:

@@ -290,6 +290,21 @@ class TestShowing:
 
 
 class TestTheEnd:
+    def test_a_link_that_was_ended_is_over_by_its_text_too(self, app, carded):
+        presented = carded.presented("grade_band")
+        assert "Genuine and good" in app.test_client().post(f"{VERIFY}?lang=en", data={"card": presented}).text
+        with owner() as session:
+            (shown,) = the_presentations(session)
+        carded.person.get(f"{CARD}/shown/{shown.wire_id}?lang=en")
+        assert carded.person.post(f"{CARD}/shown/{shown.wire_id}/end").status_code == 303
+        over = app.test_client().post(f"{VERIFY}?lang=en", data={"card": presented}).text
+        assert "the firm ended it" in over
+        assert "Genuine and good" not in over
+        assert (
+            "Genuine and good"
+            in app.test_client().post(f"{VERIFY}?lang=en", data={"card": carded.presented("name")}).text
+        )
+
     def test_revoked_it_is_refused_wherever_it_is(self, app, carded):
         link, presented = carded.link("grade_band"), carded.presented("grade_band")
         with owner() as session:
