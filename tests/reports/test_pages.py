@@ -151,6 +151,7 @@ class TestWhoeverHoldsThePaper:
         assert firm.name not in text_
         assert firm.uscc not in text_
         assert firm.uscc[-6:] in text_
+        assert "noindex" in shown.headers["X-Robots-Tag"]
         assert "script" not in shown.headers["Content-Security-Policy"].replace("script-src 'none'", "")
 
     def test_is_counted_by_day_and_nobody_is_kept(self, made, reader, stranger, app):

@@ -46,7 +46,7 @@ class VerifiedShown:
 def short(token: str | None = None) -> ResponseReturnValue:
     """Send the address on a paper on to its page."""
     page_of = flask.url_for("portal.verify") if token is None else flask.url_for("portal.verify_report", token=token)
-    return harden(flask.make_response(flask.redirect(page_of, 303)))
+    return _unlisted(harden(flask.make_response(flask.redirect(page_of, 303))))
 
 
 @blueprint.get("/verify")
@@ -113,7 +113,7 @@ def _show(verdict: VerifiedShown, status: int = 200) -> ResponseReturnValue:
     until = None
     if verdict.file is not None and isinstance(seconds := verdict.file.claims.get("exp"), int):
         until = datetime.fromtimestamp(seconds, UTC)
-    return page(
+    shown = page(
         "reports/verify.html",
         status=status,
         verdict=verdict,
@@ -121,6 +121,13 @@ def _show(verdict: VerifiedShown, status: int = 200) -> ResponseReturnValue:
         figures=verdict.told and verdict.told.figures,
         until=until,
     )
+    return _unlisted(flask.make_response(shown))
+
+
+def _unlisted(answer: flask.Response) -> flask.Response:
+    """Return an answer that no search engine keeps: its address is a secret."""
+    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+    return answer
 
 
 def _in_words(refused: ReportRefused) -> str:
