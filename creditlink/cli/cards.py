@@ -56,11 +56,11 @@ def verify(
               5: genuine, but its status is unknown (no list given, another list, or one too old)
 
     \b
-    On another machine; the list's address is in what the first call prints:
-        curl -o keys.json https://HOST/v1/receipt-keys
-        creditlink cards verify card.txt --keys keys.json --issuer https://HOST
+    On another machine, PLATFORM being our address; the list's is in what the first call prints:
+        curl -o keys.json PLATFORM/v1/receipt-keys
+        creditlink cards verify card.txt --keys keys.json --issuer PLATFORM
         curl -o list.jwt ADDRESS
-        creditlink cards verify card.txt --keys keys.json --issuer https://HOST --status list.jwt
+        creditlink cards verify card.txt --keys keys.json --issuer PLATFORM --status list.jwt
     """
     settings = None if keys is not None and issuer is not None else load_settings()
     known = read_keys(keys) if keys is not None else keyring.public_keys(settings.secret_key if settings else "")

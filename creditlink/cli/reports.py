@@ -45,8 +45,8 @@ def verify(file: Path, keys: Path | None) -> None:
               3: its time is over
 
     \b
-    On another machine:
-        curl -o keys.json https://HOST/v1/receipt-keys
+    On another machine, PLATFORM being our address:
+        curl -o keys.json PLATFORM/v1/receipt-keys
         creditlink reports verify report.pdf --keys keys.json
     """
     known = keyring.public_keys(load_settings().secret_key) if keys is None else read_keys(keys)
