@@ -11,17 +11,19 @@ from sqlalchemy.orm import Session
 
 from creditlink.access.opaque import hash_of, new_secret
 from creditlink.cards import signing
-from creditlink.cards.rules.checking import LONGEST_AUDIENCE
+from creditlink.cards.rules.checking import LONGEST_AUDIENCE, CheckedPresentation
 from creditlink.cards.rules.settings import CardSettings
 from creditlink.cards.sealing import CardKeys, note, seal, unseal
 from creditlink.cards.service import CardHeld
 from creditlink.cards.tables import SHOWN_PREFIX, CardPresentation, CardView, CreditCard
 from creditlink.enterprises.tables import Account, Enterprise
-from creditlink.kit import ids
+from creditlink.kit import ids, keyring
 from creditlink.kit.clock import to_second
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.files.text import one_line
 
 _TOKEN = "clk_"  # noqa: S105 (a prefix, so that a leaked link is recognised for what it is)
+_ENDED = text("SELECT creditlink_shown_ended(:hash)")
 _OPEN = text("SELECT sealed, is_ended FROM creditlink_open_card(:hash, :now, :today, :counted)")
 
 
@@ -42,11 +44,11 @@ def show(
     Raises
     ------
     InvalidRequest
-        No fact is chosen, or one that the card has not; nobody is named; too long.
+        No fact is chosen, or one that the card has not; nobody is named, or not in one line that can be seen; too long.
     Conflict
         The card has ended meanwhile, or so many presentations are open that one must be ended first.
     """
-    now, said = to_second(now), " ".join(audience.split())
+    now, said = to_second(now), one_line(audience) or ""
     wrong = {
         "facts": not names or not set(names) <= set(card.row.facts),
         "audience": not 1 <= len(said) <= LONGEST_AUDIENCE,
@@ -68,6 +70,7 @@ def show(
     token = new_secret(_TOKEN)
     row = CardPresentation(
         id=uuid4(), card_id=card.row.id, enterprise_id=card.row.enterprise_id, token_hash=hash_of(token),
+        nonce_hash=hash_of(_nonce_of(document)),
         sealed=seal({"token": token, "document": document}, keys.secret),
         facts=[name for name in card.row.facts if name in names], audience=said, shown_by=account.id, shown_at=now,
         good_until=good_until,
@@ -78,6 +81,15 @@ def show(
         until=good_until.isoformat(),
     )  # fmt: skip
     return row
+
+
+def was_ended(session: Session, found: CheckedPresentation) -> bool:
+    """Return whether the firm ended a presentation that is genuine, wherever its text was copied to."""
+    return found.nonce is not None and bool(session.scalar(_ENDED, {"hash": hash_of(found.nonce)}))
+
+
+def _nonce_of(document: str) -> str:
+    return str(keyring.unverified(document.rpartition("~")[2])["nonce"])
 
 
 def end_shown(session: Session, shown: CardPresentation, card: CreditCard, account: Account, now: datetime) -> None:

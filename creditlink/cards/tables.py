@@ -88,6 +88,7 @@ class CardPresentation(Base):
     __tablename__ = "card_presentations"
     __table_args__ = (
         UniqueConstraint("token_hash"),
+        UniqueConstraint("nonce_hash"),
         CheckConstraint("shown_at < good_until", name="validity"),
         CheckConstraint("sealed IS NULL OR ended_at IS NULL", name="content"),
         Index("ix_card_presentations_card_id_shown_at", "card_id", "shown_at"),
@@ -97,6 +98,7 @@ class CardPresentation(Base):
     card_id: Mapped[UUID] = mapped_column(ForeignKey("credit_cards.id", ondelete="CASCADE"))
     enterprise_id: Mapped[UUID] = mapped_column(ForeignKey("enterprises.id"), index=True)
     token_hash: Mapped[str]
+    nonce_hash: Mapped[str | None]  # of the nonce in its proof: its text is known again when somebody pastes it
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  # what is shown, and the link's token
     facts: Mapped[list[str]] = mapped_column(ARRAY(Text))
     audience: Mapped[str]

@@ -11,7 +11,7 @@ from creditlink.cards.rules import checking, statuses
 from creditlink.cards.rules.checking import CheckedPresentation, StatusOf
 from creditlink.cards.rules.facts import BY_NAME
 from creditlink.cards.rules.statuses import StatusListRefused
-from creditlink.cli.inputs import FILE, read_keys
+from creditlink.cli.inputs import FILE, READABLE, read_keys
 from creditlink.cli.output import print_json
 from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
@@ -32,7 +32,7 @@ def cards() -> None:
 
 
 @cards.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument("file", type=READABLE)
 @click.option("--keys", type=FILE, help="The JWK set from /v1/receipt-keys. Default: this server's own keys.")
 @click.option("--status", "status_file", type=FILE, help="The status list that the card names, saved. Default: none.")
 @click.option("--issuer", help="Who must have issued it. Default: this server.")
@@ -46,12 +46,21 @@ def verify(
     audience: str | None,
     nonce: str | None,
 ) -> None:
-    """Say whether the card in FILE (`-`: standard input) is genuine and good; needs no database and no network.
+    """Say whether the card in FILE (`-`: standard input) is genuine and good.
+
+    Needs no database and no network. Whether it was revoked since, only the status list that it names can say.
 
     \b
-    Ends with 0: genuine and good          1: not to be trusted
-              3: its time is over          4: revoked, or paused
+    Ends with 0: genuine and good              1: not to be trusted: altered, a copy, or none of ours
+              3: its time is over              4: revoked, or paused
               5: genuine, but its status is unknown (no list given, another list, or one too old)
+
+    \b
+    On another machine, PLATFORM being our address; the list's is in what the first call prints:
+        curl -o keys.json PLATFORM/v1/receipt-keys
+        creditlink cards verify card.txt --keys keys.json --issuer PLATFORM
+        curl -o list.jwt ADDRESS
+        creditlink cards verify card.txt --keys keys.json --issuer PLATFORM --status list.jwt
     """
     settings = None if keys is not None and issuer is not None else load_settings()
     known = read_keys(keys) if keys is not None else keyring.public_keys(settings.secret_key if settings else "")

@@ -11,6 +11,8 @@ import click
 from creditlink.kit import keyring
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+READABLE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+"""A file, or `-` for standard input: to be opened with `click.open_file`."""
 
 
 def read_keys(file: Path) -> dict[str, object]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from creditlink.cli.inputs import FILE, read_keys
+from creditlink.cli.inputs import FILE, READABLE, read_keys
 from creditlink.cli.output import print_json
 from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
@@ -33,27 +33,35 @@ def reports() -> None:
 
 
 @reports.command()
-@click.argument("file", type=FILE)
-@click.option("--keys", type=FILE, help="The JWK set from /v1/receipt-keys; else this server's own keys.")
+@click.argument("file", type=READABLE)
+@click.option("--keys", type=FILE, help="The JWK set from /v1/receipt-keys. Default: this server's own keys.")
 def verify(file: Path, keys: Path | None) -> None:
-    """Verify the PDF, JSON or JWS in FILE; no database and no network are needed.
+    """Say whether the report in FILE (PDF, JSON or JWS; `-`: standard input) is genuine and within its time.
 
-    Ends with 0 if it is genuine and within its time, with 1 if it was altered or is none of ours, with 3 if its time
-    is over. Whether the firm has revoked it, only the address that it names can say.
+    Needs no database and no network. Whether it was revoked since, only the address that it names can say.
+
+    \b
+    Ends with 0: genuine and within its time   1: not to be trusted: altered, or none of ours
+              3: its time is over
+
+    \b
+    On another machine, PLATFORM being our address:
+        curl -o keys.json PLATFORM/v1/receipt-keys
+        creditlink reports verify report.pdf --keys keys.json
     """
     known = keyring.public_keys(load_settings().secret_key) if keys is None else read_keys(keys)
-    with file.open("rb") as opened:
+    with click.open_file(str(file), "rb") as opened:
         content = opened.read(signing.MOST_BYTES + 1)
     try:
         found = signing.verify(content, known)
     except ReportRefused as refused:
-        print_json({"verdict": "refused", "reason": refused.reason, "said": str(refused)})
+        print_json({"verdict": "refused", "reason": refused.reason, "reason_en": str(refused)})
         sys.exit(NOT_OURS)
     verdict, code = _judged(found)
     print_json(
         {
             "verdict": verdict,
-            "said": _SAID[verdict],
+            "verdict_en": _SAID[verdict],
             "kind": found.kind,
             "pages": found.pages,
             "kid": found.kid,

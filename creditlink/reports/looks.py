@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from creditlink.access.opaque import hash_of
 from creditlink.kit import keyring
 from creditlink.kit.clock import day_of
+from creditlink.profiles.reliance.endings.service import endings_of
 from creditlink.reports import service
 from creditlink.reports.content import Claims
 from creditlink.reports.rules import State, masked, state_at
@@ -74,6 +75,7 @@ def state_of(session: Session, report: CreditReport, now: datetime) -> State:
         valid_until=report.valid_until,
         revoked_at=report.revoked_at,
         consent_state=service.consent_state(session, report),
+        profile_over=bool(endings_of(session, [report.profile_id])),
         now=now,
     )
 

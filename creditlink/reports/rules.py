@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from creditlink.kit.files.text import one_line
 
 FILE = "reports.toml"
 
@@ -29,19 +29,19 @@ SECTIONS: dict[str, tuple[str, str]] = {
 }
 """What can be left out -> what it is called in zh and en; a report says what was left out."""
 
-State = Literal["valid", "expired", "revoked", "withdrawn", "paused"]
+State = Literal["valid", "expired", "revoked", "withdrawn", "paused", "outdated"]
 STATES: dict[State, tuple[str, str]] = {
     "valid": ("有效", "valid"),
     "expired": ("已过期", "expired"),
     "revoked": ("企业已撤销", "revoked by the firm"),
     "withdrawn": ("企业已撤回授权", "the firm withdrew its consent"),
     "paused": ("企业已暂停授权", "the firm paused its consent"),
+    "outdated": ("所依据的画像已失效", "its profile is over"),
 }
 """What a report is at an instant -> what that is called."""
 
 _NUMBERS = ("usual_days", "most_days", "a_day", "months")
 _MOST = 366
-_SPACES = re.compile(r"\s+")
 
 
 class ReportSettingsInvalid(ValueError):
@@ -134,19 +134,21 @@ def asked_of(
 
 
 def _line(value: str, field: str, most: int) -> str:
-    """Return one line of visible characters: what reorders or hides text could make a watermark say something else."""
-    line = _SPACES.sub(" ", value).strip()
+    line = one_line(value)
+    if line is None:
+        raise AskedWrongly(field, "must be one line of visible characters")
     if not 1 <= len(line) <= most:
         raise AskedWrongly(field, f"must have 1 to {most} characters, got {len(line)}")
-    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for char in line):
-        raise AskedWrongly(field, "must be one line of visible characters")
     return line
 
 
-def state_at(*, valid_until: datetime, revoked_at: datetime | None, consent_state: str, now: datetime) -> State:
+def state_at(
+    *, valid_until: datetime, revoked_at: datetime | None, consent_state: str, profile_over: bool, now: datetime
+) -> State:
     """Return what a report is at `now`: what ended it by somebody's will comes before the clock.
 
-    A consent that was used up or ran out ends no report that was made in its time; one that the firm withdrew does.
+    A consent that was used up or ran out ends no report that was made in its time; one that the firm withdrew does, and
+    so does whatever ended the profile early, a corrected record as much as a new penalty.
     """
     if revoked_at is not None:
         return "revoked"
@@ -154,7 +156,9 @@ def state_at(*, valid_until: datetime, revoked_at: datetime | None, consent_stat
         return "withdrawn"
     if now >= valid_until:
         return "expired"
-    return "paused" if consent_state == "PAUSED" else "valid"
+    if consent_state == "PAUSED":
+        return "paused"
+    return "outdated" if profile_over else "valid"
 
 
 def masked(name: str) -> str:

@@ -5,7 +5,7 @@ That a link was opened is counted by day; from where is kept for a quarter of an
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import flask
@@ -37,8 +37,6 @@ blueprint = flask.Blueprint("cards", __name__, url_prefix="/cards")
 blueprint.register_error_handler(Problem, site.show_problem)
 blueprint.register_error_handler(HTTPException, site.show_http_error)
 blueprint.register_error_handler(Exception, site.show_failure)
-PER_ADDRESS = 120
-"""Looks from one address in a quarter of an hour."""
 _LINK = "/cards/"
 
 
@@ -73,7 +71,7 @@ def verify_submit() -> ResponseReturnValue:
     token = _token_in(pasted.strip())
     if token is not None:
         return site.see_other(flask.url_for("cards.shown", token=token))
-    return _page(_checked(pasted, now), now=now)
+    return _page(_unless_ended(_checked(pasted, now)), now=now)
 
 
 @blueprint.get("/<token>")
@@ -97,6 +95,19 @@ def shown(token: str) -> ResponseReturnValue:
     return _page(found, now=now, is_link=True, document=document)
 
 
+def _unless_ended(found: CheckedPresentation) -> CheckedPresentation:
+    """Return what is to be said of a pasted text: its firm may have ended it, and its card be good all the same."""
+    if found.verdict != checking.VALID:
+        return found
+    try:
+        with db.transaction() as session:
+            ended = showing.was_ended(session, found)
+    except SQLAlchemyError:
+        log.warning("card_end_unknown", exc_info=True)
+        return replace(found, verdict="unknown")
+    return replace(found, verdict="ended") if ended else found
+
+
 def _checked(text: str, now: datetime) -> CheckedPresentation:
     """Check a presentation by our own keys and lists; a database that is away leaves its status unknown."""
     settings = runtime.part(Settings)
@@ -115,10 +126,9 @@ def _checked(text: str, now: datetime) -> CheckedPresentation:
 
 def _count(now: datetime) -> timedelta | None:
     """Count a look from an address; without a database nothing is counted, and nothing of it can be guessed."""
-    name = hashlib.sha256(f"card {flask.request.remote_addr}".encode()).hexdigest()
     try:
         with db.transaction() as session:
-            return throttle.count(session, [(f"cards:{name}", PER_ADDRESS)], now)
+            return throttle.look(session, "cards", flask.request.remote_addr, now)
     except SQLAlchemyError:
         return None
 
@@ -132,8 +142,7 @@ def _token_in(pasted: str) -> str | None:
 
 def _busy(wait: timedelta) -> ResponseReturnValue:
     shown = flask.make_response(_page(error=gettext("Too many tries. Wait a while and try again."), status=429))
-    shown.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
-    return shown
+    return throttle.ask_to_wait(shown, wait)
 
 
 def _page(

@@ -21,6 +21,7 @@ from creditlink.consents.tables import Consent
 from creditlink.kit.clock import day_of, month_start, utc_now
 from creditlink.kit.postgres import db
 from creditlink.messages.tables import PersonMessage
+from creditlink.portal.person import throttle
 from creditlink.records.pulls.delivery import Fact
 from creditlink.records.store import save_facts
 from creditlink.web import card_pages
@@ -189,7 +190,8 @@ class TestShowing:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"fact": []}, {"fact": ["invented"]}, {"audience": " "}, {"audience": "x" * 201}, {"days": "0"},
+            {"fact": []}, {"fact": ["invented"]}, {"audience": " "}, {"audience": "x" * 201},
+            {"audience": "农商行\u202e行商农"}, {"days": "0"},
             {"days": "91"}, {"days": "-1"}, {"days": "1.5"}, {"days": ""}, {"days": "９"}, {"days": "9" * 30},
         ],
     )  # fmt: skip
@@ -280,7 +282,7 @@ class TestShowing:
             runtime.of_app(app).put(known)
 
     def test_looks_from_one_address_are_slowed_down(self, app, monkeypatch):
-        monkeypatch.setattr(card_pages, "PER_ADDRESS", 2)
+        monkeypatch.setattr(throttle, "LOOKS", 2)
         answers = [app.test_client().post(VERIFY, data={"card": "x"}) for _ in range(3)]
         assert [one.status_code for one in answers] == [200, 200, 429]
         assert int(answers[-1].headers["Retry-After"]) > 0
@@ -288,6 +290,21 @@ class TestShowing:
 
 
 class TestTheEnd:
+    def test_a_link_that_was_ended_is_over_by_its_text_too(self, app, carded):
+        presented = carded.presented("grade_band")
+        assert "Genuine and good" in app.test_client().post(f"{VERIFY}?lang=en", data={"card": presented}).text
+        with owner() as session:
+            (shown,) = the_presentations(session)
+        carded.person.get(f"{CARD}/shown/{shown.wire_id}?lang=en")
+        assert carded.person.post(f"{CARD}/shown/{shown.wire_id}/end").status_code == 303
+        over = app.test_client().post(f"{VERIFY}?lang=en", data={"card": presented}).text
+        assert "the firm ended it" in over
+        assert "Genuine and good" not in over
+        assert (
+            "Genuine and good"
+            in app.test_client().post(f"{VERIFY}?lang=en", data={"card": carded.presented("name")}).text
+        )
+
     def test_revoked_it_is_refused_wherever_it_is(self, app, carded):
         link, presented = carded.link("grade_band"), carded.presented("grade_band")
         with owner() as session:

@@ -61,6 +61,13 @@ def test_each_category_says_items_office_months_frequency_end_and_deletion():
     assert "from Dec 2024" in english["Which months"]
 
 
+def test_only_electricity_is_said_to_be_read_by_the_hour():
+    shown = text_of(categories=("electricity", "water", "gas"), optional_categories=())
+    read = {one.category: dict(one.details)["读取的项目"] for one in shown.data}
+    assert "夜间用电量" in read["electricity"]
+    assert not any("用电" in read[one] or "电、水或气" in read[one] for one in ("water", "gas"))
+
+
 def test_without_a_day_no_first_month_is_named():
     said = dict(text_of(asked_on=None).data[0].details)["哪些月份"]
     assert "起" not in said

@@ -14,6 +14,7 @@ from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.tables import OWN_ID
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
+from creditlink.profiles.reliance.endings.tables import ProfileEnding
 from creditlink.reports import signing
 from creditlink.reports.tables import CreditReport, ReportContent, ReportView
 from creditlink.retention import purge
@@ -150,6 +151,7 @@ class TestWhoeverHoldsThePaper:
         assert firm.name not in text_
         assert firm.uscc not in text_
         assert firm.uscc[-6:] in text_
+        assert "noindex" in shown.headers["X-Robots-Tag"]
         assert "script" not in shown.headers["Content-Security-Policy"].replace("script-src 'none'", "")
 
     def test_is_counted_by_day_and_nobody_is_kept(self, made, reader, stranger, app):
@@ -205,6 +207,19 @@ class TestWhoeverHoldsThePaper:
         shown = unescape(verified(stranger, address).text)
         assert "has withdrawn its consent" in shown
         assert "顺德永丰物业" not in shown
+
+    def test_is_told_when_what_it_repeats_is_over(self, made, reader, stranger):
+        wire_id = made()
+        address = address_of(reader.page.text)
+        with db.transaction("owner") as session:
+            profile = session.scalars(select(CreditReport.profile_id)).one()
+            event = {"event": "fact_corrected", "evidence": {}, "ended_at": utc_now(), "noted_at": utc_now()}
+            session.add(ProfileEnding(profile_id=profile, **event))
+        shown = unescape(verified(stranger, address).text)
+        assert "has changed since" in shown
+        assert "Genuine and valid." not in shown
+        assert "顺德永丰物业" not in shown
+        assert "has changed since" in reader.get(f"{PAGE}/{wire_id}?lang=en").text
 
     @pytest.mark.parametrize("token", ["x", "A" * 43, "é" * 43, "..%2f" * 8, "%00" * 43, "A" * 5000])
     def test_guesses_nothing(self, made, stranger, token):

@@ -204,7 +204,9 @@ class TestWhatMayBeAsked:
     def test_what_a_report_is(self, revoked, consent, days, state):
         now = MADE + timedelta(days=days)
         until = MADE + timedelta(days=30)
-        assert state_at(valid_until=until, revoked_at=revoked, consent_state=consent, now=now) == state
+        asked = {"valid_until": until, "revoked_at": revoked, "consent_state": consent, "now": now}
+        assert state_at(**asked, profile_over=False) == state
+        assert state_at(**asked, profile_over=True) == ("outdated" if state == "valid" else state)
 
 
 class TestPages:

@@ -82,6 +82,7 @@ class CheckedPresentation:
     shown_at: datetime | None = None
     good_until: datetime | None = None  # of the presentation; None: the holder did not say
     audience: str = ""
+    nonce: str | None = None  # of the holder's proof
     place: StatusPlace | None = None
     facts: Sequence[ShownFact] = ()
 
@@ -119,7 +120,7 @@ def check(
     try:
         found = _genuine(text.strip().removeprefix("\ufeff").strip(), keys, issuer=issuer, now=now)
         if (audience, nonce) != (None, None):
-            _compare(found, text, audience, nonce)
+            _compare(found, audience, nonce)
     except _Refused as refused:
         return CheckedPresentation("refused", str(refused))
     return _with_status(found, status_of, now)
@@ -158,6 +159,7 @@ def _genuine(text: str, keys: Mapping[str, object], *, issuer: str, now: datetim
         shown_at=shown_at,
         good_until=good_until,
         audience=said_to,
+        nonce=_nonce(proof),
         place=_place(claims),
         facts=_facts(claims),
     )
@@ -223,10 +225,15 @@ def _key_of(head: str, keys: Mapping[str, object]) -> dict[str, object]:
     raise _Refused("not_genuine")
 
 
-def _compare(found: CheckedPresentation, text: str, audience: str | None, nonce: str | None) -> None:
-    said = keyring.unverified(text.strip().rpartition("~")[2])
-    if (audience is not None and found.audience != audience) or (nonce is not None and said.get("nonce") != nonce):
+def _compare(found: CheckedPresentation, audience: str | None, nonce: str | None) -> None:
+    if (audience is not None and found.audience != audience) or (nonce is not None and found.nonce != nonce):
         raise _Refused("not_for_you")
+
+
+def _nonce(proof: str) -> str | None:
+    """Return what tells this presentation from every other, as its holder signed it."""
+    said = keyring.unverified(proof).get("nonce")
+    return said if isinstance(said, str) else None
 
 
 def _place(claims: Mapping[str, object]) -> StatusPlace | None:

@@ -174,7 +174,7 @@ CATALOGUE: tuple[CardFact, ...] = (
     ),
     CardFact(
         "grade_band", ("信用等级区间", "Grade band"),
-        ("企业最近一次自用信用画像的等级所在区间；没有评分或画像过旧的不显示。",
+        ("企业最近一次自有信用画像的等级所在区间；没有评分或画像过旧的不显示。",
          "The band of the grade in the firm's newest own profile; left out without a score, or when it is too old."),
         _grade, bands.GRADES_BANDED, "profile",
     ),

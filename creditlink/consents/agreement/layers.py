@@ -11,6 +11,13 @@ from creditlink.consents.agreement.identity import Lines, month_text
 from creditlink.engine.facts.catalogue import CATEGORIES as CATALOGUE
 from creditlink.kit.clock import add_months, month_start
 
+_NOT_OF_SUPPLY = {
+    "electricity": frozenset({"kind"}),
+    "water": frozenset({"kind", "night_usage", "weekend_usage"}),
+    "gas": frozenset({"kind", "night_usage", "weekend_usage"}),
+}
+"""What the three supplies share a record for, and one of them does not have: only electricity is read by the hour."""
+
 
 def second_layer(
     category: str,
@@ -30,12 +37,14 @@ def second_layer(
     office, often, until : in the words of the first layer, so that the two never differ.
     asked_on : the day of the request, from whose month the months are counted; None: it is not known yet.
     """
-    items = list(dict.fromkeys(i.label_zh if lang == "zh" else i.label_en for i in CATALOGUE[category].items))
+    passed = _NOT_OF_SUPPLY.get(category, frozenset())
+    items = [one for one in CATALOGUE[category].items if one.name not in passed]
+    names = list(dict.fromkeys(one.label_zh if lang == "zh" else one.label_en for one in items))
     first = month_text(add_months(month_start(asked_on), -history_months), lang) if asked_on else None
     if lang == "zh":
-        months = f"自{first}起（您在本月同意的），至每次查询当日止；更早的记录不查询" if first else None
+        months = f"自{first}起（以本月同意计），至每次查询当日止；更早的记录不查询" if first else None
         return (
-            ("读取的项目", "、".join(items)),
+            ("读取的项目", "、".join(names)),
             ("向谁查询", office),
             ("哪些月份", months or f"最近{history_months}个月；更早的记录不查询"),
             ("多久一次", often),
@@ -48,7 +57,7 @@ def second_layer(
     months = f"from {first}, if you agree this month, up to the day of each query; nothing earlier" if first else None
     days = "1 day" if life_days == 1 else f"{life_days} days"
     return (
-        ("What is read", "; ".join(items)),
+        ("What is read", "; ".join(names)),
         ("Asked of", office),
         ("Which months", months or f"the last {history_months} months; nothing earlier"),
         ("How often", often),

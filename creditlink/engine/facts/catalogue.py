@@ -60,11 +60,11 @@ class DataCategory:
         }
 
 
-_AUTHORISED_ZH = "《征信业管理条例》第十三条及《数据安全法》:经企业书面授权采集"
+_AUTHORISED_ZH = "《征信业管理条例》第十三条及《数据安全法》：经企业书面授权采集"
 _AUTHORISED_EN = "Credit Reporting Industry Regulation and Data Security Law: collected on the firm's authorisation"
-_PUBLIC_ZH = "《企业信息公示暂行条例》:依法公示的信息"
+_PUBLIC_ZH = "《企业信息公示暂行条例》：依法公示的信息"
 _PUBLIC_EN = "Interim Regulation on Enterprise Information Disclosure: published by law"
-_LISTS_ZH = "《企业信息公示暂行条例》第七条、《最高人民法院关于公布失信被执行人名单信息的若干规定》:依法公示的信息"
+_LISTS_ZH = "《企业信息公示暂行条例》第七条、《最高人民法院关于公布失信被执行人名单信息的若干规定》：依法公示的信息"
 _LISTS_EN = (
     "Interim Regulation on Enterprise Information Disclosure, art. 7, and Provisions of the Supreme People's Court on "
     "the List of Dishonest Judgment Debtors: published by law"

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
+_SPACES = re.compile(r"\s+")
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _SHOWN_OF_A_STEP, _SHOWN_STEPS = 80, 20
 
@@ -33,6 +36,15 @@ def flaw(text: str) -> str | None:
 def printable(text: str) -> str:
     """Return the text with what is refused replaced by U+FFFD: for messages, excerpts and logs."""
     return _REFUSED.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str | None:
+    """Return a text as one line of visible characters; None: it holds others.
+
+    What reorders or hides text could make a name on paper, or on a page for strangers, say something else.
+    """
+    line = _SPACES.sub(" ", text).strip()
+    return None if any(unicodedata.category(char) in _HIDDEN for char in line) else line
 
 
 def flaws(value: object) -> Iterator[tuple[Steps, str]]:

@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 import flask
-import segno
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
@@ -16,6 +15,7 @@ from creditlink.enterprises.identity import links, recovery
 from creditlink.enterprises.tables import Account
 from creditlink.kit import ids
 from creditlink.kit.errors import Conflict, NotFound
+from creditlink.kit.files import qr
 from creditlink.messages.service import channels_of
 from creditlink.portal.person import devices, sessions, stepup, throttle
 from creditlink.portal.person.noting import note
@@ -122,11 +122,6 @@ def close_session(session: Session, account: Account, now: datetime, session_has
     return see_other(flask.url_for("portal.security"))
 
 
-def drawn(address: str) -> str:
-    """Return a QR code of an address as the source of a picture."""
-    return segno.make(address, error="m").svg_data_uri(scale=5, border=2, light="#fff", dark="#000")
-
-
 def _show(
     session: Session, account: Account, now: datetime, *, error: str | None = None, status: int = 200
 ) -> ResponseReturnValue:
@@ -144,7 +139,7 @@ def _show(
         enrolled=account.totp_secret is not None,
         secret=" ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
         address=address,
-        picture=drawn(address),
+        picture=qr.picture_of(address),
         codes_left=recovery.left(session, account.id),
         ask_code=stepup.needs_code(account, now),
         keys=len(held(session, account.id)),

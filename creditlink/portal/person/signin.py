@@ -108,8 +108,7 @@ def _too_many(wait: timedelta, target: str, login: str, *, door: str) -> Respons
     error = gettext("Too many tries. Wait %(minutes)d minutes and try again.", minutes=minutes)
     response = page("person/sign_in.html", status=429, target=target, login=login, error=error, door=door)
     assert isinstance(response, flask.Response)  # noqa: S101 (page returns one; for the type checker)
-    response.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
-    return response
+    return throttle.ask_to_wait(response, wait)
 
 
 @blueprint.post("/sign-out")

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import flask
 from sqlalchemy import case, delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -23,6 +24,8 @@ WINDOW = timedelta(minutes=15)
 PER_PAIR = 8
 PER_ACCOUNT = 40
 PER_ADDRESS = 60
+LOOKS = 120
+"""Looks at an open page from one address: its tokens have 256 bits, so this is about load, not about guessing."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,17 @@ def count(session: Session, limits: Iterable[tuple[str, int]], now: datetime) ->
         if tries > most:
             waits.append(since + WINDOW - now)
     return max(waits) if waits else None
+
+
+def look(session: Session, pages: str, address: str | None, now: datetime) -> timedelta | None:
+    """Count a look at open pages, those of one kind together; the address is kept hashed, as long as its window."""
+    return count(session, [(f"{pages}:{hashed(f'{pages} {address}')}", LOOKS)], now)
+
+
+def ask_to_wait(answer: flask.Response, wait: timedelta) -> flask.Response:
+    """Return an answer that says when to try again."""
+    answer.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
+    return answer
 
 
 def forgive(session: Session, keys: Keys) -> None:

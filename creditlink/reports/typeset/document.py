@@ -17,6 +17,8 @@ _REGISTERED = (
     "entity_type", "status", "established_on", "industry", "region", "registered_capital_fen", "paid_in_capital_fen",
     "legal_representative", "address",
 )  # fmt: skip
+_OF_SOLE_TRADERS = {"legal_representative": "operator", "address": "premises"}
+"""What the register of sole traders calls by another name."""
 _FEN_OF_WAN = 1_000_000
 _LEAST_WIDTH = 0.5  # of a hundred: a step of little can still be seen
 
@@ -129,15 +131,18 @@ def _waterfall(told: Claims | None, own: str, words: Mapping[str, str]) -> Itera
 
 
 def _firm(firm: Claims, language: str, words: Mapping[str, str]) -> Iterator[list[str]]:
+    is_sole = firm["entity_type"] == "sole_trader"
     for name in (one for one in _REGISTERED if one in firm):  # signed JSON has its members by name
         value = firm[name]
+        if is_sole and value is None and name.endswith("_fen"):
+            continue  # a sole trader registers none
         if name.endswith("_fen"):
             text = "–" if value is None else _money(value, language)
         elif name in ("entity_type", "status"):
             text = code(value, language)
         else:
             text = "–" if value is None else str(value)
-        yield [words[name], text]
+        yield [words[_OF_SOLE_TRADERS.get(name, name) if is_sole else name], text]
 
 
 def _money(fen: int, language: str) -> str:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-import segno
 import typst
 
+from creditlink.kit.files import qr
 from creditlink.reports.content import Claims
 from creditlink.reports.typeset.document import document_of
 from creditlink.reports.typeset.glyphs import FONTS
@@ -34,8 +34,7 @@ def pages_of(claims: Claims, *, signed: str, digest: str) -> bytes:
     signed : the claims as a compact JWS, attached byte for byte
     digest : its SHA-256 in hex, which every page shows
     """
-    picture = segno.make(claims["verify"], error="m", micro=False).svg_inline(scale=4, border=2, light="white")
-    shown = document_of(claims, digest=digest, picture=picture)
+    shown = document_of(claims, digest=digest, picture=qr.svg_of(claims["verify"]))
     with _ONE_AT_A_TIME:
         made = _compiler().compile(
             sys_inputs={"data": json.dumps(shown, ensure_ascii=False), "jws": signed},

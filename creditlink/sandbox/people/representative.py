@@ -60,7 +60,7 @@ class Representative:
         return said
 
     def revoke(self, consent_id: str) -> None:
-        """Take a consent back: what that does is one click from the firm's home, the button another."""
+        """Take a consent back, on the page that says what stops and what stays."""
         browser = self.browser
         browser.open(f"{self._home}/portal/consents/{consent_id}/withdraw")
         self.sign_in_if_asked()

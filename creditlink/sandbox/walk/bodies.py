@@ -183,6 +183,7 @@ class OfferAnswer(TypedDict):
     fee_fen: int
     yearly_cost_bps: int
     total_cost_fen: int
+    repayment: str
 
 
 class ProductBody(TypedDict):

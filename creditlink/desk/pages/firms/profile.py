@@ -12,12 +12,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from creditlink.desk import asking
-from creditlink.desk.pages import codes
 from creditlink.desk.site import LenderHere, at_desk, blueprint, show
 from creditlink.desk.tables import DeskRequest
 from creditlink.desk.wire.sending import DeskApi, api_of, items_of
 from creditlink.desk.wire.software import Answer
 from creditlink.engine.facts.catalogue import CATEGORIES
+from creditlink.kit.files import qr
 from creditlink.portal.site import lang, see_other, settings
 from creditlink.portal.waterfall import WaterfallStep, waterfall
 
@@ -125,5 +125,5 @@ def _waiting(request: DeskRequest) -> ResponseReturnValue:
         )
     return show(
         "firms/waiting.html", request=request, asked=held["asked"], address=address,
-        picture=codes.svg_of(address) if address else None,
+        picture=qr.picture_of(address) if address else None,
     )  # fmt: skip

@@ -108,5 +108,4 @@ def _too_many(which: str, login: str, wait: timedelta) -> ResponseReturnValue:
     minutes = max(1, -(-int(wait.total_seconds()) // 60))
     error = gettext("Too many tries. Wait %(minutes)d minutes and try again.", minutes=minutes)
     response = flask.make_response(_form(which, login=login, error=error, status=429))
-    response.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
-    return response
+    return throttle.ask_to_wait(response, wait)

@@ -32,9 +32,19 @@ _QUARTERLY: Row = {
     "due_on": "2026-04-15", "filed_on": "2026-04-14",
 }  # fmt: skip
 _METERS: Row = {
-    "usage": 8420.0, "night_usage": None, "weekend_usage": None, "amount_fen": 6_315_00, "due_on": "2026-04-20",
-    "paid_on": "2026-04-18", "method": "direct_debit", "read_quality": "actual", "disconnected": False,
+    "due_on": "2026-04-20", "paid_on": "2026-04-18", "method": "direct_debit", "read_quality": "actual",
+    "disconnected": False,
 }  # fmt: skip
+_SUPPLIED: dict[str, Row] = {
+    "electricity": _METERS | {"usage": 8420.0, "night_usage": 1260.0, "weekend_usage": 980.0, "amount_fen": 6_315_00},
+    "water": _METERS | {"usage": 126.0, "amount_fen": 441_00},
+    "gas": _METERS | {"usage": 310.0, "amount_fen": 1_271_00},
+}
+_SUPPLIED_TO_A_SOLE_TRADER: dict[str, Row] = {
+    "electricity": _METERS | {"usage": 610.0, "amount_fen": 458_00},
+    "water": _METERS | {"usage": 14.0, "amount_fen": 49_00},
+    "gas": _METERS | {"usage": 32.0, "amount_fen": 131_00},
+}
 _ROWS: dict[str, Row] = {
     "vat_declarations": _MONTHLY,
     "payroll_months": {
@@ -44,7 +54,6 @@ _ROWS: dict[str, Row] = {
     "fund_months": {
         "headcount": 18, "due_fen": 9_720_00, "paid_fen": 9_720_00, "due_on": "2026-03-25", "paid_on": "2026-03-20",
     },
-    "meter_months": _METERS,
     "contract_months": {
         "signed": 4, "performed": 3, "breached": 0, "signed_fen": 420_000_00, "performed_fen": 315_000_00,
         "breached_fen": 0, "government_due_fen": 0, "government_late_fen": 0,
@@ -59,7 +68,6 @@ _OF_A_SOLE_TRADER: dict[str, Row] = {
         "headcount": 3, "base_fen": 13_500_00, "due_fen": 3_375_00, "paid_fen": 3_375_00, "joiners": 0,
     },
     "fund_months": _ROWS["fund_months"] | {"headcount": 3, "due_fen": 1_350_00, "paid_fen": 1_350_00},
-    "meter_months": _METERS | {"usage": 610.0, "amount_fen": 458_00},
 }  # fmt: skip
 
 
@@ -81,7 +89,9 @@ def examples_for(firms: Iterable[Enterprise], categories: Iterable[str]) -> dict
     found = {}
     for category in categories:
         frame = "meter_months" if category in SUPPLIES else CATEGORIES[category].frames[0]
-        row = (_OF_A_SOLE_TRADER.get(frame) if sole else None) or _ROWS.get(frame)
+        rows = (_OF_A_SOLE_TRADER | _SUPPLIED_TO_A_SOLE_TRADER) if sole else {}
+        key = category if category in SUPPLIES else frame
+        row = rows.get(key) or (_ROWS | _SUPPLIED).get(key)
         if row is not None:
             quarter = frame == "vat_declarations" and sole
             period = gettext("%(first)s to %(last)s", first="2026-01", last="2026-03") if quarter else "2026-03"

@@ -28,10 +28,11 @@ from creditlink.enterprises.identity.providers import (
 )
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.files import qr
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.messages.service import tell
-from creditlink.portal.person import devices, security, sessions, stepup, throttle
+from creditlink.portal.person import devices, sessions, stepup, throttle
 from creditlink.portal.person.arriving.invitations import account_in_words, signed_in_account
 from creditlink.portal.person.noting import note
 from creditlink.portal.site import blueprint, browser, lang, page, see_other, settings
@@ -225,7 +226,7 @@ def _show(
     if purpose == "recover":
         secret = browser().get(_PHONE) or accounts.new_totp_secret()
         browser()[_PHONE] = secret
-        picture = security.drawn(accounts.provisioning_uri(secret, identity.name))
+        picture = qr.picture_of(accounts.provisioning_uri(secret, identity.name))
     flask.g.person = person
     return page(
         "person/proven.html", status=status, identity=identity, purpose=purpose, error=error, firm_name=firm_name,

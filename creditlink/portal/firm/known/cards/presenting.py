@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 import flask
-import segno
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from creditlink.cards import configuration, service, showing
 from creditlink.cards.routes import keys_of
 from creditlink.enterprises.tables import Account
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.files import qr
 from creditlink.portal.firm.firms import first_with
 from creditlink.portal.firm.known.cards.cards import allowed, facts_shown, held_card, presentations_shown, show_card
 from creditlink.portal.person import stepup
@@ -76,7 +76,7 @@ def shown_facts(session: Session, account: Account, now: datetime, shown_id: str
     token = showing.link_of(session, row, keys) if one.state == "open" else None
     told = service.held(session, card, keys).facts if token is not None else {}
     link = None if token is None else f"{settings().issuer.rstrip('/')}/cards/{token}"
-    picture = None if link is None else segno.make(link, error="m").svg_data_uri(scale=5, border=4, light="#ffffff")
+    picture = None if link is None else qr.picture_of(link)
     return page(
         "firm/card_shown.html", firm=firm, one=one, link=link, picture=picture, trouble=trouble,
         may_end=one.state == "open", facts=facts_shown({name: told[name] for name in row.facts if name in told}),

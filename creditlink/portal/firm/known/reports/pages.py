@@ -32,7 +32,10 @@ from creditlink.reports.service import OpenedReport
 from creditlink.reports.tables import CreditReport
 
 _LISTED = 100
-TONES = {"valid": "active", "expired": "expired", "revoked": "revoked", "withdrawn": "revoked", "paused": "paused"}
+TONES = {
+    "valid": "active", "expired": "expired", "revoked": "revoked", "withdrawn": "revoked", "paused": "paused",
+    "outdated": "expired",
+}  # fmt: skip
 """State of a report -> the tone in which pages show it."""
 
 
@@ -96,7 +99,7 @@ def make_report(session: Session, account: Account, now: datetime) -> ResponseRe
     except Conflict:
         return again(gettext("Your newest profile is not to be relied on any more. Make a new one first."), 409)
     except LimitExceeded:
-        return again(gettext("That is enough for today. Try again tomorrow."), 409)
+        return again(gettext("No more reports can be made today. Try again tomorrow."), 409)
     return see_other(flask.url_for("portal.report", report_id=whole.report.wire_id))
 
 

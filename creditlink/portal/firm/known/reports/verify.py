@@ -16,15 +16,12 @@ from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.postgres import db
 from creditlink.portal.person import throttle
-from creditlink.portal.site import blueprint, browser, lang, page, settings
+from creditlink.portal.site import blueprint, browser, harden, lang, page, settings
 from creditlink.reports import looks, signing
 from creditlink.reports.looks import Told
 from creditlink.reports.rules import STATES, State
 from creditlink.reports.service import VERIFY
 from creditlink.reports.signing import ReportRefused, Verified
-
-_A_QUARTER = 120
-"""Looks from one address in a quarter of an hour; a token has 256 bits, so this is about load, not about guessing."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class VerifiedShown:
 def short(token: str | None = None) -> ResponseReturnValue:
     """Send the address on a paper on to its page."""
     page_of = flask.url_for("portal.verify") if token is None else flask.url_for("portal.verify_report", token=token)
-    return flask.redirect(page_of, 303)
+    return _unlisted(harden(flask.make_response(flask.redirect(page_of, 303))))
 
 
 @blueprint.get("/verify")
@@ -96,21 +93,19 @@ def _look(token: str) -> Told | None:
         report = looks.hold(session, token)
         if report is None:
             return None
-        # Who is signed in looks at its own: only strangers are counted.
-        counted = browser().account_id is None
+        # Who is signed in looks at its own, and HEAD is a program's: only strangers who read it are counted.
+        counted = browser().account_id is None and flask.request.method != "HEAD"
         return looks.look(session, report, address=address if counted else None, secret=settings().secret_key, now=now)
 
 
 def _too_many() -> ResponseReturnValue | None:
     with db.transaction() as session:
-        name = f"verify:{throttle.hashed(flask.request.remote_addr or '')}"
-        wait = throttle.count(session, [(name, _A_QUARTER)], utc_now())
+        wait = throttle.look(session, "reports", flask.request.remote_addr, utc_now())
     if wait is None:
         return None
     detail = gettext("Too many tries. Wait a while and try again.")
     shown = flask.make_response(page("problem.html", status=429, title=gettext("Please wait"), detail=detail))
-    shown.headers["Retry-After"] = str(int(wait.total_seconds()) + 1)
-    return shown
+    return throttle.ask_to_wait(shown, wait)
 
 
 def _show(verdict: VerifiedShown, status: int = 200) -> ResponseReturnValue:
@@ -118,7 +113,7 @@ def _show(verdict: VerifiedShown, status: int = 200) -> ResponseReturnValue:
     until = None
     if verdict.file is not None and isinstance(seconds := verdict.file.claims.get("exp"), int):
         until = datetime.fromtimestamp(seconds, UTC)
-    return page(
+    shown = page(
         "reports/verify.html",
         status=status,
         verdict=verdict,
@@ -126,6 +121,13 @@ def _show(verdict: VerifiedShown, status: int = 200) -> ResponseReturnValue:
         figures=verdict.told and verdict.told.figures,
         until=until,
     )
+    return _unlisted(flask.make_response(shown))
+
+
+def _unlisted(answer: flask.Response) -> flask.Response:
+    """Return an answer that no search engine keeps: its address is a secret."""
+    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+    return answer
 
 
 def _in_words(refused: ReportRefused) -> str:

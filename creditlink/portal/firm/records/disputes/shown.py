@@ -88,6 +88,8 @@ def value(name: str, stored: FactValue) -> str:
         return "–"
     if isinstance(stored, bool):
         return str(gettext("yes") if stored else gettext("no"))
+    if isinstance(stored, float):
+        return f"{stored:,.4f}".rstrip("0").rstrip(".")
     return f"¥{grouped_yuan(int(stored))}" if name.endswith("_fen") else code_text(name, stored)
 
 
