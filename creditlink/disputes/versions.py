@@ -46,8 +46,12 @@ def in_force(session: Session, enterprise_id: UUID, datum: Datum, now: datetime)
         firm = session.get(Enterprise, enterprise_id)
         return None if firm is None else _registered(session, firm, (ENTRIES[datum.subkey],), now)[0]
     fact = fact_of(session, enterprise_id, datum)
-    if fact is None:
-        return None
+    return None if fact is None else of_fact(fact)
+
+
+def of_fact(fact: FactRow) -> DatumVersion:
+    """Return a stored fact as a version of its datum."""
+    datum = Datum(fact.frame, fact.period, fact.subkey)
     return DatumVersion(
         datum, fact.category, fact.source, fact.values, fact.content_hash, fact.known_at, fact.id, fact.version
     )

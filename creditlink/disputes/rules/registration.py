@@ -75,7 +75,7 @@ ENTRIES: Mapping[str, RegisterEntry] = {
         RegisterEntry("industry", "行业（GB/T 4754）", "Industry (GB/T 4754)", "code", in_profile=True),
         RegisterEntry("region", "行政区划（GB/T 2260）", "Region (GB/T 2260)", "code", in_profile=True),
         RegisterEntry("address", "住所", "Address", "text", "address", may_lack=True),
-        RegisterEntry("shareholders", "股东及出资比例", "Shareholders and shares", "list", "shareholder", may_lack=True),
+        RegisterEntry("shareholders", "股东及出资比例", "Shareholders", "list", "shareholder", may_lack=True),
         RegisterEntry("branches", "分支机构", "Branches", "list", "branch", may_lack=True),
         RegisterEntry("guarantees", "登记的对外担保", "Registered guarantees", "list", "guarantee", may_lack=True),
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.disputes import configuration, files, service
 from creditlink.disputes.corrections import service as corrections
+from creditlink.disputes.rules import registration
 from creditlink.disputes.rules.datum import CLAIMS
 from creditlink.disputes.rules.states import FIRST, STATES, STEPS
 from creditlink.disputes.tables import Dispute
@@ -126,6 +127,7 @@ def _show(
         firm=firm,
         one=one,
         **in_words(session, one),
+        entry=registration.ENTRIES.get(one.subkey) if one.datum.is_registered else None,
         told=[(row, bank.name_zh if lang() == "zh" else bank.name_en, _did(row.action)) for row, bank in told],
         acknowledged=sum(row.acknowledged_at is not None for row, _ in told),
         days_left=terms.calendar.between(now, one.due_at) if one.is_open and one.due_at > now else 0,
