@@ -74,7 +74,8 @@ def see(session: Session, dispute: Dispute, now: datetime) -> bool:
         return False
     version = versions.in_force(session, dispute.enterprise_id, dispute.datum, now)
     if version is None or not versions.is_corrected(dispute, version):
-        if version is not None and dispute.datum.is_registered and version.content_hash != dispute.said_hash:
+        moved = version is not None and version.content_hash != dispute.said_hash
+        if moved and dispute.is_open and dispute.datum.is_registered:
             dispute.trouble = OTHERWISE  # nobody but a person can say whether the firm is content with that
         return False
     service.step(

@@ -27,8 +27,9 @@ COLUMNS = (
     *("编号", "统一社会信用代码", "记录类别", "所属期", "记录键", "申请事项", "企业陈述", "答复截止日", "轮次"),
     *("原记录", "企业主张的内容"),
 )
-"""The columns of a file for an office, who reads Chinese: id, firm, record, month, key, claim, words, due, turn; what it
-says and what it should say."""
+"""The columns of a file for an office, who reads Chinese.
+
+Id, firm, record, month, key, claim, words, due, turn; what it says and what it should say."""
 
 
 _INSTANT = timedelta(microseconds=1)
@@ -116,8 +117,8 @@ def frame_of(queued: Sequence[QueuedDispute]) -> pl.DataFrame:
     rows = [
         (
             one.row.wire_id, one.uscc, one.row.datum.labels[0], one.row.datum.month or "", one.row.subkey,
-            CLAIMS[one.row.claim][0], one.row.statement, day_of(one.row.due_at - _INSTANT).isoformat(), one.row.level + 1,
-            _written(one.row, one.row.said), _written(one.row, one.row.wanted),
+            CLAIMS[one.row.claim][0], one.row.statement, day_of(one.row.due_at - _INSTANT).isoformat(),
+            one.row.level + 1, _written(one.row, one.row.said), _written(one.row, one.row.wanted),
         )
         for one in queued
     ]  # fmt: skip
