@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
@@ -24,6 +24,9 @@ from creditlink.kit.clock import day_of
 from creditlink.kit.files.textfile import canonical_json
 from creditlink.records.pulls.delivery import FactValue
 from creditlink.records.tables import FactRow
+
+_A_BATCH = timedelta(hours=1)
+"""Longer than any batch of the registry takes."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +152,14 @@ def is_corrected(dispute: Dispute, version: DatumVersion) -> bool:
 
 
 def moved_in_register(session: Session) -> list[Dispute]:
-    """Return watched disputes of entries whose firm's registration has changed since they were filed."""
+    """Return watched disputes of entries whose firm's registration has changed since they were filed.
+
+    A delivery is known from the moment its batch began, which may be before a dispute that did not see it yet.
+    """
+    since = Dispute.opened_at - _A_BATCH
     newer = (
         select(RegistryVersion.id)
-        .where(RegistryVersion.enterprise_id == Dispute.enterprise_id, RegistryVersion.known_at >= Dispute.opened_at)
+        .where(RegistryVersion.enterprise_id == Dispute.enterprise_id, RegistryVersion.known_at >= since)
         .exists()
     )
     query = (
@@ -160,7 +167,7 @@ def moved_in_register(session: Session) -> list[Dispute]:
         .join(Enterprise, Enterprise.id == Dispute.enterprise_id)
         .where(
             Dispute.frame == registration.FRAME, Dispute.state.in_(WATCHED),
-            or_(Enterprise.updated_at >= Dispute.opened_at, newer),
+            or_(Enterprise.updated_at >= since, newer),
         )
     )  # fmt: skip
     return list(session.scalars(query.order_by(Dispute.opened_at)))

@@ -130,6 +130,15 @@ def test_a_status_has_no_score_without_it_and_a_profile_of_another_value_is_not_
     assert (first, second[0]["without"], second[0]["in_profile"]) == ([], None, True)
 
 
+@pytest.mark.parametrize("entry", ["established_on", "paid_in_capital_fen"])
+def test_what_the_register_may_lack_has_a_score_without_it(firm, bank, relied, entry):
+    authorization, made = relied(bank)
+    one = file(firm, entry, None)
+    assert contested.contest_now(one.id, utc_now()) == 1
+    (told,) = bank.call("GET", f"/v1/profiles/{made['id']}", authorization).json()["contested"]
+    assert told["without"]["state"] == "scored"
+
+
 def test_the_registrars_word_is_believed_once_its_feed_bears_it_out(firm, city, feed):
     one = file(firm, "established_on", "2019-05-06")
     answer(one, "corrected")
@@ -162,6 +171,17 @@ def test_a_list_is_compared_line_by_line_in_any_order(firm, city, feed):
     one = file(firm, "shareholders", "丙 40%\n甲 60%")
     feed(firm, shareholders=[{"name": "甲", "share_bps": 6000}, {"name": "丙", "share_bps": 4000}])
     assert at.read(one.id).state == "corrected"
+
+
+def test_a_list_that_is_not_ours_is_sent_as_the_page_began_it(person, firm, feed):
+    feed(firm, branches=[{"name": "佛山分公司"}, {"name": "广州分公司"}])
+    page = person.get("/portal/disputes/new?record=registration::branches").text
+    assert "佛山分公司\n广州分公司</textarea>" in page
+    begun = {"claim": "not_ours", "wanted_branches": "佛山分公司\r\n广州分公司"}
+    assert send(person, "registration::branches", **begun).status_code == 303
+    with db.transaction("owner") as session:
+        (one,) = session.scalars(at.select(Dispute)).all()
+    assert (one.wanted, one.said) == ({}, {"branches": "佛山分公司\n广州分公司"})
 
 
 def test_of_two_filings_at_once_on_one_entry_one_is_open(firm, city):

@@ -27,6 +27,7 @@ from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.files.documents import REFUSALS, HandedFileRefused, TakenFile, file_from
 from creditlink.portal.firm.firms import chosen_with_right, firms_of
 from creditlink.portal.firm.records.disputes import shown
+from creditlink.portal.firm.records.disputes.register import entries_of
 from creditlink.portal.site import blueprint, page, see_other, settings, signed_in
 from creditlink.records.pulls.delivery import FactValue
 from creditlink.records.tables import FactRow
@@ -114,8 +115,12 @@ def _wanted(fact: DatumVersion, now: datetime) -> dict[str, FactValue]:
     form = flask.request.form
     filled = {name: form.get(f"wanted_{name}", "").strip() for name in fact.values}
     if fact.datum.is_registered:
-        today = day_of(now)
-        return {name: registration.wanted_entry(name, text, today=today) for name, text in filled.items() if text}
+        read = {name: registration.wanted_entry(name, text, today=day_of(now)) for name, text in filled.items() if text}
+        # A list comes as the page wrote it: who says that it is not the firm's own need not empty it.
+        is_begun = form.get("claim") == "not_ours"
+        return {
+            name: one for name, one in read.items() if not (is_begun and registration.is_same(one, fact.values[name]))
+        }
     return {name: read_value(fact.datum.frame, name, text) for name, text in filled.items() if text}
 
 
@@ -202,14 +207,9 @@ def _choose(session: Session, account: Account, firm: Enterprise, now: datetime)
         firms=firms_of(session, account, now),
         kinds={name: shown.own(FRAMES[name]) for name in frames},
         kind=frame,
-        rows=[shown.row_of(one) for one in _rows(session, firm, frame, now)],
+        rows=[shown.row_of(versions.of_fact(fact)) for fact in _newest(session, firm, frame)],
+        registered=entries_of(session, firm, now) if frame == registration.FRAME else None,
     )
-
-
-def _rows(session: Session, firm: Enterprise, frame: str, now: datetime) -> list[DatumVersion]:
-    if frame == registration.FRAME:
-        return versions.registered(session, firm, now)
-    return [versions.of_fact(fact) for fact in _newest(session, firm, frame)]
 
 
 def _newest(session: Session, firm: Enterprise, frame: str) -> Sequence[FactRow]:

@@ -40,7 +40,7 @@ def entries_of(session: Session, firm: Enterprise, now: datetime) -> list[EntryS
                 record=str(version.datum),
                 label=shown.own((entry.zh, entry.en)),
                 said=shown.entry_value(name, version.values[name]),
-                known_on=day_of(version.known_at).isoformat(),
+                known_on="–" if version.values[name] is None else day_of(version.known_at).isoformat(),
                 dispute=None if dispute is None else dispute.wire_id,
                 state="" if dispute is None else dispute.state,
                 state_label="" if dispute is None else shown.own(STATES[dispute.state]),
