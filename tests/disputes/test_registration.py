@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
+from creditlink.cli.disputes import disputes as commands
 from creditlink.disputes import answers, figures, service, tasks, versions
 from creditlink.disputes.rules.datum import datum_from
 from creditlink.disputes.service import WantedDispute
@@ -28,6 +31,7 @@ from tests.portal.conftest import Person
 from tests.portal.test_operator_desk import ola
 
 __all__ = ["load", "ola", "person"]
+pytestmark = pytest.mark.usefixtures("app")
 CAPITAL = "registered_capital_fen"
 
 
@@ -295,6 +299,25 @@ def test_every_entry_that_is_shown_leads_to_its_form_and_to_its_state(person, fi
     brought = {"doing": "answer", "verdict": "upheld", "reason": "档案核对无误"}
     assert ola.post(f"/portal/staff/disputes/{one.wire_id}", **brought).status_code == 303
     assert "档案核对无误" in person.get(f"/portal/disputes/{one.wire_id}").text
+
+
+def test_the_registrars_answer_is_brought_by_the_command_too(firm, city, empty_database, monkeypatch, tmp_path):
+    monkeypatch.setattr("creditlink.cli.disputes.start", lambda role: (None, empty_database))
+    one = file(firm, CAPITAL, 300_000_000)
+
+    def run(*arguments):
+        done = CliRunner().invoke(commands, arguments)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    (listed,) = json.loads(run("list", "--source", "registry"))
+    assert (listed["dispute"], listed["period"], listed["key"]) == (one.wire_id, None, CAPITAL)
+    written = tmp_path / "registrar.csv"
+    run("export", "--source", "registry", "--out", str(written), "--sent")
+    assert "注册资本：1000000.00元,注册资本：3000000.00元" in written.read_text("utf-8-sig")
+    given = run("answer", one.wire_id, "--verdict", "corrected", "--reason", "已更正登记")
+    assert json.loads(given)["state"] == "promised"
+    assert json.loads(run("show", one.wire_id))["said"] == {CAPITAL: 100_000_000}
 
 
 def test_a_bank_sees_no_dispute_of_a_firm_without_a_living_consent(firm, bank, relied):
