@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Interval, literal, or_, select
 from sqlalchemy.orm import Session
 
 from creditlink.disputes.rules import registration
@@ -156,7 +156,7 @@ def moved_in_register(session: Session) -> list[Dispute]:
 
     A delivery is known from the moment its batch began, which may be before a dispute that did not see it yet.
     """
-    since = Dispute.opened_at - _A_BATCH
+    since = Dispute.opened_at - literal(_A_BATCH, Interval)
     newer = (
         select(RegistryVersion.id)
         .where(RegistryVersion.enterprise_id == Dispute.enterprise_id, RegistryVersion.known_at >= since)
