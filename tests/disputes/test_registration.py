@@ -301,6 +301,21 @@ def test_every_entry_that_is_shown_leads_to_its_form_and_to_its_state(person, fi
     assert "档案核对无误" in person.get(f"/portal/disputes/{one.wire_id}").text
 
 
+def test_the_firms_profile_says_what_is_contested_and_what_is_no_part_of_the_score(person, firm):
+    with db.transaction("owner") as session:
+        session.execute(text("UPDATE enterprises SET created_at = now() - interval '9 days'"))
+    for entry, wanted in ((CAPITAL, 300_000_000), ("name", "佛山市新名有限公司"), ("industry", "C26")):
+        one = file(firm, entry, wanted)
+        contested.contest_now(one.id, utc_now())
+        shown = person.get(f"/portal/disputes/{one.wire_id}").text
+        assert ("with and without it" in shown) == (entry == CAPITAL)
+        assert ("no score is computed with it" in shown) == (entry == "name")
+    shown = person.get("/portal/profile").text
+    assert "Registration · Registered capital" in shown
+    assert (shown.count("Without it:"), shown.count("No part of the score.")) == (1, 1)
+    assert "佛山市新名" not in shown
+
+
 def test_the_registrars_answer_is_brought_by_the_command_too(firm, city, empty_database, monkeypatch, tmp_path):
     monkeypatch.setattr("creditlink.cli.disputes.start", lambda role: (None, empty_database))
     one = file(firm, CAPITAL, 300_000_000)
