@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.disputes.rules import registration
 from creditlink.disputes.rules.datum import Datum, entry_of
-from creditlink.disputes.rules.registration import ENTRIES, RegisterEntry, Stored
+from creditlink.disputes.rules.registration import ENTRIES, RegistrationEntry, Stored
 from creditlink.disputes.rules.states import WATCHED
 from creditlink.disputes.tables import Dispute
 from creditlink.enterprises.registry import versions as registry
@@ -66,7 +66,7 @@ def registered(session: Session, firm: Enterprise, now: datetime) -> list[DatumV
 
 
 def _registered(
-    session: Session, firm: Enterprise, entries: Sequence[RegisterEntry], now: datetime
+    session: Session, firm: Enterprise, entries: Sequence[RegistrationEntry], now: datetime
 ) -> list[DatumVersion]:
     kinds = [one.kind for one in entries if one.kind is not None]
     known = registry.held(session, [firm.id], day=day_of(now), known_at=now, kinds=kinds) if kinds else {}
@@ -74,7 +74,7 @@ def _registered(
     return [_entry(session, firm, one, of_firm.get(one.kind or "")) for one in entries]
 
 
-def _entry(session: Session, firm: Enterprise, entry: RegisterEntry, version: Version | None) -> DatumVersion:
+def _entry(session: Session, firm: Enterprise, entry: RegistrationEntry, version: Version | None) -> DatumVersion:
     known_at = firm.created_at if version is None else version.known_at
     if entry.kind is None:
         column = getattr(RegisteredEntry, entry.name)
@@ -91,7 +91,7 @@ def _entry(session: Session, firm: Enterprise, entry: RegisterEntry, version: Ve
     return DatumVersion(entry_of(entry.name), registration.FRAME, registration.SOURCE, values, digest, known_at)
 
 
-def _text(entry: RegisterEntry, version: Version | None) -> Stored:
+def _text(entry: RegistrationEntry, version: Version | None) -> Stored:
     items: tuple[RegisteredItem, ...] = () if version is None else version.items
     if entry.form != "list":
         return items[0].name if items else None

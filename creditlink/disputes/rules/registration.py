@@ -42,7 +42,7 @@ class EntryInvalid(ValueError):
 
 
 @dataclass(frozen=True)
-class RegisterEntry:
+class RegistrationEntry:
     """One entry of the register: its labels, how it is written, and who reads it.
 
     Attributes
@@ -62,22 +62,24 @@ class RegisterEntry:
     choices: tuple[str, ...] = ()
 
 
-ENTRIES: Mapping[str, RegisterEntry] = {
+ENTRIES: Mapping[str, RegistrationEntry] = {
     one.name: one
     for one in (
-        RegisterEntry("name", "企业名称", "Name", "text", "name"),
-        RegisterEntry("status", "登记状态", "Registration status", "choice", in_profile=True, choices=LIFE_CYCLE),
-        RegisterEntry("entity_type", "主体类型", "Entity type", "choice", in_profile=True, choices=ENTITY_TYPES),
-        RegisterEntry("representative", "法定代表人", "Legal representative", "text", "representative", may_lack=True),
-        RegisterEntry("registered_capital_fen", "注册资本", "Registered capital", "fen", None, True, True),
-        RegisterEntry("paid_in_capital_fen", "实缴资本", "Paid-in capital", "fen", None, True, True),
-        RegisterEntry("established_on", "成立日期", "Founded on", "day", None, True, True),
-        RegisterEntry("industry", "行业（GB/T 4754）", "Industry (GB/T 4754)", "code", in_profile=True),
-        RegisterEntry("region", "行政区划（GB/T 2260）", "Region (GB/T 2260)", "code", in_profile=True),
-        RegisterEntry("address", "住所", "Address", "text", "address", may_lack=True),
-        RegisterEntry("shareholders", "股东及出资比例", "Shareholders", "list", "shareholder", may_lack=True),
-        RegisterEntry("branches", "分支机构", "Branches", "list", "branch", may_lack=True),
-        RegisterEntry("guarantees", "登记的对外担保", "Registered guarantees", "list", "guarantee", may_lack=True),
+        RegistrationEntry("name", "企业名称", "Name", "text", "name"),
+        RegistrationEntry("status", "登记状态", "Registration status", "choice", in_profile=True, choices=LIFE_CYCLE),
+        RegistrationEntry("entity_type", "主体类型", "Entity type", "choice", in_profile=True, choices=ENTITY_TYPES),
+        RegistrationEntry(
+            "representative", "法定代表人", "Legal representative", "text", "representative", may_lack=True
+        ),
+        RegistrationEntry("registered_capital_fen", "注册资本", "Registered capital", "fen", None, True, True),
+        RegistrationEntry("paid_in_capital_fen", "实缴资本", "Paid-in capital", "fen", None, True, True),
+        RegistrationEntry("established_on", "成立日期", "Founded on", "day", None, True, True),
+        RegistrationEntry("industry", "行业（GB/T 4754）", "Industry (GB/T 4754)", "code", in_profile=True),
+        RegistrationEntry("region", "行政区划（GB/T 2260）", "Region (GB/T 2260)", "code", in_profile=True),
+        RegistrationEntry("address", "住所", "Address", "text", "address", may_lack=True),
+        RegistrationEntry("shareholders", "股东及出资比例", "Shareholders", "list", "shareholder", may_lack=True),
+        RegistrationEntry("branches", "分支机构", "Branches", "list", "branch", may_lack=True),
+        RegistrationEntry("guarantees", "登记的对外担保", "Registered guarantees", "list", "guarantee", may_lack=True),
     )
 }
 """Name -> what it is. A wrong code is for the clearing list; what links a firm to others follows from these."""
@@ -114,7 +116,7 @@ def wanted_entry(name: str, text: str, *, today: date) -> Stored:
         raise EntryInvalid(f"not a value of {name}") from None
 
 
-def _read(entry: RegisterEntry, said: str, today: date) -> Stored:
+def _read(entry: RegistrationEntry, said: str, today: date) -> Stored:
     if len(said) > (LONGEST_LIST if entry.form == "list" else LONGEST_TEXT):
         raise ValueError("too long")
     if entry.form == "list":
@@ -184,6 +186,6 @@ def lines_of(lines: Sequence[str]) -> Stored:
     return "\n".join(lines) or None
 
 
-def words_of(entry: RegisterEntry, value: Stored) -> tuple[str, str] | None:
+def words_of(entry: RegistrationEntry, value: Stored) -> tuple[str, str] | None:
     """Return the labels of a coded value in zh and en; None: it says itself."""
     return REGISTRATION_LABELS.get(value) if entry.form == "choice" and isinstance(value, str) else None
