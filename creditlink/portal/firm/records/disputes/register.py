@@ -24,7 +24,6 @@ class EntryShown:
     said: str
     known_on: str
     dispute: str | None
-    state: str
     state_label: str
 
 
@@ -42,7 +41,6 @@ def entries_of(session: Session, firm: Enterprise, now: datetime) -> list[EntryS
                 said=shown.entry_value(name, version.values[name]),
                 known_on="–" if version.values[name] is None else day_of(version.known_at).isoformat(),
                 dispute=None if dispute is None else dispute.wire_id,
-                state="" if dispute is None else dispute.state,
                 state_label="" if dispute is None else shown.own(STATES[dispute.state]),
             )
         )
