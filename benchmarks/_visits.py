@@ -72,6 +72,8 @@ PLACES = (
     Place("portal.new_dispute", FIRM, "/portal/disputes/new"),
     Place("portal.new_dispute", FIRM, "/portal/disputes/new", r"/portal/disputes/new\?record=[^\"]+",
           name="new-dispute-row"),
+    Place("portal.new_dispute", FIRM, "/portal/disputes/new?kind=registration",
+          r"/portal/disputes/new\?record=registration[^\"]+", name="new-dispute-entry"),
     Place("portal.financing", FIRM, "/portal/financing"),
     Place("portal.financing_request", FIRM, "/portal/financing", r"/portal/financing/fin_\w+"),
     Place("portal.accesses", FIRM, "/portal/accesses"),

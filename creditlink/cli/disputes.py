@@ -171,7 +171,8 @@ def _listed(one: QueuedDispute, now: datetime) -> dict[str, object]:
     row: Dispute = one.row
     return {
         "dispute": row.wire_id, "uscc": one.uscc, "firm": one.firm, "source": row.source, "frame": row.frame,
-        "period": row.period.isoformat(), "key": row.subkey, "claim": row.claim, "state": row.state,
+        "period": None if row.datum.is_registered else row.period.isoformat(), "key": row.subkey,
+        "claim": row.claim, "state": row.state,
         "round": row.level + 1, "channel": row.channel, "opened_at": row.opened_at, "due_at": row.due_at,
         "late": row.is_open and row.due_at <= now, "trouble": row.trouble,
     }  # fmt: skip

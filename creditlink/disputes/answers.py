@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from creditlink.consents.service import live_for_work
 from creditlink.consents.tables import Consent
-from creditlink.disputes import service
+from creditlink.disputes import service, versions
 from creditlink.disputes.configuration import DisputeTerms
 from creditlink.disputes.rules import states
 from creditlink.disputes.tables import Dispute
@@ -24,6 +24,7 @@ TELL = "profiles.tell_corrected"
 """The task that computes again and tells whoever relied on the datum: `profiles.reliance.contested`."""
 
 MOST_ANSWER = 1_000
+OTHERWISE = "the register has changed this entry, to another value than the firm names"
 
 
 def answered(
@@ -71,29 +72,28 @@ def see(session: Session, dispute: Dispute, now: datetime) -> bool:
     """End a dispute whose datum the source has changed since, whatever it answered; return whether it was so."""
     if dispute.state not in states.WATCHED:
         return False
-    fact = service.fact_of(session, dispute.enterprise_id, dispute.datum)
-    if fact is None or not _is_changed(dispute, fact):
+    version = versions.in_force(session, dispute.enterprise_id, dispute.datum, now)
+    if version is None or not versions.is_corrected(dispute, version):
+        moved = version is not None and version.content_hash != dispute.said_hash
+        if moved and dispute.is_open and dispute.datum.is_registered:
+            dispute.trouble = OTHERWISE  # nobody but a person can say whether the firm is content with that
         return False
     service.step(
         session, dispute, "see", actor="system", now=now,
-        detail={"fact": fact.id, "version": fact.version, "known_at": fact.known_at.isoformat()},
+        detail={"fact": version.fact_id, "version": version.version, "known_at": version.known_at.isoformat()},
     )  # fmt: skip
-    dispute.corrected_fact_id, dispute.now_said = fact.id, dict(fact.values)
+    dispute.trouble = None if dispute.datum.is_registered else dispute.trouble
+    dispute.corrected_fact_id, dispute.now_said = version.fact_id, dict(version.values)
     _queue_telling(session, dispute)
     return True
-
-
-def _is_changed(dispute: Dispute, fact: FactRow) -> bool:
-    """Whether a version says otherwise than the disputed one: in what the firm wants changed, where it said what."""
-    if fact.id == dispute.fact_id or fact.content_hash == dispute.said_hash:
-        return False
-    columns = dispute.wanted or {**dispute.said, **fact.values}
-    return any(fact.values.get(name) != dispute.said.get(name) for name in columns)
 
 
 def await_row(session: Session, dispute: Dispute, terms: DisputeTerms, now: datetime) -> None:
     """Look whether a promised row is there; ask for it, or doubt the promise once its time is over."""
     if dispute.state != "promised" or see(session, dispute, now):
+        return
+    if dispute.datum.is_registered:
+        _await_entry(dispute, session, now)
         return
     consent = living_consent(session, dispute, now)
     if consent is None:
@@ -104,6 +104,15 @@ def await_row(session: Session, dispute: Dispute, terms: DisputeTerms, now: date
         dispute.trouble = "it says that it corrected the row, and sends it as before"
     else:
         pull.start(session, consent, [dispute.source], trigger="dispute", now=now)
+        dispute.tried_at, dispute.tries = now, dispute.tries + 1
+
+
+def _await_entry(dispute: Dispute, session: Session, now: datetime) -> None:
+    """Wait for the registry's feed, which nobody can ask for a row; doubt the promise once its time is over."""
+    if dispute.believed_until is not None and now >= dispute.believed_until:
+        service.step(session, dispute, "doubt", actor="system", now=now)
+        dispute.trouble = "it says that it corrected the entry, and its feed has not brought it"
+    else:
         dispute.tried_at, dispute.tries = now, dispute.tries + 1
 
 
@@ -150,7 +159,7 @@ def overdue(session: Session, now: datetime) -> Sequence[Dispute]:
 
 
 def changed_since(session: Session) -> Sequence[Dispute]:
-    """Return watched disputes of whose datum a later version has come."""
+    """Return watched disputes of whose datum a later version has come, from a source or from the registry's feed."""
     newer = aliased(FactRow)
     query = select(Dispute).where(
         Dispute.state.in_(states.WATCHED),
@@ -162,7 +171,7 @@ def changed_since(session: Session) -> Sequence[Dispute]:
         )
         .exists(),
     )  # fmt: skip
-    return session.scalars(query.order_by(Dispute.opened_at)).all()
+    return [*session.scalars(query.order_by(Dispute.opened_at)), *versions.moved_in_register(session)]
 
 
 PAUSES = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -14,14 +14,22 @@ from sqlalchemy.orm import Session
 from creditlink.audit import service as audit
 from creditlink.disputes import service
 from creditlink.disputes.rules.calendar import WorkCalendar
-from creditlink.disputes.rules.datum import CLAIMS, FRAMES
+from creditlink.disputes.rules.datum import CLAIMS, columns_of
 from creditlink.disputes.rules.states import OPEN
 from creditlink.disputes.tables import Dispute
+from creditlink.engine.vocabulary import REGISTRATION_LABELS
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit.clock import day_of
+from creditlink.kit.money import yuan_text
+from creditlink.records.pulls.delivery import FactValue
 
-COLUMNS = ("编号", "统一社会信用代码", "记录类别", "所属期", "记录键", "申请事项", "企业陈述", "答复截止日", "轮次")
-"""The columns of a file for an office, who reads Chinese: id, firm, record, month, key, claim, words, due, turn."""
+COLUMNS = (
+    *("编号", "统一社会信用代码", "记录类别", "所属期", "记录键", "申请事项", "企业陈述", "答复截止日", "轮次"),
+    *("原记录", "企业主张的内容"),
+)
+"""The columns of a file for an office, who reads Chinese.
+
+Id, firm, record, month, key, claim, words, due, turn; what it says and what it should say."""
 
 
 _INSTANT = timedelta(microseconds=1)
@@ -108,14 +116,30 @@ def frame_of(queued: Sequence[QueuedDispute]) -> pl.DataFrame:
     """Return disputes as the rows of an office's file."""
     rows = [
         (
-            one.row.wire_id, one.uscc, FRAMES[one.row.frame][0], f"{one.row.period:%Y-%m}", one.row.subkey,
+            one.row.wire_id, one.uscc, one.row.datum.labels[0], one.row.datum.month or "", one.row.subkey,
             CLAIMS[one.row.claim][0], one.row.statement, day_of(one.row.due_at - _INSTANT).isoformat(),
-            one.row.level + 1,
+            one.row.level + 1, _written(one.row, one.row.said), _written(one.row, one.row.wanted),
         )
         for one in queued
     ]  # fmt: skip
     schema = {name: pl.Int64 if name == "轮次" else pl.String for name in COLUMNS}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _written(row: Dispute, values: Mapping[str, FactValue]) -> str:
+    """Return what a row says, or should say, in the office's words: amounts in yuan."""
+    labels = columns_of(row.frame)
+    return "；".join(f"{labels[name][0]}：{_plain(name, value)}" for name, value in values.items() if name in labels)
+
+
+def _plain(name: str, value: FactValue) -> str:
+    if value is None:
+        return "无"
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if name.endswith("_fen") and isinstance(value, int):
+        return f"{yuan_text(value)}元"
+    return REGISTRATION_LABELS.get(str(value), (str(value), ""))[0]
 
 
 def hand_out(session: Session, queued: Sequence[QueuedDispute], *, actor: str, now: datetime) -> int:

@@ -7,20 +7,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
 from creditlink.decisions.kept import classes_of
-from creditlink.disputes import files
+from creditlink.disputes import files, versions
 from creditlink.disputes.configuration import DisputeTerms
 from creditlink.disputes.ending import CLASS
-from creditlink.disputes.rules import repair, states
+from creditlink.disputes.rules import registration, repair, states
 from creditlink.disputes.rules.datum import CLAIMS, REPAIR, SEARCHED, Datum
 from creditlink.disputes.rules.repair import RepairStanding
 from creditlink.disputes.rules.states import DisputeStepRefused
 from creditlink.disputes.tables import PREFIX, Dispute, DisputeEvent
+from creditlink.disputes.versions import DatumVersion
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit import ids, jobs
 from creditlink.kit.clock import day_of
@@ -30,7 +31,6 @@ from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.messages.service import tell_firm
 from creditlink.records.pulls.delivery import FactValue
-from creditlink.records.tables import FactRow
 
 MOST_STATEMENT = 2_000
 CONTEST = "profiles.contest"
@@ -50,33 +50,11 @@ class WantedDispute:
     evidence: Sequence[TakenFile] = ()
 
 
-def fact_of(session: Session, enterprise_id: UUID, datum: Datum) -> FactRow | None:
-    """Return the version of a firm's datum that is in force, as far as the viewer may see it."""
-    query = select(FactRow).where(*_versions(enterprise_id, datum))
-    order = (FactRow.version.desc(), FactRow.known_at.desc(), FactRow.complete.desc(), FactRow.id.desc())
-    return session.scalars(query.order_by(*order).limit(1)).first()
-
-
-def _versions(enterprise_id: UUID, datum: Datum) -> tuple[ColumnElement[bool], ...]:
-    return (
-        FactRow.enterprise_id == enterprise_id,
-        FactRow.frame == datum.frame,
-        FactRow.period == datum.period,
-        FactRow.subkey == datum.subkey,
-    )
-
-
-def versions_of(session: Session, dispute: Dispute) -> list[FactRow]:
-    """Return every stored version of a disputed datum, the first first."""
-    query = select(FactRow).where(*_versions(dispute.enterprise_id, dispute.datum))
-    return list(session.scalars(query.order_by(FactRow.id)))
-
-
-def repair_of(fact: FactRow, terms: DisputeTerms, now: datetime) -> RepairStanding | None:
+def repair_of(version: DatumVersion, terms: DisputeTerms, now: datetime) -> RepairStanding | None:
     """Return where a public credit record stands by the rules of repair; None: there are none for it."""
-    if fact.frame != repair.FRAME:
+    if version.datum.frame != repair.FRAME:
         return None
-    return repair.standing(fact.values, fact.subkey.partition("/")[0], terms.settings.repair, day_of(now))
+    return repair.standing(version.values, version.datum.kind, terms.settings.repair, day_of(now))
 
 
 def file(
@@ -94,12 +72,14 @@ def file(
         The datum is disputed already (`dispute` names it), repair is not due, or too many disputes are open.
     """
     _check(asked)
-    fact = fact_of(session, firm.id, asked.datum)
-    if fact is None or asked.datum.kind == SEARCHED:
+    version = versions.in_force(session, firm.id, asked.datum, now)
+    if version is None or asked.datum.kind == SEARCHED:
         raise NotFound
+    if asked.datum.is_registered:
+        _check_entry(asked, version)
     wanted = dict(asked.wanted)
     if asked.claim == REPAIR:
-        standing = repair_of(fact, terms, now)
+        standing = repair_of(version, terms, now)
         if standing is None or not standing.may_apply:
             raise Conflict("repair is not due", reason=f"repair_{standing.why_not if standing else 'no_rule'}")
         wanted = {"ended_on": day_of(now).isoformat()}
@@ -107,10 +87,11 @@ def file(
         raise Conflict(f"at most {MOST_OPEN} disputes are open at once", reason="too_many_disputes")
     dispute = Dispute(
         id=uuid4(), enterprise_id=firm.id, opened_by=account.id, claim=asked.claim, statement=asked.statement,
-        wanted=wanted, category=fact.category, frame=fact.frame, period=fact.period, subkey=fact.subkey,
-        source=fact.source, channel="wire" if fact.source in terms.settings.wired else "desk", fact_id=fact.id,
-        said=dict(fact.values), said_version=fact.version, said_hash=fact.content_hash,
-        held_since_at=_held_since(session, firm.id, asked.datum, fact), state="filed", level=states.FIRST,
+        wanted=wanted, category=version.category, frame=asked.datum.frame, period=asked.datum.period,
+        subkey=asked.datum.subkey, source=version.source,
+        channel="wire" if version.source in terms.settings.wired else "desk", fact_id=version.fact_id,
+        said=dict(version.values), said_version=version.version, said_hash=version.content_hash,
+        held_since_at=versions.held_since(session, firm.id, version, now), state="filed", level=states.FIRST,
         opened_at=now, due_at=terms.calendar.due_at(now, terms.settings.source_days), tries=0, changed_at=now,
         keep_until=kept_until(now),
     )  # fmt: skip
@@ -142,9 +123,17 @@ def _check(asked: WantedDispute) -> None:
         raise InvalidRequest(errors=errors)
 
 
-def _held_since(session: Session, enterprise_id: UUID, datum: Datum, fact: FactRow) -> datetime:
-    query = select(FactRow.recorded_at).where(*_versions(enterprise_id, datum))
-    return min(session.scalars(query), default=fact.recorded_at)
+def _check_entry(asked: WantedDispute, version: DatumVersion) -> None:
+    """Refuse what nobody could compare the register with: of an entry that is wrong, the right one is named."""
+    name, errors = asked.datum.subkey, []
+    if asked.claim == "wrong" and name not in asked.wanted:
+        errors.append({"pointer": "/wanted", "detail": "say what the register should say"})
+    if set(asked.wanted) - {name}:
+        errors.append({"pointer": "/wanted", "detail": "is of another entry"})
+    if name in asked.wanted and registration.is_same(asked.wanted[name], version.values[name]):
+        errors.append({"pointer": "/wanted", "detail": "is what the register says"})
+    if errors:
+        raise InvalidRequest(errors=errors)
 
 
 def kept_until(now: datetime) -> datetime:
@@ -291,7 +280,9 @@ def _record(
     """Write it into the firm's evidence: which datum, never what it says nor the words of people."""
     told = {
         "dispute": dispute.wire_id, "category": dispute.category, "frame": dispute.frame,
-        "period": dispute.period.isoformat(), "source": dispute.source, "state": dispute.state, **detail,
+        "period": None if dispute.datum.is_registered else dispute.period.isoformat(),
+        **({"entry": dispute.subkey} if dispute.datum.is_registered else {}),
+        "source": dispute.source, "state": dispute.state, **detail,
     }  # fmt: skip
     audit.record(
         session, action=f"dispute.{name}", result="done", actor=actor, now=now, enterprise_id=dispute.enterprise_id,

@@ -37,6 +37,10 @@ class Dispute(Base):
         CheckConstraint("channel IN ('wire', 'desk')", name="channel"),
         CheckConstraint("level IN (0, 1)", name="level"),
         CheckConstraint(f"(state IN ({_one_of(OPEN)})) = (ended_at IS NULL)", name="ended"),
+        # What the register says is no stored fact: its versions are the registry's own.
+        CheckConstraint(
+            "(frame = 'registration') = (fact_id IS NULL) AND (fact_id IS NULL) = (said_version IS NULL)", name="fact"
+        ),
         Index(
             "uq_disputes_open", "enterprise_id", "frame", "period", "subkey", unique=True,
             postgresql_where=text(f"state IN ({_one_of(OPEN)})"),
@@ -54,13 +58,13 @@ class Dispute(Base):
     category: Mapped[str]
     frame: Mapped[str]
     period: Mapped[date]
-    subkey: Mapped[str]
+    subkey: Mapped[str]  # of the register: which entry
     source: Mapped[str]
     channel: Mapped[str]
     # The version that was in force when it was disputed: what is compared with what comes.
-    fact_id: Mapped[int]
+    fact_id: Mapped[int | None]  # null: an entry of the register
     said: Mapped[dict[str, FactValue]] = mapped_column(JSONB)
-    said_version: Mapped[int]
+    said_version: Mapped[int | None]
     said_hash: Mapped[bytes] = mapped_column(LargeBinary)
     held_since_at: Mapped[datetime]  # when the first version of it came in
     state: Mapped[str]

@@ -159,7 +159,7 @@ def _of_the_firm(side, owner, consent, later):
         "notice_id": bare(AdverseNotice, **owner, consent_id=consent.id, event="declined"),
         "dispute_id": bare(Dispute, **firm, opened_by=side.person.id, claim="wrong", frame="payroll_months",
                            state="sent", source="social_security", channel="desk", subkey=uuid4().hex, due_at=later,
-                           keep_until=later),
+                           keep_until=later, fact_id=1, said_version=1),
         "device_id": bare(PersonDevice, account_id=side.person.id),
         "invitation_id": bare(FirmInvitation, **firm, invited_by=side.person.id, expires_at=later,
                               secret_hash=uuid4().hex),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
+from creditlink.disputes.rules import registration
 from creditlink.engine.facts.catalogue_items import ITEMS
 from creditlink.engine.facts.frames import FRAME_KEYS
 from creditlink.kit.clock import EARLIEST_YEAR, day_from
@@ -27,8 +28,9 @@ FRAMES: Mapping[str, tuple[str, str]] = {
     "property_grants": ("知识产权授权", "Intellectual property granted"),
     "shipment_months": ("发货与仓储", "Shipments and storage"),
     "customs_months": ("进出口报关", "Customs declarations"),
+    registration.FRAME: ("登记信息", "Registration"),
 }
-"""Frame whose rows a firm sees and may dispute -> its label in zh and en; what the registry says is the registrar's."""
+"""Frame whose rows a firm sees and may dispute -> its label in zh and en; the last one is the register's."""
 
 CLAIMS: Mapping[str, tuple[str, str]] = {
     "wrong": ("记录有误", "It is wrong"),
@@ -57,14 +59,33 @@ class DatumInvalid(ValueError):
 
 @dataclass(frozen=True)
 class Datum:
-    """What identifies a fact of a firm, whichever version of it is in force."""
+    """What identifies a fact of a firm or an entry of the register, whichever version of it is in force."""
 
     frame: str
     period: date
     subkey: str
 
     def __str__(self) -> str:
-        return f"{self.frame}:{self.period.isoformat()}:{self.subkey}"
+        return f"{self.frame}:{'' if self.is_registered else self.period.isoformat()}:{self.subkey}"
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether it is an entry of the register, which the key names."""
+        return self.frame == registration.FRAME
+
+    @property
+    def month(self) -> str | None:
+        """Return its month as YYYY-MM; None: it has none."""
+        return None if self.is_registered else f"{self.period:%Y-%m}"
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Return what it is in zh and en."""
+        zh, en = FRAMES[self.frame]
+        if not self.is_registered:
+            return zh, en
+        entry = registration.ENTRIES[self.subkey]
+        return f"{zh} · {entry.zh}", f"{en} · {entry.en}"
 
     @property
     def kind(self) -> str:
@@ -73,7 +94,9 @@ class Datum:
 
 
 def datum_from(text: str) -> Datum:
-    """Return the datum that a text names: `<frame>:<first day of the period>:<key>`, as `str` of one gives it.
+    """Return the datum that a text names, as `str` of one gives it: `<frame>:<first day of the period>:<key>`.
+
+    An entry of the register has no period: `registration::<entry>`.
 
     Raises
     ------
@@ -83,6 +106,10 @@ def datum_from(text: str) -> Datum:
     period, _, subkey = rest.partition(":")
     if frame not in FRAMES:
         raise DatumInvalid("record", f"no such kind of record: {printable(frame)[:40]!r}")
+    if frame == registration.FRAME:
+        if period or subkey not in registration.ENTRIES:
+            raise DatumInvalid("record", f"no such entry of the register: {printable(subkey)[:40]!r}")
+        return entry_of(subkey)
     try:
         first = day_from(period)
     except ValueError as error:
@@ -92,8 +119,15 @@ def datum_from(text: str) -> Datum:
     return Datum(frame, first, subkey)
 
 
+def entry_of(name: str) -> Datum:
+    """Return an entry of the register as a datum."""
+    return Datum(registration.FRAME, registration.UNDATED, name)
+
+
 def columns_of(frame: str) -> dict[str, tuple[str, str, str]]:
     """Return column -> labels in zh and en, and unit, of what a row of a frame says."""
+    if frame == registration.FRAME:
+        return {name: (one.zh, one.en, one.form) for name, one in registration.ENTRIES.items()}
     keys = set(FRAME_KEYS[frame]) | {"known_on"}
     return {item.name: (item.label_zh, item.label_en, item.unit) for item in ITEMS[frame] if item.name not in keys}
 

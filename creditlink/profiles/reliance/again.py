@@ -44,12 +44,14 @@ def from_facts(
     book: ProductBook,
     approval: ApprovalModel | None,
     instead: Mapping[int, int | None] = MappingProxyType({}),
+    registered: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[Snapshot, DecisionBasis]:
     """Compute a profile again, and what it rests on.
 
     Parameters
     ----------
     instead : fact -> the one to read in its place; None: it is left out. Nothing else changes.
+    registered : column of the registration -> what to read in its place.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def from_facts(
     if gone:
         raise ValueError(f"{gone} of {len(profile.fact_ids) + len(own)} facts are gone: their data life is over")
     frames = {name: facts.records.frame(name) for name in FRAME_SCHEMAS}
-    frames["registration"] = registration_frame(profile.registration)
+    frames["registration"] = registration_frame({**profile.registration, **registered})
     inputs = replace(facts, records=RecordSet(**frames))
     return decide(inputs.records, profile.as_of, profile.asked, live=live, book=book, approval=approval)
 

@@ -95,14 +95,23 @@ class ContestedDatumSchema(Schema):
     frame = text("The kind of record")
     label_zh = text("What it is, in Chinese")
     label_en = text("What it is, in English")
-    period = text("The month it is about")
+    period = text("The month it is about; null for an entry of the register", allow_none=True)
+    in_profile = ma.fields.Boolean(
+        metadata={
+            "description": "Whether the profile is computed with it; false: an entry of the register that stands "
+            "beside it, such as the name or the address"
+        }
+    )
     since = instant("When the firm disputed it")
     answer_by = instant("By when its source answers, exclusive; null once it is over", allow_none=True)
     ended_at = instant("When it was over", allow_none=True)
     without = ma.fields.Nested(
         BesideScoreSchema,
         allow_none=True,
-        metadata={"description": "The score had the datum not been known; null where it is not computed (yet)"},
+        metadata={
+            "description": "The score had the datum not been known; null where it is not computed (yet), or where no "
+            "firm is without it, such as a status"
+        },
     )
     corrected = ma.fields.Nested(
         BesideScoreSchema,

@@ -73,7 +73,7 @@ def document_of(claims: Claims, *, digest: str, picture: str) -> Claims:
             for one in claims["coverage"]
         ],
         "contested": [
-            [one["period"], one[own], words["open"] if one["open"] else "–"] for one in claims["contested"]
+            [one["period"] or "–", one[own], words["open"] if one["open"] else "–"] for one in claims["contested"]
         ],
         "left_out": [one[own] for one in claims["left_out"]],
         "profile_until": (profile["valid_until"] or "–")[:10],

@@ -31,6 +31,7 @@ from creditlink.portal.firm.firms import chosen, firms_of
 from creditlink.portal.firm.known import reviews
 from creditlink.portal.firm.known.better import better_of
 from creditlink.portal.firm.known.scale import bands, history, odds, out_of
+from creditlink.portal.firm.records.disputes.register import entries_of
 from creditlink.portal.site import blueprint, lang, page, signed_in
 from creditlink.profiles.disclosures import evidence
 from creditlink.profiles.reliance.contested.service import contested_of
@@ -72,10 +73,10 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
     firm = chosen(session, firms, flask.request.args.get("enterprise"))
     if firm is None:
         return page("firm/profile.html", firms=firms, firm=None, newest=None)
-    related = _related(session, firm, now)
+    related, registered = _related(session, firm, now), entries_of(session, firm, now)
     rows = _profiles_of(session, firm)
     if not rows:
-        return page("firm/profile.html", firms=firms, firm=firm, newest=None, related=related)
+        return page("firm/profile.html", firms=firms, firm=firm, newest=None, related=related, registered=registered)
     newest, institution = _named(rows, flask.request.args.get("profile"))
     _note_look(session, account, newest, now)
     scale = runtime.part(LiveModel).rules.scale
@@ -98,6 +99,7 @@ def profile(session: Session, account: Account, now: datetime) -> ResponseReturn
         drawing=history([(row.created_at, row.points) for row, _ in reversed(rows)], gettext("Points")),
         sole_trader=newest.registration["entity_type"] == "sole_trader",
         related=related,
+        registered=registered,
         overlay=overlay_of(session, newest),  # only where its lender lets the firm see it
         review=reviews.shown_of(session, newest, now),
         contested=contested_of(session, [newest]).get(newest.id, []),

@@ -22,6 +22,7 @@ from creditlink.kit.clock import day_of
 from creditlink.kit.errors import NotFound
 from creditlink.portal.firm.firms import chosen_with_right
 from creditlink.portal.firm.known.own import check_right, fetched_of
+from creditlink.portal.firm.records.disputes.register import entries_of
 from creditlink.portal.firm.records.series import DrawnSeries, series_of
 from creditlink.portal.firm.records.wording import code_text, frame_label, period_text
 from creditlink.portal.sheets.filling import export_of, of_rows, status_of
@@ -59,7 +60,8 @@ def own_records(session: Session, account: Account, now: datetime) -> ResponseRe
     names = [one for one, _ in firms]
     consent = own.alive(session, firm.id, now)
     if consent is None or consent.state != "ACTIVE":
-        return page("firm/records.html", firms=names, firm=firm, consent=consent, parts=None)
+        entries = entries_of(session, firm, now)
+        return page("firm/records.html", firms=names, firm=firm, consent=consent, parts=None, registered=entries)
     kinds = [
         one for one in readable(consent) if outside_limits(right, purpose=OWN, categories=[one], runs_days=0) is None
     ]
@@ -82,6 +84,7 @@ def own_records(session: Session, account: Account, now: datetime) -> ResponseRe
         parts=parts,
         answer=fetched_of([asked], pull.state_now(session, consent, now))[0] if asked != LATE else None,
         office="" if asked == LATE else _own(CATALOGUE[asked].owner_zh, CATALOGUE[asked].owner_en),
+        registered=entries_of(session, firm, now),
         lenders=[(_name(one), one.since) for one in views if asked == LATE or asked in one.categories],
     )
 

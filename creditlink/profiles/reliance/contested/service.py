@@ -15,8 +15,9 @@ from creditlink.consents.service import grant_for_token
 from creditlink.consents.tables import Consent
 from creditlink.decisions.tables import DecisionRow
 from creditlink.disputes import service as disputes
+from creditlink.disputes import versions
 from creditlink.disputes.corrections import service as corrections
-from creditlink.disputes.rules.datum import CLAIMS, FRAMES
+from creditlink.disputes.rules.datum import CLAIMS
 from creditlink.disputes.rules.states import STATES
 from creditlink.disputes.tables import ContestedScore, Correction, Dispute
 from creditlink.engine.matching.book import ProductBook
@@ -37,11 +38,22 @@ _WHOLE = (undefer(Profile.asked), undefer(Profile.registration), undefer(Profile
 
 def profiles_that_read(session: Session, dispute: Dispute) -> list[Profile]:
     """Return the stored profiles that read a disputed datum, the oldest first."""
-    ids_ = {one.id for one in disputes.versions_of(session, dispute)} - {dispute.corrected_fact_id}
-    query = select(Profile).where(
-        Profile.enterprise_id == dispute.enterprise_id, Profile.fact_ids.overlap([*ids_, dispute.fact_id])
-    )
-    return list(session.scalars(query.options(*_WHOLE).order_by(Profile.created_at, Profile.id)))
+    query = select(Profile).where(Profile.enterprise_id == dispute.enterprise_id)
+    if not dispute.datum.is_registered:
+        ids_ = {one.id for one in versions.facts_of(session, dispute)} - {dispute.corrected_fact_id}
+        query = query.where(Profile.fact_ids.overlap([*ids_, dispute.fact_id]))
+    found = list(session.scalars(query.options(*_WHOLE).order_by(Profile.created_at, Profile.id)))
+    if not dispute.datum.is_registered:
+        return found
+    return [profile for profile in found if scores.read_by(session, dispute, profile)]
+
+
+def _beside(session: Session, dispute: Dispute) -> list[Profile]:
+    """Return the profiles beside which an entry of the register stands that none is computed with."""
+    if scores.is_in_profiles(dispute):
+        return []
+    since = Profile.created_at >= dispute.held_since_at
+    return list(session.scalars(select(Profile).where(Profile.enterprise_id == dispute.enterprise_id, since)))
 
 
 def contest(session: Session, dispute: Dispute, means: Means, now: datetime) -> int:
@@ -56,14 +68,21 @@ def contest(session: Session, dispute: Dispute, means: Means, now: datetime) -> 
             session, profile, subject_of(profile, profile.registration), CAUSE, settings=queue.settings_in_use(),
             now=now,
         )  # fmt: skip
+    for profile in _beside(session, dispute):
+        scores.unknown(session, dispute, profile, scores.WITHOUT, now, {})
     return len(found)
 
 
 def at_creation(session: Session, profile: Profile, *, live: LiveModel, book: ProductBook, now: datetime) -> None:
     """Note of a profile that was just made what it says without each datum in dispute; as the bank, whose it is."""
     for dispute in disputes.open_of(session, profile.enterprise_id):
-        if read := scores.read_by(session, dispute, profile):
-            scores.keep(session, dispute, profile, scores.WITHOUT, read, live=live, book=book, now=now)
+        if not scores.is_in_profiles(dispute):
+            scores.unknown(session, dispute, profile, scores.WITHOUT, now, {})
+        elif read := scores.read_by(session, dispute, profile):
+            if scores.can_be_had(dispute, scores.WITHOUT):
+                scores.keep(session, dispute, profile, scores.WITHOUT, read, live=live, book=book, now=now)
+            else:
+                scores.unknown(session, dispute, profile, scores.WITHOUT, now, {})
             disputes.queue_contest(session, dispute.id)  # a person looks at it: that is the worker's to ask for
 
 
@@ -74,8 +93,8 @@ def _keep(
     read = scores.read_by(session, dispute, profile)
     if known is not None or not read:
         return known
-    at_hand = means(session, profile)
-    if at_hand is None or (which == scores.CORRECTED and dispute.corrected_fact_id is None):
+    at_hand = means(session, profile) if scores.can_be_had(dispute, which) else None
+    if at_hand is None:
         nothing: dict[str, object] = {}
         return scores.unknown(session, dispute, profile, which, now, nothing)
     live, book = at_hand
@@ -120,6 +139,8 @@ def _of_old(session: Session, dispute: Dispute) -> dict[UUID, list[UUID]]:
 
     What they read is sealed; that they may have read the datum is enough to tell of it.
     """
+    if not scores.is_in_profiles(dispute):
+        return defaultdict(list)
     gone = ~exists().where(Profile.id == DecisionRow.id)
     query = (
         select(DecisionRow.id, Consent)
@@ -157,7 +178,7 @@ def contested_of(session: Session, profiles: Sequence[Profile]) -> dict[UUID, li
 
 
 def _told(dispute: Dispute, by_kind: dict[str, ContestedScore]) -> dict[str, object]:
-    zh, en = FRAMES[dispute.frame]
+    zh, en = dispute.datum.labels
     return {
         "dispute_id": dispute.wire_id,
         "contested": dispute.is_open,
@@ -171,7 +192,8 @@ def _told(dispute: Dispute, by_kind: dict[str, ContestedScore]) -> dict[str, obj
         "frame": dispute.frame,
         "label_zh": zh,
         "label_en": en,
-        "period": f"{dispute.period:%Y-%m}",
+        "period": dispute.datum.month,
+        "in_profile": scores.is_in_profiles(dispute),
         "since": to_second(dispute.opened_at),
         "answer_by": to_second(dispute.due_at) if dispute.is_open else None,
         "ended_at": None if dispute.ended_at is None else to_second(dispute.ended_at),

@@ -11,17 +11,23 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from creditlink.disputes import configuration, service
-from creditlink.disputes.rules.datum import CLAIMS, FRAMES, REPAIR, SEARCHED, Datum, DatumInvalid, datum_from
+from creditlink.disputes import configuration, service, versions
+from creditlink.disputes.rules import registration
+from creditlink.disputes.rules.datum import CLAIMS, FRAMES, REPAIR, SEARCHED, DatumInvalid, datum_from
 from creditlink.disputes.rules.datum import wanted_value as read_value
+from creditlink.disputes.rules.registration import EntryInvalid
+from creditlink.disputes.rules.repair import RepairStanding
 from creditlink.disputes.rules.settings import DisputeSettings
 from creditlink.disputes.service import WantedDispute
+from creditlink.disputes.versions import DatumVersion
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
+from creditlink.kit.clock import day_of
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.files.documents import REFUSALS, HandedFileRefused, TakenFile, file_from
 from creditlink.portal.firm.firms import chosen_with_right, firms_of
 from creditlink.portal.firm.records.disputes import shown
+from creditlink.portal.firm.records.disputes.register import entries_of
 from creditlink.portal.site import blueprint, page, see_other, settings, signed_in
 from creditlink.records.pulls.delivery import FactValue
 from creditlink.records.tables import FactRow
@@ -38,7 +44,7 @@ def new_dispute(session: Session, account: Account, now: datetime) -> ResponseRe
     record = flask.request.args.get("record")
     if record is None:
         return _choose(session, account, firm, now)
-    return _form(session, firm, right, _fact(session, firm, record), now)
+    return _form(session, firm, right, _version(session, firm, record, now), now)
 
 
 @blueprint.post("/disputes/new")
@@ -47,7 +53,7 @@ def file_dispute(session: Session, account: Account, now: datetime) -> ResponseR
     """Take a dispute in."""
     form = flask.request.form
     firm, right = own_firm(session, account, now, form.get("enterprise", ""))
-    fact = _fact(session, firm, form.get("record", ""))
+    fact = _version(session, firm, form.get("record", ""), now)
     if not _may(right, fact):
         error = gettext("Your firm did not appoint you to act on this kind of data. Ask the legal representative.")
         return _form(session, firm, right, fact, now, error=error, status=403)
@@ -55,17 +61,19 @@ def file_dispute(session: Session, account: Account, now: datetime) -> ResponseR
     try:
         asked = WantedDispute(
             datum_from(form.get("record", "")), form.get("claim", ""), form.get("statement", "").strip(),
-            _wanted(fact), _evidence(terms.settings),
+            _wanted(fact, now), _evidence(terms.settings),
         )  # fmt: skip
         dispute = service.file(session, firm, account, asked, terms=terms, now=now)
     except HandedFileRefused as refused:
         name = f"{refused.name}: " if refused.name else ""
         return _form(session, firm, right, fact, now, error=name + shown.own(REFUSALS[refused.reason]), status=422)
-    except DatumInvalid:
+    except (DatumInvalid, EntryInvalid):
         error = gettext("What it should say does not read: amounts in yuan, days as 2026-03-31, – for nothing.")
         return _form(session, firm, right, fact, now, error=error, status=422)
-    except InvalidRequest:
+    except InvalidRequest as refused:
         error = gettext("Say what is wrong, in at most %(n)d characters.", n=service.MOST_STATEMENT)
+        if all(one["pointer"] == "/wanted" for one in refused.errors):
+            error = gettext("Say what the register should say: other than it says now.")
         return _form(session, firm, right, fact, now, error=error, status=422)
     except Conflict as conflict:
         return _form(session, firm, right, fact, now, error=_in_words(conflict), status=409)
@@ -82,28 +90,38 @@ def own_firm(session: Session, account: Account, now: datetime, named: str | Non
     return chosen_with_right(session, represented_by(session, account, now), named)
 
 
-def _fact(session: Session, firm: Enterprise, record: str) -> FactRow:
+def _version(session: Session, firm: Enterprise, record: str, now: datetime) -> DatumVersion:
     try:
         datum = datum_from(record)
     except DatumInvalid:
         raise NotFound from None
-    fact = service.fact_of(session, firm.id, datum)
-    if fact is None or datum.kind == SEARCHED:
+    found = versions.in_force(session, firm.id, datum, now)
+    if found is None or datum.kind == SEARCHED:
         raise NotFound
-    return fact
+    return found
 
 
-def _may(right: Representation, fact: FactRow) -> bool:
-    """Return whether the person may speak of the row: an agent within its limits."""
+def _may(right: Representation, fact: DatumVersion) -> bool:
+    """Return whether the person may speak of the row: an agent within its limits.
+
+    An agent for some kinds of data speaks of those; of the firm's registration one speaks that is not bound to any.
+    """
     limits = right.limits or {}
     return "categories" not in limits or fact.category in limits["categories"]
 
 
-def _wanted(fact: FactRow) -> dict[str, FactValue]:
+def _wanted(fact: DatumVersion, now: datetime) -> dict[str, FactValue]:
     """Return what the row should say, of the columns that the person filled in."""
     form = flask.request.form
     filled = {name: form.get(f"wanted_{name}", "").strip() for name in fact.values}
-    return {name: read_value(fact.frame, name, text) for name, text in filled.items() if text}
+    if fact.datum.is_registered:
+        read = {name: registration.wanted_entry(name, text, today=day_of(now)) for name, text in filled.items() if text}
+        # A list comes as the page wrote it: who says that it is not the firm's own need not empty it.
+        is_begun = form.get("claim") == "not_ours"
+        return {
+            name: one for name, one in read.items() if not (is_begun and registration.is_same(one, fact.values[name]))
+        }
+    return {name: read_value(fact.datum.frame, name, text) for name, text in filled.items() if text}
 
 
 def _evidence(bounds: DisputeSettings) -> list[TakenFile]:
@@ -134,7 +152,7 @@ def _form(
     session: Session,
     firm: Enterprise,
     right: Representation,
-    fact: FactRow,
+    fact: DatumVersion,
     now: datetime,
     *,
     error: str | None = None,
@@ -142,8 +160,8 @@ def _form(
 ) -> ResponseReturnValue:
     terms = configuration.current()
     standing = service.repair_of(fact, terms, now)
-    claims = {name: shown.own(words) for name, words in CLAIMS.items() if name != REPAIR or standing is not None}
-    known = service.open_on(session, firm.id, Datum(fact.frame, fact.period, fact.subkey))
+    claims = {name: shown.own(words) for name, words in CLAIMS.items() if name in _claims(fact, standing)}
+    known = service.open_on(session, firm.id, fact.datum)
     return page(
         "disputes/new.html",
         status=status,
@@ -155,7 +173,8 @@ def _form(
         claims=claims,
         chosen=flask.request.values.get("claim", ""),
         statement=flask.request.form.get("statement", ""),
-        typed={name: flask.request.form.get(f"wanted_{name}", "") for name in fact.values},
+        typed={name: flask.request.form.get(f"wanted_{name}", _begun(name, fact)) for name in fact.values},
+        longest=registration.LONGEST_LIST if fact.datum.is_registered else 60,
         standing=standing,
         rules=terms.settings,
         most=service.MOST_STATEMENT,
@@ -164,9 +183,22 @@ def _form(
     )
 
 
+def _claims(fact: DatumVersion, standing: RepairStanding | None) -> set[str]:
+    """Return what may be claimed of a row: what the register says is not settled or repaired."""
+    if fact.datum.is_registered:
+        return {"wrong", "not_ours"}
+    return set(CLAIMS) if standing is not None else set(CLAIMS) - {REPAIR}
+
+
+def _begun(name: str, fact: DatumVersion) -> str:
+    """Return what stands in a field before anybody wrote in it: of a list, its lines."""
+    is_list = fact.datum.is_registered and registration.ENTRIES[name].form == "list"
+    return str(fact.values[name] or "") if is_list else ""
+
+
 def _choose(session: Session, account: Account, firm: Enterprise, now: datetime) -> ResponseReturnValue:
     there = session.scalars(select(FactRow.frame).where(FactRow.enterprise_id == firm.id).distinct()).all()
-    frames = [name for name in FRAMES if name in there]
+    frames = [name for name in FRAMES if name in there or name == registration.FRAME]
     wanted = flask.request.args.get("kind", "")
     frame = wanted if wanted in frames else next(iter(frames), "")
     return page(
@@ -175,7 +207,8 @@ def _choose(session: Session, account: Account, firm: Enterprise, now: datetime)
         firms=firms_of(session, account, now),
         kinds={name: shown.own(FRAMES[name]) for name in frames},
         kind=frame,
-        rows=[shown.row_of(fact) for fact in _newest(session, firm, frame)],
+        rows=[shown.row_of(versions.of_fact(fact)) for fact in _newest(session, firm, frame)],
+        registered=entries_of(session, firm, now) if frame == registration.FRAME else None,
     )
 
 

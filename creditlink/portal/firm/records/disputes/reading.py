@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import flask
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.disputes import configuration, files, service
 from creditlink.disputes.corrections import service as corrections
+from creditlink.disputes.rules import registration
 from creditlink.disputes.rules.datum import CLAIMS
 from creditlink.disputes.rules.states import FIRST, STATES, STEPS
 from creditlink.disputes.tables import Dispute
@@ -22,6 +23,9 @@ from creditlink.portal.firm.firms import firms_of
 from creditlink.portal.firm.records.disputes import shown
 from creditlink.portal.firm.records.disputes.filing import own_firm
 from creditlink.portal.site import blueprint, lang, page, see_other, signed_in
+
+_INSTANT = timedelta(microseconds=1)
+"""A time that is over at the end of a day has that day as its last."""
 
 
 @blueprint.get("/disputes")
@@ -126,9 +130,10 @@ def _show(
         firm=firm,
         one=one,
         **in_words(session, one),
+        entry=registration.ENTRIES.get(one.subkey) if one.datum.is_registered else None,
         told=[(row, bank.name_zh if lang() == "zh" else bank.name_en, _did(row.action)) for row, bank in told],
         acknowledged=sum(row.acknowledged_at is not None for row, _ in told),
-        days_left=terms.calendar.between(now, one.due_at) if one.is_open and one.due_at > now else 0,
+        days_left=terms.calendar.between(now, one.due_at - _INSTANT) if one.is_open and one.due_at > now else 0,
         is_late=one.is_open and one.due_at <= now,
         may_withdraw="withdraw" in STEPS[one.state],
         may_appeal=one.state == "upheld" and one.level == FIRST and one.appeal_until is not None

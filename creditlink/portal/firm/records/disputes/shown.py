@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from flask_babel import gettext
 
-from creditlink.disputes.rules.datum import FRAMES, Datum, columns_of
+from creditlink.disputes.rules import registration
+from creditlink.disputes.rules.datum import Datum, columns_of
 from creditlink.disputes.tables import Dispute, DisputeEvent
+from creditlink.disputes.versions import DatumVersion
+from creditlink.engine.vocabulary import REGISTRATION_LABELS
 from creditlink.kit.clock import day_of
 from creditlink.kit.money import grouped_yuan
 from creditlink.portal.firm.records.wording import code_text
 from creditlink.portal.site import lang
 from creditlink.records.pulls.delivery import FactValue
-from creditlink.records.tables import FactRow
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class ColumnShown:
     said: str
     wanted: str | None
     now: str | None
+    form: str = "text"  # how it is written; of the register also choice and list
+    choices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class RowShown:
 
     record: str
     what: str
-    period: str
+    period: str | None
     known_on: str
     columns: list[ColumnShown]
 
@@ -46,15 +50,15 @@ def own(words: tuple[str, str]) -> str:
 
 def what_of(datum: Datum) -> str:
     """Return what a datum is, with its kind where its frame has several."""
-    return own(FRAMES[datum.frame]) + (f" · {code_text('kind', datum.kind)}" if datum.kind else "")
+    return own(datum.labels) + (f" · {code_text('kind', datum.kind)}" if datum.kind else "")
 
 
-def row_of(fact: FactRow) -> RowShown:
-    """Return a stored row as its firm reads it."""
-    datum = Datum(fact.frame, fact.period, fact.subkey)
+def row_of(version: DatumVersion) -> RowShown:
+    """Return a row of the records, or an entry of the register, as its firm reads it."""
+    datum = version.datum
     return RowShown(
-        record=str(datum), what=what_of(datum), period=f"{fact.period:%Y-%m}",
-        known_on=day_of(fact.known_at).isoformat(), columns=columns(fact.frame, fact.values),
+        record=str(datum), what=what_of(datum), period=datum.month, known_on=day_of(version.known_at).isoformat(),
+        columns=columns(datum.frame, version.values),
     )  # fmt: skip
 
 
@@ -71,11 +75,14 @@ def columns(
 ) -> list[ColumnShown]:
     """Return a row's columns in the catalogue's order."""
     place = 0 if lang() == "zh" else 1
+    reads = entry_value if frame == registration.FRAME else value
     return [
         ColumnShown(
-            name, labels[place], value(name, said.get(name)),
-            value(name, wanted[name]) if wanted and name in wanted else None,
-            value(name, now.get(name)) if now is not None and now.get(name) != said.get(name) else None,
+            name, labels[place], reads(name, said.get(name)),
+            reads(name, wanted[name]) if wanted and name in wanted else None,
+            reads(name, now.get(name)) if now is not None and now.get(name) != said.get(name) else None,
+            labels[2] if frame == registration.FRAME else "text",
+            tuple((one, own(REGISTRATION_LABELS[one])) for one in choices_of(frame, name)),
         )
         for name, labels in columns_of(frame).items()
         if name in said
@@ -91,6 +98,21 @@ def value(name: str, stored: FactValue) -> str:
     if isinstance(stored, float):
         return f"{stored:,.4f}".rstrip("0").rstrip(".")
     return f"¥{grouped_yuan(int(stored))}" if name.endswith("_fen") else code_text(name, stored)
+
+
+def choices_of(frame: str, name: str) -> tuple[str, ...]:
+    """Return the values from which one is chosen; none where it is written."""
+    return registration.ENTRIES[name].choices if frame == registration.FRAME else ()
+
+
+def entry_value(name: str, stored: FactValue) -> str:
+    """Return an entry of the register as people read it, whole; a list with its lines one after the other."""
+    if stored is None:
+        return "–"
+    if registration.ENTRIES[name].choices:
+        return own(REGISTRATION_LABELS.get(str(stored), (str(stored), str(stored))))
+    text = f"¥{grouped_yuan(int(stored))}" if name.endswith("_fen") else str(stored)
+    return ("；" if lang() == "zh" else "; ").join(text.splitlines())
 
 
 def step_of(event: DisputeEvent) -> str:

@@ -23,6 +23,7 @@ def office_name(name: str) -> str:
         "contract": gettext("Contracts"),
         "logistics": gettext("Logistics"),
         "intellectual_property": gettext("Intellectual property"),
+        "registry": gettext("Registrar of firms"),
     }
     return words.get(name, name)
 
