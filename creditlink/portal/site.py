@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,11 +36,8 @@ from creditlink.portal.person.sessions import PATH, PortalSession
 
 blueprint = flask.Blueprint("portal", __name__, url_prefix=PATH, template_folder="templates", static_folder="static")
 csrf = CSRFProtect()
-UPLOADS_PATH = f"{PATH}/uploads"
-DISPUTES_PATH = f"{PATH}/disputes/new"
-VERIFY_PATH = f"{PATH}/verify"
-FILE_PATHS = (UPLOADS_PATH, DISPUTES_PATH, VERIFY_PATH)
-"""The pages that take files, and so larger bodies."""
+FILE_PATHS = re.compile(rf"{PATH}/(uploads|disputes/new|verify|financing/fin_[0-9a-f]{{32}}/documents)")
+"""The pages that take files, and so larger bodies: records, evidence, reports to verify, papers of a request."""
 
 _LANG_COOKIE = "creditlink_lang"
 _YEAR = 365 * 86400

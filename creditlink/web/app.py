@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -92,14 +91,9 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     return app
 
 
-_PAPERS = re.compile(r"/portal/financing/fin_[0-9a-f]{32}/documents")
-"""Where a firm hands in a document with its request."""
-
-
 def _guard(upload_bytes: int) -> None:
     """Refuse what no route may see; the pages that take files take a larger body."""
-    path = flask.request.path
-    if flask.request.method == "POST" and (path in FILE_PATHS or _PAPERS.fullmatch(path)):
+    if flask.request.method == "POST" and FILE_PATHS.fullmatch(flask.request.path):
         flask.request.max_content_length = upload_bytes
     border.guard(flask.request)
 

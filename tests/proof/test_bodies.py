@@ -14,13 +14,16 @@ import httpx
 import pytest
 
 from creditlink.access.scopes import SCOPES
+from creditlink.portal.site import FILE_PATHS
 from creditlink.sandbox.banks.bank import DemoBank
 from tests import serving
 from tests.oauth import flow
 from tests.proof import routes
 
 LIMIT = 262_144
-MOST_OF_A_FILE = 4_194_304  # on the pages where a firm uploads its own records, or evidence
+MOST_OF_A_FILE = 4_194_304
+FILES = ("portal.upload_file", "portal.file_dispute", "portal.verify_file")
+"""Pages that take files: a firm's own records, evidence, and reports that somebody was handed."""
 FORM = "application/x-www-form-urlencoded"
 SENDING = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -37,13 +40,23 @@ class TestEveryRoute:
     def test_a_body_in_chunks_over_the_limit(self, client, paths, kind):
         assert len(paths) > 30
         for method, rule, path in paths:
-            limit = MOST_OF_A_FILE if rule.endpoint in ("portal.upload_file", "portal.file_dispute") else LIMIT
+            limit = MOST_OF_A_FILE if rule.endpoint in FILES else LIMIT
             answer = self.send(client, method, path, kind, b"[" + b"1," * limit)
             assert answer.status_code == 413, (method, rule.rule, answer.text)
             if rule.endpoint.startswith("oauth."):
                 assert answer.json["error"] == "invalid_request"
-            elif not rule.rule.startswith("/portal"):
+            elif not rule.rule.startswith(("/portal", "/cards")):  # pages say it in HTML
                 assert answer.json["type"] == "/problems/body-too-large"
+
+    def test_larger_ones_are_for_the_pages_that_take_files(self, app):
+        ids = {"request_id": f"fin_{'0' * 32}"}
+        taking = {
+            rule.endpoint
+            for rule in app.url_map.iter_rules()
+            if FILE_PATHS.fullmatch(routes.PARAMETER.sub(lambda one: ids.get(one[0].strip("<>"), "x"), rule.rule))
+            and "POST" in rule.methods
+        }
+        assert taking == {*FILES, "portal.financing_document"}
 
     def test_a_body_that_breaks_off(self, client, paths):
         for method, rule, path in paths:

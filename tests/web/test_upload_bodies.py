@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +15,7 @@ from creditlink.web.front.news import News
 pytestmark = pytest.mark.pure
 
 PATH = "/portal/uploads"
-BOUNDS = Bounds(threads=1, body_bytes=1000, upload_paths=(PATH,), upload_bytes=5000, uploading=1)
+BOUNDS = Bounds(threads=1, body_bytes=1000, upload_paths=re.compile(re.escape(PATH)), upload_bytes=5000, uploading=1)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +39,7 @@ class Bounds:
     threads: int = 4
     body_bytes: int = 262_144
     body_seconds: float = 10.0
-    upload_paths: tuple[str, ...] = ()  # the addresses that take larger bodies
+    upload_paths: re.Pattern[str] = re.compile("(?!)")  # the addresses that take larger bodies; none by default
     upload_bytes: int = 4_194_304
     upload_seconds: float = 60.0
     uploading: int = 16  # such bodies that arrive at once
@@ -108,7 +109,7 @@ class Front:
             await _plain(200, request_id, {"status": "live"}, scope["method"]).send(send)
             return
         try:
-            read = self._upload if scope["path"] in self._bounds.upload_paths else self._body
+            read = self._upload if self._bounds.upload_paths.fullmatch(path) else self._body
             body, length = await read(scope, headers, receive)
             environ = exchange.environ_of(scope, body, length)
             environ["HTTP_X_REQUEST_ID"] = request_id
