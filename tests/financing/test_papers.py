@@ -26,6 +26,7 @@ from creditlink.financing.tables import Application, FinancingRequest
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
 from creditlink.kit.files.documents import file_from
+from creditlink.kit.ids import external
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from tests.engine.matching import samples
@@ -418,6 +419,21 @@ class TestApi:
                 )
             ).all()
         assert {"financing.documents", "financing.document", "financing.receivables"} <= set(actions)
+
+    def test_a_pledge_elsewhere_is_told_and_nothing_of_whose_it_is(self, market, filed, pledge, desk, empty_database):
+        other = flow.make_firm(empty_database)
+        mine, theirs = filed(1), filed(1, firm=other)
+        pledge(mine)
+        foreign = pledge(theirs, "2444-2000 0000 1234 5678", firm=other)
+        items = desk.call("GET", "/v1/financing/applications", desk.own).json()["items"]
+        assert len(items) == 2
+        for one in items:
+            answer = desk.call("GET", f"/v1/financing/applications/{one['id']}/receivables", desk.own)
+            (held,) = answer.json()["items"]
+            assert held["elsewhere"] is True
+            if one["enterprise_id"] == external("ent", market.firm.enterprise.id):
+                for secret in (foreign, external("fin", theirs), other.enterprise.uscc, other.enterprise.name):
+                    assert secret not in answer.text
 
     def test_another_request_or_a_dead_consent_gives_nothing(self, market, filed, hand_in, desk):
         request_id, strange = filed(1), filed(0)

@@ -211,7 +211,7 @@ class TestWhenTheOfficeHasAnswered:
         }
         seen = uploader.see(upload)
         assert "contradicts it" in seen
-        assert "¥900000.00 / ¥100000.00" in seen
+        assert "¥900,000.00 / ¥100,000.00" in seen
         assert "核对不一致" in uploader.see(upload, "zh")
         with empty_database.transaction("owner") as session:
             for made in session.scalars(select(Profile)):
