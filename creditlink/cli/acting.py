@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -10,10 +11,14 @@ from typing import TypeVar
 import click
 from sqlalchemy.orm import Session
 
+from creditlink.kit.clock import utc_now
+from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
+from creditlink.kit.processes.process import start
 from creditlink.kit.settings import Settings, load_settings
 from creditlink.staff import access
-from creditlink.staff.actor import StaffActor
+from creditlink.staff.actor import RoleMissing, StaffActor
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -72,6 +77,27 @@ def person_for(session: Session, who: str | None, *roles: str, now: datetime) ->
 def name_of(actor: StaffActor | None) -> str:
     """Return the actor in evidence."""
     return NOBODY if actor is None else actor.name
+
+
+@contextmanager
+def operators_transaction(*, nothing: str) -> Iterator[tuple[Session, datetime]]:
+    """Open a transaction of the owner for a command of the operator; a refusal ends it with one line.
+
+    Parameters
+    ----------
+    nothing : what is said where there is no such row.
+    """
+    _, database = start("owner")
+    try:
+        with database.transaction("owner", viewer=db.Viewer(actor="operator")) as session:
+            yield session, utc_now()
+    except NotFound:
+        raise click.ClickException(nothing) from None
+    except InvalidRequest as refused:
+        told = [f"{one['pointer']}: {one['detail']}" for one in refused.errors]
+        raise click.ClickException("; ".join(told) or str(refused)) from None
+    except (Conflict, RoleMissing) as refused:
+        raise click.ClickException(str(refused)) from None
 
 
 def keys_folder() -> Path:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import click
-from sqlalchemy.orm import Session
 
-from creditlink.cli.acting import actor_for, name_of, named
+from creditlink.cli.acting import actor_for, name_of, named, operators_transaction
 from creditlink.cli.output import iso, print_json
 from creditlink.disputes import answers, configuration, figures, service
 from creditlink.disputes.corrections import service as corrections
@@ -20,14 +18,11 @@ from creditlink.disputes.rules.states import STATES, VERDICTS
 from creditlink.disputes.tables import Correction, Dispute
 from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.tables import Institution
-from creditlink.kit.clock import day_of, utc_now
-from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.clock import day_of
 from creditlink.kit.files.csvexport import csv_of
-from creditlink.kit.postgres import db
-from creditlink.kit.processes.process import start
 
-_STAFF = db.Viewer(actor="operator")
 _SOURCE = click.option("--source", help="Only disputes of this source.")
+_transaction = partial(operators_transaction, nothing="there is no such dispute: creditlink disputes list")
 
 
 @click.group()
@@ -37,22 +32,6 @@ def disputes() -> None:
     filed → sent → promised or upheld → corrected. Sources with a wire answer by themselves; for the others, and for
     those that are late, the operator tells them (send, export) and writes down what they answer (answer).
     """
-
-
-@contextmanager
-def _transaction() -> Iterator[tuple[Session, datetime]]:
-    """Open a transaction of the owner; a refusal ends the command with one line."""
-    _, database = start("owner")
-    try:
-        with database.transaction("owner", viewer=_STAFF) as session:
-            yield session, utc_now()
-    except NotFound:
-        raise click.ClickException("there is no such dispute: creditlink disputes list") from None
-    except InvalidRequest as refused:
-        told = [f"{one['pointer']}: {one['detail']}" for one in refused.errors]
-        raise click.ClickException("; ".join(told) or str(refused)) from None
-    except Conflict as refused:
-        raise click.ClickException(str(refused.detail)) from None
 
 
 @disputes.command("list")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 import click
-from sqlalchemy.orm import Session
 
-from creditlink.cli.acting import named, person_for
+from creditlink.cli.acting import named, operators_transaction, person_for
 from creditlink.cli.output import iso, print_json
-from creditlink.kit.clock import start_of_day, utc_now
-from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
-from creditlink.kit.postgres import db
-from creditlink.kit.processes.process import start
+from creditlink.kit.clock import start_of_day
 from creditlink.reviews import decide, monitor, queue
 from creditlink.reviews.notices import service as notices
 from creditlink.reviews.queue import CaseQuery
@@ -22,13 +17,12 @@ from creditlink.reviews.routes import cases_json
 from creditlink.reviews.rules.causes import CAUSES
 from creditlink.reviews.rules.overrides import KINDS, REASONS, WantedOverride
 from creditlink.reviews.rules.states import STATES
-from creditlink.staff.actor import RoleMissing
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_STAFF = db.Viewer(actor="operator")
 _LIMIT = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many."
 )
+_transaction = partial(operators_transaction, nothing="there is no such case: creditlink reviews list")
 
 
 @click.group()
@@ -38,22 +32,6 @@ def reviews() -> None:
     open → claimed → decided, or expired when the clock runs out. An override stands beside the model's result; what
     loosens takes a second reviewer, at the desk or with creditlink staff approve.
     """
-
-
-@contextmanager
-def _transaction() -> Iterator[tuple[Session, datetime]]:
-    """Open a transaction of the owner; a refusal ends the command with one line."""
-    _, database = start("owner")
-    try:
-        with database.transaction("owner", viewer=_STAFF) as session:
-            yield session, utc_now()
-    except NotFound:
-        raise click.ClickException("there is no such case: creditlink reviews list") from None
-    except InvalidRequest as refused:
-        told = [f"{one['pointer']}: {one['detail']}" for one in refused.errors]
-        raise click.ClickException("; ".join(told) or str(refused)) from None
-    except (Conflict, RoleMissing) as refused:
-        raise click.ClickException(str(refused)) from None
 
 
 @reviews.command("list")

@@ -19,7 +19,7 @@ from tests.disputes import conftest as at
 def test_an_operator_works_through_a_queue_without_a_page(
     firm, relied, bank, empty_database, monkeypatch, tmp_path
 ):  # fmt: skip
-    monkeypatch.setattr("creditlink.cli.disputes.start", lambda role: (None, empty_database))
+    monkeypatch.setattr("creditlink.cli.acting.start", lambda role: (None, empty_database))
     relied(bank)
     one = at.dispute(firm, at.payroll(firm))
 

@@ -317,7 +317,7 @@ def test_the_firms_profile_says_what_is_contested_and_what_is_no_part_of_the_sco
 
 
 def test_the_registrars_answer_is_brought_by_the_command_too(firm, city, empty_database, monkeypatch, tmp_path):
-    monkeypatch.setattr("creditlink.cli.disputes.start", lambda role: (None, empty_database))
+    monkeypatch.setattr("creditlink.cli.acting.start", lambda role: (None, empty_database))
     one = file(firm, CAPITAL, 300_000_000)
 
     def run(*arguments):

@@ -222,7 +222,7 @@ def test_what_became_of_the_loan_says_whether_the_reviewer_was_right(desk, profi
 
 class TestCommands:
     def test_a_reviewer_works_through_the_queue(self, profiled, people, empty_database, monkeypatch):
-        monkeypatch.setattr("creditlink.cli.reviews.start", lambda role: (None, empty_database))
+        monkeypatch.setattr("creditlink.cli.acting.start", lambda role: (None, empty_database))
         now = utc_now()
         with db.transaction("owner") as session:
             profile = session.scalars(select(Profile).options(undefer(Profile.registration))).one()
