@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import quote
 
 import flask
 from sqlalchemy.orm import Session
@@ -20,6 +19,7 @@ from creditlink.kit.clock import to_second, utc_now
 from creditlink.kit.errors import InsufficientScope, NotFound, Unauthorized
 from creditlink.kit.files.documents import KINDS
 from creditlink.kit.http.api import Blueprint
+from creditlink.kit.http.downloads import handed_out
 from creditlink.kit.postgres import db
 
 blueprint = Blueprint(
@@ -54,11 +54,7 @@ def read_document(application_id: str, document_id: str) -> flask.Response:
         found = documents.opened(session, application.request_id, document_id)
         detail: dict[str, object] = {"document": found.row.wire_id, "sha256": found.row.sha256}
         _note(session, application, "financing.document", detail, utc_now())
-        response = flask.Response(found.content, content_type=KINDS[found.row.kind])
-        # A header holds ASCII alone: the name in Chinese goes in the form of RFC 6266.
-        plain, full = f"document.{found.row.kind}", quote(found.row.name, safe="")
-        response.headers["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        response = handed_out(found.content, kind=found.row.kind, name=found.row.name, plain="document")
         response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from urllib.parse import quote
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -19,7 +18,8 @@ from creditlink.financing.requests.papers import documents, receivables
 from creditlink.financing.requests.papers.identity import ReceivableInvalid, identity_from
 from creditlink.financing.tables import FinancingRequest
 from creditlink.kit.errors import Conflict, InvalidRequest
-from creditlink.kit.files.documents import KINDS, REFUSALS, HandedFileRefused, file_from
+from creditlink.kit.files.documents import REFUSALS, HandedFileRefused, file_from
+from creditlink.kit.http.downloads import handed_out
 from creditlink.portal.firm.financing.page import proposals, show, warnings
 from creditlink.portal.firm.financing.papers import bounds
 from creditlink.portal.firm.financing.words import label, own_request
@@ -57,12 +57,7 @@ def open_financing_document(
     """Hand a document back to its firm, once it was scanned."""
     _, request = own_request(session, account, request_id, now)
     found = documents.opened(session, request.id, document_id)
-    response = flask.Response(found.content, content_type=KINDS[found.row.kind])
-    # A header holds ASCII alone: the name in Chinese goes in the form of RFC 6266. No browser opens it as a page.
-    plain, full = f"document.{found.row.kind}", quote(found.row.name, safe="")
-    response.headers["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return handed_out(found.content, kind=found.row.kind, name=found.row.name, plain="document")
 
 
 @blueprint.post("/financing/<request_id>/documents/<document_id>/remove")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from urllib.parse import quote
 
 import flask
 from flask.typing import ResponseReturnValue
@@ -18,7 +17,8 @@ from creditlink.disputes.rules.states import FIRST, STATES, STEPS
 from creditlink.disputes.tables import Dispute
 from creditlink.enterprises.tables import Account, Enterprise
 from creditlink.kit.errors import Conflict, InvalidRequest
-from creditlink.kit.files.documents import KINDS, SCANS, SERVED
+from creditlink.kit.files.documents import SCANS, SERVED
+from creditlink.kit.http import downloads
 from creditlink.portal.firm.firms import firms_of
 from creditlink.portal.firm.records.disputes import shown
 from creditlink.portal.firm.records.disputes.filing import own_firm
@@ -87,12 +87,7 @@ def dispute_file(
 def handed_out(session: Session, one: Dispute, file_id: str) -> ResponseReturnValue:
     """Return a file of evidence as a download; no browser opens it as a page of ours."""
     found = files.opened(session, one, file_id)
-    response = flask.Response(found.content, content_type=KINDS[found.row.kind])
-    # A header holds ASCII alone: the name in Chinese goes in the form of RFC 6266.
-    plain, name = f"evidence.{found.row.kind}", quote(found.row.name, safe="")
-    response.headers["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{name}"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return downloads.handed_out(found.content, kind=found.row.kind, name=found.row.name, plain="evidence")
 
 
 def in_words(session: Session, one: Dispute) -> dict[str, object]:
