@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.access.guard import Access
@@ -18,6 +17,7 @@ from creditlink.consents.tables import Consent
 from creditlink.engine.features.compute import compute
 from creditlink.enterprises.tables import Enterprise
 from creditlink.kit.clock import add_months, day_of
+from creditlink.profiles.service import newest_under
 from creditlink.profiles.tables import Profile
 from creditlink.records.coverage import coverage
 from creditlink.records.pulls import pull
@@ -75,12 +75,7 @@ def basis_of(session: Session, firm: Enterprise, access: Access, settings: CardS
 
 def _scored(session: Session, consent: Consent, settings: CardSettings, now: datetime) -> Profile | None:
     """Return the firm's newest own profile, where it has a score and is not too old."""
-    newest = session.scalars(
-        select(Profile)
-        .where(Profile.consent_id == consent.id)
-        .order_by(Profile.created_at.desc(), Profile.id)
-        .limit(1)
-    ).first()  # fmt: skip
+    newest = newest_under(session, consent.id)
     if newest is None or newest.grade is None or newest.created_at + timedelta(days=settings.profile_days) <= now:
         return None
     return newest

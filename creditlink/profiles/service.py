@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink import __version__
@@ -326,6 +327,12 @@ def _uploaded(
         rules=rules.uploads,
         now=now,
     )
+
+
+def newest_under(session: Session, consent_id: UUID) -> Profile | None:
+    """Return the newest profile computed under a consent, as far as the transaction's viewer may see it."""
+    query = select(Profile).where(Profile.consent_id == consent_id)
+    return session.scalars(query.order_by(Profile.created_at.desc(), Profile.id).limit(1)).first()
 
 
 def look_back_of(consent: Consent, as_of: date, now: datetime) -> date:

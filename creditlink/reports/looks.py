@@ -71,13 +71,23 @@ def look(session: Session, report: CreditReport, *, address: str | None, secret:
 
 def state_of(session: Session, report: CreditReport, now: datetime) -> State:
     """Return what a report is now."""
-    return state_at(
-        valid_until=report.valid_until,
-        revoked_at=report.revoked_at,
-        consent_state=service.consent_state(session, report),
-        profile_over=bool(endings_of(session, [report.profile_id])),
-        now=now,
-    )
+    return states_of(session, [report], now)[report.id]
+
+
+def states_of(session: Session, reports: Sequence[CreditReport], now: datetime) -> dict[UUID, State]:
+    """Return report -> what it is now, asked for all of them at once."""
+    consents = service.consent_states(session, reports)
+    over = endings_of(session, {one.profile_id for one in reports})
+    return {
+        one.id: state_at(
+            valid_until=one.valid_until,
+            revoked_at=one.revoked_at,
+            consent_state=consents[one.consent_id],
+            profile_over=one.profile_id in over,
+            now=now,
+        )
+        for one in reports
+    }
 
 
 def figures_of(claims: Claims) -> dict[str, object]:

@@ -215,24 +215,33 @@ def all_of(session: Session, firm: Enterprise, *, limit: int) -> Sequence[Credit
     return session.scalars(query.order_by(CreditReport.made_at.desc(), CreditReport.id).limit(limit)).all()
 
 
-def consent_state(session: Session, report: CreditReport) -> str:
-    """Return the state of the consent that a report was made under."""
-    return session.scalars(select(Consent.state).where(Consent.id == report.consent_id)).one()
+def consent_states(session: Session, reports: Sequence[CreditReport]) -> dict[UUID, str]:
+    """Return consent -> its state, of the consents that reports were made under."""
+    query = select(Consent.id, Consent.state).where(Consent.id.in_({one.consent_id for one in reports}))
+    return dict(session.execute(query).all())
 
 
 def opened(session: Session, report: CreditReport, *, secret: str) -> OpenedReport | None:
-    """Return a report with what it says; None once that is deleted.
+    """Return a report with what it says; None once that is deleted. Raises as `all_opened` does."""
+    return all_opened(session, [report], secret=secret).get(report.id)
+
+
+def all_opened(session: Session, reports: Sequence[CreditReport], *, secret: str) -> dict[UUID, OpenedReport]:
+    """Return report -> it with what it says; those of which that is deleted are not among them.
 
     Raises
     ------
     cryptography.fernet.InvalidToken
-        It was sealed with another secret.
+        One was sealed with another secret.
     """
-    sealed = session.scalars(select(ReportContent.sealed).where(ReportContent.report_id == report.id)).one_or_none()
-    if sealed is None:
-        return None
-    signed = keyring.box(secret, SEALED).decrypt(sealed).decode()
-    return OpenedReport(report, signed, keyring.unverified(signed))
+    box, found = keyring.box(secret, SEALED), {}
+    query = select(ReportContent.report_id, ReportContent.sealed)
+    sealed = dict(session.execute(query.where(ReportContent.report_id.in_([one.id for one in reports]))).all())
+    for report in reports:
+        if (content := sealed.get(report.id)) is not None:
+            signed = box.decrypt(content).decode()
+            found[report.id] = OpenedReport(report, signed, keyring.unverified(signed))
+    return found
 
 
 def read(session: Session, access: Access, wire_id: str, *, secret: str, now: datetime) -> OpenedReport:

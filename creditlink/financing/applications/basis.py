@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.financing.tables import Application
 from creditlink.kit.postgres import db
+from creditlink.profiles.service import newest_under
 from creditlink.profiles.tables import Profile
 
 
@@ -16,7 +16,4 @@ def last_profile(session: Session, application: Application) -> Profile | None:
     None where the bank computed no profile, or where its consent is no longer alive: the database then shows none.
     """
     db.enter(session, db.Viewer(consent_id=application.consent_id))
-    query = (
-        select(Profile).where(Profile.consent_id == application.consent_id).order_by(Profile.created_at.desc()).limit(1)
-    )
-    return session.scalars(query).first()
+    return newest_under(session, application.consent_id)

@@ -9,7 +9,6 @@ from datetime import datetime
 import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.consents import own
@@ -31,9 +30,8 @@ from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, fair_use, lang, page, see_other, served, settings, signed_in
 from creditlink.products.service import live_book
 from creditlink.profiles.reliance.rules import ProfileRules
-from creditlink.profiles.service import Pending, ProfileRequest, create_profile
+from creditlink.profiles.service import Pending, ProfileRequest, create_profile, newest_under
 from creditlink.profiles.serving.watch import ServedModels
-from creditlink.profiles.tables import Profile
 from creditlink.records.pulls import pull
 
 
@@ -156,9 +154,7 @@ def _show(
         )  # fmt: skip
     state = pull.state_now(session, consent, now)
     left = counters.left(session, consent, now)
-    newest = session.scalars(
-        select(Profile).where(Profile.consent_id == consent.id).order_by(Profile.created_at.desc(), Profile.id).limit(1)
-    ).first()
+    newest = newest_under(session, consent.id)
     return page(
         "firm/own.html", status=status, firms=firms, firm=firm, consent=consent, error=error, state=state.state,
         fetched=fetched_of(consent.categories, state), left=left.get("month", 0), newest=newest,

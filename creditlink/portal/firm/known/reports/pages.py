@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from creditlink.consents import own
-from creditlink.consents.tables import Consent
 from creditlink.enterprises.service import represented_by
 from creditlink.enterprises.tables import Account, Enterprise, Representation
 from creditlink.institutions.own import is_own
@@ -23,7 +22,7 @@ from creditlink.portal.firm.firms import chosen_with_right, first_with
 from creditlink.portal.firm.known.own import check_right
 from creditlink.portal.person import stepup
 from creditlink.portal.site import blueprint, lang, page, see_other, settings, signed_in
-from creditlink.profiles.tables import Profile
+from creditlink.profiles.service import newest_under
 from creditlink.reports import files, looks, rules, service
 from creditlink.reports.looks import DayOfViews
 from creditlink.reports.routes import means_of
@@ -80,7 +79,7 @@ def make_report(session: Session, account: Account, now: datetime) -> ResponseRe
         return _list(session, account, firms, firm, now, error=error, status=status)
 
     consent = own.alive(session, firm.id, now)
-    newest = None if consent is None else newest_of(session, consent)
+    newest = None if consent is None else newest_under(session, consent.id)
     if consent is None or consent.state != "ACTIVE" or newest is None:
         return again(gettext("Make your own profile first: a report repeats it."), 409)
     check_right(right, consent)
@@ -138,12 +137,6 @@ def revoke_report(session: Session, account: Account, now: datetime, report_id: 
     return see_other(flask.url_for("portal.report", report_id=report_id))
 
 
-def newest_of(session: Session, consent: Consent) -> Profile | None:
-    """Return the newest profile under a firm's consent to itself."""
-    query = select(Profile).where(Profile.consent_id == consent.id)
-    return session.scalars(query.order_by(Profile.created_at.desc(), Profile.id).limit(1)).first()
-
-
 def _found(session: Session, account: Account, now: datetime, report_id: str) -> tuple[Enterprise, CreditReport]:
     def own_report(firm: Enterprise) -> CreditReport | None:
         try:
@@ -187,7 +180,7 @@ def _list(
     status: int = 200,
 ) -> ResponseReturnValue:
     consent = own.alive(session, firm.id, now)
-    newest = newest_of(session, consent) if consent is not None and consent.state == "ACTIVE" else None
+    newest = newest_under(session, consent.id) if consent is not None and consent.state == "ACTIVE" else None
     form = flask.request.form if flask.request.method == "POST" else None
     return page(
         "reports/list.html",
@@ -211,13 +204,12 @@ def _shown(session: Session, found: Sequence[CreditReport], now: datetime) -> li
     name = Institution.name_zh if lang() == "zh" else Institution.name_en
     wanted = {one.institution_id for one in found if not is_own(one.institution_id)}
     names = dict(session.execute(select(Institution.id, name).where(Institution.id.in_(wanted))).all())
-    shown = []
-    for one in found:
-        state = looks.state_of(session, one, now)
-        shown.append(
-            ReportShown(
-                one, service.opened(session, one, secret=settings().secret_key), state,
-                STATES[state][lang() != "zh"], TONES[state], names.get(one.institution_id), views.get(one.id, []),
-            )
-        )  # fmt: skip
-    return shown
+    states = looks.states_of(session, found, now)
+    whole = service.all_opened(session, found, secret=settings().secret_key)
+    return [
+        ReportShown(
+            one, whole.get(one.id), state := states[one.id], STATES[state][lang() != "zh"], TONES[state],
+            names.get(one.institution_id), views.get(one.id, []),
+        )
+        for one in found
+    ]  # fmt: skip
