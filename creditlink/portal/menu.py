@@ -1,7 +1,7 @@
 """The menu of a firm's people: few groups, the pages of the current group below them.
 
 A page belongs to the entry whose address, or one of whose `also`, is the longest beginning of its own; so a page of a
-row needs no line here. An entry whose address no route of the application serves is left out.
+row needs no line here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import flask
 from flask_babel import gettext
-from werkzeug.exceptions import HTTPException
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def firm_menu(root: str) -> tuple[list[Link], str, list[Link]]:
     `root` is the address of the first page, without a slash at its end.
     """
     here = flask.request.path.removeprefix(root)
-    groups = [_Group(group.label, [one for one in group.entries if _served(root, one.path)]) for group in _groups()]
+    groups = _groups()
     entry = max((one for group in groups for one in group.entries), key=lambda one: one.length(here))
     entry_is_current = entry.length(here) > 0
     links, name, pages = [], "", []
@@ -104,12 +103,3 @@ def firm_menu(root: str) -> tuple[list[Link], str, list[Link]]:
 def _link(root: str, entry: _Entry, here: str, is_current: bool) -> Link:
     address = root + entry.path + (f"#{entry.fragment}" if entry.fragment else "")
     return Link(address, entry.label, "" if not is_current else "page" if here == entry.path else "true")
-
-
-def _served(root: str, path: str) -> bool:
-    """Whether the application has a page there."""
-    try:
-        flask.current_app.url_map.bind("").match(root + path, method="GET")
-    except HTTPException:
-        return False
-    return True

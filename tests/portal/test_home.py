@@ -10,6 +10,7 @@ from creditlink.consents.tables import Consent
 from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from tests import factories as make
+from tests.portal.test_menu import addresses_of
 
 
 @pytest.fixture
@@ -225,3 +226,9 @@ def test_the_log_says_what_was_read_by_law_and_what_older_entries_called_otherwi
     said = owner.get("/portal/accesses").text
     assert "public by law: Registration, Public credit record" in said
     assert "Electricity, water and gas" in said
+
+
+def test_every_address_of_the_menu_is_served(app):
+    served = app.url_map.bind("")
+    for address in addresses_of(app):
+        assert served.test(f"/portal/{address}", method="GET"), address
