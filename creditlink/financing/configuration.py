@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from creditlink.financing.applications.declines import DeclineReason, declines_from
 from creditlink.kit.files.textfile import read_toml
 from creditlink.kit.settings import SettingError
+
+_Parsed = TypeVar("_Parsed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +90,7 @@ def clocks(config_dir: Path) -> Clocks:
     SettingError
         The file is absent or wrong; the message names it.
     """
-    try:
-        return clocks_from(_read(config_dir / "financing.toml"))
-    except ValueError as error:
-        raise SettingError(f"configuration file financing.toml: {error}") from error
+    return _parsed(config_dir / "financing.toml", clocks_from)
 
 
 @lru_cache(maxsize=8)
@@ -102,10 +102,7 @@ def papers(config_dir: Path) -> PaperBounds:
     SettingError
         The file is absent or wrong; the message names it.
     """
-    try:
-        return papers_from(_read(config_dir / "financing.toml"))
-    except ValueError as error:
-        raise SettingError(f"configuration file financing.toml: {error}") from error
+    return _parsed(config_dir / "financing.toml", papers_from)
 
 
 @lru_cache(maxsize=8)
@@ -117,14 +114,13 @@ def declines(config_dir: Path) -> dict[str, DeclineReason]:
     SettingError
         The file is absent or wrong; the message names it.
     """
-    try:
-        return declines_from(_read(config_dir / "declines.toml"))
-    except ValueError as error:
-        raise SettingError(f"configuration file declines.toml: {error}") from error
+    return _parsed(config_dir / "declines.toml", declines_from)
 
 
-def _read(path: Path) -> dict[str, object]:
+def _parsed(path: Path, parse: Callable[[dict[str, object]], _Parsed]) -> _Parsed:
     try:
-        return read_toml(path)
+        return parse(read_toml(path))
     except OSError as error:
         raise SettingError(f"configuration file {path.name}: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingError(f"configuration file {path.name}: {error}") from error

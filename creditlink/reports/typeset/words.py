@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from creditlink.engine.vocabulary import REGISTRATION_LABELS
+
 _LABELS: Mapping[str, tuple[str, str]] = {
     "title": ("企业信用报告", "Credit report"),
     "recipient": ("提供给", "For"),
@@ -86,14 +88,7 @@ _LABELS: Mapping[str, tuple[str, str]] = {
 }
 
 _CODES: Mapping[str, tuple[str, str]] = {
-    "company": ("公司", "company"),
-    "partnership": ("合伙企业", "partnership"),
-    "sole_trader": ("个体工商户", "sole trader"),
-    "cooperative": ("合作社", "cooperative"),
-    "active": ("存续", "active"),
-    "suspended": ("停业", "suspended"),
-    "revoked": ("吊销", "revoked"),
-    "deregistered": ("注销", "deregistered"),
+    **REGISTRATION_LABELS,
     "delivered": ("已取得", "received"),
     "partial": ("部分取得", "received in part"),
     "not_granted": ("未授权", "not shared"),

@@ -170,9 +170,9 @@ def facts_of(
     return stated(basis.basis_of(session, firm, access, configuration.current(), now=now))
 
 
-def held_card(session: Session, firm: Enterprise, now: datetime) -> tuple[CreditCard | None, str | None]:
-    """Return the card that the platform holds for a firm, and what is wrong with it."""
-    row = next((one for one in service.good_ones(session, firm) if one.holder == "page"), None)
+def held_card(session: Session, cards: Sequence[CreditCard], now: datetime) -> tuple[CreditCard | None, str | None]:
+    """Return that of a firm's cards which the platform holds for it, and what is wrong with it."""
+    row = next((one for one in cards if one.holder == "page"), None)
     return row, None if row is None else service.trouble_of(session, row, now)
 
 
@@ -188,8 +188,8 @@ def show_card(
 ) -> ResponseReturnValue:
     """Return the page; a form that is shown again keeps what was written."""
     consent = own.alive(session, firm.id, now)
-    row, trouble = held_card(session, firm, now)
     cards = service.good_ones(session, firm)
+    row, trouble = held_card(session, cards, now)
     found: CardHeld | None = None
     if row is not None and trouble is None:
         try:

@@ -32,7 +32,7 @@ def show_facts(session: Session, account: Account, now: datetime) -> ResponseRet
     def again(error: str, status: int = 422) -> ResponseReturnValue:
         return show_card(session, account, firm, right, now, error=error, status=status)
 
-    row, trouble = held_card(session, firm, now)
+    row, trouble = held_card(session, service.good_ones(session, firm), now)
     keys, known = keys_of(settings()), configuration.current()
     try:
         held = None if row is None or trouble is not None else service.held(session, row, keys)
