@@ -24,7 +24,6 @@ _ANSWERS = text("""
         SELECT DISTINCT ON (coalesce(c.enterprise_id::text, c.asked_uscc, c.id::text)) r.question, r.answer
         FROM consent_readings r JOIN consents c ON c.id = r.consent_id
         WHERE r.decided_at >= :since AND c.channel <> 'own' AND r.question IS NOT NULL
-          AND (CAST(:institution AS uuid) IS NULL OR c.institution_id = CAST(:institution AS uuid))
         ORDER BY coalesce(c.enterprise_id::text, c.asked_uscc, c.id::text), r.decided_at DESC, r.consent_id)
     SELECT question, answer, count(*) FROM lately GROUP BY 1, 2
 """)
@@ -33,7 +32,6 @@ _TIMES = text("""
            percentile_cont(0.5) WITHIN GROUP (ORDER BY r.seconds)
     FROM consent_readings r JOIN consents c ON c.id = r.consent_id
     WHERE r.decided_at >= :since AND c.channel <> 'own'
-      AND (CAST(:institution AS uuid) IS NULL OR c.institution_id = CAST(:institution AS uuid))
     GROUP BY r.decision
     HAVING count(DISTINCT coalesce(c.enterprise_id::text, c.asked_uscc, c.id::text)) >= :firms
     ORDER BY r.decision
@@ -75,13 +73,13 @@ def note(
     session.execute(row.on_conflict_do_nothing())
 
 
-def answers(session: Session, now: datetime, *, institution_id: object = None) -> dict[tuple[str, str], int]:
+def answers(session: Session, now: datetime) -> dict[tuple[str, str], int]:
     """Return firms by question and answer over the last 30 days, each firm once; small numbers are still in it."""
-    rows = session.execute(_ANSWERS, {"since": now - WINDOW, "institution": institution_id})
+    rows = session.execute(_ANSWERS, {"since": now - WINDOW})
     return {(question, answer): count for question, answer, count in rows}
 
 
-def times(session: Session, now: datetime, *, institution_id: object = None) -> list[ReadingTime]:
+def times(session: Session, now: datetime) -> list[ReadingTime]:
     """Return how long firms took; a decision that fewer than ten firms took is left out."""
-    wanted = {"since": now - WINDOW, "institution": institution_id, "firms": FEWEST_FIRMS}
+    wanted = {"since": now - WINDOW, "firms": FEWEST_FIRMS}
     return [ReadingTime(decision, n, round(median)) for decision, n, median in session.execute(_TIMES, wanted)]
