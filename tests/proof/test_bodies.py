@@ -16,6 +16,7 @@ import pytest
 from creditlink.access.scopes import SCOPES
 from creditlink.portal.site import FILE_PATHS
 from creditlink.sandbox.banks.bank import DemoBank
+from creditlink.sandbox.platform.services import free_port
 from tests import serving
 from tests.oauth import flow
 from tests.proof import routes
@@ -122,12 +123,6 @@ def addresses(database, tmp_path_factory):
             process.terminate()
         for process in running:
             process.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ready(name: str, port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,11 +13,40 @@ from pathlib import Path
 
 import pytest
 
-from creditlink.sandbox.platform.services import Services, free_port
+from creditlink.sandbox.platform import services as module
+from creditlink.sandbox.platform.services import ServiceFailed, Services, free_port
 from tests.serving import ROOT
 from tests.web.test_supervision import clean, until
 
 pytestmark = pytest.mark.pure
+
+_ASKING = """
+import sys
+from creditlink.sandbox.platform import services
+services._PORTS = range(int(sys.argv[1]), int(sys.argv[2]))
+print([services.free_port() for _ in range(10)], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_that_look_for_ports_at_once_are_never_given_the_same():
+    first = free_port()
+    few = [sys.executable, "-c", _ASKING, str(first), str(first + 60)]
+    asking = [
+        subprocess.Popen(few, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    given = [port for process in asking for port in json.loads(process.stdout.readline())]
+    for process in asking:
+        process.communicate()
+    assert len(set(given)) == 30
+    assert first not in given
+
+
+def test_a_port_is_none_that_an_outgoing_connection_can_take(monkeypatch):
+    assert free_port() < 32_768
+    monkeypatch.setattr(module, "_PORTS", range(15_000, 15_000))
+    with pytest.raises(ServiceFailed, match="no port is free"):
+        free_port()
 
 
 def test_what_was_killed_is_started_again_and_said(tmp_path):

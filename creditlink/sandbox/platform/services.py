@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +29,45 @@ class ServiceFailed(Exception):
     """A process ended or did not become ready; the message names it and its log."""
 
 
+# Below the ports that systems give to outgoing connections (Linux: 32768 and up): a port of
+# those can be taken by any connection between the moment it is found free and its server's start.
+_PORTS = range(15_000, 32_000)
+_RESERVED: deque[socket.socket] = deque()
+_RESERVED_AT_MOST = 100
+
+
 def free_port() -> int:
-    """Return a loopback port that is free right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a loopback port on which nothing listens, which no other caller is given meanwhile.
+
+    The port's UDP side stays bound while this process lives (or until it has asked for a
+    hundred more): every caller tries that side first, so that two processes never agree on one.
+
+    Raises
+    ------
+    ServiceFailed
+        None of a thousand ports is free.
+    """
+    for port in random.sample(_PORTS, min(1000, len(_PORTS))):
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _RESERVED.append(claim)
+        if len(_RESERVED) > _RESERVED_AT_MOST:
+            _RESERVED.popleft().close()
         return port
+    raise ServiceFailed(f"no port is free between {_PORTS.start} and {_PORTS.stop - 1}")
+
+
+@atexit.register
+def _give_up() -> None:
+    """Close what holds the ports, so that no process warns of it on its way out."""
+    while _RESERVED:
+        _RESERVED.pop().close()
 
 
 def is_taken(port: int) -> bool:
