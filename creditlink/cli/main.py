@@ -15,6 +15,7 @@ from creditlink.kit.settings import SettingError
 # Command -> (where it lives, the line that `creditlink --help` shows).
 COMMANDS: dict[str, tuple[str, str]] = {
     "db": ("creditlink.cli.platform:database", "Upgrade, downgrade, reset or open the database"),
+    "doctor": ("creditlink.cli.doctor.command:doctor", "Name everything that is missing or weak, and what mends it"),
     "run": ("creditlink.cli.platform:run", "Serve the API and the pages"),
     "worker": ("creditlink.cli.platform:worker", "Run the background worker (pulls, expiry, purge)"),
     "up": ("creditlink.cli.sandbox.demo:up", "Start the whole sandbox and leave it running"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -124,6 +124,33 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         A setting is unknown, absent, of the wrong type or out of range.
     """
     env = os.environ if environ is None else environ
+    values, unknown = _written(env)
+    for fault in (*unknown, *_faults(values)):
+        raise SettingError(fault)
+    return Settings(**values)
+
+
+def survey(environ: Mapping[str, str] | None = None) -> tuple[Settings | None, list[str]]:
+    """Return the settings, and everything that is wrong with them at once; without settings, nothing can be made.
+
+    What is wrong does not serve: it is here only so that what depends on the rest can be looked at too.
+
+    Raises
+    ------
+    SettingError
+        A file of settings cannot be read.
+    """
+    env = os.environ if environ is None else environ
+    values, unknown = _written(env)
+    faults = [*unknown, *_faults(values)]
+    try:
+        return Settings(**{**values, "secret_key": values.get("secret_key") or ""}), faults
+    except TypeError:  # one is absent from the file and has no default
+        return None, faults
+
+
+def _written(env: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what files and environment say, and what of it means nothing."""
     config_dir = Path(env.get("CREDITLINK_CONFIG_DIR", ROOT / "config"))
     values = _read_toml(config_dir / "default.toml")
     name = env.get("CREDITLINK_ENVIRONMENT", values.get("environment", "sandbox"))
@@ -132,10 +159,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         values |= _read_toml(overrides)
     values["environment"] = name
     known = {f.name: f for f in fields(Settings)}
-    for key in values:
-        if key not in known:
-            raise SettingError(f"unknown setting {key!r} in {config_dir.name}/*.toml")
-    refuse_unknown(env, (_PREFIX + key.upper() for key in known), except_for=(BUREAU_PREFIX, IDENTITY_PREFIX))
+    unknown = [f"unknown setting {key!r} in {config_dir.name}/*.toml" for key in values if key not in known]
+    variables = [_PREFIX + key.upper() for key in known]
+    unknown += unknown_variables(env, variables, except_for=(BUREAU_PREFIX, IDENTITY_PREFIX))
+    values = {key: value for key, value in values.items() if key in known}
     for key in known:
         variable = _PREFIX + key.upper()
         if variable in env:
@@ -144,18 +171,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         if env.get(key.upper()):
             values[key] = env[key.upper()]
     values["config_dir"] = config_dir
-    return _checked(values)
+    return values, unknown
 
 
-def refuse_unknown(
+def unknown_variables(
     env: Mapping[str, str], known: Iterable[str], *, prefix: str = _PREFIX, except_for: str | tuple[str, ...] = ()
-) -> None:
-    """Refuse variables with our prefix that mean nothing: a misspelt setting would silently keep its default.
+) -> Iterator[str]:
+    """Yield what is wrong with variables of our prefix that mean nothing: a misspelt setting would keep its default.
 
-    Raises
-    ------
-    SettingError
-        There is one; the message names it and the one that was probably meant.
+    Each message names the variable, and the one that was probably meant.
     """
     names = sorted(known)
     for variable in sorted(env):
@@ -163,51 +187,56 @@ def refuse_unknown(
         if ours and variable not in names:
             meant = difflib.get_close_matches(variable, names, n=1)
             hint = f"; is {meant[0]} meant?" if meant else ""
-            raise SettingError(f"unknown variable {variable} in the environment{hint}")
+            yield f"unknown variable {variable} in the environment{hint}"
 
 
-def _checked(values: dict[str, Any]) -> Settings:
+def _faults(values: dict[str, Any]) -> Iterator[str]:
+    """Yield every wrong setting, and bring the right ones to their types."""
     for key, least in _AT_LEAST.items():
         try:
             values[key] = int(values[key])
         except (KeyError, TypeError, ValueError):
-            raise SettingError(f"setting {key} must be a whole number, got {values.get(key)!r}") from None
+            yield f"setting {key} must be a whole number, got {values.get(key)!r}"
+            values[key] = least
         if values[key] < least:
-            raise SettingError(f"setting {key} must be at least {least}, got {values[key]}")
+            yield f"setting {key} must be at least {least}, got {values[key]}"
     for key, choices in _CHOICES.items():
         if values.get(key) not in choices:
-            raise SettingError(f"setting {key} must be one of {', '.join(choices)}, got {values.get(key)!r}")
+            yield f"setting {key} must be one of {', '.join(choices)}, got {values.get(key)!r}"
     for key in ("var_dir", "config_dir", "models_dir", "timestamp_roots"):
         if values.get(key):
             values[key] = Path(values[key]).resolve()
     issuer = urlsplit(str(values.get("issuer", "")))
     if issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.path or issuer.query:
-        raise SettingError(f"setting issuer must be scheme://host[:port] without a path, got {values.get('issuer')!r}")
-    _check_authority(values)
+        yield f"setting issuer must be scheme://host[:port] without a path, got {values.get('issuer')!r}"
+    yield from _faults_of_authority(values)
     values["clamd"] = values.get("clamd") or None
     if values["clamd"] is not None and not is_scanner(str(values["clamd"])):
-        raise SettingError(f"setting clamd must be tcp://host:port or unix:///path, got {values['clamd']!r}")
+        yield f"setting clamd must be tcp://host:port or unix:///path, got {values['clamd']!r}"
     production = values["environment"] == "production"
     if production and issuer.scheme != "https":
-        raise SettingError("setting issuer must be https in production")
+        yield "setting issuer must be https in production"
     if production and not values.get("database_url"):
-        raise SettingError("setting database_url (DATABASE_URL) is required in production")
+        yield "setting database_url (DATABASE_URL) is required in production"
     if production and not values.get("database_api_url"):
         # A login that may be the owner can leave the API's role again (RESET ROLE), and row-level security with it.
-        raise SettingError("setting database_api_url (DATABASE_API_URL) is required in production")
+        yield "setting database_api_url (DATABASE_API_URL) is required in production"
     if not values.get("secret_key"):
         if production:
-            raise SettingError("setting secret_key (CREDITLINK_SECRET_KEY) is required in production")
-        values["secret_key"] = _sandbox_secret(values.get("var_dir", ROOT / "var"))
-    if len(values["secret_key"]) < _MIN_SECRET:
-        raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+            yield "setting secret_key (CREDITLINK_SECRET_KEY) is required in production"
+        else:
+            try:
+                values["secret_key"] = _sandbox_secret(values.get("var_dir", ROOT / "var"))
+            except SettingError as error:
+                yield str(error)
+    if values.get("secret_key") and len(values["secret_key"]) < _MIN_SECRET:
+        yield f"setting secret_key must have at least {_MIN_SECRET} characters"
     if values.get("metrics_token") is not None and len(values["metrics_token"]) < _MIN_SECRET:
-        raise SettingError(f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out")
-    return Settings(**values)
+        yield f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out"
 
 
-def _check_authority(values: dict[str, object]) -> None:
-    """Refuse a time-stamping authority that cannot be reached, or whose stamps could not be verified."""
+def _faults_of_authority(values: dict[str, object]) -> Iterator[str]:
+    """Yield what is wrong with a time-stamping authority that cannot be reached, or whose stamps prove nothing."""
     if not (url := values.get("timestamp_url")):
         values["timestamp_url"] = None
         return
@@ -217,9 +246,9 @@ def _check_authority(values: dict[str, object]) -> None:
     except ValueError:
         is_address = False
     if not is_address:
-        raise SettingError(f"setting timestamp_url must be http(s)://host[:port]/…, got {url!r}")
+        yield f"setting timestamp_url must be http(s)://host[:port]/…, got {url!r}"
     if not values.get("timestamp_roots"):
-        raise SettingError("setting timestamp_roots is required with timestamp_url: the roots its stamps must lead to")
+        yield "setting timestamp_roots is required with timestamp_url: the roots its stamps must lead to"
 
 
 def _sandbox_secret(var_dir: Path) -> str:

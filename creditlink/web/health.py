@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from datetime import datetime
-from uuid import uuid4
 
 import flask
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from creditlink.consents import funnel
 from creditlink.engine.profile.live_model import LiveModel
-from creditlink.kit.clock import utc_now, wall_clock
+from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import NotFound, Unauthorized
 from creditlink.kit.jobs import dead_letters, lanes
-from creditlink.kit.postgres import db, logins, purpose, schema
+from creditlink.kit.postgres import db, logins, probes, purpose, schema
 from creditlink.kit.processes import runtime
 from creditlink.kit.processes.metrics import CONSENT_FUNNEL, DEAD_LETTERS, JOBS_OLDEST_SECONDS, JOBS_WAITING
 from creditlink.kit.settings import Settings
@@ -46,39 +43,21 @@ def _database_checks() -> dict[str, dict[str, object]]:
     try:
         with db.current().probing() as session:
             connection = session.connection()
-            at, serves = schema.current_revision(connection), schema.oldest_served(connection)
+            at, is_fit = schema.current_revision(connection), probes.fits(connection)
             wrong = _wrong_database(connection)
             alive, states = lanes.health(session)
-            offset = _clock_offset(session)
-            _try_to_write(session)
+            offset = probes.clock_offset(session)
+            probes.try_to_write(session)
     except SQLAlchemyError as error:
         reason = type(error).__name__
         return {name: {"ok": False, "reason": reason} for name in ("database", "migrations", "worker", "clock")}
-    head = schema.head()
     return {
         "database": {"ok": wrong is None, **({"reason": wrong} if wrong else {})},
-        "migrations": {"ok": at == head or (at > head and schema.is_served(serves)), "applied": at, "head": head},
+        "migrations": {"ok": is_fit, "applied": at, "head": schema.head()},
         "clock": {"ok": abs(offset) <= db.CLOCKS_APART.total_seconds(), "offset_seconds": round(offset, 3)},
         # A starved lane is work that waits, not a missing part: the API goes on serving.
         "worker": {"ok": bool(alive), "alive": alive, "lanes": {lane.lane: lane.as_json() for lane in states}},
     }
-
-
-def _clock_offset(session: Session) -> float:
-    """Return how many seconds this process's clock is ahead of the database's."""
-    before = wall_clock()
-    there = session.scalar(text("SELECT clock_timestamp()"))
-    assert isinstance(there, datetime)  # noqa: S101 (for the type checker)
-    return (before + (wall_clock() - before) / 2 - there).total_seconds()
-
-
-def _try_to_write(session: Session) -> None:
-    """Write a row and take it back: a database that only reads, or has no room, is not ready."""
-    session.execute(
-        text("INSERT INTO used_jtis (digest, expires_at) VALUES (:digest, now())"),
-        {"digest": f"ready-{uuid4().hex}"},
-    )
-    session.rollback()
 
 
 def _wrong_database(connection: Connection) -> str | None:

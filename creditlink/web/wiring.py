@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import flask
@@ -30,7 +31,7 @@ from creditlink.financing.loans.relations import routes as relations_routes
 from creditlink.financing.requests.papers import routes as papers_routes
 from creditlink.kit.http.api import Api
 from creditlink.kit.processes import runtime
-from creditlink.kit.settings import Settings
+from creditlink.kit.settings import SettingError, Settings
 from creditlink.messages.providers import load_providers
 from creditlink.notifications import routes as notifications_routes
 from creditlink.oauth import routes as oauth_routes
@@ -54,6 +55,7 @@ from creditlink.profiles.reliance.rules import load_rules
 from creditlink.profiles.serving.live import load_first
 from creditlink.profiles.serving.watch import ServedModels
 from creditlink.records import routes as records_routes
+from creditlink.records.offices.configuration import faults_of as faults_of_sources
 from creditlink.records.rejections import routes as rejections_routes
 from creditlink.records.sources import load_sources
 from creditlink.reports import routes as reports_routes
@@ -70,6 +72,24 @@ from creditlink.watch import routes as watch_routes
 from creditlink.watch.rules import settings as watch_settings
 from creditlink.web import card_pages
 
+_FILES: tuple[Callable[[Settings], object], ...] = (
+    lambda settings: settings.parsed("purposes.toml", fair_use_from),
+    lambda settings: clocks(settings.config_dir),
+    lambda settings: declines(settings.config_dir),
+    lambda settings: matching_settings(settings.config_dir),
+    lambda settings: settings.parsed("relief.toml", relief_book_from),
+    lambda settings: settings.parsed("overlay.toml", overlay_limits.parse),
+    lambda settings: settings.parsed(review_settings.FILE, review_settings.parse),
+    lambda settings: settings.parsed(watch_settings.FILE, watch_settings.parse),
+    lambda settings: settings.parsed(objection_rules.FILE, objection_rules.parse),
+    lambda settings: settings.parsed(card_settings.FILE, card_settings.parse),
+    lambda settings: settings.parsed(report_rules.FILE, report_rules.parse),
+    load_sources,
+    lambda settings: load_rules(settings, loans_held),
+    classes_of,
+    load_terms,
+)
+
 
 def check_files(settings: Settings) -> None:
     """Read the configuration files that are otherwise read only when first needed, by a request or job hours later.
@@ -79,21 +99,20 @@ def check_files(settings: Settings) -> None:
     SettingError
         One is absent or wrong; the message names it.
     """
-    settings.parsed("purposes.toml", fair_use_from)
-    clocks(settings.config_dir)
-    declines(settings.config_dir)
-    matching_settings(settings.config_dir)
-    settings.parsed("relief.toml", relief_book_from)
-    settings.parsed("overlay.toml", overlay_limits.parse)
-    settings.parsed(review_settings.FILE, review_settings.parse)
-    settings.parsed(watch_settings.FILE, watch_settings.parse)
-    settings.parsed(objection_rules.FILE, objection_rules.parse)
-    settings.parsed(card_settings.FILE, card_settings.parse)
-    settings.parsed(report_rules.FILE, report_rules.parse)
-    load_sources(settings)
-    load_rules(settings, loans_held)
-    classes_of(settings)
-    load_terms(settings)
+    for read in _FILES:
+        read(settings)
+
+
+def faults_of_files(settings: Settings) -> list[str]:
+    """Return what is wrong with the files that `check_files` reads, all of it: for `creditlink doctor`."""
+    found = faults_of_sources(settings)
+    for read in _FILES:
+        try:
+            read(settings)
+        except SettingError as error:
+            if str(error) not in found:
+                found.append(str(error))
+    return found
 
 
 def _look(served: ServedModels, parts: runtime.Runtime) -> None:

@@ -11,7 +11,6 @@ from creditlink.kit import clock
 from creditlink.kit.postgres import db, schema
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import ROOT
-from creditlink.web import health
 from creditlink.web.app import create_app
 
 TOKEN = "scrape-" + "t" * 30
@@ -67,7 +66,6 @@ class TestReadiness:
     def test_a_clock_that_is_off_is_not_ready_and_judges_nothing(self, client, monkeypatch, database, minutes):
         true = clock.wall_clock
         monkeypatch.setattr(clock, "wall_clock", lambda: true() + timedelta(minutes=minutes))
-        monkeypatch.setattr(health, "wall_clock", clock.wall_clock)
         monkeypatch.setattr(clock, "_ahead", timedelta(0))
         check = self.checks(client)["clock"]
         assert not check["ok"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,11 @@ def lanes_of(pulls: int) -> tuple[Lane, ...]:
         Lane("messages", ("messages",), 2),
         Lane("system", ("system", "default"), 2),
     )
+
+
+def queue_connections(lanes: Sequence[Lane]) -> int:
+    """Return how many connections the queue itself keeps in one worker at most, beside those that its jobs open."""
+    return sum(lane.slots for lane in lanes) // 2 + 6
 
 
 @dataclass(frozen=True)

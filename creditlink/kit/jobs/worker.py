@@ -20,7 +20,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 
 from creditlink.kit.clock import utc_now
-from creditlink.kit.jobs.lanes import Lane, lanes_of
+from creditlink.kit.jobs.lanes import Lane, lanes_of, queue_connections
 from creditlink.kit.jobs.queue import HEARTBEAT_SECONDS, app
 from creditlink.kit.jobs.watch import Watch
 from creditlink.kit.postgres import db
@@ -150,7 +150,6 @@ class _Process:
                 raise error
 
     def _pool(self) -> psycopg_pool.AsyncConnectionPool:
-        slots = sum(lane.slots for lane in self._lanes)
         usual = self._database.limits("worker")
         limits = replace(
             usual,
@@ -167,7 +166,7 @@ class _Process:
                 "keepalives_count": 3,
             },
             min_size=2,
-            max_size=slots // 2 + 6,
+            max_size=queue_connections(self._lanes),
             timeout=5.0,
             reconnect_timeout=5.0,
             check=psycopg_pool.AsyncConnectionPool.check_connection,

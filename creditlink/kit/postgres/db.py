@@ -73,6 +73,11 @@ _SILENCE = 2.0
 """Seconds beyond `statement` after which we give up on a silent server: a stopped one times nothing out itself."""
 
 
+def most_connections(pool_size: int) -> int:
+    """Return how many connections a role's pool of one process opens at most: it keeps `pool_size` of them."""
+    return 2 * pool_size
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """An instant. Naive datetimes are refused on the way in; aware UTC comes out."""
 
@@ -187,7 +192,11 @@ class Database:
             **(
                 {"poolclass": NullPool}
                 if probe
-                else {"pool_size": self._pool_size, "max_overflow": self._pool_size, "pool_timeout": limits.pool}
+                else {
+                    "pool_size": self._pool_size,
+                    "max_overflow": most_connections(self._pool_size) - self._pool_size,
+                    "pool_timeout": limits.pool,
+                }
             ),
             connect_args={"options": options, "connect_timeout": limits.connect, **_KEEPALIVES},
             hide_parameters=True,  # they are firms' data, and errors reach the log

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from creditlink.engine.vocabulary import PUBLIC_CATEGORIES
 from creditlink.kit.files.textfile import json_of
-from creditlink.kit.settings import BUREAU_PREFIX, SettingError, Settings, refuse_unknown
+from creditlink.kit.settings import BUREAU_PREFIX, SettingError, Settings, unknown_variables
 from creditlink.records.connectors.wire import TimeLimits
 from creditlink.records.offices import regions
 from creditlink.records.offices.budget import CallLimits
@@ -126,7 +126,8 @@ def load_sources(
     _only(circuit, {"failures", "reset_seconds"}, "circuit.")
     _only(retry, {"soon_seconds", "later_minutes"}, "retry.")
     entries = table.get("sources", {})
-    refuse_unknown(env, _variables(entries, known), prefix=BUREAU_PREFIX)
+    for fault in unknown_variables(env, _variables(entries, known), prefix=BUREAU_PREFIX):
+        raise SettingError(fault)
     found = {name: _source(name, entry, env, settings, known) for name, entry in entries.items()}
     _check_regions(found)
     return SourcesConfig(
@@ -139,6 +140,29 @@ def load_sources(
         ),
         sources=found,
     )
+
+
+def faults_of(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return everything that is wrong with the sources at once: what `load_sources` refuses, office by office."""
+    env, known = os.environ if environ is None else environ, factories()
+    found = []
+    try:
+        load_sources(settings, env, known)
+    except SettingError as error:
+        found.append(str(error))
+    else:
+        return []
+    try:
+        entries = settings.read_toml(FILE).get("sources", {})
+    except SettingError:
+        return found
+    for name, entry in entries.items() if isinstance(entries, Mapping) else ():
+        try:
+            _source(name, entry, env, settings, known)
+        except SettingError as error:
+            if str(error) not in found:
+                found.append(str(error))
+    return found
 
 
 def _variables(entries: Mapping[str, Mapping[str, Any]], known: Mapping[str, ConnectorFactory]) -> Iterable[str]:
@@ -219,11 +243,13 @@ def _credentials(
     place, prefix = f"sources.{name}.credentials.", f"{BUREAU_PREFIX}{name.upper()}_"
     configured = entry.get("credentials", {})
     _only(configured, set(factory.credentials), place)
+    if settings.is_production:
+        lacking = [f"{place}{k} ({prefix}{k.upper()})" for k in factory.credentials if prefix + k.upper() not in env]
+        if lacking:
+            raise SettingError(f"setting {', '.join(lacking)} is required in production")
     credentials = {}
     for key in factory.credentials:
         variable = prefix + key.upper()
-        if settings.is_production and variable not in env:
-            raise SettingError(f"setting {place}{key} ({variable}) is required in production")
         credentials[key] = env.get(variable, configured.get(key, ""))
         if not isinstance(credentials[key], str) or not credentials[key]:
             raise SettingError(f"setting {place}{key} ({variable}) is empty or not a text")
