@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +24,13 @@ class Authority:
         self._certificate = self._issued(self._name, self._key.public_key(), days=2, is_authority=True)
         self.root = folder / "root.pem"
         self.root.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+
+    def trusting(self, certificate: Sequence[Path] = ()) -> ssl.SSLContext:
+        """Return what a client needs that trusts this authority, and shows a certificate (with its key)."""
+        context = ssl.create_default_context(cafile=str(self.root))
+        if certificate:
+            context.load_cert_chain(*certificate)
+        return context
 
     def issue(self, name: str, *, days: float = 1) -> tuple[Path, Path]:
         """Return the files of a certificate and its key; with negative days it has ended already."""

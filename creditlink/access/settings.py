@@ -58,11 +58,6 @@ def load_oauth_settings(settings: Settings) -> OAuthSettings:
     nonce = tables.get("dpop", {}).get("nonce")
     if not isinstance(nonce, bool):
         raise SettingError(f"setting dpop.nonce in oauth.toml must be true or false, got {nonce!r}")
-    header = tables.get("mtls", {}).get("header", "")
-    if not isinstance(header, str):
-        raise SettingError(f"setting mtls.header in oauth.toml must be a header's name or empty, got {header!r}")
-    if header and settings.trusted_proxies < 1:
-        raise SettingError("setting mtls.header in oauth.toml needs trusted_proxies of at least 1")
     if not is_secure_transport(settings.issuer):
         raise SettingError(f"setting issuer must be https, or http on loopback, got {settings.issuer!r}")
     return OAuthSettings(
@@ -77,7 +72,7 @@ def load_oauth_settings(settings: Settings) -> OAuthSettings:
         proof_age=numbers["clock", "proof_age"],
         dpop_nonce=nonce,
         dpop_nonce_life=numbers["dpop", "nonce_life"],
-        mtls_header=header,
+        mtls_header=settings.mtls_header,
         poll_interval=numbers["backchannel", "interval"],
         sandbox_clients=not settings.is_production,
     )

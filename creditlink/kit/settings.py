@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -36,10 +37,12 @@ _AT_LEAST = {
     "worker_lock_seconds": 1,
 }
 _MIN_SECRET = 32
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _PREFIX = "CREDITLINK_"
 BUREAU_PREFIX = "CREDITLINK_BUREAU_"  # addresses and credentials of the sources: records.sources
 IDENTITY_PREFIX = "CREDITLINK_IDENTITY_"  # those of the providers of identity: enterprises.identity.providers
 Parsed = TypeVar("Parsed")
+_Written = dict[str, Any]  # settings as they are written, before they have their types
 
 
 class SettingError(Exception):
@@ -77,6 +80,7 @@ class Settings:
     timestamp_url: str | None = None
     timestamp_roots: Path | None = None
     clamd: str | None = None
+    mtls_header: str = ""
     var_dir: Path = ROOT / "var"
     config_dir: Path = ROOT / "config"
     models_dir: Path = ROOT / "models"
@@ -149,7 +153,7 @@ def survey(environ: Mapping[str, str] | None = None) -> tuple[Settings | None, l
         return None, faults
 
 
-def _written(env: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def _written(env: Mapping[str, str]) -> tuple[_Written, list[str]]:
     """Return what files and environment say, and what of it means nothing."""
     config_dir = Path(env.get("CREDITLINK_CONFIG_DIR", ROOT / "config"))
     values = _read_toml(config_dir / "default.toml")
@@ -190,7 +194,7 @@ def unknown_variables(
             yield f"unknown variable {variable} in the environment{hint}"
 
 
-def _faults(values: dict[str, Any]) -> Iterator[str]:
+def _faults(values: _Written) -> Iterator[str]:
     """Yield every wrong setting, and bring the right ones to their types."""
     for key, least in _AT_LEAST.items():
         try:
@@ -206,6 +210,8 @@ def _faults(values: dict[str, Any]) -> Iterator[str]:
     for key in ("var_dir", "config_dir", "models_dir", "timestamp_roots"):
         if values.get(key):
             values[key] = Path(values[key]).resolve()
+        else:
+            values.pop(key, None)  # an empty one is none
     issuer = urlsplit(str(values.get("issuer", "")))
     if issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.path or issuer.query:
         yield f"setting issuer must be scheme://host[:port] without a path, got {values.get('issuer')!r}"
@@ -213,6 +219,11 @@ def _faults(values: dict[str, Any]) -> Iterator[str]:
     values["clamd"] = values.get("clamd") or None
     if values["clamd"] is not None and not is_scanner(str(values["clamd"])):
         yield f"setting clamd must be tcp://host:port or unix:///path, got {values['clamd']!r}"
+    header = str(values.get("mtls_header") or "")
+    if header and not _HEADER_NAME.fullmatch(header):
+        yield f"setting mtls_header must be the name of a header, got {header!r}"
+    if header and values["trusted_proxies"] < 1:
+        yield "setting mtls_header needs trusted_proxies of at least 1: without a proxy anybody could send it"
     production = values["environment"] == "production"
     if production and issuer.scheme != "https":
         yield "setting issuer must be https in production"

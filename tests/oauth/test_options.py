@@ -227,14 +227,17 @@ class TestSettings:
             ("ahead = 30", "ahead = 61", "clock.ahead"),
             ("ahead = 30", "ahead = 9", "clock.ahead"),
             ("nonce = false", "nonce = 'no'", "dpop.nonce"),
-            ('header = ""', "header = 7", "mtls.header"),
-            ('header = ""', 'header = "X-Client-Cert"', "trusted_proxies"),
             ("backchannel = 86400", "backchannel = 60", "lifetimes.backchannel"),
         ],
     )
     def test_what_fapi_forbids_cannot_be_configured(self, load, line, new, named):
         with pytest.raises(SettingError, match=named):
             load(line, new)
+
+    @pytest.mark.parametrize(("header", "named"), [("X Client", "mtls_header"), ("X-Client-Cert", "trusted_proxies")])
+    def test_a_header_that_is_none_or_that_anybody_could_send(self, load, header, named):
+        with pytest.raises(SettingError, match=named):
+            load("code = 60", "code = 60", CREDITLINK_MTLS_HEADER=header)
 
     def test_the_issuer_is_https_or_loopback(self, load):
         with pytest.raises(SettingError, match="issuer"):

@@ -100,7 +100,7 @@ def _of_production(settings: Settings) -> Iterator[DoctorFinding]:
     if settings.timestamp_url is None:
         yield warning("stamps_off", "timestamp_url is not set: nobody outside certifies when an anchor was there",
                       "set CREDITLINK_TIMESTAMP_URL and CREDITLINK_TIMESTAMP_ROOTS")  # fmt: skip
-    if settings.anchors is None:
+    if not settings.anchors:
         yield warning("anchors_here", f"anchors is not set: they are beside the data, in {settings.anchors_place}",
                       "set CREDITLINK_ANCHORS to a place to which the platform may only add")  # fmt: skip
     if settings.trusted_proxies < 1:
