@@ -15,11 +15,14 @@ INSTANT = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     """Apply."""
-    # Roles belong to the server, not to one database, so they may exist already.
+    # Roles belong to the server, not to one database, so they may exist already; an owner that makes none need not be
+    # allowed to.
     for role in ("creditlink_api", "creditlink_worker"):
         op.execute(f"""
             DO $$ BEGIN
-                CREATE ROLE {role} LOGIN;
+                IF to_regrole('{role}') IS NULL THEN
+                    CREATE ROLE {role} LOGIN;
+                END IF;
             EXCEPTION WHEN duplicate_object THEN NULL; WHEN unique_violation THEN NULL;
             END $$""")
         op.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
