@@ -7,7 +7,7 @@ revision = "0037"
 down_revision = "0036"
 branch_labels = None
 depends_on = None
-serves = "0030"  # columns that older code leaves empty, a table that it does not know
+serves = "0036"  # columns that older code leaves empty, a table that it does not know
 
 # Who polls the offices' health sees how often they answered, not how often an answer was used again.
 HEALTH = """

@@ -7,7 +7,7 @@ revision = "0039"
 down_revision = "0038"
 branch_labels = None
 depends_on = None
-serves = "0030"  # a table that older code does not know
+serves = "0036"  # a table that older code does not know
 
 EVENTS = (
     *("consent_withdrawn", "new_penalty_or_enforcement", "fact_corrected", "model_withdrawn"),

@@ -8,7 +8,7 @@ revision = "0041"
 down_revision = "0040"
 branch_labels = None
 depends_on = None
-serves = "0030"  # tables that older code does not know
+serves = "0036"  # tables that older code does not know
 
 INSTANT = sa.DateTime(timezone=True)
 MEMBER = "staff_members.account_id"

@@ -8,7 +8,7 @@ revision = "0043"
 down_revision = "0042"
 branch_labels = None
 depends_on = None
-serves = "0030"  # tables that older code does not know
+serves = "0036"  # tables that older code does not know
 
 INSTANT = sa.DateTime(timezone=True)
 OWN = "institution_id = (SELECT creditlink_setting('institution_id'))"

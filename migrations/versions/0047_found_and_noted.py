@@ -7,7 +7,7 @@ revision = "0047"
 down_revision = "0046"
 branch_labels = None
 depends_on = None
-serves = "0030"  # older code archives without marks; `creditlink decisions mark` adds them
+serves = "0036"  # older code archives without marks; `creditlink decisions mark` adds them
 
 INSTANT = sa.DateTime(timezone=True)
 AUDIT = "current_setting('creditlink.actor', true) = 'audit'"

@@ -7,7 +7,7 @@ revision = "0048"
 down_revision = "0047"
 branch_labels = None
 depends_on = None
-serves = "0030"  # columns that older code leaves empty
+serves = "0036"  # columns that older code leaves empty
 
 AUDIT = "current_setting('creditlink.actor', true) = 'audit'"
 OPERATOR = "current_setting('creditlink.actor', true) = 'operator'"

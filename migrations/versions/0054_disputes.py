@@ -8,7 +8,7 @@ revision = "0054"
 down_revision = "0053"
 branch_labels = None
 depends_on = None
-serves = "0030"  # tables that older code does not know
+serves = "0036"  # tables that older code does not know
 
 INSTANT = sa.DateTime(timezone=True)
 STAFF = "current_setting('creditlink.actor', true) = 'operator'"

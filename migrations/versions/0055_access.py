@@ -8,7 +8,7 @@ revision = "0055"
 down_revision = "0054"
 branch_labels = None
 depends_on = None
-serves = "0030"  # tables that older code does not know
+serves = "0036"  # tables that older code does not know
 
 INSTANT = sa.DateTime(timezone=True)
 OWN = "account_id = (SELECT creditlink_setting('account_id'))"

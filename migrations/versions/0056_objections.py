@@ -7,6 +7,7 @@ revision = "0056"
 down_revision = "0055"
 branch_labels = None
 depends_on = None
+serves = "0053"  # a table that older code does not know
 
 INSTANT = sa.DateTime(timezone=True)
 STAFF = "current_setting('creditlink.actor', true) = 'operator'"

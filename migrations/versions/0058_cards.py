@@ -8,6 +8,7 @@ revision = "0058"
 down_revision = "0057"
 branch_labels = None
 depends_on = None
+serves = "0057"  # tables that older code does not know
 
 INSTANT = sa.DateTime(timezone=True)
 TEXTS = postgresql.ARRAY(sa.Text)

@@ -8,6 +8,7 @@ revision = "0059"
 down_revision = "0058"
 branch_labels = None
 depends_on = None
+serves = "0058"  # tables that older code does not know, columns that it leaves at their defaults
 
 INSTANT = sa.DateTime(timezone=True)
 FIRM = "enterprise_id = (SELECT creditlink_firm())"

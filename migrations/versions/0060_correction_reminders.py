@@ -7,6 +7,7 @@ revision = "0060"
 down_revision = "0059"
 branch_labels = None
 depends_on = None
+serves = "0059"  # a column that older code leaves empty
 
 RECEIPT = """
 CREATE OR REPLACE FUNCTION corrections_fixed() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -7,6 +7,7 @@ revision = "0061"
 down_revision = "0060"
 branch_labels = None
 depends_on = None
+serves = "0061"  # older code reads every dispute with its fact, and a dispute of the register has none
 
 FACT = "(frame = 'registration') = (fact_id IS NULL) AND (fact_id IS NULL) = (said_version IS NULL)"
 # What is public by law a bank learns of with any live consent of the firm: the public credit records, and the register.

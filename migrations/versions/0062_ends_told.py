@@ -7,6 +7,7 @@ revision = "0062"
 down_revision = "0061"
 branch_labels = None
 depends_on = None
+serves = "0061"  # a column that older code leaves empty
 
 # Whoever holds the text of a presentation may know whether the firm has ended it; nothing else of the row goes out.
 ENDED = """
