@@ -6,10 +6,11 @@ import shutil
 import subprocess
 from collections import defaultdict
 
+import click
 import pytest
 import yaml
 
-from creditlink.cli.main import COMMANDS
+from creditlink.cli.main import COMMANDS, cli
 from creditlink.kit.processes import metrics
 from creditlink.kit.settings import ROOT, survey
 from creditlink.portal.site import FILE_PATHS
@@ -298,3 +299,33 @@ def test_what_the_metrics_route_serves_is_what_the_code_declares(client):
 def test_the_proxy_takes_large_bodies_where_the_pages_do():
     written = re.search(r'location ~ "\^(/portal/\S+)\$"', (DEPLOY / "nginx" / "nginx.conf").read_text())[1]
     assert written == FILE_PATHS.pattern
+
+
+@pytest.mark.pure
+class TestRunbooks:
+    MANUAL = (ROOT / "docs" / "operate.md").read_text()
+
+    def test_every_alert_has_one(self):
+        alerts = {rule["alert"]: rule["annotations"]["runbook"] for rule in RULES if "alert" in rule}
+        assert alerts == {name: f"docs/operate.md#{name.lower()}" for name in alerts}
+        section = self.MANUAL.split("## Alerts")[1].split("\n## ")[0]
+        assert re.findall(r"^### (\w+)$", section, re.MULTILINE) == list(alerts)
+        for name, severity in ((rule["alert"], rule["labels"]["severity"]) for rule in RULES if "alert" in rule):
+            assert f"### {name}\n\n*{severity}.*" in section
+
+    def test_every_command_of_it_exists_with_its_options(self):
+        for words in re.findall(r"`(creditlink [^`]+)`", self.MANUAL):
+            _, *rest = words.split()
+            command = cli.get_command(click.Context(cli), rest[0])
+            assert command is not None, words
+            for word in rest[1:]:
+                if isinstance(command, click.Group) and not word.startswith("-"):
+                    assert word in command.commands, words
+                    command = command.commands[word]
+                elif word.startswith("--"):
+                    assert any(word in one.opts for one in command.params), words
+
+    def test_every_unit_of_it_is_there(self):
+        named = set(re.findall(r"creditlink-\w+@?", self.MANUAL))
+        there = {one.stem.removesuffix(".service") for one in TestUnits.UNITS}
+        assert named <= there
