@@ -10,7 +10,7 @@ WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo run test fast gameday lint types fix check openapi golden bench screenshots migrate model clean
+.PHONY: help setup setup-dev demo run test fast gameday lint types fix check openapi golden bench screenshots sbom protection migrate model clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +75,12 @@ model: setup-dev ## Train the champion's recipe anew into models/city-retrained:
 	@$(BIN)/creditlink sandbox city --firms 160000 --months 84 --seed 7 --out var/training-city --force
 	@$(BIN)/creditlink sandbox city --firms 160000 --months 84 --seed 8 --out var/calibrating-city --force
 	@$(BIN)/creditlink train var/training-city --beside var/calibrating-city --out models/city-retrained --replace
+
+sbom: setup-dev ## What CreditLink is made of: docs/sbom.json (CycloneDX) and docs/licences.md, from the lock
+	@$(BIN)/python deploy/tools/bill.py
+
+protection: ## Write docs/protection.md anew from config/protection.toml
+	@$(PYTHON) deploy/tools/protection.py
 
 migrate: setup-dev ## Next numbered migration: make migrate NAME=noun
 	@test -n "$(NAME)" || { echo "NAME=noun is needed"; exit 1; }

@@ -8,10 +8,12 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from creditlink.kit.clock import day_from
 from creditlink.kit.files.scanning import is_address as is_scanner
 from creditlink.kit.files.textfile import read_toml
 
@@ -37,6 +39,7 @@ _AT_LEAST = {
     "worker_lock_seconds": 1,
 }
 _MIN_SECRET = 32
+_CONTACT = re.compile(r"mailto:[!-~]+@[!-~]+|https://[!-~]+")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _PREFIX = "CREDITLINK_"
 BUREAU_PREFIX = "CREDITLINK_BUREAU_"  # addresses and credentials of the sources: records.sources
@@ -81,6 +84,8 @@ class Settings:
     timestamp_roots: Path | None = None
     clamd: str | None = None
     mtls_header: str = ""
+    security_contact: str = ""
+    security_expires: date | None = None
     var_dir: Path = ROOT / "var"
     config_dir: Path = ROOT / "config"
     models_dir: Path = ROOT / "models"
@@ -224,6 +229,7 @@ def _faults(values: _Written) -> Iterator[str]:
         yield f"setting mtls_header must be the name of a header, got {header!r}"
     if header and values["trusted_proxies"] < 1:
         yield "setting mtls_header needs trusted_proxies of at least 1: without a proxy anybody could send it"
+    yield from _faults_of_contact(values)
     production = values["environment"] == "production"
     if production and issuer.scheme != "https":
         yield "setting issuer must be https in production"
@@ -244,6 +250,19 @@ def _faults(values: _Written) -> Iterator[str]:
         yield f"setting secret_key must have at least {_MIN_SECRET} characters"
     if values.get("metrics_token") is not None and len(values["metrics_token"]) < _MIN_SECRET:
         yield f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out"
+
+
+def _faults_of_contact(values: dict[str, object]) -> Iterator[str]:
+    """Yield what is wrong with whom to tell of a weakness, and until when that holds (RFC 9116)."""
+    contact, expires = str(values.get("security_contact") or ""), values.pop("security_expires", None)
+    if contact and not _CONTACT.fullmatch(contact):
+        yield f"setting security_contact must be mailto:name@host or https://…, got {contact!r}"
+    try:
+        values["security_expires"] = day_from(str(expires)) if expires else None
+    except ValueError:
+        yield f"setting security_expires must be a day, YYYY-MM-DD, got {expires!r}"
+    if bool(contact) != bool(expires):
+        yield "settings security_contact and security_expires go together"
 
 
 def _faults_of_authority(values: dict[str, object]) -> Iterator[str]:

@@ -29,7 +29,7 @@ from creditlink.portal.firm.known.reports import verify
 from creditlink.portal.public import outside
 from creditlink.portal.site import FILE_PATHS
 from creditlink.status.recorder import Recorder
-from creditlink.web import compression, health, reference
+from creditlink.web import compression, health, reference, security
 from creditlink.web.front import exchange
 from creditlink.web.wiring import register_slices
 
@@ -83,6 +83,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     register_slices(app, api, settings)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(reference.blueprint)
+    app.register_blueprint(security.blueprint)
     app.add_url_rule("/", "root", public(outside.root))
     app.add_url_rule("/verify", "verify", public(verify.short))
     app.add_url_rule("/verify/<token>", "verify_report", public(verify.short))

@@ -125,6 +125,12 @@ class TestWritten:
             ({}, "scanner_off"),
             ({}, "stamps_off"),
             ({}, "anchors_here"),
+            ({}, "security_txt"),
+            (
+                {"CREDITLINK_SECURITY_CONTACT": "mailto:a@b.example", "CREDITLINK_SECURITY_EXPIRES": "2026-01-01"},
+                "security_txt",
+            ),
+            ({"CREDITLINK_SECURITY_CONTACT": "call me"}, "setting"),
             ({}, "proxies"),
             ({"CREDITLINK_LOG_LEVEL": "DEBUG"}, "log_level"),
             ({"CREDITLINK_LOG_LEVEL": "ERROR"}, "log_level"),

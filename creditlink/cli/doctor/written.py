@@ -12,6 +12,7 @@ from creditlink.audit.places import open_place
 from creditlink.audit.stamps import authority_of
 from creditlink.cli.doctor.findings import DoctorFinding, error, mend_of, warning, weakness_of
 from creditlink.enterprises.identity.providers import settings_of as identity_settings
+from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.settings import SettingError, Settings
 from creditlink.messages.providers import load_providers
 from creditlink.profiles.serving.live import load_first
@@ -19,6 +20,7 @@ from creditlink.records.offices.configuration import load_sources
 from creditlink.web.wiring import faults_of_files
 
 _MAKE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+_DAYS = 30
 _AT_START: tuple[Callable[[Settings], object], ...] = (
     load_oauth_settings,
     load_providers,
@@ -103,6 +105,12 @@ def _of_production(settings: Settings) -> Iterator[DoctorFinding]:
     if not settings.anchors:
         yield warning("anchors_here", f"anchors is not set: they are beside the data, in {settings.anchors_place}",
                       "set CREDITLINK_ANCHORS to a place to which the platform may only add")  # fmt: skip
+    if settings.security_expires is None or not settings.security_contact:
+        yield warning("security_txt", "security_contact is not set: nobody knows whom to tell of a weakness",
+                      "set CREDITLINK_SECURITY_CONTACT and CREDITLINK_SECURITY_EXPIRES")  # fmt: skip
+    elif (days := (settings.security_expires - day_of(utc_now())).days) < _DAYS:
+        yield warning("security_txt", f"security_expires is in {days} days: /.well-known/security.txt ends",
+                      "look at security_contact again, then set CREDITLINK_SECURITY_EXPIRES")  # fmt: skip
     if settings.trusted_proxies < 1:
         yield error("proxies", "trusted_proxies is 0: TLS ends at a proxy, and every sender looks like that proxy",
                     "set CREDITLINK_TRUSTED_PROXIES to how many proxies are in front")  # fmt: skip
