@@ -30,6 +30,7 @@ _AT_LEAST = {
     "worker_give_up_seconds": 1,
     "max_wait_seconds": 0,
     "request_threads": 1,
+    "limits_times": 0,
     "api_statement_seconds": 1,
     "api_lock_seconds": 1,
     "worker_statement_seconds": 1,
@@ -63,6 +64,7 @@ class Settings:
     worker_give_up_seconds: int
     max_wait_seconds: int
     request_threads: int
+    limits_times: int
     api_statement_seconds: int
     api_lock_seconds: int
     worker_statement_seconds: int
@@ -77,6 +79,7 @@ class Settings:
     timestamp_url: str | None = None
     timestamp_roots: Path | None = None
     clamd: str | None = None
+    limits_store: str | None = field(repr=False, default=None)
     var_dir: Path = ROOT / "var"
     config_dir: Path = ROOT / "config"
     models_dir: Path = ROOT / "models"
