@@ -68,9 +68,7 @@ def agree(session: Session, institution: Institution, terms: Terms, *, actor: st
     before = terms_of(session, institution.id)
     if before == terms and session.get(UsageContract, institution.id) is not None:
         return
-    session.merge(
-        UsageContract(institution_id=institution.id, changed_at=now, changed_by=actor, **asdict(terms))
-    )
+    session.merge(UsageContract(institution_id=institution.id, changed_at=now, changed_by=actor, **asdict(terms)))
     audit.record(
         session, action="institution.contract", result="done", actor=actor, now=now, institution_id=institution.id,
         detail={"before": asdict(before), "after": asdict(terms)},

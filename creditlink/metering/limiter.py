@@ -21,8 +21,8 @@ from creditlink.metering.rates import Rates
 
 log = structlog.get_logger()
 
-UNCOUNTED = frozenset({"usage:read"})
-"""Whoever has used up a quota can still see that."""
+UNCOUNTED = frozenset({"client:read", "usage:read"})
+"""Whoever has used up a quota can still see that, and which client did."""
 _SAID_EVERY = 60.0
 
 

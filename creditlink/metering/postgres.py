@@ -52,14 +52,14 @@ class PostgresStore:
             self._clock() if self._clock else None,
         )
         with _connected() as connection:
-            cursor = connection.execute(_TAKE, taken) if charge is None else connection.execute(
-                _ADMIT, (*taken, *_of(charge))
+            cursor = (
+                connection.execute(_TAKE, taken)
+                if charge is None
+                else connection.execute(_ADMIT, (*taken, *_of(charge)))
             )
             row = cast("tuple[list[int], list[int], int | None, int | None, UsedUp]", cursor.fetchone())
         ahead, waits, day_units, month_units, used_up = row
-        states = {
-            one.key: State.of(one, full, wait) for one, full, wait in zip(ordered, ahead, waits, strict=True)
-        }
+        states = {one.key: State.of(one, full, wait) for one, full, wait in zip(ordered, ahead, waits, strict=True)}
         return Verdict([states[one.key] for one in buckets], charge, day_units, month_units, used_up)
 
 

@@ -19,10 +19,10 @@ class FairQueue:
     """Slots for requests that run, and a bounded queue before them, in turn by caller.
 
     A caller that is alone has every slot. While there are others, each has its share of half of them by its weight, one
-    at least: a bank that sends a thousand requests delays its own. It is half because the threads share one interpreter: the
-    second half would add little throughput, and much to the time of a quiet caller's request. For the same reason a
-    caller with requests in the queue starts none beside the request of a caller without any, for a tenth of a second
-    at most.
+    at least: a bank that sends a thousand requests delays its own. It is half because the threads share one
+    interpreter: the second half would add little throughput, and much to the time of a quiet caller's request. For the
+    same reason a caller with requests in the queue starts none beside the request of a caller without any, for a tenth
+    of a second at most.
 
     Parameters
     ----------
