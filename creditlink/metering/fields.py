@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import math
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from creditlink.kit.clock import SHANGHAI, day_of
 from creditlink.kit.errors import TooManyRequests
@@ -20,6 +21,9 @@ _AGREED = {
     ("call", "month"): "calls-a-month",
     ("profile", "month"): "profiles-a-month",
 }
+
+
+Refused = TypeVar("Refused", bound=TooManyRequests)
 
 
 class QuotaUsedUp(TooManyRequests):
@@ -56,11 +60,12 @@ def refusal(verdict: Verdict, now: datetime) -> TooManyRequests | None:
     """Return the problem that answers a request which is over a limit; None where it is not."""
     if refusing := verdict.refusing:
         names = [one.bucket.policy for one in refusing]
-        return TooManyRequests(
+        return _refusing(
+            TooManyRequests,
             f"at most {refusing[0].bucket.rate.tokens} requests in {refusing[0].bucket.rate.seconds} seconds "
             f"({names[0]})",
-            headers={"Retry-After": str(max(1, math.ceil(refusing[0].wait)))},
-            **{"violated-policies": names},
+            math.ceil(refusing[0].wait),
+            names,
         )
     if verdict.used_up is not None and verdict.charge is not None:
         return used_up(verdict.charge, verdict.used_up, now)
@@ -71,11 +76,14 @@ def used_up(charge: Charge, period: str, now: datetime) -> QuotaUsedUp:
     """Return the problem that says which quota is used up, and when the next one begins."""
     agreed = charge.per_day if period == "day" else charge.per_month
     noun = "calls" if charge.unit == "call" else "profiles"
-    return QuotaUsedUp(
-        f"the contract has {agreed} {noun} a {period}",
-        headers={"Retry-After": str(_until_end(period, now))},
-        **{"violated-policies": [_AGREED[charge.unit, period]]},
-    )
+    told = f"the contract has {agreed} {noun} a {period}"
+    return _refusing(QuotaUsedUp, told, _until_end(period, now), [_AGREED[charge.unit, period]])
+
+
+def _refusing(kind: type[Refused], detail: str, seconds: int, policies: list[str]) -> Refused:
+    problem = kind(detail, headers={"Retry-After": str(max(1, seconds))})
+    problem.extra["violated-policies"] = policies
+    return problem
 
 
 def _days(charge: Charge, period: str) -> int:

@@ -38,7 +38,6 @@ from creditlink.kit.http.visit import Visit
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
-from creditlink.metering.fields import QuotaUsedUp
 from creditlink.metering.limiter import Limiter
 from creditlink.metering.profiles import ProfileMeter
 from creditlink.overlays.application import overlays_of
@@ -104,7 +103,6 @@ _WAITING_THREADS = threading.BoundedSemaphore(2)
     RecordsUnavailable,
     ModelPurpose,
     IdempotencyMismatch,
-    QuotaUsedUp,
 )
 def create_profile(wanted: ProfileRequest) -> Answer:
     """Compute the profile of the firm that the token's consent is about.

@@ -123,6 +123,33 @@ def test_a_caller_who_waits_begins_nothing_beside_one_who_does_not_and_is_not_st
     asyncio.run(run())
 
 
+def test_a_caller_of_more_weight_has_more_of_the_slots_beside_others():
+    async def run():
+        line = queue(slots=8)
+        for caller, weight in (("heavy", 3), ("light", 1)):
+            await line.enter(caller, weight)
+        waits = {
+            caller: [asyncio.ensure_future(line.enter(caller, weight)) for _ in range(8)]
+            for caller, weight in (("heavy", 3), ("light", 1))
+        }
+        await settle()
+        assert sum(task.done() for task in waits["heavy"]) == 2  # three of the four that are shared out, with the first
+        assert sum(task.done() for task in waits["light"]) == 0
+        for task in (*waits["heavy"], *waits["light"]):
+            task.cancel()
+        await asyncio.gather(*waits["heavy"], *waits["light"], return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_a_weight_that_is_none_counts_as_the_usual_one(tmp_path):
+    (tmp_path / "callers").write_bytes(b"\xff" * 2000)
+    noted = Callers(tmp_path / "callers")
+    noted.note("a", 4)
+    noted.note("b")
+    assert noted.weight() == 5
+
+
 def test_callers_are_known_to_every_process_of_a_server(tmp_path):
     first, second = (Callers(tmp_path / "front" / "callers") for _ in range(2))
     first.note("a")

@@ -102,8 +102,11 @@ def test_many_at_once_over_two_processes_make_as_many_profiles_as_the_contract_h
                 return create(copy, agreed).status_code
 
         with ThreadPoolExecutor(8) as pool:
-            answers = sorted(pool.map(send, range(8)))
+            answers = list(pool.map(send, range(8)))
+        # A busy machine may leave some waiting for the others' locks too long; they ask again.
+        answers += [send(n) for n in range(2)]
     assert answers.count(201) == 2, answers
-    assert set(answers) <= {201, 429}
+    assert set(answers) <= {201, 429, 503}
+    assert answers[-1] == 429
     assert units(empty_database, "profile") == {"profile": 2}
     assert units(empty_database, "call") == {CREATE: 2}
