@@ -163,8 +163,8 @@ def main():
             print("   ".join(f"{key} {value:.3f}" for key, value in figures.items()))
             continue
         print(
-            f"{name:26} {figures['per_second']:6.0f} req/s   p50 {figures['p50_ms']:7.1f}   p95 {figures['p95_ms']:7.1f}"
-            f" ms   p95 / alone {figures['p95_ms'] / alone:5.1f}   {figures['statuses']}"
+            f"{name:26} {figures['per_second']:6.0f} req/s   p50 {figures['p50_ms']:7.1f}"
+            f"   p95 {figures['p95_ms']:7.1f} ms   p95 / alone {figures['p95_ms'] / alone:5.1f}   {figures['statuses']}"
         )
 
 

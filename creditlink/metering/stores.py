@@ -8,7 +8,7 @@ from creditlink.metering.postgres import PostgresStore
 
 
 def store_of(settings: Settings) -> Store:
-    """Return the store of the settings: PostgreSQL, or one that the extra `valkey` brings.
+    """Return the store of the settings: PostgreSQL, or the one that the extra `valkey` brings.
 
     Raises
     ------
@@ -20,8 +20,8 @@ def store_of(settings: Settings) -> Store:
     try:
         from creditlink.metering.valkey import ValkeyStore
 
-        return ValkeyStore(settings.limits_store)
+        return ValkeyStore.at(settings.limits_store)
     except ImportError:
         raise SettingError("setting limits_store needs the extra: pip install 'creditlink[valkey]'") from None
-    except Exception as error:
-        raise SettingError(f"setting limits_store: {error}") from None
+    except ValueError as error:  # the address itself may hold a password
+        raise SettingError(f"setting limits_store (CREDITLINK_LIMITS_STORE): {error}") from None

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from creditlink.web.front.about import Callers
+from creditlink.web.front.application import Bounds, Front
+from creditlink.web.front.news import News
 from creditlink.web.front.queue import FairQueue, QueueFull
 
 pytestmark = pytest.mark.pure
@@ -148,6 +150,14 @@ def test_a_weight_that_is_none_counts_as_the_usual_one(tmp_path):
     noted.note("a", 4)
     noted.note("b")
     assert noted.weight() == 5
+
+
+def test_all_clients_of_a_bank_are_one_caller_however_many_tokens_they_have():
+    front = Front(lambda _environ, _start: [], News("", "x"), Bounds(), {}, Callers())
+    learned = {front._learn(f"DPoP token-{n}".encode(), "one-bank", 3) for n in range(20)}
+    assert learned == {("institution:one-bank", 3)}
+    assert front._caller(b"DPoP token-7", {"REMOTE_ADDR": "192.0.2.1"}) == ("institution:one-bank", 3)
+    assert front._caller(b"DPoP another", {"REMOTE_ADDR": "192.0.2.1"}) == ("new:192.0.2.1", 1)
 
 
 def test_callers_are_known_to_every_process_of_a_server(tmp_path):
