@@ -32,7 +32,7 @@ from creditlink.kit.clock import day_of, utc_now
 from creditlink.kit.postgres import db
 from creditlink.metering.buckets import Bucket, Charge, Rate
 from creditlink.metering.contracts import Terms, agree
-from creditlink.metering.postgres import PostgresStore
+from creditlink.metering.postgres import PostgresStore, connected
 from creditlink.sandbox.platform.services import Services, free_port
 from creditlink.sandbox.platform.stack import Ports, start_stack
 
@@ -41,7 +41,7 @@ UNFAIR = (
     "Front._caller = lambda *_: ('all', 1); Front._learn = lambda *_: ('all', 1);"
     "from creditlink.cli.main import main; main()"
 )
-RATE = 600  # calls a minute, where the noisy bank has a contract
+RATE = 60  # calls a minute, where the noisy bank has a contract
 
 
 def unfair_server(env, folder):
@@ -97,7 +97,7 @@ def cost(database, count=2000):
         return median(spent[count // 10 :])
 
     def bare():
-        with database.statements("api") as connection:
+        with connected() as connection:
             connection.execute("SELECT 1").fetchone()
 
     return {

@@ -161,7 +161,7 @@ API: Privileges = {
         "update": "calls_a_day calls_a_minute calls_a_month changed_at changed_by profiles_a_month weight",
     },
     "usage_counts": {"select": "all"},
-    "usage_totals": {"select": "all"},
+    "usage_days": {"select": "all"},
     "used_jtis": {"select": "all", "insert": "all"},
     "watch_counts": {"select": "all"},
     "watch_findings": {"select": "all"},

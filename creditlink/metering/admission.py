@@ -8,12 +8,12 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.http import idempotency, visit
 from creditlink.kit.http.visit import Visit
 from creditlink.kit.processes import runtime
-from creditlink.metering.buckets import Verdict
+from creditlink.metering.buckets import Ruling
 from creditlink.metering.fields import headers_of
 from creditlink.metering.limiter import Limiter
 
 
-def keep(verdict: Verdict | None, request_visit: Visit | None) -> None:
+def keep(verdict: Ruling | None, request_visit: Visit | None) -> None:
     """Keep what the limits said, for the request's answer; one that waits and runs again keeps it too."""
     flask.g.admitted = verdict
     if request_visit is not None:
@@ -24,7 +24,7 @@ def tell(response: flask.Response) -> flask.Response:
     """Say in an answer what is left; take its call back where it is not to be paid."""
     request_visit = visit.of(flask.request.environ)
     verdict = flask.g.get("admitted") or (None if request_visit is None else request_visit.admitted)
-    if not isinstance(verdict, Verdict):
+    if not isinstance(verdict, Ruling):
         return response
     for name, value in headers_of(verdict, utc_now()).items():
         response.headers.setdefault(name, value)

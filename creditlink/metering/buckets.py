@@ -74,7 +74,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Ruling:
     """What came of one request: all of its buckets and its charge, or none."""
 
     states: Sequence[State]
@@ -101,7 +101,7 @@ class StoreDown(Exception):
 class Store(Protocol):
     """Where buckets are kept, for all processes together."""
 
-    def admit(self, buckets: Sequence[Bucket], charge: Charge | None) -> Verdict:
+    def admit(self, buckets: Sequence[Bucket], charge: Charge | None) -> Ruling:
         """Take one token of each bucket, and count the charge; or take nothing.
 
         Raises

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from creditlink.kit.clock import SHANGHAI, day_of
 from creditlink.kit.errors import TooManyRequests
-from creditlink.metering.buckets import Charge, Verdict
+from creditlink.metering.buckets import Charge, Ruling
 
 _DAY = 86_400
 _AGREED = {
@@ -33,7 +33,7 @@ class QuotaUsedUp(TooManyRequests):
     title = "The quota of the contract is used up"
 
 
-def headers_of(verdict: Verdict, now: datetime) -> dict[str, str]:
+def headers_of(verdict: Ruling, now: datetime) -> dict[str, str]:
     """Return both fields; none where nothing limits the request."""
     policies, left = [], []
     for state in verdict.states:
@@ -56,7 +56,7 @@ def headers_of(verdict: Verdict, now: datetime) -> dict[str, str]:
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)} if policies else {}
 
 
-def refusal(verdict: Verdict, now: datetime) -> TooManyRequests | None:
+def refusal(verdict: Ruling, now: datetime) -> TooManyRequests | None:
     """Return the problem that answers a request which is over a limit; None where it is not."""
     if refusing := verdict.refusing:
         names = [one.bucket.policy for one in refusing]

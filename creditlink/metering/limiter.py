@@ -14,7 +14,7 @@ import structlog
 from creditlink.kit.clock import day_of
 from creditlink.kit.processes.metrics import LIMITED, LIMITS_DOWN, LIMITS_SKIPPED
 from creditlink.metering import postgres
-from creditlink.metering.buckets import Bucket, Charge, Rate, Store, StoreDown, Verdict
+from creditlink.metering.buckets import Bucket, Charge, Rate, Ruling, Store, StoreDown
 from creditlink.metering.contracts import Contracts, Terms
 from creditlink.metering.fields import headers_of, refusal
 from creditlink.metering.rates import Rates
@@ -43,7 +43,7 @@ class Limiter:
         """Return what is agreed with an institution."""
         return self._contracts.of(institution_id)
 
-    def admit_client(self, client_id: str, institution_id: UUID, scope: str, now: datetime) -> Verdict | None:
+    def admit_client(self, client_id: str, institution_id: UUID, scope: str, now: datetime) -> Ruling | None:
         """Take the tokens of a call by a client and count it; None where the store does not answer: it may go on.
 
         Raises
@@ -59,7 +59,7 @@ class Limiter:
         buckets = self._of_client(client_id, institution_id, scope, terms)
         return self._admit(buckets, None if scope in UNCOUNTED else charge, now)
 
-    def admit_address(self, kind: str, address: str | None, now: datetime) -> Verdict | None:
+    def admit_address(self, kind: str, address: str | None, now: datetime) -> Ruling | None:
         """Take a token of whoever asks from an address; None where the store does not answer: it may go on.
 
         Raises
@@ -89,7 +89,7 @@ class Limiter:
         own = self._rates.routes.get(scope)
         return buckets if own is None else [*buckets, Bucket(scope, f"route:{scope}:{institution_id}", own)]
 
-    def _admit(self, buckets: Sequence[Bucket], charge: Charge | None, now: datetime) -> Verdict | None:
+    def _admit(self, buckets: Sequence[Bucket], charge: Charge | None, now: datetime) -> Ruling | None:
         if not buckets and charge is None:
             return None
         try:

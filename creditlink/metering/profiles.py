@@ -41,8 +41,8 @@ class ProfileMeter:
         agreed = self.charge.per_month
         if agreed is None:
             return
-        month = f"{self.charge.day:%Y-%m}"
-        used = session.scalar(select(func.creditlink_used(self.charge.institution_id, self.charge.unit, month)))
+        charge = self.charge
+        used = session.scalar(select(func.creditlink_used(charge.institution_id, charge.unit, charge.day)))
         if int(used or 0) >= agreed:
             raise used_up(self.charge, "month", self.now)
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from creditlink.kit.clock import add_months, day_of, month_start
 from creditlink.kit.files.csvexport import csv_of
 from creditlink.metering.contracts import Terms, terms_of
-from creditlink.metering.tables import UsageCount, UsageTotal
+from creditlink.metering.tables import UsageCount, UsageDay
 
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
@@ -32,7 +32,7 @@ class StatementLine:
 
 
 @dataclass(frozen=True)
-class Statement:
+class MonthlyStatement:
     """One month of one institution; `is_final`: the month is over in Shanghai, and nothing is added to it."""
 
     month: str
@@ -79,7 +79,7 @@ def month_of(text: str) -> date:
     return date.fromisoformat(f"{text}-01")
 
 
-def statement_of(session: Session, institution_id: UUID, month: date, now: datetime) -> Statement:
+def statement_of(session: Session, institution_id: UUID, month: date, now: datetime) -> MonthlyStatement:
     """Return an institution's statement of the month that begins on the day `month`."""
     rows = session.execute(
         select(UsageCount.day, UsageCount.client_id, UsageCount.unit, UsageCount.what, UsageCount.units)
@@ -92,23 +92,20 @@ def statement_of(session: Session, institution_id: UUID, month: date, now: datet
         .order_by(UsageCount.day, UsageCount.client_id, UsageCount.unit, UsageCount.what)
     )
     lines = [StatementLine(*row) for row in rows]
-    return Statement(f"{month:%Y-%m}", month_start(day_of(now)) > month, lines)
+    return MonthlyStatement(f"{month:%Y-%m}", month_start(day_of(now)) > month, lines)
 
 
 def used_of_contract(session: Session, institution_id: UUID, now: datetime) -> UsedOfContract:
     """Return what is agreed with an institution, and what of it is used."""
     today = day_of(now)
     rows = session.execute(
-        select(UsageTotal.unit, UsageTotal.period, UsageTotal.units).where(
-            UsageTotal.institution_id == institution_id,
-            UsageTotal.period.in_((today.isoformat(), f"{today:%Y-%m}")),
+        select(UsageDay.unit, UsageDay.day, UsageDay.units).where(
+            UsageDay.institution_id == institution_id, UsageDay.day.between(month_start(today), today)
         )
-    )
-    used = {(unit, period): units for unit, period, units in rows}
-    month = f"{today:%Y-%m}"
+    ).all()
     return UsedOfContract(
         terms_of(session, institution_id),
-        used.get(("call", today.isoformat()), 0),
-        used.get(("call", month), 0),
-        used.get(("profile", month), 0),
+        sum(units for unit, day, units in rows if unit == "call" and day == today),
+        sum(units for unit, _, units in rows if unit == "call"),
+        sum(units for unit, _, units in rows if unit == "profile"),
     )

@@ -42,10 +42,10 @@ class UsageContract(Base):
     changed_by: Mapped[str]
 
 
-class UsageTotal(Base):
-    """What an institution used on a day (`2026-12-01`) or in a month (`2026-12`), of one unit."""
+class UsageDay(Base):
+    """What an institution used on a day, of one unit: what its contract is held against."""
 
-    __tablename__ = "usage_totals"
+    __tablename__ = "usage_days"
     __table_args__ = (
         CheckConstraint("unit IN ('call', 'profile')", name="unit"),
         CheckConstraint("units >= 0", name="units"),
@@ -53,7 +53,7 @@ class UsageTotal(Base):
 
     institution_id: Mapped[UUID] = mapped_column(primary_key=True)
     unit: Mapped[str] = mapped_column(primary_key=True)
-    period: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
     units: Mapped[int]
 
 

@@ -15,7 +15,7 @@ from limits.errors import StorageError
 from limits.storage import Storage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from creditlink.metering.buckets import Bucket, Charge, State, StoreDown, Verdict
+from creditlink.metering.buckets import Bucket, Charge, Ruling, State, StoreDown
 from creditlink.metering.postgres import charge_alone
 
 _SCHEMES = ("valkey://", "valkeys://", "valkey+unix://")
@@ -47,7 +47,7 @@ class ValkeyStore:
             raise ValueError("is not a store for threads")
         return cls(storage)
 
-    def admit(self, buckets: Sequence[Bucket], charge: Charge | None) -> Verdict:
+    def admit(self, buckets: Sequence[Bucket], charge: Charge | None) -> Ruling:
         """Take one token of each bucket, and count the charge; or take nothing.
 
         Raises
@@ -62,8 +62,8 @@ class ValkeyStore:
             self._rests_until = time.monotonic() + _REST_SECONDS
             raise StoreDown(type(error.storage_error).__name__) from error
         if charge is None or any(one.wait > 0 for one in states):
-            return Verdict(states, charge)
-        return Verdict(states, charge, *charge_alone(charge))
+            return Ruling(states, charge)
+        return Ruling(states, charge, *charge_alone(charge))
 
     def _taken(self, buckets: Sequence[Bucket]) -> list[State]:
         windows = [(one, RateLimitItemPerSecond(one.rate.tokens, one.rate.seconds)) for one in buckets]

@@ -16,8 +16,9 @@ WRITTEN = "calls_a_minute, calls_a_day, calls_a_month, profiles_a_month, weight,
 
 # The generic cell rate algorithm over several buckets at once: a token of each, or of none. `full_at` is when a bucket
 # will be full again; a step is how long one token takes to come back. It is never believed to lie further ahead than
-# a whole bucket, so a clock that was set back empties a bucket at worst. The clock is the database's, read once the
-# rows are locked: all processes share it. Rows are locked in the caller's order, which is the same for all.
+# a whole bucket, so a clock that was set back empties a bucket at worst. The clock is the database's, which all
+# processes share; whoever waits for a row goes by the moment before, which only ever refuses. Rows are taken in the
+# caller's order, which is the same for all; a token is put back where a later bucket has none.
 TAKE = """
     CREATE FUNCTION creditlink_take(
         keys text[], steps bigint[], sizes bigint[], moment timestamptz DEFAULT NULL,
@@ -25,76 +26,77 @@ TAKE = """
     ) LANGUAGE plpgsql OWNERS AS $$
     DECLARE
         us CONSTANT interval := interval '1 microsecond';
-        held timestamptz[];
-        was timestamptz;
-        instant timestamptz;
-        over bigint;
-        is_open boolean := true;
+        instant CONSTANT timestamptz := coalesce(moment, clock_timestamp());
+        step interval;
+        latest timestamptz;
+        until timestamptz;
+        refused bigint[];
     BEGIN
-        ahead := ARRAY[]::bigint[];
-        waits := ARRAY[]::bigint[];
         PERFORM set_config('lock_timeout', '250ms', true), set_config('synchronous_commit', 'off', true);
+        ahead := array_fill(0::bigint, ARRAY[cardinality(keys)]);
+        waits := ahead;
         FOR i IN 1 .. cardinality(keys) LOOP
-            SELECT b.full_at INTO was FROM public.limit_buckets b WHERE b.key = keys[i] FOR UPDATE;
+            step := steps[i] * us;
+            latest := instant + sizes[i] * step;
+            UPDATE public.limit_buckets b SET full_at = greatest(instant, b.full_at) + step
+                WHERE b.key = keys[i] AND b.full_at + step <= latest RETURNING b.full_at INTO until;
             IF NOT FOUND THEN
-                INSERT INTO public.limit_buckets (key, full_at) VALUES (keys[i], '-infinity')
-                    ON CONFLICT ON CONSTRAINT pk_limit_buckets DO NOTHING;
-                SELECT b.full_at INTO was FROM public.limit_buckets b WHERE b.key = keys[i] FOR UPDATE;
+                INSERT INTO public.limit_buckets AS b (key, full_at) VALUES (keys[i], instant + step)
+                    ON CONFLICT ON CONSTRAINT pk_limit_buckets DO UPDATE
+                    SET full_at = CASE WHEN b.full_at + step <= latest THEN greatest(instant, b.full_at) + step
+                        ELSE least(b.full_at, latest) + step END
+                    RETURNING b.full_at INTO until;
+                IF until > latest THEN
+                    UPDATE public.limit_buckets b SET full_at = until - step WHERE b.key = keys[i];
+                    refused := refused || i::bigint;
+                    waits[i] := (extract(epoch FROM until - latest) * 1000000)::bigint;
+                    until := until - step;
+                END IF;
             END IF;
-            held[i] := coalesce(was, '-infinity');
+            ahead[i] := (extract(epoch FROM until - instant) * 1000000)::bigint;
         END LOOP;
-        instant := coalesce(moment, clock_timestamp());
-        FOR i IN 1 .. cardinality(keys) LOOP
-            held[i] := greatest(instant, least(held[i], instant + sizes[i] * steps[i] * us));
-            ahead[i] := (extract(epoch FROM held[i] - instant) * 1000000)::bigint;
-            over := ahead[i] + steps[i] - sizes[i] * steps[i];
-            waits[i] := greatest(over, 0);
-            is_open := is_open AND over <= 0;
-        END LOOP;
-        IF is_open THEN
+        IF refused IS NOT NULL THEN
             FOR i IN 1 .. cardinality(keys) LOOP
-                ahead[i] := ahead[i] + steps[i];
-                UPDATE public.limit_buckets b SET full_at = held[i] + steps[i] * us WHERE b.key = keys[i];
-            END LOOP;
-        ELSE
-            FOR i IN 1 .. cardinality(keys) LOOP  -- a clock went back: from now on it counts from here
-                UPDATE public.limit_buckets b SET full_at = held[i] WHERE b.key = keys[i] AND b.full_at > held[i];
+                CONTINUE WHEN i = ANY (refused);
+                ahead[i] := ahead[i] - steps[i];
+                UPDATE public.limit_buckets b SET full_at = b.full_at - steps[i] * us WHERE b.key = keys[i];
             END LOOP;
         END IF;
     END $$"""
 
-# One more of a unit for an institution, unless what is agreed is used up: then nothing changes. The rows of the
-# month and the day hold the sums that a limit is held against; the counts say whose software it was, and for what.
+# One more of a unit for an institution, unless what is agreed is used up: then nothing changes. The row of the day is
+# locked first, so that all that a limit of the day or the month is held against is known; the counts say whose
+# software it was, and for what.
 CHARGE = """
     CREATE FUNCTION creditlink_charge(
         institution uuid, client text, today date, kind text, purpose text, per_day bigint, per_month bigint,
         OUT day_units bigint, OUT month_units bigint, OUT used_up text
     ) LANGUAGE plpgsql OWNERS AS $$
-    DECLARE
-        month CONSTANT text := to_char(today, 'YYYY-MM');
     BEGIN
-        INSERT INTO public.usage_totals AS t (institution_id, unit, period, units) VALUES (institution, kind, month, 1)
-            ON CONFLICT ON CONSTRAINT pk_usage_totals DO UPDATE SET units = t.units + 1
-            WHERE per_month IS NULL OR t.units < per_month
-            RETURNING t.units INTO month_units;
-        IF month_units IS NULL THEN
-            used_up := 'month';
+        UPDATE public.usage_days t SET units = t.units + 1
+            WHERE t.institution_id = institution AND t.unit = kind AND t.day = today RETURNING t.units INTO day_units;
+        IF NOT FOUND THEN
+            INSERT INTO public.usage_days AS t (institution_id, unit, day, units) VALUES (institution, kind, today, 1)
+                ON CONFLICT ON CONSTRAINT pk_usage_days DO UPDATE SET units = t.units + 1
+                RETURNING t.units INTO day_units;
+        END IF;
+        IF per_month IS NOT NULL THEN
+            month_units := public.creditlink_used(institution, kind, today);
+        END IF;
+        used_up := CASE WHEN month_units > per_month THEN 'month' WHEN day_units > per_day THEN 'day' END;
+        IF used_up IS NOT NULL THEN
+            UPDATE public.usage_days t SET units = t.units - 1
+                WHERE t.institution_id = institution AND t.unit = kind AND t.day = today;
             RETURN;
         END IF;
-        INSERT INTO public.usage_totals AS t (institution_id, unit, period, units)
-            VALUES (institution, kind, today::text, 1)
-            ON CONFLICT ON CONSTRAINT pk_usage_totals DO UPDATE SET units = t.units + 1
-            WHERE per_day IS NULL OR t.units < per_day
-            RETURNING t.units INTO day_units;
-        IF day_units IS NULL THEN
-            UPDATE public.usage_totals t SET units = t.units - 1
-                WHERE t.institution_id = institution AND t.unit = kind AND t.period = month;
-            used_up := 'day';
-            RETURN;
+        UPDATE public.usage_counts c SET units = c.units + 1
+            WHERE c.institution_id = institution AND c.day = today AND c.client_id = client AND c.unit = kind
+            AND c.what = purpose;
+        IF NOT FOUND THEN
+            INSERT INTO public.usage_counts AS c (institution_id, day, client_id, unit, what, units)
+                VALUES (institution, today, client, kind, purpose, 1)
+                ON CONFLICT ON CONSTRAINT pk_usage_counts DO UPDATE SET units = c.units + 1;
         END IF;
-        INSERT INTO public.usage_counts AS c (institution_id, day, client_id, unit, what, units)
-            VALUES (institution, today, client, kind, purpose, 1)
-            ON CONFLICT ON CONSTRAINT pk_usage_counts DO UPDATE SET units = c.units + 1;
     END $$"""
 
 # Both in one round trip: the charge is of tokens that were taken.
@@ -117,27 +119,28 @@ GIVE_BACK = """
     CREATE FUNCTION creditlink_give_back(institution uuid, client text, today date, kind text, purpose text)
     RETURNS void LANGUAGE plpgsql OWNERS AS $$
     BEGIN
-        UPDATE public.usage_totals t SET units = t.units - 1 WHERE t.institution_id = institution AND t.unit = kind
-            AND t.period = to_char(today, 'YYYY-MM') AND t.units > 0;
-        UPDATE public.usage_totals t SET units = t.units - 1 WHERE t.institution_id = institution AND t.unit = kind
-            AND t.period = today::text AND t.units > 0;
+        PERFORM set_config('synchronous_commit', 'off', true);
+        UPDATE public.usage_days t SET units = t.units - 1
+            WHERE t.institution_id = institution AND t.unit = kind AND t.day = today AND t.units > 0;
         UPDATE public.usage_counts c SET units = c.units - 1 WHERE c.institution_id = institution AND c.day = today
             AND c.client_id = client AND c.unit = kind AND c.what = purpose AND c.units > 0;
     END $$"""
 
-# How much an institution has used: asked before anything is fetched for what its quota does not cover.
+# What an institution has used in the month of a day: asked also before anything is fetched for what it has no right to.
 USED = """
-    CREATE FUNCTION creditlink_used(institution uuid, kind text, spell text) RETURNS bigint LANGUAGE sql STABLE
+    CREATE FUNCTION creditlink_used(institution uuid, kind text, today date) RETURNS bigint LANGUAGE sql
     OWNERS AS $$
-        SELECT coalesce((SELECT t.units FROM public.usage_totals t
-            WHERE t.institution_id = institution AND t.unit = kind AND t.period = spell), 0) $$"""
+        SELECT coalesce(sum(t.units), 0)::bigint FROM public.usage_days t
+        WHERE t.institution_id = institution AND t.unit = kind
+        AND t.day >= date_trunc('month', today)::date
+        AND t.day < (date_trunc('month', today) + interval '1 month')::date $$"""
 
 FUNCTIONS = (
     "creditlink_take(text[], bigint[], bigint[], timestamptz)",
     "creditlink_charge(uuid, text, date, text, text, bigint, bigint)",
     "creditlink_admit(text[], bigint[], bigint[], timestamptz, uuid, text, date, text, text, bigint, bigint)",
     "creditlink_give_back(uuid, text, date, text, text)",
-    "creditlink_used(uuid, text, text)",
+    "creditlink_used(uuid, text, date)",
 )
 
 
@@ -166,10 +169,10 @@ def upgrade() -> None:
         sa.CheckConstraint("weight BETWEEN 1 AND 10", name="weight"),
     )
     op.create_table(
-        "usage_totals",
+        "usage_days",
         sa.Column("institution_id", sa.Uuid, primary_key=True),
         sa.Column("unit", sa.Text, primary_key=True),
-        sa.Column("period", sa.Text, primary_key=True),
+        sa.Column("day", sa.Date, primary_key=True),
         sa.Column("units", sa.BigInteger, nullable=False),
         sa.CheckConstraint("unit IN ('call', 'profile')", name="unit"),
         sa.CheckConstraint("units >= 0", name="units"),
@@ -185,14 +188,14 @@ def upgrade() -> None:
         sa.CheckConstraint("unit IN ('call', 'profile')", name="unit"),
         sa.CheckConstraint("units >= 0", name="units"),
     )
-    for table in ("usage_totals", "usage_counts"):
+    for table in ("usage_days", "usage_counts"):
         op.execute(f"ALTER TABLE {table} SET (fillfactor = 70)")
-    for function in (TAKE, CHARGE, ADMIT, GIVE_BACK, USED):
+    for function in (TAKE, USED, CHARGE, ADMIT, GIVE_BACK):
         op.get_bind().exec_driver_sql(function.replace("OWNERS", OWNERS))
     for function in FUNCTIONS:
         op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO creditlink_api")
-    for table in ("usage_contracts", "usage_totals", "usage_counts"):
+    for table in ("usage_contracts", "usage_days", "usage_counts"):
         op.execute(f"GRANT SELECT ON {table} TO creditlink_api")
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY seen ON {table} FOR SELECT TO creditlink_api USING ({OWN} OR {OPERATOR})")
@@ -211,5 +214,5 @@ def downgrade() -> None:
     """Undo."""
     for function in FUNCTIONS:
         op.execute(f"DROP FUNCTION {function}")
-    for table in ("usage_counts", "usage_totals", "usage_contracts", "limit_buckets"):
+    for table in ("usage_counts", "usage_days", "usage_contracts", "limit_buckets"):
         op.drop_table(table)

@@ -29,11 +29,10 @@ def call(institution_id, **more):
     return Charge(institution_id, "bank-1", date(2026, 12, 1), "call", "profile:read", **more)
 
 
-def totals(database, institution_id):
+def by_day(database, institution_id):
     with database.transaction("owner") as session:
         rows = session.execute(
-            text("SELECT unit || ' ' || period, units FROM usage_totals WHERE institution_id = :i"),
-            {"i": institution_id},
+            text("SELECT day::text, units FROM usage_days WHERE institution_id = :i"), {"i": institution_id}
         )
         return dict(rows.all())
 
@@ -145,7 +144,7 @@ def test_a_thousand_at_once_over_two_processes_get_what_is_in_the_bucket(databas
     running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
     given = [json.loads(process.communicate(timeout=120)[0]) for process in running]
     assert sum(given) == 137
-    assert totals(database, institution) == {"call 2026-12": 137, "call 2026-12-01": 137}
+    assert by_day(database, institution) == {"2026-12-01": 137}
     assert counted(database, institution) == 137
 
 
@@ -156,7 +155,7 @@ class TestCharges:
             made = list(pool.map(lambda _: store.admit([], call(bank, per_day=50, per_month=60)), range(200)))
         assert sum(one.is_charged for one in made) == 50
         assert {one.used_up for one in made} == {None, "day"}
-        assert totals(empty_database, bank) == {"call 2026-12": 50, "call 2026-12-01": 50}
+        assert by_day(empty_database, bank) == {"2026-12-01": 50}
         assert counted(empty_database, bank) == 50
 
     def test_the_month_ends_what_the_day_would_allow(self, store, empty_database):
@@ -164,7 +163,7 @@ class TestCharges:
         for n in range(3):
             charge = Charge(bank, "bank-1", date(2026, 12, 1 + n), "call", "x", per_day=9, per_month=2)
             assert store.admit([], charge).used_up == (None if n < 2 else "month")
-        assert totals(empty_database, bank) == {"call 2026-12": 2, "call 2026-12-01": 1, "call 2026-12-02": 1}
+        assert by_day(empty_database, bank) == {"2026-12-01": 1, "2026-12-02": 1, "2026-12-03": 0}
 
     def test_without_a_token_nothing_is_counted(self, store, empty_database):
         bank = uuid4()
@@ -177,7 +176,7 @@ class TestCharges:
         store.admit([], call(bank))
         for _ in range(3):  # more often than it was counted: never below nothing
             postgres.give_back(call(bank))
-        assert set(totals(empty_database, bank).values()) == {0}
+        assert set(by_day(empty_database, bank).values()) == {0}
         assert counted(empty_database, bank) == 0
 
     def test_a_charge_within_a_transaction_is_counted_if_that_commits(self, empty_database):
@@ -214,7 +213,7 @@ class TestDown:
 
 def test_the_role_of_the_api_reaches_no_bucket_but_by_the_function(store, empty_database):
     store.admit([one()], call(uuid4()))
-    for table in ("limit_buckets", "usage_counts", "usage_totals"):
+    for table in ("limit_buckets", "usage_counts", "usage_days"):
         with pytest.raises(Exception, match="permission denied"), db.transaction() as session:
             session.execute(text(f"DELETE FROM {table}"))
     with db.transaction() as session:  # and sees no institution's use without being of it

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -206,21 +206,6 @@ class Database:
             if viewer is not None:
                 enter(session, viewer)
             yield session
-
-    @contextmanager
-    def statements(self, role: Role) -> Iterator[psycopg.Connection[TupleRow]]:
-        """Lend the driver's connection, on which each statement is its own transaction: one round trip, no session."""
-        pooled = self.engine(role).raw_connection()
-        try:
-            connection = cast(psycopg.Connection[TupleRow], pooled.driver_connection)
-            connection.autocommit = True
-            yield connection
-            connection.autocommit = False
-        except BaseException:
-            pooled.invalidate()  # whatever state it is in, nobody gets it again
-            raise
-        finally:
-            pooled.close()
 
     @contextmanager
     def probing(self) -> Iterator[Session]:
