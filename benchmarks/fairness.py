@@ -41,7 +41,7 @@ UNFAIR = (
     "Front._caller = lambda *_: ('all', 1); Front._learn = lambda *_: ('all', 1);"
     "from creditlink.cli.main import main; main()"
 )
-RATE = 60  # calls a minute, where the noisy bank has a contract
+RATE = 120  # calls a minute, where the noisy bank has a contract
 
 
 def unfair_server(env, folder):
@@ -68,7 +68,10 @@ def reads(bank, made, port, count):
 
 def beside(quiet, noisy, port, given):
     """Return the figures of the quiet bank while the noisy one asks on many connections, and of the noisy one."""
-    crowd = reads(*noisy, port, 12 * given.requests)
+    for bank, made in (quiet, noisy):  # tokens last for minutes, proofs for one
+        for authorization, _ in made:
+            bank.refresh(authorization)
+    crowd = reads(*noisy, port, 6 * given.requests)
     requests = reads(*quiet, port, given.requests)
     loud = []
     thread = threading.Thread(target=lambda: loud.append(_load.drive(port, crowd, given.connections)))
