@@ -140,6 +140,7 @@ PLACES = (
     Place("portal.bank.new_product", DESK, "/portal/desk/products/new"),
     Place("portal.bank.overlay", DESK, "/portal/desk/overlay"),
     Place("portal.bank.software", DESK, "/portal/desk/software"),
+    Place("portal.bank.statement", DESK, "/portal/desk/statement"),
     Place("portal.bank.client", DESK, "/portal/desk/software", r"/portal/desk/software/[\w-]+"),
     Place("portal.bank.people", DESK, "/portal/desk/people"),
     Place("portal.bank.keys", DESK, "/portal/desk/keys"),

@@ -155,6 +155,13 @@ API: Privileges = {
         "select": "all",
         "update": "changed_at exception_ends_on exception_evidence owner resolution state",
     },
+    "usage_contracts": {
+        "select": "all",
+        "insert": "all",
+        "update": "calls_a_day calls_a_minute calls_a_month changed_at changed_by profiles_a_month weight",
+    },
+    "usage_counts": {"select": "all"},
+    "usage_days": {"select": "all"},
     "used_jtis": {"select": "all", "insert": "all"},
     "watch_counts": {"select": "all"},
     "watch_findings": {"select": "all"},
@@ -221,6 +228,7 @@ WORKER: Privileges = {
     "financing_requests": {"select": "all", "update": "all"},
     "idempotency_keys": {"select": "all", "delete": "all"},
     "institutions": {"select": "all"},
+    "limit_buckets": {"select": "full_at", "delete": "all"},
     "loan_facts": {"select": "all"},
     "message_deliveries": {
         "select": "all",

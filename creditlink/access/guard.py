@@ -31,7 +31,11 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientScope, Problem, Unauthorized
 from creditlink.kit.http import visit, why
 from creditlink.kit.http.api import document_security
+from creditlink.kit.http.visit import Visit
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
+from creditlink.metering import admission
+from creditlink.metering.limiter import Limiter
 
 _LONGEST_TOKEN = 128
 _SALT = "pairwise_salt"
@@ -180,14 +184,39 @@ def require_access(scope: str) -> Callable[[Callable[Arguments, Answer]], Callab
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
             request_visit = visit.of(flask.request.environ)
             waited = None if request_visit is None else request_visit.access
-            flask.g.access = after_waiting(waited) if isinstance(waited, Access) else authenticate(scope)
+            if isinstance(waited, Access):
+                flask.g.access = after_waiting(waited)
+            else:
+                flask.g.access = _admitted(scope, request_visit)
             if request_visit is not None:
-                request_visit.access, request_visit.caller = flask.g.access, flask.g.access.client_id
+                request_visit.access = flask.g.access
             return view(*args, **kwargs)
 
         return document_security(guarded, scope)
 
     return decorate
+
+
+def _admitted(scope: str, request_visit: Visit | None) -> Access:
+    """Return whose call it is, which was within its limits and is counted; who has no good token is limited too.
+
+    Raises
+    ------
+    TooManyRequests, QuotaUsedUp
+    """
+    limiter, now = runtime.part(Limiter), utc_now()
+    try:
+        access = authenticate(scope)
+    except (Unauthorized, InsufficientScope):
+        if not visit.is_within(flask.request.environ):
+            limiter.admit_address("refused", flask.request.remote_addr, now)
+        raise
+    if request_visit is not None:
+        # Its institution, whichever of its clients it uses: many clients of one bank are one caller.
+        request_visit.caller = str(access.institution_id)
+        request_visit.weight = limiter.terms_of(access.institution_id).weight
+    admission.keep(limiter.admit_client(access.client_id, access.institution_id, scope, now), request_visit)
+    return access
 
 
 def current_access() -> Access:

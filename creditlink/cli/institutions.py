@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import BinaryIO
 
 import click
@@ -24,6 +25,8 @@ from creditlink.kit.clock import utc_now
 from creditlink.kit.files.textfile import decode, json_of
 from creditlink.kit.processes.process import start
 from creditlink.kit.settings import load_settings
+from creditlink.metering.contracts import USUAL, Terms, TermsRefused, agree
+from creditlink.metering.statement import month_of, statement_of, used_of_contract
 from creditlink.notifications import endpoints
 
 _DEFAULT_SCOPES = ("profile:create", "profile:read", "consent:read")
@@ -43,7 +46,7 @@ def _name(session: Session, who: str | None) -> str:
 
 @click.group()
 def institutions() -> None:
-    """Add, list, suspend or resume institutions."""
+    """Add, list, suspend or resume institutions; what is agreed with them, and what they used."""
 
 
 @institutions.command("add")
@@ -104,6 +107,58 @@ def suspend_institution(code: str, who: str | None) -> None:
 def resume_institution(code: str, who: str | None) -> None:
     """Let an institution work again."""
     _set_institution(code, "active", who)
+
+
+@institutions.command("contract")
+@click.argument("code")
+@click.option("--calls-a-minute", type=int, help="Beyond the platform's usual rate, or below it.")
+@click.option("--calls-a-day", type=int)
+@click.option("--calls-a-month", type=int)
+@click.option("--profiles-a-month", type=int, help="New profiles; reading them again is not counted.")
+@click.option("--weight", type=int, default=1, show_default=True, help="Its share of a busy server beside others.")
+@click.option("--set", "is_set", is_flag=True, help="Set these terms, all of them; what is left out is not limited.")
+@named
+def contract(
+    code: str,
+    calls_a_minute: int | None,
+    calls_a_day: int | None,
+    calls_a_month: int | None,
+    profiles_a_month: int | None,
+    weight: int,
+    is_set: bool,
+    who: str | None,
+) -> None:
+    """Show what is agreed with an institution and what of it is used, or set it; processes know it within seconds."""
+    given = Terms(calls_a_minute, calls_a_day, calls_a_month, profiles_a_month, weight)
+    if given != USUAL and not is_set:
+        raise click.UsageError("give --set with the terms: it replaces all of them")
+    with _transaction() as session:
+        institution = service.institution_of(session, code)
+        if is_set:
+            try:
+                agree(session, institution, given, actor=_name(session, who), now=utc_now())
+            except TermsRefused as refused:
+                raise RegistrationRefused(str(refused)) from None
+        used = asdict(used_of_contract(session, institution.id, utc_now()))
+        print_json({"code": institution.code, **used.pop("terms"), **used})
+
+
+@institutions.command("statement")
+@click.argument("code")
+@click.argument("month")
+@click.option("--csv", "as_csv", is_flag=True, help="The lines as CSV.")
+def statement(code: str, month: str, as_csv: bool) -> None:
+    """Print what an institution used in a month, YYYY-MM: calls by client, day and scope, and new profiles."""
+    try:
+        first = month_of(month)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    with _transaction() as session:
+        found = statement_of(session, service.institution_of(session, code).id, first, utc_now())
+    if as_csv:
+        click.echo(found.as_csv(), nl=False)
+    else:
+        print_json(found.as_json())
 
 
 def _set_institution(code: str, status: str, who: str | None) -> None:

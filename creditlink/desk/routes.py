@@ -6,7 +6,7 @@ from creditlink.desk.pages.firms import ask, objections, portfolio, profile, sca
 from creditlink.desk.pages.lending import applications, feedback, outcomes
 from creditlink.desk.pages.person import colleagues, entry, keys
 from creditlink.desk.pages.products import overlay, products
-from creditlink.desk.pages.technical import software
+from creditlink.desk.pages.technical import software, statements
 from creditlink.desk.site import blueprint
 from creditlink.portal import site
 
@@ -14,7 +14,7 @@ PAGES = (
     *(colleagues, entry, keys),
     *(ask, objections, portfolio, profile, scan),
     *(applications, feedback, outcomes),
-    *(overlay, products, software),
+    *(overlay, products, software, statements),
 )
 """Each adds its views to the blueprint when it is imported."""
 

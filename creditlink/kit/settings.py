@@ -33,6 +33,7 @@ _AT_LEAST = {
     "worker_give_up_seconds": 1,
     "max_wait_seconds": 0,
     "request_threads": 1,
+    "limits_times": 0,
     "api_statement_seconds": 1,
     "api_lock_seconds": 1,
     "worker_statement_seconds": 1,
@@ -69,6 +70,7 @@ class Settings:
     worker_give_up_seconds: int
     max_wait_seconds: int
     request_threads: int
+    limits_times: int
     api_statement_seconds: int
     api_lock_seconds: int
     worker_statement_seconds: int
@@ -86,6 +88,7 @@ class Settings:
     mtls_header: str = ""
     security_contact: str = ""
     security_expires: date | None = None
+    limits_store: str | None = field(repr=False, default=None)
     var_dir: Path = ROOT / "var"
     config_dir: Path = ROOT / "config"
     models_dir: Path = ROOT / "models"

@@ -288,7 +288,11 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
         detail = gettext("The form is no longer valid. Open the page again and repeat what you wanted to do.")
         return page("problem.html", status=400, title=gettext("Please try again"), detail=detail)
     status = error.code or 500
-    titles = {404: gettext("This page does not exist"), 413: gettext("That was too much data")}
+    titles = {
+        404: gettext("This page does not exist"),
+        413: gettext("That was too much data"),
+        429: gettext("Too many requests. Wait a moment and try again."),
+    }
     lost = gettext("The address may be mistyped, or the page belongs to somebody else. Nothing was changed.")
     title, detail = titles.get(status, gettext("This is not possible")), lost if status == 404 else ""
     return page("problem.html", status=status, title=title, detail=detail)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from creditlink.enterprises.identity.tables import PersonLink
 from creditlink.kit import jobs
+from creditlink.metering.tables import LimitBucket
 from creditlink.portal.person.throttle import WINDOW
 from creditlink.portal.tables import PersonDevice, SignInTries, WebSession
 
@@ -21,7 +22,8 @@ def sweep_periodically(timestamp: int) -> None:
     jobs.each("portal.sweep", _OVER, lambda session, table: delete_from(session, table, now=now), now=now)
 
 
-_OVER = ("web_sessions", "sign_in_tries", "person_devices", "person_links")
+_OVER = ("web_sessions", "sign_in_tries", "person_devices", "person_links", "limit_buckets")
+_FULL = timedelta(minutes=1)
 _FORGOTTEN = timedelta(days=180)
 """A device that has not been seen for as long as its note is good."""
 
@@ -33,6 +35,8 @@ def delete_from(session: Session, table: str, *, now: datetime) -> int:
         "sign_in_tries": delete(SignInTries).where(SignInTries.window_from <= now - WINDOW),
         "person_devices": delete(PersonDevice).where(PersonDevice.last_at <= now - _FORGOTTEN),
         "person_links": delete(PersonLink).where(PersonLink.expires_at <= now),
+        # A bucket that is full again is as good as none.
+        "limit_buckets": delete(LimitBucket).where(LimitBucket.full_at <= now - _FULL),
     }
     result = session.execute(statements[table].execution_options(synchronize_session=False))
     return int(result.rowcount)  # type: ignore[attr-defined]  # a cursor result, by what was executed

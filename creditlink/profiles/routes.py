@@ -38,6 +38,8 @@ from creditlink.kit.http.visit import Visit
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.metering.limiter import Limiter
+from creditlink.metering.profiles import ProfileMeter
 from creditlink.overlays.application import overlays_of
 from creditlink.products.service import book_of, live_book
 from creditlink.profiles import service, wire
@@ -141,6 +143,7 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
                 relief=runtime.part(ReliefBook),
                 models=runtime.part(ServedModels),
                 reviews=runtime.part(ReviewSettings),
+                meter=_meter(),
             )
             _note_uses(session)
             if not isinstance(result, Pending):
@@ -155,6 +158,12 @@ def _create(wanted: ProfileRequest, key: str | None, wait: int, seen: Visit | No
             return _pending(result, wait)
         time.sleep(min(_POLL_SECONDS, left))
         g.access = after_waiting(current_access())
+
+
+def _meter() -> ProfileMeter:
+    access = current_access()
+    terms = runtime.part(Limiter).terms_of(access.institution_id)
+    return ProfileMeter.of(access.client_id, access.institution_id, terms, utc_now())
 
 
 def _pending(pending: Pending, wait: int) -> flask.Response:

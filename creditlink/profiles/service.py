@@ -33,6 +33,7 @@ from creditlink.kit.errors import InvalidRequest, ModelPurpose, RecordsUnavailab
 from creditlink.kit.http import idempotency
 from creditlink.kit.http.fields import given
 from creditlink.kit.processes.metrics import PROFILES
+from creditlink.metering.profiles import ProfileMeter
 from creditlink.overlays.application import OverlayAsk, kept_form, store_result, wanted_overlay
 from creditlink.products import approval_store
 from creditlink.profiles.disclosures.disclosure import DisclosedProfile, disclose, read_profile
@@ -96,6 +97,7 @@ def create_profile(
     relief: ReliefBook | None = None,
     models: ServedModels | None = None,
     reviews: ReviewSettings | None = None,
+    meter: ProfileMeter | None = None,
 ) -> DisclosedProfile | Pending:
     """Compute the profile of the firm that the token's consent is about, or say what it waits for.
 
@@ -112,6 +114,8 @@ def create_profile(
         `as_of` lies outside what the consent opens.
     ModelPurpose
         The model in use is not for the consent's purpose.
+    QuotaUsedUp
+        The institution's contract covers no further profile this month.
     """
     consent = live_consent(session, access.consent_id, access=access, action="profile", now=now)
     opened = consent.terms().narrowed(access.authorization_details)
@@ -134,6 +138,8 @@ def create_profile(
             return read_profile(session, access, earlier, action="profile.repeat", now=now)
     # Before the sources are asked: nothing is fetched for a computation that no use is left for.
     refuse_spent(session, consent, now)
+    if meter is not None:
+        meter.refuse_used_up(session)
     overlay = wanted_overlay(session, access, wanted.overlay_ask)
     state = pull.ensure_fresh(session, consent, now, categories=opened.categories)
     if state.state == "pending":
@@ -172,6 +178,8 @@ def create_profile(
     if reviews is not None:
         after_creation(session, profile, settings=reviews, classes=archive.classes, now=now)
     contested.at_creation(session, profile, live=live, book=book, now=now)
+    if meter is not None:
+        meter.count(session)
     PROFILES.labels(profile.grade or "not_scorable").inc()
     return served
 

@@ -29,7 +29,7 @@ from creditlink.portal.firm.known.reports import verify
 from creditlink.portal.public import outside
 from creditlink.portal.site import FILE_PATHS
 from creditlink.status.recorder import Recorder
-from creditlink.web import compression, health, reference, security
+from creditlink.web import compression, health, limits, reference, security
 from creditlink.web.front import exchange
 from creditlink.web.wiring import register_slices
 
@@ -74,6 +74,7 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents
     _observe(app)
+    limits.join(app, settings)
     app.before_request(lambda: _guard(settings.max_upload_bytes))
     app.register_error_handler(Problem, _refused)
     app.register_error_handler(Exception, _unexpected)

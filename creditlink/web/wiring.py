@@ -169,6 +169,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     api.register_blueprint(notifications_routes.blueprint)
     api.register_blueprint(own_routes.blueprint)
     api.register_blueprint(own_routes.own_usage)
+    api.register_blueprint(own_routes.own_statements)
     api.register_blueprint(products_routes.policy)
     api.register_blueprint(financing_routes.blueprint)
     api.register_blueprint(financing_routes.decline_reasons)

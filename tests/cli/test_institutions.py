@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from datetime import date
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from joserfc.jwk import ECKey, RSAKey
+from sqlalchemy import select, text
 
 from creditlink.cli import institutions as commands
 from creditlink.institutions import service
 from creditlink.institutions.service import RegistrationRefused, check_redirect_uri
+from creditlink.institutions.tables import Institution
 from creditlink.kit.settings import ROOT
+from creditlink.metering.buckets import Charge
+from creditlink.metering.postgres import charge_alone
 from creditlink.sandbox.banks.bank import new_key, public_jwks
 
 REDIRECT_URI = "https://bank.example/callback"
@@ -276,3 +281,48 @@ def test_redirect_uri_tricks_are_not_even_registered(address):
 def test_service_refuses_without_a_key_source():
     with pytest.raises(RegistrationRefused, match="exactly one"):
         service._key_source(None, None)
+
+
+class TestContracts:
+    def test_is_set_as_a_whole_shown_with_its_use_and_kept_in_evidence(self, run, institution, empty_database):
+        shown = json.loads(run(commands.institutions, "contract", "FSRCB").output)
+        assert (shown["calls_a_day"], shown["weight"], shown["calls_today"]) == (None, 1, 0)
+        given = ("--set", "--calls-a-day", "500", "--profiles-a-month", "20", "--weight", "2")
+        shown = json.loads(run(commands.institutions, "contract", "FSRCB", *given).output)
+        assert (shown["calls_a_day"], shown["profiles_a_month"], shown["weight"]) == (500, 20, 2)
+        shown = json.loads(run(commands.institutions, "contract", "FSRCB", "--set", "--calls-a-day", "9").output)
+        assert (shown["calls_a_day"], shown["profiles_a_month"], shown["weight"]) == (9, None, 1)
+        with empty_database.transaction("owner") as session:
+            entries = session.execute(
+                text("SELECT count(*) FROM audit_entries WHERE action = 'institution.contract'")
+            ).scalar_one()
+        assert entries == 2
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            ("--set", "--calls-a-day", "0"),
+            ("--set", "--calls-a-month", "-5"),
+            ("--set", "--weight", "11"),
+            ("--set", "--profiles-a-month", str(10**18)),
+            ("--calls-a-day", "5"),
+            ("--set", "--calls-a-day", "many"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_with_one_line(self, run, institution, given):
+        result = run(commands.institutions, "contract", "FSRCB", *given)
+        assert result.exit_code != 0
+        assert json.loads(run(commands.institutions, "contract", "FSRCB").output)["calls_a_day"] is None
+
+    def test_a_statement_is_printed_as_json_and_csv(self, run, institution, empty_database):
+        charge_alone(Charge(_id_of(empty_database, "FSRCB"), "bank-1", date(2026, 12, 1), "call", "profile:read"))
+        told = json.loads(run(commands.institutions, "statement", "FSRCB", "2026-12").output)
+        assert (told["calls"], told["profiles"]) == (1, 0)
+        csv = run(commands.institutions, "statement", "FSRCB", "2026-12", "--csv").output
+        assert csv.splitlines() == ["day,client_id,unit,what,units", "2026-12-01,bank-1,call,profile:read,1"]
+        assert run(commands.institutions, "statement", "FSRCB", "12-2026").exit_code == 2
+
+
+def _id_of(database, code):
+    with database.transaction("owner") as session:
+        return session.scalar(select(Institution.id).where(Institution.code == code))

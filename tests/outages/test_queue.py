@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from creditlink.web.front.about import Callers
+from creditlink.web.front.application import Bounds, Front
+from creditlink.web.front.news import News
 from creditlink.web.front.queue import FairQueue, QueueFull
 
 pytestmark = pytest.mark.pure
@@ -123,21 +125,56 @@ def test_a_caller_who_waits_begins_nothing_beside_one_who_does_not_and_is_not_st
     asyncio.run(run())
 
 
+def test_a_caller_of_more_weight_has_more_of_the_slots_beside_others():
+    async def run():
+        line = queue(slots=8)
+        for caller, weight in (("heavy", 3), ("light", 1)):
+            await line.enter(caller, weight)
+        waits = {
+            caller: [asyncio.ensure_future(line.enter(caller, weight)) for _ in range(8)]
+            for caller, weight in (("heavy", 3), ("light", 1))
+        }
+        await settle()
+        assert sum(task.done() for task in waits["heavy"]) == 2  # three of the four that are shared out, with the first
+        assert sum(task.done() for task in waits["light"]) == 0
+        for task in (*waits["heavy"], *waits["light"]):
+            task.cancel()
+        await asyncio.gather(*waits["heavy"], *waits["light"], return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_a_weight_that_is_none_counts_as_the_usual_one(tmp_path):
+    (tmp_path / "callers").write_bytes(b"\xff" * 2000)
+    noted = Callers(tmp_path / "callers")
+    noted.note("a", 4)
+    noted.note("b")
+    assert noted.weight() == 5
+
+
+def test_all_clients_of_a_bank_are_one_caller_however_many_tokens_they_have():
+    front = Front(lambda _environ, _start: [], News("", "x"), Bounds(), {}, Callers())
+    learned = {front._learn(f"DPoP token-{n}".encode(), "one-bank", 3) for n in range(20)}
+    assert learned == {("institution:one-bank", 3)}
+    assert front._caller(b"DPoP token-7", {"REMOTE_ADDR": "192.0.2.1"}) == ("institution:one-bank", 3)
+    assert front._caller(b"DPoP another", {"REMOTE_ADDR": "192.0.2.1"}) == ("new:192.0.2.1", 1)
+
+
 def test_callers_are_known_to_every_process_of_a_server(tmp_path):
     first, second = (Callers(tmp_path / "front" / "callers") for _ in range(2))
     first.note("a")
     second.note("b")
-    assert first.count() == second.count() == 2
+    assert first.weight() == second.weight() == 2
     alone = Callers()
     alone.note("a")
-    assert alone.count() == 1
+    assert alone.weight() == 1
 
 
 def test_a_file_of_callers_that_cannot_be_opened_or_holds_anything_is_no_obstacle(tmp_path):
     (tmp_path / "file").write_bytes(b"\xff" * 4000)
     noted = Callers(tmp_path / "file")
     noted.note("a")
-    assert noted.count() == 1
+    assert noted.weight() == 1
     unshared = Callers(tmp_path / "file" / "callers")
     unshared.note("a")
-    assert unshared.count() == 1
+    assert unshared.weight() == 1

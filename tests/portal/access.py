@@ -71,7 +71,7 @@ _ROLES = {
     """
         portal.operator_overview portal.operator_sources portal.operator_screening portal.operator_reverse
         portal.operator_institutions portal.operator_institution portal.turn_institution portal.turn_client
-        portal.identify_institution
+        portal.identify_institution portal.agree_with_institution
         portal.operator_rejections portal.move_rejections portal.operator_work portal.act_on_work
         portal.operator_webhooks portal.replay_webhook portal.operator_registry portal.operator_load
         portal.operator_clearing portal.export_codes portal.settle_code portal.operator_figures portal.export_figures
@@ -94,7 +94,7 @@ _ROLES = {
         portal.bank.overlay portal.bank.write_overlay portal.bank.step_overlay portal.bank.upload_columns
     """: ("product_editor",),
     """
-        portal.bank.people portal.bank.invite portal.bank.change_person portal.bank.software
+        portal.bank.people portal.bank.invite portal.bank.change_person portal.bank.software portal.bank.statement
         portal.bank.propose_client portal.bank.client portal.bank.propose_change portal.bank.do_at_once
         portal.bank.replay_delivery portal.bank.decide_change
     """: ("desk_admin",),

@@ -7,16 +7,24 @@ so that nothing of the page reaches the call, and nothing of the call the page.
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import flask
 import httpx
+
+from creditlink.kit.http.visit import WITHIN
 
 
 class WithinTransport(httpx.BaseTransport):
     """Gives a request to a WSGI application, as a server does."""
 
     def __init__(self, app: flask.Flask) -> None:
-        self._wsgi = httpx.WSGITransport(app=app.wsgi_app)
+        def marked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            environ[WITHIN] = True
+            return app.wsgi_app(environ, start_response)
+
+        self._wsgi = httpx.WSGITransport(app=marked)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the application's answer, read to its end."""

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+import flask
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
@@ -90,7 +91,14 @@ def claim(
     earlier = session.get_one(IdempotencyKey, (institution_id, key))
     if earlier.request_hash != fingerprint:
         raise IdempotencyMismatch
+    if flask.has_request_context() and earlier.resource_id is not None:
+        flask.g.is_repeat = True
     return earlier.resource_id
+
+
+def is_repeat() -> bool:
+    """Whether the request being served is one that was answered before."""
+    return bool(flask.g.get("is_repeat"))
 
 
 def settle(session: Session, institution_id: UUID, key: str, resource_id: UUID) -> None:

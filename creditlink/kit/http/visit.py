@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 KEY = "creditlink.visit"
+WITHIN = "creditlink.within"
+"""Set in the environment of a request that a page sends to its own application; nothing from the network can."""
 
 
 @dataclass
@@ -20,6 +22,8 @@ class Visit:
     may_wait: bool = False
     access: object = None
     caller: str | None = None
+    weight: int = 1  # of the caller, beside others
+    admitted: object = None  # what the limits said of the first run: a later one of the same request counts no more
     until: float | None = None  # of the monotonic clock: how long the request prefers to wait
     awaited: str | None = None  # what must happen before another run makes sense
 
@@ -38,3 +42,8 @@ def of(environ: Mapping[str, object]) -> Visit | None:
     """Return the request's visit; None under a server that only knows WSGI."""
     visit = environ.get(KEY)
     return visit if isinstance(visit, Visit) else None
+
+
+def is_within(environ: Mapping[str, object]) -> bool:
+    """Whether a page of this application sends the request, and not somebody at an address."""
+    return environ.get(WITHIN) is True

@@ -10,6 +10,9 @@ OAUTH_REFUSALS = Counter(
     "creditlink_oauth_refusals_total", "Refusals of the authorization server, of whoever asked", ["route", "error"]
 )
 DATABASE_TROUBLE = Counter("creditlink_database_trouble_total", "Requests refused for the database", ["problem"])
+LIMITED = Counter("creditlink_limited_total", "Requests refused with 429, by the policy they were over", ["policy"])
+LIMITS_SKIPPED = Counter("creditlink_limits_skipped_total", "Requests let on because the limits' store did not answer")
+LIMITS_DOWN = Gauge("creditlink_limits_down", "1 while the limits' store does not answer and nobody is limited")
 PULLS = Counter("creditlink_pulls_total", "Pulls per source and outcome", ["source", "status"])
 PULL_SECONDS = Histogram("creditlink_pull_seconds", "Seconds per pull of one source", ["source"])
 REPORTS = Histogram("creditlink_report_seconds", "Seconds to typeset the PDF of a report")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import flask
 from sqlalchemy.orm import Session
 
 from creditlink.access.guard import current_access, require_access
@@ -17,6 +18,7 @@ from creditlink.kit.http.api import Blueprint
 from creditlink.kit.postgres import db
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
+from creditlink.metering.statement import month_of, statement_of
 from creditlink.notifications import endpoints
 from creditlink.notifications import service as notifications
 from creditlink.oauth.institution import clients, usage
@@ -29,6 +31,7 @@ from creditlink.oauth.institution.schemas import (
     NewClientSchema,
     NewKeys,
     NewKeysSchema,
+    StatementSchema,
     UsageSchema,
     WebhookSecretSchema,
 )
@@ -40,6 +43,10 @@ blueprint = Blueprint(
     description="Your own clients, their keys and webhooks. Changes come from your desk alone, where two people agree",
 )
 own_usage = Blueprint("usage", __name__, url_prefix="/v1/usage", description="What your institution uses")
+
+own_statements = Blueprint(
+    "statements", __name__, url_prefix="/v1/statements", description="What your institution used, month by month"
+)
 
 _REFUSALS = (Unauthorized, InsufficientScope, NotFound, Conflict)
 _TEST = "webhook.test"
@@ -159,6 +166,29 @@ def show_usage() -> dict[str, object]:
     """Show what your institution uses and how much is left."""
     with db.transaction(viewer=_viewer()) as session:
         return usage.of_institution_now(session, current_access().institution_id, utc_now())
+
+
+@own_statements.route("/<month>", methods=["GET"])
+@require_access("usage:read")
+@own_statements.response(200, StatementSchema)
+@own_statements.doc(responses={"200": {"content": {"text/csv": {"schema": {"type": "string"}}}}})
+@own_statements.problems(Unauthorized, InsufficientScope, InvalidRequest)
+def read_statement(month: str) -> dict[str, object] | flask.Response:
+    """Read what your institution used in a month (`YYYY-MM`): calls by client, day and scope, and new profiles.
+
+    With `Accept: text/csv` the lines come as CSV.
+    """
+    try:
+        first = month_of(month)
+    except ValueError as error:
+        raise InvalidRequest(errors=[{"pointer": "/month", "detail": str(error)}]) from None
+    with db.transaction(viewer=_viewer()) as session:
+        statement = statement_of(session, current_access().institution_id, first, utc_now())
+    if flask.request.accept_mimetypes.best_match(["application/json", "text/csv"]) != "text/csv":
+        return statement.as_json()
+    name = f'attachment; filename="statement-{statement.month}.csv"'
+    headers = {"Content-Disposition": name}
+    return flask.Response(statement.as_csv(), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 _Change = Callable[[Session, Client, datetime], None]

@@ -127,6 +127,38 @@ class ShareSchema(Schema):
     allowed = number("Allowed")
 
 
+class ContractSchema(Schema):
+    """What is agreed with your institution, and what of it is used."""
+
+    calls_a_minute = number("Calls a minute; null: the platform's usual rate", allow_none=True)
+    calls_a_day = number("Calls a day, Beijing time; null: no limit", allow_none=True)
+    calls_a_month = number("Calls a month; null: no limit", allow_none=True)
+    profiles_a_month = number("New profiles a month; null: no limit", allow_none=True)
+    calls_today = number("Calls counted today")
+    calls_this_month = number("Calls counted this month")
+    profiles_this_month = number("New profiles this month")
+
+
+class StatementLineSchema(Schema):
+    """What one client used on one day."""
+
+    day = text("YYYY-MM-DD, Beijing time")
+    client_id = text("Which client")
+    unit = text("call or profile")
+    what = text("Of a call the scope that it needed; of a profile `profile`")
+    units = number("How many")
+
+
+class StatementSchema(Schema):
+    """What your institution used in one month; nothing of it names a firm."""
+
+    month = text("YYYY-MM, Beijing time")
+    is_final = ma.fields.Boolean(metadata={"description": "Whether the month is over: then nothing is added to it"})
+    calls = number("Calls counted: answered, within every limit, and no repetition under an Idempotency-Key")
+    profiles = number("New profiles")
+    lines = ma.fields.List(ma.fields.Nested(StatementLineSchema))
+
+
 class UsageSchema(Schema):
     """What your institution uses, and its quotas; nothing of it names a firm."""
 
@@ -138,3 +170,4 @@ class UsageSchema(Schema):
     clients = ma.fields.Nested(ShareSchema)
     webhooks = ma.fields.Dict(metadata={"description": "State of a delivery -> how many"})
     quotas = ma.fields.List(ma.fields.Nested(QuotaSchema))
+    contract = ma.fields.Nested(ContractSchema)

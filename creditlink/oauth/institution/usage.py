@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from creditlink.consents.tables import Consent, ConsentUse
 from creditlink.institutions.tables import Institution
 from creditlink.kit.clock import add_months, day_of, month_start
+from creditlink.metering.statement import used_of_contract
 from creditlink.notifications.tables import WebhookDelivery
 from creditlink.oauth.institution.clients import MOST, of_institution
 from creditlink.products.tables import Product, ProductCommitment
@@ -29,6 +31,18 @@ def of_institution_now(session: Session, institution_id: UUID, now: datetime) ->
         "clients": {"used": len(clients), "allowed": MOST},
         "webhooks": _webhooks(session, institution_id),
         "quotas": _quotas(session, institution_id),
+        "contract": _contract(session, institution_id, now),
+    }
+
+
+def _contract(session: Session, institution_id: UUID, now: datetime) -> Mapping[str, object]:
+    used = used_of_contract(session, institution_id, now)
+    terms = asdict(used.terms)
+    terms.pop("weight")  # of a busy server: the operator's own matter
+    return terms | {
+        "calls_today": used.calls_today,
+        "calls_this_month": used.calls_this_month,
+        "profiles_this_month": used.profiles_this_month,
     }
 
 

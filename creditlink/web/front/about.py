@@ -13,7 +13,8 @@ log = structlog.get_logger()
 
 _SECONDS = 2.0
 _PLACES = 64
-_BYTES = 8 * _PLACES  # one double each: when a caller of that place was last seen
+_MOST_WEIGHT = 10.0
+_BYTES = 16 * _PLACES  # two doubles each: when a caller of that place was last seen, and its weight
 
 
 class Callers:
@@ -28,16 +29,22 @@ class Callers:
     """
 
     def __init__(self, shared: Path | None = None) -> None:
-        self._seen = memoryview(_opened(shared)).cast("d")
+        both = memoryview(_opened(shared)).cast("d")
+        self._seen, self._weights = both[:_PLACES], both[_PLACES:]
 
-    def note(self, caller: str) -> None:
+    def note(self, caller: str, weight: int = 1) -> None:
         """Note that a caller asked just now."""
-        self._seen[_place(caller)] = time.monotonic()
+        place = _place(caller)
+        self._weights[place], self._seen[place] = weight, time.monotonic()
 
-    def count(self) -> int:
-        """Return how many callers there were."""
+    def weight(self) -> float:
+        """Return the weight of all callers together; with the usual weight of 1 that is how many they are."""
         now = time.monotonic()  # what is later than now is from before the machine started
-        return sum(now - _SECONDS < moment <= now for moment in self._seen)
+        return sum(
+            min(max(weight, 1.0), _MOST_WEIGHT)
+            for moment, weight in zip(self._seen, self._weights, strict=True)
+            if now - _SECONDS < moment <= now
+        )
 
 
 def _place(caller: str) -> int:

@@ -77,7 +77,7 @@ class Front:
         self._operators_threads = ThreadPoolExecutor(2, thread_name_prefix="operator")
         self._operators_queue = FairQueue(2, most=8, most_each=8, patience=bounds.queued_seconds)
         self._reading = self._uploading = self._waiting = 0
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[str, tuple[str, int]] = OrderedDict()  # caller and weight by token
         self._listening: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,12 +159,12 @@ class Front:
         threads = self._operators_threads if of_operators else self._threads
         seen = environ[visit.KEY] = Visit(may_wait=self._waiting < self._bounds.waiting)
         token = headers.get(b"authorization", b"")
-        caller = self._caller(token, environ)
+        caller, weight = self._caller(token, environ)
         while True:
-            await queue.enter(caller)
+            await queue.enter(caller, weight)
             answer = await exchange.run(self._application, environ, threads, partial(queue.leave, caller))
             if seen.caller is not None and token:
-                caller = self._learn(token, seen.caller)
+                caller, weight = self._learn(token, seen.caller, seen.weight)
             if seen.awaited is None or seen.until is None:
                 return answer
             await self._wait(seen.awaited, seen.until, receive)
@@ -188,8 +188,8 @@ class Front:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
-    def _caller(self, token: bytes, environ: WSGIEnvironment) -> str:
-        """Return in whose name a request waits: the client that its token belonged to last, else the sender.
+    def _caller(self, token: bytes, environ: WSGIEnvironment) -> tuple[str, int]:
+        """Return in whose name a request waits, and its weight: the bank that its token belonged to, else the sender.
 
         It decides who waits for whom and nothing else.
         """
@@ -201,11 +201,11 @@ class Front:
             hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
             address = hops[-self._bounds.proxies] if len(hops) >= self._bounds.proxies else address
         # An unknown token may be anything, but senders without a valid one seldom send any.
-        return f"{'new' if token else 'at'}:{address}"
+        return f"{'new' if token else 'at'}:{address}", 1
 
-    def _learn(self, token: bytes, client_id: str) -> str:
+    def _learn(self, token: bytes, institution: str, weight: int) -> tuple[str, int]:
         key = _digest(token)
-        self._known[key] = f"client:{client_id}"
+        self._known[key] = (f"institution:{institution}", weight)
         self._known.move_to_end(key)
         if len(self._known) > _KNOWN_TOKENS:
             self._known.popitem(last=False)

@@ -18,11 +18,11 @@ class QueueFull(Exception):
 class FairQueue:
     """Slots for requests that run, and a bounded queue before them, in turn by caller.
 
-    A caller that is alone has every slot. While there are others, each has its share of half of them, one at least: a
-    bank that sends a thousand requests delays its own. It is half because the threads share one interpreter: the
-    second half would add little throughput, and much to the time of a quiet caller's request. For the same reason a
-    caller with requests in the queue starts none beside the request of a caller without any, for a tenth of a second
-    at most.
+    A caller that is alone has every slot. While there are others, each has its share of half of them by its weight, one
+    at least: a bank that sends a thousand requests delays its own. It is half because the threads share one
+    interpreter: the second half would add little throughput, and much to the time of a quiet caller's request. For the
+    same reason a caller with requests in the queue starts none beside the request of a caller without any, for a tenth
+    of a second at most.
 
     Parameters
     ----------
@@ -41,11 +41,12 @@ class FairQueue:
         self._running: Counter[str] = Counter()
         self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._callers = callers or Callers()
+        self._weights: dict[str, int] = {}  # of those that run or wait
         self._began: dict[str, float] = {}  # when a caller last got a slot
         self._alarm: asyncio.TimerHandle | None = None
         self._waiting = 0
 
-    async def enter(self, caller: str) -> None:
+    async def enter(self, caller: str, weight: int = 1) -> None:
         """Wait for a slot; call `leave` to give it back.
 
         Raises
@@ -53,7 +54,8 @@ class FairQueue:
         QueueFull
             Too many wait already, or this one waited too long.
         """
-        self._callers.note(caller)
+        self._callers.note(caller, weight)
+        self._weights[caller] = weight
         if self._free and caller not in self._lanes and self._may_run(caller):
             self._take(caller)
             return
@@ -80,8 +82,7 @@ class FairQueue:
         self._running[caller] -= 1
         if not self._running[caller]:
             del self._running[caller]
-            if caller not in self._lanes:
-                self._began.pop(caller, None)
+            self._tidy(caller)
         self._serve()
 
     def _serve(self) -> None:
@@ -105,8 +106,9 @@ class FairQueue:
         return False
 
     def _may_run(self, caller: str) -> bool:
-        callers = self._callers.count()
-        return self._running[caller] < (self._slots if callers <= 1 else max(1, self._slots // (2 * callers)))
+        own, of_all = self._weights.get(caller, 1), self._callers.weight()
+        share = self._slots if of_all <= own else max(1, int(self._slots * own / (2 * of_all)))
+        return self._running[caller] < share
 
     def _yields(self, caller: str) -> bool:
         """Return whether a caller that waits lets callers without a queue finish first; never for long."""
@@ -133,3 +135,10 @@ class FairQueue:
             self._waiting -= 1
             if not lane:
                 del self._lanes[caller]
+                self._tidy(caller)
+
+    def _tidy(self, caller: str) -> None:
+        """Forget a caller that neither runs nor waits."""
+        if caller not in self._lanes and not self._running.get(caller):
+            self._began.pop(caller, None)
+            self._weights.pop(caller, None)

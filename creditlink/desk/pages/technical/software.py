@@ -169,12 +169,22 @@ def _overview(
     here: LenderHere, now: datetime, *, error: str | None = None, done: Notice | None = None, status: int = 200
 ) -> ResponseReturnValue:
     api = api_of(here.actor)
+    usage = api.own("GET", "/v1/usage", noted=False)
     return show(
         "technical/software.html", status=status, institution=here.institution_name, error=error, done=done,
-        clients=items_of(api.own("GET", "/v1/clients", noted=False)), usage=api.own("GET", "/v1/usage", noted=False),
+        clients=items_of(api.own("GET", "/v1/clients", noted=False)), usage=usage, contract=_quotas(usage["contract"]),
         waiting=acts.waiting(here.actor, *changes.KINDS), kinds=changes.kind_words(), scopes=SCOPES,
         me=here.account.id, ask_code=stepup.needs_code(here.account, now), given=flask.request.form,
     )  # fmt: skip
+
+
+def _quotas(contract: Mapping[str, int | None]) -> list[tuple[str, int | None, int | None]]:
+    """Return each quota of the contract: what it is called, what of it is used, and what is agreed."""
+    return [
+        (gettext("Calls today"), contract["calls_today"], contract["calls_a_day"]),
+        (gettext("Calls this month"), contract["calls_this_month"], contract["calls_a_month"]),
+        (gettext("New profiles this month"), contract["profiles_this_month"], contract["profiles_a_month"]),
+    ]
 
 
 def _client(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import flask
@@ -19,6 +20,8 @@ from creditlink.institutions.service import KEYS_DUE, RegistrationRefused
 from creditlink.institutions.tables import OWN_ID, Client, Institution
 from creditlink.kit.errors import NotFound
 from creditlink.kit.files.textfile import JsonInvalid, json_of
+from creditlink.metering.contracts import MOST, Terms, TermsRefused, agree
+from creditlink.metering.statement import used_of_contract
 from creditlink.portal.person import stepup
 from creditlink.portal.sheets.filling import export_of, of_query, status_of
 from creditlink.portal.sheets.sheet import SheetColumn, SheetFilter, Value
@@ -168,6 +171,34 @@ def identify_institution(session: Session, here: AtDesk, now: datetime, code: st
     return see_other(flask.url_for("portal.operator_institution", code=code))
 
 
+@blueprint.post("/staff/operator/institutions/<code>/contract")
+@operating
+def agree_with_institution(session: Session, here: AtDesk, now: datetime, code: str) -> ResponseReturnValue:
+    """Set what is agreed with an institution: how much it may ask, and its share beside others."""
+    institution, form = _institution(session, code), flask.request.form
+    lacking = stepup.missing(session, here.account, form, now)
+    if lacking is not None:
+        return _show(session, here, now, institution, error=lacking.text, status=lacking.status)
+    try:
+        terms = Terms(**{name: _number(name, form.get(name, "")) for name in MOST})  # type: ignore[arg-type]  # by name
+        terms = replace(terms, weight=_number("weight", form.get("weight", "")) or 1)
+        agree(session, institution, terms, actor=here.actor.name, now=now)
+    except TermsRefused as refused:
+        error = gettext("This was not recorded: %(why)s", why=str(refused))
+        return _show(session, here, now, institution, error=error, status=422)
+    return see_other(flask.url_for("portal.operator_institution", code=code))
+
+
+def _number(name: str, typed: str) -> int | None:
+    """Return a whole number as typed; nothing typed is none."""
+    plain = typed.strip().replace(",", "")
+    if not plain:
+        return None
+    if not re.fullmatch("[0-9]{1,12}", plain):
+        raise TermsRefused(f"{name} must be a whole number, got {typed[:20]!r}")
+    return int(plain)
+
+
 @blueprint.post("/staff/operator/clients/<client_id>/<act>")
 @operating
 def turn_client(session: Session, here: AtDesk, now: datetime, client_id: str, act: str) -> ResponseReturnValue:
@@ -229,6 +260,7 @@ def _show(
         institution=institution,
         typed={name: flask.request.form.get(name, getattr(institution, name) or "") for name in ("uscc", "licence_no")},
         kinds=_kinds(),
+        used=used_of_contract(session, institution.id, now),
         clients=[_listed(client, now) for client in clients],
         ask_code=stepup.needs_code(here.account, now),
         error=error,
