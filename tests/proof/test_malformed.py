@@ -148,7 +148,7 @@ def test_the_authorization_server(app, senders):
             if answer.status_code >= 400 and case.path != "/oauth/authorize":
                 body = json.loads(answer.content)
                 assert body["error"] in protocol.ERRORS, body
-                assert set(body) <= {"error", "error_description", "attribute"}, body
+                assert set(body) <= {"error", "error_description", "attribute", "errors"}, body
                 said = body.get("error_description", "")
                 assert all(" " <= c <= "~" and c not in '"\\' for c in said), said
                 errors.add(body["error"])
