@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
@@ -97,10 +98,8 @@ class TestRunningServer:
             async with AsyncClient(issuer, signed_up.client_id, key, redirect_uri=signed_up.redirect_uri) as bank:
                 pushed = await bank.push(details(signed_up.uscc))
                 person = Representative(firms[0], issuer)
-                try:
+                with contextlib.suppress(PageError):  # the address that it comes back to is no page
                     await asyncio.to_thread(person.decide, pushed.url)
-                except PageError:
-                    pass  # the address that it comes back to is no page
                 address = person.browser.url
                 person.close()
                 with pytest.raises(CallbackRefused):
@@ -113,6 +112,16 @@ class TestRunningServer:
         made, named = asyncio.run(walk())
         assert made["state"] == "scored"
         assert len(named) > 5
+
+    def test_the_readme_is_true(self, signed_up, tmp_path, monkeypatch, capsys):
+        """Its program, with the developer's own values: ten lines to the first profile."""
+        (program,) = re.findall(r"```python\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+        assert len(re.sub(r"(?m)^(from|import) .*\n", "", program).strip().splitlines()) <= 10
+        (tmp_path / "bank.pem").write_bytes(signed_up.key_file.read_bytes())
+        monkeypatch.chdir(tmp_path)
+        values = {"ISSUER": signed_up.issuer, "CLIENT_ID": signed_up.client_id, "KID": signed_up.key.kid}
+        exec(compile(program, "README.md", "exec"), values | {"USCC": signed_up.uscc})
+        assert re.match(r"A\+? \['[A-Z]+-", capsys.readouterr().out)
 
 
 class Served:
