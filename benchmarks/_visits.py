@@ -51,6 +51,8 @@ PLACES = (
     Place("portal.status", NOBODY, "/portal/status"),
     Place("reference.page", NOBODY, "/reference", name="reference"),
     Place("reference.section", NOBODY, "/reference", r"/reference/profiles", name="reference-profiles"),
+    Place("problems.page", NOBODY, "/problems", name="problems"),
+    Place("problems.problem", NOBODY, "/problems/consent-refused", name="problems-consent-refused"),
     Place("portal.home", FIRM, "/portal/"),
     Place("portal.consent", FIRM, "/portal/", r"/portal/consents/cns_\w+"),
     Place("portal.what_goes", FIRM, "consent", r"/portal/consents/cns_\w+/delete"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import (
     AccessDeniedError,
@@ -49,14 +51,23 @@ class AuthorizationDetailsRefused(OAuth2Error):  # type: ignore[misc]  # Authlib
 
     error = "invalid_authorization_details"
 
-    def __init__(self, description: str, *, status_code: int = 400, attribute: str | None = None) -> None:
+    def __init__(
+        self,
+        description: str,
+        *,
+        status_code: int = 400,
+        attribute: str | None = None,
+        faults: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         super().__init__(description, status_code=status_code)
         self.attribute = attribute
+        self.faults = list(faults)
 
-    def get_body(self) -> list[tuple[str, str]]:
-        """Return the body; with the name of the fair-use limit that would be exceeded."""
-        body: list[tuple[str, str]] = super().get_body()
-        return [*body, ("attribute", self.attribute)] if self.attribute else body
+    def get_body(self) -> list[tuple[str, object]]:
+        """Return the body; with the name of the fair-use limit that would be exceeded, and every single fault."""
+        body: list[tuple[str, object]] = list(super().get_body())
+        body += [("attribute", self.attribute)] if self.attribute else []
+        return [*body, ("errors", self.faults)] if self.faults else body
 
 
 class ProofRefused(OAuth2Error):  # type: ignore[misc]  # Authlib has no types

@@ -41,7 +41,7 @@ def reviews() -> None:
 def list_cases(state: str | None, cause: str | None, limit: int) -> None:
     """List cases, what is due first first."""
     with _transaction() as (session, now):
-        print_json(cases_json(session, queue.listed(session, CaseQuery(state, cause, limit)), now), default=iso)
+        print_json(cases_json(session, queue.listed(session, CaseQuery(state, cause, limit))[0], now), default=iso)
 
 
 @reviews.command()
@@ -143,5 +143,5 @@ def show_monitor(since: datetime | None, until: datetime | None) -> None:
 def list_notices(overdue: bool, limit: int) -> None:
     """List notices of adverse action with their clocks and receipts, what is due first first."""
     with _transaction() as (session, now):
-        rows = notices.listed(session, overdue_at=now if overdue else None, limit=limit)
+        rows, _ = notices.listed(session, overdue_at=now if overdue else None, limit=limit)
         print_json([notices.clock_json(row, now) for row in rows], default=iso)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from creditlink.access.guard import current_access, require_access
 from creditlink.consents import listing
-from creditlink.consents.schemas import ConsentInFullSchema, ConsentPageSchema, ConsentQuerySchema, KeySetSchema
+from creditlink.consents.agreement.categories import PURPOSE_ACTIONS, USUAL_ACTIONS
+from creditlink.consents.agreement.limits import FairUse
+from creditlink.consents.schemas import (
+    ConsentInFullSchema,
+    ConsentPageSchema,
+    ConsentQuerySchema,
+    KeySetSchema,
+    PurposesSchema,
+)
 from creditlink.kit import ids, keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import InsufficientScope, InvalidRequest, NotFound, Unauthorized
@@ -17,6 +25,10 @@ blueprint = Blueprint(
     "consents", __name__, url_prefix="/v1/consents", description="What firms agreed to, and what became of it"
 )
 
+purposes = Blueprint(
+    "purposes", __name__, url_prefix="/v1/purposes", description="What may be asked of a firm, and for what"
+)
+
 receipt_keys = Blueprint("receipts", __name__, url_prefix="/v1/receipt-keys", description="Keys of consent receipts")
 
 
@@ -26,6 +38,22 @@ receipt_keys = Blueprint("receipts", __name__, url_prefix="/v1/receipt-keys", de
 def show_receipt_keys() -> dict[str, object]:
     """Return the JWK set that verifies the receipts of this server, offline and for good: keep a copy."""
     return keyring.public_keys(runtime.part(Settings).secret_key)
+
+
+@purposes.route("", methods=["GET"])
+@public
+@purposes.response(200, PurposesSchema)
+def list_purposes() -> dict[str, object]:
+    """List the purposes that a lender may name, each with the most that it may ask for.
+
+    What exceeds a limit is refused with 412 when it is pushed; `attribute` names the member.
+    """
+    fair_use = runtime.part(FairUse)
+    items = [
+        {**vars(template), "actions": list(PURPOSE_ACTIONS.get(purpose, USUAL_ACTIONS))}
+        for purpose, template in fair_use.for_lenders.items()
+    ]
+    return {"version": fair_use.version, "items": items, "next_cursor": None}
 
 
 @blueprint.route("", methods=["GET"])

@@ -78,6 +78,33 @@ class ConsentPageSchema(Schema):
     next_cursor = text("Give it as `cursor` for the next page; null on the last", allow_none=True)
 
 
+class PurposeSchema(Schema):
+    """The most that may be asked of a firm for one purpose."""
+
+    purpose = text("What `authorization_details` name")
+    label_zh = text("In Chinese")
+    label_en = text("In English")
+    access = text("`once`: uses are counted over the whole consent; `recurring`: by calendar month")
+    consent_days = ma.fields.Integer(metadata={"description": "How far ahead `valid_until` may be"})
+    history_months = ma.fields.Integer(metadata={"description": "How far back the data may go"})
+    data_life_days = ma.fields.Integer(metadata={"description": "How long what was computed may be kept"})
+    pulls = ma.fields.Integer(metadata={"description": "The most of `pulls_per_month`"})
+    usual_pulls = ma.fields.Integer(
+        metadata={"description": "What it is where it is absent; more is shown to the firm"}
+    )
+    actions = ma.fields.List(
+        ma.fields.String(), metadata={"description": "What `actions` are where they are absent; see the consent page"}
+    )
+
+
+class PurposesSchema(Schema):
+    """Fair-use limits by purpose."""
+
+    version = text("The version of the limits: a consent keeps the one that it was judged by")
+    items = ma.fields.List(ma.fields.Nested(PurposeSchema))
+    next_cursor = text("Always null: there is one page", allow_none=True)
+
+
 class KeySetSchema(Schema):
     """A JWK set (RFC 7517)."""
 

@@ -92,6 +92,7 @@ def _step(path: str, schema: type[Schema] | None = None, scope: str = "financing
     """Make a view the route of one step on an application: what every step has in common."""
 
     def decorate(view: View) -> View:
+        view = blueprint.reads("Idempotency-Key")(view)
         view = blueprint.response(200, ApplicationInFullSchema)(blueprint.problems(*_REFUSALS)(view))
         if schema is not None:
             view = blueprint.arguments(schema)(view)
@@ -149,7 +150,7 @@ def show_application(application_id: str) -> dict[str, object]:
 @require_access("financing:read")
 @blueprint.response(201, HandoverSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, Conflict)
-def authorize(application_id: str) -> dict[str, object]:
+def authorize_application(application_id: str) -> dict[str, object]:
     """Get the way to tokens for the firm's data, under the consent that it gave with its application.
 
     The answer's `auth_req_id` is good once, for minutes, and with your client's keys only; asking again voids the

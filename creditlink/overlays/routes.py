@@ -72,7 +72,7 @@ def list_versions() -> dict[str, object]:
 @blueprint.arguments(OverlayTermsSchema)
 @blueprint.response(200, OverlayVersionInFullSchema)
 @blueprint.problems(InvalidRequest, Unauthorized, InsufficientScope, Conflict)
-def write(terms: OverlayTerms) -> dict[str, object]:
+def write_overlay(terms: OverlayTerms) -> dict[str, object]:
     """Write a draft: a first version, or the next one; while one is being prepared, writing again changes it.
 
     Refused: what no catalogue and no column of yours has, a weight against its indicator's direction without a reason,
@@ -102,7 +102,7 @@ def _pointed(flaw: Flaw) -> dict[str, str]:
 @require_access("overlay:read")
 @blueprint.response(200, OverlayVersionInFullSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
-def show(version: int) -> dict[str, object]:
+def show_overlay(version: int) -> dict[str, object]:
     """Show one version: its terms, how far it can move a firm, and what was done to it."""
     with db.transaction(viewer=_viewer()) as session:
         return _in_full(session, versions.own(session, current_access().institution_id, version))
@@ -113,7 +113,7 @@ def show(version: int) -> dict[str, object]:
 @blueprint.arguments(OverlayCheckSchema)
 @blueprint.response(200, OverlayVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def check(body: OverlayCheck, version: int) -> dict[str, object]:
+def check_overlay(body: OverlayCheck, version: int) -> dict[str, object]:
     """Confirm a draft that another client of yours wrote.
 
     409 when you wrote any of it or hold a key of who did, or when the terms changed since you read them.
@@ -132,7 +132,7 @@ def check(body: OverlayCheck, version: int) -> dict[str, object]:
 @blueprint.arguments(StepNoteSchema)
 @blueprint.response(200, OverlayVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def publish(body: StepNote, version: int) -> dict[str, object]:
+def publish_overlay(body: StepNote, version: int) -> dict[str, object]:
     """Put a checked version to use; the one before it is retired in the same moment."""
     return _step(
         version,
@@ -148,7 +148,7 @@ def publish(body: StepNote, version: int) -> dict[str, object]:
 @blueprint.arguments(StepNoteSchema)
 @blueprint.response(200, OverlayVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def retire(body: StepNote, version: int) -> dict[str, object]:
+def retire_overlay(body: StepNote, version: int) -> dict[str, object]:
     """Take a version out of use, or drop one that is being prepared; there is no way back."""
     return _step(
         version,

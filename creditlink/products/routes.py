@@ -57,7 +57,7 @@ def list_products(query: ProductQuery) -> Answer:
         "revision": catalogue.revision,
         "total": len(found),
         "items": [_listed(terms, catalogue) for terms in page],
-        "next": page[-1].code if len(rest) > len(page) else None,
+        "next_cursor": page[-1].code if len(rest) > len(page) else None,
     }
     return body, 200, {"ETag": f'"{etag}"', "Cache-Control": _CACHE}
 

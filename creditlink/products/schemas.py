@@ -27,7 +27,7 @@ class ProductQuerySchema(Schema):
     term_months = number("A term it must allow, in months", validate=ma.validate.Range(1, 360))
     rate_bps_at_most = number("Lowest rate at most this, in basis points", validate=ma.validate.Range(0, 3600))
     limit = number("Products on a page", load_default=50, validate=ma.validate.Range(1, 200))
-    cursor = text("`next` of the page before", validate=ma.validate.Length(1, 40))
+    cursor = text("Where the page before ended: its `next_cursor`", validate=ma.validate.Length(1, 40))
 
 
 class RuleSchema(Schema):
@@ -81,7 +81,7 @@ class ProductPageSchema(Schema):
     revision = text("Changes whenever the catalogue does")
     total = number("Products that match the filters, on all pages")
     items = ma.fields.List(ma.fields.Nested(ProductSchema))
-    next = text("Cursor of the next page; null on the last", allow_none=True)
+    next_cursor = text("Give it as `cursor` for the next page; null on the last", allow_none=True)
 
 
 class ChangesQuerySchema(Schema):

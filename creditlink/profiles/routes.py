@@ -104,6 +104,7 @@ _WAITING_THREADS = threading.BoundedSemaphore(2)
     ModelPurpose,
     IdempotencyMismatch,
 )
+@blueprint.reads("Idempotency-Key", "Prefer")
 def create_profile(wanted: ProfileRequest) -> Answer:
     """Compute the profile of the firm that the token's consent is about.
 

@@ -66,6 +66,7 @@ def means_of(settings: Settings) -> Means:
     Conflict,
     IdempotencyMismatch,
 )
+@blueprint.reads("Idempotency-Key")
 def create_report(wanted: ReportRequest) -> tuple[dict[str, object], int, dict[str, str]]:
     """Have a report made of a profile, under a consent of purpose `report` that allows the action `report`.
 
@@ -96,6 +97,7 @@ def _made_before(session: Session, wanted: ReportRequest, key: str) -> UUID | No
 @require_access("report:read")
 @blueprint.response(200, ReportSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, ConsentRefused, NotFound, Conflict)
+@blueprint.reads("Accept")
 def read_report(report_id: str) -> dict[str, object] | flask.Response:
     """Read a report while its consent lives: as JSON, or with `Accept: application/pdf` as the sealed PDF."""
     settings = runtime.part(Settings)

@@ -18,6 +18,7 @@ from creditlink.decisions.kept import classes_of
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.errors import Conflict, InvalidRequest, NotFound
+from creditlink.kit.http import paging
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import Settings
 from creditlink.notifications.service import notify
@@ -69,6 +70,7 @@ class CaseQuery:
     state: str | None = None
     cause: str | None = None
     limit: int = 100
+    cursor: str | None = None
 
 
 def settings_in_use() -> ReviewSettings:
@@ -202,14 +204,18 @@ def add_cause(
     return found
 
 
-def listed(session: Session, query: CaseQuery) -> Sequence[ReviewCase]:
-    """Return cases, what is due first first."""
+def listed(session: Session, query: CaseQuery) -> tuple[Sequence[ReviewCase], str | None]:
+    """Return one page of cases, what is due first first, and the cursor of the next."""
     wanted = select(ReviewCase)
     if query.state is not None:
         wanted = wanted.where(ReviewCase.state == query.state)
     if query.cause is not None:
         wanted = wanted.where(ReviewCase.causes.contains([query.cause]))
-    return session.scalars(wanted.order_by(ReviewCase.due_at, ReviewCase.id).limit(query.limit)).all()
+    after = paging.row_of(session, ReviewCase, "rev", query.cursor)
+    page, more = paging.first_due_first(
+        session, wanted, ReviewCase.due_at, ReviewCase.id, after=after, limit=query.limit
+    )
+    return page, page[-1].wire_id if more else None
 
 
 def case_of(session: Session, wire_id: str, *, lock: bool = False) -> ReviewCase:

@@ -83,7 +83,8 @@ def cases_json(session: Session, cases: Sequence[ReviewCase], now: datetime) -> 
 def list_cases(query: CaseQuery) -> dict[str, object]:
     """List cases, what is due first first."""
     with _reviewing() as (session, now):
-        return {"items": cases_json(session, queue.listed(session, query), now)}
+        page, cursor = queue.listed(session, query)
+        return {"items": cases_json(session, page, now), "next_cursor": cursor}
 
 
 @blueprint.route("/monitor", methods=["GET"])
@@ -106,8 +107,9 @@ def show_monitor(query: MonitorQuery) -> dict[str, object]:
 def list_notices(query: NoticeQuery) -> dict[str, object]:
     """List notices of adverse action with their clocks and receipts, what is due first first."""
     with _reviewing() as (session, now):
-        rows = notices.listed(session, overdue_at=now if query.overdue else None, limit=query.limit)
-        return {"items": [notices.clock_json(row, now) for row in rows]}
+        overdue_at = now if query.overdue else None
+        rows, cursor = notices.listed(session, overdue_at=overdue_at, limit=query.limit, cursor=query.cursor)
+        return {"items": [notices.clock_json(row, now) for row in rows], "next_cursor": cursor}
 
 
 @blueprint.route("/<case_id>", methods=["GET"])

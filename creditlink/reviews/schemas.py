@@ -93,7 +93,8 @@ class CaseQuerySchema(Schema):
     loads_into = CaseQuery
     state = text("Only cases in this state", validate=ma.validate.OneOf(list(STATES)))
     cause = text("Only cases with this cause", validate=ma.validate.OneOf(list(CAUSES)))
-    limit = number("How many at most", load_default=100, validate=ma.validate.Range(1, 1000))
+    limit = number("Cases per page", load_default=100, validate=ma.validate.Range(1, 1000))
+    cursor = text("Where the page before ended: its `next_cursor`")
 
 
 class WhoseCaseSchema(CaseOfProfileSchema):
@@ -112,6 +113,7 @@ class CasesSchema(Schema):
     """Cases, what is due first first."""
 
     items = ma.fields.List(ma.fields.Nested(WhoseCaseSchema))
+    next_cursor = text("Give it as `cursor` for the next page; null on the last", allow_none=True)
 
 
 class WantedOverrideSchema(Schema):
@@ -221,6 +223,7 @@ class NoticeQuery:
 
     overdue: bool = False
     limit: int = 100
+    cursor: str | None = None
 
 
 class NoticeQuerySchema(Schema):
@@ -228,10 +231,12 @@ class NoticeQuerySchema(Schema):
 
     loads_into = NoticeQuery
     overdue = ma.fields.Boolean(load_default=False, metadata={"description": "Only those not opened in time"})
-    limit = number("How many at most", load_default=100, validate=ma.validate.Range(1, 1000))
+    limit = number("Notices per page", load_default=100, validate=ma.validate.Range(1, 1000))
+    cursor = text("Where the page before ended: its `next_cursor`")
 
 
 class NoticeClocksSchema(Schema):
     """Notices, what is due first first."""
 
     items = ma.fields.List(ma.fields.Nested(NoticeClockSchema))
+    next_cursor = text("Give it as `cursor` for the next page; null on the last", allow_none=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import flask
@@ -29,7 +30,8 @@ from creditlink.portal.firm.known.reports import verify
 from creditlink.portal.public import outside
 from creditlink.portal.site import FILE_PATHS
 from creditlink.status.recorder import Recorder
-from creditlink.web import compression, health, limits, reference, security
+from creditlink.web import compression, health, limits, problem_pages, reference, security
+from creditlink.web.contract.completion import completed
 from creditlink.web.front import exchange
 from creditlink.web.wiring import register_slices
 
@@ -81,10 +83,12 @@ def create_app(settings: Settings, database: db.Database) -> flask.Flask:
     app.register_error_handler(500, _unexpected)  # what happens outside of a view: a session that is not stored, say
     app.wsgi_app = _identified(app.wsgi_app)  # type: ignore[assignment,method-assign]  # as Flask documents
     api = Api(app, spec_kwargs=reference.openapi_options(settings))
+    api.complete = partial(completed, app)
     register_slices(app, api, settings)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(reference.blueprint)
     app.register_blueprint(security.blueprint)
+    app.register_blueprint(problem_pages.blueprint)
     app.add_url_rule("/", "root", public(outside.root))
     app.add_url_rule("/verify", "verify", public(verify.short))
     app.add_url_rule("/verify/<token>", "verify_report", public(verify.short))

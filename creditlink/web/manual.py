@@ -84,14 +84,15 @@ class SectionShown:
 
 def sections_of(document: Json) -> Mapping[str, SectionShown]:
     """Return the sections of a document by name, in its order."""
-    schemas = _schemas(document)
+    schemas, headers = _schemas(document), _dict(_dict(document, "components"), "parameters")
     found: dict[str, list[OperationShown]] = {str(tag["name"]): [] for tag in _list(document, "tags")}
     for path, item in _dict(document, "paths").items():
         shared = _list(cast(Json, item), "parameters")
         for method in _METHODS:
             operation = cast(Json, item).get(method)
             if isinstance(operation, Mapping):
-                shown = _operation(method, path, operation, shared, schemas)
+                named = [_resolved(one, headers) for one in [*shared, *_list(operation, "parameters")]]
+                shown = _operation(method, path, operation, named, schemas)
                 for tag in cast(Sequence[str], operation.get("tags", ())):
                     found.setdefault(tag, []).append(shown)
     texts = {str(tag["name"]): str(tag.get("description", "")) for tag in _list(document, "tags")}
@@ -114,13 +115,13 @@ def inline(text: str) -> Markup:
 
 
 def _operation(
-    method: str, path: str, operation: Json, shared: Sequence[Json], schemas: Mapping[str, Json]
+    method: str, path: str, operation: Json, named: Sequence[Json], schemas: Mapping[str, Json]
 ) -> OperationShown:
-    named = [one for one in [*shared, *_list(operation, "parameters")] if "name" in one]
     body = _content(cast(Json, operation.get("requestBody", {})))
     answers, good = [], None
     for status, answer in _dict(operation, "responses").items():
-        if isinstance(answer, Mapping) and status != "default":
+        # What every operation may answer is said once, in the document: there it is a reference.
+        if isinstance(answer, Mapping) and "description" in answer and status != "default":
             schema = _content(answer)
             name = None if schema is None else _name(schema)
             answers.append(AnswerShown(status, inline(str(answer.get("description", ""))), name))
@@ -132,7 +133,7 @@ def _operation(
         path=path,
         title=str(operation.get("summary", "")),
         text=paragraphs(str(operation.get("description", ""))),
-        scopes=[scope for one in security for scopes in one.values() for scope in scopes],
+        scopes=list(dict.fromkeys(scope for one in security for scopes in one.values() for scope in scopes)),
         parameters=[
             _field(str(one["name"]), cast(Json, one.get("schema", {})), required=bool(one.get("required")),
                    text=str(one.get("description", "")), place=str(one.get("in", "")))
@@ -143,6 +144,12 @@ def _operation(
         answers=sorted(answers, key=lambda one: one.status),
         answer_sample="" if good is None else _sample(good, schemas),
     )  # fmt: skip
+
+
+def _resolved(parameter: Json, headers: Json) -> Json:
+    """Return a parameter, or the one that it refers to."""
+    name = str(parameter.get("$ref", "")).rpartition("/")[2]
+    return cast(Json, headers[name]) if name in headers else parameter
 
 
 def _content(holder: Json) -> Json | None:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from creditlink.kit.settings import Settings
 from creditlink.portal import site
+from creditlink.web.contract import security
 from creditlink.web.manual import SectionShown, paragraphs, sections_of
 
 blueprint = flask.Blueprint("reference", __name__)
@@ -27,23 +28,7 @@ def openapi_options(settings: Settings) -> dict[str, object]:
     return {
         "info": {"description": _DESCRIPTION},
         "servers": [{"url": "/"}],
-        "components": {
-            "securitySchemes": {
-                "oauth2": {
-                    "type": "oauth2",
-                    "flows": {
-                        "authorizationCode": {
-                            "authorizationUrl": "/oauth/authorize",
-                            "tokenUrl": "/oauth/token",
-                            "scopes": {
-                                "profile:create": "Compute a profile of a firm that agreed",
-                                "profile:read": "Read profiles computed for you",
-                            },
-                        }
-                    },
-                }
-            }
-        },
+        "components": {"securitySchemes": security.schemes()},
     }
 
 

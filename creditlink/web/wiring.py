@@ -150,6 +150,7 @@ def register_slices(app: flask.Flask, api: Api, settings: Settings) -> None:
     app.register_blueprint(card_pages.blueprint)
     api.register_blueprint(consents_routes.blueprint)
     api.register_blueprint(consents_routes.receipt_keys)
+    api.register_blueprint(consents_routes.purposes)
     api.register_blueprint(profiles_routes.blueprint)
     api.register_blueprint(profiles_routes.reason_codes)
     api.register_blueprint(registered_routes.blueprint)

@@ -202,6 +202,34 @@ def test_a_wrong_check_character_only_warns():
     assert read(asked(uscc=code[:-1] + other)).uscc == code[:-1] + other
 
 
+def test_everything_that_is_wrong_is_told_at_once():
+    """Of several faults the first is the description, and each is in the list with its place; none is told twice."""
+    found = refused(
+        asked(
+            uscc="nonsense", categories=["tax", "tax"], access="often", history_months=0, valid_until="soon",
+            data_life_days=10_000, pulls_per_month=99, nonsense=1,
+        )
+    )  # fmt: skip
+    assert found.description.startswith("authorization_details at index 0: has a member that is none of")
+    assert (found.status, found.attribute) == (400, None)
+    assert [(fault.pointer, fault.attribute) for fault in found.faults] == [
+        ("/0", None),
+        ("/0/uscc", None),
+        ("/0/categories", None),
+        ("/0/access", None),
+        ("/0/valid_until", None),
+        ("/0/history_months", None),
+        ("/0/data_life_days", "data_life_days"),
+        ("/0/pulls_per_month", "pulls_per_month"),
+    ]
+    assert [fault.pointer for fault in refused([]).faults] == [""]
+
+
+def test_limits_of_an_unknown_purpose_are_not_guessed():
+    found = refused(asked(purpose="curiosity", history_months=99))
+    assert [fault.pointer for fault in found.faults] == ["/0/purpose"]
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

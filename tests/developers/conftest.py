@@ -6,15 +6,19 @@ import json
 import re
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import pytest
+from sqlalchemy import select
 from werkzeug.serving import make_server
 
+from creditlink.consents.tables import Consent
 from creditlink.kit.clock import last_complete_month, utc_now
 from creditlink.kit.postgres import db
+from creditlink.kit.processes import runtime
 from creditlink.records import sources
+from creditlink.records.pulls import fetching
 from creditlink.records.sources import Sources, load_sources
 from creditlink.sandbox.banks.bank import DemoBank
 from creditlink.sandbox.banks.keys import new_key
@@ -22,7 +26,9 @@ from creditlink.sandbox.bureaus.serving import CREDENTIALS_OF, bureau_app
 from creditlink.sandbox.offices.serving import PORTS, office_apps
 from creditlink.sandbox.platform.scripted_firms import write_scripted_firms
 from creditlink.sandbox.platform.seed import seed_lenders, seed_scripted_firms
+from creditlink.sandbox.platform.services import free_port
 from creditlink.sandbox.platform.stack import source_addresses
+from creditlink.web.app import create_app
 from tests.portal.conftest import Person, owner, person
 from tests.serving import ISSUER
 
@@ -127,3 +133,32 @@ def firms(empty_database, scripted_city, settings):
     with db.transaction("owner") as session:
         seed_lenders(session, settings, now=utc_now())
         return seed_scripted_firms(session, scripted_city, now=utc_now())
+
+
+@pytest.fixture
+def platform(settings, empty_database, offices, firms):
+    """The application at an address that is its issuer, and somebody who does the worker's pulls."""
+    port = free_port()
+    settings = replace(settings, issuer=f"http://127.0.0.1:{port}")
+    runtime.process().put(settings)
+    app = create_app(settings, empty_database)
+    server, ended = make_server("127.0.0.1", port, app, threaded=True), threading.Event()
+
+    def pull() -> None:
+        done = set()
+        while not ended.wait(0.2):
+            with db.transaction("worker") as session:
+                alive = set(session.scalars(select(Consent.id).where(Consent.state == "ACTIVE"))) - done
+            for consent_id in alive:
+                fetching.run_pull(consent_id, offices, utc_now)
+            done |= alive
+
+    threads = [threading.Thread(target=target, daemon=True) for target in (server.serve_forever, pull)]
+    for thread in threads:
+        thread.start()
+    yield app, settings.issuer, firms
+    ended.set()
+    server.shutdown()
+    for thread in threads:
+        thread.join()
+    server.server_close()

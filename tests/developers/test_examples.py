@@ -7,58 +7,18 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
-from werkzeug.serving import make_server
 
-from creditlink.consents.tables import Consent
-from creditlink.kit.clock import utc_now
-from creditlink.kit.postgres import db
-from creditlink.kit.processes import runtime
 from creditlink.kit.settings import ROOT
 from creditlink.portal.developers import examples
-from creditlink.records.pulls import fetching
 from creditlink.sandbox.banks.keys import new_key
 from creditlink.sandbox.people.representative import Representative
-from creditlink.sandbox.platform.services import free_port
-from creditlink.web.app import create_app
 from tests.developers.conftest import HOME, Developer
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 WEBHOOK = {"curl": "webhook ours", "python": "webhook True", "typescript": "webhook true", "java": "webhook true"}
-
-
-@pytest.fixture
-def platform(settings, empty_database, offices, firms):
-    """The application at an address that is its issuer, and somebody who does the worker's pulls."""
-    port = free_port()
-    settings = replace(settings, issuer=f"http://127.0.0.1:{port}")
-    runtime.process().put(settings)
-    app = create_app(settings, empty_database)
-    server, ended = make_server("127.0.0.1", port, app, threaded=True), threading.Event()
-
-    def pull() -> None:
-        done = set()
-        while not ended.wait(0.2):
-            with db.transaction("worker") as session:
-                alive = set(session.scalars(select(Consent.id).where(Consent.state == "ACTIVE"))) - done
-            for consent_id in alive:
-                fetching.run_pull(consent_id, offices, utc_now)
-            done |= alive
-
-    threads = [threading.Thread(target=target, daemon=True) for target in (server.serve_forever, pull)]
-    for thread in threads:
-        thread.start()
-    yield app, settings.issuer, firms
-    ended.set()
-    server.shutdown()
-    for thread in threads:
-        thread.join()
-    server.server_close()
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_changes_are_handed_in_queued_and_taken(caller):
     assert (done["state"], done["rows"]["applied"], done["rows"]["refused"]) == ("done", 1, 1)
     (refused,) = call("GET", f"{PATH}/{load['id']}/refused").json()["items"]
     assert (refused["row"], refused["problems"][0]["field"], refused["problems"][0]["value"]) == (2, "industry", "?")
-    assert call("GET", f"{PATH}/{load['id']}/refused?after=2").json()["items"] == []
+    assert call("GET", f"{PATH}/{load['id']}/refused?cursor=2").json() == {"items": [], "next_cursor": None}
     with db.transaction("owner") as session:
         assert service.by_uscc(session, CODE).name == "佛山第1有限公司"
 

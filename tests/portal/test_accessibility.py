@@ -103,7 +103,13 @@ def test_no_page_has_a_serious_finding(look, firm, bank, size):
         page.goto(f"/portal/{name}")
         assert fits(page), name
         found += page.findings()
-    for path in ("/nowhere", "/reference?lang=en", "/reference/profiles?lang=zh"):
+    for path in (
+        "/nowhere",
+        "/reference?lang=en",
+        "/reference/profiles?lang=zh",
+        "/problems?lang=zh",
+        "/problems/unauthorized",
+    ):
         page.goto(path)
         picture(page, path.strip("/").partition("?")[0].replace("/", "-"))
         assert fits(page), path

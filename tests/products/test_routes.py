@@ -53,10 +53,10 @@ def codes(client, **query):
         assert page.status_code == 200, page.json
         seen += [item["code"] for item in page.json["items"]]
         assert len(page.json["items"]) <= 100
-        if page.json["next"] is None:
+        if page.json["next_cursor"] is None:
             assert page.json["total"] == len(seen)
             return seen
-        cursor = {"cursor": page.json["next"]}
+        cursor = {"cursor": page.json["next_cursor"]}
 
 
 class TestList:

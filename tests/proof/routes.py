@@ -9,7 +9,16 @@ from __future__ import annotations
 import re
 
 # Nothing of any firm, served to everybody; beside these, whatever is marked `@public`.
-OPEN = {"api-docs.openapi_json", "health.live", "health.metrics", "health.ready", "reference.page", "reference.section"}
+OPEN = {
+    "api-docs.openapi_json",
+    "health.live",
+    "health.metrics",
+    "health.ready",
+    "reference.page",
+    "reference.section",
+    "problems.page",
+    "problems.problem",
+}
 # The protocol itself: walked one by one, with its own answers.
 PROTOCOL = {
     "oauth.ask_in_inbox",

@@ -225,7 +225,7 @@ class TestRoutes:
         report = aud("GET", "/v1/reviews/monitor").json()
         assert (report["decided"], report["overridden"], report["rate"]) == (1, 1, None)
         assert [row["name"] for row in report["by_reviewer"]] == ["fay"]
-        assert fay("GET", "/v1/reviews/notices").json() == {"items": []}
+        assert fay("GET", "/v1/reviews/notices").json() == {"items": [], "next_cursor": None}
         assert fay("GET", "/v1/reviews/rev_" + "0" * 32).status_code == 404
         assert bank.http.get("/v1/reviews").status_code == 401
 

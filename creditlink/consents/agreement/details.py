@@ -2,16 +2,17 @@
 
 The order, each with the error it gives: JSON, an array, one object in it (`invalid_request`); a known
 type, a type this client may use, the common members, the type's own rules, the fair-use limits
-(`invalid_authorization_details`, with the position in the array).
+(`invalid_authorization_details`, with the position in the array). The last two are checked to the end: a bank is told
+everything that is wrong with its members at once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar
 
 from creditlink.consents.agreement import limits
 from creditlink.consents.agreement.categories import ACTIONS, CATEGORIES, PURPOSE_ACTIONS, SERVED_ACTIONS, USUAL_ACTIONS
@@ -30,6 +31,7 @@ _MOST_CHARACTERS = 8192
 _MOST_OBJECTS = 16
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _COMMON = ("locations", "actions", "datatypes", "privileges", "identifier")
+Checked = TypeVar("Checked")
 _MEMBERS = frozenset(
     {
         "type",
@@ -68,14 +70,63 @@ class DetailsRefused(Exception):
     was sent, since that would end up in the logs and pages of others.
     """
 
-    def __init__(self, error: str, description: str, index: int | None = None, attribute: str | None = None) -> None:
+    def __init__(
+        self,
+        error: str,
+        description: str,
+        index: int | None = None,
+        attribute: str | None = None,
+        member: str | None = None,
+    ) -> None:
         where = "" if index is None else f" at index {index}"
         self.error = error
         self.index = index
         self.attribute = attribute
         self.status = 400 if attribute is None else 412
         self.description = f"authorization_details{where}: {description}"
+        place = "" if index is None else "/".join(["", str(index), *filter(None, [attribute or member])])
+        self.faults: tuple[Fault, ...] = (Fault(place, description, attribute),)
         super().__init__(self.description)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: where in the array, as a JSON pointer, and what it must be."""
+
+    pointer: str
+    detail: str
+    attribute: str | None = None  # where a fair-use limit is exceeded: which
+
+    def as_json(self) -> dict[str, str]:
+        """Return the fault as it is on the wire."""
+        body = {"pointer": self.pointer, "detail": self.detail}
+        return body if self.attribute is None else {**body, "attribute": self.attribute}
+
+
+class _Faults:
+    """What is wrong with the members of one object, in the order of the checks."""
+
+    def __init__(self) -> None:
+        self._found: list[DetailsRefused] = []
+
+    def note(self, refused: DetailsRefused) -> None:
+        """Note a fault, and go on."""
+        self._found.append(refused)
+
+    def tried(self, check: Callable[[], Checked], otherwise: Checked) -> Checked:
+        """Return what a check gives; where it refuses, note why and go on with another value."""
+        try:
+            return check()
+        except DetailsRefused as refused:
+            self._found.append(refused)
+            return otherwise
+
+    def refuse(self) -> None:
+        """Raise the first fault, with all of them in it, if there is any."""
+        if self._found:
+            first = self._found[0]
+            first.faults = tuple(fault for refused in self._found for fault in refused.faults)
+            raise first
 
 
 @dataclass(frozen=True)
@@ -159,7 +210,7 @@ def parse(
     Raises
     ------
     DetailsRefused
-        The first check that fails, in the order of this module's text.
+        The first check that fails, in the order of this module's text; `faults` has whatever else is wrong.
     """
     objects = _array_of_objects(raw)
     for index, body in enumerate(objects):
@@ -174,11 +225,7 @@ def parse(
         _check_common(body, index)
     if len(objects) > 1:
         raise DetailsRefused(INVALID_DETAILS, "one object is accepted per request", 1)
-    details = _typed(objects[0], client, fair_use, served, now)
-    exceeded = limits.breach(details, fair_use, now)
-    if exceeded:
-        raise DetailsRefused(INVALID_DETAILS, exceeded.rule, 0, exceeded.attribute)
-    return details
+    return _typed(objects[0], client, fair_use, served, now)
 
 
 def _array_of_objects(raw: str) -> list[dict[str, object]]:
@@ -226,47 +273,78 @@ def _typed(
     served: ServedCategories,
     now: datetime,
 ) -> AuthorizationDetails:
+    faults = _Faults()
     if set(body) - _MEMBERS:
-        raise _refused(f"has a member that is none of {', '.join(sorted(_MEMBERS))}")
-    code = _uscc(body)
-    # An optional category may be listed in both places or only as optional: it is the same request.
-    optional = _categories(body, "optional_categories", served) if "optional_categories" in body else ()
-    named = _categories(body, "categories", served)
-    categories = tuple(c for c in CATEGORIES if c in {*named, *optional})
-    if not set(categories) <= {*client.categories, *PUBLIC_CATEGORIES}:
-        raise _refused("categories holds one that is not open to this client")
-    if public := [c for c in PUBLIC_CATEGORIES if c in optional]:
-        raise _refused(f"optional_categories cannot hold {', '.join(public)}: public records are read by law")
-    if not set(categories) - set(optional):
-        raise _refused("optional_categories must leave at least one required category")
+        faults.note(_refused(f"has a member that is none of {', '.join(sorted(_MEMBERS))}"))
+    code = faults.tried(lambda: _uscc(body), None)
+    categories, optional = _all_categories(body, client, served, faults)
     purpose = body.get("purpose")
-    if not isinstance(purpose, str) or purpose not in fair_use.for_lenders:
-        raise _refused(f"purpose must be one of {', '.join(fair_use.for_lenders)}")
-    template = fair_use.for_lenders[purpose]
+    is_known = isinstance(purpose, str) and purpose in fair_use.for_lenders
+    if not is_known:
+        faults.note(_refused(f"purpose must be one of {', '.join(fair_use.for_lenders)}", "purpose"))
+    judged = purpose if isinstance(purpose, str) and is_known else limits.USUAL
+    template = fair_use.templates[judged]
     access = body.get("access", template.access)
     if access not in ("once", "recurring"):
-        raise _refused("access must be once or recurring")
-    valid_until = _instant(body, "valid_until")
+        faults.note(_refused("access must be once or recurring", "access"))
+        access = template.access
+    # What stands in for a wrong member keeps every limit: it is never named a second time.
+    soon = now + timedelta(seconds=1)
+    valid_until = faults.tried(lambda: _instant(body, "valid_until"), soon)
     if valid_until <= now:
-        raise _refused("valid_until is not in the future")
-    return AuthorizationDetails(
+        faults.note(_refused("valid_until is not in the future", "valid_until"))
+        valid_until = soon
+    life, pulls = template.data_life_days, template.usual_pulls
+    details = AuthorizationDetails(
         uscc=code,
         categories=categories,
         optional_categories=tuple(c for c in CATEGORIES if c in optional),
-        purpose=purpose,
-        access=access,
-        history_months=_whole(body, "history_months"),
+        purpose=judged,
+        access=str(access),
+        history_months=faults.tried(lambda: _whole(body, "history_months"), 1),
         valid_until=valid_until,
-        data_life_days=_whole(body, "data_life_days", template.data_life_days),
-        pulls_per_month=_whole(body, "pulls_per_month", template.usual_pulls),
-        pulls_per_day=_whole(body, "pulls_per_day") if "pulls_per_day" in body else None,
-        actions=_actions(body, purpose),
+        data_life_days=faults.tried(lambda: _whole(body, "data_life_days", life), life),
+        pulls_per_month=faults.tried(lambda: _whole(body, "pulls_per_month", pulls), pulls),
+        pulls_per_day=faults.tried(lambda: _whole(body, "pulls_per_day"), None) if "pulls_per_day" in body else None,
+        actions=faults.tried(lambda: _actions(body, judged), USUAL_ACTIONS),
         fair_use_version=fair_use.version,
     )
+    for exceeded in limits.breaches(details, fair_use, now) if is_known else ():
+        faults.note(DetailsRefused(INVALID_DETAILS, exceeded.rule, 0, exceeded.attribute))
+    faults.refuse()
+    return details
 
 
-def _refused(description: str) -> DetailsRefused:
-    return DetailsRefused(INVALID_DETAILS, description, 0)
+def _all_categories(
+    body: dict[str, object], client: ClientTerms, served: ServedCategories, faults: _Faults
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return all categories that are asked for, and the optional ones among them.
+
+    An optional category may be listed in both places or only as optional: it is the same request.
+    """
+
+    def read(member: str) -> tuple[str, ...] | None:
+        return faults.tried(lambda: _categories(body, member, served), None)
+
+    optional = read("optional_categories") if "optional_categories" in body else ()
+    named = read("categories")
+    categories = tuple(c for c in CATEGORIES if c in {*(named or ()), *(optional or ())})
+    if not set(categories) <= {*client.categories, *PUBLIC_CATEGORIES}:
+        faults.note(_refused("categories holds one that is not open to this client", "categories"))
+    if public := [c for c in PUBLIC_CATEGORIES if c in (optional or ())]:
+        faults.note(
+            _refused(
+                f"optional_categories cannot hold {', '.join(public)}: public records are read by law",
+                "optional_categories",
+            )
+        )
+    if named is not None and optional is not None and not set(categories) - set(optional):
+        faults.note(_refused("optional_categories must leave at least one required category", "optional_categories"))
+    return categories, optional or ()
+
+
+def _refused(description: str, member: str | None = None) -> DetailsRefused:
+    return DetailsRefused(INVALID_DETAILS, description, 0, member=member)
 
 
 def _uscc(body: dict[str, object]) -> str | None:
@@ -276,20 +354,20 @@ def _uscc(body: dict[str, object]) -> str | None:
     checked = uscc_rules.check(value) if isinstance(value, str) and value.isascii() else None
     # A wrong check character only warns: such codes are registered. Whether the firm exists is never revealed here.
     if checked is None:
-        raise _refused("uscc needs 18 characters of 0-9 A-Z without I O S V Z")
+        raise _refused("uscc needs 18 characters of 0-9 A-Z without I O S V Z", "uscc")
     if not checked.well_formed:
-        raise _refused(f"uscc {checked.reason}")
+        raise _refused(f"uscc {checked.reason}", "uscc")
     return checked.uscc
 
 
 def _categories(body: dict[str, object], member: str, served: ServedCategories) -> tuple[str, ...]:
     value = body.get(member)
     if isinstance(value, list) and UTILITY in value:
-        raise _refused(f"{member} holds {UTILITY}, which is asked for as {', '.join(SUPPLIES)}: each by itself")
+        raise _refused(f"{member} holds {UTILITY}, which is asked for as {', '.join(SUPPLIES)}: each by itself", member)
     names = _names(body, member, CATEGORIES)
     for name in names:
         if name not in PUBLIC_CATEGORIES and name not in served:
-            raise _refused(f"{member} holds {name}, of which no source is connected here")
+            raise _refused(f"{member} holds {name}, of which no source is connected here", member)
     return names
 
 
@@ -298,11 +376,12 @@ def _actions(body: dict[str, object], purpose: str) -> tuple[str, ...]:
     for name in names:
         if name not in SERVED_ACTIONS:
             raise _refused(
-                f"actions holds {name}, which nothing here serves: it must be of {', '.join(SERVED_ACTIONS)}"
+                f"actions holds {name}, which nothing here serves: it must be of {', '.join(SERVED_ACTIONS)}",
+                "actions",
             )
         # An action that is named for its purpose is of that one alone: nobody is asked for a report by the way.
         if name in PURPOSE_ACTIONS and name != purpose:
-            raise _refused(f"actions holds {name}, which only a request of purpose {name} may ask for")
+            raise _refused(f"actions holds {name}, which only a request of purpose {name} may ask for", "actions")
     return names
 
 
@@ -311,18 +390,18 @@ def _names(
 ) -> tuple[str, ...]:
     value = body.get(member, list(default) if default else None)
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-        raise _refused(f"{member} must be a non-empty array of texts")
+        raise _refused(f"{member} must be a non-empty array of texts", member)
     if not set(value) <= set(known):
-        raise _refused(f"{member} must be of {', '.join(known)}")
+        raise _refused(f"{member} must be of {', '.join(known)}", member)
     if len(set(value)) != len(value):
-        raise _refused(f"{member} names something twice")
+        raise _refused(f"{member} names something twice", member)
     return tuple(name for name in known if name in value)
 
 
 def _whole(body: dict[str, object], member: str, default: int | None = None) -> int:
     value = body.get(member, default)
     if type(value) is not int or not 1 <= value <= 100_000:
-        raise _refused(f"{member} must be a whole number from 1")
+        raise _refused(f"{member} must be a whole number from 1", member)
     return value
 
 
@@ -333,4 +412,4 @@ def _instant(body: dict[str, object], member: str) -> datetime:
             return datetime.fromisoformat(value).astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-    raise _refused(f"{member} must be an instant with a zone such as 2026-12-31T00:00:00+08:00")
+    raise _refused(f"{member} must be an instant with a zone such as 2026-12-31T00:00:00+08:00", member)

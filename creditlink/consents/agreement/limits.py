@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -104,25 +104,29 @@ def _template(name: str, entry: object) -> Template:
     return Template(purpose=name, **entry)
 
 
-def breach(request: AuthorizationDetails, fair_use: FairUse, now: datetime) -> Breach | None:
-    """Return the first limit that a request exceeds, or None; the order is that of the page."""
+def breaches(request: AuthorizationDetails, fair_use: FairUse, now: datetime) -> Iterator[Breach]:
+    """Yield every limit that a request exceeds, in the order of the page."""
     template = fair_use.templates[request.purpose]
     if request.access != template.access:
-        return Breach("access", request.access, template.access)
+        yield Breach("access", request.access, template.access)
     if request.history_months > template.history_months:
-        return Breach("history_months", str(request.history_months), str(template.history_months))
+        yield Breach("history_months", str(request.history_months), str(template.history_months))
     last = now + timedelta(days=template.consent_days) + fair_use.clock_slack
     if request.valid_until > last:
-        return Breach(
+        yield Breach(
             "valid_until", request.valid_until.isoformat(timespec="seconds"), f"{template.consent_days} days from now"
         )
     if request.data_life_days > template.data_life_days:
-        return Breach("data_life_days", str(request.data_life_days), str(template.data_life_days))
+        yield Breach("data_life_days", str(request.data_life_days), str(template.data_life_days))
     if request.pulls_per_month > template.pulls:
-        return Breach("pulls_per_month", str(request.pulls_per_month), str(template.pulls))
+        yield Breach("pulls_per_month", str(request.pulls_per_month), str(template.pulls))
     if request.pulls_per_day is not None and request.pulls_per_day > request.pulls_per_month:
-        return Breach("pulls_per_day", str(request.pulls_per_day), "pulls_per_month")
-    return None
+        yield Breach("pulls_per_day", str(request.pulls_per_day), "pulls_per_month")
+
+
+def breach(request: AuthorizationDetails, fair_use: FairUse, now: datetime) -> Breach | None:
+    """Return the first limit that a request exceeds, or None."""
+    return next(breaches(request, fair_use, now), None)
 
 
 def unusual(request: AuthorizationDetails, fair_use: FairUse) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -61,15 +62,32 @@ class Schema(ma.Schema):
         return fields if into is None else into(**fields)
 
 
+class FieldProblemSchema(ma.Schema):
+    """One field that is wrong; of a file also its line and the like."""
+
+    class Meta:
+        """Further members tell the place in a file."""
+
+        unknown = ma.INCLUDE
+
+    pointer = ma.fields.String(metadata={"description": "Where, as a JSON pointer"})
+    detail = ma.fields.String(metadata={"description": "What it must be"})
+
+
 class ProblemSchema(ma.Schema):
     """An RFC 9457 problem document."""
 
-    type = ma.fields.String(required=True, metadata={"description": "Which problem; listed in the README"})
+    class Meta:
+        """Some problem types have members of their own."""
+
+        unknown = ma.INCLUDE
+
+    type = ma.fields.String(required=True, metadata={"description": "Which problem: the address of the page about it"})
     title = ma.fields.String(required=True, metadata={"description": "The problem type in words"})
     status = ma.fields.Integer(required=True, metadata={"description": "The HTTP status"})
     detail = ma.fields.String(metadata={"description": "What happened this time"})
     request_id = ma.fields.String(metadata={"description": "Quote it when you ask us"})
-    errors = ma.fields.List(ma.fields.Dict(), metadata={"description": "Per field: pointer, detail"})
+    errors = ma.fields.List(ma.fields.Nested(FieldProblemSchema), metadata={"description": "Every field that is wrong"})
     reason = ma.fields.String(metadata={"description": "Machine-readable reason of a refused consent"})
     attribute = ma.fields.String(metadata={"description": "The consent's attribute whose limit is reached"})
 
@@ -126,9 +144,22 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # the library h
             for status, same in by_status.items():
                 description = "; ".join(f"{kind.title} (`{kind.slug}`)" for kind in same)
                 view = self.alt_response(
-                    status, schema=ProblemSchema, description=description, content_type=PROBLEM_JSON
+                    status,
+                    schema=ProblemSchema,
+                    description=description,
+                    examples={kind.slug: {"$ref": f"#/components/examples/{kind.slug}"} for kind in same},
+                    content_type=PROBLEM_JSON,
                 )(view)
             return view
+
+        return decorate
+
+    def reads(self, *headers: str) -> Callable[[View], View]:
+        """Document the request's headers that the route reads; `web.contract` knows each by name."""
+
+        def decorate(view: View) -> View:
+            routed: View = self.doc(**{"x-reads": list(headers)})(view)
+            return routed
 
         return decorate
 
@@ -169,6 +200,8 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # the library has no types
 
     def __init__(self, *about: object, **more: object) -> None:
         self.undocumented: deque[Callable[[], None]] = deque()
+        self.complete: Callable[[dict[str, object]], object] = lambda document: document
+        self._documented: bytes | None = None
         self._documenting = Lock()
         super().__init__(*about, **more)
 
@@ -176,8 +209,9 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # the library has no types
         with self._documenting:
             while self.undocumented:
                 self.undocumented.popleft()()
-        answer: flask.Response = super()._openapi_json()
-        return answer
+            if self._documented is None:
+                self._documented = json.dumps(self.complete(self.spec.to_dict()), indent=2).encode()
+        return flask.Response(self._documented, content_type="application/json")
 
     def _register_responses(self) -> None:
         # smorest documents its default answers, errors all of them, as application/json.

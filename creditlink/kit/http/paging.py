@@ -44,6 +44,23 @@ def row_of(
     return row
 
 
+def first_due_first(
+    session: Session,
+    wanted: Select[Listed],
+    at: InstrumentedAttribute[datetime],
+    key: InstrumentedAttribute[UUID],
+    *,
+    after: Listed | None,
+    limit: int,
+) -> tuple[Sequence[Listed], bool]:
+    """Return one page of rows by the instant at which they are due, the first first, and whether there are more."""
+    if after is not None:
+        instant, same = getattr(after, at.key), getattr(after, key.key)
+        wanted = wanted.where((at > instant) | ((at == instant) & (key > same)))
+    rows = session.scalars(wanted.order_by(at, key).limit(limit + 1)).all()
+    return rows[:limit], len(rows) > limit
+
+
 def newest_first(
     session: Session,
     wanted: Select[*Columns],

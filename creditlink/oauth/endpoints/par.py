@@ -138,5 +138,8 @@ def read_details(form: dict[str, str], client: OAuthClient, *, now: datetime) ->
         if refused.error == "invalid_request":
             raise InvalidRequestError(refused.description) from None
         raise AuthorizationDetailsRefused(
-            refused.description, status_code=refused.status, attribute=refused.attribute
+            refused.description,
+            status_code=refused.status,
+            attribute=refused.attribute,
+            faults=[fault.as_json() for fault in refused.faults],
         ) from None

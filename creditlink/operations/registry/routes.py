@@ -54,6 +54,7 @@ HandedIn = tuple[dict[str, object], int, dict[str, str]]
 @blueprint.problems(
     InvalidRequest, Unauthorized, InsufficientScope, NotFound, IdempotencyMismatch, IdempotencyInProgress
 )
+@blueprint.reads("Idempotency-Key")
 def open_load(wanted: LoadRequest) -> HandedIn:
     """Hand in what the registry says: a whole list, or changes. A worker takes it once it is complete.
 
@@ -117,4 +118,6 @@ def list_refused(query: RefusedQuery, load_id: str) -> dict[str, object]:
     """List the rows that were kept aside, each with everything that is wrong with it."""
     with operator_transaction() as session:
         load = loads.load_of(session, load_id)
-        return {"items": loads.refused_rows(session, load, after=query.after, limit=query.limit)}
+        rows = loads.refused_rows(session, load, after=query.after, limit=query.limit + 1)
+    page = rows[: query.limit]
+    return {"items": page, "next_cursor": str(page[-1]["row"]) if len(rows) > query.limit else None}

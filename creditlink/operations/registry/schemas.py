@@ -62,8 +62,13 @@ class RowsRequest:
 class RefusedQuery:
     """A place among the refused rows of a load."""
 
-    after: int
     limit: int
+    cursor: str = "0"
+
+    @property
+    def after(self) -> int:
+        """Return the place of the last row of the page before."""
+        return int(self.cursor)
 
 
 class LoadRequestSchema(Schema):
@@ -141,14 +146,15 @@ class RefusedQuerySchema(Schema):
 
     loads_into = RefusedQuery
 
-    after = number("Only rows after this place", load_default=0, validate=ma.validate.Range(0, 2**62))
     limit = number("Rows per page", load_default=100, validate=ma.validate.Range(1, 1_000))
+    cursor = text("Where the page before ended: its `next_cursor`", validate=ma.validate.Regexp(r"^[0-9]{1,18}\Z"))
 
 
 class RefusedRowsSchema(Schema):
     """Refused rows by place."""
 
     items = ma.fields.List(ma.fields.Nested(RefusedRowSchema), metadata={"description": "The rows"})
+    next_cursor = text("Give it as `cursor` for the next page; null on the last", allow_none=True)
 
 
 class ClearingQuerySchema(Schema):

@@ -91,7 +91,7 @@ def list_own(query: OwnProductsQuery) -> dict[str, object]:
 @blueprint.doc(requestBody=_BODY)
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, MalformedBody, Unauthorized, InsufficientScope, Conflict)
-def write(code: str) -> dict[str, object]:
+def write_product(code: str) -> dict[str, object]:
     """Write a draft: a new product, or the next version of one that is live.
 
     The body is the open form of a product (`/v1/products/schema`). While a version is being prepared, writing again
@@ -122,7 +122,7 @@ def _pointed(flaw: Flaw) -> dict[str, str]:
 @require_access("product:read")
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound)
-def show(code: str, version: int) -> dict[str, object]:
+def show_product_version(code: str, version: int) -> dict[str, object]:
     """Show one version of your own product: terms, what the rule checker says, and what was done to it."""
     with db.transaction() as session:
         return _in_full(session, publishing.own(session, current_access().institution_id, code, version))
@@ -132,7 +132,7 @@ def show(code: str, version: int) -> dict[str, object]:
 @require_access("discovery:count")
 @blueprint.response(200, ProductCountSchema)
 @blueprint.problems(Unauthorized, InsufficientScope, NotFound, TooManyRequests)
-def count(code: str, version: int) -> dict[str, object]:
+def count_product_version(code: str, version: int) -> dict[str, object]:
     """Count the firms of the last screening that a version is for, before it is published.
 
     Firms that agreed to be counted, in tens, a few counts a day; of one screening as many different sets of rules as
@@ -155,7 +155,7 @@ def count(code: str, version: int) -> dict[str, object]:
 @blueprint.arguments(ProductCheckBodySchema)
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def check(body: ProductCheck, code: str, version: int) -> dict[str, object]:
+def check_product_version(body: ProductCheck, code: str, version: int) -> dict[str, object]:
     """Confirm a draft that another client of yours wrote.
 
     409 when you wrote any of it or hold a key of who did, when the terms changed since you read them, or when the
@@ -175,7 +175,7 @@ def check(body: ProductCheck, code: str, version: int) -> dict[str, object]:
 @blueprint.arguments(StepNoteSchema)
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def publish(body: StepNote, code: str, version: int) -> dict[str, object]:
+def publish_product_version(body: StepNote, code: str, version: int) -> dict[str, object]:
     """Put a checked version on sale; the version before it is retired in the same moment.
 
     A version whose `valid_from` lies ahead is `scheduled`: until that day the one before it stays on sale.
@@ -194,7 +194,7 @@ def publish(body: StepNote, code: str, version: int) -> dict[str, object]:
 @blueprint.arguments(StepNoteSchema)
 @blueprint.response(200, ProductVersionInFullSchema)
 @blueprint.problems(InvalidRequest, *_REFUSALS)
-def retire(body: StepNote, code: str, version: int) -> dict[str, object]:
+def retire_product_version(body: StepNote, code: str, version: int) -> dict[str, object]:
     """Take a version off sale, or drop one that is being prepared; there is no way back."""
     return _step(
         code,

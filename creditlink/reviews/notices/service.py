@@ -16,6 +16,7 @@ from creditlink.enterprises.tables import Enterprise
 from creditlink.institutions.tables import Institution
 from creditlink.kit import ids
 from creditlink.kit.clock import day_of
+from creditlink.kit.http import paging
 from creditlink.notifications.service import notify
 from creditlink.reviews.notices.wording import NoticeReason, ToldEvent, worded
 from creditlink.reviews.queue import kept_until
@@ -134,12 +135,21 @@ def tell_overdue(session: Session, notice_id: UUID, *, now: datetime) -> bool:
     return True
 
 
-def listed(session: Session, *, overdue_at: datetime | None = None, limit: int = 100) -> Sequence[AdverseNotice]:
-    """Return notices, what is due first first; only those that were not opened by `overdue_at`, if it is given."""
+def listed(
+    session: Session, *, overdue_at: datetime | None = None, limit: int = 100, cursor: str | None = None
+) -> tuple[Sequence[AdverseNotice], str | None]:
+    """Return one page of notices, what is due first first, and the cursor of the next.
+
+    Only those that were not opened by `overdue_at`, if it is given.
+    """
     query = select(AdverseNotice)
     if overdue_at is not None:
         query = query.where(AdverseNotice.seen_at.is_(None), AdverseNotice.due_at <= overdue_at)
-    return session.scalars(query.order_by(AdverseNotice.due_at, AdverseNotice.id).limit(limit)).all()
+    after = paging.row_of(session, AdverseNotice, "ntc", cursor)
+    page, more = paging.first_due_first(
+        session, query, AdverseNotice.due_at, AdverseNotice.id, after=after, limit=limit
+    )
+    return page, page[-1].wire_id if more else None
 
 
 def clock_json(notice: AdverseNotice, now: datetime) -> dict[str, object]:

@@ -180,7 +180,7 @@ def staff_notices(session: Session, here: AtDesk, now: datetime) -> ResponseRetu
     """Show notices of adverse action: clocks and receipts, never what they say to the firm."""
     is_overdue = flask.request.args.get("overdue") == "1"
     with queue_transaction(here, NOTICES) as seen:
-        rows = notices.listed(seen, overdue_at=now if is_overdue else None, limit=_MOST)
+        rows, _ = notices.listed(seen, overdue_at=now if is_overdue else None, limit=_MOST)
         return page("staff/reviews/notices.html", rows=rows, now=now, is_overdue=is_overdue, tabs=_tabs(here))
 
 

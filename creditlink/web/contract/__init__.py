@@ -1,0 +1,1 @@
+"""The API's contract: what the OpenAPI document says besides the routes and their bodies."""
