@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from creditlink.kit.files.scanning import is_address as is_scanner
 from creditlink.kit.files.textfile import read_toml
+from creditlink.kit.keyring import Secret, keys_of
+from creditlink.kit.keyring.keyfile import read_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,12 +69,13 @@ class Settings:
     api_lock_seconds: int
     worker_statement_seconds: int
     worker_lock_seconds: int
-    secret_key: str = field(repr=False)
+    secret_key: Secret = field(repr=False)
     metrics_token: str | None = field(repr=False, default=None)
     database_url: str | None = field(repr=False, default=None)
     database_api_url: str | None = field(repr=False, default=None)
     mail_url: str | None = field(repr=False, default=None)
     mail_from: str | None = None
+    keys_file: Path | None = None
     anchors: str | None = None
     timestamp_url: str | None = None
     timestamp_roots: Path | None = None
@@ -90,6 +93,11 @@ class Settings:
     def anchors_place(self) -> str:
         """Where the evidence's anchors go: a folder, or an address with a scheme."""
         return self.anchors or str(self.var_dir / "anchors")
+
+    @property
+    def keys_path(self) -> Path:
+        """Where the file of the server's keys is, or will be once the first key is added."""
+        return _keys_path(self.keys_file, self.var_dir)
 
     def read_toml(self, name: str) -> dict[str, Any]:
         """Return the parsed file `name` of the configuration folder.
@@ -177,7 +185,7 @@ def _checked(values: dict[str, Any]) -> Settings:
     for key, choices in _CHOICES.items():
         if values.get(key) not in choices:
             raise SettingError(f"setting {key} must be one of {', '.join(choices)}, got {values.get(key)!r}")
-    for key in ("var_dir", "config_dir", "models_dir", "timestamp_roots"):
+    for key in ("var_dir", "config_dir", "models_dir", "timestamp_roots", "keys_file"):
         if values.get(key):
             values[key] = Path(values[key]).resolve()
     issuer = urlsplit(str(values.get("issuer", "")))
@@ -195,15 +203,33 @@ def _checked(values: dict[str, Any]) -> Settings:
     if production and not values.get("database_api_url"):
         # A login that may be the owner can leave the API's role again (RESET ROLE), and row-level security with it.
         raise SettingError("setting database_api_url (DATABASE_API_URL) is required in production")
-    if not values.get("secret_key"):
-        if production:
-            raise SettingError("setting secret_key (CREDITLINK_SECRET_KEY) is required in production")
-        values["secret_key"] = _sandbox_secret(values.get("var_dir", ROOT / "var"))
-    if len(values["secret_key"]) < _MIN_SECRET:
-        raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+    var_dir = values.get("var_dir", ROOT / "var")
+    keys_path = _keys_path(values.get("keys_file"), var_dir)
+    values["secret_key"] = _keys(values.get("secret_key") or None, keys_path, var_dir, production=production)
     if values.get("metrics_token") is not None and len(values["metrics_token"]) < _MIN_SECRET:
         raise SettingError(f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out")
     return Settings(**values)
+
+
+def _keys(secret: str | None, path: Path, var_dir: Path, *, production: bool) -> Secret:
+    """Return the server's keys: those of the file, or the one secret as long as there is no file."""
+    if secret is not None and len(secret) < _MIN_SECRET:
+        raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+    if path.exists():
+        try:
+            return read_keys(path, beside=secret)
+        except ValueError as error:
+            raise SettingError(f"setting keys_file: {path}: {error}") from None
+    if secret is None and production:
+        raise SettingError("setting secret_key (CREDITLINK_SECRET_KEY) or keys_file is required in production")
+    secret = secret or _sandbox_secret(var_dir)
+    if len(secret) < _MIN_SECRET:
+        raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
+    return keys_of(secret)
+
+
+def _keys_path(keys_file: Path | None, var_dir: Path) -> Path:
+    return keys_file or var_dir / "keys.json"
 
 
 def _check_authority(values: dict[str, object]) -> None:
