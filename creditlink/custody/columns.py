@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Table
+from sqlalchemy import ColumnElement, LargeBinary, Table, Text, type_coerce
 
 from creditlink.cards.sealing import SEALED as CARDS
 from creditlink.decisions.archive import SEALED as DECISIONS
@@ -14,8 +14,11 @@ from creditlink.disputes.files import SEALED as EVIDENCE
 from creditlink.enterprises.accounts import SEALED as TOTP
 from creditlink.financing.requests.papers.documents import SEALED as DOCUMENTS
 from creditlink.financing.requests.papers.receivables import SEALED as RECEIVABLES
+from creditlink.kit.keyring import Box
 from creditlink.kit.postgres.db import Base
+from creditlink.kit.postgres.sealed_text import SEALED_MARK
 from creditlink.messages.service import SEALED as LETTERS
+from creditlink.messages.tables import ADDRESSES
 from creditlink.notifications.endpoints import SEALED as WEBHOOKS
 from creditlink.reports.service import SEALED as REPORTS
 
@@ -27,6 +30,7 @@ class SealedColumn:
     table_name: str
     column_name: str
     purpose: str
+    mark: str = ""  # what a value begins with, before the key's id: one without it was written before it was sealed
 
     @property
     def name(self) -> str:
@@ -39,9 +43,22 @@ class SealedColumn:
         return Base.metadata.tables[self.table_name]
 
     @property
-    def column(self) -> Column[bytes | str]:
-        """Return the column."""
-        return self.table.c[self.column_name]
+    def stored(self) -> ColumnElement[bytes | str]:
+        """Return the column as the database has it, not opened."""
+        column = self.table.c[self.column_name]
+        return type_coerce(column, LargeBinary() if isinstance(column.type, LargeBinary) else Text())
+
+    def marked(self, sealed: bytes) -> bytes | str:
+        """Return what was sealed as the column takes it."""
+        return sealed if isinstance(self.stored.type, LargeBinary) else self.mark + sealed.decode()
+
+    def opened(self, value: bytes | str, sealer: Box) -> bytes:
+        """Return what a value says; `InvalidToken` where none of the keys sealed it."""
+        if isinstance(value, str):
+            if not value.startswith(self.mark):
+                return value.encode()
+            value = value.removeprefix(self.mark)
+        return sealer.decrypt(value)
 
 
 SEALED_COLUMNS = (
@@ -55,6 +72,7 @@ SEALED_COLUMNS = (
     SealedColumn("financing_documents", "sealed", DOCUMENTS),
     SealedColumn("financing_receivables", "sealed", RECEIVABLES),
     SealedColumn("message_deliveries", "sealed", LETTERS),
+    SealedColumn("person_channels", "address", ADDRESSES, SEALED_MARK),
     SealedColumn("report_contents", "sealed", REPORTS),
     SealedColumn("webhook_secrets", "sealed", WEBHOOKS),
 )

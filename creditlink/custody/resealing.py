@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import ColumnElement, LargeBinary, and_, func, literal, select, text, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, literal, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from creditlink.custody.columns import SEALED_COLUMNS, SealedColumn
@@ -68,7 +68,7 @@ def _batch(
 ) -> tuple[tuple[object, ...] | None, int]:
     session.execute(text("SELECT set_config('creditlink.reseals', 'on', true)"))  # what else is final: see 0067
     keys = list(one.table.primary_key.columns)
-    query = select(*keys, one.column).where(_of_another_key(one, sealer)).order_by(*keys).limit(BATCH)
+    query = select(*keys, one.stored).where(_of_another_key(one, sealer)).order_by(*keys).limit(BATCH)
     if last is not None:
         query = query.where(
             tuple_(*keys) > tuple_(*(literal(value, key.type) for key, value in zip(keys, last, strict=True)))
@@ -76,13 +76,12 @@ def _batch(
     rows = session.execute(query.with_for_update()).all()
     for *ids, sealed in rows:
         try:
-            anew = sealer.encrypt(sealer.decrypt(sealed))
+            anew = one.marked(sealer.encrypt(one.opened(sealed, sealer)))
         except InvalidToken:
             told.unopened += 1
             continue
         this = and_(*(key == value for key, value in zip(keys, ids, strict=True)))
-        value = anew.decode() if isinstance(sealed, str) else anew
-        session.execute(update(one.table).where(this).values({one.column_name: value}))
+        session.execute(update(one.table).where(this).values({one.column_name: literal(anew, one.stored.type)}))
         told.done += 1
     return (tuple(rows[-1][:-1]) if rows else last), len(rows)
 
@@ -92,10 +91,10 @@ def opened(session: Session, secret: Secret) -> Iterator[tuple[str, int, int]]:
     for one in SEALED_COLUMNS:
         good = bad = 0
         sealer = box(secret, one.purpose)
-        values = session.scalars(select(one.column).where(one.column.is_not(None)).execution_options(yield_per=BATCH))
+        values = session.scalars(select(one.stored).where(one.stored.is_not(None)).execution_options(yield_per=BATCH))
         for sealed in values:
             try:
-                sealer.decrypt(sealed)
+                one.opened(sealed, sealer)
                 good += 1
             except InvalidToken:
                 bad += 1
@@ -104,9 +103,7 @@ def opened(session: Session, secret: Secret) -> Iterator[tuple[str, int, int]]:
 
 def _of_another_key(one: SealedColumn, sealer: Box) -> ColumnElement[bool]:
     """Return what is true of values that do not bear the mark of the key in force."""
-    mark: bytes | str = sealer.mark
-    if not mark:  # the first key is in force, and there is no other
+    if not one.mark and not sealer.mark:  # the first key is in force, and there is no other
         return literal(False)
-    if not isinstance(one.column.type, LargeBinary):
-        mark = sealer.mark.decode()
-    return and_(one.column.is_not(None), func.substr(one.column, 1, len(mark)) != literal(mark, one.column.type))
+    mark = one.marked(sealer.mark)
+    return and_(one.stored.is_not(None), func.substr(one.stored, 1, len(mark)) != literal(mark, one.stored.type))

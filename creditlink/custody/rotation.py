@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from creditlink.audit import service as audit
+from creditlink.custody.columns import PURPOSES
 from creditlink.kit.errors import InvalidRequest
 from creditlink.kit.keyring import ServerKey, keys_of
 from creditlink.kit.keyring.keyfile import add_key, new_key
@@ -51,13 +52,13 @@ def rotate(
     hours, signs, seals = subject["lead_hours"], subject["signs"], subject["seals"]
     if signs not in SIGNATURES or seals not in CIPHERS or not isinstance(hours, int) or hours < 0:
         raise InvalidRequest("a key needs lead_hours of 0 or more, a signature and a cipher that we know")
-    made = new_key(now, signs_from=now + timedelta(hours=hours), signs=str(signs), seals=str(seals))
+    made = new_key(now, signs_from=now + timedelta(hours=hours), signs=str(signs), seals=str(seals), purposes=PURPOSES)
     audit.record(
         session, action="keys.rotate", result="done", actor=actor, now=now,
         detail={**subject, "signs_from": made.signs_from.isoformat(), **({"act": act} if act else {})},
     )  # fmt: skip
     try:
-        keys = add_key(settings.keys_path, keys_of(settings.secret_key).first.secret, made)
+        keys = add_key(settings.keys_path, keys_of(settings.secret_key).first.secret, made, settings.key_wrapping)
     except (ValueError, OSError) as error:
         raise InvalidRequest(f"{settings.keys_path}: {error}") from None
     return keys.keys[-1]

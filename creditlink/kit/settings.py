@@ -15,6 +15,7 @@ from creditlink.kit.files.scanning import is_address as is_scanner
 from creditlink.kit.files.textfile import read_toml
 from creditlink.kit.keyring import Secret, keys_of
 from creditlink.kit.keyring.keyfile import read_keys
+from creditlink.kit.keyring.wrapping import KeyService, open_service
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,6 +77,8 @@ class Settings:
     mail_url: str | None = field(repr=False, default=None)
     mail_from: str | None = None
     keys_file: Path | None = None
+    key_service: str | None = None
+    key_service_secret: str | None = field(repr=False, default=None)
     anchors: str | None = None
     timestamp_url: str | None = None
     timestamp_roots: Path | None = None
@@ -98,6 +101,17 @@ class Settings:
     def keys_path(self) -> Path:
         """Where the file of the server's keys is, or will be once the first key is added."""
         return _keys_path(self.keys_file, self.var_dir)
+
+    @property
+    def key_wrapping(self) -> KeyService | None:
+        """What wraps the keys of the file; None: nothing does.
+
+        Raises
+        ------
+        SettingError
+            The address is none, or lacks its secret or its extra.
+        """
+        return _key_service(self.key_service, self.key_service_secret)
 
     def read_toml(self, name: str) -> dict[str, Any]:
         """Return the parsed file `name` of the configuration folder.
@@ -204,20 +218,21 @@ def _checked(values: dict[str, Any]) -> Settings:
         # A login that may be the owner can leave the API's role again (RESET ROLE), and row-level security with it.
         raise SettingError("setting database_api_url (DATABASE_API_URL) is required in production")
     var_dir = values.get("var_dir", ROOT / "var")
+    service = _key_service(values.get("key_service") or None, values.get("key_service_secret") or None)
     keys_path = _keys_path(values.get("keys_file"), var_dir)
-    values["secret_key"] = _keys(values.get("secret_key") or None, keys_path, var_dir, production=production)
+    values["secret_key"] = _keys(values.get("secret_key") or None, keys_path, var_dir, service, production=production)
     if values.get("metrics_token") is not None and len(values["metrics_token"]) < _MIN_SECRET:
         raise SettingError(f"setting metrics_token must have at least {_MIN_SECRET} characters, or be left out")
     return Settings(**values)
 
 
-def _keys(secret: str | None, path: Path, var_dir: Path, *, production: bool) -> Secret:
+def _keys(secret: str | None, path: Path, var_dir: Path, service: KeyService | None, *, production: bool) -> Secret:
     """Return the server's keys: those of the file, or the one secret as long as there is no file."""
     if secret is not None and len(secret) < _MIN_SECRET:
         raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
     if path.exists():
         try:
-            return read_keys(path, beside=secret)
+            return read_keys(path, beside=secret, service=service)
         except ValueError as error:
             raise SettingError(f"setting keys_file: {path}: {error}") from None
     if secret is None and production:
@@ -226,6 +241,13 @@ def _keys(secret: str | None, path: Path, var_dir: Path, *, production: bool) ->
     if len(secret) < _MIN_SECRET:
         raise SettingError(f"setting secret_key must have at least {_MIN_SECRET} characters")
     return keys_of(secret)
+
+
+def _key_service(address: str | None, secret: str | None) -> KeyService | None:
+    try:
+        return None if address is None else open_service(address, secret)
+    except ValueError as error:
+        raise SettingError(f"setting key_service: {error}") from None
 
 
 def _keys_path(keys_file: Path | None, var_dir: Path) -> Path:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import CheckConstraint, LargeBinary, delete, func, insert, select, text, update
+from sqlalchemy import CheckConstraint, LargeBinary, delete, func, insert, literal, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from creditlink.audit.tables import AuditEntry
@@ -25,11 +25,13 @@ from creditlink.enterprises.tables import Account
 from creditlink.kit import keyring
 from creditlink.kit.clock import utc_now
 from creditlink.kit.errors import Conflict, InvalidRequest
-from creditlink.kit.keyring import box, keyfile, keys_of
+from creditlink.kit.keyring import InvalidToken, box, keyfile, keys_of
 from creditlink.kit.postgres import db
 from creditlink.kit.postgres.db import Base
+from creditlink.kit.postgres.sealed_text import SealedText
 from creditlink.kit.processes import runtime
 from creditlink.kit.settings import load_settings
+from creditlink.messages import service
 from creditlink.staff import acts
 from creditlink.staff.actor import RoleMissing
 from creditlink.web.app import create_app
@@ -55,7 +57,7 @@ def test_every_column_of_sealed_values_is_known():
         f"{table.name}.{column.name}"
         for table in Base.metadata.tables.values()
         for column in table.columns
-        if isinstance(column.type, LargeBinary) or column.name == "sealed"
+        if isinstance(column.type, LargeBinary | SealedText) or column.name == "sealed"
     }
     assert found - known == UNSEALED.keys()
     assert known - found == {"accounts.totp_secret"}
@@ -163,14 +165,52 @@ def test_each_column_is_read_and_written(empty_database, settings, later):
             for check in one.table.constraints:
                 if isinstance(check, CheckConstraint):
                     session.execute(text(f"ALTER TABLE {one.table_name} DROP CONSTRAINT {check.name}"))
-            sealed = box(settings.secret_key, one.purpose).encrypt(b"what it says")
-            value = sealed if isinstance(one.column.type, LargeBinary) else sealed.decode()
-            rows.add_row(session, one.table, **{one.column_name: value})
+            value = one.marked(box(settings.secret_key, one.purpose).encrypt(b"what it says"))
+            row = rows.row_of(one.table) | {one.column_name: literal(value, one.stored.type)}
+            session.execute(insert(one.table).values(row))
         tally = {one.name: one.done for one in resealing.reseal(lambda: nullcontext(session), keys)}
         opened = {name: (good, bad) for name, good, bad in resealing.opened(session, keys)}
         session.rollback()  # with the constraints
     assert tally == {one.name: 1 for one in SEALED_COLUMNS}
     assert opened == {one.name: (1, 0) for one in SEALED_COLUMNS}
+
+
+class TestAddresses:
+    """Phone numbers and mailboxes: nobody reads them in a copy of the database."""
+
+    def stored(self):
+        with owner() as session:
+            return session.scalar(text("SELECT address FROM person_channels"))
+
+    @pytest.fixture
+    def person(self, empty_database, settings):
+        with owner() as session:
+            account = make.make_account(session)
+            service.set_channel(session, account.id, "sms", "13800138000", language="zh", now=utc_now())
+        return account
+
+    def read(self, person):
+        with owner() as session:
+            return service.channels_of(session, person.id)["sms"].address
+
+    def test_are_sealed_and_read_as_they_were(self, person):
+        assert self.stored().startswith("sealed:gAAAA")
+        assert self.read(person) == "13800138000"
+
+    def test_of_before_are_read_and_sealed_by_the_command(self, person, settings):
+        with owner() as session:
+            session.execute(text("UPDATE person_channels SET address = '13800138000'"))
+        assert self.read(person) == "13800138000"
+        tally = {one.name: one.done for one in resealing.reseal(owner, settings.secret_key)}
+        assert tally["person_channels.address"] == 1
+        assert self.stored().startswith("sealed:gAAAA")
+        assert self.read(person) == "13800138000"
+        assert not any(one.done for one in resealing.reseal(owner, settings.secret_key))
+
+    def test_without_the_key_they_are_not_read_as_anything_else(self, person, settings):
+        runtime.process().put(replace(settings, secret_key="another" * 9))
+        with pytest.raises(InvalidToken):
+            self.read(person)
 
 
 class TestTheArchive:

@@ -3,6 +3,8 @@
 One set of keys (`ServerKeys`) for every process. The newest signs and seals; all of them verify and open.
 """
 
+from cryptography.fernet import InvalidToken
+
 from creditlink.kit.keyring.boxes import Box, box, fingerprint
 from creditlink.kit.keyring.ring import FIRST, Secret, ServerKey, ServerKeys, keys_of
 from creditlink.kit.keyring.signing import (
@@ -20,6 +22,7 @@ from creditlink.kit.keyring.signing import (
 __all__ = [
     "FIRST",
     "Box",
+    "InvalidToken",
     "Secret",
     "ServerKey",
     "ServerKeys",
